@@ -1,0 +1,40 @@
+"""What the cart says."""
+
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.event import Event, PersonId, Quantity
+from contracts.money import Money
+
+
+class Line(BaseModel):
+    """So many units of a product at the price that the customer saw."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    product_id: UUID
+    quantity: Quantity
+    unit_price: Money
+
+
+class CartCheckedOutV1(Event, type="cart.cart-checked-out.v1", key="order_id"):
+    """A customer wants to buy these lines; the order's id was promised in the answer."""
+
+    order_id: UUID
+    customer_id: PersonId
+    lines: list[Line] = Field(min_length=1, max_length=50)
+    total: Money
+
+
+class CartAbandonedV1(Event, type="cart.cart-abandoned.v1", key="customer_id"):
+    """A cart with something in it was left alone for long."""
+
+    customer_id: PersonId
+    product_ids: list[UUID] = Field(min_length=1)
+
+
+class AbandonmentDueV1(Event, type="cart.abandonment-due.v1", key="customer_id", internal=True):
+    """Deadline: look whether the cart was touched since."""
+
+    customer_id: PersonId

@@ -1,0 +1,125 @@
+"""What the catalog says: product facts for anyone's copy, and its answers about stock."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.event import Event, PersonId, Quantity
+from contracts.money import Money
+
+
+class ProductStatus(StrEnum):
+    ON_SALE = "on-sale"
+    SOLD_OUT = "sold-out"
+    DISCONTINUED = "discontinued"
+
+
+class ProductFacts(BaseModel):
+    """All that another service needs to show or sell a product; the highest version wins."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    version: int = Field(ge=1)
+    name: str = Field(min_length=1, max_length=200)
+    category: str = Field(min_length=1, max_length=64)
+    price: Money
+    status: ProductStatus
+
+
+class ProductListedV1(Event, type="catalog.product-listed.v1", key="product_id"):
+    """A seller offers a new product."""
+
+    product_id: UUID
+    seller_id: PersonId
+    facts: ProductFacts
+
+
+class PriceChangedV1(Event, type="catalog.price-changed.v1", key="product_id"):
+    """From now on the product costs this."""
+
+    product_id: UUID
+    facts: ProductFacts
+
+
+class ProductDiscontinuedV1(Event, type="catalog.product-discontinued.v1", key="product_id"):
+    """The product is no longer sold; orders that hold a reservation still complete."""
+
+    product_id: UUID
+    facts: ProductFacts
+
+
+class ProductSoldOutV1(Event, type="catalog.product-sold-out.v1", key="product_id"):
+    """The last available unit was reserved."""
+
+    product_id: UUID
+    facts: ProductFacts
+
+
+class ProductRestockedV1(Event, type="catalog.product-restocked.v1", key="product_id"):
+    """Units became available again: the seller added some, or a reservation was released."""
+
+    product_id: UUID
+    facts: ProductFacts
+    available: int = Field(ge=0)
+
+
+class StockRunningLowV1(Event, type="catalog.stock-running-low.v1", key="product_id"):
+    """Fewer units are available than the seller wants to be told of."""
+
+    product_id: UUID
+    seller_id: PersonId
+    available: int = Field(ge=0)
+
+
+class StockReservedV1(Event, type="catalog.stock-reserved.v1", key="order_id"):
+    """Every line of the order is set aside until it is confirmed or cancelled."""
+
+    order_id: UUID
+    expires_at: datetime
+    """When the catalog will ask whether the order is still wanted."""
+
+
+class RejectionReason(StrEnum):
+    SOLD_OUT = "sold-out"
+    PRICE_CHANGED = "price-changed"
+    DISCONTINUED = "discontinued"
+    UNKNOWN_PRODUCT = "unknown-product"
+
+
+class RejectedLine(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    product_id: UUID
+    reason: RejectionReason
+    requested: Quantity
+    available: int | None = None
+    """Units that could be had, where the product is known."""
+    price: Money | None = None
+    """Today's price, where the product is known."""
+
+
+class StockRejectedV1(Event, type="catalog.stock-rejected.v1", key="order_id"):
+    """Nothing was set aside, since at least one line cannot be sold as ordered."""
+
+    order_id: UUID
+    lines: list[RejectedLine] = Field(min_length=1)
+
+
+class ReservationExpiredV1(Event, type="catalog.reservation-expired.v1", key="order_id"):
+    """The reservation is older than agreed. It still holds: only a cancellation releases it."""
+
+    order_id: UUID
+
+
+class StockReleasedV1(Event, type="catalog.stock-released.v1", key="order_id"):
+    """What the order held, reserved or taken, is available again."""
+
+    order_id: UUID
+
+
+class ReservationDueV1(Event, type="catalog.reservation-due.v1", key="order_id", internal=True):
+    """Deadline: look whether the reservation was taken or released."""
+
+    order_id: UUID

@@ -1,0 +1,81 @@
+"""What delivery says: the life of a shipment. One shipment per confirmed order."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from contracts.event import Event, PersonId
+
+
+class ShipmentScheduledV1(Event, type="delivery.shipment-scheduled.v1", key="order_id"):
+    """A parcel is to be sent; no carrier has it yet."""
+
+    order_id: UUID
+    shipment_id: UUID
+    customer_id: PersonId
+
+
+class ShipmentDispatchedV1(Event, type="delivery.shipment-dispatched.v1", key="order_id"):
+    """The carrier has the parcel: it can no longer be stopped."""
+
+    order_id: UUID
+    shipment_id: UUID
+    customer_id: PersonId
+    carrier: str
+    tracking_code: str
+
+
+class ShipmentDeliveredV1(Event, type="delivery.shipment-delivered.v1", key="order_id"):
+    """The carrier handed the parcel over."""
+
+    order_id: UUID
+    shipment_id: UUID
+    customer_id: PersonId
+
+
+class ShipmentFailureReason(StrEnum):
+    NO_CARRIER = "no-carrier"
+    NO_ADDRESS = "no-address"
+
+
+class ShipmentFailedV1(Event, type="delivery.shipment-failed.v1", key="order_id"):
+    """No parcel was sent and none will be."""
+
+    order_id: UUID
+    shipment_id: UUID
+    customer_id: PersonId
+    reason: ShipmentFailureReason
+
+
+class ShipmentCancelledV1(Event, type="delivery.shipment-cancelled.v1", key="order_id"):
+    """The parcel was stopped in time; none will be sent."""
+
+    order_id: UUID
+
+
+class RefusalReason(StrEnum):
+    ALREADY_DISPATCHED = "already-dispatched"
+
+
+class CancellationRefusedV1(Event, type="delivery.cancellation-refused.v1", key="order_id"):
+    """It is too late to stop the parcel."""
+
+    order_id: UUID
+    reason: RefusalReason
+
+
+class ShippingDueV1(Event, type="delivery.shipping-due.v1", key="order_id", internal=True):
+    """Deadline: look whether a carrier took the booking; if not, give up."""
+
+    order_id: UUID
+
+
+class BookingDueV1(Event, type="delivery.booking-due.v1", key="order_id", internal=True):
+    """Ask the next carrier, after one answered that it did not book."""
+
+    order_id: UUID
+
+
+class UnbookingDueV1(Event, type="delivery.unbooking-due.v1", key="order_id", internal=True):
+    """Make sure that the carrier which was asked sends nothing, then cancel or fail."""
+
+    order_id: UUID

@@ -1,0 +1,42 @@
+"""What notifications says."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from contracts.event import Event, PersonId
+
+
+class NotificationKind(StrEnum):
+    ORDER_CONFIRMED = "order-confirmed"
+    ORDER_CANCELLED = "order-cancelled"
+    CANCELLATION_REFUSED = "cancellation-refused"
+    PAYMENT_REFUNDED = "payment-refunded"
+    SHIPMENT_DISPATCHED = "shipment-dispatched"
+    ORDER_DELIVERED = "order-delivered"
+    CART_ABANDONED = "cart-abandoned"
+    STOCK_RUNNING_LOW = "stock-running-low"
+
+
+class NotificationFailureReason(StrEnum):
+    NO_CONTACT = "no-contact"
+    UNDELIVERABLE = "undeliverable"
+
+
+class NotificationSentV1(Event, type="notifications.notification-sent.v1", key="about"):
+    """A mail server took the mail."""
+
+    notification_id: UUID
+    person_id: PersonId
+    kind: NotificationKind
+    about: str
+    """The order, cart or product that the mail is about."""
+
+
+class NotificationFailedV1(Event, type="notifications.notification-failed.v1", key="about"):
+    """No mail was or will be sent."""
+
+    notification_id: UUID
+    person_id: PersonId
+    kind: NotificationKind
+    about: str
+    reason: NotificationFailureReason
