@@ -1,5 +1,6 @@
 """Events over RabbitMQ: exactly one effect per event and subscription, whatever is killed in between."""
 
+from infra.messaging import admin
 from infra.messaging.errors import Invalid, Reject, RetryLater, TopologyDiffers
 from infra.messaging.messaging import Messaging
 from infra.messaging.topology import Definitions, Wiring, definitions, differences
@@ -15,6 +16,7 @@ __all__ = [
     "Subscription",
     "TopologyDiffers",
     "Wiring",
+    "admin",
     "definitions",
     "differences",
     "on",
