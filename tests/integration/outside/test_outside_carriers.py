@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from conftest import SECRET, OutsideProcess
+from outside_process import SECRET, OutsideProcess
 from standardwebhooks import Webhook
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import aiosmtplib
 import pytest
-from conftest import OutsideProcess
+from outside_process import OutsideProcess
 
 
 def a_mail() -> EmailMessage:

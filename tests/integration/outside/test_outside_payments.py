@@ -1,50 +1,10 @@
 """A payment provider keeps its promises about keys under faults and concurrency."""
 
 import asyncio
-import uuid
-from typing import Any
 
 import aiohttp
 import pytest
-
-Answer = tuple[int, dict[str, Any]]
-
-
-async def charge(http: aiohttp.ClientSession, key: str, *, amount: int = 500, provider: str = "a") -> Answer:
-    body = {"order_id": f"order-of-{key}", "amount": amount, "currency": "EUR"}
-    headers = {"Idempotency-Key": key}
-    async with http.post(f"/payments/{provider}/charges", json=body, headers=headers) as answer:
-        return answer.status, await answer.json()
-
-
-async def act(http: aiohttp.ClientSession, key: str, what: str, *, provider: str = "a") -> Answer:
-    async with http.post(f"/payments/{provider}/charges/{key}/{what}") as answer:
-        return answer.status, await answer.json()
-
-
-async def turn(http: aiohttp.ClientSession, part: str, **dial: float) -> None:
-    async with http.put(f"/dials/{part}", json=dial) as answer:
-        assert answer.status == 200, await answer.text()
-
-
-async def entries_of(http: aiohttp.ClientSession, key: str, *, provider: str = "a") -> list[dict[str, Any]]:
-    found, after = [], 0
-    while after is not None:
-        query = {"after": str(after), "limit": "1000"}
-        async with http.get(f"/payments/{provider}/ledger", params=query) as answer:
-            page = await answer.json()
-        found += [entry for entry in page["entries"] if entry["key"] == key]
-        after = page["next"]
-    return found
-
-
-def held(entries: list[dict[str, Any]]) -> int:
-    signs = {"capture": 1, "refund": -1, "void": -1, "decline": 0}
-    return sum(signs[entry["kind"]] * entry["amount"] for entry in entries)
-
-
-def a_key() -> str:
-    return f"{uuid.uuid4()}:a"
+from outside_process import a_key, act, charge, entries_of, held, turn
 
 
 async def test_a_key_is_charged_once_and_answers_the_same_again(http: aiohttp.ClientSession) -> None:

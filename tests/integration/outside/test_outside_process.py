@@ -7,8 +7,7 @@ from collections import Counter
 
 import aiohttp
 import jwt
-from conftest import OutsideProcess
-from test_outside_payments import act, charge, entries_of, held, turn
+from outside_process import OutsideProcess, act, charge, entries_of, held, turn
 
 
 async def test_a_kill_in_the_middle_of_traffic_loses_no_answer(own_outside: OutsideProcess) -> None:
