@@ -1,0 +1,31 @@
+"""A service's own database: transactions, and the tables that the messaging runtime keeps in it."""
+
+from infra.storage import claims, dead_letters, idempotency, inbox, ops, outbox, presence, schedule
+from infra.storage.database import Database
+from infra.storage.errors import is_conflict, is_unavailable
+from infra.storage.ids import new_id, time_of, why_unusable
+from infra.storage.migrate import SchemaBehind, migrate, require_current
+from infra.storage.partitions import make_partitions
+from infra.storage.transaction import Transaction
+
+__all__ = [
+    "Database",
+    "SchemaBehind",
+    "Transaction",
+    "claims",
+    "dead_letters",
+    "idempotency",
+    "inbox",
+    "is_conflict",
+    "is_unavailable",
+    "make_partitions",
+    "migrate",
+    "new_id",
+    "ops",
+    "outbox",
+    "presence",
+    "require_current",
+    "schedule",
+    "time_of",
+    "why_unusable",
+]

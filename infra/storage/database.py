@@ -1,0 +1,86 @@
+"""One service's own database."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from contracts import Envelope
+from infra.storage.transaction import Transaction
+
+
+class Database:
+    """Hands out transactions, and tells who waits for it what a commit has left to do.
+
+    `statement_timeout_s` bounds each statement, `pool_timeout_s` the wait for a connection.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        source: str,
+        listeners: Mapping[str, str] | None = None,
+        pool_size: int = 10,
+        pool_timeout_s: float = 5.0,
+        statement_timeout_s: float = 15.0,
+    ) -> None:
+        self.source = source
+        self.holder = secrets.randbits(31)
+        """Names this process in claims and leases: they fall when its presence does."""
+        self.url = make_url(url).set(drivername="postgresql+asyncpg")
+        self.outbox_ready = asyncio.Event()
+        """Set when a commit left events to publish."""
+        self.schedule_ready = asyncio.Event()
+        """Set when a commit left something scheduled."""
+        self._listeners = dict(listeners or {})
+        self._engine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=pool_timeout_s,
+            pool_recycle=1800,
+            connect_args={
+                "timeout": pool_timeout_s,
+                "command_timeout": statement_timeout_s + 5,
+                "server_settings": {
+                    "application_name": source,
+                    "statement_timeout": str(int(statement_timeout_s * 1000)),
+                    "idle_in_transaction_session_timeout": "60000",
+                    "jit": "off",
+                },
+            },
+        )
+
+    @property
+    def dsn(self) -> str:
+        """The address as asyncpg itself takes it."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    @asynccontextmanager
+    async def transaction(self, cause: Envelope | None = None) -> AsyncIterator[Transaction]:
+        """A unit of work that commits when the block ends and rolls back when it raises.
+
+        No statement is sent before the first is needed. Raises the driver's errors:
+        see `is_unavailable` and `is_conflict`.
+        """
+        async with AsyncSession(self._engine, expire_on_commit=False) as session:
+            tx = Transaction(session, self.source, self._listeners, self.holder, cause)
+            yield tx
+            await tx.commit()
+        if tx.has_published:
+            self.outbox_ready.set()
+        if tx.has_scheduled:
+            self.schedule_ready.set()
+
+    async def ping(self) -> None:
+        """Raise unless the database takes a write."""
+        async with self.transaction() as tx:
+            await tx.execute("update messaging.probe set at = now()")
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self._engine.dispose()

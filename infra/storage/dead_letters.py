@@ -1,0 +1,53 @@
+"""Dead letters on file: messages that a person has to look at."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from infra.storage.transaction import Transaction
+
+INSERT = """
+insert into messaging.dead_letters
+    (key, subscription, event_id, type, reason, error, attempts, failed_at, headers, body)
+select * from unnest(
+    $1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::int[], $8::timestamptz[],
+    $9::jsonb[], $10::bytea[])
+on conflict (key) do nothing
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up, untouched, with what is known of it."""
+
+    key: str
+    """The same for every copy of this death, so that it is filed once."""
+    subscription: str
+    event_id: UUID | None
+    type: str | None
+    reason: str
+    """A short stable word, such as `not-json` or `attempts-exhausted`."""
+    error: str
+    attempts: int
+    failed_at: datetime | None
+    headers: dict[str, str | int]
+    body: bytes
+
+
+async def file(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
+    """Keep `letters`; one that is on file already is passed over."""
+    await tx.execute(
+        INSERT,
+        [letter.key for letter in letters],
+        [letter.subscription for letter in letters],
+        [letter.event_id for letter in letters],
+        [letter.type for letter in letters],
+        [letter.reason for letter in letters],
+        [letter.error for letter in letters],
+        [letter.attempts for letter in letters],
+        [letter.failed_at for letter in letters],
+        [json.dumps(letter.headers) for letter in letters],
+        [letter.body for letter in letters],
+    )

@@ -1,0 +1,44 @@
+"""Answers kept under a client's Idempotency-Key, committed with the effect that they report."""
+
+from dataclasses import dataclass
+
+from infra.storage.transaction import Transaction
+
+LOCK = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))"
+
+RECALL = """
+select body_sha256, status, content_type, body from messaging.idempotency_keys
+where caller = $1 and route = $2 and key = $3
+"""
+
+KEEP = """
+insert into messaging.idempotency_keys (caller, route, key, body_sha256, status, content_type, body)
+values ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was answered to the first request with a key."""
+
+    body_sha256: bytes
+    status: int
+    content_type: str
+    body: bytes
+
+
+async def try_lock(tx: Transaction, caller: str, route: str, key: str) -> bool:
+    """Whether no other request with this key is in flight; from now on this one is."""
+    [(locked,)] = await tx.execute(LOCK, f"{caller}\x1f{route}\x1f{key}")
+    return bool(locked)
+
+
+async def recall(tx: Transaction, caller: str, route: str, key: str) -> Kept | None:
+    """The answer kept under this key, if there is one."""
+    rows = await tx.execute(RECALL, caller, route, key)
+    return Kept(*rows[0]) if rows else None
+
+
+async def keep(tx: Transaction, caller: str, route: str, key: str, kept: Kept) -> None:
+    """Keep an answer; visible to others when the transaction commits."""
+    await tx.execute(KEEP, caller, route, key, kept.body_sha256, kept.status, kept.content_type, kept.body)

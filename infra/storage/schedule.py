@@ -1,0 +1,103 @@
+"""Later, again: one table for retries after a failure and for a service's own deadlines.
+
+An entry is taken by a lease (its due time moves on), run through the same path as a fresh delivery,
+and removed in the transaction of its effect. A crash in between only lets the lease run out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from contracts import Envelope
+
+if TYPE_CHECKING:
+    from infra.storage.transaction import Transaction
+
+INSERT = """
+insert into messaging.scheduled
+    (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at)
+select * from unnest(
+    $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::uuid[],
+    $9::bytea[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[])
+"""
+
+TAKE = """
+update messaging.scheduled set due = now() + $3::interval, holder = $4
+where id in (
+    select id from messaging.scheduled
+    where due <= now() and subscription = any($1::text[])
+    order by due limit $2 for update skip locked)
+returning id, subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why,
+    failed_at
+"""
+
+NEXT = "select extract(epoch from min(due) - now())::float8 from messaging.scheduled"
+
+REMOVE = "delete from messaging.scheduled where id = any($1::bigint[])"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something for a subscription to hear when it is due."""
+
+    subscription: str
+    envelope: Envelope
+    body: bytes
+    due: datetime
+    attempt: int
+    """Which run the next one is, counted from 1."""
+    why: str
+    """What failed, or `deadline`."""
+    failed_at: datetime | None = None
+    """When it failed first."""
+    id: int | None = None
+
+
+async def insert(tx: "Transaction", entries: Sequence[Entry]) -> None:
+    """File `entries` in one statement."""
+    columns: list[list[Any]] = [
+        [entry.subscription for entry in entries],
+        [entry.envelope.id for entry in entries],
+        [entry.envelope.type for entry in entries],
+        [entry.envelope.source for entry in entries],
+        [entry.envelope.subject for entry in entries],
+        [entry.envelope.time for entry in entries],
+        [entry.envelope.traceparent for entry in entries],
+        [entry.envelope.causation_id for entry in entries],
+        [entry.body for entry in entries],
+        [entry.due for entry in entries],
+        [entry.attempt for entry in entries],
+        [entry.why for entry in entries],
+        [entry.failed_at for entry in entries],
+    ]
+    await tx.execute(INSERT, *columns)
+
+
+async def take(tx: "Transaction", subscriptions: Sequence[str], limit: int, lease: timedelta) -> list[Entry]:
+    """Lease up to `limit` entries that are due; other replicas pass them over meanwhile."""
+    rows = await tx.execute(TAKE, list(subscriptions), limit, lease, tx.holder)
+    return [
+        Entry(
+            subscription=row[1],
+            envelope=Envelope(row[2], row[3], row[4], row[5], row[6], row[7], row[8]),
+            body=row[9],
+            due=row[10],
+            attempt=row[11],
+            why=row[12],
+            failed_at=row[13],
+            id=row[0],
+        )
+        for row in rows
+    ]
+
+
+async def next_due_s(tx: "Transaction") -> float | None:
+    """Seconds until the earliest entry is due (negative: overdue); None where there is none."""
+    [(seconds,)] = await tx.execute(NEXT)
+    return None if seconds is None else float(seconds)
+
+
+async def remove(tx: "Transaction", ids: Sequence[int]) -> None:
+    """Forget entries whose effect this transaction holds."""
+    await tx.execute(REMOVE, list(ids))

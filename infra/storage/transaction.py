@@ -1,0 +1,134 @@
+"""One unit of work: state, inbox, outbox and schedule commit together or not at all."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import inspect, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import Envelope, Event
+from infra.storage import outbox
+from infra.storage import schedule as schedules
+from infra.storage.ids import new_id
+from infra.telemetry import child_of, current_traceparent
+
+T = TypeVar("T")
+
+
+@dataclass
+class Transaction:
+    """Handed to every use case. It neither commits nor rolls back: whoever opened it does."""
+
+    session: AsyncSession
+    """For `store.py` alone."""
+    source: str
+    """The service, as events name it."""
+    listeners: Mapping[str, str]
+    """Which subscription hears the service's own scheduled events, by type."""
+    holder: int
+    """Which process this is, to claims and leases."""
+    cause: Envelope | None = None
+    """The event that is being handled; None in a request from outside."""
+    _published: list[outbox.Row] = field(default_factory=list)
+    _scheduled: list[schedules.Entry] = field(default_factory=list)
+    _known: dict[tuple[type, Any], Any] = field(default_factory=dict)
+
+    def publish(self, event: Event) -> UUID:
+        """Say `event` when this transaction commits. Returns its id."""
+        if event.internal or event.publisher != self.source:
+            raise ValueError(f"{self.source} cannot publish {event.type}")
+        envelope = self._envelope(event)
+        self._published.append(outbox.Row(envelope, event.model_dump_json(exclude_none=True).encode()))
+        return envelope.id
+
+    def schedule(self, event: Event, *, after: timedelta) -> None:
+        """Have this service itself hear `event` once, `after` the commit or a little later."""
+        if event.type not in self.listeners:
+            raise ValueError(f"no subscription of {self.source} hears {event.type}")
+        envelope = self._envelope(event)
+        entry = schedules.Entry(
+            subscription=self.listeners[event.type],
+            envelope=envelope,
+            body=event.model_dump_json(exclude_none=True).encode(),
+            due=envelope.time + after,
+            attempt=1,
+            why="deadline",
+        )
+        self._scheduled.append(entry)
+
+    async def get(self, entity: type[T], key: Any) -> T | None:
+        """The row with this primary key, locked until the end; None where there is none."""
+        known = (entity, key)
+        if known not in self._known:
+            self._known[known] = await self.session.get(entity, key, with_for_update=True)
+        found: T | None = self._known[known]
+        return found
+
+    async def peek(self, entity: type[T], key: Any) -> T | None:
+        """The row with this primary key, not locked: for answers, not for decisions."""
+        return await self.session.get(entity, key)
+
+    async def preload(self, entity: type[T], keys: Iterable[Any]) -> None:
+        """Lock and load the rows of many keys at once, in key order, so that batches can't deadlock.
+
+        A later `get` of any of them needs no statement, also where there is no such row.
+        """
+        (column,) = inspect(entity).primary_key
+        wanted = sorted({key for key in keys if (entity, key) not in self._known})
+        if not wanted:
+            return
+        rows = select(entity).where(column.in_(wanted)).order_by(column).with_for_update()
+        found = {inspect(row).identity[0]: row for row in await self.session.scalars(rows)}
+        for key in wanted:
+            self._known[entity, key] = found.get(key)
+
+    def add(self, row: object) -> None:
+        """Insert a new row of a mapped class."""
+        self.session.add(row)
+        key = inspect(type(row)).primary_key_from_instance(row)
+        self._known[type(row), key[0] if len(key) == 1 else tuple(key)] = row
+
+    async def flush(self) -> None:
+        """Send pending changes to the database now, where order matters to a constraint."""
+        await self.session.flush()
+
+    async def commit(self) -> None:
+        """Write state first, then the outbox: so an aggregate's rows are locked when its events get their place."""
+        await self.session.flush()
+        if self._published:
+            await outbox.insert(self, self._published)
+        if self._scheduled:
+            await schedules.insert(self, self._scheduled)
+        await self.session.commit()
+
+    @property
+    def has_published(self) -> bool:
+        return bool(self._published)
+
+    @property
+    def has_scheduled(self) -> bool:
+        return bool(self._scheduled)
+
+    def file(self, entry: schedules.Entry) -> None:
+        """File something for later as it is: what the runtime does with a failed delivery."""
+        self._scheduled.append(entry)
+
+    async def execute(self, statement: str, *values: Any) -> list[Any]:
+        """Run one statement in PostgreSQL's own words ($1, $2 …). Returns its rows."""
+        connection = await self.session.connection()
+        result = await connection.exec_driver_sql(statement, values)
+        return list(result.fetchall()) if result.returns_rows else []
+
+    def _envelope(self, event: Event) -> Envelope:
+        return Envelope(
+            id=new_id(),
+            type=event.type,
+            source=self.source,
+            subject=event.subject,
+            time=datetime.now(UTC),
+            traceparent=child_of(current_traceparent()),
+            causation_id=self.cause.id if self.cause else None,
+        )
