@@ -29,9 +29,7 @@ _log = structlog.get_logger(__name__)
 class Courier:
     """Runs the parcels of both carriers; `start` also picks up those that an earlier process left behind."""
 
-    def __init__(
-        self, ledger: Ledger, *, secret: str, dispatch_after_s: float, deliver_after_s: float
-    ) -> None:
+    def __init__(self, ledger: Ledger, *, secret: str, dispatch_after_s: float, deliver_after_s: float) -> None:
         self._ledger = ledger
         self._webhook = Webhook(secret)
         self.dispatch_after_s = dispatch_after_s
@@ -72,9 +70,7 @@ class Courier:
             match parcel.state:
                 case State.BOOKED:
                     await asyncio.sleep(parcel.due - time.time())
-                    parcel = await self._advance(
-                        parcel, State.DISPATCHED, due=time.time() + self._deliver_after_s
-                    )
+                    parcel = await self._advance(parcel, State.DISPATCHED, due=time.time() + self._deliver_after_s)
                 case State.DISPATCHED:
                     await self._tell(parcel, "dispatched")
                     parcel = await self._advance(parcel, State.DISPATCH_TOLD, due=parcel.due)

@@ -39,9 +39,7 @@ class MailSink:
         """Opens the SMTP port in this event loop."""
         loop = asyncio.get_running_loop()
         return await loop.create_server(
-            lambda: SMTP(
-                self, hostname="localhost", data_size_limit=LARGEST_MAIL, enable_SMTPUTF8=True, loop=loop
-            ),
+            lambda: SMTP(self, hostname="localhost", data_size_limit=LARGEST_MAIL, enable_SMTPUTF8=True, loop=loop),
             host,
             port,
         )

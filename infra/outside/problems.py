@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 _log = structlog.get_logger(__name__)
 
 
-class Problem(Exception):  # noqa: N818 - the field's own term (RFC 9457)
+class Problem(Exception):
     """A refusal that the caller can read: an HTTP status, a `urn:problem:<part>:<slug>` and a sentence."""
 
     def __init__(self, status: int, slug: str, detail: str) -> None:
