@@ -39,7 +39,7 @@ class Look(Step):
 
 @dataclass(frozen=True)
 class Put(Step):
-    """Puts so many units into the cart."""
+    """Puts so many units into the cart, besides those of an order that is not confirmed yet."""
 
     place: int
     quantity: int
@@ -134,7 +134,8 @@ def _browsing(chance: random.Random, popularity: Popularity) -> list[Step]:
 
 def _filling(chance: random.Random, popularity: Popularity) -> list[Step]:
     places = popularity.draw_distinct(chance, chance.choice([1, 1, 1, 2, 2, 3]))
-    steps: list[Step] = [Put(_think(chance), place, chance.choice([1, 1, 1, 2, 3])) for place in places]
+    steps: list[Step] = [ViewCart(_think(chance))]
+    steps += [Put(_think(chance), place, chance.choice([1, 1, 1, 2, 3])) for place in places]
     if len(places) > 1 and chance.random() < 0.15:
         steps.append(Remove(_think(chance), places[-1]))
     return steps

@@ -42,6 +42,8 @@ class Session:
         self._number = number
         self._customer: Person = shop.customers[number % len(shop.customers)]
         self._order_id: str | None = None
+        self._in_checkout: dict[str, int] = {}
+        """Units by product that an earlier, unconfirmed order of this customer still holds in the cart."""
 
     async def act(self, script: Script, arrival: float) -> None:
         """Plays the script through; `arrival` (monotonic) is when the person meant to come."""
@@ -65,13 +67,15 @@ class Session:
                 url = f"{self._shop.at.catalog}/products/{product.id}"
                 await self._customer_asks("GET", url, "product", intended)
             case Put(place=place, quantity=quantity):
-                what = {"quantity": quantity}
+                ordered = self._in_checkout.get(self._shop.shelf[place].id, 0)
+                what = {"quantity": ordered + quantity}
                 url = self._item(place)
                 await self._customer_asks("PUT", url, "cart item", intended, what, expected=(404, 409))
             case Remove(place=place):
                 await self._customer_asks("DELETE", self._item(place), "cart item", intended, expected=(404, 409))
             case ViewCart():
-                await self._customer_asks("GET", self._cart, "cart", intended)
+                answer = await self._customer_asks("GET", self._cart, "cart", intended)
+                self._in_checkout = {str(line["product_id"]): int(line["in_checkout"]) for line in answer.body["lines"]}
             case CheckOut():
                 await self._check_out(intended, key)
             case LookAtOrder():

@@ -113,7 +113,9 @@ class FakeMarket:
         return web.json_response(self.products[request.match_info["id"]])
 
     async def _cart(self, request: web.Request) -> web.Response:
-        return web.json_response({"lines": [], "total": None})
+        cart = self.carts[request[CALLER]]
+        lines = [{"product_id": id, "quantity": n, "in_checkout": 0} for id, n in cart.items()]
+        return web.json_response({"lines": lines, "total": None})
 
     async def _put(self, request: web.Request) -> web.Response:
         id = request.match_info["id"]
