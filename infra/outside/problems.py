@@ -1,12 +1,13 @@
 """Errors as RFC 9457 problem documents."""
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-_log = structlog.get_logger(__name__)
+from infra.telemetry import get_logger
+
+_log = get_logger(__name__)
 
 
 class Problem(Exception):
