@@ -13,17 +13,17 @@ from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
-import structlog
 from standardwebhooks import Webhook
 
 from infra.outside.ledger import Ledger
 from infra.outside.parcels import Parcel, State, advance, parcels_on_their_way
+from infra.telemetry import get_logger
 
 BACKOFF_FROM_S, BACKOFF_TO_S = 0.25, 5.0
 CALLBACK_TIMEOUT_S = 5.0
 CALLBACKS_AT_ONCE = 16
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Courier:
