@@ -60,9 +60,10 @@ def test_a_library_is_used_only_where_it_is_at_home(
 
 
 def test_infra_packages_are_entered_by_their_front_door(graph: grimp.ImportGraph) -> None:
-    inner = []
-    for module in modules(graph, lambda each: each.split(".")[0] in SERVICES):
-        for imported in graph.find_modules_directly_imported_by(module):
-            if imported.startswith("infra.") and imported.count(".") > 1:
-                inner.append(f"{module} -> {imported}")
+    inner = [
+        f"{module} -> {imported}"
+        for module in modules(graph, lambda each: each.split(".")[0] in SERVICES)
+        for imported in graph.find_modules_directly_imported_by(module)
+        if imported.startswith("infra.") and imported.count(".") > 1
+    ]
     assert inner == []
