@@ -81,7 +81,8 @@ async def list_products(
     found = await store.page_of_products(
         tx, words=search, category=category, discontinued=discontinued, after=cursor, limit=limit + 1
     )
-    return Page.of([_shown(product) for product in found], limit, key=lambda product: product.product_id)
+    more = str(found[limit - 1].product_id) if len(found) > limit else None
+    return Page(items=[_shown(product) for product in found[:limit]], next_cursor=more)
 
 
 @router.get("/products/{product_id}")

@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 
 from cart.service import SERVICE
 from infra.local import DatabaseUrls, private_postgres
+from infra.http import create_app, serve
 from infra.storage import Database, make_partitions, migrate
+from tests.integration.cart.web import Client
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +32,20 @@ async def database(cart_urls: DatabaseUrls) -> AsyncIterator[Database]:
             await tx.execute(f"delete from messaging.{table}")
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def client(database: Database) -> AsyncIterator[Client]:
+    """The service's HTTP, served for real."""
+    app = create_app(
+        service="cart",
+        version="0",
+        database=database,
+        routes=SERVICE.routes,
+        identity=None,
+        readiness=None,
+        ops=None,
+    )
+    port = 18765
+    async with serve(app, host="127.0.0.1", http_port=port, ops_port=0), aiohttp.ClientSession() as session:
+        yield Client(f"http://127.0.0.1:{port}", session)
