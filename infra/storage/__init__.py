@@ -1,6 +1,6 @@
 """A service's own database: transactions, and the tables that the messaging runtime keeps in it."""
 
-from infra.storage import claims, dead_letters, idempotency, inbox, ops, outbox, schedule
+from infra.storage import claims, dead_letters, idempotency, inbox, ops, outbox, presence, schedule
 from infra.storage.database import Database
 from infra.storage.errors import is_conflict, is_unavailable
 from infra.storage.ids import new_id, time_of, why_unusable
@@ -23,6 +23,7 @@ __all__ = [
     "new_id",
     "ops",
     "outbox",
+    "presence",
     "require_current",
     "schedule",
     "time_of",

@@ -7,9 +7,9 @@ from uuid import UUID
 from infra.storage.transaction import Transaction
 
 TAKE = """
-insert into messaging.claims (subscription, event_id, lease_until)
-select $1, event_id, now() + $3::interval from unnest($2::uuid[]) as r (event_id) order by event_id
-on conflict (subscription, event_id) do update set lease_until = excluded.lease_until
+insert into messaging.claims (subscription, event_id, holder, lease_until)
+select $1, event_id, $4, now() + $3::interval from unnest($2::uuid[]) as r (event_id) order by event_id
+on conflict (subscription, event_id) do update set holder = excluded.holder, lease_until = excluded.lease_until
 where messaging.claims.lease_until < now()
 returning event_id
 """
@@ -19,7 +19,7 @@ RELEASE = "delete from messaging.claims where subscription = $1 and event_id = a
 
 async def take(tx: Transaction, subscription: str, ids: Sequence[UUID], lease: timedelta) -> set[UUID]:
     """Claim events for one call each. Returns those that no other call holds."""
-    return {row[0] for row in await tx.execute(TAKE, subscription, list(ids), lease)}
+    return {row[0] for row in await tx.execute(TAKE, subscription, list(ids), lease, tx.holder)}
 
 
 async def release(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> None:

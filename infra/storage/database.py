@@ -1,6 +1,7 @@
 """One service's own database."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -28,6 +29,8 @@ class Database:
         statement_timeout_s: float = 15.0,
     ) -> None:
         self.source = source
+        self.holder = secrets.randbits(31)
+        """Names this process in claims and leases: they fall when its presence does."""
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
         self.outbox_ready = asyncio.Event()
         """Set when a commit left events to publish."""
@@ -65,7 +68,7 @@ class Database:
         see `is_unavailable` and `is_conflict`.
         """
         async with AsyncSession(self._engine, expire_on_commit=False) as session:
-            tx = Transaction(session, self.source, self._listeners, cause)
+            tx = Transaction(session, self.source, self._listeners, self.holder, cause)
             yield tx
             await tx.commit()
         if tx.has_published:

@@ -1,5 +1,6 @@
 """Bring a service's database to the state that its code expects."""
 
+import asyncio
 from pathlib import Path
 
 from alembic.config import Config
@@ -16,19 +17,26 @@ LOCK = 7_205_759_403
 """Any number, the same in every replica: one migrates, the others wait and find it done."""
 
 
+_one_at_a_time = asyncio.Lock()
+"""Alembic's `op` is one for the whole process."""
+
+
 class SchemaBehind(Exception):
     """The database lacks migrations. Start the service once with MIGRATION_DATABASE_URL set."""
 
 
-async def migrate(owner_url: str, *, app_role: str, migrations: Path) -> None:
+async def migrate(owner_url: str, *, app_url: str, migrations: Path) -> None:
     """Run what is missing of the runtime's and the service's own migrations, each in one transaction.
 
-    Replicas that start together wait for one another. `app_role`, the role that the service runs as,
+    Replicas that start together wait for one another. The role of `app_url`, which the service runs as,
     is granted reading and writing of every table and owns none.
     """
+    app_role = make_url(app_url).username
+    if app_role is None:
+        raise ValueError("the service's database address names no role")
     engine = create_async_engine(make_url(owner_url).set(drivername="postgresql+asyncpg"))
     try:
-        async with engine.begin() as connection:
+        async with _one_at_a_time, engine.begin() as connection:
             await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             await connection.execute(text("create schema if not exists messaging"))
             await connection.run_sync(_upgrade, OWN, "messaging")

@@ -35,7 +35,7 @@ select event_id, type, bucket from rows order by position
 PENDING = """
 select p.seq, o.event_id, o.type, o.subject, o.at, o.traceparent, o.causation_id, o.body
 from messaging.outbox_pending p join messaging.outbox o using (event_id, type)
-where p.bucket = any($1::smallint[]) and p.seq <> all($3::bigint[])
+where p.bucket = any($1::smallint[])
 order by p.seq limit $2
 """
 

@@ -23,7 +23,7 @@ select * from unnest(
 """
 
 TAKE = """
-update messaging.scheduled set due = now() + $3::interval
+update messaging.scheduled set due = now() + $3::interval, holder = $4
 where id in (
     select id from messaging.scheduled
     where due <= now() and subscription = any($1::text[])
@@ -76,7 +76,7 @@ async def insert(tx: "Transaction", entries: Sequence[Entry]) -> None:
 
 async def take(tx: "Transaction", subscriptions: Sequence[str], limit: int, lease: timedelta) -> list[Entry]:
     """Lease up to `limit` entries that are due; other replicas pass them over meanwhile."""
-    rows = await tx.execute(TAKE, list(subscriptions), limit, lease)
+    rows = await tx.execute(TAKE, list(subscriptions), limit, lease, tx.holder)
     return [
         Entry(
             subscription=row[1],

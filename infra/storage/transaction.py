@@ -28,6 +28,8 @@ class Transaction:
     """The service, as events name it."""
     listeners: Mapping[str, str]
     """Which subscription hears the service's own scheduled events, by type."""
+    holder: int
+    """Which process this is, to claims and leases."""
     cause: Envelope | None = None
     """The event that is being handled; None in a request from outside."""
     _published: list[outbox.Row] = field(default_factory=list)

@@ -51,13 +51,16 @@ create table messaging.scheduled (
     due timestamptz not null,
     attempt int not null,
     why text not null,
-    failed_at timestamptz
+    failed_at timestamptz,
+    holder bigint
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 create index scheduled_due on messaging.scheduled (due);
+create index scheduled_holder on messaging.scheduled (holder) where holder is not null;
 
 create table messaging.claims (
     subscription text not null,
     event_id uuid not null,
+    holder bigint not null,
     lease_until timestamptz not null,
     primary key (subscription, event_id)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);

@@ -1,0 +1,92 @@
+"""AMQP connections that are kept up: connect, work until it breaks, connect again with jittered backoff."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+from aiormq.channel import Channel
+from aiormq.exceptions import AMQPError
+
+from infra.messaging import tolerance
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
+
+tolerance.install()
+
+BROKEN = (AMQPError, aio_pika.exceptions.AMQPException, ConnectionError, OSError, TimeoutError, RuntimeError)
+"""What a lost, refused or half-dead connection raises in this client."""
+
+CONNECT_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 2.0
+HEARTBEAT_S = 10
+BACKOFF_S, BACKOFF_CAP_S = 0.1, 3.0
+
+
+class Lost(ConnectionError):
+    """The connection to the broker broke."""
+
+
+async def keep_connected(url: str, name: str, use: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+    """Run `use` with a connection, again and again until it returns by itself.
+
+    `use` is cancelled when the connection breaks; what it raises of `BROKEN` means the same.
+    """
+    failures = 0
+    while True:
+        try:
+            connection = await aio_pika.connect(
+                url, heartbeat=HEARTBEAT_S, timeout=CONNECT_TIMEOUT_S, client_properties={"connection_name": name}
+            )
+        except BROKEN as error:
+            failures += 1
+            if failures == 1:
+                log.warning("broker unreachable", connection=name, error=repr(error))
+            await asyncio.sleep(random.uniform(0, min(BACKOFF_CAP_S, BACKOFF_S * 2**failures)))  # noqa: S311 - jitter
+            continue
+        log.info("broker connected", connection=name)
+        failures = 0
+        try:
+            await _until_lost(connection, use)
+            return
+        except BROKEN as error:
+            log.warning("broker connection lost", connection=name, error=repr(error))
+            await asyncio.sleep(random.uniform(0, BACKOFF_S))  # noqa: S311 - jitter
+        finally:
+            with suppress(*BROKEN):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await connection.close()
+
+
+async def _until_lost(connection: AbstractConnection, use: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+    lost = asyncio.get_running_loop().create_future()
+
+    def on_close(_: object, error: BaseException | None) -> None:
+        if not lost.done():
+            lost.set_result(error)
+
+    connection.close_callbacks.add(on_close)
+    working = asyncio.ensure_future(use(connection))
+    try:
+        await asyncio.wait({working, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Lost(repr(lost.result()))
+        await working
+    finally:
+        working.cancel()
+        with suppress(asyncio.CancelledError, *BROKEN):
+            await working
+
+
+async def open_channel(connection: AbstractConnection, *, confirms: bool) -> Channel:
+    """A channel of the protocol layer, which neither copies messages nor chokes on odd properties."""
+    transport = connection.transport
+    if transport is None:
+        raise Lost("no transport")
+    channel = await transport.connection.channel(publisher_confirms=confirms)
+    if not isinstance(channel, Channel):
+        raise TypeError(f"expected a channel of aiormq, got {type(channel).__name__}")
+    return channel

@@ -1,0 +1,157 @@
+"""One event as it reaches a subscription: from the broker, or from the schedule."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiormq.abc import AbstractChannel
+from pamqp.commands import Basic
+from pydantic import ValidationError
+
+from contracts import Envelope, Event
+from infra.messaging.connection import BROKEN
+from infra.messaging.dead import key_of, scalars
+from infra.messaging.errors import Invalid
+from infra.messaging.wire import properties_of
+from infra.messaging.wiring import Reaction, Subscription
+from infra.storage.dead_letters import DeadLetter
+from infra.storage.schedule import Entry
+
+
+class Receipts:
+    """What was delivered on one channel and is not acknowledged yet.
+
+    Acknowledges runs of messages at once. After the channel is gone it does nothing: the broker
+    delivers those messages again, and the inbox knows them.
+    """
+
+    def __init__(self, channel: AbstractChannel) -> None:
+        self._channel = channel
+        self._open: dict[int, None] = {}
+
+    def add(self, tag: int) -> None:
+        self._open[tag] = None
+
+    async def acknowledge(self, tags: Sequence[int]) -> None:
+        for tag in tags:
+            self._open.pop(tag, None)
+        oldest = next(iter(self._open), None)
+        upto = [tag for tag in tags if oldest is None or tag < oldest]
+        single = [tag for tag in tags if oldest is not None and tag > oldest]
+        with suppress(*BROKEN):
+            if self._channel.is_closed:
+                return
+            if upto:
+                await self._channel.basic_ack(max(upto), multiple=True)
+            for tag in single:
+                await self._channel.basic_ack(tag)
+
+
+@dataclass(slots=True, eq=False)
+class Received:
+    """A message as it came from the broker."""
+
+    body: bytes
+    properties: Basic.Properties
+    tag: int
+    receipts: Receipts
+
+    async def acknowledge(self) -> None:
+        await self.receipts.acknowledge([self.tag])
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """An event for one subscription, with what is needed to settle it, whatever comes of it."""
+
+    envelope: Envelope
+    body: bytes
+    reaction: Reaction
+    attempt: int = 1
+    failed_at: datetime | None = None
+    entry: int | None = None
+    """Its row in the schedule, if it comes from there."""
+    message: Received | None = None
+    """The message to acknowledge, if it comes from the broker."""
+    _event: Event | None = None
+
+    @property
+    def event(self) -> Event:
+        """The body, read once. Raises `Invalid` if it does not fit its type."""
+        if self._event is None:
+            try:
+                self._event = self.reaction.event.model_validate_json(self.body)
+            except ValidationError as error:
+                raise Invalid(*_why(error)) from None
+        return self._event
+
+    def letter(self, subscription: str, reason: str, error: str) -> DeadLetter:
+        """This delivery as a dead letter."""
+        return DeadLetter(
+            key=key_of(subscription, self.envelope.id, self.body, None),
+            subscription=subscription,
+            event_id=self.envelope.id,
+            type=self.envelope.type,
+            reason=reason,
+            error=error,
+            attempts=self.attempt,
+            failed_at=self.failed_at,
+            headers=scalars(properties_of(self.envelope, self.envelope.source).headers),
+            body=self.body,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Unreadable:
+    """A message that is no event for this subscription."""
+
+    message: Received
+    why: Invalid
+
+    def letter(self, subscription: str) -> DeadLetter:
+        properties = self.message.properties
+        return DeadLetter(
+            key=key_of(subscription, None, self.message.body, properties.message_id),
+            subscription=subscription,
+            event_id=None,
+            type=None,
+            reason=self.why.reason,
+            error=str(self.why),
+            attempts=0,
+            failed_at=None,
+            headers=scalars(properties.headers),
+            body=self.message.body,
+        )
+
+
+def reaction_to(type: str, subscription: Subscription) -> Reaction:
+    """Look `type` up. Raises `Invalid` if the subscription does not know it, or not this version."""
+    reaction = subscription.reactions.get(type)
+    if reaction is None:
+        name, _, version = type.rpartition(".")
+        known = sorted(each for each in subscription.reactions if each.rpartition(".")[0] == name)
+        if known:
+            raise Invalid("unknown-version", f"{name} {version} is not understood here, only {', '.join(known)}")
+        raise Invalid("unknown-type", f"{type} is not heard here")
+    return reaction
+
+
+def from_entry(entry: Entry, subscription: Subscription) -> Delivery:
+    """What the schedule holds, on its next run."""
+    return Delivery(
+        envelope=entry.envelope,
+        body=entry.body,
+        reaction=reaction_to(entry.envelope.type, subscription),
+        attempt=entry.attempt,
+        failed_at=entry.failed_at,
+        entry=entry.id,
+    )
+
+
+def _why(error: ValidationError) -> tuple[str, str]:
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return "not-json", f"the body is no JSON: {first['msg']}"
+    place = ".".join(str(part) for part in first["loc"]) or "the body"
+    return "invalid-body", f"{error.error_count()} errors, the first at {place}: {first['msg']}"

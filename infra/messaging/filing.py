@@ -1,0 +1,47 @@
+"""Filing dead letters: from the service's dead-letter queue into its table, where people look."""
+
+import asyncio
+from collections import deque
+
+from infra.messaging.dead import letter_of
+from infra.messaging.delivery import Received
+from infra.storage import Database, dead_letters, is_unavailable
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
+
+PREFETCH = 20
+"""Few, since a dead letter can be as large as the broker allows."""
+PROBE_S = 1.0
+
+
+class Filing:
+    """Files what `receive` is given, then acknowledges it."""
+
+    def __init__(self, service: str, database: Database) -> None:
+        self._service, self._database = service, database
+        self._waiting: deque[Received] = deque()
+        self._arrived = asyncio.Event()
+
+    def receive(self, message: Received) -> None:
+        self._waiting.append(message)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """File until cancelled. Until the database answers, letters wait in the queue."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                message = self._waiting[0]
+                try:
+                    async with self._database.transaction() as tx:
+                        await dead_letters.file(tx, [letter_of(message.properties, message.body, self._service)])
+                except Exception as error:
+                    if not is_unavailable(error):
+                        raise
+                    log.warning("dead letters wait: database away", error=repr(error))
+                    await asyncio.sleep(PROBE_S)
+                    continue
+                self._waiting.popleft()
+                await message.acknowledge()

@@ -1,0 +1,109 @@
+"""All of one service's messaging, as one thing that runs: relay, consumers, workers, schedule, filing."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from aio_pika.abc import AbstractConnection
+
+from infra.messaging.connection import keep_connected
+from infra.messaging.consumer import Consumer
+from infra.messaging.delivery import Delivery, Received, Unreadable, reaction_to
+from infra.messaging.errors import Invalid
+from infra.messaging.filing import PREFETCH, Filing
+from infra.messaging.publisher import Publisher
+from infra.messaging.relay import Relay
+from infra.messaging.scheduler import Scheduler
+from infra.messaging.wire import envelope_of
+from infra.messaging.wiring import Subscription
+from infra.messaging.worker import Worker
+from infra.storage import Database
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
+
+DRAIN_S = 8.0
+"""How long a graceful shutdown waits for what is under way."""
+FLUSH_S = 1.0
+
+
+class Messaging:
+    """Runs until cancelled, then shuts down gracefully: cancel consumers, drain, flush, close."""
+
+    def __init__(
+        self, *, service: str, subscriptions: Sequence[Subscription], database: Database, broker_url: str, outside: Any
+    ) -> None:
+        self._service, self._url = service, broker_url
+        self._publisher = Publisher(broker_url, f"{service} publishes")
+        self._relay = Relay(database, self._publisher)
+        self.workers = {each.name: Worker(service, each, database, self._publisher, outside) for each in subscriptions}
+        self._scheduler = Scheduler(database, self.workers)
+        self._filing = Filing(service, database)
+        self.consumers = [
+            Consumer(f"{service}.{worker.subscription.name}", worker.subscription.prefetch, _intake(worker))
+            for worker in self.workers.values()
+        ]
+        self.consumers.append(Consumer(f"{service}.dead", PREFETCH, self._filing.receive))
+
+    def health(self) -> dict[str, str]:
+        """Each part and `ok`, or what is the matter with it."""
+        state = {"publisher": "ok" if self._publisher.connected else "no connection to the broker"}
+        for consumer in self.consumers:
+            state[consumer.queue] = "ok" if consumer.consuming else "not consuming"
+        for worker in self.workers.values():
+            if worker.paused:
+                state[f"{self._service}.{worker.subscription.name}"] = "paused: the database is away"
+        return state
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set; then let go of everything in order. Raises if a part fails unforeseen."""
+        working = [asyncio.create_task(each.run()) for each in self.workers.values()]
+        working.append(asyncio.create_task(self._filing.run()))
+        working.append(asyncio.create_task(self._publisher.run()))
+        working.append(asyncio.create_task(self._relay.run()))
+        feeding = [
+            asyncio.create_task(keep_connected(self._url, f"{self._service} consumes", self._consume)),
+            asyncio.create_task(self._scheduler.run()),
+        ]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait({*working, *feeding, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
+                raise RuntimeError(f"a part of {self._service}'s messaging ended")
+            feeding[1].cancel()
+            await self._drain()
+        finally:
+            for task in (stopping, *feeding, *working):
+                task.cancel()
+            await asyncio.gather(stopping, *feeding, *working, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        await asyncio.gather(*(consumer.stop() for consumer in self.consumers))
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await asyncio.gather(*(worker.drained() for worker in self.workers.values()))
+        except TimeoutError:
+            log.warning("shutdown did not wait for everything under way", drain_s=DRAIN_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S):
+                await self._relay.flushed()
+
+    async def _consume(self, connection: AbstractConnection) -> None:
+        async with asyncio.TaskGroup() as consumers:
+            for consumer in self.consumers:
+                consumers.create_task(consumer.run(connection))
+
+
+def _intake(worker: Worker) -> Callable[[Received], None]:
+    def receive(message: Received) -> None:
+        try:
+            envelope = envelope_of(message.properties, len(message.body))
+            reaction = reaction_to(envelope.type, worker.subscription)
+        except Invalid as why:
+            worker.receive(Unreadable(message, why))
+        else:
+            worker.receive(Delivery(envelope, message.body, reaction, message=message))
+
+    return receive

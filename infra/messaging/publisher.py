@@ -1,0 +1,77 @@
+"""Publishing with confirms: a message counts as sent when the broker says that it has it."""
+
+import asyncio
+
+from aio_pika.abc import AbstractConnection
+from aiormq.channel import Channel
+from aiormq.exceptions import DeliveryError
+from pamqp.commands import Basic
+
+from infra.messaging.connection import BROKEN, Lost, keep_connected, open_channel
+
+CONFIRM_TIMEOUT_S = 8.0
+"""A leader election can take 6 s; after this the outcome is unknown and the channel is dropped."""
+
+
+class Unconfirmed(Exception):
+    """The broker did not take the message, or nobody knows: publish it again."""
+
+
+class Publisher:
+    """One publishing connection with one channel in confirm mode, kept up while `run` runs."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url, self._name = url, name
+        self._channel: Channel | None = None
+        self._ready = asyncio.Event()
+        self._broken = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        return self._ready.is_set()
+
+    async def run(self) -> None:
+        """Keep the connection up until cancelled."""
+        await keep_connected(self._url, self._name, self._serve)
+
+    async def ready(self) -> None:
+        """Wait until there is a channel to publish on."""
+        await self._ready.wait()
+
+    async def publish(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
+        """Return once the broker has confirmed. Raises `Unconfirmed` otherwise, after 8 s at the latest."""
+        channel = self._channel
+        if channel is None:
+            raise Unconfirmed("not connected to the broker")
+        try:
+            async with asyncio.timeout(CONFIRM_TIMEOUT_S):
+                await channel.basic_publish(
+                    body, exchange=exchange, routing_key=routing_key, properties=properties, wait=False
+                )
+        except DeliveryError as error:
+            raise Unconfirmed("the broker refused the message") from error
+        except BROKEN as error:
+            self.drop()
+            raise Unconfirmed(repr(error)) from error
+
+    def drop(self) -> None:
+        """Give the channel up: whatever is in flight on it will be published again."""
+        self._channel = None
+        self._ready.clear()
+        self._broken.set()
+
+    async def _serve(self, connection: AbstractConnection) -> None:
+        while True:
+            channel = await open_channel(connection, confirms=True)
+            channel.closing.add_done_callback(lambda _: self._broken.set())
+            self._broken.clear()
+            self._channel = channel
+            self._ready.set()
+            try:
+                await self._broken.wait()
+            finally:
+                self.drop()
+            if connection.is_closed:
+                raise Lost("closed while publishing")
+            async with asyncio.timeout(CONFIRM_TIMEOUT_S):
+                await channel.close()

@@ -1,0 +1,166 @@
+"""What the broker must have, computed from the wiring tables, declared in one import and then compared.
+
+Services declare nothing: they may not. Works on RabbitMQ 3.10 and 4.x.
+"""
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Definitions = dict[str, Any]
+
+VHOST = "/"
+LOG = "marketplace.log"
+LOG_ARGUMENTS = {
+    "x-queue-type": "stream",
+    "x-max-age": "7D",
+    "x-max-length-bytes": 2_000_000_000,
+    "x-stream-max-segment-size-bytes": 20_000_000,
+}
+QUORUM = {"x-queue-type": "quorum"}
+NO_DELIVERY_LIMIT = 2**31
+"""Unlimited in effect on 3.10 and 4.x alike: the runtime isolates poison itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What of a service's table concerns the broker."""
+
+    service: str
+    subscriptions: Mapping[str, Sequence[str]]
+    """Event types from the broker, by subscription."""
+
+
+def definitions(services: Sequence[Wiring], passwords: Mapping[str, str]) -> Definitions:
+    """RabbitMQ definitions: users, permissions, exchanges, queues, bindings and policies of all services."""
+    found: Definitions = {
+        "vhosts": [{"name": VHOST}],
+        "users": [_user(each.service, passwords[each.service]) for each in services],
+        "permissions": [_permission(each) for each in services],
+        "exchanges": [],
+        "queues": [_queue(LOG, LOG_ARGUMENTS)],
+        "bindings": [],
+        "policies": [],
+    }
+    for each in services:
+        dead = f"{each.service}.dead"
+        found["exchanges"] += [_exchange(f"{each.service}.events", "topic"), _exchange(dead, "fanout")]
+        found["queues"].append(_queue(dead, QUORUM))
+        found["bindings"] += [_binding(dead, dead, ""), _binding(f"{each.service}.events", LOG, "#")]
+        for name, types in each.subscriptions.items():
+            queue = f"{each.service}.{name}"
+            found["queues"].append(_queue(queue, QUORUM))
+            found["bindings"] += [_binding(f"{type.split('.')[0]}.events", queue, type) for type in types]
+        found["policies"] += _policies(each)
+    return found
+
+
+def differences(wanted: Definitions, live: Definitions) -> list[str]:
+    """What of `wanted` the broker does not have as wanted, or has besides; empty if all is well.
+
+    An import ignores changed arguments and never removes anything, so this is how one finds out.
+    """
+    lines = []
+    for kind, identity, compared in (
+        ("exchanges", ("name",), ("type", "durable", "auto_delete", "internal", "arguments")),
+        ("queues", ("name",), ("durable", "arguments")),
+        ("bindings", ("source", "destination", "routing_key"), ()),
+        ("policies", ("name",), ("pattern", "apply-to", "definition", "priority")),
+        ("permissions", ("user",), ("configure", "write", "read")),
+    ):
+        there = {tuple(each[part] for part in identity): each for each in live[kind]}
+        here = {tuple(each[part] for part in identity): each for each in wanted[kind]}
+        for key, each in here.items():
+            label = f"{kind.removesuffix('s')} {' '.join(part for part in key if part)}"
+            if key not in there:
+                lines.append(f"{label}: missing")
+                continue
+            lines += [
+                f"{label}: {part} is {there[key].get(part)!r}, wanted {each[part]!r}"
+                for part in compared
+                if there[key].get(part) != each[part]
+            ]
+        if kind == "bindings":
+            queues = {each["name"] for each in wanted["queues"]}
+            lines += [
+                f"binding {' '.join(key)}: not wanted any more"
+                for key, each in there.items()
+                if key not in here and each["source"] and each["destination"] in queues
+            ]
+    return lines
+
+
+def _user(name: str, password: str) -> dict[str, Any]:
+    salt = os.urandom(4)
+    digest = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+    return {
+        "name": name,
+        "password_hash": digest,
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": [],
+    }
+
+
+def _permission(wiring: Wiring) -> dict[str, str]:
+    """Nothing may be configured; only one's own exchanges written, only one's own queues read."""
+    own = rf"^{wiring.service}\."
+    readable = "|".join(["dead", *sorted(wiring.subscriptions)])
+    return {
+        "user": wiring.service,
+        "vhost": VHOST,
+        "configure": "^$",
+        "write": rf"{own}(events|dead)$",
+        "read": rf"{own}({readable})$",
+    }
+
+
+def _policies(wiring: Wiring) -> list[dict[str, Any]]:
+    dead = f"{wiring.service}.dead"
+    work = "|".join(sorted(wiring.subscriptions)) or "none"
+    limit = {"delivery-limit": NO_DELIVERY_LIMIT}
+    backstop = {"dead-letter-exchange": dead, "dead-letter-strategy": "at-most-once"}
+    return [
+        _policy(wiring.service, rf"^{wiring.service}\.({work})$", limit | backstop),
+        _policy(dead, rf"^{wiring.service}\.dead$", limit),
+    ]
+
+
+def _policy(name: str, pattern: str, definition: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "vhost": VHOST,
+        "name": name,
+        "pattern": pattern,
+        "apply-to": "queues",
+        "definition": definition,
+        "priority": 0,
+    }
+
+
+def _exchange(name: str, type: str) -> dict[str, Any]:
+    return {
+        "vhost": VHOST,
+        "name": name,
+        "type": type,
+        "durable": True,
+        "auto_delete": False,
+        "internal": False,
+        "arguments": {},
+    }
+
+
+def _queue(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {"vhost": VHOST, "name": name, "durable": True, "auto_delete": False, "arguments": dict(arguments)}
+
+
+def _binding(source: str, queue: str, routing_key: str) -> dict[str, Any]:
+    return {
+        "vhost": VHOST,
+        "source": source,
+        "destination": queue,
+        "destination_type": "queue",
+        "routing_key": routing_key,
+        "arguments": {},
+    }

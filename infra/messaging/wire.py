@@ -1,0 +1,107 @@
+"""How an event looks on the wire: CloudEvents 1.0, binary mode, in AMQP headers and a JSON body."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from pamqp.commands import Basic
+from pamqp.common import FieldTable
+
+from contracts import Envelope
+from contracts.event import TYPE_PATTERN
+from infra.messaging.errors import Invalid
+from infra.storage import new_id, why_unusable
+
+PREFIX = "cloudEvents_"
+CONTENT_TYPE = "application/json"
+MAX_BODY_BYTES = 256 * 1024
+TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+PERSISTENT = 2
+
+Headers = Mapping[str, Any]
+
+
+def properties_of(envelope: Envelope, user: str) -> Basic.Properties:
+    """AMQP properties of one publish. Its message id is unique; the event's id is a header."""
+    headers: FieldTable = {
+        PREFIX + "specversion": "1.0",
+        PREFIX + "id": str(envelope.id),
+        PREFIX + "type": envelope.type,
+        PREFIX + "source": envelope.source,
+        PREFIX + "subject": envelope.subject,
+        PREFIX + "time": envelope.time.isoformat(),
+        PREFIX + "traceparent": envelope.traceparent,
+    }
+    if envelope.causation_id is not None:
+        headers[PREFIX + "causationid"] = str(envelope.causation_id)
+    return Basic.Properties(
+        content_type=CONTENT_TYPE,
+        delivery_mode=PERSISTENT,
+        headers=headers,
+        message_id=str(new_id()),
+        user_id=user,
+    )
+
+
+def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
+    """The envelope of a received message. Raises `Invalid`, saying what is wrong with it."""
+    headers: Headers = properties.headers or {}
+    if body_bytes > MAX_BODY_BYTES:
+        raise Invalid("too-large", f"the body has {body_bytes} bytes; at most {MAX_BODY_BYTES} are read")
+    if properties.content_type != CONTENT_TYPE:
+        raise Invalid("wrong-content-type", f"content type {properties.content_type!r} is not {CONTENT_TYPE}")
+    if _text(headers, "specversion") != "1.0":
+        raise Invalid("bad-headers", "cloudEvents_specversion is not 1.0")
+    type = _text(headers, "type")
+    parts = TYPE_PATTERN.match(type)
+    if parts is None:
+        raise Invalid("bad-headers", f"cloudEvents_type {type!r} is not <publisher>.<name>.v<version>")
+    if properties.user_id != parts["publisher"]:
+        raise Invalid("wrong-publisher", f"{type} was published by {properties.user_id!r}, not by its owner")
+    causation = headers.get(PREFIX + "causationid")
+    traceparent = _text(headers, "traceparent")
+    if TRACEPARENT.fullmatch(traceparent) is None:
+        raise Invalid("bad-headers", f"cloudEvents_traceparent {traceparent!r} is not W3C trace context")
+    return Envelope(
+        id=_id(_text(headers, "id")),
+        type=type,
+        source=_text(headers, "source"),
+        subject=_text(headers, "subject"),
+        time=_time(_text(headers, "time")),
+        traceparent=traceparent,
+        causation_id=None if causation is None else _uuid("causationid", str(causation)),
+    )
+
+
+def _text(headers: Headers, name: str) -> str:
+    value = headers.get(PREFIX + name)
+    if not isinstance(value, str) or not value or len(value) > 255 or "\0" in value:
+        raise Invalid("bad-headers", f"{PREFIX}{name} is missing, or no text of 1 to 255 characters")
+    return value
+
+
+def _uuid(name: str, value: str) -> UUID:
+    try:
+        return UUID(value)
+    except ValueError:
+        raise Invalid("bad-headers", f"{PREFIX}{name} {value[:64]!r} is no UUID") from None
+
+
+def _id(value: str) -> UUID:
+    id = _uuid("id", value)
+    wrong = why_unusable(id, datetime.now(UTC))
+    if wrong is not None:
+        raise Invalid("unusable-id", wrong)
+    return id
+
+
+def _time(value: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        raise Invalid("bad-headers", f"{PREFIX}time {value[:64]!r} is no RFC 3339 time") from None
+    if time.tzinfo is None:
+        raise Invalid("bad-headers", f"{PREFIX}time {value!r} names no time zone")
+    return time

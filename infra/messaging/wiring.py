@@ -1,0 +1,92 @@
+"""The wiring table: which subscription of a service hears which events, and what it does then."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from contracts import Event
+from infra.storage import Transaction
+
+E = TypeVar("E", bound=Event)
+
+Handler = Callable[[Any, Transaction], Awaitable[None]]
+Load = Callable[[Sequence[Any], Transaction], Awaitable[None]]
+Prepare = Callable[[Any, Transaction], Awaitable[Any]]
+Ask = Callable[[Any, Any], Awaitable[Any]]
+Record = Callable[[Any, Any, Transaction], Awaitable[None]]
+
+DEFAULT_ATTEMPTS = 12
+"""With pauses of up to 0.25 s doubling to 15 s: given up after about a minute, two at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to the outside world in three steps, so that no transaction is open while it runs."""
+
+    prepare: Prepare
+    ask: Ask
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What a subscription does about one type of event: `handle` it, or make a `call`."""
+
+    event: type[Event]
+    handle: Handler | None
+    call: Call | None
+    load: Load | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One named queue and what is done with each type of event in it."""
+
+    name: str
+    reactions: Mapping[str, Reaction]
+    """By event type."""
+    concurrency: int
+    """Outside calls under way at once, per replica."""
+    batch: int
+    """Most events in one transaction."""
+
+    @property
+    def prefetch(self) -> int:
+        return 2 * self.batch
+
+
+def on(
+    event: type[E],
+    handle: Callable[[E, Transaction], Awaitable[None]] | None = None,
+    *,
+    load: Callable[[Sequence[E], Transaction], Awaitable[None]] | None = None,
+    prepare: Callable[[E, Transaction], Awaitable[Any]] | None = None,
+    ask: Ask | None = None,
+    record: Callable[[E, Any, Transaction], Awaitable[None]] | None = None,
+    attempts: int = DEFAULT_ATTEMPTS,
+) -> Reaction:
+    """React to `event` with a handler, or with an outside call of three steps.
+
+    `load(events, tx)` reads, in one go, what the handlers of a whole batch will need.
+    `prepare(event, tx)` writes down what will be asked and returns the request, or None for no call;
+    `ask(request, outside)` makes the call without a transaction; `record(event, answer, tx)` stores it.
+    After `attempts` failed runs the event is dead-lettered.
+    """
+    if handle is not None:
+        if prepare or ask or record:
+            raise TypeError(f"on({event.__name__}): either a handler or prepare, ask and record")
+        return Reaction(event, handle, None, load, attempts)
+    if prepare is None or ask is None or record is None:
+        raise TypeError(f"on({event.__name__}): an outside call needs prepare, ask and record")
+    return Reaction(event, None, Call(prepare, ask, record), load, attempts)
+
+
+def subscription(name: str, *reactions: Reaction, concurrency: int = 16, batch: int = 100) -> Subscription:
+    """The queue `<service>.<name>`. The name is its identity: renaming it makes a new subscription."""
+    by_type: dict[str, Reaction] = {}
+    for reaction in reactions:
+        if reaction.event.type in by_type:
+            raise TypeError(f"subscription {name!r} hears {reaction.event.type} twice")
+        by_type[reaction.event.type] = reaction
+    return Subscription(name, by_type, concurrency, batch)

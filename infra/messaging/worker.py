@@ -1,0 +1,264 @@
+"""What happens to the deliveries of one subscription: in batches, in one transaction each."""
+
+import asyncio
+import random
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from infra.messaging import retry
+from infra.messaging.calls import Calls
+from infra.messaging.dead import properties_of_dead
+from infra.messaging.delivery import Delivery, Receipts, Unreadable
+from infra.messaging.publisher import Publisher, Unconfirmed
+from infra.messaging.wire import CONTENT_TYPE
+from infra.messaging.wiring import Subscription
+from infra.storage import Database, Transaction, claims, inbox, is_conflict, is_unavailable, schedule
+from infra.storage.dead_letters import DeadLetter
+from infra.storage.schedule import Entry
+from infra.telemetry import get_logger, trace
+
+log = get_logger(__name__)
+
+CONFLICT_RETRIES = 10
+PROBE_S, PROBE_CAP_S = 0.1, 2.0
+BLAMELESS_FAILURES = 3
+"""So often in a row a "database is away" is believed although the database answers at once."""
+
+Apply = Callable[[Transaction, Sequence[Delivery]], Awaitable[None]]
+
+
+class Worker:
+    """Runs the handlers of one subscription in one process.
+
+    Waiting deliveries share a transaction, up to `batch` of them; a lone one never waits. If anything in it
+    fails, all is rolled back and each runs alone. Inbox row, state, outbox and schedule commit together;
+    only then is the message acknowledged.
+    """
+
+    def __init__(
+        self, service: str, subscription: Subscription, database: Database, publisher: Publisher, outside: Any
+    ) -> None:
+        self.subscription = subscription
+        self._service, self._database, self._publisher = service, database, publisher
+        self._waiting: deque[Delivery | Unreadable] = deque()
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._calls = Calls(self, database, outside)
+        self._chance = random.Random()  # noqa: S311 - jitter
+        self.paused = False
+        """Whether it waits for the database to come back."""
+
+    def receive(self, delivery: Delivery | Unreadable) -> None:
+        """Take a delivery in; it will be settled, or delivered again by whoever sent it."""
+        self._waiting.append(delivery)
+        self._idle.clear()
+        self._arrived.set()
+
+    @property
+    def backlog(self) -> int:
+        return len(self._waiting)
+
+    async def run(self) -> None:
+        """Handle what arrives until cancelled."""
+        recording = asyncio.create_task(self._calls.run())
+        try:
+            while True:
+                await self._arrived.wait()
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.subscription.batch))]
+                await self._handle(batch)
+                if not self._waiting:
+                    self._arrived.clear()
+                    self.note_idle()
+        finally:
+            recording.cancel()
+            with suppress(asyncio.CancelledError):
+                await recording
+
+    async def drained(self) -> None:
+        """Wait until everything that was received is settled."""
+        await self._idle.wait()
+
+    def note_idle(self) -> None:
+        if not self._waiting and not self._calls.under_way:
+            self._idle.set()
+
+    async def _handle(self, batch: Sequence[Delivery | Unreadable]) -> None:
+        for unreadable in [each for each in batch if isinstance(each, Unreadable)]:
+            message = unreadable.message
+            await self._bury(unreadable.letter(self.subscription.name), message.properties.content_type)
+            await message.acknowledge()
+        deliveries = [each for each in batch if isinstance(each, Delivery)]
+        handled = [each for each in deliveries if each.reaction.handle is not None]
+        if handled:
+            await self.commit(handled, self._apply, then=self.settle)
+        called = [each for each in deliveries if each.reaction.call is not None]
+        if called:
+            await self._calls.start(called)
+
+    async def _apply(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
+        fresh = await self.enter(tx, deliveries)
+        await self.load(tx, fresh)
+        for delivery in fresh:
+            handle = delivery.reaction.handle
+            if handle is not None:
+                tx.cause = delivery.envelope
+                with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
+                    await handle(delivery.event, tx)
+
+    async def enter(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Write the inbox and clear the schedule. Returns those that were not handled before, each once."""
+        new = await inbox.enter(
+            tx,
+            self.subscription.name,
+            [each.envelope.id for each in deliveries],
+            [each.attempt for each in deliveries],
+        )
+        entries = [each.entry for each in deliveries if each.entry is not None]
+        if entries:
+            await schedule.remove(tx, entries)
+        fresh = []
+        for delivery in deliveries:
+            if delivery.envelope.id in new:
+                new.discard(delivery.envelope.id)
+                fresh.append(delivery)
+        return fresh
+
+    async def load(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
+        """Let each kind of reaction read what its events need, in one go."""
+        for reaction in {id(each.reaction): each.reaction for each in deliveries}.values():
+            if reaction.load is not None:
+                await reaction.load([each.event for each in deliveries if each.reaction is reaction], tx)
+
+    async def commit(
+        self,
+        deliveries: Sequence[Delivery],
+        apply: Apply,
+        *,
+        then: Callable[[Sequence[Delivery]], Awaitable[None]],
+    ) -> None:
+        """Commit `apply` for all, or for each alone; then do what follows for those that succeeded.
+
+        A failure of our own database is waited out. A conflict is tried again at once; neither spends an attempt.
+        """
+        conflicts = outages = 0
+        while True:
+            try:
+                async with self._database.transaction() as tx:
+                    await apply(tx, deliveries)
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes a decision here
+                if is_unavailable(error) and outages < BLAMELESS_FAILURES:
+                    outages += await self._wait_out(error)
+                elif len(deliveries) > 1:
+                    for delivery in deliveries:
+                        await self.commit([delivery], apply, then=then)
+                    return
+                elif is_conflict(error) and conflicts < CONFLICT_RETRIES:
+                    conflicts += 1
+                    await asyncio.sleep(self._chance.uniform(0, 0.01 * 2 ** min(conflicts, 6)))
+                else:
+                    await self.failed(deliveries[0], error)
+                    return
+            else:
+                await then(deliveries)
+                return
+
+    async def settle(self, deliveries: Sequence[Delivery]) -> None:
+        """Tell the broker that these are done."""
+        by_channel: defaultdict[Receipts, list[int]] = defaultdict(list)
+        for delivery in deliveries:
+            if delivery.message is not None:
+                by_channel[delivery.message.receipts].append(delivery.message.tag)
+        for receipts, tags in by_channel.items():
+            await receipts.acknowledge(tags)
+
+    async def failed(self, delivery: Delivery, error: BaseException) -> None:
+        """Carry out what the retry rule decides: file the delivery for later, or bury it."""
+        decision = retry.after(
+            error, attempt=delivery.attempt, attempts=delivery.reaction.attempts, chance=self._chance
+        )
+        why = f"{type(error).__name__}: {error}"
+        log.warning(
+            "handling failed",
+            subscription=self.subscription.name,
+            event_id=str(delivery.envelope.id),
+            type=delivery.envelope.type,
+            attempt=delivery.attempt,
+            decision=repr(decision),
+            error=why,
+            exc_info=error if isinstance(decision, retry.Dead) and decision.reason == "attempts-exhausted" else None,
+        )
+        delivery.failed_at = delivery.failed_at or datetime.now(UTC)
+        if isinstance(decision, retry.Dead):
+            await self._bury(delivery.letter(self.subscription.name, decision.reason, why), CONTENT_TYPE)
+            await self._forget(delivery, None)
+        else:
+            await self.postpone(delivery, decision.delay, why, attempt=delivery.attempt + 1)
+
+    async def postpone(self, delivery: Delivery, delay: Any, why: str, *, attempt: int) -> None:
+        """File the delivery to come again after `delay`; the broker may then forget it."""
+        entry = Entry(
+            subscription=self.subscription.name,
+            envelope=delivery.envelope,
+            body=delivery.body,
+            due=datetime.now(UTC) + delay,
+            attempt=attempt,
+            why=why.replace("\0", "�")[:1000],
+            failed_at=delivery.failed_at,
+        )
+        await self._forget(delivery, entry)
+
+    async def _forget(self, delivery: Delivery, instead: Entry | None) -> None:
+        while True:
+            try:
+                async with self._database.transaction() as tx:
+                    if delivery.entry is not None:
+                        await schedule.remove(tx, [delivery.entry])
+                    if delivery.reaction.call is not None:
+                        await claims.release(tx, self.subscription.name, [delivery.envelope.id])
+                    if instead is not None:
+                        tx.file(instead)
+                break
+            except Exception as error:
+                if not is_unavailable(error):
+                    raise
+                await self._wait_out(error)
+        await self.settle([delivery])
+
+    async def _bury(self, letter: DeadLetter, content_type: str | None) -> None:
+        """Publish a dead letter, confirmed: before the message is forgotten anywhere else."""
+        properties = properties_of_dead(letter, content_type, self._service)
+        log.error(
+            "dead letter", subscription=letter.subscription, reason=letter.reason, error=letter.error, key=letter.key
+        )
+        while True:
+            await self._publisher.ready()
+            try:
+                await self._publisher.publish(f"{self._service}.dead", letter.subscription, letter.body, properties)
+                return
+            except Unconfirmed as error:
+                log.warning("dead letter not confirmed, publishing it again", error=str(error))
+                await asyncio.sleep(self._chance.uniform(0, PROBE_CAP_S))
+
+    async def _wait_out(self, error: BaseException) -> int:
+        """Wait until the database takes a write again. Returns 1 if it did at once, so was not away at all."""
+        log.warning("database away, consumption paused", subscription=self.subscription.name, error=repr(error))
+        self.paused = True
+        try:
+            for probe in range(10**9):
+                try:
+                    await self._database.ping()
+                except Exception as still:
+                    if not is_unavailable(still):
+                        raise
+                    await asyncio.sleep(
+                        self._chance.uniform(PROBE_S / 2, min(PROBE_CAP_S, PROBE_S * 2 ** min(probe, 10)))
+                    )
+                else:
+                    return 1 if probe == 0 else 0
+        finally:
+            self.paused = False
+        return 0

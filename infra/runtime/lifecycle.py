@@ -1,0 +1,127 @@
+"""From start to graceful end of one service process."""
+
+import asyncio
+import random
+import signal
+from contextlib import AbstractAsyncContextManager, nullcontext
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import uvloop
+
+from infra.http import Identity, create_app, ops, serve
+from infra.messaging import Messaging
+from infra.runtime.service import Service
+from infra.runtime.settings import Settings
+from infra.storage import Database, is_unavailable, make_partitions, migrate, require_current
+from infra.telemetry import configure_logging, get_logger
+
+log = get_logger(__name__)
+
+MAINTENANCE_S = 3600.0
+PROBE_CAP_S = 2.0
+
+
+def run(service: Service) -> None:
+    """Run `service` until SIGTERM or SIGINT, then shut it down gracefully."""
+    settings = Settings()
+    configure_logging(service.name, format=settings.log_format, level=settings.log_level)
+    uvloop.run(_run(service, settings))
+
+
+async def _run(service: Service, settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await _migrate(service, settings, stop)
+    database = Database(
+        settings.database_url.get_secret_value(),
+        source=service.name,
+        listeners=service.listeners,
+        pool_size=settings.database_pool_size,
+    )
+    outside: AbstractAsyncContextManager[Any] = service.outside() if service.outside else nullcontext()
+    async with outside as opened, Identity(settings.oidc_issuer, settings.oidc_audience) as identity:
+        messaging = Messaging(
+            service=service.name,
+            subscriptions=service.hears,
+            database=database,
+            broker_url=settings.broker_url.get_secret_value(),
+            outside=opened,
+        )
+
+        async def readiness() -> dict[str, str]:
+            return {"database": await _state_of(database)} | messaging.health()
+
+        app = create_app(
+            service=service.name,
+            version=_version(),
+            database=database,
+            routes=service.routes,
+            identity=identity,
+            readiness=readiness,
+            ops=ops.router,
+        )
+        drain = asyncio.Event()
+        working = asyncio.create_task(messaging.run(drain))
+        tending = asyncio.create_task(_tend(database))
+        stopping = asyncio.create_task(stop.wait())
+        async with serve(app, host=settings.http_host, http_port=settings.http_port, ops_port=settings.ops_port):
+            log.info("serving", http_port=settings.http_port, ops_port=settings.ops_port)
+            await asyncio.wait({working, tending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        log.info("shutting down")
+        drain.set()
+        tending.cancel()
+        stopping.cancel()
+        await working
+    await database.close()
+
+
+async def _migrate(service: Service, settings: Settings, stop: asyncio.Event) -> None:
+    """Migrate, or make sure that somebody did; wait for the database where it is away."""
+    app_url = settings.database_url.get_secret_value()
+    attempt = 0
+    while not stop.is_set():
+        try:
+            if settings.migration_database_url is None:
+                await require_current(app_url, service.migrations)
+            else:
+                owner_url = settings.migration_database_url.get_secret_value()
+                await migrate(owner_url, app_url=app_url, migrations=service.migrations)
+            return
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            attempt += 1
+            log.warning("waiting for the database", error=repr(error), attempt=attempt)
+            await asyncio.sleep(random.uniform(0, min(PROBE_CAP_S, 0.1 * 2**attempt)))  # noqa: S311 - jitter
+
+
+async def _state_of(database: Database) -> str:
+    try:
+        async with asyncio.timeout(2):
+            await database.ping()
+    except Exception as error:  # noqa: BLE001 - a probe reports whatever is the matter
+        return f"{type(error).__name__}: no answer" if is_unavailable(error) else type(error).__name__
+    return "ok"
+
+
+async def _tend(database: Database) -> None:
+    """Keep partitions ahead of time, for as long as the process lives."""
+    while True:
+        try:
+            async with database.transaction() as tx:
+                await make_partitions(tx)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            log.warning("maintenance put off: database away", error=repr(error))
+        await asyncio.sleep(MAINTENANCE_S)
+
+
+def _version() -> str:
+    try:
+        return version("marketplace")
+    except PackageNotFoundError:  # run from a checkout
+        return "0.1.0"

@@ -1,0 +1,59 @@
+"""A service as a value: one table that says what it hears, says and serves."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contracts import Event
+from infra.http import Router
+from infra.messaging import Subscription, Wiring
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything that the runtime needs to run a service. Raises TypeError for a table that can't work."""
+
+    name: str
+    hears: Sequence[Subscription]
+    says: Sequence[type[Event]]
+    migrations: Path
+    """Alembic's directory: its `versions` bring the service's own tables about."""
+    routes: Router | None = None
+    outside: Callable[[], AbstractAsyncContextManager[Any]] | None = None
+    """Opens what `ask` functions reach the outside world by; entered once, at start."""
+
+    def __post_init__(self) -> None:
+        for event in self.says:
+            if event.internal or event.publisher != self.name:
+                raise TypeError(f"{self.name} cannot say {event.type}")
+        names = [each.name for each in self.hears]
+        if len(set(names)) < len(names) or "dead" in names:
+            raise TypeError(f"{self.name}: subscriptions need names of their own, other than 'dead': {names}")
+        for each in self.hears:
+            for reaction in each.reactions.values():
+                if reaction.event.internal and reaction.event.publisher != self.name:
+                    raise TypeError(f"{self.name} cannot hear {reaction.event.type}, which never leaves its service")
+                if reaction.event.internal and self.listeners[reaction.event.type] != each.name:
+                    raise TypeError(f"{self.name} hears {reaction.event.type} in two subscriptions")
+
+    @property
+    def listeners(self) -> Mapping[str, str]:
+        """Which subscription hears the service's own internal events, by type."""
+        return {
+            type: each.name
+            for each in self.hears
+            for type, reaction in each.reactions.items()
+            if reaction.event.internal
+        }
+
+    def wiring(self) -> Wiring:
+        """What the broker has to know: internal events never reach it."""
+        return Wiring(
+            self.name,
+            {
+                each.name: sorted(type for type, reaction in each.reactions.items() if not reaction.event.internal)
+                for each in self.hears
+            },
+        )

@@ -1,0 +1,26 @@
+"""What every service reads from its environment (twelve-factor)."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+
+class Settings(BaseSettings):
+    """Settings that all services share. A service's own are in its `settings.py`."""
+
+    database_url: SecretStr
+    """As the role that runs: it reads and writes rows and owns nothing."""
+    migration_database_url: SecretStr | None = None
+    """As the role that owns the tables. With it the service migrates at start; without, it only checks."""
+    broker_url: SecretStr
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8000, ge=1, le=65535)
+    """Shared by all replicas on a machine."""
+    ops_port: int = Field(default=9000, ge=1, le=65535)
+    """This replica's own; the same routes."""
+    oidc_issuer: str
+    oidc_audience: str = "marketplace"
+    log_format: Literal["console", "json"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    database_pool_size: int = Field(default=10, ge=2, le=100)
