@@ -17,7 +17,7 @@ from infra.messaging.wire import properties_of
 from infra.storage import Database, outbox
 from infra.storage.outbox import Pending
 from infra.storage.presence import ANNOUNCE, HERE
-from infra.telemetry import get_logger
+from infra.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
 
@@ -136,3 +136,4 @@ class Relay:
                     log.warning("not confirmed, will be published again", event_id=str(row.event_id), error=str(error))
                     return
                 confirmed.append(row.seq)
+                metrics.publish_total.labels(row.type).inc()

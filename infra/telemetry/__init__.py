@@ -1,0 +1,15 @@
+"""What a part says about itself: structured logs, trace context and metrics."""
+
+from infra.telemetry import metrics
+from infra.telemetry.logs import configure_logging, get_logger
+from infra.telemetry.tracing import child_of, current_traceparent, new_traceparent, trace
+
+__all__ = [
+    "child_of",
+    "configure_logging",
+    "current_traceparent",
+    "get_logger",
+    "metrics",
+    "new_traceparent",
+    "trace",
+]

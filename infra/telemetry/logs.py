@@ -1,0 +1,145 @@
+"""Structured logs on stderr: JSON lines for machines, one readable line for people.
+
+Values are data: they can neither forge a line nor carry a secret into it. A log that cannot be
+written (a full disk, a closed pipe) never fails the work that it tells of.
+"""
+
+import logging
+import logging.config
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Literal, TextIO, cast
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from infra.telemetry.tracing import add_trace
+
+REDACTED = "[redacted]"
+
+_SECRET_KEY = re.compile(r"passw|secret|token|authoriz|api_?key|private_?key|credential|cookie|signature", re.I)
+_URL_PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):[^\s/@]+@")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DEEPEST = 6
+
+
+def configure_logging(
+    service: str,
+    *,
+    format: Literal["json", "console"] = "json",
+    level: str = "info",
+    stream: TextIO | None = None,
+) -> None:
+    """Send every line of this process, the standard library's included, to `stream` (stderr)."""
+    out = _Unfailing(stream or sys.stderr)
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        add_trace,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last = _json(service) if format == "json" else _console()
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", out)),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(cast("TextIO", out))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, _name_of_foreign],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(threshold)
+    logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.error").setLevel(max(threshold, logging.WARNING))
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """A logger that takes an event and key-value pairs. Cheap where the level is off."""
+    return cast("FilteringBoundLogger", structlog.get_logger(module=name))
+
+
+def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Blank out secrets: by key at any depth, and passwords inside URLs."""
+    for key, value in event.items():
+        if value.__class__ is not int:
+            event[key] = REDACTED if _is_secret(key) else _cleaned(value, 0)
+    return event
+
+
+def escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Spell out control characters, so that one event stays one line. (JSON does so by itself.)"""
+    for key, value in event.items():
+        if key != "exception":
+            text = value if isinstance(value, str) else repr(value)
+            event[key] = _CONTROL.sub(_spelled, text)
+        else:
+            event[key] = "\n".join("    " + _CONTROL.sub(_spelled, line) for line in str(value).split("\n"))
+    return event
+
+
+def _json(service: str) -> list[Processor]:
+    def add_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
+    return [add_service, structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer()]
+
+
+def _console() -> list[Processor]:
+    renderer = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, exception_formatter=_as_it_is)
+    return [structlog.processors.format_exc_info, redact, escape, renderer]
+
+
+def _as_it_is(stream: TextIO, exc_info: object) -> None:
+    """Exceptions are text by now."""
+
+
+def _name_of_foreign(logger: WrappedLogger, _: str, event: EventDict) -> EventDict:
+    record = event.get("_record")
+    event["module"] = record.name if record is not None else getattr(logger, "name", "")
+    return event
+
+
+@lru_cache(maxsize=4096)
+def _is_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
+
+
+def _cleaned(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return _URL_PASSWORD.sub(rf"\1:{REDACTED}@", value) if "://" in value else value
+    if depth < _DEEPEST and isinstance(value, Mapping):
+        return {
+            str(key): REDACTED if _is_secret(str(key)) else _cleaned(inner, depth + 1) for key, inner in value.items()
+        }
+    if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
+        return [_cleaned(inner, depth + 1) for inner in value]
+    return value
+
+
+def _spelled(control: re.Match[str]) -> str:
+    return control[0].encode("unicode_escape").decode()
+
+
+class _Unfailing:
+    """A stream that drops what it cannot write."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # full, closed, or not encodable
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()

@@ -1,0 +1,91 @@
+"""W3C trace context, level 1 (https://www.w3.org/TR/trace-context-1/), carried by a context variable."""
+
+import random
+import re
+from contextvars import ContextVar, Token
+from types import TracebackType
+
+from structlog.typing import EventDict, WrappedLogger
+
+_SHAPE = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
+_SAMPLED = 1
+
+_current: ContextVar["trace | None"] = ContextVar("trace", default=None)
+
+
+def new_traceparent() -> str:
+    """The root of a new trace, sampled."""
+    return f"00-{_identifier(128):032x}-{_identifier(64):016x}-01"
+
+
+def child_of(traceparent: str | None) -> str:
+    """A new span in the same trace; the root of a new one where `traceparent` is missing or invalid."""
+    parts = _parsed(traceparent)
+    if parts is None:
+        return new_traceparent()
+    trace_id, flags = parts
+    return f"00-{trace_id}-{_identifier(64):016x}-{flags & _SAMPLED:02x}"
+
+
+def current_traceparent() -> str:
+    """The span that this task works in; a new trace where it works in none."""
+    within = _current.get()
+    return within.span if within else new_traceparent()
+
+
+class trace:  # noqa: N801 - used as a block, reads as a verb: `with trace(parent, event_id=...):`
+    """Work in a span of its own below `traceparent`; every log line in the block carries it and `ids`.
+
+    Entering gives the new span's traceparent. An inner block's lines carry the outer's ids too.
+    """
+
+    __slots__ = ("_ids", "_token", "span")
+
+    def __init__(self, traceparent: str | None = None, **ids: str) -> None:
+        self.span = child_of(traceparent)
+        self._ids = ids
+        self._token: Token[trace | None] | None = None
+
+    def __enter__(self) -> str:
+        outer = _current.get()
+        if outer is not None:
+            self._ids = outer._ids | self._ids
+        self._token = _current.set(self)
+        return self.span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+
+    def ids(self) -> dict[str, str]:
+        """What a log line says of where it was written."""
+        _, trace_id, span_id, _ = self.span.split("-")
+        return {"trace_id": trace_id, "span_id": span_id, **self._ids}
+
+
+def add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """A structlog processor: the line carries the ids of the block that wrote it."""
+    within = _current.get()
+    if within is not None:
+        for name, value in within.ids().items():
+            event.setdefault(name, value)
+    return event
+
+
+def _parsed(traceparent: str | None) -> tuple[str, int] | None:
+    """Trace id and flags, or None where the specification has the header ignored."""
+    shape = _SHAPE.fullmatch(traceparent) if traceparent else None
+    if shape is None:
+        return None
+    version, trace_id, parent_id, flags, rest = shape.groups()
+    if version == "ff" or (version == "00" and rest is not None):
+        return None
+    if trace_id == "0" * 32 or parent_id == "0" * 16:
+        return None
+    return trace_id, int(flags, 16)
+
+
+def _identifier(bits: int) -> int:
+    return random.getrandbits(bits) or 1
