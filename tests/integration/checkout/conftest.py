@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from sqlalchemy import text
 
-from infra.local import DatabaseUrls, private_postgres
+from infra.local import DatabaseUrls, PrivateBroker, private_broker, private_postgres
 from infra.storage import Database, migrate
+from tests.integration.outside.outside_process import OutsideProcess
 
 MIGRATIONS = Path(__file__).parents[3] / "checkout" / "migrations"
 
@@ -18,6 +20,31 @@ async def urls() -> AsyncIterator[DatabaseUrls]:
         urls = postgres.server.urls("checkout")
         await migrate(urls.owner, app_url=urls.app, migrations=MIGRATIONS)
         yield urls
+
+
+@pytest.fixture(scope="session")
+async def own_broker() -> AsyncIterator[PrivateBroker]:
+    """Not the shared one: other tests declare another `checkout` there."""
+    async with private_broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+async def providers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OutsideProcess]:
+    process = OutsideProcess(tmp_path_factory.mktemp("payments"))
+    await process.start()
+    yield process
+    await process.kill()
+
+
+@pytest.fixture
+async def http(providers: OutsideProcess) -> AsyncIterator[aiohttp.ClientSession]:
+    """To the providers' ledgers and dials; the dials are at rest again afterwards."""
+    async with aiohttp.ClientSession(providers.url) as session:
+        yield session
+        for part in ("payments-a", "payments-b"):
+            async with session.delete(f"/dials/{part}") as answer:
+                assert answer.ok
 
 
 @pytest.fixture

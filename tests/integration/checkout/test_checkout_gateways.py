@@ -26,22 +26,6 @@ from infra.storage import new_id
 from tests.integration.outside.outside_process import OutsideProcess, entries_of, free_port, held, turn
 
 
-@pytest.fixture(scope="session")
-async def providers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OutsideProcess]:
-    process = OutsideProcess(tmp_path_factory.mktemp("payments"))
-    await process.start()
-    yield process
-    await process.kill()
-
-
-@pytest.fixture
-async def http(providers: OutsideProcess) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(providers.url) as session:
-        yield session
-        for part in ("payments-a", "payments-b"):
-            await session.delete(f"/dials/{part}")
-
-
 @pytest.fixture
 async def outside(providers: OutsideProcess, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outside]:
     """Provider B is not there at all."""
