@@ -1,33 +1,60 @@
 """Orders over HTTP, for the customer whose they are: read them, follow them, cancel them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from checkout import handlers, store
 from checkout.domain import Order, Payment, Reason, Status, TooLate
-from contracts import Money
-from contracts.cart import Line
-from contracts.catalog import RejectedLine
 from infra.http import Caller, Conflict, Cursor, NotFound, Page, PageSize, Router, Tx, owned_by
 
 router = Router(tags=["orders"])
 
 
+class MoneyView(BaseModel):
+    """Minor units of an ISO 4217 currency."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    amount: int
+    currency: str
+
+
+class LineView(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    product_id: UUID
+    quantity: int
+    unit_price: MoneyView
+
+
+class RejectedLineView(BaseModel):
+    """Why a line could not be had, and what could: units and price of today, where known."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    product_id: UUID
+    reason: str
+    requested: int
+    available: int | None
+    price: MoneyView | None
+
+
 class OrderView(BaseModel):
     """An order as its customer sees it."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     order_id: UUID
     customer_id: str
     status: Status
     reason: Reason | None
     """Why it was, or is being, cancelled."""
-    lines: list[Line]
-    total: Money
-    rejected_lines: list[RejectedLine]
+    lines: list[LineView]
+    total: MoneyView
+    rejected_lines: list[RejectedLineView]
     """What could not be had as ordered, with today's price."""
     payment: Payment
     provider: str | None
@@ -38,13 +65,11 @@ class OrderView(BaseModel):
     updated_at: datetime
     version: int
 
-    @classmethod
-    def of(cls, order: Order) -> "OrderView":
-        return cls.model_validate(order, from_attributes=True, strict=False)
-
 
 class EntryView(BaseModel):
     """One thing that happened to an order."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     version: int
     type: str
@@ -56,29 +81,22 @@ class Journal(BaseModel):
     entries: list[EntryView]
 
 
-class CancelledTooLate(Conflict):
-    """The parcel has left, so the order can no longer be cancelled."""
-
-    slug = "too-late-to-cancel"
-    title = "Too late to cancel"
+class TooLateToCancel(Conflict):
+    slug, title = "too-late-to-cancel", "It is too late to cancel the order"
 
 
 @router.get("/orders")
-async def list_orders(
-    caller: Caller, tx: Tx, cursor: Annotated[str | None, Query()] = None, limit: PageSize = 20
-) -> Page[OrderView]:
+async def list_orders(caller: Caller, tx: Tx, cursor: Cursor[UUID] = None, limit: PageSize = 20) -> Page[OrderView]:
     """The caller's own orders, newest first."""
-    before = Cursor.decode(cursor, UUID) if cursor else None
-    orders = await store.orders_of(tx, caller.subject, before=before, limit=limit + 1)
-    more = len(orders) > limit
-    following = Cursor.encode(orders[limit - 1].order_id) if more else None
-    return Page(items=[OrderView.of(order) for order in orders[:limit]], next_cursor=following)
+    found = await store.orders_of(tx, caller.subject, before=cursor, limit=limit + 1)
+    views = [OrderView.model_validate(order) for order in found]
+    return Page[OrderView].of(views, limit, key=lambda view: view.order_id)
 
 
 @router.get("/orders/{order_id}")
 async def get_order(order_id: UUID, caller: Caller, tx: Tx) -> OrderView:
     """One order; 404 until checkout has heard of it."""
-    return OrderView.of(await _own(order_id, caller, tx))
+    return OrderView.model_validate(await _own(order_id, caller, tx))
 
 
 @router.get("/orders/{order_id}/journal")
@@ -86,7 +104,7 @@ async def get_journal(order_id: UUID, caller: Caller, tx: Tx) -> Journal:
     """All that happened to one order, oldest first."""
     await _own(order_id, caller, tx)
     entries = await store.journal_of(tx, order_id)
-    return Journal(entries=[EntryView.model_validate(entry, from_attributes=True) for entry in entries])
+    return Journal(entries=[EntryView.model_validate(entry) for entry in entries])
 
 
 @router.post("/orders/{order_id}/cancel", status_code=202)
@@ -95,10 +113,10 @@ async def cancel_order(order_id: UUID, caller: Caller, tx: Tx) -> OrderView:
     try:
         order = await handlers.cancel_order(order_id, caller.subject, tx)
     except TooLate as error:
-        raise CancelledTooLate(str(error)) from error
+        raise TooLateToCancel(str(error)) from error
     if order is None:
         raise NotFound
-    return OrderView.of(order)
+    return OrderView.model_validate(order)
 
 
 async def _own(order_id: UUID, caller: Caller, tx: Tx) -> Order:

@@ -14,7 +14,7 @@ import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from checkout.settings import Providers
-from infra.resilience import Bulkhead, BulkheadFull, CircuitBreaker, CircuitOpen, RetryBudget, full_jitter
+from infra.resilience import Bulkhead, CircuitBreaker, Refused, RetryBudget, full_jitter
 
 NOT_CHARGED = "urn:problem:payments:not-charged"
 
@@ -171,7 +171,7 @@ class Provider:
         try:
             async with self._bulkhead, self._breaker:
                 return await self._send(path, key, body)
-        except (CircuitOpen, BulkheadFull) as error:
+        except Refused as error:
             raise NotSent(f"provider {self.name}: {error}") from error
 
     async def _send(self, path: str, key: str, body: object) -> tuple[int, dict[str, Any]]:

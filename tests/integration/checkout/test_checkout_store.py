@@ -1,6 +1,5 @@
 """The journal and its read model in a real database."""
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,16 +11,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm.exc import StaleDataError
 
 from checkout import handlers, store
-from checkout.domain import Line, Money, Order, Reason, RejectedLine
+from checkout.domain import Money, Order, Reason, RejectedLine
 from infra.local import DatabaseUrls
-from infra.storage import Database, is_conflict, new_id
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-LINE = Line(UUID("01930000-0000-7000-8000-000000000002"), 2, Money(700, "EUR"))
-
-
-def an_order(customer: str = "ada") -> Order:
-    return Order.place(new_id(), customer, [LINE], Money(1400, "EUR"), at=NOON)
+from infra.storage import Database, is_conflict
+from tests.integration.checkout.orders import LINE, NOON, an_order, confirmed
 
 
 async def placed(database: Database, customer: str = "ada") -> UUID:
@@ -41,9 +34,7 @@ async def confirm(database: Database, order_id: UUID) -> None:
     async with database.transaction() as tx:
         order = await tx.get(Order, order_id)
         assert order
-        order.reserve(NOON)
-        order.captured(str(order.ask_provider(NOON)), NOON)
-        store.save(tx, order)
+        store.save(tx, confirmed(order))
 
 
 async def test_an_order_is_read_back_as_it_was_written(database: Database) -> None:
