@@ -52,6 +52,7 @@ class Calls:
                     )
                 elif id(delivery) in requests:
                     self._open += 1
+                    delivery.claimed = True
                     task = asyncio.create_task(self._ask(delivery, requests[id(delivery)]))
                     self._asking.add(task)
                     task.add_done_callback(self._asking.discard)

@@ -74,6 +74,8 @@ class Delivery:
     """Its row in the schedule, if it comes from there."""
     message: Received | None = None
     """The message to acknowledge, if it comes from the broker."""
+    claimed: bool = False
+    """Whether it holds the claim to make the outside call."""
     _event: Event | None = None
 
     @property

@@ -16,8 +16,8 @@ from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.messaging.wire import properties_of
 from infra.storage import Database, outbox
 from infra.storage.outbox import Pending
-from infra.storage.presence import ANNOUNCE
-from infra.telemetry import get_logger
+from infra.storage.presence import ANNOUNCE, HERE
+from infra.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
 
@@ -31,7 +31,7 @@ REBALANCE_S = 1.0
 BUCKET_CLASS, RELAY_CLASS = 7206, 7207
 """First halves of two-part advisory locks: one per bucket, one (shared) per relay that wants buckets."""
 
-RELAYS = f"select count(*) from pg_locks where locktype = 'advisory' and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
+RELAYS = f"select count(*) from pg_locks where {HERE} and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
 
 LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -136,3 +136,4 @@ class Relay:
                     log.warning("not confirmed, will be published again", event_id=str(row.event_id), error=str(error))
                     return
                 confirmed.append(row.seq)
+                metrics.publish_total.labels(row.type).inc()

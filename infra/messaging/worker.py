@@ -18,7 +18,7 @@ from infra.messaging.wiring import Subscription
 from infra.storage import Database, Transaction, claims, inbox, is_conflict, is_unavailable, schedule
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.schedule import Entry
-from infra.telemetry import get_logger, trace
+from infra.telemetry import get_logger, metrics, trace
 
 log = get_logger(__name__)
 
@@ -49,6 +49,7 @@ class Worker:
         self._idle.set()
         self._calls = Calls(self, database, outside)
         self._chance = random.Random()  # noqa: S311 - jitter
+        self._seconds = metrics.process_duration.labels(f"{service}.{subscription.name}")
         self.paused = False
         """Whether it waits for the database to come back."""
 
@@ -89,6 +90,7 @@ class Worker:
     async def _handle(self, batch: Sequence[Delivery | Unreadable]) -> None:
         for unreadable in [each for each in batch if isinstance(each, Unreadable)]:
             message = unreadable.message
+            self._count("unreadable", 1)
             await self._bury(unreadable.letter(self.subscription.name), message.properties.content_type)
             await message.acknowledge()
         deliveries = [each for each in batch if isinstance(each, Delivery)]
@@ -147,8 +149,9 @@ class Worker:
         conflicts = outages = 0
         while True:
             try:
-                async with self._database.transaction() as tx:
-                    await apply(tx, deliveries)
+                with self._seconds.time():
+                    async with self._database.transaction() as tx:
+                        await apply(tx, deliveries)
             except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes a decision here
                 if is_unavailable(error) and outages < BLAMELESS_FAILURES:
                     outages += await self._wait_out(error)
@@ -163,6 +166,7 @@ class Worker:
                     await self.failed(deliveries[0], error)
                     return
             else:
+                self._count("committed", len(deliveries))
                 await then(deliveries)
                 return
 
@@ -192,6 +196,7 @@ class Worker:
             exc_info=error if isinstance(decision, retry.Dead) and decision.reason == "attempts-exhausted" else None,
         )
         delivery.failed_at = delivery.failed_at or datetime.now(UTC)
+        self._count("retried" if isinstance(decision, retry.Again) else "dead", 1)
         if isinstance(decision, retry.Dead):
             await self._bury(delivery.letter(self.subscription.name, decision.reason, why), CONTENT_TYPE)
             await self._forget(delivery, None)
@@ -217,7 +222,7 @@ class Worker:
                 async with self._database.transaction() as tx:
                     if delivery.entry is not None:
                         await schedule.remove(tx, [delivery.entry])
-                    if delivery.reaction.call is not None:
+                    if delivery.claimed:
                         await claims.release(tx, self.subscription.name, [delivery.envelope.id])
                     if instead is not None:
                         tx.file(instead)
@@ -246,7 +251,7 @@ class Worker:
     async def _wait_out(self, error: BaseException) -> int:
         """Wait until the database takes a write again. Returns 1 if it did at once, so was not away at all."""
         log.warning("database away, consumption paused", subscription=self.subscription.name, error=repr(error))
-        self.paused = True
+        self._pause(True)
         try:
             for probe in range(10**9):
                 try:
@@ -260,5 +265,12 @@ class Worker:
                 else:
                     return 1 if probe == 0 else 0
         finally:
-            self.paused = False
+            self._pause(False)
         return 0
+
+    def _pause(self, paused: bool) -> None:
+        self.paused = paused
+        metrics.consumption_paused.labels(f"{self._service}.{self.subscription.name}").set(paused)
+
+    def _count(self, outcome: str, messages: int) -> None:
+        metrics.process_total.labels(f"{self._service}.{self.subscription.name}", outcome).inc(messages)

@@ -14,11 +14,13 @@ from infra.messaging import Messaging
 from infra.runtime.service import Service
 from infra.runtime.settings import Settings
 from infra.storage import Database, is_unavailable, make_partitions, migrate, require_current
-from infra.telemetry import configure_logging, get_logger
+from infra.storage import ops as storage_ops
+from infra.telemetry import configure_logging, get_logger, metrics
 
 log = get_logger(__name__)
 
-MAINTENANCE_S = 3600.0
+PARTITIONS_S = 3600.0
+GAUGES_S = 5.0
 PROBE_CAP_S = 2.0
 
 
@@ -108,16 +110,22 @@ async def _state_of(database: Database) -> str:
 
 
 async def _tend(database: Database) -> None:
-    """Keep partitions ahead of time, for as long as the process lives."""
+    """Keep partitions ahead of time and gauges current, for as long as the process lives."""
+    partitions_at = 0.0
     while True:
         try:
             async with database.transaction() as tx:
-                await make_partitions(tx)
+                if asyncio.get_running_loop().time() >= partitions_at:
+                    await make_partitions(tx)
+                    partitions_at = asyncio.get_running_loop().time() + PARTITIONS_S
+                counts = await storage_ops.counts_now(tx)
+            metrics.outbox_pending.set(counts["pending"])
+            metrics.scheduled_pending.set(counts["scheduled"])
         except Exception as error:
             if not is_unavailable(error):
                 raise
             log.warning("maintenance put off: database away", error=repr(error))
-        await asyncio.sleep(MAINTENANCE_S)
+        await asyncio.sleep(GAUGES_S)
 
 
 def _version() -> str:

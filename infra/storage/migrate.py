@@ -1,5 +1,6 @@
 """Bring a service's database to the state that its code expects."""
 
+import asyncio
 from pathlib import Path
 
 from alembic.config import Config
@@ -14,6 +15,10 @@ from infra.storage.errors import sqlstate
 OWN = Path(__file__).parent / "migrations"
 LOCK = 7_205_759_403
 """Any number, the same in every replica: one migrates, the others wait and find it done."""
+
+
+_one_at_a_time = asyncio.Lock()
+"""Alembic's `op` is one for the whole process."""
 
 
 class SchemaBehind(Exception):
@@ -31,7 +36,7 @@ async def migrate(owner_url: str, *, app_url: str, migrations: Path) -> None:
         raise ValueError("the service's database address names no role")
     engine = create_async_engine(make_url(owner_url).set(drivername="postgresql+asyncpg"))
     try:
-        async with engine.begin() as connection:
+        async with _one_at_a_time, engine.begin() as connection:
             await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             await connection.execute(text("create schema if not exists messaging"))
             await connection.run_sync(_upgrade, OWN, "messaging")

@@ -11,7 +11,10 @@ CLASS = 7205
 
 ANNOUNCE = f"select pg_advisory_lock({CLASS}, $1::int)"
 
-ALIVE = f"select objid::bigint from pg_locks where locktype = 'advisory' and classid = {CLASS} and objsubid = 2"  # noqa: S608 - a constant
+HERE = "locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
+"""Of all the server's locks, the advisory ones of this database."""
+
+ALIVE = f"select objid::bigint from pg_locks where {HERE} and classid = {CLASS} and objsubid = 2"  # noqa: S608 - a constant
 
 FREE = f"""
 with freed as (

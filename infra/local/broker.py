@@ -1,0 +1,192 @@
+"""A private RabbitMQ node: own name, ports, directories and configuration, and every port on the loopback."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.binaries import RabbitBinaries, find_rabbitmq
+from infra.local.errors import NothingProvides
+from infra.local.part import Running
+from infra.local.passwords import Passwords, write_private
+from infra.local.ports import Ports
+from infra.local.processes import Command, Process, base_environment, spawn
+from infra.local.readiness import accepts, http_status, until_ready
+from infra.local.server import Server
+
+ADMIN = "admin"
+START_WITHIN_S = 60.0
+PLUGINS = "[rabbitmq_management].\n"
+"""Streams need no plugin of their own: consumers read them over AMQP."""
+
+CONFIGURATION = """\
+listeners.tcp.1 = 127.0.0.1:{amqp}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management}
+default_user = {user}
+default_pass = {password}
+vm_memory_high_watermark.absolute = 1GB
+disk_free_limit.absolute = 256MB
+raft.wal_max_size_bytes = 67108864
+"""
+
+
+@dataclass(frozen=True)
+class BrokerUrls:
+    """Where a broker is, and its administrator's credentials."""
+
+    host: str
+    amqp_port: int
+    management_port: int
+    password: str
+    user: str = ADMIN
+
+    @property
+    def amqp(self) -> str:
+        """The administrator's AMQP address."""
+        return self.amqp_of(self.user, self.password)
+
+    @property
+    def management(self) -> str:
+        """The management API's address, with the administrator's credentials."""
+        return f"http://{self.user}:{self.password}@{self.host}:{self.management_port}"
+
+    def amqp_of(self, user: str, password: str) -> str:
+        """The AMQP address of another user."""
+        return f"amqp://{user}:{password}@{self.host}:{self.amqp_port}/"
+
+    async def answers(self) -> bool:
+        """Whether it takes AMQP connections, by its own word."""
+        return await http_status(f"{self.management}/api/health/checks/port-listener/{self.amqp_port}") == 200
+
+
+@dataclass(frozen=True)
+class BrokerProcess:
+    """A running node with its port mapper, which ends with it."""
+
+    node: Process
+    mapper: Process
+
+    @property
+    def pid(self) -> int:
+        """The Erlang machine's process id: the start script gave way to it."""
+        return self.node.pid
+
+    async def wait(self) -> int:
+        """Wait for the node's end, and end the mapper."""
+        code = await self.node.wait()
+        self.mapper.kill()
+        await self.mapper.wait()
+        return code
+
+    def kill(self) -> None:
+        """End both at once."""
+        self.node.kill()
+        self.mapper.kill()
+
+    async def stop(self) -> None:
+        """Shut the node down; the mapper ends after it."""
+        await self.node.stop()
+        await self.wait()
+
+
+class PrivateBroker(Server):
+    """A node that keeps everything below `directory` and forgets nothing between two launches."""
+
+    name = "broker"
+
+    def __init__(
+        self, directory: Path, *, binaries: RabbitBinaries, ports: Ports, passwords: Passwords, log: Path | None = None
+    ) -> None:
+        self._directory = directory
+        self._binaries = binaries
+        self.ports = ports
+        self._log = log or directory / "broker.log"
+        self.urls = BrokerUrls("127.0.0.1", ports.of("broker"), ports.of("management"), passwords.of("broker-admin"))
+
+    async def launch(self) -> Running:
+        """Write the configuration and start the node. Data of an earlier launch is taken up again."""
+        self._write_configuration()
+        mapper = await spawn(self._mapper())
+        try:
+            await until_ready(
+                lambda: accepts(self.ports.of("epmd")), mapper, name="epmd", within_s=10, log=str(self._log)
+            )
+            return BrokerProcess(await spawn(self._node()), mapper)
+        except BaseException:
+            mapper.kill()
+            raise
+
+    async def ready(self, running: Running) -> None:
+        """Return once it takes AMQP connections."""
+        await until_ready(self.urls.answers, running, name="The broker", within_s=START_WITHIN_S, log=str(self._log))
+
+    def _write_configuration(self) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(
+            self._directory / "rabbitmq.conf",
+            CONFIGURATION.format(
+                amqp=self.urls.amqp_port,
+                management=self.urls.management_port,
+                user=self.urls.user,
+                password=self.urls.password,
+            ),
+        )
+        (self._directory / "plugins").write_text(PLUGINS)
+
+    def _mapper(self) -> Command:
+        return Command(
+            argv=(str(self._binaries.epmd), "-address", "127.0.0.1", "-port", str(self.ports.of("epmd"))),
+            env=base_environment(),
+            cwd=self._directory,
+            log=self._log,
+        )
+
+    def _node(self) -> Command:
+        here = self._directory
+        return Command(
+            argv=(str(self._binaries.server),),
+            env=base_environment()
+            | {
+                "HOME": str(here),  # the Erlang cookie lies there
+                "RABBITMQ_NODENAME": "marketplace@localhost",
+                "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+                "RABBITMQ_NODE_PORT": str(self.urls.amqp_port),
+                "RABBITMQ_DIST_PORT": str(self.ports.of("dist")),
+                "RABBITMQ_MNESIA_BASE": str(here / "data"),
+                "RABBITMQ_LOG_BASE": str(here),
+                "RABBITMQ_LOGS": "-",
+                "RABBITMQ_PID_FILE": str(here / "pid"),
+                "RABBITMQ_ENABLED_PLUGINS_FILE": str(here / "plugins"),
+                "RABBITMQ_CONFIG_FILE": str(here / "rabbitmq.conf"),
+                "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+                "ERL_EPMD_PORT": str(self.ports.of("epmd")),
+                "ERL_EPMD_ADDRESS": "127.0.0.1",
+                "RUNNING_UNDER_SYSTEMD": "true",  # the start script gives way to the Erlang machine
+            },
+            cwd=here,
+            log=self._log,
+        )
+
+
+@asynccontextmanager
+async def private_broker(directory: Path | None = None) -> AsyncIterator[PrivateBroker]:
+    """A broker for a test, ready, and gone afterwards. Without a `directory` it leaves nothing behind.
+
+    Raises `NothingProvides` where RabbitMQ is not installed.
+    """
+    binaries = find_rabbitmq()
+    if binaries is None:
+        raise NothingProvides("RabbitMQ is not installed.", "apt-get install rabbitmq-server")
+    with tempfile.TemporaryDirectory(prefix="marketplace-broker-") as temporary:
+        home = directory or Path(temporary)
+        ports = Ports()
+        broker = PrivateBroker(home, binaries=binaries, ports=ports, passwords=Passwords(home / "passwords.json"))
+        try:
+            await broker.start()
+            yield broker
+        finally:
+            await broker.kill()
+            ports.release()

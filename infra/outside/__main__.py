@@ -1,0 +1,35 @@
+"""`python -m infra.outside`: runs until it is told to stop (SIGTERM), or killed; both are fine."""
+
+import signal
+import sys
+
+import uvicorn
+
+from infra.outside.app import create_app
+from infra.outside.cuts import CuttableProtocol
+from infra.outside.settings import Settings
+from infra.telemetry import configure_logging
+
+
+def main() -> None:
+    """Serves on the host and ports of the environment."""
+    settings = Settings()
+    configure_logging("outside", format=settings.log_format, level=settings.log_level)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn stops, then raises the signal again
+    uvicorn.run(
+        create_app(settings),
+        host=settings.outside_host,
+        port=settings.outside_port,
+        loop="uvloop",
+        http=CuttableProtocol,
+        ws="none",
+        access_log=False,
+        proxy_headers=False,
+        log_config=None,
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""All stand-ins as one web application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from infra.outside import carriers, dials, identity, mail, parcels, payments
+from infra.outside.courier import Courier
+from infra.outside.identity import Issuer
+from infra.outside.ledger import Ledger
+from infra.outside.mail import MailSink
+from infra.outside.problems import answer_with_problems
+from infra.outside.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; it opens its ledger and its SMTP port when it is started."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ledger = Ledger(settings.state_dir / "ledger.sqlite3", schemas=(payments.SCHEMA, parcels.SCHEMA, mail.SCHEMA))
+        faults = dials.Dials()
+        courier = Courier(
+            ledger,
+            secret=settings.carrier_webhook_secret.get_secret_value(),
+            dispatch_after_s=settings.carrier_dispatch_after_s,
+            deliver_after_s=settings.carrier_deliver_after_s,
+        )
+        issuer = Issuer(
+            url=settings.issuer,
+            audience=settings.oidc_audience,
+            key_file=settings.state_dir / "issuer-key.pem",
+        )
+        for router in (
+            identity.routes(issuer),
+            payments.routes(ledger, faults),
+            carriers.routes(ledger, faults, courier),
+            mail.routes(ledger),
+            dials.routes(faults),
+        ):
+            app.include_router(router)
+        await courier.start()
+        smtp = await MailSink(ledger, faults).listen(settings.outside_host, settings.smtp_port)
+        yield
+        smtp.close()
+        await courier.stop()
+        await ledger.close()
+
+    app = FastAPI(title="The outside world", lifespan=lifespan, docs_url=None, redoc_url=None)
+    answer_with_problems(app)
+
+    @app.get("/livez")
+    async def livez() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app

@@ -1,0 +1,132 @@
+"""Two carriers: they take bookings by idempotency key, let them be cancelled until dispatch, then deliver."""
+
+import sqlite3
+import time
+import uuid
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl
+from starlette.responses import Response
+
+from infra.outside.courier import Courier
+from infra.outside.dials import Dials, Fate
+from infra.outside.keys import After, KeyHeader, KeyPath, Limit, UnderWay, Which, fingerprint
+from infra.outside.ledger import Ledger, now, page
+from infra.outside.parcels import Parcel, State, add_parcel, cancel_parcel, parcel_of
+from infra.outside.problems import Problem
+
+Text = Annotated[str, Field(max_length=200)]
+
+
+class Address(BaseModel):
+    """Where the parcel goes. It is checked and forgotten: no label is printed here."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Text
+    street: Text
+    city: Text
+    postal_code: Text
+    country: Text
+
+
+class Booking(BaseModel):
+    """Fetch this shipment, bring it to the address, and tell the callback URL of every step."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    shipment_id: Annotated[str, Field(min_length=1, max_length=64)]
+    order_id: Annotated[str, Field(min_length=1, max_length=64)]
+    address: Address
+    callback_url: HttpUrl
+
+
+def book_parcel(
+    book: sqlite3.Connection, part: str, key: str, booking: Booking, *, due: float, fails: bool
+) -> tuple[Parcel, bool]:
+    """Books once per key: the parcel, and whether it had been booked before.
+
+    A key that is known answers as before, also where the request would have failed: "not booked" is true.
+    """
+    parcel = parcel_of(book, part, key)
+    if parcel is not None:
+        if parcel.state is State.CANCELLED:
+            raise Problem(409, "carriers:cancelled", "This key was cancelled: it can never be booked.")
+        if parcel.body != fingerprint(booking):
+            raise Problem(422, "carriers:key-reused", "This key was used with another body.")
+        return parcel, True
+    if fails:
+        raise Problem(503, "carriers:not-booked", "The carrier did not book; ask again, or another one.")
+    tracking_code = f"{part[-1].upper()}{uuid.uuid4().hex[:16].upper()}"
+    parcel = Parcel(
+        part=part,
+        key=key,
+        body=fingerprint(booking),
+        shipment_id=booking.shipment_id,
+        order_id=booking.order_id,
+        tracking_code=tracking_code,
+        callback_url=str(booking.callback_url),
+        state=State.BOOKED,
+        due=due,
+        since=now(),
+    )
+    add_parcel(book, parcel)
+    return parcel, False
+
+
+def cancel_booking(book: sqlite3.Connection, part: str, key: str) -> None:
+    """From now on no parcel goes out under this key; refused once one has."""
+    parcel = parcel_of(book, part, key)
+    if parcel is None:
+        add_parcel(book, Parcel(part, key, None, None, None, None, None, State.CANCELLED, 0, now()))
+    elif parcel.state is State.BOOKED:
+        cancel_parcel(book, parcel)
+    elif parcel.state is not State.CANCELLED:
+        raise Problem(409, "carriers:dispatched", "The parcel is on its way and can no longer be stopped.")
+
+
+def routes(ledger: Ledger, dials: Dials, courier: Courier) -> APIRouter:
+    """The carriers' HTTP API."""
+    router = APIRouter(prefix="/carriers/{which}")
+    under_way = UnderWay()
+
+    @router.post("/bookings")
+    async def post_booking(which: Which, booking: Booking, key: KeyHeader) -> Response:
+        part = f"carriers-{which}"
+
+        async def work(fate: Fate) -> Response:
+            if fate.fails and not under_way.alone(part, key):
+                raise Problem(503, "carriers:unavailable", "The outcome under this key is open; ask again.")
+            due = time.time() + courier.dispatch_after_s
+            parcel, replayed = await ledger.do(
+                partial(book_parcel, part=part, key=key, booking=booking, due=due, fails=fate.fails)
+            )
+            if not replayed:
+                courier.carry(parcel)
+            answer = {"status": "booked", "tracking_code": parcel.tracking_code}
+            return JSONResponse(answer, 200 if replayed else 201)
+
+        with under_way.working_on(part, key):
+            return await dials.suffer(part, work)
+
+    @router.post("/bookings/{key}/cancel")
+    async def post_cancel(which: Which, key: KeyPath) -> Response:
+        part = f"carriers-{which}"
+
+        async def work(fate: Fate) -> Response:
+            if fate.fails:
+                raise Problem(503, "carriers:not-cancelled", "The carrier did nothing; ask again.")
+            await ledger.do(partial(cancel_booking, part=part, key=key))
+            return JSONResponse({"status": "cancelled"})
+
+        return await dials.suffer(part, work)
+
+    @router.get("/ledger")
+    async def get_ledger(which: Which, after: After = 0, limit: Limit = 500) -> Response:
+        entries, following = await ledger.do(partial(page, part=f"carriers-{which}", after=after, limit=limit))
+        return JSONResponse({"entries": entries, "next": following})
+
+    return router

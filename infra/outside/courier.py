@@ -1,0 +1,133 @@
+"""Takes parcels from booking to delivery, and tells the shop of each step by a signed callback.
+
+One task per parcel that is on its way. Every step is durable before it is told, and a callback is repeated
+until it was accepted (2xx), also over restarts: a step may be told twice, under the same `webhook-id`.
+"""
+
+import asyncio
+import json
+import random
+import time
+from datetime import UTC, datetime
+from functools import partial
+from urllib.parse import urlsplit
+
+import aiohttp
+from standardwebhooks import Webhook
+
+from infra.outside.ledger import Ledger
+from infra.outside.parcels import Parcel, State, advance, parcels_on_their_way
+from infra.telemetry import get_logger
+
+BACKOFF_FROM_S, BACKOFF_TO_S = 0.25, 5.0
+CALLBACK_TIMEOUT_S = 5.0
+CALLBACKS_AT_ONCE = 16
+
+_log = get_logger(__name__)
+
+
+class Courier:
+    """Runs the parcels of both carriers; `start` also picks up those that an earlier process left behind."""
+
+    def __init__(self, ledger: Ledger, *, secret: str, dispatch_after_s: float, deliver_after_s: float) -> None:
+        self._ledger = ledger
+        self._webhook = Webhook(secret)
+        self.dispatch_after_s = dispatch_after_s
+        self._deliver_after_s = deliver_after_s
+        self._trips: set[asyncio.Task[None]] = set()
+        self._at_once = asyncio.Semaphore(CALLBACKS_AT_ONCE)
+        self._unreachable_until: dict[str, float] = {}
+        self._http: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Opens the way out and takes up every parcel that is on its way."""
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALLBACK_TIMEOUT_S))
+        for parcel in await self._ledger.do(parcels_on_their_way):
+            self.carry(parcel)
+
+    async def stop(self) -> None:
+        """Drops everything where it is; the ledger knows how far it came."""
+        for trip in self._trips:
+            trip.cancel()
+        await asyncio.gather(*self._trips, return_exceptions=True)
+        if self._http is not None:
+            await self._http.close()
+
+    def carry(self, parcel: Parcel) -> None:
+        """Begins, or goes on with, one parcel's trip."""
+        trip = asyncio.create_task(self._trip(parcel))
+        self._trips.add(trip)
+        trip.add_done_callback(self._ended)
+
+    def _ended(self, trip: asyncio.Task[None]) -> None:
+        self._trips.discard(trip)
+        if not trip.cancelled() and (error := trip.exception()) is not None:
+            _log.error("a parcel got stuck until the next start", exc_info=error)
+
+    async def _trip(self, begun: Parcel) -> None:
+        parcel: Parcel | None = begun
+        while parcel is not None and parcel.state is not State.DELIVERY_TOLD:
+            match parcel.state:
+                case State.BOOKED:
+                    await asyncio.sleep(parcel.due - time.time())
+                    parcel = await self._advance(parcel, State.DISPATCHED, due=time.time() + self._deliver_after_s)
+                case State.DISPATCHED:
+                    await self._tell(parcel, "dispatched")
+                    parcel = await self._advance(parcel, State.DISPATCH_TOLD, due=parcel.due)
+                case State.DISPATCH_TOLD:
+                    await asyncio.sleep(parcel.due - time.time())
+                    parcel = await self._advance(parcel, State.DELIVERED, due=0)
+                case State.DELIVERED:
+                    await self._tell(parcel, "delivered")
+                    parcel = await self._advance(parcel, State.DELIVERY_TOLD, due=0)
+                case _:  # cancelled
+                    return
+
+    async def _advance(self, parcel: Parcel, to: State, *, due: float) -> Parcel | None:
+        return await self._ledger.do(partial(advance, part=parcel.part, key=parcel.key, to=to, due=due))
+
+    async def _tell(self, parcel: Parcel, step: str) -> None:
+        """Repeats the callback until it is accepted."""
+        url = str(parcel.callback_url)
+        origin = urlsplit(url).netloc
+        backoff_s = BACKOFF_FROM_S
+        while True:
+            async with self._at_once:
+                reachable = time.monotonic() >= self._unreachable_until.get(origin, 0)
+                if reachable and await self._post(url, origin, parcel, step):
+                    return
+            await asyncio.sleep(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311 - jitter is no secret
+            backoff_s = min(backoff_s * 2, BACKOFF_TO_S)
+
+    async def _post(self, url: str, origin: str, parcel: Parcel, step: str) -> bool:
+        body = json.dumps(
+            {
+                "type": f"shipment.{step}",
+                "timestamp": parcel.since,
+                "data": {
+                    "shipment_id": parcel.shipment_id,
+                    "order_id": parcel.order_id,
+                    "tracking_code": parcel.tracking_code,
+                    "carrier": parcel.part.removeprefix("carriers-"),
+                },
+            }
+        )
+        sent = datetime.now(UTC)
+        webhook_id = f"{parcel.tracking_code}.{step}"
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": webhook_id,
+            "webhook-timestamp": str(int(sent.timestamp())),
+            "webhook-signature": self._webhook.sign(webhook_id, sent, body),
+        }
+        if self._http is None:
+            raise RuntimeError("start() comes before carry()")
+        try:
+            async with self._http.post(url, data=body, headers=headers) as answer:
+                if not answer.ok:
+                    _log.info("callback refused", url=url, status=answer.status, order_id=parcel.order_id)
+                return answer.ok
+        except (aiohttp.ClientError, TimeoutError):
+            # Nobody there: a thousand parcels need not each find that out for themselves.
+            self._unreachable_until[origin] = time.monotonic() + BACKOFF_FROM_S
+            return False

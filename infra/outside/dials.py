@@ -1,0 +1,107 @@
+"""Fault dials: how slow, broken or silent a part of the outside world is just now.
+
+Kept in memory: a restart turns every dial back.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from infra.outside.cuts import CutConnection, NeverAnswer
+from infra.outside.problems import Problem
+
+Part = Literal["payments-a", "payments-b", "carriers-a", "carriers-b", "mail"]
+Rate = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What happens to one request."""
+
+    delay_s: float
+    hangs: bool
+    fails: bool
+    declined: bool
+    loses_answer: bool
+
+
+class Dial(BaseModel):
+    """Faults of one part; rates are shares of requests, between 0 and 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    latency_ms: Annotated[float, Field(ge=0, le=60_000)] = 0
+    """Added before the work."""
+    error_rate: Rate = 0
+    """A definite no before the work."""
+    hang_rate: Rate = 0
+    """Nothing is done and nothing answered."""
+    decline_rate: Rate = 0
+    """Payments only: the charge is declined, and that is recorded under its key."""
+    lost_answer_rate: Rate = 0
+    """The work is done and recorded, but the connection is cut instead of an answer."""
+
+    def roll(self) -> Fate:
+        """One request's fate."""
+        chance = random.random  # faults are no secret: no cryptographic randomness needed
+        return Fate(
+            delay_s=self.latency_ms / 1000,
+            hangs=chance() < self.hang_rate,
+            fails=chance() < self.error_rate,
+            declined=chance() < self.decline_rate,
+            loses_answer=chance() < self.lost_answer_rate,
+        )
+
+
+class Dials:
+    """The dial of every part."""
+
+    def __init__(self) -> None:
+        self._dials: dict[str, Dial] = {part: Dial() for part in get_args(Part)}
+
+    def __getitem__(self, part: str) -> Dial:
+        return self._dials[part]
+
+    def turn(self, part: Part, dial: Dial) -> Dial:
+        """Sets the part's dial; from the next request on it counts."""
+        if dial.decline_rate and not part.startswith("payments"):
+            raise Problem(422, "outside:invalid", f"{part} cannot decline; only payments-a and payments-b can.")
+        self._dials[part] = dial
+        return dial
+
+    async def suffer(self, part: str, work: Callable[[Fate], Awaitable[Response]]) -> Response:
+        """Does the work as the part's dial has it: late, not at all, or without an answer."""
+        fate = self[part].roll()
+        await asyncio.sleep(fate.delay_s)
+        if fate.hangs:
+            return NeverAnswer()
+        try:
+            answer = await work(fate)
+        except Problem as problem:
+            answer = problem.response()
+        return CutConnection() if fate.loses_answer else answer
+
+
+def routes(dials: Dials) -> APIRouter:
+    """Reading, turning and resetting dials; each answers with the dial as it is now."""
+    router = APIRouter(prefix="/dials/{part}")
+
+    @router.get("")
+    async def read(part: Part) -> Dial:
+        return dials[part]
+
+    @router.put("")
+    async def turn(part: Part, dial: Dial) -> Dial:
+        return dials.turn(part, dial)
+
+    @router.delete("")
+    async def reset(part: Part) -> Dial:
+        return dials.turn(part, Dial())
+
+    return router

@@ -1,0 +1,132 @@
+"""A durable book that many requests write at once.
+
+SQLite in WAL mode with `synchronous=FULL`, owned by one thread. All work that waits is done as one
+transaction (a *group commit*), so a hundred writers cost a few fsyncs, and every piece of work sees the whole
+effect of those before it: one at a time is what makes idempotency keys airtight.
+"""
+
+import asyncio
+import json
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, part TEXT NOT NULL, entry TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS entries_by_part ON entries (part, seq);
+"""
+GROUP = 256
+"""At most so many pieces of work share one commit."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    work: Callable[[sqlite3.Connection], Any]
+    answer: asyncio.Future[Any]
+
+
+class Ledger:
+    """One SQLite file and the thread that owns it.
+
+    `do` returns after the commit that holds the work's effect is on disk. Work that raises leaves no trace
+    and costs its neighbours nothing.
+    """
+
+    def __init__(self, path: Path, *, schemas: tuple[str, ...] = ()) -> None:
+        self._book = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._book.row_factory = sqlite3.Row
+        self._book.execute("PRAGMA journal_mode=WAL")
+        self._book.execute("PRAGMA synchronous=FULL")
+        for schema in (SCHEMA, *schemas):
+            self._book.executescript(schema)
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+
+    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The work's result, once its effect is durable; raises what the work raised."""
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(_Job(work, answer))
+        return await answer
+
+    async def close(self) -> None:
+        """Finishes what was begun, then closes the file."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._book.close()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            group, last = [job], False
+            while len(group) < GROUP and not last:
+                try:
+                    following = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    last = True
+                else:
+                    group.append(following)
+            self._loop.call_soon_threadsafe(_tell, self._commit(group))
+            if last:
+                return
+
+    def _commit(self, group: list[_Job]) -> list[tuple[_Job, Any, BaseException | None]]:
+        try:
+            self._book.execute("BEGIN IMMEDIATE")
+            outcomes = [self._try(job) for job in group]
+            self._book.execute("COMMIT")
+        except sqlite3.Error as error:  # such as a full disk: nobody's work was kept, and all are told
+            if self._book.in_transaction:
+                self._book.execute("ROLLBACK")
+            return [(job, None, error) for job in group]
+        return outcomes
+
+    def _try(self, job: _Job) -> tuple[_Job, Any, BaseException | None]:
+        self._book.execute("SAVEPOINT job")
+        try:
+            outcome: tuple[_Job, Any, BaseException | None] = (job, job.work(self._book), None)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the one who asked
+            self._book.execute("ROLLBACK TO job")
+            outcome = (job, None, error)
+        self._book.execute("RELEASE job")
+        return outcome
+
+
+def _tell(outcomes: list[tuple[_Job, Any, BaseException | None]]) -> None:
+    for job, result, error in outcomes:
+        if job.answer.done():  # the asker is gone; what was done stays done
+            continue
+        if error is None:
+            job.answer.set_result(result)
+        else:
+            job.answer.set_exception(error)
+
+
+def now() -> str:
+    """The time of an entry: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat()
+
+
+def write(book: sqlite3.Connection, part: str, entry: dict[str, Any]) -> None:
+    """Adds an entry to the part's journal; entries are never changed."""
+    book.execute("INSERT INTO entries (part, entry) VALUES (?, ?)", (part, json.dumps({**entry, "at": now()})))
+
+
+def page(book: sqlite3.Connection, part: str, after: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+    """The part's entries after number `after`, and the number to go on from (None: there are no more)."""
+    rows = book.execute(
+        "SELECT seq, entry FROM entries WHERE part = ? AND seq > ? ORDER BY seq LIMIT ?", (part, after, limit)
+    ).fetchall()
+    entries = [{"seq": row["seq"], **json.loads(row["entry"])} for row in rows]
+    return entries, rows[-1]["seq"] if len(rows) == limit else None

@@ -1,0 +1,114 @@
+"""What a carrier knows of its parcels; every step is guarded by the parcel's state and written down.
+
+booked -> dispatched -> dispatch told -> delivered -> delivery told
+   \\-> cancelled (also a key that was never booked: a tombstone)
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from infra.outside.ledger import now, write
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS parcels (
+    part TEXT NOT NULL, key TEXT NOT NULL, body TEXT, shipment_id TEXT, order_id TEXT, tracking_code TEXT,
+    callback_url TEXT, state TEXT NOT NULL, due REAL, since TEXT NOT NULL,
+    PRIMARY KEY (part, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS parcels_on_their_way ON parcels (state)
+    WHERE state NOT IN ('cancelled', 'delivery-told');
+"""
+
+
+class State(StrEnum):
+    BOOKED = "booked"
+    CANCELLED = "cancelled"
+    DISPATCHED = "dispatched"
+    DISPATCH_TOLD = "dispatch-told"
+    DELIVERED = "delivered"
+    DELIVERY_TOLD = "delivery-told"
+
+
+_STEP_BEFORE = {
+    State.DISPATCHED: State.BOOKED,
+    State.DISPATCH_TOLD: State.DISPATCHED,
+    State.DELIVERED: State.DISPATCH_TOLD,
+    State.DELIVERY_TOLD: State.DELIVERED,
+}
+_JOURNALLED = {State.DISPATCHED: "dispatch", State.DELIVERED: "delivery"}
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One booking; a tombstone has only its key."""
+
+    part: str
+    key: str
+    body: str | None
+    shipment_id: str | None
+    order_id: str | None
+    tracking_code: str | None
+    callback_url: str | None
+    state: State
+    due: float
+    """When the next step is to be taken, in seconds since the epoch."""
+    since: str
+    """When the parcel came to its state."""
+
+
+def parcel_of(book: sqlite3.Connection, part: str, key: str) -> Parcel | None:
+    """The parcel under this key."""
+    row = book.execute("SELECT * FROM parcels WHERE part = ? AND key = ?", (part, key)).fetchone()
+    return None if row is None else _parcel(row)
+
+
+def parcels_on_their_way(book: sqlite3.Connection) -> list[Parcel]:
+    """Every parcel of every carrier with something left to do."""
+    rows = book.execute("SELECT * FROM parcels WHERE state NOT IN ('cancelled', 'delivery-told')").fetchall()
+    return [_parcel(row) for row in rows]
+
+
+def add_parcel(book: sqlite3.Connection, parcel: Parcel) -> None:
+    """Keeps a new parcel, or the tombstone of one that may never come."""
+    values = (parcel.part, parcel.key, parcel.body, parcel.shipment_id, parcel.order_id, parcel.tracking_code)
+    book.execute(
+        "INSERT INTO parcels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*values, parcel.callback_url, parcel.state, parcel.due, parcel.since),
+    )
+    _journal(book, parcel, "cancellation" if parcel.state is State.CANCELLED else "booking")
+
+
+def cancel_parcel(book: sqlite3.Connection, parcel: Parcel) -> None:
+    """Stops a booked parcel."""
+    _move(book, parcel, State.CANCELLED, due=0)
+    _journal(book, parcel, "cancellation")
+
+
+def advance(book: sqlite3.Connection, part: str, key: str, to: State, *, due: float) -> Parcel | None:
+    """Takes the parcel its next step; None if it is not in the state before (it was cancelled)."""
+    parcel = parcel_of(book, part, key)
+    if parcel is None or parcel.state is not _STEP_BEFORE[to]:
+        return None
+    _move(book, parcel, to, due=due)
+    if to in _JOURNALLED:
+        _journal(book, parcel, _JOURNALLED[to])
+    return parcel_of(book, part, key)
+
+
+def _move(book: sqlite3.Connection, parcel: Parcel, to: State, *, due: float) -> None:
+    book.execute(
+        "UPDATE parcels SET state = ?, due = ?, since = ? WHERE part = ? AND key = ?",
+        (to, due, now(), parcel.part, parcel.key),
+    )
+
+
+def _journal(book: sqlite3.Connection, parcel: Parcel, kind: str) -> None:
+    entry: dict[str, Any] = {"kind": kind, "key": parcel.key, "order_id": parcel.order_id}
+    entry |= {"shipment_id": parcel.shipment_id, "tracking_code": parcel.tracking_code}
+    write(book, parcel.part, entry)
+
+
+def _parcel(row: sqlite3.Row) -> Parcel:
+    return Parcel(**{**dict(row), "state": State(row["state"])})

@@ -1,0 +1,161 @@
+"""Two payment providers: charge, void and refund by idempotency key.
+
+What a key's ledger entries add up to is what the provider holds: captures, less refunds, less voids (a void's
+amount is what it gave back: 0 if nothing had been captured).
+"""
+
+import sqlite3
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from infra.outside.dials import Dials, Fate
+from infra.outside.keys import After, KeyHeader, KeyPath, Limit, UnderWay, Which, fingerprint
+from infra.outside.ledger import Ledger, page, write
+from infra.outside.problems import Problem
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS charges (
+    part TEXT NOT NULL, key TEXT NOT NULL, body TEXT, order_id TEXT, amount INTEGER, currency TEXT,
+    state TEXT NOT NULL CHECK (state IN ('captured', 'declined', 'refunded', 'voided')),
+    captured INTEGER NOT NULL,
+    PRIMARY KEY (part, key)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+class Charge(BaseModel):
+    """Take this much for this order, now."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    order_id: Annotated[str, Field(min_length=1, max_length=64)]
+    amount: Annotated[int, Field(ge=1, lt=2**53)]
+    """Minor units."""
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
+def capture(
+    book: sqlite3.Connection, part: str, key: str, charge: Charge, *, fails: bool, declined: bool
+) -> tuple[str, bool]:
+    """Charges once per key: ("captured" or "declined", whether this is an earlier request's answer).
+
+    A key that is known answers as before, also where the request would have failed: "not charged" is true.
+    """
+    row = _charge(book, part, key)
+    if row is not None:
+        if row["state"] == "voided":
+            raise Problem(409, "payments:voided", "This key was voided: it can never be charged.")
+        if row["body"] != fingerprint(charge):
+            raise Problem(422, "payments:key-reused", "This key was used with another body.")
+        return ("captured" if row["captured"] else "declined"), True
+    if fails:
+        raise Problem(503, "payments:not-charged", "The provider did not charge; ask again, or another one.")
+    state = "declined" if declined else "captured"
+    book.execute(
+        "INSERT INTO charges VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            part,
+            key,
+            fingerprint(charge),
+            charge.order_id,
+            charge.amount,
+            charge.currency,
+            state,
+            not declined,
+        ),
+    )
+    kind = "decline" if declined else "capture"
+    write(book, part, _entry(kind, key, charge.order_id, charge.amount, charge.currency))
+    return state, False
+
+
+def void(book: sqlite3.Connection, part: str, key: str) -> bool:
+    """From now on the key can never be charged; what it took is given back. Whether it ever took anything."""
+    row = _charge(book, part, key)
+    if row is None:
+        book.execute("INSERT INTO charges (part, key, state, captured) VALUES (?, ?, 'voided', 0)", (part, key))
+        write(book, part, _entry("void", key, None, 0, None))
+        return False
+    if row["state"] != "voided":
+        book.execute("UPDATE charges SET state = 'voided' WHERE part = ? AND key = ?", (part, key))
+        given_back = row["amount"] if row["state"] == "captured" else 0
+        write(book, part, _entry("void", key, row["order_id"], given_back, row["currency"]))
+    return bool(row["captured"])
+
+
+def refund(book: sqlite3.Connection, part: str, key: str) -> None:
+    """Gives a captured charge back in full, once."""
+    row = _charge(book, part, key)
+    if row is None or not row["captured"]:
+        raise Problem(404, "payments:not-captured", "Nothing was ever captured under this key.")
+    if row["state"] == "captured":
+        book.execute("UPDATE charges SET state = 'refunded' WHERE part = ? AND key = ?", (part, key))
+        write(book, part, _entry("refund", key, row["order_id"], row["amount"], row["currency"]))
+
+
+def routes(ledger: Ledger, dials: Dials) -> APIRouter:
+    """The providers' HTTP API. A refund needs no key of its own: it is the charge's, and happens once."""
+    router = APIRouter(prefix="/payments/{which}")
+    under_way = UnderWay()
+
+    @router.post("/charges")
+    async def post_charge(which: Which, charge: Charge, key: KeyHeader) -> Response:
+        part = f"payments-{which}"
+
+        async def work(fate: Fate) -> Response:
+            if fate.fails and not under_way.alone(part, key):
+                raise Problem(503, "payments:unavailable", "The outcome under this key is open; ask again.")
+            state, replayed = await ledger.do(
+                partial(capture, part=part, key=key, charge=charge, fails=fate.fails, declined=fate.declined)
+            )
+            if state == "declined":
+                raise Problem(402, "payments:declined", "The customer's bank declined the charge.")
+            return JSONResponse({"status": state, "key": key}, 200 if replayed else 201)
+
+        with under_way.working_on(part, key):
+            return await dials.suffer(part, work)
+
+    @router.post("/charges/{key}/void")
+    async def post_void(which: Which, key: KeyPath) -> Response:
+        part = f"payments-{which}"
+
+        async def work(fate: Fate) -> Response:
+            if fate.fails:
+                raise Problem(503, "payments:not-voided", "The provider did nothing; ask again.")
+            refunded = await ledger.do(partial(void, part=part, key=key))
+            return JSONResponse({"status": "voided", "refunded": refunded})
+
+        return await dials.suffer(part, work)
+
+    @router.post("/charges/{key}/refund")
+    async def post_refund(which: Which, key: KeyPath) -> Response:
+        part = f"payments-{which}"
+
+        async def work(fate: Fate) -> Response:
+            if fate.fails:
+                raise Problem(503, "payments:not-refunded", "The provider did nothing; ask again.")
+            await ledger.do(partial(refund, part=part, key=key))
+            return JSONResponse({"status": "refunded"})
+
+        return await dials.suffer(part, work)
+
+    @router.get("/ledger")
+    async def get_ledger(which: Which, after: After = 0, limit: Limit = 500) -> Response:
+        entries, following = await ledger.do(partial(page, part=f"payments-{which}", after=after, limit=limit))
+        return JSONResponse({"entries": entries, "next": following})
+
+    return router
+
+
+def _charge(book: sqlite3.Connection, part: str, key: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = book.execute("SELECT * FROM charges WHERE part = ? AND key = ?", (part, key)).fetchone()
+    return row
+
+
+def _entry(kind: str, key: str, order_id: str | None, amount: int, currency: str | None) -> dict[str, Any]:
+    return {"kind": kind, "key": key, "order_id": order_id, "amount": amount, "currency": currency}

@@ -1,0 +1,19 @@
+"""One real broker and one real PostgreSQL server for all integration tests."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from infra.local import PrivateBroker, PrivatePostgres, private_broker, private_postgres
+
+
+@pytest.fixture(scope="session")
+async def broker() -> AsyncIterator[PrivateBroker]:
+    async with private_broker() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[PrivatePostgres]:
+    async with private_postgres() as running:
+        yield running

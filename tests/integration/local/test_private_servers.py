@@ -1,0 +1,102 @@
+"""The private broker and Postgres: quick to get, loopback only, and durable over a crash."""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aio_pika
+import asyncpg
+import pytest
+
+from infra.local import private_broker, private_postgres
+
+
+async def rows(url: str, query: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetch(query)
+    finally:
+        await connection.close()
+
+
+def listening_addresses(port: int) -> set[str]:
+    """The hex addresses on which something of this machine listens at `port`."""
+    lines = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return {line[1].split(":")[0] for line in lines if line[3] == "0A" and int(line[1].split(":")[1], 16) == port}
+
+
+async def test_a_broker_keeps_a_confirmed_message_over_a_crash() -> None:
+    async with private_broker() as broker:
+        async with await aio_pika.connect(broker.urls.amqp) as connection:
+            channel = await connection.channel()
+            for name, kind in (("kept", "quorum"), ("log", "stream")):
+                await channel.declare_queue(name, durable=True, arguments={"x-queue-type": kind})
+            await channel.default_exchange.publish(
+                aio_pika.Message(b"still here", delivery_mode=aio_pika.DeliveryMode.PERSISTENT), "kept"
+            )
+
+        await broker.kill()
+        await broker.start()
+
+        async with await aio_pika.connect(broker.urls.amqp) as connection:
+            channel = await connection.channel()
+            message = await (await channel.get_queue("kept")).get(timeout=10)
+            assert message is not None
+            assert message.body == b"still here"
+
+
+async def test_a_broker_has_no_guest_and_listens_on_the_loopback_alone() -> None:
+    async with private_broker() as broker:
+        with pytest.raises(aio_pika.exceptions.AMQPConnectionError):
+            await aio_pika.connect(broker.urls.amqp_of("guest", "guest"))
+        for name, port in broker.ports.as_dict().items():
+            assert listening_addresses(port) <= {"0100007F", "00000000000000000000000001000000"}, name
+
+
+async def test_postgres_keeps_committed_rows_over_a_crash() -> None:
+    async with private_postgres(databases=["catalog"]) as postgres:
+        urls = postgres.server.urls("catalog")
+        await rows(urls.owner, "create table kept as select 1 as id")
+
+        await postgres.kill()
+        await postgres.start()
+
+        assert [row["id"] for row in await rows(urls.owner, "select id from kept")] == [1]
+
+
+async def test_each_role_may_do_its_own_work_and_no_more() -> None:
+    async with private_postgres(databases=["catalog", "cart"]) as postgres:
+        catalog, cart = postgres.server.urls("catalog"), postgres.server.urls("cart")
+        await rows(catalog.owner, "create table products as select 1 as id")
+
+        assert await rows(catalog.audit, "select * from products")
+        for url, query in (
+            (catalog.app, "create table mine (id int)"),
+            (catalog.app, "select * from products"),  # nothing was granted yet
+            (catalog.audit, "delete from products"),
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await rows(url, query)
+        for user in (cart.owner, cart.app):
+            foreign = urlsplit(user)._replace(path="/catalog").geturl()
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await asyncpg.connect(foreign)
+
+
+async def test_a_database_may_be_created_again_and_together_with_others() -> None:
+    async with private_postgres() as postgres:
+        await asyncio.gather(*(postgres.create_database(name) for name in ("catalog", "cart", "catalog")))
+
+        assert await rows(postgres.server.urls("cart").app, "select 1")
+        assert (await postgres.create_database("cart")) == postgres.server.urls("cart")
+
+
+async def test_postgres_listens_on_the_loopback_alone_and_refuses_a_wrong_password() -> None:
+    async with private_postgres() as postgres:
+        url = urlsplit(postgres.server.urls("postgres").superuser)
+        assert url.port
+        assert listening_addresses(url.port) == {"0100007F"}
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(host="127.0.0.1", port=url.port, user="postgres", password="wrong")

@@ -1,0 +1,170 @@
+"""One effect per event: duplicates, neighbours, retries, deadlines, outages."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+
+from contracts.cart import CartCheckedOutV1
+from contracts.checkout import PaymentDueV1
+from infra.messaging import Reject, RetryLater, on, subscription
+from infra.storage import Transaction
+from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
+
+
+async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
+    await effect(tx, event.order_id)
+
+
+async def test_an_event_has_its_effect_once_and_leads_to_another(toy: Toy) -> None:
+    async def place(event: CartCheckedOutV1, tx: Transaction) -> None:
+        await effect(tx, event.order_id)
+        tx.publish(an_order(event))
+
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, place))):
+        [cause] = await toy.say(event := a_checkout())
+        await toy.until_effects(1)
+        await toy.until_idle()
+    assert await toy.effects() == [(event.order_id, "handled")]
+    [(causation_id, trace)] = await toy.rows("select causation_id, traceparent from messaging.outbox")
+    assert causation_id == cause
+    [(root,)] = await toy.rows("select traceparent from messaging.outbox", service="cart")
+    assert trace[3:35] == root[3:35], "both belong to one trace"
+
+
+async def test_a_duplicate_delivery_changes_nothing(toy: Toy) -> None:
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, handle))):
+        ids = await toy.say(*(a_checkout() for _ in range(20)))
+        await toy.until_effects(20)
+        for id in ids:
+            await toy.publish_again(id)
+        await toy.say(a_checkout())
+        await toy.until_effects(21)
+        await toy.until_idle()
+    assert len(await toy.effects()) == 21
+    assert await toy.dead() == []
+
+
+async def test_one_bad_event_costs_its_batch_a_retry_and_never_their_result(toy: Toy) -> None:
+    bad = a_checkout()
+
+    async def picky(event: CartCheckedOutV1, tx: Transaction) -> None:
+        await effect(tx, event.order_id)
+        if event.order_id == bad.order_id:
+            raise Reject("this one never")
+
+    events = [a_checkout() for _ in range(40)]
+    events.insert(17, bad)
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, picky))):
+        await toy.say(*events)
+        await toy.until_effects(40)
+        await toy.until_dead(1)
+    assert {order for order, _ in await toy.effects()} == {each.order_id for each in events} - {bad.order_id}
+    assert await toy.dead() == [("carts", "rejected", 1, "Reject: this one never")]
+
+
+async def test_a_failing_event_is_tried_again_and_then_dead_lettered(toy: Toy) -> None:
+    runs = Counter[str]()
+    good, bad = a_checkout(), a_checkout()
+
+    async def failing(event: CartCheckedOutV1, tx: Transaction) -> None:
+        runs[str(event.order_id)] += 1
+        if event.order_id == bad.order_id or runs[str(event.order_id)] < 3:
+            raise LookupError("not yet")
+        await effect(tx, event.order_id)
+
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, failing, attempts=4))):
+        await toy.say(good, bad)
+        await toy.until_dead(1)
+        await toy.until_idle()
+    assert await toy.effects() == [(good.order_id, "handled")]
+    assert await toy.dead() == [("carts", "attempts-exhausted", 4, "LookupError: not yet")]
+    # a batch that fails is run once more, one event at a time, without spending an attempt
+    assert runs[str(good.order_id)] in (3, 4)
+    assert await toy.rows("select attempt from messaging.inbox") in ([(2,)], [(3,)])
+
+
+async def test_a_handler_can_ask_to_be_run_later(toy: Toy) -> None:
+    times: list[float] = []
+
+    async def later(event: CartCheckedOutV1, tx: Transaction) -> None:
+        times.append(asyncio.get_running_loop().time())
+        if len(times) == 1:
+            raise RetryLater(timedelta(seconds=0.4))
+        await effect(tx, event.order_id)
+
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, later))):
+        await toy.say(a_checkout())
+        await toy.until_effects(1)
+    assert times[1] - times[0] >= 0.4
+
+
+async def test_a_deadline_is_heard_once_after_its_time(toy: Toy) -> None:
+    async def start(event: CartCheckedOutV1, tx: Transaction) -> None:
+        await effect(tx, event.order_id, "start")
+        tx.schedule(PaymentDueV1(order_id=event.order_id), after=timedelta(seconds=0.3))
+
+    async def due(event: PaymentDueV1, tx: Transaction) -> None:
+        await effect(tx, event.order_id, "due")
+
+    table = subscription("carts", on(CartCheckedOutV1, start), on(PaymentDueV1, due))
+    events = [a_checkout() for _ in range(5)]
+    async with toy.running(table):
+        await toy.say(*events)
+        await toy.until_effects(10)
+        await toy.until_idle()
+    assert await toy.effects() == sorted((each.order_id, what) for each in events for what in ("due", "start"))
+
+
+async def test_a_deadline_survives_the_process_that_set_it(toy: Toy) -> None:
+    async def start(event: CartCheckedOutV1, tx: Transaction) -> None:
+        await effect(tx, event.order_id, "start")
+        tx.schedule(PaymentDueV1(order_id=event.order_id), after=timedelta(seconds=1))
+
+    async def due(event: PaymentDueV1, tx: Transaction) -> None:
+        await effect(tx, event.order_id, "due")
+
+    table = subscription("carts", on(CartCheckedOutV1, start), on(PaymentDueV1, due))
+    async with toy.running(table):
+        await toy.say(a_checkout())
+        await toy.until_effects(1)
+    async with toy.running(table):
+        await toy.until_effects(2)
+    assert [what for _, what in await toy.effects()] == ["due", "start"]
+
+
+async def test_a_restart_of_the_database_spends_no_attempts(toy: Toy) -> None:
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, handle, attempts=1))):
+        await toy.say(a_checkout())
+        await toy.until_effects(1)
+        ids = [a_checkout() for _ in range(30)]
+        await toy.say(*ids)
+        await toy.postgres.stop()
+        await toy.postgres.start()
+        await toy.until_effects(31)
+        await toy.until_idle()
+    assert len(await toy.effects()) == 31
+    assert await toy.dead() == []
+
+
+async def test_a_restart_of_the_broker_loses_and_doubles_nothing(toy: Toy) -> None:
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, handle))):
+        await toy.say(*(a_checkout() for _ in range(200)))
+        await toy.broker.stop()
+        await toy.say(*(a_checkout() for _ in range(200)))
+        await toy.broker.start()
+        await toy.until_effects(400)
+        await toy.until_idle()
+    assert len(await toy.effects()) == 400
+    assert await toy.dead() == []
+
+
+async def test_replicas_share_the_work_and_keep_its_effects_single(toy: Toy) -> None:
+    table = subscription("carts", on(CartCheckedOutV1, handle))
+    async with toy.running(table):
+        second = toy.messaging("checkout", toy.checkout_database([table]), [table], None)
+        async with toy.started(second):
+            for _ in range(10):
+                await toy.say(*(a_checkout() for _ in range(100)))
+            await toy.until_effects(1000)
+            await toy.until_idle()
+    assert len({order for order, _ in await toy.effects()}) == 1000 == len(await toy.effects())

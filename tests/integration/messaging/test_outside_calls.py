@@ -1,0 +1,110 @@
+"""Calls to the outside world: prepared, asked, recorded; one call for overlapping deliveries."""
+
+import asyncio
+from collections import Counter
+from uuid import UUID
+
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import on, subscription
+from infra.storage import Transaction
+from tests.integration.messaging.toy import Toy, a_checkout, effect
+
+
+class Provider:
+    """Counts what it is asked, and answers when told to."""
+
+    def __init__(self) -> None:
+        self.asked = Counter[UUID]()
+        self.at_once = self.most_at_once = 0
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self.failures = 0
+
+
+async def prepare(event: CartCheckedOutV1, tx: Transaction) -> UUID | None:
+    await effect(tx, event.order_id, "prepared")
+    return event.order_id if event.total.amount > 0 else None
+
+
+async def ask(order_id: UUID, provider: Provider) -> str:
+    provider.asked[order_id] += 1
+    provider.at_once += 1
+    provider.most_at_once = max(provider.most_at_once, provider.at_once)
+    try:
+        await provider.answering.wait()
+        if provider.failures:
+            provider.failures -= 1
+            raise ConnectionError("no answer")
+    finally:
+        provider.at_once -= 1
+    return "yes"
+
+
+async def record(event: CartCheckedOutV1, answer: str, tx: Transaction) -> None:
+    await effect(tx, event.order_id, answer)
+
+
+TABLE = subscription("carts", on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record), concurrency=4)
+
+
+async def test_an_answer_is_recorded_once(toy: Toy) -> None:
+    provider = Provider()
+    event = a_checkout()
+    async with toy.running(TABLE, outside=provider):
+        await toy.say(event)
+        await toy.until_effects(2)
+        await toy.until_idle()
+    assert await toy.effects() == [(event.order_id, "prepared"), (event.order_id, "yes")]
+    assert provider.asked == {event.order_id: 1}
+    assert await toy.rows("select * from messaging.claims") == []
+
+
+async def test_overlapping_deliveries_make_one_call(toy: Toy) -> None:
+    provider = Provider()
+    provider.answering.clear()
+    event = a_checkout()
+    async with toy.running(TABLE, outside=provider):
+        [id] = await toy.say(event)
+        await toy.until_effects(1)
+        for _ in range(5):
+            await toy.publish_again(id)
+        provider.answering.set()
+        await toy.until_effects(2)
+        await toy.until_idle()
+    assert provider.asked == {event.order_id: 1}
+    assert [what for _, what in await toy.effects()] == ["prepared", "yes"]
+
+
+async def test_a_call_without_an_answer_is_made_again(toy: Toy) -> None:
+    provider = Provider()
+    provider.failures = 2
+    event = a_checkout()
+    async with toy.running(TABLE, outside=provider):
+        await toy.say(event)
+        await toy.until_effects(4)
+        await toy.until_idle()
+    assert provider.asked == {event.order_id: 3}
+    assert Counter(what for _, what in await toy.effects()) == {"prepared": 3, "yes": 1}
+
+
+async def test_calls_run_side_by_side_up_to_the_bulkhead(toy: Toy) -> None:
+    provider = Provider()
+    provider.answering.clear()
+    async with toy.running(TABLE, outside=provider):
+        await toy.say(*(a_checkout() for _ in range(30)))
+        await toy.until_effects(30)
+        provider.answering.set()
+        await toy.until_effects(60)
+        await toy.until_idle()
+    assert provider.most_at_once == 4
+    assert set(provider.asked.values()) == {1}
+
+
+async def test_where_there_is_nothing_to_ask_nobody_is_asked(toy: Toy) -> None:
+    provider = Provider()
+    async with toy.running(TABLE, outside=provider):
+        await toy.say(event := a_checkout(cents=0))
+        await toy.until_effects(1)
+        await toy.until_idle()
+    assert await toy.effects() == [(event.order_id, "prepared")]
+    assert provider.asked == {}

@@ -1,0 +1,231 @@
+"""A small world for tests of the runtime: `cart` publishes, `checkout` hears it and keeps a table of effects."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aio_pika
+import asyncpg
+from pamqp.commands import Basic
+
+from contracts import Money
+from contracts.cart import CartCheckedOutV1, Line
+from contracts.checkout import OrderPlacedV1
+from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
+from infra.messaging import Messaging, Subscription, Wiring, admin, definitions
+from infra.messaging.connection import open_channel
+from infra.messaging.wire import properties_of
+from infra.storage import Database, Transaction, is_unavailable, migrate, new_id, outbox
+
+PASSWORDS = {"cart": "cart-secret", "checkout": "checkout-secret", "catalog": "catalog-secret"}
+
+MIGRATION = """
+revision = "0001"
+down_revision = None
+
+def upgrade():
+    from alembic import op
+    op.execute("create table effects (order_id uuid not null, what text not null)")
+"""
+
+
+def a_checkout(order_id: UUID | None = None, *, cents: int = 100) -> CartCheckedOutV1:
+    line = Line(product_id=new_id(), quantity=1, unit_price=Money(amount=cents, currency="EUR"))
+    return CartCheckedOutV1(
+        order_id=order_id or new_id(), customer_id="ada", lines=[line], total=Money(amount=cents, currency="EUR")
+    )
+
+
+def an_order(event: CartCheckedOutV1) -> OrderPlacedV1:
+    return OrderPlacedV1(order_id=event.order_id, customer_id=event.customer_id, lines=event.lines, total=event.total)
+
+
+async def effect(tx: Transaction, order_id: UUID, what: str = "handled") -> None:
+    await tx.execute("insert into effects values ($1, $2)", order_id, what)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 20) -> None:
+    """Wait for what can only be seen by asking a server."""
+    async with asyncio.timeout(within_s):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+@dataclass
+class Toy:
+    broker: PrivateBroker
+    postgres: PrivatePostgres
+    urls: dict[str, DatabaseUrls]
+    cart: Database
+    databases: list[Database] = field(default_factory=list)
+
+    def checkout_database(self, subscriptions: Sequence[Subscription]) -> Database:
+        listeners = {
+            type: each.name
+            for each in subscriptions
+            for type, reaction in each.reactions.items()
+            if reaction.event.internal
+        }
+        database = Database(self.urls["checkout"].app, source="checkout", listeners=listeners)
+        self.databases.append(database)
+        return database
+
+    def messaging(
+        self, service: str, database: Database, subscriptions: Sequence[Subscription], outside: Any
+    ) -> Messaging:
+        return Messaging(
+            service=service,
+            subscriptions=subscriptions,
+            database=database,
+            broker_url=self.broker.urls.amqp_of(service, PASSWORDS[service]),
+            outside=outside,
+        )
+
+    async def declare(self, subscriptions: Sequence[Subscription]) -> None:
+        hears = {
+            each.name: sorted(type for type, reaction in each.reactions.items() if not reaction.event.internal)
+            for each in subscriptions
+        }
+        wanted = definitions([Wiring("cart", {}), Wiring("catalog", {}), Wiring("checkout", hears)], PASSWORDS)
+        await admin.declare(self.broker.urls.management, wanted)
+
+    @asynccontextmanager
+    async def running(self, *subscriptions: Subscription, outside: Any = None) -> AsyncIterator[Messaging]:
+        """Both services' messaging, until the block ends; then a graceful shutdown."""
+        await self.declare(subscriptions)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.started(self.messaging("cart", self.cart, [], None)))
+            checkout = self.messaging("checkout", self.checkout_database(subscriptions), subscriptions, outside)
+            yield await stack.enter_async_context(self.started(checkout))
+
+    @asynccontextmanager
+    async def started(self, messaging: Messaging) -> AsyncIterator[Messaging]:
+        stop = asyncio.Event()
+        task = asyncio.create_task(messaging.run(stop))
+        try:
+
+            async def ready() -> bool:
+                return task.done() or set(messaging.health().values()) == {"ok"}
+
+            await until(ready)
+            yield messaging
+        finally:
+            stop.set()
+            await task
+
+    async def say(self, *events: CartCheckedOutV1) -> list[UUID]:
+        """Publish through cart's outbox, as a service does."""
+        async with self.cart.transaction() as tx:
+            return [tx.publish(event) for event in events]
+
+    async def publish_raw(
+        self, body: bytes, properties: Basic.Properties, *, type: str = CartCheckedOutV1.type
+    ) -> None:
+        """Publish as the user `cart`, past the outbox and its checks."""
+        connection = await aio_pika.connect(self.broker.urls.amqp_of("cart", PASSWORDS["cart"]))
+        async with connection:
+            channel = await open_channel(connection, confirms=True)
+            await channel.basic_publish(body, exchange="cart.events", routing_key=type, properties=properties)
+
+    async def publish_again(self, id: UUID) -> None:
+        """Publish an event of cart's outbox once more, as a relay does that missed the confirm."""
+        async with self.cart.transaction() as tx:
+            [row] = await tx.execute(
+                "select 0, event_id, type, subject, at, traceparent, causation_id, body"
+                " from messaging.outbox where event_id = $1",
+                id,
+            )
+        pending = outbox.Pending(*row)
+        await self.publish_raw(pending.body, properties_of(pending.envelope("cart"), user="cart"))
+
+    async def rows(self, statement: str, *values: Any, service: str = "checkout") -> list[tuple[Any, ...]]:
+        database = self.cart if service == "cart" else self.databases[-1]
+        while True:
+            try:
+                async with database.transaction() as tx:
+                    return [tuple(row) for row in await tx.execute(statement, *values)]
+            except Exception as error:
+                if not is_unavailable(error):
+                    raise
+                await asyncio.sleep(0.05)
+
+    async def effects(self) -> list[tuple[UUID, str]]:
+        return await self.rows("select order_id, what from effects order by order_id, what")
+
+    async def dead(self) -> list[tuple[Any, ...]]:
+        return await self.rows("select subscription, reason, attempts, error from messaging.dead_letters order by id")
+
+    async def until_effects(self, number: int) -> None:
+        async def there() -> bool:
+            return len(await self.effects()) >= number
+
+        await until(there)
+
+    async def until_dead(self, number: int) -> None:
+        async def there() -> bool:
+            return len(await self.dead()) >= number
+
+        await until(there)
+
+    async def until_idle(self) -> None:
+        """Nothing waits in a queue, an outbox or the schedule."""
+
+        async def idle() -> bool:
+            [(pending,)] = await self.rows("select count(*) from messaging.outbox_pending", service="cart")
+            [(scheduled,)] = await self.rows(
+                "select (select count(*) from messaging.scheduled) + (select count(*) from messaging.outbox_pending)"
+            )
+            return pending == scheduled == 0 and await self._queued() == 0
+
+        await until(idle)
+
+    async def _queued(self) -> int:
+        connection = await aio_pika.connect(self.broker.urls.amqp)
+        async with connection:
+            channel = await open_channel(connection, confirms=False)
+            found = [await channel.queue_declare(name, passive=True) for name in ("checkout.carts", "checkout.dead")]
+            return sum(each.message_count or 0 for each in found)
+
+
+async def forget_queues(broker: PrivateBroker) -> None:
+    connection = await aio_pika.connect(broker.urls.amqp)
+    async with connection:
+        channel = await open_channel(connection, confirms=False)
+        for name in ("checkout.carts", "checkout.dead", "cart.dead", "catalog.dead"):
+            await channel.queue_delete(name)
+
+
+async def empty(urls: DatabaseUrls) -> None:
+    connection = await asyncpg.connect(urls.owner)
+    try:
+        await connection.execute(
+            "truncate effects, messaging.inbox, messaging.outbox, messaging.outbox_pending, messaging.scheduled,"
+            " messaging.claims, messaging.dead_letters"
+        )
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def toy_world(broker: PrivateBroker, postgres: PrivatePostgres, directory: Path) -> AsyncIterator[Toy]:
+    """Fresh databases of `cart` and `checkout`, and queues without a message."""
+    migrations = directory / "migrations"
+    (migrations / "versions").mkdir(parents=True)
+    (migrations / "versions" / "0001_effects.py").write_text(MIGRATION)
+    urls = {}
+    await forget_queues(broker)
+    for service in ("cart", "checkout"):
+        urls[service] = await postgres.create_database(service)
+        await migrate(urls[service].owner, app_url=urls[service].app, migrations=migrations)
+        await empty(urls[service])
+    cart = Database(urls["cart"].app, source="cart")
+    toy = Toy(broker, postgres, urls, cart)
+    try:
+        yield toy
+    finally:
+        for database in (cart, *toy.databases):
+            await database.close()

@@ -1,0 +1,41 @@
+"""The real outside process, one for most tests, and one of its own for those that kill it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from outside_process import OutsideProcess
+
+
+@pytest.fixture(scope="session")
+async def running_outside(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OutsideProcess]:
+    process = OutsideProcess(tmp_path_factory.mktemp("outside"))
+    await process.start()
+    yield process
+    await process.kill()
+
+
+@pytest.fixture
+async def outside(running_outside: OutsideProcess) -> AsyncIterator[OutsideProcess]:
+    """The shared process, with every dial at rest before and after."""
+    yield running_outside
+    async with aiohttp.ClientSession(running_outside.url) as http:
+        for part in ("payments-a", "payments-b", "carriers-a", "carriers-b", "mail"):
+            async with http.delete(f"/dials/{part}") as answer:
+                assert answer.ok
+
+
+@pytest.fixture
+async def own_outside(tmp_path: Path) -> AsyncIterator[OutsideProcess]:
+    """A process that the test may kill and start again."""
+    process = OutsideProcess(tmp_path / "state")
+    await process.start()
+    yield process
+    await process.kill()
+
+
+@pytest.fixture
+async def http(outside: OutsideProcess) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(outside.url) as session:
+        yield session

@@ -1,0 +1,108 @@
+"""Starting, killing and talking to a real outside process."""
+
+import asyncio
+import base64
+import os
+import socket
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+ROOT = Path(__file__).parents[3]
+SECRET = "whsec_" + base64.b64encode(b"a secret that tests share with it").decode()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class OutsideProcess:
+    """`python -m infra.outside` on ports and a state directory of its own."""
+
+    def __init__(self, state: Path) -> None:
+        self.port = free_port()
+        self.smtp_port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.secret = SECRET
+        self._environment = {
+            **os.environ,
+            "OUTSIDE_PORT": str(self.port),
+            "SMTP_PORT": str(self.smtp_port),
+            "STATE_DIR": str(state),
+            "CARRIER_WEBHOOK_SECRET": SECRET,
+            "CARRIER_DISPATCH_AFTER_S": "0.2",
+            "CARRIER_DELIVER_AFTER_S": "0.2",
+            "LOG_LEVEL": "WARNING",
+        }
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "infra.outside", cwd=ROOT, env=self._environment
+        )
+        async with aiohttp.ClientSession() as http, asyncio.timeout(30):
+            while True:
+                try:
+                    async with http.get(f"{self.url}/livez") as answer:
+                        if answer.ok:
+                            return
+                except aiohttp.ClientError:
+                    assert self.process.returncode is None, "it did not start"
+                    await asyncio.sleep(0.05)
+
+    async def kill(self) -> None:
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+    async def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return await self.process.wait()
+
+
+Answer = tuple[int, dict[str, Any]]
+
+
+async def charge(http: aiohttp.ClientSession, key: str, *, amount: int = 500, provider: str = "a") -> Answer:
+    body = {"order_id": f"order-of-{key}", "amount": amount, "currency": "EUR"}
+    headers = {"Idempotency-Key": key}
+    async with http.post(f"/payments/{provider}/charges", json=body, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+async def act(http: aiohttp.ClientSession, key: str, what: str, *, provider: str = "a") -> Answer:
+    async with http.post(f"/payments/{provider}/charges/{key}/{what}") as answer:
+        return answer.status, await answer.json()
+
+
+async def turn(http: aiohttp.ClientSession, part: str, **dial: float) -> None:
+    async with http.put(f"/dials/{part}", json=dial) as answer:
+        assert answer.status == 200, await answer.text()
+
+
+async def entries_of(http: aiohttp.ClientSession, key: str, *, provider: str = "a") -> list[dict[str, Any]]:
+    found, after = [], 0
+    while after is not None:
+        query = {"after": str(after), "limit": "1000"}
+        async with http.get(f"/payments/{provider}/ledger", params=query) as answer:
+            page = await answer.json()
+        found += [entry for entry in page["entries"] if entry["key"] == key]
+        after = page["next"]
+    return found
+
+
+def held(entries: list[dict[str, Any]]) -> int:
+    signs = {"capture": 1, "refund": -1, "void": -1, "decline": 0}
+    return sum(signs[entry["kind"]] * entry["amount"] for entry in entries)
+
+
+def a_key() -> str:
+    return f"{uuid.uuid4()}:a"

@@ -1,0 +1,129 @@
+"""A payment provider keeps its promises about keys under faults and concurrency."""
+
+import asyncio
+
+import aiohttp
+import pytest
+from outside_process import a_key, act, charge, entries_of, held, turn
+
+
+async def test_a_key_is_charged_once_and_answers_the_same_again(http: aiohttp.ClientSession) -> None:
+    key = a_key()
+    assert await charge(http, key) == (201, {"status": "captured", "key": key})
+    assert await charge(http, key) == (200, {"status": "captured", "key": key})
+    assert [entry["kind"] for entry in await entries_of(http, key)] == ["capture"]
+
+
+async def test_a_key_with_another_body_is_refused(http: aiohttp.ClientSession) -> None:
+    key = a_key()
+    await charge(http, key)
+    status, problem = await charge(http, key, amount=501)
+    assert (status, problem["type"]) == (422, "urn:problem:payments:key-reused")
+    assert held(await entries_of(http, key)) == 500
+
+
+async def test_fifty_charges_at_once_with_one_key_capture_once(http: aiohttp.ClientSession) -> None:
+    key = a_key()
+    answers = await asyncio.gather(*(charge(http, key) for _ in range(50)))
+    assert sorted(status for status, _ in answers) == [200] * 49 + [201]
+    assert held(await entries_of(http, key)) == 500
+
+
+async def test_charges_and_voids_at_once_leave_no_money_behind(http: aiohttp.ClientSession) -> None:
+    for key in [a_key() for _ in range(20)]:
+        tries = [charge(http, key), act(http, key, "void"), charge(http, key), act(http, key, "void")]
+        answers = await asyncio.gather(*tries)
+        entries = await entries_of(http, key)
+        captured = any(status == 201 for status, _ in answers)
+        assert held(entries) == 0
+        assert captured == any(entry["kind"] == "capture" for entry in entries)
+        assert (await act(http, key, "void"))[1] == {"status": "voided", "refunded": captured}
+        assert (await charge(http, key))[1]["type"] == "urn:problem:payments:voided"
+
+
+async def test_a_decline_is_kept_under_its_key(http: aiohttp.ClientSession) -> None:
+    key = a_key()
+    await turn(http, "payments-a", decline_rate=1)
+    assert (await charge(http, key))[0] == 402
+    await turn(http, "payments-a")
+    status, problem = await charge(http, key)
+    assert (status, problem["type"]) == (402, "urn:problem:payments:declined")
+    assert held(await entries_of(http, key)) == 0
+
+
+async def test_a_refund_gives_everything_back_once(http: aiohttp.ClientSession) -> None:
+    key = a_key()
+    await charge(http, key)
+    assert await act(http, key, "refund") == (200, {"status": "refunded"})
+    assert await act(http, key, "refund") == (200, {"status": "refunded"})
+    assert await act(http, key, "void") == (200, {"status": "voided", "refunded": True})
+    assert held(await entries_of(http, key)) == 0
+
+
+async def test_what_was_never_captured_cannot_be_refunded(http: aiohttp.ClientSession) -> None:
+    key = a_key()
+    assert (await act(http, key, "refund"))[0] == 404
+    await act(http, key, "void")
+    assert (await act(http, key, "refund"))[0] == 404
+
+
+async def test_the_providers_keep_separate_books(http: aiohttp.ClientSession) -> None:
+    key = a_key()
+    await charge(http, key, provider="b")
+    assert await entries_of(http, key) == []
+    assert held(await entries_of(http, key, provider="b")) == 500
+
+
+async def test_a_failing_provider_says_truly_that_it_did_not_charge(http: aiohttp.ClientSession) -> None:
+    new, known = a_key(), a_key()
+    await charge(http, known)
+    await turn(http, "payments-a", error_rate=1)
+    status, problem = await charge(http, new)
+    assert (status, problem["type"]) == (503, "urn:problem:payments:not-charged")
+    assert await entries_of(http, new) == []
+    assert (await charge(http, known))[0] == 200
+
+
+async def test_no_definite_no_while_the_same_key_may_still_be_charged(http: aiohttp.ClientSession) -> None:
+    key = a_key()
+    await turn(http, "payments-a", latency_ms=400)
+    slow = asyncio.create_task(charge(http, key))
+    await asyncio.sleep(0.1)
+    await turn(http, "payments-a", error_rate=1)
+    assert (await charge(http, key))[1]["type"] == "urn:problem:payments:unavailable"
+    assert (await slow)[0] == 201
+
+
+async def test_a_lost_answer_was_done_all_the_same(http: aiohttp.ClientSession) -> None:
+    key = a_key()
+    await turn(http, "payments-a", lost_answer_rate=1)
+    with pytest.raises(aiohttp.ClientError):
+        await charge(http, key)
+    await turn(http, "payments-a")
+    assert (await charge(http, key))[0] == 200
+    assert held(await entries_of(http, key)) == 500
+
+
+async def test_a_hanging_provider_does_nothing_and_never_answers(http: aiohttp.ClientSession) -> None:
+    key = a_key()
+    await turn(http, "payments-a", hang_rate=1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(charge(http, key), 0.5)
+    await turn(http, "payments-a")
+    assert await entries_of(http, key) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"order_id": "o", "amount": -1, "currency": "EUR"},
+        {"order_id": "o", "amount": "1", "currency": "EUR"},
+        {"order_id": "o", "amount": 2**63, "currency": "EUR"},
+        {"order_id": "o", "amount": 1, "currency": "euro"},
+    ],
+)
+async def test_bad_input_is_answered_with_a_problem(http: aiohttp.ClientSession, body: dict[str, object]) -> None:
+    headers = {"Idempotency-Key": a_key()}
+    async with http.post("/payments/a/charges", json=body, headers=headers) as answer:
+        assert (answer.status, answer.content_type) == (422, "application/problem+json")

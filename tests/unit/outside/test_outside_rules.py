@@ -1,0 +1,111 @@
+"""What a payment provider does under one key, whatever the order of requests."""
+
+import asyncio
+import itertools
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.outside import payments
+from infra.outside.keys import UnderWay
+from infra.outside.ledger import SCHEMA, Ledger, page, write
+from infra.outside.payments import Charge, capture, refund, void
+from infra.outside.problems import Problem
+
+
+def a_book() -> sqlite3.Connection:
+    book = sqlite3.connect(":memory:", isolation_level=None)
+    book.row_factory = sqlite3.Row
+    book.executescript(SCHEMA + payments.SCHEMA)
+    return book
+
+
+def a_charge(amount: int = 100) -> Charge:
+    return Charge(order_id="order", amount=amount, currency="EUR")
+
+
+def taken(book: sqlite3.Connection) -> int:
+    signs = {"capture": 1, "refund": -1, "void": -1, "decline": 0}
+    entries, _ = page(book, "payments-a", after=0, limit=1000)
+    return sum(signs[entry["kind"]] * entry["amount"] for entry in entries)
+
+
+STEPS: dict[str, Callable[[sqlite3.Connection], object]] = {
+    "charge": lambda book: capture(book, "payments-a", "k", a_charge(), fails=False, declined=False),
+    "fail": lambda book: capture(book, "payments-a", "k", a_charge(), fails=True, declined=False),
+    "decline": lambda book: capture(book, "payments-a", "k", a_charge(), fails=False, declined=True),
+    "other body": lambda book: capture(book, "payments-a", "k", a_charge(7), fails=False, declined=False),
+    "void": lambda book: void(book, "payments-a", "k"),
+    "refund": lambda book: refund(book, "payments-a", "k"),
+}
+
+
+@given(st.lists(st.sampled_from(sorted(STEPS)), max_size=12))
+def test_a_key_is_charged_at_most_once_and_given_back_at_most_once(steps: list[str]) -> None:
+    book = a_book()
+    balances = [0]
+    for step in steps:
+        with suppress(Problem):
+            STEPS[step](book)
+        balances.append(taken(book))
+    changes = [after - before for before, after in itertools.pairwise(balances) if after != before]
+    assert changes in ([], [100], [100, -100], [7], [7, -7])
+    if "void" in steps:
+        assert taken(book) == 0
+
+
+@given(st.lists(st.sampled_from(["charge", "fail", "decline", "void", "refund"]), max_size=8))
+def test_a_definite_no_means_that_nothing_is_held_under_the_key(steps: list[str]) -> None:
+    book = a_book()
+    for step in steps:
+        try:
+            STEPS[step](book)
+        except Problem as problem:
+            if problem.type == "urn:problem:payments:not-charged":
+                assert page(book, "payments-a", after=0, limit=10) == ([], None)
+
+
+def test_a_key_is_alone_until_another_request_works_on_it() -> None:
+    under_way = UnderWay()
+    with under_way.working_on("a", "k"):
+        assert under_way.alone("a", "k")
+        with under_way.working_on("a", "k"):
+            assert not under_way.alone("a", "k")
+        assert under_way.alone("a", "k")
+
+
+@pytest.fixture
+def ledger_file(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite3"
+
+
+async def test_work_that_fails_leaves_no_trace_and_its_neighbours_alone(ledger_file: Path) -> None:
+    ledger = Ledger(ledger_file)
+
+    def fails(book: sqlite3.Connection) -> None:
+        write(book, "part", {"kind": "never"})
+        raise ValueError("half done")
+
+    def works(book: sqlite3.Connection) -> None:
+        write(book, "part", {"kind": "kept"})
+
+    outcomes = await asyncio.gather(*(ledger.do(work) for work in [works, fails, works]), return_exceptions=True)
+    entries, _ = await ledger.do(lambda book: page(book, "part", 0, 10))
+    await ledger.close()
+    assert [type(outcome) for outcome in outcomes] == [type(None), ValueError, type(None)]
+    assert [entry["kind"] for entry in entries] == ["kept", "kept"]
+
+
+async def test_a_closed_ledger_has_finished_what_was_asked_of_it(ledger_file: Path) -> None:
+    ledger = Ledger(ledger_file)
+    asked = [asyncio.create_task(ledger.do(lambda book: write(book, "part", {"kind": "kept"}))) for _ in range(50)]
+    await asyncio.sleep(0)
+    await ledger.close()
+    await asyncio.gather(*asked)
+    book = sqlite3.connect(ledger_file)
+    assert book.execute("SELECT count(*) FROM entries").fetchone() == (50,)
