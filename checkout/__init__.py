@@ -1,0 +1,8 @@
+"""Checkout: the life of an order and of its payment.
+
+Owns: orders, as an append-only journal, and a read model projected from it.
+Hears: CartCheckedOut; StockReserved, StockRejected, ReservationExpired; ShipmentDispatched,
+  ShipmentDelivered, ShipmentFailed, ShipmentCancelled, CancellationRefused; its own deadlines.
+Says: OrderPlaced, PaymentCaptured, PaymentDeclined, OrderConfirmed, CancellationRequested,
+  OrderCancelled, PaymentRefunded, OrderDelivered.
+"""

@@ -1,0 +1,127 @@
+"""Orders over HTTP, for the customer whose they are: read them, follow them, cancel them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from checkout import handlers, store
+from checkout.domain import Order, Payment, Reason, Status, TooLate
+from infra.http import Caller, Conflict, Cursor, NotFound, Page, PageSize, Router, Tx, owned_by
+
+router = Router(tags=["orders"])
+
+
+class MoneyView(BaseModel):
+    """Minor units of an ISO 4217 currency."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    amount: int
+    currency: str
+
+
+class LineView(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    product_id: UUID
+    quantity: int
+    unit_price: MoneyView
+
+
+class RejectedLineView(BaseModel):
+    """Why a line could not be had, and what could: units and price of today, where known."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    product_id: UUID
+    reason: str
+    requested: int
+    available: int | None
+    price: MoneyView | None
+
+
+class OrderView(BaseModel):
+    """An order as its customer sees it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    order_id: UUID
+    customer_id: str
+    status: Status
+    reason: Reason | None
+    """Why it was, or is being, cancelled."""
+    lines: list[LineView]
+    total: MoneyView
+    rejected_lines: list[RejectedLineView]
+    """What could not be had as ordered, with today's price."""
+    payment: Payment
+    provider: str | None
+    dispatched: bool
+    shipping_delayed: bool
+    cancellation_refused: str | None
+    placed_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class EntryView(BaseModel):
+    """One thing that happened to an order."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    version: int
+    type: str
+    at: datetime
+    data: dict[str, Any]
+
+
+class Journal(BaseModel):
+    entries: list[EntryView]
+
+
+class TooLateToCancel(Conflict):
+    slug, title = "too-late-to-cancel", "It is too late to cancel the order"
+
+
+@router.get("/orders")
+async def list_orders(caller: Caller, tx: Tx, cursor: Cursor[UUID] = None, limit: PageSize = 20) -> Page[OrderView]:
+    """The caller's own orders, newest first."""
+    found = await store.orders_of(tx, caller.subject, before=cursor, limit=limit + 1)
+    views = [OrderView.model_validate(order) for order in found]
+    return Page[OrderView].of(views, limit, key=lambda view: view.order_id)
+
+
+@router.get("/orders/{order_id}")
+async def get_order(order_id: UUID, caller: Caller, tx: Tx) -> OrderView:
+    """One order; 404 until checkout has heard of it."""
+    return OrderView.model_validate(await _own(order_id, caller, tx))
+
+
+@router.get("/orders/{order_id}/journal")
+async def get_journal(order_id: UUID, caller: Caller, tx: Tx) -> Journal:
+    """All that happened to one order, oldest first."""
+    await _own(order_id, caller, tx)
+    entries = await store.journal_of(tx, order_id)
+    return Journal(entries=[EntryView.model_validate(entry) for entry in entries])
+
+
+@router.post("/orders/{order_id}/cancel", status_code=202)
+async def cancel_order(order_id: UUID, caller: Caller, tx: Tx) -> OrderView:
+    """Cancel now, or ask delivery to stop the parcel: then the order is `cancelling` until it answers."""
+    try:
+        order = await handlers.cancel_order(order_id, caller.subject, tx)
+    except TooLate as error:
+        raise TooLateToCancel(str(error)) from error
+    if order is None:
+        raise NotFound
+    return OrderView.model_validate(order)
+
+
+async def _own(order_id: UUID, caller: Caller, tx: Tx) -> Order:
+    order = await store.order_for_reading(tx, order_id)
+    if order is None:
+        raise NotFound
+    owned_by(caller, order.customer_id)
+    return order

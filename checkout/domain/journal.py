@@ -1,0 +1,83 @@
+"""What an order's journal is made of: entries, and the values in them, also as JSON."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+
+class EntryType(StrEnum):
+    PLACED = "placed"
+    STOCK_RESERVED = "stock-reserved"
+    STOCK_REJECTED = "stock-rejected"
+    PAYMENT_ASKED = "payment-asked"
+    PAYMENT_NOT_CHARGED = "payment-not-charged"
+    PAYMENT_DOUBTED = "payment-doubted"
+    PAYMENT_CLOSED = "payment-closed"
+    PAYMENT_DECLINED = "payment-declined"
+    PAYMENT_CAPTURED = "payment-captured"
+    PAYMENT_VOIDED = "payment-voided"
+    GIVEN_UP = "given-up"
+    CONFIRMED = "confirmed"
+    CANCELLATION_REQUESTED = "cancellation-requested"
+    CANCELLATION_REFUSED = "cancellation-refused"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+    SHIPPING_DELAYED = "shipping-delayed"
+    DISPATCHED = "dispatched"
+    DELIVERED = "delivered"
+
+
+@dataclass(frozen=True)
+class Money:
+    """Whole minor units of one currency."""
+
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """So many units at the price that the customer saw."""
+
+    product_id: UUID
+    quantity: int
+    unit_price: Money
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "product_id": str(self.product_id)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(UUID(data["product_id"]), data["quantity"], Money(**data["unit_price"]))
+
+
+@dataclass(frozen=True)
+class RejectedLine:
+    """Why the catalog set nothing aside, with what could be had today."""
+
+    product_id: UUID
+    reason: str
+    requested: int
+    available: int | None
+    price: Money | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "product_id": str(self.product_id)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        price = Money(**data["price"]) if data["price"] else None
+        return cls(UUID(data["product_id"]), data["reason"], data["requested"], data["available"], price)
+
+
+@dataclass
+class Entry:
+    """One thing that happened to an order; `data` is JSON."""
+
+    order_id: UUID
+    version: int
+    type: EntryType
+    data: dict[str, Any]
+    at: datetime

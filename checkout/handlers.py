@@ -1,0 +1,298 @@
+"""What checkout does about what it hears. The rules are the order's; here its journal becomes events."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import contracts
+from checkout import store
+from checkout.domain import (
+    Entry,
+    EntryType,
+    Inconsistent,
+    Line,
+    Money,
+    Order,
+    Reason,
+    RejectedLine,
+    Status,
+)
+from checkout.gateways import Answer, Captured, Charge, Closed, Declined, NotCharged, Refund, Refunded, Void
+from checkout.settings import deadlines
+from contracts import cart
+from contracts.cart import CartCheckedOutV1
+from contracts.catalog import ReservationExpiredV1, StockRejectedV1, StockReservedV1
+from contracts.checkout import (
+    CancellationReason,
+    CancellationRequestedV1,
+    ChargeDueV1,
+    OrderCancelledV1,
+    OrderConfirmedV1,
+    OrderDeliveredV1,
+    OrderPlacedV1,
+    PaymentCapturedV1,
+    PaymentDeclinedV1,
+    PaymentDueV1,
+    PaymentRefundedV1,
+    RefundDueV1,
+    ShippingOverdueV1,
+    StockAnswerDueV1,
+    VoidDueV1,
+)
+from contracts.delivery import (
+    CancellationRefusedV1,
+    ShipmentCancelledV1,
+    ShipmentDeliveredV1,
+    ShipmentDispatchedV1,
+    ShipmentFailedV1,
+)
+from infra.messaging import Reject, RetryLater
+from infra.resilience import full_jitter
+from infra.storage import Transaction
+
+AT_ONCE = timedelta(0)
+UNHEARD_OF = timedelta(seconds=1)
+"""How long an event waits for the order that it is about."""
+
+
+# -- from the cart to the stock ---------------------------------------------------------------------
+
+
+async def place_order(event: CartCheckedOutV1, tx: Transaction) -> None:
+    """Start an order; the catalog answers whether it can be had."""
+    if await tx.get(Order, event.order_id) is not None:
+        return
+    lines = [Line(line.product_id, line.quantity, _money(line.unit_price)) for line in event.lines]
+    try:
+        order = Order.place(event.order_id, event.customer_id, lines, _money(event.total), at=_now())
+    except Inconsistent as error:
+        raise Reject(str(error)) from error
+    keep(tx, order)
+
+
+async def reject_order(event: StockRejectedV1, tx: Transaction) -> None:
+    """Cancel what cannot be sold as ordered, and keep why."""
+    order = await _order(tx, event.order_id)
+    lines = [
+        RejectedLine(
+            line.product_id,
+            line.reason.value,
+            line.requested,
+            line.available,
+            _money(line.price) if line.price else None,
+        )
+        for line in event.lines
+    ]
+    order.reject(lines, _now())
+    keep(tx, order)
+
+
+async def stop_waiting_for_stock(event: StockAnswerDueV1, tx: Transaction) -> None:
+    """Cancel what the catalog never answered."""
+    order = await _order(tx, event.order_id)
+    order.stock_unanswered(_now())
+    keep(tx, order)
+
+
+async def expire_order(event: ReservationExpiredV1, tx: Transaction) -> None:
+    """Cancel unless the order is paid, so that its stock can be sold to others."""
+    order = await _order(tx, event.order_id)
+    order.give_up(Reason.RESERVATION_EXPIRED, _now())
+    keep(tx, order)
+
+
+# -- paying ---------------------------------------------------------------------------------------------
+
+
+async def prepare_charge(event: StockReservedV1 | ChargeDueV1, tx: Transaction) -> Charge | Void | None:
+    """Write down which provider is about to be asked, and for what."""
+    order = await _order(tx, event.order_id)
+    if isinstance(event, StockReservedV1):
+        order.reserve(_now())
+    provider = order.ask_provider(_now())
+    keep(tx, order)
+    if provider is None:
+        return _void(order)
+    total = order.total
+    return Charge(order.order_id, provider, total.amount, total.currency, order.asks, asked_before=order.doubtful)
+
+
+async def prepare_void(event: VoidDueV1, tx: Transaction) -> Void | None:
+    """Find the key that may hold the money of an order that was given up."""
+    return _void(await _order(tx, event.order_id))
+
+
+async def record_payment(event: StockReservedV1 | ChargeDueV1 | VoidDueV1, answer: Answer, tx: Transaction) -> None:
+    """Take in what a provider answered, if the order still waits for it."""
+    order = await _order(tx, event.order_id)
+    match answer:
+        case Captured(provider):
+            order.captured(provider, _now())
+        case Declined(provider):
+            order.declined(provider, _now())
+        case NotCharged(provider, ask):
+            order.not_charged(provider, ask, _now())
+        case Closed(provider, refunded):
+            order.voided(provider, refunded=refunded, at=_now())
+    keep(tx, order)
+
+
+async def stop_waiting_for_payment(event: PaymentDueV1, tx: Transaction) -> None:
+    """Void and cancel what is not paid by now."""
+    order = await _order(tx, event.order_id)
+    order.payment_overdue(_now())
+    keep(tx, order)
+
+
+async def prepare_refund(event: RefundDueV1, tx: Transaction) -> Refund | None:
+    """Find who holds the money of a cancelled order."""
+    order = await _order(tx, event.order_id)
+    if not order.owes_refund or order.provider is None:
+        return None
+    return Refund(order.order_id, order.provider)
+
+
+async def record_refund(event: RefundDueV1, answer: Refunded, tx: Transaction) -> None:
+    """Note that the money went back."""
+    order = await _order(tx, event.order_id)
+    order.refunded(_now())
+    keep(tx, order)
+
+
+# -- after confirmation ---------------------------------------------------------------------------------
+
+
+async def cancel_order(order_id: UUID, customer_id: str, tx: Transaction) -> Order | None:
+    """Cancel on the customer's word, or start to. None if it is not theirs; raises TooLate."""
+    order = await tx.get(Order, order_id)
+    if order is None or order.customer_id != customer_id:
+        return None
+    order.request_cancellation(_now())
+    keep(tx, order)
+    return order
+
+
+async def note_dispatch(event: ShipmentDispatchedV1, tx: Transaction) -> None:
+    """From now on it is too late to cancel."""
+    order = await _order(tx, event.order_id)
+    order.shipment_dispatched(event.carrier, event.tracking_code, _now())
+    keep(tx, order)
+
+
+async def complete_order(event: ShipmentDeliveredV1, tx: Transaction) -> None:
+    order = await _order(tx, event.order_id)
+    order.delivered(_now())
+    keep(tx, order)
+
+
+async def cancel_unsendable(event: ShipmentFailedV1, tx: Transaction) -> None:
+    """No carrier took the parcel: cancel, and give the money back."""
+    order = await _order(tx, event.order_id)
+    order.shipment_stopped(Reason.SHIPPING_FAILED, _now())
+    keep(tx, order)
+
+
+async def cancel_stopped(event: ShipmentCancelledV1, tx: Transaction) -> None:
+    """The parcel was stopped as the customer wished: cancel, and give the money back."""
+    order = await _order(tx, event.order_id)
+    order.shipment_stopped(Reason.CUSTOMER, _now())
+    keep(tx, order)
+
+
+async def refuse_cancellation(event: CancellationRefusedV1, tx: Transaction) -> None:
+    """The order goes on; the customer can read why it was not cancelled."""
+    order = await _order(tx, event.order_id)
+    order.refuse_cancellation(event.reason.value, _now())
+    keep(tx, order)
+
+
+async def note_delay(event: ShippingOverdueV1, tx: Transaction) -> None:
+    """Let the customer read that the parcel is late."""
+    order = await _order(tx, event.order_id)
+    order.shipping_overdue(_now())
+    keep(tx, order)
+
+
+# -- what entries of the journal mean to others -----------------------------------------------------------
+
+
+def keep(tx: Transaction, order: Order) -> None:
+    """Append what happened to the journal, and say it, or see to what follows from it."""
+    for entry in store.save(tx, order):
+        _announce(tx, order, entry)
+
+
+def _announce(tx: Transaction, order: Order, entry: Entry) -> None:  # noqa: PLR0912, one arm per entry
+    order_id, customer = order.order_id, order.customer_id
+    match entry.type:
+        case EntryType.PLACED:
+            lines, total = _lines(order), _contract(order.total)
+            tx.publish(OrderPlacedV1(order_id=order_id, customer_id=customer, lines=lines, total=total))
+            tx.schedule(StockAnswerDueV1(order_id=order_id), after=deadlines().stock_answer)
+        case EntryType.STOCK_RESERVED:
+            tx.schedule(PaymentDueV1(order_id=order_id), after=deadlines().payment)
+        case EntryType.PAYMENT_NOT_CHARGED | EntryType.PAYMENT_CLOSED if order.status is Status.PAYING:
+            tx.schedule(ChargeDueV1(order_id=order_id), after=_pause(order))
+        case EntryType.PAYMENT_DOUBTED:
+            tx.schedule(ChargeDueV1(order_id=order_id), after=AT_ONCE)
+        case EntryType.PAYMENT_DECLINED:
+            provider = entry.data["provider"]
+            tx.publish(PaymentDeclinedV1(order_id=order_id, customer_id=customer, provider=provider))
+        case EntryType.PAYMENT_CAPTURED:
+            provider, amount = entry.data["provider"], _contract(order.total)
+            tx.publish(PaymentCapturedV1(order_id=order_id, customer_id=customer, provider=provider, amount=amount))
+        case EntryType.CONFIRMED:
+            lines, total = _lines(order), _contract(order.total)
+            tx.publish(OrderConfirmedV1(order_id=order_id, customer_id=customer, lines=lines, total=total))
+            tx.schedule(ShippingOverdueV1(order_id=order_id), after=deadlines().shipping)
+        case EntryType.GIVEN_UP:
+            tx.schedule(VoidDueV1(order_id=order_id), after=AT_ONCE)
+        case EntryType.CANCELLATION_REQUESTED:
+            tx.publish(CancellationRequestedV1(order_id=order_id, customer_id=customer))
+        case EntryType.CANCELLED:
+            reason = CancellationReason(entry.data["reason"])
+            tx.publish(OrderCancelledV1(order_id=order_id, customer_id=customer, reason=reason))
+            if order.owes_refund:
+                tx.schedule(RefundDueV1(order_id=order_id), after=AT_ONCE)
+        case EntryType.REFUNDED:
+            provider, amount = entry.data["provider"], _contract(order.total)
+            tx.publish(PaymentRefundedV1(order_id=order_id, customer_id=customer, provider=provider, amount=amount))
+        case EntryType.DELIVERED:
+            tx.publish(OrderDeliveredV1(order_id=order_id, customer_id=customer))
+
+
+def _pause(order: Order) -> timedelta:
+    """None before a provider that was not asked in this round; longer with every round."""
+    if not order.every_provider_refused:
+        return AT_ONCE
+    return timedelta(seconds=1 + full_jitter(order.refusals, 0.5, 10))
+
+
+def _void(order: Order) -> Void | None:
+    provider = order.key_to_close
+    return Void(order.order_id, provider) if provider else None
+
+
+async def _order(tx: Transaction, order_id: UUID) -> Order:
+    order = await tx.get(Order, order_id)
+    if order is None:
+        raise RetryLater(UNHEARD_OF)
+    return order
+
+
+def _money(money: contracts.Money) -> Money:
+    return Money(money.amount, money.currency)
+
+
+def _contract(money: Money) -> contracts.Money:
+    return contracts.Money(amount=money.amount, currency=money.currency)
+
+
+def _lines(order: Order) -> list[cart.Line]:
+    return [
+        cart.Line(product_id=line.product_id, quantity=line.quantity, unit_price=_contract(line.unit_price))
+        for line in order.lines
+    ]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

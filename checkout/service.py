@@ -1,0 +1,120 @@
+"""What checkout hears, says and serves."""
+
+from pathlib import Path
+
+from checkout import api, gateways, handlers
+from checkout.store import load_orders
+from contracts.cart import CartCheckedOutV1
+from contracts.catalog import ReservationExpiredV1, StockRejectedV1, StockReservedV1
+from contracts.checkout import (
+    CancellationRequestedV1,
+    ChargeDueV1,
+    OrderCancelledV1,
+    OrderConfirmedV1,
+    OrderDeliveredV1,
+    OrderPlacedV1,
+    PaymentCapturedV1,
+    PaymentDeclinedV1,
+    PaymentDueV1,
+    PaymentRefundedV1,
+    RefundDueV1,
+    ShippingOverdueV1,
+    StockAnswerDueV1,
+    VoidDueV1,
+)
+from contracts.delivery import (
+    CancellationRefusedV1,
+    ShipmentCancelledV1,
+    ShipmentDeliveredV1,
+    ShipmentDispatchedV1,
+    ShipmentFailedV1,
+)
+from infra.runtime import Service, on, subscription
+
+UNTIL_IT_WORKS = 1000
+"""Attempts where money is at stake: hours of a provider's absence. A charge ends earlier, at its deadline."""
+
+SERVICE = Service(
+    name="checkout",
+    hears=[
+        subscription("carts", on(CartCheckedOutV1, handlers.place_order, load=load_orders)),
+        subscription(
+            "stock",
+            on(StockRejectedV1, handlers.reject_order, load=load_orders),
+            on(ReservationExpiredV1, handlers.expire_order, load=load_orders),
+        ),
+        subscription(
+            "shipments",
+            on(ShipmentDispatchedV1, handlers.note_dispatch, load=load_orders),
+            on(ShipmentDeliveredV1, handlers.complete_order, load=load_orders),
+            on(ShipmentFailedV1, handlers.cancel_unsendable, load=load_orders),
+            on(ShipmentCancelledV1, handlers.cancel_stopped, load=load_orders),
+            on(CancellationRefusedV1, handlers.refuse_cancellation, load=load_orders),
+        ),
+        subscription(
+            "deadlines",
+            on(StockAnswerDueV1, handlers.stop_waiting_for_stock, load=load_orders),
+            on(PaymentDueV1, handlers.stop_waiting_for_payment, load=load_orders),
+            on(ShippingOverdueV1, handlers.note_delay, load=load_orders),
+        ),
+        # Calls to providers wait for nobody but their own kind: a charge that hangs delays no refund.
+        subscription(
+            "reservations",
+            on(
+                StockReservedV1,
+                prepare=handlers.prepare_charge,
+                ask=gateways.pay,
+                record=handlers.record_payment,
+                load=load_orders,
+                attempts=UNTIL_IT_WORKS,
+            ),
+            concurrency=32,
+        ),
+        subscription(
+            "charges",
+            on(
+                ChargeDueV1,
+                prepare=handlers.prepare_charge,
+                ask=gateways.pay,
+                record=handlers.record_payment,
+                load=load_orders,
+                attempts=UNTIL_IT_WORKS,
+            ),
+        ),
+        subscription(
+            "voids",
+            on(
+                VoidDueV1,
+                prepare=handlers.prepare_void,
+                ask=gateways.pay,
+                record=handlers.record_payment,
+                load=load_orders,
+                attempts=UNTIL_IT_WORKS,
+            ),
+        ),
+        subscription(
+            "refunds",
+            on(
+                RefundDueV1,
+                prepare=handlers.prepare_refund,
+                ask=gateways.refund,
+                record=handlers.record_refund,
+                load=load_orders,
+                attempts=UNTIL_IT_WORKS,
+            ),
+        ),
+    ],
+    says=[
+        OrderPlacedV1,
+        PaymentCapturedV1,
+        PaymentDeclinedV1,
+        OrderConfirmedV1,
+        CancellationRequestedV1,
+        OrderCancelledV1,
+        PaymentRefundedV1,
+        OrderDeliveredV1,
+    ],
+    routes=api.router,
+    migrations=Path(__file__).parent / "migrations",
+    outside=gateways.connect,
+)

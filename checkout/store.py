@@ -1,0 +1,198 @@
+"""The order journal, the read model projected from it, and every query on them."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import composite, registry
+
+from checkout.domain import Entry, EntryType, Line, Money, Order, Payment, Reason, RejectedLine, Status
+from infra.storage import Transaction
+
+metadata = sa.MetaData()
+
+
+class _Word(sa.TypeDecorator[StrEnum]):
+    """A word of a StrEnum, as text: a new word needs no migration."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: StrEnum | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else value.value
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> StrEnum | None:
+        return None if value is None else self.words(value)
+
+
+class _Json(Protocol):
+    def to_json(self) -> dict[str, Any]: ...
+
+
+class _Values(sa.TypeDecorator[tuple[Any, ...]]):
+    """A tuple of values, as a JSON array."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def __init__(self, value: Callable[[dict[str, Any]], _Json]) -> None:
+        super().__init__()
+        self.value = value
+
+    def process_bind_param(self, value: tuple[_Json, ...] | None, dialect: sa.Dialect) -> list[dict[str, Any]]:
+        return [item.to_json() for item in value or ()]
+
+    def process_result_value(self, value: list[dict[str, Any]] | None, dialect: sa.Dialect) -> tuple[_Json, ...]:
+        return tuple(self.value(item) for item in value or ())
+
+
+class _Names(sa.TypeDecorator[tuple[str, ...]]):
+    """A tuple of words, as a text array."""
+
+    impl = sa.ARRAY(sa.Text)
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: sa.Dialect) -> list[str]:
+        return list(value or ())
+
+    def process_result_value(self, value: list[str] | None, dialect: sa.Dialect) -> tuple[str, ...]:
+        return tuple(value or ())
+
+
+order_journal = sa.Table(
+    "order_journal",
+    metadata,
+    sa.Column("order_id", sa.Uuid, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("type", _Word(EntryType), nullable=False),
+    sa.Column("data", JSONB, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+)
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("order_id", sa.Uuid, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("customer_id", sa.Text, nullable=False),
+    sa.Column("status", _Word(Status), nullable=False),
+    sa.Column("reason", _Word(Reason)),
+    sa.Column("lines", _Values(Line.from_json), nullable=False),
+    sa.Column("total_amount", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("payment", _Word(Payment), nullable=False),
+    sa.Column("provider", sa.Text),
+    sa.Column("asks", sa.Integer, nullable=False),
+    sa.Column("doubtful", sa.Boolean, nullable=False),
+    sa.Column("refusals", sa.Integer, nullable=False),
+    sa.Column("closed", _Names, nullable=False),
+    sa.Column("rejected_lines", _Values(RejectedLine.from_json), nullable=False),
+    sa.Column("dispatched", sa.Boolean, nullable=False),
+    sa.Column("shipping_delayed", sa.Boolean, nullable=False),
+    sa.Column("cancellation_refused", sa.Text),
+    sa.Column("placed_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Index("orders_by_customer", "customer_id", sa.text("order_id desc")),
+)
+
+_mapper = registry(metadata=metadata)
+_mapper.map_imperatively(Entry, order_journal)
+_mapper.map_imperatively(
+    Order,
+    orders,
+    version_id_col=orders.c.version,
+    version_id_generator=False,  # the journal counts; an update of a row that moved on is refused
+    properties={"total": composite(Money, orders.c.total_amount, orders.c.currency)},
+)
+
+
+class _OfOrder(Protocol):
+    @property
+    def order_id(self) -> UUID: ...
+
+
+async def load_orders(events: Sequence[_OfOrder], tx: Transaction) -> None:
+    """Lock and load what a batch of events is about in one statement."""
+    await tx.preload(Order, [event.order_id for event in events])
+
+
+def save(tx: Transaction, order: Order) -> tuple[Entry, ...]:
+    """Append the order's new entries to the journal. Returns them; the read model follows at the flush."""
+    entries, order.unsaved = order.unsaved, ()
+    if entries and entries[0].version == 1:
+        tx.add(order)
+    for entry in entries:
+        tx.add(entry)
+    return entries
+
+
+async def order_for_reading(tx: Transaction, order_id: UUID) -> Order | None:
+    """One order, not locked."""
+    return await tx.peek(Order, order_id)
+
+
+async def orders_of(tx: Transaction, customer_id: str, *, before: UUID | None, limit: int) -> Sequence[Order]:
+    """A customer's orders, newest first (ids are UUIDv7), at most `limit`, those older than `before`."""
+    query = sa.select(Order).where(orders.c.customer_id == customer_id)
+    if before is not None:
+        query = query.where(orders.c.order_id < before)
+    return (await tx.session.scalars(query.order_by(orders.c.order_id.desc()).limit(limit))).all()
+
+
+async def journal_of(tx: Transaction, order_id: UUID) -> Sequence[Entry]:
+    """All that happened to one order, in order."""
+    query = sa.select(Entry).where(order_journal.c.order_id == order_id).order_by(order_journal.c.version)
+    return (await tx.session.scalars(query)).all()
+
+
+async def rebuild(tx: Transaction, *, page: int = 1000) -> int:
+    """Make the read model anew from the journal, in memory for about `page` entries. Returns the orders.
+
+    Use cases wait meanwhile; readers see the old rows until the commit, which is why the rows are
+    deleted rather than truncated.
+    """
+    await tx.execute("lock table orders in exclusive mode")
+    await tx.session.execute(sa.delete(orders))
+    count = 0
+    batch: list[Order] = []
+    async for entries in _journals(tx, page):
+        batch.append(Order.fold(entries))
+        count += 1
+        if len(batch) == page // 2:
+            await _insert(tx, batch)
+            batch = []
+    await _insert(tx, batch)
+    return count
+
+
+async def _insert(tx: Transaction, batch: Iterable[Order]) -> None:
+    batch = list(batch)
+    tx.session.add_all(batch)
+    await tx.session.flush()
+    for order in batch:
+        tx.session.expunge(order)
+
+
+async def _journals(tx: Transaction, page: int) -> AsyncIterator[list[Entry]]:
+    """The whole journal of one order after the other."""
+    key = sa.tuple_(order_journal.c.order_id, order_journal.c.version)
+    query = sa.select(order_journal).order_by(order_journal.c.order_id, order_journal.c.version).limit(page)
+    journal: list[Entry] = []
+    rows = (await tx.session.execute(query)).all()
+    while rows:
+        for row in rows:
+            if journal and journal[-1].order_id != row.order_id:
+                yield journal
+                journal = []
+            journal.append(Entry(**row._mapping))
+        after = (rows[-1].order_id, rows[-1].version)
+        rows = (await tx.session.execute(query.where(key > after))).all()
+    if journal:
+        yield journal

@@ -1,0 +1,168 @@
+"""Orders over HTTP, with real tokens and the real database."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+
+from checkout import api
+from checkout.domain import Order, RejectedLine
+from checkout.handlers import keep
+from infra.http import Identity, create_app, serve
+from infra.storage import Database, new_id
+from tests.integration.checkout.orders import LINE, NOON, an_order, confirmed
+from tests.integration.outside.outside_process import OutsideProcess, free_port
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+@dataclass
+class Client:
+    session: aiohttp.ClientSession
+
+    async def request(self, method: str, path: str, **options: Any) -> Answer:
+        async with self.session.request(method, path, **options) as answer:
+            return Answer(answer.status, answer.headers, await answer.json(content_type=None))
+
+    async def get(self, path: str, **options: Any) -> Answer:
+        return await self.request("GET", path, **options)
+
+    async def post(self, path: str, **options: Any) -> Answer:
+        return await self.request("POST", path, **options)
+
+
+@pytest.fixture
+async def client(database: Database, providers: OutsideProcess) -> AsyncIterator[Client]:
+    async with Identity(f"{providers.url}/identity", "marketplace") as identity:
+
+        async def readiness() -> dict[str, str]:
+            return {}
+
+        app = create_app(
+            service="checkout",
+            version="0",
+            database=database,
+            routes=api.router,
+            identity=identity,
+            readiness=readiness,
+        )
+        port = free_port()
+        async with (
+            serve(app, host="127.0.0.1", http_port=port, ops_port=free_port()),
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+        ):
+            yield Client(session)
+
+
+@pytest.fixture
+async def ada(http: aiohttp.ClientSession) -> dict[str, str]:
+    return await token_of(http, "ada")
+
+
+@pytest.fixture
+async def eve(http: aiohttp.ClientSession) -> dict[str, str]:
+    return await token_of(http, "eve")
+
+
+async def token_of(http: aiohttp.ClientSession, subject: str) -> dict[str, str]:
+    async with http.post("/identity/token", json={"sub": subject, "roles": [], "ttl_s": 600}) as answer:
+        return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+
+
+async def kept(database: Database, order: Order) -> UUID:
+    async with database.transaction() as tx:
+        keep(tx, order)
+    return order.order_id
+
+
+async def test_a_customer_reads_their_order(client: Client, database: Database, ada: dict[str, str]) -> None:
+    order_id = await kept(database, an_order())
+    answer = await client.get(f"/orders/{order_id}", headers=ada)
+    assert answer.status == 200
+    body = answer.body
+    assert body["order_id"] == str(order_id)
+    assert body["total"] == {"amount": 1400, "currency": "EUR"}
+    assert body["lines"] == [LINE.to_json()]
+    assert (body["status"], body["reason"], body["version"], body["shipping_delayed"]) == ("placed", None, 1, False)
+
+
+async def test_a_refused_order_shows_todays_price(client: Client, database: Database, ada: dict[str, str]) -> None:
+    order = an_order()
+    today = RejectedLine(LINE.product_id, "price-changed", 2, 5, an_order().total)
+    order.reject([today], NOON)
+    body = (await client.get(f"/orders/{await kept(database, order)}", headers=ada)).body
+    assert body["reason"] == "price-changed"
+    assert body["rejected_lines"] == [today.to_json()]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "/journal"), ("POST", "/cancel")])
+async def test_anothers_order_is_not_there(
+    client: Client, database: Database, eve: dict[str, str], method: str, path: str
+) -> None:
+    order_id = await kept(database, an_order())
+    answers = [await client.request(method, f"/orders/{id}{path}", headers=eve) for id in (order_id, new_id())]
+    assert [answer.status for answer in answers] == [404, 404]
+    assert answers[0].body == answers[1].body
+    assert (await client.request(method, f"/orders/{order_id}{path}")).status == 401
+
+
+async def test_orders_come_newest_first_page_by_page(
+    client: Client, database: Database, ada: dict[str, str], eve: dict[str, str]
+) -> None:
+    mine = [await kept(database, an_order()) for _ in range(5)]
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 2}
+    while True:
+        page = (await client.get("/orders", params=query, headers=ada)).body
+        seen += [item["order_id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert seen == [str(id) for id in reversed(mine)]
+    assert (await client.get("/orders", headers=eve)).body == {"items": [], "next_cursor": None}
+    assert (await client.get("/orders", params={"cursor": "rubbish"}, headers=ada)).status == 422
+
+
+async def test_the_journal_tells_what_happened(client: Client, database: Database, ada: dict[str, str]) -> None:
+    order_id = await kept(database, confirmed(an_order()))
+    entries = (await client.get(f"/orders/{order_id}/journal", headers=ada)).body["entries"]
+    assert [(entry["version"], entry["type"]) for entry in entries] == [
+        (1, "placed"),
+        (2, "stock-reserved"),
+        (3, "payment-asked"),
+        (4, "payment-captured"),
+        (5, "confirmed"),
+    ]
+    assert entries[3]["data"] == {"provider": "a"}
+
+
+async def test_cancelling_twice_is_accepted_twice(client: Client, database: Database, ada: dict[str, str]) -> None:
+    order_id = await kept(database, an_order())
+    answers = [await client.post(f"/orders/{order_id}/cancel", headers=ada) for _ in range(2)]
+    assert [(answer.status, answer.body["status"]) for answer in answers] == [(202, "cancelled")] * 2
+    assert answers[0].body["version"] == answers[1].body["version"]
+
+
+async def test_a_confirmed_order_is_cancelling_until_delivery_answers(
+    client: Client, database: Database, ada: dict[str, str]
+) -> None:
+    order_id = await kept(database, confirmed(an_order()))
+    answer = await client.post(f"/orders/{order_id}/cancel", headers=ada)
+    assert (answer.status, answer.body["status"]) == (202, "cancelling")
+
+
+async def test_a_parcel_that_left_is_a_conflict(client: Client, database: Database, ada: dict[str, str]) -> None:
+    order = confirmed(an_order())
+    order.shipment_dispatched("a", "T1", NOON)
+    answer = await client.post(f"/orders/{await kept(database, order)}/cancel", headers=ada)
+    assert answer.status == 409
+    assert answer.body["type"] == "urn:problem:marketplace:too-late-to-cancel"
+    assert answer.headers["content-type"] == "application/problem+json"

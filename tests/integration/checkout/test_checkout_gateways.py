@@ -1,0 +1,117 @@
+"""The gateway against real payment providers that fail, hang and lose answers."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+
+from checkout import gateways
+from checkout.gateways import (
+    Captured,
+    Charge,
+    Closed,
+    Declined,
+    Failing,
+    NotCharged,
+    NotSent,
+    OutcomeUnknown,
+    Outside,
+    Refund,
+    Refunded,
+    Void,
+)
+from infra.storage import new_id
+from tests.integration.outside.outside_process import OutsideProcess, entries_of, free_port, held, turn
+
+
+@pytest.fixture
+async def outside(providers: OutsideProcess, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outside]:
+    """Provider B is not there at all."""
+    monkeypatch.setenv("PAYMENT_A_URL", f"{providers.url}/payments/a")
+    monkeypatch.setenv("PAYMENT_B_URL", f"http://127.0.0.1:{free_port()}/payments/b")
+    monkeypatch.setenv("PAYMENT_TIMEOUT_S", "0.5")
+    async with gateways.connect() as outside:
+        yield outside
+
+
+def a_charge(order_id: UUID | None = None, *, provider: str = "a", asked_before: bool = False) -> Charge:
+    return Charge(order_id or new_id(), provider, 500, "EUR", ask=3, asked_before=asked_before)
+
+
+async def ledger(http: aiohttp.ClientSession, request: Charge) -> list[dict[str, Any]]:
+    return await entries_of(http, f"{request.order_id}:{request.provider}")
+
+
+async def test_a_charge_that_is_asked_for_twice_is_captured_once(http: aiohttp.ClientSession, outside: Outside) -> None:
+    charge = a_charge()
+    assert [await gateways.pay(charge, outside) for _ in range(2)] == [Captured("a"), Captured("a")]
+    assert held(await ledger(http, charge)) == 500
+
+
+async def test_a_lost_answer_is_asked_for_again(http: aiohttp.ClientSession, outside: Outside) -> None:
+    charge = a_charge()
+    await turn(http, "payments-a", lost_answer_rate=1)
+    with pytest.raises(OutcomeUnknown):
+        await gateways.pay(charge, outside)
+    await turn(http, "payments-a")
+    assert await gateways.pay(charge, outside) == Captured("a")
+    assert held(await ledger(http, charge)) == 500
+
+
+async def test_a_decline_stays_one(http: aiohttp.ClientSession, outside: Outside) -> None:
+    charge = a_charge()
+    await turn(http, "payments-a", decline_rate=1)
+    assert await gateways.pay(charge, outside) == Declined("a")
+    await turn(http, "payments-a")
+    assert await gateways.pay(charge, outside) == Declined("a")
+
+
+async def test_a_definite_no_is_an_answer(http: aiohttp.ClientSession, outside: Outside) -> None:
+    await turn(http, "payments-a", error_rate=1)
+    assert await gateways.pay(a_charge(), outside) == NotCharged("a", ask=3)
+
+
+async def test_a_provider_that_hangs_is_given_up_in_time(http: aiohttp.ClientSession, outside: Outside) -> None:
+    await turn(http, "payments-a", hang_rate=1)
+    with pytest.raises(OutcomeUnknown):
+        await gateways.pay(a_charge(), outside)
+
+
+async def test_an_absent_provider_did_not_charge(outside: Outside) -> None:
+    assert await gateways.pay(a_charge(provider="b"), outside) == NotCharged("b", ask=3)
+
+
+async def test_an_absent_provider_may_have_charged_if_it_was_asked_before(outside: Outside) -> None:
+    with pytest.raises(NotSent):
+        await gateways.pay(a_charge(provider="b", asked_before=True), outside)
+
+
+@pytest.mark.parametrize("captured", [False, True])
+async def test_a_void_gives_back_what_is_held_and_closes_the_key(
+    http: aiohttp.ClientSession, outside: Outside, captured: bool
+) -> None:
+    charge = a_charge()
+    if captured:
+        await gateways.pay(charge, outside)
+    for _ in range(2):
+        assert await gateways.pay(Void(charge.order_id, "a"), outside) == Closed("a", refunded=captured)
+    assert await gateways.pay(charge, outside) == Closed("a", refunded=None)
+    assert held(await ledger(http, charge)) == 0
+
+
+async def test_a_void_is_not_believed_before_the_provider_said_so(
+    http: aiohttp.ClientSession, outside: Outside
+) -> None:
+    await turn(http, "payments-a", error_rate=1)
+    with pytest.raises(Failing):
+        await gateways.pay(Void(new_id(), "a"), outside)
+
+
+async def test_a_refund_is_made_once(http: aiohttp.ClientSession, outside: Outside) -> None:
+    charge = a_charge()
+    await gateways.pay(charge, outside)
+    for _ in range(2):
+        assert await gateways.refund(Refund(charge.order_id, "a"), outside) == Refunded("a")
+    assert held(await ledger(http, charge)) == 0
