@@ -10,6 +10,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 GRACE_S = 5.0
+CANCELLED_S = 1.0
+"""For what had to be cut off: to roll back, and to say so."""
 BACKLOG = 1024
 
 
@@ -38,7 +40,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> AsyncIterator[Ports]:
-    """Listen while the block runs; then finish what is under way, for at most 5 s.
+    """Listen while the block runs; then finish what is under way, within 5 s, or cut it off.
 
     Replicas share `http_port` (SO_REUSEPORT: the kernel spreads connections); `ops_port` is this process's own.
     Port 0 is any that is free: the block gets what was taken. Raises OSError where a port is in use.
@@ -73,8 +75,10 @@ async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> As
         yield ports
     finally:
         server.should_exit = True
-        await asyncio.wait({serving}, timeout=GRACE_S + 1)
+        await asyncio.wait({serving}, timeout=GRACE_S + CANCELLED_S)
         serving.cancel()
+        if cut_off := set(server.server_state.tasks):
+            await asyncio.wait(cut_off, timeout=CANCELLED_S)
 
 
 def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
