@@ -38,7 +38,8 @@ class Event(BaseModel):
         super().__init_subclass__()
 
     @classmethod
-    def __pydantic_init_subclass__(cls, *, type: str, key: str, internal: bool = False, **kwargs: Any) -> None:
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        type, key, internal = kwargs.pop("type", ""), kwargs.pop("key", ""), kwargs.pop("internal", False)
         super().__pydantic_init_subclass__(**kwargs)
         parts = TYPE_PATTERN.match(type)
         if parts is None:

@@ -103,6 +103,8 @@ def _intake(worker: Worker) -> Callable[[Received], None]:
             reaction = reaction_to(envelope.type, worker.subscription)
         except Invalid as why:
             worker.receive(Unreadable(message, why))
+        except Exception as error:  # noqa: BLE001 - no message may be dropped because nobody foresaw it
+            worker.receive(Unreadable(message, Invalid("unreadable", f"{type(error).__name__}: {error}")))
         else:
             worker.receive(Delivery(envelope, message.body, reaction, message=message))
 

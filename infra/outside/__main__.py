@@ -8,11 +8,13 @@ import uvicorn
 from infra.outside.app import create_app
 from infra.outside.cuts import CuttableProtocol
 from infra.outside.settings import Settings
+from infra.telemetry import configure_logging
 
 
 def main() -> None:
     """Serves on the host and ports of the environment."""
     settings = Settings()
+    configure_logging("outside", format=settings.log_format, level=settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn stops, then raises the signal again
     uvicorn.run(
         create_app(settings),
@@ -23,7 +25,7 @@ def main() -> None:
         ws="none",
         access_log=False,
         proxy_headers=False,
-        log_level=settings.log_level.lower(),
+        log_config=None,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,
     )

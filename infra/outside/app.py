@@ -20,9 +20,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ledger = Ledger(
-            settings.state_dir / "ledger.sqlite3", schemas=(payments.SCHEMA, parcels.SCHEMA, mail.SCHEMA)
-        )
+        ledger = Ledger(settings.state_dir / "ledger.sqlite3", schemas=(payments.SCHEMA, parcels.SCHEMA, mail.SCHEMA))
         faults = dials.Dials()
         courier = Courier(
             ledger,

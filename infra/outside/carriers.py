@@ -126,9 +126,7 @@ def routes(ledger: Ledger, dials: Dials, courier: Courier) -> APIRouter:
 
     @router.get("/ledger")
     async def get_ledger(which: Which, after: After = 0, limit: Limit = 500) -> Response:
-        entries, following = await ledger.do(
-            partial(page, part=f"carriers-{which}", after=after, limit=limit)
-        )
+        entries, following = await ledger.do(partial(page, part=f"carriers-{which}", after=after, limit=limit))
         return JSONResponse({"entries": entries, "next": following})
 
     return router

@@ -13,25 +13,23 @@ from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
-import structlog
 from standardwebhooks import Webhook
 
 from infra.outside.ledger import Ledger
 from infra.outside.parcels import Parcel, State, advance, parcels_on_their_way
+from infra.telemetry import get_logger
 
 BACKOFF_FROM_S, BACKOFF_TO_S = 0.25, 5.0
 CALLBACK_TIMEOUT_S = 5.0
 CALLBACKS_AT_ONCE = 16
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Courier:
     """Runs the parcels of both carriers; `start` also picks up those that an earlier process left behind."""
 
-    def __init__(
-        self, ledger: Ledger, *, secret: str, dispatch_after_s: float, deliver_after_s: float
-    ) -> None:
+    def __init__(self, ledger: Ledger, *, secret: str, dispatch_after_s: float, deliver_after_s: float) -> None:
         self._ledger = ledger
         self._webhook = Webhook(secret)
         self.dispatch_after_s = dispatch_after_s
@@ -72,9 +70,7 @@ class Courier:
             match parcel.state:
                 case State.BOOKED:
                     await asyncio.sleep(parcel.due - time.time())
-                    parcel = await self._advance(
-                        parcel, State.DISPATCHED, due=time.time() + self._deliver_after_s
-                    )
+                    parcel = await self._advance(parcel, State.DISPATCHED, due=time.time() + self._deliver_after_s)
                 case State.DISPATCHED:
                     await self._tell(parcel, "dispatched")
                     parcel = await self._advance(parcel, State.DISPATCH_TOLD, due=parcel.due)

@@ -71,9 +71,7 @@ class Dials:
     def turn(self, part: Part, dial: Dial) -> Dial:
         """Sets the part's dial; from the next request on it counts."""
         if dial.decline_rate and not part.startswith("payments"):
-            raise Problem(
-                422, "outside:invalid", f"{part} cannot decline; only payments-a and payments-b can."
-            )
+            raise Problem(422, "outside:invalid", f"{part} cannot decline; only payments-a and payments-b can.")
         self._dials[part] = dial
         return dial
 

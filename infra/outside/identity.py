@@ -94,9 +94,7 @@ def routes(issuer: Issuer) -> APIRouter:
 
 def _kept_key(path: Path) -> EllipticCurvePrivateKey:
     if not path.exists():
-        pem = generate_private_key(SECP256R1()).private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        )
+        pem = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         unfinished = path.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

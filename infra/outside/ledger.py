@@ -120,14 +120,10 @@ def now() -> str:
 
 def write(book: sqlite3.Connection, part: str, entry: dict[str, Any]) -> None:
     """Adds an entry to the part's journal; entries are never changed."""
-    book.execute(
-        "INSERT INTO entries (part, entry) VALUES (?, ?)", (part, json.dumps({**entry, "at": now()}))
-    )
+    book.execute("INSERT INTO entries (part, entry) VALUES (?, ?)", (part, json.dumps({**entry, "at": now()})))
 
 
-def page(
-    book: sqlite3.Connection, part: str, after: int, limit: int
-) -> tuple[list[dict[str, Any]], int | None]:
+def page(book: sqlite3.Connection, part: str, after: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
     """The part's entries after number `after`, and the number to go on from (None: there are no more)."""
     rows = book.execute(
         "SELECT seq, entry FROM entries WHERE part = ? AND seq > ? ORDER BY seq LIMIT ?", (part, after, limit)

@@ -1,6 +1,7 @@
 """A mail sink: accepts every mail by SMTP, keeps it, and shows what it got."""
 
 import asyncio
+import logging
 import sqlite3
 from email import policy
 from email.message import Message
@@ -37,11 +38,10 @@ class MailSink:
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Opens the SMTP port in this event loop."""
+        logging.getLogger("mail.log").setLevel(logging.WARNING)  # it logs every address at INFO
         loop = asyncio.get_running_loop()
         return await loop.create_server(
-            lambda: SMTP(
-                self, hostname="localhost", data_size_limit=LARGEST_MAIL, enable_SMTPUTF8=True, loop=loop
-            ),
+            lambda: SMTP(self, hostname="localhost", data_size_limit=LARGEST_MAIL, enable_SMTPUTF8=True, loop=loop),
             host,
             port,
         )

@@ -78,9 +78,7 @@ def void(book: sqlite3.Connection, part: str, key: str) -> bool:
     """From now on the key can never be charged; what it took is given back. Whether it ever took anything."""
     row = _charge(book, part, key)
     if row is None:
-        book.execute(
-            "INSERT INTO charges (part, key, state, captured) VALUES (?, ?, 'voided', 0)", (part, key)
-        )
+        book.execute("INSERT INTO charges (part, key, state, captured) VALUES (?, ?, 'voided', 0)", (part, key))
         write(book, part, _entry("void", key, None, 0, None))
         return False
     if row["state"] != "voided":
@@ -148,18 +146,14 @@ def routes(ledger: Ledger, dials: Dials) -> APIRouter:
 
     @router.get("/ledger")
     async def get_ledger(which: Which, after: After = 0, limit: Limit = 500) -> Response:
-        entries, following = await ledger.do(
-            partial(page, part=f"payments-{which}", after=after, limit=limit)
-        )
+        entries, following = await ledger.do(partial(page, part=f"payments-{which}", after=after, limit=limit))
         return JSONResponse({"entries": entries, "next": following})
 
     return router
 
 
 def _charge(book: sqlite3.Connection, part: str, key: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = book.execute(
-        "SELECT * FROM charges WHERE part = ? AND key = ?", (part, key)
-    ).fetchone()
+    row: sqlite3.Row | None = book.execute("SELECT * FROM charges WHERE part = ? AND key = ?", (part, key)).fetchone()
     return row
 
 

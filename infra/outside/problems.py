@@ -1,15 +1,16 @@
 """Errors as RFC 9457 problem documents."""
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-_log = structlog.get_logger(__name__)
+from infra.telemetry import get_logger
+
+_log = get_logger(__name__)
 
 
-class Problem(Exception):  # noqa: N818 - the field's own term (RFC 9457)
+class Problem(Exception):
     """A refusal that the caller can read: an HTTP status, a `urn:problem:<part>:<slug>` and a sentence."""
 
     def __init__(self, status: int, slug: str, detail: str) -> None:

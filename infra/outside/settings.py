@@ -1,6 +1,7 @@
 """What the process is told by its environment."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
@@ -19,7 +20,8 @@ class Settings(BaseSettings):
     oidc_audience: str = "marketplace"
     carrier_dispatch_after_s: float = Field(default=0.5, ge=0)
     carrier_deliver_after_s: float = Field(default=0.5, ge=0)
-    log_level: str = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    log_level: str = "info"
 
     @property
     def issuer(self) -> str:

@@ -25,6 +25,7 @@ def why_unusable(id: UUID, now: datetime) -> str | None:
     """The reason why an event id can't be deduplicated, or None if it can."""
     if id.version != 7:
         return f"event id {id} is no UUIDv7"
-    if not now - HORIZON < time_of(id) < now + AHEAD:
+    made_ms = id.int >> 80
+    if not (now - HORIZON).timestamp() * 1000 < made_ms < (now + AHEAD).timestamp() * 1000:
         return f"event id {id} was made outside the last {HORIZON.days} days"
     return None

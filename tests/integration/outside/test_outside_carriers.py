@@ -115,9 +115,7 @@ async def test_a_cancelled_parcel_never_leaves(http: aiohttp.ClientSession, shop
     assert (await book(http, shop, key))[1]["type"] == "urn:problem:carriers:cancelled"
 
 
-async def test_a_key_cancelled_before_it_is_booked_stays_cancelled(
-    http: aiohttp.ClientSession, shop: Shop
-) -> None:
+async def test_a_key_cancelled_before_it_is_booked_stays_cancelled(http: aiohttp.ClientSession, shop: Shop) -> None:
     key = a_key()
     assert (await cancel(http, key))[0] == 200
     status, problem = await book(http, shop, key)
@@ -143,9 +141,7 @@ async def test_a_callback_is_repeated_until_heard_and_delivery_waits_for_it(
     assert shop.refuse == 0
 
 
-async def test_a_failing_carrier_says_truly_that_it_did_not_book(
-    http: aiohttp.ClientSession, shop: Shop
-) -> None:
+async def test_a_failing_carrier_says_truly_that_it_did_not_book(http: aiohttp.ClientSession, shop: Shop) -> None:
     key = a_key()
     async with http.put("/dials/carriers-a", json={"error_rate": 1}):
         pass

@@ -54,9 +54,7 @@ async def test_a_failing_sink_says_try_again_and_keeps_nothing(
     assert await kept(http, mail) == []
 
 
-async def test_a_lost_answer_was_kept_all_the_same(
-    http: aiohttp.ClientSession, outside: OutsideProcess
-) -> None:
+async def test_a_lost_answer_was_kept_all_the_same(http: aiohttp.ClientSession, outside: OutsideProcess) -> None:
     async with http.put("/dials/mail", json={"lost_answer_rate": 1}):
         pass
     mail = a_mail()

@@ -123,9 +123,7 @@ async def test_a_hanging_provider_does_nothing_and_never_answers(http: aiohttp.C
         {"order_id": "o", "amount": 1, "currency": "euro"},
     ],
 )
-async def test_bad_input_is_answered_with_a_problem(
-    http: aiohttp.ClientSession, body: dict[str, object]
-) -> None:
+async def test_bad_input_is_answered_with_a_problem(http: aiohttp.ClientSession, body: dict[str, object]) -> None:
     headers = {"Idempotency-Key": a_key()}
     async with http.post("/payments/a/charges", json=body, headers=headers) as answer:
         assert (answer.status, answer.content_type) == (422, "application/problem+json")

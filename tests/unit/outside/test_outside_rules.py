@@ -94,9 +94,7 @@ async def test_work_that_fails_leaves_no_trace_and_its_neighbours_alone(ledger_f
     def works(book: sqlite3.Connection) -> None:
         write(book, "part", {"kind": "kept"})
 
-    outcomes = await asyncio.gather(
-        *(ledger.do(work) for work in [works, fails, works]), return_exceptions=True
-    )
+    outcomes = await asyncio.gather(*(ledger.do(work) for work in [works, fails, works]), return_exceptions=True)
     entries, _ = await ledger.do(lambda book: page(book, "part", 0, 10))
     await ledger.close()
     assert [type(outcome) for outcome in outcomes] == [type(None), ValueError, type(None)]
@@ -105,9 +103,7 @@ async def test_work_that_fails_leaves_no_trace_and_its_neighbours_alone(ledger_f
 
 async def test_a_closed_ledger_has_finished_what_was_asked_of_it(ledger_file: Path) -> None:
     ledger = Ledger(ledger_file)
-    asked = [
-        asyncio.create_task(ledger.do(lambda book: write(book, "part", {"kind": "kept"}))) for _ in range(50)
-    ]
+    asked = [asyncio.create_task(ledger.do(lambda book: write(book, "part", {"kind": "kept"}))) for _ in range(50)]
     await asyncio.sleep(0)
     await ledger.close()
     await asyncio.gather(*asked)

@@ -1,0 +1,120 @@
+"""HTTP in: a customer's own cart."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict
+
+from cart import handlers, store
+from cart.domain import Cart, Line, Price, ProductCopy, Refused, UnknownProduct, total
+from contracts import Money, Quantity
+from contracts.catalog import ProductStatus
+from infra.http import Caller, Conflict, NotFound, PersonPath, Router, Tx, owned_by
+from infra.storage import Transaction
+
+router = Router(tags=["carts"])
+
+
+class Wish(BaseModel):
+    """How many the customer wants in all."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    quantity: Quantity
+
+
+class LineOut(BaseModel):
+    product_id: UUID
+    name: str
+    status: ProductStatus
+    quantity: int
+    in_checkout: int
+    """Units that are being bought right now; they leave the cart when the order is confirmed."""
+    unit_price: Money
+    """What the customer saw and will be charged. Put the item again to accept today's price."""
+    new_price: Money | None
+    """Today's price, where it differs: the order would be refused."""
+
+
+class CartOut(BaseModel):
+    customer_id: str
+    lines: list[LineOut]
+    total: Money | None
+    """Of everything in the cart; None where it is empty."""
+
+
+class Accepted(BaseModel):
+    order_id: UUID
+
+
+@router.get("/carts/{customer}")
+async def get_cart(customer: PersonPath, caller: Caller, tx: Tx) -> CartOut:
+    owned_by(caller, customer)
+    return await _shown(await tx.peek(Cart, customer), customer, tx)
+
+
+@router.put("/carts/{customer}/items/{product_id}")
+async def put_item(customer: PersonPath, product_id: UUID, wish: Wish, caller: Caller, tx: Tx) -> CartOut:
+    """Want so many units, at today's price."""
+    owned_by(caller, customer)
+    with refusals():
+        cart = await handlers.put_item(tx, customer, product_id, wish.quantity)
+    return await _shown(cart, customer, tx)
+
+
+@router.delete("/carts/{customer}/items/{product_id}", status_code=204)
+async def delete_item(customer: PersonPath, product_id: UUID, caller: Caller, tx: Tx) -> None:
+    """Want none of it; also where it was not in the cart."""
+    owned_by(caller, customer)
+    with refusals():
+        await handlers.remove_item(tx, customer, product_id)
+
+
+@router.post("/carts/{customer}/checkout", status_code=202)
+async def check_out(customer: PersonPath, caller: Caller, tx: Tx, response: Response) -> Accepted:
+    """Buy what is in the cart. The order is accepted now and decided later: look at it under Location."""
+    owned_by(caller, customer)
+    with refusals():
+        order_id = await handlers.check_out(tx, customer)
+    response.headers["Location"] = f"/orders/{order_id}"
+    return Accepted(order_id=order_id)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Answer 404 or 409 where the rules say no, naming the products that it is about."""
+    try:
+        yield
+    except UnknownProduct as refusal:
+        raise NotFound(str(refusal)) from refusal
+    except Refused as refusal:
+        about = [str(product_id) for product_id in refusal.product_ids]
+        raise Conflict(str(refusal), product_ids=about) from refusal
+
+
+async def _shown(cart: Cart | None, customer: str, tx: Transaction) -> CartOut:
+    lines = sorted(cart.lines.values(), key=lambda line: line.product_id) if cart else []
+    known = await store.products_of(tx, [line.product_id for line in lines])
+    return CartOut(
+        customer_id=customer,
+        lines=[_line(line, known[line.product_id]) for line in lines],
+        total=_money(total(lines)) if lines else None,
+    )
+
+
+def _line(line: Line, product: ProductCopy) -> LineOut:
+    return LineOut(
+        product_id=line.product_id,
+        name=product.name,
+        status=ProductStatus(product.status),
+        quantity=line.quantity,
+        in_checkout=line.in_checkout,
+        unit_price=_money(line.unit_price),
+        new_price=_money(product.price) if product.price != line.unit_price else None,
+    )
+
+
+def _money(price: Price) -> Money:
+    return Money(amount=price.amount, currency=price.currency)

@@ -1,0 +1,223 @@
+"""The rules of carts and of their checkouts.
+
+A line counts `quantity` units, of which `in_checkout` are on their way to being bought. Confirmation
+of the order removes those from both counts, cancellation only from `in_checkout`.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+MOST_LINES = 50
+MOST_IN_TOTAL = 10**12
+
+
+class Refused(Exception):
+    """The cart does not allow this, because of `product_ids` if it is about some."""
+
+    def __init__(self, *product_ids: UUID) -> None:
+        super().__init__(self.__doc__)
+        self.product_ids = product_ids
+
+
+class UnknownProduct(Refused):
+    """There is no such product, or the cart has not heard of it yet."""
+
+
+class NoLongerSold(Refused):
+    """What is discontinued can only be taken out of the cart."""
+
+
+class TooManyLines(Refused):
+    """A cart has at most 50 lines: check out, or take something out."""
+
+
+class OtherCurrency(Refused):
+    """All lines of a cart are in one currency: check out what is in it first."""
+
+
+class StillInCheckout(Refused):
+    """So many units are being bought right now: try again when the order is confirmed or cancelled."""
+
+
+class NothingToBuy(Refused):
+    """The cart holds nothing that is not already being bought."""
+
+
+class TooExpensive(Refused):
+    """A cart is worth at most 1000000000000 minor units."""
+
+
+class Status(StrEnum):
+    ON_SALE = "on-sale"
+    SOLD_OUT = "sold-out"
+    DISCONTINUED = "discontinued"
+
+
+@dataclass(frozen=True)
+class Price:
+    amount: int
+    """Minor units."""
+    currency: str
+
+
+@dataclass
+class ProductCopy:
+    """What the cart knows of a product: as of `version`, perhaps not the newest."""
+
+    product_id: UUID
+    name: str
+    price: Price
+    status: Status
+    version: int
+
+    def learn(self, name: str, price: Price, status: Status, version: int) -> None:
+        """Take over newer facts; older ones, which come late or again, change nothing."""
+        if version > self.version:
+            self.name, self.price, self.status, self.version = name, price, status, version
+
+
+@dataclass
+class Line:
+    """`quantity >= in_checkout >= 0`. The price is the one that the customer saw."""
+
+    customer_id: str
+    product_id: UUID
+    quantity: int
+    unit_price: Price
+    in_checkout: int = 0
+
+    @property
+    def left(self) -> int:
+        """Units that a checkout would buy."""
+        return self.quantity - self.in_checkout
+
+
+@dataclass(frozen=True)
+class Bought:
+    """What a checkout takes of a line."""
+
+    product_id: UUID
+    quantity: int
+    unit_price: Price
+
+
+class State(StrEnum):
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+
+
+@dataclass
+class Checkout:
+    """One order made of a cart, until it is confirmed or cancelled."""
+
+    order_id: UUID
+    customer_id: str
+    quantities: dict[UUID, int]
+    """Units by product; never changed."""
+    state: State = State.OPEN
+
+
+@dataclass
+class Cart:
+    """One customer's cart. `watched` while a deadline is under way that looks at it again."""
+
+    customer_id: str
+    touched_at: datetime
+    watched: bool = False
+    lines: dict[UUID, Line] = field(default_factory=dict)
+
+    @property
+    def left(self) -> list[Line]:
+        """Lines with something that is not being bought yet, by product."""
+        return sorted((line for line in self.lines.values() if line.left), key=lambda line: line.product_id)
+
+    def put(self, product: ProductCopy, quantity: int) -> None:
+        """Want so many units in all, at the product's price of today."""
+        if product.status == Status.DISCONTINUED:
+            raise NoLongerSold(product.product_id)
+        line = self.lines.get(product.product_id)
+        others = [other for other in self.lines.values() if other is not line]
+        if any(other.unit_price.currency != product.price.currency for other in others):
+            raise OtherCurrency(product.product_id)
+        if line is None and len(others) >= MOST_LINES:
+            raise TooManyLines
+        if line is not None and quantity < line.in_checkout:
+            raise StillInCheckout(product.product_id)
+        if total([*others, Bought(product.product_id, quantity, product.price)]).amount > MOST_IN_TOTAL:
+            raise TooExpensive
+        if line is None:
+            self.lines[product.product_id] = Line(self.customer_id, product.product_id, quantity, product.price)
+        else:
+            line.quantity, line.unit_price = quantity, product.price
+
+    def remove(self, product_id: UUID) -> None:
+        """Want none of it. Nothing happens where it is not in the cart."""
+        line = self.lines.get(product_id)
+        if line is not None:
+            if line.in_checkout:
+                raise StillInCheckout(product_id)
+            del self.lines[product_id]
+
+    def check_out(self, order_id: UUID, discontinued: Collection[UUID]) -> tuple[Checkout, list[Bought]]:
+        """Buy what is left at the prices that the customer saw. Whether there is enough, the catalog decides."""
+        left = self.left
+        if not left:
+            raise NothingToBuy
+        if gone := [line.product_id for line in left if line.product_id in discontinued]:
+            raise NoLongerSold(*gone)
+        bought = [Bought(line.product_id, line.left, line.unit_price) for line in left]
+        for line in left:
+            line.in_checkout = line.quantity
+        return Checkout(order_id, self.customer_id, {item.product_id: item.quantity for item in bought}), bought
+
+    def confirm(self, checkout: Checkout) -> None:
+        """The order is paid: what it bought leaves the cart, also when its cancellation came first."""
+        if checkout.state == State.CONFIRMED:
+            return
+        if checkout.state == State.OPEN:
+            self._return(checkout)
+        checkout.state = State.CONFIRMED
+        for product_id, quantity in checkout.quantities.items():
+            if line := self.lines.get(product_id):
+                line.quantity -= min(quantity, line.left)
+                if line.quantity == 0:
+                    del self.lines[product_id]
+
+    def cancel(self, checkout: Checkout) -> bool:
+        """The order is over. True if its units are the cart's again: it was never confirmed."""
+        if checkout.state != State.OPEN:
+            return False
+        checkout.state = State.CANCELLED
+        self._return(checkout)
+        return True
+
+    def touch(self, now: datetime) -> bool:
+        """The customer was here. True if from now on somebody has to look whether they come back."""
+        self.touched_at = now
+        if self.watched or not self.left:
+            return False
+        self.watched = True
+        return True
+
+    def patience(self, now: datetime, bearable: timedelta) -> timedelta:
+        """How long what is left may still be left alone; zero or less: it is abandoned."""
+        return self.touched_at + bearable - now
+
+    def abandon(self) -> list[UUID]:
+        """Watch no more until the cart is touched. Returns the products that were left behind."""
+        self.watched = False
+        return [line.product_id for line in self.left]
+
+    def _return(self, checkout: Checkout) -> None:
+        for product_id, quantity in checkout.quantities.items():
+            self.lines[product_id].in_checkout -= quantity
+
+
+def total(items: Iterable[Bought | Line]) -> Price:
+    """What they cost together. There is at least one, and all are in one currency."""
+    priced = list(items)
+    return Price(sum(item.quantity * item.unit_price.amount for item in priced), priced[0].unit_price.currency)

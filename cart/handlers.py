@@ -1,0 +1,101 @@
+"""What the cart does: load, decide, say."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from cart import store
+from cart.domain import Cart, Checkout, Price, ProductCopy, Status, UnknownProduct, total
+from cart.settings import settings
+from contracts import Money
+from contracts.cart import AbandonmentDueV1, CartAbandonedV1, CartCheckedOutV1, Line
+from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
+from infra.storage import Transaction, new_id
+
+
+async def put_item(tx: Transaction, customer_id: str, product_id: UUID, quantity: int) -> Cart:
+    """The customer wants so many units at today's price. Raises `Refused`."""
+    product = await tx.peek(ProductCopy, product_id)
+    if product is None:
+        raise UnknownProduct(product_id)
+    cart = await store.cart_of(tx, customer_id)
+    cart.put(product, quantity)
+    _touch(cart, tx)
+    return cart
+
+
+async def remove_item(tx: Transaction, customer_id: str, product_id: UUID) -> None:
+    """The customer wants none of it. Raises `Refused`."""
+    cart = await tx.get(Cart, customer_id)
+    if cart is not None:
+        cart.remove(product_id)
+        _touch(cart, tx)
+
+
+async def check_out(tx: Transaction, customer_id: str) -> UUID:
+    """The customer buys what is in the cart; returns the order's id. Raises `Refused`."""
+    cart = await store.cart_of(tx, customer_id)
+    known = await store.products_of(tx, [line.product_id for line in cart.left])
+    discontinued = {product.product_id for product in known.values() if product.status == Status.DISCONTINUED}
+    checkout, bought = cart.check_out(new_id(), discontinued)
+    tx.add(checkout)
+    _touch(cart, tx)
+    tx.publish(
+        CartCheckedOutV1(
+            order_id=checkout.order_id,
+            customer_id=customer_id,
+            lines=[
+                Line(product_id=item.product_id, quantity=item.quantity, unit_price=_money(item.unit_price))
+                for item in bought
+            ],
+            total=_money(total(bought)),
+        )
+    )
+    return checkout.order_id
+
+
+async def copy_facts(event: store.ProductEvent, tx: Transaction) -> None:
+    """Keep the newest facts of a product, whatever order they come in."""
+    facts = event.facts
+    price, status = Price(facts.price.amount, facts.price.currency), Status(facts.status)
+    product = await tx.get(ProductCopy, event.product_id)
+    if product is None:
+        tx.add(ProductCopy(event.product_id, facts.name, price, status, facts.version))
+    else:
+        product.learn(facts.name, price, status, facts.version)
+
+
+async def empty_cart(event: OrderConfirmedV1, tx: Transaction) -> None:
+    """What was bought leaves the cart."""
+    checkout = await tx.get(Checkout, event.order_id)
+    if checkout is not None:
+        (await store.cart_of(tx, checkout.customer_id)).confirm(checkout)
+
+
+async def return_items(event: OrderCancelledV1, tx: Transaction) -> None:
+    """What an unconfirmed order was to buy is only in the cart again."""
+    checkout = await tx.get(Checkout, event.order_id)
+    if checkout is not None:
+        cart = await store.cart_of(tx, checkout.customer_id)
+        if cart.cancel(checkout):
+            _touch(cart, tx)
+
+
+async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
+    """Say that a cart was abandoned, unless it was touched since: then look again later."""
+    cart = await tx.get(Cart, event.customer_id)
+    if cart is None or not cart.watched:
+        return
+    patience = cart.patience(datetime.now(UTC), settings().abandoned_after)
+    if cart.left and patience.total_seconds() > 0:
+        tx.schedule(event, after=patience)
+    elif left := cart.abandon():
+        tx.publish(CartAbandonedV1(customer_id=event.customer_id, product_ids=left))
+
+
+def _touch(cart: Cart, tx: Transaction) -> None:
+    if cart.touch(datetime.now(UTC)):
+        tx.schedule(AbandonmentDueV1(customer_id=cart.customer_id), after=settings().abandoned_after)
+
+
+def _money(price: Price) -> Money:
+    return Money(amount=price.amount, currency=price.currency)

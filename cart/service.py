@@ -1,0 +1,42 @@
+"""The cart as one table: what it hears, says and serves."""
+
+from pathlib import Path
+
+from cart import api, store
+from cart.handlers import copy_facts, empty_cart, notice_neglect, return_items
+from contracts.cart import AbandonmentDueV1, CartAbandonedV1, CartCheckedOutV1
+from contracts.catalog import (
+    PriceChangedV1,
+    ProductDiscontinuedV1,
+    ProductListedV1,
+    ProductRestockedV1,
+    ProductSoldOutV1,
+)
+from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
+from infra.runtime import Service, on, subscription
+
+SERVICE = Service(
+    name="cart",
+    hears=[
+        subscription(
+            "products",
+            on(ProductListedV1, copy_facts, load=store.lock_products),
+            on(PriceChangedV1, copy_facts, load=store.lock_products),
+            on(ProductDiscontinuedV1, copy_facts, load=store.lock_products),
+            on(ProductSoldOutV1, copy_facts, load=store.lock_products),
+            on(ProductRestockedV1, copy_facts, load=store.lock_products),
+        ),
+        subscription(
+            "orders",
+            on(OrderConfirmedV1, empty_cart, load=store.lock_checkouts),
+            on(OrderCancelledV1, return_items, load=store.lock_checkouts),
+        ),
+        subscription(
+            "abandonment",
+            on(AbandonmentDueV1, notice_neglect, load=store.lock_carts),
+        ),
+    ],
+    says=[CartCheckedOutV1, CartAbandonedV1],
+    routes=api.router,
+    migrations=Path(__file__).parent / "migrations",
+)

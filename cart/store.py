@@ -1,0 +1,161 @@
+"""The cart's tables, and every query on them."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    Uuid,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.orm import attribute_keyed_dict, composite, registry, relationship
+
+from cart.domain import Cart, Checkout, Line, Price, ProductCopy, State, Status
+from contracts.cart import AbandonmentDueV1
+from contracts.catalog import (
+    PriceChangedV1,
+    ProductDiscontinuedV1,
+    ProductListedV1,
+    ProductRestockedV1,
+    ProductSoldOutV1,
+)
+from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
+from infra.storage import Transaction
+
+ProductEvent = ProductListedV1 | PriceChangedV1 | ProductDiscontinuedV1 | ProductSoldOutV1 | ProductRestockedV1
+OrderEvent = OrderConfirmedV1 | OrderCancelledV1
+
+
+class Quantities(TypeDecorator[dict[UUID, int]]):
+    """Units by product as a JSON object. Replaced as a whole, never changed in place."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def process_bind_param(self, value: dict[UUID, int] | None, dialect: Dialect) -> Any:
+        return value and {str(product): units for product, units in value.items()}
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dict[UUID, int] | None:
+        return value and {UUID(product): units for product, units in value.items()}
+
+
+def word(kind: type[StrEnum]) -> Enum:
+    """A column that holds one of these words as text."""
+    return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [item.value for item in words])
+
+
+metadata = MetaData()
+products = Table(
+    "products",
+    metadata,
+    Column("product_id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("price_amount", BigInteger, nullable=False),
+    Column("price_currency", String(3), nullable=False),
+    Column("status", word(Status), nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+carts = Table(
+    "carts",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("touched_at", DateTime(timezone=True), nullable=False),
+    Column("watched", Boolean, nullable=False),
+)
+lines = Table(
+    "lines",
+    metadata,
+    Column("customer_id", Text, ForeignKey("carts.customer_id"), primary_key=True),
+    Column("product_id", Uuid, primary_key=True),
+    Column("quantity", Integer, nullable=False),
+    Column("in_checkout", Integer, nullable=False),
+    Column("unit_amount", BigInteger, nullable=False),
+    Column("unit_currency", String(3), nullable=False),
+    CheckConstraint("quantity > 0", name="lines_want_something"),
+    CheckConstraint("in_checkout between 0 and quantity", name="lines_check_out_what_they_have"),
+)
+checkouts = Table(
+    "checkouts",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("customer_id", Text, nullable=False),
+    Column("quantities", Quantities, nullable=False),
+    Column("state", word(State), nullable=False),
+)
+
+mapping = registry(metadata=metadata)
+mapping.map_imperatively(
+    ProductCopy,
+    products,
+    properties={"price": composite(Price, products.c.price_amount, products.c.price_currency)},
+)
+mapping.map_imperatively(
+    Line,
+    lines,
+    properties={"unit_price": composite(Price, lines.c.unit_amount, lines.c.unit_currency)},
+)
+mapping.map_imperatively(
+    Cart,
+    carts,
+    properties={
+        # a second statement, so that it sees what was committed while the first waited for the lock
+        "lines": relationship(
+            Line,
+            collection_class=attribute_keyed_dict("product_id"),
+            cascade="all, delete-orphan",
+            lazy="selectin",
+        ),
+    },
+)
+mapping.map_imperatively(Checkout, checkouts)
+
+
+async def lock_products(events: Sequence[ProductEvent], tx: Transaction) -> None:
+    """Load the copies that a batch is about in one statement."""
+    await tx.preload(ProductCopy, [event.product_id for event in events])
+
+
+async def lock_checkouts(events: Sequence[OrderEvent], tx: Transaction) -> None:
+    """Load what a batch touches in three statements: checkouts, then carts with their lines."""
+    await tx.preload(Checkout, [event.order_id for event in events])
+    await tx.preload(Cart, [event.customer_id for event in events])
+
+
+async def lock_carts(events: Sequence[AbandonmentDueV1], tx: Transaction) -> None:
+    """Load the carts of a batch with their lines."""
+    await tx.preload(Cart, [event.customer_id for event in events])
+
+
+async def cart_of(tx: Transaction, customer_id: str) -> Cart:
+    """The customer's cart, locked; it begins empty, once, however many ask for it at the same time."""
+    cart = await tx.get(Cart, customer_id)
+    if cart is None:
+        empty = {"customer_id": customer_id, "touched_at": datetime.now(UTC), "watched": False}
+        await tx.session.execute(insert(carts).values(empty).on_conflict_do_nothing())
+        cart = await tx.session.get_one(Cart, customer_id, with_for_update=True)
+    return cart
+
+
+async def products_of(tx: Transaction, product_ids: Collection[UUID]) -> dict[UUID, ProductCopy]:
+    """What is known of these products, not locked."""
+    if not product_ids:
+        return {}
+    found = await tx.session.scalars(select(ProductCopy).where(products.c.product_id.in_(product_ids)))
+    return {product.product_id: product for product in found}

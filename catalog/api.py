@@ -1,0 +1,154 @@
+"""HTTP in: the shop window for anyone, and what sellers may do to their own products."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from catalog import handlers, store
+from catalog.domain import Price, Product, Refused, UnknownProduct
+from contracts import Money
+from contracts.catalog import ProductStatus
+from infra.http import Conflict, Cursor, NotFound, Page, PageSize, Router, Seller, Tx
+
+router = Router(tags=["products"])
+
+MOST_AT_ONCE = 1_000_000
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Category = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+
+
+class Body(BaseModel):
+    """What a client sends: exactly these members, of exactly these types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PriceIn(Body):
+    """Minor units of an ISO 4217 currency, such as 1999 EUR for 19.99 euros."""
+
+    amount: int = Field(ge=1, le=10**9)
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+
+    def to_price(self) -> Price:
+        return Price(self.amount, self.currency)
+
+
+class NewProduct(Body):
+    name: Name
+    category: Category
+    price: PriceIn
+    on_hand: int = Field(ge=0, le=MOST_AT_ONCE)
+    low_stock_threshold: int = Field(default=5, ge=0, le=MOST_AT_ONCE)
+    """Say so when fewer units than this are available."""
+
+
+class NewPrice(Body):
+    price: PriceIn
+
+
+class Restock(Body):
+    quantity: int = Field(ge=1, le=MOST_AT_ONCE)
+
+
+class ProductOut(BaseModel):
+    product_id: UUID
+    seller_id: str
+    name: str
+    category: str
+    price: Money
+    status: ProductStatus
+    available: int
+    version: int
+    """Grows with every change of the product that others are told of."""
+
+
+@router.get("/products")
+async def list_products(
+    tx: Tx,
+    *,
+    search: Annotated[str | None, Query(max_length=200, description="words of the name, in any case")] = None,
+    category: Annotated[str | None, Query(max_length=64)] = None,
+    discontinued: Annotated[bool, Query(description="also show what is no longer sold")] = False,
+    cursor: Cursor[UUID] = None,
+    limit: PageSize = 20,
+) -> Page[ProductOut]:
+    """Products, oldest first."""
+    found = await store.page_of_products(
+        tx, words=search, category=category, discontinued=discontinued, after=cursor, limit=limit + 1
+    )
+    return Page[ProductOut].of([_shown(product) for product in found], limit, key=lambda product: product.product_id)
+
+
+@router.get("/products/{product_id}")
+async def get_product(product_id: UUID, tx: Tx) -> ProductOut:
+    product = await tx.peek(Product, product_id)
+    if product is None:
+        raise NotFound("There is no such product.")
+    return _shown(product)
+
+
+@router.post("/products", status_code=201)
+async def create_product(body: NewProduct, seller: Seller, tx: Tx, response: Response) -> ProductOut:
+    """Offer a new product."""
+    product = handlers.list_product(
+        tx,
+        seller_id=seller.subject,
+        name=body.name,
+        category=body.category,
+        price=body.price.to_price(),
+        on_hand=body.on_hand,
+        low_stock_threshold=body.low_stock_threshold,
+    )
+    response.headers["Location"] = f"/products/{product.product_id}"
+    return _shown(product)
+
+
+@router.post("/products/{product_id}/price")
+async def change_price(product_id: UUID, body: NewPrice, seller: Seller, tx: Tx) -> ProductOut:
+    """Orders at the price of before are refused from now on."""
+    with refusals():
+        price = body.price.to_price()
+        return _shown(await handlers.change_price(tx, product_id, price, seller_id=seller.subject))
+
+
+@router.post("/products/{product_id}/restock")
+async def restock(product_id: UUID, body: Restock, seller: Seller, tx: Tx) -> ProductOut:
+    """Add units to what is on hand."""
+    with refusals():
+        return _shown(await handlers.restock(tx, product_id, body.quantity, seller_id=seller.subject))
+
+
+@router.post("/products/{product_id}/discontinue")
+async def discontinue(product_id: UUID, seller: Seller, tx: Tx) -> ProductOut:
+    """Sell it no more, for good. Orders that hold a reservation still complete."""
+    with refusals():
+        return _shown(await handlers.discontinue(tx, product_id, seller_id=seller.subject))
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Answer 404 or 409 where the rules say no."""
+    try:
+        yield
+    except UnknownProduct as refusal:
+        raise NotFound(str(refusal)) from refusal
+    except Refused as refusal:
+        raise Conflict(str(refusal)) from refusal
+
+
+def _shown(product: Product) -> ProductOut:
+    return ProductOut(
+        product_id=product.product_id,
+        seller_id=product.seller_id,
+        name=product.name,
+        category=product.category,
+        price=Money(amount=product.price.amount, currency=product.price.currency),
+        status=ProductStatus(product.status),
+        available=product.available,
+        version=product.version,
+    )

@@ -1,0 +1,243 @@
+"""The rules of products, stock and reservations.
+
+Stock is `on_hand`; some of it may be `reserved` for orders; the rest is available. A reservation
+holds every line of its order or none. Taking it ships the units, releasing it gives them back.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+from uuid import UUID
+
+MOST_ON_HAND = 10**9
+
+
+class Refused(Exception):
+    """A seller cannot do this."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class UnknownProduct(Refused):
+    """There is no such product, or it is another seller's."""
+
+
+class NoLongerSold(Refused):
+    """The product is discontinued: it can be neither repriced nor restocked."""
+
+
+class TooMuchStock(Refused):
+    """A product has at most 1000000000 units on hand."""
+
+
+class Status(StrEnum):
+    ON_SALE = "on-sale"
+    SOLD_OUT = "sold-out"
+    DISCONTINUED = "discontinued"
+
+
+class News(StrEnum):
+    """What a change of a product is worth telling others."""
+
+    PRICE_CHANGED = auto()
+    DISCONTINUED = auto()
+    SOLD_OUT = auto()
+    RESTOCKED = auto()
+    RUNNING_LOW = auto()
+
+
+@dataclass(frozen=True)
+class Price:
+    amount: int
+    """Minor units."""
+    currency: str
+
+
+@dataclass
+class Product:
+    """Something a seller offers. `on_hand >= reserved >= 0` at all times.
+
+    `version` counts what others know of it: it grows with every piece of news but RUNNING_LOW.
+    """
+
+    product_id: UUID
+    seller_id: str
+    name: str
+    category: str
+    price: Price
+    on_hand: int
+    low_stock_threshold: int
+    reserved: int = 0
+    discontinued: bool = False
+    version: int = 1
+    low_stock_said: bool = field(init=False)
+    """Whether the seller knows that little is left; forgotten once there is more than the threshold."""
+
+    def __post_init__(self) -> None:
+        self.low_stock_said = self.available < self.low_stock_threshold
+
+    @property
+    def available(self) -> int:
+        return self.on_hand - self.reserved
+
+    @property
+    def status(self) -> Status:
+        if self.discontinued:
+            return Status.DISCONTINUED
+        return Status.ON_SALE if self.available else Status.SOLD_OUT
+
+    def change_price(self, price: Price) -> list[News]:
+        if self.discontinued:
+            raise NoLongerSold
+        if price == self.price:
+            return []
+        self.price = price
+        self.version += 1
+        return [News.PRICE_CHANGED]
+
+    def discontinue(self) -> list[News]:
+        if self.discontinued:
+            return []
+        self.discontinued = True
+        self.version += 1
+        return [News.DISCONTINUED]
+
+    def restock(self, quantity: int) -> list[News]:
+        if self.discontinued:
+            raise NoLongerSold
+        if self.on_hand + quantity > MOST_ON_HAND:
+            raise TooMuchStock
+        self.on_hand += quantity
+        return self._moved(by=quantity, restocked=True)
+
+    def reserve(self, quantity: int) -> list[News]:
+        self.reserved += quantity
+        return self._moved(by=-quantity)
+
+    def unreserve(self, quantity: int) -> list[News]:
+        self.reserved -= quantity
+        return self._moved(by=quantity)
+
+    def take(self, quantity: int) -> None:
+        """Reserved units leave the house: what is available stays as it is."""
+        self.on_hand -= quantity
+        self.reserved -= quantity
+
+    def put_back(self, quantity: int) -> list[News]:
+        """Taken units come back, even past the most that a seller may restock to."""
+        self.on_hand += quantity
+        return self._moved(by=quantity)
+
+    def _moved(self, *, by: int, restocked: bool = False) -> list[News]:
+        if self.discontinued:
+            return []
+        news = []
+        if self.available == 0:
+            news.append(News.SOLD_OUT)
+        elif restocked or self.available == by:
+            news.append(News.RESTOCKED)
+        self.version += len(news)
+        if self.available > self.low_stock_threshold:
+            self.low_stock_said = False
+        elif self.available < self.low_stock_threshold and not self.low_stock_said:
+            self.low_stock_said = True
+            news.append(News.RUNNING_LOW)
+        return news
+
+
+Stock = Mapping[UUID, Product]
+"""The products that an order names, as far as there are such."""
+Moves = list[tuple[Product, list[News]]]
+
+
+class Reason(StrEnum):
+    UNKNOWN_PRODUCT = "unknown-product"
+    DISCONTINUED = "discontinued"
+    SOLD_OUT = "sold-out"
+    PRICE_CHANGED = "price-changed"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A line of an order, at the price that the customer saw."""
+
+    product_id: UUID
+    quantity: int
+    price: Price
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a line cannot be sold as ordered."""
+
+    line: Wanted
+    reason: Reason
+    product: Product | None = None
+
+
+def objections(order: Sequence[Wanted], stock: Stock) -> list[Objection]:
+    """What stands against the order; nothing: it can be reserved whole."""
+    wanted = quantities(order)
+    found = []
+    for line in order:
+        product = stock.get(line.product_id)
+        if product is None:
+            found.append(Objection(line, Reason.UNKNOWN_PRODUCT))
+        elif product.discontinued:
+            found.append(Objection(line, Reason.DISCONTINUED, product))
+        elif wanted[line.product_id] > product.available:
+            found.append(Objection(line, Reason.SOLD_OUT, product))
+        elif line.price != product.price:
+            found.append(Objection(line, Reason.PRICE_CHANGED, product))
+    return found
+
+
+def quantities(order: Sequence[Wanted]) -> dict[UUID, int]:
+    """Units by product, also where several lines name the same one."""
+    total: Counter[UUID] = Counter()
+    for line in order:
+        total[line.product_id] += line.quantity
+    return dict(total)
+
+
+class State(StrEnum):
+    RESERVED = "reserved"
+    TAKEN = "taken"
+    RELEASED = "released"
+    """Also of an order that was cancelled before it was heard of: a late OrderPlaced finds it so."""
+    REJECTED = "rejected"
+
+
+@dataclass
+class Reservation:
+    """What an order holds. `lines` never change; `state` says whether they are still held."""
+
+    order_id: UUID
+    state: State
+    lines: dict[UUID, int] = field(default_factory=dict)
+
+    def reserve(self, stock: Stock) -> Moves:
+        return [(stock[product], stock[product].reserve(units)) for product, units in self.lines.items()]
+
+    def take(self, stock: Stock) -> None:
+        """The order was paid. Nothing happens where it was taken before, or cancelled since."""
+        if self.state == State.RESERVED:
+            self.state = State.TAKEN
+            for product, units in self.lines.items():
+                stock[product].take(units)
+
+    def release(self, stock: Stock) -> Moves:
+        """The order was cancelled: give back what it still holds, reserved or taken."""
+        before = self.state
+        if before not in (State.RESERVED, State.TAKEN):
+            return []
+        self.state = State.RELEASED
+        return [
+            (
+                stock[product],
+                stock[product].unreserve(units) if before == State.RESERVED else stock[product].put_back(units),
+            )
+            for product, units in self.lines.items()
+        ]

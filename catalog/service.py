@@ -1,0 +1,48 @@
+"""The catalog as one table: what it hears, says and serves."""
+
+from pathlib import Path
+
+from catalog import api, store
+from catalog.handlers import question_reservation, release_stock, reserve_stock, take_stock
+from contracts.catalog import (
+    PriceChangedV1,
+    ProductDiscontinuedV1,
+    ProductListedV1,
+    ProductRestockedV1,
+    ProductSoldOutV1,
+    ReservationDueV1,
+    ReservationExpiredV1,
+    StockRejectedV1,
+    StockReleasedV1,
+    StockReservedV1,
+    StockRunningLowV1,
+)
+from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
+from infra.runtime import Service, on, subscription
+
+SERVICE = Service(
+    name="catalog",
+    hears=[
+        subscription(
+            "orders",
+            on(OrderPlacedV1, reserve_stock, load=store.lock_orders),
+            on(OrderConfirmedV1, take_stock, load=store.lock_orders),
+            on(OrderCancelledV1, release_stock, load=store.lock_orders),
+            on(ReservationDueV1, question_reservation, load=store.lock_orders),
+        ),
+    ],
+    says=[
+        ProductListedV1,
+        PriceChangedV1,
+        ProductDiscontinuedV1,
+        ProductSoldOutV1,
+        ProductRestockedV1,
+        StockRunningLowV1,
+        StockReservedV1,
+        StockRejectedV1,
+        ReservationExpiredV1,
+        StockReleasedV1,
+    ],
+    routes=api.router,
+    migrations=Path(__file__).parent / "migrations",
+)

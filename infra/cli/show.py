@@ -1,0 +1,57 @@
+"""How a stack looks to a person."""
+
+import time
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.local import Message, StackState
+
+console = Console()
+complaints = Console(stderr=True)
+
+COLOURS = {"ready": "green", "starting": "yellow", "stopping": "yellow", "crashed": "red", "killed": "red"}
+
+
+def complain(problem: str, remedy: str = "") -> None:
+    """Say in one line what is wrong, and in another what to do."""
+    complaints.print(problem, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    if remedy:
+        complaints.print(remedy, markup=False, highlight=False, soft_wrap=True)
+
+
+def parts_table(status: Message) -> Table:
+    """A row per part."""
+    table = Table(title=f"{status['stack']}: {status['phase']}", title_justify="left", box=None, pad_edge=False)
+    for heading in ("part", "state", "pid", "for", "restarts", "memory", ""):
+        table.add_column(heading, justify="right" if heading in ("pid", "for", "restarts", "memory") else "left")
+    now = time.time()
+    for name, part in status["parts"].items():
+        state = part["state"]
+        table.add_row(
+            name,
+            f"[{COLOURS.get(state, 'dim')}]{state}[/]",
+            str(part["pid"] or ""),
+            _duration(now - part["since"]),
+            str(part["restarts"]),
+            f"{part['rss_bytes'] / 1e6:.0f} MB" if part["rss_bytes"] else "",
+            "" if state == "ready" else part["why"],
+        )
+    return table
+
+
+def addresses_table(state: StackState) -> Table:
+    """Where everything is."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, service in state.services.items():
+        table.add_row(name, service.http)
+    table.add_row("outside", state.outside)
+    table.add_row("issuer", state.issuer)
+    table.add_row("broker", state.broker["management"].rpartition("@")[2].join(("http://", "")))
+    return table
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s" if minutes else f"{rest}s"

@@ -1,0 +1,47 @@
+"""HTTP for services: an application with transactions, identity, problems and health; and how to serve it."""
+
+from infra.http import ops
+from infra.http.app import create_app
+from infra.http.callers import Caller, Operator, Seller, owned_by
+from infra.http.identity import Identity, Principal
+from infra.http.pages import Cursor, Page, PageSize, PersonPath
+from infra.http.problems import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Problem,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    Unprocessable,
+)
+from infra.http.server import serve
+from infra.http.transactional import Router, Tx
+
+__all__ = [
+    "BadRequest",
+    "Caller",
+    "Conflict",
+    "Cursor",
+    "Forbidden",
+    "Identity",
+    "NotFound",
+    "Operator",
+    "Page",
+    "PageSize",
+    "PersonPath",
+    "Principal",
+    "Problem",
+    "Router",
+    "Seller",
+    "TooLarge",
+    "Tx",
+    "Unauthorized",
+    "Unavailable",
+    "Unprocessable",
+    "create_app",
+    "ops",
+    "owned_by",
+    "serve",
+]

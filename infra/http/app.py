@@ -1,0 +1,59 @@
+"""The application of one service."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from infra.http import health, problems
+from infra.http.identity import Identity
+from infra.http.observed import Observed
+from infra.http.openapi import completed
+from infra.http.transactional import Router
+from infra.storage import Database
+
+
+def create_app(
+    *,
+    service: str,
+    version: str,
+    database: Database,
+    identity: Identity,
+    readiness: health.Readiness,
+    routes: Router | None = None,
+    ops: Router | None = None,
+) -> FastAPI:
+    """Health, metrics and OpenAPI, the service's `routes`, and `ops`. Every error is a problem document."""
+    app = _Application(title=service, version=version, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.database = database
+    app.state.identity = identity
+    app.state.readiness = readiness
+    routers = [health.router, *(router for router in (routes, ops) if router is not None)]
+    for router in routers:
+        app.include_router(router)
+    every_route = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+
+    async def answer_http_error(request: Request, error: Exception) -> Response:
+        response = await problems.answer_http_error(request, error)
+        if response.status_code == 405:  # the framework names the methods of the first route that matches alone
+            path = request.scope["path"]
+            allowed = {
+                method for route in every_route if route.path_regex.match(path) for method in route.methods or ()
+            }
+            response.headers["Allow"] = ", ".join(sorted(allowed))
+        return response
+
+    app.add_exception_handler(problems.Problem, problems.answer_problem)
+    app.add_exception_handler(RequestValidationError, problems.answer_invalid)
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_middleware(Observed)
+    return app
+
+
+class _Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = completed(super().openapi())
+        return self.openapi_schema

@@ -1,0 +1,111 @@
+"""A request's body, never trusted: bounded, read in bounded time, JSON that PostgreSQL can keep."""
+
+import asyncio
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from infra.http.problems import BadRequest, Slow, TooLarge, Unprocessable, UnsupportedMediaType
+
+LARGEST = 64 * 1024
+SLOWEST_S = 10.0
+BIGINT = 2**63
+
+_JSON = re.compile(r"application/([\w.!#$&^-]+\+)?json", re.ASCII)
+
+
+class BoundedRequest(Request):
+    """A request whose body may be asked for safely, by the framework or by an endpoint."""
+
+    _raw: bytes | None = None
+    _parsed: Any = None
+
+    async def body(self) -> bytes:
+        """All of it. Raises `TooLarge` before reading more than 64 KiB, `Slow` after 10 s."""
+        if self._raw is None:
+            self._raw = await self._read()
+        return self._raw
+
+    async def json(self) -> Any:
+        """The JSON in it; None where it is empty.
+
+        Raises `UnsupportedMediaType`, `BadRequest` where it is not JSON, and `Unprocessable` where it holds
+        what could not be stored.
+        """
+        if self._parsed is None and await self.body():
+            media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if not _JSON.fullmatch(media_type):
+                raise UnsupportedMediaType
+            self._parsed = parse(await self.body())
+        return self._parsed
+
+    async def _read(self) -> bytes:
+        declared = self.headers.get("content-length", "0")
+        if declared == "0" and "transfer-encoding" not in self.headers:
+            return b""
+        if not declared.isdecimal() or len(declared) > 9 or int(declared) > LARGEST:
+            raise TooLarge(f"At most {LARGEST} bytes are taken.")
+        read = bytearray()
+        try:
+            async with asyncio.timeout(SLOWEST_S):
+                async for chunk in self.stream():
+                    read += chunk
+                    if len(read) > LARGEST:
+                        raise TooLarge(f"At most {LARGEST} bytes are taken.")
+        except TimeoutError as error:
+            raise Slow from error
+        except ClientDisconnect as error:
+            raise BadRequest("The body ended early.") from error
+        return bytes(read)
+
+
+def parse(raw: bytes) -> Any:
+    """RFC 8259 JSON, as strict as it is written, with integers that fit 64 bits and text without NUL."""
+    try:
+        text = raw.decode("utf-8")
+        value = _decoder.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("The body is not JSON.") from error
+    if "\\u" in text:
+        _refuse_unstorable_text(value)
+    return value
+
+
+def _refuse_unstorable_text(value: Any) -> None:
+    """Only an escape can bring in NUL or half a surrogate pair: neither is text to PostgreSQL."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if "\0" in item or any("\ud800" <= character <= "\udfff" for character in item):
+                raise Unprocessable("Text must not contain NUL or unpaired surrogates.")
+        elif isinstance(item, Mapping):
+            waiting.extend(item)
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or not -BIGINT <= int(digits) < BIGINT:
+        raise Unprocessable("An integer is out of range.")
+    return int(digits)
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise Unprocessable("A number is out of range.")
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_refuse)

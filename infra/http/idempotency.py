@@ -1,0 +1,85 @@
+"""The Idempotency-Key header: a POST asked again answers again, and acts once.
+
+After the IETF draft (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/): the same key
+with another request is 422, one still in flight 409. A problem is not kept: nothing was done, so it may be tried again.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Self
+
+from fastapi import Request, Response
+
+from infra.http.problems import BadRequest, Conflict, Unprocessable
+from infra.storage import Transaction, idempotency
+
+HEADER = "Idempotency-Key"
+PATTERN = r"^[!-~]{1,255}$"
+LONGEST_ROUTE = 512
+
+_KEY = re.compile(PATTERN, re.ASCII)
+
+
+class InvalidKey(BadRequest):
+    slug, title = "invalid-idempotency-key", "An Idempotency-Key is 1 to 255 visible ASCII characters"
+
+
+class KeyReused(Unprocessable):
+    slug, title = "idempotency-key-reused", "This Idempotency-Key belongs to another request"
+
+
+class KeyInFlight(Conflict):
+    slug, title = "idempotency-key-in-flight", "A request with this Idempotency-Key is being worked on"
+
+
+def key_of(request: Request) -> str | None:
+    """The request's key, if it has one. Raises `InvalidKey`."""
+    keys = request.headers.getlist(HEADER)
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise InvalidKey
+    return keys[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request that must act once: whose it is, where it goes, and what it says."""
+
+    caller: str
+    route: str
+    key: str
+    body_sha256: bytes
+
+    @classmethod
+    async def of(cls, request: Request, caller: str, key: str) -> Self:
+        route = f"{request.method} {request.scope['path']}"
+        if len(route) > LONGEST_ROUTE:  # an index entry has its limits
+            route = f"{request.method} sha256:{hashlib.sha256(route.encode()).hexdigest()}"
+        said = hashlib.sha256(await request.body())
+        said.update(request.scope["query_string"])
+        return cls(caller, route, key, said.digest())
+
+    async def answer(self, tx: Transaction, work: Callable[[], Awaitable[Response]]) -> Response:
+        """The answer kept under the key or, the first time, that of `work`, which is kept with its effect."""
+        if not await idempotency.try_lock(tx, self.caller, self.route, self.key):
+            raise KeyInFlight("Ask again in a moment.", headers={"Retry-After": "1"})
+        kept = await idempotency.recall(tx, self.caller, self.route, self.key)
+        if kept is None:
+            response = await work()
+            kept = idempotency.Kept(
+                body_sha256=self.body_sha256,
+                status=response.status_code,
+                content_type=response.headers.get("content-type", ""),
+                body=bytes(response.body),
+            )
+            await idempotency.keep(tx, self.caller, self.route, self.key, kept)
+            return response
+        if kept.body_sha256 != self.body_sha256:
+            raise KeyReused("Use a new key for a new request.")
+        headers = {"Idempotency-Replayed": "true"}
+        if kept.content_type:
+            headers["Content-Type"] = kept.content_type
+        return Response(kept.body, kept.status, headers)

@@ -1,0 +1,131 @@
+"""The public keys of the identity provider, by OpenID Connect discovery, kept while it is away."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+
+from infra.http.problems import Unavailable
+from infra.resilience import full_jitter
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
+
+REFETCH_AFTER_S = 10.0
+"""How often an unknown key id may send us to the provider: forged ones cost it nothing more."""
+FRESH_FOR_S = 300.0
+TIMEOUT_S = 3.0
+LARGEST_DOCUMENT = 256 * 1024
+
+
+class Keys:
+    """ES256 keys by id. Fetching goes on in the background and never raises."""
+
+    def __init__(self, issuer: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._issuer = issuer
+        self._clock = clock
+        self._keys: dict[str, EllipticCurvePublicKey] = {}
+        self._tried_at: float | None = None
+        self._fetching = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self.generation = 0
+        """Grows when the set of keys changes."""
+
+    async def start(self) -> None:
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+        self._keeping = asyncio.create_task(self._keep_fresh())
+
+    async def close(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeping
+        if self._session is not None:
+            await self._session.close()
+
+    async def find(self, kid: str) -> EllipticCurvePublicKey | None:
+        """The key with this id; None where the provider has no such key. Raises `Unavailable` without any key."""
+        if kid not in self._keys:
+            await self._look_again()
+        if not self._keys:
+            raise Unavailable("The identity provider has not been reached yet.", retry_after_s=2)
+        return self._keys.get(kid)
+
+    async def _look_again(self) -> None:
+        """Fetch once for all who wait, unless that was tried a moment ago."""
+        if not self._keys and self._tried_at is not None:
+            return  # the background is at it, and nobody's request should wait for that
+        async with self._fetching:
+            if self._tried_at is None or self._clock() - self._tried_at >= REFETCH_AFTER_S:
+                await self._try()
+
+    async def _keep_fresh(self) -> None:
+        failures = 0
+        while True:
+            async with self._fetching:
+                failures = 0 if await self._try() else failures + 1
+            if not failures:
+                pause = FRESH_FOR_S
+            else:
+                pause = REFETCH_AFTER_S if self._keys else 0.1 + full_jitter(failures, 0.2, 2.0)
+            await asyncio.sleep(pause)
+
+    async def _try(self) -> bool:
+        try:
+            keys = await self._fetch()
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("identity provider not reached", issuer=self._issuer, error=repr(error), keys=len(self._keys))
+            return False
+        finally:
+            self._tried_at = self._clock()
+        if keys.keys() != self._keys.keys():
+            self.generation += 1
+        self._keys = keys
+        return True
+
+    async def _fetch(self) -> dict[str, EllipticCurvePublicKey]:
+        discovery = await self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+        if discovery["issuer"] != self._issuer:
+            raise ValueError(f"the discovery document is of another issuer: {discovery['issuer']!r}")
+        keys = _usable((await self._get(discovery["jwks_uri"]))["keys"])
+        if not keys:
+            raise ValueError("the provider has no ES256 key")
+        return keys
+
+    async def _get(self, url: str) -> dict[str, Any]:
+        if self._session is None:
+            raise ConnectionError("not started")
+        async with self._session.get(url, allow_redirects=False) as response:
+            if response.status != 200:
+                raise ValueError(f"{url} answered {response.status}")
+            read = bytearray()
+            async for chunk in response.content.iter_any():
+                read += chunk
+                if len(read) > LARGEST_DOCUMENT:
+                    raise ValueError(f"{url} is too large")
+        document = json.loads(read)
+        if not isinstance(document, dict):
+            raise TypeError(f"{url} is no JSON object")
+        return document
+
+
+def _usable(published: list[dict[str, Any]]) -> dict[str, EllipticCurvePublicKey]:
+    """Those for verifying ES256; a provider may have others too."""
+    usable = {}
+    for each in published:
+        if each.get("kty") != "EC" or each.get("use", "sig") != "sig" or each.get("alg", "ES256") != "ES256":
+            continue
+        try:
+            key = jwt.PyJWK(each, algorithm="ES256").key
+        except jwt.PyJWTError:
+            continue
+        if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1) and "kid" in each:
+            usable[str(each["kid"])] = key
+    return usable

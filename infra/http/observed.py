@@ -1,0 +1,58 @@
+"""The outermost layer: every request is traced, measured, and answered, whatever happens inside."""
+
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from infra.http.problems import Problem, Unprocessable, answer
+from infra.telemetry import get_logger, metrics, trace
+
+log = get_logger(__name__)
+
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+
+
+class Observed:
+    """Pure ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = perf_counter(), 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        with trace(_traceparent(scope)):
+            try:
+                if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+                    await answer(Unprocessable("Text must not contain NUL."))(scope, receive, sending)
+                else:
+                    await self.app(scope, receive, sending)
+            except Exception:
+                log.exception("unforeseen", method=scope["method"], path=scope["path"])
+                if status:
+                    raise  # half an answer is out: the server must cut the connection
+                await answer(Problem())(scope, receive, sending)
+            finally:
+                _measure(scope, status, perf_counter() - started)
+
+
+def _traceparent(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            return str(value, "latin-1")
+    return None
+
+
+def _measure(scope: Scope, status: int, seconds: float) -> None:
+    method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+    route = getattr(scope.get("route"), "path", "")
+    metrics.http_request_duration.labels(method, route, status).observe(seconds)

@@ -1,0 +1,75 @@
+"""The OpenAPI document: what FastAPI knows, and the problems that every route can answer with."""
+
+from typing import Any
+
+from infra.http import idempotency, problems
+
+_ALWAYS = (problems.BadRequest, problems.NotFound, problems.MethodNotAllowed, problems.Unprocessable)
+_SECURED = (problems.Unauthorized, problems.Forbidden)
+_UNSAFE = (problems.Conflict,)
+_WITH_BODY = (problems.Slow, problems.TooLarge, problems.UnsupportedMediaType)
+
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem details",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+
+_IDEMPOTENCY_KEY = {
+    "name": idempotency.HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Asked again with the same key and body, the request answers the same and acts once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": idempotency.PATTERN},
+}
+
+
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """`document` with problems and Idempotency-Key on every operation, in place."""
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Problem"] = _PROBLEM
+    responses = components.setdefault("responses", {})
+    for path in document.get("paths", {}).values():
+        for method, operation in path.items():
+            if method == "post":
+                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+            for problem in _problems_of(method, operation):
+                name = f"{problem.__name__}Problem"
+                responses[name] = _response(problem)
+                operation["responses"][str(problem.status)] = {"$ref": f"#/components/responses/{name}"}
+    return document
+
+
+def _problems_of(method: str, operation: dict[str, Any]) -> list[type[problems.Problem]]:
+    unsafe = method not in {"get", "head"}
+    return [
+        *_ALWAYS,
+        *(_SECURED if "security" in operation else ()),
+        *(_UNSAFE if unsafe else ()),
+        *(_WITH_BODY if unsafe else ()),
+        problems.Unavailable,
+    ]
+
+
+def _response(problem: type[problems.Problem]) -> dict[str, Any]:
+    return {
+        "description": problem.title,
+        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }

@@ -1,0 +1,66 @@
+"""Lists in pages, and the parameters that routes share."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from fastapi import Path, Query
+from pydantic import BaseModel, BeforeValidator, WithJsonSchema
+from pydantic_core import to_json
+
+from contracts import PersonId
+from infra.http.body import parse
+from infra.http.problems import Problem
+
+T = TypeVar("T")
+
+LONGEST_CURSOR = 512
+
+PageSize = Annotated[int, Query(ge=1, le=100, description="items in a page")]
+"""Give it a default: `limit: PageSize = 20`."""
+
+PersonPath = Annotated[PersonId, Path()]
+"""A person's id in a path: the subject of their token."""
+
+
+def encode_cursor(position: object) -> str:
+    """An opaque cursor for a position in a list: a UUID, an integer, a text, or a tuple of these."""
+    return urlsafe_b64encode(to_json(position)).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: object) -> Any:
+    """The position as JSON holds it. Raises ValueError for what `encode_cursor` did not make."""
+    if cursor is None:
+        return None
+    try:
+        if not isinstance(cursor, str) or len(cursor) > LONGEST_CURSOR:
+            raise ValueError(cursor)
+        return parse(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
+    except (ValueError, Problem):
+        raise ValueError("not a cursor that was given out") from None
+
+
+Cursor = Annotated[
+    T | None,
+    Query(description="`next_cursor` of the page before"),
+    BeforeValidator(decode_cursor),
+    WithJsonSchema({"type": "string", "maxLength": LONGEST_CURSOR}),
+]
+"""Where to go on, by the type of the position: `cursor: Cursor[UUID] = None`. A bad one answers 422."""
+
+
+class Page(BaseModel, Generic[T]):
+    """Some of a list, and where the rest begins."""
+
+    items: list[T]
+    next_cursor: str | None = None
+    """Give it as `cursor` to get the next page; null at the end."""
+
+    @classmethod
+    def of(cls, found: Sequence[T], limit: int, *, key: Callable[[T], object]) -> Self:
+        """The first `limit` of `found`, in which one more says that there is a next page.
+
+        `key` gives an item's position, after which the next page begins.
+        """
+        items = list(found[:limit])
+        return cls(items=items, next_cursor=encode_cursor(key(items[-1])) if len(found) > limit else None)

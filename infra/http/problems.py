@@ -1,0 +1,129 @@
+"""Errors as clients read them: problem details, RFC 9457 (https://www.rfc-editor.org/rfc/rfc9457)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import ClassVar
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 20
+LONGEST_POINTER = 200
+
+
+class Problem(Exception):
+    """An answer that refuses. A subclass says which: `status`, `slug` (for programs), `title` (for people).
+
+    `detail` says what is the matter this time and what to do; `members` are further JSON members.
+    """
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Something went wrong here"
+
+    def __init__(self, detail: str = "", *, headers: Mapping[str, str] | None = None, **members: object) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = members
+
+
+class BadRequest(Problem):
+    status, slug, title = 400, "bad-request", "The request cannot be understood"
+
+
+class Unauthorized(Problem):
+    status, slug, title = 401, "unauthorized", "A valid bearer token is needed"
+
+    def __init__(self, detail: str = "", **members: object) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"}, **members)
+
+
+class Forbidden(Problem):
+    status, slug, title = 403, "forbidden", "The token lacks a role"
+
+
+class NotFound(Problem):
+    status, slug, title = 404, "not-found", "There is no such thing here"
+
+
+class MethodNotAllowed(Problem):
+    status, slug, title = 405, "method-not-allowed", "This cannot be done here"
+
+
+class Slow(Problem):
+    status, slug, title = 408, "slow-body", "The body did not arrive in time"
+
+
+class Conflict(Problem):
+    status, slug, title = 409, "conflict", "The current state forbids this"
+
+
+class TooLarge(Problem):
+    status, slug, title = 413, "too-large", "The body is too large"
+
+
+class UnsupportedMediaType(Problem):
+    status, slug, title = 415, "unsupported-media-type", "The body must be application/json"
+
+
+class Unprocessable(Problem):
+    status, slug, title = 422, "unprocessable", "The request has invalid values"
+
+
+class Unavailable(Problem):
+    """Answered where we are the reason; asking again later is safe for reads and for keyed POSTs."""
+
+    status, slug, title = 503, "unavailable", "Not available right now"
+
+    def __init__(self, detail: str = "", *, retry_after_s: int = 1, **members: object) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_s)}, **members)
+
+
+def answer(problem: Problem) -> Response:
+    """The problem as a response."""
+    document: dict[str, object] = {
+        "type": f"urn:problem:marketplace:{problem.slug}",
+        "title": problem.title,
+        "status": problem.status,
+    }
+    if problem.detail:
+        document["detail"] = problem.detail
+    body = to_json({**problem.members, **document}, fallback=str)
+    return Response(body, problem.status, problem.headers, MEDIA_TYPE)
+
+
+async def answer_problem(_: Request, error: Exception) -> Response:
+    """A `Problem` that was raised."""
+    if not isinstance(error, Problem):
+        raise error
+    return answer(error)
+
+
+async def answer_invalid(_: Request, error: Exception) -> Response:
+    """What pydantic found, each with a JSON pointer into path, query, header or body."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = [{"pointer": _pointer(found["loc"]), "detail": found["msg"]} for found in error.errors()[:MOST_ERRORS]]
+    return answer(Unprocessable("See `errors`.", errors=errors))
+
+
+async def answer_http_error(_: Request, error: Exception) -> Response:
+    """What the framework itself refuses: unknown routes, methods."""
+    if not isinstance(error, HTTPException):
+        raise error
+    for kind in (BadRequest, NotFound, MethodNotAllowed):
+        if kind.status == error.status_code:
+            return answer(kind(headers=error.headers))
+    problem = Problem(headers=error.headers)
+    title = HTTPStatus(error.status_code).phrase
+    document = {"type": "about:blank", "title": title, "status": error.status_code}
+    return Response(to_json(document), error.status_code, problem.headers, MEDIA_TYPE)
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in location]
+    return ("/" + "/".join(parts))[:LONGEST_POINTER]

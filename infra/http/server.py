@@ -1,0 +1,83 @@
+"""Serve an application on two ports: one that replicas share, one of this process alone."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+GRACE_S = 5
+BACKLOG = 1024
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, and leaves signals to the process that it is part of."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> AsyncIterator[None]:
+    """Listen while the block runs; then finish what is under way, for at most 5 s.
+
+    Replicas share `http_port` (SO_REUSEPORT: the kernel spreads connections); `ops_port` is this process's own.
+    Raises OSError where a port is taken.
+    """
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    shared = _bound(host, http_port, shared=True)
+    try:
+        own = _bound(host, ops_port, shared=False)
+    except OSError:
+        shared.close()
+        raise
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[shared, own]))
+    listening = asyncio.create_task(server.listening.wait())
+    try:
+        await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
+        if serving.done():
+            serving.result()
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait({serving}, timeout=GRACE_S + 1)
+        serving.cancel()
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    bound.setblocking(False)
+    return bound

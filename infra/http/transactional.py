@@ -1,0 +1,137 @@
+"""One request, one transaction: committed before the answer is sent, rolled back with any error."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+
+from infra.http import idempotency
+from infra.http.body import BoundedRequest
+from infra.http.callers import Bearer
+from infra.http.problems import Conflict, Problem, Unavailable
+from infra.storage import Database, Transaction, is_conflict, is_unavailable
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
+
+ATTEMPTS = 3
+"""How often work that lost to another transaction is done."""
+
+_SCOPE = "marketplace.unit-of-work"
+
+Work = Callable[[Request], Awaitable[Response]]
+
+
+class ConcurrentChange(Conflict):
+    slug, title = "concurrent-change", "Another request changed the same thing at the same time"
+
+
+class UnitOfWork:
+    """The transaction of a request, opened when it is first asked for."""
+
+    def __init__(self, database: Database, stack: AsyncExitStack) -> None:
+        self._database = database
+        self._stack = stack
+        self._tx: Transaction | None = None
+
+    async def transaction(self) -> Transaction:
+        if self._tx is None:
+            self._tx = await self._stack.enter_async_context(self._database.transaction())
+        return self._tx
+
+
+async def _transaction(request: Request) -> Transaction:
+    unit: UnitOfWork = request.scope[_SCOPE]
+    return await unit.transaction()
+
+
+Tx = Annotated[Transaction, Depends(_transaction)]
+"""The request's transaction. Reading counts too: an endpoint needs no other."""
+
+
+class TransactionalRoute(APIRoute):
+    """A route whose endpoint runs in a transaction and, if it is a POST, once per Idempotency-Key.
+
+    An answer that the endpoint returns commits, whatever its status; a problem that it raises rolls back.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        _refuse_unbounded_integers(self)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint = super().get_route_handler()
+        bearers = [each.call for each in _tree(self.dependant) if isinstance(each.call, Bearer)]
+        has_body, is_post = self.body_field is not None, "POST" in (self.methods or ())
+
+        async def handle(received: Request) -> Response:
+            request = BoundedRequest(received.scope, received.receive)
+            if has_body:
+                await request.json()
+            key = idempotency.key_of(request) if is_post else None
+            if key is None:
+                return await _committed(request, endpoint)
+            caller = ""
+            for bearer in bearers:
+                caller = (await bearer(request)).subject
+            claim = await idempotency.Claim.of(request, caller, key)
+
+            async def once(request: Request) -> Response:
+                return await claim.answer(await _transaction(request), lambda: endpoint(request))
+
+            return await _committed(request, once)
+
+        return handle
+
+
+class Router(APIRouter):
+    """A service's routes, wired by `create_app`; each runs in a transaction."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(route_class=TransactionalRoute, redirect_slashes=False, **options)
+
+
+async def _committed(request: Request, work: Work) -> Response:
+    """Do `work` and commit. Raises `Unavailable` where the database is away: nothing was answered yet."""
+    for _ in range(ATTEMPTS):
+        try:
+            async with AsyncExitStack() as stack:
+                request.scope[_SCOPE] = UnitOfWork(request.app.state.database, stack)
+                return await work(request)
+        except Problem:
+            raise
+        except Exception as error:
+            if is_unavailable(error):
+                log.warning("database away", error=repr(error))
+                raise Unavailable from error
+            if not is_conflict(error):
+                raise
+            lost_to = error
+    raise ConcurrentChange("Look at what it is now, and ask again.") from lost_to
+
+
+def _tree(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for each in dependant.dependencies:
+        yield from _tree(each)
+
+
+def _refuse_unbounded_integers(route: APIRoute) -> None:
+    """An integer in a URL needs bounds, or PostgreSQL meets one that it cannot hold. Raises TypeError."""
+    for each in _tree(route.dependant):
+        for field in [*each.path_params, *each.query_params]:
+            annotated: Any = Annotated[field.field_info.annotation, field.field_info]
+            schema = TypeAdapter[Any](annotated).json_schema()
+            for choice in [schema, *schema.get("anyOf", [])]:
+                if choice.get("type") == "integer" and not _is_bounded(choice):
+                    raise TypeError(f"{route.path}: bound the integer {field.name!r} with ge= and le=")
+
+
+def _is_bounded(schema: dict[str, Any]) -> bool:
+    return not schema.keys().isdisjoint({"minimum", "exclusiveMinimum"}) and not schema.keys().isdisjoint(
+        {"maximum", "exclusiveMaximum"}
+    )

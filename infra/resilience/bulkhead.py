@@ -1,0 +1,39 @@
+"""A bound on how much of us one callee can hold."""
+
+import asyncio
+from types import TracebackType
+
+from infra.resilience.errors import BulkheadFull
+from infra.telemetry import metrics
+
+
+class Bulkhead:
+    """At most `limit` calls at once: `async with bulkhead:`.
+
+    Others wait for `max_wait_s`, in order, then `BulkheadFull` is raised.
+    """
+
+    def __init__(self, name: str, limit: int, *, max_wait_s: float = 1.0) -> None:
+        self._name = name
+        self._max_wait_s = max_wait_s
+        self._places = asyncio.Semaphore(limit)
+        self._in_use = metrics.bulkhead_in_use.labels(name)
+        self._refused = metrics.bulkhead_refused_total.labels(name)
+
+    async def __aenter__(self) -> None:
+        try:
+            if self._places.locked():
+                async with asyncio.timeout(self._max_wait_s):
+                    await self._places.acquire()
+            else:
+                await self._places.acquire()
+        except TimeoutError:
+            self._refused.inc()
+            raise BulkheadFull(f"{self._name}: every place was taken for {self._max_wait_s} s") from None
+        self._in_use.inc()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._in_use.dec()
+        self._places.release()

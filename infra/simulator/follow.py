@@ -1,0 +1,89 @@
+"""After the doors close: what became of every order, found out cheaply.
+
+A round lists the orders of those customers who still wait for one; journals are read once, at the end.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from infra.simulator.checkouts import check_out
+from infra.simulator.client import Meter, in_turns
+from infra.simulator.orders import Order
+from infra.simulator.shop import Person, Shop
+
+ROUND_S = 1.0
+JOURNALS_AT_MOST_S = 60.0
+
+
+def observers(shop: Shop) -> dict[str, Person]:
+    """The customers once more, by id, for questions that are ours and not to be measured as theirs."""
+    unmeasured = Meter()
+    return {each.id: Person(each.id, each.client.metered_by(unmeasured)) for each in shop.customers}
+
+
+async def follow(
+    shop: Shop, people: dict[str, Person], shopping: Collection[object], progress: Callable[[str], None]
+) -> None:
+    """Returns when nobody is shopping any more, every checkout is answered and every accepted order is over.
+
+    Bound it by a timeout. While people are shopping, they ask again for their own checkouts.
+    """
+    said = ""
+    while shopping or shop.book.unanswered or shop.book.pending():
+        began = time.monotonic()
+        if not shopping:
+            await _ask_again(shop, people)
+        pending = shop.book.pending()
+        word = f"waiting for {len(pending)} orders and {len(shopping)} shoppers"
+        if word != said:
+            progress(word)
+            said = word
+        owners = {order.customer for order in pending}
+        await in_turns(lambda owner: _look(shop, people[owner]), sorted(owners))
+        await asyncio.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
+
+
+async def read_journals(shop: Shop, people: dict[str, Person], orders: Iterable[Order]) -> None:
+    """Learns what ever happened to these orders; those that cannot be read in time keep what was seen."""
+
+    async def read(order: Order) -> None:
+        url = f"{shop.at.checkout}/orders/{order.id}/journal"
+        answer = await people[order.customer].client.ask("GET", url, what="journal", expected=(404,))
+        if answer.ok:
+            order.saw_journal(answer.body["entries"])
+
+    try:
+        async with asyncio.timeout(JOURNALS_AT_MOST_S):
+            await in_turns(read, orders)
+    except TimeoutError:
+        pass
+
+
+async def _ask_again(shop: Shop, people: dict[str, Person]) -> None:
+    """Asks once more for every checkout whose answer was lost, under its key."""
+
+    async def resolve(key: str) -> None:
+        person = people[shop.book.unanswered[key].customer]
+        await check_out(person, shop.at.cart, shop.book, key, intended=time.monotonic(), patience_s=0)
+
+    await in_turns(resolve, list(shop.book.unanswered))
+
+
+async def _look(shop: Shop, person: Person) -> None:
+    """Pages through a customer's orders until all that were pending are seen."""
+    pending = {order.id for order in shop.book.pending() if order.customer == person.id}
+    query = {"limit": "100"}
+    while pending:
+        answer = await person.client.ask("GET", f"{shop.at.checkout}/orders", what="orders", query=query)
+        if not answer.ok:
+            return
+        for item in answer.body.get("items", []):
+            order = shop.book.orders.get(str(item["order_id"]))
+            if order is not None:
+                order.saw_status(str(item["status"]))
+                pending.discard(order.id)
+        cursor = answer.body.get("next_cursor")
+        if cursor is None:
+            return
+        query["cursor"] = str(cursor)

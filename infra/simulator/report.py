@@ -1,0 +1,95 @@
+"""What a run came to."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.table import Table
+
+from infra.simulator.client import Latencies, Meter
+from infra.simulator.orders import Order, OrderBook
+
+EVENT_COUNTS = ("published", "handled", "retried", "dead")
+_MOST_COMPLAINTS = 100
+
+
+@dataclass(frozen=True)
+class Report:
+    """`as_dict` is what is written for machines, `table` for people; `hanging` says what is not over yet."""
+
+    orders: dict[str, int]
+    http: dict[str, float | None]
+    accepted_to_confirmed: dict[str, float | None]
+    events: dict[str, int]
+    duration_s: float
+    seed: int
+    hanging: list[str] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    """HTTP errors by what was asked and how it was answered."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The machine-readable report."""
+        return {
+            "orders": self.orders,
+            "http": self.http,
+            "latency_ms": {"accepted_to_confirmed": self.accepted_to_confirmed},
+            "events": self.events,
+            "duration_s": self.duration_s,
+            "seed": self.seed,
+        }
+
+    def table(self) -> Table:
+        """The report for a terminal."""
+        table = Table("what", "figure", title=f"{self.duration_s:g} s of shopping (seed {self.seed})")
+        table.columns[1].justify = "right"
+        latency = {f"accepted to confirmed {name}": ms for name, ms in self.accepted_to_confirmed.items()}
+        for title, figures in (
+            ("orders", self.orders),
+            ("http", self.http),
+            ("latency, ms", latency),
+            ("events", self.events),
+        ):
+            for name, figure in figures.items():
+                table.add_row(f"{title}: {name}", "-" if figure is None else f"{figure:,}")
+            table.add_section()
+        for error, count in self.errors.most_common(10):
+            table.add_row(f"http error: {error}", f"{count:,}")
+        return table
+
+
+def count_orders(orders: Iterable[Order]) -> dict[str, int]:
+    """Accepted orders, those that ever were confirmed, cancelled, delivered, and those that are not over."""
+    known = list(orders)
+    counts = {"accepted": len(known)}
+    for state in ("confirmed", "cancelled", "delivered"):
+        counts[state] = sum(state in order.reached for order in known)
+    counts["pending"] = sum(not order.over for order in known)
+    return counts
+
+
+def make_report(book: OrderBook, meter: Meter, events: dict[str, int], *, duration_s: float, seed: int) -> Report:
+    """Adds it all up."""
+    confirmed = Latencies()
+    for order in book.orders.values():
+        if order.confirmed_at is not None:
+            confirmed.record(order.confirmed_at - order.asked_at)
+    hanging = [order.complaint() for order in book.pending()]
+    hanging += [f"a checkout of customer {each.customer} was never answered" for each in book.unanswered.values()]
+    if len(hanging) > _MOST_COMPLAINTS:
+        hanging[_MOST_COMPLAINTS:] = [f"... and {len(hanging) - _MOST_COMPLAINTS} more"]
+    return Report(
+        orders=count_orders(book.orders.values()),
+        http={
+            "requests": meter.requests,
+            "errors": meter.errors.total(),
+            "p50_ms": meter.latencies.ms(50),
+            "p99_ms": meter.latencies.ms(99),
+        },
+        accepted_to_confirmed={f"p{percentile}": confirmed.ms(percentile) for percentile in (50, 95, 99)},
+        events=events,
+        duration_s=duration_s,
+        seed=seed,
+        hanging=hanging,
+        errors=meter.errors,
+    )

@@ -1,0 +1,96 @@
+"""One run: open the shop, let people in as they come, close, wait for their orders, and report."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from infra.simulator.client import Meter, open_http
+from infra.simulator.events import count_events, settled_count
+from infra.simulator.follow import follow, observers, read_journals
+from infra.simulator.orders import OrderBook
+from infra.simulator.report import EVENT_COUNTS, Report, make_report
+from infra.simulator.script import script_of
+from infra.simulator.session import Session
+from infra.simulator.setup import open_shop
+from infra.simulator.shop import Shop
+from infra.simulator.traffic import Endpoints, Traffic, arrivals
+
+SESSIONS_AT_ONCE = 5000
+"""Beyond that, shoppers are turned away and counted as errors: memory stays bounded however slow the shop is."""
+PROGRESS_EVERY_S = 5.0
+
+
+async def run_traffic(endpoints: Endpoints, traffic: Traffic, progress: Callable[[str], None]) -> Report:
+    """Shops as told and returns what it came to; services that fail meanwhile are reported, not raised.
+
+    Takes the traffic's duration and drain, and up to two minutes besides, for opening and counting.
+
+    Raises:
+        SetUpFailed: the shop could not even be opened.
+    """
+    meter = Meter()
+    async with open_http() as http:
+        with OrderBook(traffic.record) as book:
+            shop = await open_shop(http, endpoints, traffic, meter=meter, book=book, progress=progress)
+            before = await count_events(shop.operator.client, endpoints.ops)
+            sessions = await _let_in(shop, traffic, meter, progress)
+            await _drain(shop, traffic, sessions, progress)
+            after = await settled_count(shop.operator.client, endpoints.ops)
+            events = {name: after[name] - before[name] for name in EVENT_COUNTS}
+            return make_report(book, meter, events, duration_s=traffic.duration_s, seed=traffic.seed)
+
+
+async def _let_in(
+    shop: Shop, traffic: Traffic, meter: Meter, progress: Callable[[str], None]
+) -> set[asyncio.Task[None]]:
+    """Starts every session at its time; returns those still going on when the doors close."""
+    progress(f"shopping for {traffic.duration_s:g} s, {traffic.rate:g} shoppers/s")
+    sessions: set[asyncio.Task[None]] = set()
+    opened = time.monotonic()
+    next_word = PROGRESS_EVERY_S
+    for number, at in enumerate(arrivals(traffic.rate, traffic.duration_s, traffic.seed)):
+        await asyncio.sleep(opened + at - time.monotonic())
+        if at >= next_word:
+            progress(f"{next_word:.0f} s: {_so_far(number, shop, meter)}")
+            next_word += PROGRESS_EVERY_S
+        if len(sessions) >= SESSIONS_AT_ONCE:
+            meter.requests += 1
+            meter.errors["turned away: too many sessions at once"] += 1
+            continue
+        script = script_of(traffic.seed, number, traffic.profile, shop.popularity)
+        session = asyncio.create_task(_attend(Session(shop, number).act(script, opened + at), meter))
+        sessions.add(session)
+        session.add_done_callback(sessions.discard)
+    await asyncio.sleep(opened + traffic.duration_s - time.monotonic())
+    return sessions
+
+
+async def _attend(session: Coroutine[Any, Any, None], meter: Meter) -> None:
+    """One session's surprise (such as an answer without the promised member) is an error, and its own affair."""
+    try:
+        await session
+    except Exception as error:  # noqa: BLE001 - traffic goes on whatever a shop answers
+        meter.errors[f"session: {error!r}"[:200]] += 1
+
+
+async def _drain(
+    shop: Shop, traffic: Traffic, sessions: set[asyncio.Task[None]], progress: Callable[[str], None]
+) -> None:
+    """Lets the last sessions finish, then waits for every accepted order, within `drain_s` altogether."""
+    people = observers(shop)
+    try:
+        async with asyncio.timeout(traffic.drain_s):
+            await follow(shop, people, sessions, progress)
+    except TimeoutError:
+        progress(f"giving up on {len(shop.book.pending())} orders after {traffic.drain_s:g} s")
+    for session in sessions:
+        session.cancel()
+    await asyncio.gather(*sessions, return_exceptions=True)
+    progress("reading the orders' journals")
+    await read_journals(shop, people, list(shop.book.orders.values()))
+
+
+def _so_far(arrived: int, shop: Shop, meter: Meter) -> str:
+    accepted, errors = len(shop.book.orders), meter.errors.total()
+    return f"{arrived:,} shoppers came, {accepted:,} orders accepted, {errors:,} HTTP errors"

@@ -1,0 +1,165 @@
+"""What a session does, decided before it begins: a list of steps that follows from seed and session number alone.
+
+So two runs with one seed ask for the same things, however fast the marketplace answers.
+"""
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+from infra.simulator.popularity import Popularity
+from infra.simulator.traffic import Profile
+
+CATEGORIES = ("kitchen", "garden", "office", "travel")
+Kind = Literal["browse", "abandon", "buy", "sell"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """`after_s`: how long the person thinks first."""
+
+    after_s: float
+
+
+@dataclass(frozen=True)
+class Browse(Step):
+    """Lists products, following the cursor for some pages."""
+
+    category: str | None
+    search: str | None
+    pages: int
+
+
+@dataclass(frozen=True)
+class Look(Step):
+    """Opens a product; products are named by their place on the simulator's shelf."""
+
+    place: int
+
+
+@dataclass(frozen=True)
+class Put(Step):
+    """Puts so many units into the cart, besides those of an order that is not confirmed yet."""
+
+    place: int
+    quantity: int
+
+
+@dataclass(frozen=True)
+class Remove(Step):
+    """Takes a product out of the cart."""
+
+    place: int
+
+
+@dataclass(frozen=True)
+class ViewCart(Step):
+    pass
+
+
+@dataclass(frozen=True)
+class CheckOut(Step):
+    pass
+
+
+@dataclass(frozen=True)
+class LookAtOrder(Step):
+    pass
+
+
+@dataclass(frozen=True)
+class Cancel(Step):
+    """Cancels the order just placed, or, `once_confirmed`, as soon as it is."""
+
+    once_confirmed: bool
+
+
+@dataclass(frozen=True)
+class ChangePrice(Step):
+    place: int
+    factor: float
+
+
+@dataclass(frozen=True)
+class Restock(Step):
+    place: int
+    quantity: int
+
+
+@dataclass(frozen=True)
+class Replace(Step):
+    """Discontinues a product and lists another in its place."""
+
+    place: int
+
+
+@dataclass(frozen=True)
+class Script:
+    kind: Kind
+    steps: tuple[Step, ...]
+
+
+_KINDS: dict[Profile, dict[Kind, float]] = {
+    "mixed": {"browse": 0.35, "abandon": 0.14, "buy": 0.48, "sell": 0.03},
+    "buyers": {"browse": 0.12, "abandon": 0.06, "buy": 0.80, "sell": 0.02},
+}
+
+
+def script_of(seed: int, number: int, profile: Profile, popularity: Popularity) -> Script:
+    """The script of the session with this number."""
+    chance = random.Random(f"{seed}:session:{number}")  # noqa: S311 - repeatable on purpose
+    kinds = _KINDS[profile]
+    [kind] = chance.choices(list(kinds), list(kinds.values()))
+    if kind == "sell":
+        return Script(kind, _selling(chance, popularity))
+    steps = _browsing(chance, popularity)
+    if kind != "browse":
+        steps += _filling(chance, popularity)
+    if kind == "buy":
+        steps += [ViewCart(_think(chance)), CheckOut(_think(chance)), *_afterwards(chance)]
+    return Script(kind, tuple(steps))
+
+
+def _think(chance: random.Random, mean_s: float = 0.15) -> float:
+    return min(chance.expovariate(1 / mean_s), 1.0)
+
+
+def _browsing(chance: random.Random, popularity: Popularity) -> list[Step]:
+    category = chance.choice([None, *CATEGORIES])
+    search = chance.choice([None, None, "lamp", "chair"])
+    steps: list[Step] = [Browse(0.0, category, search, chance.choice([1, 1, 1, 2]))]
+    steps += [Look(_think(chance), popularity.draw(chance)) for _ in range(chance.randint(1, 3))]
+    return steps
+
+
+def _filling(chance: random.Random, popularity: Popularity) -> list[Step]:
+    places = popularity.draw_distinct(chance, chance.choice([1, 1, 1, 2, 2, 3]))
+    steps: list[Step] = [ViewCart(_think(chance))]
+    steps += [Put(_think(chance), place, chance.choice([1, 1, 1, 2, 3])) for place in places]
+    if len(places) > 1 and chance.random() < 0.15:
+        steps.append(Remove(_think(chance), places[-1]))
+    return steps
+
+
+def _afterwards(chance: random.Random) -> list[Step]:
+    look = LookAtOrder(_think(chance, 0.5))
+    fate = chance.random()
+    if fate < 0.03:  # regretted at once, mostly before it is confirmed
+        return [Cancel(0.0, once_confirmed=False), look]
+    if fate < 0.06:
+        return [look, Cancel(_think(chance, 0.3), once_confirmed=False)]
+    if fate < 0.09:  # confirmed, and mostly not yet dispatched
+        return [Cancel(0.1, once_confirmed=True), look]
+    if fate < 0.11:  # so late that it may be refused
+        return [look, Cancel(chance.uniform(1.0, 3.0), once_confirmed=False)]
+    return [look]
+
+
+def _selling(chance: random.Random, popularity: Popularity) -> tuple[Step, ...]:
+    place = popularity.draw(chance)
+    what = chance.random()
+    if what < 0.45:
+        return (ChangePrice(0.0, place, chance.uniform(0.8, 1.25)),)
+    if what < 0.9:
+        return (Restock(0.0, place, chance.randint(5, 50)),)
+    return (Replace(0.0, place),)

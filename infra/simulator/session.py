@@ -1,0 +1,194 @@
+"""Acts out a script. A step that fails ends the session; nobody shops on in a broken shop."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from infra.simulator.checkouts import check_out
+from infra.simulator.client import Answer
+from infra.simulator.script import (
+    Browse,
+    Cancel,
+    ChangePrice,
+    CheckOut,
+    Look,
+    LookAtOrder,
+    Put,
+    Remove,
+    Replace,
+    Restock,
+    Script,
+    Step,
+    ViewCart,
+)
+from infra.simulator.setup import new_product
+from infra.simulator.shop import Person, Shop
+
+SESSION_AT_MOST_S = 60.0
+CHECKOUT_PATIENCE_S = 40.0
+CONFIRMED_WITHIN_S = 5.0
+_UNCONFIRMED = frozenset({"", "placed", "paying"})
+
+
+class SessionEndedError(Exception):
+    """A step did not work out, or there was nothing left to do."""
+
+
+class Session:
+    """One person's visit."""
+
+    def __init__(self, shop: Shop, number: int) -> None:
+        self._shop = shop
+        self._number = number
+        self._customer: Person = shop.customers[number % len(shop.customers)]
+        self._order_id: str | None = None
+        self._in_checkout: dict[str, int] = {}
+        """Units by product that an earlier, unconfirmed order of this customer still holds in the cart."""
+
+    async def act(self, script: Script, arrival: float) -> None:
+        """Plays the script through; `arrival` (monotonic) is when the person meant to come."""
+        intended = arrival
+        try:
+            async with asyncio.timeout(SESSION_AT_MOST_S):
+                for count, step in enumerate(script.steps):
+                    intended += step.after_s
+                    await asyncio.sleep(intended - time.monotonic())
+                    await self._do(step, intended, f"{self._shop.run}-{self._number}-{count}")
+                    intended = time.monotonic()
+        except (SessionEndedError, TimeoutError):
+            pass
+
+    async def _do(self, step: Step, intended: float, key: str) -> None:
+        match step:
+            case Browse():
+                await self._browse(step, intended)
+            case Look(place=place):
+                product = self._shop.shelf[place]
+                url = f"{self._shop.at.catalog}/products/{product.id}"
+                await self._customer_asks("GET", url, "product", intended)
+            case Put(place=place, quantity=quantity):
+                ordered = self._in_checkout.get(self._shop.shelf[place].id, 0)
+                what = {"quantity": ordered + quantity}
+                url = self._item(place)
+                await self._customer_asks("PUT", url, "cart item", intended, what, expected=(404, 409))
+            case Remove(place=place):
+                await self._customer_asks("DELETE", self._item(place), "cart item", intended, expected=(404, 409))
+            case ViewCart():
+                answer = await self._customer_asks("GET", self._cart, "cart", intended)
+                self._in_checkout = {str(line["product_id"]): int(line["in_checkout"]) for line in answer.body["lines"]}
+            case CheckOut():
+                await self._check_out(intended, key)
+            case LookAtOrder():
+                await self._status(intended)
+            case Cancel(once_confirmed=once_confirmed):
+                await self._cancel(once_confirmed, intended, key)
+            case ChangePrice(place=place, factor=factor):
+                amount = max(round(self._shop.shelf[place].price * factor), 1)
+                await self._sell(place, "price", {"price": {"amount": amount, "currency": "EUR"}}, intended, key)
+            case Restock(place=place, quantity=quantity):
+                await self._sell(place, "restock", {"quantity": quantity}, intended, key)
+            case Replace(place=place):
+                await self._replace(place, intended, key)
+            case _:
+                raise TypeError(f"nobody knows how to act {step}")
+
+    @property
+    def _cart(self) -> str:
+        return f"{self._shop.at.cart}/carts/{self._customer.id}"
+
+    def _item(self, place: int) -> str:
+        return f"{self._cart}/items/{self._shop.shelf[place].id}"
+
+    async def _customer_asks(
+        self,
+        method: str,
+        url: str,
+        what: str,
+        intended: float,
+        json: Mapping[str, object] | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        key: str | None = None,
+        expected: tuple[int, ...] = (),
+    ) -> Answer:
+        answer = await self._customer.client.ask(
+            method, url, what=what, json=json, query=query, key=key, expected=expected, intended=intended
+        )
+        if not answer.ok and answer.status not in expected:
+            raise SessionEndedError
+        return answer
+
+    async def _browse(self, step: Browse, intended: float) -> None:
+        query = {"limit": "20"}
+        if step.category is not None:
+            query["category"] = step.category
+        if step.search is not None:
+            query["search"] = step.search
+        url = f"{self._shop.at.catalog}/products"
+        for _ in range(step.pages):
+            answer = await self._customer_asks("GET", url, "products", intended, query=query)
+            cursor = answer.body.get("next_cursor")
+            if cursor is None:
+                return
+            query["cursor"] = str(cursor)
+            intended = time.monotonic()
+
+    async def _check_out(self, intended: float, key: str) -> None:
+        wall_clock = time.time() + (intended - time.monotonic())
+        self._shop.book.ask(key, self._customer.id, wall_clock)
+        self._order_id = await check_out(
+            self._customer,
+            self._shop.at.cart,
+            self._shop.book,
+            key,
+            intended=intended,
+            patience_s=CHECKOUT_PATIENCE_S,
+        )
+        if self._order_id is None:
+            raise SessionEndedError
+
+    async def _status(self, intended: float) -> str:
+        """The order's status; "" while checkout has not heard of it."""
+        url = f"{self._shop.at.checkout}/orders/{self._order_id}"
+        answer = await self._customer_asks("GET", url, "order", intended, expected=(404,))
+        return str(answer.body["status"]) if answer.ok else ""
+
+    async def _cancel(self, once_confirmed: bool, intended: float, key: str) -> None:
+        not_yet = _UNCONFIRMED if once_confirmed else frozenset({""})
+        patience = time.monotonic() + CONFIRMED_WITHIN_S
+        while await self._status(intended) in not_yet:
+            if time.monotonic() > patience:
+                raise SessionEndedError
+            intended = time.monotonic() + 0.2
+            await asyncio.sleep(0.2)
+        url = f"{self._shop.at.checkout}/orders/{self._order_id}/cancel"
+        now = time.monotonic()
+        await self._customer_asks("POST", url, "cancel", now, {}, key=key, expected=(404, 409))
+
+    async def _sell(self, place: int, what: str, json: Mapping[str, object], intended: float, key: str) -> Answer:
+        product = self._shop.shelf[place]
+        answer = await self._shop.seller.client.ask(
+            "POST",
+            f"{self._shop.at.catalog}/products/{product.id}/{what}",
+            what=what,
+            json=json,
+            key=key,
+            expected=(409,),
+            intended=intended,
+        )
+        if not answer.ok:
+            raise SessionEndedError
+        return answer
+
+    async def _replace(self, place: int, intended: float, key: str) -> None:
+        await self._sell(place, "discontinue", {}, intended, key)
+        old = self._shop.shelf[place]
+        answer = await self._shop.seller.client.ask(
+            "POST",
+            f"{self._shop.at.catalog}/products",
+            what="products",
+            json=new_product(old.name, old.category, old.price),
+            key=f"{key}-new",
+        )
+        if answer.ok:
+            old.id = str(answer.body["product_id"])

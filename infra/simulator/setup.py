@@ -1,0 +1,153 @@
+"""Before the doors open: products on the shelf, customers with an account, and a cart that knows what is sold."""
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from infra.simulator.client import Answer, Client, Issuer, Meter, in_turns
+from infra.simulator.orders import OrderBook
+from infra.simulator.popularity import Popularity
+from infra.simulator.script import CATEGORIES
+from infra.simulator.shop import Person, Product, Shop
+from infra.simulator.traffic import Endpoints, Traffic
+
+PLACES = 40
+AMPLE, SCARCE = 100_000, 12
+SCARCE_PLACES = frozenset({7, 15, 23, 31})
+"""In the middle of the ranking: sold out within a short run, but not at once."""
+PATIENCE_S = 30.0
+_NOUNS = ("lamp", "chair", "kettle", "rucksack", "trowel", "notebook", "blanket", "clock")
+_WOODS = ("oak", "ash", "birch", "walnut", "elm")
+
+
+class SetUpFailed(Exception):
+    """The shop could not be opened; the message says which request did not succeed, and how it was answered."""
+
+
+def new_product(name: str, category: str, price: int, on_hand: int = AMPLE) -> dict[str, Any]:
+    """The body that lists a product."""
+    return {
+        "name": name,
+        "category": category,
+        "price": {"amount": price, "currency": "EUR"},
+        "on_hand": on_hand,
+        "low_stock_threshold": 5,
+    }
+
+
+async def open_shop(
+    http: aiohttp.ClientSession,
+    at: Endpoints,
+    traffic: Traffic,
+    *,
+    meter: Meter,
+    book: OrderBook,
+    progress: Callable[[str], None],
+) -> Shop:
+    """Lists products, registers customers, and waits until the cart has heard of every product."""
+    run = uuid.uuid4().hex[:8]
+    ttl_s = min(86_400, 3600 + round(traffic.duration_s + traffic.drain_s))
+
+    unmeasured = Meter()
+    issuer = Issuer(http, at.issuer)
+
+    async def person(name: str, *roles: str) -> Person:
+        subject = f"sim-{run}-{name}"
+        try:
+            granted = await issuer.token(subject, *roles, ttl_s=ttl_s)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise SetUpFailed(f"no token from {at.issuer}: {error!r}; is the issuer up?") from error
+        return Person(subject, Client(http, granted, unmeasured))
+
+    progress(f"listing {PLACES} products")
+    shelf = _shelf(traffic.seed)
+    seller = await person("seller", "seller")
+
+    async def list_product(place: int) -> None:
+        product = shelf[place]
+        stock = SCARCE if place in SCARCE_PLACES else AMPLE
+        body = new_product(product.name, product.category, product.price, stock)
+        key = f"{run}-{traffic.seed}-{place}"
+        answer = await _insist(seller.client, "POST", f"{at.catalog}/products", body, key)
+        product.id = str(answer.body["product_id"])
+
+    await in_turns(list_product, range(PLACES))
+    await _register(seller, at)
+
+    progress(f"registering {traffic.customers} customers")
+    customers: list[Person] = []
+
+    async def enrol(number: int) -> None:
+        customer = await person(f"c{number:04d}")
+        await _register(customer, at)
+        customers.append(Person(customer.id, customer.client.metered_by(meter)))
+
+    await in_turns(enrol, range(traffic.customers), at_once=16)
+    customers.sort(key=lambda customer: customer.id)
+
+    progress("waiting until the cart knows the products")
+    prober = await person("prober")
+
+    async def probe(product: Product) -> None:
+        item = f"{at.cart}/carts/{prober.id}/items/{product.id}"
+        await _insist(prober.client, "PUT", item, {"quantity": 1})
+        await _insist(prober.client, "DELETE", item)
+
+    await in_turns(probe, shelf)
+    return Shop(
+        run=run,
+        at=at,
+        seller=Person(seller.id, seller.client.metered_by(meter)),
+        operator=await person("operator", "operator"),
+        customers=customers,
+        shelf=shelf,
+        popularity=Popularity(PLACES),
+        book=book,
+    )
+
+
+def _shelf(seed: int) -> list[Product]:
+    chance = random.Random(f"{seed}:shelf")  # noqa: S311 - repeatable on purpose
+    return [
+        Product(
+            id="",
+            price=chance.randint(300, 20_000),
+            category=CATEGORIES[place % len(CATEGORIES)],
+            name=f"{_WOODS[place % len(_WOODS)]} {_NOUNS[place % len(_NOUNS)]}".capitalize(),
+        )
+        for place in range(PLACES)
+    ]
+
+
+async def _register(person: Person, at: Endpoints) -> None:
+    """Mail address and postal address, each where it belongs."""
+    contact = {"email": f"{person.id}@example.com"}
+    address = {
+        "name": f"Shopper {person.id}",
+        "street": "Market Street 1",
+        "city": "Kassel",
+        "postal_code": "34117",
+        "country": "DE",
+    }
+    await _insist(person.client, "PUT", f"{at.notifications}/contacts/{person.id}", contact)
+    await _insist(person.client, "PUT", f"{at.delivery}/addresses/{person.id}", address)
+
+
+async def _insist(
+    client: Client, method: str, url: str, json: dict[str, Any] | None = None, key: str | None = None
+) -> Answer:
+    """Asks until it succeeds, for half a minute at most."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        answer = await client.ask(method, url, what="set-up", json=json, key=key)
+        if answer.ok:
+            return answer
+        if time.monotonic() > deadline:
+            how = f"{answer.status} {answer.body.get('detail', '')}" if answer.status else "no answer"
+            raise SetUpFailed(f"{method} {url} did not succeed within {PATIENCE_S:.0f} s; at last: {how}")
+        await asyncio.sleep(0.1)

@@ -1,0 +1,138 @@
+"""The cart's routes, over real HTTP."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contracts import Money
+from contracts.catalog import PriceChangedV1, ProductFacts, ProductListedV1, ProductStatus
+from infra.storage import Database, new_id
+from tests.integration.cart.hearing import hear, said
+from tests.integration.catalog.web import Client
+
+SEEN = {"amount": 100, "currency": "EUR"}
+
+
+def facts(
+    version: int = 1, amount: int = 100, currency: str = "EUR", status: ProductStatus = ProductStatus.ON_SALE
+) -> ProductFacts:
+    price = Money(amount=amount, currency=currency)
+    return ProductFacts(version=version, name="Oak table", category="tables", price=price, status=status)
+
+
+async def listed(database: Database, known: ProductFacts | None = None) -> UUID:
+    product = new_id()
+    await hear(database, ProductListedV1(product_id=product, seller_id="sam", facts=known or facts()))
+    return product
+
+
+async def test_a_cart_begins_empty(ann: Client) -> None:
+    answer = await ann.get("/carts/ann")
+    assert (answer.status, answer.body) == (200, {"customer_id": "ann", "lines": [], "total": None})
+
+
+async def test_a_cart_shows_the_price_that_was_seen_and_the_one_of_today(ann: Client, database: Database) -> None:
+    product = await listed(database)
+    item = f"/carts/ann/items/{product}"
+    put = await ann.put(item, {"quantity": 2})
+    line = {
+        "product_id": str(product),
+        "name": "Oak table",
+        "status": "on-sale",
+        "quantity": 2,
+        "in_checkout": 0,
+        "unit_price": SEEN,
+        "new_price": None,
+    }
+    assert (put.status, put.body) == (
+        200,
+        {"customer_id": "ann", "lines": [line], "total": {"amount": 200, "currency": "EUR"}},
+    )
+    await hear(database, PriceChangedV1(product_id=product, facts=facts(2, amount=120)))
+    today = {"amount": 120, "currency": "EUR"}
+    assert (await ann.get("/carts/ann")).body["lines"] == [line | {"new_price": today}]
+    await ann.put(item, {"quantity": 2})
+    assert (await ann.get("/carts/ann")).body["lines"] == [line | {"unit_price": today}]
+
+
+async def test_an_item_is_taken_out_again(ann: Client, database: Database) -> None:
+    item = f"/carts/ann/items/{await listed(database)}"
+    await ann.put(item, {"quantity": 2})
+    assert (await ann.delete(item)).status == 204
+    assert (await ann.delete(item)).status == 204
+    assert (await ann.get("/carts/ann")).body["lines"] == []
+
+
+async def test_a_checkout_is_accepted_with_the_orders_id(ann: Client, database: Database) -> None:
+    item = f"/carts/ann/items/{await listed(database)}"
+    await ann.put(item, {"quantity": 2})
+    answer = await ann.post("/carts/ann/checkout")
+    assert answer.status == 202
+    assert answer.headers["Location"] == f"/orders/{answer.body['order_id']}"
+    [(type, body)] = await said(database)
+    assert (type, body["order_id"]) == ("cart-checked-out", answer.body["order_id"])
+    [line] = (await ann.get("/carts/ann")).body["lines"]
+    assert (line["quantity"], line["in_checkout"]) == (2, 2)
+    assert (await ann.post("/carts/ann/checkout")).status == 409
+    assert (await ann.delete(item)).status == 409
+    assert (await ann.put(item, {"quantity": 1})).status == 409
+
+
+async def test_checkouts_that_race_order_once(ann: Client, database: Database) -> None:
+    await ann.put(f"/carts/ann/items/{await listed(database)}", {"quantity": 2})
+    answers = await asyncio.gather(*(ann.post("/carts/ann/checkout") for _ in range(8)))
+    assert Counter(answer.status for answer in answers) == {202: 1, 409: 7}
+    assert len(await said(database)) == 1
+
+
+async def test_a_refusal_names_the_product_that_it_is_about(ann: Client, database: Database) -> None:
+    product = await listed(database, facts(status=ProductStatus.DISCONTINUED))
+    answer = await ann.put(f"/carts/ann/items/{product}", {"quantity": 1})
+    assert (answer.status, answer.body["product_ids"]) == (409, [str(product)])
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_another_currency_is_a_conflict(ann: Client, database: Database) -> None:
+    euros, pounds = await listed(database), await listed(database, facts(currency="GBP"))
+    await ann.put(f"/carts/ann/items/{euros}", {"quantity": 1})
+    assert (await ann.put(f"/carts/ann/items/{pounds}", {"quantity": 1})).status == 409
+
+
+async def test_an_unknown_product_is_not_found(ann: Client) -> None:
+    assert (await ann.put(f"/carts/ann/items/{new_id()}", {"quantity": 1})).status == 404
+    assert (await ann.put("/carts/ann/items/rubbish", {"quantity": 1})).status == 422
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 1001, 10**30, 1.5, "1", True, None])
+async def test_a_quantity_that_makes_no_sense_is_refused(ann: Client, database: Database, quantity: Any) -> None:
+    answer = await ann.put(f"/carts/ann/items/{await listed(database)}", {"quantity": quantity})
+    assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json")
+
+
+@pytest.mark.parametrize(("subject", "roles", "status"), [(None, (), 401), ("eve", (), 404), ("sam", ("seller",), 404)])
+async def test_a_cart_is_its_owners_alone(
+    anyone: Client, ann: Client, database: Database, subject: str | None, roles: tuple[str, ...], status: int
+) -> None:
+    item = f"/carts/ann/items/{await listed(database)}"
+    await ann.put(item, {"quantity": 1})
+    other = anyone.by(subject, *roles) if subject else anyone
+    answers = [
+        await other.get("/carts/ann"),
+        await other.put(item, {"quantity": 2}),
+        await other.delete(item),
+        await other.post("/carts/ann/checkout"),
+    ]
+    assert [answer.status for answer in answers] == [status] * 4
+    [line] = (await ann.get("/carts/ann")).body["lines"]
+    assert line["quantity"] == 1
+
+
+async def test_the_same_key_orders_once(ann: Client, database: Database) -> None:
+    await ann.put(f"/carts/ann/items/{await listed(database)}", {"quantity": 2})
+    keyed = ann.keyed("order-1")
+    first, again = await keyed.post("/carts/ann/checkout"), await keyed.post("/carts/ann/checkout")
+    assert (again.status, again.body) == (202, first.body)
+    assert len(await said(database)) == 1

@@ -1,0 +1,229 @@
+"""Stock and reservations in a real database: batches, races, statements."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.exc import IntegrityError
+
+from catalog import handlers, store
+from catalog.domain import Price, Product, Reservation, State
+from contracts import Money
+from contracts.cart import Line
+from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
+from infra.storage import Database, is_conflict, new_id
+from tests.integration.catalog.hearing import hear, said
+
+EUR = Price(100, "EUR")
+
+
+async def listed(database: Database, *on_hand: int, name: str = "Oak table", category: str = "tables") -> list[UUID]:
+    async with database.transaction() as tx:
+        return [
+            handlers.list_product(
+                tx,
+                seller_id="sam",
+                name=name,
+                category=category,
+                price=EUR,
+                on_hand=count,
+                low_stock_threshold=0,
+            ).product_id
+            for count in on_hand
+        ]
+
+
+def placed(units: dict[UUID, int]) -> OrderPlacedV1:
+    price = Money(amount=100, currency="EUR")
+    return OrderPlacedV1(
+        order_id=new_id(),
+        customer_id="ann",
+        lines=[Line(product_id=product, quantity=count, unit_price=price) for product, count in units.items()],
+        total=Money(amount=100 * sum(units.values()), currency="EUR"),
+    )
+
+
+def confirmed(order: OrderPlacedV1) -> OrderConfirmedV1:
+    return OrderConfirmedV1.model_validate(order.model_dump())
+
+
+def cancelled(order: OrderPlacedV1) -> OrderCancelledV1:
+    return OrderCancelledV1(order_id=order.order_id, customer_id="ann", reason=CancellationReason.CUSTOMER)
+
+
+async def stock(database: Database, products: Sequence[UUID]) -> list[tuple[int, int]]:
+    async with database.transaction() as tx:
+        found = await store.stock_of(tx, products)
+        return [(found[product].on_hand, found[product].reserved) for product in products]
+
+
+@asynccontextmanager
+async def statements(database: Database) -> AsyncIterator[list[str]]:
+    """What is sent to the database meanwhile."""
+    seen: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        seen.append(statement)
+
+    engine = database._engine.sync_engine
+    sqlalchemy_event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        sqlalchemy_event.remove(engine, "before_cursor_execute", note)
+
+
+async def test_an_order_goes_from_reserved_to_taken_to_released(database: Database) -> None:
+    products = await listed(database, 5, 3)
+    order = placed({products[0]: 2, products[1]: 3})
+    await hear(database, order)
+    assert await stock(database, products) == [(5, 2), (3, 3)]
+    await hear(database, confirmed(order))
+    assert await stock(database, products) == [(3, 0), (0, 0)]
+    await hear(database, cancelled(order))
+    assert await stock(database, products) == [(5, 0), (3, 0)]
+    assert [type for type, _ in await said(database)] == [
+        "product-listed",
+        "product-listed",
+        "product-sold-out",
+        "stock-reserved",
+        "product-restocked",
+        "stock-released",
+    ]
+
+
+async def test_a_batch_may_hold_the_whole_life_of_an_order(database: Database) -> None:
+    products = await listed(database, 5)
+    first, second = placed({products[0]: 2}), placed({products[0]: 3})
+    await hear(database, first, second, confirmed(first), cancelled(second))
+    assert await stock(database, products) == [(3, 0)]
+
+
+async def test_a_late_order_finds_its_tombstone(database: Database) -> None:
+    products = await listed(database, 5)
+    order = placed({products[0]: 2})
+    await hear(database, cancelled(order))
+    await hear(database, order)
+    assert await stock(database, products) == [(5, 0)]
+    async with database.transaction() as tx:
+        assert await tx.peek(Reservation, order.order_id) == Reservation(order.order_id, State.RELEASED, {})
+
+
+async def test_a_rejection_tells_what_could_be_had(database: Database) -> None:
+    products = await listed(database, 1, 9)
+    order = placed({products[0]: 2, products[1]: 1})
+    await hear(database, order)
+    assert await stock(database, products) == [(1, 0), (9, 0)]
+    price = {"amount": 100, "currency": "EUR"}
+    assert (await said(database))[-1] == (
+        "stock-rejected",
+        {
+            "order_id": str(order.order_id),
+            "lines": [
+                {
+                    "product_id": str(products[0]),
+                    "reason": "sold-out",
+                    "requested": 2,
+                    "available": 1,
+                    "price": price,
+                }
+            ],
+        },
+    )
+
+
+async def test_racing_batches_neither_oversell_nor_deadlock(database: Database) -> None:
+    chance = random.Random(7)
+    products = await listed(database, *[20] * 8)
+    orders = [placed({product: chance.randint(1, 3) for product in chance.sample(products, 4)}) for _ in range(120)]
+    batches = [orders[index::12] for index in range(12)]
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(hear(database, *batch) for batch in batches))
+
+    reserved = {UUID(body["order_id"]) for type, body in await said(database) if type == "stock-reserved"}
+    rejected = {UUID(body["order_id"]) for type, body in await said(database) if type == "stock-rejected"}
+    assert len(reserved) + len(rejected) == len(orders)
+    assert rejected, "the units were meant to run out"
+    held = dict.fromkeys(products, 0)
+    for order in orders:
+        if order.order_id in reserved:
+            for line in order.lines:
+                held[line.product_id] += line.quantity
+    assert await stock(database, products) == [(20, held[product]) for product in products]
+    assert all(count <= 20 for count in held.values())
+
+
+async def test_an_order_and_its_cancellation_that_race_leave_nothing_reserved(database: Database) -> None:
+    products = await listed(database, 100)
+
+    async def hear_in_the_end(event: OrderPlacedV1 | OrderCancelledV1) -> None:
+        while True:
+            try:
+                return await hear(database, event)
+            except IntegrityError as error:
+                if not is_conflict(error):  # the runtime would not try it again either
+                    raise
+
+    orders = [placed({products[0]: 1}) for _ in range(10)]
+    await asyncio.gather(
+        *(hear_in_the_end(event) for order in orders for event in (order, cancelled(order))),
+    )
+    assert await stock(database, products) == [(100, 0)]
+
+
+async def test_a_batch_of_orders_takes_few_statements(database: Database) -> None:
+    products = await listed(database, *[1000] * 20)
+    orders = [placed(dict.fromkeys(random.sample(products, 3), 1)) for _ in range(50)]
+    for events in (orders, [confirmed(order) for order in orders], [cancelled(order) for order in orders]):
+        async with statements(database) as seen:
+            await hear(database, *events)
+        assert len(seen) <= 6, seen
+
+
+async def test_the_database_itself_refuses_to_oversell(database: Database) -> None:
+    [product_id] = await listed(database, 1)
+
+    async def oversell() -> None:
+        async with database.transaction() as tx:
+            product = await tx.get(Product, product_id)
+            assert product is not None
+            product.reserved = 2
+
+    with pytest.raises(IntegrityError, match="products_not_oversold"):
+        await oversell()
+
+
+async def test_products_are_found_by_words_of_their_name_in_any_case(database: Database) -> None:
+    await listed(database, 1, name="Oak table, round")
+    await listed(database, 1, name="Oak chair", category="chairs")
+    await listed(database, 0, name="Père's 100%_table\\")
+
+    async def names(words: str | None, category: str | None = None) -> list[str]:
+        async with database.transaction() as tx:
+            page = await store.page_of_products(
+                tx, words=words, category=category, discontinued=False, after=None, limit=10
+            )
+            return [product.name for product in page]
+
+    assert await names("TABLE oak") == ["Oak table, round"]
+    assert await names("oak", "chairs") == ["Oak chair"]
+    assert await names("père") == ["Père's 100%_table\\"]
+    assert await names("100% table\\") == ["Père's 100%_table\\"]
+    assert await names("'; drop table products; --") == []
+    assert len(await names(None)) == 3
+
+
+async def test_searching_uses_an_index(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute("set local enable_seqscan = off")
+        await tx.execute("set local enable_indexscan = off")
+        plan = await tx.execute(
+            "explain select * from products where name_words @@ plainto_tsquery('simple', 'oak')"
+            " order by product_id limit 21"
+        )
+    assert "products_by_word" in str(plan)

@@ -1,0 +1,103 @@
+"""The simulator shops in a marketplace over HTTP, with tokens of the real issuer, and never stops for its faults."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from fake_market import FakeMarket
+from outside_process import OutsideProcess
+
+from infra.simulator import Report, SetUpFailed, Traffic, run_traffic
+
+
+def nobody_listens(_word: str) -> None:
+    pass
+
+
+async def shop_in(
+    market: FakeMarket,
+    outside: OutsideProcess,
+    *,
+    drain_s: float = 20,
+    record: Path | None = None,
+    rate: float = 30,
+    progress: Callable[[str], None] = nobody_listens,
+) -> Report:
+    async with market.open(f"{outside.url}/identity") as endpoints:
+        traffic = Traffic(rate=rate, duration_s=1.5, seed=42, profile="buyers", drain_s=drain_s, record=record)
+        return await run_traffic(endpoints, traffic, progress)
+
+
+async def test_every_order_is_followed_to_its_end(outside: OutsideProcess, tmp_path: Path) -> None:
+    market, words = FakeMarket(), list[str]()
+    report = await shop_in(market, outside, record=tmp_path / "record", progress=words.append)
+    counted = report.as_dict()["orders"]
+    ever = [{entry["type"] for entry in order.entries} for order in market.orders.values()]
+    assert counted["accepted"] == len(market.orders) > 25
+    assert counted["pending"] == 0
+    for state in ("confirmed", "cancelled", "delivered"):
+        assert counted[state] == sum(state in states for states in ever) > 0
+    assert (report.http["errors"], dict(report.errors), report.hanging) == (0, {}, [])
+    assert report.events["published"] == sum(len(order.entries) for order in market.orders.values())
+    assert 100 <= (report.accepted_to_confirmed["p50"] or 0) < 1000
+    noted = [json.loads(line) for line in (tmp_path / "record").read_text().splitlines()]
+    assert {line["order_id"] for line in noted if line["did"] == "accept"} == set(market.orders)
+    assert any("shopping" in word for word in words)
+
+
+async def test_a_checkout_whose_answer_was_lost_is_found_by_its_key(outside: OutsideProcess) -> None:
+    market = FakeMarket(lose_checkouts=10)
+    report = await shop_in(market, outside)
+    assert report.orders["accepted"] == len(market.orders)
+    assert report.orders["pending"] == 0
+    assert report.http["errors"] == 10
+
+
+async def test_traffic_goes_on_while_services_are_down_and_after(outside: OutsideProcess) -> None:
+    market = FakeMarket()
+
+    async def outage() -> None:
+        while len(market.orders) < 10:
+            await asyncio.sleep(0.01)
+        market.down |= {"cart", "catalog", "checkout"}
+        await asyncio.sleep(1)
+        market.down.clear()
+
+    breaking = asyncio.create_task(outage())
+    report = await shop_in(market, outside)
+    await breaking
+    assert report.orders["accepted"] == len(market.orders) > 10
+    assert report.orders["pending"] == 0
+    assert (report.http["errors"] or 0) > 10
+    assert all(": 503" in error for error in report.errors)
+
+
+async def test_orders_that_hang_are_named_after_a_bounded_wait(outside: OutsideProcess) -> None:
+    began = time.monotonic()
+    report = await shop_in(FakeMarket(stuck=True), outside, drain_s=4, rate=10)
+    assert time.monotonic() - began < 30
+    assert report.orders["pending"] > 0
+    assert "has been 'placed' for" in report.hanging[0]
+
+
+async def test_waiting_for_orders_costs_few_requests(outside: OutsideProcess) -> None:
+    market = FakeMarket(deliver_after_s=2.5)
+    report = await shop_in(market, outside)
+    assert report.orders["pending"] == 0
+    assert market.requests["GET checkout"] < 12 * len(market.orders)
+
+
+async def test_the_same_seed_asks_for_the_same_things(outside: OutsideProcess) -> None:
+    markets = [FakeMarket(), FakeMarket()]
+    await asyncio.gather(*(shop_in(market, outside, rate=10) for market in markets))
+    first, second = [sorted(order.wish for order in market.orders.values()) for market in markets]
+    assert first == second != []
+
+
+async def test_a_shop_that_cannot_be_opened_is_said_so_in_bounded_time(outside: OutsideProcess) -> None:
+    with patch("infra.simulator.setup.PATIENCE_S", 0.5), pytest.raises(SetUpFailed, match=r"products.*503"):
+        await shop_in(FakeMarket(down={"catalog"}), outside)

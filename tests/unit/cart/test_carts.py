@@ -1,0 +1,217 @@
+"""The rules of one cart."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from cart.domain import (
+    MOST_LINES,
+    Bought,
+    Cart,
+    NoLongerSold,
+    NothingToBuy,
+    OtherCurrency,
+    Price,
+    ProductCopy,
+    State,
+    Status,
+    StillInCheckout,
+    TooExpensive,
+    TooManyLines,
+)
+from infra.storage import new_id
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def a_cart(*wanted: tuple[ProductCopy, int]) -> Cart:
+    cart = Cart("ann", NOON)
+    for product, quantity in wanted:
+        cart.put(product, quantity)
+    return cart
+
+
+def a_product(
+    amount: int = 100, currency: str = "EUR", status: Status = Status.ON_SALE, version: int = 1
+) -> ProductCopy:
+    return ProductCopy(new_id(), "Oak table", Price(amount, currency), status, version)
+
+
+def counts(cart: Cart) -> dict[UUID, tuple[int, int]]:
+    return {product: (line.quantity, line.in_checkout) for product, line in cart.lines.items()}
+
+
+def test_older_facts_change_nothing() -> None:
+    product = a_product(version=3)
+    product.learn("Old table", Price(1, "EUR"), Status.SOLD_OUT, 2)
+    product.learn("Odd table", Price(2, "EUR"), Status.SOLD_OUT, 3)
+    assert (product.name, product.price.amount, product.status) == ("Oak table", 100, Status.ON_SALE)
+    product.learn("New table", Price(3, "EUR"), Status.SOLD_OUT, 5)
+    assert (product.name, product.price.amount, product.version) == ("New table", 3, 5)
+
+
+def test_a_line_keeps_the_price_that_was_seen_until_it_is_put_again() -> None:
+    product = a_product(100)
+    cart = a_cart((product, 1))
+    product.learn(product.name, Price(120, "EUR"), Status.ON_SALE, 2)
+    assert cart.lines[product.product_id].unit_price == Price(100, "EUR")
+    cart.put(product, 1)
+    assert cart.lines[product.product_id].unit_price == Price(120, "EUR")
+
+
+def test_what_is_sold_out_may_wait_in_a_cart_but_what_is_discontinued_may_not() -> None:
+    a_cart((a_product(status=Status.SOLD_OUT), 1))
+    with pytest.raises(NoLongerSold):
+        a_cart((a_product(status=Status.DISCONTINUED), 1))
+
+
+def test_a_cart_has_one_currency() -> None:
+    euros, pounds = a_product(), a_product(currency="GBP")
+    cart = a_cart((euros, 1))
+    with pytest.raises(OtherCurrency):
+        cart.put(pounds, 1)
+    cart.remove(euros.product_id)
+    cart.put(pounds, 1)
+
+
+def test_a_cart_has_fifty_lines_at_most() -> None:
+    cart = a_cart(*((a_product(), 1) for _ in range(MOST_LINES)))
+    with pytest.raises(TooManyLines):
+        cart.put(a_product(), 1)
+    cart.remove(next(iter(cart.lines)))
+    cart.put(a_product(), 1)
+
+
+def test_a_checkout_buys_what_is_left_at_the_price_that_was_seen() -> None:
+    product = a_product(100)
+    cart = a_cart((product, 3))
+    order = new_id()
+    product.learn(product.name, Price(120, "EUR"), Status.ON_SALE, 2)
+    checkout, bought = cart.check_out(order, ())
+    assert bought == [Bought(product.product_id, 3, Price(100, "EUR"))]
+    assert (checkout.order_id, checkout.state, checkout.quantities) == (
+        order,
+        State.OPEN,
+        {product.product_id: 3},
+    )
+    assert counts(cart) == {product.product_id: (3, 3)}
+
+
+def test_what_is_in_checkout_is_not_bought_again() -> None:
+    product = a_product()
+    cart = a_cart((product, 3))
+    cart.check_out(new_id(), ())
+    with pytest.raises(NothingToBuy):
+        cart.check_out(new_id(), ())
+    cart.put(product, 5)
+    _, bought = cart.check_out(new_id(), ())
+    assert [item.quantity for item in bought] == [2]
+
+
+def test_an_empty_cart_buys_nothing() -> None:
+    with pytest.raises(NothingToBuy):
+        a_cart().check_out(new_id(), ())
+
+
+def test_a_discontinued_line_stops_the_checkout_and_is_named() -> None:
+    kept, gone = a_product(), a_product()
+    cart = a_cart((kept, 1), (gone, 1))
+    with pytest.raises(NoLongerSold) as refusal:
+        cart.check_out(new_id(), {gone.product_id})
+    assert refusal.value.product_ids == (gone.product_id,)
+    assert not any(line.in_checkout for line in cart.lines.values())
+
+
+def test_a_total_that_no_event_could_carry_is_refused() -> None:
+    cart = a_cart((a_product(10**9), 999), (a_product(10**9), 1))
+    with pytest.raises(TooExpensive):
+        cart.put(a_product(1), 1)
+
+
+def test_what_is_in_checkout_can_be_neither_removed_nor_reduced() -> None:
+    product = a_product()
+    cart = a_cart((product, 2))
+    cart.check_out(new_id(), ())
+    with pytest.raises(StillInCheckout):
+        cart.remove(product.product_id)
+    with pytest.raises(StillInCheckout):
+        cart.put(product, 1)
+    cart.put(product, 2)
+
+
+def test_removing_what_is_not_there_is_no_error() -> None:
+    a_cart().remove(new_id())
+
+
+def test_confirmation_takes_what_was_bought_out_of_the_cart() -> None:
+    gone, more = a_product(), a_product()
+    cart = a_cart((gone, 1), (more, 2))
+    checkout, _ = cart.check_out(new_id(), ())
+    cart.put(more, 5)
+    cart.confirm(checkout)
+    cart.confirm(checkout)
+    assert counts(cart) == {more.product_id: (3, 0)}
+
+
+def test_cancellation_leaves_the_cart_as_it_was() -> None:
+    product = a_product()
+    cart = a_cart((product, 2))
+    checkout, _ = cart.check_out(new_id(), ())
+    assert cart.cancel(checkout)
+    assert not cart.cancel(checkout)
+    assert counts(cart) == {product.product_id: (2, 0)}
+
+
+@pytest.mark.parametrize("confirmed_first", [True, False])
+def test_confirmed_and_cancelled_ends_the_same_in_either_order(confirmed_first: bool) -> None:
+    product = a_product()
+    cart = a_cart((product, 2))
+    checkout, _ = cart.check_out(new_id(), ())
+    first, second = (cart.confirm, cart.cancel) if confirmed_first else (cart.cancel, cart.confirm)
+    first(checkout)
+    second(checkout)
+    first(checkout)
+    assert (counts(cart), checkout.state) == ({}, State.CONFIRMED)
+
+
+def test_a_late_confirmation_spares_what_is_being_bought_again() -> None:
+    product = a_product()
+    cart = a_cart((product, 2))
+    first, _ = cart.check_out(new_id(), ())
+    cart.cancel(first)
+    cart.check_out(new_id(), ())
+    cart.confirm(first)
+    assert counts(cart) == {product.product_id: (2, 2)}
+
+
+def test_one_deadline_at_a_time_watches_a_cart() -> None:
+    cart = a_cart((a_product(), 1))
+    assert cart.touch(NOON)
+    assert not cart.touch(NOON + MINUTE)
+    assert cart.patience(NOON + MINUTE * 2, bearable=MINUTE * 5) == MINUTE * 4
+
+
+def test_nobody_watches_a_cart_with_nothing_left_to_buy() -> None:
+    cart = a_cart()
+    assert not cart.touch(NOON)
+    cart.put(a_product(), 1)
+    cart.check_out(new_id(), ())
+    assert not cart.touch(NOON)
+
+
+def test_an_abandoned_cart_is_watched_again_once_it_is_touched() -> None:
+    product = a_product()
+    cart = a_cart((product, 1))
+    cart.touch(NOON)
+    assert cart.abandon() == [product.product_id]
+    assert not cart.watched
+    assert cart.touch(NOON + MINUTE)
+
+
+def test_nothing_is_abandoned_where_all_is_being_bought() -> None:
+    cart = a_cart((a_product(), 1))
+    cart.touch(NOON)
+    cart.check_out(new_id(), ())
+    assert cart.abandon() == []

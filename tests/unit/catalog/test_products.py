@@ -1,0 +1,96 @@
+"""The rules of one product."""
+
+import pytest
+
+from catalog.domain import MOST_ON_HAND, News, NoLongerSold, Price, Product, Status, TooMuchStock
+from infra.storage import new_id
+
+
+def a_product(*, on_hand: int = 10, threshold: int = 3) -> Product:
+    return Product(new_id(), "sam", "Oak table", "tables", Price(1999, "EUR"), on_hand, threshold)
+
+
+def test_a_new_product_is_on_sale_at_version_1() -> None:
+    product = a_product()
+    assert (product.status, product.available, product.version) == (Status.ON_SALE, 10, 1)
+
+
+def test_a_product_without_stock_is_sold_out() -> None:
+    assert a_product(on_hand=0).status == Status.SOLD_OUT
+
+
+def test_reserving_the_last_unit_is_news_and_a_new_version() -> None:
+    product = a_product(on_hand=2, threshold=0)
+    assert product.reserve(1) == []
+    assert product.reserve(1) == [News.SOLD_OUT]
+    assert (product.status, product.version) == (Status.SOLD_OUT, 2)
+
+
+def test_the_first_unit_to_come_back_is_news() -> None:
+    product = a_product(on_hand=2, threshold=0)
+    product.reserve(2)
+    assert product.unreserve(1) == [News.RESTOCKED]
+    assert product.unreserve(1) == []
+    assert (product.status, product.version) == (Status.ON_SALE, 3)
+
+
+def test_taking_reserved_units_leaves_what_is_available_alone() -> None:
+    product = a_product(on_hand=5)
+    product.reserve(2)
+    product.take(2)
+    assert (product.on_hand, product.reserved, product.available) == (3, 0, 3)
+
+
+def test_a_restock_by_the_seller_is_always_news() -> None:
+    product = a_product()
+    assert product.restock(1) == [News.RESTOCKED]
+    assert (product.on_hand, product.version) == (11, 2)
+
+
+def test_nobody_restocks_past_the_limit() -> None:
+    product = a_product(on_hand=MOST_ON_HAND)
+    with pytest.raises(TooMuchStock, match="at most"):
+        product.restock(1)
+    assert product.on_hand == MOST_ON_HAND
+
+
+def test_running_low_is_said_once_until_there_was_more_than_the_threshold() -> None:
+    product = a_product(on_hand=5, threshold=3)
+    assert product.reserve(2) == []
+    assert product.reserve(1) == [News.RUNNING_LOW]
+    assert product.reserve(1) == []
+    product.unreserve(2)
+    assert product.reserve(1) == []
+    product.unreserve(3)
+    assert product.reserve(3) == [News.RUNNING_LOW]
+
+
+def test_a_product_listed_with_little_stock_is_not_running_low_yet() -> None:
+    product = a_product(on_hand=2, threshold=3)
+    assert product.reserve(1) == []
+
+
+def test_the_same_price_again_is_no_news() -> None:
+    product = a_product()
+    assert product.change_price(Price(1999, "EUR")) == []
+    assert product.change_price(Price(2099, "EUR")) == [News.PRICE_CHANGED]
+    assert product.version == 2
+
+
+def test_a_discontinued_product_is_neither_repriced_nor_restocked() -> None:
+    product = a_product()
+    assert product.discontinue() == [News.DISCONTINUED]
+    assert product.discontinue() == []
+    with pytest.raises(NoLongerSold):
+        product.change_price(Price(1, "EUR"))
+    with pytest.raises(NoLongerSold):
+        product.restock(1)
+    assert (product.status, product.version) == (Status.DISCONTINUED, 2)
+
+
+def test_stock_that_comes_back_to_a_discontinued_product_is_no_news() -> None:
+    product = a_product(on_hand=2)
+    product.reserve(2)
+    product.discontinue()
+    assert product.unreserve(2) == []
+    assert product.status == Status.DISCONTINUED

@@ -1,0 +1,40 @@
+"""An application for the routes of a test."""
+
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+from fastapi import FastAPI
+
+from infra.http import Identity, Router, create_app, ops
+from infra.storage import Database
+from infra.telemetry import configure_logging
+from tests.unit.http.asking import AUDIENCE, ISSUER, Client, FakeDatabase, FakeKeys
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _logging() -> None:
+    configure_logging("test", format="console", level="warning")
+
+
+@pytest.fixture
+def client_for() -> Callable[[Router], Client]:
+    def build(routes: Router) -> Client:
+        database, keys = FakeDatabase(), FakeKeys()
+        client = Client(cast("FastAPI", None), database, keys)
+
+        async def readiness() -> dict[str, str]:
+            return client.readiness
+
+        client.app = create_app(
+            service="test",
+            version="1",
+            database=cast("Database", database),
+            identity=Identity(ISSUER, AUDIENCE, keys=keys),
+            readiness=readiness,
+            routes=routes,
+            ops=ops.router,
+        )
+        return client
+
+    return build

@@ -1,0 +1,324 @@
+"""What a request meets: its transaction, its caller, its limits."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi import Request, Response
+from pydantic import BaseModel, Field
+
+from infra.http import Caller, Conflict, Cursor, NotFound, Page, PageSize, PersonPath, Router, Seller, Tx, owned_by
+from tests.unit.http.asking import Client, bearer
+
+ALICE = bearer("alice")
+
+
+class Thing(BaseModel):
+    name: str = "x"
+    size: int = Field(default=1, ge=0)
+    more: Any = None
+
+
+class Taken(Conflict):
+    slug, title = "taken", "Somebody was faster"
+
+
+def routes() -> Router:
+    router = Router()
+
+    @router.get("/public")
+    async def public() -> Thing:
+        return Thing()
+
+    @router.get("/mine/{person}")
+    async def mine(person: PersonPath, caller: Caller, tx: Tx) -> Thing:
+        owned_by(caller, person)
+        return Thing(name=caller.subject)
+
+    @router.put("/mine/{person}")
+    async def put_mine(person: PersonPath, thing: Thing, caller: Caller, tx: Tx) -> Thing:
+        owned_by(caller, person)
+        return thing
+
+    @router.post("/things", status_code=201)
+    async def post(thing: Thing, seller: Seller, tx: Tx, response: Response) -> Thing:
+        response.headers["Location"] = "/things/1"
+        return thing
+
+    @router.post("/raw")
+    async def raw(request: Request) -> int:
+        return len(await request.body())
+
+    @router.get("/taken")
+    async def taken(tx: Tx) -> None:
+        raise Taken("Try another.", product_ids=[uuid4()])
+
+    @router.get("/gone")
+    async def gone() -> None:
+        raise NotFound
+
+    @router.get("/boom")
+    async def boom(tx: Tx) -> None:
+        raise RuntimeError("secret detail")
+
+    @router.get("/away")
+    async def away(tx: Tx) -> None:
+        raise ConnectionRefusedError("db")
+
+    @router.get("/list")
+    async def listed(limit: PageSize = 2, cursor: Cursor[UUID] = None) -> Page[UUID]:
+        every = [UUID(int=n) for n in range(5)]
+        after = [each for each in every if cursor is None or each > cursor]
+        return Page[UUID].of(after[: limit + 1], limit, key=lambda each: each)
+
+    return router
+
+
+@pytest.fixture
+def client(client_for: Callable[[Router], Client]) -> Client:
+    return client_for(routes())
+
+
+async def test_an_answer_leaves_after_the_commit(client: Client) -> None:
+    client.database.commit = lambda: client.events.append("committed")
+    assert (await client.ask("GET", "/mine/alice", headers=ALICE)).json["name"] == "alice"
+    assert client.events == ["committed", "answered"]
+
+
+async def test_a_commit_that_fails_is_answered_with_an_error(client: Client) -> None:
+    def failing() -> None:
+        raise ConnectionResetError
+
+    client.database.commit = failing
+    answer = await client.ask("POST", "/things", {"name": "x"}, bearer("s", ("seller",)))
+    assert (answer.status, answer.slug) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert "location" not in answer.headers
+
+
+async def test_a_route_that_needs_no_transaction_opens_none(client: Client) -> None:
+    assert (await client.ask("GET", "/public")).status == 200
+    assert client.database.opened == 0
+
+
+@pytest.mark.parametrize("path", ["/taken", "/boom", "/away"])
+async def test_every_error_rolls_back(client: Client, path: str) -> None:
+    await client.ask("GET", path)
+    assert (client.database.committed, client.database.rolled_back) == (0, 1)
+
+
+async def test_work_that_lost_to_another_transaction_is_done_again(client_for: Callable[[Router], Client]) -> None:
+    class Deadlock(Exception):
+        sqlstate = "40P01"
+
+    router, calls = Router(), []
+
+    @router.post("/things")
+    async def post(thing: Thing, tx: Tx) -> Thing:
+        calls.append(thing)
+        if len(calls) < 3:
+            raise Deadlock
+        return thing
+
+    client = client_for(router)
+    assert (await client.ask("POST", "/things", {"name": "x"})).status == 200
+    assert (client.database.committed, client.database.rolled_back) == (1, 2)
+    calls.clear()
+    router_always = Router()
+
+    @router_always.get("/lost")
+    async def lost(tx: Tx) -> None:
+        raise Deadlock
+
+    client = client_for(router_always)
+    assert (await client.ask("GET", "/lost")).slug == "concurrent-change"
+
+
+async def test_a_request_that_is_cancelled_rolls_back(client_for: Callable[[Router], Client]) -> None:
+    router, entered = Router(), asyncio.Event()
+
+    @router.get("/slow")
+    async def slow(tx: Tx) -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    client = client_for(router)
+    asking = asyncio.create_task(client.ask("GET", "/slow"))
+    await entered.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert (client.database.committed, client.database.rolled_back) == (0, 1)
+
+
+async def test_a_problem_says_what_and_what_to_do(client: Client) -> None:
+    answer = await client.ask("GET", "/taken")
+    assert (answer.status, answer.slug) == (409, "taken")
+    assert answer.json["title"] == "Somebody was faster"
+    assert answer.json["detail"] == "Try another."
+    assert len(answer.json["product_ids"]) == 1
+
+
+async def test_the_unforeseen_is_a_problem_that_tells_nothing(client: Client) -> None:
+    answer = await client.ask("GET", "/boom")
+    assert (answer.status, answer.slug) == (500, "internal")
+    assert b"secret" not in answer.body
+
+
+async def test_a_database_that_is_away_is_503_with_retry_after(client: Client) -> None:
+    answer = await client.ask("GET", "/away")
+    assert (answer.status, answer.slug, answer.headers["retry-after"]) == (503, "unavailable", "1")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/gone", 404), ("GET", "/no-such", 404), ("GET", "/public/", 404)]
+)
+async def test_what_is_not_there_is_a_404_problem(client: Client, method: str, path: str, status: int) -> None:
+    assert (await client.ask(method, path)).slug == "not-found"
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE", "TRACE", "FOO", "POST"])
+async def test_an_unsupported_method_is_405_and_names_every_method_of_the_path(client: Client, method: str) -> None:
+    answer = await client.ask(method, "/mine/alice")
+    assert answer.slug == "method-not-allowed"
+    assert answer.headers["allow"] == "GET, PUT"
+
+
+async def test_invalid_values_are_named_by_pointer(client: Client) -> None:
+    answer = await client.ask("PUT", "/mine/alice", {"name": 1, "size": -1}, ALICE)
+    assert (answer.status, answer.slug) == (422, "unprocessable")
+    assert {each["pointer"] for each in answer.json["errors"]} == {"/body/name", "/body/size"}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{",
+        b"nul",
+        b"{'a': 1}",
+        b"\xff\xfe{\x00}\x00",
+        b'{"name": "\xed\xa0\x80"}',
+        b'{"name": "a\x00b"}',
+        b"\xef\xbb\xbf{}",
+        b'{"size": NaN}',
+        b'{"size": -Infinity}',
+        b"[" * 60_000,
+    ],
+)
+async def test_what_is_not_json_is_400(client: Client, raw: bytes) -> None:
+    answer = await client.ask("PUT", "/mine/alice", raw, ALICE | {"Content-Type": "application/json"})
+    assert (answer.status, answer.slug) == (400, "bad-request")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"size": 9223372036854775808}',
+        b'{"more": [{"deep": -9223372036854775809}]}',
+        b'{"size": ' + b"9" * 60_000 + b"}",
+        b'{"more": 1e999}',
+        b'{"name": "a\\u0000b"}',
+        b'{"name": "\\ud800"}',
+        b'{"more": {"\\u0000": 1}}',
+        b'{"more": [["\\uDC00"]]}',
+        b"[]",
+        b"null",
+        b"1",
+    ],
+)
+async def test_json_that_cannot_be_stored_is_422(client: Client, raw: bytes) -> None:
+    answer = await client.ask("PUT", "/mine/alice", raw, ALICE | {"Content-Type": "application/json"})
+    assert (answer.status, answer.slug) == (422, "unprocessable")
+
+
+async def test_integers_to_the_end_of_64_bits_and_any_text_are_taken(client: Client) -> None:
+    raw = b'{"name": "\\ud83d\\ude00 \\\\u0000", "size": 9223372036854775807, "more": -9223372036854775808}'
+    answer = await client.ask("PUT", "/mine/alice", raw, ALICE | {"Content-Type": "application/json; charset=utf-8"})
+    assert answer.status == 200
+    assert answer.json["name"] == "😀 \\u0000"
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "", "application/jsonp", "rubbish", "application/xml", "é"])
+async def test_another_media_type_is_415(client: Client, media_type: str) -> None:
+    answer = await client.ask("PUT", "/mine/alice", b'{"name": "x"}', ALICE | {"Content-Type": media_type})
+    assert (answer.status, answer.slug) == (415, "unsupported-media-type")
+
+
+async def test_a_missing_body_is_422(client: Client) -> None:
+    assert (await client.ask("PUT", "/mine/alice", headers=ALICE)).status == 422
+
+
+@pytest.mark.parametrize("path", ["/mine/alice", "/raw"])
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_body_over_64_kib_is_413_before_it_is_read_to_the_end(
+    client: Client, path: str, *, declared: bool
+) -> None:
+    chunks = [b"x" * 16_384 for _ in range(64)]
+    length = {"content-length": str(64 * 16_384)} if declared else {"transfer-encoding": "chunked"}
+    headers = {name.lower(): value for name, value in ALICE.items()} | length | {"content-type": "application/json"}
+    answer = await client.send("POST" if path == "/raw" else "PUT", path, b"", headers, chunks)
+    assert (answer.status, answer.slug) == (413, "too-large")
+
+
+async def test_a_body_of_64_kib_is_taken(client: Client) -> None:
+    assert (await client.ask("POST", "/raw", b"x" * 65_536)).json == 65_536
+
+
+@pytest.mark.parametrize("target", ["/mine/a%00b", "/list?cursor=%00", "/no%00such", "/list?%00=1"])
+async def test_nul_in_a_url_is_422(client: Client, target: str) -> None:
+    assert (await client.ask("GET", target, headers=ALICE)).status == 422
+
+
+async def test_pages_follow_one_another_to_the_end(client: Client) -> None:
+    seen, target = [], "/list"
+    while True:
+        page = (await client.ask("GET", target)).json
+        seen += page["items"]
+        if page["next_cursor"] is None:
+            break
+        target = f"/list?cursor={page['next_cursor']}"
+    assert seen == [str(UUID(int=n)) for n in range(5)]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "é", "MQ", "A" * 600, "IlwwIg", "WzFd", "OTk5OTk5OTk5OTk5OTk5OTk5OQ"])
+async def test_a_cursor_that_was_not_given_out_is_422(client: Client, cursor: str) -> None:
+    answer = await client.ask("GET", f"/list?cursor={cursor}")
+    assert (answer.status, answer.slug) == (422, "unprocessable")
+
+
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "9" * 5000, "1.5", ""])
+async def test_a_page_size_out_of_bounds_is_422(client: Client, limit: str) -> None:
+    assert (await client.ask("GET", f"/list?limit={limit}")).slug == "unprocessable"
+
+
+def test_an_integer_in_a_url_must_have_bounds() -> None:
+    router = Router()
+    with pytest.raises(TypeError, match="bound the integer 'number'"):
+
+        @router.get("/things/{number}")
+        async def get(number: int) -> None: ...
+
+
+async def test_anothers_things_are_not_there(client: Client) -> None:
+    assert (await client.ask("GET", "/mine/alice", headers=bearer("bob"))).slug == "not-found"
+
+
+async def test_a_missing_role_is_403(client: Client) -> None:
+    assert (await client.ask("POST", "/things", {}, ALICE)).slug == "forbidden"
+    assert (await client.ask("GET", "/ops/counts", headers=ALICE)).slug == "forbidden"
+    assert (await client.ask("GET", "/ops/counts")).slug == "unauthorized"
+
+
+async def test_health_and_metrics_need_no_token(client: Client) -> None:
+    assert (await client.ask("GET", "/livez")).status == 200
+    assert (await client.ask("GET", "/readyz")).json == {"database": "ok"}
+    client.readiness["broker"] = "away"
+    not_ready = await client.ask("GET", "/readyz")
+    assert (not_ready.status, not_ready.json["broker"]) == (503, "away")
+    await client.ask("GET", "/mine/alice", headers=ALICE)
+    await client.ask("FOO", "/no/such")
+    exposed = (await client.ask("GET", "/metrics")).body.decode()
+    assert 'http_server_request_duration_seconds_count{method="GET",route="/mine/{person}",status="200"}' in exposed
+    assert 'method="_OTHER",route="",status="404"' in exposed

@@ -1,0 +1,69 @@
+"""Import rules that the linter's layers can't say: what may be imported from outside, and by which door."""
+
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["marketplace"]["services"]
+PACKAGES = [*SERVICES, "contracts", "infra"]
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph(*PACKAGES, include_external_packages=True, cache_dir=None)
+
+
+def outside_imports(graph: grimp.ImportGraph, module: str) -> set[str]:
+    found = {each.split(".")[0] for each in graph.find_modules_directly_imported_by(module)}
+    return found - set(sys.stdlib_module_names)
+
+
+def modules(graph: grimp.ImportGraph, wanted: Callable[[str], bool]) -> list[str]:
+    return sorted(each for each in graph.modules if each.split(".")[0] in PACKAGES and wanted(each))
+
+
+def test_contracts_import_pydantic_only(graph: grimp.ImportGraph) -> None:
+    for module in modules(graph, lambda each: each.startswith("contracts.")):
+        assert outside_imports(graph, module) <= {"pydantic", "contracts"}, module
+
+
+def test_domains_import_the_standard_library_only(graph: grimp.ImportGraph) -> None:
+    domains = modules(graph, lambda each: ".domain" in each and each.split(".")[0] in SERVICES)
+    assert {each.split(".")[0] for each in domains} == set(SERVICES)
+    for module in domains:
+        assert outside_imports(graph, module) <= {module.split(".")[0]}, module
+
+
+@pytest.mark.parametrize(
+    ("library", "home"),
+    [
+        ("aio_pika", lambda each: each.startswith("infra.messaging")),
+        ("aiormq", lambda each: each.startswith("infra.messaging")),
+        (
+            "sqlalchemy",
+            lambda each: each.startswith("infra.storage") or ".migrations" in each or each.split(".")[1:2] == ["store"],
+        ),
+        ("fastapi", lambda each: each.startswith(("infra.http", "infra.outside")) or each.endswith(".api")),
+    ],
+)
+def test_a_library_is_used_only_where_it_is_at_home(
+    graph: grimp.ImportGraph, library: str, home: Callable[[str], bool]
+) -> None:
+    users = [each for each in modules(graph, lambda _: True) if library in outside_imports(graph, each)]
+    assert users, f"nobody imports {library}: is the rule still needed?"
+    assert [each for each in users if not home(each)] == []
+
+
+def test_infra_packages_are_entered_by_their_front_door(graph: grimp.ImportGraph) -> None:
+    inner = [
+        f"{module} -> {imported}"
+        for module in modules(graph, lambda each: each.split(".")[0] in SERVICES)
+        for imported in graph.find_modules_directly_imported_by(module)
+        if imported.startswith("infra.") and imported.count(".") > 1
+    ]
+    assert inner == []
