@@ -103,7 +103,7 @@ def _remedy(review: Review) -> list[str]:
 
 def _next_version(event: type[Event], file: str) -> list[str]:
     name = event.type.removesuffix(f".v{event.version}")
-    version = 1 + max(each.version for each in EVENTS if each.type.removesuffix(f".v{each.version}") == name)
+    version = 1 + max(each.version for each in (event, *EVENTS) if each.type.startswith(f"{name}.v"))
     new = f"{event.__name__.removesuffix(f'V{event.version}')}V{version}"
     internal = ", internal=True" if event.internal else ""
     last = (
@@ -123,13 +123,21 @@ def _next_version(event: type[Event], file: str) -> list[str]:
 def _review(event: type[Event], file: Path) -> Review:
     if not file.exists():
         return Review(event.type, event, Verdict.NEW)
-    try:
-        old = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        unreadable = Finding("", f"no JSON: {error}", "nothing can be compared with it")
-        return Review(event.type, event, Verdict.UNREADABLE, (unreadable,))
     new = golden(event)
+    try:
+        old = _read(file)
+    except ValueError as error:
+        unreadable = Finding("", f"no JSON Schema: {error}", "nothing can be compared with it")
+        return Review(event.type, event, Verdict.UNREADABLE, (unreadable,))
     if text(old) == text(new):
         return Review(event.type, event, Verdict.AGREES)
     findings = tuple(judge(old, new))
     return Review(event.type, event, Verdict.BREAKS if findings else Verdict.CHANGED, findings)
+
+
+def _read(file: Path) -> Schema:
+    match json.loads(file.read_text(encoding="utf-8")):
+        case dict() as schema:
+            return schema
+        case _:
+            raise ValueError("it is no object")
