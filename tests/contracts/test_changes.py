@@ -256,3 +256,18 @@ def test_one_change_of_a_shared_part_is_told_at_each_place() -> None:
     changed = shape("Part", amount=str)
     findings = judge(old, shape(a=changed, b=list[changed]).model_json_schema())
     assert [each.path for each in findings] == ["a.amount", "b[].amount"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "around"),
+    [
+        ("uniqueItems", lambda each: {"type": "array", "items": each, "uniqueItems": True}),
+        ("patternProperties", lambda each: {"type": "object", "patternProperties": {"^k": each}}),
+    ],
+)
+def test_no_field_is_added_below_a_keyword_that_looks_at_the_whole(keyword: str, around: Any) -> None:
+    """Two members of a set may differ in the new field alone: an old reader has one of them twice."""
+    (finding,) = judge(around(part.model_json_schema()), around(part_more.model_json_schema()))
+    assert finding.path == ""
+    assert finding.why
+    assert keyword in finding.change or finding.change.startswith("`items` changed")
