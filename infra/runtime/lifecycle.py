@@ -13,7 +13,14 @@ from infra.http import Identity, create_app, ops, serve
 from infra.messaging import Messaging
 from infra.runtime.service import Service
 from infra.runtime.settings import Settings
-from infra.storage import Database, is_unavailable, make_partitions, migrate, require_current
+from infra.storage import (
+    Database,
+    SchemaBehind,
+    is_unavailable,
+    make_partitions,
+    migrate_in_a_process_of_its_own,
+    require_current,
+)
 from infra.storage import ops as storage_ops
 from infra.telemetry import configure_logging, get_logger, metrics
 
@@ -71,12 +78,14 @@ async def _run(service: Service, settings: Settings) -> None:
         stopping = asyncio.create_task(stop.wait())
         async with serve(app, host=settings.http_host, http_port=settings.http_port, ops_port=settings.ops_port):
             log.info("serving", http_port=settings.http_port, ops_port=settings.ops_port)
-            await asyncio.wait({working, tending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait({working, tending, stopping}, return_when=asyncio.FIRST_COMPLETED)
         log.info("shutting down")
         drain.set()
         tending.cancel()
         stopping.cancel()
         await working
+        for task in ended - {stopping}:
+            task.result()
     await database.close()
 
 
@@ -86,12 +95,13 @@ async def _migrate(service: Service, settings: Settings, stop: asyncio.Event) ->
     attempt = 0
     while not stop.is_set():
         try:
-            if settings.migration_database_url is None:
-                await require_current(app_url, service.migrations)
-            else:
-                owner_url = settings.migration_database_url.get_secret_value()
-                await migrate(owner_url, app_url=app_url, migrations=service.migrations)
+            await require_current(app_url, service.migrations)
             return
+        except SchemaBehind:
+            if settings.migration_database_url is None:
+                raise
+            owner_url = settings.migration_database_url.get_secret_value()
+            await migrate_in_a_process_of_its_own(owner_url, app_url=app_url, migrations=service.migrations)
         except Exception as error:
             if not is_unavailable(error):
                 raise
