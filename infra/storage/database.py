@@ -47,6 +47,7 @@ class Database:
             self.url,
             pool_size=pool_size,
             max_overflow=0,
+            hide_parameters=True,  # an error's text goes to the log, an address must not
             pool_timeout=self._pool_timeout_s,
             pool_recycle=1800,
             connect_args={
