@@ -46,7 +46,7 @@ async def shopping(marketplace: Marketplace, record: Path) -> AsyncIterator["asy
 def accepted(record: Path) -> int:
     if not record.exists():
         return 0
-    return sum(json.loads(line).get("what") == "accept" for line in record.read_text().splitlines(keepends=False))
+    return sum(json.loads(line)["did"] == "accept" for line in record.read_text().splitlines())
 
 
 def accepted_at_least(record: Path, number: int) -> Callable[[], Awaitable[bool]]:
