@@ -111,7 +111,7 @@ def _install(requirements: Path, venv: Path) -> None:
             if line.startswith(("Collecting ", "Requirement already satisfied")):
                 collected += 1
                 if collected % 10 == 0:
-                    say(f"  {collected} of {total}")
+                    say(f"  {collected} fetched")
             if line.startswith("Installing collected"):
                 say("  unpacking")
     if running.returncode != 0:
