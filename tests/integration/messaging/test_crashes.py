@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from infra.local import PrivateBroker, PrivatePostgres
+from infra.messaging.delivery import SUSPECT_AFTER
+from infra.messaging.poison import RUNS_ALONE
+from tests.integration.messaging.crash.service import table
 from tests.integration.messaging.crash.steps import POINTS, When
 from tests.integration.messaging.crash.world import World, crash_world, forget
 from tests.integration.messaging.toy import toy_world
@@ -45,6 +48,25 @@ async def test_a_process_killed_at_any_step_leaves_every_effect_to_happen_once(
     await world.publish(POINTS[point].events)
     await world.until_killed(world.start(point, when))
     await world.until_settled(world.start())
+    await world.check()
+
+
+@pytest.mark.parametrize("poison", ["poison", "poison deadline", "poison call"])
+async def test_an_event_that_kills_its_process_is_given_up_and_its_neighbours_are_not(
+    world: World, poison: str
+) -> None:
+    await world.publish({"plain": 30, poison: 1, "called": 10})
+    process = await world.until_it_stays_alive()
+    await world.until_settled(process)
+    await world.check(repetitions=world.deaths)
+    assert world.deaths == SUSPECT_AFTER + RUNS_ALONE
+
+
+async def test_deaths_of_other_causes_blame_nobody_who_was_prefetched(world: World) -> None:
+    await world.publish({"plain": table().prefetch})
+    for _ in range(12):
+        await world.until_killed(world.start("handler", "before"))
+    await world.until_settled(world.start(), within_s=40)
     await world.check()
 
 

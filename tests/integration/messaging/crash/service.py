@@ -2,8 +2,11 @@
 
 A cart that was checked out is placed: an effect, an event, a deadline. Some fail on purpose: `shaky` ones the
 first time that a process runs them, `doomed` ones always. An abandoned cart leads to an outside call.
+`poison` kills its process; where an event carries no more than an id, `marked` makes one deadly.
 """
 
+import os
+import signal
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -16,11 +19,24 @@ from infra.storage import Transaction
 from tests.integration.messaging.toy import an_order, effect
 
 DEADLINE = timedelta(seconds=0.1)
+DEADLY = 2**32 - 1
 
 runs = Counter[UUID]()
 
 
+def marked(id: UUID) -> UUID:
+    """`id` as one that kills where a deadline or an outside call meets it."""
+    return UUID(int=id.int | DEADLY)
+
+
+def kill_if_marked(id: UUID) -> None:
+    if id.int & DEADLY == DEADLY:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 async def place(event: CartCheckedOutV1, tx: Transaction) -> None:
+    if event.customer_id == "poison":
+        os.kill(os.getpid(), signal.SIGKILL)
     if event.customer_id == "doomed":
         raise Reject("never")
     runs[event.order_id] += 1
@@ -33,6 +49,7 @@ async def place(event: CartCheckedOutV1, tx: Transaction) -> None:
 
 
 async def payment_due(event: PaymentDueV1, tx: Transaction) -> None:
+    kill_if_marked(event.order_id)
     await effect(tx, event.order_id, "due")
     tx.session.info["due"] = True
 
@@ -45,6 +62,7 @@ async def prepare(event: CartAbandonedV1, tx: Transaction) -> UUID:
 
 async def ask(about: UUID, outside: Any) -> str:
     """Leave a trace that no rollback takes away."""
+    kill_if_marked(about)
     await outside.execute("insert into effects values ($1, 'asked')", about)
     return "yes"
 

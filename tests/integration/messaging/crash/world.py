@@ -1,5 +1,6 @@
 """What surrounds the process that is killed: events for it, a queue that hears it, and what must be true after."""
 
+import json
 import multiprocessing
 import signal
 from collections import Counter
@@ -7,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.context import ForkServerProcess
 from uuid import UUID
 
@@ -17,16 +19,19 @@ from aiormq.channel import Channel
 from contracts import Envelope, Event
 from contracts.cart import CartAbandonedV1
 from infra.messaging.connection import open_channel
+from infra.messaging.delivery import SUSPECT_AFTER
+from infra.messaging.poison import RUNS_ALONE
 from infra.messaging.wire import PREFIX, properties_of
 from infra.storage import new_id
 from infra.telemetry import new_traceparent
 from tests.integration.messaging.crash import child
-from tests.integration.messaging.crash.service import table
+from tests.integration.messaging.crash.service import marked, table
 from tests.integration.messaging.crash.steps import Kinds, When
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, empty, until
 
 CRASH_WITHIN_S = 20.0
 SETTLE_WITHIN_S = 15.0
+MOST_DEATHS = 2 * (SUSPECT_AFTER + RUNS_ALONE)
 PROBE = "crash.probe"
 QUEUES = ("checkout.carts", "checkout.dead")
 
@@ -47,11 +52,13 @@ class World:
     """What reached the broker from the service: event id and aggregate, once per copy."""
     events: dict[str, list[UUID]] = field(default_factory=dict)
     """What the case is about, by kind: ids of orders, or of what an outside call is about."""
+    deaths: int = 0
 
     async def publish(self, kinds: Kinds) -> None:
         """Put events into the queue before anybody consumes it."""
         self.said.clear()
-        self.events = {kind: [new_id() for _ in range(number)] for kind, number in kinds.items()}
+        self.deaths = 0
+        self.events = {kind: [_an_id(kind) for _ in range(number)] for kind, number in kinds.items()}
         for kind, ids in self.events.items():
             for id in ids:
                 await self.deliver(_event(kind, id))
@@ -78,6 +85,17 @@ class World:
         process.start()
         return process
 
+    async def until_it_stays_alive(self) -> ForkServerProcess:
+        """Start the service until it survives, as a supervisor does; not without limit."""
+        for _ in range(MOST_DEATHS):
+            process = self.start()
+            await until(partial(self._ended_or_settled, process), SETTLE_WITHIN_S)
+            if process.exitcode is None:
+                return process
+            assert process.exitcode == -signal.SIGKILL
+            self.deaths += 1
+        raise AssertionError(f"it died {MOST_DEATHS} times")
+
     async def until_killed(self, process: ForkServerProcess) -> None:
         """Wait for the end that the process was told to give itself."""
         try:
@@ -103,36 +121,49 @@ class World:
 
         Only a call itself, and what prepares it, may happen again: once for each crash.
         """
-        placed = [*self.events.get("plain", []), *self.events.get("shaky", [])]
-        called = self.events.get("called", [])
+        placed, due, called, given_up = self._wanted()
         effects = Counter(await self.toy.effects())
         once = {
-            **{(id, what): 1 for id in placed for what in ("placed", "due")},
+            **{(id, "placed"): 1 for id in placed},
+            **{(id, "due"): 1 for id in due},
             **{(id, "answered yes"): 1 for id in called},
         }
         again = {(id, what) for id in called for what in ("prepared", "asked")}
+        again |= {(id, "prepared") for id in self.events.get("poison call", [])}
         assert {each: effects[each] for each in once} == once
         assert set(effects) == set(once) | again
         assert all(effects[each] <= 1 + repetitions for each in again)
         outbox = await self.toy.rows("select event_id, subject from messaging.outbox")
         assert sorted(subject for _, subject in outbox) == sorted(map(str, placed))
         assert set(self.said) == {tuple(row) for row in outbox}
-        dead = await self.toy.rows("select type, reason, body from messaging.dead_letters")
-        assert len(dead) == len(self.events.get("doomed", []))
-        assert {reason for _, reason, _ in dead} <= {"rejected"}
-        for left in ("outbox_pending", "scheduled", "claims"):
+        dead = await self.toy.rows("select body, reason from messaging.dead_letters")
+        assert {_about(body): reason for body, reason in dead} == given_up
+        assert len(dead) == len(given_up)
+        for left in ("outbox_pending", "scheduled", "claims", "suspects"):
             assert await self.toy.rows(f"select count(*) from messaging.{left}") == [(0,)], left
 
+    async def _ended_or_settled(self, process: ForkServerProcess) -> bool:
+        return process.exitcode is not None or await self._settled()
+
     async def _settled(self) -> bool:
-        placed = len(self.events.get("plain", [])) + len(self.events.get("shaky", []))
         [(effects, *others)] = await self.toy.rows(
             "select (select count(*) from effects where what in ('placed', 'due', 'answered yes')),"
             " (select count(*) from messaging.dead_letters), (select count(*) from messaging.outbox_pending),"
             " (select count(*) from messaging.scheduled), (select count(*) from messaging.claims)"
         )
-        wanted = 2 * placed + len(self.events.get("called", []))
-        settled: bool = effects >= wanted and others == [len(self.events.get("doomed", [])), 0, 0, 0]
+        placed, due, called, given_up = self._wanted()
+        wanted = len(placed) + len(due) + len(called)
+        settled = bool(effects >= wanted) and others == [len(given_up), 0, 0, 0]
         return settled and await self._queued() == 0
+
+    def _wanted(self) -> tuple[list[UUID], list[UUID], list[UUID], dict[UUID, str]]:
+        """Which are to be placed, become due, be called; and be given up, with their reason."""
+        due = [*self.events.get("plain", []), *self.events.get("shaky", [])]
+        placed = [*due, *self.events.get("poison deadline", [])]
+        given_up = dict.fromkeys(self.events.get("doomed", []), "rejected")
+        for kind in ("poison", "poison deadline", "poison call"):
+            given_up |= dict.fromkeys(self.events.get(kind, []), "poison")
+        return placed, due, self.events.get("called", []), given_up
 
     async def _queued(self) -> int:
         found = [await self.admin.queue_declare(name, passive=True) for name in QUEUES]
@@ -140,13 +171,23 @@ class World:
 
     async def _heard_everything(self) -> bool:
         [(published,)] = await self.toy.rows("select count(*) from messaging.outbox")
-        return len(set(self.said)) >= published
+        heard = len(set(self.said))
+        return heard == int(published)
+
+
+def _an_id(kind: str) -> UUID:
+    return marked(new_id()) if kind in ("poison deadline", "poison call") else new_id()
 
 
 def _event(kind: str, id: UUID) -> Event:
-    if kind == "called":
+    if kind in ("called", "poison call"):
         return CartAbandonedV1(customer_id="ada", product_ids=[id])
-    return a_checkout(id).model_copy(update={"customer_id": kind})
+    return a_checkout(id).model_copy(update={"customer_id": kind.replace(" ", "-")})
+
+
+def _about(body: bytes) -> UUID:
+    content = json.loads(body)
+    return UUID(content["product_ids"][0] if "product_ids" in content else content["order_id"])
 
 
 async def _has_ended(process: ForkServerProcess) -> bool:
