@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import aio_pika
@@ -12,6 +13,7 @@ from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Messaging, on, subscription
 from infra.messaging.connection import open_channel
+from infra.messaging.consumer import Consumer
 from infra.messaging.wire import properties_of
 from infra.storage import Transaction, new_id
 from infra.telemetry import new_traceparent
@@ -50,6 +52,10 @@ async def check(toy: Toy, events: list[CartCheckedOutV1]) -> None:
     await toy.until_idle()
     assert sorted(order for order, _ in await toy.effects()) == sorted(each.order_id for each in events)
     assert await toy.dead() == []
+
+
+async def _is_consuming(consumer: Consumer) -> bool:
+    return consumer.consuming
 
 
 async def test_duplicates_in_any_order_have_their_effect_once(toy: Toy) -> None:
@@ -159,10 +165,7 @@ async def test_a_channel_that_the_broker_closed_is_opened_again(toy: Toy) -> Non
         for event in events[:3]:
             consumer = messaging.consumers[0]
 
-            async def consuming(consumer=consumer) -> bool:  # type: ignore[no-untyped-def]  # a closure of the loop
-                return consumer.consuming
-
-            await until(consuming)
+            await until(partial(_is_consuming, consumer))
             channel = consumer._channel
             assert channel is not None
             await channel.basic_ack(999_999)  # PRECONDITION_FAILED: unknown delivery tag
