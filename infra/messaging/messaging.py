@@ -7,7 +7,7 @@ from typing import Any
 
 from aio_pika.abc import AbstractConnection
 
-from infra.messaging.connection import keep_connected
+from infra.messaging.connection import BROKEN, Lost, keep_connected
 from infra.messaging.consumer import Consumer
 from infra.messaging.delivery import SUSPECT_AFTER, Delivery, Received, Unreadable, reaction_to
 from infra.messaging.errors import Invalid
@@ -99,9 +99,14 @@ class Messaging:
                 await self._relay.flushed()
 
     async def _consume(self, connection: AbstractConnection) -> None:
-        async with asyncio.TaskGroup() as consumers:
-            for consumer in self.consumers:
-                consumers.create_task(consumer.run(connection))
+        try:
+            async with asyncio.TaskGroup() as consumers:
+                for consumer in self.consumers:
+                    consumers.create_task(consumer.run(connection))
+        except ExceptionGroup as group:
+            if group.split(BROKEN)[1] is not None:
+                raise
+            raise Lost(repr(group.exceptions[0])) from group
 
 
 def _intake(worker: Worker) -> Callable[[Received], None]:

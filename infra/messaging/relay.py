@@ -33,7 +33,8 @@ BUCKET_CLASS, RELAY_CLASS = 7206, 7207
 
 RELAYS = f"select count(*) from pg_locks where {HERE} and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
 
-LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg raises over a connection that is gone; the last where it went amid an answer."""
 
 
 class Relay:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from infra.messaging.delivery import from_entry
 from infra.messaging.errors import Invalid
 from infra.messaging.worker import Worker
-from infra.storage import Database, is_unavailable, presence, schedule
+from infra.storage import Database, is_conflict, is_unavailable, presence, schedule
 from infra.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -32,9 +32,9 @@ class Scheduler:
             try:
                 wait_s = await self._take()
             except Exception as error:
-                if not is_unavailable(error):
+                if not (is_unavailable(error) or is_conflict(error)):
                     raise
-                log.warning("scheduler: database away", error=repr(error))
+                log.warning("scheduler: database away or in conflict", error=repr(error))
                 wait_s = POLL_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
