@@ -1,0 +1,135 @@
+"""Real servers for one benchmark run: a broker and a PostgreSQL server, emptied before each contender's turn."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import aiormq
+import asyncpg
+from aiormq.abc import AbstractChannel
+from aiormq.channel import Channel
+from pamqp.commands import Basic
+
+from infra.local import DatabaseUrls, private_broker, private_postgres
+from infra.local.broker import BrokerUrls
+from infra.messaging import Wiring, admin, definitions
+from infra.storage import migrate
+from tests.benchmarks.work import EVENT_IN, EVENT_OUT, EXCHANGE_IN, MIGRATIONS, OUTGOING, QUEUE, SERVICE, Message
+
+PASSWORDS = {"cart": "cart-secret", "checkout": "checkout-secret", "catalog": "catalog-secret"}
+WIRINGS = [Wiring("cart", {}), Wiring("checkout", {"carts": [EVENT_IN]}), Wiring("catalog", {"orders": [EVENT_OUT]})]
+IN_FLIGHT = 500
+
+EMPTY = """
+truncate orders, messaging.inbox, messaging.outbox, messaging.outbox_pending, messaging.scheduled,
+    messaging.claims, messaging.dead_letters
+"""
+ROWS = """
+select (select count(*) from messaging.inbox), (select count(*) from messaging.outbox),
+    (select count(*) from messaging.outbox_pending),
+    (select count(*) from messaging.scheduled) + (select count(*) from messaging.dead_letters)
+"""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a turn left in the database."""
+
+    handled: int
+    said: int
+    unpublished: int
+    failed: int
+
+
+@dataclass
+class World:
+    broker: BrokerUrls
+    database: DatabaseUrls
+    sql: asyncpg.Connection
+    channel: Channel
+    """As the user `cart`: it says the events that wait."""
+    watch: AbstractChannel
+    directory: Path
+
+    async def reset(self) -> None:
+        """No rows, no messages, and statistics that say so."""
+        await self.sql.execute(EMPTY)
+        await self.sql.execute("vacuum analyze")
+        await self.sql.execute("checkpoint")
+        for queue in (QUEUE, OUTGOING):
+            await self.watch.queue_purge(queue)
+
+    async def add_orders(self, ids: Sequence[UUID]) -> None:
+        await self.sql.execute(
+            "insert into orders select id, 'ada', 3998, 'new', 0 from unnest($1::uuid[]) as r (id)", ids
+        )
+        await self.sql.execute("vacuum analyze orders")
+
+    async def send(self, messages: Sequence[Message], *, routing_key: str = EVENT_IN) -> None:
+        """Have `messages` wait, confirmed, in the contender's queue."""
+        for first in range(0, len(messages), IN_FLIGHT):
+            await asyncio.gather(
+                *(
+                    self.channel.basic_publish(
+                        each.body, exchange=EXCHANGE_IN, routing_key=routing_key, properties=each.properties, wait=False
+                    )
+                    for each in messages[first : first + IN_FLIGHT]
+                )
+            )
+
+    async def depth(self, queue: str) -> int:
+        """Messages ready in `queue`."""
+        return (await self.watch.queue_declare(queue, passive=True)).message_count or 0
+
+    async def rows(self) -> Rows:
+        return Rows(*(await self.sql.fetchrow(ROWS)))
+
+
+@asynccontextmanager
+async def a_world() -> AsyncIterator[World]:
+    """Servers with `checkout`'s database and queues, gone afterwards."""
+    async with private_broker() as broker, private_postgres() as postgres:
+        with tempfile.TemporaryDirectory(prefix="marketplace-bench-") as directory:
+            await admin.declare(broker.urls.management, definitions(WIRINGS, PASSWORDS))
+            database = await postgres.create_database(SERVICE)
+            await migrate(database.owner, app_url=database.app, migrations=MIGRATIONS)
+            cart = await aiormq.connect(broker.urls.amqp_of("cart", PASSWORDS["cart"]))
+            saying = await cart.channel()
+            assert isinstance(saying, Channel)
+            watching = await aiormq.connect(broker.urls.amqp)
+            sql = await asyncpg.connect(database.superuser)
+            try:
+                yield World(
+                    broker=broker.urls,
+                    database=database,
+                    sql=sql,
+                    channel=saying,
+                    watch=await watching.channel(publisher_confirms=False),
+                    directory=Path(directory),
+                )
+            finally:
+                await sql.close()
+                await cart.close()
+                await watching.close()
+
+
+def as_celery_task(message: Message, task: str) -> Message:
+    """The same event as a message of Celery's protocol, version 2."""
+    headers = dict(message.properties.headers or {})
+    id = headers["cloudEvents_id"]
+    body = json.dumps([[json.loads(message.body)], {}, {"callbacks": None, "errbacks": None, "chain": None}])
+    properties = Basic.Properties(
+        content_type="application/json",
+        content_encoding="utf-8",
+        delivery_mode=2,
+        message_id=message.properties.message_id,
+        correlation_id=str(id),
+        user_id=message.properties.user_id,
+        headers=headers | {"lang": "py", "task": task, "id": id, "root_id": id, "retries": 0},
+    )
+    return Message(body.encode(), properties)
