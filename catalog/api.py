@@ -74,15 +74,14 @@ async def list_products(
     search: Annotated[str | None, Query(max_length=200, description="words of the name, in any case")] = None,
     category: Annotated[str | None, Query(max_length=64)] = None,
     discontinued: Annotated[bool, Query(description="also show what is no longer sold")] = False,
-    cursor: Cursor = None,
+    cursor: Cursor[UUID] = None,
     limit: PageSize = 20,
 ) -> Page[ProductOut]:
     """Products, oldest first."""
     found = await store.page_of_products(
         tx, words=search, category=category, discontinued=discontinued, after=cursor, limit=limit + 1
     )
-    more = str(found[limit - 1].product_id) if len(found) > limit else None
-    return Page(items=[_shown(product) for product in found[:limit]], next_cursor=more)
+    return Page[ProductOut].of([_shown(product) for product in found], limit, key=lambda product: product.product_id)
 
 
 @router.get("/products/{product_id}")

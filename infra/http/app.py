@@ -26,14 +26,19 @@ def create_app(
     ops: Router | None = None,
 ) -> FastAPI:
     """Health, metrics and OpenAPI, the service's `routes`, and `ops`. Every error is a problem document."""
-    app = _Application(title=service, version=version, docs_url=None, redoc_url=None, redirect_slashes=False)
+    routers = [router for router in (routes, ops, health.router) if router is not None]
+    every_route = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    app = _Application(
+        title=service,
+        version=version,
+        routes=[*every_route],  # included routers would be matched one by one, for every request
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.state.database = database
     app.state.identity = identity
     app.state.readiness = readiness
-    routers = [health.router, *(router for router in (routes, ops) if router is not None)]
-    for router in routers:
-        app.include_router(router)
-    every_route = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
     async def answer_http_error(request: Request, error: Exception) -> Response:
         response = await problems.answer_http_error(request, error)

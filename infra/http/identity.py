@@ -16,6 +16,7 @@ from infra.http.problems import Unauthorized
 LEEWAY_S = 5
 LONGEST_TOKEN = 8192
 MOST_REMEMBERED = 4096
+LATEST = 2**53
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _SUBJECT = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -107,14 +108,16 @@ class Identity:
                 leeway=LEEWAY_S,
                 options={"require": ["iss", "aud", "exp", "sub"], "verify_exp": False},
             )
-            expires = float(claims["exp"]) + LEEWAY_S
         except jwt.PyJWTError as error:
             raise Unauthorized(f"The token is not valid here: {error}.") from error
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise Unauthorized("The token's claims cannot be read.") from error
-        if not self._clock() < expires:
+        expiry = claims["exp"]
+        if not isinstance(expiry, int | float) or not 0 < expiry < LATEST:
+            raise Unauthorized("The token's expiry is no time.")
+        if self._clock() >= expiry + LEEWAY_S:
             raise Unauthorized("The token has expired.")
-        return _principal(claims), expires
+        return _principal(claims), expiry + LEEWAY_S
 
 
 def _principal(claims: dict[str, Any]) -> Principal:

@@ -1,10 +1,11 @@
 """The outermost layer: every request is traced, measured, and answered, whatever happens inside."""
 
+from asyncio import CancelledError
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from infra.http.problems import Problem, Unprocessable, answer
+from infra.http.problems import Problem, Unavailable, Unprocessable, answer
 from infra.telemetry import get_logger, metrics, trace
 
 log = get_logger(__name__)
@@ -36,6 +37,10 @@ class Observed:
                     await answer(Unprocessable("Text must not contain NUL."))(scope, receive, sending)
                 else:
                     await self.app(scope, receive, sending)
+            except CancelledError:  # at the end of a graceful shutdown
+                if not status:
+                    await answer(Unavailable("Shutting down."))(scope, receive, sending)
+                raise
             except Exception:
                 log.exception("unforeseen", method=scope["method"], path=scope["path"])
                 if status:

@@ -4,12 +4,22 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
 
-GRACE_S = 5
+GRACE_S = 5.0
+CANCELLED_S = 1.0
+"""For what had to be cut off: to roll back, and to say so."""
 BACKLOG = 1024
+
+
+class Ports(NamedTuple):
+    """Where a server listens."""
+
+    http: int
+    ops: int
 
 
 class _Server(uvicorn.Server):
@@ -29,11 +39,11 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> AsyncIterator[None]:
-    """Listen while the block runs; then finish what is under way, for at most 5 s.
+async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> AsyncIterator[Ports]:
+    """Listen while the block runs; then finish what is under way, within 5 s, or cut it off.
 
     Replicas share `http_port` (SO_REUSEPORT: the kernel spreads connections); `ops_port` is this process's own.
-    Raises OSError where a port is taken.
+    Port 0 is any that is free: the block gets what was taken. Raises OSError where a port is in use.
     """
     config = uvicorn.Config(
         app,
@@ -45,7 +55,7 @@ async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> As
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=int(GRACE_S),
     )
     shared = _bound(host, http_port, shared=True)
     try:
@@ -53,6 +63,7 @@ async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> As
     except OSError:
         shared.close()
         raise
+    ports = Ports(shared.getsockname()[1], own.getsockname()[1])
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[shared, own]))
     listening = asyncio.create_task(server.listening.wait())
@@ -61,11 +72,13 @@ async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> As
         listening.cancel()
         if serving.done():
             serving.result()
-        yield
+        yield ports
     finally:
         server.should_exit = True
-        await asyncio.wait({serving}, timeout=GRACE_S + 1)
+        await asyncio.wait({serving}, timeout=GRACE_S + CANCELLED_S)
         serving.cancel()
+        if cut_off := set(server.server_state.tasks):
+            await asyncio.wait(cut_off, timeout=CANCELLED_S)
 
 
 def _bound(host: str, port: int, *, shared: bool) -> socket.socket:

@@ -1,11 +1,45 @@
 """The marketplace on this machine: servers of our own, and the supervisor that keeps everything running.
 
-`private_broker()` and `private_postgres()` give a test real servers in seconds; `Stack` is the whole marketplace.
+`private_broker()` and `private_postgres()` give a test real servers in seconds. A whole stack is a process
+of its own (`python -m infra.local`), ordered about by `ask`; `layout` tells where it lies, `read_state` its addresses.
 """
 
-from infra.local.broker import PrivateBroker, private_broker
-from infra.local.errors import LocalError
-from infra.local.postgres import PrivatePostgres, private_postgres
+from infra.local.control import Message, ask, ask_once
+from infra.local.environment import services_of
+from infra.local.errors import LocalError, NothingProvides, NotReady, StackIsDown, StackIsUp
+from infra.local.layout import CHECKOUT, Layout, layout
+from infra.local.private import PrivateBroker, PrivatePostgres, private_broker, private_postgres
+from infra.local.provision import provide
 from infra.local.roles import DatabaseUrls
+from infra.local.run import is_up
+from infra.local.stack import forget, given_kinds
+from infra.local.start import start_supervisor, until_up
+from infra.local.state import StackState, read_state
 
-__all__ = ["DatabaseUrls", "LocalError", "PrivateBroker", "PrivatePostgres", "private_broker", "private_postgres"]
+__all__ = [
+    "CHECKOUT",
+    "DatabaseUrls",
+    "Layout",
+    "LocalError",
+    "Message",
+    "NotReady",
+    "NothingProvides",
+    "PrivateBroker",
+    "PrivatePostgres",
+    "StackIsDown",
+    "StackIsUp",
+    "StackState",
+    "ask",
+    "ask_once",
+    "forget",
+    "given_kinds",
+    "is_up",
+    "layout",
+    "private_broker",
+    "private_postgres",
+    "provide",
+    "read_state",
+    "services_of",
+    "start_supervisor",
+    "until_up",
+]

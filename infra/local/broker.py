@@ -1,19 +1,14 @@
 """A private RabbitMQ node: own name, ports, directories and configuration, and every port on the loopback."""
 
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.binaries import RabbitBinaries, find_rabbitmq
-from infra.local.errors import NothingProvides
+from infra.local.binaries import RabbitBinaries
 from infra.local.part import Running
-from infra.local.passwords import Passwords, write_private
+from infra.local.passwords import write_private
 from infra.local.ports import Ports
 from infra.local.processes import Command, Process, base_environment, spawn
 from infra.local.readiness import accepts, http_status, until_ready
-from infra.local.server import Server
 
 ADMIN = "admin"
 START_WITHIN_S = 60.0
@@ -56,9 +51,10 @@ class BrokerUrls:
         """The AMQP address of another user."""
         return f"amqp://{user}:{password}@{self.host}:{self.amqp_port}/"
 
-    async def answers(self) -> bool:
-        """Whether it takes AMQP connections, by its own word."""
-        return await http_status(f"{self.management}/api/health/checks/port-listener/{self.amqp_port}") == 200
+    async def answers(self, listener: int | None = None) -> bool:
+        """Whether it takes AMQP connections, by its own word (`listener`: the port as the node knows it)."""
+        check = f"/api/health/checks/port-listener/{listener or self.amqp_port}"
+        return await http_status(f"{self.management}{check}") == 200
 
 
 @dataclass(frozen=True)
@@ -91,19 +87,17 @@ class BrokerProcess:
         await self.wait()
 
 
-class PrivateBroker(Server):
+class RabbitNode:
     """A node that keeps everything below `directory` and forgets nothing between two launches."""
 
     name = "broker"
 
-    def __init__(
-        self, directory: Path, *, binaries: RabbitBinaries, ports: Ports, passwords: Passwords, log: Path | None = None
-    ) -> None:
+    def __init__(self, directory: Path, urls: BrokerUrls, *, binaries: RabbitBinaries, ports: Ports, log: Path) -> None:
+        self.urls = urls
         self._directory = directory
         self._binaries = binaries
-        self.ports = ports
-        self._log = log or directory / "broker.log"
-        self.urls = BrokerUrls("127.0.0.1", ports.of("broker"), ports.of("management"), passwords.of("broker-admin"))
+        self._ports = ports
+        self._log = log
 
     async def launch(self) -> Running:
         """Write the configuration and start the node. Data of an earlier launch is taken up again."""
@@ -111,7 +105,7 @@ class PrivateBroker(Server):
         mapper = await spawn(self._mapper())
         try:
             await until_ready(
-                lambda: accepts(self.ports.of("epmd")), mapper, name="epmd", within_s=10, log=str(self._log)
+                lambda: accepts(self._ports.of("epmd")), mapper, name="epmd", within_s=10, log=str(self._log)
             )
             return BrokerProcess(await spawn(self._node()), mapper)
         except BaseException:
@@ -137,7 +131,7 @@ class PrivateBroker(Server):
 
     def _mapper(self) -> Command:
         return Command(
-            argv=(str(self._binaries.epmd), "-address", "127.0.0.1", "-port", str(self.ports.of("epmd"))),
+            argv=(str(self._binaries.epmd), "-address", "127.0.0.1", "-port", str(self._ports.of("epmd"))),
             env=base_environment(),
             cwd=self._directory,
             log=self._log,
@@ -153,7 +147,7 @@ class PrivateBroker(Server):
                 "RABBITMQ_NODENAME": "marketplace@localhost",
                 "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
                 "RABBITMQ_NODE_PORT": str(self.urls.amqp_port),
-                "RABBITMQ_DIST_PORT": str(self.ports.of("dist")),
+                "RABBITMQ_DIST_PORT": str(self._ports.of("dist")),
                 "RABBITMQ_MNESIA_BASE": str(here / "data"),
                 "RABBITMQ_LOG_BASE": str(here),
                 "RABBITMQ_LOGS": "-",
@@ -162,31 +156,10 @@ class PrivateBroker(Server):
                 "RABBITMQ_CONFIG_FILE": str(here / "rabbitmq.conf"),
                 "RABBITMQ_CONF_ENV_FILE": "/dev/null",
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-                "ERL_EPMD_PORT": str(self.ports.of("epmd")),
+                "ERL_EPMD_PORT": str(self._ports.of("epmd")),
                 "ERL_EPMD_ADDRESS": "127.0.0.1",
                 "RUNNING_UNDER_SYSTEMD": "true",  # the start script gives way to the Erlang machine
             },
             cwd=here,
             log=self._log,
         )
-
-
-@asynccontextmanager
-async def private_broker(directory: Path | None = None) -> AsyncIterator[PrivateBroker]:
-    """A broker for a test, ready, and gone afterwards. Without a `directory` it leaves nothing behind.
-
-    Raises `NothingProvides` where RabbitMQ is not installed.
-    """
-    binaries = find_rabbitmq()
-    if binaries is None:
-        raise NothingProvides("RabbitMQ is not installed.", "apt-get install rabbitmq-server")
-    with tempfile.TemporaryDirectory(prefix="marketplace-broker-") as temporary:
-        home = directory or Path(temporary)
-        ports = Ports()
-        broker = PrivateBroker(home, binaries=binaries, ports=ports, passwords=Passwords(home / "passwords.json"))
-        try:
-            await broker.start()
-            yield broker
-        finally:
-            await broker.kill()
-            ports.release()

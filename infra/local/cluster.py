@@ -117,3 +117,20 @@ class Cluster:
             return  # cannot tell: the server decides
         if not in_use and Path("/proc/self").exists():
             lock.unlink(missing_ok=True)
+
+
+class Template:
+    """A data directory that no server runs on: made when first needed, and copied for each server."""
+
+    def __init__(self, cluster: Cluster, password: str) -> None:
+        self._cluster = cluster
+        self._password = password
+        self._one_at_a_time = asyncio.Lock()
+
+    async def copy_to(self, cluster: Cluster) -> None:
+        """Give this server its data directory, unless it has one."""
+        if cluster.data.exists():
+            return
+        async with self._one_at_a_time:
+            await self._cluster.create(self._password)
+        await cluster.copy(self._cluster)

@@ -3,12 +3,16 @@
 import contextlib
 import random
 import socket
+import time
 from collections.abc import Mapping
 
 from infra.local.errors import LocalError
 
 CHOICE = range(15_000, 32_000)
 """Below the ports that Linux and macOS give to outgoing connections, which would race with a server's start."""
+
+PATIENCE_S = 3.0
+"""For a server of an earlier supervisor that was killed, and which is ending just now."""
 
 
 class Ports:
@@ -22,6 +26,7 @@ class Ports:
     def __init__(self, known: Mapping[str, int] | None = None) -> None:
         self._known = dict(known or {})
         self._held: dict[str, socket.socket] = {}
+        self._patient_until = time.monotonic() + PATIENCE_S
 
     def of(self, name: str) -> int:
         """The port called `name`: the known one if it is free, or else a new one."""
@@ -43,9 +48,12 @@ class Ports:
     def _hold_known(self, name: str) -> socket.socket | None:
         if name not in self._known:
             return None
-        with contextlib.suppress(OSError):
-            return _hold(self._known[name], was_ours=True)
-        return None
+        while True:
+            with contextlib.suppress(OSError):
+                return _hold(self._known[name], was_ours=True)
+            if time.monotonic() > self._patient_until:
+                return None
+            time.sleep(0.1)
 
 
 def _hold_new() -> socket.socket:

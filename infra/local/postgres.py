@@ -1,22 +1,15 @@
 """A private PostgreSQL server on the loopback."""
 
-import tempfile
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
-from infra.local.accounts import give_to, unprivileged_account
-from infra.local.binaries import find_postgres
-from infra.local.cluster import Cluster
-from infra.local.errors import NothingProvides
+from infra.local.accounts import give_to
+from infra.local.cluster import Cluster, Template
 from infra.local.part import Running
-from infra.local.passwords import Passwords, write_private
-from infra.local.ports import Ports
+from infra.local.passwords import write_private
 from infra.local.processes import Command, base_environment, spawn
 from infra.local.readiness import until_ready
-from infra.local.roles import DatabaseUrls, PostgresServer
-from infra.local.server import Server
+from infra.local.roles import PostgresServer
 
 START_WITHIN_S = 60.0
 
@@ -35,31 +28,32 @@ log_line_prefix = '%m [%p] %q%u@%d '
 """fsync stays on: durability is what we promise."""
 
 
-class PrivatePostgres(Server):
+class PostgresNode:
     """A server of our own on the loopback, that forgets nothing between two launches."""
 
     def __init__(
         self,
         name: str,
         cluster: Cluster,
+        server: PostgresServer,
         *,
         port: int,
-        passwords: Passwords,
+        password: str,
         log: Path,
-        template: Cluster | None = None,
+        template: Template | None = None,
     ) -> None:
         self.name = name
-        self.server = PostgresServer(f"postgresql://postgres:{passwords.of('postgres')}@127.0.0.1:{port}", passwords)
         self._cluster = cluster
-        self._template = template
+        self._server = server
         self._port = port
-        self._password = passwords.of("postgres")
+        self._password = password
         self._log = log
+        self._template = template
 
     async def launch(self) -> Running:
         """Make the data directory if there is none, write the configuration, and start the server."""
         if self._template:
-            await self._cluster.copy(self._template)
+            await self._template.copy_to(self._cluster)
         else:
             await self._cluster.create(self._password)
         self._cluster.forget_stale_lock()
@@ -83,42 +77,4 @@ class PrivatePostgres(Server):
 
     async def ready(self, running: Running) -> None:
         """Return once it answers a query."""
-        await until_ready(self.server.answers, running, name=self.name, within_s=START_WITHIN_S, log=str(self._log))
-
-    async def create_database(self, service: str) -> DatabaseUrls:
-        """The service's database with its roles, made now if it is not there."""
-        return await self.server.create_database(service)
-
-
-@asynccontextmanager
-async def private_postgres(
-    directory: Path | None = None, *, databases: Iterable[str] = ()
-) -> AsyncIterator[PrivatePostgres]:
-    """A server for a test, ready, with a database for each of these services; gone afterwards.
-
-    Without a `directory` it leaves nothing behind; one that is given must be enterable by the account
-    `postgres` where we are root. Raises `NothingProvides` where PostgreSQL is not installed.
-    """
-    binaries = tuple(find_postgres())
-    if not binaries:
-        raise NothingProvides("PostgreSQL 15 to 18 is not installed.", "apt-get install postgresql")
-    with tempfile.TemporaryDirectory(prefix="marketplace-postgres-") as temporary:
-        home = directory or Path(temporary)
-        if directory is None:
-            home.chmod(0o711)
-        ports = Ports()
-        postgres = PrivatePostgres(
-            "postgres",
-            Cluster(home / "postgres", binaries, unprivileged_account()),
-            port=ports.of("postgres"),
-            passwords=Passwords(home / "passwords.json"),
-            log=home / "postgres.log",
-        )
-        try:
-            await postgres.start()
-            for service in databases:
-                await postgres.create_database(service)
-            yield postgres
-        finally:
-            await postgres.stop()
-            ports.release()
+        await until_ready(self._server.answers, running, name=self.name, within_s=START_WITHIN_S, log=str(self._log))

@@ -83,12 +83,12 @@ async def spawn(command: Command) -> Process:
             group=account.gid if account else None,
             extra_groups=[] if account else None,
             start_new_session=True,
-            preexec_fn=_die_with_parent(command.dies_by),
+            preexec_fn=die_with_parent(command.dies_by),
         )
     return Process(command, child)
 
 
-def _die_with_parent(by: signal.Signals) -> Callable[[], None] | None:
+def die_with_parent(by: signal.Signals) -> Callable[[], None] | None:
     """What the child does before it becomes the program. It runs after the change of user, which would undo it."""
     libc, parent = _libc, os.getpid()
     if libc is None:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from infra.local.errors import NotReady
 from infra.local.part import Running
@@ -57,7 +57,7 @@ async def http_status(url: str) -> int:
     try:
         head = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.hostname}:{parts.port}\r\nConnection: close\r\n"
         if parts.username:
-            credentials = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
+            credentials = base64.b64encode(unquote(f"{parts.username}:{parts.password}").encode()).decode()
             head += f"Authorization: Basic {credentials}\r\n"
         writer.write(f"{head}\r\n".encode())
         status = (await reader.readline()).split()

@@ -1,6 +1,5 @@
 """The roles of a service's database: who migrates, who runs, who only looks."""
 
-import contextlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -64,7 +63,7 @@ class PostgresServer:
                 await self._create_role(connection, role)
             await connection.execute(f"grant pg_read_all_data to {AUDIT}")
             await connection.execute("revoke connect on database postgres, template1 from public")
-            with contextlib.suppress(asyncpg.DuplicateDatabaseError):
+            if not await connection.fetchval("select 1 from pg_database where datname = $1", service):
                 await connection.execute(f'create database "{service}" owner "{service}_owner"')
             await connection.execute(f'revoke all on database "{service}" from public')
             await connection.execute(f'grant connect on database "{service}" to "{service}", {AUDIT}')
@@ -73,7 +72,7 @@ class PostgresServer:
         return self.urls(service)
 
     async def _create_role(self, connection: asyncpg.Connection, role: str) -> None:
-        with contextlib.suppress(asyncpg.DuplicateObjectError):
+        if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):
             await connection.execute(f'create role "{role}" login')
         await connection.execute(f"alter role \"{role}\" password '{self._passwords.of(role)}'")
 

@@ -98,8 +98,10 @@ class Calls:
                 with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
                     answer = await call.ask(request, self._outside)
         except Exception as error:  # noqa: BLE001 - an unknown outcome: the retry rule decides
-            await self._worker.failed(delivery, error)
-            self._close(1)
+            try:
+                await self._worker.failed(delivery, error)
+            finally:
+                self._close(1)
         else:
             self._answered.put_nowait((delivery, answer))
 

@@ -43,6 +43,7 @@ class Messaging:
         self.consumers = [
             Consumer(f"{service}.{worker.subscription.name}", worker.subscription.prefetch, _intake(worker))
             for worker in self.workers.values()
+            if worker.subscription.types
         ]
         self.consumers.append(Consumer(f"{service}.dead", PREFETCH, self._filing.receive))
 

@@ -52,6 +52,11 @@ class Subscription:
     """Most events in one transaction."""
 
     @property
+    def types(self) -> list[str]:
+        """The event types that reach it through the broker; internal ones never do."""
+        return sorted(type for type, reaction in self.reactions.items() if not reaction.event.internal)
+
+    @property
     def prefetch(self) -> int:
         return 2 * self.batch
 

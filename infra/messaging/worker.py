@@ -8,13 +8,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from contracts import Event
 from infra.messaging import retry
 from infra.messaging.calls import Calls
 from infra.messaging.dead import properties_of_dead
 from infra.messaging.delivery import Delivery, Receipts, Unreadable
 from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.messaging.wire import CONTENT_TYPE
-from infra.messaging.wiring import Subscription
+from infra.messaging.wiring import Load, Subscription
 from infra.storage import Database, Transaction, claims, inbox, is_conflict, is_unavailable, schedule
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.schedule import Entry
@@ -130,10 +131,13 @@ class Worker:
         return fresh
 
     async def load(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
-        """Let each kind of reaction read what its events need, in one go."""
-        for reaction in {id(each.reaction): each.reaction for each in deliveries}.values():
-            if reaction.load is not None:
-                await reaction.load([each.event for each in deliveries if each.reaction is reaction], tx)
+        """Read what the handlers will need: each `load` once, for all the events of reactions that share it."""
+        events: defaultdict[Load, list[Event]] = defaultdict(list)
+        for delivery in deliveries:
+            if delivery.reaction.load is not None:
+                events[delivery.reaction.load].append(delivery.event)
+        for load, wanted in events.items():
+            await load(wanted, tx)
 
     async def commit(
         self,

@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
             described = [asdict(each.wiring()) | {"says": [event.type for event in each.says]} for each in services]
             print(json.dumps(described, indent=2))
         case ["declare"]:
-            settings = AdminSettings()  # type: ignore[call-arg]  # read from the environment
+            settings = AdminSettings()
             passwords = json.loads(settings.service_passwords_file.read_text())
             wanted = definitions([each.wiring() for each in services], passwords)
             try:

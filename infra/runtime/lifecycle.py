@@ -13,7 +13,14 @@ from infra.http import Identity, create_app, ops, serve
 from infra.messaging import Messaging
 from infra.runtime.service import Service
 from infra.runtime.settings import Settings
-from infra.storage import Database, is_unavailable, make_partitions, migrate, require_current
+from infra.storage import (
+    Database,
+    SchemaBehind,
+    is_unavailable,
+    make_partitions,
+    migrate_in_a_process_of_its_own,
+    require_current,
+)
 from infra.storage import ops as storage_ops
 from infra.telemetry import configure_logging, get_logger, metrics
 
@@ -41,8 +48,9 @@ async def _run(service: Service, settings: Settings) -> None:
         settings.database_url.get_secret_value(),
         source=service.name,
         listeners=service.listeners,
-        pool_size=settings.database_pool_size,
+        pool_size=settings.messaging_pool_size,
     )
+    for_requests = database.with_own_pool(settings.http_pool_size)
     outside: AbstractAsyncContextManager[Any] = service.outside() if service.outside else nullcontext()
     async with outside as opened, Identity(settings.oidc_issuer, settings.oidc_audience) as identity:
         messaging = Messaging(
@@ -59,7 +67,7 @@ async def _run(service: Service, settings: Settings) -> None:
         app = create_app(
             service=service.name,
             version=_version(),
-            database=database,
+            database=for_requests,
             routes=service.routes,
             identity=identity,
             readiness=readiness,
@@ -71,12 +79,15 @@ async def _run(service: Service, settings: Settings) -> None:
         stopping = asyncio.create_task(stop.wait())
         async with serve(app, host=settings.http_host, http_port=settings.http_port, ops_port=settings.ops_port):
             log.info("serving", http_port=settings.http_port, ops_port=settings.ops_port)
-            await asyncio.wait({working, tending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait({working, tending, stopping}, return_when=asyncio.FIRST_COMPLETED)
         log.info("shutting down")
         drain.set()
         tending.cancel()
         stopping.cancel()
         await working
+        for task in ended - {stopping}:
+            task.result()
+    await for_requests.close()
     await database.close()
 
 
@@ -86,12 +97,13 @@ async def _migrate(service: Service, settings: Settings, stop: asyncio.Event) ->
     attempt = 0
     while not stop.is_set():
         try:
-            if settings.migration_database_url is None:
-                await require_current(app_url, service.migrations)
-            else:
-                owner_url = settings.migration_database_url.get_secret_value()
-                await migrate(owner_url, app_url=app_url, migrations=service.migrations)
+            await require_current(app_url, service.migrations)
             return
+        except SchemaBehind:
+            if settings.migration_database_url is None:
+                raise
+            owner_url = settings.migration_database_url.get_secret_value()
+            await migrate_in_a_process_of_its_own(owner_url, app_url=app_url, migrations=service.migrations)
         except Exception as error:
             if not is_unavailable(error):
                 raise

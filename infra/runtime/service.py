@@ -49,11 +49,5 @@ class Service:
         }
 
     def wiring(self) -> Wiring:
-        """What the broker has to know: internal events never reach it."""
-        return Wiring(
-            self.name,
-            {
-                each.name: sorted(type for type, reaction in each.reactions.items() if not reaction.event.internal)
-                for each in self.hears
-            },
-        )
+        """What the broker has to know. A subscription that hears internal events alone needs no queue."""
+        return Wiring(self.name, {each.name: each.types for each in self.hears if each.types})

@@ -4,7 +4,7 @@ from infra.storage import claims, dead_letters, idempotency, inbox, ops, outbox,
 from infra.storage.database import Database
 from infra.storage.errors import is_conflict, is_unavailable
 from infra.storage.ids import new_id, time_of, why_unusable
-from infra.storage.migrate import SchemaBehind, migrate, require_current
+from infra.storage.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from infra.storage.partitions import make_partitions
 from infra.storage.transaction import Transaction
 
@@ -20,6 +20,7 @@ __all__ = [
     "is_unavailable",
     "make_partitions",
     "migrate",
+    "migrate_in_a_process_of_its_own",
     "new_id",
     "ops",
     "outbox",

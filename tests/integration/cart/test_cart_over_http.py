@@ -11,7 +11,7 @@ from contracts import Money
 from contracts.catalog import PriceChangedV1, ProductFacts, ProductListedV1, ProductStatus
 from infra.storage import Database, new_id
 from tests.integration.cart.hearing import hear, said
-from tests.integration.cart.web import Client
+from tests.integration.catalog.web import Client
 
 SEEN = {"amount": 100, "currency": "EUR"}
 
@@ -29,15 +29,15 @@ async def listed(database: Database, known: ProductFacts | None = None) -> UUID:
     return product
 
 
-async def test_a_cart_begins_empty(client: Client) -> None:
-    answer = await client.get("/carts/ann")
+async def test_a_cart_begins_empty(ann: Client) -> None:
+    answer = await ann.get("/carts/ann")
     assert (answer.status, answer.body) == (200, {"customer_id": "ann", "lines": [], "total": None})
 
 
-async def test_a_cart_shows_the_price_that_was_seen_and_the_one_of_today(client: Client, database: Database) -> None:
+async def test_a_cart_shows_the_price_that_was_seen_and_the_one_of_today(ann: Client, database: Database) -> None:
     product = await listed(database)
     item = f"/carts/ann/items/{product}"
-    put = await client.put(item, {"quantity": 2})
+    put = await ann.put(item, {"quantity": 2})
     line = {
         "product_id": str(product),
         "name": "Oak table",
@@ -53,77 +53,86 @@ async def test_a_cart_shows_the_price_that_was_seen_and_the_one_of_today(client:
     )
     await hear(database, PriceChangedV1(product_id=product, facts=facts(2, amount=120)))
     today = {"amount": 120, "currency": "EUR"}
-    assert (await client.get("/carts/ann")).body["lines"] == [line | {"new_price": today}]
-    await client.put(item, {"quantity": 2})
-    assert (await client.get("/carts/ann")).body["lines"] == [line | {"unit_price": today}]
+    assert (await ann.get("/carts/ann")).body["lines"] == [line | {"new_price": today}]
+    await ann.put(item, {"quantity": 2})
+    assert (await ann.get("/carts/ann")).body["lines"] == [line | {"unit_price": today}]
 
 
-async def test_an_item_is_taken_out_again(client: Client, database: Database) -> None:
+async def test_an_item_is_taken_out_again(ann: Client, database: Database) -> None:
     item = f"/carts/ann/items/{await listed(database)}"
-    await client.put(item, {"quantity": 2})
-    assert (await client.delete(item)).status == 204
-    assert (await client.delete(item)).status == 204
-    assert (await client.get("/carts/ann")).body["lines"] == []
+    await ann.put(item, {"quantity": 2})
+    assert (await ann.delete(item)).status == 204
+    assert (await ann.delete(item)).status == 204
+    assert (await ann.get("/carts/ann")).body["lines"] == []
 
 
-async def test_a_checkout_is_accepted_with_the_orders_id(client: Client, database: Database) -> None:
+async def test_a_checkout_is_accepted_with_the_orders_id(ann: Client, database: Database) -> None:
     item = f"/carts/ann/items/{await listed(database)}"
-    await client.put(item, {"quantity": 2})
-    answer = await client.post("/carts/ann/checkout")
+    await ann.put(item, {"quantity": 2})
+    answer = await ann.post("/carts/ann/checkout")
     assert answer.status == 202
     assert answer.headers["Location"] == f"/orders/{answer.body['order_id']}"
     [(type, body)] = await said(database)
     assert (type, body["order_id"]) == ("cart-checked-out", answer.body["order_id"])
-    [line] = (await client.get("/carts/ann")).body["lines"]
+    [line] = (await ann.get("/carts/ann")).body["lines"]
     assert (line["quantity"], line["in_checkout"]) == (2, 2)
-    assert (await client.post("/carts/ann/checkout")).status == 409
-    assert (await client.delete(item)).status == 409
-    assert (await client.put(item, {"quantity": 1})).status == 409
+    assert (await ann.post("/carts/ann/checkout")).status == 409
+    assert (await ann.delete(item)).status == 409
+    assert (await ann.put(item, {"quantity": 1})).status == 409
 
 
-async def test_checkouts_that_race_order_once(client: Client, database: Database) -> None:
-    await client.put(f"/carts/ann/items/{await listed(database)}", {"quantity": 2})
-    answers = await asyncio.gather(*(client.post("/carts/ann/checkout") for _ in range(8)))
+async def test_checkouts_that_race_order_once(ann: Client, database: Database) -> None:
+    await ann.put(f"/carts/ann/items/{await listed(database)}", {"quantity": 2})
+    answers = await asyncio.gather(*(ann.post("/carts/ann/checkout") for _ in range(8)))
     assert Counter(answer.status for answer in answers) == {202: 1, 409: 7}
     assert len(await said(database)) == 1
 
 
-async def test_a_refusal_names_the_product_that_it_is_about(client: Client, database: Database) -> None:
+async def test_a_refusal_names_the_product_that_it_is_about(ann: Client, database: Database) -> None:
     product = await listed(database, facts(status=ProductStatus.DISCONTINUED))
-    answer = await client.put(f"/carts/ann/items/{product}", {"quantity": 1})
+    answer = await ann.put(f"/carts/ann/items/{product}", {"quantity": 1})
     assert (answer.status, answer.body["product_ids"]) == (409, [str(product)])
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-async def test_another_currency_is_a_conflict(client: Client, database: Database) -> None:
+async def test_another_currency_is_a_conflict(ann: Client, database: Database) -> None:
     euros, pounds = await listed(database), await listed(database, facts(currency="GBP"))
-    await client.put(f"/carts/ann/items/{euros}", {"quantity": 1})
-    assert (await client.put(f"/carts/ann/items/{pounds}", {"quantity": 1})).status == 409
+    await ann.put(f"/carts/ann/items/{euros}", {"quantity": 1})
+    assert (await ann.put(f"/carts/ann/items/{pounds}", {"quantity": 1})).status == 409
 
 
-async def test_an_unknown_product_is_not_found(client: Client) -> None:
-    assert (await client.put(f"/carts/ann/items/{new_id()}", {"quantity": 1})).status == 404
-    assert (await client.put("/carts/ann/items/rubbish", {"quantity": 1})).status == 422
+async def test_an_unknown_product_is_not_found(ann: Client) -> None:
+    assert (await ann.put(f"/carts/ann/items/{new_id()}", {"quantity": 1})).status == 404
+    assert (await ann.put("/carts/ann/items/rubbish", {"quantity": 1})).status == 422
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1001, 10**30, 1.5, "1", True, None])
-async def test_a_quantity_that_makes_no_sense_is_refused(client: Client, database: Database, quantity: Any) -> None:
-    answer = await client.put(f"/carts/ann/items/{await listed(database)}", {"quantity": quantity})
+async def test_a_quantity_that_makes_no_sense_is_refused(ann: Client, database: Database, quantity: Any) -> None:
+    answer = await ann.put(f"/carts/ann/items/{await listed(database)}", {"quantity": quantity})
     assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json")
 
 
-@pytest.mark.parametrize(("customer", "status"), [(None, 401), ("eve", 404)])
+@pytest.mark.parametrize(("subject", "roles", "status"), [(None, (), 401), ("eve", (), 404), ("sam", ("seller",), 404)])
 async def test_a_cart_is_its_owners_alone(
-    client: Client, database: Database, customer: str | None, status: int
+    anyone: Client, ann: Client, database: Database, subject: str | None, roles: tuple[str, ...], status: int
 ) -> None:
     item = f"/carts/ann/items/{await listed(database)}"
-    await client.put(item, {"quantity": 1})
+    await ann.put(item, {"quantity": 1})
+    other = anyone.by(subject, *roles) if subject else anyone
     answers = [
-        await client.get("/carts/ann", customer=customer),
-        await client.put(item, {"quantity": 2}, customer=customer),
-        await client.delete(item, customer=customer),
-        await client.post("/carts/ann/checkout", customer=customer),
+        await other.get("/carts/ann"),
+        await other.put(item, {"quantity": 2}),
+        await other.delete(item),
+        await other.post("/carts/ann/checkout"),
     ]
     assert [answer.status for answer in answers] == [status] * 4
-    [line] = (await client.get("/carts/ann")).body["lines"]
+    [line] = (await ann.get("/carts/ann")).body["lines"]
     assert line["quantity"] == 1
+
+
+async def test_the_same_key_orders_once(ann: Client, database: Database) -> None:
+    await ann.put(f"/carts/ann/items/{await listed(database)}", {"quantity": 2})
+    keyed = ann.keyed("order-1")
+    first, again = await keyed.post("/carts/ann/checkout"), await keyed.post("/carts/ann/checkout")
+    assert (again.status, again.body) == (202, first.body)
+    assert len(await said(database)) == 1

@@ -2,22 +2,20 @@
 
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
 from catalog.service import SERVICE
-from infra.local import DatabaseUrls, private_postgres
+from infra.local import DatabaseUrls, PrivatePostgres
 from infra.storage import Database, make_partitions, migrate
-from infra.http import create_app, serve
-from tests.integration.catalog.web import Client
+from tests.integration.catalog.web import Client, served
 
 
 @pytest.fixture(scope="session")
-async def catalog_urls() -> AsyncIterator[DatabaseUrls]:
-    async with private_postgres(databases=["catalog"]) as postgres:
-        urls = postgres.server.urls("catalog")
-        await migrate(urls.owner, app_url=urls.app, migrations=SERVICE.migrations)
-        yield urls
+async def catalog_urls(postgres: PrivatePostgres) -> DatabaseUrls:
+    """A database of its own name, since others use the server too."""
+    urls = await postgres.create_database("catalog_alone")
+    await migrate(urls.owner, app_url=urls.app, migrations=SERVICE.migrations)
+    return urls
 
 
 @pytest.fixture
@@ -28,24 +26,18 @@ async def database(catalog_urls: DatabaseUrls) -> AsyncIterator[Database]:
         await make_partitions(tx)
         for table in ("products", "reservations"):
             await tx.execute(f"delete from {table}")
-        for table in ("outbox", "outbox_pending", "scheduled"):
+        for table in ("outbox", "outbox_pending", "scheduled", "idempotency_keys"):
             await tx.execute(f"delete from messaging.{table}")
     yield database
     await database.close()
 
 
 @pytest.fixture
-async def client(database: Database) -> AsyncIterator[Client]:
-    """The service's HTTP, served for real."""
-    app = create_app(
-        service="catalog",
-        version="0",
-        database=database,
-        routes=SERVICE.routes,
-        identity=None,
-        readiness=None,
-        ops=None,
-    )
-    port = 18765
-    async with serve(app, host="127.0.0.1", http_port=port, ops_port=0), aiohttp.ClientSession() as session:
-        yield Client(f"http://127.0.0.1:{port}", session)
+async def anyone(database: Database) -> AsyncIterator[Client]:
+    async with served(SERVICE, database) as session:
+        yield Client(session)
+
+
+@pytest.fixture
+def sam(anyone: Client) -> Client:
+    return anyone.by("sam", "seller")

@@ -13,17 +13,17 @@ PRICE = {"amount": 1999, "currency": "EUR"}
 TABLE = {"name": "Oak table", "category": "tables", "price": PRICE, "on_hand": 10}
 
 
-async def a_product(client: Client, **changed: Any) -> Any:
-    answer = await client.post("/products", TABLE | changed, seller="sam")
+async def a_product(sam: Client, **changed: Any) -> Any:
+    answer = await sam.post("/products", TABLE | changed)
     assert answer.status == 201, answer
     return answer.body
 
 
-async def test_a_seller_offers_a_product_that_anyone_can_see(client: Client, database: Database) -> None:
-    answer = await client.post("/products", TABLE, seller="sam")
+async def test_a_seller_offers_a_product_that_anyone_can_see(anyone: Client, sam: Client, database: Database) -> None:
+    answer = await sam.post("/products", TABLE)
     assert answer.status == 201
     assert answer.headers["Location"] == f"/products/{answer.body['product_id']}"
-    seen = await client.get(answer.headers["Location"])
+    seen = await anyone.get(answer.headers["Location"])
     assert seen.status == 200
     assert (
         seen.body
@@ -42,14 +42,14 @@ async def test_a_seller_offers_a_product_that_anyone_can_see(client: Client, dat
     assert [type for type, _ in await said(database)] == ["product-listed"]
 
 
-async def test_products_come_in_pages_without_those_no_longer_sold(client: Client) -> None:
-    listed = [(await a_product(client, name=f"Table {number}"))["product_id"] for number in range(5)]
-    await client.post(f"/products/{listed[2]}/discontinue", seller="sam")
+async def test_products_come_in_pages_without_those_no_longer_sold(sam: Client) -> None:
+    listed = [(await a_product(sam, name=f"Table {number}"))["product_id"] for number in range(5)]
+    await sam.post(f"/products/{listed[2]}/discontinue")
 
     async def walk(query: str) -> list[str]:
         seen, cursor = [], ""
         while True:
-            page = (await client.get(f"/products?limit=2{query}{cursor}")).body
+            page = (await sam.get(f"/products?limit=2{query}{cursor}")).body
             seen += [item["product_id"] for item in page["items"]]
             if page.get("next_cursor") is None:
                 return seen
@@ -61,16 +61,16 @@ async def test_products_come_in_pages_without_those_no_longer_sold(client: Clien
     assert await walk("&category=chairs") == []
 
 
-async def test_a_seller_changes_price_restocks_and_discontinues(client: Client, database: Database) -> None:
-    product = (await a_product(client, on_hand=0))["product_id"]
+async def test_a_seller_changes_price_restocks_and_discontinues(sam: Client, database: Database) -> None:
+    product = (await a_product(sam, on_hand=0))["product_id"]
     price = {"amount": 2099, "currency": "EUR"}
-    repriced = await client.post(f"/products/{product}/price", {"price": price}, seller="sam")
+    repriced = await sam.post(f"/products/{product}/price", {"price": price})
     assert (repriced.status, repriced.body["price"], repriced.body["status"]) == (200, price, "sold-out")
-    restocked = await client.post(f"/products/{product}/restock", {"quantity": 7}, seller="sam")
+    restocked = await sam.post(f"/products/{product}/restock", {"quantity": 7})
     assert (restocked.status, restocked.body["available"], restocked.body["status"]) == (200, 7, "on-sale")
-    gone = await client.post(f"/products/{product}/discontinue", seller="sam")
+    gone = await sam.post(f"/products/{product}/discontinue")
     assert (gone.status, gone.body["status"], gone.body["version"]) == (200, "discontinued", 4)
-    again = await client.post(f"/products/{product}/discontinue", seller="sam")
+    again = await sam.post(f"/products/{product}/discontinue")
     assert (again.status, again.body) == (200, gone.body)
     assert [type for type, _ in await said(database)] == [
         "product-listed",
@@ -83,29 +83,29 @@ async def test_a_seller_changes_price_restocks_and_discontinues(client: Client, 
 @pytest.mark.parametrize(
     ("action", "body"), [("price", {"price": PRICE}), ("restock", {"quantity": 1}), ("discontinue", None)]
 )
-async def test_only_a_products_own_seller_changes_it(client: Client, action: str, body: Any) -> None:
-    product = (await a_product(client))["product_id"]
+async def test_only_a_products_own_seller_changes_it(anyone: Client, sam: Client, action: str, body: Any) -> None:
+    product = (await a_product(sam))["product_id"]
     path = f"/products/{product}/{action}"
-    assert (await client.post(path, body)).status == 401
-    assert (await client.post(path, body, customer="sam")).status == 403
-    assert (await client.post(path, body, seller="eve")).status == 404
-    assert (await client.post(f"/products/{new_id()}/{action}", body, seller="sam")).status == 404
+    assert (await anyone.post(path, body)).status == 401
+    assert (await anyone.by("sam").post(path, body)).status == 403
+    assert (await anyone.by("eve", "seller").post(path, body)).status == 404
+    assert (await sam.post(f"/products/{new_id()}/{action}", body)).status == 404
 
 
-async def test_what_is_discontinued_is_neither_repriced_nor_restocked(client: Client) -> None:
-    product = (await a_product(client))["product_id"]
-    await client.post(f"/products/{product}/discontinue", seller="sam")
+async def test_what_is_discontinued_is_neither_repriced_nor_restocked(sam: Client) -> None:
+    product = (await a_product(sam))["product_id"]
+    await sam.post(f"/products/{product}/discontinue")
     for action, body in (("price", {"price": PRICE}), ("restock", {"quantity": 1})):
-        answer = await client.post(f"/products/{product}/{action}", body, seller="sam")
+        answer = await sam.post(f"/products/{product}/{action}", body)
         assert (answer.status, answer.headers["Content-Type"]) == (409, "application/problem+json")
 
 
-async def test_stock_has_a_limit(client: Client, database: Database) -> None:
-    product = (await a_product(client))["product_id"]
+async def test_stock_has_a_limit(sam: Client, database: Database) -> None:
+    product = (await a_product(sam))["product_id"]
     async with database.transaction() as tx:
         await tx.execute("update products set on_hand = 999999999 where product_id = $1", UUID(product))
-    assert (await client.post(f"/products/{product}/restock", {"quantity": 2}, seller="sam")).status == 409
-    assert (await client.post(f"/products/{product}/restock", {"quantity": 1}, seller="sam")).status == 200
+    assert (await sam.post(f"/products/{product}/restock", {"quantity": 2})).status == 409
+    assert (await sam.post(f"/products/{product}/restock", {"quantity": 1})).status == 200
 
 
 @pytest.mark.parametrize(
@@ -130,23 +130,31 @@ async def test_stock_has_a_limit(client: Client, database: Database) -> None:
         {"seller_id": "eve"},
     ],
 )
-async def test_a_product_that_makes_no_sense_is_refused(client: Client, changed: Any) -> None:
-    answer = await client.post("/products", TABLE | changed, seller="sam")
+async def test_a_product_that_makes_no_sense_is_refused(sam: Client, changed: Any) -> None:
+    answer = await sam.post("/products", TABLE | changed)
     assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json")
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1_000_001, 10**30, "1", None])
-async def test_a_restock_that_makes_no_sense_is_refused(client: Client, quantity: Any) -> None:
-    product = (await a_product(client))["product_id"]
-    answer = await client.post(f"/products/{product}/restock", {"quantity": quantity}, seller="sam")
+async def test_a_restock_that_makes_no_sense_is_refused(sam: Client, quantity: Any) -> None:
+    product = (await a_product(sam))["product_id"]
+    answer = await sam.post(f"/products/{product}/restock", {"quantity": quantity})
     assert answer.status == 422
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=%00", "cursor=zzz", "search=%00"])
-async def test_a_listing_that_makes_no_sense_is_refused(client: Client, query: str) -> None:
-    assert (await client.get(f"/products?{query}")).status == 422
+async def test_a_listing_that_makes_no_sense_is_refused(sam: Client, query: str) -> None:
+    assert (await sam.get(f"/products?{query}")).status == 422
 
 
-async def test_an_unknown_product_is_not_found(client: Client) -> None:
-    assert (await client.get(f"/products/{new_id()}")).status == 404
-    assert (await client.get("/products/rubbish")).status == 422
+async def test_an_unknown_product_is_not_found(sam: Client) -> None:
+    assert (await sam.get(f"/products/{new_id()}")).status == 404
+    assert (await sam.get("/products/rubbish")).status == 422
+
+
+async def test_the_same_key_offers_one_product(sam: Client, database: Database) -> None:
+    keyed = sam.keyed("table-1")
+    first, again = await keyed.post("/products", TABLE), await keyed.post("/products", TABLE)
+    assert (again.status, again.body) == (201, first.body)
+    assert (await keyed.post("/products", TABLE | {"name": "Chair"})).status == 422
+    assert len(await said(database)) == 1

@@ -1,10 +1,44 @@
-"""A client of the catalog's own HTTP app, with tokens for whoever is asking."""
+"""A service's HTTP served for real, and a client with tokens for whoever is asking."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from time import time
+from typing import Any, Self, cast
 
 import aiohttp
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey, generate_private_key
+
+from infra.http import Identity, create_app, serve
+from infra.runtime import Service
+from infra.storage import Database
+
+ISSUER, AUDIENCE = "http://issuer.test", "marketplace"
+KEY = generate_private_key(SECP256R1())
+
+
+class KnownKeys:
+    """The issuer's keys, without asking it for them."""
+
+    generation = 0
+
+    async def start(self) -> None:
+        """They are known."""
+
+    async def close(self) -> None:
+        """Nothing was opened."""
+
+    async def find(self, kid: str) -> EllipticCurvePublicKey | None:
+        return KEY.public_key() if kid == "test" else None
+
+
+@cache
+def token(subject: str, *roles: str) -> str:
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "roles": list(roles), "exp": int(time()) + 3600}
+    return jwt.encode(claims, KEY, algorithm="ES256", headers={"kid": "test"})
 
 
 @dataclass(frozen=True)
@@ -14,21 +48,61 @@ class Answer:
     body: Any
 
 
-@dataclass
+@dataclass(frozen=True)
 class Client:
-    url: str
+    """Asks without a token, or as the caller that it was made `by`."""
+
     session: aiohttp.ClientSession
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def by(self, subject: str, *roles: str) -> Self:
+        return replace(self, headers={**self.headers, "Authorization": f"Bearer {token(subject, *roles)}"})
+
+    def keyed(self, key: str) -> Self:
+        return replace(self, headers={**self.headers, "Idempotency-Key": key})
 
     async def get(self, path: str) -> Answer:
-        return await self._ask("GET", path, None, None)
+        return await self._ask("GET", path, None)
 
-    async def post(
-        self, path: str, body: Any = None, *, seller: str | None = None, customer: str | None = None
-    ) -> Answer:
-        token = f"{seller}:seller" if seller else customer
-        return await self._ask("POST", path, body, token)
+    async def post(self, path: str, body: Any = None) -> Answer:
+        return await self._ask("POST", path, body)
 
-    async def _ask(self, method: str, path: str, body: Any, token: str | None) -> Answer:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with self.session.request(method, self.url + path, json=body, headers=headers) as answer:
+    async def put(self, path: str, body: Any) -> Answer:
+        return await self._ask("PUT", path, body)
+
+    async def delete(self, path: str) -> Answer:
+        return await self._ask("DELETE", path, None)
+
+    async def _ask(self, method: str, path: str, body: Any) -> Answer:
+        async with self.session.request(method, path, json=body, headers=self.headers) as answer:
             return Answer(answer.status, answer.headers, await answer.json(content_type=None))
+
+
+@asynccontextmanager
+async def served(service: Service, database: Database) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session whose paths are those of the service."""
+
+    async def ready() -> dict[str, str]:
+        return {}
+
+    app = create_app(
+        service=service.name,
+        version="0",
+        database=database,
+        routes=service.routes,
+        identity=Identity(ISSUER, AUDIENCE, keys=cast("Any", KnownKeys())),
+        readiness=ready,
+    )
+    shared, own = free_port(), free_port()
+    async with (
+        serve(app, host="127.0.0.1", http_port=shared, ops_port=own),
+        aiohttp.ClientSession(f"http://127.0.0.1:{shared}") as session,
+    ):
+        yield session
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -86,10 +86,7 @@ class Toy:
         )
 
     async def declare(self, subscriptions: Sequence[Subscription]) -> None:
-        hears = {
-            each.name: sorted(type for type, reaction in each.reactions.items() if not reaction.event.internal)
-            for each in subscriptions
-        }
+        hears = {each.name: each.types for each in subscriptions if each.types}
         wanted = definitions([Wiring("cart", {}), Wiring("catalog", {}), Wiring("checkout", hears)], PASSWORDS)
         await admin.declare(self.broker.urls.management, wanted)
 

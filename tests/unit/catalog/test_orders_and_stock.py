@@ -189,7 +189,7 @@ class Orders(RuleBasedStateMachine):
         self.placed: list[OrderPlacedV1] = []
         self.confirmed: dict[UUID, OrderPlacedV1] = {}
         self.cancelled: set[UUID] = set()
-        self.versions: dict[UUID, int] = {}
+        self.versions: dict[str, int] = {}
 
     @rule(
         target=orders,
@@ -258,8 +258,8 @@ class Orders(RuleBasedStateMachine):
         said, self.memory.said = self.memory.said, []
         for event in said:
             if facts := getattr(event, "facts", None):
-                assert facts.version > self.versions.get(event.product_id, 0)
-                self.versions[event.product_id] = facts.version
+                assert facts.version > self.versions.get(event.subject, 0)
+                self.versions[event.subject] = facts.version
 
     def teardown(self) -> None:
         """Every order comes to its end: what was supplied was sold or is here."""

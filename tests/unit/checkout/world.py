@@ -333,7 +333,7 @@ class World:
             self.record(call)
         for _ in range(200):
             busy = self.catalog_answers() or self.delivery_hears()
-            for message in self.waiting:
+            for message in self.ready or self.deadlines:
                 busy = True
                 self.deliver(message)
                 for call in [call for call in self.calls if call.message is message and not call.abandoned]:

@@ -1,0 +1,163 @@
+"""Delivery over HTTP: a customer's address and shipments, and the carriers' tracking."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from delivery import handlers, store
+from delivery.domain import Address, Aim, Failure, NotItsCarrier, Shipment, Status
+from delivery.settings import webhooks
+from infra.http import Caller, NotFound, PersonPath, Problem, Router, Tx, Unprocessable, owned_by
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
+router = Router()
+
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class BadSignature(Problem):
+    status, slug, title = 401, "bad-signature", "A carrier must sign what it sends"
+
+    def __init__(self) -> None:
+        detail = "The webhook's signature is missing, wrong, or too old."
+        super().__init__(detail, headers={"WWW-Authenticate": "Standard-Webhooks"})
+
+
+class AddressBody(BaseModel):
+    """Where to bring parcels."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Line
+    street: Line
+    city: Line
+    postal_code: Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9 -]+$")]
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code")]
+
+
+class ShipmentBody(BaseModel):
+    """Where the parcel of an order is."""
+
+    order_id: UUID
+    shipment_id: UUID
+    status: Status
+    carrier: str | None
+    tracking_code: str | None
+    failure: Failure | None
+    scheduled_at: datetime
+    dispatched_at: datetime | None
+    delivered_at: datetime | None
+
+
+class Tracked(BaseModel):
+    """The parcel that a carrier tells us of."""
+
+    shipment_id: UUID
+    order_id: UUID
+    tracking_code: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
+    carrier: Literal["a", "b"]
+
+
+class Tracking(BaseModel):
+    """A carrier's callback."""
+
+    type: Literal["shipment.dispatched", "shipment.delivered"]
+    timestamp: datetime
+    data: Tracked
+
+
+@router.put("/addresses/{customer}")
+async def put_address(customer: PersonPath, body: AddressBody, caller: Caller, tx: Tx) -> AddressBody:
+    """Keep the address for parcels to come."""
+    owned_by(caller, customer)
+    await store.write_address(tx, Address(customer_id=customer, **body.model_dump()))
+    return body
+
+
+@router.get("/addresses/{customer}")
+async def get_address(customer: PersonPath, caller: Caller, tx: Tx) -> AddressBody:
+    """The caller's own address."""
+    owned_by(caller, customer)
+    address = await store.address_for_reading(tx, customer)
+    if address is None:
+        raise NotFound("There is no address; PUT one here.")
+    return AddressBody.model_validate(address, from_attributes=True)
+
+
+@router.delete("/addresses/{customer}", status_code=204)
+async def delete_address(customer: PersonPath, caller: Caller, tx: Tx) -> None:
+    """Erase the address. Parcels that no carrier has booked yet wait for a new one."""
+    owned_by(caller, customer)
+    await store.erase_address(tx, customer)
+
+
+@router.get("/shipments/{order_id}")
+async def get_shipment(order_id: UUID, caller: Caller, tx: Tx) -> ShipmentBody:
+    """The shipment of the caller's own order."""
+    shipment = await store.shipment_for_reading(tx, order_id)
+    if shipment is None:
+        raise NotFound("There is no shipment for this order, or not yet.")
+    owned_by(caller, shipment.customer_id)
+    return _body(shipment)
+
+
+@router.post(
+    "/carriers/{carrier}/tracking",
+    status_code=204,
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
+)
+async def post_tracking(carrier: Literal["a", "b"], request: Request, tx: Tx) -> Response:
+    """Take in a carrier's signed callback (Standard Webhooks). May be sent any number of times."""
+    body = await request.body()
+    _verify(body, request)
+    try:
+        tracking = Tracking.model_validate_json(body)
+    except ValidationError as error:
+        raise Unprocessable(f"This is no tracking that we understand: {error.error_count()} errors.") from error
+    if tracking.data.carrier != carrier:
+        raise Unprocessable(f"This is carrier {carrier}'s address, not {tracking.data.carrier}'s.")
+    try:
+        known = await handlers.track_shipment(
+            tx,
+            tracking.data.order_id,
+            tracking.data.shipment_id,
+            carrier,
+            tracking.data.tracking_code,
+            delivered=tracking.type == "shipment.delivered",
+        )
+    except NotItsCarrier:
+        # Repeating it would change nothing, so it is accepted; that it happened at all is for people to see.
+        log.error("tracking by a carrier that should not have the parcel", order_id=str(tracking.data.order_id))
+        known = True
+    if not known:
+        raise NotFound("This shipment is not known here, or not yet; send it again.")
+    return Response(status_code=204)
+
+
+def _verify(body: bytes, request: Request) -> None:
+    """Raise BadSignature unless the carriers' secret signed exactly this body within five minutes of now."""
+    webhook = Webhook(webhooks().carrier_webhook_secret.get_secret_value())
+    try:
+        webhook.verify(body, dict(request.headers), json_parse=False)
+    except (WebhookVerificationError, ValueError) as error:  # ValueError: what is no base64, no UTF-8, or no pair
+        raise BadSignature from error
+
+
+def _body(shipment: Shipment) -> ShipmentBody:
+    searching = shipment.aim is Aim.REBOOK
+    return ShipmentBody(
+        order_id=shipment.order_id,
+        shipment_id=shipment.shipment_id,
+        status=Status.SCHEDULED if searching else shipment.status,
+        carrier=None if searching or shipment.status is Status.SCHEDULED else shipment.carrier,
+        tracking_code=shipment.tracking_code,
+        failure=shipment.failure,
+        scheduled_at=shipment.scheduled_at,
+        dispatched_at=shipment.dispatched_at,
+        delivered_at=shipment.delivered_at,
+    )

@@ -1,0 +1,251 @@
+"""The rules of a shipment: one parcel per order, by one of two carriers, stopped only if it can be.
+
+A carrier acts once per key, however often it is asked, and this shipment has one key at each. `carrier` is
+written down before the first request leaves, and only two things take it back: a certain "not booked" to
+the only request ever sent under its key, or the key's closing. Whatever else becomes of a request (no
+answer, a crash, a late arrival), the parcel stays with that carrier. So no two carriers ever hold it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum, auto
+from uuid import UUID
+
+CARRIERS = ("a", "b")
+"""In the order in which they are asked."""
+
+PUNCTUAL = timedelta(seconds=5)
+"""A deadline that is looked at later than this was missed by us: nobody was there to keep it."""
+
+TRYING = 2 / 3
+"""The share of the time to the deadline within which a carrier must have been asked, or we were not trying."""
+
+
+class Status(StrEnum):
+    SCHEDULED = "scheduled"
+    """To be booked; a carrier may have been asked."""
+    BOOKED = "booked"
+    """A carrier will fetch it."""
+    STOPPING = "stopping"
+    """The carrier that was asked is being told to forget it."""
+    DISPATCHED = "dispatched"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+    """Stopped as the customer wished; never left."""
+    FAILED = "failed"
+    """Given up; never left."""
+
+
+class Aim(StrEnum):
+    """What a shipment is stopped for."""
+
+    CANCEL = "cancel"
+    GIVE_UP = "give-up"
+    REBOOK = "rebook"
+    """Its carrier refuses, but an earlier request may yet arrive there: closed before the next is asked."""
+
+
+class Failure(StrEnum):
+    NO_CARRIER = "no-carrier"
+    NO_ADDRESS = "no-address"
+
+
+class Step(StrEnum):
+    """What follows from a change: something to do, or to say."""
+
+    BOOK = auto()
+    BOOK_LATER = auto()
+    UNBOOK = auto()
+    WAIT_LONGER = auto()
+    SAY_DISPATCHED = auto()
+    SAY_DELIVERED = auto()
+    SAY_CANCELLED = auto()
+    SAY_REFUSED = auto()
+    SAY_FAILED = auto()
+
+
+class NotItsCarrier(Exception):
+    """Tracking of a parcel that this carrier should not have."""
+
+
+@dataclass(repr=False)  # personal data: not for logs
+class Address:
+    """Where a customer wants parcels. Owned by the customer, who may erase it."""
+
+    customer_id: str
+    name: str
+    street: str
+    city: str
+    postal_code: str
+    country: str
+
+
+@dataclass
+class Shipment:
+    """The parcel of one order."""
+
+    order_id: UUID
+    shipment_id: UUID
+    customer_id: str
+    scheduled_at: datetime
+    due_at: datetime
+    """When delivery stops looking for a carrier."""
+    status: Status = Status.SCHEDULED
+    carrier: str | None = None
+    """Who holds the parcel, or was asked and may hold it."""
+    tracking_code: str | None = None
+    asked_at: datetime | None = None
+    """When a carrier was last asked to book it."""
+    doubtful: bool = False
+    """More than one request went to `carrier`: "not booked" to one says nothing about the others."""
+    refusals: int = 0
+    """Certain "not booked" answers so far."""
+    closed: list[str] = field(default_factory=list)
+    """Carriers that can never book this shipment again. Replaced, never changed in place."""
+    aim: Aim | None = None
+    failure: Failure | None = None
+    dispatched_at: datetime | None = None
+    delivered_at: datetime | None = None
+
+    @classmethod
+    def never_to_be(cls, order_id: UUID, shipment_id: UUID, customer_id: str, now: datetime) -> "Shipment":
+        """What a cancellation leaves that came before its order."""
+        return cls(order_id, shipment_id, customer_id, now, now, status=Status.CANCELLED)
+
+    # -- booking -------------------------------------------------------------------------------------------
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no carrier can hold it."""
+        return self.carrier is None
+
+    def ask_carrier(self, now: datetime) -> str:
+        """Choose whom to ask next, and note it: to be committed before the request leaves."""
+        if self.carrier is None:
+            self.carrier = self._open[self.refusals % len(self._open)]
+        else:
+            self.doubtful = True
+        self.asked_at = now
+        return self.carrier
+
+    def rebook(self) -> list[Step]:
+        """Close the doubtful key, then start again."""
+        return self._stop(Aim.REBOOK)
+
+    def booked(self, carrier: str, tracking_code: str) -> list[Step]:
+        """The carrier has it."""
+        if carrier == self.carrier and self.status in (Status.SCHEDULED, Status.STOPPING):
+            self.tracking_code = tracking_code
+            if self.status is Status.SCHEDULED:
+                self.status = Status.BOOKED
+        return []
+
+    def not_booked(self, carrier: str) -> list[Step]:
+        """The carrier refused a request."""
+        if carrier != self.carrier or self.status not in (Status.SCHEDULED, Status.STOPPING):
+            return []
+        if self.doubtful:
+            return self.rebook() if self.status is Status.SCHEDULED else []  # else its key is being closed
+        self.carrier = None
+        self.refusals += 1
+        if self.status is Status.STOPPING:
+            return self._settle()
+        return [Step.BOOK if self.refusals % len(self._open) else Step.BOOK_LATER]
+
+    # -- stopping ------------------------------------------------------------------------------------------
+
+    def cancel(self) -> list[Step]:
+        """The customer wants it stopped. Answered once: at once, or when its carrier has answered."""
+        match self.status:
+            case Status.CANCELLED | Status.FAILED:
+                return []  # said already
+            case Status.DISPATCHED | Status.DELIVERED:
+                return [Step.SAY_REFUSED]
+            case Status.STOPPING:
+                self.aim = Aim.CANCEL
+                return []
+            case _:
+                return self._stop(Aim.CANCEL)
+
+    def look_at_deadline(self, now: datetime, within: timedelta, *, has_address: bool) -> list[Step]:
+        """Give up what no carrier has booked; what is booked goes on.
+
+        If we were away when the time ran out, or were not trying although we could have been, it starts
+        again: an outage of ours fails no shipment.
+        """
+        searching = self.status is Status.SCHEDULED or self.aim is Aim.REBOOK
+        if not searching:
+            return []
+        was_trying = self.asked_at is not None and now - self.asked_at < within * TRYING
+        if now > self.due_at + PUNCTUAL or (has_address and not was_trying):
+            self.due_at = now + within
+            return [Step.WAIT_LONGER, Step.BOOK] if self.status is Status.SCHEDULED else [Step.WAIT_LONGER]
+        self.failure = Failure.NO_CARRIER if has_address or self.asked_at else Failure.NO_ADDRESS
+        if self.status is Status.STOPPING:
+            self.aim = Aim.GIVE_UP
+            return []
+        return self._stop(Aim.GIVE_UP)
+
+    def key_closed(self, carrier: str) -> list[Step]:
+        """The carrier holds nothing under the shipment's key, and never will."""
+        if carrier != self.carrier or self.status not in (Status.SCHEDULED, Status.STOPPING):
+            return []
+        self.closed = [*self.closed, carrier]
+        self.carrier = None
+        return self._settle()
+
+    def left_already(self, carrier: str) -> list[Step]:
+        """The carrier could not stop it; its tracking will tell the rest."""
+        if carrier != self.carrier or self.status is not Status.STOPPING:
+            return []
+        self.status = Status.BOOKED
+        return self._go_on()
+
+    # -- tracking ------------------------------------------------------------------------------------------
+
+    def dispatch(self, carrier: str, tracking_code: str, now: datetime) -> list[Step]:
+        """The carrier fetched it: nothing stops it any more. Raises NotItsCarrier."""
+        if carrier != self.carrier:
+            raise NotItsCarrier
+        if self.status in (Status.DISPATCHED, Status.DELIVERED):
+            return []
+        self.status = Status.DISPATCHED
+        self.tracking_code = tracking_code
+        self.dispatched_at = now
+        return [Step.SAY_DISPATCHED, *self._go_on()]
+
+    def deliver(self, carrier: str, tracking_code: str, now: datetime) -> list[Step]:
+        """The carrier handed it over, and so had fetched it, whether or not it told us. Raises NotItsCarrier."""
+        steps = self.dispatch(carrier, tracking_code, now)
+        if self.status is Status.DELIVERED:
+            return []
+        self.status = Status.DELIVERED
+        self.delivered_at = now
+        return [*steps, Step.SAY_DELIVERED]
+
+    @property
+    def _open(self) -> list[str]:
+        return [carrier for carrier in CARRIERS if carrier not in self.closed]
+
+    def _stop(self, aim: Aim) -> list[Step]:
+        self.status = Status.STOPPING
+        self.aim = aim
+        return self._settle() if self.is_untouched else [Step.UNBOOK]
+
+    def _settle(self) -> list[Step]:
+        """No carrier holds it: do what it was stopped for."""
+        aim, self.aim = self.aim, None
+        self.doubtful = False
+        self.tracking_code = None
+        if aim is Aim.CANCEL:
+            self.status, self.failure = Status.CANCELLED, None
+            return [Step.SAY_CANCELLED]
+        if aim is Aim.GIVE_UP or not self._open:
+            self.status, self.failure = Status.FAILED, self.failure or Failure.NO_CARRIER
+            return [Step.SAY_FAILED]
+        self.status = Status.SCHEDULED
+        return [Step.BOOK]
+
+    def _go_on(self) -> list[Step]:
+        aim, self.aim, self.failure = self.aim, None, None
+        return [Step.SAY_REFUSED] if aim is Aim.CANCEL else []

@@ -1,0 +1,206 @@
+"""The carriers: what they can be asked, what they can answer, and how they are reached.
+
+Every request carries the key `<shipment>:<carrier>`, under which a carrier acts once however often it is
+asked. An answer is returned only if it is certain; anything else raises and is asked again. No error
+carries what was sent or answered: both may hold an address.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+
+from delivery.domain import Address
+from delivery.settings import Carriers
+from infra.resilience import Bulkhead, BulkheadFull, CircuitBreaker, CircuitOpen
+
+NOT_BOOKED = "urn:problem:carriers:not-booked"
+CANCELLED = "urn:problem:carriers:cancelled"
+DISPATCHED = "urn:problem:carriers:dispatched"
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Fetch the parcel and bring it to the address."""
+
+    order_id: UUID
+    shipment_id: UUID
+    carrier: str
+    address: Address = field(repr=False)
+    asked_before: bool
+    """An earlier request under this key has no known outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unbook:
+    """Forget the parcel, and never book it under this key again."""
+
+    shipment_id: UUID
+    carrier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    carrier: str
+    tracking_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotBooked:
+    """This request did not book, and never will."""
+
+    carrier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The key holds nothing and can never be booked again."""
+
+    carrier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The parcel is on its way."""
+
+    carrier: str
+
+
+Answer = Booked | NotBooked | Closed | Left
+
+
+class CarrierError(Exception):
+    """A carrier gave no certain answer; the same request can be sent again."""
+
+
+class NotSent(CarrierError):
+    """The request never left: no connection, or the carrier is given a rest."""
+
+
+class OutcomeUnknown(CarrierError):
+    """The request left, and may or may not have been carried out."""
+
+
+class Failing(CarrierError):
+    """The carrier answered that it cannot work now; `type` says what that means for the request."""
+
+    def __init__(self, carrier: str, status: int, type: str) -> None:
+        super().__init__(f"carrier {carrier} answered {status} {type}")
+        self.type = type
+
+
+class Carrier:
+    """One carrier, kept apart so that its slowness or absence is its own.
+
+    Each call is one request: the subscription repeats it, after noting that it may have been carried out.
+    """
+
+    def __init__(self, name: str, url: str, session: aiohttp.ClientSession, settings: Carriers) -> None:
+        self.name = name
+        self._url = url.rstrip("/")
+        self._callback_url = f"{settings.delivery_public_url.rstrip('/')}/carriers/{name}/tracking"
+        self._session = session
+        self._breaker = CircuitBreaker(f"carriers-{name}", counts=(CarrierError,))
+        self._bulkhead = Bulkhead(
+            f"carriers-{name}", settings.carrier_calls_at_once, max_wait_s=settings.carrier_connect_timeout_s
+        )
+
+    async def book(self, request: Book) -> Answer:
+        """Ask for the parcel to be fetched; safe however often it is repeated under the same key."""
+        address = request.address
+        body = {
+            "shipment_id": str(request.shipment_id),
+            "order_id": str(request.order_id),
+            "address": {
+                "name": address.name,
+                "street": address.street,
+                "city": address.city,
+                "postal_code": address.postal_code,
+                "country": address.country,
+            },
+            "callback_url": self._callback_url,
+        }
+        try:
+            status, answer = await self._post("/bookings", _key(request), body)
+        except NotSent:
+            if request.asked_before:  # the earlier request may have booked
+                raise
+            return NotBooked(self.name)
+        except Failing as failing:
+            if failing.type != NOT_BOOKED:
+                raise
+            return NotBooked(self.name)
+        tracking_code = answer.get("tracking_code")
+        if status in (200, 201) and isinstance(tracking_code, str):
+            return Booked(self.name, tracking_code)
+        if status == 409 and answer.get("type") == CANCELLED:
+            return Closed(self.name)
+        if status in (400, 422):  # not to be had with this address, or known with another
+            return NotBooked(self.name)
+        raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a booking")
+
+    async def unbook(self, request: Unbook) -> Answer:
+        """Close the key. Raises until the carrier said that it is closed, or that it is too late."""
+        status, answer = await self._post(f"/bookings/{_key(request)}/cancel", _key(request))
+        if status == 200:
+            return Closed(self.name)
+        if status == 409 and answer.get("type") == DISPATCHED:
+            return Left(self.name)
+        raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a cancellation")
+
+    async def _post(self, path: str, key: str, body: object = None) -> tuple[int, dict[str, Any]]:
+        try:
+            async with self._bulkhead, self._breaker:
+                return await self._send(path, key, body)
+        except (CircuitOpen, BulkheadFull) as error:
+            raise NotSent(f"carrier {self.name}: {error}") from error
+
+    async def _send(self, path: str, key: str, body: object) -> tuple[int, dict[str, Any]]:
+        headers = {"Idempotency-Key": key}
+        try:
+            async with self._session.post(self._url + path, json=body, headers=headers) as response:
+                status = response.status
+                answer = await response.json(content_type=None)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotSent(f"carrier {self.name} cannot be reached: {type(error).__name__}") from error
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise OutcomeUnknown(f"carrier {self.name} gave no answer: {type(error).__name__}") from None
+        answer = answer if isinstance(answer, dict) else {}
+        if status >= 500:
+            raise Failing(self.name, status, str(answer.get("type")))
+        return status, answer
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Both carriers, reached over one pool of connections."""
+
+    carriers: dict[str, Carrier]
+
+
+@asynccontextmanager
+async def connect() -> AsyncIterator[Outside]:
+    """Open what lives as long as the service does."""
+    settings = Carriers()
+    timeout = aiohttp.ClientTimeout(total=settings.carrier_timeout_s, sock_connect=settings.carrier_connect_timeout_s)
+    connector = aiohttp.TCPConnector(limit=0)  # the bulkheads are the limit
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        urls = {"a": settings.carrier_a_url, "b": settings.carrier_b_url}
+        yield Outside({name: Carrier(name, url, session, settings) for name, url in urls.items()})
+
+
+async def book(request: Book, outside: Outside) -> Answer:
+    """Ask the carrier that was chosen to take the parcel."""
+    return await outside.carriers[request.carrier].book(request)
+
+
+async def unbook(request: Unbook, outside: Outside) -> Answer:
+    """Have the carrier that was asked forget the parcel."""
+    return await outside.carriers[request.carrier].unbook(request)
+
+
+def _key(request: Book | Unbook) -> str:
+    return f"{request.shipment_id}:{request.carrier}"

@@ -1,0 +1,166 @@
+"""What delivery does about what it hears. The rules are the shipment's; here its steps become deeds and events."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
+from contracts.delivery import (
+    BookingDueV1,
+    CancellationRefusedV1,
+    RefusalReason,
+    ShipmentCancelledV1,
+    ShipmentDeliveredV1,
+    ShipmentDispatchedV1,
+    ShipmentFailedV1,
+    ShipmentFailureReason,
+    ShipmentScheduledV1,
+    ShippingDueV1,
+    UnbookingDueV1,
+)
+from delivery.domain import Address, Shipment, Status, Step
+from delivery.gateways import Answer, Book, Booked, Closed, Left, NotBooked, Unbook
+from delivery.settings import deadlines
+from infra.messaging import Reject, RetryLater
+from infra.resilience import full_jitter
+from infra.storage import Transaction, new_id
+
+AT_ONCE = timedelta(0)
+ADDRESS_PAUSE = timedelta(seconds=1)
+"""How long until a missing address is looked for again."""
+
+
+async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
+    """Plan the order's one parcel, unless it was cancelled before we heard of it."""
+    if await tx.get(Shipment, event.order_id) is not None:
+        return
+    now, within = datetime.now(UTC), deadlines().shipping
+    shipment = Shipment(event.order_id, new_id(), event.customer_id, now, now + within)
+    tx.add(shipment)
+    tx.publish(
+        ShipmentScheduledV1(order_id=event.order_id, shipment_id=shipment.shipment_id, customer_id=shipment.customer_id)
+    )
+    tx.schedule(ShippingDueV1(order_id=event.order_id), after=within)
+
+
+async def cancel_shipment(event: CancellationRequestedV1, tx: Transaction) -> None:
+    """Stop the parcel, or say that it is too late; one of the two, at once or when its carrier has answered."""
+    shipment = await tx.get(Shipment, event.order_id)
+    if shipment is None:
+        tx.add(Shipment.never_to_be(event.order_id, new_id(), event.customer_id, datetime.now(UTC)))
+        tx.publish(ShipmentCancelledV1(order_id=event.order_id))
+        return
+    follow(tx, shipment, shipment.cancel())
+
+
+async def give_up_shipment(event: ShippingDueV1, tx: Transaction) -> None:
+    """Fail what no carrier took in time."""
+    shipment = await _shipment(tx, event.order_id)
+    has_address = await tx.get(Address, shipment.customer_id) is not None
+    steps = shipment.look_at_deadline(datetime.now(UTC), deadlines().shipping, has_address=has_address)
+    follow(tx, shipment, steps)
+
+
+async def prepare_booking(event: ShipmentScheduledV1 | BookingDueV1, tx: Transaction) -> Book | None:
+    """Write down which carrier is about to be asked. Waits for an address until the deadline."""
+    shipment = await _shipment(tx, event.order_id)
+    if shipment.status is not Status.SCHEDULED:
+        return None
+    address = await tx.get(Address, shipment.customer_id)
+    if address is None:
+        if shipment.is_untouched:
+            raise RetryLater(ADDRESS_PAUSE)
+        follow(tx, shipment, shipment.rebook())  # erased meanwhile: it can't be asked again under the same key
+        return None
+    asked_before = not shipment.is_untouched
+    carrier = shipment.ask_carrier(datetime.now(UTC))
+    return Book(shipment.order_id, shipment.shipment_id, carrier, address, asked_before=asked_before)
+
+
+async def prepare_unbooking(event: UnbookingDueV1, tx: Transaction) -> Unbook | None:
+    """Find the carrier that may hold a parcel which is not to leave."""
+    shipment = await _shipment(tx, event.order_id)
+    if shipment.status is not Status.STOPPING or shipment.carrier is None:
+        return None
+    return Unbook(shipment.shipment_id, shipment.carrier)
+
+
+async def record_answer(
+    event: ShipmentScheduledV1 | BookingDueV1 | UnbookingDueV1, answer: Answer, tx: Transaction
+) -> None:
+    """Take in what a carrier answered, as far as the shipment still cares."""
+    shipment = await _shipment(tx, event.order_id)
+    match answer:
+        case Booked(carrier, tracking_code):
+            steps = shipment.booked(carrier, tracking_code)
+        case NotBooked(carrier):
+            steps = shipment.not_booked(carrier)
+        case Closed(carrier):
+            steps = shipment.key_closed(carrier)
+        case Left(carrier):
+            steps = shipment.left_already(carrier)
+    follow(tx, shipment, steps)
+
+
+async def track_shipment(
+    tx: Transaction, order_id: UUID, shipment_id: UUID, carrier: str, tracking_code: str, *, delivered: bool
+) -> bool:
+    """Take in where the carrier says the parcel is. False where there is no such shipment; raises NotItsCarrier."""
+    shipment = await tx.get(Shipment, order_id)
+    if shipment is None or shipment.shipment_id != shipment_id:
+        return False
+    tell = shipment.deliver if delivered else shipment.dispatch
+    follow(tx, shipment, tell(carrier, tracking_code, datetime.now(UTC)))
+    return True
+
+
+def follow(tx: Transaction, shipment: Shipment, steps: Iterable[Step]) -> None:
+    """Do and say what follows from a change of the shipment."""
+    order_id, shipment_id, customer_id = shipment.order_id, shipment.shipment_id, shipment.customer_id
+    for step in steps:
+        match step:
+            case Step.BOOK:
+                tx.schedule(BookingDueV1(order_id=order_id), after=AT_ONCE)
+            case Step.BOOK_LATER:
+                tx.schedule(BookingDueV1(order_id=order_id), after=_pause(shipment))
+            case Step.UNBOOK:
+                tx.schedule(UnbookingDueV1(order_id=order_id), after=AT_ONCE)
+            case Step.WAIT_LONGER:
+                tx.schedule(ShippingDueV1(order_id=order_id), after=deadlines().shipping)
+            case Step.SAY_DISPATCHED:
+                tx.publish(
+                    ShipmentDispatchedV1(
+                        order_id=order_id,
+                        shipment_id=shipment_id,
+                        customer_id=customer_id,
+                        carrier=shipment.carrier or "",
+                        tracking_code=shipment.tracking_code or "",
+                    )
+                )
+            case Step.SAY_DELIVERED:
+                tx.publish(ShipmentDeliveredV1(order_id=order_id, shipment_id=shipment_id, customer_id=customer_id))
+            case Step.SAY_CANCELLED:
+                tx.publish(ShipmentCancelledV1(order_id=order_id))
+            case Step.SAY_REFUSED:
+                tx.publish(CancellationRefusedV1(order_id=order_id, reason=RefusalReason.ALREADY_DISPATCHED))
+            case Step.SAY_FAILED:
+                tx.publish(
+                    ShipmentFailedV1(
+                        order_id=order_id,
+                        shipment_id=shipment_id,
+                        customer_id=customer_id,
+                        reason=ShipmentFailureReason(shipment.failure or ShipmentFailureReason.NO_CARRIER),
+                    )
+                )
+
+
+def _pause(shipment: Shipment) -> timedelta:
+    """Before carriers that all refused are asked again; longer with every round."""
+    return timedelta(seconds=0.25 + full_jitter(shipment.refusals, 0.25, 5))
+
+
+async def _shipment(tx: Transaction, order_id: UUID) -> Shipment:
+    shipment = await tx.get(Shipment, order_id)
+    if shipment is None:
+        raise Reject(f"there is no shipment for order {order_id}: its row was lost after its event was said")
+    return shipment

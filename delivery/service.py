@@ -1,0 +1,80 @@
+"""What delivery hears, says and serves."""
+
+from pathlib import Path
+
+from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
+from contracts.delivery import (
+    BookingDueV1,
+    CancellationRefusedV1,
+    ShipmentCancelledV1,
+    ShipmentDeliveredV1,
+    ShipmentDispatchedV1,
+    ShipmentFailedV1,
+    ShipmentScheduledV1,
+    ShippingDueV1,
+    UnbookingDueV1,
+)
+from delivery import api, gateways, store
+from delivery.handlers import (
+    cancel_shipment,
+    give_up_shipment,
+    prepare_booking,
+    prepare_unbooking,
+    record_answer,
+    schedule_shipment,
+)
+from infra.runtime import Service, on, subscription
+
+PERSISTENT = 10_000
+"""Attempts where the business decides when to stop: a booking at its deadline, a cancellation never."""
+
+SERVICE = Service(
+    name="delivery",
+    hears=[
+        subscription(
+            "orders",
+            on(OrderConfirmedV1, schedule_shipment, load=store.load_shipments),
+            on(CancellationRequestedV1, cancel_shipment, load=store.load_shipments),
+            on(ShippingDueV1, give_up_shipment, load=store.load_shipments_and_addresses),
+        ),
+        subscription(
+            "carriers",
+            on(
+                ShipmentScheduledV1,
+                prepare=prepare_booking,
+                ask=gateways.book,
+                record=record_answer,
+                load=store.load_shipments_and_addresses,
+                attempts=PERSISTENT,
+            ),
+            on(
+                BookingDueV1,
+                prepare=prepare_booking,
+                ask=gateways.book,
+                record=record_answer,
+                load=store.load_shipments_and_addresses,
+                attempts=PERSISTENT,
+            ),
+            on(
+                UnbookingDueV1,
+                prepare=prepare_unbooking,
+                ask=gateways.unbook,
+                record=record_answer,
+                load=store.load_shipments,
+                attempts=PERSISTENT,
+            ),
+            concurrency=32,
+        ),
+    ],
+    says=[
+        ShipmentScheduledV1,
+        ShipmentDispatchedV1,
+        ShipmentDeliveredV1,
+        ShipmentFailedV1,
+        ShipmentCancelledV1,
+        CancellationRefusedV1,
+    ],
+    routes=api.router,
+    migrations=Path(__file__).parent / "migrations",
+    outside=gateways.connect,
+)

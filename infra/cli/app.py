@@ -1,0 +1,55 @@
+"""The commands together, and how their failures are told."""
+
+import asyncio
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from infra.cli import checks, parts, shopping, stack
+from infra.cli.show import complain
+from infra.local import LocalError
+
+app = typer.Typer(
+    name="marketplace",
+    help="Run the marketplace, shop in it, break it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for commands in (stack.commands, parts.commands, shopping.commands, checks.commands):
+    app.add_typer(commands)
+
+
+@app.callback()
+def choose(
+    name: Annotated[
+        str | None, typer.Option("--stack", help="Which stack, if there are several.", metavar="NAME")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+) -> None:
+    """Remember what holds for every command."""
+    if name:
+        os.environ["MARKETPLACE_STACK"] = name
+    if debug:
+        os.environ["MARKETPLACE_DEBUG"] = "1"
+
+
+def main() -> int:
+    """Run a command. 0: done; 1: it failed; 2: it was asked for wrongly; 130: interrupted."""
+    try:
+        app(prog_name="marketplace")
+    except LocalError as error:
+        if os.environ.get("MARKETPLACE_DEBUG"):
+            raise
+        complain(str(error), error.remedy)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+    except Exception as error:
+        if os.environ.get("MARKETPLACE_DEBUG"):
+            raise
+        complain(f"{type(error).__name__}: {error}", "See more: ./marketplace --debug " + " ".join(sys.argv[1:]))
+        return 1
+    return 0

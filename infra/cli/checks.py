@@ -1,0 +1,24 @@
+"""The test suite."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from infra.cli.stack import get_servers
+from infra.local import CHECKOUT
+
+commands = typer.Typer()
+
+
+@commands.command("test", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def run_tests(
+    context: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="The slow ones, too.")] = False,
+) -> None:
+    """Run the tests. Every other argument is pytest's."""
+    get_servers()
+    os.chdir(CHECKOUT)
+    every = ["-m", "slow or not slow"] if everything else []
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *every, *context.args])  # noqa: S606 - pytest takes over

@@ -1,0 +1,82 @@
+"""Commands for single parts: logs, kill, start, restart, scale; and a token to ask them something by hand."""
+
+import asyncio
+import json
+import subprocess
+import urllib.request
+from typing import Annotated
+
+import typer
+
+from infra.cli.show import console, parts_table
+from infra.local import LocalError, Message, ask_once, layout, read_state
+
+commands = typer.Typer()
+Part = Annotated[str, typer.Argument(help="broker, outside, catalog-db, catalog, catalog.2, …", metavar="PART")]
+
+
+@commands.command()
+def logs(
+    part: Annotated[str | None, typer.Argument(help="All parts without one.", metavar="PART")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
+) -> None:
+    """Show what a part wrote."""
+    where = layout()
+    found = sorted(where.logs.glob(f"{part}.log") if part else where.logs.glob("*.log"))
+    found = found or sorted(where.logs.glob(f"{part}.*.log"))
+    if not found:
+        known = ", ".join(sorted(path.stem for path in where.logs.glob("*.log")))
+        raise LocalError(f"There is no log of {part or 'this stack'}.", f"There are: {known or 'none'}")
+    options = ["-n", "+1" if part and not follow else "20", *(["-F"] if follow else [])]
+    subprocess.run(["tail", *options, *found], check=False)  # noqa: S603, S607 - the system's own tail
+
+
+@commands.command()
+def kill(part: Part) -> None:
+    """End a part as a crash would. It stays down until it is started."""
+    _order({"do": "kill", "part": part})
+
+
+@commands.command()
+def start(part: Part) -> None:
+    """Start a part that is down, and wait until it is ready."""
+    _order({"do": "start", "part": part})
+
+
+@commands.command()
+def restart(part: Part) -> None:
+    """Stop a part gracefully, start it again, and wait until it is ready."""
+    _order({"do": "restart", "part": part})
+
+
+@commands.command()
+def scale(what: Annotated[str, typer.Argument(metavar="SERVICE=N")]) -> None:
+    """Run N competing replicas of a service."""
+    service, _, number = what.partition("=")
+    if not number.isdecimal():
+        raise typer.BadParameter("write it as SERVICE=N, such as delivery=3")
+    _order({"do": "scale", "service": service, "replicas": int(number)})
+
+
+@commands.command()
+def token(
+    sub: Annotated[str, typer.Option(help="Who asks: the customer's id.")],
+    role: Annotated[list[str] | None, typer.Option(help="seller or operator; may be given twice.")] = None,
+) -> None:
+    """Print a bearer token of the local issuer, for curl."""
+    body = json.dumps({"sub": sub, "roles": role or [], "ttl_s": 3600}).encode()
+    request = urllib.request.Request(  # noqa: S310 - our own issuer's address
+        f"{read_state(layout().state).issuer}/token", body, {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - as above
+            typer.echo(json.load(answer)["access_token"])
+    except OSError as error:
+        raise LocalError(f"The issuer does not answer: {error}", "Is it up? ./marketplace start outside") from None
+
+
+def _order(request: Message) -> None:
+    where = layout()
+    with console.status(f"{request['do']} {request.get('part', request.get('service'))}"):
+        now = asyncio.run(ask_once(where.socket, request))
+    console.print(parts_table(now))

@@ -1,0 +1,61 @@
+"""How a stack looks to a person."""
+
+import time
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.local import Message, StackState
+
+console = Console()
+complaints = Console(stderr=True)
+
+COLOURS = {"ready": "green", "starting": "yellow", "stopping": "yellow", "crashed": "red", "killed": "red"}
+
+
+def complain(problem: str, remedy: str = "") -> None:
+    """Say in one line what is wrong, and in another what to do."""
+    complaints.print(problem, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    if remedy:
+        complaints.print(remedy, markup=False, highlight=False, soft_wrap=True)
+
+
+def parts_table(status: Message) -> Table:
+    """A row per part."""
+    table = Table(title=f"{status['stack']}: {status['phase']}", title_justify="left", box=None, pad_edge=False)
+    for heading in ("part", "state", "pid", "for", "restarts", "memory", ""):
+        table.add_column(heading, justify="right" if heading in ("pid", "for", "restarts", "memory") else "left")
+    now = time.time()
+    for name, part in status["parts"].items():
+        state = part["state"]
+        table.add_row(
+            name,
+            f"[{COLOURS.get(state, 'dim')}]{state}[/]",
+            str(part["pid"] or ""),
+            _duration(now - part["since"]),
+            str(part["restarts"]),
+            f"{part['rss_bytes'] / 1e6:.0f} MB" if part["rss_bytes"] else "",
+            "" if state == "ready" else part["why"],
+        )
+    return table
+
+
+def addresses(state: StackState) -> dict[str, str]:
+    """Where everything is, without passwords."""
+    where = {name: service.http for name, service in state.services.items()}
+    management = state.broker["management"].rpartition("@")[2]
+    return {**where, "outside": state.outside, "issuer": state.issuer, "broker": f"http://{management}"}
+
+
+def addresses_table(state: StackState) -> Table:
+    """The addresses, for people."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, url in addresses(state).items():
+        table.add_row(name, url)
+    return table
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s" if minutes else f"{rest}s"

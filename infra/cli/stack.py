@@ -1,0 +1,162 @@
+"""Commands for the stack as a whole: up, down, status."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import time
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from infra.cli.show import addresses, addresses_table, complain, console, parts_table
+from infra.local import (
+    CHECKOUT,
+    Layout,
+    LocalError,
+    Message,
+    StackIsDown,
+    StackIsUp,
+    ask,
+    ask_once,
+    forget,
+    given_kinds,
+    is_up,
+    layout,
+    provide,
+    read_state,
+    services_of,
+    start_supervisor,
+    until_up,
+)
+
+commands = typer.Typer()
+DOWN_WITHIN_S = 60
+
+
+@commands.command()
+def up(
+    detach: Annotated[bool, typer.Option("-d", "--detach", help="Return when everything is ready.")] = False,
+) -> None:
+    """Start the stack and keep it up. Ctrl-C stops it."""
+    where = layout()
+    began = time.monotonic()
+    supervisor = bring_up(where, dies_with_us=not detach)
+    console.print(f"Up after {time.monotonic() - began:.1f} s.", addresses_table(read_state(where.state)), sep="\n")
+    if detach:
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        asyncio.run(_follow(where))
+    except KeyboardInterrupt:
+        console.print("Stopping.")
+    finally:
+        bring_down(where, supervisor)
+
+
+@commands.command()
+def down(
+    volumes: Annotated[bool, typer.Option("--volumes", help="Forget all data, addresses and passwords, too.")] = False,
+) -> None:
+    """Stop the stack."""
+    where = layout()
+    if is_up(where):
+        with console.status("Stopping"):
+            _wait_until_down(where)
+    elif not volumes:
+        raise StackIsDown("The stack is not up.")
+    if volumes:
+        forget(where)
+    console.print("Down." if not volumes else "Down, and all data forgotten.")
+
+
+@commands.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+) -> None:
+    """Show every part: its state, memory and restarts."""
+    where = layout()
+    if watch:
+        asyncio.run(_follow(where))
+        return
+    now = asyncio.run(ask_once(where.socket, {"do": "status"}))
+    if as_json:
+        typer.echo(json.dumps(now | {"addresses": addresses(read_state(where.state))}, indent=2))
+    else:
+        console.print(parts_table(now), addresses_table(read_state(where.state)), sep="\n\n")
+
+
+def bring_up(where: Layout, *, dies_with_us: bool) -> subprocess.Popen[bytes]:
+    """Get the servers if they are missing, start a supervisor and show how it goes until all is ready.
+
+    Raises `StackIsUp`; and after any other error nothing is left running if it should die with us.
+    """
+    if is_up(where):
+        raise StackIsUp(f"The stack {where.name} is already up.", "See it: ./marketplace status")
+    get_servers()
+    supervisor = start_supervisor(where, dies_with_us=dies_with_us)
+    try:
+        with console.status("Starting") as spinner:
+            told: dict[str, str] = {}
+
+            def tell(status: Message) -> None:
+                _tell_changes(told, status)
+                spinner.update(_waiting_for(status))
+
+            asyncio.run(until_up(where, supervisor, tell))
+    except BaseException:
+        if dies_with_us:
+            bring_down(where, supervisor)
+        raise
+    return supervisor
+
+
+def bring_down(where: Layout, supervisor: subprocess.Popen[bytes]) -> None:
+    """Stop the supervisor that we started, and with it the stack."""
+    with console.status("Stopping"):
+        supervisor.terminate()
+        try:
+            supervisor.wait(DOWN_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            complain(f"The stack {where.name} did not stop in {DOWN_WITHIN_S} s; it is killed.")
+            supervisor.kill()
+
+
+def get_servers() -> None:
+    """See to it that a broker and databases can be had, installing them if need be."""
+    with console.status("Looking for RabbitMQ and PostgreSQL") as spinner:
+
+        def say(step: str) -> None:
+            console.print(f"{step} …")
+            spinner.update(step)
+
+        provide(given_kinds(services_of(CHECKOUT)), say)
+
+
+def _wait_until_down(where: Layout) -> None:
+    asyncio.run(ask_once(where.socket, {"do": "down"}))
+    deadline = time.monotonic() + DOWN_WITHIN_S
+    while is_up(where):
+        if time.monotonic() > deadline:
+            raise LocalError("The supervisor does not end.", f"Kill the process in {where.lock}.")
+        time.sleep(0.05)
+
+
+async def _follow(where: Layout) -> None:
+    with Live(console=console, auto_refresh=False) as live:
+        async for now in ask(where.socket, {"do": "watch"}):
+            live.update(parts_table(now), refresh=True)
+
+
+def _tell_changes(told: dict[str, str], status: Message) -> None:
+    for name, part in status["parts"].items():
+        if part["state"] != told.get(name) and part["state"] in ("ready", "crashed"):
+            console.print(f"  {name} {part['state']} {part['why']}", highlight=False)
+        told[name] = part["state"]
+
+
+def _waiting_for(status: Message) -> str:
+    missing = [name for name, part in status["parts"].items() if part["state"] == "starting"]
+    return f"Waiting for {', '.join(missing)}" if missing else "Declaring the broker's topology"

@@ -1,0 +1,55 @@
+"""Parts that are Python programs of this repository."""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.part import Part, Running
+from infra.local.processes import Command, base_environment, spawn
+from infra.local.readiness import http_status, until_ready
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that says by HTTP when it is ready."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    log: Path
+    ready_url: str
+
+    async def launch(self) -> Running:
+        """Start it."""
+        return await spawn(Command(argv=self.argv, env=base_environment() | dict(self.env), cwd=self.cwd, log=self.log))
+
+    async def ready(self, running: Running) -> None:
+        """Return once `ready_url` answers 200. A service whose broker is away waits for it, so there is no limit."""
+        await until_ready(self._answers, running, name=self.name, within_s=math.inf, log=str(self.log))
+
+    async def _answers(self) -> bool:
+        return await http_status(self.ready_url) == 200
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A part that counts as ready only after something was done with it."""
+
+    part: Part
+    prepare: Callable[[], Awaitable[object]]
+
+    @property
+    def name(self) -> str:
+        """The part's own name."""
+        return self.part.name
+
+    async def launch(self) -> Running:
+        """Start the part."""
+        return await self.part.launch()
+
+    async def ready(self, running: Running) -> None:
+        """Return once it serves and is prepared."""
+        await self.part.ready(running)
+        await self.prepare()

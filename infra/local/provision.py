@@ -1,0 +1,145 @@
+"""Where the broker and the databases come from: given URLs, Docker, installed programs, or apt."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from infra.local.apt import Apt
+from infra.local.binaries import find_postgres, find_rabbitmq
+from infra.local.errors import LocalError, NothingProvides
+
+ENGINE_WITHIN_S = 10
+
+
+class Provider(StrEnum):
+    """In the order in which they are tried."""
+
+    GIVEN = "given"
+    DOCKER = "docker"
+    HOST = "host"
+    APT = "apt"
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """A kind of server, and how to get it."""
+
+    name: str
+    given_by: str
+    packages: Mapping[str, str]
+    """Package manager to package."""
+    installed: Callable[[], bool]
+
+
+BROKER = Kind(
+    "RabbitMQ",
+    "MARKETPLACE_BROKER_URL and MARKETPLACE_BROKER_MANAGEMENT_URL",
+    {"apt-get": "rabbitmq-server", "brew": "rabbitmq"},
+    lambda: find_rabbitmq() is not None,
+)
+POSTGRES = Kind(
+    "PostgreSQL 15 to 18",
+    "MARKETPLACE_<SERVICE>_DATABASE_URL",
+    {"apt-get": "postgresql", "brew": "postgresql@17"},
+    lambda: bool(find_postgres()),
+)
+
+
+def docker_works() -> bool:
+    """Whether a Docker engine answers; that `docker` is installed says nothing of it."""
+    try:
+        done = subprocess.run(
+            ("docker", "info", "--format", "{{.ServerVersion}}"),  # noqa: S607 - whichever is on the PATH
+            capture_output=True,
+            check=False,
+            timeout=ENGINE_WITHIN_S,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def forced_provider() -> Provider | None:
+    """The one that MARKETPLACE_PROVIDER names, if it is set."""
+    name = os.environ.get("MARKETPLACE_PROVIDER")
+    if not name:
+        return None
+    try:
+        return Provider(name)
+    except ValueError:
+        known = ", ".join(Provider)
+        raise LocalError(f"MARKETPLACE_PROVIDER={name} is unknown.", f"Use one of {known}.") from None
+
+
+def choose(
+    *,
+    given: bool,
+    docker: Callable[[], bool],
+    installed: Callable[[], bool],
+    installable: Callable[[], bool],
+    forced: Provider | None = None,
+) -> Provider | None:
+    """The first provider that can serve, or the forced one if it can; None if there is none."""
+    can = {
+        Provider.GIVEN: lambda: given,
+        Provider.DOCKER: docker,
+        Provider.HOST: installed,
+        Provider.APT: installable,
+    }
+    return next((provider for provider in Provider if forced in (None, provider) and can[provider]()), None)
+
+
+def provide(kinds: Mapping[Kind, bool], say: Callable[[str], None], apt: Apt | None = None) -> dict[Kind, Provider]:
+    """Decide for each kind (True: its URLs are given) and install what must be installed.
+
+    APT turns into HOST once it has installed. Raises `NothingProvides` with the line to run.
+    """
+    apt = apt or Apt()
+    forced = forced_provider()
+    engine = _once(docker_works)
+    chosen = {
+        kind: choose(
+            given=given,
+            docker=engine,
+            installed=kind.installed,
+            installable=lambda: apt.usable,
+            forced=Provider.GIVEN if given else forced,
+        )
+        for kind, given in kinds.items()
+    }
+    missing = [kind for kind, provider in chosen.items() if provider is None]
+    if missing:
+        raise NothingProvides(f"{' and '.join(kind.name for kind in missing)} cannot be found.", how_to_get(missing))
+    to_install = [kind for kind, provider in chosen.items() if provider is Provider.APT]
+    if to_install:
+        apt.install([kind.packages["apt-get"] for kind in to_install], say)
+        unfound = [kind for kind in to_install if not kind.installed()]
+        if unfound:
+            raise NothingProvides(f"{unfound[0].name} was installed, but cannot be found.", how_to_get(unfound))
+    return {kind: Provider.HOST if found is Provider.APT else Provider(found or "") for kind, found in chosen.items()}
+
+
+def how_to_get(kinds: Sequence[Kind]) -> str:
+    """The exact line that a person runs to get these servers."""
+    manager = "brew" if sys.platform == "darwin" else "apt-get"
+    line = " ".join(kind.packages[manager] for kind in kinds)
+    if manager == "brew":
+        return f"Run: brew install {line}"
+    if shutil.which("apt-get") is None:
+        return "Install them, start Docker, or give their addresses by " + ", ".join(kind.given_by for kind in kinds)
+    return f"Run: sudo apt-get install -y {line}"
+
+
+def _once(question: Callable[[], bool]) -> Callable[[], bool]:
+    answers: list[bool] = []
+
+    def ask() -> bool:
+        if not answers:
+            answers.append(question())
+        return answers[0]
+
+    return ask

@@ -1,0 +1,50 @@
+"""The addresses of a stack, in a file that only its owner can read."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from infra.local.errors import StackIsDown
+from infra.local.passwords import write_private
+
+
+@dataclass
+class ServiceState:
+    """One service: its public address, and each replica's own for operators."""
+
+    http: str
+    ops: dict[str, str]
+    """Replica (`cart.1`) to base URL."""
+    database: dict[str, str]
+    """Role (owner, app, superuser, audit) to URL."""
+
+
+@dataclass
+class StackState:
+    """What is remembered of a stack, also while it is down."""
+
+    stack: str
+    services: dict[str, ServiceState] = field(default_factory=dict)
+    broker: dict[str, str] = field(default_factory=dict)
+    """`amqp` and `management`, both with the administrator's credentials."""
+    outside: str = ""
+    issuer: str = ""
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Files that hold passwords: `passwords`, `service_passwords`."""
+    ports: dict[str, int] = field(default_factory=dict)
+    providers: dict[str, str] = field(default_factory=dict)
+    """Kind of server to where it came from."""
+
+    def write(self, path: Path) -> None:
+        """Replace the file at once and whole (0600)."""
+        write_private(path, json.dumps(asdict(self), indent=2) + "\n")
+
+
+def read_state(path: Path) -> StackState:
+    """The state as it was last written. Raises `StackIsDown` if there is none."""
+    try:
+        raw = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise StackIsDown("There is no stack of this name.", "Start one: ./marketplace up -d") from None
+    raw["services"] = {name: ServiceState(**service) for name, service in raw["services"].items()}
+    return StackState(**raw)

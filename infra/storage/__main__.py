@@ -1,0 +1,22 @@
+"""Migrate one service's database: `python -m infra.storage MIGRATIONS`, addresses from the environment."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from infra.storage.errors import is_unavailable
+from infra.storage.migrate import migrate
+
+try:
+    asyncio.run(
+        migrate(
+            os.environ["MIGRATION_DATABASE_URL"],
+            app_url=os.environ["DATABASE_URL"],
+            migrations=Path(sys.argv[1]),
+        )
+    )
+except Exception as error:
+    if not is_unavailable(error):
+        raise
+    sys.exit(f"database away: {error!r}")

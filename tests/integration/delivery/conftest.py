@@ -1,0 +1,31 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from delivery.service import SERVICE
+from infra.local import PrivateBroker, PrivatePostgres
+from tests.integration.delivery.running import Running, running
+
+
+@pytest.fixture(scope="session")
+async def running_delivery(
+    broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    async with running(
+        SERVICE,
+        neighbours=["checkout"],
+        broker=broker,
+        postgres=postgres,
+        directory=tmp_path_factory.mktemp("delivery"),
+        SHIPPING_DEADLINE_S="4",
+        CARRIER_TIMEOUT_S="1",
+    ) as world:
+        yield world
+
+
+@pytest.fixture
+async def world(running_delivery: Running) -> AsyncIterator[Running]:
+    """Delivery as a process, with every dial at rest before and after."""
+    yield running_delivery
+    for part in ("carriers-a", "carriers-b"):
+        await running_delivery.turn_dial(part)

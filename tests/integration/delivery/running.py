@@ -1,0 +1,187 @@
+"""One service as a real process between a real broker, a real database and the stand-ins for the outside world."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aio_pika
+import aiohttp
+import asyncpg
+
+from contracts import Envelope, Event
+from infra.local import PrivateBroker, PrivatePostgres
+from infra.messaging import Wiring, admin, definitions
+from infra.messaging.connection import open_channel
+from infra.messaging.wire import properties_of
+from infra.runtime import Service
+from infra.storage import new_id
+from tests.integration.outside.outside_process import SECRET, OutsideProcess, free_port
+
+ROOT = Path(__file__).parents[3]
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 30) -> None:
+    """Wait for what can only be seen by asking a server."""
+    async with asyncio.timeout(within_s):
+        while not await condition():
+            await asyncio.sleep(0.03)
+
+
+@dataclass
+class Running:
+    """The process, and what a test may ask of the world around it."""
+
+    service: Service
+    broker: PrivateBroker
+    database: asyncpg.Pool
+    outside: OutsideProcess
+    http: aiohttp.ClientSession
+    environment: dict[str, str]
+    log: Path
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", self.service.name, cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
+        await until(self._ready)
+
+    async def kill(self) -> None:
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+    async def _ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.returncode is None, self.log.read_text()[-4000:]
+        try:
+            async with self.http.get("/readyz") as answer:
+                return answer.ok
+        except aiohttp.ClientError:
+            return False
+
+    async def hear(self, event: Event, id: UUID | None = None) -> UUID:
+        """Publish an event as its publisher does."""
+        envelope = Envelope(id or new_id(), event.type, event.publisher, event.subject, datetime.now(UTC), TRACEPARENT)
+        async with await aio_pika.connect(self.broker.urls.amqp_of(event.publisher, f"{event.publisher}-secret")) as c:
+            channel = await open_channel(c, confirms=True)
+            await channel.basic_publish(
+                event.model_dump_json(exclude_none=True).encode(),
+                exchange=f"{event.publisher}.events",
+                routing_key=event.type,
+                properties=properties_of(envelope, user=event.publisher),
+            )
+        return envelope.id
+
+    async def said(self, subject: object) -> list[str]:
+        """The types of what the service said about `subject`, in its order."""
+        rows = await self.database.fetch(
+            "select type from messaging.outbox where subject = $1 order by event_id", str(subject)
+        )
+        return [row["type"].split(".")[1] for row in rows]
+
+    async def until_said(self, subject: object, type: str, *, within_s: float = 30) -> list[str]:
+        async def there() -> bool:
+            return type in await self.said(subject)
+
+        try:
+            await until(there, within_s)
+        except TimeoutError:
+            said, log = await self.said(subject), self.log.read_text()[-4000:]
+            raise AssertionError(f"{type} was not said about {subject}, only {said}\n{log}") from None
+        return await self.said(subject)
+
+    async def until_idle(self) -> None:
+        """Nothing waits in the schedule (deadlines aside) or the outbox."""
+
+        async def idle() -> bool:
+            waiting = await self.database.fetchval(
+                "select (select count(*) from messaging.scheduled where due < now() + interval '1 minute')"
+                " + (select count(*) from messaging.outbox_pending)"
+            )
+            return bool(waiting == 0)
+
+        await until(idle)
+
+    async def token(self, subject: str, *roles: str) -> dict[str, str]:
+        """An `Authorization` header."""
+        async with (
+            aiohttp.ClientSession(self.outside.url) as http,
+            http.post("/identity/token", json={"sub": subject, "roles": roles}) as answer,
+        ):
+            return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+
+    async def ask(self, method: str, path: str, body: object = None, *, by: str | None = None) -> tuple[int, Any]:
+        """One request, by whom. Returns the status and the JSON of the answer."""
+        headers = await self.token(by) if by else {}
+        async with self.http.request(method, path, json=body, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None) if answer.status != 204 else None
+
+    async def turn_dial(self, part: str, **dial: float) -> None:
+        async with (
+            aiohttp.ClientSession(self.outside.url) as http,
+            http.put(f"/dials/{part}", json=dial) as answer,
+        ):
+            assert answer.ok, await answer.text()
+
+    async def outside_says(self, path: str) -> Any:
+        async with aiohttp.ClientSession(self.outside.url) as http, http.get(path) as answer:
+            assert answer.ok
+            return await answer.json()
+
+
+@asynccontextmanager
+async def running(
+    service: Service,
+    *,
+    neighbours: Sequence[str],
+    broker: PrivateBroker,
+    postgres: PrivatePostgres,
+    directory: Path,
+    **settings: str,
+) -> AsyncIterator[Running]:
+    """`python -m <service>`, ready, with its database migrated and its queues declared; gone afterwards."""
+    urls = await postgres.create_database(service.name)
+    names = [service.name, *neighbours]
+    wirings = [service.wiring(), *(Wiring(name, {}) for name in neighbours)]
+    await admin.declare(broker.urls.management, definitions(wirings, {name: f"{name}-secret" for name in names}))
+    outside = OutsideProcess(directory / "outside")
+    await outside.start()
+    port, ops_port = free_port(), free_port()
+    environment = {
+        **os.environ,
+        "DATABASE_URL": urls.app,
+        "MIGRATION_DATABASE_URL": urls.owner,
+        "BROKER_URL": broker.urls.amqp_of(service.name, f"{service.name}-secret"),
+        "HTTP_PORT": str(port),
+        "OPS_PORT": str(ops_port),
+        "OIDC_ISSUER": f"{outside.url}/identity",
+        "CARRIER_A_URL": f"{outside.url}/carriers/a",
+        "CARRIER_B_URL": f"{outside.url}/carriers/b",
+        "CARRIER_WEBHOOK_SECRET": SECRET,
+        "DELIVERY_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(outside.smtp_port),
+        **settings,
+    }
+    async with (
+        asyncpg.create_pool(urls.superuser, min_size=1, max_size=2) as database,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+    ):
+        world = Running(service, broker, database, outside, http, environment, directory / f"{service.name}.log")
+        try:
+            await world.start()
+            yield world
+        finally:
+            await world.kill()
+            await outside.kill()

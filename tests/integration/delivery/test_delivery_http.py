@@ -1,0 +1,139 @@
+"""Who may see and write what, and which tracking is believed."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from standardwebhooks import Webhook
+
+from infra.storage import new_id
+from tests.integration.delivery.running import Running
+from tests.integration.delivery.test_shipping import ADDRESS, a_customer, confirmed
+from tests.integration.outside.outside_process import SECRET
+
+
+async def test_an_address_is_written_read_replaced_and_erased_by_its_owner(world: Running):
+    customer = await a_customer(world)
+    path = f"/addresses/{customer}"
+    moved = ADDRESS | {"city": "Ockham"}
+    assert await world.ask("GET", path, by=customer) == (200, ADDRESS)
+    assert await world.ask("PUT", path, moved, by=customer) == (200, moved)
+    assert await world.ask("DELETE", path, by=customer) == (204, None)
+    assert (await world.ask("GET", path, by=customer))[0] == 404
+    assert (await world.ask("DELETE", path, by=customer))[0] == 204
+    assert await world.database.fetchval("select count(*) from addresses where customer_id = $1", customer) == 0
+
+
+async def test_what_is_anothers_is_not_there(world: Running):
+    customer = await a_customer(world)
+    order = confirmed(customer)
+    await world.hear(order)
+    await world.until_said(order.order_id, "shipment-delivered")
+    for method, path, body in (
+        ("GET", f"/addresses/{customer}", None),
+        ("PUT", f"/addresses/{customer}", ADDRESS),
+        ("DELETE", f"/addresses/{customer}", None),
+        ("GET", f"/shipments/{order.order_id}", None),
+    ):
+        assert (await world.ask(method, path, body, by="mallory"))[0] == 404
+        assert (await world.ask(method, path, body))[0] == 401
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": ""},
+        {"name": "x" * 201},
+        {"street": "a\r\nb"},
+        {"street": "a\x00b"},
+        {"country": "Germany"},
+        {"postal_code": "'; drop table addresses; --"},
+        {"city": 7},
+        {"planet": "Mars"},
+    ],
+)
+async def test_an_address_that_cannot_be_one_is_refused(world: Running, change: dict[str, Any]):
+    status, problem = await world.ask("PUT", "/addresses/ada", ADDRESS | change, by="ada")
+    assert status == 422
+    assert problem["type"].startswith("urn:problem:marketplace:")
+
+
+def tracking(order_id: UUID, shipment_id: UUID, *, carrier: str = "a", kind: str = "dispatched") -> bytes:
+    data = {"shipment_id": str(shipment_id), "order_id": str(order_id), "tracking_code": "X1", "carrier": carrier}
+    now = datetime.now(UTC).isoformat()
+    return json.dumps({"type": f"shipment.{kind}", "timestamp": now, "data": data}).encode()
+
+
+def signed(body: bytes, *, at: datetime | None = None, secret: str = SECRET) -> dict[str, str]:
+    at = at or datetime.now(UTC)
+    return {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign("msg_1", at, body.decode()),
+        "content-type": "application/json",
+    }
+
+
+async def post(world: Running, body: bytes, headers: dict[str, str], carrier: str = "a") -> int:
+    async with world.http.post(f"/carriers/{carrier}/tracking", data=body, headers=headers) as answer:
+        if answer.status >= 400:
+            assert answer.content_type == "application/problem+json"
+        return answer.status
+
+
+async def test_tracking_without_a_good_signature_is_refused(world: Running):
+    body = tracking(new_id(), new_id())
+    good = signed(body)
+    old = signed(body, at=datetime.now(UTC) - timedelta(minutes=6))
+    forged = signed(body, secret="whsec_" + "AAAA" * 8)
+    for headers in (
+        {},
+        old,
+        forged,
+        good | {"webhook-id": "msg_2"},
+        good | {"webhook-signature": "v1"},
+        good | {"webhook-signature": "v1,%%%"},
+        good | {"webhook-signature": "v2," + good["webhook-signature"][3:]},
+        good | {"webhook-timestamp": "nan"},
+        good | {"webhook-timestamp": "1e400"},
+    ):
+        assert await post(world, body, headers) == 401
+    assert await post(world, body + b" ", good) == 401
+    assert await post(world, b"\xff\xfe", good) == 401
+
+
+async def test_tracking_of_an_unknown_shipment_is_to_be_sent_again(world: Running):
+    body = tracking(new_id(), new_id())
+    assert await post(world, body, signed(body)) == 404
+
+
+async def test_signed_nonsense_is_refused_for_what_it_is(world: Running):
+    for body in (b"", b"[]", b"{}", b"not json", tracking(new_id(), new_id(), kind="eaten")):
+        assert await post(world, body, signed(body)) == 422
+    body = tracking(new_id(), new_id(), carrier="b")
+    assert await post(world, body, signed(body), carrier="a") == 422
+    assert await post(world, body, signed(body), carrier="z") == 422
+
+
+async def test_tracking_by_a_carrier_that_should_not_have_the_parcel_changes_nothing(world: Running):
+    customer = await a_customer(world)
+    order = confirmed(customer)
+    await world.hear(order)
+    await world.until_said(order.order_id, "shipment-delivered")
+    _, shipment = await world.ask("GET", f"/shipments/{order.order_id}", by=customer)
+    body = tracking(order.order_id, UUID(shipment["shipment_id"]), carrier="b")
+    assert await post(world, body, signed(body), carrier="b") == 204
+    assert await world.ask("GET", f"/shipments/{order.order_id}", by=customer) == (200, shipment)
+
+
+async def test_no_address_is_in_logs_events_or_the_schedule(world: Running):
+    customer = await a_customer(world)
+    order = confirmed(customer)
+    await world.hear(order)
+    await world.until_said(order.order_id, "shipment-delivered")
+    assert "Lovelace" not in world.log.read_text()
+    for table in ("outbox", "scheduled", "dead_letters"):
+        rows = await world.database.fetch(f"select * from messaging.{table}")
+        assert "Lovelace" not in str(rows)

@@ -1,0 +1,193 @@
+"""From a confirmed order to a parcel at the door, past real carriers' faults."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+from contracts import Money
+from contracts.cart import Line
+from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
+from infra.storage import new_id
+from tests.integration.delivery.running import Running
+
+ADDRESS = {
+    "name": "Ada Lovelace",
+    "street": "12 St James's Square",
+    "city": "London",
+    "postal_code": "SW1Y",
+    "country": "GB",
+}
+PRICE = Money(amount=1999, currency="EUR")
+
+
+async def a_customer(world: Running) -> str:
+    customer = f"c-{new_id()}"
+    status, _ = await world.ask("PUT", f"/addresses/{customer}", ADDRESS, by=customer)
+    assert status == 200
+    return customer
+
+
+def confirmed(customer: str, order_id: UUID | None = None) -> OrderConfirmedV1:
+    line = Line(product_id=new_id(), quantity=1, unit_price=PRICE)
+    return OrderConfirmedV1(order_id=order_id or new_id(), customer_id=customer, lines=[line], total=PRICE)
+
+
+async def ledger(world: Running, order_id: UUID) -> dict[str, list[str]]:
+    """What each carrier has in its book for the order."""
+    found: dict[str, list[str]] = {}
+    for carrier in ("a", "b"):
+        entries: list[Any] = []
+        after = 0
+        while True:
+            page = await world.outside_says(f"/carriers/{carrier}/ledger?after={after}&limit=500")
+            entries += page["entries"]
+            if page["next"] is None:
+                break
+            after = page["next"]
+        found[carrier] = [each["kind"] for each in entries if each["order_id"] == str(order_id)]
+    return found
+
+
+async def test_a_confirmed_order_is_booked_dispatched_and_delivered_once(world: Running):
+    customer = await a_customer(world)
+    order = confirmed(customer)
+    event_id = await world.hear(order)
+    await world.hear(order, event_id)
+    said = await world.until_said(order.order_id, "shipment-delivered")
+    assert said == ["shipment-scheduled", "shipment-dispatched", "shipment-delivered"]
+    assert await ledger(world, order.order_id) == {"a": ["booking", "dispatch", "delivery"], "b": []}
+    status, shipment = await world.ask("GET", f"/shipments/{order.order_id}", by=customer)
+    assert (status, shipment["status"], shipment["carrier"]) == (200, "delivered", "a")
+    assert shipment["tracking_code"].startswith("A")
+
+
+async def test_when_the_first_carrier_says_no_the_second_brings_it(world: Running):
+    await world.turn_dial("carriers-a", error_rate=1)
+    order = confirmed(await a_customer(world))
+    await world.hear(order)
+    await world.until_said(order.order_id, "shipment-delivered")
+    assert await ledger(world, order.order_id) == {"a": [], "b": ["booking", "dispatch", "delivery"]}
+
+
+async def test_a_booking_whose_answer_was_lost_stays_with_its_carrier(world: Running):
+    await world.turn_dial("carriers-a", lost_answer_rate=1)
+    order = confirmed(await a_customer(world))
+    await world.hear(order)
+    await world.until_said(order.order_id, "shipment-delivered")
+    assert await ledger(world, order.order_id) == {"a": ["booking", "dispatch", "delivery"], "b": []}
+
+
+async def test_a_carrier_that_hangs_is_closed_at_the_deadline_and_the_shipment_fails(world: Running):
+    await world.turn_dial("carriers-a", hang_rate=1)
+    order = confirmed(await a_customer(world))
+    await world.hear(order)
+
+    async def given_up() -> bool:
+        stopping = await world.database.fetchval("select status from shipments where order_id = $1", order.order_id)
+        return bool(stopping == "stopping")
+
+    async with asyncio.timeout(20):
+        while not await given_up():
+            await asyncio.sleep(0.05)
+    await world.turn_dial("carriers-a")
+    said = await world.until_said(order.order_id, "shipment-failed", within_s=60)
+    assert said == ["shipment-scheduled", "shipment-failed"]
+    booked = await ledger(world, order.order_id)
+    assert "dispatch" not in booked["a"]
+    assert booked["b"] == []
+
+
+async def test_when_no_carrier_will_have_it_the_shipment_fails_at_the_deadline(world: Running):
+    await world.turn_dial("carriers-a", error_rate=1)
+    await world.turn_dial("carriers-b", error_rate=1)
+    order = confirmed(await a_customer(world))
+    await world.hear(order)
+    await world.until_said(order.order_id, "shipment-failed")
+    assert await ledger(world, order.order_id) == {"a": [], "b": []}
+
+
+async def test_a_shipment_waits_for_an_address_until_the_deadline(world: Running):
+    customer, homeless = f"c-{new_id()}", f"c-{new_id()}"
+    order, other = confirmed(customer), confirmed(homeless)
+    await world.hear(order)
+    await world.hear(other)
+    await world.until_said(order.order_id, "shipment-scheduled")
+    await world.ask("PUT", f"/addresses/{customer}", ADDRESS, by=customer)
+    await world.until_said(order.order_id, "shipment-delivered")
+    await world.until_said(other.order_id, "shipment-failed")
+    _, shipment = await world.ask("GET", f"/shipments/{other.order_id}", by=homeless)
+    assert (shipment["status"], shipment["failure"]) == ("failed", "no-address")
+
+
+async def test_a_cancellation_that_overtakes_its_order_stops_it(world: Running):
+    customer = await a_customer(world)
+    order = confirmed(customer)
+    await world.hear(CancellationRequestedV1(order_id=order.order_id, customer_id=customer))
+    await world.until_said(order.order_id, "shipment-cancelled")
+    await world.hear(order)
+    other = confirmed(customer)
+    await world.hear(other)
+    await world.until_said(other.order_id, "shipment-delivered")
+    assert await world.said(order.order_id) == ["shipment-cancelled"]
+    assert await ledger(world, order.order_id) == {"a": [], "b": []}
+
+
+async def test_a_parcel_that_was_delivered_is_not_cancelled(world: Running):
+    customer = await a_customer(world)
+    order = confirmed(customer)
+    await world.hear(order)
+    await world.until_said(order.order_id, "shipment-delivered")
+    await world.hear(CancellationRequestedV1(order_id=order.order_id, customer_id=customer))
+    said = await world.until_said(order.order_id, "cancellation-refused")
+    assert "shipment-cancelled" not in said
+
+
+async def test_a_cancellation_is_answered_once_whenever_it_comes_and_the_answer_is_true(world: Running):
+    """Forty orders with carriers at their worst, each cancelled at another moment of its shipment."""
+    for carrier in ("carriers-a", "carriers-b"):
+        await world.turn_dial(carrier, error_rate=0.2, lost_answer_rate=0.3, latency_ms=30)
+    customer = await a_customer(world)
+    orders = [confirmed(customer) for _ in range(40)]
+
+    async def come_and_go(number: int, order: OrderConfirmedV1) -> None:
+        await world.hear(order)
+        await asyncio.sleep(number * 0.02)
+        await world.hear(CancellationRequestedV1(order_id=order.order_id, customer_id=customer))
+
+    await asyncio.gather(*(come_and_go(number, order) for number, order in enumerate(orders)))
+    for carrier in ("carriers-a", "carriers-b"):
+        await world.turn_dial(carrier)
+    await world.until_idle()
+    for order in orders:
+
+        async def settled(order_id: UUID = order.order_id) -> bool:
+            said = await world.said(order_id)
+            return "shipment-delivered" in said or "shipment-cancelled" in said or "shipment-failed" in said
+
+        async with asyncio.timeout(30):
+            while not await settled():
+                await asyncio.sleep(0.05)
+        said = await world.said(order.order_id)
+        left = [carrier for carrier, kinds in (await ledger(world, order.order_id)).items() if "dispatch" in kinds]
+        assert len(set(said)) == len(said), said
+        if "shipment-cancelled" in said:
+            assert left == []
+            assert said[-1] == "shipment-cancelled"
+        else:
+            assert len(left) == 1
+            assert "cancellation-refused" in said
+
+
+async def test_parcels_booked_while_delivery_was_killed_are_shipped_once(world: Running):
+    customer = await a_customer(world)
+    orders = [confirmed(customer) for _ in range(20)]
+    await asyncio.gather(*(world.hear(order) for order in orders[:10]))
+    await world.kill()
+    await asyncio.gather(*(world.hear(order) for order in orders[10:]))
+    await asyncio.sleep(5)  # longer than the shipping deadline
+    await world.start()
+    for order in orders:
+        said = await world.until_said(order.order_id, "shipment-delivered")
+        assert said == ["shipment-scheduled", "shipment-dispatched", "shipment-delivered"]
+        booked = await ledger(world, order.order_id)
+        assert sorted(booked["a"] + booked["b"]).count("dispatch") == 1

@@ -1,0 +1,130 @@
+"""A request's effect is in the database when its answer leaves, whole, or not at all."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from infra.local import DatabaseUrls
+from infra.storage import Database
+from tests.integration.http.conftest import Web, served
+from tests.unit.http.asking import bearer
+
+ALICE = bearer("alice")
+
+
+async def rows(database: Database, table: str) -> int:
+    async with database.transaction() as tx:
+        [(count,)] = await tx.execute(f"select count(*) from {table}")
+        return int(count)
+
+
+async def test_what_was_answered_is_committed(web: Web) -> None:
+    written = await web.post("/notes", {"id": "1", "text": "hello"}, ALICE)
+    assert (written.status, written.headers["Location"]) == (201, "/notes/1")
+    assert (await web.ask("GET", "/notes/1")).json["text"] == "hello"
+
+
+async def test_a_commit_that_fails_is_no_success(web: Web, database: Database) -> None:
+    answer = await web.post("/notes", {"id": "1", "author": "nobody"}, ALICE, key="k")
+    assert (answer.status, answer.slug) == (500, "internal")
+    assert "Location" not in answer.headers
+    assert await rows(database, "notes") == await rows(database, "messaging.idempotency_keys") == 0
+
+
+async def test_a_unique_violation_at_the_commit_is_a_conflict(web: Web, database: Database) -> None:
+    await web.post("/notes", {"id": "1"}, ALICE)
+    answer = await web.post("/notes", {"id": "1"}, ALICE)
+    assert (answer.status, answer.slug) == (409, "concurrent-change")
+    assert await rows(database, "notes") == 1
+
+
+async def test_a_problem_takes_back_what_was_written(web: Web, database: Database) -> None:
+    assert (await web.post("/refused", {"id": "1"}, ALICE, key="k")).status == 409
+    assert await rows(database, "notes") == await rows(database, "messaging.idempotency_keys") == 0
+
+
+async def test_a_client_that_hangs_up_leaves_a_whole_effect(web: Web, database: Database) -> None:
+    asking = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
+    await web.steps.written.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    web.steps.go_on.set()
+    async with asyncio.timeout(5):
+        while not await rows(database, "notes"):
+            await asyncio.sleep(0.01)
+    assert await rows(database, "messaging.idempotency_keys") == 1
+    assert (await web.post("/held", {"id": "1"}, ALICE, key="k")).headers["Idempotency-Replayed"] == "true"
+
+
+async def test_a_request_cancelled_by_shutdown_leaves_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.http.server.GRACE_S", 0.0)
+    async with served(database) as web:
+        asking = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
+        await web.steps.written.wait()
+        [pid] = web.steps.pids
+    assert (await asking).slug == "unavailable"
+    async with asyncio.timeout(5):
+        while await _in_transaction(database, pid):
+            await asyncio.sleep(0.01)
+    assert await rows(database, "notes") == await rows(database, "messaging.idempotency_keys") == 0
+
+
+async def _in_transaction(database: Database, pid: int) -> bool:
+    async with database.transaction() as tx:
+        [(busy,)] = await tx.execute(
+            "select count(*) from pg_stat_activity where pid = $1 and state like 'idle in transaction%'", pid
+        )
+        return bool(busy)
+
+
+async def test_a_lost_database_connection_is_503_and_the_next_request_works(web: Web, urls: DatabaseUrls) -> None:
+    operator = Database(urls.superuser, source="operator")
+    asking = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
+    await web.steps.written.wait()
+    async with operator.transaction() as tx:
+        await tx.execute("select pg_terminate_backend($1)", web.steps.pids[0])
+    await operator.close()
+    web.steps.go_on.set()
+    answer = await asking
+    assert (answer.status, answer.slug) == (503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    again = await web.post("/held", {"id": "1"}, ALICE, key="k")
+    assert (again.status, again.headers.get("Idempotency-Replayed")) == (201, None)
+
+
+async def test_a_database_that_is_not_there_is_503(unused_port: int) -> None:
+    away = Database(f"postgresql://x:x@127.0.0.1:{unused_port}/x", source="notes", pool_timeout_s=1.0)
+    async with served(away) as web:
+        answer = await web.ask("GET", "/notes/1")
+        assert (answer.status, answer.slug, answer.headers["Retry-After"]) == (503, "unavailable", "1")
+        assert (await web.ask("GET", "/livez")).status == 200
+    await away.close()
+
+
+async def test_many_at_once_get_one_connection_each_in_turn(web: Web) -> None:
+    answers: list[Any] = await asyncio.gather(*(web.post("/notes", {"id": str(n)}, ALICE) for n in range(100)))
+    assert [answer.status for answer in answers] == [201] * 100
+
+
+async def test_operators_see_numbers_and_dead_letters(web: Web, database: Database) -> None:
+    async with database.transaction() as tx:
+        for number in range(3):
+            await tx.execute(
+                """
+                insert into messaging.dead_letters
+                    (key, subscription, event_id, type, reason, error, attempts, failed_at, headers, body)
+                values ($1, 'orders', null, null, 'not-json', 'x', 1, now(), '{"a": 1}', 'body')
+                """,
+                str(number),
+            )
+    operator = bearer("root", ("operator",))
+    assert (await web.ask("GET", "/ops/counts", headers=operator)).json["dead"] == 3
+    first = (await web.ask("GET", "/ops/dead-letters?limit=2", headers=operator)).json
+    rest = await web.ask("GET", f"/ops/dead-letters?limit=2&cursor={first['next_cursor']}", headers=operator)
+    assert [len(first["items"]), len(rest.json["items"]), rest.json["next_cursor"]] == [2, 1, None]
+    assert first["items"][0]["headers"] == {"a": 1}
+    assert (await web.ask("GET", "/ops/dead-letters", headers=ALICE)).status == 403

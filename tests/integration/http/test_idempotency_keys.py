@@ -1,0 +1,114 @@
+"""A POST with an Idempotency-Key acts once, and answers the same again."""
+
+import asyncio
+
+import pytest
+
+from infra.storage import Database
+from tests.integration.http.conftest import Web
+from tests.unit.http.asking import bearer
+
+ALICE, BOB = bearer("alice"), bearer("bob")
+NOTE = {"id": "1", "text": "hello"}
+
+
+async def notes(database: Database) -> int:
+    async with database.transaction() as tx:
+        [(count,)] = await tx.execute("select count(*) from notes")
+        return int(count)
+
+
+async def test_the_same_request_again_gets_the_same_answer(web: Web, database: Database) -> None:
+    first = await web.post("/notes", NOTE, ALICE, key="k1")
+    again = await web.post("/notes", NOTE, ALICE, key="k1")
+    assert (first.status, first.headers.get("Idempotency-Replayed")) == (201, None)
+    assert (again.status, again.headers["Idempotency-Replayed"]) == (201, "true")
+    assert again.body == first.body
+    assert again.headers["Content-Type"] == first.headers["Content-Type"]
+    assert await notes(database) == 1
+
+
+async def test_another_body_under_the_key_is_422(web: Web) -> None:
+    await web.post("/notes", NOTE, ALICE, key="k1")
+    answer = await web.post("/notes", {**NOTE, "text": "other"}, ALICE, key="k1")
+    assert (answer.status, answer.slug) == (422, "idempotency-key-reused")
+
+
+async def test_another_query_under_the_key_is_422_too(web: Web) -> None:
+    await web.post("/notes", NOTE, ALICE, key="k1")
+    assert (await web.post("/notes?x=1", NOTE, ALICE, key="k1")).slug == "idempotency-key-reused"
+
+
+async def test_keys_of_callers_and_routes_and_paths_are_apart(web: Web, database: Database) -> None:
+    seller = bearer("seller", ("seller",))
+    answers = [
+        await web.post("/notes", {"id": "1"}, ALICE, key="k1"),
+        await web.post("/notes", {"id": "2"}, BOB, key="k1"),
+        await web.post("/sellers/notes", {"id": "3"}, seller, key="k1"),
+        await web.post("/anyone/a/notes", {"id": "4"}, {}, key="k1"),
+        await web.post("/anyone/b/notes", {"id": "5"}, {}, key="k1"),
+        await web.post(f"/anyone/{'c' * 5000}/notes", {"id": "6"}, {}, key="k1"),
+        await web.post(f"/anyone/{'c' * 5001}/notes", {"id": "7"}, {}, key="k1"),
+    ]
+    assert [answer.status for answer in answers] == [201, 201, 201, 204, 204, 204, 204]
+    assert await notes(database) == 7
+
+
+async def test_an_answer_without_a_body_is_kept_too(web: Web) -> None:
+    for replayed in (None, "true"):
+        answer = await web.post("/anyone/a/notes", NOTE, {}, key="k1")
+        assert (answer.status, answer.body, answer.headers.get("Idempotency-Replayed")) == (204, b"", replayed)
+
+
+async def test_the_second_of_two_at_once_is_409_and_finds_the_answer_later(web: Web, database: Database) -> None:
+    first = asyncio.create_task(web.post("/held", NOTE, ALICE, key="k1"))
+    await web.steps.written.wait()
+    second = await web.post("/held", NOTE, ALICE, key="k1")
+    assert (second.status, second.slug) == (409, "idempotency-key-in-flight")
+    assert int(second.headers["Retry-After"]) > 0
+    web.steps.go_on.set()
+    assert (await first).status == 201
+    assert (await web.post("/held", NOTE, ALICE, key="k1")).headers["Idempotency-Replayed"] == "true"
+    assert await notes(database) == 1
+
+
+async def test_a_storm_of_the_same_request_acts_once(web: Web, database: Database) -> None:
+    answers = await asyncio.gather(*(web.post("/notes", NOTE, ALICE, key="k1") for _ in range(50)))
+    assert {answer.status for answer in answers} <= {201, 409}
+    assert {answer.slug for answer in answers if answer.status == 409} <= {"idempotency-key-in-flight"}
+    assert sum(answer.status == 201 and "Idempotency-Replayed" not in answer.headers for answer in answers) == 1
+    assert await notes(database) == 1
+
+
+async def test_a_problem_is_not_kept_so_the_request_may_be_tried_again(web: Web) -> None:
+    for _ in range(2):
+        answer = await web.post("/refused", NOTE, ALICE, key="k1")
+        assert (answer.status, answer.slug) == (409, "conflict")
+
+
+async def test_a_replay_needs_the_token_and_the_role_as_before(web: Web) -> None:
+    assert (await web.post("/sellers/notes", NOTE, bearer("s", ("seller",)), key="k1")).status == 201
+    assert (await web.post("/sellers/notes", NOTE, {}, key="k1")).status == 401
+    assert (await web.post("/sellers/notes", NOTE, bearer("s"), key="k1")).status == 403
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "é", "a" * 256, "a\tb"])
+async def test_a_key_that_is_not_1_to_255_visible_ascii_characters_is_400(web: Web, key: str) -> None:
+    answer = await web.post("/notes", NOTE, ALICE, key=key)
+    assert (answer.status, answer.slug) == (400, "invalid-idempotency-key")
+
+
+@pytest.mark.parametrize("key", ["~", "a" * 255, "'; drop table notes; --".replace(" ", "")])
+async def test_any_other_key_is_taken(web: Web, key: str) -> None:
+    assert (await web.post("/notes", NOTE, ALICE, key=key)).status == 201
+
+
+async def test_without_a_key_every_request_acts(web: Web, database: Database) -> None:
+    for number in range(2):
+        await web.post("/notes", {"id": str(number)}, ALICE)
+    assert await notes(database) == 2
+
+
+async def test_a_key_on_other_methods_is_passed_over(web: Web) -> None:
+    await web.post("/notes", NOTE, ALICE)
+    assert (await web.ask("GET", "/notes/1", headers={"Idempotency-Key": "é"})).status == 200

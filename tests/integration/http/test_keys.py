@@ -1,0 +1,174 @@
+"""Keys come from a real provider over HTTP, which may be away, slow, wrong or hostile."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import jwt
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from infra.http import Identity, Unauthorized, Unavailable
+from infra.http.keys import REFETCH_AFTER_S, Keys
+
+
+@dataclass
+class Provider:
+    """A small identity provider that a test can bend."""
+
+    private: dict[str, ec.EllipticCurvePrivateKey]
+    issuer: str = ""
+    discovered_issuer: str | None = None
+    up: bool = True
+    asked: int = 0
+    more: list[dict[str, Any]] = field(default_factory=list)
+    """Keys besides ours."""
+    padding: str = ""
+
+    async def discovery(self, _: web.Request) -> web.Response:
+        self.asked += 1
+        if not self.up:
+            return web.Response(status=503)
+        issuer = self.discovered_issuer or self.issuer
+        return web.json_response({"issuer": issuer, "jwks_uri": f"{self.issuer}/jwks.json"})
+
+    async def jwks(self, _: web.Request) -> web.Response:
+        ours = [
+            json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key())) | {"kid": kid, "use": "sig", "alg": "ES256"}
+            for kid, key in self.private.items()
+        ]
+        return web.json_response({"keys": [*self.more, *ours], "padding": self.padding})
+
+    def token(self, kid: str, key: ec.EllipticCurvePrivateKey | None = None) -> str:
+        claims = {"iss": self.issuer, "aud": "marketplace", "exp": 4_000_000_000, "sub": "alice"}
+        signed = jwt.encode(claims, key or self.private[kid], algorithm="ES256", headers={"kid": kid})
+        return f"Bearer {signed}"
+
+
+def a_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    provider = Provider({"k1": a_key()})
+    app = web.Application()
+    app.router.add_get("/identity/.well-known/openid-configuration", provider.discovery)
+    app.router.add_get("/identity/jwks.json", provider.jwks)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    provider.issuer = f"http://127.0.0.1:{runner.addresses[0][1]}/identity"
+    yield provider
+    await runner.cleanup()
+
+
+async def test_a_token_is_accepted_right_after_start(provider: Provider) -> None:
+    async with Identity(provider.issuer, "marketplace") as identity:
+        assert (await identity.authenticate(provider.token("k1"))).subject == "alice"
+        assert provider.asked == 1
+
+
+async def test_a_service_starts_without_the_provider_and_says_503(provider: Provider) -> None:
+    provider.up = False
+    async with Identity(provider.issuer, "marketplace") as identity:
+        with pytest.raises(Unavailable) as caught:
+            await identity.authenticate(provider.token("k1"))
+        assert int(caught.value.headers["Retry-After"]) > 0
+        provider.up = True
+        async with asyncio.timeout(10):
+            while True:  # it goes on asking by itself, and soon
+                try:
+                    await identity.authenticate(provider.token("k1"))
+                except Unavailable:
+                    await asyncio.sleep(0.02)
+                else:
+                    break
+
+
+async def test_a_provider_that_goes_away_stops_nobody_who_has_a_token(provider: Provider) -> None:
+    clock = Clock()
+    keys = Keys(provider.issuer, clock=clock)
+    async with Identity(provider.issuer, "marketplace", keys=keys) as identity:
+        await identity.authenticate(provider.token("k1"))
+        provider.up = False
+        clock.now += REFETCH_AFTER_S
+        with pytest.raises(Unauthorized):
+            await identity.authenticate(provider.token("k2", a_key()))
+        assert provider.asked == 2
+        another = jwt.encode(
+            {"iss": provider.issuer, "aud": "marketplace", "exp": 4_000_000_000, "sub": "bob"},
+            provider.private["k1"],
+            algorithm="ES256",
+            headers={"kid": "k1"},
+        )
+        assert (await identity.authenticate(f"Bearer {another}")).subject == "bob"
+
+
+async def test_unknown_key_ids_send_us_to_the_provider_once_in_ten_seconds(provider: Provider) -> None:
+    clock = Clock()
+    async with Identity(provider.issuer, "marketplace", keys=Keys(provider.issuer, clock=clock)) as identity:
+        await identity.authenticate(provider.token("k1"))
+        clock.now += REFETCH_AFTER_S
+        forged = [identity.authenticate(provider.token(f"x{n}", a_key())) for n in range(20)]
+        results = await asyncio.gather(*forged, return_exceptions=True)
+        assert all(isinstance(result, Unauthorized) for result in results)
+        assert provider.asked == 2
+        clock.now += REFETCH_AFTER_S - 0.1
+        with pytest.raises(Unauthorized):
+            await identity.authenticate(provider.token("x", a_key()))
+        assert provider.asked == 2
+
+
+async def test_a_rotated_key_is_found_and_the_old_ones_tokens_are_refused(provider: Provider) -> None:
+    clock = Clock()
+    async with Identity(provider.issuer, "marketplace", keys=Keys(provider.issuer, clock=clock)) as identity:
+        old = provider.token("k1")
+        await identity.authenticate(old)
+        provider.private = {"k2": a_key()}
+        clock.now += REFETCH_AFTER_S
+        await identity.authenticate(provider.token("k2"))
+        with pytest.raises(Unauthorized):
+            await identity.authenticate(old)
+
+
+async def test_a_discovery_document_of_another_issuer_is_not_believed(provider: Provider) -> None:
+    provider.discovered_issuer = "http://evil.test/identity"
+    async with Identity(provider.issuer, "marketplace") as identity:
+        with pytest.raises(Unavailable):
+            await identity.authenticate(provider.token("k1"))
+
+
+async def test_an_oversized_answer_is_not_read_to_the_end(provider: Provider) -> None:
+    provider.padding = "x" * 300_000
+    async with Identity(provider.issuer, "marketplace") as identity:
+        with pytest.raises(Unavailable):
+            await identity.authenticate(provider.token("k1"))
+
+
+async def test_keys_of_other_kinds_are_passed_over(provider: Provider) -> None:
+    provider.more = [
+        {"kty": "RSA", "kid": "rsa", "n": "x", "e": "AQAB"},
+        {"kty": "oct", "kid": "secret", "k": "c2VjcmV0"},
+        {"kty": "EC", "kid": "broken", "crv": "P-256", "x": "AA", "y": "AA"},
+        {"kty": "EC", "kid": "encrypts", "use": "enc", "crv": "P-256", "x": "AA", "y": "AA"},
+        {"kty": "EC", "kid": "p384", "crv": "P-384", "x": "AA", "y": "AA"},
+    ]
+    async with Identity(provider.issuer, "marketplace") as identity:
+        await identity.authenticate(provider.token("k1"))
+
+
+async def test_nothing_is_left_running_after_close(provider: Provider) -> None:
+    async with Identity(provider.issuer, "marketplace") as identity:
+        await identity.authenticate(provider.token("k1"))
+    assert not [task for task in asyncio.all_tasks() if "infra/http/keys.py" in repr(task)]

@@ -1,0 +1,103 @@
+"""Two ports, shared by replicas and not; a bounded, graceful end."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from infra.http import serve
+from infra.http.server import Ports
+
+Sends = Callable[[Any], Any]
+
+
+def an_app(name: str, *, hold: asyncio.Event | None = None, held: asyncio.Event | None = None) -> Any:
+    async def app(scope: Any, receive: Any, send: Sends) -> None:
+        if hold is not None and scope["path"] == "/held":
+            if held is not None:
+                held.set()
+            await hold.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+        await send({"type": "http.response.body", "body": name.encode()})
+
+    return app
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+        yield session
+
+
+async def ask(session: aiohttp.ClientSession, port: int, path: str = "/") -> str:
+    async with session.get(f"http://127.0.0.1:{port}{path}") as response:
+        assert "server" not in response.headers
+        return await response.text()
+
+
+async def test_both_ports_answer(session: aiohttp.ClientSession) -> None:
+    async with serve(an_app("a"), host="127.0.0.1", http_port=0, ops_port=0) as ports:
+        assert await ask(session, ports.http) == await ask(session, ports.ops) == "a"
+
+
+async def test_replicas_share_one_port_and_have_one_of_their_own(session: aiohttp.ClientSession) -> None:
+    async with serve(an_app("a"), host="127.0.0.1", http_port=0, ops_port=0) as first:
+        async with serve(an_app("b"), host="127.0.0.1", http_port=first.http, ops_port=0) as second:
+            assert {await ask(session, first.http) for _ in range(50)} == {"a", "b"}
+            assert await ask(session, first.ops) == "a"
+            assert await ask(session, second.ops) == "b"
+        assert {await ask(session, first.http) for _ in range(10)} == {"a"}
+
+
+async def test_an_ops_port_in_use_is_an_error_and_leaves_the_shared_port_free() -> None:
+    async with serve(an_app("a"), host="127.0.0.1", http_port=0, ops_port=0) as ports:
+        with pytest.raises(OSError, match="in use"):
+            async with serve(an_app("b"), host="127.0.0.1", http_port=0, ops_port=ports.ops):
+                pytest.fail("it listens")
+
+
+async def test_a_port_can_be_taken_again_at_once(session: aiohttp.ClientSession) -> None:
+    ports = Ports(0, 0)
+    for _ in range(2):
+        async with serve(an_app("a"), host="127.0.0.1", http_port=ports.http, ops_port=ports.ops) as ports:
+            assert await ask(session, ports.ops) == "a"
+
+
+async def test_what_is_under_way_is_finished_before_the_end(session: aiohttp.ClientSession) -> None:
+    hold, held = asyncio.Event(), asyncio.Event()
+    async with serve(an_app("a", hold=hold, held=held), host="127.0.0.1", http_port=0, ops_port=0) as ports:
+        asking = asyncio.create_task(ask(session, ports.http, "/held"))
+        await held.wait()
+        asyncio.get_running_loop().call_later(0.3, hold.set)
+    assert await asking == "a"
+
+
+async def test_what_does_not_end_is_cancelled_after_a_bounded_wait(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.http.server.GRACE_S", 0.0)
+    held = asyncio.Event()
+    app = an_app("a", hold=asyncio.Event(), held=held)
+    async with asyncio.timeout(3):
+        async with serve(app, host="127.0.0.1", http_port=0, ops_port=0) as ports:
+            asking = asyncio.create_task(ask(session, ports.http, "/held"))
+            await held.wait()
+        await asyncio.gather(asking, return_exceptions=True)
+
+
+async def test_an_error_in_the_block_stops_the_server_too(session: aiohttp.ClientSession) -> None:
+    ports = Ports(0, 0)
+    with pytest.raises(RuntimeError):
+        async with serve(an_app("a"), host="127.0.0.1", http_port=0, ops_port=0) as ports:
+            raise RuntimeError
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await ask(session, ports.http)
+
+
+async def test_signals_stay_with_the_process() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    async with serve(an_app("a"), host="127.0.0.1", http_port=0, ops_port=0):
+        assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before

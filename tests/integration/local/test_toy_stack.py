@@ -1,0 +1,155 @@
+"""The supervisor with a real broker, real databases, and toys for services."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.request import urlopen
+
+import asyncpg
+import pytest
+
+from infra.local import (
+    Layout,
+    LocalError,
+    StackIsDown,
+    ask,
+    ask_once,
+    forget,
+    is_up,
+    layout,
+    read_state,
+    start_supervisor,
+    until_up,
+)
+from tests.integration.local import toy_stack
+from tests.integration.local.processes_of import processes_of
+
+COMMAND = (sys.executable, toy_stack.ME)
+
+
+@pytest.fixture
+async def where() -> AsyncIterator[Layout]:
+    """The layout of a stack of this test's own, with nothing left of it afterwards."""
+    where = layout(f"toy-{os.getpid()}")
+    yield where
+    forget(where)
+
+
+async def up(where: Layout) -> subprocess.Popen[bytes]:
+    supervisor = start_supervisor(where, dies_with_us=True, command=COMMAND)
+    await until_up(where, supervisor, lambda _: None)
+    return supervisor
+
+
+async def down(where: Layout, supervisor: subprocess.Popen[bytes]) -> None:
+    await ask_once(where.socket, {"do": "down"})
+    await asyncio.to_thread(supervisor.wait, 20)
+
+
+async def parts(where: Layout) -> dict[str, Any]:
+    return dict((await ask_once(where.socket, {"do": "status"}))["parts"])
+
+
+async def until(where: Layout, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The parts, as soon as they are as wanted."""
+    async with asyncio.timeout(20):
+        async for status in ask(where.socket, {"do": "watch"}):
+            if holds(status["parts"]):
+                return dict(status["parts"])
+    raise AssertionError("the stack ended")
+
+
+async def test_orders_crashes_and_replicas(where: Layout) -> None:
+    supervisor = await up(where)
+    try:
+        now = await parts(where)
+        assert set(now) == {"broker", "catalog-db", "delivery-db", "outside", "catalog.1", "delivery.1"}
+        assert {part["state"] for part in now.values()} == {"ready"}
+        assert all(part["rss_bytes"] > 1e6 for part in now.values())
+        assert where.state.stat().st_mode & 0o777 == 0o600
+
+        # what crashes by itself comes back
+        url = read_state(where.state).services["catalog"].ops["catalog.1"]
+        with pytest.raises(OSError):
+            await asyncio.to_thread(urlopen, f"{url}/crash")
+        again = await until(where, lambda p: p["catalog.1"]["restarts"] == 1 and p["catalog.1"]["state"] == "ready")
+        assert again["catalog.1"]["pid"] != now["catalog.1"]["pid"]
+
+        # what a person killed stays down until it is started
+        await ask_once(where.socket, {"do": "kill", "part": "catalog-db"})
+        assert (await parts(where))["catalog-db"]["state"] == "killed"
+        with pytest.raises(OSError):
+            await asyncpg.connect(read_state(where.state).services["catalog"].database["app"])
+        await ask_once(where.socket, {"do": "start", "part": "catalog-db"})
+        await (await asyncpg.connect(read_state(where.state).services["catalog"].database["app"])).close()
+
+        # replicas come and go
+        await ask_once(where.socket, {"do": "scale", "service": "catalog", "replicas": 3})
+        assert len(read_state(where.state).services["catalog"].ops) == 3
+        await ask_once(where.socket, {"do": "kill", "part": "catalog"})
+        killed = {name for name, part in (await parts(where)).items() if part["state"] == "killed"}
+        assert killed == {"catalog.1", "catalog.2", "catalog.3"}
+        await ask_once(where.socket, {"do": "scale", "service": "catalog", "replicas": 1})
+        now = await parts(where)
+        assert "catalog.2" not in now
+        assert now["catalog.1"]["state"] == "killed"
+
+        for request in (
+            {"do": "kill", "part": "nothing"},
+            {"do": "scale", "service": "outside", "replicas": 2},
+            {"do": "scale", "service": "cart", "replicas": -1},
+            {"do": "dance"},
+        ):
+            with pytest.raises(LocalError):
+                await ask_once(where.socket, request)
+        second = start_supervisor(where, dies_with_us=True, command=COMMAND)
+        assert await asyncio.to_thread(second.wait, 10) != 0
+    finally:
+        await down(where, supervisor)
+    assert not processes_of(where.directory)
+    assert not is_up(where)
+    with pytest.raises(StackIsDown):
+        await parts(where)
+
+
+async def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_one_goes_on(where: Layout) -> None:
+    supervisor = await up(where)
+    before = read_state(where.state)
+    database = await asyncpg.connect(before.services["catalog"].database["owner"])
+    await database.execute("create table kept as select 1 as id")
+    await database.close()
+    assert len(processes_of(where.directory)) > 6
+
+    supervisor.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while processes_of(where.directory) and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+    assert not processes_of(where.directory)
+
+    supervisor = await up(where)
+    try:
+        after = read_state(where.state)
+        assert after == before
+        database = await asyncpg.connect(after.services["catalog"].database["owner"])
+        assert await database.fetchval("select id from kept") == 1
+        await database.close()
+    finally:
+        await down(where, supervisor)
+
+
+@pytest.mark.slow
+async def test_two_stacks_stand_side_by_side(where: Layout) -> None:
+    other = layout(f"{where.name}-b")
+    try:
+        first, second = await asyncio.gather(up(where), up(other))
+        assert not set(read_state(where.state).ports.values()) & set(read_state(other.state).ports.values())
+        await down(where, first)
+        assert {part["state"] for part in (await parts(other)).values()} == {"ready"}
+        await down(other, second)
+    finally:
+        forget(other)

@@ -1,0 +1,44 @@
+"""A supervisor of toy services: `python toy_stack.py NAME`. A toy answers HTTP and dies on GET /crash."""
+
+import asyncio
+import http.server
+import os
+import sys
+from pathlib import Path
+
+from infra.local.environment import services_of
+from infra.local.layout import CHECKOUT, layout
+from infra.local.run import supervise
+from infra.local.stack import Programs
+
+ME = str(Path(__file__).resolve())
+SERVICES = ["catalog", "delivery"]
+
+
+class Toy(http.server.BaseHTTPRequestHandler):
+    """Every path answers 200, but /crash."""
+
+    def do_GET(self) -> None:
+        if self.path == "/crash":
+            os._exit(3)
+        self.send_response(200)
+        self.end_headers()
+
+
+def main() -> None:
+    if sys.argv[1] == "--serve":
+        port = int(os.environ.get("OPS_PORT") or os.environ["OUTSIDE_PORT"])
+        http.server.ThreadingHTTPServer(("127.0.0.1", port), Toy).serve_forever()
+    programs = Programs(
+        services=SERVICES,
+        service=lambda _: (sys.executable, ME, "--serve"),
+        outside=(sys.executable, ME, "--serve"),
+        declare=(sys.executable, "-c", ""),
+        checkout=CHECKOUT,
+    )
+    assert set(SERVICES) <= set(services_of(CHECKOUT))
+    asyncio.run(supervise(layout(sys.argv[1]), programs))
+
+
+if __name__ == "__main__":
+    main()

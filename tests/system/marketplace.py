@@ -1,0 +1,189 @@
+"""The whole marketplace as a person has it: through `./marketplace` and over HTTP, and in no other way."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+import aiohttp
+
+ROOT = Path(__file__).parents[2]
+COMMAND_WITHIN_S = 110
+
+
+class Marketplace:
+    """One stack of its own, below `home`."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.home, self.name = home, name
+        self.environment = os.environ | {"MARKETPLACE_STATE_HOME": str(home), "PYTHONPATH": str(ROOT)}
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `./marketplace --stack NAME …`; raises with what it printed if it fails."""
+        done = subprocess.run(
+            [sys.executable, "-m", "infra.cli", "--stack", self.name, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_WITHIN_S,
+            check=False,
+        )
+        if done.returncode:
+            raise AssertionError(f"marketplace {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    @property
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.home / self.name / "stack.json").read_text())
+        return found
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.command("status", "--json").stdout)
+        return found
+
+
+class Person:
+    """Somebody with a token: a customer, a seller or an operator."""
+
+    def __init__(self, visit: "Visit", subject: str, token: str) -> None:
+        self.subject = subject
+        self._visit = visit
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def ask(self, method: str, service: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """The status and the JSON of one answer."""
+        url = self._visit.base(service) + path
+        async with self._visit.http.request(method, url, json=body, headers=self._headers | headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def get(self, service: str, path: str) -> Any:
+        status, answer = await self.ask("GET", service, path)
+        assert status == 200, answer
+        return answer
+
+    async def check_out(self, product_id: str, quantity: int = 1) -> str:
+        """Put a product into the cart and order it. Returns the order's id."""
+        path = f"/carts/{self.subject}/items/{product_id}"
+        status, answer = await self.ask("PUT", "cart", path, {"quantity": quantity})
+        assert status == 200, answer
+        key = {"Idempotency-Key": str(uuid4())}
+        status, answer = await self.ask("POST", "cart", f"/carts/{self.subject}/checkout", {}, **key)
+        assert status == 202, answer
+        return str(answer["order_id"])
+
+    async def order(self, order_id: str, *states: str, within_s: float = 30) -> dict[str, Any]:
+        """The order, once it is in one of `states`."""
+        found: dict[str, Any] = {}
+
+        async def there() -> bool:
+            nonlocal found
+            status, found = await self.ask("GET", "checkout", f"/orders/{order_id}")
+            return status == 200 and found["status"] in states
+
+        await until(there, within_s, lambda: f"order is {found}")
+        return found
+
+
+class Visit:
+    """HTTP to one marketplace, for one test."""
+
+    def __init__(self, marketplace: Marketplace) -> None:
+        self.marketplace = marketplace
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(total=10)
+        self.http = await self._stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def base(self, service: str) -> str:
+        state = self.marketplace.state
+        return str(state["outside"] if service == "outside" else state["services"][service]["http"])
+
+    async def person(self, *roles: str, name: str = "person") -> Person:
+        subject = f"{name}-{uuid4().hex[:12]}"
+        body = {"sub": subject, "roles": list(roles), "ttl_s": 3600}
+        async with self.http.post(self.base("outside") + "/identity/token", json=body) as answer:
+            return Person(self, subject, (await answer.json())["access_token"])
+
+    async def customer(self) -> Person:
+        """A customer with an address and a mail address."""
+        person = await self.person(name="customer")
+        address = {"name": "Ada", "street": "1 Main St", "city": "Berlin", "postal_code": "10115", "country": "DE"}
+        status, answer = await person.ask("PUT", "delivery", f"/addresses/{person.subject}", address)
+        assert status in (200, 201, 204), answer
+        contact = {"email": f"{person.subject}@example.org"}
+        status, answer = await person.ask("PUT", "notifications", f"/contacts/{person.subject}", contact)
+        assert status in (200, 201, 204), answer
+        return person
+
+    async def product(self, *, on_hand: int = 100, cents: int = 1999) -> tuple[Person, str]:
+        """A seller and a product that the cart knows of."""
+        seller = await self.person("seller", name="seller")
+        offer = {
+            "name": f"Lamp {uuid4().hex[:6]}",
+            "category": "home",
+            "price": {"amount": cents, "currency": "EUR"},
+            "on_hand": on_hand,
+        }
+        status, answer = await seller.ask("POST", "catalog", "/products", offer)
+        assert status == 201, answer
+        product_id = str(answer["product_id"])
+        probe = await self.person(name="probe")
+
+        async def known() -> bool:
+            path = f"/carts/{probe.subject}/items/{product_id}"
+            return (await probe.ask("PUT", "cart", path, {"quantity": 1}))[0] == 200
+
+        await until(known, 30)
+        return seller, product_id
+
+    async def outside(self, method: str, path: str, body: Any = None) -> Any:
+        async with self.http.request(method, self.base("outside") + path, json=body) as answer:
+            assert answer.status < 300, await answer.text()
+            return await answer.json(content_type=None)
+
+    async def ledger(self, part: str, order_id: str) -> list[str]:
+        """The kinds of entries that a provider or carrier has about an order, in their order."""
+        found: list[str] = []
+        after = 0
+        while True:
+            page = await self.outside("GET", f"/{part}/ledger?after={after}&limit=1000")
+            found += [each["kind"] for each in page["entries"] if each["order_id"] == order_id]
+            if page["next"] is None or not page["entries"]:
+                return found
+            after = page["next"]
+
+    async def mails(self, about: str) -> list[str]:
+        """The kinds of mails that arrived about an order."""
+        found: list[str] = []
+        after = 0
+        while True:
+            page = await self.outside("GET", f"/mail/messages?after={after}&limit=1000")
+            if not page["messages"]:
+                return sorted(found)
+            found += [each["kind"] for each in page["messages"] if each["about"] == about]
+            after = page["messages"][-1]["seq"]
+
+
+async def until(
+    condition: Callable[[], Awaitable[bool]], within_s: float, what: Callable[[], str] = lambda: "condition"
+) -> None:
+    """Wait for what can only be seen by asking."""
+    try:
+        async with asyncio.timeout(within_s):
+            while not await condition():
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"not within {within_s} s: {what()}") from None

@@ -1,0 +1,186 @@
+"""Parts are killed under traffic: what still works, and that everything comes back by itself."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from infra.simulator import Endpoints, Report, Traffic, run_traffic
+from tests.system.marketplace import Marketplace, Visit, until
+
+RATE, DURATION_S, DRAIN_S = 8.0, 12.0, 90.0
+
+
+def endpoints(marketplace: Marketplace) -> Endpoints:
+    state = marketplace.state
+    services = state["services"]
+    return Endpoints(
+        **{name: each["http"] for name, each in services.items()},
+        issuer=state["issuer"],
+        ops={name: next(iter(each["ops"].values())) for name, each in services.items()},
+    )
+
+
+@asynccontextmanager
+async def shopping(marketplace: Marketplace, record: Path) -> AsyncIterator["asyncio.Task[Report]"]:
+    """Traffic in the background; the block begins when the first checkouts were accepted."""
+    traffic = Traffic(RATE, DURATION_S, seed=7, profile="buyers", drain_s=DRAIN_S, record=record)
+    task = asyncio.create_task(run_traffic(endpoints(marketplace), traffic, lambda _: None))
+    try:
+        await until(accepted_at_least(record, 5), 40)
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def accepted(record: Path) -> int:
+    if not record.exists():
+        return 0
+    return sum(json.loads(line)["did"] == "accept" for line in record.read_text().splitlines())
+
+
+def accepted_at_least(record: Path, number: int) -> Callable[[], Awaitable[bool]]:
+    async def there() -> bool:
+        return accepted(record) >= number
+
+    return there
+
+
+async def order(marketplace: Marketplace, *arguments: str) -> None:
+    """A command of the command line, while traffic goes on."""
+    await asyncio.to_thread(marketplace.command, *arguments)
+
+
+async def dispatches(visit: Visit) -> Counter[str]:
+    """How many parcels left, by order, over both carriers."""
+    found: Counter[str] = Counter()
+    for carrier in ("a", "b"):
+        after = 0
+        while True:
+            page = await visit.outside("GET", f"/carriers/{carrier}/ledger?after={after}&limit=1000")
+            found.update(each["order_id"] for each in page["entries"] if each["kind"] == "dispatch")
+            if page["next"] is None or not page["entries"]:
+                break
+            after = page["next"]
+    return found
+
+
+async def confirmed_total(visit: Visit) -> int:
+    """Orders that checkout has said to be confirmed, by its own metrics' count of publishes."""
+    ops = next(iter(visit.marketplace.state["services"]["checkout"]["ops"].values()))
+    async with visit.http.get(f"{ops}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    name = 'messaging_publish_total{event_type="checkout.order-confirmed.v1"}'
+    return int(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)))
+
+
+@pytest.mark.timeout(240)
+async def test_without_delivery_orders_are_confirmed_and_shipped_once_when_it_returns(
+    marketplace: Marketplace, visit: Visit, tmp_path: Path
+) -> None:
+    async with shopping(marketplace, tmp_path / "record") as task:
+        await order(marketplace, "kill", "delivery")
+        before = await confirmed_total(visit)
+
+        async def more_confirmed() -> bool:
+            return await confirmed_total(visit) >= before + 10
+
+        await until(more_confirmed, 30)
+        await order(marketplace, "start", "delivery")
+        report = await task
+    assert report.orders["accepted"] > 20
+    assert (report.orders["pending"], report.hanging) == (0, [])
+    assert report.events["dead"] == 0
+    parcels = await dispatches(visit)
+    assert set(parcels.values()) == {1}
+
+
+@pytest.mark.timeout(240)
+async def test_without_the_broker_checkouts_are_accepted_and_complete_when_it_returns(
+    marketplace: Marketplace, tmp_path: Path
+) -> None:
+    record = tmp_path / "record"
+    async with shopping(marketplace, record) as task:
+        await order(marketplace, "kill", "broker")
+        await until(accepted_at_least(record, accepted(record) + 10), 30)
+        await order(marketplace, "start", "broker")
+        report = await task
+    assert report.orders["accepted"] > 20
+    assert (report.orders["pending"], report.hanging) == (0, [])
+    assert report.events["dead"] == 0
+
+
+@pytest.mark.timeout(240)
+async def test_without_its_database_a_service_pauses_and_nothing_is_dead_lettered(
+    marketplace: Marketplace, tmp_path: Path
+) -> None:
+    async with shopping(marketplace, tmp_path / "record") as task:
+        await order(marketplace, "kill", "checkout-db")
+        await asyncio.sleep(2)  # an outage has a length; nothing in it can be awaited
+        await order(marketplace, "start", "checkout-db")
+        report = await task
+    assert report.orders["accepted"] > 20
+    assert (report.orders["pending"], report.hanging) == (0, [])
+    assert report.events["dead"] == 0
+
+
+async def test_replicas_compete_and_one_may_die(marketplace: Marketplace, tmp_path: Path) -> None:
+    await order(marketplace, "scale", "checkout=2")
+    try:
+        async with shopping(marketplace, tmp_path / "record") as task:
+            await order(marketplace, "kill", "checkout.2")
+            report = await task
+    finally:
+        await order(marketplace, "scale", "checkout=1")
+    assert (report.orders["pending"], report.hanging) == (0, [])
+    assert report.events["dead"] == 0
+
+
+@pytest.mark.timeout(240)
+async def test_a_killed_supervisor_leaves_no_process_and_its_data(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="marketplace-killed-") as home:
+        Path(home).chmod(0o711)
+        stack = Marketplace(Path(home), f"killed-{os.getpid()}")
+        try:
+            stack.command("up", "-d")
+            async with Visit(stack) as visit:
+                _, product_id = await visit.product()
+                customer = await visit.customer()
+                order_id = await customer.check_out(product_id)
+                await customer.order(order_id, "delivered")
+                supervisor = int((Path(home) / stack.name / "lock").read_text())
+                assert len(processes_of(home)) > 12
+                os.kill(supervisor, signal.SIGKILL)
+
+                async def gone() -> bool:
+                    return processes_of(home) == []
+
+                await until(gone, 5, lambda: f"still there: {processes_of(home)}")
+                stack.command("up", "-d")
+                assert (await customer.get("checkout", f"/orders/{order_id}"))["status"] == "delivered"
+                second = await customer.check_out(product_id)
+                await customer.order(second, "delivered")
+        finally:
+            stack.command("down", "--volumes")
+        assert processes_of(home) == []
+
+
+def processes_of(home: str) -> list[int]:
+    """Every process that was started for a stack below `home`, by its command line or environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if home.encode() in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+    return found

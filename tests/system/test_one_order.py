@@ -1,0 +1,153 @@
+"""One order's way through the whole house, over HTTP and the outside world's own ledgers."""
+
+import pytest
+
+from tests.system.marketplace import Visit, until
+
+A_TO_Z = ["order-confirmed", "order-delivered", "shipment-dispatched"]
+
+
+async def test_a_shopper_gets_what_was_ordered_and_pays_once(visit: Visit) -> None:
+    _, product_id = await visit.product(on_hand=10)
+    customer = await visit.customer()
+    order_id = await customer.check_out(product_id, quantity=3)
+    order = await customer.order(order_id, "delivered")
+
+    assert order["total"] == {"amount": 3 * 1999, "currency": "EUR"}
+    assert await visit.ledger("payments/a", order_id) + await visit.ledger("payments/b", order_id) == ["capture"]
+    parcels = await visit.ledger("carriers/a", order_id) + await visit.ledger("carriers/b", order_id)
+    assert sorted(parcels) == ["booking", "delivery", "dispatch"]
+    assert (await customer.get("delivery", f"/shipments/{order_id}"))["status"] == "delivered"
+
+    async def stock_taken() -> bool:
+        return bool((await customer.get("catalog", f"/products/{product_id}"))["available"] == 7)
+
+    async def cart_empty() -> bool:
+        return (await customer.get("cart", f"/carts/{customer.subject}"))["lines"] == []
+
+    async def mailed() -> bool:
+        return await visit.mails(order_id) == A_TO_Z
+
+    for condition in (stock_taken, cart_empty, mailed):
+        await until(condition, 20)
+
+    async def listed() -> bool:
+        sent = (await customer.get("notifications", "/notifications"))["items"]
+        return sorted(each["kind"] for each in sent) == A_TO_Z
+
+    await until(listed, 20)
+    journal = (await customer.get("checkout", f"/orders/{order_id}/journal"))["entries"]
+    assert [each["version"] for each in journal] == list(range(1, len(journal) + 1))
+    assert journal[0]["type"] == "placed"
+    assert {"payment-captured", "confirmed", "dispatched", "delivered"} <= {each["type"] for each in journal}
+
+
+async def test_a_cancelled_order_gives_back_stock_and_money(visit: Visit) -> None:
+    _, product_id = await visit.product(on_hand=10)
+    customer = await visit.customer()
+    for part in ("carriers-a", "carriers-b"):
+        await visit.outside("PUT", f"/dials/{part}", {"error_rate": 1})
+    try:
+        order_id = await customer.check_out(product_id, quantity=4)
+        await customer.order(order_id, "confirmed")
+        assert (await customer.ask("POST", "checkout", f"/orders/{order_id}/cancel", {}))[0] == 202
+        order = await customer.order(order_id, "cancelled")
+    finally:
+        for part in ("carriers-a", "carriers-b"):
+            await visit.outside("DELETE", f"/dials/{part}")
+    assert order["reason"] == "customer"
+
+    async def refunded() -> bool:
+        entries = await visit.ledger("payments/a", order_id) + await visit.ledger("payments/b", order_id)
+        return sorted(entries) == ["capture", "refund"]
+
+    async def stock_back() -> bool:
+        return bool((await customer.get("catalog", f"/products/{product_id}"))["available"] == 10)
+
+    await until(refunded, 20)
+    await until(stock_back, 20)
+    assert "dispatch" not in await visit.ledger("carriers/a", order_id) + await visit.ledger("carriers/b", order_id)
+
+
+async def test_a_declined_payment_cancels_the_order(visit: Visit) -> None:
+    _, product_id = await visit.product(on_hand=5)
+    customer = await visit.customer()
+    await visit.outside("PUT", "/dials/payments-a", {"decline_rate": 1})
+    try:
+        order_id = await customer.check_out(product_id)
+        order = await customer.order(order_id, "cancelled")
+    finally:
+        await visit.outside("DELETE", "/dials/payments-a")
+    assert order["reason"] == "payment-declined"
+    assert await visit.ledger("payments/b", order_id) == []
+
+
+async def test_a_provider_that_refuses_to_charge_is_replaced_by_the_other(visit: Visit) -> None:
+    _, product_id = await visit.product(on_hand=5)
+    customer = await visit.customer()
+    await visit.outside("PUT", "/dials/payments-a", {"error_rate": 1})
+    try:
+        order_id = await customer.check_out(product_id)
+        await customer.order(order_id, "confirmed", "delivered")
+    finally:
+        await visit.outside("DELETE", "/dials/payments-a")
+    assert await visit.ledger("payments/a", order_id) == []
+    assert await visit.ledger("payments/b", order_id) == ["capture"]
+
+
+async def test_a_charge_whose_answer_was_lost_is_asked_for_again_under_its_key(visit: Visit) -> None:
+    _, product_id = await visit.product(on_hand=5)
+    customer = await visit.customer()
+    await visit.outside("PUT", "/dials/payments-a", {"lost_answer_rate": 1})
+    try:
+        order_id = await customer.check_out(product_id)
+
+        async def captured() -> bool:
+            return await visit.ledger("payments/a", order_id) == ["capture"]
+
+        await until(captured, 20)
+    finally:
+        await visit.outside("DELETE", "/dials/payments-a")
+    await customer.order(order_id, "confirmed", "delivered")
+    assert await visit.ledger("payments/a", order_id) == ["capture"]
+    assert await visit.ledger("payments/b", order_id) == []
+
+
+@pytest.mark.parametrize("fault", ["sold out", "new price"])
+async def test_what_cannot_be_sold_as_ordered_is_refused_and_says_why(visit: Visit, fault: str) -> None:
+    seller, product_id = await visit.product(on_hand=2)
+    customer = await visit.customer()
+    if fault == "sold out":
+        order_id = await customer.check_out(product_id, quantity=3)
+    else:
+        put = f"/carts/{customer.subject}/items/{product_id}"
+        assert (await customer.ask("PUT", "cart", put, {"quantity": 1}))[0] == 200
+        price = {"price": {"amount": 2999, "currency": "EUR"}}
+        assert (await seller.ask("POST", "catalog", f"/products/{product_id}/price", price))[0] == 200
+        status, answer = await customer.ask("POST", "cart", f"/carts/{customer.subject}/checkout", {})
+        assert status == 202
+        order_id = answer["order_id"]
+    order = await customer.order(order_id, "cancelled")
+    assert order["reason"] == ("stock-rejected" if fault == "sold out" else "price-changed")
+    assert await visit.ledger("payments/a", order_id) == []
+
+
+async def test_a_second_customer_cannot_see_or_touch_the_first_ones_things(visit: Visit) -> None:
+    _, product_id = await visit.product()
+    owner, stranger = await visit.customer(), await visit.customer()
+    order_id = await owner.check_out(product_id)
+    await owner.order(order_id, "delivered")
+    for method, service, path in (
+        ("GET", "checkout", f"/orders/{order_id}"),
+        ("GET", "checkout", f"/orders/{order_id}/journal"),
+        ("POST", "checkout", f"/orders/{order_id}/cancel"),
+        ("GET", "delivery", f"/shipments/{order_id}"),
+        ("GET", "delivery", f"/addresses/{owner.subject}"),
+        ("DELETE", "delivery", f"/addresses/{owner.subject}"),
+        ("GET", "cart", f"/carts/{owner.subject}"),
+        ("POST", "cart", f"/carts/{owner.subject}/checkout"),
+        ("GET", "notifications", f"/contacts/{owner.subject}"),
+        ("DELETE", "notifications", f"/contacts/{owner.subject}"),
+    ):
+        status, answer = await stranger.ask(method, service, path, {} if method == "POST" else None)
+        assert (status, answer["status"]) == (404, 404), (method, path)

@@ -1,0 +1,185 @@
+"""Only tokens that the provider signed, for us, and that have not expired, name a caller."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from infra.http import Identity, Unauthorized
+from infra.http.identity import MOST_REMEMBERED
+from tests.unit.http.asking import AUDIENCE, ISSUER, KID, PRIVATE, FakeKeys, a_token
+
+CLAIMS = {"iss": ISSUER, "aud": AUDIENCE, "exp": 4_000_000_000, "sub": "mallory", "roles": ["operator"]}
+PUBLIC_PEM = PRIVATE.public_key().public_bytes(
+    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+)
+
+
+def encoded(part: object) -> str:
+    raw = part if isinstance(part, bytes) else json.dumps(part).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def by_hand(header: object, signature: bytes = b"x", claims: object = CLAIMS) -> str:
+    return f"{encoded(header)}.{encoded(claims)}.{encoded(signature)}"
+
+
+def signed_with_the_public_key_as_secret() -> str:
+    signed = f"{encoded({'alg': 'HS256', 'kid': KID})}.{encoded(CLAIMS)}"
+    return f"{signed}.{encoded(hmac.digest(PUBLIC_PEM, signed.encode(), hashlib.sha256))}"
+
+
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+OTHER = ec.generate_private_key(ec.SECP256R1())
+HEADER, BODY, SIGNATURE = a_token().split(".")
+
+FORGED = {
+    "no algorithm": by_hand({"alg": "none", "kid": KID}, b""),
+    "no algorithm, with a signature": by_hand({"alg": "none", "kid": KID}),
+    "no algorithm, in capitals": by_hand({"alg": "NoNe", "kid": KID}),
+    "the public key as a shared secret": signed_with_the_public_key_as_secret(),
+    "RSA": jwt.encode(CLAIMS, RSA, algorithm="RS256", headers={"kid": KID}),
+    "another curve": jwt.encode(
+        CLAIMS, ec.generate_private_key(ec.SECP384R1()), algorithm="ES384", headers={"kid": KID}
+    ),
+    "another's key": a_token(key=OTHER),
+    "a key that nobody knows": a_token(key=OTHER, kid="k2"),
+    "no key id": a_token(kid=None),
+    "a key of its own in the header": jwt.encode(
+        CLAIMS,
+        OTHER,
+        algorithm="ES256",
+        headers={"kid": "own", "jwk": json.loads(jwt.algorithms.ECAlgorithm.to_jwk(OTHER.public_key()))},
+    ),
+    "a key id that is no text": by_hand({"alg": "ES256", "kid": ["k1"]}),
+    "a changed body": f"{HEADER}.{encoded(CLAIMS)}.{SIGNATURE}",
+    "no signature": f"{HEADER}.{BODY}.",
+    "a zero signature": by_hand({"alg": "ES256", "kid": KID}, bytes(64)),
+    "a header that is no object": by_hand([]),
+    "a header that is no JSON": by_hand(b"{"),
+    "a very deep header": by_hand(b"[" * 4000),
+}
+
+INVALID = {
+    "expired": a_token(exp=time.time() - 6),
+    "no expiry": a_token(exp=None),
+    "an expiry that is no number": a_token(exp="tomorrow"),
+    "an endless expiry": a_token(exp=float("inf")),
+    "an expiry beyond all numbers": a_token(exp=10**400),
+    "not valid yet": a_token(nbf=time.time() + 60),
+    "another audience": a_token(aud="another"),
+    "no audience": a_token(aud=None),
+    "another issuer": a_token(iss=ISSUER + "/"),
+    "no issuer": a_token(iss=None),
+    "no subject": a_token(subject=None),
+    "a subject that is no text": a_token(subject=7),
+    "an empty subject": a_token(subject=""),
+    "a hostile subject": a_token(subject="a\nb"),
+    "a long subject": a_token(subject="a" * 65),
+    "roles that are no list": a_token(roles="operator"),
+    "a role that is no text": a_token(roles=[1]),
+    "claims that are no object": jwt.api_jws.encode(b"[]", PRIVATE, algorithm="ES256", headers={"kid": KID}),
+}
+
+RUBBISH = {
+    "no header": None,
+    "empty": "",
+    "another scheme": "Basic YTpi",
+    "no token": "Bearer",
+    "an empty token": "Bearer ",
+    "one word": f"Bearer{a_token()}",
+    "two spaces": f"Bearer  {a_token()}",
+    "something after": f"Bearer {a_token()} x",
+    "two parts": "Bearer a.b",
+    "four parts": f"Bearer {a_token()}.x",
+    "not ASCII": "Bearer é.é.é",
+    "NUL": "Bearer \0",
+    "half a surrogate pair": "Bearer \ud800",
+    "very long": "Bearer " + a_token(more="x" * 9000),
+}
+
+
+@pytest.fixture
+def keys() -> FakeKeys:
+    return FakeKeys()
+
+
+@pytest.fixture
+def identity(keys: FakeKeys) -> Identity:
+    return Identity(ISSUER, AUDIENCE, keys=keys)
+
+
+async def test_a_good_token_names_its_subject_and_roles(identity: Identity) -> None:
+    for scheme in ("Bearer", "bearer"):
+        caller = await identity.authenticate(f"{scheme} {a_token('alice', ('seller', 'operator'))}")
+        assert caller.subject == "alice"
+        assert caller.roles == {"seller", "operator"}
+
+
+async def test_a_token_without_roles_has_none(identity: Identity) -> None:
+    assert (await identity.authenticate(f"Bearer {a_token(roles=None)}")).roles == frozenset()
+
+
+async def test_the_clock_may_differ_by_a_little(identity: Identity) -> None:
+    await identity.authenticate(f"Bearer {a_token(exp=time.time() - 4)}")
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [*(f"Bearer {each}" for each in (FORGED | INVALID).values()), *RUBBISH.values()],
+    ids=[*(FORGED | INVALID), *RUBBISH],
+)
+async def test_anything_else_is_refused_every_time(identity: Identity, authorization: str | None) -> None:
+    for _ in range(2):
+        with pytest.raises(Unauthorized):
+            await identity.authenticate(authorization)
+
+
+@pytest.mark.parametrize("forged", ["no algorithm", "the public key as a shared secret", "RSA", "another curve"])
+async def test_the_algorithm_is_refused_before_any_key_is_looked_for(
+    identity: Identity, keys: FakeKeys, forged: str
+) -> None:
+    with pytest.raises(Unauthorized):
+        await identity.authenticate(f"Bearer {FORGED[forged]}")
+    assert keys.asked == []
+
+
+async def test_a_verified_token_is_not_verified_again_until_it_expires(keys: FakeKeys) -> None:
+    now = time.time()
+    clock = {"now": now}
+    identity = Identity(ISSUER, AUDIENCE, keys=keys, clock=lambda: clock["now"])
+    token = f"Bearer {a_token(exp=now + 60)}"
+    assert await identity.authenticate(token) == await identity.authenticate(token)
+    assert len(keys.asked) == 1
+    clock["now"] = now + 66
+    with pytest.raises(Unauthorized, match="expired"):
+        await identity.authenticate(token)
+
+
+async def test_a_verified_token_is_verified_again_when_the_keys_have_changed(
+    identity: Identity, keys: FakeKeys
+) -> None:
+    token = f"Bearer {a_token()}"
+    await identity.authenticate(token)
+    keys._keys, keys.generation = {"k2": OTHER.public_key()}, 1
+    with pytest.raises(Unauthorized):
+        await identity.authenticate(token)
+
+
+async def test_no_more_than_a_bounded_number_of_tokens_is_remembered(
+    identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def verified(token: str) -> Any:
+        return token, time.time() + 60
+
+    monkeypatch.setattr(identity, "_verify", verified)
+    for number in range(MOST_REMEMBERED + 10):
+        await identity.authenticate(f"Bearer {number}")
+    assert len(identity._verified) == MOST_REMEMBERED

@@ -1,0 +1,68 @@
+"""The OpenAPI document tells all that a client can meet."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from infra.http import Router
+from tests.unit.http.asking import Client
+from tests.unit.http.test_requests import routes
+
+
+@pytest.fixture
+async def document(client_for: Callable[[Router], Client]) -> dict[str, Any]:
+    read: dict[str, Any] = (await client_for(routes()).ask("GET", "/openapi.json")).json
+    return read
+
+
+def statuses(operation: dict[str, Any]) -> set[str]:
+    return set(operation["responses"])
+
+
+async def test_every_operation_documents_its_problems(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+    always = {"400", "404", "405", "422", "503"}
+    assert statuses(paths["/public"]["get"]) == always | {"200"}
+    assert statuses(paths["/mine/{person}"]["get"]) == always | {"200", "401", "403"}
+    assert statuses(paths["/things"]["post"]) == always | {"201", "401", "403", "408", "409", "413", "415"}
+
+
+async def test_problems_are_problem_documents(document: dict[str, Any]) -> None:
+    for operation in (each for path in document["paths"].values() for each in path.values()):
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                name = response["$ref"].removeprefix("#/components/responses/")
+                assert list(document["components"]["responses"][name]["content"]) == ["application/problem+json"]
+    assert "HTTPValidationError" not in str(document)
+
+
+async def test_routes_that_need_a_token_say_so(document: dict[str, Any]) -> None:
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    assert document["paths"]["/things"]["post"]["security"] == [{"bearer": []}]
+    assert "security" not in document["paths"]["/public"]["get"]
+    assert all("security" in each for each in document["paths"]["/ops/counts"].values())
+
+
+async def test_posts_take_an_idempotency_key(document: dict[str, Any]) -> None:
+    [key] = document["paths"]["/things"]["post"]["parameters"]
+    assert (key["name"], key["in"], key["required"]) == ("Idempotency-Key", "header", False)
+    assert "parameters" not in document["paths"]["/public"]["get"]
+
+
+async def test_a_cursor_is_an_opaque_string(document: dict[str, Any]) -> None:
+    parameters = {each["name"]: each for each in document["paths"]["/list"]["get"]["parameters"]}
+    assert parameters["cursor"]["schema"]["type"] == "string"
+    assert not parameters["cursor"]["required"]
+    assert parameters["limit"]["schema"] | {"default": 2} == parameters["limit"]["schema"]
+
+
+async def test_a_route_names_what_it_answers_besides(client_for: Callable[[Router], Client]) -> None:
+    router = Router()
+
+    @router.post("/webhook", responses={401: {}})
+    async def webhook() -> None: ...
+
+    document = (await client_for(router).ask("GET", "/openapi.json")).json
+    unauthorized = document["paths"]["/webhook"]["post"]["responses"]["401"]
+    assert unauthorized == {"$ref": "#/components/responses/UnauthorizedProblem"}
