@@ -4,9 +4,10 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from infra.local.processes import Command, Process, base_environment, spawn
@@ -81,12 +82,12 @@ def family(pid: int) -> set[int]:
     return found
 
 
-def cpu_s(pid: int) -> float:
-    """Processor time that the process and its descendants have used."""
+def cpu_s(processes: set[int]) -> float:
+    """Processor time that the processes have used, ours not counted."""
     total = 0
-    for each in family(pid):
+    for pid in processes - {os.getpid()}:
         try:
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
         total += int(fields[11]) + int(fields[12])
@@ -116,19 +117,32 @@ class Turn:
         return self.cpu_s / self.events * 1e6
 
 
-async def watch(process: Process, world: World, number: int, *, at_most_s: float, warm_up: int = 0) -> Turn:
-    """Watch outgoing events arrive until there are `number`, or the time is up."""
+async def watch(
+    process: Process,
+    world: World,
+    number: int,
+    *,
+    at_most_s: float,
+    progress: Callable[[], Awaitable[float]] | None = None,
+    everything: bool = False,
+) -> Turn:
+    """Watch outgoing events arrive until there are `number`, or the time is up.
+
+    `progress` counts something else; `everything` has the servers' processor time count too.
+    """
+    count = progress or partial(world.depth, OUTGOING)
+    processes = partial(family, os.getpid() if everything else process.pid)
     async with asyncio.timeout(30):
-        while (first := await world.depth(OUTGOING)) <= warm_up:
+        while (first := await count()) <= 0:
             if _ended(process):
                 raise RuntimeError("the contender ended before its first event")
             await asyncio.sleep(0.01)
-    began, used = time.perf_counter(), cpu_s(process.pid)
+    began, used = time.perf_counter(), cpu_s(processes())
     seen, at = first, began
     while seen < number and at - began < at_most_s:
         await asyncio.sleep(0.02)
-        seen, at = await world.depth(OUTGOING), time.perf_counter()
-    return Turn(seen - first, at - began, cpu_s(process.pid) - used)
+        seen, at = await count(), time.perf_counter()
+    return Turn(seen - first, at - began, cpu_s(processes()) - used)
 
 
 def _ended(process: Process) -> bool:

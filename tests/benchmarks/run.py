@@ -3,13 +3,21 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from tests.benchmarks.figures import Figure, note
+from tests.benchmarks.growth import growth
 from tests.benchmarks.hop import hop, hop_update
+from tests.benchmarks.latency import latency
+from tests.benchmarks.memory import memory
+from tests.benchmarks.scale import scale
 from tests.benchmarks.size import Size
 from tests.benchmarks.world import World, a_world
 
 BENCHMARKS: dict[str, Callable[[World, Size], Awaitable[Figure]]] = {
     "hop": hop,
     "hop-update": hop_update,
+    "latency": latency,
+    "growth": growth,
+    "memory": memory,
+    "scale": scale,
 }
 
 

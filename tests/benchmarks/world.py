@@ -86,6 +86,12 @@ class World:
         """Messages ready in `queue`."""
         return (await self.watch.queue_declare(queue, passive=True)).message_count or 0
 
+    async def until_consumed_by(self, consumers: int) -> None:
+        """Wait until so many consume the contender's queue."""
+        async with asyncio.timeout(30):
+            while (await self.watch.queue_declare(QUEUE, passive=True)).consumer_count != consumers:
+                await asyncio.sleep(0.05)
+
     async def rows(self) -> Rows:
         return Rows(*(await self.sql.fetchrow(ROWS)))
 

@@ -83,6 +83,7 @@ class Floor:
             await asyncpg.connect(self._given.database_url),
             await asyncpg.connect(self._given.database_url),
         )
+        await pending.execute("set synchronous_commit = off")  # a removal that is forgotten is only published again
         await incoming.basic_qos(prefetch_count=self._given.prefetch)
         await incoming.basic_consume(QUEUE, self._receive)
         async with asyncio.TaskGroup() as tasks:

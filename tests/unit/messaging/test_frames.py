@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pamqp.body import ContentBody
 from pamqp.commands import Basic
+from pamqp.frame import FrameTypes
 from pamqp.header import ContentHeader
 
 from infra.messaging import frames
@@ -12,7 +13,7 @@ from infra.messaging import frames
 short = st.text(max_size=60)
 
 
-def read(data: bytes) -> list[tuple[int, object]]:
+def read(data: bytes) -> list[tuple[int, FrameTypes]]:
     found = []
     while data:
         size, channel, frame = pamqp.frame.unmarshal(data)
