@@ -29,12 +29,18 @@ class Calls:
         self._worker, self._database, self._outside = worker, database, outside
         self._bulkhead = asyncio.Semaphore(worker.subscription.concurrency)
         self._answered: asyncio.Queue[tuple[Delivery, Any]] = asyncio.Queue()
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asking = asyncio.TaskGroup()
         self._open = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     @property
     def under_way(self) -> bool:
         return self._open > 0
+
+    async def quiet(self) -> None:
+        """Wait until no call is under way."""
+        await self._quiet.wait()
 
     async def start(self, deliveries: Sequence[Delivery]) -> None:
         """Claim and prepare `deliveries`, then let their calls run."""
@@ -51,11 +57,9 @@ class Calls:
                         delivery, CLAIMED_ELSEWHERE, "another delivery is making this call", attempt=delivery.attempt
                     )
                 elif id(delivery) in requests:
-                    self._open += 1
+                    self._begin()
                     delivery.claimed = True
-                    task = asyncio.create_task(self._ask(delivery, requests[id(delivery)]))
-                    self._asking.add(task)
-                    task.add_done_callback(self._asking.discard)
+                    self._asking.create_task(self._ask(delivery, requests[id(delivery)]))
             await self._worker.settle(
                 [each for each in batch if id(each) not in requests and id(each) not in elsewhere]
             )
@@ -107,7 +111,7 @@ class Calls:
 
     async def run(self) -> None:
         """Record answers as they come, many in one transaction, until cancelled."""
-        try:
+        async with self._asking:
             while True:
                 answered = [await self._answered.get()]
                 while not self._answered.empty() and len(answered) < self._worker.subscription.batch:
@@ -119,10 +123,6 @@ class Calls:
 
                 await self._worker.commit([each for each, _ in answered], record, then=self._worker.settle)
                 self._close(len(answered))
-        finally:
-            for task in self._asking:
-                task.cancel()
-            await asyncio.gather(*self._asking, return_exceptions=True)
 
     async def _record(self, tx: Transaction, batch: Sequence[Delivery], answers: dict[int, Any]) -> None:
         fresh = await self._worker.enter(tx, batch)
@@ -135,6 +135,15 @@ class Calls:
             with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
                 await call.record(delivery.event, answers[id(delivery)], tx)
 
+    def _begin(self) -> None:
+        self._open += 1
+        self._quiet.clear()
+        self._worker.gate.join()
+
     def _close(self, calls: int) -> None:
         self._open -= calls
+        for _ in range(calls):
+            self._worker.gate.leave()
+        if not self._open:
+            self._quiet.set()
         self._worker.note_idle()

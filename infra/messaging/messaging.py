@@ -9,9 +9,10 @@ from aio_pika.abc import AbstractConnection
 
 from infra.messaging.connection import keep_connected
 from infra.messaging.consumer import Consumer
-from infra.messaging.delivery import Delivery, Received, Unreadable, reaction_to
+from infra.messaging.delivery import SUSPECT_AFTER, Delivery, Received, Unreadable, reaction_to
 from infra.messaging.errors import Invalid
 from infra.messaging.filing import PREFETCH, Filing
+from infra.messaging.poison import Gate
 from infra.messaging.publisher import Publisher
 from infra.messaging.relay import Relay
 from infra.messaging.scheduler import Scheduler
@@ -37,7 +38,13 @@ class Messaging:
         self._service, self._url = service, broker_url
         self._publisher = Publisher(broker_url, f"{service} publishes")
         self._relay = Relay(database, self._publisher)
-        self.workers = {each.name: Worker(service, each, database, self._publisher, outside) for each in subscriptions}
+        gate = Gate()
+        self.workers = {
+            each.name: Worker(
+                each, service=service, database=database, publisher=self._publisher, outside=outside, gate=gate
+            )
+            for each in subscriptions
+        }
         self._scheduler = Scheduler(database, self.workers)
         self._filing = Filing(service, database)
         self.consumers = [
@@ -107,6 +114,7 @@ def _intake(worker: Worker) -> Callable[[Received], None]:
         except Exception as error:  # noqa: BLE001 - no message may be dropped because nobody foresaw it
             worker.receive(Unreadable(message, Invalid("unreadable", f"{type(error).__name__}: {error}")))
         else:
-            worker.receive(Delivery(envelope, message.body, reaction, message=message))
+            suspect = message.redeliveries >= SUSPECT_AFTER
+            worker.receive(Delivery(envelope, message.body, reaction, message=message, suspect=suspect))
 
     return receive

@@ -37,7 +37,7 @@ class Database:
         self.outbox_ready = asyncio.Event()
         """Set when a commit left events to publish."""
         self.schedule_ready = asyncio.Event()
-        """Set when a commit left something scheduled."""
+        """Set when a commit scheduled something for now; what is due later is found when its time comes."""
         self._listeners = dict(listeners or {})
         self._pool_timeout_s, self._statement_timeout_s = pool_timeout_s, statement_timeout_s
         self._engine = self._open(pool_size)
@@ -47,6 +47,7 @@ class Database:
             self.url,
             pool_size=pool_size,
             max_overflow=0,
+            hide_parameters=True,  # an error's text goes to the log, an address must not
             pool_timeout=self._pool_timeout_s,
             pool_recycle=1800,
             connect_args={
@@ -85,7 +86,7 @@ class Database:
             await tx.commit()
         if tx.has_published:
             self.outbox_ready.set()
-        if tx.has_scheduled:
+        if tx.has_due:
             self.schedule_ready.set()
 
     async def ping(self) -> None:
