@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from aiormq.abc import AbstractChannel
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from infra.local import DatabaseUrls, private_broker, private_postgres
+from infra.local import DatabaseUrls, PrivatePostgres, private_broker, private_postgres
 from infra.local.broker import BrokerUrls
 from infra.messaging import Wiring, admin, definitions
 from infra.storage import migrate
@@ -49,6 +49,7 @@ class Rows:
 @dataclass
 class World:
     broker: BrokerUrls
+    postgres: PrivatePostgres
     database: DatabaseUrls
     sql: asyncpg.Connection
     channel: Channel
@@ -59,10 +60,20 @@ class World:
     async def reset(self) -> None:
         """No rows, no messages, and statistics that say so."""
         await self.sql.execute(EMPTY)
-        await self.sql.execute("vacuum analyze")
-        await self.sql.execute("checkpoint")
+        await self.settle()
+
+    async def settle(self) -> None:
+        """No messages, and nothing left to do for the database on its own."""
         for queue in (QUEUE, OUTGOING):
             await self.watch.queue_purge(queue)
+        await self.sql.execute("vacuum analyze", timeout=600)
+        await self.sql.execute("checkpoint", timeout=600)
+
+    @asynccontextmanager
+    async def with_database(self, name: str) -> AsyncIterator["World"]:
+        """The same servers with another, empty database for the contender."""
+        async with _database(self.postgres, name) as (database, sql):
+            yield replace(self, database=database, sql=sql)
 
     async def add_orders(self, ids: Sequence[UUID]) -> None:
         await self.sql.execute(
@@ -100,28 +111,37 @@ class World:
 async def a_world() -> AsyncIterator[World]:
     """Servers with `checkout`'s database and queues, gone afterwards."""
     async with private_broker() as broker, private_postgres() as postgres:
-        with tempfile.TemporaryDirectory(prefix="marketplace-bench-") as directory:
-            await admin.declare(broker.urls.management, definitions(WIRINGS, PASSWORDS))
-            database = await postgres.create_database(SERVICE)
-            await migrate(database.owner, app_url=database.app, migrations=MIGRATIONS)
-            cart = await aiormq.connect(broker.urls.amqp_of("cart", PASSWORDS["cart"]))
-            saying = await cart.channel()
-            assert isinstance(saying, Channel)
-            watching = await aiormq.connect(broker.urls.amqp)
-            sql = await asyncpg.connect(database.superuser)
-            try:
-                yield World(
-                    broker=broker.urls,
-                    database=database,
-                    sql=sql,
-                    channel=saying,
-                    watch=await watching.channel(publisher_confirms=False),
-                    directory=Path(directory),
-                )
-            finally:
-                await sql.close()
-                await cart.close()
-                await watching.close()
+        await admin.declare(broker.urls.management, definitions(WIRINGS, PASSWORDS))
+        cart = await aiormq.connect(broker.urls.amqp_of("cart", PASSWORDS["cart"]))
+        watching = await aiormq.connect(broker.urls.amqp)
+        saying = await cart.channel()
+        assert isinstance(saying, Channel)
+        try:
+            with tempfile.TemporaryDirectory(prefix="marketplace-bench-") as directory:
+                async with _database(postgres, SERVICE) as (database, sql):
+                    yield World(
+                        broker=broker.urls,
+                        postgres=postgres,
+                        database=database,
+                        sql=sql,
+                        channel=saying,
+                        watch=await watching.channel(publisher_confirms=False),
+                        directory=Path(directory),
+                    )
+        finally:
+            await cart.close()
+            await watching.close()
+
+
+@asynccontextmanager
+async def _database(postgres: PrivatePostgres, name: str) -> AsyncIterator[tuple[DatabaseUrls, asyncpg.Connection]]:
+    database = await postgres.create_database(name)
+    await migrate(database.owner, app_url=database.app, migrations=MIGRATIONS)
+    sql = await asyncpg.connect(database.superuser)
+    try:
+        yield database, sql
+    finally:
+        await sql.close()
 
 
 def as_celery_task(message: Message, task: str) -> Message:
