@@ -37,7 +37,7 @@ class Providers(BaseSettings):
     payment_b_url: str
     payment_connect_timeout_s: Seconds = 1
     payment_timeout_s: Seconds = 5
-    payment_calls_at_once: Annotated[int, Field(ge=1)] = 32
+    payment_calls_at_once: Annotated[int, Field(ge=1)] = 64
     """To each provider; more wait for at most `payment_connect_timeout_s`."""
 
 

@@ -17,6 +17,9 @@ CARRIERS = ("a", "b")
 PUNCTUAL = timedelta(seconds=5)
 """A deadline that is looked at later than this was missed by us: nobody was there to keep it."""
 
+TRYING = 2 / 3
+"""The share of the time to the deadline within which a carrier must have been asked, or we were not trying."""
+
 
 class Status(StrEnum):
     SCHEDULED = "scheduled"
@@ -91,8 +94,8 @@ class Shipment:
     carrier: str | None = None
     """Who holds the parcel, or was asked and may hold it."""
     tracking_code: str | None = None
-    asks: int = 0
-    """Booking requests so far, over all carriers."""
+    asked_at: datetime | None = None
+    """When a carrier was last asked to book it."""
     doubtful: bool = False
     """More than one request went to `carrier`: "not booked" to one says nothing about the others."""
     refusals: int = 0
@@ -116,13 +119,13 @@ class Shipment:
         """Whether no carrier can hold it."""
         return self.carrier is None
 
-    def ask_carrier(self) -> str:
+    def ask_carrier(self, now: datetime) -> str:
         """Choose whom to ask next, and note it: to be committed before the request leaves."""
         if self.carrier is None:
             self.carrier = self._open[self.refusals % len(self._open)]
         else:
             self.doubtful = True
-        self.asks += 1
+        self.asked_at = now
         return self.carrier
 
     def rebook(self) -> list[Step]:
@@ -167,16 +170,17 @@ class Shipment:
     def look_at_deadline(self, now: datetime, within: timedelta, *, has_address: bool) -> list[Step]:
         """Give up what no carrier has booked; what is booked goes on.
 
-        If we were away when the time ran out, or no carrier was asked although one could have been, it
-        starts again: an outage of ours fails no shipment.
+        If we were away when the time ran out, or were not trying although we could have been, it starts
+        again: an outage of ours fails no shipment.
         """
         searching = self.status is Status.SCHEDULED or self.aim is Aim.REBOOK
         if not searching:
             return []
-        if now > self.due_at + PUNCTUAL or (self.asks == 0 and has_address):
+        was_trying = self.asked_at is not None and now - self.asked_at < within * TRYING
+        if now > self.due_at + PUNCTUAL or (has_address and not was_trying):
             self.due_at = now + within
             return [Step.WAIT_LONGER, Step.BOOK] if self.status is Status.SCHEDULED else [Step.WAIT_LONGER]
-        self.failure = Failure.NO_CARRIER if has_address or self.asks else Failure.NO_ADDRESS
+        self.failure = Failure.NO_CARRIER if has_address or self.asked_at else Failure.NO_ADDRESS
         if self.status is Status.STOPPING:
             self.aim = Aim.GIVE_UP
             return []

@@ -73,7 +73,7 @@ async def prepare_booking(event: ShipmentScheduledV1 | BookingDueV1, tx: Transac
         follow(tx, shipment, shipment.rebook())  # erased meanwhile: it can't be asked again under the same key
         return None
     asked_before = not shipment.is_untouched
-    carrier = shipment.ask_carrier()
+    carrier = shipment.ask_carrier(datetime.now(UTC))
     return Book(shipment.order_id, shipment.shipment_id, carrier, address, asked_before=asked_before)
 
 

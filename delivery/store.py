@@ -52,7 +52,7 @@ shipments = sa.Table(
     sa.Column("status", _Word(Status), nullable=False),
     sa.Column("carrier", sa.Text),
     sa.Column("tracking_code", sa.Text),
-    sa.Column("asks", sa.Integer, nullable=False),
+    sa.Column("asked_at", sa.DateTime(timezone=True)),
     sa.Column("doubtful", sa.Boolean, nullable=False),
     sa.Column("refusals", sa.Integer, nullable=False),
     sa.Column("closed", sa.ARRAY(sa.Text), nullable=False),

@@ -40,14 +40,18 @@ def parts_table(status: Message) -> Table:
     return table
 
 
+def addresses(state: StackState) -> dict[str, str]:
+    """Where everything is, without passwords."""
+    where = {name: service.http for name, service in state.services.items()}
+    management = state.broker["management"].rpartition("@")[2]
+    return {**where, "outside": state.outside, "issuer": state.issuer, "broker": f"http://{management}"}
+
+
 def addresses_table(state: StackState) -> Table:
-    """Where everything is."""
+    """The addresses, for people."""
     table = Table(box=None, pad_edge=False, show_header=False)
-    for name, service in state.services.items():
-        table.add_row(name, service.http)
-    table.add_row("outside", state.outside)
-    table.add_row("issuer", state.issuer)
-    table.add_row("broker", state.broker["management"].rpartition("@")[2].join(("http://", "")))
+    for name, url in addresses(state).items():
+        table.add_row(name, url)
     return table
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.live import Live
 
-from infra.cli.show import addresses_table, complain, console, parts_table
+from infra.cli.show import addresses, addresses_table, complain, console, parts_table
 from infra.local import (
     CHECKOUT,
     Layout,
@@ -83,9 +83,9 @@ def status(
         return
     now = asyncio.run(ask_once(where.socket, {"do": "status"}))
     if as_json:
-        typer.echo(json.dumps(now, indent=2))
+        typer.echo(json.dumps(now | {"addresses": addresses(read_state(where.state))}, indent=2))
     else:
-        console.print(parts_table(now))
+        console.print(parts_table(now), addresses_table(read_state(where.state)), sep="\n\n")
 
 
 def bring_up(where: Layout, *, dies_with_us: bool) -> subprocess.Popen[bytes]:

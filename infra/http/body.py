@@ -15,6 +15,8 @@ from infra.http.problems import BadRequest, Slow, TooLarge, Unprocessable, Unsup
 LARGEST = 64 * 1024
 SLOWEST_S = 10.0
 BIGINT = 2**63
+EXACT = 2**53
+"""Up to here a float tells every integer from the next."""
 
 _JSON = re.compile(r"application/([\w.!#$&^-]+\+)?json", re.ASCII)
 
@@ -98,10 +100,11 @@ def _integer(digits: str) -> int:
 
 
 def _number(digits: str) -> float:
+    """Numbers are mathematical in JSON Schema: 2.0 is an integer."""
     value = float(digits)
     if math.isinf(value):
         raise Unprocessable("A number is out of range.")
-    return value
+    return int(value) if value.is_integer() and abs(value) < EXACT else value
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -58,12 +58,14 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problems_of(method: str, operation: dict[str, Any]) -> list[type[problems.Problem]]:
+    """Those that a route of its kind can answer with, and those that it names itself: `responses={401: {}}`."""
     unsafe = method not in {"get", "head"}
+    named = [problem for problem in (*_SECURED, *_UNSAFE) if str(problem.status) in operation["responses"]]
     return [
         *_ALWAYS,
         *(_SECURED if "security" in operation else ()),
-        *(_UNSAFE if unsafe else ()),
-        *(_WITH_BODY if unsafe else ()),
+        *((*_UNSAFE, *_WITH_BODY) if unsafe else ()),
+        *named,
         problems.Unavailable,
     ]
 

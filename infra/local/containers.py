@@ -28,7 +28,7 @@ REAP_AFTER = "1s"
 
 
 class ContainerLife:
-    """A started container. Its logs are appended to the part's log file when it ends."""
+    """A started container. What it logs is appended to the part's log file."""
 
     pid = None
 
@@ -54,10 +54,10 @@ class ContainerLife:
 
     def _wait(self) -> int:
         wrapped = self._container.get_wrapped_container()
-        code = int(wrapped.wait(timeout=None)["StatusCode"])
-        with self._log.open("ab") as log:
-            for output in self._container.get_logs():
+        with self._log.open("ab", buffering=0) as log:
+            for output in wrapped.logs(stream=True, follow=True):  # until it ends
                 log.write(output)
+        code = int(wrapped.wait(timeout=None)["StatusCode"])
         self._container.stop(delete_volume=False)
         return code
 

@@ -90,8 +90,16 @@ class Supervisor:
                 raise LocalError("The supervisor does not know this request.", "Is it of another version? Restart it.")
 
     async def _declare(self) -> None:
-        await self._servers["broker"].until_ready()
-        await self._stack.declare()
+        """Declare the topology. It is begun early, to load while the broker starts, and waits for it by itself."""
+        await asyncio.gather(*(self._servers[part.name].until_ready() for part in self._stack.databases.values()))
+        early = asyncio.ensure_future(self._stack.declare())
+        try:
+            await self._servers["broker"].until_ready()
+            await early
+        except NotReady:  # perhaps it lost patience before the broker was there
+            await self._stack.declare()
+        finally:
+            early.cancel()
 
     async def _start_service(self, name: str, declared: asyncio.Task[None]) -> None:
         await asyncio.gather(self._servers[f"{name}-db"].until_ready(), self._servers["outside"].until_ready())

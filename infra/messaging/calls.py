@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from infra.messaging.delivery import Delivery
 from infra.storage import Database, Transaction, claims, inbox
@@ -29,12 +30,18 @@ class Calls:
         self._worker, self._database, self._outside = worker, database, outside
         self._bulkhead = asyncio.Semaphore(worker.subscription.concurrency)
         self._answered: asyncio.Queue[tuple[Delivery, Any]] = asyncio.Queue()
-        self._asking: set[asyncio.Task[None]] = set()
-        self._open = 0
+        self._asking = asyncio.TaskGroup()
+        self._open: set[UUID] = set()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     @property
     def under_way(self) -> bool:
-        return self._open > 0
+        return bool(self._open)
+
+    async def quiet(self) -> None:
+        """Wait until no call is under way."""
+        await self._quiet.wait()
 
     async def start(self, deliveries: Sequence[Delivery]) -> None:
         """Claim and prepare `deliveries`, then let their calls run."""
@@ -51,11 +58,9 @@ class Calls:
                         delivery, CLAIMED_ELSEWHERE, "another delivery is making this call", attempt=delivery.attempt
                     )
                 elif id(delivery) in requests:
-                    self._open += 1
+                    self._begin(delivery)
                     delivery.claimed = True
-                    task = asyncio.create_task(self._ask(delivery, requests[id(delivery)]))
-                    self._asking.add(task)
-                    task.add_done_callback(self._asking.discard)
+                    self._asking.create_task(self._ask(delivery, requests[id(delivery)]))
             await self._worker.settle(
                 [each for each in batch if id(each) not in requests and id(each) not in elsewhere]
             )
@@ -71,7 +76,9 @@ class Calls:
             requests.pop(id(each), None)
             elsewhere.discard(id(each))
         done = await inbox.known(tx, name, list(by_id))
-        mine = await claims.take(tx, name, [each for each in by_id if each not in done], LEASE)
+        mine = await claims.take(
+            tx, name, [each for each in by_id if each not in done and each not in self._open], LEASE
+        )
         claimed = [by_id[event_id] for event_id in by_id if event_id in mine]
         elsewhere.update({id(each) for each in batch if each.envelope.id not in done} - {id(each) for each in claimed})
         await self._worker.load(tx, claimed)
@@ -101,13 +108,13 @@ class Calls:
             try:
                 await self._worker.failed(delivery, error)
             finally:
-                self._close(1)
+                self._close([delivery])
         else:
             self._answered.put_nowait((delivery, answer))
 
     async def run(self) -> None:
         """Record answers as they come, many in one transaction, until cancelled."""
-        try:
+        async with self._asking:
             while True:
                 answered = [await self._answered.get()]
                 while not self._answered.empty() and len(answered) < self._worker.subscription.batch:
@@ -117,12 +124,9 @@ class Calls:
                 async def record(tx: Transaction, batch: Sequence[Delivery], answers: dict[int, Any] = answers) -> None:
                     await self._record(tx, batch, answers)
 
-                await self._worker.commit([each for each, _ in answered], record, then=self._worker.settle)
-                self._close(len(answered))
-        finally:
-            for task in self._asking:
-                task.cancel()
-            await asyncio.gather(*self._asking, return_exceptions=True)
+                deliveries = [delivery for delivery, _ in answered]
+                await self._worker.commit(deliveries, record, then=self._worker.settle)
+                self._close(deliveries)
 
     async def _record(self, tx: Transaction, batch: Sequence[Delivery], answers: dict[int, Any]) -> None:
         fresh = await self._worker.enter(tx, batch)
@@ -135,6 +139,15 @@ class Calls:
             with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
                 await call.record(delivery.event, answers[id(delivery)], tx)
 
-    def _close(self, calls: int) -> None:
-        self._open -= calls
+    def _begin(self, delivery: Delivery) -> None:
+        self._open.add(delivery.envelope.id)
+        self._quiet.clear()
+        self._worker.gate.join()
+
+    def _close(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self._open.remove(delivery.envelope.id)
+            self._worker.gate.leave()
+        if not self._open:
+            self._quiet.set()
         self._worker.note_idle()

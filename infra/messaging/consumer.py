@@ -72,7 +72,7 @@ class Consumer:
             tag = message.delivery_tag
             if tag is not None:
                 receipts.add(tag)
-                self._receive(Received(message.body, message.header.properties, tag, receipts))
+                self._receive(Received(message.body, message.header.properties, tag, receipts, _redeliveries(message)))
 
         await channel.basic_qos(prefetch_count=self._prefetch)
         consuming = await channel.basic_consume(self.queue, on_message)
@@ -97,6 +97,14 @@ class Consumer:
         async with asyncio.timeout(WATCH_S):
             found = await channel.queue_declare(self.queue, passive=True)
         return found.consumer_count == 0
+
+
+def _redeliveries(message: DeliveredMessage) -> int:
+    """By the broker's count. Publishers can forge it, so it is believed only of what was redelivered."""
+    if not message.redelivered:
+        return 0
+    count = (message.header.properties.headers or {}).get("x-delivery-count")
+    return count if isinstance(count, int) else 0
 
 
 def _ignore(message: Received) -> None:

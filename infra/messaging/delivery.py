@@ -18,6 +18,9 @@ from infra.messaging.wiring import Reaction, Subscription
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.schedule import Entry
 
+SUSPECT_AFTER = 3
+"""Deaths of a process with a message in hand. They count for all that it had prefetched, guilty or not."""
+
 
 class Receipts:
     """What was delivered on one channel and is not acknowledged yet.
@@ -56,6 +59,8 @@ class Received:
     properties: Basic.Properties
     tag: int
     receipts: Receipts
+    redeliveries: int = 0
+    """How often it was delivered before to a consumer that did not acknowledge it."""
 
     async def acknowledge(self) -> None:
         await self.receipts.acknowledge([self.tag])
@@ -76,6 +81,8 @@ class Delivery:
     """The message to acknowledge, if it comes from the broker."""
     claimed: bool = False
     """Whether it holds the claim to make the outside call."""
+    suspect: bool = False
+    """Whether processes died so often with it in hand that it has to be run alone."""
     _event: Event | None = None
 
     @property
@@ -148,6 +155,7 @@ def from_entry(entry: Entry, subscription: Subscription) -> Delivery:
         attempt=entry.attempt,
         failed_at=entry.failed_at,
         entry=entry.id,
+        suspect=entry.deaths >= SUSPECT_AFTER,
     )
 
 

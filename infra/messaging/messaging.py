@@ -7,11 +7,12 @@ from typing import Any
 
 from aio_pika.abc import AbstractConnection
 
-from infra.messaging.connection import keep_connected
+from infra.messaging.connection import BROKEN, Lost, keep_connected
 from infra.messaging.consumer import Consumer
-from infra.messaging.delivery import Delivery, Received, Unreadable, reaction_to
+from infra.messaging.delivery import SUSPECT_AFTER, Delivery, Received, Unreadable, reaction_to
 from infra.messaging.errors import Invalid
 from infra.messaging.filing import PREFETCH, Filing
+from infra.messaging.poison import Gate
 from infra.messaging.publisher import Publisher
 from infra.messaging.relay import Relay
 from infra.messaging.scheduler import Scheduler
@@ -37,7 +38,13 @@ class Messaging:
         self._service, self._url = service, broker_url
         self._publisher = Publisher(broker_url, f"{service} publishes")
         self._relay = Relay(database, self._publisher)
-        self.workers = {each.name: Worker(service, each, database, self._publisher, outside) for each in subscriptions}
+        gate = Gate()
+        self.workers = {
+            each.name: Worker(
+                each, service=service, database=database, publisher=self._publisher, outside=outside, gate=gate
+            )
+            for each in subscriptions
+        }
         self._scheduler = Scheduler(database, self.workers)
         self._filing = Filing(service, database)
         self.consumers = [
@@ -92,9 +99,14 @@ class Messaging:
                 await self._relay.flushed()
 
     async def _consume(self, connection: AbstractConnection) -> None:
-        async with asyncio.TaskGroup() as consumers:
-            for consumer in self.consumers:
-                consumers.create_task(consumer.run(connection))
+        try:
+            async with asyncio.TaskGroup() as consumers:
+                for consumer in self.consumers:
+                    consumers.create_task(consumer.run(connection))
+        except ExceptionGroup as group:
+            if group.split(BROKEN)[1] is not None:
+                raise
+            raise Lost(repr(group.exceptions[0])) from group
 
 
 def _intake(worker: Worker) -> Callable[[Received], None]:
@@ -107,6 +119,7 @@ def _intake(worker: Worker) -> Callable[[Received], None]:
         except Exception as error:  # noqa: BLE001 - no message may be dropped because nobody foresaw it
             worker.receive(Unreadable(message, Invalid("unreadable", f"{type(error).__name__}: {error}")))
         else:
-            worker.receive(Delivery(envelope, message.body, reaction, message=message))
+            suspect = message.redeliveries >= SUSPECT_AFTER
+            worker.receive(Delivery(envelope, message.body, reaction, message=message, suspect=suspect))
 
     return receive

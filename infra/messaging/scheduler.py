@@ -8,7 +8,7 @@ from datetime import timedelta
 from infra.messaging.delivery import from_entry
 from infra.messaging.errors import Invalid
 from infra.messaging.worker import Worker
-from infra.storage import Database, is_unavailable, presence, schedule
+from infra.storage import Database, is_conflict, is_unavailable, presence, schedule
 from infra.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -24,6 +24,7 @@ class Scheduler:
 
     def __init__(self, database: Database, workers: Mapping[str, Worker]) -> None:
         self._database, self._workers = database, workers
+        self._free_at = 0.0
 
     async def run(self) -> None:
         """Look for due entries until cancelled; an absent database is waited for."""
@@ -31,9 +32,9 @@ class Scheduler:
             try:
                 wait_s = await self._take()
             except Exception as error:
-                if not is_unavailable(error):
+                if not (is_unavailable(error) or is_conflict(error)):
                     raise
-                log.warning("scheduler: database away", error=repr(error))
+                log.warning("scheduler: database away or in conflict", error=repr(error))
                 wait_s = POLL_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
@@ -44,7 +45,9 @@ class Scheduler:
         self._database.schedule_ready.clear()
         ready = [name for name, worker in self._workers.items() if worker.backlog < worker.subscription.batch]
         async with self._database.transaction() as tx:
-            await presence.free_what_the_dead_hold(tx)
+            if asyncio.get_running_loop().time() >= self._free_at:
+                await presence.free_what_the_dead_hold(tx)
+                self._free_at = asyncio.get_running_loop().time() + POLL_S
             entries = await schedule.take(tx, ready, TAKE, LEASE)
             due_s = await schedule.next_due_s(tx)
         for entry in entries:

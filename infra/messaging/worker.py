@@ -4,19 +4,19 @@ import asyncio
 import random
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from contracts import Event
 from infra.messaging import retry
 from infra.messaging.calls import Calls
 from infra.messaging.dead import properties_of_dead
 from infra.messaging.delivery import Delivery, Receipts, Unreadable
+from infra.messaging.poison import Gate, Isolation
 from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.messaging.wire import CONTENT_TYPE
 from infra.messaging.wiring import Load, Subscription
-from infra.storage import Database, Transaction, claims, inbox, is_conflict, is_unavailable, schedule
+from infra.storage import Database, Transaction, claims, inbox, is_conflict, is_unavailable, schedule, suspects
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.schedule import Entry
 from infra.telemetry import get_logger, metrics, trace
@@ -28,6 +28,7 @@ PROBE_S, PROBE_CAP_S = 0.1, 2.0
 BLAMELESS_FAILURES = 3
 """So often in a row a "database is away" is believed although the database answers at once."""
 
+T = TypeVar("T")
 Apply = Callable[[Transaction, Sequence[Delivery]], Awaitable[None]]
 
 
@@ -40,15 +41,24 @@ class Worker:
     """
 
     def __init__(
-        self, service: str, subscription: Subscription, database: Database, publisher: Publisher, outside: Any
+        self,
+        subscription: Subscription,
+        *,
+        service: str,
+        database: Database,
+        publisher: Publisher,
+        outside: Any,
+        gate: Gate,
     ) -> None:
         self.subscription = subscription
+        self.gate = gate
         self._service, self._database, self._publisher = service, database, publisher
         self._waiting: deque[Delivery | Unreadable] = deque()
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._calls = Calls(self, database, outside)
+        self._isolation = Isolation(self, self._run_to_its_end)
         self._chance = random.Random()  # noqa: S311 - jitter
         self._seconds = metrics.process_duration.labels(f"{service}.{subscription.name}")
         self.paused = False
@@ -56,9 +66,12 @@ class Worker:
 
     def receive(self, delivery: Delivery | Unreadable) -> None:
         """Take a delivery in; it will be settled, or delivered again by whoever sent it."""
-        self._waiting.append(delivery)
         self._idle.clear()
-        self._arrived.set()
+        if isinstance(delivery, Delivery) and delivery.suspect:
+            self._isolation.receive(delivery)
+        else:
+            self._waiting.append(delivery)
+            self._arrived.set()
 
     @property
     def backlog(self) -> int:
@@ -66,26 +79,26 @@ class Worker:
 
     async def run(self) -> None:
         """Handle what arrives until cancelled."""
-        recording = asyncio.create_task(self._calls.run())
-        try:
-            while True:
-                await self._arrived.wait()
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.subscription.batch))]
-                await self._handle(batch)
-                if not self._waiting:
-                    self._arrived.clear()
-                    self.note_idle()
-        finally:
-            recording.cancel()
-            with suppress(asyncio.CancelledError):
-                await recording
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(self._calls.run())
+            parts.create_task(self._isolation.run())
+            parts.create_task(self._run_batches())
+
+    async def _run_batches(self) -> None:
+        while True:
+            await self._arrived.wait()
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.subscription.batch))]
+            await self._handle(batch)
+            if not self._waiting:
+                self._arrived.clear()
+                self.note_idle()
 
     async def drained(self) -> None:
         """Wait until everything that was received is settled."""
         await self._idle.wait()
 
     def note_idle(self) -> None:
-        if not self._waiting and not self._calls.under_way:
+        if not self._waiting and not self._calls.under_way and not self._isolation.busy:
             self._idle.set()
 
     async def _handle(self, batch: Sequence[Delivery | Unreadable]) -> None:
@@ -95,6 +108,18 @@ class Worker:
             await self._bury(unreadable.letter(self.subscription.name), message.properties.content_type)
             await message.acknowledge()
         deliveries = [each for each in batch if isinstance(each, Delivery)]
+        if deliveries:
+            await self.gate.enter()
+            try:
+                await self._run(deliveries)
+            finally:
+                self.gate.leave()
+
+    async def _run_to_its_end(self, delivery: Delivery) -> None:
+        await self._run([delivery])
+        await self._calls.quiet()
+
+    async def _run(self, deliveries: Sequence[Delivery]) -> None:
         handled = [each for each in deliveries if each.reaction.handle is not None]
         if handled:
             await self.commit(handled, self._apply, then=self.settle)
@@ -123,12 +148,18 @@ class Worker:
         entries = [each.entry for each in deliveries if each.entry is not None]
         if entries:
             await schedule.remove(tx, entries)
+        await self._clear(tx, deliveries)
         fresh = []
         for delivery in deliveries:
             if delivery.envelope.id in new:
                 new.discard(delivery.envelope.id)
                 fresh.append(delivery)
         return fresh
+
+    async def _clear(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
+        suspected = [each.envelope.id for each in deliveries if each.suspect]
+        if suspected:
+            await suspects.clear(tx, self.subscription.name, suspected)
 
     async def load(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
         """Read what the handlers will need: each `load` once, for all the events of reactions that share it."""
@@ -200,12 +231,17 @@ class Worker:
             exc_info=error if isinstance(decision, retry.Dead) and decision.reason == "attempts-exhausted" else None,
         )
         delivery.failed_at = delivery.failed_at or datetime.now(UTC)
-        self._count("retried" if isinstance(decision, retry.Again) else "dead", 1)
         if isinstance(decision, retry.Dead):
-            await self._bury(delivery.letter(self.subscription.name, decision.reason, why), CONTENT_TYPE)
-            await self._forget(delivery, None)
+            await self.give_up(delivery, decision.reason, why)
         else:
+            self._count("retried", 1)
             await self.postpone(delivery, decision.delay, why, attempt=delivery.attempt + 1)
+
+    async def give_up(self, delivery: Delivery, reason: str, why: str) -> None:
+        """Send the delivery to where people look; then forget it."""
+        self._count("dead", 1)
+        await self._bury(delivery.letter(self.subscription.name, reason, why), CONTENT_TYPE)
+        await self._forget(delivery, None)
 
     async def postpone(self, delivery: Delivery, delay: Any, why: str, *, attempt: int) -> None:
         """File the delivery to come again after `delay`; the broker may then forget it."""
@@ -221,21 +257,33 @@ class Worker:
         await self._forget(delivery, entry)
 
     async def _forget(self, delivery: Delivery, instead: Entry | None) -> None:
+        async def forget(tx: Transaction) -> None:
+            if delivery.entry is not None:
+                await schedule.remove(tx, [delivery.entry])
+            if delivery.claimed:
+                await claims.release(tx, self.subscription.name, [delivery.envelope.id])
+            await self._clear(tx, [delivery])
+            if instead is not None:
+                tx.file(instead)
+
+        await self.surely(forget)
+        await self.settle([delivery])
+
+    async def surely(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Commit `work` of the runtime's own, however long the database is away or in conflict."""
         while True:
             try:
                 async with self._database.transaction() as tx:
-                    if delivery.entry is not None:
-                        await schedule.remove(tx, [delivery.entry])
-                    if delivery.claimed:
-                        await claims.release(tx, self.subscription.name, [delivery.envelope.id])
-                    if instead is not None:
-                        tx.file(instead)
-                break
+                    done = await work(tx)
             except Exception as error:
-                if not is_unavailable(error):
+                if is_conflict(error):
+                    await asyncio.sleep(self._chance.uniform(0, PROBE_S))
+                elif is_unavailable(error):
+                    await self._wait_out(error)
+                else:
                     raise
-                await self._wait_out(error)
-        await self.settle([delivery])
+            else:
+                return done
 
     async def _bury(self, letter: DeadLetter, content_type: str | None) -> None:
         """Publish a dead letter, confirmed: before the message is forgotten anywhere else."""

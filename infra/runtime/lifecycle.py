@@ -48,8 +48,9 @@ async def _run(service: Service, settings: Settings) -> None:
         settings.database_url.get_secret_value(),
         source=service.name,
         listeners=service.listeners,
-        pool_size=settings.database_pool_size,
+        pool_size=settings.messaging_pool_size,
     )
+    for_requests = database.with_own_pool(settings.http_pool_size)
     outside: AbstractAsyncContextManager[Any] = service.outside() if service.outside else nullcontext()
     async with outside as opened, Identity(settings.oidc_issuer, settings.oidc_audience) as identity:
         messaging = Messaging(
@@ -66,11 +67,11 @@ async def _run(service: Service, settings: Settings) -> None:
         app = create_app(
             service=service.name,
             version=_version(),
-            database=database,
+            database=for_requests,
             routes=service.routes,
             identity=identity,
             readiness=readiness,
-            ops=ops.router,
+            ops=[ops.router, *([ops.rebuilding(service.rebuild)] if service.rebuild else [])],
         )
         drain = asyncio.Event()
         working = asyncio.create_task(messaging.run(drain))
@@ -86,6 +87,7 @@ async def _run(service: Service, settings: Settings) -> None:
         await working
         for task in ended - {stopping}:
             task.result()
+    await for_requests.close()
     await database.close()
 
 

@@ -23,4 +23,6 @@ class Settings(BaseSettings):
     oidc_audience: str = "marketplace"
     log_format: Literal["console", "json"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    database_pool_size: int = Field(default=10, ge=2, le=100)
+    http_pool_size: int = Field(default=10, ge=1, le=100)
+    messaging_pool_size: int = Field(default=10, ge=2, le=100)
+    """Database connections of either; however many requests come, messages are still handled."""

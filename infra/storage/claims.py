@@ -10,7 +10,7 @@ TAKE = """
 insert into messaging.claims (subscription, event_id, holder, lease_until)
 select $1, event_id, $4, now() + $3::interval from unnest($2::uuid[]) as r (event_id) order by event_id
 on conflict (subscription, event_id) do update set holder = excluded.holder, lease_until = excluded.lease_until
-where messaging.claims.lease_until < now()
+where messaging.claims.lease_until < now() or messaging.claims.holder = excluded.holder
 returning event_id
 """
 
@@ -18,7 +18,10 @@ RELEASE = "delete from messaging.claims where subscription = $1 and event_id = a
 
 
 async def take(tx: Transaction, subscription: str, ids: Sequence[UUID], lease: timedelta) -> set[UUID]:
-    """Claim events for one call each. Returns those that no other call holds."""
+    """Claim events for one call each. Returns those that no other process holds.
+
+    A claim of our own is taken again: its commit was not answered. Don't pass events whose call is under way.
+    """
     return {row[0] for row in await tx.execute(TAKE, subscription, list(ids), lease, tx.holder)}
 
 

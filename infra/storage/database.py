@@ -4,9 +4,11 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
+from typing import Self
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from contracts import Envelope
 from infra.storage.transaction import Transaction
@@ -35,25 +37,36 @@ class Database:
         self.outbox_ready = asyncio.Event()
         """Set when a commit left events to publish."""
         self.schedule_ready = asyncio.Event()
-        """Set when a commit left something scheduled."""
+        """Set when a commit scheduled something for now; what is due later is found when its time comes."""
         self._listeners = dict(listeners or {})
-        self._engine = create_async_engine(
+        self._pool_timeout_s, self._statement_timeout_s = pool_timeout_s, statement_timeout_s
+        self._engine = self._open(pool_size)
+
+    def _open(self, pool_size: int) -> AsyncEngine:
+        return create_async_engine(
             self.url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=pool_timeout_s,
+            hide_parameters=True,  # an error's text goes to the log, an address must not
+            pool_timeout=self._pool_timeout_s,
             pool_recycle=1800,
             connect_args={
-                "timeout": pool_timeout_s,
-                "command_timeout": statement_timeout_s + 5,
+                "timeout": self._pool_timeout_s,
+                "command_timeout": self._statement_timeout_s + 5,
                 "server_settings": {
-                    "application_name": source,
-                    "statement_timeout": str(int(statement_timeout_s * 1000)),
+                    "application_name": self.source,
+                    "statement_timeout": str(int(self._statement_timeout_s * 1000)),
                     "idle_in_transaction_session_timeout": "60000",
                     "jit": "off",
                 },
             },
         )
+
+    def with_own_pool(self, pool_size: int) -> Self:
+        """The same database through connections of its own, so that neither user of it starves the other."""
+        other = copy(self)
+        other._engine = self._open(pool_size)
+        return other
 
     @property
     def dsn(self) -> str:
@@ -73,7 +86,7 @@ class Database:
             await tx.commit()
         if tx.has_published:
             self.outbox_ready.set()
-        if tx.has_scheduled:
+        if tx.has_due:
             self.schedule_ready.set()
 
     async def ping(self) -> None:

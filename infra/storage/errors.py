@@ -1,5 +1,6 @@
 """What a database error means for the work that met it."""
 
+from asyncpg import InternalClientError  # what it raises where the server goes away amid an answer
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
@@ -32,7 +33,7 @@ def is_unavailable(error: BaseException) -> bool:
         return code.startswith(UNAVAILABLE_CLASSES) or code == READ_ONLY
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error, InterfaceError)
-    return isinstance(error, PoolTimeout | ConnectionError | OSError | TimeoutError)
+    return isinstance(error, PoolTimeout | ConnectionError | OSError | TimeoutError | InternalClientError)
 
 
 def is_conflict(error: BaseException) -> bool:

@@ -18,7 +18,7 @@ ALIVE = f"select objid::bigint from pg_locks where {HERE} and classid = {CLASS} 
 
 FREE = f"""
 with freed as (
-    update messaging.scheduled set due = now(), holder = null
+    update messaging.scheduled set due = now(), holder = null, deaths = deaths + 1
     where holder is not null and due > now() and holder not in ({ALIVE})
 )
 delete from messaging.claims where holder not in ({ALIVE})

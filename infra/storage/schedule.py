@@ -23,13 +23,14 @@ select * from unnest(
 """
 
 TAKE = """
-update messaging.scheduled set due = now() + $3::interval, holder = $4
+update messaging.scheduled
+set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null)::int
 where id in (
     select id from messaging.scheduled
     where due <= now() and subscription = any($1::text[])
     order by due limit $2 for update skip locked)
 returning id, subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why,
-    failed_at
+    failed_at, deaths
 """
 
 NEXT = "select extract(epoch from min(due) - now())::float8 from messaging.scheduled"
@@ -52,6 +53,8 @@ class Entry:
     failed_at: datetime | None = None
     """When it failed first."""
     id: int | None = None
+    deaths: int = 0
+    """How often it was taken by a process that was not heard of again."""
 
 
 async def insert(tx: "Transaction", entries: Sequence[Entry]) -> None:
@@ -87,6 +90,7 @@ async def take(tx: "Transaction", subscriptions: Sequence[str], limit: int, leas
             why=row[12],
             failed_at=row[13],
             id=row[0],
+            deaths=row[14],
         )
         for row in rows
     ]

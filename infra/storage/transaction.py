@@ -17,6 +17,9 @@ from infra.telemetry import child_of, current_traceparent
 
 T = TypeVar("T")
 
+SOON = timedelta(seconds=1)
+"""Within this time the schedule is looked at anyway."""
+
 
 @dataclass
 class Transaction:
@@ -109,8 +112,10 @@ class Transaction:
         return bool(self._published)
 
     @property
-    def has_scheduled(self) -> bool:
-        return bool(self._scheduled)
+    def has_due(self) -> bool:
+        """Whether something was scheduled for now, or nearly."""
+        soon = datetime.now(UTC) + SOON
+        return any(entry.due < soon for entry in self._scheduled)
 
     def file(self, entry: schedules.Entry) -> None:
         """File something for later as it is: what the runtime does with a failed delivery."""

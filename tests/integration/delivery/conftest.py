@@ -3,21 +3,20 @@ from collections.abc import AsyncIterator
 import pytest
 
 from delivery.service import SERVICE
-from infra.local import PrivateBroker, PrivatePostgres
+from infra.local import PrivatePostgres
 from tests.integration.delivery.running import Running, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def running_delivery(
-    broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+    postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Running]:
     async with running(
         SERVICE,
         neighbours=["checkout"],
-        broker=broker,
         postgres=postgres,
         directory=tmp_path_factory.mktemp("delivery"),
-        SHIPPING_DEADLINE_S="4",
+        SHIPPING_DEADLINE_S="6",
         CARRIER_TIMEOUT_S="1",
     ) as world:
         yield world

@@ -16,7 +16,7 @@ import aiohttp
 import asyncpg
 
 from contracts import Envelope, Event
-from infra.local import PrivateBroker, PrivatePostgres
+from infra.local import PrivateBroker, PrivatePostgres, private_broker
 from infra.messaging import Wiring, admin, definitions
 from infra.messaging.connection import open_channel
 from infra.messaging.wire import properties_of
@@ -56,7 +56,8 @@ class Running:
         await until(self._ready)
 
     async def kill(self) -> None:
-        assert self.process is not None
+        if self.process is None:
+            return
         if self.process.returncode is None:
             self.process.kill()
         await self.process.wait()
@@ -145,24 +146,21 @@ async def running(
     service: Service,
     *,
     neighbours: Sequence[str],
-    broker: PrivateBroker,
     postgres: PrivatePostgres,
     directory: Path,
     **settings: str,
 ) -> AsyncIterator[Running]:
-    """`python -m <service>`, ready, with its database migrated and its queues declared; gone afterwards."""
+    """`python -m <service>`, ready, with its database migrated and its queues declared; gone afterwards.
+
+    The broker is its own, since a topology is compared with all that the broker has.
+    """
     urls = await postgres.create_database(service.name)
-    names = [service.name, *neighbours]
-    wirings = [service.wiring(), *(Wiring(name, {}) for name in neighbours)]
-    await admin.declare(broker.urls.management, definitions(wirings, {name: f"{name}-secret" for name in names}))
     outside = OutsideProcess(directory / "outside")
-    await outside.start()
     port, ops_port = free_port(), free_port()
     environment = {
         **os.environ,
         "DATABASE_URL": urls.app,
         "MIGRATION_DATABASE_URL": urls.owner,
-        "BROKER_URL": broker.urls.amqp_of(service.name, f"{service.name}-secret"),
         "HTTP_PORT": str(port),
         "OPS_PORT": str(ops_port),
         "OIDC_ISSUER": f"{outside.url}/identity",
@@ -175,11 +173,17 @@ async def running(
         **settings,
     }
     async with (
+        private_broker() as broker,
         asyncpg.create_pool(urls.superuser, min_size=1, max_size=2) as database,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
     ):
+        names = [service.name, *neighbours]
+        wirings = [service.wiring(), *(Wiring(name, {}) for name in neighbours)]
+        await admin.declare(broker.urls.management, definitions(wirings, {name: f"{name}-secret" for name in names}))
+        environment["BROKER_URL"] = broker.urls.amqp_of(service.name, f"{service.name}-secret")
         world = Running(service, broker, database, outside, http, environment, directory / f"{service.name}.log")
         try:
+            await outside.start()
             await world.start()
             yield world
         finally:

@@ -63,7 +63,8 @@ async def test_an_answer_without_a_body_is_kept_too(web: Web) -> None:
 async def test_the_second_of_two_at_once_is_409_and_finds_the_answer_later(web: Web, database: Database) -> None:
     first = asyncio.create_task(web.post("/held", NOTE, ALICE, key="k1"))
     await web.steps.written.wait()
-    second = await web.post("/held", NOTE, ALICE, key="k1")
+    async with asyncio.timeout(5):
+        second = await web.post("/held", NOTE, ALICE, key="k1")
     assert (second.status, second.slug) == (409, "idempotency-key-in-flight")
     assert int(second.headers["Retry-After"]) > 0
     web.steps.go_on.set()

@@ -344,5 +344,5 @@ class World:
                 break
         else:
             raise AssertionError(f"never settles: {self.order}, {self.waiting}")
-        for call in [call for call in self.calls if call.abandoned and not call.worked]:
+        for call in [call for call in self.calls if not call.worked]:
             self.work(call)

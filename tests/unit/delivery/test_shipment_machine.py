@@ -91,7 +91,7 @@ class Deliveries(RuleBasedStateMachine):
         elif shipment.status is Status.SCHEDULED:
             if self.has_address:
                 before = not shipment.is_untouched
-                carrier = shipment.ask_carrier()
+                carrier = shipment.ask_carrier(self.now)
                 self.requests.append(Request(carrier, books=True, asked_before=before))
             elif shipment.is_untouched:
                 self.tasks.append(task)  # looks again in a second
@@ -145,10 +145,12 @@ class Deliveries(RuleBasedStateMachine):
         self.follow(self.shipment.cancel())
 
     @precondition(lambda self: self.deadlines)
-    @rule(late=st.booleans())
-    def deadline(self, late: bool) -> None:
+    @rule(late=st.booleans(), trying=st.booleans())
+    def deadline(self, late: bool, trying: bool) -> None:
         self.deadlines -= 1
         self.now = self.shipment.due_at + timedelta(seconds=60 if late else 0)
+        if trying and self.shipment.asked_at:
+            self.shipment.asked_at = self.now - timedelta(seconds=5)
         self.follow(self.shipment.look_at_deadline(self.now, DEADLINE, has_address=self.has_address))
 
     @rule()
@@ -241,7 +243,7 @@ class Deliveries(RuleBasedStateMachine):
         for task in tasks:
             self.do(task)
         if self.deadlines:
-            self.deadline(late=False)
+            self.deadline(late=False, trying=True)
 
 
 TestDeliveries = Deliveries.TestCase

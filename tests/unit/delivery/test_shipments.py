@@ -10,15 +10,16 @@ from delivery.domain import Aim, Failure, NotItsCarrier, Shipment, Status, Step
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WITHIN = timedelta(seconds=30)
 DUE = NOW + WITHIN
+JUST_NOW = DUE - timedelta(seconds=5)
 
 
 def a_shipment() -> Shipment:
     return Shipment(uuid4(), uuid4(), "ada", NOW, DUE)
 
 
-def an_asked_shipment() -> Shipment:
+def an_asked_shipment(at: datetime = NOW) -> Shipment:
     shipment = a_shipment()
-    assert shipment.ask_carrier() == "a"
+    assert shipment.ask_carrier(at) == "a"
     return shipment
 
 
@@ -31,37 +32,37 @@ def a_booked_shipment() -> Shipment:
 def test_the_first_carrier_is_asked_first_and_the_second_after_its_certain_no():
     shipment = an_asked_shipment()
     assert shipment.not_booked("a") == [Step.BOOK]
-    assert shipment.ask_carrier() == "b"
+    assert shipment.ask_carrier(NOW) == "b"
 
 
 def test_after_both_said_no_the_next_round_waits_and_begins_with_the_first():
     shipment = an_asked_shipment()
     shipment.not_booked("a")
-    shipment.ask_carrier()
+    shipment.ask_carrier(NOW)
     assert shipment.not_booked("b") == [Step.BOOK_LATER]
-    assert shipment.ask_carrier() == "a"
+    assert shipment.ask_carrier(NOW) == "a"
 
 
 def test_a_request_without_an_answer_is_repeated_to_the_same_carrier():
     shipment = an_asked_shipment()
-    assert shipment.ask_carrier() == "a"
+    assert shipment.ask_carrier(NOW) == "a"
     assert shipment.doubtful
 
 
 def test_a_no_after_a_lost_answer_closes_the_key_before_the_next_carrier_is_asked():
     shipment = an_asked_shipment()
-    shipment.ask_carrier()
+    shipment.ask_carrier(NOW)
     assert shipment.not_booked("a") == [Step.UNBOOK]
     assert shipment.key_closed("a") == [Step.BOOK]
-    assert (shipment.ask_carrier(), shipment.doubtful) == ("b", False)
+    assert (shipment.ask_carrier(NOW), shipment.doubtful) == ("b", False)
     assert shipment.not_booked("b") == [Step.BOOK_LATER]
-    assert shipment.ask_carrier() == "b"
+    assert shipment.ask_carrier(NOW) == "b"
 
 
 def test_a_shipment_whose_keys_are_closed_at_every_carrier_fails():
     shipment = an_asked_shipment()
     assert shipment.key_closed("a") == [Step.BOOK]
-    shipment.ask_carrier()
+    shipment.ask_carrier(NOW)
     assert shipment.key_closed("b") == [Step.SAY_FAILED]
     assert (shipment.status, shipment.failure) == (Status.FAILED, Failure.NO_CARRIER)
 
@@ -138,7 +139,7 @@ def test_what_was_delivered_had_been_dispatched():
     assert shipment.deliver("a", "T1", NOW) == [Step.SAY_DISPATCHED, Step.SAY_DELIVERED]
 
 
-@pytest.mark.parametrize("settle", [lambda shipment: shipment.cancel(), lambda shipment: shipment.ask_carrier()])
+@pytest.mark.parametrize("settle", [lambda shipment: shipment.cancel(), lambda shipment: shipment.ask_carrier(NOW)])
 def test_tracking_by_another_carrier_is_not_believed(settle):
     shipment = a_shipment()
     settle(shipment)
@@ -153,7 +154,7 @@ def test_at_the_deadline_what_is_booked_goes_on():
 
 
 def test_at_the_deadline_a_shipment_that_every_carrier_refused_fails():
-    shipment = an_asked_shipment()
+    shipment = an_asked_shipment(JUST_NOW)
     shipment.not_booked("a")
     assert shipment.look_at_deadline(DUE, WITHIN, has_address=True) == [Step.SAY_FAILED]
     assert shipment.failure is Failure.NO_CARRIER
@@ -166,20 +167,20 @@ def test_at_the_deadline_a_shipment_without_an_address_fails():
 
 
 def test_at_the_deadline_what_may_be_booked_is_stopped_first():
-    shipment = an_asked_shipment()
+    shipment = an_asked_shipment(JUST_NOW)
     assert shipment.look_at_deadline(DUE, WITHIN, has_address=True) == [Step.UNBOOK]
     assert shipment.key_closed("a") == [Step.SAY_FAILED]
 
 
 def test_what_left_before_it_could_be_given_up_goes_on():
-    shipment = an_asked_shipment()
+    shipment = an_asked_shipment(JUST_NOW)
     shipment.look_at_deadline(DUE, WITHIN, has_address=True)
     assert shipment.left_already("a") == []
     assert (shipment.status, shipment.failure) == (Status.BOOKED, None)
 
 
 def test_a_cancellation_while_it_is_given_up_is_answered_as_one():
-    shipment = an_asked_shipment()
+    shipment = an_asked_shipment(JUST_NOW)
     shipment.look_at_deadline(DUE, WITHIN, has_address=True)
     assert shipment.cancel() == []
     assert shipment.key_closed("a") == [Step.SAY_CANCELLED]
@@ -187,7 +188,7 @@ def test_a_cancellation_while_it_is_given_up_is_answered_as_one():
 
 
 def test_the_deadline_also_ends_a_search_that_is_between_two_carriers():
-    shipment = an_asked_shipment()
+    shipment = an_asked_shipment(JUST_NOW)
     shipment.rebook()
     assert shipment.look_at_deadline(DUE, WITHIN, has_address=True) == []
     assert shipment.aim is Aim.GIVE_UP
@@ -201,8 +202,8 @@ def test_a_deadline_that_passed_while_we_were_away_starts_again():
     assert shipment.due_at == late + WITHIN
 
 
-def test_a_shipment_that_could_have_been_booked_but_was_never_tried_gets_its_time():
-    shipment = a_shipment()
+@pytest.mark.parametrize("shipment", [a_shipment(), an_asked_shipment(NOW)])
+def test_a_shipment_that_could_have_been_booked_but_was_not_tried_lately_gets_its_time(shipment):
     assert shipment.look_at_deadline(DUE, WITHIN, has_address=True) == [Step.WAIT_LONGER, Step.BOOK]
 
 

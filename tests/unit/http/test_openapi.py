@@ -55,3 +55,14 @@ async def test_a_cursor_is_an_opaque_string(document: dict[str, Any]) -> None:
     assert parameters["cursor"]["schema"]["type"] == "string"
     assert not parameters["cursor"]["required"]
     assert parameters["limit"]["schema"] | {"default": 2} == parameters["limit"]["schema"]
+
+
+async def test_a_route_names_what_it_answers_besides(client_for: Callable[[Router], Client]) -> None:
+    router = Router()
+
+    @router.post("/webhook", responses={401: {}})
+    async def webhook() -> None: ...
+
+    document = (await client_for(router).ask("GET", "/openapi.json")).json
+    unauthorized = document["paths"]["/webhook"]["post"]["responses"]["401"]
+    assert unauthorized == {"$ref": "#/components/responses/UnauthorizedProblem"}

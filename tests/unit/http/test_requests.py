@@ -240,6 +240,14 @@ async def test_integers_to_the_end_of_64_bits_and_any_text_are_taken(client: Cli
     assert answer.json["name"] == "😀 \\u0000"
 
 
+@pytest.mark.parametrize(("sent", "status"), [(b"2.0", 200), (b"2e0", 200), (b"2.5", 422), (b"9.3e18", 422)])
+async def test_an_integer_may_be_written_as_a_number_without_a_fraction(
+    client: Client, sent: bytes, status: int
+) -> None:
+    headers = ALICE | {"Content-Type": "application/json"}
+    assert (await client.ask("PUT", "/mine/alice", b'{"size": ' + sent + b"}", headers)).status == status
+
+
 @pytest.mark.parametrize("media_type", ["text/plain", "", "application/jsonp", "rubbish", "application/xml", "é"])
 async def test_another_media_type_is_415(client: Client, media_type: str) -> None:
     answer = await client.ask("PUT", "/mine/alice", b'{"name": "x"}', ALICE | {"Content-Type": media_type})

@@ -107,7 +107,7 @@ async def test_of_ten_calls_at_once_on_a_half_open_circuit_one_is_made() -> None
         return "made"
 
     calls = [asyncio.create_task(call()) for _ in range(10)]
-    while sum(task.done() for task in calls) < 9:
+    for _ in range(5):  # turns enough for every call to begin
         await asyncio.sleep(0)
     release.set()
     assert sorted(await asyncio.gather(*calls)) == ["made"] + ["refused"] * 9

@@ -52,7 +52,8 @@ create table messaging.scheduled (
     attempt int not null,
     why text not null,
     failed_at timestamptz,
-    holder bigint
+    holder bigint,
+    deaths int not null default 0
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 create index scheduled_due on messaging.scheduled (due);
 create index scheduled_holder on messaging.scheduled (holder) where holder is not null;
@@ -64,6 +65,13 @@ create table messaging.claims (
     lease_until timestamptz not null,
     primary key (subscription, event_id)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+create table messaging.suspects (
+    subscription text not null,
+    event_id uuid not null,
+    runs int not null,
+    primary key (subscription, event_id)
+);
 
 create table messaging.dead_letters (
     id bigint generated always as identity primary key,

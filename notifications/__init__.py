@@ -1,0 +1,7 @@
+"""Notifications: tells people by mail what happened, once per matter and kind.
+
+Owns: contact data and choices (erasable), the list of messages; no message keeps an address.
+Hears: OrderConfirmed, OrderCancelled, PaymentRefunded, OrderDelivered, CancellationRefused, ShipmentDispatched,
+CartAbandoned, StockRunningLow.
+Says: NotificationSent, NotificationFailed.
+"""

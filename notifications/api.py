@@ -1,0 +1,91 @@
+"""Notifications over HTTP: a person's contact data and choices, and what they were told."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from infra.http import Caller, Cursor, NotFound, Page, PageSize, PersonPath, Router, Tx, owned_by
+from notifications import store
+from notifications.domain import Contact, Failure, Kind, Status
+
+router = Router()
+
+ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+Email = Annotated[
+    str,
+    Field(
+        max_length=254,
+        pattern=rf"^{ATOM}(\.{ATOM})*@{LABEL}(\.{LABEL})*$",
+        description="an address of ASCII characters, without quotes or comments",
+        examples=["ada@example.com"],
+    ),
+]
+
+
+class Choices(BaseModel):
+    """What a person wants to be told."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    order_updates: bool = True
+    reminders: bool = True
+
+
+class ContactBody(BaseModel):
+    """How to reach a person, and what for."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    email: Email
+    choices: Choices = Choices()
+
+
+class Told(BaseModel):
+    """One message."""
+
+    notification_id: UUID
+    kind: Kind
+    about: str
+    status: Status
+    failure: Failure | None
+    created_at: datetime
+    sent_at: datetime | None
+
+
+@router.put("/contacts/{person}")
+async def put_contact(person: PersonPath, body: ContactBody, caller: Caller, tx: Tx) -> ContactBody:
+    """Keep the address and choices for messages to come."""
+    owned_by(caller, person)
+    await store.write_contact(tx, Contact(person, body.email, body.choices.order_updates, body.choices.reminders))
+    return body
+
+
+@router.get("/contacts/{person}")
+async def get_contact(person: PersonPath, caller: Caller, tx: Tx) -> ContactBody:
+    """The caller's own address and choices."""
+    owned_by(caller, person)
+    contact = await store.contact_for_reading(tx, person)
+    if contact is None:
+        raise NotFound("There is no contact data; PUT some here.")
+    choices = Choices(order_updates=contact.order_updates, reminders=contact.reminders)
+    return ContactBody(email=contact.email, choices=choices)
+
+
+@router.delete("/contacts/{person}", status_code=204)
+async def delete_contact(person: PersonPath, caller: Caller, tx: Tx) -> None:
+    """Erase the address and the choices. Nothing more is sent; what was sent is remembered without an address."""
+    owned_by(caller, person)
+    await store.erase_contact(tx, person)
+
+
+@router.get("/notifications")
+async def list_notifications(
+    caller: Caller, tx: Tx, *, cursor: Cursor[UUID] = None, limit: PageSize = 20
+) -> Page[Told]:
+    """What the caller was told, newest first."""
+    found = await store.messages_of(tx, caller.subject, after=cursor, limit=limit + 1)
+    told = [Told.model_validate(message, from_attributes=True) for message in found]
+    return Page.of(told, limit, key=lambda last: last.notification_id)

@@ -1,0 +1,138 @@
+"""The rules of mail to people: who wants which, once each, and what it says."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+MATTERS = UUID("6b0f5f0a-4a0e-5d0c-9c58-0f1d1f3b7a51")
+"""The name space of message ids; a constant of this service, never to change."""
+
+
+class Kind(StrEnum):
+    ORDER_CONFIRMED = "order-confirmed"
+    ORDER_CANCELLED = "order-cancelled"
+    CANCELLATION_REFUSED = "cancellation-refused"
+    PAYMENT_REFUNDED = "payment-refunded"
+    SHIPMENT_DISPATCHED = "shipment-dispatched"
+    ORDER_DELIVERED = "order-delivered"
+    CART_ABANDONED = "cart-abandoned"
+    STOCK_RUNNING_LOW = "stock-running-low"
+
+
+REMINDERS = (Kind.CART_ABANDONED, Kind.STOCK_RUNNING_LOW)
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    """It may have been sent: only the mail server knows."""
+    SENT = "sent"
+    SKIPPED = "skipped"
+    """The person did not want it."""
+    FAILED = "failed"
+
+
+class Failure(StrEnum):
+    NO_CONTACT = "no-contact"
+    UNDELIVERABLE = "undeliverable"
+
+
+@dataclass(repr=False)  # personal data: not for logs
+class Contact:
+    """How to reach a person, and what for. Owned by the person, who may erase it."""
+
+    person_id: str
+    email: str
+    order_updates: bool = True
+    reminders: bool = True
+
+    def wants(self, kind: Kind) -> bool:
+        return self.reminders if kind in REMINDERS else self.order_updates
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that a person should be told."""
+
+    about: str
+    """The order, or the product or cart at one moment: there is one message per matter and kind."""
+    kind: Kind
+    person_id: str
+    text: str
+
+    @property
+    def notification_id(self) -> UUID:
+        return notification_id(self.about, self.kind)
+
+    @property
+    def subject(self) -> str:
+        return SUBJECTS[self.kind]
+
+
+@dataclass
+class Message:
+    """What became of a notice. It names the person, and holds neither address nor text."""
+
+    notification_id: UUID
+    about: str
+    kind: Kind
+    person_id: str
+    event_id: UUID
+    """The event that it is sent for: while that is under way, another about the same sends nothing."""
+    created_at: datetime
+    status: Status = Status.PENDING
+    failure: Failure | None = None
+    sent_at: datetime | None = None
+
+    @classmethod
+    def of(cls, notice: Notice, event_id: UUID, now: datetime) -> "Message":
+        return cls(notice.notification_id, notice.about, notice.kind, notice.person_id, event_id, now)
+
+    def is_to_be_sent_for(self, event_id: UUID) -> bool:
+        return self.status is Status.PENDING and self.event_id == event_id
+
+    def sent(self, now: datetime) -> bool:
+        """A mail server took it. False where that was known."""
+        if self.status is not Status.PENDING:
+            return False
+        self.status, self.sent_at = Status.SENT, now
+        return True
+
+    def failed(self, failure: Failure) -> bool:
+        """It was not and will not be sent. False where that was known."""
+        if self.status is not Status.PENDING:
+            return False
+        self.status, self.failure = Status.FAILED, failure
+        return True
+
+    def skip(self) -> None:
+        self.status = Status.SKIPPED
+
+
+def notification_id(about: str, kind: Kind) -> UUID:
+    """Follows from the matter and the kind, so that a second message about the same is the same message."""
+    return uuid5(MATTERS, f"{kind}:{about}")
+
+
+SUBJECTS = {
+    Kind.ORDER_CONFIRMED: "Your order is confirmed",
+    Kind.ORDER_CANCELLED: "Your order was cancelled",
+    Kind.CANCELLATION_REFUSED: "Your order could not be cancelled",
+    Kind.PAYMENT_REFUNDED: "Your money is on its way back",
+    Kind.SHIPMENT_DISPATCHED: "Your parcel is on its way",
+    Kind.ORDER_DELIVERED: "Your parcel was delivered",
+    Kind.CART_ABANDONED: "Something is waiting in your cart",
+    Kind.STOCK_RUNNING_LOW: "A product of yours is running low",
+}
+
+DECIMALS = {"BHD": 3, "CLP": 0, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "OMR": 3, "TND": 3, "VND": 0}
+"""Digits after the point (ISO 4217) of currencies that don't have two."""
+
+
+def readable(amount: int, currency: str) -> str:
+    """Minor units as people write them: 1999 EUR is 19.99 EUR."""
+    decimals = DECIMALS.get(currency, 2)
+    if decimals == 0:
+        return f"{amount} {currency}"
+    whole, rest = divmod(amount, 10**decimals)
+    return f"{whole}.{rest:0{decimals}} {currency}"

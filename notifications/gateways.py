@@ -1,0 +1,148 @@
+"""The mail server: what it is handed, and how it is reached.
+
+No error carries what was sent or answered: a server's words may repeat the address.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from uuid import UUID
+
+import aiosmtplib
+
+from infra.resilience import Bulkhead, CircuitBreaker
+from notifications.settings import MailServer
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to one person."""
+
+    notification_id: UUID
+    to: str = field(repr=False)
+    subject: str
+    text: str
+    about: str
+    kind: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The mail server is responsible for it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undeliverable:
+    """The mail server refused it for good."""
+
+
+Answer = Taken | Undeliverable
+
+
+class MailNotTaken(Exception):
+    """The mail server did not say that it took the mail; the same mail can be handed over again."""
+
+
+class Mailer:
+    """Hands mails over, on a few connections that are used again."""
+
+    def __init__(self, settings: MailServer) -> None:
+        self._settings = settings
+        self._host_name = settings.mail_from.rpartition("@")[2]
+        self._idle: deque[tuple[aiosmtplib.SMTP, float]] = deque()
+        self._bulkhead = Bulkhead("mail", settings.smtp_connections, max_wait_s=settings.smtp_timeout_s)
+        self._breaker = CircuitBreaker("mail", counts=(MailNotTaken,))
+
+    async def send(self, mail: Mail) -> Answer:
+        """Hand one mail over. Raises MailNotTaken unless its fate is certain."""
+        message = written(mail, sender=self._settings.mail_from)
+        async with self._bulkhead, self._breaker:
+            try:
+                async with asyncio.timeout(self._settings.smtp_timeout_s), self._connection() as connection:
+                    await connection.sendmail(self._settings.mail_from, [mail.to], message.as_bytes())
+            except aiosmtplib.SMTPRecipientsRefused as refused:
+                return _judged(refused.recipients[0].code)
+            except aiosmtplib.SMTPDataError as refused:
+                return _judged(refused.code)
+            except aiosmtplib.SMTPResponseException as error:  # it does not like us, whoever the mail is for
+                raise MailNotTaken(f"the mail server answered {error.code}") from None
+            except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+                raise MailNotTaken(f"the mail server is away: {type(error).__name__}") from None
+        return Taken()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
+        """A connection that nobody else uses; kept for the next mail unless something went wrong on it."""
+        connection = self._kept()
+        if connection is None:
+            connection = aiosmtplib.SMTP(
+                hostname=self._settings.smtp_host,
+                port=self._settings.smtp_port,
+                timeout=self._settings.smtp_timeout_s,
+                local_hostname=self._host_name,
+            )
+        try:
+            if not connection.is_connected:
+                await connection.connect()
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append((connection, time.monotonic()))
+
+    def _kept(self) -> aiosmtplib.SMTP | None:
+        while self._idle:
+            connection, since = self._idle.pop()
+            if connection.is_connected and time.monotonic() - since < self._settings.smtp_idle_s:
+                return connection
+            connection.close()
+        return None
+
+    def close(self) -> None:
+        """Drop the connections that are kept."""
+        while self._idle:
+            self._idle.pop()[0].close()
+
+
+def written(mail: Mail, *, sender: str) -> EmailMessage:
+    """The mail as it travels. Its headers are values of the standard library's: none can hold a line break."""
+    message = EmailMessage(policy=SMTP_POLICY)
+    message["From"] = Address(addr_spec=sender)
+    message["To"] = Address(addr_spec=mail.to)
+    message["Subject"] = mail.subject
+    message["Date"] = mail.at
+    message["Message-ID"] = f"<{mail.notification_id}@{sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-About"] = mail.about
+    message["X-Kind"] = mail.kind
+    message.set_content(mail.text)
+    return message
+
+
+@asynccontextmanager
+async def connect() -> AsyncIterator[Mailer]:
+    """Open what lives as long as the service does."""
+    mailer = Mailer(MailServer())
+    try:
+        yield mailer
+    finally:
+        mailer.close()
+
+
+async def send(mail: Mail, mailer: Mailer) -> Answer:
+    """Hand one mail to the mail server."""
+    return await mailer.send(mail)
+
+
+def _judged(code: int) -> Undeliverable:
+    if 500 <= code < 600:
+        return Undeliverable()
+    raise MailNotTaken(f"the mail server answered {code}") from None

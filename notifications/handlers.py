@@ -1,0 +1,191 @@
+"""What notifications does about what it hears: one mail to whoever it concerns, if they want it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from contracts import Event
+from contracts.cart import CartAbandonedV1
+from contracts.catalog import StockRunningLowV1
+from contracts.checkout import (
+    CancellationReason,
+    OrderCancelledV1,
+    OrderConfirmedV1,
+    OrderDeliveredV1,
+    PaymentRefundedV1,
+)
+from contracts.delivery import CancellationRefusedV1, ShipmentDispatchedV1
+from contracts.notifications import (
+    NotificationFailedV1,
+    NotificationFailureReason,
+    NotificationKind,
+    NotificationSentV1,
+)
+from infra.messaging import Reject, RetryLater
+from infra.storage import Transaction
+from notifications import store
+from notifications.domain import Contact, Failure, Kind, Message, Notice, notification_id, readable
+from notifications.gateways import Answer, Mail, Taken
+
+UNHEARD_OF = timedelta(seconds=1)
+"""How long a refusal waits for the confirmation that says whose order it is."""
+
+REASONS = {
+    CancellationReason.CUSTOMER: "as you wished",
+    CancellationReason.STOCK_REJECTED: "since not all of it could be had",
+    CancellationReason.PRICE_CHANGED: "since a price had changed",
+    CancellationReason.NO_STOCK_ANSWER: "since we could not find out whether all of it can be had",
+    CancellationReason.RESERVATION_EXPIRED: "since it was not paid in time",
+    CancellationReason.PAYMENT_DECLINED: "since the payment was declined",
+    CancellationReason.PAYMENT_TIMED_OUT: "since the payment did not succeed in time",
+    CancellationReason.SHIPPING_FAILED: "since it could not be shipped",
+}
+
+OrderEvent = (
+    OrderConfirmedV1
+    | OrderCancelledV1
+    | PaymentRefundedV1
+    | OrderDeliveredV1
+    | ShipmentDispatchedV1
+    | CancellationRefusedV1
+)
+Heard = OrderEvent | CartAbandonedV1 | StockRunningLowV1
+
+KINDS: dict[type[Event], Kind] = {
+    OrderConfirmedV1: Kind.ORDER_CONFIRMED,
+    OrderCancelledV1: Kind.ORDER_CANCELLED,
+    PaymentRefundedV1: Kind.PAYMENT_REFUNDED,
+    OrderDeliveredV1: Kind.ORDER_DELIVERED,
+    ShipmentDispatchedV1: Kind.SHIPMENT_DISPATCHED,
+    CancellationRefusedV1: Kind.CANCELLATION_REFUSED,
+    CartAbandonedV1: Kind.CART_ABANDONED,
+    StockRunningLowV1: Kind.STOCK_RUNNING_LOW,
+}
+
+
+async def prepare_mail(event: Heard, tx: Transaction) -> Mail | None:
+    """Note that the person is about to be told; None where it was done, or they can't or won't be."""
+    event_id, notice = _cause(tx), await _notice(event, tx)
+    message = await tx.get(Message, notice.notification_id)
+    if message is None:
+        message = Message.of(notice, event_id, datetime.now(UTC))
+        tx.add(message)
+    elif not message.is_to_be_sent_for(event_id):
+        return None
+    contact = await tx.get(Contact, notice.person_id)
+    if contact is None:
+        _fail(tx, message, Failure.NO_CONTACT)
+        return None
+    if not contact.wants(notice.kind):
+        message.skip()
+        return None
+    return Mail(
+        notification_id=notice.notification_id,
+        to=contact.email,
+        subject=notice.subject,
+        text=notice.text,
+        about=notice.about,
+        kind=notice.kind,
+        at=message.created_at,
+    )
+
+
+async def record_mail(event: Heard, answer: Answer, tx: Transaction) -> None:
+    """Note what the mail server said."""
+    message = await tx.get(Message, notification_id(about(event, tx), KINDS[type(event)]))
+    if message is None:
+        raise Reject("the message's row was lost after its mail was sent")
+    if not isinstance(answer, Taken):
+        _fail(tx, message, Failure.UNDELIVERABLE)
+    elif message.sent(datetime.now(UTC)):
+        tx.publish(
+            NotificationSentV1(
+                notification_id=message.notification_id,
+                person_id=message.person_id,
+                kind=NotificationKind(message.kind),
+                about=message.about,
+            )
+        )
+
+
+async def load_for_orders(events: Sequence[OrderEvent], tx: Transaction) -> None:
+    """Lock and load what a batch about orders needs, in two statements."""
+    ids = [notification_id(str(event.order_id), KINDS[type(event)]) for event in events]
+    confirmed = [
+        notification_id(str(event.order_id), Kind.ORDER_CONFIRMED)
+        for event in events
+        if isinstance(event, CancellationRefusedV1)
+    ]
+    people = {event.customer_id for event in events if not isinstance(event, CancellationRefusedV1)}
+    await store.load(tx, [*ids, *confirmed], people)
+
+
+def about(event: Heard, tx: Transaction) -> str:
+    """The matter, of which there is one message per kind: the order, or this time that a cart or product is told of."""
+    match event:
+        case CartAbandonedV1():
+            return f"{event.customer_id}:{_cause(tx)}"
+        case StockRunningLowV1():
+            return f"{event.product_id}:{_cause(tx)}"
+        case _:
+            return str(event.order_id)
+
+
+async def _notice(event: Heard, tx: Transaction) -> Notice:
+    return Notice(about(event, tx), KINDS[type(event)], await _person(event, tx), _text(event))
+
+
+async def _person(event: Heard, tx: Transaction) -> str:
+    match event:
+        case StockRunningLowV1():
+            return event.seller_id
+        case CancellationRefusedV1():  # it names the order alone; its confirmation named the customer
+            confirmed = await tx.get(Message, notification_id(str(event.order_id), Kind.ORDER_CONFIRMED))
+            if confirmed is None:
+                raise RetryLater(UNHEARD_OF)
+            return confirmed.person_id
+        case _:
+            return event.customer_id
+
+
+def _text(event: Heard) -> str:  # noqa: PLR0911 - one arm per event
+    match event:
+        case OrderConfirmedV1():
+            total = readable(event.total.amount, event.total.currency)
+            return f"Order {event.order_id} is paid: {total}. We are getting it ready.\n"
+        case OrderCancelledV1():
+            why = REASONS[event.reason]
+            return f"Order {event.order_id} was cancelled, {why}.\nWhat you paid, if anything, will be given back.\n"
+        case PaymentRefundedV1():
+            return f"We gave back {readable(event.amount.amount, event.amount.currency)} for order {event.order_id}.\n"
+        case OrderDeliveredV1():
+            return f"Order {event.order_id} was delivered. Enjoy!\n"
+        case ShipmentDispatchedV1():
+            where = f"carrier {event.carrier}, tracking code {event.tracking_code}"
+            return f"Order {event.order_id} is on its way: {where}.\n"
+        case CancellationRefusedV1():
+            return f"Order {event.order_id} could not be cancelled: the parcel is already on its way.\n"
+        case CartAbandonedV1():
+            count = len(event.product_ids)
+            return f"There {'is 1 product' if count == 1 else f'are {count} products'} in your cart.\n"
+        case StockRunningLowV1():
+            return f"Units left of product {event.product_id}: {event.available}.\n"
+
+
+def _cause(tx: Transaction) -> UUID:
+    if tx.cause is None:
+        raise RuntimeError("mail is sent for events only")
+    return tx.cause.id
+
+
+def _fail(tx: Transaction, message: Message, failure: Failure) -> None:
+    if message.failed(failure):
+        tx.publish(
+            NotificationFailedV1(
+                notification_id=message.notification_id,
+                person_id=message.person_id,
+                kind=NotificationKind(message.kind),
+                about=message.about,
+                reason=NotificationFailureReason(failure),
+            )
+        )

@@ -1,0 +1,56 @@
+"""The process that is killed: `checkout`'s messaging under the event loop that services run on.
+
+`python -m tests.integration.messaging.crash.child '{"database": …, "broker": …}'` runs it by hand.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from dataclasses import dataclass
+
+import asyncpg
+import uvloop
+
+from infra.messaging import Messaging
+from infra.storage import Database
+from infra.telemetry import configure_logging
+from tests.integration.messaging.crash import service
+from tests.integration.messaging.crash.steps import POINTS, When, kill_at
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Where the servers are, and where to die; without a `point`, SIGTERM ends it gracefully."""
+
+    database: str
+    broker: str
+    point: str | None = None
+    when: When = "before"
+    nth: int = 1
+
+
+def main(orders: Orders) -> None:
+    configure_logging("checkout", format="console", level="INFO")
+    if orders.point is not None:
+        kill_at(POINTS[orders.point], orders.when, orders.nth)
+    uvloop.run(_run(orders))
+
+
+async def _run(orders: Orders) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    table = service.table()
+    listeners = {type: table.name for type, reaction in table.reactions.items() if reaction.event.internal}
+    database = Database(orders.database, source="checkout", listeners=listeners)
+    outside = await asyncpg.create_pool(orders.database, min_size=0, max_size=4)
+    messaging = Messaging(
+        service="checkout", subscriptions=[table], database=database, broker_url=orders.broker, outside=outside
+    )
+    await messaging.run(stop)
+    await outside.close()
+    await database.close()
+
+
+if __name__ == "__main__":
+    main(Orders(**json.loads(sys.argv[1])))

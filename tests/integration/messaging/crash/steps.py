@@ -1,0 +1,148 @@
+"""Where a process can be killed: every step of a delivery, named, with the function to wrap.
+
+The production code has no hooks: the child wraps its functions before it starts.
+"""
+
+import asyncio
+import inspect
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from types import ModuleType
+from typing import Any, Literal, NoReturn
+
+import asyncpg
+
+from infra.messaging.delivery import Delivery, Receipts, Received
+from infra.messaging.publisher import Publisher
+from infra.messaging.worker import Worker
+from infra.storage import Transaction, claims, dead_letters, inbox, outbox, presence, schedule
+from tests.integration.messaging.crash import service
+
+When = Literal["before", "during", "after"]
+TURNS = 4
+"""Of the event loop, for what dies while it is under way: a publish is written by then and not yet confirmed."""
+Kinds = Mapping[str, int]
+"""How many events of each kind a case needs."""
+
+PLAIN: Kinds = {"plain": 5}
+RETRIED: Kinds = {"plain": 2, "shaky": 2}
+DEAD: Kinds = {"plain": 2, "doomed": 2}
+CALLED: Kinds = {"plain": 1, "called": 4}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A function of the runtime; `only` says which of its calls are meant, by their arguments."""
+
+    owner: type | ModuleType
+    function: str
+    events: Kinds
+    only: Callable[..., bool] = lambda *_, **__: True
+    rare: bool = False
+    """Whether its neighbours cover it nearly, so that only the long run goes through it."""
+
+
+def _commits(what: str) -> Callable[..., bool]:
+    return lambda tx: what in tx.session.info
+
+
+def _publishes(exchange: str) -> Callable[..., bool]:
+    return lambda _, to, *__: bool(to == exchange)
+
+
+def _from_broker(_: Worker, delivery: Any) -> bool:
+    return isinstance(delivery, Delivery) and delivery.message is not None
+
+
+def _from_schedule(_: Worker, delivery: Any) -> bool:
+    return isinstance(delivery, Delivery) and delivery.attempt > 1
+
+
+def _retries(_: Transaction, entries: Any) -> bool:
+    return any(entry.attempt > 1 for entry in entries)
+
+
+def _after_a_scheduled_run(_: Worker, deliveries: Any) -> bool:
+    return any(delivery.entry is not None for delivery in deliveries)
+
+
+POINTS = {
+    "receive": Point(Worker, "receive", PLAIN, _from_broker),
+    "inbox insert": Point(inbox, "enter", PLAIN),
+    "handler": Point(service, "place", PLAIN),
+    "outbox insert": Point(outbox, "insert", PLAIN),
+    "deadline insert": Point(schedule, "insert", PLAIN, rare=True),
+    "commit": Point(Transaction, "commit", PLAIN, _commits("placed")),
+    "publish": Point(Publisher, "publish", PLAIN, _publishes("checkout.events")),
+    "removal of the pending row": Point(
+        asyncpg.Connection, "execute", PLAIN, lambda _, query, *__: query == outbox.CONFIRMED
+    ),
+    "acknowledge": Point(Receipts, "acknowledge", PLAIN),
+    "filing a retry": Point(schedule, "insert", RETRIED, _retries),
+    "commit of a retry": Point(Transaction, "commit", RETRIED, lambda tx: _retries(tx, tx._scheduled), rare=True),
+    "taking what is due": Point(schedule, "take", RETRIED),
+    "receiving what was taken": Point(Worker, "receive", RETRIED, _from_schedule, rare=True),
+    "removal of what was taken": Point(schedule, "remove", RETRIED, rare=True),
+    "deadline": Point(service, "payment_due", PLAIN, rare=True),
+    "commit of a deadline": Point(Transaction, "commit", PLAIN, _commits("due"), rare=True),
+    "settling what was taken": Point(Worker, "settle", RETRIED, _after_a_scheduled_run, rare=True),
+    "giving up": Point(Worker, "_bury", DEAD, rare=True),
+    "dead-letter publish": Point(Publisher, "publish", DEAD, _publishes("checkout.dead")),
+    "forgetting the dead": Point(Worker, "_forget", DEAD, rare=True),
+    "filing a dead letter": Point(dead_letters, "file", DEAD),
+    "acknowledging a dead letter": Point(Received, "acknowledge", DEAD, rare=True),
+    "claim": Point(claims, "take", CALLED),
+    "prepare": Point(service, "prepare", CALLED, rare=True),
+    "commit of the claim": Point(Transaction, "commit", CALLED, _commits("prepared")),
+    "outside call": Point(service, "ask", CALLED),
+    "record": Point(service, "record", CALLED),
+    "release of the claim": Point(claims, "release", CALLED, rare=True),
+    "commit of the answer": Point(Transaction, "commit", CALLED, _commits("recorded")),
+    "freeing what the dead hold": Point(presence, "free_what_the_dead_hold", CALLED, rare=True),
+}
+
+
+def die() -> NoReturn:
+    """End this process as a power cut does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("a process that was killed goes on")
+
+
+def kill_at(point: Point, when: When, nth: int) -> None:
+    """Wrap the function of `point` so that its `nth` call is the last thing this process does."""
+    original = getattr(point.owner, point.function)
+    calls = 0
+
+    def is_it(*args: Any, **kwargs: Any) -> bool:
+        nonlocal calls
+        calls += point.only(*args, **kwargs)
+        return calls == nth and point.only(*args, **kwargs)
+
+    if inspect.iscoroutinefunction(original):
+
+        @wraps(original)
+        async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if not is_it(*args, **kwargs):
+                return await original(*args, **kwargs)
+            if when == "during":
+                under_way = asyncio.ensure_future(original(*args, **kwargs))
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
+                del under_way
+            elif when == "after":
+                await original(*args, **kwargs)
+            die()
+    else:
+
+        @wraps(original)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if not is_it(*args, **kwargs):
+                return original(*args, **kwargs)
+            if when == "after":
+                original(*args, **kwargs)
+            die()
+
+    setattr(point.owner, point.function, wrapped)

@@ -1,0 +1,222 @@
+"""What surrounds the process that is killed: events for it, a queue that hears it, and what must be true after."""
+
+import json
+import multiprocessing
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from multiprocessing.context import ForkServerProcess
+from uuid import UUID
+
+import aio_pika
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+
+from contracts import Envelope, Event
+from contracts.cart import CartAbandonedV1
+from infra.messaging.connection import open_channel
+from infra.messaging.delivery import SUSPECT_AFTER
+from infra.messaging.poison import RUNS_ALONE
+from infra.messaging.wire import PREFIX, properties_of
+from infra.storage import new_id
+from infra.telemetry import new_traceparent
+from tests.integration.messaging.crash import child
+from tests.integration.messaging.crash.service import marked, table
+from tests.integration.messaging.crash.steps import Kinds, When
+from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, empty, until
+
+CRASH_WITHIN_S = 20.0
+SETTLE_WITHIN_S = 15.0
+MOST_DEATHS = 2 * (SUSPECT_AFTER + RUNS_ALONE)
+PROBE = "crash.probe"
+QUEUES = ("checkout.carts", "checkout.dead")
+
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload([child.__name__])
+"""Children are forked from a process that has imported everything: they start in milliseconds."""
+
+
+@dataclass
+class World:
+    """One case after another in the same databases and queues, each with events of its own."""
+
+    toy: Toy
+    channel: Channel
+    """For publishing as `cart`."""
+    admin: Channel
+    said: list[tuple[UUID, str]] = field(default_factory=list)
+    """What reached the broker from the service: event id and aggregate, once per copy."""
+    events: dict[str, list[UUID]] = field(default_factory=dict)
+    """What the case is about, by kind: ids of orders, or of what an outside call is about."""
+    deaths: int = 0
+
+    async def publish(self, kinds: Kinds) -> None:
+        """Put events into the queue before anybody consumes it."""
+        self.said.clear()
+        self.deaths = 0
+        self.events = {kind: [_an_id(kind) for _ in range(number)] for kind, number in kinds.items()}
+        for kind, ids in self.events.items():
+            for id in ids:
+                await self.deliver(_event(kind, id))
+
+    async def deliver(self, event: Event) -> None:
+        now = datetime.now(UTC)
+        envelope = Envelope(new_id(), event.type, "cart", event.subject, now, new_traceparent())
+        await self.channel.basic_publish(
+            event.model_dump_json().encode(),
+            exchange="cart.events",
+            routing_key=event.type,
+            properties=properties_of(envelope, user="cart"),
+        )
+
+    def start(self, point: str | None = None, when: When = "before", nth: int = 1) -> ForkServerProcess:
+        orders = child.Orders(
+            self.toy.urls["checkout"].app,
+            self.toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"]),
+            point,
+            when,
+            nth,
+        )
+        process = processes.Process(target=child.main, args=(orders,), daemon=True)
+        process.start()
+        return process
+
+    async def until_it_stays_alive(self) -> ForkServerProcess:
+        """Start the service until it survives, as a supervisor does; not without limit."""
+        for _ in range(MOST_DEATHS):
+            process = self.start()
+            await until(partial(self._ended_or_settled, process), SETTLE_WITHIN_S)
+            if process.exitcode is None:
+                return process
+            assert process.exitcode == -signal.SIGKILL
+            self.deaths += 1
+        raise AssertionError(f"it died {MOST_DEATHS} times")
+
+    async def until_killed(self, process: ForkServerProcess) -> None:
+        """Wait for the end that the process was told to give itself."""
+        try:
+            await until(lambda: _has_ended(process), CRASH_WITHIN_S)
+        finally:
+            process.kill()
+        assert process.exitcode == -signal.SIGKILL
+
+    async def until_settled(self, process: ForkServerProcess, within_s: float = SETTLE_WITHIN_S) -> None:
+        """Wait until everything had its effect and nothing is left to do, then end `process` gracefully."""
+        try:
+            await until(self._settled, within_s)
+            process.terminate()
+            await until(lambda: _has_ended(process), CRASH_WITHIN_S)
+        finally:
+            process.kill()
+        assert process.exitcode == 0
+        await until(self._heard_everything, SETTLE_WITHIN_S)
+        assert await self._queued() == 0, "everything was acknowledged"
+
+    async def check(self, repetitions: int = 1) -> None:
+        """Every event had its effect exactly once; every outgoing one was published under one id.
+
+        Only a call itself, and what prepares it, may happen again: once for each crash.
+        """
+        placed, due, called, given_up = self._wanted()
+        effects = Counter(await self.toy.effects())
+        once = {
+            **{(id, "placed"): 1 for id in placed},
+            **{(id, "due"): 1 for id in due},
+            **{(id, "answered yes"): 1 for id in called},
+        }
+        again = {(id, what) for id in called for what in ("prepared", "asked")}
+        again |= {(id, "prepared") for id in self.events.get("poison call", [])}
+        assert {each: effects[each] for each in once} == once
+        assert set(effects) == set(once) | again
+        assert all(effects[each] <= 1 + repetitions for each in again)
+        outbox = await self.toy.rows("select event_id, subject from messaging.outbox")
+        assert sorted(subject for _, subject in outbox) == sorted(map(str, placed))
+        assert set(self.said) == {tuple(row) for row in outbox}
+        dead = await self.toy.rows("select body, reason from messaging.dead_letters")
+        assert {_about(body): reason for body, reason in dead} == given_up
+        assert len(dead) == len(given_up)
+        for left in ("outbox_pending", "scheduled", "claims", "suspects"):
+            assert await self.toy.rows(f"select count(*) from messaging.{left}") == [(0,)], left
+
+    async def _ended_or_settled(self, process: ForkServerProcess) -> bool:
+        return process.exitcode is not None or await self._settled()
+
+    async def _settled(self) -> bool:
+        [(effects, *others)] = await self.toy.rows(
+            "select (select count(*) from effects where what in ('placed', 'due', 'answered yes')),"
+            " (select count(*) from messaging.dead_letters), (select count(*) from messaging.outbox_pending),"
+            " (select count(*) from messaging.scheduled), (select count(*) from messaging.claims)"
+        )
+        placed, due, called, given_up = self._wanted()
+        wanted = len(placed) + len(due) + len(called)
+        settled = bool(effects >= wanted) and others == [len(given_up), 0, 0, 0]
+        return settled and await self._queued() == 0
+
+    def _wanted(self) -> tuple[list[UUID], list[UUID], list[UUID], dict[UUID, str]]:
+        """Which are to be placed, become due, be called; and be given up, with their reason."""
+        due = [*self.events.get("plain", []), *self.events.get("shaky", [])]
+        placed = [*due, *self.events.get("poison deadline", [])]
+        given_up = dict.fromkeys(self.events.get("doomed", []), "rejected")
+        for kind in ("poison", "poison deadline", "poison call"):
+            given_up |= dict.fromkeys(self.events.get(kind, []), "poison")
+        return placed, due, self.events.get("called", []), given_up
+
+    async def _queued(self) -> int:
+        found = [await self.admin.queue_declare(name, passive=True) for name in QUEUES]
+        return sum(each.message_count or 0 for each in found)
+
+    async def _heard_everything(self) -> bool:
+        [(published,)] = await self.toy.rows("select count(*) from messaging.outbox")
+        heard = len(set(self.said))
+        return heard == int(published)
+
+
+def _an_id(kind: str) -> UUID:
+    return marked(new_id()) if kind in ("poison deadline", "poison call") else new_id()
+
+
+def _event(kind: str, id: UUID) -> Event:
+    if kind in ("called", "poison call"):
+        return CartAbandonedV1(customer_id="ada", product_ids=[id])
+    return a_checkout(id).model_copy(update={"customer_id": kind.replace(" ", "-")})
+
+
+def _about(body: bytes) -> UUID:
+    content = json.loads(body)
+    return UUID(content["product_ids"][0] if "product_ids" in content else content["order_id"])
+
+
+async def _has_ended(process: ForkServerProcess) -> bool:
+    return process.exitcode is not None
+
+
+@asynccontextmanager
+async def crash_world(toy: Toy) -> AsyncIterator[World]:
+    """Queues and a listener for all cases of a module."""
+    await toy.declare([table()])
+    toy.checkout_database([table()])
+    connection = await aio_pika.connect(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"]))
+    listening = await aio_pika.connect(toy.broker.urls.amqp)
+    async with connection, listening:
+        ears = await open_channel(listening, confirms=False)
+        world = World(toy, await open_channel(connection, confirms=True), ears)
+
+        async def hear(message: DeliveredMessage) -> None:
+            headers = message.header.properties.headers or {}
+            world.said.append((UUID(str(headers[PREFIX + "id"])), str(headers[PREFIX + "subject"])))
+
+        await ears.queue_declare(PROBE, exclusive=True)
+        await ears.queue_bind(PROBE, "checkout.events", "#")
+        await ears.basic_consume(PROBE, hear, no_ack=True)
+        yield world
+
+
+async def forget(world: World) -> None:
+    """Leave nothing of a failed case to the next."""
+    await empty(world.toy.urls["checkout"])
+    for queue in QUEUES:
+        await world.admin.queue_purge(queue)

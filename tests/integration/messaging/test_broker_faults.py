@@ -1,0 +1,174 @@
+"""What a broker and a network do to messages: again, out of order, cut off, cancelled, closed."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+import aio_pika
+from aiormq.abc import DeliveredMessage
+
+from contracts import Envelope
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import Messaging, on, subscription
+from infra.messaging.connection import open_channel
+from infra.messaging.consumer import Consumer
+from infra.messaging.wire import properties_of
+from infra.storage import Transaction, new_id
+from infra.telemetry import new_traceparent
+from tests.integration.messaging.proxy import wire_to
+from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until
+
+
+async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
+    await effect(tx, event.order_id)
+
+
+TABLE = subscription("carts", on(CartCheckedOutV1, handle))
+
+
+async def publish_all(toy: Toy, events: list[tuple[UUID, CartCheckedOutV1]], message_id: str | None = None) -> None:
+    """Publish in this very order, pipelined, as the user `cart`."""
+    connection = await aio_pika.connect(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"]))
+    async with connection:
+        channel = await open_channel(connection, confirms=False)
+        for id, event in events:
+            now = datetime.now(UTC)
+            properties = properties_of(
+                Envelope(id, event.type, "cart", event.subject, now, new_traceparent()), user="cart"
+            )
+            properties.message_id = message_id or properties.message_id
+            await channel.basic_publish(
+                event.model_dump_json().encode(),
+                exchange="cart.events",
+                routing_key=event.type,
+                properties=properties,
+            )
+
+
+async def check(toy: Toy, events: list[CartCheckedOutV1]) -> None:
+    await toy.until_effects(len(events))
+    await toy.until_idle()
+    assert sorted(order for order, _ in await toy.effects()) == sorted(each.order_id for each in events)
+    assert await toy.dead() == []
+
+
+async def _is_consuming(consumer: Consumer) -> bool:
+    return consumer.consuming
+
+
+async def test_duplicates_in_any_order_have_their_effect_once(toy: Toy) -> None:
+    chance = random.Random(1)
+    events = [a_checkout() for _ in range(150)]
+    copies = [(new_id(), event) for event in events] * 4
+    chance.shuffle(copies)
+    async with toy.running(TABLE):
+        await publish_all(toy, copies)
+        await check(toy, events)
+
+
+async def test_equal_message_ids_of_different_events_are_no_duplicates(toy: Toy) -> None:
+    events = [a_checkout() for _ in range(50)]
+    async with toy.running(TABLE):
+        await publish_all(toy, [(new_id(), event) for event in events], message_id="always-the-same")
+        await check(toy, events)
+
+
+async def test_a_redelivery_storm_dead_letters_nothing(toy: Toy) -> None:
+    events = [a_checkout() for _ in range(200)]
+    storm = await aio_pika.connect(toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"]))
+    await toy.declare([TABLE])
+    async with storm:
+        channel = await open_channel(storm, confirms=False)
+        thrown_back = 0
+
+        async def throw_back(message: DeliveredMessage) -> None:
+            nonlocal thrown_back
+            thrown_back += 1
+            await channel.basic_nack(message.delivery_tag or 0, requeue=True)
+
+        await channel.basic_qos(prefetch_count=100)
+        await channel.basic_consume("checkout.carts", throw_back)
+        await publish_all(toy, [(new_id(), event) for event in events])
+
+        async def stormy() -> bool:
+            return thrown_back > 2000
+
+        await until(stormy)
+        async with toy.running(TABLE):
+            await until(stormy)
+            await storm.close()
+            await check(toy, events)
+
+
+async def test_a_connection_cut_amid_a_thousand_publishes_loses_nothing(toy: Toy) -> None:
+    events = [a_checkout() for _ in range(1000)]
+    await toy.declare([TABLE])
+    async with wire_to(toy.broker.urls.amqp) as wire, toy.running(TABLE):
+        relay = Messaging(
+            service="cart",
+            subscriptions=[],
+            database=toy.cart,
+            broker_url=wire.of(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"])),
+            outside=None,
+        )
+        async with toy.started(relay):
+            saying = asyncio.create_task(toy.say(*events))
+            while len(await toy.effects()) < len(events):
+                wire.cut()
+                await asyncio.sleep(0.3)
+            await saying
+            await check(toy, events)
+    assert wire.cuts > 0
+
+
+async def test_a_consumer_whose_connection_is_cut_again_and_again_gets_everything(toy: Toy) -> None:
+    events = [a_checkout() for _ in range(600)]
+    await toy.declare([TABLE])
+    async with wire_to(toy.broker.urls.amqp) as wire:
+        checkout = Messaging(
+            service="checkout",
+            subscriptions=[TABLE],
+            database=toy.checkout_database([TABLE]),
+            broker_url=wire.of(toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"])),
+            outside=None,
+        )
+        async with toy.started(checkout), toy.started(toy.messaging("cart", toy.cart, [], None)):
+            for part in range(6):
+                await toy.say(*events[100 * part : 100 * (part + 1)])
+                wire.cut()
+                await asyncio.sleep(0.2)
+            await check(toy, events)
+    assert wire.cuts == 6
+
+
+async def test_a_consumer_cancelled_by_the_broker_comes_back(toy: Toy) -> None:
+    async with toy.running(TABLE) as messaging:
+        admin = await aio_pika.connect(toy.broker.urls.amqp)
+        async with admin:
+            channel = await open_channel(admin, confirms=False)
+            await channel.queue_delete("checkout.carts")
+        await toy.declare([TABLE])
+
+        async def consuming() -> bool:
+            return set(messaging.health().values()) == {"ok"}
+
+        await until(consuming, within_s=8)
+        await toy.say(event := a_checkout())
+        await check(toy, [event])
+
+
+async def test_a_channel_that_the_broker_closed_is_opened_again(toy: Toy) -> None:
+    events = [a_checkout() for _ in range(30)]
+    async with toy.running(TABLE) as messaging:
+        for event in events[:3]:
+            consumer = messaging.consumers[0]
+
+            await until(partial(_is_consuming, consumer))
+            channel = consumer._channel
+            assert channel is not None
+            await channel.basic_ack(999_999)  # PRECONDITION_FAILED: unknown delivery tag
+            await toy.say(event)
+        await toy.say(*events[3:])
+        await check(toy, events)

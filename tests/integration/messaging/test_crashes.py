@@ -1,0 +1,97 @@
+"""The process is killed at every step; the next one finds everything, and every effect is there once."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from infra.local import PrivateBroker, PrivatePostgres
+from infra.messaging.delivery import SUSPECT_AFTER
+from infra.messaging.poison import RUNS_ALONE
+from tests.integration.messaging.crash.service import table
+from tests.integration.messaging.crash.steps import POINTS, When
+from tests.integration.messaging.crash.world import World, crash_world, forget
+from tests.integration.messaging.toy import toy_world
+
+
+@pytest.fixture(scope="module")
+async def shared(
+    broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    directory: Path = tmp_path_factory.mktemp("crash")
+    async with toy_world(broker, postgres, directory) as toy, crash_world(toy) as world:
+        yield world
+
+
+@pytest.fixture
+async def world(shared: World) -> World:
+    await forget(shared)
+    return shared
+
+
+CASES: list[tuple[When, str]] = [(when, point) for point in POINTS for when in ("before", "after")]
+CASES += [("during", "publish"), ("during", "dead-letter publish"), ("during", "outside call")]
+
+
+@pytest.mark.parametrize(
+    ("when", "point"),
+    [
+        pytest.param(when, point, id=f"{when} {point}", marks=[pytest.mark.slow] if POINTS[point].rare else [])
+        for when, point in CASES
+    ],
+)
+async def test_a_process_killed_at_any_step_leaves_every_effect_to_happen_once(
+    world: World, when: When, point: str
+) -> None:
+    await world.publish(POINTS[point].events)
+    await world.until_killed(world.start(point, when))
+    await world.until_settled(world.start())
+    await world.check()
+
+
+@pytest.mark.parametrize("poison", ["poison", "poison deadline", "poison call"])
+async def test_an_event_that_kills_its_process_is_given_up_and_its_neighbours_are_not(
+    world: World, poison: str
+) -> None:
+    await world.publish({"plain": 30, poison: 1, "called": 10})
+    process = await world.until_it_stays_alive()
+    await world.until_settled(process)
+    await world.check(repetitions=world.deaths)
+    assert world.deaths == SUSPECT_AFTER + RUNS_ALONE
+
+
+async def test_deaths_of_other_causes_blame_nobody_who_was_prefetched(world: World) -> None:
+    await world.publish({"plain": table().prefetch})
+    for _ in range(12):
+        await world.until_killed(world.start("handler", "before"))
+    await world.until_settled(world.start(), within_s=40)
+    await world.check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nth", [2, 3, 5])
+@pytest.mark.parametrize("point", ["inbox insert", "handler", "commit", "publish", "acknowledge", "outside call"])
+async def test_the_first_time_that_a_step_is_taken_is_not_special(world: World, point: str, nth: int) -> None:
+    everything = {"plain": 10, "shaky": 3, "doomed": 2, "called": 6}
+    await world.publish(everything)
+    await world.until_killed(world.start(point, "after", nth))
+    await world.until_settled(world.start())
+    await world.check()
+
+
+@pytest.mark.slow
+async def test_replicas_killed_at_random_leave_every_effect_to_happen_once(world: World) -> None:
+    """Poison is out of the question here: no handler kills, so nothing may be given up."""
+    chance = random.Random(20240229)
+    await world.publish({"plain": 400, "shaky": 20, "doomed": 10, "called": 60})
+    replicas = [world.start(), world.start()]
+    for _ in range(12):
+        await asyncio.sleep(chance.uniform(0.2, 0.8))
+        victim = replicas.pop(0)
+        victim.kill()
+        replicas.append(world.start())
+    replicas[0].kill()
+    await world.until_settled(replicas[1], within_s=40)
+    await world.check(repetitions=14)

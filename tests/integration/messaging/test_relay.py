@@ -1,0 +1,141 @@
+"""Several relays over one outbox, killed and cut: one aggregate's events still leave in their order, all of them."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aio_pika
+import asyncpg
+from aiormq.abc import DeliveredMessage
+
+from contracts.cart import CartCheckedOutV1
+from infra.messaging.connection import open_channel
+from infra.messaging.publisher import Publisher
+from infra.messaging.relay import Relay
+from infra.messaging.wire import PREFIX
+from infra.storage import Database, new_id
+from tests.integration.messaging.proxy import Wire, wire_to
+from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
+
+AGGREGATES = 50
+TRANSACTIONS = 1500
+WRITERS = 8
+
+
+@asynccontextmanager
+async def relaying(toy: Toy, wire: Wire) -> AsyncIterator[Database]:
+    """One more relay of `cart`, until it is cancelled like a process that dies."""
+    database = Database(toy.urls["cart"].app, source="cart")
+    publisher = Publisher(wire.of(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"])), "cart publishes")
+    tasks = [asyncio.create_task(publisher.run()), asyncio.create_task(Relay(database, publisher).run())]
+    try:
+        yield database
+    finally:
+        for task in tasks:
+            if task.done():
+                task.result()  # a relay outlives whatever it meets
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await database.close()
+
+
+@asynccontextmanager
+async def hearing(toy: Toy) -> AsyncIterator[list[tuple[str, int]]]:
+    """What reaches the exchange of `cart`: aggregate and number, once per copy, in its order."""
+    heard: list[tuple[str, int]] = []
+
+    async def hear(message: DeliveredMessage) -> None:
+        event = CartCheckedOutV1.model_validate_json(message.body)
+        heard.append((str((message.header.properties.headers or {})[PREFIX + "subject"]), event.total.amount))
+
+    connection = await aio_pika.connect(toy.broker.urls.amqp)
+    async with connection:
+        channel = await open_channel(connection, confirms=False)
+        await channel.queue_declare("relay.probe", exclusive=True)
+        await channel.queue_bind("relay.probe", "cart.events", "#")
+        await channel.basic_consume("relay.probe", hear, no_ack=True)
+        yield heard
+
+
+async def write(databases: list[Database], chance: random.Random) -> None:
+    """Transactions that number the events of each aggregate under its lock, as a handler's do."""
+    orders = [new_id() for _ in range(AGGREGATES)]
+    numbers = dict.fromkeys(orders, 0)
+    locks = {order: asyncio.Lock() for order in orders}
+    left = iter(range(TRANSACTIONS))
+
+    async def writer() -> None:
+        for _ in left:
+            order = chance.choice(orders)
+            async with locks[order], chance.choice(databases).transaction() as tx:
+                numbers[order] += 1
+                tx.publish(a_checkout(order, cents=numbers[order]))
+
+    await asyncio.gather(*(writer() for _ in range(WRITERS)))
+
+
+def check(heard: list[tuple[str, int]]) -> None:
+    first: defaultdict[str, list[int]] = defaultdict(list)
+    for subject, number in heard:
+        if number not in first[subject]:
+            first[subject].append(number)
+    inversions = {subject: numbers for subject, numbers in first.items() if numbers != sorted(numbers)}
+    assert inversions == {}
+    assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in first.values())
+    assert sum(map(len, first.values())) == TRANSACTIONS
+
+
+async def until_published(toy: Toy) -> None:
+    async def published() -> bool:
+        return await toy.rows("select count(*) from messaging.outbox_pending", service="cart") == [(0,)]
+
+    await until(published)
+
+
+async def test_relays_keep_each_aggregates_order_while_their_connections_die(toy: Toy) -> None:
+    chance = random.Random(7)
+    await toy.declare([])
+    admin = await asyncpg.connect(toy.urls["cart"].app)
+    terminated = 0
+    async with wire_to(toy.broker.urls.amqp) as wire, hearing(toy) as heard:
+        async with relaying(toy, wire) as one, relaying(toy, wire) as two, relaying(toy, wire) as three:
+            writing = asyncio.create_task(write([one, two, three], chance))
+            while not writing.done():
+                await asyncio.sleep(chance.uniform(0.1, 0.3))
+                if chance.random() < 0.5:
+                    wire.cut()
+                else:
+                    terminated += await admin.fetchval(
+                        "select count(pg_terminate_backend(pid)) from (select pid from pg_stat_activity"
+                        " where application_name = 'cart relay' and datname = current_database()"
+                        " order by random() limit 1) as victim"
+                    )
+            await writing
+            await until_published(toy)
+        await until(lambda: _count(heard))
+    await admin.close()
+    check(heard)
+    assert terminated > 0
+    assert wire.cuts > 0
+
+
+async def test_relays_hand_their_buckets_over_when_one_comes_or_dies(toy: Toy) -> None:
+    chance = random.Random(11)
+    await toy.declare([])
+    async with wire_to(toy.broker.urls.amqp) as wire, hearing(toy) as heard:
+        async with relaying(toy, wire) as stays:
+            writing = asyncio.create_task(write([stays], chance))
+            while not writing.done():
+                async with relaying(toy, wire):
+                    await asyncio.sleep(chance.uniform(0.2, 1.5))
+            await writing
+            await until_published(toy)
+        await until(lambda: _count(heard))
+    check(heard)
+
+
+async def _count(heard: list[tuple[str, int]]) -> bool:
+    return len(set(heard)) >= TRANSACTIONS

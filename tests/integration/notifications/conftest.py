@@ -1,0 +1,28 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from infra.local import PrivatePostgres
+from notifications.service import SERVICE
+from tests.integration.delivery.running import Running, running
+
+
+@pytest.fixture(scope="package")
+async def running_notifications(
+    postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    async with running(
+        SERVICE,
+        neighbours=["cart", "catalog", "checkout", "delivery"],
+        postgres=postgres,
+        directory=tmp_path_factory.mktemp("notifications"),
+        SMTP_TIMEOUT_S="2",
+    ) as world:
+        yield world
+
+
+@pytest.fixture
+async def world(running_notifications: Running) -> AsyncIterator[Running]:
+    """Notifications as a process, with the mail server at rest before and after."""
+    yield running_notifications
+    await running_notifications.turn_dial("mail")

@@ -1,0 +1,247 @@
+"""Who gets which mail, once, past a mail server's faults."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from contracts import Money
+from contracts.cart import CartAbandonedV1, Line
+from contracts.catalog import StockRunningLowV1
+from contracts.checkout import (
+    CancellationReason,
+    OrderCancelledV1,
+    OrderConfirmedV1,
+    OrderDeliveredV1,
+    PaymentRefundedV1,
+)
+from contracts.delivery import CancellationRefusedV1, RefusalReason, ShipmentDispatchedV1
+from infra.storage import new_id
+from tests.integration.delivery.running import Running, until
+
+PRICE = Money(amount=1999, currency="EUR")
+
+
+async def a_person(world: Running, **choices: bool) -> str:
+    person = f"p-{new_id()}"
+    body = {"email": f"{person}@example.com", "choices": choices}
+    status, _ = await world.ask("PUT", f"/contacts/{person}", body, by=person)
+    assert status == 200
+    return person
+
+
+def confirmed(person: str, order_id: UUID | None = None) -> OrderConfirmedV1:
+    line = Line(product_id=new_id(), quantity=1, unit_price=PRICE)
+    return OrderConfirmedV1(order_id=order_id or new_id(), customer_id=person, lines=[line], total=PRICE)
+
+
+async def mails_to(world: Running, person: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    after = 0
+    while page := (await world.outside_says(f"/mail/messages?after={after}"))["messages"]:
+        found += [mail for mail in page if mail["to"] == f"{person}@example.com"]
+        after = page[-1]["seq"]
+    return found
+
+
+async def test_everything_that_happens_to_an_order_is_told_once(world: Running):
+    person = await a_person(world)
+    order = new_id()
+    about = {"order_id": order, "customer_id": person}
+    shipped = ShipmentDispatchedV1(**about, shipment_id=new_id(), carrier="a", tracking_code="A1")
+    events = [
+        confirmed(person, order),
+        OrderCancelledV1(**about, reason=CancellationReason.SHIPPING_FAILED),
+        PaymentRefundedV1(**about, provider="a", amount=PRICE),
+        shipped,
+        OrderDeliveredV1(**about),
+        CancellationRefusedV1(order_id=order, reason=RefusalReason.ALREADY_DISPATCHED),
+    ]
+    for event in reversed(events):  # the refusal waits for the confirmation, which names the customer
+        await world.hear(event)
+    await world.hear(shipped, new_id())  # said again, as another event: still one mail
+
+    async def all_sent() -> bool:
+        return len(await mails_to(world, person)) >= len(events)
+
+    await until(all_sent)
+    await world.until_idle()
+    mails = await mails_to(world, person)
+    kinds = {"cancellation-refused", "order-cancelled", "order-confirmed", "order-delivered", "payment-refunded"}
+    assert sorted(mail["kind"] for mail in mails) == sorted(kinds | {"shipment-dispatched"})
+    assert {mail["about"] for mail in mails} == {str(order)}
+    assert len({mail["message_id"] for mail in mails}) == len(mails)
+    assert await world.said(order) == ["notification-sent"] * len(events)
+
+
+async def test_carts_and_stock_may_be_told_of_again(world: Running):
+    person = await a_person(world)
+    product = new_id()
+    for event in (
+        CartAbandonedV1(customer_id=person, product_ids=[product]),
+        CartAbandonedV1(customer_id=person, product_ids=[product]),
+        StockRunningLowV1(product_id=product, seller_id=person, available=2),
+    ):
+        event_id = await world.hear(event)
+        await world.hear(event, event_id)  # delivered twice: one mail
+
+    async def all_sent() -> bool:
+        return len(await mails_to(world, person)) >= 3
+
+    await until(all_sent)
+    await world.until_idle()
+    kinds = sorted(mail["kind"] for mail in await mails_to(world, person))
+    assert kinds == ["cart-abandoned", "cart-abandoned", "stock-running-low"]
+
+
+async def test_whom_nobody_can_reach_is_not_written_to(world: Running):
+    order = confirmed(f"p-{new_id()}")
+    await world.hear(order)
+    assert await world.until_said(order.order_id, "notification-failed") == ["notification-failed"]
+    status, page = await world.ask("GET", "/notifications", by=order.customer_id)
+    assert status == 200
+    assert [(told["status"], told["failure"]) for told in page["items"]] == [("failed", "no-contact")]
+
+
+async def test_who_does_not_want_it_is_not_written_to(world: Running):
+    person = await a_person(world, order_updates=False)
+    await world.hear(confirmed(person))
+    await world.hear(CartAbandonedV1(customer_id=person, product_ids=[new_id()]))
+
+    async def reminded() -> bool:
+        return bool(await mails_to(world, person))
+
+    await until(reminded)
+    await world.until_idle()
+    assert [mail["kind"] for mail in await mails_to(world, person)] == ["cart-abandoned"]
+    _, page = await world.ask("GET", "/notifications", by=person)
+    assert {told["kind"]: told["status"] for told in page["items"]} == {
+        "cart-abandoned": "sent",
+        "order-confirmed": "skipped",
+    }
+
+
+@pytest.mark.parametrize("fault", [{"error_rate": 1.0}, {"hang_rate": 1.0}])
+async def test_mail_waits_for_a_mail_server_in_trouble(world: Running, fault: dict[str, float]):
+    person = await a_person(world)
+    await world.turn_dial("mail", **fault)
+    order = confirmed(person)
+    await world.hear(order)
+
+    async def retried() -> bool:
+        attempt = await world.database.fetchval(
+            "select attempt from messaging.scheduled where subject = $1", str(order.order_id)
+        )
+        return attempt is not None
+
+    await until(retried)
+    assert await world.said(order.order_id) == []
+    await world.turn_dial("mail")
+    await world.until_said(order.order_id, "notification-sent", within_s=60)
+    assert len(await mails_to(world, person)) == 1
+
+
+async def test_mail_is_sent_again_only_where_the_answer_was_lost(world: Running):
+    person = await a_person(world)
+    await world.turn_dial("mail", lost_answer_rate=1)
+    order = confirmed(person)
+    await world.hear(order)
+
+    async def received() -> bool:
+        return bool(await mails_to(world, person))
+
+    await until(received)
+    await world.turn_dial("mail")
+    await world.until_said(order.order_id, "notification-sent", within_s=60)
+    mails = await mails_to(world, person)
+    assert len(mails) >= 2
+    assert len({mail["message_id"] for mail in mails}) == 1
+
+
+async def test_who_erases_their_address_gets_no_more_mail_and_leaves_none_behind(world: Running):
+    person = await a_person(world)
+    await world.turn_dial("mail", error_rate=1)
+    order = confirmed(person)
+    await world.hear(order)
+    assert await world.ask("DELETE", f"/contacts/{person}", by=person) == (204, None)
+    await world.until_said(order.order_id, "notification-failed", within_s=60)
+    assert await mails_to(world, person) == []
+    address = f"{person}@example.com"
+    assert address not in await _everything(world.database)
+    assert address not in world.log.read_text()
+
+
+async def _everything(database: asyncpg.Pool) -> str:
+    tables = await database.fetch(
+        "select format('%I.%I', schemaname, tablename) as name from pg_tables"
+        " where schemaname in ('public', 'messaging')"
+    )
+    return str([await database.fetch(f"select * from {table['name']}") for table in tables])
+
+
+async def test_many_mails_share_a_few_connections(world: Running):
+    people = await asyncio.gather(*(a_person(world) for _ in range(10)))
+    orders = [confirmed(person) for person in people for _ in range(10)]
+    await asyncio.gather(*(world.hear(order) for order in orders))
+    for order in orders:
+        await world.until_said(order.order_id, "notification-sent")
+    for person in people:
+        assert len(await mails_to(world, person)) == 10
+
+
+async def test_a_person_reads_what_they_were_told_newest_first_in_pages(world: Running):
+    person = await a_person(world)
+    orders = [confirmed(person) for _ in range(5)]
+    for order in orders:
+        await world.hear(order)
+        await world.until_said(order.order_id, "notification-sent")
+    read: list[str] = []
+    cursor = ""
+    while True:
+        status, page = await world.ask("GET", f"/notifications?limit=2{cursor}", by=person)
+        assert status == 200
+        read += [told["about"] for told in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert read == [str(order.order_id) for order in reversed(orders)]
+    _, others = await world.ask("GET", "/notifications", by="mallory")
+    assert others["items"] == []
+    assert (await world.ask("GET", f"/notifications?cursor={'x' * 9}", by=person))[0] == 422
+    assert (await world.ask("GET", "/notifications"))[0] == 401
+
+
+async def test_contact_data_is_its_owners_alone(world: Running):
+    person = await a_person(world)
+    path = f"/contacts/{person}"
+    body = {"email": f"{person}@example.com", "choices": {"order_updates": True, "reminders": True}}
+    assert await world.ask("GET", path, by=person) == (200, body)
+    changed = body | {"choices": {"order_updates": True, "reminders": False}}
+    assert await world.ask("PUT", path, changed, by=person) == (200, changed)
+    for method, sent in (("GET", None), ("PUT", body), ("DELETE", None)):
+        assert (await world.ask(method, path, sent, by="mallory"))[0] == 404
+        assert (await world.ask(method, path, sent))[0] == 401
+    assert await world.ask("GET", path, by=person) == (200, changed)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"email": "ada"},
+        {"email": "ada@example.com\r\nBcc: mallory@example.com"},
+        {"email": "ada@example.com, mallory@example.com"},
+        {"email": "Ada <ada@example.com>"},
+        {"email": "a..b@example.com"},
+        {"email": "x" * 250 + "@example.com"},
+        {"email": 7},
+        {"email": "ada@example.com", "choices": {"order_updates": "perhaps"}},
+        {"email": "ada@example.com", "choices": {"everything": True}},
+    ],
+)
+async def test_contact_data_that_cannot_be_is_refused(world: Running, body: dict[str, Any]):
+    status, problem = await world.ask("PUT", "/contacts/ada", body, by="ada")
+    assert status == 422
+    assert problem["type"].startswith("urn:problem:marketplace:")

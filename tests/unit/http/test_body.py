@@ -1,0 +1,50 @@
+"""A body is read within bounds of size and time, also from clients that stall or hang up."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from infra.http import BadRequest
+from infra.http.body import BoundedRequest
+from infra.http.problems import Slow
+
+
+def a_request(*messages: dict[str, Any], **headers: str) -> BoundedRequest:
+    waiting = list(messages)
+
+    async def receive() -> dict[str, Any]:
+        if not waiting:
+            await asyncio.Event().wait()
+        return waiting.pop(0)
+
+    sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return BoundedRequest({"type": "http", "method": "POST", "headers": sent}, receive)
+
+
+async def test_a_client_that_stalls_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.http.body.SLOWEST_S", 0.01)
+    request = a_request({"type": "http.request", "body": b"{", "more_body": True}, content_length="9")
+    with pytest.raises(Slow):
+        await request.body()
+
+
+async def test_a_client_that_hangs_up_is_no_error_of_ours() -> None:
+    request = a_request(
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+        transfer_encoding="chunked",
+    )
+    with pytest.raises(BadRequest):
+        await request.body()
+
+
+async def test_a_body_can_be_asked_for_again() -> None:
+    request = a_request({"type": "http.request", "body": b"[1]"}, content_length="3", content_type="application/json")
+    assert await request.body() == await request.body() == b"[1]"
+    assert await request.json() == await request.json() == [1]
+
+
+async def test_no_body_is_read_where_none_is_announced() -> None:
+    assert await a_request().body() == b""
+    assert await a_request(content_length="0").json() is None

@@ -1,0 +1,66 @@
+"""The command line says in one line what is wrong, and in another what to do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.cli import app
+from infra.local import StackIsDown
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command on a machine without any stack; its exit code and what it said of errors."""
+    monkeypatch.setenv("MARKETPLACE_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("MARKETPLACE_STACK", "none")
+    monkeypatch.setenv("MARKETPLACE_DEBUG", "")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["marketplace", *arguments])
+        try:
+            code = app.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["down"], ["kill", "cart"], ["scale", "cart=2"], ["traffic", "--rate", "1", "--duration", "1"]],
+)
+def test_a_stack_that_is_down_is_told_in_a_line(run: Run, command: list[str]) -> None:
+    code, said = run(*command)
+    assert code == 1
+    assert said.splitlines()[0] == "The stack is not up."
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "command", [["dance"], ["scale", "cart"], ["scale", "cart=x"], ["demo", "--rate", "-1"], ["kill"]]
+)
+def test_what_is_asked_for_wrongly_ends_with_2(run: Run, command: list[str]) -> None:
+    assert run(*command)[0] == 2
+
+
+def test_a_missing_log_names_those_that_are_there(run: Run) -> None:
+    code, said = run("logs", "nothing")
+    assert (code, said.splitlines()) == (1, ["There is no log of nothing.", "There are: none"])
+
+
+def test_a_token_needs_a_stack(run: Run) -> None:
+    assert run("token", "--sub", "alice")[0] == 1
+
+
+def test_a_traceback_is_shown_if_asked_for(run: Run) -> None:
+    with pytest.raises(StackIsDown):
+        run("--debug", "status")
+
+
+def test_help_names_every_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("--help")[0] == 0
+    assert run("demo", "--help")[0] == 0

@@ -1,0 +1,93 @@
+"""Servers in Docker, against an engine that only takes notes."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.broker import BrokerUrls
+from infra.local.passwords import Passwords
+from infra.local.roles import PostgresServer
+
+
+class FakeDocker:
+    """What testcontainers asks of Docker's client, and the container that it gets."""
+
+    id, short_id = "id", "id"
+
+    def __init__(self, **_: object) -> None:
+        self.client = self
+        self.ended = threading.Event()
+        self.created: dict[str, Any] = {}
+        self.removed = False
+
+    def create(self, image: str, **how: Any) -> "FakeDocker":
+        self.created = {"image": image, **how}
+        return self
+
+    def start(self, container: object) -> None:
+        assert container is self
+
+    def kill(self) -> None:
+        self.ended.set()
+
+    def stop(self, timeout: int) -> None:
+        self.ended.set()
+
+    def wait(self, timeout: None) -> dict[str, int]:
+        self.ended.wait(10)
+        return {"StatusCode": 137}
+
+    def logs(self, *, stream: bool, follow: bool) -> Iterator[bytes]:
+        yield b"a line of its log\n"
+        self.ended.wait(10)
+
+    def remove(self, **_: object) -> None:
+        self.removed = True
+
+    def close(self) -> None:
+        return
+
+
+@pytest.fixture
+def docker(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
+    from testcontainers.core import container
+
+    fake = FakeDocker()
+    monkeypatch.setattr(container, "DockerClient", lambda **_: fake)
+    monkeypatch.setattr(container.Reaper, "get_instance", lambda: None)
+    return fake
+
+
+async def test_the_broker_is_bound_to_the_loopback_and_keeps_its_data_in_a_volume(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    from infra.local.containers import broker_container
+
+    urls = BrokerUrls("127.0.0.1", 20001, 20002, "secret")
+    running = await broker_container(urls, stack="s", log=tmp_path / "log").launch()
+
+    assert docker.created["image"].startswith("rabbitmq:")
+    assert docker.created["ports"] == {"5672/tcp": ("127.0.0.1", 20001), "15672/tcp": ("127.0.0.1", 20002)}
+    assert docker.created["volumes"] == {"marketplace-s-broker": {"bind": "/var/lib/rabbitmq", "mode": "rw"}}
+    assert docker.created["environment"]["RABBITMQ_DEFAULT_PASS"] == "secret"
+    await running.stop()
+
+
+async def test_a_killed_container_ends_with_its_log_kept(docker: FakeDocker, tmp_path: Path) -> None:
+    from infra.local.containers import postgres_container
+
+    server = PostgresServer("postgresql://postgres:pw@127.0.0.1:20003", Passwords(tmp_path / "passwords"))
+    part = postgres_container("cart-db", server, port=20003, password="pw", stack="s", log=tmp_path / "log")
+    running = await part.launch()
+    assert running.pid is None
+    running.kill()
+
+    async with asyncio.timeout(5):
+        assert await running.wait() == 137
+
+    assert (tmp_path / "log").read_bytes() == b"a line of its log\n"
+    assert docker.removed

@@ -1,0 +1,68 @@
+"""State, passwords and layout on disk."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.local import Layout, LocalError, StackIsDown, layout, read_state
+from infra.local.accounts import Account, require_enterable
+from infra.local.errors import NotEnterable
+from infra.local.layout import default_name
+from infra.local.passwords import Passwords
+from infra.local.state import ServiceState, StackState
+
+
+def test_a_state_is_read_as_it_was_written_and_only_by_its_owner(tmp_path: Path) -> None:
+    state = StackState(
+        stack="s",
+        services={
+            "cart": ServiceState(http="http://x", ops={"cart.1": "http://y"}, database={"app": "postgresql://z"})
+        },
+        ports={"cart-http": 1},
+    )
+    state.write(tmp_path / "stack.json")
+    assert read_state(tmp_path / "stack.json") == state
+    assert (tmp_path / "stack.json").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["stack.json"]
+
+
+def test_without_a_state_there_is_no_stack(tmp_path: Path) -> None:
+    with pytest.raises(StackIsDown):
+        read_state(tmp_path / "stack.json")
+
+
+def test_a_password_is_made_up_once_and_kept_private(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "passwords.json"
+    first = Passwords(path).of("cart")
+    assert Passwords(path).of("cart") == first != Passwords(path).of("catalog")
+    assert len(first) == 40
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_two_checkouts_have_stacks_of_their_own() -> None:
+    assert default_name(Path("/a")) != default_name(Path("/b"))
+    assert default_name(Path("/a")) == default_name(Path("/a"))
+
+
+@pytest.mark.parametrize("name", ["../x", "", "A", "a/b", "-a", "x" * 60, "a b"])
+def test_a_stack_is_not_called_by_a_path(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETPLACE_STACK", name or "-")
+    with pytest.raises(LocalError):
+        layout()
+
+
+def test_state_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MARKETPLACE_STATE_HOME", str(tmp_path))
+    assert layout("x") == Layout("x", tmp_path / "x")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as somebody else")
+def test_a_directory_below_a_private_one_cannot_be_entered(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    (private / "below").mkdir(parents=True)
+    private.chmod(0o700)
+    with pytest.raises(NotEnterable, match="may not enter"):
+        require_enterable(private / "below", Account("postgres", uid=12345, gid=12345))
+    require_enterable(private / "below", None)
+    require_enterable(Path("/usr/lib"), Account("postgres", uid=12345, gid=12345))

@@ -1,0 +1,58 @@
+"""Ports are free, held for their servers, and kept."""
+
+import socket
+
+import pytest
+
+from infra.local import ports as module
+from infra.local.ports import Ports
+
+
+def serve(port: int, option: int) -> socket.socket:
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, option, 1)
+    server.bind(("127.0.0.1", port))
+    server.listen()
+    return server
+
+
+def test_a_port_is_the_same_each_time_and_differs_from_others() -> None:
+    ports = Ports()
+    assert ports.of("a") == ports.of("a") != ports.of("b")
+    ports.release()
+
+
+@pytest.mark.parametrize("option", [socket.SO_REUSEADDR, socket.SO_REUSEPORT])
+def test_its_server_may_bind_a_held_port(option: int) -> None:
+    ports = Ports()
+    with serve(ports.of("server"), option) as server, socket.create_connection(server.getsockname(), 1):
+        pass
+    ports.release()
+
+
+def test_nobody_listens_on_a_held_port() -> None:
+    ports = Ports()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", ports.of("server")), 1)
+    ports.release()
+
+
+def test_two_stacks_never_choose_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHOICE", range(31_900, 31_904))  # too few to miss one another by luck
+    first, second = Ports(), Ports()
+    assert not {first.of("a"), first.of("b")} & {second.of("a")}
+    first.release()
+    second.release()
+
+
+def test_a_known_port_is_kept_if_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0)
+    ports = Ports()
+    known = ports.of("server")
+    with serve(known, socket.SO_REUSEADDR):
+        ports.release()
+        assert Ports({"server": known}).of("server") != known
+    again = Ports({"server": known})
+    assert again.of("server") == known
+    assert again.as_dict() == {"server": known}
+    again.release()

@@ -1,0 +1,118 @@
+"""Where servers come from, in which order, and what a person is told when from nowhere."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.local import provision
+from infra.local.apt import Apt
+from infra.local.binaries import find_postgres, find_rabbitmq
+from infra.local.elsewhere import given_broker
+from infra.local.errors import LocalError, NothingProvides
+from infra.local.provision import BROKER, POSTGRES, Provider, choose, provide
+
+
+@pytest.mark.parametrize("can", list(itertools.product([True, False], repeat=4)))
+def test_the_first_that_can_is_chosen(can: tuple[bool, bool, bool, bool]) -> None:
+    given, docker, installed, installable = can
+    chosen = choose(given=given, docker=lambda: docker, installed=lambda: installed, installable=lambda: installable)
+    assert chosen == next((provider for provider, it_can in zip(Provider, can, strict=True) if it_can), None)
+
+
+def test_docker_is_not_asked_when_urls_are_given() -> None:
+    def never() -> bool:
+        raise AssertionError
+
+    assert choose(given=True, docker=never, installed=never, installable=never) is Provider.GIVEN
+
+
+def test_a_forced_provider_is_the_only_one() -> None:
+    def yes() -> bool:
+        return True
+
+    assert choose(given=False, docker=yes, installed=yes, installable=yes, forced=Provider.HOST) is Provider.HOST
+    assert choose(given=False, docker=lambda: False, installed=yes, installable=yes, forced=Provider.DOCKER) is None
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A Debian with nothing installed, and no Docker."""
+    monkeypatch.setattr(provision, "docker_works", lambda: False)
+    monkeypatch.setattr(provision.shutil, "which", lambda _: "/usr/bin/apt-get")
+    monkeypatch.delenv("MARKETPLACE_PROVIDER", raising=False)
+    apt = tmp_path / "usr/bin/apt-get"
+    apt.parent.mkdir(parents=True)
+    apt.touch(mode=0o755)
+    return tmp_path
+
+
+def test_without_root_one_line_says_what_to_run(bare: Path) -> None:
+    kinds = {replace(kind, installed=lambda: False): False for kind in (BROKER, POSTGRES)}
+    with pytest.raises(NothingProvides) as told:
+        provide(kinds, print, Apt(bare, is_root=False))
+    assert str(told.value) == "RabbitMQ and PostgreSQL 15 to 18 cannot be found."
+    assert told.value.remedy == "Run: sudo apt-get install -y rabbitmq-server postgresql"
+
+
+def test_as_root_what_is_missing_is_installed(bare: Path) -> None:
+    ran: list[Sequence[str]] = []
+    broker = replace(BROKER, installed=lambda: bool(ran))
+    postgres = replace(POSTGRES, installed=lambda: True)
+    said: list[str] = []
+
+    found = provide({broker: False, postgres: False}, said.append, Apt(bare, run=ran.append, is_root=True))
+
+    assert found == {broker: Provider.HOST, postgres: Provider.HOST}
+    assert [argv[1] for argv in ran] == ["update", "install"]
+    assert "rabbitmq-server" in ran[1]
+    assert "postgresql" not in ran[1]
+    assert len(said) == 2
+
+
+def test_an_unknown_provider_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETPLACE_PROVIDER", "cloud")
+    with pytest.raises(LocalError, match="cloud"):
+        provide({BROKER: False}, print)
+
+
+def test_half_an_address_of_a_broker_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETPLACE_BROKER_URL", "amqp://admin:pw@somewhere:5673/")
+    with pytest.raises(LocalError):
+        given_broker()
+    monkeypatch.setenv("MARKETPLACE_BROKER_MANAGEMENT_URL", "http://admin:pw@somewhere:15673")
+    broker = given_broker()
+    assert broker
+    assert broker.amqp == "amqp://admin:pw@somewhere:5673/"
+    assert broker.management == "http://admin:pw@somewhere:15673"
+
+
+def installed(root: Path, major: int) -> None:
+    directory = root / f"usr/lib/postgresql/{major}/bin"
+    directory.mkdir(parents=True)
+    for name in ("initdb", "postgres"):
+        (directory / name).write_text(f"#!/bin/sh\necho 'postgres (PostgreSQL) {major}.3 (Debian)'\n")
+        (directory / name).chmod(0o755)
+
+
+def test_the_newest_supported_postgres_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    for major in (13, 15, 17):
+        installed(tmp_path, major)
+    assert [found.major for found in find_postgres(tmp_path)] == [17, 15]
+
+
+def test_debians_own_script_is_preferred_to_the_wrapper_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "usr/sbin"))
+    for name in ("usr/sbin/rabbitmq-server", "usr/sbin/epmd", "usr/lib/rabbitmq/bin/rabbitmq-server"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch(mode=0o755)
+    found = find_rabbitmq(tmp_path)
+    assert found
+    assert found.server == tmp_path / "usr/lib/rabbitmq/bin/rabbitmq-server"
+    (tmp_path / "usr/lib/rabbitmq/bin/rabbitmq-server").unlink()
+    assert find_rabbitmq(tmp_path) is None, "the wrapper would change user"

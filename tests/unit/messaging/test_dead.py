@@ -1,0 +1,125 @@
+"""A dead letter comes out of its queue as it went in, whatever it is."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
+
+from infra.messaging.dead import MAX_ERROR_CHARACTERS, MAX_HEADERS, key_of, letter_of, properties_of_dead, scalars
+from infra.messaging.wire import PREFIX
+from infra.storage import new_id
+from infra.storage.dead_letters import DeadLetter
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=100)
+kept_headers = st.dictionaries(
+    texts.filter(lambda name: not name.startswith(("x-", "dead_", PREFIX))),
+    texts | st.integers(-(2**63) + 1, 2**63 - 1),
+).filter(lambda headers: len(headers) < MAX_HEADERS - 2)
+
+
+def over_the_wire(properties: Basic.Properties) -> Basic.Properties:
+    received = ContentHeader()
+    received.unmarshal(ContentHeader(body_size=0, properties=properties).marshal())
+    assert isinstance(received.properties, Basic.Properties)
+    return received.properties
+
+
+@st.composite
+def letters(draw: st.DrawFn) -> DeadLetter:
+    event_id = draw(st.none() | st.builds(new_id))
+    type = draw(st.none() | st.just("cart.cart-checked-out.v1"))
+    headers = draw(kept_headers)
+    if event_id is not None:
+        headers[PREFIX + "id"] = str(event_id)
+    if type is not None:
+        headers[PREFIX + "type"] = type
+    body = draw(st.binary(max_size=200))
+    return DeadLetter(
+        key=key_of("carts", event_id, body, "a-message"),
+        subscription="carts",
+        event_id=event_id,
+        type=type,
+        reason=draw(st.sampled_from(["rejected", "poison", "not-json"])),
+        error=draw(texts),
+        attempts=draw(st.integers(0, 1000)),
+        failed_at=draw(st.none() | st.datetimes(timezones=st.timezones(no_cache=True).filter(_has_whole_minutes))),
+        headers=headers,
+        body=body,
+    )
+
+
+def _has_whole_minutes(zone: Any) -> bool:
+    return str(zone) in ("UTC", "Europe/Berlin", "Asia/Kathmandu")
+
+
+@given(letter=letters())
+def test_a_dead_letter_survives_its_queue(letter: DeadLetter) -> None:
+    received = over_the_wire(properties_of_dead(letter, "application/json", "checkout"))
+    assert letter_of(received, letter.body, "checkout") == letter
+
+
+def a_letter(**changes: Any) -> DeadLetter:
+    fields: dict[str, Any] = {
+        "key": "carts/1",
+        "subscription": "carts",
+        "event_id": None,
+        "type": None,
+        "reason": "rejected",
+        "error": "no",
+        "attempts": 1,
+        "failed_at": None,
+        "headers": {},
+        "body": b"",
+    }
+    return DeadLetter(**fields | changes)
+
+
+def test_a_long_error_is_cut_so_that_the_broker_takes_it() -> None:
+    properties = properties_of_dead(a_letter(error="x" * 100_000), None, "checkout")
+    assert len(letter_of(properties, b"", "checkout").error) == MAX_ERROR_CHARACTERS
+
+
+def test_what_others_say_of_a_death_is_not_believed() -> None:
+    properties = properties_of_dead(a_letter(reason="rejected"), None, "cart")
+    assert letter_of(properties, b"", "checkout").reason == "broker-unknown"
+
+
+def test_what_the_broker_dead_lettered_is_filed_with_its_queue_and_reason() -> None:
+    properties = Basic.Properties(
+        headers={"x-first-death-queue": "checkout.carts", "x-first-death-reason": "rejected"}, user_id="cart"
+    )
+    letter = letter_of(properties, b"{}", "checkout")
+    assert (letter.subscription, letter.reason) == ("carts", "broker-rejected")
+
+
+@given(
+    headers=st.dictionaries(
+        st.text(max_size=200),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(max_size=2000)
+        | st.binary()
+        | st.lists(st.text()),
+        max_size=60,
+    )
+)
+def test_headers_that_are_kept_are_few_short_and_plain(headers: dict[str, Any]) -> None:
+    kept = scalars(headers)
+    assert len(kept) <= MAX_HEADERS
+    assert not any(name.startswith(("x-", "dead_")) for name in kept)
+    assert all(type(value) in (str, int) for value in kept.values())
+    assert not any("\0" in name or (isinstance(value, str) and "\0" in value) for name, value in kept.items())
+
+
+@pytest.mark.parametrize("message_id", [None, "m"])
+def test_copies_of_one_death_have_one_key_and_different_deaths_have_two(message_id: str | None) -> None:
+    id = new_id()
+    assert key_of("carts", id, b"a", message_id) == key_of("carts", id, b"b", "other")
+    assert key_of("carts", id, b"", None) != key_of("stock", id, b"", None)
+    assert key_of("carts", None, b"a", message_id) == key_of("carts", None, b"a", message_id)
+    assert key_of("carts", None, b"a", message_id) != key_of("carts", None, b"b", message_id)

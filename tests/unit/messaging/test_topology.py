@@ -1,0 +1,128 @@
+"""What the broker must have, and how it differs from what it has."""
+
+import copy
+import re
+from typing import Any
+
+import pytest
+
+from infra.messaging import Definitions, Wiring, definitions, differences
+from infra.messaging.topology import LOG, NO_DELIVERY_LIMIT
+
+SERVICES = [
+    Wiring("cart", {}),
+    Wiring("checkout", {"carts": ["cart.cart-checked-out.v1"], "stock": ["catalog.stock-reserved.v1"]}),
+    Wiring("catalog", {"orders": ["checkout.order-placed.v1", "checkout.order-cancelled.v1"]}),
+]
+
+
+def wanted() -> Definitions:
+    return definitions(SERVICES, {each.service: "secret" for each in SERVICES})
+
+
+def named(found: Definitions, kind: str) -> dict[str, Any]:
+    return {each.get("name") or each["user"]: each for each in found[kind]}
+
+
+def test_every_service_has_an_exchange_a_dead_letter_queue_and_its_subscriptions() -> None:
+    found = wanted()
+    assert set(named(found, "exchanges")) == {
+        f"{s}.{x}" for s in ("cart", "checkout", "catalog") for x in ("events", "dead")
+    }
+    assert set(named(found, "queues")) == {
+        LOG,
+        *("cart.dead", "checkout.dead", "catalog.dead"),
+        *("checkout.carts", "checkout.stock", "catalog.orders"),
+    }
+
+
+def test_a_queue_is_bound_to_the_owner_of_what_it_hears_and_the_log_to_everything() -> None:
+    bound = {(each["source"], each["routing_key"], each["destination"]) for each in wanted()["bindings"]}
+    assert ("cart.events", "cart.cart-checked-out.v1", "checkout.carts") in bound
+    assert ("checkout.events", "checkout.order-cancelled.v1", "catalog.orders") in bound
+    assert {source for source, key, queue in bound if (key, queue) == ("#", LOG)} == {
+        "cart.events",
+        "checkout.events",
+        "catalog.events",
+    }
+
+
+def test_queues_are_replicated_and_bounded_by_no_delivery_limit() -> None:
+    found = wanted()
+    queues = [each for each in found["queues"] if each["name"] != LOG]
+    assert {each["arguments"]["x-queue-type"] for each in queues} == {"quorum"}
+    for queue in queues:
+        [policy] = [each for each in found["policies"] if re.search(each["pattern"], queue["name"])]
+        assert policy["definition"]["delivery-limit"] == NO_DELIVERY_LIMIT
+        assert "max-length" not in policy["definition"]
+
+
+@pytest.mark.parametrize(
+    ("user", "right", "name", "allowed"),
+    [
+        ("cart", "write", "cart.events", True),
+        ("cart", "write", "cart.dead", True),
+        ("cart", "write", "checkout.events", False),
+        ("cart", "write", "cartxevents", False),
+        ("cart", "write", "amq.topic", False),
+        ("cart", "write", "amq.default", False),
+        ("checkout", "read", "checkout.carts", True),
+        ("checkout", "read", "checkout.dead", True),
+        ("checkout", "read", "catalog.orders", False),
+        ("checkout", "read", "checkout.carts.more", False),
+        ("checkout", "read", LOG, False),
+        ("cart", "read", "cart.dead", True),
+        ("checkout", "configure", "checkout.carts", False),
+    ],
+)
+def test_a_service_may_touch_only_what_is_its_own(user: str, right: str, name: str, allowed: bool) -> None:
+    pattern = named(wanted(), "permissions")[user][right]
+    assert bool(re.search(pattern, name)) is allowed
+
+
+def test_a_password_is_salted_and_not_readable() -> None:
+    one, two = named(wanted(), "users")["cart"], named(wanted(), "users")["cart"]
+    assert one["password_hash"] != two["password_hash"]
+    assert "password" not in one
+    assert one["tags"] == []
+
+
+def test_what_was_declared_as_wanted_does_not_differ() -> None:
+    assert differences(wanted(), wanted()) == []
+
+
+@pytest.mark.parametrize("kind", ["exchanges", "queues", "bindings", "policies", "permissions"])
+def test_what_is_missing_is_named(kind: str) -> None:
+    live = wanted()
+    gone = live[kind].pop()
+    [line] = differences(wanted(), live)
+    assert line.endswith(": missing")
+    assert (gone.get("name") or gone.get("user") or gone["destination"]) in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "value"),
+    [
+        ("exchanges", "type", "direct"),
+        ("queues", "arguments", {"x-queue-type": "classic"}),
+        ("queues", "durable", False),
+        ("policies", "definition", {"delivery-limit": 20}),
+        ("permissions", "configure", ".*"),
+    ],
+)
+def test_what_was_changed_is_named_with_both_values(kind: str, part: str, value: object) -> None:
+    live = copy.deepcopy(wanted())
+    live[kind][-1][part] = value
+    [line] = differences(wanted(), live)
+    assert repr(value) in line
+    assert "wanted" in line
+
+
+def test_a_binding_that_nobody_wants_any_more_is_named_and_foreign_things_are_not() -> None:
+    live = wanted()
+    extra = {**live["bindings"][-1], "routing_key": "catalog.product-listed.v1"}
+    foreign = {**extra, "destination": "somebody.elses"}
+    live["bindings"] += [extra, foreign]
+    live["queues"].append({**live["queues"][-1], "name": "somebody.elses"})
+    [line] = differences(wanted(), live)
+    assert line.endswith("not wanted any more")
