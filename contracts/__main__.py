@@ -1,6 +1,7 @@
 """`python -m contracts check | write | ls`: the contract gate on the command line."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,4 +62,5 @@ def ls() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a traceback
     sys.exit(main())
