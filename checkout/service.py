@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from checkout import api, gateways, handlers
-from checkout.store import load_orders
+from checkout.store import load_orders, rebuild
 from contracts.cart import CartCheckedOutV1
 from contracts.catalog import ReservationExpiredV1, StockRejectedV1, StockReservedV1
 from contracts.checkout import (
@@ -117,4 +117,5 @@ SERVICE = Service(
     routes=api.router,
     migrations=Path(__file__).parent / "migrations",
     outside=gateways.connect,
+    rebuild=rebuild,
 )

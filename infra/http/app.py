@@ -1,5 +1,6 @@
 """The application of one service."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -23,10 +24,10 @@ def create_app(
     identity: Identity,
     readiness: health.Readiness,
     routes: Router | None = None,
-    ops: Router | None = None,
+    ops: Sequence[Router] = (),
 ) -> FastAPI:
     """Health, metrics and OpenAPI, the service's `routes`, and `ops`. Every error is a problem document."""
-    routers = [router for router in (routes, ops, health.router) if router is not None]
+    routers = [*([routes] if routes else []), *ops, health.router]
     every_route = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     app = _Application(
         title=service,

@@ -1,6 +1,7 @@
 """What an operator may ask of any service: numbers and dead letters."""
 
 import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,9 +11,11 @@ from pydantic import BaseModel, BeforeValidator
 from infra.http.callers import Operator
 from infra.http.pages import Cursor, Page, PageSize
 from infra.http.transactional import Router, Tx
-from infra.storage import ops
+from infra.storage import Transaction, ops
 
 router = Router(prefix="/ops", tags=["ops"])
+
+Rebuild = Callable[[Transaction], Awaitable[int]]
 
 
 class Counts(BaseModel):
@@ -45,6 +48,24 @@ class DeadLetter(BaseModel):
     filed_at: datetime
     headers: Annotated[dict[str, str | int], BeforeValidator(_loaded)]
     size: int
+
+
+class Rebuilt(BaseModel):
+    """How many aggregates were folded from their journals."""
+
+    rebuilt: int
+
+
+def rebuilding(rebuild: Rebuild) -> Router:
+    """`POST /ops/rebuild`, for a service with a read model that its journal can make anew."""
+    one = Router(prefix="/ops", tags=["ops"])
+
+    @one.post("/rebuild")
+    async def rebuild_read_model(_: Operator, tx: Tx) -> Rebuilt:
+        """Readers see the old rows until it is done; use cases wait."""
+        return Rebuilt(rebuilt=await rebuild(tx))
+
+    return one
 
 
 @router.get("/counts")

@@ -23,7 +23,7 @@ class BootstrapError(Exception):
 def bootstrap(checkout: Path) -> None:
     """Bring .venv to what requirements.txt says. Of two that run at once, one waits and finds it done."""
     requirements, venv = checkout / "requirements.txt", checkout / ".venv"
-    with _one_at_a_time(requirements):
+    with _one_at_a_time(requirements) as lock:
         if _is_current(requirements, venv):
             return
         if not _is_whole(venv):
@@ -31,21 +31,21 @@ def bootstrap(checkout: Path) -> None:
         mark = venv / UNFINISHED
         mark.touch()
         (venv / STAMP).unlink(missing_ok=True)
-        _install(requirements, venv)
+        _install(requirements, venv, lock)
         shutil.copyfile(requirements, venv / STAMP)
         mark.unlink()
 
 
 @contextlib.contextmanager
-def _one_at_a_time(requirements: Path) -> Iterator[None]:
-    """Hold a lock that the kernel gives back, however we end."""
+def _one_at_a_time(requirements: Path) -> Iterator[int]:
+    """Hold a lock, as a file descriptor. The kernel gives it back when the last process that has it ends."""
     with requirements.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say("Another marketplace command is setting up .venv: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file.fileno()
 
 
 def _is_current(requirements: Path, venv: Path) -> bool:
@@ -93,7 +93,7 @@ def _has_ensurepip() -> bool:
     return _run(sys.executable, "-c", "import ensurepip, venv").returncode == 0
 
 
-def _install(requirements: Path, venv: Path) -> None:
+def _install(requirements: Path, venv: Path, lock: int) -> None:
     total = sum("==" in line for line in requirements.read_text().splitlines() if not line.startswith((" ", "#")))
     say(f"Installing {total} Python packages (once; about a minute)")
     pip = (str(venv / "bin/python"), "-m", "pip", "install", "--require-hashes", "--progress-bar", "off")
@@ -104,6 +104,7 @@ def _install(requirements: Path, venv: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        pass_fds=(lock,),  # a pip that outlives us keeps others out
     ) as running:
         collected = 0
         for line in running.stdout or ():

@@ -88,7 +88,7 @@ class World:
 
     def _python(self) -> dict[str, str]:
         logging = {name: os.environ.get(name, default) for name, default in LOG_SETTINGS.items()}
-        return {"PYTHONPATH": str(self.checkout), "PYTHONUNBUFFERED": "1", **logging}
+        return {"PYTHONPATH": str(self.checkout), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", **logging}
 
 
 def _passed_on(names: tuple[str, ...]) -> dict[str, str]:

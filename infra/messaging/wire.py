@@ -10,6 +10,7 @@ from pamqp.common import FieldTable
 
 from contracts import Envelope
 from contracts.event import TYPE_PATTERN
+from infra.messaging import frames
 from infra.messaging.errors import Invalid
 from infra.storage import new_id, why_unusable
 from infra.telemetry import child_of
@@ -17,14 +18,14 @@ from infra.telemetry import child_of
 PREFIX = "cloudEvents_"
 CONTENT_TYPE = "application/json"
 MAX_BODY_BYTES = 256 * 1024
-PERSISTENT = 2
+PERSISTENT = frames.PERSISTENT
 
 Headers = Mapping[str, Any]
 
 
-def properties_of(envelope: Envelope, user: str) -> Basic.Properties:
-    """AMQP properties of one publish. Its message id is unique; the event's id is a header."""
-    headers: FieldTable = {
+def headers_of(envelope: Envelope) -> dict[str, str]:
+    """The CloudEvents attributes as headers."""
+    headers = {
         PREFIX + "specversion": "1.0",
         PREFIX + "id": str(envelope.id),
         PREFIX + "type": envelope.type,
@@ -35,12 +36,33 @@ def properties_of(envelope: Envelope, user: str) -> Basic.Properties:
     }
     if envelope.causation_id is not None:
         headers[PREFIX + "causationid"] = str(envelope.causation_id)
+    return headers
+
+
+def properties_of(envelope: Envelope, user: str) -> Basic.Properties:
+    """AMQP properties of one publish. Its message id is unique; the event's id is a header."""
+    headers: FieldTable = {**headers_of(envelope)}
     return Basic.Properties(
         content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
         headers=headers,
         message_id=str(new_id()),
         user_id=user,
+    )
+
+
+def frames_of(envelope: Envelope, body: bytes, *, channel: int, frame_max: int) -> bytes:
+    """One publish by the service that says the event, ready to be written to its connection."""
+    return frames.publish(
+        channel,
+        exchange=f"{envelope.source}.events",
+        routing_key=envelope.type,
+        content_type=CONTENT_TYPE,
+        headers=headers_of(envelope),
+        message_id=str(new_id()),
+        user_id=envelope.source,
+        body=body,
+        frame_max=frame_max,
     )
 
 

@@ -71,7 +71,7 @@ async def _run(service: Service, settings: Settings) -> None:
             routes=service.routes,
             identity=identity,
             readiness=readiness,
-            ops=ops.router,
+            ops=[ops.router, *([ops.rebuilding(service.rebuild)] if service.rebuild else [])],
         )
         drain = asyncio.Event()
         working = asyncio.create_task(messaging.run(drain))

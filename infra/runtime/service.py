@@ -1,6 +1,6 @@
 """A service as a value: one table that says what it hears, says and serves."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 from contracts import Event
 from infra.http import Router
 from infra.messaging import Subscription, Wiring
+from infra.storage import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Service:
     routes: Router | None = None
     outside: Callable[[], AbstractAsyncContextManager[Any]] | None = None
     """Opens what `ask` functions reach the outside world by; entered once, at start."""
+    rebuild: Callable[[Transaction], Awaitable[int]] | None = None
+    """Makes a read model anew from its journal; operators start it. Returns how many aggregates it has."""
 
     def __post_init__(self) -> None:
         for event in self.says:

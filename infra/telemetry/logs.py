@@ -58,6 +58,8 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
+    for name in ("aiormq", "aio_pika"):  # what they log as errors, we handle and log ourselves
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("uvicorn.error").setLevel(max(threshold, logging.WARNING))
 

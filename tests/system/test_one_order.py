@@ -151,3 +151,14 @@ async def test_a_second_customer_cannot_see_or_touch_the_first_ones_things(visit
     ):
         status, answer = await stranger.ask(method, service, path, {} if method == "POST" else None)
         assert (status, answer["status"]) == (404, 404), (method, path)
+
+
+async def test_an_operator_rebuilds_the_orders_from_their_journals(visit: Visit) -> None:
+    _, product_id = await visit.product()
+    customer, operator = await visit.customer(), await visit.person("operator", name="operator")
+    order_id = await customer.check_out(product_id)
+    before = await customer.order(order_id, "delivered")
+    status, answer = await operator.ask("POST", "checkout", "/ops/rebuild", {})
+    assert status == 200
+    assert answer["rebuilt"] >= 1
+    assert await customer.get("checkout", f"/orders/{order_id}") == before

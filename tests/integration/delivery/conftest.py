@@ -16,7 +16,7 @@ async def running_delivery(
         neighbours=["checkout"],
         postgres=postgres,
         directory=tmp_path_factory.mktemp("delivery"),
-        SHIPPING_DEADLINE_S="4",
+        SHIPPING_DEADLINE_S="6",
         CARRIER_TIMEOUT_S="1",
     ) as world:
         yield world

@@ -153,7 +153,7 @@ async def served(database: Database) -> AsyncIterator[Web]:
             identity=Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
             readiness=readiness,
             routes=routes(steps),
-            ops=ops.router,
+            ops=[ops.router],
         )
         session = await stack.enter_async_context(aiohttp.ClientSession())
         ports = await stack.enter_async_context(serve(app, host="127.0.0.1", http_port=0, ops_port=0))

@@ -33,7 +33,7 @@ def client_for() -> Callable[[Router], Client]:
             identity=Identity(ISSUER, AUDIENCE, keys=keys),
             readiness=readiness,
             routes=routes,
-            ops=ops.router,
+            ops=[ops.router],
         )
         return client
 

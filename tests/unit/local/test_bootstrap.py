@@ -23,7 +23,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         with (tmp_path / "made").open("a") as made:
             made.write("venv ")
 
-    def install(requirements: Path, venv: Path) -> None:
+    def install(requirements: Path, venv: Path, lock: int) -> None:
         with (tmp_path / "made").open("a") as made:
             made.write("install ")
 
@@ -52,7 +52,7 @@ def test_changed_requirements_are_installed_into_it(checkout: Path) -> None:
 
 
 def test_an_interrupted_installation_is_made_anew(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: Path) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -87,5 +87,8 @@ def test_what_pip_cannot_install_is_told_in_one_line(tmp_path: Path) -> None:
     venv = tmp_path / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     (tmp_path / "requirements.txt").write_text("one==1\n")
-    with pytest.raises(BootstrapError, match="pip could not install"):
-        module._install(tmp_path / "requirements.txt", venv)
+    with (
+        (tmp_path / "requirements.txt").open() as lock,
+        pytest.raises(BootstrapError, match="pip could not install"),
+    ):
+        module._install(tmp_path / "requirements.txt", venv, lock.fileno())

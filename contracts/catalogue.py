@@ -1,0 +1,53 @@
+"""Every event there is, one line each. An event that is missing here has no golden schema; a test notices."""
+
+from contracts import cart, catalog, checkout, delivery, notifications
+from contracts.event import Event
+
+EVENTS: tuple[type[Event], ...] = (
+    # what cart says
+    cart.CartCheckedOutV1,
+    cart.CartAbandonedV1,
+    cart.AbandonmentDueV1,
+    # what catalog says
+    catalog.ProductListedV1,
+    catalog.PriceChangedV1,
+    catalog.ProductDiscontinuedV1,
+    catalog.ProductSoldOutV1,
+    catalog.ProductRestockedV1,
+    catalog.StockRunningLowV1,
+    catalog.StockReservedV1,
+    catalog.StockRejectedV1,
+    catalog.ReservationExpiredV1,
+    catalog.StockReleasedV1,
+    catalog.ReservationDueV1,
+    # what checkout says
+    checkout.OrderPlacedV1,
+    checkout.PaymentCapturedV1,
+    checkout.PaymentDeclinedV1,
+    checkout.OrderConfirmedV1,
+    checkout.CancellationRequestedV1,
+    checkout.OrderCancelledV1,
+    checkout.PaymentRefundedV1,
+    checkout.OrderDeliveredV1,
+    checkout.StockAnswerDueV1,
+    checkout.PaymentDueV1,
+    checkout.ChargeDueV1,
+    checkout.VoidDueV1,
+    checkout.RefundDueV1,
+    checkout.ShippingOverdueV1,
+    # what delivery says
+    delivery.ShipmentScheduledV1,
+    delivery.ShipmentDispatchedV1,
+    delivery.ShipmentDeliveredV1,
+    delivery.ShipmentFailedV1,
+    delivery.ShipmentCancelledV1,
+    delivery.CancellationRefusedV1,
+    delivery.ShippingDueV1,
+    delivery.BookingDueV1,
+    delivery.UnbookingDueV1,
+    # what notifications says
+    notifications.NotificationSentV1,
+    notifications.NotificationFailedV1,
+)
+
+BY_TYPE: dict[str, type[Event]] = {event.type: event for event in EVENTS}

@@ -1,0 +1,131 @@
+"""What may change within a version of an event, and why the rest may not.
+
+Two readers meet events that were not written for them. A deployed consumer, which ignores fields it doesn't
+know, gets *new* events; and new code gets *old* ones from the outbox, the dead letters, the `scheduled` table
+and the stream. So for the fields that both know, old and new must accept the same instances and mean the
+same. (Hence the relation is transitive, and a golden schema may follow every change that passes.)
+
+| change                                         | judged   | because                                          |
+|------------------------------------------------|----------|--------------------------------------------------|
+| optional field added, at any depth             | passes   | old readers ignore it, new ones default          |
+| words for people, deprecated, a class's name   | passes   | no reader sees them                              |
+| order of fields, enum values, union members    | passes   | means nothing                                    |
+| constant to an enum of that value, and back    | passes   | the same instances                               |
+| internal event made public                     | passes   | nobody heard it before                           |
+| required field added; optional made required   | refused  | old events lack it                               |
+| required made optional                         | refused  | new events may lack it                           |
+| field removed, also optional; renamed          | refused  | old readers get nothing; the name may come back  |
+| type changed, integer to number; union changed | refused  | either side                                      |
+| null allowed                                   | refused  | old readers refuse it                            |
+| null no longer allowed                         | refused  | old events may hold it                           |
+| enum value added, constant changed             | refused  | old readers refuse it                            |
+| enum value removed                             | refused  | old events hold it                               |
+| number, length or item bound wider or gone     | refused  | old readers refuse new events                    |
+| number, length or item bound narrower or new   | refused  | new code refuses old events                      |
+| pattern, format, multipleOf, uniqueItems       | refused  | added: narrower; removed: wider; changed: either |
+| default added, removed, changed                | refused  | an absent field would mean something else        |
+| item of a list or tuple, value of a map        | as above | named by its path                                |
+| unknown fields refused (or no longer)          | refused  | decides what may be added later                  |
+| field added where the names are restricted     | refused  | old readers refuse it                            |
+| in a union of several, a set, a pattern's map  | refused  | which member matches may change                  |
+| key changed                                    | refused  | order is kept per key                            |
+| public event made internal                     | refused  | nobody would hear it                             |
+| any other keyword                              | refused  | not known to be safe                             |
+
+Not seen, since JSON Schema doesn't show it: validators written in Python, strictness, `default_factory`, and
+a changed meaning under an unchanged name. The same constraint written in another way (`gt=0` for `ge=1`) is refused.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from contracts.findings import EITHER_BREAKS, NEW_BREAKS_OLD, Finding, judged_keyword
+from contracts.normal_form import Schema, normal_form, text
+
+OPEN = {"type", "properties", "required", "default", "nullable"}
+"""Keywords of an object that takes a new field without noticing."""
+SEE_THROUGH = OPEN | {"items", "prefixItems", "additionalProperties", "minItems", "maxItems"}
+"""Keywords beside which a field may be added further down: none of them looks at the parts as a whole."""
+
+
+def judge(old: Schema, new: Schema) -> list[Finding]:
+    """Every reason why `new` can't take the place of `old` within a version; none if it can."""
+    return [*_as_event(old, new), *_differences(normal_form(old), normal_form(new), "")]
+
+
+def _as_event(old: Schema, new: Schema) -> Iterator[Finding]:
+    was, now = old.get("x-event", {}), new.get("x-event", {})
+    if was.get("key") != now.get("key"):
+        change = f"key changed from `{was.get('key')}` to `{now.get('key')}`"
+        yield Finding("", change, "events of one key keep their order, and old events went by the other key")
+    if now.get("internal") and not was.get("internal"):
+        yield Finding("", "public event made internal", "whoever hears it would hear nothing")
+
+
+def _differences(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
+    """Findings between two normal forms."""
+    if _kind(old) != _kind(new):
+        yield Finding(path, f"type changed from {_kind(old)} to {_kind(new)}", EITHER_BREAKS)
+        return
+    keywords = old.keys() | new.keys()
+    if keywords <= SEE_THROUGH:
+        yield from _fields(old, new, path)
+        parts = _parts(old, new, path)
+        for part, was, now in chain.from_iterable(parts.values()):
+            yield from _differences(was, now, part)
+        keywords -= {"properties", "required"} | parts.keys()
+    for keyword in sorted(keywords):
+        if (keyword in old) != (keyword in new) or text(old[keyword]) != text(new[keyword]):
+            yield judged_keyword(keyword, old, new, path)
+
+
+def _fields(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
+    """Findings in the fields of two objects. A field is known when it is described or required."""
+    before, after = old.get("properties", {}), new.get("properties", {})
+    needed, needs = set(old.get("required", ())), set(new.get("required", ()))
+    known, knows = before.keys() | needed, after.keys() | needs
+    for name in sorted(known | knows):
+        field = f"{path}.{name}" if path else name
+        was, now = before.get(name, {}), after.get(name, {})
+        if name not in knows:
+            heirs = [each for each in sorted(knows - known) if text(after.get(each, {})) == text(was)]
+            renamed = f" (renamed to `{heirs[0]}`?)" if heirs else ""
+            yield Finding(field, f"field removed{renamed}", "deployed consumers that read it get nothing")
+        elif name in known and (name in needed) == (name in needs):
+            yield from _differences(was, now, field)
+        elif name in known:
+            change = "optional field made required" if name in needs else "required field made optional"
+            yield Finding(field, change, f"{'old' if name in needs else 'new'} events may lack it")
+            yield from _differences(_without_default(was), _without_default(now), field)
+        elif name in needs:
+            yield Finding(field, "required field added", "old events, still stored or on their way, lack it")
+        elif not old.keys() <= OPEN:
+            yield Finding(field, "field added to an object that restricts its fields", NEW_BREAKS_OLD)
+
+
+def _parts(old: Schema, new: Schema, path: str) -> dict[str, list[tuple[str, Schema, Schema]]]:
+    """By keyword, the parts that both have: items of a list, values of a map, items of a tuple."""
+    parts = {
+        keyword: [(path + step, old[keyword], new[keyword])]
+        for keyword, step in (("items", "[]"), ("additionalProperties", ".*"))
+        if keyword in old and keyword in new
+    }
+    was, now = old.get("prefixItems", []), new.get("prefixItems", [])
+    if len(was) == len(now):
+        parts["prefixItems"] = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(was, now, strict=True))]
+    return parts
+
+
+def _without_default(form: Schema) -> Schema:
+    return {keyword: value for keyword, value in form.items() if keyword != "default"}
+
+
+def _kind(form: Schema) -> str:
+    """The type in words, null aside."""
+    union = form.get("anyOf", form.get("oneOf"))
+    if union is not None:
+        return " or ".join(sorted(_kind(each) for each in union))
+    if form == {"not": {}}:
+        return "nothing"
+    kind = form.get("type", "anything")
+    return kind if isinstance(kind, str) else " or ".join(sorted(kind))

@@ -1,0 +1,72 @@
+"""What is said of one incompatible change, and the verdict on one keyword of one place."""
+
+from dataclasses import dataclass
+
+from contracts.normal_form import Schema, text
+
+NEW_BREAKS_OLD = "deployed consumers refuse new events that make use of it"
+OLD_BREAKS_NEW = "new code refuses old events, still stored or on their way, that made use of it"
+EITHER_BREAKS = "old events may not suit new code, nor new events the deployed consumers"
+
+LOWER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
+UPPER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One incompatible change: where, what, and why it can't be made in this version."""
+
+    path: str
+    """Such as `lines[].unit_price.amount`; empty for the event itself."""
+    change: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path or 'the event'}: {self.change}: {self.why}"
+
+
+def judged_keyword(keyword: str, old: Schema, new: Schema, path: str) -> Finding:
+    """The verdict on a keyword that isn't the same in `old` and `new`, where equality is the only safe case."""
+    match keyword:
+        case "enum" if "enum" in old and "enum" in new:
+            return _enum(old["enum"], new["enum"], path)
+        case "nullable":
+            if "nullable" in new:
+                return Finding(path, "null is now allowed", NEW_BREAKS_OLD)
+            return Finding(path, "null is no longer allowed", OLD_BREAKS_NEW)
+        case "default":
+            why = "an event that leaves the field out would now mean something else"
+        case "additionalProperties":
+            why = "whether unknown fields are refused decides what may be added later"
+        case _:
+            why = _side(keyword, old, new)
+    return Finding(path, _change(keyword, old, new), why)
+
+
+def _enum(was: list[object], now: list[object], path: str) -> Finding:
+    before, after = {text(each) for each in was}, {text(each) for each in now}
+    gained, lost = sorted(after - before), sorted(before - after)
+    changes = [f"added {', '.join(gained)}"] * bool(gained) + [f"removed {', '.join(lost)}"] * bool(lost)
+    why = EITHER_BREAKS if gained and lost else NEW_BREAKS_OLD if gained else OLD_BREAKS_NEW
+    return Finding(path, f"allowed values: {' and '.join(changes)}", why)
+
+
+def _side(keyword: str, old: Schema, new: Schema) -> str:
+    """Who is broken: every keyword narrows by being there, a bound also by coming closer."""
+    if keyword not in old:
+        return OLD_BREAKS_NEW
+    if keyword not in new:
+        return NEW_BREAKS_OLD
+    if keyword in LOWER:
+        return OLD_BREAKS_NEW if new[keyword] > old[keyword] else NEW_BREAKS_OLD
+    if keyword in UPPER:
+        return OLD_BREAKS_NEW if new[keyword] < old[keyword] else NEW_BREAKS_OLD
+    return EITHER_BREAKS
+
+
+def _change(keyword: str, old: Schema, new: Schema) -> str:
+    if keyword not in old:
+        return f"`{keyword}` added: {text(new[keyword])}"
+    if keyword not in new:
+        return f"`{keyword}` removed: {text(old[keyword])}"
+    return f"`{keyword}` changed from {text(old[keyword])} to {text(new[keyword])}"

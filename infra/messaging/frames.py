@@ -1,0 +1,71 @@
+"""An event's publish as AMQP 0-9-1 frames, encoded by hand.
+
+The client encodes property by property, checking each; measured, that was a third of the time that a process
+spent per event. Ours have one shape: texts in a header table, and the same few properties.
+"""
+
+import struct
+from functools import lru_cache
+
+from pamqp import frame
+from pamqp.commands import Basic
+
+METHOD, HEADER, BODY, END = 1, 2, 3, b"\xce"
+BASIC_CLASS = 60
+CONTENT_TYPE, HEADERS, DELIVERY_MODE, MESSAGE_ID, USER_ID = 1 << 15, 1 << 13, 1 << 12, 1 << 7, 1 << 4
+FLAGS = CONTENT_TYPE | HEADERS | DELIVERY_MODE | MESSAGE_ID | USER_ID
+PERSISTENT = 2
+FRAME_OVERHEAD = 8
+
+_start = struct.Struct(">BHI").pack
+_content = struct.Struct(">HHQH").pack
+_long = struct.Struct(">I").pack
+
+
+def publish(
+    channel: int,
+    *,
+    exchange: str,
+    routing_key: str,
+    content_type: str,
+    headers: dict[str, str],
+    message_id: str,
+    user_id: str,
+    body: bytes,
+    frame_max: int,
+) -> bytes:
+    """The frames of one persistent message. Keys and short texts have at most 255 bytes."""
+    table = b"".join([_key(name) + _long(len(text := value.encode())) + text for name, value in headers.items()])
+    header = b"".join(
+        [
+            _content(BASIC_CLASS, 0, len(body), FLAGS),
+            _short(content_type),
+            _long(len(table)),
+            table,
+            bytes((PERSISTENT,)),
+            _short(message_id),
+            _short(user_id),
+        ]
+    )
+    most = frame_max - FRAME_OVERHEAD
+    parts = [_method(channel, exchange, routing_key), _start(HEADER, channel, len(header)), header, END]
+    for first in range(0, len(body), most):
+        piece = body[first : first + most]
+        parts += [_start(BODY, channel, len(piece)), piece, END]
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _method(channel: int, exchange: str, routing_key: str) -> bytes:
+    return frame.marshal(Basic.Publish(exchange=exchange, routing_key=routing_key), channel)
+
+
+@lru_cache(maxsize=1024)
+def _key(name: str) -> bytes:
+    """A table key, with the mark that a long text follows."""
+    return _short(name) + b"S"
+
+
+def _short(text: str) -> bytes:
+    encoded = text.encode()
+    return bytes((len(encoded),)) + encoded

@@ -1,0 +1,153 @@
+"""One contender's turn: its program as a process, watched from outside."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from infra.local.processes import Command, Process, base_environment, spawn
+from tests.benchmarks.work import OUTGOING, SERVICE, Assignment, Message, Work
+from tests.benchmarks.world import PASSWORDS, World, as_celery_task
+
+PROJECT = Path(__file__).parents[2]
+CELERY_TASK = "place_order"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A program that does the work, tuned to its best."""
+
+    name: str
+    module: str
+    prefetch: int
+    """Found by trying; the runtime's own follows from its batch size."""
+    as_admin: bool = False
+    celery: bool = False
+
+    def encode(self, messages: Sequence[Message]) -> Sequence[Message]:
+        return [as_celery_task(each, CELERY_TASK) for each in messages] if self.celery else messages
+
+
+MARKETPLACE = Contender("marketplace", "tests.benchmarks.contenders.marketplace", 0)
+FLOOR = Contender("floor", "tests.benchmarks.contenders.floor", 400)
+FASTSTREAM = Contender("faststream", "tests.benchmarks.contenders.fast_stream", 20)
+CELERY = Contender("celery", "tests.benchmarks.contenders.celery_peer", 20, as_admin=True, celery=True)
+
+
+@asynccontextmanager
+async def running(contender: Contender, world: World, work: Work) -> AsyncIterator[Process]:
+    """The contender at work, until the block ends; then it is ended gracefully."""
+    urls = world.broker
+    assignment = Assignment(
+        database_url=world.database.app,
+        broker_url=urls.amqp if contender.as_admin else urls.amqp_of(SERVICE, PASSWORDS[SERVICE]),
+        work=work,
+        prefetch=contender.prefetch,
+    )
+    log = world.directory / f"{contender.name}.log"
+    process = await spawn(
+        Command(
+            argv=(sys.executable, "-m", contender.module),
+            env=base_environment() | {"PYTHONPATH": str(PROJECT)} | assignment.environment(),
+            cwd=world.directory,
+            log=log,
+        )
+    )
+    try:
+        yield process
+    except BaseException as error:
+        error.add_note(f"{contender.name} said: {log.read_text()[-2000:]}")
+        raise
+    finally:
+        await process.stop()
+
+
+def family(pid: int) -> set[int]:
+    """The process and all that descend from it."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def cpu_s(processes: set[int]) -> float:
+    """Processor time that the processes have used, ours not counted."""
+    total = 0
+    for pid in processes - {os.getpid()}:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What was seen of a contender between its first event and its last, or until time was up."""
+
+    events: float
+    seconds: float
+    cpu_s: float
+
+    @property
+    def rate(self) -> float:
+        return self.events / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """Its processor time per event, in microseconds."""
+        return self.cpu_s / self.events * 1e6
+
+
+async def watch(
+    process: Process,
+    world: World,
+    number: int,
+    *,
+    at_most_s: float,
+    progress: Callable[[], Awaitable[float]] | None = None,
+    everything: bool = False,
+) -> Turn:
+    """Watch outgoing events arrive until there are `number`, or the time is up.
+
+    `progress` counts something else; `everything` has the servers' processor time count too.
+    """
+    count = progress or partial(world.depth, OUTGOING)
+    processes = partial(family, os.getpid() if everything else process.pid)
+    async with asyncio.timeout(30):
+        while (first := await count()) <= 0:
+            if _ended(process):
+                raise RuntimeError("the contender ended before its first event")
+            await asyncio.sleep(0.01)
+    began, used = time.perf_counter(), cpu_s(processes())
+    seen, at = first, began
+    while seen < number and at - began < at_most_s:
+        await asyncio.sleep(0.02)
+        seen, at = await count(), time.perf_counter()
+    return Turn(seen - first, at - began, cpu_s(processes()) - used)
+
+
+def _ended(process: Process) -> bool:
+    try:
+        os.kill(process.pid, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"

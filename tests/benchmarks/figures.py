@@ -1,0 +1,86 @@
+"""Figures: rounds in alternating order, medians with their spread, ratios."""
+
+import statistics
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.benchmarks.contender import Contender, Turn
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The rounds of one contender."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    def to_json(self) -> dict[str, float]:
+        return {"median": _short(self.median), "min": _short(min(self.values)), "max": _short(max(self.values))}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One benchmark's outcome."""
+
+    unit: str
+    rates: dict[str, Spread]
+    """By contender, or by variant."""
+    ratios: dict[str, float] = field(default_factory=dict)
+    """The first of `rates` to each of the others."""
+    more: dict[str, dict[str, Spread]] = field(default_factory=dict)
+    """Further figures of the same rounds, by their unit."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "unit": self.unit,
+            "rates": {name: spread.to_json() for name, spread in self.rates.items()},
+            "ratios": {name: round(ratio, 3) for name, ratio in self.ratios.items()},
+            **{
+                unit: {name: spread.to_json() for name, spread in spreads.items()}
+                for unit, spreads in self.more.items()
+            },
+        }
+
+
+def figure(unit: str, values: dict[str, list[float]], more: dict[str, dict[str, list[float]]] | None = None) -> Figure:
+    """Medians, and the ratio of the first to each of the others within one round."""
+    first, *others = values
+    ratios = {
+        name: statistics.median(mine / theirs for mine, theirs in zip(values[first], values[name], strict=True))
+        for name in others
+    }
+    return Figure(
+        unit,
+        {name: Spread(tuple(each)) for name, each in values.items()},
+        ratios,
+        {kind: {name: Spread(tuple(each)) for name, each in by_name.items()} for kind, by_name in (more or {}).items()},
+    )
+
+
+async def rounds(
+    contenders: Sequence[Contender], turn: Callable[[Contender], Awaitable[Turn]], *, unit: str, number: int
+) -> Figure:
+    """Give each contender a turn per round, forwards and backwards in turn, so that none always follows another."""
+    rates: dict[str, list[float]] = {each.name: [] for each in contenders}
+    costs: dict[str, list[float]] = {each.name: [] for each in contenders}
+    for round in range(number):
+        for contender in contenders if round % 2 == 0 else contenders[::-1]:
+            seen = await turn(contender)
+            rates[contender.name].append(seen.rate)
+            costs[contender.name].append(seen.cpu_us)
+            note(f"round {round + 1}: {contender.name} {seen.rate:,.0f} {unit}, {seen.cpu_us:,.0f} µs of CPU each")
+    return figure(unit, rates, {"cpu_us_per_event": costs})
+
+
+def note(line: str) -> None:
+    """Tell whoever waits how far it is; figures themselves go to standard output."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _short(value: float) -> float:
+    return round(value, 1 if abs(value) >= 100 else 3)

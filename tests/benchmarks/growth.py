@@ -1,0 +1,70 @@
+"""`growth`: whether a hop slows down as the tables fill."""
+
+from contextlib import AsyncExitStack
+
+from tests.benchmarks.contender import MARKETPLACE, running, watch
+from tests.benchmarks.figures import Figure, figure, note
+from tests.benchmarks.size import Size
+from tests.benchmarks.work import OUTGOING, QUEUE, Work, events_of, order_ids
+from tests.benchmarks.world import EMPTY, World
+
+INBOX = """
+insert into messaging.inbox (subscription, event_id, attempt)
+select 'carts', messaging.an_id(now() - interval '1 day' * random()), 1 from generate_series(1, $1)
+"""
+OUTBOX = """
+with rows as (
+    insert into messaging.outbox (event_id, type, subject, at, traceparent, body)
+    select messaging.an_id(now() - interval '1 day' * random()), 'checkout.order-placed.v1', gen_random_uuid()::text,
+        now(), '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', convert_to(repeat('x', 300), 'utf8')
+    from generate_series(1, $1) returning event_id, type
+)
+insert into messaging.outbox_pending (event_id, type, bucket) select event_id, type, floor(random() * 16) from rows
+"""
+ORDERS = "insert into orders select gen_random_uuid(), 'ada', 3998, 'delivered', 7 from generate_series(1, $1)"
+
+AN_ID = """
+create or replace function messaging.an_id(at timestamptz) returns uuid volatile language sql as $$
+    select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '7'
+        || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid
+$$
+"""
+"""A UUIDv7 of that time."""
+
+
+async def growth(world: World, size: Size) -> Figure:
+    """A hop with rows in the inbox, rows waiting in the outbox, orders in the store."""
+    fills = {"empty": (INBOX, 0)}
+    fills |= {f"{number:,} inbox rows": (INBOX, number) for number in size.inbox_rows}
+    fills[f"{size.outbox_rows:,} outbox rows waiting"] = (OUTBOX, size.outbox_rows)
+    fills[f"{size.stored_orders:,} orders stored"] = (ORDERS, size.stored_orders)
+    rates: dict[str, list[float]] = {name: [] for name in fills}
+    async with AsyncExitStack() as stack:
+        worlds = {}
+        for place, (name, (statement, rows)) in enumerate(fills.items()):
+            worlds[name] = await stack.enter_async_context(world.with_database(f"growth{place}"))
+            await worlds[name].sql.execute(AN_ID)
+            if statement != OUTBOX:
+                await worlds[name].sql.execute(statement, rows, timeout=1200)
+        for round in range(size.rounds):
+            for name in list(fills) if round % 2 == 0 else reversed(fills):
+                statement, rows = fills[name]
+                if statement == OUTBOX:
+                    await worlds[name].sql.execute(EMPTY)
+                    await worlds[name].sql.execute(statement, rows, timeout=1200)
+                rates[name].append(await _turn(worlds[name], size))
+                note(f"round {round + 1}: {name} {rates[name][-1]:,.0f} hops/s")
+    return figure("hops/s", rates)
+
+
+async def _turn(world: World, size: Size) -> float:
+    """Hops per second: of handling one event and publishing one, which with a backlog is another's."""
+    await world.settle()
+    await world.send(events_of(order_ids(size.waiting)))
+
+    async def hops() -> float:
+        handled = size.waiting - await world.depth(QUEUE)
+        return (handled + await world.depth(OUTGOING)) / 2
+
+    async with running(MARKETPLACE, world, Work.INSERT) as process:
+        return (await watch(process, world, size.waiting, at_most_s=size.turn_s, progress=hops)).rate

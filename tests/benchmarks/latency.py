@@ -1,0 +1,55 @@
+"""`latency`: how long one event takes, from its publish to the event that it leads to."""
+
+import asyncio
+import statistics
+import time
+
+import aiormq
+from aiormq.abc import DeliveredMessage
+
+from tests.benchmarks.contender import FASTSTREAM, FLOOR, MARKETPLACE, Contender, running
+from tests.benchmarks.figures import Figure, figure, note
+from tests.benchmarks.size import Size
+from tests.benchmarks.work import OUTGOING, Work, events_of, order_ids
+from tests.benchmarks.world import World
+
+WARM_UP = 30
+
+
+async def latency(world: World, size: Size) -> Figure:
+    """One event at a time, publish to outgoing event received."""
+    contenders = [MARKETPLACE, FLOOR, FASTSTREAM]
+    medians: dict[str, list[float]] = {each.name: [] for each in contenders}
+    tails: dict[str, list[float]] = {each.name: [] for each in contenders}
+    for round in range(size.rounds):
+        for contender in contenders if round % 2 == 0 else contenders[::-1]:
+            waits = await _turn(contender, world, size.lone)
+            cuts = statistics.quantiles(waits, n=100)
+            medians[contender.name].append(cuts[49])
+            tails[contender.name].append(cuts[98])
+            note(f"round {round + 1}: {contender.name} p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms")
+    return figure("ms (p50)", medians, {"p99_ms": tails})
+
+
+async def _turn(contender: Contender, world: World, number: int) -> list[float]:
+    """Milliseconds of each event but the first few."""
+    await world.reset()
+    arrived: asyncio.Queue[float] = asyncio.Queue()
+
+    async def on_message(_: DeliveredMessage) -> None:
+        arrived.put_nowait(time.perf_counter())
+
+    waits = []
+    listening = await aiormq.connect(world.broker.amqp)
+    try:
+        channel = await listening.channel(publisher_confirms=False)
+        async with running(contender, world, Work.INSERT):
+            await channel.basic_consume(OUTGOING, on_message, no_ack=True)
+            for message in contender.encode(events_of(order_ids(WARM_UP + number))):
+                began = time.perf_counter()
+                await world.send([message])
+                async with asyncio.timeout(20):
+                    waits.append((await arrived.get() - began) * 1000)
+    finally:
+        await listening.close()
+    return waits[WARM_UP:]

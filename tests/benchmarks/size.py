@@ -1,0 +1,40 @@
+"""How much is measured: a full run, or a quick one for trying something out."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Size:
+    rounds: int
+    waiting: int
+    """Events that wait when a contender begins."""
+    turn_s: float
+    """A contender that is not through by then is measured by what it did."""
+    lone: int
+    """Events sent one at a time, per round."""
+    inbox_rows: tuple[int, ...]
+    outbox_rows: int
+    stored_orders: int
+    memory_waiting: int
+
+
+FULL = Size(
+    rounds=5,
+    waiting=20_000,
+    turn_s=12,
+    lone=400,
+    inbox_rows=(1_000_000, 5_000_000),
+    outbox_rows=500_000,
+    stored_orders=1_000_000,
+    memory_waiting=200_000,
+)
+QUICK = Size(
+    rounds=1,
+    waiting=2_000,
+    turn_s=5,
+    lone=50,
+    inbox_rows=(20_000,),
+    outbox_rows=5_000,
+    stored_orders=20_000,
+    memory_waiting=5_000,
+)

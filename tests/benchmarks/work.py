@@ -1,0 +1,89 @@
+"""The work that is measured: one event in, one row of state, one event out."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from uuid import UUID
+
+from pamqp.commands import Basic
+
+from contracts import Envelope, Money
+from contracts.cart import CartCheckedOutV1, Line
+from contracts.checkout import OrderPlacedV1
+from infra.messaging.wire import properties_of
+from infra.storage import new_id
+from infra.telemetry import new_traceparent
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+SERVICE, SUBSCRIPTION = "checkout", "carts"
+QUEUE = f"{SERVICE}.{SUBSCRIPTION}"
+"""Where events wait for the contender."""
+OUTGOING = "catalog.orders"
+"""Where the events that it says arrive."""
+EVENT_IN, EVENT_OUT = CartCheckedOutV1.type, OrderPlacedV1.type
+EXCHANGE_IN, EXCHANGE_OUT = "cart.events", "checkout.events"
+
+
+class Work(StrEnum):
+    """What a handler does with its row."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a contender's process is told in its environment."""
+
+    database_url: str
+    broker_url: str
+    work: Work
+    prefetch: int
+
+    @classmethod
+    def given(cls) -> "Assignment":
+        return cls(
+            os.environ["DATABASE_URL"],
+            os.environ["BROKER_URL"],
+            Work(os.environ["BENCH_WORK"]),
+            int(os.environ["BENCH_PREFETCH"]),
+        )
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "DATABASE_URL": self.database_url,
+            "BROKER_URL": self.broker_url,
+            "BENCH_WORK": self.work,
+            "BENCH_PREFETCH": str(self.prefetch),
+        }
+
+
+def order_ids(number: int) -> list[UUID]:
+    return [new_id() for _ in range(number)]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event ready to be sent."""
+
+    body: bytes
+    properties: Basic.Properties
+
+
+def events_of(orders: Sequence[UUID]) -> list[Message]:
+    """One event about each order, under an id of its own."""
+    return [_event(order_id) for order_id in orders]
+
+
+def _event(order_id: UUID) -> Message:
+    price = Money(amount=1999, currency="EUR")
+    lines = [Line(product_id=order_id, quantity=2, unit_price=price)]
+    event = CartCheckedOutV1(
+        order_id=order_id, customer_id="ada", lines=lines, total=Money(amount=3998, currency="EUR")
+    )
+    envelope = Envelope(new_id(), EVENT_IN, "cart", event.subject, datetime.now(UTC), new_traceparent(), new_id())
+    return Message(event.model_dump_json(exclude_none=True).encode(), properties_of(envelope, user="cart"))

@@ -1,0 +1,154 @@
+"""What the gate's yes means, on random pairs of schemas, judged by a validator that knows nothing of the gate.
+
+Whatever is valid in one schema is valid in the other, once the fields are dropped that the reader doesn't know.
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+from instances import instances, known_to
+
+from contracts.compatibility import judge
+
+Schema = dict[str, Any]
+NAMES = ["a", "b", "c"]
+NULL: Schema = {"type": "null"}
+
+limits = st.integers(0, 3)
+higher = limits.map(lambda each: each + 3)
+words = st.lists(st.sampled_from(["x", "y", "z"]), min_size=1, unique=True)
+
+
+def kind(name: str, **optional: st.SearchStrategy[int]) -> st.SearchStrategy[Schema]:
+    return st.fixed_dictionaries({"type": st.just(name)}, optional=optional)
+
+
+scalars = st.one_of(
+    kind("boolean"),
+    kind("number", minimum=limits),
+    kind("integer", minimum=limits, maximum=higher),
+    kind("string", minLength=limits, maxLength=higher),
+    st.just({"type": "string", "format": "uuid"}),
+    words.map(lambda each: {"type": "string", "enum": each}),
+)
+
+
+@st.composite
+def objects(draw: st.DrawFn, parts: st.SearchStrategy[Schema]) -> Schema:
+    fields = draw(st.dictionaries(st.sampled_from(NAMES), parts, min_size=1))
+    required = draw(st.lists(st.sampled_from(sorted(fields)), unique=True))
+    return {"type": "object", "properties": fields, "required": required}
+
+
+def larger(parts: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
+    return st.one_of(
+        objects(parts),
+        st.fixed_dictionaries({"type": st.just("array"), "items": parts}, optional={"minItems": st.just(1)}),
+        parts.map(lambda each: each if "anyOf" in each else {"anyOf": [each, NULL], "default": None}),
+    )
+
+
+parts = st.recursive(scalars, larger, max_leaves=5).map(copy.deepcopy)  # constants are shared, and edited below
+documents = objects(parts)
+
+
+def places(schema: Schema) -> Iterator[Schema]:
+    """The schema and every schema inside it."""
+    yield schema
+    for each in [*schema.get("properties", {}).values(), *schema.get("anyOf", ())]:
+        yield from places(each)
+    if "items" in schema:
+        yield from places(schema["items"])
+
+
+def add_optional(draw: st.DrawFn, place: Schema) -> None:
+    place["properties"][draw(st.sampled_from(["d", "e"]))] = draw(parts)
+
+
+def change(draw: st.DrawFn, place: Schema) -> None:
+    """One edit of a kind that the gate may or may not let pass."""
+    fields = place.get("properties", {})
+    match draw(st.sampled_from(["replace", "limit", "enum", "title", "drop", "require", "release", "null"])):
+        case "replace":
+            other = draw(parts)
+            place.clear()
+            place.update(other)
+        case "limit":
+            keyword = draw(st.sampled_from(["minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"]))
+            place[keyword] = draw(limits)
+        case "enum":
+            place["enum"] = draw(st.lists(st.sampled_from(["x", "y", "z"]), min_size=1, unique=True))
+        case "title":
+            place["title"] = "Title"
+        case "drop" if len(fields) > 1:
+            name = draw(st.sampled_from(sorted(fields)))
+            del fields[name]
+            place["required"] = [each for each in place["required"] if each != name]
+        case "require" if fields:
+            place["required"] = sorted({*place["required"], draw(st.sampled_from(sorted(fields)))})
+        case "release" if fields:
+            place["required"] = place["required"][1:]
+        case "null" if "anyOf" not in place:
+            inner = copy.deepcopy(place)
+            place.clear()
+            place.update({"anyOf": [inner, dict(NULL)]})
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[Schema, Schema]:
+    """A schema and what a day's work made of it, with optional additions as the commonest edit."""
+    old = draw(documents)
+    new = copy.deepcopy(old)
+    for _ in range(draw(st.integers(1, 3))):
+        everywhere = list(places(new))
+        if draw(st.booleans()):
+            add_optional(draw, draw(st.sampled_from([each for each in everywhere if "properties" in each])))
+        else:
+            change(draw, draw(st.sampled_from(everywhere)))
+        assume(new.get("type") == "object")
+    return old, new
+
+
+def accepts(schema: Schema, instance: Any) -> bool:
+    return jsonschema_rs.validator_for(schema, validate_formats=True).is_valid(instance)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(pair=pairs(), data=st.data())
+def test_old_and_new_readers_survive_what_the_gate_lets_pass(pair: tuple[Schema, Schema], data: st.DataObject) -> None:
+    old, new = pair
+    compatible = judge(old, new) == []
+    event(f"compatible: {compatible}, changed: {old != new}")
+    assume(compatible)
+
+    stored = data.draw(instances(old))
+    assert accepts(new, known_to(new, stored))
+    said = data.draw(instances(new))
+    assert accepts(old, known_to(old, said))
+
+
+@settings(max_examples=50, deadline=None)
+@given(old=documents, data=st.data())
+def test_optional_fields_may_be_added_anywhere(old: Schema, data: st.DataObject) -> None:
+    new = copy.deepcopy(old)
+    objects = [each for each in places(new) if "properties" in each]
+    place = data.draw(st.sampled_from(objects))
+    place["properties"]["added"] = data.draw(parts)
+    assert judge(old, new) == []
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(pair=pairs(), data=st.data())
+def test_what_passes_in_two_steps_passes_in_one(pair: tuple[Schema, Schema], data: st.DataObject) -> None:
+    """So a golden schema may be written again after each compatible change."""
+    first, second = pair
+    assume(judge(first, second) == [])
+    third = copy.deepcopy(second)
+    place = data.draw(st.sampled_from([each for each in places(third) if "properties" in each]))
+    place["properties"]["f"] = data.draw(parts)
+    assume(judge(second, third) == [])
+    assert judge(first, third) == []

@@ -1,0 +1,15 @@
+"""The contract gate, on today's events: what fails here is what `python -m contracts check` says."""
+
+import pytest
+
+from contracts.catalogue import BY_TYPE, EVENTS
+from contracts.gate import SCHEMAS, Review, Verdict, explain, review
+
+
+@pytest.mark.parametrize("reviewed", review(EVENTS), ids=lambda each: each.event_type)
+def test_an_event_agrees_with_its_golden_schema(reviewed: Review) -> None:
+    assert reviewed.verdict is Verdict.AGREES, "\n" + explain(reviewed)
+
+
+def test_there_is_one_golden_schema_for_each_event() -> None:
+    assert {file.stem for file in SCHEMAS.iterdir()} == BY_TYPE.keys()

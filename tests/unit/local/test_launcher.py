@@ -1,0 +1,44 @@
+"""The launcher runs its own checkout's code, wherever it is called from."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.local import CHECKOUT
+
+
+def a_checkout(directory: Path) -> Path:
+    """A checkout that is set up, and whose command line says where it lies."""
+    (directory / "infra/cli").mkdir(parents=True)
+    (directory / "infra/cli/__main__.py").write_text(f"import sys; print({str(directory)!r}, *sys.argv[1:])")
+    (directory / ".venv/bin").mkdir(parents=True)
+    (directory / ".venv/bin/python").symlink_to(sys.executable)
+    for name in ("requirements.txt", ".venv/requirements.installed"):
+        (directory / name).write_text("one==1\n")
+    shutil.copy(CHECKOUT / "marketplace", directory)
+    return directory
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    return a_checkout(tmp_path / "a checkout")
+
+
+def say(launcher: Path, cwd: Path) -> str:
+    command = [launcher, "up", "two words"]
+    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_called_from_another_checkout_it_runs_its_own_code(checkout: Path, tmp_path: Path) -> None:
+    other = a_checkout(tmp_path / "other")
+    assert say(checkout / "marketplace", other) == f"{checkout} up two words"
+
+
+def test_it_may_be_called_by_a_link(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/first").symlink_to("../a checkout/marketplace")
+    (tmp_path / "bin/second").symlink_to(tmp_path / "bin/first")
+    assert say(tmp_path / "bin/second", Path("/")) == f"{checkout} up two words"
