@@ -330,11 +330,12 @@ async def urls(
         yield toy.urls["checkout"].app, toy.urls["checkout"]
 
 
-def test_any_order_of_steps_and_deaths_leaves_one_effect_per_event(urls: tuple[str, Any]) -> None:
+@pytest.mark.parametrize("examples", [20, pytest.param(150, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+def test_any_order_of_steps_and_deaths_leaves_one_effect_per_event(urls: tuple[str, Any], examples: int) -> None:
     with asyncio.Runner() as runner:
         run_state_machine_as_test(
             machine_of(runner, *urls),
             settings=settings(
-                max_examples=50, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+                max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
             ),
         )
