@@ -25,7 +25,7 @@ async def turn(contender: Contender, world: World, work: Work, size: Size) -> Tu
         await world.add_orders(orders)
     await world.send(contender.encode(events_of(orders)))
     async with running(contender, world, work) as process:
-        seen = await watch(process, world, size.waiting, at_most_s=size.turn_s)
+        seen = await watch(process, world, size.waiting, at_most_s=size.turn_s, warm_up=size.warm_up)
     await require_complete(world)
     return seen
 

@@ -10,6 +10,8 @@ class Size:
     """Events that wait when a contender begins."""
     turn_s: float
     """A contender that is not through by then is measured by what it did."""
+    warm_up: int
+    """Its first events, while it opens connections and compiles statements, don't count."""
     lone: int
     """Events sent one at a time, per round."""
     inbox_rows: tuple[int, ...]
@@ -22,6 +24,7 @@ FULL = Size(
     rounds=5,
     waiting=20_000,
     turn_s=12,
+    warm_up=1_000,
     lone=400,
     inbox_rows=(1_000_000, 5_000_000),
     outbox_rows=500_000,
@@ -32,6 +35,7 @@ QUICK = Size(
     rounds=1,
     waiting=2_000,
     turn_s=5,
+    warm_up=100,
     lone=50,
     inbox_rows=(20_000,),
     outbox_rows=5_000,
