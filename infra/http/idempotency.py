@@ -73,6 +73,7 @@ class Claim:
                 body_sha256=self.body_sha256,
                 status=response.status_code,
                 content_type=response.headers.get("content-type", ""),
+                location=response.headers.get("location"),
                 body=bytes(response.body),
             )
             await idempotency.keep(tx, self.caller, self.route, self.key, kept)
@@ -82,4 +83,6 @@ class Claim:
         headers = {"Idempotency-Replayed": "true"}
         if kept.content_type:
             headers["Content-Type"] = kept.content_type
+        if kept.location is not None:
+            headers["Location"] = kept.location
         return Response(kept.body, kept.status, headers)

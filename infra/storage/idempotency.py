@@ -7,13 +7,13 @@ from infra.storage.transaction import Transaction
 LOCK = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))"
 
 RECALL = """
-select body_sha256, status, content_type, body from messaging.idempotency_keys
+select body_sha256, status, content_type, location, body from messaging.idempotency_keys
 where caller = $1 and route = $2 and key = $3
 """
 
 KEEP = """
-insert into messaging.idempotency_keys (caller, route, key, body_sha256, status, content_type, body)
-values ($1, $2, $3, $4, $5, $6, $7)
+insert into messaging.idempotency_keys (caller, route, key, body_sha256, status, content_type, location, body)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 
 
@@ -24,6 +24,7 @@ class Kept:
     body_sha256: bytes
     status: int
     content_type: str
+    location: str | None
     body: bytes
 
 
@@ -41,4 +42,6 @@ async def recall(tx: Transaction, caller: str, route: str, key: str) -> Kept | N
 
 async def keep(tx: Transaction, caller: str, route: str, key: str, kept: Kept) -> None:
     """Keep an answer; visible to others when the transaction commits."""
-    await tx.execute(KEEP, caller, route, key, kept.body_sha256, kept.status, kept.content_type, kept.body)
+    await tx.execute(
+        KEEP, caller, route, key, kept.body_sha256, kept.status, kept.content_type, kept.location, kept.body
+    )

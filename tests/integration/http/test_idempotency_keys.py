@@ -24,7 +24,8 @@ async def test_the_same_request_again_gets_the_same_answer(web: Web, database: D
     assert (first.status, first.headers.get("Idempotency-Replayed")) == (201, None)
     assert (again.status, again.headers["Idempotency-Replayed"]) == (201, "true")
     assert again.body == first.body
-    assert again.headers["Content-Type"] == first.headers["Content-Type"]
+    for repeated in ("Content-Type", "Location"):
+        assert again.headers[repeated] == first.headers[repeated]
     assert await notes(database) == 1
 
 
@@ -58,6 +59,7 @@ async def test_an_answer_without_a_body_is_kept_too(web: Web) -> None:
     for replayed in (None, "true"):
         answer = await web.post("/anyone/a/notes", NOTE, {}, key="k1")
         assert (answer.status, answer.body, answer.headers.get("Idempotency-Replayed")) == (204, b"", replayed)
+        assert "Location" not in answer.headers
 
 
 async def test_the_second_of_two_at_once_is_409_and_finds_the_answer_later(web: Web, database: Database) -> None:

@@ -95,6 +95,7 @@ create table messaging.idempotency_keys (
     body_sha256 bytea not null,
     status int not null,
     content_type text not null,
+    location text,
     body bytea not null,
     created_at timestamptz not null default now(),
     primary key (caller, route, key)

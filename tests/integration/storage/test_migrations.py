@@ -1,0 +1,93 @@
+"""Every service's migrations make the tables that its store speaks to, however many replicas run them at once."""
+
+import asyncio
+import importlib
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import CheckConstraint, Connection, MetaData, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from infra.local import DatabaseUrls, PrivatePostgres
+from infra.runtime import Service
+from infra.storage import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
+
+PYPROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+SERVICES = PYPROJECT["tool"]["marketplace"]["services"]
+REPLICAS = 2
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+def service(request: pytest.FixtureRequest) -> Service:
+    return importlib.import_module(f"{request.param}.service").SERVICE
+
+
+@pytest.fixture(scope="module")
+def metadata(service: Service) -> MetaData:
+    return importlib.import_module(f"{service.name}.store").metadata
+
+
+@pytest.fixture(scope="module")
+async def urls(postgres: PrivatePostgres, service: Service) -> DatabaseUrls:
+    """The service's database after several replicas started together on an empty one."""
+    made = await postgres.create_database(f"{service.name}_migrated")
+    with pytest.raises(SchemaBehind):
+        await require_current(made.app, service.migrations)
+    await asyncio.gather(*(start_of_a_replica(made, service) for _ in range(REPLICAS)))
+    return made
+
+
+async def start_of_a_replica(urls: DatabaseUrls, service: Service) -> None:
+    await migrate_in_a_process_of_its_own(urls.owner, app_url=urls.app, migrations=service.migrations)
+    await require_current(urls.app, service.migrations)
+
+
+async def seen(url: str, look: Callable[[Connection], Any]) -> Any:
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(look)
+    finally:
+        await engine.dispose()
+
+
+async def test_the_store_and_the_migrated_database_agree(urls: DatabaseUrls, metadata: MetaData) -> None:
+    def differences(connection: Connection) -> list[Any]:
+        return compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert metadata.tables
+    assert await seen(urls.owner, differences) == []
+
+
+async def test_the_rules_that_the_database_guards_are_those_of_the_store(
+    urls: DatabaseUrls, metadata: MetaData
+) -> None:
+    def guarded(connection: Connection) -> set[str]:
+        inspector = inspect(connection)
+        return {each["name"] for table in metadata.tables for each in inspector.get_check_constraints(table)}
+
+    named = {
+        each.name
+        for table in metadata.tables.values()
+        for each in table.constraints
+        if isinstance(each, CheckConstraint)
+    }
+    assert await seen(urls.owner, guarded) == named
+
+
+async def test_migrating_again_changes_nothing(urls: DatabaseUrls, service: Service) -> None:
+    def shape(connection: Connection) -> list[tuple[Any, ...]]:
+        columns = "select table_schema, table_name, column_name, data_type from information_schema.columns"
+        versions = "select version_num from alembic_version union all select version_num from messaging.alembic_version"
+        where = " where table_schema in ('public', 'messaging') order by 1, 2, 3"
+        return [*map(tuple, connection.execute(text(columns + where))), *map(tuple, connection.execute(text(versions)))]
+
+    before = await seen(urls.owner, shape)
+    await migrate(urls.owner, app_url=urls.app, migrations=service.migrations)
+    assert await seen(urls.owner, shape) == before
