@@ -25,7 +25,7 @@ def a_token(
     all_claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "exp": time.time() + 60,
+        "exp": time.time() + 3600,
         "sub": subject,
         "roles": list(roles) if isinstance(roles, tuple) else roles,
         **claims,
