@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema_rs
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
-from instances import instances, known_to
 
 from contracts.compatibility import judge
+from tests.contracts.instances import instances, known_to
 
 Schema = dict[str, Any]
 NAMES = ["a", "b", "c"]

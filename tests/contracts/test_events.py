@@ -14,12 +14,12 @@ import jsonschema_rs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from instances import instances
 
 import contracts
 from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import Event
 from contracts.gate import golden
+from tests.contracts.instances import instances
 
 each_event = pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
 

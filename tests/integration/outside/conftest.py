@@ -5,7 +5,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from outside_process import OutsideProcess
+
+from tests.integration.outside.outside_process import OutsideProcess
 
 
 @pytest.fixture(scope="session")

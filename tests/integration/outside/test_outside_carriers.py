@@ -9,8 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from outside_process import SECRET, OutsideProcess
 from standardwebhooks import Webhook
+
+from tests.integration.outside.outside_process import SECRET, OutsideProcess
 
 
 @dataclass

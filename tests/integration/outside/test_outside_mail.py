@@ -7,7 +7,8 @@ from typing import Any
 import aiohttp
 import aiosmtplib
 import pytest
-from outside_process import OutsideProcess
+
+from tests.integration.outside.outside_process import OutsideProcess
 
 
 def a_mail() -> EmailMessage:

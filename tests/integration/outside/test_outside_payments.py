@@ -4,7 +4,8 @@ import asyncio
 
 import aiohttp
 import pytest
-from outside_process import a_key, act, charge, entries_of, held, turn
+
+from tests.integration.outside.outside_process import a_key, act, charge, entries_of, held, turn
 
 
 async def test_a_key_is_charged_once_and_answers_the_same_again(http: aiohttp.ClientSession) -> None:

@@ -7,7 +7,8 @@ from collections import Counter
 
 import aiohttp
 import jwt
-from outside_process import OutsideProcess, act, charge, entries_of, held, turn
+
+from tests.integration.outside.outside_process import OutsideProcess, act, charge, entries_of, held, turn
 
 
 async def test_a_kill_in_the_middle_of_traffic_loses_no_answer(own_outside: OutsideProcess) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from fake_market import FakeMarket
-from outside_process import OutsideProcess
 
 from infra.simulator import Report, SetUpFailed, Traffic, run_traffic
+from tests.integration.outside.fake_market import FakeMarket
+from tests.integration.outside.outside_process import OutsideProcess
 
 
 def nobody_listens(_word: str) -> None:
