@@ -1,4 +1,4 @@
-"""The test suite."""
+"""The test suite and the benchmarks."""
 
 import os
 import sys
@@ -22,3 +22,11 @@ def run_tests(
     os.chdir(CHECKOUT)
     every = ["-m", "slow or not slow"] if everything else []
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *every, *context.args])  # noqa: S606 - pytest takes over
+
+
+@commands.command("bench", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def run_benchmarks(context: typer.Context) -> None:
+    """Measure the messaging runtime beside its peers: bench [NAME…] [--json FILE] [--chart FILE] [--quick]."""
+    get_servers()
+    os.chdir(CHECKOUT)
+    os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks", *context.args])  # noqa: S606 - it takes over
