@@ -109,6 +109,7 @@ async def get_shipment(order_id: UUID, caller: Caller, tx: Tx) -> ShipmentBody:
 @router.post(
     "/carriers/{carrier}/tracking",
     status_code=204,
+    responses={401: {}},
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
 )
 async def post_tracking(carrier: Literal["a", "b"], request: Request, tx: Tx) -> Response:

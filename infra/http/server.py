@@ -9,6 +9,8 @@ from typing import NamedTuple
 import uvicorn
 from starlette.types import ASGIApp
 
+from infra.http.protocol import BoundedProtocol
+
 GRACE_S = 5.0
 CANCELLED_S = 1.0
 """For what had to be cut off: to roll back, and to say so."""
@@ -47,7 +49,7 @@ async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> As
     """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

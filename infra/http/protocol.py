@@ -1,0 +1,83 @@
+"""HTTP/1.1 as uvicorn speaks it, with bounds where a client could make it keep whatever it sends.
+
+uvicorn bounds neither a request's head nor how many requests wait in a connection: 64 MB of short header lines
+made a service of 110 MB one of 1.1 GB, and kept its event loop from the broker until the connection was lost.
+"""
+
+from asyncio import BaseTransport, TimerHandle, Transport
+from http import HTTPStatus
+from typing import cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from infra.http import problems
+
+LARGEST_HEAD = 64 * 1024
+"""And what is read at once, some 256 KiB: heads that came in one piece were parsed already."""
+HEAD_WITHIN_S = 10.0
+MOST_WAITING = 64
+"""Requests that were sent before the one ahead of them was answered."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. What breaks the bounds is refused and the connection closed."""
+
+    _framing = 0
+    """Bytes of the current request that are not its content: head, chunk sizes, trailers."""
+    _began = False
+    _slow: TimerHandle | None = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(cast("Transport", transport))
+        self._expect_a_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_here()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._began = False
+        super().data_received(data)
+        if not self._began:
+            self._framing += len(data)
+        if self._framing > LARGEST_HEAD and not self.transport.is_closing():
+            self.send_400_response("The request's head is too large.")
+
+    def on_message_begin(self) -> None:
+        self._began, self._framing = True, 0
+        if self._slow is None:
+            self._expect_a_head()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._head_is_here()
+        if len(self.pipeline) >= MOST_WAITING:
+            raise OverflowError("too many requests wait in this connection")
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._framing -= len(body)
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse and close. With a request under way it only closes, or the answer would be taken for that one's."""
+        if self.cycle is None or self.cycle.response_complete:
+            answer = problems.answer(problems.BadRequest(msg))
+            head = "".join(
+                f"{name.decode()}: {value.decode()}\r\n"
+                for name, value in [*answer.raw_headers, (b"connection", b"close")]
+            )
+            line = f"HTTP/1.1 {answer.status_code} {HTTPStatus(answer.status_code).phrase}\r\n"
+            self.transport.write(f"{line}{head}\r\n".encode() + bytes(answer.body))
+        self.transport.close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Whoever asks for another protocol is answered in this one, and that is no matter for the log."""
+
+    def _expect_a_head(self) -> None:
+        self._slow = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
+
+    def _head_is_here(self) -> None:
+        if self._slow is not None:
+            self._slow.cancel()
+            self._slow = None

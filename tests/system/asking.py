@@ -1,0 +1,49 @@
+"""Requests as an attacker writes them, byte by byte where need be, to the running marketplace."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.system.marketplace import Visit
+
+PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.raw) if self.raw else None
+
+    @property
+    def slug(self) -> str:
+        return str(self.json["type"]).removeprefix("urn:problem:marketplace:")
+
+
+async def ask(
+    visit: Visit, method: str, service: str, path: str, *, token: str | None = None, **options: Any
+) -> Answer:
+    """One answer, which is a problem document with its own status wherever it is an error, and never a 500."""
+    headers = dict(options.pop("headers", {}))
+    if token is not None:
+        headers.setdefault("Authorization", f"Bearer {token}")
+    url = visit.base(service) + path
+    async with visit.http.request(method, url, headers=headers, allow_redirects=False, **options) as response:
+        answer = Answer(response.status, response.headers, await response.read())
+    where = f"{method} {service}{path}: {answer.status} {answer.raw[:300]!r}"
+    if answer.status >= 400:
+        assert answer.headers.get("Content-Type") == PROBLEM, where
+        assert answer.json["status"] == answer.status, where
+        assert {"type", "title"} <= answer.json.keys(), where
+    assert answer.status != 500, where
+    return answer
+
+
+async def token_for(visit: Visit, subject: str, *roles: str, ttl_s: int = 3600) -> str:
+    answer = await visit.outside("POST", "/identity/token", {"sub": subject, "roles": [*roles], "ttl_s": ttl_s})
+    return str(answer["access_token"])

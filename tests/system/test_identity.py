@@ -1,0 +1,258 @@
+"""Who may ask what: every route of every service, by every kind of person and of token."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.system.asking import Answer, ask, token_for
+from tests.system.forging import Forger
+from tests.system.marketplace import Marketplace, Person, Visit, until
+
+
+class Who(Enum):
+    """Whom a route serves."""
+
+    ANYONE = auto()
+    """Public, on purpose."""
+    CARRIER = auto()
+    """No token: the body is signed, which test_hostile_webhooks.py is about."""
+    OWNER = auto()
+    """The person whose thing it is; for all others there is no such thing."""
+    SELF = auto()
+    """Anyone with a token, of whose own things it speaks."""
+    SELLER = auto()
+    """A seller; about a product, the one who sells it."""
+    OPERATOR = auto()
+
+
+ROUTES = {
+    "catalog GET /products": Who.ANYONE,
+    "catalog GET /products/{product_id}": Who.ANYONE,
+    "catalog POST /products": Who.SELLER,
+    "catalog POST /products/{product_id}/price": Who.SELLER,
+    "catalog POST /products/{product_id}/restock": Who.SELLER,
+    "catalog POST /products/{product_id}/discontinue": Who.SELLER,
+    "cart GET /carts/{customer}": Who.OWNER,
+    "cart PUT /carts/{customer}/items/{product_id}": Who.OWNER,
+    "cart DELETE /carts/{customer}/items/{product_id}": Who.OWNER,
+    "cart POST /carts/{customer}/checkout": Who.OWNER,
+    "checkout GET /orders": Who.SELF,
+    "checkout GET /orders/{order_id}": Who.OWNER,
+    "checkout GET /orders/{order_id}/journal": Who.OWNER,
+    "checkout POST /orders/{order_id}/cancel": Who.OWNER,
+    "checkout POST /ops/rebuild": Who.OPERATOR,
+    "delivery GET /addresses/{customer}": Who.OWNER,
+    "delivery PUT /addresses/{customer}": Who.OWNER,
+    "delivery DELETE /addresses/{customer}": Who.OWNER,
+    "delivery GET /shipments/{order_id}": Who.OWNER,
+    "delivery POST /carriers/{carrier}/tracking": Who.CARRIER,
+    "notifications GET /contacts/{person}": Who.OWNER,
+    "notifications PUT /contacts/{person}": Who.OWNER,
+    "notifications DELETE /contacts/{person}": Who.OWNER,
+    "notifications GET /notifications": Who.SELF,
+} | {
+    f"{service} GET /ops/{what}": Who.OPERATOR
+    for service in ("catalog", "cart", "checkout", "notifications", "delivery")
+    for what in ("counts", "dead-letters")
+}
+"""Every route there is: one that is not in here fails the first test below."""
+
+PRICE = {"amount": 1, "currency": "EUR"}
+ADDRESS = {"name": "Mallory", "street": "Elsewhere 1", "city": "Paris", "postal_code": "75001", "country": "FR"}
+BODIES: dict[str, Any] = {
+    "catalog POST /products": {"name": "Lamp", "category": "home", "price": PRICE, "on_hand": 1},
+    "catalog POST /products/{product_id}/price": {"price": PRICE},
+    "catalog POST /products/{product_id}/restock": {"quantity": 1},
+    "cart PUT /carts/{customer}/items/{product_id}": {"quantity": 7},
+    "delivery PUT /addresses/{customer}": ADDRESS,
+    "notifications PUT /contacts/{person}": {"email": "mallory@example.org"},
+}
+
+PROTECTED = [route for route, who in ROUTES.items() if who not in (Who.ANYONE, Who.CARRIER)]
+ROLES = {Who.SELLER: ("seller",), Who.OPERATOR: ("operator",)}
+TOO_LATE = ["checkout POST /orders/{order_id}/cancel", "cart DELETE /carts/{customer}/items/{product_id}"]
+"""Of a delivered order, and of units that are being bought."""
+SPARING = ["GET", "PUT", "POST", "DELETE"]
+"""What takes things away comes last."""
+
+
+def of(who: Who) -> list[str]:
+    return [route for route, whom in ROUTES.items() if whom is who]
+
+
+@dataclass(frozen=True)
+class World:
+    """Things that belong to somebody, and requests about them."""
+
+    visit: Visit
+    owner: Person
+    owner_token: str
+    seller: Person
+    seller_token: str
+    product_id: str
+    order_id: str
+
+    async def ask(self, route: str, token: str | None = None, **options: Any) -> Answer:
+        """Ask `route` about the things of this world."""
+        service, method, template = route.split()
+        path = template.format(
+            product_id=self.product_id,
+            order_id=self.order_id,
+            customer=self.owner.subject,
+            person=self.owner.subject,
+            carrier="a",
+        )
+        return await ask(self.visit, method, service, path, token=token, json=BODIES.get(route), **options)
+
+    async def everything(self) -> dict[str, Any]:
+        """All that can be read of what is here."""
+        readable = [*of(Who.OWNER), "checkout GET /orders", "catalog GET /products/{product_id}"]
+        found = {route: await self.ask(route, self.owner_token) for route in readable if " GET " in route}
+        assert {answer.status for answer in found.values()} == {200}, found
+        return {route: answer.json for route, answer in found.items()}
+
+
+async def a_world(visit: Visit) -> World:
+    """A customer who has a delivered parcel, and something in the cart; the seller of both."""
+    seller, product_id = await visit.product(on_hand=10)
+    owner = await visit.customer()
+    order_id = await owner.check_out(product_id)
+    await owner.order(order_id, "delivered")
+
+    async def settled() -> bool:
+        cart = await owner.get("cart", f"/carts/{owner.subject}")
+        stock = await owner.get("catalog", f"/products/{product_id}")
+        return cart["lines"] == [] and stock["available"] == 9
+
+    await until(settled, 20)
+    assert (await owner.ask("PUT", "cart", f"/carts/{owner.subject}/items/{product_id}", {"quantity": 2}))[0] == 200
+    return World(
+        visit,
+        owner,
+        await token_for(visit, owner.subject),
+        seller,
+        await token_for(visit, seller.subject, "seller"),
+        product_id,
+        order_id,
+    )
+
+
+@pytest.fixture(scope="module")
+async def world(marketplace: Marketplace) -> AsyncIterator[World]:
+    async with Visit(marketplace) as visit:
+        yield await a_world(visit)
+
+
+@pytest.fixture(scope="module")
+async def forger(world: World) -> Forger:
+    return await Forger.of(world.visit)
+
+
+async def test_it_is_known_of_every_route_whom_it_serves(world: World) -> None:
+    live: dict[str, dict[str, Any]] = {}
+    for service in world.visit.marketplace.state["services"]:
+        document = (await ask(world.visit, "GET", service, "/openapi.json")).json
+        for path, operations in document["paths"].items():
+            live |= {f"{service} {method.upper()} {path}": operation for method, operation in operations.items()}
+    assert live.keys() == ROUTES.keys()
+    assert {route for route, operation in live.items() if "security" in operation} == set(PROTECTED)
+
+
+async def test_health_needs_no_token_and_the_framework_adds_no_pages(world: World) -> None:
+    for service in world.visit.marketplace.state["services"]:
+        for path in ("/livez", "/readyz", "/metrics", "/openapi.json"):
+            assert (await ask(world.visit, "GET", service, path)).status == 200, (service, path)
+        for path in ("/docs", "/redoc", "/docs/oauth2-redirect", "/", "/ops", "/ops/", "/admin"):
+            assert (await ask(world.visit, "GET", service, path)).status == 404, (service, path)
+
+
+@pytest.mark.parametrize("route", of(Who.ANYONE))
+async def test_a_public_route_asks_nobody_for_a_token(world: World, route: str) -> None:
+    for token in (None, "rubbish"):
+        assert (await world.ask(route, token)).status == 200
+
+
+@pytest.mark.parametrize("route", PROTECTED)
+async def test_only_a_valid_token_gets_in_and_nothing_else_changes_anything(
+    world: World, forger: Forger, route: str
+) -> None:
+    roles = ROLES.get(ROUTES[route], ())
+    subject = world.seller.subject if roles == ("seller",) else world.owner.subject
+    good = forger.good(subject, *roles)
+    headers = {name: f"Bearer {token}" for name, token in forger.forged(subject, *roles).items()} | {
+        "expired": f"Bearer {await token_for(world.visit, subject, *roles, ttl_s=-60)}",
+        "no token": "Bearer ",
+        "two tokens": f"Bearer {good}, Bearer {good}",
+        "another scheme": f"Basic {good}",
+        "the token alone": good,
+        "rubbish": "Bearer rubbish",
+        "more than a header holds": f"Bearer {good}{'a' * 9000}",
+    }
+    before = await world.everything()
+    answers = {name: await world.ask(route, headers={"Authorization": each}) for name, each in headers.items()}
+    answers["nothing"] = await world.ask(route)
+    answers["in the query"] = await world.ask(route, params={"access_token": good, "token": good})
+    answers["in a cookie"] = await world.ask(route, headers={"Cookie": f"access_token={good}; token={good}"})
+    assert {name: answer.status for name, answer in answers.items() if answer.status != 401} == {}
+    assert {answer.headers["WWW-Authenticate"] for answer in answers.values()} == {"Bearer"}
+    assert {answer.slug for answer in answers.values()} == {"unauthorized"}
+    assert await world.everything() == before
+
+
+@pytest.mark.parametrize("route", of(Who.OWNER))
+async def test_for_others_there_is_no_such_thing_and_it_stays_as_it_is(world: World, route: str) -> None:
+    before = await world.everything()
+    for roles in ((), ("seller",), ("operator",), ("seller", "operator")):
+        stranger = await token_for(world.visit, f"mallory-{uuid4().hex}", *roles)
+        theirs = await world.ask(route, stranger)
+        assert (theirs.status, theirs.slug) == (404, "not-found")
+        assert world.owner.subject.encode() not in theirs.raw
+    for subject in (world.owner.subject.upper(), world.owner.subject + ".", world.owner.subject[:-1]):
+        assert (await world.ask(route, await token_for(world.visit, subject))).status == 404
+    assert await world.everything() == before
+
+
+@pytest.mark.parametrize("route", of(Who.SELF))
+async def test_a_list_holds_ones_own_things_only(world: World, route: str) -> None:
+    stranger = await token_for(world.visit, f"mallory-{uuid4().hex}", "seller", "operator")
+    for query in ({}, {"customer_id": world.owner.subject, "customer": world.owner.subject}):
+        theirs = await world.ask(route, stranger, params=query)
+        assert (theirs.status, theirs.json) == (200, {"items": [], "next_cursor": None})
+
+
+@pytest.mark.parametrize("route", [*of(Who.SELLER), *of(Who.OPERATOR)])
+async def test_without_the_role_it_is_forbidden(world: World, route: str) -> None:
+    [role] = ROLES[ROUTES[route]]
+    before = await world.everything()
+    for roles in ((), tuple({"seller", "operator"} - {role})):
+        for subject in (world.owner.subject, world.seller.subject):
+            answer = await world.ask(route, await token_for(world.visit, subject, *roles))
+            assert (answer.status, answer.slug) == (403, "forbidden")
+    assert await world.everything() == before
+
+
+@pytest.mark.parametrize("route", [route for route in of(Who.SELLER) if "{product_id}" in route])
+async def test_a_product_is_in_its_own_sellers_hands_only(world: World, route: str) -> None:
+    before = await world.everything()
+    rival = await token_for(world.visit, f"rival-{uuid4().hex}", "seller", "operator")
+    answer = await world.ask(route, rival)
+    assert (answer.status, answer.slug) == (404, "not-found")
+    assert await world.everything() == before
+
+
+async def test_those_whom_a_route_serves_are_served(visit: Visit) -> None:
+    """So that what was refused above was refused for who asked, and for nothing else."""
+    world = await a_world(visit)
+    tokens = {
+        Who.OWNER: world.owner_token,
+        Who.SELF: world.owner_token,
+        Who.SELLER: world.seller_token,
+        Who.OPERATOR: await token_for(visit, "olga", "operator"),
+    }
+    for route in sorted(PROTECTED, key=lambda route: SPARING.index(route.split()[1])):
+        answer = await world.ask(route, tokens[ROUTES[route]])
+        assert answer.status < 300 or (route in TOO_LATE and answer.status == 409), (route, answer)
