@@ -10,7 +10,7 @@ from pamqp.commands import Basic
 from pydantic import ValidationError
 
 from contracts import Envelope, Event
-from infra.messaging.connection import BROKEN
+from infra.messaging.connection import BROKEN, telling_loss
 from infra.messaging.dead import key_of, scalars
 from infra.messaging.errors import Invalid
 from infra.messaging.wire import properties_of
@@ -42,7 +42,7 @@ class Receipts:
         oldest = next(iter(self._open), None)
         upto = [tag for tag in tags if oldest is None or tag < oldest]
         single = [tag for tag in tags if oldest is not None and tag > oldest]
-        with suppress(*BROKEN):
+        with suppress(*BROKEN), telling_loss():
             if self._channel.is_closed:
                 return
             if upto:
