@@ -33,6 +33,11 @@ class Receipts:
         self._channel = channel
         self._open: dict[int, None] = {}
 
+    @property
+    def lost(self) -> bool:
+        """Whether the channel is gone, so that its messages will come again by themselves."""
+        return self._channel.is_closed
+
     def add(self, tag: int) -> None:
         self._open[tag] = None
 
@@ -86,6 +91,11 @@ class Delivery:
     _event: Event | None = None
 
     @property
+    def lost(self) -> bool:
+        """Whether it will be delivered again anyway."""
+        return self.message is not None and self.message.receipts.lost
+
+    @property
     def event(self) -> Event:
         """The body, read once. Raises `Invalid` if it does not fit its type."""
         if self._event is None:
@@ -117,6 +127,10 @@ class Unreadable:
 
     message: Received
     why: Invalid
+
+    @property
+    def lost(self) -> bool:
+        return self.message.receipts.lost
 
     def letter(self, subscription: str) -> DeadLetter:
         properties = self.message.properties

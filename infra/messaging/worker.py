@@ -86,7 +86,7 @@ class Worker:
         while True:
             await self._arrived.wait()
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.subscription.batch))]
-            await self._handle(batch)
+            await self._handle([each for each in batch if not each.lost])
             if not self._waiting:
                 self._arrived.clear()
                 self.note_idle()
