@@ -1,6 +1,6 @@
 """Lists in pages, and the parameters that routes share."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, Self, TypeVar
 
@@ -35,7 +35,10 @@ def decode_cursor(cursor: object) -> Any:
     try:
         if not isinstance(cursor, str) or len(cursor) > LONGEST_CURSOR:
             raise ValueError(cursor)
-        return parse(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
+        position = parse(b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        if position is None:  # which would begin the list again
+            raise ValueError(cursor)
+        return position
     except (ValueError, Problem):
         raise ValueError("not a cursor that was given out") from None
 

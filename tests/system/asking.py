@@ -47,3 +47,33 @@ async def ask(
 async def token_for(visit: Visit, subject: str, *roles: str, ttl_s: int = 3600) -> str:
     answer = await visit.outside("POST", "/identity/token", {"sub": subject, "roles": [*roles], "ttl_s": ttl_s})
     return str(answer["access_token"])
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A method of a path, as a service's own document tells of it."""
+
+    service: str
+    method: str
+    path: str
+    document: Mapping[str, Any]
+
+    @property
+    def takes_a_body(self) -> bool:
+        return "requestBody" in self.document
+
+    def parameters(self, place: str) -> dict[str, Mapping[str, Any]]:
+        return {each["name"]: each for each in self.document.get("parameters", []) if each["in"] == place}
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.method} {self.path}"
+
+
+async def operations(visit: Visit) -> list[Operation]:
+    """Every operation of every running service."""
+    return [
+        Operation(service, method.upper(), path, document)
+        for service in visit.marketplace.state["services"]
+        for path, methods in (await ask(visit, "GET", service, "/openapi.json")).json["paths"].items()
+        for method, document in methods.items()
+    ]

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.system.asking import Answer, ask, token_for
+from tests.system.asking import Answer, ask, operations, token_for
 from tests.system.forging import Forger
 from tests.system.marketplace import Marketplace, Person, Visit, until
 
@@ -153,13 +153,9 @@ async def forger(world: World) -> Forger:
 
 
 async def test_it_is_known_of_every_route_whom_it_serves(world: World) -> None:
-    live: dict[str, dict[str, Any]] = {}
-    for service in world.visit.marketplace.state["services"]:
-        document = (await ask(world.visit, "GET", service, "/openapi.json")).json
-        for path, operations in document["paths"].items():
-            live |= {f"{service} {method.upper()} {path}": operation for method, operation in operations.items()}
+    live = {str(operation): "security" in operation.document for operation in await operations(world.visit)}
     assert live.keys() == ROUTES.keys()
-    assert {route for route, operation in live.items() if "security" in operation} == set(PROTECTED)
+    assert {route for route, secured in live.items() if secured} == set(PROTECTED)
 
 
 async def test_health_needs_no_token_and_the_framework_adds_no_pages(world: World) -> None:

@@ -1,0 +1,91 @@
+"""A part is away: those who need it say so and when to come back, all others go on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.system.asking import Answer, ask, token_for
+from tests.system.marketplace import Marketplace, Person, Visit, until
+
+
+@asynccontextmanager
+async def without(marketplace: Marketplace, part: str) -> AsyncIterator[None]:
+    await asyncio.to_thread(marketplace.command, "kill", part)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(marketplace.command, "start", part)
+
+
+@pytest.mark.timeout(180)
+async def test_without_its_database_a_service_answers_503_and_the_others_go_on(
+    marketplace: Marketplace, visit: Visit
+) -> None:
+    seller, product_id = await visit.product()
+    customer = await visit.customer()
+    token = await token_for(visit, customer.subject, "operator")
+    cart, item = f"/carts/{customer.subject}", f"/carts/{customer.subject}/items/{product_id}"
+
+    async def asked(method: str, path: str, **options: object) -> Answer:
+        return await ask(visit, method, "cart", path, token=token, **options)
+
+    async def served() -> bool:
+        return (await asked("PUT", item, json={"quantity": 2})).status == 200
+
+    assert await served()
+    async with without(marketplace, "cart-db"):
+        for answer in (
+            await asked("GET", cart),
+            await asked("PUT", item, json={"quantity": 3}),
+            await asked("DELETE", item),
+            await asked("POST", f"{cart}/checkout", headers={"Idempotency-Key": "outage"}),
+            await asked("GET", "/ops/counts"),
+        ):
+            assert (answer.status, answer.slug) == (503, "unavailable")
+            assert 0 < int(answer.headers["Retry-After"]) <= 60
+        assert (await ask(visit, "GET", "cart", "/livez")).status == 200
+        async with visit.http.get(visit.base("cart") + "/readyz") as ready:
+            assert (ready.status, (await ready.json())["database"] == "ok") == (503, False)
+        # What is wrong with a request is still said: nobody waits for a database to hear of it.
+        assert (await ask(visit, "GET", "cart", cart)).status == 401
+        assert (await asked("PUT", item, data=b"{", headers={"Content-Type": "application/json"})).status == 400
+
+        await seller.get("catalog", f"/products/{product_id}")
+        price = {"price": {"amount": 2001, "currency": "EUR"}}
+        assert (await seller.ask("POST", "catalog", f"/products/{product_id}/price", price))[0] == 200
+        await others_go_on(customer)
+    await until(served, 30)
+    assert [line["quantity"] for line in (await asked("GET", cart)).json["lines"]] == [2]
+    answer = await asked("POST", f"{cart}/checkout", headers={"Idempotency-Key": "outage"})
+    assert (answer.status, "Idempotency-Replayed" in answer.headers) == (202, False)
+    await customer.order(answer.json["order_id"], "delivered", "cancelled")
+
+
+async def others_go_on(customer: Person) -> None:
+    assert (await customer.get("checkout", "/orders"))["items"] == []
+    assert (await customer.get("delivery", f"/addresses/{customer.subject}"))["city"] == "Berlin"
+    assert (await customer.get("notifications", "/notifications"))["items"] == []
+
+
+@pytest.mark.timeout(180)
+async def test_without_the_outside_world_whoever_has_a_token_is_served(marketplace: Marketplace, visit: Visit) -> None:
+    """The issuer's keys are known: its absence is felt by nobody who was let in before."""
+    seller, product_id = await visit.product()
+    customer, newcomer = await visit.customer(), await visit.person()
+    async with without(marketplace, "outside"):
+        with pytest.raises(OSError, match="onnect"):
+            await visit.person()
+        await others_go_on(customer)
+        for person in (customer, newcomer):  # the newcomer's token is one that no service has seen
+            cart = f"/carts/{person.subject}"
+            assert (await person.ask("PUT", "cart", f"{cart}/items/{product_id}", {"quantity": 1}))[0] == 200
+        restock = f"/products/{product_id}/restock"
+        assert (await seller.ask("POST", "catalog", restock, {"quantity": 1}))[0] == 200
+        status, accepted = await customer.ask("POST", "cart", f"/carts/{customer.subject}/checkout", {})
+        assert status == 202
+        await customer.order(accepted["order_id"], "paying")
+        forged = await ask(visit, "GET", "checkout", "/orders", token="eyJhbGciOiJFUzI1NiIsImtpZCI6Im5ldyJ9.e30.AAAA")
+        assert forged.status == 401
+    await customer.order(accepted["order_id"], "delivered", within_s=60)
