@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
@@ -28,6 +28,17 @@ BACKOFF_S, BACKOFF_CAP_S = 0.1, 3.0
 
 class Lost(ConnectionError):
     """The connection to the broker broke."""
+
+
+@contextmanager
+def telling_loss() -> Iterator[None]:
+    """Raise `Lost` where the client raises a bare `Exception`: its word for what waits on a channel that closes."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) is Exception:
+            raise Lost("the channel closed") from error
+        raise
 
 
 async def keep_connected(url: str, name: str, use: Callable[[AbstractConnection], Awaitable[None]]) -> None:
@@ -86,7 +97,8 @@ async def open_channel(connection: AbstractConnection, *, confirms: bool) -> Cha
     transport = connection.transport
     if transport is None:
         raise Lost("no transport")
-    channel = await transport.connection.channel(publisher_confirms=confirms)
+    with telling_loss():
+        channel = await transport.connection.channel(publisher_confirms=confirms)
     if not isinstance(channel, Channel):
         raise TypeError(f"expected a channel of aiormq, got {type(channel).__name__}")
     return channel

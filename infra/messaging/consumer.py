@@ -9,7 +9,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
-from infra.messaging.connection import BROKEN, Lost, open_channel
+from infra.messaging.connection import BROKEN, Lost, open_channel, telling_loss
 from infra.messaging.delivery import Receipts, Received
 from infra.telemetry import get_logger
 
@@ -40,7 +40,8 @@ class Consumer:
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                await self._consume(connection)
+                with telling_loss():
+                    await self._consume(connection)
             except ChannelNotFoundEntity:
                 log.error("queue missing: declare the topology", queue=self.queue)
             except AMQPChannelError as error:
@@ -57,7 +58,8 @@ class Consumer:
         channel, self._receive = self._channel, _ignore
         if channel is not None and self.consuming:
             try:
-                await channel.basic_cancel(self._tag, timeout=2)
+                with telling_loss():
+                    await channel.basic_cancel(self._tag, timeout=2)
             except BROKEN as error:
                 log.warning("could not cancel the consumer", queue=self.queue, error=repr(error))
 

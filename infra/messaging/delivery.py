@@ -10,7 +10,7 @@ from pamqp.commands import Basic
 from pydantic import ValidationError
 
 from contracts import Envelope, Event
-from infra.messaging.connection import BROKEN
+from infra.messaging.connection import BROKEN, telling_loss
 from infra.messaging.dead import key_of, scalars
 from infra.messaging.errors import Invalid
 from infra.messaging.wire import properties_of
@@ -33,6 +33,11 @@ class Receipts:
         self._channel = channel
         self._open: dict[int, None] = {}
 
+    @property
+    def lost(self) -> bool:
+        """Whether the channel is gone, so that its messages will come again by themselves."""
+        return self._channel.is_closed
+
     def add(self, tag: int) -> None:
         self._open[tag] = None
 
@@ -42,7 +47,7 @@ class Receipts:
         oldest = next(iter(self._open), None)
         upto = [tag for tag in tags if oldest is None or tag < oldest]
         single = [tag for tag in tags if oldest is not None and tag > oldest]
-        with suppress(*BROKEN):
+        with suppress(*BROKEN), telling_loss():
             if self._channel.is_closed:
                 return
             if upto:
@@ -86,6 +91,11 @@ class Delivery:
     _event: Event | None = None
 
     @property
+    def lost(self) -> bool:
+        """Whether it will be delivered again anyway."""
+        return self.message is not None and self.message.receipts.lost
+
+    @property
     def event(self) -> Event:
         """The body, read once. Raises `Invalid` if it does not fit its type."""
         if self._event is None:
@@ -117,6 +127,10 @@ class Unreadable:
 
     message: Received
     why: Invalid
+
+    @property
+    def lost(self) -> bool:
+        return self.message.receipts.lost
 
     def letter(self, subscription: str) -> DeadLetter:
         properties = self.message.properties

@@ -34,6 +34,9 @@ class Filing:
             self._arrived.clear()
             while self._waiting:
                 message = self._waiting[0]
+                if message.receipts.lost:
+                    self._waiting.popleft()
+                    continue
                 try:
                     async with self._database.transaction() as tx:
                         await dead_letters.file(tx, [letter_of(message.properties, message.body, self._service)])

@@ -100,7 +100,8 @@ class Isolation:
                 continue
             heapq.heappop(self._line)
             self._running = True
-            await self._run_alone(delivery, deaths)
+            if not delivery.lost:
+                await self._run_alone(delivery, deaths)
             self._running = False
             self._worker.note_idle()
 

@@ -11,7 +11,7 @@ from aiormq.exceptions import DeliveryError
 from pamqp.commands import Basic
 
 from contracts import Envelope
-from infra.messaging.connection import BROKEN, Lost, keep_connected, open_channel
+from infra.messaging.connection import BROKEN, Lost, keep_connected, open_channel, telling_loss
 from infra.messaging.wire import frames_of
 
 CONFIRM_TIMEOUT_S = 8.0
@@ -50,9 +50,10 @@ class Publisher:
             raise Unconfirmed("not connected to the broker")
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
-                await channel.basic_publish(
-                    body, exchange=exchange, routing_key=routing_key, properties=properties, wait=False
-                )
+                with telling_loss():
+                    await channel.basic_publish(
+                        body, exchange=exchange, routing_key=routing_key, properties=properties, wait=False
+                    )
         except DeliveryError as error:
             raise Unconfirmed("the broker refused the message") from error
         except BROKEN as error:
@@ -65,7 +66,7 @@ class Publisher:
         Returns after 8 s at the latest; what is not confirmed must be published again.
         """
         channel = self._channel
-        if channel is None:
+        if channel is None or channel.is_closed:
             return [False] * len(events)
         frames = b"".join(
             [frames_of(each, body, channel=channel.number, frame_max=_frame_max(channel)) for each, body in events]
@@ -105,13 +106,15 @@ class Publisher:
             if connection.is_closed:
                 raise Lost("closed while publishing")
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
-                await channel.close()
+                with telling_loss():
+                    await channel.close()
 
     def _lose(self, channel: Channel, _: object) -> None:
         """Nothing that is in flight on `channel` will be confirmed any more."""
         self._broken.set()
         for confirm in channel.confirmations.values():
-            confirm.cancel()
+            if not confirm.done():
+                confirm.set_exception(Lost("the channel closed before the confirm"))
 
 
 def _expect(channel: Channel, messages: int) -> list[asyncio.Future[object]]:

@@ -14,6 +14,7 @@ from infra.messaging.dead import properties_of_dead
 from infra.messaging.delivery import Delivery, Receipts, Unreadable
 from infra.messaging.poison import Gate, Isolation
 from infra.messaging.publisher import Publisher, Unconfirmed
+from infra.messaging.together import together
 from infra.messaging.wire import CONTENT_TYPE
 from infra.messaging.wiring import Load, Subscription
 from infra.storage import Database, Transaction, claims, inbox, is_conflict, is_unavailable, schedule, suspects
@@ -79,16 +80,13 @@ class Worker:
 
     async def run(self) -> None:
         """Handle what arrives until cancelled."""
-        async with asyncio.TaskGroup() as parts:
-            parts.create_task(self._calls.run())
-            parts.create_task(self._isolation.run())
-            parts.create_task(self._run_batches())
+        await together(self._calls.run(), self._isolation.run(), self._run_batches())
 
     async def _run_batches(self) -> None:
         while True:
             await self._arrived.wait()
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.subscription.batch))]
-            await self._handle(batch)
+            await self._handle([each for each in batch if not each.lost])
             if not self._waiting:
                 self._arrived.clear()
                 self.note_idle()

@@ -11,7 +11,7 @@ from aiormq.abc import DeliveredMessage
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import Messaging, on, subscription
+from infra.messaging import Messaging, Reject, on, subscription
 from infra.messaging.connection import open_channel
 from infra.messaging.consumer import Consumer
 from infra.messaging.wire import properties_of
@@ -77,8 +77,8 @@ async def test_equal_message_ids_of_different_events_are_no_duplicates(toy: Toy)
 
 async def test_a_redelivery_storm_dead_letters_nothing(toy: Toy) -> None:
     events = [a_checkout() for _ in range(200)]
-    storm = await aio_pika.connect(toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"]))
     await toy.declare([TABLE])
+    storm = await aio_pika.connect(toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"]))
     async with storm:
         channel = await open_channel(storm, confirms=False)
         thrown_back = 0
@@ -115,11 +115,39 @@ async def test_a_connection_cut_amid_a_thousand_publishes_loses_nothing(toy: Toy
         )
         async with toy.started(relay):
             saying = asyncio.create_task(toy.say(*events))
-            while len(await toy.effects()) < len(events):
-                wire.cut()
-                await asyncio.sleep(0.3)
+            async with asyncio.timeout(40):
+                while len(await toy.effects()) < len(events):
+                    wire.cut()
+                    await asyncio.sleep(0.3)
             await saying
             await check(toy, events)
+    assert wire.cuts > 0
+
+
+async def test_dead_letters_whose_connection_is_cut_again_and_again_are_all_filed(toy: Toy) -> None:
+    async def refuse(event: CartCheckedOutV1, tx: Transaction) -> None:
+        raise Reject("never")
+
+    table = subscription("carts", on(CartCheckedOutV1, refuse))
+    events = [a_checkout() for _ in range(120)]
+    await toy.declare([table])
+    async with wire_to(toy.broker.urls.amqp) as wire:
+        checkout = Messaging(
+            service="checkout",
+            subscriptions=[table],
+            database=toy.checkout_database([table]),
+            broker_url=wire.of(toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"])),
+            outside=None,
+        )
+        async with toy.started(checkout), toy.started(toy.messaging("cart", toy.cart, [], None)):
+            await toy.say(*events)
+            async with asyncio.timeout(40):
+                while len(await toy.dead()) < 60:
+                    wire.cut()
+                    await asyncio.sleep(0.3)
+            await toy.until_dead(len(events))
+            await toy.until_idle()
+    assert len(await toy.dead()) == len(events)
     assert wire.cuts > 0
 
 

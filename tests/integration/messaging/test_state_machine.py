@@ -29,7 +29,6 @@ from infra.messaging.delivery import SUSPECT_AFTER, Delivery, Receipts, Received
 from infra.messaging.poison import RUNS_ALONE, Gate
 from infra.messaging.publisher import Publisher
 from infra.messaging.relay import Relay
-from infra.messaging.wire import PREFIX
 from infra.messaging.worker import Worker
 from infra.storage import Database, Transaction, dead_letters, new_id, outbox, presence, schedule, suspects
 from infra.storage.outbox import BUCKETS, Pending
@@ -105,12 +104,15 @@ class Broker:
 
     async def publish(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
         self.fate.meet("before publish")
-        headers: Any = properties.headers
-        if exchange.endswith(".dead"):
-            self.dead.append((properties, body))
-        else:
-            self.published.add((UUID(headers[PREFIX + "id"]), headers[PREFIX + "subject"]))
+        self.dead.append((properties, body))
         self.fate.meet("after publish")
+
+    async def publish_all(self, events: Sequence[tuple[Envelope, bytes]]) -> list[bool]:
+        for envelope, _ in events:
+            self.fate.meet("before publish")
+            self.published.add((envelope.id, envelope.subject))
+            self.fate.meet("after publish")
+        return [True] * len(events)
 
     def take(self, number: int) -> list[Received]:
         received = []

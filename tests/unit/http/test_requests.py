@@ -290,7 +290,9 @@ async def test_pages_follow_one_another_to_the_end(client: Client) -> None:
     assert seen == [str(UUID(int=n)) for n in range(5)]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "é", "MQ", "A" * 600, "IlwwIg", "WzFd", "bnVsbA", "bnVsbA!!", "OTk5OTk5OTk5OTk5OTk5OTk5OQ"])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "é", "MQ", "A" * 600, "IlwwIg", "WzFd", "bnVsbA", "bnVsbA!!", "OTk5OTk5OTk5OTk5OTk5OTk5OQ"]
+)
 async def test_a_cursor_that_was_not_given_out_is_422(client: Client, cursor: str) -> None:
     answer = await client.ask("GET", f"/list?cursor={cursor}")
     assert (answer.status, answer.slug) == (422, "unprocessable")

@@ -49,8 +49,8 @@ def _commits(what: str) -> Callable[..., bool]:
     return lambda tx: what in tx.session.info
 
 
-def _publishes(exchange: str) -> Callable[..., bool]:
-    return lambda _, to, *__: bool(to == exchange)
+def _publishes_dead(_: Publisher, exchange: str, *__: Any) -> bool:
+    return exchange == "checkout.dead"
 
 
 def _from_broker(_: Worker, delivery: Any) -> bool:
@@ -76,7 +76,7 @@ POINTS = {
     "outbox insert": Point(outbox, "insert", PLAIN),
     "deadline insert": Point(schedule, "insert", PLAIN, rare=True),
     "commit": Point(Transaction, "commit", PLAIN, _commits("placed")),
-    "publish": Point(Publisher, "publish", PLAIN, _publishes("checkout.events")),
+    "publish": Point(Publisher, "publish_all", PLAIN),
     "removal of the pending row": Point(
         asyncpg.Connection, "execute", PLAIN, lambda _, query, *__: query == outbox.CONFIRMED
     ),
@@ -90,7 +90,7 @@ POINTS = {
     "commit of a deadline": Point(Transaction, "commit", PLAIN, _commits("due"), rare=True),
     "settling what was taken": Point(Worker, "settle", RETRIED, _after_a_scheduled_run, rare=True),
     "giving up": Point(Worker, "_bury", DEAD, rare=True),
-    "dead-letter publish": Point(Publisher, "publish", DEAD, _publishes("checkout.dead")),
+    "dead-letter publish": Point(Publisher, "publish", DEAD, _publishes_dead),
     "forgetting the dead": Point(Worker, "_forget", DEAD, rare=True),
     "filing a dead letter": Point(dead_letters, "file", DEAD),
     "acknowledging a dead letter": Point(Received, "acknowledge", DEAD, rare=True),

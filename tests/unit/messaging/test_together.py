@@ -1,0 +1,50 @@
+"""When one part ends, however it does, all of them do, and it is told."""
+
+import asyncio
+
+import pytest
+
+from infra.messaging.together import together
+
+
+async def for_ever(ended: list[str]) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        ended.append("the other")
+
+
+async def fails() -> None:
+    raise LookupError("nobody foresaw it")
+
+
+async def returns() -> None: ...
+
+
+async def is_cancelled_from_within() -> None:
+    future = asyncio.get_running_loop().create_future()
+    future.cancel()
+    await future
+
+
+@pytest.mark.parametrize(
+    ("part", "error"), [(fails, LookupError), (returns, RuntimeError), (is_cancelled_from_within, RuntimeError)]
+)
+async def test_a_part_that_ends_ends_the_others_and_raises(part: object, error: type[Exception]) -> None:
+    ended: list[str] = []
+    assert callable(part)
+    with pytest.raises(error):
+        async with asyncio.timeout(1):
+            await together(for_ever(ended), part())
+    assert ended == ["the other"]
+
+
+async def test_a_cancellation_from_outside_ends_all() -> None:
+    ended: list[str] = []
+    running = asyncio.create_task(together(for_ever(ended), for_ever(ended)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert len(ended) == 2
