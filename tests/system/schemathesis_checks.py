@@ -1,0 +1,19 @@
+"""What schemathesis should know about this marketplace; it loads this file by SCHEMATHESIS_HOOKS."""
+
+from typing import Any
+
+import schemathesis
+
+PROBLEM = "application/problem+json"
+
+
+@schemathesis.check
+def errors_are_problems(_ctx: Any, response: Any, _case: Any) -> None:
+    """RFC 9457: the media type, and the answer's own status in the document."""
+    if response.status_code < 400:
+        return
+    media_types = response.headers.get("content-type", [])
+    assert media_types == [PROBLEM], f"{response.status_code} is answered as {media_types}"
+    document = response.json()
+    assert document["status"] == response.status_code, f"{response.status_code} says {document}"
+    assert document["type"].startswith("urn:problem:marketplace:"), document["type"]
