@@ -16,6 +16,7 @@ from infra.storage.dead_letters import DeadLetter
 MAX_ERROR_CHARACTERS = 8 * 1024
 MAX_HEADER_CHARACTERS = 1024
 MAX_HEADERS = 40
+MAX_NAME_BYTES = 128
 OWN = "dead_"
 
 
@@ -23,7 +24,7 @@ def scalars(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
     """The headers worth keeping: short texts and integers, none of the broker's own `x-…`."""
     kept: dict[str, str | int] = {}
     for name, value in (headers or {}).items():
-        if name.startswith(("x-", OWN)) or len(kept) == MAX_HEADERS or len(name) > 128 or "\0" in name:
+        if name.startswith(("x-", OWN)) or len(kept) == MAX_HEADERS or too_long(name) or "\0" in name:
             continue
         if (
             isinstance(value, bool)
@@ -33,6 +34,11 @@ def scalars(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
             continue
         kept[name] = value[:MAX_HEADER_CHARACTERS].replace("\0", "�") if isinstance(value, str) else value
     return kept
+
+
+def too_long(name: str) -> bool:
+    """Whether a header's name does not fit the wire, where the client would cut it: 128 bytes."""
+    return len(name.encode(errors="replace")) > MAX_NAME_BYTES
 
 
 def key_of(subscription: str, event_id: UUID | None, body: bytes, message_id: str | None) -> str:
