@@ -1,17 +1,16 @@
 """Bad input to every route of the running services: 4xx and a problem document, and nothing happens."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from copy import deepcopy
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 
-from tests.system.asking import PROBLEM, Answer, Operation, ask, operations, token_for
-from tests.system.marketplace import Marketplace, Visit, until
+from tests.system.asking import Answer, Operation, ask, operations, token_for
+from tests.system.marketplace import Marketplace, Visit
 
 OPERATOR_WORK = "/ops/rebuild"
 """Takes no input, and would be done a hundred times."""
@@ -350,162 +349,6 @@ async def test_a_cursor_of_another_list_or_changed_by_hand_gives_nothing_away(
                 assert answer.json["items"] == []
 
 
-async def test_a_method_that_is_not_there_is_405_and_says_what_is(visit: Visit, every: list[Operation]) -> None:
-    methods: dict[tuple[str, str], set[str]] = {}
-    for operation in every:
-        methods.setdefault((operation.service, operation.path), set()).add(operation.method)
-    for (service, path), allowed in methods.items():
-        for method in {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"} - allowed:
-            answer = await ask(visit, method, service, path)
-            assert (answer.status, set(answer.headers["Allow"].split(", "))) == (405, allowed), (service, method, path)
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"traceparent": "00-" + "0" * 32 + "-" + "0" * 16 + "-00"},
-        {"traceparent": "'; drop table products; --"},
-        {"traceparent": "x" * 5000, "tracestate": "y" * 5000},
-        {
-            "Content-Length": "0",
-            "X-Forwarded-For": "127.0.0.1",
-            "X-Forwarded-Host": "evil",
-            "X-HTTP-Method-Override": "DELETE",
-        },
-        {"Accept": "text/html", "Accept-Encoding": "identity;q=0, *;q=0", "Accept-Language": "\\"},
-        {"Range": "bytes=0-", "If-None-Match": "*", "If-Modified-Since": "never"},
-        {"Host": "evil.example", "Origin": "null", "Referer": "javascript:alert(1)"},
-        {"Cookie": "a=b; " * 500},
-        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
-    ],
-    ids=",".join,
-)
-async def test_header_rubbish_changes_no_answer(visit: Visit, headers: dict[str, str]) -> None:
-    for service in visit.marketplace.state["services"]:
-        plain, odd = (
-            await ask(visit, "GET", service, "/openapi.json"),
-            await ask(visit, "GET", service, "/openapi.json", headers=headers),
-        )
-        assert (odd.status, odd.raw) == (200, plain.raw)
-        assert "evil" not in str(odd.headers)
-        assert "Access-Control-Allow-Origin" not in odd.headers
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"\x16\x03\x01 what is this\r\n\r\n",
-        b"GET /products/" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"GET /products/\xff HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"GET /products HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
-        b"POST /products HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
-        b"POST /products HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
-        b"POST /products HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST /products HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 40 + b"\r\n\r\n",
-        b"POST /products HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n",
-        b"GET /livez HTTP/1.1\r\nHost: a\r\n" + b"X: a\r\n" * 100_000 + b"\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    ],
-    ids=lambda head: ascii(head[:30]),
-)
-async def test_what_is_hardly_http_is_answered_as_a_problem(visit: Visit, head: bytes) -> None:
-    for service in visit.marketplace.state["services"]:
-        at = urlsplit(visit.base(service))
-        async with asyncio.timeout(20):
-            reader, writer = await asyncio.open_connection(at.hostname, at.port)
-            writer.write(head)
-            answer = await reader.readuntil(b"\r\n\r\n")
-            writer.close()
-        assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 ", b"HTTP/1.1 413 ")), answer
-        assert PROBLEM.encode() in answer
-
-
-NAMES = (
-    "Robert'); drop table products; --",
-    "<script>alert(1)</script><img src=x onerror=alert(1)>",
-    "two\nlines",
-    "a\r\nBcc: victim@example.org\r\n\r\nHello",
-    "2026-01-01T00:00:00.000000Z [error    ] forged",
-    "\x1b[31mred\x1b[0m\x07\x08",
-    "%s %d %(name)s {0} {name} ${jndi:ldap://x} {{7*7}}",
-    "\u202egnp.exe\u2028next\u2029line\u0085more",
-    "ünïcödé 💡 \u0000"[:-1] + "e\u0301",
-    "=cmd|' /C calc'!A0",
-    "\\'\\\"\\n\\0",
-)
-
-
-async def test_names_are_kept_and_shown_to_the_letter_and_no_line_of_a_log_is_forged(visit: Visit) -> None:
-    """From the seller through the cart to the mails, for any text that PostgreSQL can hold."""
-    seller = await visit.person("seller", name="seller")
-    customer = await visit.customer()
-    price = {"amount": 100, "currency": "EUR"}
-    mark = uuid4().hex
-    shown: dict[str, str] = {}
-    for name in NAMES:
-        full = f"{mark} {name} {mark}\n{mark} forged"
-        body = {"name": full, "category": full[:64].strip(), "price": price, "on_hand": 5}
-        status, answer = await seller.ask("POST", "catalog", "/products", body)
-        assert (status, answer["name"], answer["category"]) == (201, full, full[:64].strip())
-        shown[answer["product_id"]] = full
-    for product_id, full in shown.items():
-        assert (await customer.get("catalog", f"/products/{product_id}"))["name"] == full
-        put = f"/carts/{customer.subject}/items/{product_id}"
-
-        async def wanted(put: str = put) -> bool:
-            return (await customer.ask("PUT", "cart", put, {"quantity": 1}))[0] == 200
-
-        await until(wanted, 30)
-    cart = await customer.get("cart", f"/carts/{customer.subject}")
-    assert {line["product_id"]: line["name"] for line in cart["lines"]} == shown
-    status, answer = await customer.ask("POST", "cart", f"/carts/{customer.subject}/checkout", {})
-    assert status == 202
-    await customer.order(answer["order_id"], "delivered")
-
-    async def mailed() -> bool:
-        return len(await visit.mails(answer["order_id"])) == 3
-
-    await until(mailed, 20)
-    page = await visit.outside("GET", "/mail/messages?after=0&limit=1000")
-    assert not any("victim" in str(each["to"]) for each in page["messages"])
-    logs = visit.marketplace.home / visit.marketplace.name / "logs"
-    for log in logs.iterdir():
-        assert not any(line.startswith(mark.encode()) for line in log.read_bytes().split(b"\n")), log.name
-
-
-async def test_a_key_with_another_body_is_422_and_acts_once(visit: Visit) -> None:
-    seller = await token_for(visit, f"seller-{uuid4().hex}", "seller")
-    good, key = GOOD["catalog POST /products"], {"Idempotency-Key": str(uuid4())}
-    first = await ask(visit, "POST", "catalog", "/products", token=seller, json=good, headers=key)
-    again = await ask(visit, "POST", "catalog", "/products", token=seller, json=good, headers=key)
-    other = await ask(visit, "POST", "catalog", "/products", token=seller, json=good | {"on_hand": 2}, headers=key)
-    assert (first.status, again.status, again.raw) == (201, 201, first.raw)
-    assert again.headers["Location"] == first.headers["Location"] == f"/products/{first.json['product_id']}"
-    assert (other.status, other.slug) == (422, "idempotency-key-reused")
-    rival = await token_for(visit, f"seller-{uuid4().hex}", "seller")
-    theirs = await ask(visit, "POST", "catalog", "/products", token=rival, json=good, headers=key)
-    assert (theirs.status, "Idempotency-Replayed" in theirs.headers) == (201, False)
-
-
-async def test_a_storm_of_one_checkout_places_one_order(visit: Visit) -> None:
-    _, product_id = await visit.product(on_hand=5)
-    customer = await visit.customer()
-    put = f"/carts/{customer.subject}/items/{product_id}"
-    assert (await customer.ask("PUT", "cart", put, {"quantity": 1}))[0] == 200
-    token, key = await token_for(visit, customer.subject), {"Idempotency-Key": str(uuid4())}
-    path = f"/carts/{customer.subject}/checkout"
-    answers = await asyncio.gather(*(ask(visit, "POST", "cart", path, token=token, headers=key) for _ in range(30)))
-    assert {answer.status for answer in answers} <= {202, 409}
-    assert {answer.slug for answer in answers if answer.status == 409} <= {"idempotency-key-in-flight"}
-    orders = {answer.json["order_id"] for answer in answers if answer.status == 202}
-    assert len(orders) == 1
-    late = await ask(visit, "POST", "cart", path, token=token, headers=key)
-    assert (late.status, late.headers["Idempotency-Replayed"]) == (202, "true")
-    assert late.headers["Location"] == f"/orders/{late.json['order_id']}"
-    await customer.order(*orders, "delivered")
-    assert len((await customer.get("checkout", "/orders"))["items"]) == 1
-
-
 @pytest.mark.parametrize("key", ["a b", "é", "x" * 256, "\t"])
 async def test_a_key_that_is_none_is_refused(
     visit: Visit, every: list[Operation], ids: dict[str, str], me: str, key: str
@@ -517,19 +360,3 @@ async def test_a_key_that_is_none_is_refused(
             visit, "POST", operation.service, path, token=me, json=GOOD.get(str(operation)), headers=headers
         )
         assert (answer.status, answer.slug) == (400, "invalid-idempotency-key"), str(operation)
-
-
-async def test_a_price_that_the_client_invents_changes_nothing(visit: Visit) -> None:
-    """The checkout takes no body: what is in one is not looked at."""
-    _, product_id = await visit.product(cents=1999)
-    customer = await visit.customer()
-    put = f"/carts/{customer.subject}/items/{product_id}"
-    assert (await customer.ask("PUT", "cart", put, {"quantity": 2}))[0] == 200
-    lie = {"total": {"amount": 1, "currency": "EUR"}, "lines": [], "order_id": str(uuid4()), "status": "delivered"}
-    status, answer = await customer.ask("POST", "cart", f"/carts/{customer.subject}/checkout", lie)
-    assert (status, answer["order_id"] == lie["order_id"]) == (202, False)
-    order = await customer.order(answer["order_id"], "delivered")
-    assert order["total"] == {"amount": 2 * 1999, "currency": "EUR"}
-    lie = {"status": "placed", "reason": "customer"}
-    assert (await customer.ask("POST", "checkout", f"/orders/{answer['order_id']}/cancel", lie))[0] == 409
-    assert (await customer.get("checkout", f"/orders/{answer['order_id']}"))["status"] == "delivered"
