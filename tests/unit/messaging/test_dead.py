@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
@@ -21,6 +21,7 @@ from infra.messaging.wire import PREFIX
 from infra.storage import new_id
 from infra.storage.dead_letters import DeadLetter
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=100)
 kept_headers = st.dictionaries(
     texts.filter(lambda name: not name.startswith(("x-", "dead_", PREFIX)) and not too_long(name)),
@@ -63,6 +64,7 @@ def _has_whole_minutes(zone: Any) -> bool:
     return str(zone) in ("UTC", "Europe/Berlin", "Asia/Kathmandu")
 
 
+@unhurried
 @given(letter=letters())
 def test_a_dead_letter_survives_its_queue(letter: DeadLetter) -> None:
     received = over_the_wire(properties_of_dead(letter, "application/json", "checkout"))
@@ -103,6 +105,7 @@ def test_what_the_broker_dead_lettered_is_filed_with_its_queue_and_reason() -> N
     assert (letter.subscription, letter.reason) == ("carts", "broker-rejected")
 
 
+@unhurried
 @given(
     headers=st.dictionaries(
         st.text(max_size=200),

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
@@ -17,6 +17,7 @@ from infra.messaging.wire import MAX_BODY_BYTES, PREFIX, envelope_of, properties
 from infra.storage import new_id
 from infra.telemetry import new_traceparent
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=255)
 zones = st.timedeltas(min_value=timedelta(hours=-23), max_value=timedelta(hours=23)).map(
     lambda offset: timezone(timedelta(minutes=offset // timedelta(minutes=1)))
@@ -42,6 +43,7 @@ def over_the_wire(properties: Basic.Properties) -> Basic.Properties:
     return received.properties
 
 
+@unhurried
 @given(envelope=envelopes)
 def test_an_envelope_survives_the_wire(envelope: Envelope) -> None:
     received = envelope_of(over_the_wire(properties_of(envelope, user="cart")), 100)
@@ -49,6 +51,7 @@ def test_an_envelope_survives_the_wire(envelope: Envelope) -> None:
     assert received.traceparent[:35] == envelope.traceparent[:35], "a child of the same trace"
 
 
+@unhurried
 @given(envelope=envelopes)
 def test_two_publishes_of_one_event_differ_in_message_id_only(envelope: Envelope) -> None:
     one, two = (properties_of(envelope, user="cart") for _ in range(2))
@@ -118,6 +121,7 @@ headers = st.dictionaries(
 )
 
 
+@unhurried
 @given(headers=headers, content_type=st.none() | st.text(max_size=20) | st.just("application/json"))
 def test_whatever_the_headers_are_the_answer_is_an_envelope_or_a_refusal(
     headers: dict[str, Any], content_type: str | None
