@@ -7,6 +7,7 @@ from tests.benchmarks.growth import growth
 from tests.benchmarks.hop import hop, hop_update
 from tests.benchmarks.latency import latency
 from tests.benchmarks.memory import memory
+from tests.benchmarks.pipeline import pipeline
 from tests.benchmarks.scale import scale
 from tests.benchmarks.size import Size
 from tests.benchmarks.world import World, a_world
@@ -15,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[World, Size], Awaitable[Figure]]] = {
     "hop": hop,
     "hop-update": hop_update,
     "latency": latency,
+    "pipeline": pipeline,
     "growth": growth,
     "memory": memory,
     "scale": scale,

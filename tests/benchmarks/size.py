@@ -18,6 +18,8 @@ class Size:
     outbox_rows: int
     stored_orders: int
     memory_waiting: int
+    orders: int
+    """Checkouts that wait for the pipeline."""
 
 
 FULL = Size(
@@ -30,6 +32,7 @@ FULL = Size(
     outbox_rows=500_000,
     stored_orders=1_000_000,
     memory_waiting=200_000,
+    orders=2_000,
 )
 QUICK = Size(
     rounds=1,
@@ -41,4 +44,5 @@ QUICK = Size(
     outbox_rows=5_000,
     stored_orders=20_000,
     memory_waiting=5_000,
+    orders=100,
 )
