@@ -21,10 +21,15 @@ REOPEN_CAP_S = 3.0
 
 
 class Consumer:
-    """Feeds every message of `queue` to `receive`, up to `prefetch` of them unacknowledged."""
+    """Feeds every message of `queue` to `receive`, up to `prefetch` of them unacknowledged.
 
-    def __init__(self, queue: str, prefetch: int, receive: Callable[[Received], None]) -> None:
-        self.queue = queue
+    An `ordered` queue is not left to the next consumer until what we took of it is settled.
+    """
+
+    def __init__(
+        self, queue: str, prefetch: int, receive: Callable[[Received], None], *, ordered: bool = False
+    ) -> None:
+        self.queue, self._ordered = queue, ordered
         self._prefetch, self._receive = prefetch, receive
         self._channel: Channel | None = None
         self._tag = ""
@@ -56,7 +61,7 @@ class Consumer:
     async def stop(self) -> None:
         """Take no more messages; what was taken can still be acknowledged."""
         channel, self._receive = self._channel, _ignore
-        if channel is not None and self.consuming:
+        if channel is not None and self.consuming and not self._ordered:
             try:
                 with telling_loss():
                     await channel.basic_cancel(self._tag, timeout=2)

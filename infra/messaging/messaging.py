@@ -48,7 +48,12 @@ class Messaging:
         self._scheduler = Scheduler(database, self.workers)
         self._filing = Filing(service, database)
         self.consumers = [
-            Consumer(f"{service}.{worker.subscription.name}", worker.subscription.prefetch, _intake(worker))
+            Consumer(
+                f"{service}.{worker.subscription.name}",
+                worker.subscription.prefetch,
+                _intake(worker),
+                ordered=worker.subscription.ordered_by is not None,
+            )
             for worker in self.workers.values()
             if worker.subscription.types
         ]

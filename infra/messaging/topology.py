@@ -21,6 +21,7 @@ LOG_ARGUMENTS = {
     "x-stream-max-segment-size-bytes": 20_000_000,
 }
 QUORUM = {"x-queue-type": "quorum"}
+ORDERED = QUORUM | {"x-single-active-consumer": True}
 NO_DELIVERY_LIMIT = 2**31
 """Unlimited in effect on 3.10 and 4.x alike: the runtime isolates poison itself."""
 
@@ -32,6 +33,8 @@ class Wiring:
     service: str
     subscriptions: Mapping[str, Sequence[str]]
     """Event types from the broker, by subscription."""
+    ordered: Sequence[str] = ()
+    """Subscriptions that one replica at a time consumes, in the order of the queue."""
 
 
 def definitions(services: Sequence[Wiring], passwords: Mapping[str, str]) -> Definitions:
@@ -52,7 +55,7 @@ def definitions(services: Sequence[Wiring], passwords: Mapping[str, str]) -> Def
         found["bindings"] += [_binding(dead, dead, ""), _binding(f"{each.service}.events", LOG, "#")]
         for name, types in each.subscriptions.items():
             queue = f"{each.service}.{name}"
-            found["queues"].append(_queue(queue, QUORUM))
+            found["queues"].append(_queue(queue, ORDERED if name in each.ordered else QUORUM))
             found["bindings"] += [_binding(f"{type.split('.')[0]}.events", queue, type) for type in types]
         found["policies"] += _policies(each)
     return found

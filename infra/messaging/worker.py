@@ -12,6 +12,7 @@ from infra.messaging import retry
 from infra.messaging.calls import Calls
 from infra.messaging.dead import properties_of_dead
 from infra.messaging.delivery import Delivery, Receipts, Unreadable
+from infra.messaging.ordering import Lines
 from infra.messaging.poison import Gate, Isolation
 from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.messaging.together import together
@@ -60,6 +61,7 @@ class Worker:
         self._idle.set()
         self._calls = Calls(self, database, outside)
         self._isolation = Isolation(self, self._run_to_its_end)
+        self._lines = Lines(subscription, subscription.ordered_by) if subscription.ordered_by else None
         self._chance = random.Random()  # noqa: S311 - jitter
         self._seconds = metrics.process_duration.labels(f"{service}.{subscription.name}")
         self.paused = False
@@ -68,7 +70,7 @@ class Worker:
     def receive(self, delivery: Delivery | Unreadable) -> None:
         """Take a delivery in; it will be settled, or delivered again by whoever sent it."""
         self._idle.clear()
-        if isinstance(delivery, Delivery) and delivery.suspect:
+        if isinstance(delivery, Delivery) and delivery.suspect and (self._lines is None or delivery.message is None):
             self._isolation.receive(delivery)
         else:
             self._waiting.append(delivery)
@@ -126,7 +128,12 @@ class Worker:
             await self._calls.start(called)
 
     async def _apply(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
+        if self._lines is not None:
+            await self._clear(tx, deliveries)  # also those whose turn it is not: they were not run
+            deliveries = await self._lines.admit(tx, deliveries)
         fresh = await self.enter(tx, deliveries)
+        if self._lines is not None:
+            await self._lines.move_up(tx, deliveries)
         await self.load(tx, fresh)
         for delivery in fresh:
             handle = delivery.reaction.handle
@@ -239,30 +246,37 @@ class Worker:
         """Send the delivery to where people look; then forget it."""
         self._count("dead", 1)
         await self._bury(delivery.letter(self.subscription.name, reason, why), CONTENT_TYPE)
-        await self._forget(delivery, None)
+        await self._forget(delivery, self._later(delivery, None, why, attempt=delivery.attempt))
 
     async def postpone(self, delivery: Delivery, delay: Any, why: str, *, attempt: int) -> None:
         """File the delivery to come again after `delay`; the broker may then forget it."""
-        entry = Entry(
+        await self._forget(delivery, self._later(delivery, datetime.now(UTC) + delay, why, attempt=attempt))
+
+    def _later(self, delivery: Delivery, due: datetime | None, why: str, *, attempt: int) -> Entry:
+        return Entry(
             subscription=self.subscription.name,
             envelope=delivery.envelope,
             body=delivery.body,
-            due=datetime.now(UTC) + delay,
+            due=due,
             attempt=attempt,
-            why=why.replace("\0", "�")[:1000],
+            why=why.replace("\0", "\ufffd")[:1000],
             failed_at=delivery.failed_at,
+            key=delivery.key,
+            dead=due is None,
         )
-        await self._forget(delivery, entry)
 
-    async def _forget(self, delivery: Delivery, instead: Entry | None) -> None:
+    async def _forget(self, delivery: Delivery, instead: Entry) -> None:
         async def forget(tx: Transaction) -> None:
-            if delivery.entry is not None:
-                await schedule.remove(tx, [delivery.entry])
+            if self._lines is not None and delivery.key is not None:
+                await self._lines.keep(tx, delivery, instead)
+            else:
+                if delivery.entry is not None:
+                    await schedule.remove(tx, [delivery.entry])
+                if not instead.dead:
+                    tx.file(instead)
             if delivery.claimed:
                 await claims.release(tx, self.subscription.name, [delivery.envelope.id])
             await self._clear(tx, [delivery])
-            if instead is not None:
-                tx.file(instead)
 
         await self.surely(forget)
         await self.settle([delivery])
