@@ -18,7 +18,17 @@ from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.messaging.together import together
 from infra.messaging.wire import CONTENT_TYPE
 from infra.messaging.wiring import Load, Subscription
-from infra.storage import Database, Transaction, claims, inbox, is_conflict, is_unavailable, schedule, suspects
+from infra.storage import (
+    Database,
+    Transaction,
+    claims,
+    inbox,
+    is_conflict,
+    is_past_horizon,
+    is_unavailable,
+    schedule,
+    suspects,
+)
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.schedule import Entry
 from infra.telemetry import get_logger, metrics, trace
@@ -143,16 +153,20 @@ class Worker:
                     await handle(delivery.event, tx)
 
     async def enter(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Write the inbox and clear the schedule. Returns those that were not handled before, each once."""
-        new = await inbox.enter(
-            tx,
-            self.subscription.name,
-            [each.envelope.id for each in deliveries],
-            [each.attempt for each in deliveries],
-        )
+        """Write the inbox and clear the schedule. Returns those that were not handled before, each once.
+
+        What waited in the schedule past the horizon may have no partition in the inbox any more: its row there
+        is the only place that it can come from, so removing that row is enough.
+        """
+        now, name = datetime.now(UTC), self.subscription.name
+        aged = [each for each in deliveries if each.entry is not None and is_past_horizon(each.envelope.id, now)]
+        young = [each for each in deliveries if each not in aged] if aged else deliveries
+        new = await inbox.enter(tx, name, [each.envelope.id for each in young], [each.attempt for each in young])
         entries = [each.entry for each in deliveries if each.entry is not None]
-        if entries:
-            await schedule.remove(tx, entries)
+        removed = await schedule.remove(tx, entries) if entries else set()
+        if aged:
+            here = {each.envelope.id for each in aged if each.entry in removed}
+            new |= here - await inbox.known(tx, name, list(here))
         await self._clear(tx, deliveries)
         fresh = []
         for delivery in deliveries:

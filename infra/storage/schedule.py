@@ -43,7 +43,7 @@ order by due limit $2 for update skip locked
 
 NEXT = "select extract(epoch from min(due) - now())::float8 from messaging.scheduled"
 
-REMOVE = "delete from messaging.scheduled where id = any($1::bigint[])"
+REMOVE = "delete from messaging.scheduled where id = any($1::bigint[]) returning id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,9 @@ async def next_due_s(tx: "Transaction") -> float | None:
     return None if seconds is None else float(seconds)
 
 
-async def remove(tx: "Transaction", ids: Sequence[int]) -> None:
-    """Forget entries whose effect this transaction holds."""
-    await tx.execute(REMOVE, list(ids))
+async def remove(tx: "Transaction", ids: Sequence[int]) -> set[int]:
+    """Forget entries whose effect this transaction holds. Returns those that nobody else has removed before."""
+    return {row[0] for row in await tx.execute(REMOVE, list(ids))}
 
 
 def _pairs(heard: Heard) -> list[str]:
