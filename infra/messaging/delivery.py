@@ -32,6 +32,13 @@ class Receipts:
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
         self._open: dict[int, None] = {}
+        self.received = 0
+        """How many it was ever."""
+
+    @property
+    def open(self) -> int:
+        """How many are not acknowledged yet."""
+        return len(self._open)
 
     @property
     def lost(self) -> bool:
@@ -40,6 +47,7 @@ class Receipts:
 
     def add(self, tag: int) -> None:
         self._open[tag] = None
+        self.received += 1
 
     async def acknowledge(self, tags: Sequence[int]) -> None:
         for tag in tags:

@@ -63,7 +63,7 @@ class Messaging:
         """Each part and `ok`, or what is the matter with it."""
         state = {"publisher": "ok" if self._publisher.connected else "no connection to the broker"}
         for consumer in self.consumers:
-            state[consumer.queue] = "ok" if consumer.consuming else "not consuming"
+            state[consumer.queue] = consumer.state
         for worker in self.workers.values():
             if worker.paused:
                 state[f"{self._service}.{worker.subscription.name}"] = "paused: the database is away"
