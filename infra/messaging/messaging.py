@@ -65,7 +65,7 @@ class Messaging:
         for consumer in self.consumers:
             state[consumer.queue] = consumer.state
         for worker in self.workers.values():
-            if worker.paused:
+            if worker.commits.paused:
                 state[f"{self._service}.{worker.subscription.name}"] = "paused: the database is away"
         return state
 
