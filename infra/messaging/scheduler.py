@@ -67,7 +67,7 @@ class Scheduler:
                 await self._bury_unheard(tx)
                 self._unheard_at = now + UNHEARD_S
             entries = await schedule.take(tx, _heard(ready), TAKE, LEASE)
-            due_s = await schedule.next_due_s(tx)
+            due_s = await schedule.next_due_s(tx, _heard(self._workers.values()))
         for entry in entries:
             worker = self._workers[entry.subscription]
             worker.receive(from_entry(entry, worker.subscription))
@@ -99,7 +99,7 @@ class Scheduler:
         worker = self._workers.get(entry.subscription)
         if worker is None:
             return Invalid(
-                "unknown-subscription", f"there is no subscription {entry.subscription!r} here any more to hear it"
+                "unknown-subscription", f"no subscription {entry.subscription!r} is here any more to hear it"
             )
         try:
             reaction_to(entry.envelope.type, worker.subscription)

@@ -41,7 +41,10 @@ where due < now() - $3::interval and subscription || ' ' || type <> all($1::text
 order by due limit $2 for update skip locked
 """
 
-NEXT = "select extract(epoch from min(due) - now())::float8 from messaging.scheduled"
+NEXT = """
+select extract(epoch from min(due) - now())::float8 from messaging.scheduled
+where subscription || ' ' || type = any($1::text[])
+"""
 
 REMOVE = "delete from messaging.scheduled where id = any($1::bigint[]) returning id"
 
@@ -105,9 +108,9 @@ async def take_unheard(tx: "Transaction", heard: Heard, limit: int, overdue: tim
     return [_entry(row) for row in await tx.execute(TAKE_UNHEARD, _pairs(heard), limit, overdue)]
 
 
-async def next_due_s(tx: "Transaction") -> float | None:
-    """Seconds until the earliest entry is due (negative: overdue); None where there is none."""
-    [(seconds,)] = await tx.execute(NEXT)
+async def next_due_s(tx: "Transaction", heard: Heard) -> float | None:
+    """Seconds until the earliest entry among `heard` is due (negative: overdue); None where there is none."""
+    [(seconds,)] = await tx.execute(NEXT, _pairs(heard))
     return None if seconds is None else float(seconds)
 
 

@@ -17,7 +17,7 @@ from infra.telemetry import configure_logging
 from tests.integration.messaging.crash.world import processes
 from tests.integration.messaging.toy import PASSWORDS, Toy, effect
 
-FAILS, KILLS = "fails-now-and-then", "kills"
+FAILS, KILLS, SLOW = "fails-now-and-then", "kills", "slow"
 
 
 def ordered(handle: object, attempts: int = 1000) -> Subscription:
@@ -26,9 +26,11 @@ def ordered(handle: object, attempts: int = 1000) -> Subscription:
 
 
 async def note(event: CartCheckedOutV1, tx: Transaction) -> None:
-    """Write down an event's number; some fail at random before or after that, and one kind kills."""
+    """Write down an event's number; some fail at random before or after that, one kind kills, one takes time."""
     if event.customer_id == KILLS:
         os.kill(os.getpid(), signal.SIGKILL)
+    if event.customer_id == SLOW:
+        await asyncio.sleep(2)
     fails = event.customer_id == FAILS and random.random() < 0.2
     if fails and random.random() < 0.5:
         raise LookupError("before")

@@ -6,12 +6,15 @@ from collections import Counter
 from functools import partial
 from uuid import UUID
 
+import aio_pika
 import pytest
+from pamqp.commands import Queue
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Reject
+from infra.messaging.connection import open_channel
 from infra.storage import Database, Transaction, new_id, parking
-from tests.integration.messaging.ordered import FAILS, KILLS, note, numbers, ordered, replica
+from tests.integration.messaging.ordered import FAILS, KILLS, SLOW, note, numbers, ordered, replica
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 PARKED = "select count(*) from messaging.scheduled where due is null and not dead"
@@ -27,6 +30,22 @@ async def heard(toy: Toy, wanted: dict[UUID, list[int]]) -> bool:
 
 def of(customer: str, order: UUID, number: int) -> CartCheckedOutV1:
     return a_checkout(order, cents=number).model_copy(update={"customer_id": customer})
+
+
+async def queue(toy: Toy) -> Queue.DeclareOk:
+    connection = await aio_pika.connect(toy.broker.urls.amqp)
+    async with connection:
+        channel = await open_channel(connection, confirms=False)
+        return await channel.queue_declare("checkout.carts", passive=True)
+
+
+async def in_hand(toy: Toy, number: int) -> bool:
+    """Whether a consumer has taken what it may of so many messages, or was so quick that it has settled some."""
+    return (await queue(toy)).message_count == number - ordered(note).prefetch or await numbers(toy) != {}
+
+
+async def consumers(toy: Toy, number: int) -> bool:
+    return (await queue(toy)).consumer_count == number
 
 
 async def test_later_events_of_a_key_wait_for_one_that_is_tried_again_and_other_keys_flow(toy: Toy) -> None:
@@ -146,21 +165,23 @@ async def test_replicas_killed_at_random_keep_every_keys_order(toy: Toy, seed: i
     assert await toy.dead() == []
 
 
-async def test_a_graceful_end_amid_a_backlog_keeps_the_order(toy: Toy) -> None:
-    order = new_id()
+async def test_a_replica_that_ends_gracefully_gives_its_queue_up_when_it_has_drained(toy: Toy) -> None:
+    order, many = new_id(), 3 * ordered(note).prefetch
     await toy.declare([ordered(note)])
     toy.checkout_database([])
-    async with toy.started(toy.messaging("cart", toy.cart, [], None)):
-        replicas = [replica(toy), replica(toy)]
-        try:
-            for part in range(4):
-                await toy.say(*(of("ada", order, number) for number in range(200 * part + 1, 200 * part + 201)))
-                replicas[0].terminate()
-                replicas = [replicas[1], replica(toy)]
-            await until(partial(heard, toy, {order: list(range(1, 801))}), within_s=40)
-        finally:
-            for process in replicas:
-                process.kill()
+    replicas = [replica(toy)]
+    try:
+        await until(partial(consumers, toy, 1))
+        replicas.append(replica(toy))
+        await until(partial(consumers, toy, 2))
+        async with toy.started(toy.messaging("cart", toy.cart, [], None)):
+            await toy.say(*(of(SLOW if number == 1 else "ada", order, number) for number in range(1, many + 1)))
+            await until(partial(in_hand, toy, many))
+            replicas[0].terminate()
+            await until(partial(heard, toy, {order: list(range(1, many + 1))}), within_s=40)
+    finally:
+        for process in replicas:
+            process.kill()
 
 
 async def test_an_event_that_kills_is_given_up_in_its_place_and_holds_its_key_alone(toy: Toy) -> None:

@@ -14,7 +14,7 @@ from tests.integration.messaging.ordered import ordered
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 
 LONG_AGO = datetime.now(UTC) - UNHEARD_AFTER - timedelta(minutes=1)
-GONE = "there is no subscription 'gone' here any more to hear it"
+GONE = "no subscription 'gone' is here any more to hear it"
 
 
 async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
