@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import signal
-from collections import defaultdict
+from collections import Counter, defaultdict
 from multiprocessing.context import ForkServerProcess
 from uuid import UUID
 
@@ -12,12 +12,14 @@ import uvloop
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Messaging, Subscription, on, subscription
-from infra.storage import Database, Transaction
+from infra.storage import Database, Transaction, parking
 from infra.telemetry import configure_logging
+from tests.integration.messaging.crash.steps import Point, When, kill_at
 from tests.integration.messaging.crash.world import processes
 from tests.integration.messaging.toy import PASSWORDS, Toy, effect
 
-FAILS, KILLS, SLOW = "fails-now-and-then", "kills", "slow"
+FAILS, SHAKY, KILLS, SLOW = "fails-now-and-then", "shaky", "kills", "slow"
+runs = Counter[int]()
 
 
 def ordered(handle: object, attempts: int = 1000) -> Subscription:
@@ -26,7 +28,10 @@ def ordered(handle: object, attempts: int = 1000) -> Subscription:
 
 
 async def note(event: CartCheckedOutV1, tx: Transaction) -> None:
-    """Write down an event's number; some fail at random before or after that, one kind kills, one takes time."""
+    """Write down an event's number. Some fail at random before or after, or at first; one kills, one takes time."""
+    runs[event.total.amount] += 1
+    if event.customer_id == SHAKY and runs[event.total.amount] < 4:  # in its batch, alone, in line
+        raise LookupError("not yet")
     if event.customer_id == KILLS:
         os.kill(os.getpid(), signal.SIGKILL)
     if event.customer_id == SLOW:
@@ -47,15 +52,17 @@ async def numbers(toy: Toy) -> dict[UUID, list[int]]:
     return found
 
 
-def replica(toy: Toy) -> ForkServerProcess:
-    """A started process that runs `ordered(note)`; end it with `kill` or `terminate`."""
+def replica(toy: Toy, point: str | None = None, when: When = "before") -> ForkServerProcess:
+    """A started process that runs `ordered(note)`; killed at a function of `parking`, or from outside."""
     broker = toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"])
-    process = processes.Process(target=_main, args=(toy.urls["checkout"].app, broker), daemon=True)
+    process = processes.Process(target=_main, args=(toy.urls["checkout"].app, broker, point, when), daemon=True)
     process.start()
     return process
 
 
-def _main(database: str, broker: str) -> None:
+def _main(database: str, broker: str, point: str | None, when: When) -> None:
+    if point is not None:
+        kill_at(Point(parking, point, {}), when, 1)
     configure_logging("checkout", format="console", level="ERROR")
     uvloop.run(_run(database, broker))
 

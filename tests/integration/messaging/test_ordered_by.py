@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from functools import partial
+from multiprocessing.context import ForkServerProcess
 from uuid import UUID
 
 import aio_pika
@@ -14,7 +15,8 @@ from contracts.cart import CartCheckedOutV1
 from infra.messaging import Reject
 from infra.messaging.connection import open_channel
 from infra.storage import Database, Transaction, new_id, parking
-from tests.integration.messaging.ordered import FAILS, KILLS, SLOW, note, numbers, ordered, replica
+from tests.integration.messaging.crash.steps import When
+from tests.integration.messaging.ordered import FAILS, KILLS, SHAKY, SLOW, note, numbers, ordered, replica
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 PARKED = "select count(*) from messaging.scheduled where due is null and not dead"
@@ -163,6 +165,28 @@ async def test_replicas_killed_at_random_keep_every_keys_order(toy: Toy, seed: i
             for process in replicas:
                 process.kill()
     assert await toy.dead() == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("point", ["park", "move_up", "stay"])
+async def test_a_replica_killed_where_a_line_changes_leaves_it_whole(toy: Toy, point: str, when: When) -> None:
+    order = new_id()
+    await toy.declare([ordered(note)])
+    toy.checkout_database([])
+    async with toy.started(toy.messaging("cart", toy.cart, [], None)):
+        await toy.say(*(of(SHAKY if number == 1 else "ada", order, number) for number in range(1, 6)))
+        process = replica(toy, point, when)
+        try:
+            await until(partial(has_ended, process))
+            process = replica(toy)
+            await until(partial(heard, toy, {order: [1, 2, 3, 4, 5]}))
+            await toy.until_idle()
+        finally:
+            process.kill()
+
+
+async def has_ended(process: ForkServerProcess) -> bool:
+    return process.exitcode is not None
 
 
 async def test_a_replica_that_ends_gracefully_gives_its_queue_up_when_it_has_drained(toy: Toy) -> None:
