@@ -14,7 +14,7 @@ from pamqp.commands import Queue
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Reject
 from infra.messaging.connection import open_channel
-from infra.storage import Database, Transaction, new_id, parking
+from infra.storage import Database, Transaction, new_id, parking, presence
 from tests.integration.messaging.crash.steps import When
 from tests.integration.messaging.ordered import FAILS, KILLS, SHAKY, SLOW, note, numbers, ordered, replica
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
@@ -46,8 +46,13 @@ async def in_hand(toy: Toy, number: int) -> bool:
     return (await queue(toy)).message_count == number - ordered(note).prefetch or await numbers(toy) != {}
 
 
-async def consumers(toy: Toy, number: int) -> bool:
-    return (await queue(toy)).consumer_count == number
+async def consumed(toy: Toy) -> bool:
+    return (await queue(toy)).consumer_count == 1
+
+
+async def alive(toy: Toy, number: int) -> bool:
+    """Whether so many replicas are there. The broker's count is no help: it leaves out who stands by."""
+    return len(await toy.rows(presence.ALIVE)) == number
 
 
 async def test_later_events_of_a_key_wait_for_one_that_is_tried_again_and_other_keys_flow(toy: Toy) -> None:
@@ -195,9 +200,9 @@ async def test_a_replica_that_ends_gracefully_gives_its_queue_up_when_it_has_dra
     toy.checkout_database([])
     replicas = [replica(toy)]
     try:
-        await until(partial(consumers, toy, 1))
+        await until(partial(consumed, toy))
         replicas.append(replica(toy))
-        await until(partial(consumers, toy, 2))
+        await until(partial(alive, toy, 2))
         async with toy.started(toy.messaging("cart", toy.cart, [], None)):
             await toy.say(*(of(SLOW if number == 1 else "ada", order, number) for number in range(1, many + 1)))
             await until(partial(in_hand, toy, many))
