@@ -3,6 +3,7 @@
 from infra.messaging import admin
 from infra.messaging.errors import Invalid, Reject, RetryLater, TopologyDiffers
 from infra.messaging.messaging import Messaging
+from infra.messaging.redrive import Redrive
 from infra.messaging.topology import Definitions, Wiring, definitions, differences
 from infra.messaging.wiring import Reaction, Subscription, on, subscription
 
@@ -11,6 +12,7 @@ __all__ = [
     "Invalid",
     "Messaging",
     "Reaction",
+    "Redrive",
     "Reject",
     "RetryLater",
     "Subscription",

@@ -18,6 +18,7 @@ from infra.telemetry import child_of
 PREFIX = "cloudEvents_"
 CONTENT_TYPE = "application/json"
 MAX_BODY_BYTES = 256 * 1024
+MAX_TEXT_BYTES = 255
 PERSISTENT = frames.PERSISTENT
 
 Headers = Mapping[str, Any]
@@ -64,6 +65,18 @@ def frames_of(envelope: Envelope, body: bytes, *, channel: int, frame_max: int) 
         body=body,
         frame_max=frame_max,
     )
+
+
+def why_unsendable(envelope: Envelope, body: bytes) -> str | None:
+    """Why no consumer would read this event, so that it is better not sent; None if they would."""
+    if len(body) > MAX_BODY_BYTES:
+        return f"the body has {len(body)} bytes; at most {MAX_BODY_BYTES} are read"
+    if not envelope.type.startswith(f"{envelope.source}."):
+        return f"{envelope.source} has no exchange for events of type {envelope.type[:255]}"
+    for text in (envelope.type, envelope.subject, envelope.traceparent):
+        if not 0 < len(text.encode()) <= MAX_TEXT_BYTES:
+            return f"{text[:40]!r} is no text of 1 to {MAX_TEXT_BYTES} bytes"
+    return None
 
 
 def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
