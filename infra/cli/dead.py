@@ -96,8 +96,8 @@ def edit(
     note: Annotated[str, typer.Option("--reason", help="Kept with the old body, and your name.")] = "edited",
 ) -> None:
     """Replay a letter with another body, which has to fit the schema of its type."""
-    operator = Operator()
     service, id = _split(letter)
+    operator = Operator()
     if body is None:
         old = operator.ask("GET", service, f"dead-letters/{id}")["body"] or ""
         text = click.edit(_indented(old), extension=".json")

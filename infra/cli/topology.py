@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from infra.local import CHECKOUT, layout, read_state
+from infra.local import CHECKOUT, StackIsDown, is_up, layout, read_state
 
 commands = typer.Typer()
 
@@ -16,7 +16,10 @@ def topology(
     what: Annotated[Literal["plan", "apply"], typer.Argument(help="plan: only look. apply: do what is safe.")],
 ) -> None:
     """Compare the broker with the services' tables. Succeeds if nothing differs (any more)."""
-    state = read_state(layout().state)
+    where = layout()
+    if not is_up(where):
+        raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
+    state = read_state(where.state)
     os.environ |= {
         "BROKER_MANAGEMENT_URL": state.broker["management"],
         "SERVICE_PASSWORDS_FILE": state.secrets["service_passwords"],

@@ -99,7 +99,10 @@ async def _administrator(management_url: str) -> AsyncIterator[aiohttp.ClientSes
     """A session with the management API, once that answers."""
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(f"{management_url.rstrip('/')}/", timeout=timeout) as session:
-        await _ready(session)
+        try:
+            await _ready(session)
+        except TimeoutError:
+            raise TopologyDiffers(f"The broker's management API does not answer within {READY_S:.0f} s.") from None
         yield session
 
 
