@@ -172,7 +172,7 @@ def _tell_set_aside(operator: Operator, services: list[str]) -> None:
 def _table(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("letter", "group", *AGES))
     for row in rows:
         shown = row | {
             "letter": f"{row['service']}/{row.get('id')}",
