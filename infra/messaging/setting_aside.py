@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import asyncpg
 
+from infra.messaging import wire
 from infra.messaging.publisher import Publisher
-from infra.messaging.wire import why_unsendable
 from infra.storage import outbox
 from infra.storage.outbox import Pending
 from infra.telemetry import get_logger, metrics
@@ -22,7 +22,7 @@ Bad = list[tuple[Pending, str]]
 
 def unsendable(rows: Sequence[Pending], source: str) -> Bad:
     """The rows that no consumer would read, with the reason."""
-    found = ((row, why_unsendable(row.envelope(source), row.body)) for row in rows)
+    found = ((row, _why(row, f"{source}.")) for row in rows)
     return [(row, why) for row, why in found if why is not None]
 
 
@@ -51,3 +51,16 @@ async def set_aside(connection: asyncpg.Connection, bad: Bad) -> None:
     await connection.execute(
         outbox.SET_ASIDE, [row.seq for row in rows], [row.subject for row in rows], [why for _, why in bad]
     )
+
+
+def _why(row: Pending, own: str) -> str | None:
+    if len(row.body) > wire.MAX_BODY_BYTES:
+        return f"the body has {len(row.body)} bytes; at most {wire.MAX_BODY_BYTES} are read"
+    if not row.type.startswith(own):
+        return f"{own}events takes no events of type {row.type[:255]}"
+    if len(row.type.encode()) > wire.MAX_TEXT:  # a routing key is counted in bytes
+        return f"the type has more than {wire.MAX_TEXT} bytes"
+    for text in (row.subject, row.traceparent):
+        if not 0 < len(text) <= wire.MAX_TEXT:
+            return f"{text[:40]!r} is no text of 1 to {wire.MAX_TEXT} characters"
+    return None

@@ -18,7 +18,8 @@ from infra.telemetry import child_of
 PREFIX = "cloudEvents_"
 CONTENT_TYPE = "application/json"
 MAX_BODY_BYTES = 256 * 1024
-MAX_TEXT_BYTES = 255
+MAX_TEXT = 255
+"""Of an attribute, in characters."""
 PERSISTENT = frames.PERSISTENT
 
 Headers = Mapping[str, Any]
@@ -67,18 +68,6 @@ def frames_of(envelope: Envelope, body: bytes, *, channel: int, frame_max: int) 
     )
 
 
-def why_unsendable(envelope: Envelope, body: bytes) -> str | None:
-    """Why no consumer would read this event, so that it is better not sent; None if they would."""
-    if len(body) > MAX_BODY_BYTES:
-        return f"the body has {len(body)} bytes; at most {MAX_BODY_BYTES} are read"
-    if not envelope.type.startswith(f"{envelope.source}."):
-        return f"{envelope.source} has no exchange for events of type {envelope.type[:255]}"
-    for text in (envelope.type, envelope.subject, envelope.traceparent):
-        if not 0 < len(text.encode()) <= MAX_TEXT_BYTES:
-            return f"{text[:40]!r} is no text of 1 to {MAX_TEXT_BYTES} bytes"
-    return None
-
-
 def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
     """The envelope of a received message. Raises `Invalid`, saying what is wrong with it."""
     headers: Headers = properties.headers or {}
@@ -109,8 +98,8 @@ def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
 
 def _text(headers: Headers, name: str) -> str:
     value = headers.get(PREFIX + name)
-    if not isinstance(value, str) or not value or len(value) > 255 or "\0" in value:
-        raise Invalid("bad-headers", f"{PREFIX}{name} is missing, or no text of 1 to 255 characters")
+    if not isinstance(value, str) or not value or len(value) > MAX_TEXT or "\0" in value:
+        raise Invalid("bad-headers", f"{PREFIX}{name} is missing, or no text of 1 to {MAX_TEXT} characters")
     return value
 
 

@@ -83,7 +83,12 @@ async def test_what_no_consumer_would_read_is_set_aside_and_all_else_arrives(toy
     async with toy.running(bug.table), operating(toy.cart) as operator:
         await toy.until_effects(21)
         reasons = await set_aside(toy)
-        assert [why.partition(" ")[0] for why in reasons] == ["the", "cart", "'" + "s" * 40 + "'", "'" + "t" * 40 + "'"]
+        assert [why.partition(" ")[0] for why in reasons] == [
+            "the",
+            "cart.events",
+            "'" + "s" * 40 + "'",
+            "'" + "t" * 40 + "'",
+        ]
         assert (await operator.get("counts"))["set_aside"] == 4
         listed = (await operator.get("set-aside"))["items"]
         assert [UUID(each["event_id"]) for each in listed] == bad
