@@ -3,6 +3,7 @@
 from infra.http import ops
 from infra.http.app import create_app
 from infra.http.callers import Caller, Operator, Seller, owned_by
+from infra.http.dead import dead_letters
 from infra.http.identity import Identity, Principal
 from infra.http.pages import Cursor, Page, PageSize, PersonPath
 from infra.http.problems import (
@@ -41,6 +42,7 @@ __all__ = [
     "Unavailable",
     "Unprocessable",
     "create_app",
+    "dead_letters",
     "ops",
     "owned_by",
     "serve",

@@ -24,6 +24,7 @@ default_pass = {password}
 vm_memory_high_watermark.absolute = 1GB
 disk_free_limit.absolute = 256MB
 raft.wal_max_size_bytes = 67108864
+max_message_size = 16777216
 """
 
 

@@ -27,6 +27,7 @@ from infra.local.roles import PostgresServer
 from infra.local.state import ServiceState, StackState, read_state
 
 DECLARE_WITHIN_S = 60.0
+MOST_SAID = 4000
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,9 @@ class Stack:
         self.save()
 
     async def declare(self) -> None:
-        """Declare the broker's topology, users and permissions. Raises `NotReady` with the log's path."""
+        """Declare the broker's topology, users and permissions. Raises `NotReady` with what is in the way."""
         log = self.layout.log("declare")
+        log.unlink(missing_ok=True)
         running = await spawn(
             Command(
                 argv=self.programs.declare,
@@ -132,7 +134,7 @@ class Stack:
         finally:
             running.kill()
         if code != 0:
-            raise NotReady(f"Declaring the broker's topology failed with {code}.", f"See {log}")
+            raise NotReady(f"Declaring the broker's topology failed with {code}. {_said(log)}".strip(), f"See {log}")
 
     def save(self) -> None:
         """Write the state file."""
@@ -222,6 +224,12 @@ def forget(layout: Layout) -> None:
 
         remove_volumes(layout.name)
     shutil.rmtree(layout.directory, ignore_errors=True)
+
+
+def _said(log: Path) -> str:
+    """What a program wrote, where that is meant for people: no traceback."""
+    text = log.read_text(errors="replace").strip() if log.exists() else ""
+    return "" if "Traceback" in text else text[-MOST_SAID:]
 
 
 def _remembered(layout: Layout) -> StackState:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from contracts import Envelope, Event
 from infra.messaging.connection import BROKEN, telling_loss
-from infra.messaging.dead import key_of, scalars
+from infra.messaging.dead import key_of, scalars, unchecked
 from infra.messaging.errors import Invalid
 from infra.messaging.wire import properties_of
 from infra.messaging.wiring import Reaction, Subscription
@@ -144,7 +144,7 @@ class Unreadable:
             error=str(self.why),
             attempts=0,
             failed_at=None,
-            headers=scalars(properties.headers),
+            headers=unchecked(properties),
             body=self.message.body,
         )
 

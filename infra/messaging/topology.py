@@ -1,4 +1,4 @@
-"""What the broker must have, computed from the wiring tables, declared in one import and then compared.
+"""What the broker must have, computed from the wiring tables, declared in one import.
 
 Services declare nothing: they may not. Works on RabbitMQ 3.10 and 4.x.
 """
@@ -59,41 +59,6 @@ def definitions(services: Sequence[Wiring], passwords: Mapping[str, str]) -> Def
             found["bindings"] += [_binding(f"{type.split('.')[0]}.events", queue, type) for type in types]
         found["policies"] += _policies(each)
     return found
-
-
-def differences(wanted: Definitions, live: Definitions) -> list[str]:
-    """What of `wanted` the broker does not have as wanted, or has besides; empty if all is well.
-
-    An import ignores changed arguments and never removes anything, so this is how one finds out.
-    """
-    lines = []
-    for kind, identity, compared in (
-        ("exchanges", ("name",), ("type", "durable", "auto_delete", "internal", "arguments")),
-        ("queues", ("name",), ("durable", "arguments")),
-        ("bindings", ("source", "destination", "routing_key"), ()),
-        ("policies", ("name",), ("pattern", "apply-to", "definition", "priority")),
-        ("permissions", ("user",), ("configure", "write", "read")),
-    ):
-        there = {tuple(each[part] for part in identity): each for each in live[kind]}
-        here = {tuple(each[part] for part in identity): each for each in wanted[kind]}
-        for key, each in here.items():
-            label = f"{kind.removesuffix('s')} {' '.join(part for part in key if part)}"
-            if key not in there:
-                lines.append(f"{label}: missing")
-                continue
-            lines += [
-                f"{label}: {part} is {there[key].get(part)!r}, wanted {each[part]!r}"
-                for part in compared
-                if there[key].get(part) != each[part]
-            ]
-        if kind == "bindings":
-            queues = {each["name"] for each in wanted["queues"]}
-            lines += [
-                f"binding {' '.join(key)}: not wanted any more"
-                for key, each in there.items()
-                if key not in here and each["source"] and each["destination"] in queues
-            ]
-    return lines
 
 
 def _user(name: str, password: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import uvloop
 
-from infra.http import Identity, create_app, ops, serve
-from infra.messaging import Messaging
+from infra.http import Identity, create_app, dead_letters, ops, serve
+from infra.messaging import Messaging, Redrive
 from infra.runtime.service import Service
 from infra.runtime.settings import Settings
 from infra.storage import (
@@ -72,7 +72,11 @@ async def _run(service: Service, settings: Settings) -> None:
             routes=service.routes,
             identity=identity,
             readiness=readiness,
-            ops=[ops.router, *([ops.rebuilding(service.rebuild)] if service.rebuild else [])],
+            ops=[
+                ops.router,
+                dead_letters(Redrive(service.hears)),
+                *([ops.rebuilding(service.rebuild)] if service.rebuild else []),
+            ],
         )
         drain = asyncio.Event()
         working = asyncio.create_task(messaging.run(drain))

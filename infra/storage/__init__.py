@@ -1,6 +1,18 @@
 """A service's own database: transactions, and the tables that the messaging runtime keeps in it."""
 
-from infra.storage import claims, dead_letters, idempotency, inbox, ops, outbox, parking, presence, schedule, suspects
+from infra.storage import (
+    claims,
+    dead_letters,
+    idempotency,
+    inbox,
+    ops,
+    outbox,
+    parking,
+    presence,
+    redrive,
+    schedule,
+    suspects,
+)
 from infra.storage.database import Database
 from infra.storage.errors import is_conflict, is_unavailable
 from infra.storage.ids import is_past_horizon, new_id, time_of, why_unusable
@@ -29,6 +41,7 @@ __all__ = [
     "outbox",
     "parking",
     "presence",
+    "redrive",
     "require_current",
     "schedule",
     "suspects",

@@ -26,7 +26,14 @@ class Marketplace:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `./marketplace --stack NAME …`; raises with what it printed if it fails."""
-        done = subprocess.run(
+        done = self.attempt(*arguments)
+        if done.returncode:
+            raise AssertionError(f"marketplace {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same, whether it fails or not."""
+        return subprocess.run(
             [sys.executable, "-m", "infra.cli", "--stack", self.name, *arguments],
             cwd=ROOT,
             env=self.environment,
@@ -36,9 +43,6 @@ class Marketplace:
             timeout=COMMAND_WITHIN_S,
             check=False,
         )
-        if done.returncode:
-            raise AssertionError(f"marketplace {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return done
 
     @property
     def state(self) -> dict[str, Any]:

@@ -31,7 +31,14 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize(
     "command",
-    [["status"], ["down"], ["kill", "cart"], ["scale", "cart=2"], ["traffic", "--rate", "1", "--duration", "1"]],
+    [
+        ["status"],
+        ["down"],
+        ["kill", "cart"],
+        ["scale", "cart=2"],
+        ["traffic", "--rate", "1", "--duration", "1"],
+        ["topology", "plan"],
+    ],
 )
 def test_a_stack_that_is_down_is_told_in_a_line(run: Run, command: list[str]) -> None:
     code, said = run(*command)
@@ -41,7 +48,21 @@ def test_a_stack_that_is_down_is_told_in_a_line(run: Run, command: list[str]) ->
 
 
 @pytest.mark.parametrize(
-    "command", [["dance"], ["scale", "cart"], ["scale", "cart=x"], ["demo", "--rate", "-1"], ["kill"]]
+    "command",
+    [
+        ["dance"],
+        ["scale", "cart"],
+        ["scale", "cart=x"],
+        ["demo", "--rate", "-1"],
+        ["kill"],
+        ["topology", "undo"],
+        ["dead", "replay"],
+        ["dead", "replay", "--all", "cart/1"],
+        ["dead", "replay", "--service", "cart", "cart/1"],
+        ["dead", "discard", "--all"],
+        ["dead", "discard", "cart", "--reason", "rubbish"],
+        ["dead", "edit", "17"],
+    ],
 )
 def test_what_is_asked_for_wrongly_ends_with_2(run: Run, command: list[str]) -> None:
     assert run(*command)[0] == 2
@@ -54,6 +75,7 @@ def test_a_missing_log_names_those_that_are_there(run: Run) -> None:
 
 def test_a_token_needs_a_stack(run: Run) -> None:
     assert run("token", "--sub", "alice")[0] == 1
+    assert run("dead", "ls")[0] == 1
 
 
 def test_a_traceback_is_shown_if_asked_for(run: Run) -> None:
