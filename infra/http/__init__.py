@@ -1,6 +1,6 @@
 """HTTP for services: an application with transactions, identity, problems and health; and how to serve it."""
 
-from infra.http import ops
+from infra.http import ops, republish
 from infra.http.app import create_app
 from infra.http.callers import Caller, Operator, Seller, owned_by
 from infra.http.identity import Identity, Principal
@@ -43,5 +43,6 @@ __all__ = [
     "create_app",
     "ops",
     "owned_by",
+    "republish",
     "serve",
 ]

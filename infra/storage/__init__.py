@@ -1,6 +1,17 @@
 """A service's own database: transactions, and the tables that the messaging runtime keeps in it."""
 
-from infra.storage import claims, dead_letters, idempotency, inbox, ops, outbox, presence, schedule, suspects
+from infra.storage import (
+    claims,
+    dead_letters,
+    idempotency,
+    inbox,
+    ops,
+    outbox,
+    presence,
+    republish,
+    schedule,
+    suspects,
+)
 from infra.storage.database import Database
 from infra.storage.errors import is_conflict, is_unavailable
 from infra.storage.ids import new_id, time_of, why_unusable
@@ -25,6 +36,7 @@ __all__ = [
     "ops",
     "outbox",
     "presence",
+    "republish",
     "require_current",
     "schedule",
     "suspects",
