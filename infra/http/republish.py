@@ -49,9 +49,10 @@ async def publish_again(span: Span, _: Operator, tx: Tx) -> Queued:
     """Queue a chunk of the retained events for the relay. Repeating it does no harm: consumers know the ids."""
     now = datetime.now(UTC)
     earliest = republish.earliest(now)
-    if span.since is not None and span.since < earliest:
+    since, until = min(span.since or earliest, now), min(span.until or now, now)
+    if since < earliest:
         raise Unprocessable(f"Consumers know what they have handled since {earliest.isoformat()}: ask for later ones.")
-    queued = await republish.queue_again(tx, since=span.since or earliest, until=span.until or now, after=span.after)
+    queued = await republish.queue_again(tx, since=since, until=max(since, until), after=span.after)
     return Queued(**queued._asdict())
 
 

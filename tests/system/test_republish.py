@@ -1,5 +1,6 @@
 """The broker loses everything that it had, amid traffic: what was said is said again, and every order completes."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.marketplace import Marketplace, Visit, until
-from tests.system.test_kills import confirmed_total, dispatches, order, shopping
+from tests.system.test_kills import accepted, accepted_at_least, confirmed_total, dispatches, order, shopping
 
 
 @pytest.fixture
@@ -51,19 +52,21 @@ async def test_a_broker_that_lost_its_data_costs_no_order_and_doubles_nothing(
             return await confirmed_total(visit) >= before + 5
 
         await until(some_wait_for_delivery, 30)
+        await order(lossy, "kill", "checkout")
+        await until(accepted_at_least(record, accepted(record) + 5), 30)
         await order(lossy, "kill", "broker")
         shutil.rmtree(lossy.home / lossy.name / "broker" / "data")
         await order(lossy, "start", "broker")
-        await order(lossy, "start", "delivery")
+        await asyncio.gather(order(lossy, "start", "delivery"), order(lossy, "start", "checkout"))
         await order(lossy, "republish", "--since", "1h")
         report = await task
         assert report.orders["accepted"] > 20
         assert (report.orders["pending"], report.hanging) == (0, [])
         assert report.events["dead"] == 0
 
-        accepted = {line["order_id"] for line in map(json.loads, record.read_text().splitlines()) if "order_id" in line}
+        orders = {line["order_id"] for line in map(json.loads, record.read_text().splitlines()) if "order_id" in line}
         parcels = await dispatches(visit)
-        assert set(parcels) <= accepted
+        assert set(parcels) <= orders
         assert set(parcels.values()) == {1}
         assert len(parcels) == report.orders["delivered"] > 10
 
@@ -71,6 +74,6 @@ async def test_a_broker_that_lost_its_data_costs_no_order_and_doubles_nothing(
             return await paid(visit) == parcels
 
         await until(the_others_have_their_money, 20)
-        for each in accepted:
+        for each in orders:
             mails = await visit.mails(each)
             assert len(set(mails)) == len(mails)

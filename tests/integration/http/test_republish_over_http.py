@@ -37,7 +37,12 @@ async def test_what_was_published_waits_for_the_relay_again(web: Web, published:
 @pytest.mark.usefixtures("published")
 async def test_only_events_of_the_span_are_queued(web: Web) -> None:
     now = datetime.now(UTC)
-    for span in ({"until": (now - timedelta(hours=1)).isoformat()}, {"since": (now + timedelta(hours=1)).isoformat()}):
+    for span in (
+        {"until": (now - timedelta(hours=1)).isoformat()},
+        {"until": "0001-01-01T00:00:00+23:59"},
+        {"since": (now + timedelta(hours=1)).isoformat()},
+        {"since": "9999-12-31T23:59:59-23:59"},
+    ):
         assert (await web.ask("POST", PATH, json=span, headers=OPERATOR)).json["events"] == 0
 
 
