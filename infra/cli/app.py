@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import checks, dead, parts, shopping, stack, topology
+from infra.cli import checks, dead, parts, republish, shopping, stack, topology
 from infra.cli.show import complain
 from infra.local import LocalError
 
@@ -18,7 +18,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (stack.commands, parts.commands, shopping.commands, dead.commands, topology.commands, checks.commands):
+for commands in (
+    stack.commands,
+    parts.commands,
+    shopping.commands,
+    dead.commands,
+    topology.commands,
+    republish.commands,
+    checks.commands,
+):
     app.add_typer(commands)
 
 

@@ -1,6 +1,6 @@
 """HTTP for services: an application with transactions, identity, problems and health; and how to serve it."""
 
-from infra.http import ops
+from infra.http import ops, republish
 from infra.http.app import create_app
 from infra.http.callers import Caller, Operator, Seller, owned_by
 from infra.http.dead import dead_letters
@@ -45,5 +45,6 @@ __all__ = [
     "dead_letters",
     "ops",
     "owned_by",
+    "republish",
     "serve",
 ]

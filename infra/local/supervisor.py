@@ -118,6 +118,8 @@ class Supervisor:
             try:
                 async with asyncio.timeout(ORDER_WITHIN_S):
                     await keeper.until_ready()
+                    if keeper.part is self._stack.broker:
+                        await self._stack.declare()  # it may have lost what it had
             except TimeoutError:
                 name, condition = keeper.part.name, keeper.condition
                 log = self._stack.layout.log(name)

@@ -10,6 +10,7 @@ from infra.storage import (
     parking,
     presence,
     redrive,
+    republish,
     schedule,
     suspects,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "parking",
     "presence",
     "redrive",
+    "republish",
     "require_current",
     "schedule",
     "suspects",

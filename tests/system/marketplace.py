@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -158,16 +158,20 @@ class Visit:
             assert answer.status < 300, await answer.text()
             return await answer.json(content_type=None)
 
-    async def ledger(self, part: str, order_id: str) -> list[str]:
-        """The kinds of entries that a provider or carrier has about an order, in their order."""
-        found: list[str] = []
+    async def entries(self, part: str) -> AsyncIterator[dict[str, Any]]:
+        """All that a provider or carrier has in its ledger."""
         after = 0
         while True:
             page = await self.outside("GET", f"/{part}/ledger?after={after}&limit=1000")
-            found += [each["kind"] for each in page["entries"] if each["order_id"] == order_id]
+            for entry in page["entries"]:
+                yield entry
             if page["next"] is None or not page["entries"]:
-                return found
+                return
             after = page["next"]
+
+    async def ledger(self, part: str, order_id: str) -> list[str]:
+        """The kinds of entries that a provider or carrier has about an order, in their order."""
+        return [each["kind"] async for each in self.entries(part) if each["order_id"] == order_id]
 
     async def mails(self, about: str) -> list[str]:
         """The kinds of mails that arrived about an order."""
