@@ -1,0 +1,107 @@
+"""The audit's own capture of every event: the stream `marketplace.log`, read from its first message to its last.
+
+By a client of its own (pika), so that a fault of the runtime's client cannot hide itself.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+
+from infra.audit.sources import Unreadable
+
+LOG = "marketplace.log"
+PREFETCH = 1000
+SILENT_S = 15.0
+"""A stream that delivers nothing for so long, before its end, cannot be read."""
+
+
+@dataclass(slots=True)
+class Said:
+    """One event, however many copies of it there are."""
+
+    id: UUID
+    type: str
+    user: str | None
+    """Who published it, by the broker's word."""
+    subject: str
+    at: datetime
+    cause: UUID | None
+    raw: bytes
+    digests: set[bytes] = field(default_factory=set)
+    """SHA-256 of each different body that was seen."""
+    copies: int = 0
+
+    @property
+    def body(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.raw)
+        return found
+
+
+@dataclass
+class Log:
+    """Every event that was ever published."""
+
+    events: dict[tuple[UUID, str], Said] = field(default_factory=dict)
+    """By id and type: a type's versions share an id."""
+    strange: list[str] = field(default_factory=list)
+    """Messages that are no events: who sent them, and why they are none."""
+
+    def add(self, properties: pika.BasicProperties, raw: bytes) -> None:
+        """Take in one message."""
+        headers = properties.headers or {}
+        try:
+            cause = headers.get("cloudEvents_causationid")
+            said = Said(
+                id=UUID(headers["cloudEvents_id"]),
+                type=str(headers["cloudEvents_type"]),
+                user=properties.user_id,
+                subject=str(headers["cloudEvents_subject"]),
+                at=datetime.fromisoformat(headers["cloudEvents_time"]),
+                cause=None if cause is None else UUID(cause),
+                raw=raw,
+            )
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            self.strange.append(f"{len(raw)} bytes by {properties.user_id}: {error!r}")
+            return
+        kept = self.events.setdefault((said.id, said.type), said)
+        kept.digests.add(hashlib.sha256(raw).digest())
+        kept.copies += 1
+
+
+def read_log(url: str) -> Log:
+    """The whole log, up to what was in it when the reading began. Blocks.
+
+    Raises `Unreadable` if its beginning is gone, or its end is not reached.
+    """
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    try:
+        channel = connection.channel()
+        length = channel.queue_declare(LOG, passive=True).method.message_count
+        return _read(channel, length) if length else Log()
+    finally:
+        connection.close()
+
+
+def _read(channel: BlockingChannel, length: int) -> Log:
+    log = Log()
+    channel.basic_qos(prefetch_count=PREFETCH)
+    deliveries = channel.consume(LOG, arguments={"x-stream-offset": "first"}, inactivity_timeout=SILENT_S)
+    for number, (method, properties, raw) in enumerate(deliveries):
+        if method is None:
+            raise Unreadable(f"the log gave {number} of {length} messages, then nothing for {SILENT_S:.0f} s")
+        offset = int(properties.headers["x-stream-offset"])
+        if number == 0 and offset:
+            raise Unreadable(f"the log's first {offset} messages are gone")
+        log.add(properties, raw)
+        if number % (PREFETCH // 4) == 0:
+            channel.basic_ack(method.delivery_tag, multiple=True)
+        if offset >= length - 1:
+            break
+    channel.cancel()
+    return log
