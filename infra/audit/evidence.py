@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from infra.audit.life import Entry, Life, fold
-from infra.audit.log import Log, Said
+from infra.audit.log import Log, Said, why_wrong
 from infra.audit.record import Record
 
 Row = Mapping[str, Any]
@@ -137,6 +137,12 @@ class Evidence:
         return {order_id: fold(entries) for order_id, entries in self.checkout.journal.items()}
 
     @cached_property
+    def wrong(self) -> dict[tuple[UUID, str], str]:
+        """What is wrong with events of the log, by id and type; most have nothing."""
+        judged = ((key, why_wrong(said)) for key, said in self.log.events.items())
+        return {key: why for key, why in judged if why is not None}
+
+    @cached_property
     def checked_out(self) -> dict[str, dict[str, Any]]:
         """What the cart said was ordered, by order."""
         return {said.subject: said.body for said in self.said("cart.cart-checked-out.v1")}
@@ -159,7 +165,7 @@ class Evidence:
         return found
 
     def said(self, *types: str) -> Iterator[Said]:
-        """The events of these types in the log, each once."""
-        for said in self.log.events.values():
-            if said.type in types:
+        """The events of these types in the log, each once, but for those with which something is wrong."""
+        for key, said in self.log.events.items():
+            if said.type in types and key not in self.wrong:
                 yield said

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from infra.audit.collect import collect
 from infra.audit.evidence import Evidence
 from infra.audit.invariants import INVARIANTS
-from infra.audit.invariants.events import injected
 from infra.audit.invariants.mail import by_matter
 from infra.audit.record import Fault
 from infra.audit.sources import Sources
@@ -99,7 +98,6 @@ def judge(found: Evidence, least: Least) -> Verdict:
 def _counts(found: Evidence) -> dict[str, int]:
     rejections = list(found.said("catalog.stock-rejected.v1"))
     reasons = Counter(line["reason"] for said in rejections for line in said.body["lines"])
-    ours = {key for books in found.books.values() for key in books.outbox}
     return {
         "accepted": len(found.record.accepted),
         "unanswered": sum(ask.order_id is None and not ask.refused for ask in found.record.asks.values()),
@@ -111,7 +109,7 @@ def _counts(found: Evidence) -> dict[str, int]:
         "published_again": sum(said.copies - 1 for said in found.log.events.values()),
         "mails": len(found.mails),
         "mails_repeated": sum(len(mails) - 1 for mails in by_matter(found).values()),
-        "injected": len(found.log.strange) + len(found.log.events.keys() - ours) if injected(found) else 0,
+        "injected": len(found.log.strange) + len(found.wrong),
         "dead": sum(len(books.dead) for books in found.books.values()),
         "faults": len(found.record.faults),
     }

@@ -12,7 +12,9 @@ from uuid import UUID
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+from pydantic import ValidationError
 
+from contracts.catalogue import BY_TYPE
 from infra.audit.sources import Unreadable
 
 LOG = "marketplace.log"
@@ -43,16 +45,28 @@ class Said:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """A message that is no event."""
+
+    exchange: str
+    why: str
+
+    @property
+    def publisher(self) -> str:
+        """Whose exchange it came through."""
+        return self.exchange.removesuffix(".events")
+
+
 @dataclass
 class Log:
     """Every event that was ever published."""
 
     events: dict[tuple[UUID, str], Said] = field(default_factory=dict)
     """By id and type: a type's versions share an id."""
-    strange: list[str] = field(default_factory=list)
-    """Messages that are no events: who sent them, and why they are none."""
+    strange: list[Strange] = field(default_factory=list)
 
-    def add(self, properties: pika.BasicProperties, raw: bytes) -> None:
+    def add(self, exchange: str, properties: pika.BasicProperties, raw: bytes) -> None:
         """Take in one message."""
         headers = properties.headers or {}
         try:
@@ -67,11 +81,25 @@ class Log:
                 raw=raw,
             )
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            self.strange.append(f"{len(raw)} bytes by {properties.user_id}: {error!r}")
+            self.strange.append(Strange(exchange, f"{len(raw)} bytes by {properties.user_id}: {error!r}"))
             return
         kept = self.events.setdefault((said.id, said.type), said)
         kept.digests.add(hashlib.sha256(raw).digest())
         kept.copies += 1
+
+
+def why_wrong(said: Said) -> str | None:
+    """What is wrong with an event, by its contract, if anything is."""
+    contract = BY_TYPE.get(said.type)
+    if contract is None or contract.internal:
+        return "nobody says events of this type"
+    if said.user != contract.publisher:
+        return f"published by {said.user}"
+    try:
+        event = contract.model_validate_json(said.raw)
+    except ValidationError as error:
+        return f"{error.error_count()} errors in its body"
+    return None if event.subject == said.subject else f"its subject is {event.subject}"
 
 
 def read_log(url: str) -> Log:
@@ -98,7 +126,7 @@ def _read(channel: BlockingChannel, length: int) -> Log:
         offset = int(properties.headers["x-stream-offset"])
         if number == 0 and offset:
             raise Unreadable(f"the log's first {offset} messages are gone")
-        log.add(properties, raw)
+        log.add(method.exchange, properties, raw)
         if number % (PREFETCH // 4) == 0:
             channel.basic_ack(method.delivery_tag, multiple=True)
         if offset >= length - 1:

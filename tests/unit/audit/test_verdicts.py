@@ -1,6 +1,7 @@
 """Pass, fail or unknown: what could not be read, or proves nothing, is never a pass."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +14,9 @@ from infra.audit import INVARIANTS, Fault, Least, Sources, Unreadable
 from infra.audit.evidence import Evidence
 from infra.audit.invariants.stock import sums
 from infra.audit.judge import judge
-from infra.audit.log import Log
+from infra.audit.log import Log, Strange
 from infra.audit.record import Ask, Restock, read_record
-from tests.unit.audit.world import ADA, KEPT, LAMP, START, a_world
+from tests.unit.audit.world import ADA, KEPT, LAMP, START, a_world, said_about
 
 ONCE = Least()
 
@@ -92,12 +93,38 @@ def test_a_mail_may_be_repeated_only_by_a_fault_that_fell_into_its_sending(
     assert found.counts["mails_repeated"] == 1
 
 
-def test_messages_that_were_injected_are_counted_and_no_violation() -> None:
-    found = a_world()
-    found.log.strange.append("3 bytes by cart")
-    assert judge(found, ONCE).verdict == "fail"
-    verdict = judge(with_fault(found, Fault("malformed", "checkout.carts", 0, 1)), ONCE)
-    assert (verdict.verdict, verdict.counts["injected"]) == ("pass", 1)
+def malformed(found: Evidence) -> Evidence:
+    found.log.strange.append(Strange("cart.events", "3 bytes"))
+    return dead(found, None)
+
+
+def poisoned(found: Evidence) -> Evidence:
+    said = replace(said_about(KEPT, "cart.cart-checked-out", 99), raw=b"{}", digests={b"{}"})
+    found.log.events[said.id, said.type] = said
+    cart = found.books["cart"]
+    cart = replace(cart, outbox={**cart.outbox, (said.id, said.type): b"{}"})
+    return dead(replace(found, books={**found.books, "cart": cart}), said.id)
+
+
+def dead(found: Evidence, event_id: UUID | None) -> Evidence:
+    """Filed by the only subscription that hears it."""
+    row = {"subscription": "carts", "type": None, "event_id": event_id, "reason": "invalid-body", "error": ""}
+    checkout = replace(found.books["checkout"], dead=(row,))
+    return replace(found, books={**found.books, "checkout": checkout})
+
+
+@pytest.mark.parametrize("inject", [malformed, poisoned])
+def test_messages_that_a_fault_injected_are_counted_and_others_are_violations(
+    inject: Callable[[Evidence], Evidence],
+) -> None:
+    kind = {malformed: "malformed", poisoned: "poison"}[inject]
+    found = inject(a_world())
+    unexplained = judge(found, ONCE)
+    assert {each.invariant for each in unexplained.violations} == {"events-are-authentic", "nothing-died"}
+    elsewhere = judge(with_fault(found, Fault(kind, "delivery", 0, 1)), ONCE)
+    assert "events-are-authentic" in {each.invariant for each in elsewhere.violations}
+    explained = judge(with_fault(found, Fault(kind, "cart", 0, 1)), ONCE)
+    assert (explained.verdict, explained.counts["injected"], explained.counts["dead"]) == ("pass", 1, 1)
 
 
 def test_an_answer_that_was_lost_may_stand_for_one_order_or_none() -> None:
@@ -161,7 +188,7 @@ def test_copies_of_an_event_are_one_event() -> None:
         "cloudEvents_time": START.isoformat(),
     }
     for body in (b"{}", b"{}", b'{"a": 1}'):
-        log.add(pika.BasicProperties(headers=headers, user_id="cart"), body)
+        log.add("cart.events", pika.BasicProperties(headers=headers, user_id="cart"), body)
     [said] = log.events.values()
     assert (said.id, said.copies, len(said.digests)) == (UUID(headers["cloudEvents_id"]), 3, 2)
 
@@ -169,7 +196,7 @@ def test_copies_of_an_event_are_one_event() -> None:
 @pytest.mark.parametrize("broken", [None, {}, {"cloudEvents_id": 7}, {"cloudEvents_id": "x"}])
 def test_a_message_that_is_no_event_is_kept_apart(broken: dict[str, object] | None) -> None:
     log = Log()
-    log.add(pika.BasicProperties(headers=broken), b"{}")
+    log.add("cart.events", pika.BasicProperties(headers=broken), b"{}")
     assert (len(log.events), len(log.strange)) == (0, 1)
 
 
