@@ -1,5 +1,6 @@
 """From evidence to a verdict: pass, fail, or unknown."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -79,7 +80,8 @@ async def audit(
     a source does: what could not be read makes the verdict `unknown`.
     """
     found = await collect(sources, settle_s=settle_s)
-    return judge(replace(found, record=replace(found.record, faults=(*found.record.faults, *faults))), least)
+    found = replace(found, record=replace(found.record, faults=(*found.record.faults, *faults)))
+    return await asyncio.to_thread(judge, found, least)
 
 
 def judge(found: Evidence, least: Least) -> Verdict:

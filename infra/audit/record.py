@@ -41,6 +41,11 @@ class Fault:
     bite: bool | None = None
     """Whether it was seen to do harm; None where nobody looked."""
 
+    def healed(self, part: str, at: float) -> "Fault":
+        """The fault after its part, or the service whose replica it is, was started again."""
+        its_own = self.part == part or self.part.startswith(f"{part}.")
+        return replace(self, ended=at) if its_own and self.ended is None else self
+
     def overlaps(self, since: float, until: float) -> bool:
         return self.began <= until and (self.ended is None or self.ended >= since)
 
@@ -94,9 +99,7 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:
             case {"did": "fault", "kind": kind, "part": part, "began": began}:
                 faults.append(Fault(kind, part, began, line.get("ended"), line.get("bite")))
             case {"did": "heal", "part": part, "at": at}:
-                faults = [
-                    replace(each, ended=at) if each.part == part and each.ended is None else each for each in faults
-                ]
+                faults = [each.healed(part, at) for each in faults]
             case _:
                 raise ValueError(f"the record has a line that nobody knows: {line}")
     return Record(asks, listed, restocks, tuple(faults))
