@@ -51,6 +51,12 @@ def test_every_invariant_says_in_a_sentence_what_it_promises() -> None:
         assert set(invariant.needs) <= set(Evidence.__dataclass_fields__), invariant.id
 
 
+def test_the_architecture_page_lists_every_invariant() -> None:
+    page = (Path(__file__).parents[3] / "ARCHITECTURE.md").read_text()
+    missing = [row for each in INVARIANTS if (row := f"| `{each.id}` | {each.promise} |") not in page]
+    assert missing == []
+
+
 # -- an empty victory ---------------------------------------------------------------------------------------
 
 
