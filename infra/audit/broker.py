@@ -10,7 +10,10 @@ from infra.audit.evidence import Queue
 
 
 async def read_queues(http: aiohttp.ClientSession, management: str, services: Collection[str]) -> tuple[Queue, ...]:
-    """The queues of these services, with their depths (a few seconds old) and the event types bound to them."""
+    """The queues of these services, with their depths (a few seconds old) and the event types bound to them.
+
+    Raises KeyError for a queue whose depth the broker does not tell: it began a moment ago, or the queue is down.
+    """
     types: dict[str, set[str]] = defaultdict(set)
     for binding in await _get(http, f"{management}/api/bindings"):
         if binding["source"].endswith(".events"):
@@ -19,8 +22,8 @@ async def read_queues(http: aiohttp.ClientSession, management: str, services: Co
         [
             Queue(
                 name=queue["name"],
-                ready=queue.get("messages_ready", 0),
-                unacknowledged=queue.get("messages_unacknowledged", 0),
+                ready=queue["messages_ready"],
+                unacknowledged=queue["messages_unacknowledged"],
                 types=frozenset(types[queue["name"]]),
             )
             for queue in await _get(http, f"{management}/api/queues")

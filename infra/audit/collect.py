@@ -38,38 +38,47 @@ Pulses = Mapping[str, Pulse]
 
 async def collect(sources: Sources, *, settle_s: float) -> Evidence:
     """All that can be read, once everything has come to rest, or `settle_s` are over. Never raises for a source."""
-    timeout = aiohttp.ClientTimeout(total=60)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
         deadline = time.monotonic() + settle_s
         for _ in range(LOOKS):
-            try:
-                before = await _come_to_rest(sources, http, deadline)
-            except FAILURES:  # what is away now says so below
-                return await _read(sources, http)
+            before = await _come_to_rest(sources, http, deadline)
             found = await _read(sources, http)
-            try:
-                if await _pulses(sources) == before:
-                    return found
-            except FAILURES as error:
-                return _without(found, "books", f"went away while it was read: {error!r}")
-    return _without(found, "rest", "the marketplace did not stand still while it was read")
+            if before is None:
+                break
+            if await _pulses(sources) == before:
+                return found
+    return replace(found, unread={**found.unread, "rest": "no moment was found at which all of it stood still"})
 
 
-async def _come_to_rest(sources: Sources, http: aiohttp.ClientSession, deadline: float) -> Pulses:
-    """Wait until nothing is open and nothing moves; gives up at the deadline (then the invariants say what waits)."""
+async def _come_to_rest(sources: Sources, http: aiohttp.ClientSession, deadline: float) -> Pulses | None:
+    """Wait until nothing is open, nothing moves and everything answers.
+
+    Gives up at the deadline: then the invariants say what waits, and the sources what is away.
+    """
     pulses = await _pulses(sources)
-    while True:
-        queues = await broker.read_queues(http, sources.management, sources.databases)
+    while time.monotonic() < deadline:
         await asyncio.sleep(POLL_S)
         before, pulses = pulses, await _pulses(sources)
-        waiting = sum(each.ready + each.unacknowledged for each in queues)
-        at_rest = before == pulses and not waiting and not any(each.open for each in pulses.values())
-        if at_rest or time.monotonic() > deadline:
-            return pulses
+        still = pulses is not None and pulses == before and not any(each.open for each in pulses.values())
+        if still and await _queues_are_empty(sources, http):
+            break
+    return pulses
 
 
-async def _pulses(sources: Sources) -> Pulses:
-    return {name: await databases.feel_pulse(name, url) for name, url in sources.databases.items()}
+async def _queues_are_empty(sources: Sources, http: aiohttp.ClientSession) -> bool:
+    try:
+        queues = await broker.read_queues(http, sources.management, sources.databases)
+    except FAILURES:
+        return False
+    return not any(queue.ready or queue.unacknowledged for queue in queues)
+
+
+async def _pulses(sources: Sources) -> Pulses | None:
+    """Every service's pulse; None if one of them cannot be felt."""
+    try:
+        return {name: await databases.feel_pulse(name, url) for name, url in sources.databases.items()}
+    except FAILURES:
+        return None
 
 
 async def _read(sources: Sources, http: aiohttp.ClientSession) -> Evidence:
@@ -103,7 +112,3 @@ async def _read(sources: Sources, http: aiohttp.ClientSession) -> Evidence:
 
 async def _books(at: Mapping[str, str]) -> dict[str, Any]:
     return {name: await databases.read_books(url) for name, url in at.items()}
-
-
-def _without(found: Evidence, name: str, why: str) -> Evidence:
-    return replace(found, unread={**found.unread, name: why})

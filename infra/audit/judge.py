@@ -85,11 +85,11 @@ async def audit(
 
 
 def judge(found: Evidence, least: Least) -> Verdict:
-    """The verdict on what was found. Pure."""
+    """The verdict on what was found. Pure. Of sources that may speak of different moments nothing is concluded."""
     violations: list[Violation] = []
     checked: list[str] = []
     for invariant in INVARIANTS:
-        if not any(need in found.unread for need in invariant.needs):
+        if not any(need in found.unread for need in (*invariant.needs, "rest")):
             checked.append(invariant.id)
             violations += [Violation(invariant.id, evidence) for evidence in invariant.find(found)]
     unread = [f"{source} could not be read: {why}" for source, why in found.unread.items()]

@@ -5,6 +5,7 @@ By a client of its own (pika), so that a fault of the runtime's client cannot hi
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -107,6 +108,7 @@ def read_log(url: str) -> Log:
 
     Raises `Unreadable` if its beginning is gone, or its end is not reached.
     """
+    logging.getLogger("pika").setLevel(logging.WARNING)  # it tells of every step of a connection at INFO
     connection = pika.BlockingConnection(pika.URLParameters(url))
     try:
         channel = connection.channel()

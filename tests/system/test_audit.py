@@ -161,7 +161,7 @@ def a_read_model_that_lost_a_row(stack: Marketplace, order_id: str) -> AbstractA
 
 
 def an_event_that_was_not_handled(stack: Marketplace, order_id: str) -> AbstractAsyncContextManager[None]:
-    newest = "event_id = (select max(event_id) from messaging.inbox where subscription = $1)"
+    newest = "event_id = (select event_id from messaging.inbox where subscription = $1 order by 1 desc limit 1)"
     return moved_aside(stack, "delivery", "messaging.inbox", newest, "orders")
 
 
@@ -175,7 +175,7 @@ def an_event_that_was_not_handled(stack: Marketplace, order_id: str) -> Abstract
         (
             an_order_deleted,
             {
-                *("accepted-is-ordered", "checked-out-is-placed", "said-is-journalled", "customers-read-the-truth"),
+                *("accepted-is-ordered", "checked-out-is-placed", "said-is-journalled"),
                 *("captured-is-owed", "never-charged-twice", "charged-in-the-orders-currency", "stock-adds-up"),
                 *("reservations-follow-orders", "bought-leaves-the-cart", "shipped-once", "shipments-follow-carriers"),
             },

@@ -44,6 +44,11 @@ def test_a_violation_that_was_seen_fails_whatever_could_not_be_read() -> None:
     assert judge(broken, ONCE).verdict == "fail"
 
 
+def test_what_moved_while_it_was_read_proves_nothing() -> None:
+    found = judge(replace(a_world(), payments=(), unread={"rest": "it moved"}), ONCE)
+    assert (found.verdict, found.violations, found.checked) == ("unknown", (), ())
+
+
 def test_every_invariant_says_in_a_sentence_what_it_promises() -> None:
     assert len({invariant.id for invariant in INVARIANTS}) == len(INVARIANTS)
     for invariant in INVARIANTS:
