@@ -4,8 +4,10 @@ By a client of its own (pika), so that a fault of the runtime's client cannot hi
 """
 
 import hashlib
+import itertools
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,8 +22,11 @@ from infra.audit.sources import Unreadable
 
 LOG = "marketplace.log"
 PREFETCH = 1000
-SILENT_S = 15.0
-"""A stream that delivers nothing for so long, before its end, cannot be read."""
+SILENT_S, SILENCES = 1.5, 10
+"""A stream that gives nothing for so long may be at its end; so often in a row, and it cannot be read."""
+
+Message = tuple[int, tuple[str, pika.BasicProperties, bytes] | None]
+"""Its offset, and exchange, properties and body."""
 
 
 @dataclass(slots=True)
@@ -104,34 +109,57 @@ def why_wrong(said: Said) -> str | None:
 
 
 def read_log(url: str) -> Log:
-    """The whole log, up to what was in it when the reading began. Blocks.
+    """The whole log, up to what was in it when the reading began. Blocks, for 3 s at least.
 
     Raises `Unreadable` if its beginning is gone, or its end is not reached.
     """
     logging.getLogger("pika").setLevel(logging.WARNING)  # it tells of every step of a connection at INFO
     connection = pika.BlockingConnection(pika.URLParameters(url))
     try:
-        channel = connection.channel()
-        length = channel.queue_declare(LOG, passive=True).method.message_count
-        return _read(channel, length) if length else Log()
+        return _read(connection)
     finally:
         connection.close()
 
 
-def _read(channel: BlockingChannel, length: int) -> Log:
-    log = Log()
+def _read(connection: pika.BlockingConnection) -> Log:
+    """Read until the stream is silent and its last chunk was seen.
+
+    The broker's count of messages is seconds old and says only what there is at least; a reader that begins at
+    the last chunk says where the end is now.
+    """
+    log, last, silences = Log(), -1, 0
+    at_least = connection.channel().queue_declare(LOG, passive=True).method.message_count
+    for offset, delivery in _messages(connection.channel(), "first"):
+        if delivery is None:
+            silences += 1
+            end = max((offset for offset, found in _until_silent(connection.channel())), default=-1)
+            if last >= at_least - 1 and last == end:
+                return log
+            if silences == SILENCES:
+                break
+            continue
+        if offset != last + 1:
+            raise Unreadable(f"messages {last + 1} to {offset - 1} of the log are gone")
+        last, silences = offset, 0
+        log.add(*delivery)
+    raise Unreadable(f"the log gave {last + 1} messages, then nothing for {SILENCES * SILENT_S:.0f} s before its end")
+
+
+def _until_silent(channel: BlockingChannel) -> Iterator[Message]:
+    """The last chunk, and what follows until nothing does."""
+    yield from itertools.takewhile(lambda message: message[1] is not None, _messages(channel, "last"))
+    channel.close()
+
+
+def _messages(channel: BlockingChannel, since: str) -> Iterator[Message]:
+    """Messages with their offsets; None for each time in which none came."""
     channel.basic_qos(prefetch_count=PREFETCH)
-    deliveries = channel.consume(LOG, arguments={"x-stream-offset": "first"}, inactivity_timeout=SILENT_S)
-    for number, (method, properties, raw) in enumerate(deliveries):
+    for method, properties, raw in channel.consume(
+        LOG, arguments={"x-stream-offset": since}, inactivity_timeout=SILENT_S
+    ):
         if method is None:
-            raise Unreadable(f"the log gave {number} of {length} messages, then nothing for {SILENT_S:.0f} s")
-        offset = int(properties.headers["x-stream-offset"])
-        if number == 0 and offset:
-            raise Unreadable(f"the log's first {offset} messages are gone")
-        log.add(method.exchange, properties, raw)
-        if number % (PREFETCH // 4) == 0:
+            yield -1, None
+            continue
+        yield int(properties.headers["x-stream-offset"]), (method.exchange, properties, raw)
+        if method.delivery_tag % (PREFETCH // 4) == 0:
             channel.basic_ack(method.delivery_tag, multiple=True)
-        if offset >= length - 1:
-            break
-    channel.cancel()
-    return log

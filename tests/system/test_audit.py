@@ -160,9 +160,13 @@ def a_read_model_that_lost_a_row(stack: Marketplace, order_id: str) -> AbstractA
     return moved_aside(stack, "checkout", "orders", "order_id = $1", order_id)
 
 
-def an_event_that_was_not_handled(stack: Marketplace, order_id: str) -> AbstractAsyncContextManager[None]:
-    newest = "event_id = (select event_id from messaging.inbox where subscription = $1 order by 1 desc limit 1)"
-    return moved_aside(stack, "delivery", "messaging.inbox", newest, "orders")
+@asynccontextmanager
+async def an_event_that_was_not_handled(stack: Marketplace, order_id: str) -> AsyncIterator[None]:
+    said = "select event_id from messaging.outbox where type = 'checkout.order-confirmed.v1' and subject = $1"
+    async with as_superuser(stack, "checkout") as sql:
+        event_id = await sql.fetchval(said, order_id)
+    async with moved_aside(stack, "delivery", "messaging.inbox", "event_id = $1", event_id):
+        yield
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ async def test_copies_and_what_is_no_event_are_told_apart(auditor: str, cart: Bl
     "attempt",
     [
         lambda channel: channel.basic_publish("cart.events", "x", b"{}"),
-        lambda channel: channel.queue_purge(LOG),
+        lambda channel: channel.queue_purge("cart.dead"),
         lambda channel: channel.queue_delete(LOG),
         lambda channel: channel.queue_bind(LOG, "cart.events", "x"),
         lambda channel: channel.basic_get("cart.dead"),
