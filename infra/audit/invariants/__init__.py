@@ -53,7 +53,7 @@ INVARIANTS = (
     Invariant(parcels.one_carrier_at_a_time, ("parcels",)),
     Invariant(parcels.shipments_follow_carriers, ("parcels", "delivery", "checkout")),
     Invariant(parcels.parcels_are_told, ("parcels", "log")),
-    Invariant(mail.every_mail_arrives, ("mails", "log", "notifications")),
+    Invariant(mail.every_mail_arrives, ("mails", "log", "notifications", "record")),
     Invariant(mail.no_mail_comes_twice, ("mails", "log", "record")),
     Invariant(mail.no_mail_is_made_up, ("mails", "log")),
     Invariant(events.one_id_one_body, ("log",)),

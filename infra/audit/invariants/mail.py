@@ -27,11 +27,16 @@ Matter = tuple[str, str]
 
 
 def every_mail_arrives(found: Evidence) -> Findings:
-    """Whatever happened that a person is told of: one mail arrived, unless that person wants none or has no address."""
+    """Whatever happened that a person is told of: one mail arrived, unless that person wants none or has no address.
+
+    The record's customers have an address, and want every mail.
+    """
     arrived = by_matter(found)
+    customers = {ask.customer for ask in found.record.asks.values()}
     for matter in matters(found):
-        status = found.notifications.get(matter, {}).get("status")
-        if matter not in arrived and status not in UNSENT:
+        message = found.notifications.get(matter, {"status": None, "person_id": None})
+        status = message["status"]
+        if matter not in arrived and (status not in UNSENT or message["person_id"] in customers):
             yield {"about": matter[0], "kind": matter[1], "mails": 0, "notification": status}
         if matter in arrived and status != "sent":
             yield {"about": matter[0], "kind": matter[1], "mails": len(arrived[matter]), "notification": status}

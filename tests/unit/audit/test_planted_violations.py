@@ -335,6 +335,13 @@ def a_mail_that_never_came(found: Evidence) -> Evidence:
     return replace(found, mails=found.mails[1:])
 
 
+@noticed_by("every-mail-arrives")
+def a_mail_given_up_although_there_is_an_address(found: Evidence) -> Evidence:
+    first = found.mails[0]
+    told = with_row(found.notifications, (first.about, first.kind), status="failed")
+    return replace(found, mails=found.mails[1:], notifications=told)
+
+
 @noticed_by("no-mail-comes-twice")
 def a_mail_that_came_twice(found: Evidence) -> Evidence:
     return replace(found, mails=(*found.mails, found.mails[0]))

@@ -225,7 +225,7 @@ def a_world() -> Evidence:
         ),
         checkout=a_checkout(),
         delivery={KEPT: {"status": "delivered"}, CALLED_OFF: {"status": "cancelled"}},
-        notifications={(about, kind): {"status": "sent"} for about, kind, _ in told},
+        notifications={(about, kind): {"status": "sent", "person_id": customer(about)} for about, kind, _ in told},
         books=some_books(log),
         views={KEPT: "delivered", CALLED_OFF: "cancelled", SOLD_OUT: "cancelled"},
         deadlines={"payment-timed-out": 30.0, "no-stock-answer": 600.0, "reservation-expired": 30.0},
