@@ -22,7 +22,7 @@ from infra.audit.sources import Unreadable
 
 LOG = "marketplace.log"
 PREFETCH = 1000
-SILENT_S, SILENCES = 1.5, 10
+SILENT_S, SILENCES = 1.0, 15
 """A stream that gives nothing for so long may be at its end; so often in a row, and it cannot be read."""
 
 Message = tuple[int, tuple[str, pika.BasicProperties, bytes] | None]
@@ -109,7 +109,7 @@ def why_wrong(said: Said) -> str | None:
 
 
 def read_log(url: str) -> Log:
-    """The whole log, up to what was in it when the reading began. Blocks, for 3 s at least.
+    """The whole log, up to what was in it when the reading began. Blocks, for 2 s at least.
 
     Raises `Unreadable` if its beginning is gone, or its end is not reached.
     """
