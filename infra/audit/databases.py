@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -13,11 +14,12 @@ from infra.audit.evidence import Books, Cart, Catalog, Checkout, Row
 from infra.audit.life import Entry
 
 PULSE = """
-select (select count(*) from messaging.outbox), (select count(*) from messaging.inbox),
+select (select count(*) from messaging.outbox where type not like all ($1)),
     (select count(*) from messaging.outbox_pending) + (select count(*) from messaging.claims)
-    + (select count(*) from messaging.scheduled
-        where why <> 'deadline' or holder is not null or due < now() - interval '2 seconds')
+    + (select count(*) from messaging.scheduled where why <> 'deadline' or due < now() - interval '10 seconds')
 """
+REMINDERS = ["cart.cart-abandoned.%", "notifications.%"]
+"""What is said by itself after customers have gone: it touches no order."""
 UNFINISHED = {
     "checkout": """
         select count(*) from orders
@@ -27,7 +29,7 @@ UNFINISHED = {
 }
 SCHEDULED = """
 select subscription, type, event_id, why, attempt, due, holder from messaging.scheduled
-where why <> 'deadline' or holder is not null or due < now() - interval '2 seconds'
+where (why <> 'deadline' or due < now() - interval '10 seconds') and event_id < $1
 """
 DEAD = "select subscription, type, event_id, reason, error, attempts, filed_at from messaging.dead_letters"
 PRODUCTS = """
@@ -44,10 +46,9 @@ JOURNAL = "select order_id::text, version, type, data, at from order_journal ord
 
 @dataclass(frozen=True)
 class Pulse:
-    """How much a service has done, and how much of it is not finished."""
+    """How much a service has said, but for reminders, and how much of its work is not finished."""
 
-    done: tuple[int, int]
-    """Events ever published and handled."""
+    said: int
     open: int
     """Waiting events, calls, orders or mails."""
 
@@ -67,18 +68,18 @@ async def reading(url: str) -> AsyncIterator[asyncpg.Connection]:
 async def feel_pulse(service: str, url: str) -> Pulse:
     """Look, cheaply, whether the service is at rest."""
     async with reading(url) as connection:
-        published, handled, waiting = await connection.fetchrow(PULSE)
+        said, waiting = await connection.fetchrow(PULSE, REMINDERS)
         unfinished = await connection.fetchval(UNFINISHED[service]) if service in UNFINISHED else 0
-    return Pulse((published, handled), waiting + unfinished)
+    return Pulse(said, waiting + unfinished)
 
 
-async def read_books(url: str) -> Books:
-    """What the messaging runtime keeps there."""
+async def read_books(url: str, before: UUID) -> Books:
+    """What the messaging runtime keeps there of events with a smaller id."""
     async with reading(url) as connection:
         outbox = {
             (event_id, type): digest
             async for event_id, type, digest in connection.cursor(
-                "select event_id, type, sha256(body) from messaging.outbox", prefetch=5000
+                "select event_id, type, sha256(body) from messaging.outbox where event_id < $1", before, prefetch=5000
             )
         }
         inbox = frozenset(
@@ -91,10 +92,12 @@ async def read_books(url: str) -> Books:
         )
         return Books(
             outbox=outbox,
-            pending=await connection.fetchval("select count(*) from messaging.outbox_pending"),
+            pending=await connection.fetchval(
+                "select count(*) from messaging.outbox_pending where event_id < $1", before
+            ),
             inbox=inbox,
-            scheduled=await _rows(connection, SCHEDULED),
-            claims=await connection.fetchval("select count(*) from messaging.claims"),
+            scheduled=await _rows(connection, SCHEDULED, before),
+            claims=await connection.fetchval("select count(*) from messaging.claims where event_id < $1", before),
             dead=await _rows(connection, DEAD),
         )
 
@@ -139,8 +142,8 @@ async def read_notifications(url: str) -> dict[tuple[str, str], Row]:
     return {(row["about"], row["kind"]): row for row in rows}
 
 
-async def _rows(connection: asyncpg.Connection, query: str) -> tuple[dict[str, Any], ...]:
-    return tuple([dict(row) for row in await connection.fetch(query)])
+async def _rows(connection: asyncpg.Connection, query: str, *values: Any) -> tuple[dict[str, Any], ...]:
+    return tuple([dict(row) for row in await connection.fetch(query, *values)])
 
 
 def _by(rows: tuple[dict[str, Any], ...], column: str) -> dict[str, Row]:

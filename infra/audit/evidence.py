@@ -51,6 +51,12 @@ class Mail:
     to: str
     at: datetime
 
+    @property
+    def moment(self) -> UUID | None:
+        """The event that it is about, where that is no order but one moment of a cart or product."""
+        _, colon, event_id = (self.about or "").rpartition(":")
+        return UUID(event_id) if colon else None
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:

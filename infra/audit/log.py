@@ -72,6 +72,10 @@ class Log:
     """By id and type: a type's versions share an id."""
     strange: list[Strange] = field(default_factory=list)
 
+    def until(self, before: UUID) -> "Log":
+        """The same without what was said later: events whose ids (UUIDv7) are not smaller."""
+        return Log({key: said for key, said in self.events.items() if said.id < before}, self.strange)
+
     def add(self, exchange: str, properties: pika.BasicProperties, raw: bytes) -> None:
         """Take in one message."""
         headers = properties.headers or {}
