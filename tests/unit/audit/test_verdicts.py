@@ -11,12 +11,12 @@ import pika
 import pytest
 
 from infra.audit import INVARIANTS, Fault, Least, Sources, Unreadable
-from infra.audit.evidence import Evidence
+from infra.audit.evidence import Evidence, Mail
 from infra.audit.invariants.stock import sums
 from infra.audit.judge import judge
 from infra.audit.log import Log, Strange
 from infra.audit.record import Ask, Restock, read_record
-from tests.unit.audit.world import ADA, KEPT, LAMP, START, a_world, said_about
+from tests.unit.audit.world import ADA, KEPT, LAMP, START, a_world, event_id, said_about
 
 ONCE = Least()
 
@@ -209,6 +209,17 @@ def test_a_message_that_is_no_event_is_kept_apart(broken: dict[str, object] | No
     log = Log()
     log.add("cart.events", pika.BasicProperties(headers=broken), b"{}")
     assert (len(log.events), len(log.strange)) == (0, 1)
+
+
+def test_what_is_said_after_the_moment_of_rest_is_left_out() -> None:
+    log = a_world().log
+    assert log.until(event_id(3)).events.keys() == {key for key in log.events if key[0] < event_id(3)}
+    assert len(log.until(event_id(3)).events) == 3
+
+
+def test_a_mail_about_a_moment_names_its_event() -> None:
+    about_order, about_moment = (Mail(about, "k", "x@example.com", START) for about in (KEPT, f"ada:{event_id(3)}"))
+    assert (about_order.moment, about_moment.moment) == (None, event_id(3))
 
 
 def test_a_state_file_that_tells_nothing_is_unreadable(tmp_path: Path) -> None:
