@@ -20,6 +20,8 @@ from infra.audit import INVARIANTS, Sources, Verdict, audit
 from tests.system.marketplace import Marketplace
 
 SETTLE_S = 20.0
+DEADLINES = ("CART_ABANDONED_AFTER_S", "PAYMENT_DEADLINE_S", "SHIPPING_DEADLINE_S", "RESERVATION_DEADLINE_S")
+"""None comes while the tests look: it would find what was planted, and wait for what is gone."""
 SHOPPING = ("--rate", "8", "--duration", "6", "--seed", "7", "--profile", "buyers")
 
 Plant = Callable[[Marketplace, str], AbstractAsyncContextManager[None]]
@@ -31,7 +33,7 @@ def stack() -> Iterator[Marketplace]:
     with tempfile.TemporaryDirectory(prefix="marketplace-audit-") as home:
         Path(home).chmod(0o711)
         stack = Marketplace(Path(home), f"audit-{os.getpid()}")
-        stack.environment |= {"CART_ABANDONED_AFTER_S": "3600"}  # else carts move for another minute
+        stack.environment |= dict.fromkeys(DEADLINES, "3600")
         try:
             stack.command("up", "-d")
             stack.command("traffic", *SHOPPING)
