@@ -38,7 +38,7 @@ def accepted_is_ordered(found: Evidence) -> Findings:
 
 
 def nobody_ordered_unasked(found: Evidence) -> Findings:
-    """A checkout without an answer became no order or one; a refused one became none; nobody else's is made up."""
+    """A checkout without an answer became no order or one, and a refused one none."""
     accepted = found.record.accepted
     unanswered = Counter(ask.customer for ask in found.record.asks.values() if ask.order_id is None and not ask.refused)
     customers = {ask.customer for ask in found.record.asks.values()}
