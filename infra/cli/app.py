@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import checks, dead, parts, republish, shopping, stack, topology
+from infra.cli import audit, checks, dead, parts, republish, shopping, stack, topology
 from infra.cli.show import complain
 from infra.local import LocalError
 
@@ -25,6 +25,7 @@ for commands in (
     dead.commands,
     topology.commands,
     republish.commands,
+    audit.commands,
     checks.commands,
 ):
     app.add_typer(commands)

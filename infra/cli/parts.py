@@ -1,7 +1,9 @@
 """Commands for single parts: logs, kill, start, restart, scale; and a token to ask them something by hand."""
 
 import asyncio
+import json
 import subprocess
+import time
 from typing import Annotated
 
 import typer
@@ -33,19 +35,24 @@ def logs(
 @commands.command()
 def kill(part: Part) -> None:
     """End a part as a crash would. It stays down until it is started."""
+    began = time.time()
     _order({"do": "kill", "part": part})
+    _record({"did": "fault", "kind": "kill", "part": part, "began": began})
 
 
 @commands.command()
 def start(part: Part) -> None:
     """Start a part that is down, and wait until it is ready."""
     _order({"do": "start", "part": part})
+    _record({"did": "heal", "part": part, "at": time.time()})
 
 
 @commands.command()
 def restart(part: Part) -> None:
     """Stop a part gracefully, start it again, and wait until it is ready."""
+    began = time.time()
     _order({"do": "restart", "part": part})
+    _record({"did": "fault", "kind": "restart", "part": part, "began": began, "ended": time.time()})
 
 
 @commands.command()
@@ -71,3 +78,9 @@ def _order(request: Message) -> None:
     with console.status(f"{request['do']} {request.get('part', request.get('service'))}"):
         now = asyncio.run(ask_once(where.socket, request))
     console.print(parts_table(now))
+
+
+def _record(line: Message) -> None:
+    """Note for the audit what was done to the stack."""
+    with layout().record.open("a") as record:
+        record.write(json.dumps(line) + "\n")

@@ -40,7 +40,7 @@ def demo(
         console.print("The stack is in use: the demo starts one of its own.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        report = _demo(where, _traffic(duration, rate, seed, drain, "mixed"))
+        report = _demo(where, _traffic(where, duration, rate, seed, drain, "mixed"))
     finally:
         if of_its_own:
             forget(where)
@@ -61,7 +61,7 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
     where = layout()
     if not is_up(where):
         raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
-    report = _shop(where, _traffic(duration, rate, seed, drain, profile))
+    report = _shop(where, _traffic(where, duration, rate, seed, drain, profile))
     _tell(report, json_file)
 
 
@@ -93,13 +93,13 @@ def _shop(where: Layout, traffic: "Traffic") -> "Report":
         return asyncio.run(run_traffic(endpoints, traffic, spinner.update))
 
 
-def _traffic(
-    duration: float, rate: float, seed: int | None, drain: float, profile: Literal["mixed", "buyers"]
+def _traffic(  # noqa: PLR0917 - handed on as they come
+    where: Layout, duration: float, rate: float, seed: int | None, drain: float, profile: Literal["mixed", "buyers"]
 ) -> "Traffic":
     from infra.simulator import Traffic
 
     chosen = random.randrange(2**31) if seed is None else seed  # noqa: S311 - no secret
-    return Traffic(rate=rate, duration_s=duration, seed=chosen, profile=profile, drain_s=drain)
+    return Traffic(rate=rate, duration_s=duration, seed=chosen, profile=profile, drain_s=drain, record=where.record)
 
 
 def _tell(report: "Report", json_file: Path | None) -> None:

@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from infra.local.postgres import PostgresNode
 from infra.local.processes import Command, base_environment, spawn
 from infra.local.programs import Prepared, Program
 from infra.local.provision import BROKER, POSTGRES, Kind, Provider, provide
-from infra.local.roles import PostgresServer
+from infra.local.roles import AUDIT, PostgresServer
 from infra.local.state import ServiceState, StackState, read_state
 
 DECLARE_WITHIN_S = 60.0
@@ -142,9 +142,16 @@ class Stack:
         self.state.write(self.layout.state)
 
     def _describe(self) -> None:
-        passwords = {name: self._passwords.of(f"broker-{name}") for name in self.programs.services}
+        users = (*self.programs.services, AUDIT)
+        passwords = {name: self._passwords.of(f"broker-{name}") for name in users}
         write_private(self.layout.service_passwords, json.dumps(passwords))
-        self.state.broker = {"amqp": self.broker_urls.amqp, "management": self.broker_urls.management}
+        auditor = replace(self.broker_urls, user=AUDIT, password=passwords[AUDIT])
+        self.state.broker = {
+            "amqp": self.broker_urls.amqp,
+            "management": self.broker_urls.management,
+            "audit_amqp": auditor.amqp,
+            "audit_management": auditor.management,
+        }
         self.state.outside, self.state.issuer = self._world.outside, self._world.issuer
         self.state.secrets = {
             "passwords": str(self.layout.passwords),

@@ -26,7 +26,7 @@ class StackState:
     stack: str
     services: dict[str, ServiceState] = field(default_factory=dict)
     broker: dict[str, str] = field(default_factory=dict)
-    """`amqp` and `management`, both with the administrator's credentials."""
+    """`amqp` and `management` as the administrator, `audit_amqp` and `audit_management` as who may only read."""
     outside: str = ""
     issuer: str = ""
     secrets: dict[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ Services declare nothing: they may not. Works on RabbitMQ 3.10 and 4.x.
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ Definitions = dict[str, Any]
 
 VHOST = "/"
 LOG = "marketplace.log"
+AUDITOR = "audit"
+"""Reads the log and sees how deep queues are; writes and configures nothing."""
 LOG_ARGUMENTS = {
     "x-queue-type": "stream",
     "x-max-age": "7D",
@@ -38,7 +41,10 @@ class Wiring:
 
 
 def definitions(services: Sequence[Wiring], passwords: Mapping[str, str]) -> Definitions:
-    """RabbitMQ definitions: users, permissions, exchanges, queues, bindings and policies of all services."""
+    """RabbitMQ definitions: users, permissions, exchanges, queues, bindings and policies of all services.
+
+    The auditor is among the users if there is a password for it.
+    """
     found: Definitions = {
         "vhosts": [{"name": VHOST}],
         "users": [_user(each.service, passwords[each.service]) for each in services],
@@ -58,17 +64,23 @@ def definitions(services: Sequence[Wiring], passwords: Mapping[str, str]) -> Def
             found["queues"].append(_queue(queue, ORDERED if name in each.ordered else QUORUM))
             found["bindings"] += [_binding(f"{type.split('.')[0]}.events", queue, type) for type in types]
         found["policies"] += _policies(each)
+    if AUDITOR in passwords:
+        found["users"].append(_user(AUDITOR, passwords[AUDITOR], "monitoring"))
+        reads_the_log = rf"^{re.escape(LOG)}$"
+        found["permissions"].append(
+            {"user": AUDITOR, "vhost": VHOST, "configure": "^$", "write": "^$", "read": reads_the_log}
+        )
     return found
 
 
-def _user(name: str, password: str) -> dict[str, Any]:
+def _user(name: str, password: str, *tags: str) -> dict[str, Any]:
     salt = os.urandom(4)
     digest = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
     return {
         "name": name,
         "password_hash": digest,
         "hashing_algorithm": "rabbit_password_hashing_sha256",
-        "tags": [],
+        "tags": list(tags),
     }
 
 

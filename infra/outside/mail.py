@@ -105,8 +105,9 @@ def routes(ledger: Ledger) -> APIRouter:
 
 
 def _header(headers: Message, name: str) -> str | None:
+    """The header's value on one line, as it was before it was folded (RFC 5322, 2.2.3)."""
     value = headers.get(name)
-    return None if value is None else str(value)
+    return None if value is None else "".join(str(value).splitlines()).strip()
 
 
 async def _cut(server: SMTP) -> None:

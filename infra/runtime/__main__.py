@@ -17,7 +17,7 @@ class AdminSettings(BaseSettings):
     broker_management_url: str
     """With an administrator's name and password."""
     service_passwords_file: Path
-    """JSON: a broker user's password by service."""
+    """JSON: a broker user's password by service, and the auditor's."""
 
 
 def main(arguments: list[str]) -> int:

@@ -36,6 +36,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
     [
         ["status"],
         ["down"],
+        ["audit"],
         ["kill", "cart"],
         ["scale", "cart=2"],
         ["traffic", "--rate", "1", "--duration", "1"],

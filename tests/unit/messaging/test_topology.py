@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.messaging import Definitions, Remedy, Wiring, definitions, differences, plan
-from infra.messaging.topology import LOG, NO_DELIVERY_LIMIT
+from infra.messaging.topology import AUDITOR, LOG, NO_DELIVERY_LIMIT
 
 SERVICES = [
     Wiring("cart", {}),
@@ -78,6 +78,16 @@ def test_queues_are_replicated_and_bounded_by_no_delivery_limit() -> None:
 def test_a_service_may_touch_only_what_is_its_own(user: str, right: str, name: str, allowed: bool) -> None:
     pattern = named(wanted(), "permissions")[user][right]
     assert bool(re.search(pattern, name)) is allowed
+
+
+def test_the_auditor_reads_the_log_and_nothing_else() -> None:
+    passwords = {each.service: "secret" for each in SERVICES} | {AUDITOR: "secret"}
+    found = definitions(SERVICES, passwords)
+    rights = named(found, "permissions")[AUDITOR]
+    assert (rights["configure"], rights["write"]) == ("^$", "^$")
+    readable = [name for name in named(found, "queues") if re.search(rights["read"], name)]
+    assert readable == [LOG]
+    assert [user["name"] for user in found["users"] if user["tags"]] == [AUDITOR]
 
 
 def test_a_password_is_salted_and_not_readable() -> None:
