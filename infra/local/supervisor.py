@@ -77,7 +77,7 @@ class Supervisor:
             case {"do": "watch"}:
                 async for status in self._watch():
                     yield status
-            case {"do": "kill" | "start" | "stop" | "restart" as what, "part": str(part)}:
+            case {"do": "kill" | "pause" | "resume" | "start" | "stop" | "restart" as what, "part": str(part)}:
                 await asyncio.gather(*(self._order(what, keeper) for keeper in self._called(part)))
                 yield self._status()
             case {"do": "scale", "service": str(service), "replicas": int(replicas)}:
@@ -111,6 +111,10 @@ class Supervisor:
     async def _order(self, what: str, keeper: Keeper) -> None:
         if what == "kill":
             await keeper.kill()
+        if what == "pause":
+            keeper.pause()
+        if what == "resume":
+            keeper.resume()
         if what in ("stop", "restart"):
             await keeper.stop()
         if what in ("start", "restart"):
