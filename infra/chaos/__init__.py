@@ -1,0 +1,1 @@
+"""Faults, schedules of faults, and what the marketplace makes of them."""
