@@ -21,8 +21,15 @@ SESSIONS_AT_ONCE = 5000
 PROGRESS_EVERY_S = 5.0
 
 
-async def run_traffic(endpoints: Endpoints, traffic: Traffic, progress: Callable[[str], None]) -> Report:
+async def run_traffic(
+    endpoints: Endpoints,
+    traffic: Traffic,
+    progress: Callable[[str], None],
+    meanwhile: Callable[[Shop], Coroutine[Any, Any, None]] | None = None,
+) -> Report:
     """Shops as told and returns what it came to; services that fail meanwhile are reported, not raised.
+
+    `meanwhile` begins when the doors open; the wait for orders to finish begins when it has ended, too.
 
     Takes the traffic's duration and drain, and up to two minutes besides, for opening and counting.
 
@@ -34,7 +41,10 @@ async def run_traffic(endpoints: Endpoints, traffic: Traffic, progress: Callable
         with OrderBook(traffic.record) as book:
             shop = await open_shop(http, endpoints, traffic, meter=meter, book=book, progress=progress)
             before = await count_events(shop.operator.client, endpoints.ops)
-            sessions = await _let_in(shop, traffic, meter, progress)
+            async with asyncio.TaskGroup() as tasks:
+                if meanwhile is not None:
+                    tasks.create_task(meanwhile(shop))
+                sessions = await _let_in(shop, traffic, meter, progress)
             await _drain(shop, traffic, sessions, progress)
             after = await settled_count(shop.operator.client, endpoints.ops)
             events = {name: after[name] - before[name] for name in EVENT_COUNTS}
