@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -21,15 +23,12 @@ UP = ("ready", "starting")
 
 async def begin(site: Site, fault: Fault) -> None:
     """Write the fault down and put it into effect; if that fails, it is undone and the error raised."""
-    journal = Journal(site.layout.faults)
-    journal.add(fault)
+    Journal(site.layout.faults).add(fault)
     try:
         await KINDS[fault.kind].begin(site, fault)
     except BaseException:
         await end(site, fault)
         raise
-    if KINDS[fault.kind].momentary:
-        journal.remove(fault.id)
 
 
 async def bite(site: Site, fault: Fault) -> str:
@@ -40,8 +39,11 @@ async def bite(site: Site, fault: Fault) -> str:
         return ""
 
 
-async def end(site: Site, fault: Fault) -> None:
-    """Undo the fault, however often that takes; it stays written down until then. Raises the last failure."""
+async def end(site: Site, fault: Fault, *, bitten: bool | None = None) -> None:
+    """Undo the fault, however often that takes; it stays written down until then. Raises the last failure.
+
+    Once undone, it is noted in the stack's record, for the audit: `bitten` says whether it was seen to take hold.
+    """
     for attempt in range(ATTEMPTS):
         try:
             await KINDS[fault.kind].end(site, fault)
@@ -50,17 +52,29 @@ async def end(site: Site, fault: Fault) -> None:
             if attempt == ATTEMPTS - 1:
                 raise
             await asyncio.sleep(PAUSE_S)
-    Journal(site.layout.faults).remove(fault.id)
+    journal = Journal(site.layout.faults)
+    if entry := journal.find(fault.id):
+        line = {"did": "fault", "kind": fault.kind, "part": fault.part, "began": entry.since, "ended": time.time()}
+        with site.layout.record.open("a", encoding="utf-8") as record:
+            record.write(json.dumps(line | {"bite": bitten}) + "\n")
+        journal.remove(fault.id)
 
 
 @contextlib.asynccontextmanager
-async def in_effect(site: Site, fault: Fault) -> AsyncIterator[None]:
-    """The fault, for as long as the block takes and however it ends."""
+async def in_effect(site: Site, fault: Fault) -> AsyncIterator[list[str]]:
+    """The fault, for as long as the block takes and however it ends. What it yields is filled with its bite at the end,
+    if there is one."""
     await begin(site, fault)
+    seen: list[str] = []
     try:
-        yield
+        yield seen
     finally:
-        await asyncio.shield(asyncio.ensure_future(end(site, fault)))
+        await asyncio.shield(asyncio.ensure_future(_over(site, fault, seen)))
+
+
+async def _over(site: Site, fault: Fault, seen: list[str]) -> None:
+    seen += filter(None, [await bite(site, fault)])
+    await end(site, fault, bitten=bool(seen))
 
 
 async def heal(site: Site) -> list[str]:

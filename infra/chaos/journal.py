@@ -42,11 +42,14 @@ class Journal:
             found.append(Entry(Fault(**raw), since))
         return sorted(found, key=lambda entry: entry.since)
 
+    def find(self, fault_id: str) -> Entry | None:
+        """The fault of this id, if it is in effect."""
+        return next((entry for entry in self.entries() if entry.fault.id == fault_id), None)
+
     def entry(self, fault_id: str) -> Entry:
         """The fault of this id. Raises `LocalError`."""
-        for entry in self.entries():
-            if entry.fault.id == fault_id:
-                return entry
+        if entry := self.find(fault_id):
+            return entry
         raise LocalError(f"There is no fault {fault_id!r} in effect.", "See ./marketplace fault ls")
 
     def _file(self, fault_id: str) -> Path:

@@ -82,15 +82,14 @@ async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
     from infra.chaos import KINDS, begin, bite, in_effect, visit
 
     async with visit(where) as site:
-        if seconds is None or KINDS[fault.kind].momentary:
+        if seconds is None and not KINDS[fault.kind].momentary:
             await begin(site, fault)
-            bites = await bite(site, fault)
-            console.print(f"{fault.id}: {bites or f'{fault.kind} is in effect at {fault.part}'}")
+            console.print(f"{fault.id}: {await bite(site, fault) or f'{fault.kind} is in effect at {fault.part}'}")
             return
-        async with in_effect(site, fault):
-            with console.status(f"{fault.kind} at {fault.part} for {seconds:g} s"):
-                await asyncio.sleep(seconds)
-            console.print(await bite(site, fault) or "Nothing was seen of it.")
+        async with in_effect(site, fault) as seen:
+            with console.status(f"{fault.kind} at {fault.part}"):
+                await asyncio.sleep(0 if KINDS[fault.kind].momentary else seconds or 0)
+        console.print(" ".join(seen) or "Nothing was seen of it.")
 
 
 async def _remove(where: Layout, fault_id: str) -> None:

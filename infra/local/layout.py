@@ -34,6 +34,11 @@ class Layout:
         return self.directory / "service-passwords.json"
 
     @property
+    def record(self) -> Path:
+        """What simulated people asked for and were promised, and what was broken: JSON lines, for the audit."""
+        return self.directory / "record.jsonl"
+
+    @property
     def links(self) -> Path:
         """The fault proxy's links, as JSON."""
         return self.directory / "links.json"
