@@ -5,7 +5,9 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+from uuid import uuid4
 from zlib import crc32
 
 import pika
@@ -23,10 +25,6 @@ where not exists (select from messaging.outbox_pending p where (p.event_id, p.ty
 order by event_id desc limit $1
 """
 AGAIN = "insert into messaging.outbox_pending (event_id, type, bucket) values ($1, $2, $3)"
-POISON = """
-insert into messaging.outbox (event_id, type, subject, at, traceparent, body)
-values ($1, $2, $3, now(), '00-' || md5($3) || '-0000000000000001-01', $4)
-"""
 PREFETCH = 50
 
 
@@ -69,34 +67,46 @@ class Poison(MessageFault):
     """An event of a known type, by its owner, that no consumer can make sense of."""
 
     name = "poison"
-    about = "A service says an event whose body nobody can make sense of."
+    about = "A service hears an event, by its owner, whose body nobody can make sense of."
     momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        async with site.database(f"{fault.part}-db") as database, database.transaction():
-            rows = await database.fetch(LATEST, 1)
-            for row in rows:
-                subject, event_id = f"poison-{fault.id}", str(uuid_utils.uuid7())
-                await database.execute(POISON, event_id, row["type"], subject, b'{"poison": true}')
-                await database.execute(AGAIN, event_id, row["type"], _bucket(subject))
-                site.notes[fault.id] = f"one {row['type']} that is none: {event_id}"
+        [(owner, type), *_] = await _heard(site, fault.part)
+        event_id = str(uuid_utils.uuid7())
+        headers = {
+            "specversion": "1.0",
+            "id": event_id,
+            "type": type,
+            "source": owner,
+            "subject": f"poison-{fault.id}",
+            "time": datetime.now(UTC).isoformat(),
+            "traceparent": f"00-{uuid4().hex}-0000000000000001-01",
+        }
+        properties = pika.BasicProperties(
+            content_type="application/json",
+            delivery_mode=2,
+            headers={f"cloudEvents_{name}": value for name, value in headers.items()},
+            message_id=event_id,
+            user_id=owner,
+        )
+        await asyncio.to_thread(_publish, _login(site, owner), f"{owner}.events", type, properties)
+        site.notes[fault.id] = f"one {type} that is none: {event_id}"
 
 
 class Malformed(MessageFault):
-    """What is no event at all arrives in every queue that hears the service."""
+    """What is no event at all arrives among those that a service hears."""
 
     name = "malformed"
-    about = "Bytes that are no event arrive where a service's events are heard."
+    about = "Bytes that are no event arrive among those that a service hears."
     momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
         api = f"{site.state.broker['management']}/api"
-        exchange = f"{fault.part}.events"
-        bindings = await site.ask("GET", f"{api}/exchanges/%2F/{exchange}/bindings/source")
-        keys = sorted({each["routing_key"] for each in bindings} - {"#"})
         message = {"properties": {"content_type": "application/json"}, "payload": "{", "payload_encoding": "string"}
-        url = f"{api}/exchanges/%2F/{quote(exchange)}/publish"
-        answers = [await site.ask("POST", url, message | {"routing_key": key}) for key in keys[:3]]
+        answers = [
+            await site.ask("POST", f"{api}/exchanges/%2F/{owner}.events/publish", message | {"routing_key": type})
+            for owner, type in await _heard(site, fault.part)
+        ]
         routed = sum(answer["routed"] for answer in answers)
         site.notes[fault.id] = f"{routed} routed" if routed else ""
 
@@ -119,9 +129,7 @@ class Held(MessageFault):
         listed = await site.ask("GET", f"{management}/api/queues?columns=name")
         own = [each["name"] for each in listed if each["name"].startswith(f"{fault.part}.")]
         queues = [name for name in own if name != f"{fault.part}.dead"]
-        where = urlsplit(site.state.broker["amqp"])
-        password = Passwords(site.layout.passwords).of(f"broker-{fault.part}")
-        url = f"amqp://{fault.part}:{password}@{where.hostname}:{where.port}/%2F"
+        url = _login(site, fault.part)
         over = threading.Event()
 
         def note(taken: int) -> None:
@@ -156,6 +164,30 @@ class Held(MessageFault):
                 channel.basic_nack(tag, requeue=True)
             held.clear()
         connection.close()
+
+
+async def _heard(site: Site, service: str) -> list[tuple[str, str]]:
+    """What a service hears: publisher and type."""
+    bindings = await site.ask("GET", f"{site.state.broker['management']}/api/bindings")
+    heard = {
+        each["routing_key"] for each in bindings if each["source"] and each["destination"].startswith(f"{service}.")
+    }
+    return sorted((type.partition(".")[0], type) for type in heard - {""})
+
+
+def _login(site: Site, service: str) -> str:
+    """The broker's address, as a service itself has it."""
+    where = urlsplit(site.state.broker["amqp"])
+    password = Passwords(site.layout.passwords).of(f"broker-{service}")
+    return f"amqp://{service}:{password}@{where.hostname}:{where.port}/%2F"
+
+
+def _publish(url: str, exchange: str, key: str, properties: pika.BasicProperties) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.basic_publish(exchange, key, b'{"poison": true}', properties, mandatory=True)
+    connection.close()
 
 
 def _bucket(subject: str) -> int:
