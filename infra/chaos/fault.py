@@ -25,7 +25,7 @@ class Touches:
 
     alone: frozenset[str] = frozenset()
     shared: frozenset[str] = frozenset()
-    settle_s: float = 3.0
+    settle_s: float = 6.0
     """How long after its end what it touched is not to be touched again."""
 
     def exclude(self, other: "Touches") -> bool:
@@ -42,7 +42,7 @@ class Kind(ABC):
     """Whether it stays in effect when the process that began it is gone."""
     momentary: bool = False
     """Whether it is over as soon as it has begun."""
-    seconds: tuple[float, float] = (3.0, 9.0)
+    seconds: tuple[float, float] = (3.0, 7.0)
     """How long a random schedule has it last."""
 
     @property
@@ -53,6 +53,10 @@ class Kind(ABC):
     @abstractmethod
     def parts(self, services: Sequence[str]) -> list[str]:
         """Where it can be."""
+
+    def likely(self, services: Sequence[str]) -> list[str]:
+        """Where a random schedule puts it: where something goes on that it can bite."""
+        return self.parts(services)
 
     @abstractmethod
     def touches(self, part: str) -> Touches:

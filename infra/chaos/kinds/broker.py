@@ -30,6 +30,9 @@ class MemoryAlarm(Kind):
 
     async def begin(self, site: Site, fault: Fault) -> None:
         await rabbitmqctl(site.layout, site.state, "set_vm_memory_high_watermark", "0")
+        async with asyncio.timeout(SEEN_WITHIN_S):
+            while not await self.bite(site, fault):  # noqa: ASYNC110 - it can only be asked for
+                await asyncio.sleep(POLL_S)
 
     async def bite(self, site: Site, fault: Fault) -> str:
         [node] = await site.ask("GET", f"{site.state.broker['management']}/api/nodes?columns=mem_alarm")

@@ -10,6 +10,8 @@ from infra.chaos.fault import Fault, Kind, Touches
 from infra.chaos.site import Site
 
 PAYMENTS = ("payments-a", "payments-b")
+SPARE = ("payments-b", "carriers-b")
+"""Nobody is asked there unless the first one fails."""
 ALL = (*PAYMENTS, "carriers-a", "carriers-b", "mail")
 
 
@@ -25,7 +27,7 @@ class DialFault(Kind):
     value: float
     at: tuple[str, ...] = ALL
 
-    seconds = (6.0, 14.0)
+    seconds = (5.0, 10.0)
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -33,6 +35,9 @@ class DialFault(Kind):
 
     def parts(self, services: Sequence[str]) -> list[str]:
         return list(self.at)
+
+    def likely(self, services: Sequence[str]) -> list[str]:
+        return [part for part in self.at if part not in SPARE]
 
     def touches(self, part: str) -> Touches:
         return Touches(alone=frozenset({part}), shared=frozenset({"outside"}))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infra.chaos.fault import Fault, Kind, Touches
-from infra.chaos.kinds.dials import ALL
+from infra.chaos.kinds.dials import ALL, SPARE
 from infra.chaos.site import Site
 from infra.local import LocalError
 
@@ -20,7 +20,7 @@ class LinkFault(Kind):
     """What the proxy counts where it bites."""
     value: float | bool
 
-    seconds = (4.0, 12.0)
+    seconds = (4.0, 9.0)
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -28,6 +28,9 @@ class LinkFault(Kind):
 
     def parts(self, services: Sequence[str]) -> list[str]:
         return [*(f"{service}:{what}" for service in services for what in ("broker", "db")), *ALL]
+
+    def likely(self, services: Sequence[str]) -> list[str]:
+        return [part for part in self.parts(services) if part not in SPARE]
 
     def touches(self, part: str) -> Touches:
         service, _, what = part.partition(":")

@@ -102,7 +102,11 @@ class Malformed(MessageFault):
 
     async def begin(self, site: Site, fault: Fault) -> None:
         api = f"{site.state.broker['management']}/api"
-        message = {"properties": {"content_type": "application/json"}, "payload": "{", "payload_encoding": "string"}
+        message = {
+            "properties": {"content_type": "application/json"},
+            "payload": f"{{{fault.id}",
+            "payload_encoding": "string",
+        }
         answers = [
             await site.ask("POST", f"{api}/exchanges/%2F/{owner}.events/publish", message | {"routing_key": type})
             for owner, type in await _heard(site, fault.part)

@@ -7,7 +7,7 @@ from pathlib import Path
 from infra.chaos.fault import Fault, Kind, Touches
 from infra.chaos.site import Site
 
-SETTLE_S = {"broker": 12.0, "outside": 4.0}
+SETTLE_S = {"broker": 12.0, "outside": 6.0}
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ProcessFault(Kind):
         return [*services, *(f"{service}-db" for service in services), "broker", "outside"]
 
     def touches(self, part: str) -> Touches:
-        return Touches(alone=frozenset({part}), settle_s=SETTLE_S.get(part, 6.0))
+        return Touches(alone=frozenset({part}), settle_s=SETTLE_S.get(part, 8.0))
 
     async def begin(self, site: Site, fault: Fault) -> None:
         before = await self._parts(site, fault.part)
