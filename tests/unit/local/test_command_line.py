@@ -31,7 +31,15 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize(
     "command",
-    [["status"], ["down"], ["kill", "cart"], ["scale", "cart=2"], ["traffic", "--rate", "1", "--duration", "1"]],
+    [
+        ["status"],
+        ["down"],
+        ["kill", "cart"],
+        ["scale", "cart=2"],
+        ["traffic", "--rate", "1", "--duration", "1"],
+        ["pause", "cart"],
+        ["heal"],
+    ],
 )
 def test_a_stack_that_is_down_is_told_in_a_line(run: Run, command: list[str]) -> None:
     code, said = run(*command)
