@@ -125,7 +125,7 @@ async def test_messages_that_come_twice_late_or_in_disorder_change_nothing(
     site: Site, visit: Visit, customer: Person, product_id: str
 ) -> None:
     async with suffering(site, "delayed", "checkout") as fault, suffering(site, "reordered", "catalog"):
-        order_ids = [await customer.check_out(product_id) for _ in range(4)]
+        order_ids = [await customer.check_out(product_id, quantity) for quantity in (1, 2, 3, 4)]
         await bitten(site, fault)
         await customer.order(order_ids[0], "confirmed", "dispatched", "delivered", within_s=60)
     async with suffering(site, "duplicated", "checkout"):

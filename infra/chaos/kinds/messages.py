@@ -1,6 +1,7 @@
 """Messages that come twice, late, in another order, or that nobody can handle."""
 
 import asyncio
+import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ order by event_id desc limit $1
 """
 AGAIN = "insert into messaging.outbox_pending (event_id, type, bucket) values ($1, $2, $3)"
 PREFETCH = 50
+
+logging.getLogger("pika").setLevel(logging.WARNING)  # it tells each step of a connection at INFO
 
 
 class MessageFault(Kind):
