@@ -3,6 +3,7 @@
 import asyncio
 import json
 import subprocess
+import time
 import urllib.request
 from typing import Annotated
 
@@ -34,31 +35,39 @@ def logs(
 @commands.command()
 def kill(part: Part) -> None:
     """End a part as a crash would. It stays down until it is started."""
+    began = time.time()
     _order({"do": "kill", "part": part})
+    _record({"did": "fault", "kind": "kill", "part": part, "began": began})
 
 
 @commands.command()
 def pause(part: Part) -> None:
     """Stop a part where it is (SIGSTOP): it keeps its connections and answers nobody."""
+    began = time.time()
     _order({"do": "pause", "part": part})
+    _record({"did": "fault", "kind": "pause", "part": part, "began": began})
 
 
 @commands.command()
 def resume(part: Part) -> None:
     """Let a paused part go on."""
     _order({"do": "resume", "part": part})
+    _record({"did": "heal", "part": part, "at": time.time()})
 
 
 @commands.command()
 def start(part: Part) -> None:
     """Start a part that is down, and wait until it is ready."""
     _order({"do": "start", "part": part})
+    _record({"did": "heal", "part": part, "at": time.time()})
 
 
 @commands.command()
 def restart(part: Part) -> None:
     """Stop a part gracefully, start it again, and wait until it is ready."""
+    began = time.time()
     _order({"do": "restart", "part": part})
+    _record({"did": "fault", "kind": "restart", "part": part, "began": began, "ended": time.time()})
 
 
 @commands.command()
@@ -92,3 +101,9 @@ def _order(request: Message) -> None:
     with console.status(f"{request['do']} {request.get('part', request.get('service'))}"):
         now = asyncio.run(ask_once(where.socket, request))
     console.print(parts_table(now))
+
+
+def _record(line: Message) -> None:
+    """Note for the audit what was done to the stack."""
+    with layout().record.open("a") as record:
+        record.write(json.dumps(line) + "\n")

@@ -87,7 +87,10 @@ async def test_a_broker_without_memory_delays_orders_and_loses_none(
     await customer.order(order_id, "delivered", within_s=60)
 
 
-@pytest.mark.parametrize("kind", ["closed-connections", "lost-consumers"])
+@pytest.mark.parametrize(
+    "kind",
+    ["closed-connections", pytest.param("lost-consumers", marks=pytest.mark.slow)],  # seen after 10 s
+)
 async def test_what_the_broker_closes_or_forgets_is_opened_again(
     site: Site, customer: Person, product_id: str, kind: str
 ) -> None:
@@ -153,29 +156,50 @@ async def test_what_cannot_be_read_is_dead_lettered_and_stops_nobody(
     await customer.order(order_id, "delivered", within_s=60)
 
 
-async def test_faults_of_a_command_that_was_killed_are_healed(marketplace: Marketplace, visit: Visit) -> None:
+def slowing(marketplace: Marketplace) -> "subprocess.Popen[bytes]":
+    """A command that has provider B slow for ten minutes."""
     command = [sys.executable, "-m", "infra.cli", "--stack", marketplace.name, "fault", "add"]
-    holder = subprocess.Popen(
+    return subprocess.Popen(
         [*command, "slow", "payments-b", "latency_ms=700", "--for", "600"],
         cwd=ROOT,
         env=marketplace.environment,
         stdout=subprocess.DEVNULL,
     )
+
+
+async def latency(visit: Visit) -> float:
+    return float((await visit.outside("GET", "/dials/payments-b"))["latency_ms"])
+
+
+async def ended_by(number: signal.Signals, command: "subprocess.Popen[bytes]", visit: Visit) -> None:
+    """End the command as soon as its fault is in effect."""
+
+    async def slow() -> bool:
+        return await latency(visit) == 700
+
     try:
-
-        async def slow() -> bool:
-            return bool((await visit.outside("GET", "/dials/payments-b"))["latency_ms"] == 700)
-
         await until(slow, 30)
     finally:
-        os.kill(holder.pid, signal.SIGKILL)
-        holder.wait()
-    assert "slow" in marketplace.command("fault", "ls").stdout
+        os.kill(command.pid, number)
+        await asyncio.to_thread(command.wait, 20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_fault_ends_with_its_command(marketplace: Marketplace, visit: Visit, number: signal.Signals) -> None:
+    await ended_by(number, slowing(marketplace), visit)
+    assert await latency(visit) == 0
+    assert "payments-b" not in marketplace.command("fault", "ls").stdout
+
+
+async def test_faults_of_a_command_that_was_killed_are_healed(marketplace: Marketplace, visit: Visit) -> None:
+    await ended_by(signal.SIGKILL, slowing(marketplace), visit)
+    assert await latency(visit) == 700
+    assert "payments-b" in marketplace.command("fault", "ls").stdout
     marketplace.command("pause", "notifications")
     said = marketplace.command("heal").stdout
     assert "slow of payments-b undone" in said
     assert "notifications.1 started, which was paused" in said
-    assert (await visit.outside("GET", "/dials/payments-b"))["latency_ms"] == 0
+    assert await latency(visit) == 0
     assert {part["state"] for part in marketplace.status()["parts"].values()} == {"ready"}
     assert "Nothing was wrong." in marketplace.command("heal").stdout
     record = (marketplace.home / marketplace.name / "record.jsonl").read_text().splitlines()
