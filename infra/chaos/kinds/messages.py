@@ -146,7 +146,7 @@ class Held(MessageFault):
 
         async def give_back() -> None:
             over.set()
-            await asyncio.wait({holding})
+            await asyncio.wait({holding}, timeout=10)
 
         site.hold(fault.id).push_async_callback(give_back)
 
