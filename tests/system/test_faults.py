@@ -145,7 +145,7 @@ async def test_what_cannot_be_read_is_dead_lettered_and_stops_nobody(
 ) -> None:
     operator = await visit.person("operator")
     before = (await operator.get("checkout", "/ops/counts"))["dead"]
-    async with suffering(site, kind, "checkout"):
+    async with suffering(site, kind, "cart"):  # which checkout hears
         pass
 
     async def dead() -> bool:

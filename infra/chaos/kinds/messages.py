@@ -70,11 +70,11 @@ class Poison(MessageFault):
     """An event of a known type, by its owner, that no consumer can make sense of."""
 
     name = "poison"
-    about = "A service hears an event, by its owner, whose body nobody can make sense of."
+    about = "A service says an event whose body nobody can make sense of."
     momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        [(owner, type), *_] = await _heard(site, fault.part)
+        owner, [type, *_] = fault.part, await _heard(site, fault.part)
         event_id = str(uuid_utils.uuid7())
         headers = {
             "specversion": "1.0",
@@ -97,10 +97,10 @@ class Poison(MessageFault):
 
 
 class Malformed(MessageFault):
-    """What is no event at all arrives among those that a service hears."""
+    """What is no event at all arrives where a service's events are heard."""
 
     name = "malformed"
-    about = "Bytes that are no event arrive among those that a service hears."
+    about = "Bytes that are no event arrive where a service's events are heard."
     momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
@@ -111,8 +111,8 @@ class Malformed(MessageFault):
             "payload_encoding": "string",
         }
         answers = [
-            await site.ask("POST", f"{api}/exchanges/%2F/{owner}.events/publish", message | {"routing_key": type})
-            for owner, type in await _heard(site, fault.part)
+            await site.ask("POST", f"{api}/exchanges/%2F/{fault.part}.events/publish", message | {"routing_key": type})
+            for type in await _heard(site, fault.part)
         ]
         routed = sum(answer["routed"] for answer in answers)
         site.notes[fault.id] = f"{routed} routed" if routed else ""
@@ -173,13 +173,11 @@ class Held(MessageFault):
         connection.close()
 
 
-async def _heard(site: Site, service: str) -> list[tuple[str, str]]:
-    """What a service hears: publisher and type."""
-    bindings = await site.ask("GET", f"{site.state.broker['management']}/api/bindings")
-    heard = {
-        each["routing_key"] for each in bindings if each["source"] and each["destination"].startswith(f"{service}.")
-    }
-    return sorted((type.partition(".")[0], type) for type in heard - {""})
+async def _heard(site: Site, publisher: str) -> list[str]:
+    """The types of a service's events that somebody hears; if nobody does, one that only the log takes."""
+    api = f"{site.state.broker['management']}/api/exchanges/%2F/{publisher}.events/bindings/source"
+    types = {each["routing_key"] for each in await site.ask("GET", api)} - {"#"}
+    return sorted(types) or [f"{publisher}.nothing.v1"]
 
 
 def _login(site: Site, service: str) -> str:
