@@ -15,7 +15,7 @@ from infra.chaos.site import Site
 
 LEAST_S = 2.0
 """A fault that was begun late lasts so long all the same."""
-PATIENCE_S, POLL_S = 5.0, 0.5
+PATIENCE_S, POLL_S = 8.0, 0.5
 
 
 @dataclass

@@ -25,7 +25,7 @@ class Touches:
 
     alone: frozenset[str] = frozenset()
     shared: frozenset[str] = frozenset()
-    settle_s: float = 6.0
+    settle_s: float = 8.0
     """How long after its end what it touched is not to be touched again."""
 
     def exclude(self, other: "Touches") -> bool:

@@ -68,7 +68,7 @@ def _dial(site: Site, fault: Fault) -> str:
 KINDS = (
     DialFault("slow", "It answers late.", "latency_ms", "delayed", 1500),
     DialFault("errors", "It says no, and has done nothing.", "error_rate", "failed", 0.7),
-    DialFault("hang", "It does nothing and answers nothing.", "hang_rate", "hung", 0.5),
-    DialFault("declines", "It declines charges.", "decline_rate", "declined", 0.5, PAYMENTS),
-    DialFault("lost-answers", "It does its work, and its answer is lost.", "lost_answer_rate", "lost", 0.5),
+    DialFault("hang", "It does nothing and answers nothing.", "hang_rate", "hung", 0.7),
+    DialFault("declines", "It declines charges.", "decline_rate", "declined", 0.7, PAYMENTS),
+    DialFault("lost-answers", "It does its work, and its answer is lost.", "lost_answer_rate", "lost", 0.6),
 )
