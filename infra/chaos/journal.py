@@ -35,16 +35,17 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """What is in effect, the oldest first."""
-        found = []
-        for path in self._directory.glob("*.json"):
-            raw = json.loads(path.read_text())
-            since = raw.pop("since")
-            found.append(Entry(Fault(**raw), since))
-        return sorted(found, key=lambda entry: entry.since)
+        found = [self.find(path.stem) for path in self._directory.glob("*.json")]
+        return sorted((entry for entry in found if entry), key=lambda entry: entry.since)
 
     def find(self, fault_id: str) -> Entry | None:
         """The fault of this id, if it is in effect."""
-        return next((entry for entry in self.entries() if entry.fault.id == fault_id), None)
+        try:
+            raw = json.loads(self._file(fault_id).read_text())
+        except FileNotFoundError:  # undone, perhaps just now
+            return None
+        since = raw.pop("since")
+        return Entry(Fault(**raw), since)
 
     def entry(self, fault_id: str) -> Entry:
         """The fault of this id. Raises `LocalError`."""
