@@ -56,7 +56,7 @@ class Experiment(_Strict):
     steady_state: Annotated[int, Field(ge=1)] = 5
     """Orders that must have been confirmed before the first fault, or nothing is learnt."""
     customers: Customers = Customers()
-    faults: list[FaultEntry]
+    faults: Annotated[list[FaultEntry], Field(min_length=1)]
     expect: Expectation = Expectation()
 
     def schedule(self, services: list[str]) -> list[Planned]:
