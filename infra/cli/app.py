@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import audit, checks, dead, parts, republish, shopping, stack, topology
+from infra.cli import audit, chaos, checks, dead, faults, parts, republish, shopping, stack, topology
 from infra.cli.show import complain
 from infra.local import LocalError
 
@@ -21,6 +21,8 @@ app = typer.Typer(
 for commands in (
     stack.commands,
     parts.commands,
+    faults.commands,
+    chaos.commands,
     shopping.commands,
     dead.commands,
     topology.commands,

@@ -41,6 +41,21 @@ def kill(part: Part) -> None:
 
 
 @commands.command()
+def pause(part: Part) -> None:
+    """Stop a part where it is (SIGSTOP): it keeps its connections and answers nobody."""
+    began = time.time()
+    _order({"do": "pause", "part": part})
+    _record({"did": "fault", "kind": "pause", "part": part, "began": began})
+
+
+@commands.command()
+def resume(part: Part) -> None:
+    """Let a paused part go on."""
+    _order({"do": "resume", "part": part})
+    _record({"did": "heal", "part": part, "at": time.time()})
+
+
+@commands.command()
 def start(part: Part) -> None:
     """Start a part that is down, and wait until it is ready."""
     _order({"do": "start", "part": part})

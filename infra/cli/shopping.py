@@ -15,7 +15,7 @@ from infra.cli.stack import bring_down, bring_up
 from infra.local import Layout, StackIsDown, forget, is_up, layout, read_state
 
 if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
-    from infra.simulator import Report, Traffic
+    from infra.simulator import Endpoints, Report, Traffic
 
 commands = typer.Typer()
 Duration = Annotated[float, typer.Option(help="Seconds to shop.", min=0.1)]
@@ -74,12 +74,21 @@ def _demo(where: Layout, traffic: "Traffic") -> "Report":
 
 
 def _shop(where: Layout, traffic: "Traffic") -> "Report":
-    from infra.simulator import Endpoints, run_traffic
+    from infra.simulator import run_traffic
+
+    console.print(f"Shopping for {traffic.duration_s:g} s at {traffic.rate:g} shoppers/s (seed {traffic.seed}).")
+    with console.status("Shopping") as spinner:
+        return asyncio.run(run_traffic(endpoints_of(where), traffic, spinner.update))
+
+
+def endpoints_of(where: Layout) -> "Endpoints":
+    """Where the simulator finds the services of a stack."""
+    from infra.simulator import Endpoints
 
     state = read_state(where.state)
     urls = {name: service.http for name, service in state.services.items()}
     ops = {name: next(iter(service.ops.values())) for name, service in state.services.items()}
-    endpoints = Endpoints(
+    return Endpoints(
         catalog=urls["catalog"],
         cart=urls["cart"],
         checkout=urls["checkout"],
@@ -88,9 +97,6 @@ def _shop(where: Layout, traffic: "Traffic") -> "Report":
         issuer=state.issuer,
         ops=ops,
     )
-    console.print(f"Shopping for {traffic.duration_s:g} s at {traffic.rate:g} shoppers/s (seed {traffic.seed}).")
-    with console.status("Shopping") as spinner:
-        return asyncio.run(run_traffic(endpoints, traffic, spinner.update))
 
 
 def _traffic(  # noqa: PLR0917 - handed on as they come

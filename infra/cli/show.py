@@ -10,7 +10,14 @@ from infra.local import Message, StackState
 console = Console()
 complaints = Console(stderr=True)
 
-COLOURS = {"ready": "green", "starting": "yellow", "stopping": "yellow", "crashed": "red", "killed": "red"}
+COLOURS = {
+    "ready": "green",
+    "starting": "yellow",
+    "stopping": "yellow",
+    "paused": "magenta",
+    "crashed": "red",
+    "killed": "red",
+}
 
 
 def complain(problem: str, remedy: str = "") -> None:

@@ -84,6 +84,14 @@ class BrokerProcess:
         self.node.kill()
         self.mapper.kill()
 
+    def pause(self) -> None:
+        """Stop the node; the mapper goes on."""
+        self.node.pause()
+
+    def resume(self) -> None:
+        """Let the node go on."""
+        self.node.resume()
+
     async def stop(self) -> None:
         """Shut the node down; the mapper ends after it."""
         await self.node.stop()

@@ -39,6 +39,16 @@ class Layout:
         return self.directory / "record.jsonl"
 
     @property
+    def links(self) -> Path:
+        """The fault proxy's links, as JSON."""
+        return self.directory / "links.json"
+
+    @property
+    def faults(self) -> Path:
+        """A file for each fault that is in effect."""
+        return self.directory / "faults"
+
+    @property
     def socket(self) -> Path:
         """Where the supervisor takes orders."""
         return self.directory / "control.sock"

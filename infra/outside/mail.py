@@ -48,7 +48,7 @@ class MailSink:
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Keeps one mail per recipient, as the dial has it."""
-        fate = self._dials["mail"].roll()
+        fate = self._dials.roll("mail")
         await asyncio.sleep(fate.delay_s)
         if fate.hangs:
             await asyncio.sleep(HANG_AT_MOST_S)

@@ -45,6 +45,11 @@ class Session:
         self._in_checkout: dict[str, int] = {}
         """Units by product that an earlier, unconfirmed order of this customer still holds in the cart."""
 
+    @property
+    def order_id(self) -> str | None:
+        """The order that was accepted, if one was."""
+        return self._order_id
+
     async def act(self, script: Script, arrival: float) -> None:
         """Plays the script through; `arrival` (monotonic) is when the person meant to come."""
         intended = arrival

@@ -43,8 +43,8 @@ def test_domains_import_the_standard_library_only(graph: grimp.ImportGraph) -> N
     ("library", "home"),
     [
         ("aio_pika", lambda each: each.startswith("infra.messaging")),
-        ("aiormq", lambda each: each.startswith("infra.messaging")),
         ("pika", lambda each: each.startswith(("infra.audit", "infra.chaos"))),
+        ("aiormq", lambda each: each.startswith("infra.messaging")),
         (
             "sqlalchemy",
             lambda each: each.startswith("infra.storage") or ".migrations" in each or each.split(".")[1:2] == ["store"],

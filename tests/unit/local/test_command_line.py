@@ -42,6 +42,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
         ["traffic", "--rate", "1", "--duration", "1"],
         ["topology", "plan"],
         ["republish", "--since", "2h"],
+        ["pause", "cart"],
+        ["heal"],
     ],
 )
 def test_a_stack_that_is_down_is_told_in_a_line(run: Run, command: list[str]) -> None:
