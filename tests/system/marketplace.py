@@ -60,12 +60,12 @@ class Person:
     def __init__(self, visit: "Visit", subject: str, token: str) -> None:
         self.subject = subject
         self._visit = visit
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self.headers = {"Authorization": f"Bearer {token}"}
 
     async def ask(self, method: str, service: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """The status and the JSON of one answer."""
         url = self._visit.base(service) + path
-        async with self._visit.http.request(method, url, json=body, headers=self._headers | headers) as answer:
+        async with self._visit.http.request(method, url, json=body, headers=self.headers | headers) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def get(self, service: str, path: str) -> Any:
