@@ -7,11 +7,13 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from infra.storage import parking
+from infra.storage import inbox, parking
 from infra.storage.dead_letters import DeadLetter
+from infra.storage.ids import why_unusable
 from infra.storage.schedule import Entry
 from infra.storage.transaction import Transaction
 
@@ -143,13 +145,18 @@ async def mend(tx: Transaction, id: int, entry: Entry, *, by: str, note: str) ->
 
 
 async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: str) -> None:
-    """Take letters off the file; they are kept with who did it and why. Lines that they held go on."""
-    held: defaultdict[str, list[UUID]] = defaultdict(list)
+    """Take letters off the file; they are kept with who did it and why.
+
+    Lines that they held go on, and the inbox has their events as done: publishing them again changes nothing.
+    """
+    ids: defaultdict[str, list[UUID]] = defaultdict(list)
     for each in letters:
         if each.letter.event_id is not None:
-            held[each.letter.subscription].append(each.letter.event_id)
-    for subscription, ids in held.items():
-        await parking.release(tx, subscription, ids)
+            ids[each.letter.subscription].append(each.letter.event_id)
+    for subscription in sorted(ids):
+        await parking.release(tx, subscription, ids[subscription])
+        deliverable = [id for id in ids[subscription] if why_unusable(id, datetime.now(UTC)) is None]
+        await inbox.enter(tx, subscription, deliverable, [1] * len(deliverable))
     await tx.execute(SETTLE, [each.id for each in letters], "discarded", by, note)
 
 
@@ -160,10 +167,8 @@ async def settled(tx: Transaction, limit: int, before: int = LAST) -> list[dict[
 
 async def _hand_over(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Have the subscriptions hear these again: the head of a line in its place, all others as they come."""
-    by_subscription: defaultdict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        by_subscription[entry.subscription].append(entry)
-    for subscription, theirs in by_subscription.items():
+    for subscription in sorted({each.subscription for each in entries}):
+        theirs = [each for each in entries if each.subscription == subscription]
         heads = await parking.revive(tx, subscription, {each.envelope.id: each.body for each in theirs})
         for entry in theirs:
             if entry.envelope.id not in heads:

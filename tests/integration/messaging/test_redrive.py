@@ -181,6 +181,22 @@ async def test_nobody_has_a_forged_event_replayed(toy: Toy) -> None:
         assert "wrong-publisher" in outcome["refused"][0]["why"]
 
 
+async def test_a_discarded_event_that_is_published_again_stays_discarded(toy: Toy) -> None:
+    bug = Bug()
+    async with operated(toy, bug) as operator:
+        await die(toy, 1)
+        [letter] = (await operator.get("dead-letters"))["items"]
+        await operator.post("discards", ids=[letter["id"]], note="a test order")
+        bug.there = False
+        await toy.publish_again(UUID(letter["event_id"]))
+        [other] = await toy.say(a_checkout())
+        await toy.until_effects(1)
+        await toy.until_idle()
+        assert str(other) != letter["event_id"]
+        assert len(await toy.effects()) == 1
+        assert await toy.dead() == []
+
+
 async def test_a_discarded_letter_is_kept_with_who_did_it_and_why(toy: Toy) -> None:
     async with operated(toy, Bug()) as operator:
         await die(toy, 3)
