@@ -182,7 +182,7 @@ async def test_a_replica_killed_where_a_line_changes_leaves_it_whole(toy: Toy, p
         await toy.say(*(of(SHAKY if number == 1 else "ada", order, number) for number in range(1, 6)))
         process = replica(toy, point, when)
         try:
-            await until(partial(has_ended, process))
+            await until(partial(has_ended, process), within_s=60)
             process = replica(toy)
             await until(partial(heard, toy, {order: [1, 2, 3, 4, 5]}))
             await toy.until_idle()
