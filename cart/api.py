@@ -11,7 +11,7 @@ from cart import handlers, store
 from cart.domain import Cart, Line, Price, ProductCopy, Refused, UnknownProduct, total
 from contracts import Money, Quantity
 from contracts.catalog import ProductStatus
-from infra.http import Caller, Conflict, NotFound, PersonPath, Router, Tx, owned_by
+from infra.http import Caller, Conflict, NotFound, PersonPath, Router, Tx, owned_by, promise
 from infra.storage import Transaction
 
 router = Router(tags=["carts"])
@@ -73,6 +73,7 @@ async def delete_item(customer: PersonPath, product_id: UUID, caller: Caller, tx
 
 
 @router.post("/carts/{customer}/checkout", status_code=202)
+@promise
 async def check_out(customer: PersonPath, caller: Caller, tx: Tx, response: Response) -> Accepted:
     """Buy what is in the cart. The order is accepted now and decided later: look at it under Location."""
     owned_by(caller, customer)

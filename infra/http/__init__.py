@@ -18,7 +18,7 @@ from infra.http.problems import (
     Unprocessable,
 )
 from infra.http.server import serve
-from infra.http.transactional import Router, Tx
+from infra.http.transactional import Router, Tx, promise
 
 __all__ = [
     "BadRequest",
@@ -45,6 +45,7 @@ __all__ = [
     "dead_letters",
     "ops",
     "owned_by",
+    "promise",
     "republish",
     "serve",
 ]

@@ -13,7 +13,10 @@ from infra.http.identity import Identity
 from infra.http.observed import Observed
 from infra.http.openapi import completed
 from infra.http.transactional import Router
+from infra.resilience import Admission
 from infra.storage import Database
+
+MOST_AT_ONCE = 100
 
 
 def create_app(
@@ -22,6 +25,7 @@ def create_app(
     version: str,
     database: Database,
     identity: Identity,
+    most_at_once: int = MOST_AT_ONCE,
     readiness: health.Readiness,
     routes: Router | None = None,
     ops: Sequence[Router] = (),
@@ -39,6 +43,7 @@ def create_app(
     )
     app.state.database = database
     app.state.identity = identity
+    app.state.admission = Admission(service, most_at_once)
     app.state.readiness = readiness
 
     async def answer_http_error(request: Request, error: Exception) -> Response:

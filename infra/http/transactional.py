@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.dependencies.models import Dependant
@@ -13,6 +13,7 @@ from infra.http import idempotency
 from infra.http.body import BoundedRequest
 from infra.http.callers import Bearer
 from infra.http.problems import Conflict, Problem, Unavailable
+from infra.resilience import Admission, Importance, Overloaded
 from infra.storage import Database, Transaction, is_conflict, is_unavailable
 from infra.telemetry import get_logger
 
@@ -24,10 +25,21 @@ ATTEMPTS = 3
 _SCOPE = "marketplace.unit-of-work"
 
 Work = Callable[[Request], Awaitable[Response]]
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 class ConcurrentChange(Conflict):
     slug, title = "concurrent-change", "Another request changed the same thing at the same time"
+
+
+class TooBusy(Unavailable):
+    slug, title = "too-busy", "Too many requests are under way"
+
+
+def promise(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint that is shed last when there is too much to do: what customers came for."""
+    endpoint.importance = Importance.PROMISE  # type: ignore[attr-defined] # read by its route
+    return endpoint
 
 
 class UnitOfWork:
@@ -61,6 +73,7 @@ class TransactionalRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
+        self._importance = getattr(endpoint, "importance", _usual_importance(self))
         _refuse_unbounded_integers(self)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -74,7 +87,7 @@ class TransactionalRoute(APIRoute):
                 await request.json()
             key = idempotency.key_of(request) if is_post else None
             if key is None:
-                return await _committed(request, endpoint)
+                return await self._admitted(request, endpoint)
             caller = ""
             for bearer in bearers:
                 caller = (await bearer(request)).subject
@@ -83,9 +96,18 @@ class TransactionalRoute(APIRoute):
             async def once(request: Request) -> Response:
                 return await claim.answer(await _transaction(request), lambda: endpoint(request))
 
-            return await _committed(request, once)
+            return await self._admitted(request, once)
 
         return handle
+
+    async def _admitted(self, request: Request, work: Work) -> Response:
+        """Do `work` unless too much is under way; a request gets this far once its body is here."""
+        admission: Admission = request.app.state.admission
+        try:
+            with admission.admit(self._importance):
+                return await _committed(request, work)
+        except Overloaded as why:
+            raise TooBusy(f"{why}; ask again in a moment.") from None
 
 
 class Router(APIRouter):
@@ -112,6 +134,13 @@ async def _committed(request: Request, work: Work) -> Response:
                 raise
             lost_to = error
     raise ConcurrentChange("Look at what it is now, and ask again.") from lost_to
+
+
+def _usual_importance(route: APIRoute) -> Importance:
+    """Operators are let in when all others are not."""
+    if route.path.startswith("/ops/"):
+        return Importance.PROMISE
+    return Importance.LOOK if (route.methods or set()) <= {"GET", "HEAD"} else Importance.CHANGE
 
 
 def _tree(dependant: Dependant) -> Iterator[Dependant]:

@@ -1,15 +1,19 @@
-"""What keeps one failing neighbour from failing us: breaker, bulkhead, retry budget, jitter."""
+"""What keeps one failing neighbour, or a crowd, from failing us: breaker, bulkhead, admission, retry budget, jitter."""
 
+from infra.resilience.admission import Admission, Importance
 from infra.resilience.breaker import CircuitBreaker, State
 from infra.resilience.bulkhead import Bulkhead
-from infra.resilience.errors import BulkheadFull, CircuitOpen, Refused
+from infra.resilience.errors import BulkheadFull, CircuitOpen, Overloaded, Refused
 from infra.resilience.retry import RetryBudget, full_jitter
 
 __all__ = [
+    "Admission",
     "Bulkhead",
     "BulkheadFull",
     "CircuitBreaker",
     "CircuitOpen",
+    "Importance",
+    "Overloaded",
     "Refused",
     "RetryBudget",
     "State",

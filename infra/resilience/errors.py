@@ -11,3 +11,7 @@ class CircuitOpen(Refused):
 
 class BulkheadFull(Refused):
     """Too many calls are under way."""
+
+
+class Overloaded(Refused):
+    """More is asked of us than we can do."""

@@ -71,6 +71,7 @@ async def _run(service: Service, settings: Settings) -> None:
             database=for_requests,
             routes=service.routes,
             identity=identity,
+            most_at_once=settings.http_most_at_once,
             readiness=readiness,
             ops=[
                 ops.router,

@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     oidc_audience: str = "marketplace"
     log_format: Literal["console", "json"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    http_most_at_once: int = Field(default=100, ge=2, le=10_000)
+    """Requests under way in this replica; reads may fill half of it, changes four fifths, checkouts all."""
     http_pool_size: int = Field(default=10, ge=1, le=100)
     messaging_pool_size: int = Field(default=10, ge=2, le=100)
     """Database connections of either; however many requests come, messages are still handled."""

@@ -24,6 +24,7 @@ from infra.http import (
     create_app,
     dead_letters,
     ops,
+    promise,
     republish,
     serve,
 )
@@ -83,6 +84,12 @@ def routes(steps: Steps) -> Router:
         steps.written.set()
         await steps.go_on.wait()
         await tx.execute("select 1")
+        return note
+
+    @router.post("/promised", status_code=201)
+    @promise
+    async def promised(note: Note, caller: Caller, tx: Tx) -> Note:
+        await insert(note, tx)
         return note
 
     @router.get("/notes/{note}")

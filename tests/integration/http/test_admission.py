@@ -1,0 +1,34 @@
+"""More requests than a service can do: the cheapest are refused at once, and what was let in is done."""
+
+import asyncio
+
+from infra.resilience import Admission
+from tests.integration.http.conftest import Answer, Web
+from tests.unit.http.asking import bearer
+
+ALICE = bearer("alice")
+
+
+async def test_reads_are_shed_first_then_changes_and_what_was_let_in_is_done(web: Web) -> None:
+    web.app.state.admission = Admission("notes", 10)
+    under_way: list[asyncio.Task[Answer]] = []
+
+    async def hold(number: int) -> None:
+        while len(under_way) < number:
+            note = {"id": f"held-{len(under_way)}"}
+            under_way.append(asyncio.create_task(web.post("/held", note, ALICE)))
+        async with asyncio.timeout(10):
+            while len(web.steps.pids) < number:
+                await asyncio.sleep(0.01)
+
+    await hold(5)
+    refused = await web.ask("GET", "/notes/none", headers=ALICE)
+    assert (refused.status, refused.slug, refused.headers["Retry-After"]) == (503, "too-busy", "1")
+    assert (await web.post("/notes", {"id": "1"}, ALICE)).status == 201
+    await hold(8)
+    assert (await web.post("/notes", {"id": "2"}, ALICE)).slug == "too-busy"
+    assert (await web.post("/promised", {"id": "3"}, ALICE)).status == 201
+    assert (await web.ask("GET", "/livez")).status == 200
+    web.steps.go_on.set()
+    assert [answer.status for answer in await asyncio.gather(*under_way)] == [201] * 8
+    assert (await web.ask("GET", "/notes/3", headers=ALICE)).status == 200
