@@ -1,5 +1,7 @@
-"""Commands about events: the map of who says and hears what, and the gate of their contracts."""
+"""Commands about events: who says and hears them, those that pass now, one order's story, and their contracts."""
 
+import asyncio
+import json
 from datetime import UTC, date, datetime
 from typing import Annotated
 
@@ -10,8 +12,10 @@ from contracts.__main__ import check as check_contracts
 from contracts.__main__ import write as write_contracts
 from contracts.catalogue import EVENTS
 from contracts.gate import SCHEMAS
-from infra.cli.show import console
-from infra.local import CHECKOUT
+from infra.cli.parts import token_of
+from infra.cli.show import complain, console
+from infra.cli.telling import event_line, moment_line
+from infra.local import CHECKOUT, LocalError, layout, read_state
 
 commands = typer.Typer()
 events = typer.Typer(no_args_is_help=True, help="Events: who says and hears them.")
@@ -40,6 +44,50 @@ def show_map(
         for type, publisher, queues in event_map.rows(services):
             table.add_row(type, publisher, ", ".join(queues) or "[dim]nobody[/]")
         console.print(table)
+
+
+@events.command("tail")
+def tail_events(
+    pattern: Annotated[str, typer.Argument(help="Such as 'checkout.*' or 'order-*'.", metavar="PATTERN")] = "*",
+    count: Annotated[int | None, typer.Option("-n", "--count", help="End after so many.", min=1)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each.")] = False,
+) -> None:
+    """Show events as they are published, until Ctrl-C. Nobody gets one event less."""
+    from infra.watch import tail
+
+    state = read_state(layout().state)
+    passing = tail(state.broker["amqp"], list(state.services), pattern)
+    next(passing)
+    typer.echo(f"Listening for {pattern}. Ctrl-C ends it.", err=True)
+    shown = 0
+    for seen in passing:
+        if seen is None:
+            continue
+        if as_json:
+            typer.echo(json.dumps(vars(seen), default=str))
+        else:
+            console.print(event_line(seen, sorted(state.services)), soft_wrap=True)
+        shown += 1
+        if shown == count:
+            return
+
+
+@commands.command()
+def order(
+    id: Annotated[str, typer.Argument(help="The order's id; any other subject of events will do.", metavar="ID")],
+) -> None:
+    """Tell one order's whole story across the services: every event, attempt, delay, duplicate and its cause."""
+    from infra.watch import tell
+
+    state = read_state(layout().state)
+    services = {name: next(iter(each.ops.values()), each.http) for name, each in state.services.items()}
+    story, missing = asyncio.run(tell(services, token_of(state, "operator", ["operator"]), id))
+    for moment in story:
+        console.print(moment_line(moment, story[0].at, sorted(services)), soft_wrap=True)
+    for each in missing:
+        complain(each)
+    if not story:
+        raise LocalError(f"Nothing is known of {id}.", "Events are kept for 7 days. Which pass now: events tail")
 
 
 @contracts.command("check")

@@ -4,12 +4,13 @@ import asyncio
 import json
 import subprocess
 import urllib.request
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from infra.cli.show import console, parts_table
-from infra.local import LocalError, Message, ask_once, layout, read_state
+from infra.local import LocalError, Message, StackState, ask_once, layout, read_state
 
 commands = typer.Typer()
 Part = Annotated[str, typer.Argument(help="broker, outside, catalog-db, catalog, catalog.2, …", metavar="PART")]
@@ -64,13 +65,18 @@ def token(
     role: Annotated[list[str] | None, typer.Option(help="seller or operator; may be given twice.")] = None,
 ) -> None:
     """Print a bearer token of the local issuer, for curl."""
-    body = json.dumps({"sub": sub, "roles": role or [], "ttl_s": 3600}).encode()
+    typer.echo(token_of(read_state(layout().state), sub, role or []))
+
+
+def token_of(state: StackState, sub: str, roles: Sequence[str]) -> str:
+    """A bearer token of the stack's issuer, for an hour. Raises `LocalError` if it does not answer."""
+    body = json.dumps({"sub": sub, "roles": [*roles], "ttl_s": 3600}).encode()
     request = urllib.request.Request(  # noqa: S310 - our own issuer's address
-        f"{read_state(layout().state).issuer}/token", body, {"Content-Type": "application/json"}
+        f"{state.issuer}/token", body, {"Content-Type": "application/json"}
     )
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - as above
-            typer.echo(json.load(answer)["access_token"])
+            return str(json.load(answer)["access_token"])
     except OSError as error:
         raise LocalError(f"The issuer does not answer: {error}", "Is it up? ./marketplace start outside") from None
 

@@ -1,6 +1,6 @@
 """HTTP for services: an application with transactions, identity, problems and health; and how to serve it."""
 
-from infra.http import ops
+from infra.http import ops, story
 from infra.http.app import create_app
 from infra.http.callers import Caller, Operator, Seller, owned_by
 from infra.http.identity import Identity, Principal
@@ -44,4 +44,5 @@ __all__ = [
     "ops",
     "owned_by",
     "serve",
+    "story",
 ]

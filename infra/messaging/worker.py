@@ -17,7 +17,17 @@ from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.messaging.together import together
 from infra.messaging.wire import CONTENT_TYPE
 from infra.messaging.wiring import Load, Subscription
-from infra.storage import Database, Transaction, claims, inbox, is_conflict, is_unavailable, schedule, suspects
+from infra.storage import (
+    Database,
+    Transaction,
+    claims,
+    inbox,
+    incidents,
+    is_conflict,
+    is_unavailable,
+    schedule,
+    suspects,
+)
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.schedule import Entry
 from infra.telemetry import get_logger, metrics, trace
@@ -147,11 +157,15 @@ class Worker:
         if entries:
             await schedule.remove(tx, entries)
         await self._clear(tx, deliveries)
-        fresh = []
+        fresh, again = [], []
         for delivery in deliveries:
             if delivery.envelope.id in new:
                 new.discard(delivery.envelope.id)
                 fresh.append(delivery)
+            else:
+                again.append(delivery.incident(self.subscription.name, "duplicate", delivery.came_again))
+        if again:
+            await incidents.note(tx, again)
         return fresh
 
     async def _clear(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
@@ -239,7 +253,7 @@ class Worker:
         """Send the delivery to where people look; then forget it."""
         self._count("dead", 1)
         await self._bury(delivery.letter(self.subscription.name, reason, why), CONTENT_TYPE)
-        await self._forget(delivery, None)
+        await self._forget(delivery, None, why)
 
     async def postpone(self, delivery: Delivery, delay: Any, why: str, *, attempt: int) -> None:
         """File the delivery to come again after `delay`; the broker may then forget it."""
@@ -252,9 +266,9 @@ class Worker:
             why=why.replace("\0", "�")[:1000],
             failed_at=delivery.failed_at,
         )
-        await self._forget(delivery, entry)
+        await self._forget(delivery, entry, why)
 
-    async def _forget(self, delivery: Delivery, instead: Entry | None) -> None:
+    async def _forget(self, delivery: Delivery, instead: Entry | None, why: str) -> None:
         async def forget(tx: Transaction) -> None:
             if delivery.entry is not None:
                 await schedule.remove(tx, [delivery.entry])
@@ -263,6 +277,7 @@ class Worker:
             await self._clear(tx, [delivery])
             if instead is not None:
                 tx.file(instead)
+            await incidents.note(tx, [delivery.incident(self.subscription.name, "failed", why)])
 
         await self.surely(forget)
         await self.settle([delivery])

@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from infra.http import Identity, create_app, ops, serve
+from infra.http import Identity, create_app, ops, serve, story
 from infra.messaging import Messaging
 from infra.runtime.service import Service
 from infra.runtime.settings import Settings
@@ -71,7 +71,7 @@ async def _run(service: Service, settings: Settings) -> None:
             routes=service.routes,
             identity=identity,
             readiness=readiness,
-            ops=[ops.router, *([ops.rebuilding(service.rebuild)] if service.rebuild else [])],
+            ops=[ops.router, story.router, *([ops.rebuilding(service.rebuild)] if service.rebuild else [])],
         )
         drain = asyncio.Event()
         working = asyncio.create_task(messaging.run(drain))

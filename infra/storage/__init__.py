@@ -1,6 +1,18 @@
 """A service's own database: transactions, and the tables that the messaging runtime keeps in it."""
 
-from infra.storage import claims, dead_letters, idempotency, inbox, ops, outbox, presence, schedule, suspects
+from infra.storage import (
+    claims,
+    dead_letters,
+    idempotency,
+    inbox,
+    incidents,
+    ops,
+    outbox,
+    presence,
+    schedule,
+    story,
+    suspects,
+)
 from infra.storage.database import Database
 from infra.storage.errors import is_conflict, is_unavailable
 from infra.storage.ids import new_id, time_of, why_unusable
@@ -16,6 +28,7 @@ __all__ = [
     "dead_letters",
     "idempotency",
     "inbox",
+    "incidents",
     "is_conflict",
     "is_unavailable",
     "make_partitions",
@@ -27,6 +40,7 @@ __all__ = [
     "presence",
     "require_current",
     "schedule",
+    "story",
     "suspects",
     "time_of",
     "why_unusable",
