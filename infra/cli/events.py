@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -88,6 +89,17 @@ def order(
         complain(each)
     if not story:
         raise LocalError(f"Nothing is known of {id}.", "Events are kept for 7 days. Which pass now: events tail")
+
+
+@commands.command("docs")
+def build_docs(
+    out: Annotated[Path, typer.Option(help="The directory to write to.", metavar="DIR")] = CHECKOUT / "build" / "docs",
+) -> None:
+    """Build the events' AsyncAPI 3.0 document, their JSON Schemas, and a page to browse them without a network."""
+    from infra.docs import build, read_wiring
+
+    for file in build(EVENTS, read_wiring(CHECKOUT), out):
+        console.print(f"wrote {file}", soft_wrap=True, highlight=False)
 
 
 @contracts.command("check")
