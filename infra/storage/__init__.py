@@ -18,7 +18,7 @@ from infra.storage.errors import is_conflict, is_unavailable
 from infra.storage.ids import new_id, time_of, why_unusable
 from infra.storage.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from infra.storage.partitions import make_partitions
-from infra.storage.transaction import Transaction
+from infra.storage.transaction import Transaction, identity_of
 
 __all__ = [
     "Database",
@@ -27,6 +27,7 @@ __all__ = [
     "claims",
     "dead_letters",
     "idempotency",
+    "identity_of",
     "inbox",
     "incidents",
     "is_conflict",
