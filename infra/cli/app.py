@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import checks, events, parts, shopping, stack
+from infra.cli import checks, events, new, parts, shopping, stack
 from infra.cli.show import complain
 from infra.local import LocalError
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (stack.commands, parts.commands, shopping.commands, events.commands, checks.commands):
+for commands in (stack.commands, parts.commands, shopping.commands, events.commands, new.commands, checks.commands):
     app.add_typer(commands)
 
 

@@ -1,12 +1,12 @@
-"""One valid example of a JSON Schema, the same each time."""
+"""One valid example of a JSON Schema, the same each time; ids of one name are alike in all examples, others differ."""
 
 from collections.abc import Mapping
 from typing import Any
+from zlib import crc32
 
 Schema = Mapping[str, Any]
 
 FORMATS = {
-    "uuid": "01930000-0000-7000-8000-000000000001",
     "date-time": "2026-01-01T12:00:00Z",
     "date": "2026-01-01",
 }
@@ -37,6 +37,8 @@ def _example(schema: Schema, parts: Mapping[str, Schema], name: str) -> Any:  # 
         case {"type": "string", "pattern": pattern}:
             return PATTERNS[pattern]
         case {"type": "string"}:
+            if schema.get("format") == "uuid":
+                return f"01930000-0000-7000-8000-{crc32(name.encode()) % 10**12:012}"
             text = FORMATS.get(schema.get("format", ""), name.replace("_", " ") or "text")
             return text.ljust(schema.get("minLength", 0), ".")
         case _:
