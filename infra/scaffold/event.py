@@ -10,6 +10,7 @@ from infra.scaffold.plan import Plan, Refused
 CATALOGUE = "contracts/catalogue.py"
 KEY_TYPES = {"customer_id": "PersonId", "person_id": "PersonId", "seller_id": "PersonId"}
 """Keys that name a person; every other is a UUID."""
+IMPORTS = {"UUID": "from uuid import UUID\n", "PersonId": "from contracts.event import PersonId\n"}
 
 
 def new_event(checkout: Path, text: str, *, types: Sequence[str], key: str | None = None) -> Plan:
@@ -55,9 +56,8 @@ def tidying(plan: Plan) -> list[Sequence[str]]:
 def _add_class(plan: Plan, name: EventName, key: str, annotation: str) -> None:
     path = f"contracts/{name.publisher}.py"
     module = plan.read(path) if plan.exists(path) else f'"""What {name.publisher} says."""\n'
-    key_from = "uuid" if annotation == "UUID" else "contracts.event"
     docstring, end, rest = module.partition('"""\n')
-    imports = f"\nfrom contracts.event import Event\nfrom {key_from} import {annotation}\n"
+    imports = "\nfrom contracts.event import Event\n" + IMPORTS.get(annotation, "")
     module = docstring + end + imports + rest.removeprefix("\n")
     module += (
         f'\n\nclass {name.class_name}(Event, type="{name.type}", key="{key}"):\n'

@@ -53,10 +53,13 @@ def test_a_new_service_passes_every_linter_and_every_rule_for_services(tmp_path:
 def test_the_smallest_service_and_the_next_version_of_an_event(tmp_path: Path) -> None:
     checkout = a_copy(tmp_path)
     run(checkout, "infra.cli", "new", "service", "ratings", "--hears", "delivery.shipment-delivered")
+    about = ["--hears", "notifications.notification-sent", "--says", "readers.mail-read"]
+    run(checkout, "infra.cli", "new", "service", "readers", *about)
     run(checkout, "infra.cli", "new", "event", "cart.cart-abandoned.v2", "--key", "customer_id")
     run(checkout, "ruff", "check", ".")
     run(checkout, "ruff", "format", "--check", ".")
-    run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/ratings", "tests/contracts/test_events.py")
+    run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/ratings", "tests/unit/readers")
+    run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "tests/contracts/test_events.py")
     assert not (checkout / "ratings" / "api.py").exists()
 
 
