@@ -1,10 +1,11 @@
 """What one service's database knows of a subject, such as an order: said, handled, failed, waiting, given up."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from infra.storage.ids import AHEAD, time_of
+from infra.storage.ids import AHEAD
 from infra.storage.transaction import Transaction
 
 MOST = 500
@@ -43,7 +44,7 @@ async def of_subject(tx: Transaction, subject: str, events: Sequence[UUID]) -> d
 
     Events of other services are known here by their ids alone: give those of the subject in `events`.
     """
-    said = await _rows(tx, SAID, subject, list(events), _not_before(subject), MOST)
+    said = await _rows(tx, SAID, subject, list(events), not_before(subject), MOST)
     ids = [*{*events, *(each["event_id"] for each in said)}]
     return {
         "said": said,
@@ -54,7 +55,7 @@ async def of_subject(tx: Transaction, subject: str, events: Sequence[UUID]) -> d
     }
 
 
-def _not_before(subject: str) -> UUID:
+def not_before(subject: str) -> UUID:
     """The least id that an event of this subject can have: none is older than a subject whose own id has a time."""
     try:
         id = UUID(subject)
@@ -62,7 +63,8 @@ def _not_before(subject: str) -> UUID:
         return UUID(int=0)
     if id.version != 7:
         return UUID(int=0)
-    return UUID(int=int((time_of(id) - AHEAD).timestamp() * 1000) << 80)
+    made_ms = id.int >> 80  # perhaps of no time that a clock can show: anybody may ask
+    return UUID(int=max(0, made_ms - AHEAD // timedelta(milliseconds=1)) << 80)
 
 
 async def _rows(tx: Transaction, statement: str, *values: Any) -> list[dict[str, Any]]:
