@@ -71,6 +71,7 @@ class Bench:
 
     async def start(self, hears: Sequence[Subscription] | None = None) -> Messaging:
         """Run it, with other subscriptions of the same names if given, and return when it consumes."""
+        await self._database.close()
         self._database, self._stop = self._open(), asyncio.Event()
         messaging = self.messaging = Messaging(
             service=self.service.name,

@@ -6,7 +6,6 @@ that the service made up itself are not compared.
 
 import asyncio
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,9 +16,8 @@ from infra.messaging import Reaction, Subscription
 from infra.runtime import Service
 from infra.storage import Transaction, new_id
 from infra.testing.bench import SETTLED_S, Bench, Servers, on_a_bench, until
+from infra.testing.comparison import SAID, State, comparable, differences, ids_in, said_in
 
-ANY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-ANY_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?")
 CRASH_WITHIN_S = 30.0
 
 DUPLICATES = "select count(*) from messaging.incidents where subscription = $1 and what = 'duplicate'"
@@ -39,7 +37,6 @@ POISON: Mapping[str, tuple[bytes, dict[str, Any]]] = {
 }
 
 Setup = Callable[[Transaction], Awaitable[None]]
-State = dict[str, list[str]]
 
 
 class Broken(AssertionError):
@@ -82,7 +79,7 @@ async def conforms(
             ("crashed before the acknowledgement", trial.crash_before_ack),
         ):
             found = await trial.run(crash)
-            trial.compare(treatment, *([trial.said(expected), trial.said(found)] if trial.calls else [expected, found]))
+            trial.compare(treatment, *([said_in(expected), said_in(found)] if trial.calls else [expected, found]))
 
 
 class _Trial:
@@ -93,7 +90,7 @@ class _Trial:
     ) -> None:
         self.events = list(events)
         self._bench, self._name, self._setup = bench, subscription, setup
-        self._known = {each.lower() for id, event in events for each in (str(id), *_ids_in(event.model_dump_json()))}
+        self._known = {each.lower() for id, event in events for each in (str(id), *ids_in(event.model_dump_json()))}
         [own] = [each for each in bench.service.hears if each.name == subscription]
         self.calls = any(reaction.call for reaction in own.reactions.values())
         strange = {event.type for _, event in events} - {*own.types}
@@ -200,36 +197,16 @@ class _Trial:
             due = await tx.execute("select type, body from messaging.scheduled")
         found: dict[str, list[Any]] = {
             **await self._bench.tables(),
-            "events said": await self._bench.said(),
+            SAID: await self._bench.said(),
             "deadlines": [(type, json.loads(body)) for type, body in due],
         }
-        return {name: sorted(self._comparable(each) for each in rows) for name, rows in found.items()}
-
-    @staticmethod
-    def said(state: State) -> State:
-        """The part that everybody hears. Rows may tell that an outside call was made twice."""
-        return {"events said": state["events said"]}
+        return {name: sorted(comparable(each, self._known) for each in rows) for name, rows in found.items()}
 
     def compare(self, treatment: str, expected: State, found: State) -> None:
         """Raise `Broken` where they differ, with the rows that only one of them has."""
-        differences = [
-            f"  {name}: {sign} {row}"
-            for name in expected
-            for sign, here, there in (("-", expected[name], found[name]), ("+", found[name], expected[name]))
-            for row in here
-            if here.count(row) > there.count(row)
-        ]
-        if differences:
-            lines = "\n".join(dict.fromkeys(differences))
-            raise Broken(f"{self._name}, heard {treatment}, ends elsewhere than heard once, in order:\n{lines}")
-
-    def _comparable(self, row: object) -> str:
-        text = ANY_TIME.sub("<time>", json.dumps(row, sort_keys=True))
-        return ANY_ID.sub(lambda found: found[0] if found[0].lower() in self._known else "<id>", text)
-
-
-def _ids_in(text: str) -> list[str]:
-    return [found[0] for found in ANY_ID.finditer(text)]
+        if lines := differences(expected, found):
+            told = "\n".join(lines)
+            raise Broken(f"{self._name}, heard {treatment}, ends elsewhere than heard once, in order:\n{told}")
 
 
 def _stumbling(subscription: Subscription, reached: asyncio.Event) -> Subscription:
