@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import checks, events, new, parts, shopping, stack
+from infra.cli import audit, chaos, checks, dead, events, faults, new, parts, republish, shopping, stack, topology
 from infra.cli.show import complain
 from infra.local import LocalError
 
@@ -18,7 +18,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (stack.commands, parts.commands, shopping.commands, events.commands, new.commands, checks.commands):
+for commands in (
+    stack.commands,
+    parts.commands,
+    faults.commands,
+    chaos.commands,
+    shopping.commands,
+    events.commands,
+    dead.commands,
+    topology.commands,
+    republish.commands,
+    audit.commands,
+    new.commands,
+    checks.commands,
+):
     app.add_typer(commands)
 
 

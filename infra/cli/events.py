@@ -13,7 +13,7 @@ from contracts.__main__ import check as check_contracts
 from contracts.__main__ import write as write_contracts
 from contracts.catalogue import EVENTS
 from contracts.gate import SCHEMAS
-from infra.cli.parts import token_of
+from infra.cli.asking import get_token
 from infra.cli.show import complain, console
 from infra.cli.telling import event_line, moment_line
 from infra.local import CHECKOUT, LocalError, layout, read_state
@@ -82,7 +82,7 @@ def order(
 
     state = read_state(layout().state)
     services = {name: next(iter(each.ops.values()), each.http) for name, each in state.services.items()}
-    story, missing = asyncio.run(tell(services, token_of(state, "operator", ["operator"]), id))
+    story, missing = asyncio.run(tell(services, get_token("operator", ["operator"]), id))
     for moment in story:
         console.print(moment_line(moment, story[0].at, sorted(services)), soft_wrap=True)
     for each in missing:

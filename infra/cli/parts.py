@@ -3,14 +3,14 @@
 import asyncio
 import json
 import subprocess
-import urllib.request
-from collections.abc import Sequence
+import time
 from typing import Annotated
 
 import typer
 
+from infra.cli.asking import get_token
 from infra.cli.show import console, parts_table
-from infra.local import LocalError, Message, StackState, ask_once, layout, read_state
+from infra.local import LocalError, Message, ask_once, layout
 
 commands = typer.Typer()
 Part = Annotated[str, typer.Argument(help="broker, outside, catalog-db, catalog, catalog.2, …", metavar="PART")]
@@ -35,19 +35,39 @@ def logs(
 @commands.command()
 def kill(part: Part) -> None:
     """End a part as a crash would. It stays down until it is started."""
+    began = time.time()
     _order({"do": "kill", "part": part})
+    _record({"did": "fault", "kind": "kill", "part": part, "began": began})
+
+
+@commands.command()
+def pause(part: Part) -> None:
+    """Stop a part where it is (SIGSTOP): it keeps its connections and answers nobody."""
+    began = time.time()
+    _order({"do": "pause", "part": part})
+    _record({"did": "fault", "kind": "pause", "part": part, "began": began})
+
+
+@commands.command()
+def resume(part: Part) -> None:
+    """Let a paused part go on."""
+    _order({"do": "resume", "part": part})
+    _record({"did": "heal", "part": part, "at": time.time()})
 
 
 @commands.command()
 def start(part: Part) -> None:
     """Start a part that is down, and wait until it is ready."""
     _order({"do": "start", "part": part})
+    _record({"did": "heal", "part": part, "at": time.time()})
 
 
 @commands.command()
 def restart(part: Part) -> None:
     """Stop a part gracefully, start it again, and wait until it is ready."""
+    began = time.time()
     _order({"do": "restart", "part": part})
+    _record({"did": "fault", "kind": "restart", "part": part, "began": began, "ended": time.time()})
 
 
 @commands.command()
@@ -65,20 +85,7 @@ def token(
     role: Annotated[list[str] | None, typer.Option(help="seller or operator; may be given twice.")] = None,
 ) -> None:
     """Print a bearer token of the local issuer, for curl."""
-    typer.echo(token_of(read_state(layout().state), sub, role or []))
-
-
-def token_of(state: StackState, sub: str, roles: Sequence[str]) -> str:
-    """A bearer token of the stack's issuer, for an hour. Raises `LocalError` if it does not answer."""
-    body = json.dumps({"sub": sub, "roles": [*roles], "ttl_s": 3600}).encode()
-    request = urllib.request.Request(  # noqa: S310 - our own issuer's address
-        f"{state.issuer}/token", body, {"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - as above
-            return str(json.load(answer)["access_token"])
-    except OSError as error:
-        raise LocalError(f"The issuer does not answer: {error}", "Is it up? ./marketplace start outside") from None
+    typer.echo(get_token(sub, role or []))
 
 
 def _order(request: Message) -> None:
@@ -86,3 +93,9 @@ def _order(request: Message) -> None:
     with console.status(f"{request['do']} {request.get('part', request.get('service'))}"):
         now = asyncio.run(ask_once(where.socket, request))
     console.print(parts_table(now))
+
+
+def _record(line: Message) -> None:
+    """Note for the audit what was done to the stack."""
+    with layout().record.open("a") as record:
+        record.write(json.dumps(line) + "\n")

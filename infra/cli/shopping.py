@@ -15,7 +15,7 @@ from infra.cli.stack import bring_down, bring_up
 from infra.local import Layout, StackIsDown, forget, is_up, layout, read_state
 
 if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
-    from infra.simulator import Report, Traffic
+    from infra.simulator import Endpoints, Report, Traffic
 
 commands = typer.Typer()
 Duration = Annotated[float, typer.Option(help="Seconds to shop.", min=0.1)]
@@ -40,7 +40,7 @@ def demo(
         console.print("The stack is in use: the demo starts one of its own.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        report = _demo(where, _traffic(duration, rate, seed, drain, "mixed"))
+        report = _demo(where, _traffic(where, duration, rate, seed, drain, "mixed"))
     finally:
         if of_its_own:
             forget(where)
@@ -61,7 +61,7 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
     where = layout()
     if not is_up(where):
         raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
-    report = _shop(where, _traffic(duration, rate, seed, drain, profile))
+    report = _shop(where, _traffic(where, duration, rate, seed, drain, profile))
     _tell(report, json_file)
 
 
@@ -74,12 +74,21 @@ def _demo(where: Layout, traffic: "Traffic") -> "Report":
 
 
 def _shop(where: Layout, traffic: "Traffic") -> "Report":
-    from infra.simulator import Endpoints, run_traffic
+    from infra.simulator import run_traffic
+
+    console.print(f"Shopping for {traffic.duration_s:g} s at {traffic.rate:g} shoppers/s (seed {traffic.seed}).")
+    with console.status("Shopping") as spinner:
+        return asyncio.run(run_traffic(endpoints_of(where), traffic, spinner.update))
+
+
+def endpoints_of(where: Layout) -> "Endpoints":
+    """Where the simulator finds the services of a stack."""
+    from infra.simulator import Endpoints
 
     state = read_state(where.state)
     urls = {name: service.http for name, service in state.services.items()}
     ops = {name: next(iter(service.ops.values())) for name, service in state.services.items()}
-    endpoints = Endpoints(
+    return Endpoints(
         catalog=urls["catalog"],
         cart=urls["cart"],
         checkout=urls["checkout"],
@@ -88,18 +97,15 @@ def _shop(where: Layout, traffic: "Traffic") -> "Report":
         issuer=state.issuer,
         ops=ops,
     )
-    console.print(f"Shopping for {traffic.duration_s:g} s at {traffic.rate:g} shoppers/s (seed {traffic.seed}).")
-    with console.status("Shopping") as spinner:
-        return asyncio.run(run_traffic(endpoints, traffic, spinner.update))
 
 
-def _traffic(
-    duration: float, rate: float, seed: int | None, drain: float, profile: Literal["mixed", "buyers"]
+def _traffic(  # noqa: PLR0917 - handed on as they come
+    where: Layout, duration: float, rate: float, seed: int | None, drain: float, profile: Literal["mixed", "buyers"]
 ) -> "Traffic":
     from infra.simulator import Traffic
 
     chosen = random.randrange(2**31) if seed is None else seed  # noqa: S311 - no secret
-    return Traffic(rate=rate, duration_s=duration, seed=chosen, profile=profile, drain_s=drain)
+    return Traffic(rate=rate, duration_s=duration, seed=chosen, profile=profile, drain_s=drain, record=where.record)
 
 
 def _tell(report: "Report", json_file: Path | None) -> None:

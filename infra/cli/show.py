@@ -10,7 +10,14 @@ from infra.local import Message, StackState
 console = Console()
 complaints = Console(stderr=True)
 
-COLOURS = {"ready": "green", "starting": "yellow", "stopping": "yellow", "crashed": "red", "killed": "red"}
+COLOURS = {
+    "ready": "green",
+    "starting": "yellow",
+    "stopping": "yellow",
+    "paused": "magenta",
+    "crashed": "red",
+    "killed": "red",
+}
 
 
 def complain(problem: str, remedy: str = "") -> None:
@@ -32,7 +39,7 @@ def parts_table(status: Message) -> Table:
             name,
             f"[{COLOURS.get(state, 'dim')}]{state}[/]",
             str(part["pid"] or ""),
-            _duration(now - part["since"]),
+            duration(now - part["since"]),
             str(part["restarts"]),
             f"{part['rss_bytes'] / 1e6:.0f} MB" if part["rss_bytes"] else "",
             "" if state == "ready" else part["why"],
@@ -55,7 +62,8 @@ def addresses_table(state: StackState) -> Table:
     return table
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Two units at the most."""
     minutes, rest = divmod(int(max(seconds, 0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s" if minutes else f"{rest}s"

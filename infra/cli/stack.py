@@ -38,11 +38,14 @@ DOWN_WITHIN_S = 60
 @commands.command()
 def up(
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Return when everything is ready.")] = False,
+    faultable: Annotated[
+        bool, typer.Option("--faultable", help="Put the fault proxy between services and what they use.")
+    ] = False,
 ) -> None:
     """Start the stack and keep it up. Ctrl-C stops it."""
     where = layout()
     began = time.monotonic()
-    supervisor = bring_up(where, dies_with_us=not detach)
+    supervisor = bring_up(where, dies_with_us=not detach, faultable=faultable)
     console.print(f"Up after {time.monotonic() - began:.1f} s.", addresses_table(read_state(where.state)), sep="\n")
     if detach:
         return
@@ -88,7 +91,7 @@ def status(
         console.print(parts_table(now), addresses_table(read_state(where.state)), sep="\n\n")
 
 
-def bring_up(where: Layout, *, dies_with_us: bool) -> subprocess.Popen[bytes]:
+def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> subprocess.Popen[bytes]:
     """Get the servers if they are missing, start a supervisor and show how it goes until all is ready.
 
     Raises `StackIsUp`; and after any other error nothing is left running if it should die with us.
@@ -96,7 +99,7 @@ def bring_up(where: Layout, *, dies_with_us: bool) -> subprocess.Popen[bytes]:
     if is_up(where):
         raise StackIsUp(f"The stack {where.name} is already up.", "See it: ./marketplace status")
     get_servers()
-    supervisor = start_supervisor(where, dies_with_us=dies_with_us)
+    supervisor = start_supervisor(where, dies_with_us=dies_with_us, faultable=faultable)
     try:
         with console.status("Starting") as spinner:
             told: dict[str, str] = {}

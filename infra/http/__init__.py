@@ -1,8 +1,9 @@
 """HTTP for services: an application with transactions, identity, problems and health; and how to serve it."""
 
-from infra.http import ops, story
+from infra.http import ops, republish, story
 from infra.http.app import create_app
 from infra.http.callers import Caller, Operator, Seller, owned_by
+from infra.http.dead import dead_letters
 from infra.http.identity import Identity, Principal
 from infra.http.pages import Cursor, Page, PageSize, PersonPath
 from infra.http.problems import (
@@ -41,8 +42,10 @@ __all__ = [
     "Unavailable",
     "Unprocessable",
     "create_app",
+    "dead_letters",
     "ops",
     "owned_by",
+    "republish",
     "serve",
     "story",
 ]

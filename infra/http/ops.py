@@ -1,12 +1,10 @@
-"""What an operator may ask of any service: numbers and dead letters."""
+"""What an operator may ask of any service: numbers, and events that were set aside."""
 
-import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel
 
 from infra.http.callers import Operator
 from infra.http.pages import Cursor, Page, PageSize
@@ -19,35 +17,26 @@ Rebuild = Callable[[Transaction], Awaitable[int]]
 
 
 class Counts(BaseModel):
-    """`published`, `handled`, `retried` and `dead` ever; `pending` and `scheduled` now."""
+    """`published`, `handled` and `retried` ever; `dead`, `set_aside`, `pending` and `scheduled` now."""
 
     published: int
     handled: int
     retried: int
     dead: int
+    set_aside: int
     pending: int
     scheduled: int
 
 
-def _loaded(value: Any) -> Any:
-    """jsonb comes as text from a statement in PostgreSQL's own words."""
-    return json.loads(value) if isinstance(value, str) else value
+class SetAside(BaseModel):
+    """An event that was committed and is not published, since nobody could take it as it is."""
 
-
-class DeadLetter(BaseModel):
-    """A message that was given up; its body is not shown here."""
-
-    id: int
-    subscription: str
-    event_id: UUID | None
-    type: str | None
-    reason: str
-    error: str
-    attempts: int
-    failed_at: datetime | None
-    filed_at: datetime
-    headers: Annotated[dict[str, str | int], BeforeValidator(_loaded)]
-    size: int
+    seq: int
+    event_id: UUID
+    type: str
+    subject: str
+    why: str
+    at: datetime
 
 
 class Rebuilt(BaseModel):
@@ -73,8 +62,8 @@ async def counts(_: Operator, tx: Tx) -> Counts:
     return Counts(**await ops.counts(tx))
 
 
-@router.get("/dead-letters")
-async def dead_letters(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[int] = None) -> Page[DeadLetter]:
+@router.get("/set-aside")
+async def set_aside(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[int] = None) -> Page[SetAside]:
     """Oldest first."""
-    found = await ops.dead_letters(tx, limit + 1, cursor or 0)
-    return Page[DeadLetter].of([DeadLetter(**each) for each in found], limit, key=lambda letter: letter.id)
+    found = [SetAside(**each) for each in await ops.set_aside(tx, limit + 1, cursor or 0)]
+    return Page[SetAside].of(found, limit, key=lambda each: each.seq)

@@ -8,8 +8,10 @@ from infra.local.control import Message, ask, ask_once
 from infra.local.environment import services_of
 from infra.local.errors import LocalError, NothingProvides, NotReady, StackIsDown, StackIsUp
 from infra.local.layout import CHECKOUT, Layout, layout
+from infra.local.passwords import Passwords, write_private
 from infra.local.private import PrivateBroker, PrivatePostgres, private_broker, private_postgres
 from infra.local.provision import provide
+from infra.local.rabbitmqctl import rabbitmqctl
 from infra.local.roles import DatabaseUrls
 from infra.local.run import is_up
 from infra.local.stack import forget, given_kinds
@@ -24,6 +26,7 @@ __all__ = [
     "Message",
     "NotReady",
     "NothingProvides",
+    "Passwords",
     "PrivateBroker",
     "PrivatePostgres",
     "StackIsDown",
@@ -38,8 +41,10 @@ __all__ = [
     "private_broker",
     "private_postgres",
     "provide",
+    "rabbitmqctl",
     "read_state",
     "services_of",
     "start_supervisor",
     "until_up",
+    "write_private",
 ]

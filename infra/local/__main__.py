@@ -1,4 +1,4 @@
-"""`python -m infra.local [STACK]`: the supervisor, in the foreground."""
+"""`python -m infra.local [STACK] [--faultable]`: the supervisor, in the foreground."""
 
 import asyncio
 import sys
@@ -7,12 +7,15 @@ from infra.local.errors import LocalError
 from infra.local.layout import layout
 from infra.local.run import describe, supervise
 from infra.local.stack import marketplace
+from infra.local.start import FAULTABLE
 
 
 def main() -> None:
     """Supervise the stack that the command line names."""
     try:
-        asyncio.run(supervise(layout(sys.argv[1] if len(sys.argv) > 1 else None), marketplace()))
+        names = [each for each in sys.argv[1:] if each != FAULTABLE]
+        where = layout(names[0] if names else None)
+        asyncio.run(supervise(where, marketplace(), faultable=FAULTABLE in sys.argv))
     except LocalError as error:
         sys.exit(describe(error))
 

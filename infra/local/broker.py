@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.binaries import RabbitBinaries
+from infra.local.errors import LocalError
 from infra.local.part import Running
 from infra.local.passwords import write_private
 from infra.local.ports import Ports
@@ -11,6 +12,7 @@ from infra.local.processes import Command, Process, base_environment, spawn
 from infra.local.readiness import accepts, http_status, until_ready
 
 ADMIN = "admin"
+NODE = "marketplace@localhost"
 START_WITHIN_S = 60.0
 PLUGINS = "[rabbitmq_management].\n"
 """Streams need no plugin of their own: consumers read them over AMQP."""
@@ -24,6 +26,7 @@ default_pass = {password}
 vm_memory_high_watermark.absolute = 1GB
 disk_free_limit.absolute = 256MB
 raft.wal_max_size_bytes = 67108864
+max_message_size = 16777216
 """
 
 
@@ -81,6 +84,14 @@ class BrokerProcess:
         self.node.kill()
         self.mapper.kill()
 
+    def pause(self) -> None:
+        """Stop the node; the mapper goes on."""
+        self.node.pause()
+
+    def resume(self) -> None:
+        """Let the node go on."""
+        self.node.resume()
+
     async def stop(self) -> None:
         """Shut the node down; the mapper ends after it."""
         await self.node.stop()
@@ -116,6 +127,19 @@ class RabbitNode:
         """Return once it takes AMQP connections."""
         await until_ready(self.urls.answers, running, name="The broker", within_s=START_WITHIN_S, log=str(self._log))
 
+    async def control(self, *arguments: str) -> None:
+        """`rabbitmqctl ARGUMENTS` for this node, which is up; what it says goes to the log. Raises `LocalError`."""
+        told = await spawn(
+            Command(
+                argv=(str(self._binaries.server.with_name("rabbitmqctl")), "-n", NODE, *arguments),
+                env=self._environment(),
+                cwd=self._directory,
+                log=self._log,
+            )
+        )
+        if code := await told.wait():
+            raise LocalError(f"rabbitmqctl {arguments[0]} ended with {code}.", f"See {self._log}")
+
     def _write_configuration(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(
@@ -138,28 +162,25 @@ class RabbitNode:
         )
 
     def _node(self) -> Command:
+        return Command(argv=(str(self._binaries.server),), env=self._environment(), cwd=self._directory, log=self._log)
+
+    def _environment(self) -> dict[str, str]:
         here = self._directory
-        return Command(
-            argv=(str(self._binaries.server),),
-            env=base_environment()
-            | {
-                "HOME": str(here),  # the Erlang cookie lies there
-                "RABBITMQ_NODENAME": "marketplace@localhost",
-                "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-                "RABBITMQ_NODE_PORT": str(self.urls.amqp_port),
-                "RABBITMQ_DIST_PORT": str(self._ports.of("dist")),
-                "RABBITMQ_MNESIA_BASE": str(here / "data"),
-                "RABBITMQ_LOG_BASE": str(here),
-                "RABBITMQ_LOGS": "-",
-                "RABBITMQ_PID_FILE": str(here / "pid"),
-                "RABBITMQ_ENABLED_PLUGINS_FILE": str(here / "plugins"),
-                "RABBITMQ_CONFIG_FILE": str(here / "rabbitmq.conf"),
-                "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-                "ERL_EPMD_PORT": str(self._ports.of("epmd")),
-                "ERL_EPMD_ADDRESS": "127.0.0.1",
-                "RUNNING_UNDER_SYSTEMD": "true",  # the start script gives way to the Erlang machine
-            },
-            cwd=here,
-            log=self._log,
-        )
+        return base_environment() | {
+            "HOME": str(here),  # the Erlang cookie lies there
+            "RABBITMQ_NODENAME": NODE,
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.urls.amqp_port),
+            "RABBITMQ_DIST_PORT": str(self._ports.of("dist")),
+            "RABBITMQ_MNESIA_BASE": str(here / "data"),
+            "RABBITMQ_LOG_BASE": str(here),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_PID_FILE": str(here / "pid"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(here / "plugins"),
+            "RABBITMQ_CONFIG_FILE": str(here / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "ERL_EPMD_PORT": str(self._ports.of("epmd")),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RUNNING_UNDER_SYSTEMD": "true",  # the start script gives way to the Erlang machine
+        }

@@ -52,6 +52,14 @@ class ContainerLife:
             await asyncio.to_thread(self._container.get_wrapped_container().stop, timeout=10)
         await self.wait()
 
+    def pause(self) -> None:
+        """Stop everything in it where it is."""
+        self._container.get_wrapped_container().pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._container.get_wrapped_container().unpause()
+
     def _wait(self) -> int:
         wrapped = self._container.get_wrapped_container()
         with self._log.open("ab", buffering=0) as log:

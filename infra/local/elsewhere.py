@@ -35,6 +35,13 @@ class Held:
         """Look no longer."""
         self._over.set()
 
+    def pause(self) -> None:
+        """Refuse: raises `LocalError`."""
+        raise LocalError("A server that was given cannot be paused.", "Pause it where it runs.")
+
+    def resume(self) -> None:
+        """Do nothing."""
+
 
 @dataclass(frozen=True)
 class Elsewhere:

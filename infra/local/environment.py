@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.local.links import Links
 from infra.local.passwords import write_private
 
 DEADLINES = (
@@ -38,6 +39,7 @@ class World:
     smtp_port: int
     webhook_secret: str
     delivery_url: str
+    links: Links
 
     @property
     def outside(self) -> str:
@@ -74,12 +76,12 @@ class World:
             "OPS_PORT": str(ops_port),
             "OIDC_ISSUER": self.issuer,
             "OIDC_AUDIENCE": AUDIENCE,
-            "PAYMENT_A_URL": f"{self.outside}/payments/a",
-            "PAYMENT_B_URL": f"{self.outside}/payments/b",
-            "CARRIER_A_URL": f"{self.outside}/carriers/a",
-            "CARRIER_B_URL": f"{self.outside}/carriers/b",
+            "PAYMENT_A_URL": self.links.through("payments-a", f"{self.outside}/payments/a"),
+            "PAYMENT_B_URL": self.links.through("payments-b", f"{self.outside}/payments/b"),
+            "CARRIER_A_URL": self.links.through("carriers-a", f"{self.outside}/carriers/a"),
+            "CARRIER_B_URL": self.links.through("carriers-b", f"{self.outside}/carriers/b"),
             "SMTP_HOST": "127.0.0.1",
-            "SMTP_PORT": str(self.smtp_port),
+            "SMTP_PORT": str(self.links.port("mail", "127.0.0.1", self.smtp_port)),
             "MAIL_FROM": "marketplace@localhost",
             "CARRIER_WEBHOOK_SECRET": self.webhook_secret,
             "DELIVERY_PUBLIC_URL": self.delivery_url,

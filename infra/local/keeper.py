@@ -18,6 +18,7 @@ class State(StrEnum):
     KILLED = "killed"
     STARTING = "starting"
     READY = "ready"
+    PAUSED = "paused"
     STOPPING = "stopping"
     CRASHED = "crashed"
 
@@ -62,7 +63,8 @@ class Keeper:
         return Condition(self._state, pid, self._since, self._restarts, self._why)
 
     def start(self) -> None:
-        """Want it up. A part that waits after a crash is started at once."""
+        """Want it up. A part that waits after a crash is started at once, and a paused one goes on."""
+        self.resume()
         self._backoff.forget()
         self._wanted.set()
         self._hurry.set()
@@ -70,6 +72,19 @@ class Keeper:
     async def until_ready(self) -> None:
         """Wait until it serves."""
         await self._ready.wait()
+
+    def pause(self) -> None:
+        """Stop it where it is, as a process that hangs. Raises `LocalError` if it does not run."""
+        if self._running is None or self._state not in (State.STARTING, State.READY):
+            raise LocalError(f"{self.part.name} does not run.", f"It is {self._state}: ./marketplace status")
+        self._running.pause()
+        self._become(State.PAUSED)
+
+    def resume(self) -> None:
+        """Let it go on, if it is paused."""
+        if self._running and self._state is State.PAUSED:
+            self._running.resume()
+            self._become(State.READY if self._ready.is_set() else State.STARTING)
 
     async def kill(self) -> None:
         """End it as a crash would, and keep it down."""
@@ -84,6 +99,7 @@ class Keeper:
         """End it gracefully, and keep it down."""
         self._wanted.clear()
         self._hurry.set()
+        self.resume()
         if self._running:
             self._become(State.STOPPING)
             await self._running.stop()

@@ -34,6 +34,21 @@ class Layout:
         return self.directory / "service-passwords.json"
 
     @property
+    def record(self) -> Path:
+        """What simulated people asked for and were promised, and what was broken: JSON lines, for the audit."""
+        return self.directory / "record.jsonl"
+
+    @property
+    def links(self) -> Path:
+        """The fault proxy's links, as JSON."""
+        return self.directory / "links.json"
+
+    @property
+    def faults(self) -> Path:
+        """A file for each fault that is in effect."""
+        return self.directory / "faults"
+
+    @property
     def socket(self) -> Path:
         """Where the supervisor takes orders."""
         return self.directory / "control.sock"

@@ -1,4 +1,4 @@
-"""How much memory a part takes."""
+"""What a part consists of, and how much memory it takes."""
 
 from pathlib import Path
 
@@ -8,13 +8,15 @@ def resident_bytes(pid: int) -> int:
 
     Of the descendants only what is their own counts, because they share their parent's pages.
     """
-    total = _field(pid, "VmRSS")
-    waiting = _children(pid)
-    while waiting:
-        child = waiting.pop()
-        total += _field(child, "RssAnon")
-        waiting += _children(child)
-    return total
+    return _field(pid, "VmRSS") + sum(_field(child, "RssAnon") for child in descendants(pid))
+
+
+def descendants(pid: int) -> list[int]:
+    """Everything that a process started, directly or not (Linux; none elsewhere)."""
+    found = _children(pid)
+    for child in found:  # which grows as we go
+        found += _children(child)
+    return found
 
 
 def _field(pid: int, name: str) -> int:

@@ -19,6 +19,12 @@ class Running(Protocol):
     async def stop(self) -> None:
         """End it gracefully, or by force when that takes too long."""
 
+    def pause(self) -> None:
+        """Stop it where it is (SIGSTOP): it keeps its connections and answers nobody. Raises `LocalError`."""
+
+    def resume(self) -> None:
+        """Let it go on after a pause."""
+
 
 class Part(Protocol):
     """Something that can be launched, and launched again after it ended."""

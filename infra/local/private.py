@@ -53,6 +53,12 @@ class PrivateBroker(PrivateServer):
         super().__init__(part)
         self.urls = urls
 
+    async def control(self, *arguments: str) -> None:
+        """`rabbitmqctl ARGUMENTS`, for what its management API does not offer. Raises `LocalError`."""
+        if not isinstance(self._part, RabbitNode):
+            raise NothingProvides("This needs a RabbitMQ that is installed here.", how_to_get([BROKER]))
+        await self._part.control(*arguments)
+
 
 class PrivatePostgres(PrivateServer):
     """A PostgreSQL of a test's own, with a database for each service that asks."""

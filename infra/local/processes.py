@@ -1,6 +1,7 @@
 """Child processes that die with us, however we die."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.accounts import Account
+from infra.local.memory import descendants
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -60,12 +62,26 @@ class Process:
             self.kill()
             await self.wait()
 
+    def pause(self) -> None:
+        """Stop it and everything that it started, also what made itself a session of its own (as backends do)."""
+        self._signal(signal.SIGSTOP)  # first, so that it starts nothing more
+        for descendant in descendants(self.pid):
+            _send(descendant, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let them go on, itself last."""
+        for descendant in descendants(self.pid):
+            _send(descendant, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
     def _signal(self, number: signal.Signals, *, group: bool = True) -> None:
         if self._child.returncode is None:
-            try:
-                (os.killpg if group else os.kill)(self._child.pid, number)
-            except ProcessLookupError:
-                return
+            _send(self._child.pid, number, by=os.killpg if group else os.kill)
+
+
+def _send(pid: int, number: signal.Signals, by: Callable[[int, int], None] = os.kill) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        by(pid, number)
 
 
 async def spawn(command: Command) -> Process:

@@ -14,25 +14,27 @@ from infra.local.stack import Programs, Stack
 from infra.local.supervisor import Supervisor
 
 
-async def supervise(layout: Layout, programs: Programs) -> None:
+async def supervise(layout: Layout, programs: Programs, *, faultable: bool = False) -> None:
     """Run a stack until it is told to stop (by the control socket, SIGTERM or SIGINT).
+
+    `faultable`: services reach broker, databases and the outside through a proxy that can be told to fail.
 
     Raises `StackIsUp` if it already runs, and `NothingProvides`.
     """
     layout.create()
     with _only_one(layout):
-        async with _supervisor(layout, programs) as supervisor:
+        async with _supervisor(Stack(layout, programs, faultable=faultable)) as supervisor:
             await supervisor.stopped.wait()
 
 
 @contextlib.asynccontextmanager
-async def _supervisor(layout: Layout, programs: Programs) -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(Stack(layout, programs))
+async def _supervisor(stack: Stack) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(stack)
     stopping: list[asyncio.Task[None]] = []
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: stopping.append(asyncio.ensure_future(supervisor.stop())))
-    server = await serve(layout.socket, supervisor.answers)
+    server = await serve(stack.layout.socket, supervisor.answers)
     starting = asyncio.create_task(supervisor.start())
     try:
         yield supervisor
@@ -40,7 +42,7 @@ async def _supervisor(layout: Layout, programs: Programs) -> AsyncIterator[Super
         starting.cancel()
         await supervisor.stop()
         server.close()
-        layout.socket.unlink(missing_ok=True)
+        stack.layout.socket.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from infra.local.elsewhere import Elsewhere, given_broker, given_database
 from infra.local.environment import World, services_of, webhook_secret
 from infra.local.errors import LocalError, NotReady, StackIsDown
 from infra.local.layout import CHECKOUT, Layout
+from infra.local.links import Links
 from infra.local.part import Part
 from infra.local.passwords import Passwords, write_private
 from infra.local.ports import Ports
@@ -23,10 +24,11 @@ from infra.local.postgres import PostgresNode
 from infra.local.processes import Command, base_environment, spawn
 from infra.local.programs import Prepared, Program
 from infra.local.provision import BROKER, POSTGRES, Kind, Provider, provide
-from infra.local.roles import PostgresServer
+from infra.local.roles import AUDIT, PostgresServer
 from infra.local.state import ServiceState, StackState, read_state
 
 DECLARE_WITHIN_S = 60.0
+MOST_SAID = 4000
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Programs:
     service: Callable[[str], tuple[str, ...]]
     outside: tuple[str, ...]
     declare: tuple[str, ...]
+    proxy: tuple[str, ...]
     checkout: Path
 
 
@@ -47,6 +50,7 @@ def marketplace() -> Programs:
         service=lambda name: (sys.executable, "-m", name),
         outside=(sys.executable, "-m", "infra.outside"),
         declare=(sys.executable, "-m", "infra.runtime", "declare"),
+        proxy=(sys.executable, "-m", "infra.chaos.proxy"),
         checkout=CHECKOUT,
     )
 
@@ -59,12 +63,13 @@ def given_kinds(services: Sequence[str]) -> dict[Kind, bool]:
 class Stack:
     """Everything that one stack consists of. It makes parts; the supervisor keeps them."""
 
-    def __init__(self, layout: Layout, programs: Programs) -> None:
+    def __init__(self, layout: Layout, programs: Programs, *, faultable: bool = False) -> None:
         layout.create()
         self.layout = layout
         self.programs = programs
         self.state = _remembered(layout)
         self.ports = Ports(self.state.ports)
+        self._links = Links(self.ports, faultable=faultable)
         self._passwords = Passwords(layout.passwords)
         providers = provide(given_kinds(programs.services), lambda _: None)
         self.state.providers = {kind.name: provider.value for kind, provider in providers.items()}
@@ -77,10 +82,12 @@ class Stack:
             smtp_port=self.ports.of("smtp"),
             webhook_secret=webhook_secret(layout.directory / "webhook-secret"),
             delivery_url=self._http("delivery"),
+            links=self._links,
         )
         self.broker, self.broker_urls = self._broker(providers[BROKER])
         self.databases = {name: self._database(name) for name in programs.services}
         self.outside = self._outside()
+        self.proxy = self._proxy() if faultable else None
         self._describe()
 
     def service(self, name: str, number: int) -> Part:
@@ -89,17 +96,19 @@ class Stack:
         database = self._servers[name].urls(name)
         ops = self.ports.of(f"{replica}-ops")
         self.state.services[name].ops[replica] = f"http://127.0.0.1:{ops}"
+        broker_url = self.broker_urls.amqp_of(name, self._passwords.of(f"broker-{name}"))
+        env = self._world.for_service(
+            database_url=self._links.through(f"{name}:db", database.app),
+            owner_url=self._links.through(f"{name}:db", database.owner),
+            broker_url=self._links.through(f"{name}:broker", broker_url),
+            http_port=self.ports.of(f"{name}-http"),
+            ops_port=ops,
+        )
         self.save()
         return Program(
             name=replica,
             argv=self.programs.service(name),
-            env=self._world.for_service(
-                database_url=database.app,
-                owner_url=database.owner,
-                broker_url=self.broker_urls.amqp_of(name, self._passwords.of(f"broker-{name}")),
-                http_port=self.ports.of(f"{name}-http"),
-                ops_port=ops,
-            ),
+            env=env,
             cwd=self.layout.directory,
             log=self.layout.log(replica),
             ready_url=f"http://127.0.0.1:{ops}/readyz",
@@ -111,8 +120,9 @@ class Stack:
         self.save()
 
     async def declare(self) -> None:
-        """Declare the broker's topology, users and permissions. Raises `NotReady` with the log's path."""
+        """Declare the broker's topology, users and permissions. Raises `NotReady` with what is in the way."""
         log = self.layout.log("declare")
+        log.unlink(missing_ok=True)
         running = await spawn(
             Command(
                 argv=self.programs.declare,
@@ -132,18 +142,29 @@ class Stack:
         finally:
             running.kill()
         if code != 0:
-            raise NotReady(f"Declaring the broker's topology failed with {code}.", f"See {log}")
+            raise NotReady(f"Declaring the broker's topology failed with {code}. {_said(log)}".strip(), f"See {log}")
 
     def save(self) -> None:
-        """Write the state file."""
+        """Write the state file, and what the proxy reads."""
+        self.state.links = self._links.names
+        if self._links.faultable:
+            self._links.write(self.layout.links)
         self.state.ports = self.ports.as_dict()
         self.state.write(self.layout.state)
 
     def _describe(self) -> None:
-        passwords = {name: self._passwords.of(f"broker-{name}") for name in self.programs.services}
+        users = (*self.programs.services, AUDIT)
+        passwords = {name: self._passwords.of(f"broker-{name}") for name in users}
         write_private(self.layout.service_passwords, json.dumps(passwords))
-        self.state.broker = {"amqp": self.broker_urls.amqp, "management": self.broker_urls.management}
+        auditor = replace(self.broker_urls, user=AUDIT, password=passwords[AUDIT])
+        self.state.broker = {
+            "amqp": self.broker_urls.amqp,
+            "management": self.broker_urls.management,
+            "audit_amqp": auditor.amqp,
+            "audit_management": auditor.management,
+        }
         self.state.outside, self.state.issuer = self._world.outside, self._world.issuer
+        self.state.proxy = f"http://127.0.0.1:{self.ports.of('proxy')}" if self.proxy else ""
         self.state.secrets = {
             "passwords": str(self.layout.passwords),
             "service_passwords": str(self.layout.service_passwords),
@@ -170,6 +191,8 @@ class Stack:
         binaries = find_rabbitmq()
         if binaries is None:
             raise LocalError("RabbitMQ went away.", "Try again.")
+        for name in ("epmd", "dist"):  # now, so that they are remembered
+            self.ports.of(name)
         directory = self.layout.directory / "broker"
         return RabbitNode(directory, urls, binaries=binaries, ports=self.ports, log=log), urls
 
@@ -214,6 +237,18 @@ class Stack:
             ready_url=f"{self._world.outside}/livez",
         )
 
+    def _proxy(self) -> Part:
+        """The fault proxy: it knows its links once the services were put together."""
+        port = self.ports.of("proxy")
+        return Program(
+            name="proxy",
+            argv=(*self.programs.proxy, str(self.layout.links), str(port)),
+            env={"PYTHONPATH": str(self.programs.checkout), "PYTHONSAFEPATH": "1"},
+            cwd=self.layout.directory,
+            log=self.layout.log("proxy"),
+            ready_url=f"http://127.0.0.1:{port}/livez",
+        )
+
 
 def forget(layout: Layout) -> None:
     """Remove everything that a stack which is down has left: data, logs, addresses and secrets."""
@@ -222,6 +257,12 @@ def forget(layout: Layout) -> None:
 
         remove_volumes(layout.name)
     shutil.rmtree(layout.directory, ignore_errors=True)
+
+
+def _said(log: Path) -> str:
+    """What a program wrote, where that is meant for people: no traceback."""
+    text = log.read_text(errors="replace").strip() if log.exists() else ""
+    return "" if "Traceback" in text else text[-MOST_SAID:]
 
 
 def _remembered(layout: Layout) -> StackState:

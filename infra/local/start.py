@@ -14,10 +14,15 @@ from infra.local.processes import die_with_parent
 
 READY_WITHIN_S = 120.0
 POLL_S = 0.05
+FAULTABLE = "--faultable"
 
 
 def start_supervisor(
-    layout: Layout, *, dies_with_us: bool, command: Sequence[str] = (sys.executable, "-m", "infra.local")
+    layout: Layout,
+    *,
+    dies_with_us: bool,
+    faultable: bool = False,
+    command: Sequence[str] = (sys.executable, "-m", "infra.local"),
 ) -> subprocess.Popen[bytes]:
     """Start the stack's supervisor in the background; its words go to its log.
 
@@ -26,7 +31,7 @@ def start_supervisor(
     layout.create()
     with layout.log("supervisor").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own program
-            (*command, layout.name),
+            (*command, layout.name, *([FAULTABLE] if faultable else [])),
             cwd=CHECKOUT,
             env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
             stdin=subprocess.DEVNULL,

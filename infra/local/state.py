@@ -26,9 +26,13 @@ class StackState:
     stack: str
     services: dict[str, ServiceState] = field(default_factory=dict)
     broker: dict[str, str] = field(default_factory=dict)
-    """`amqp` and `management`, both with the administrator's credentials."""
+    """`amqp` and `management` as the administrator, `audit_amqp` and `audit_management` as who may only read."""
     outside: str = ""
     issuer: str = ""
+    proxy: str = ""
+    """Where the fault proxy is told what to do; empty if the stack is not faultable."""
+    links: list[str] = field(default_factory=list)
+    """The connections that go through the fault proxy."""
     secrets: dict[str, str] = field(default_factory=dict)
     """Files that hold passwords: `passwords`, `service_passwords`."""
     ports: dict[str, int] = field(default_factory=dict)

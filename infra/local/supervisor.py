@@ -35,9 +35,8 @@ class Supervisor:
         self._telling: set[asyncio.Task[None]] = set()
         self.stopped = asyncio.Event()
         self.phase, self.why = Phase.STARTING, ""
-        self._servers = {
-            part.name: self._keep(part) for part in (stack.broker, *stack.databases.values(), stack.outside)
-        }
+        servers = [stack.broker, *stack.databases.values(), stack.outside, *([stack.proxy] if stack.proxy else [])]
+        self._servers = {part.name: self._keep(part) for part in servers}
         self._replicas: dict[str, dict[int, Keeper]] = {
             name: {1: self._keep(stack.service(name, 1))} for name in stack.programs.services
         }
@@ -77,7 +76,7 @@ class Supervisor:
             case {"do": "watch"}:
                 async for status in self._watch():
                     yield status
-            case {"do": "kill" | "start" | "stop" | "restart" as what, "part": str(part)}:
+            case {"do": "kill" | "pause" | "resume" | "start" | "stop" | "restart" as what, "part": str(part)}:
                 await asyncio.gather(*(self._order(what, keeper) for keeper in self._called(part)))
                 yield self._status()
             case {"do": "scale", "service": str(service), "replicas": int(replicas)}:
@@ -102,7 +101,8 @@ class Supervisor:
             early.cancel()
 
     async def _start_service(self, name: str, declared: asyncio.Task[None]) -> None:
-        await asyncio.gather(self._servers[f"{name}-db"].until_ready(), self._servers["outside"].until_ready())
+        needed = [f"{name}-db", "outside", *({"proxy"} & self._servers.keys())]
+        await asyncio.gather(*(self._servers[each].until_ready() for each in needed))
         await asyncio.shield(declared)
         for keeper in list(self._replicas[name].values()):
             keeper.start()
@@ -111,6 +111,10 @@ class Supervisor:
     async def _order(self, what: str, keeper: Keeper) -> None:
         if what == "kill":
             await keeper.kill()
+        if what == "pause":
+            keeper.pause()
+        if what == "resume":
+            keeper.resume()
         if what in ("stop", "restart"):
             await keeper.stop()
         if what in ("start", "restart"):
@@ -118,6 +122,8 @@ class Supervisor:
             try:
                 async with asyncio.timeout(ORDER_WITHIN_S):
                     await keeper.until_ready()
+                    if keeper.part is self._stack.broker:
+                        await self._stack.declare()  # it may have lost what it had
             except TimeoutError:
                 name, condition = keeper.part.name, keeper.condition
                 log = self._stack.layout.log(name)

@@ -3,15 +3,20 @@
 from infra.messaging import admin
 from infra.messaging.errors import Invalid, Reject, RetryLater, TopologyDiffers
 from infra.messaging.messaging import Messaging
-from infra.messaging.topology import Definitions, Wiring, definitions, differences
+from infra.messaging.plan import Difference, Remedy, differences, plan
+from infra.messaging.redrive import Redrive
+from infra.messaging.topology import Definitions, Wiring, definitions
 from infra.messaging.wiring import Reaction, Subscription, on, subscription
 
 __all__ = [
     "Definitions",
+    "Difference",
     "Invalid",
     "Messaging",
     "Reaction",
+    "Redrive",
     "Reject",
+    "Remedy",
     "RetryLater",
     "Subscription",
     "TopologyDiffers",
@@ -20,5 +25,6 @@ __all__ = [
     "definitions",
     "differences",
     "on",
+    "plan",
     "subscription",
 ]

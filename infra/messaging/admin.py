@@ -1,59 +1,127 @@
 """The admin step: declare the topology through RabbitMQ's management API and check what came of it."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
 from infra.messaging.errors import TopologyDiffers
-from infra.messaging.topology import Definitions, differences
+from infra.messaging.plan import Difference, differences, plan
+from infra.messaging.topology import VHOST, Definitions
 
 READY_S = 30.0
 SETTLE_S = 10.0
 POLL_S = 0.25
-KINDS = ("exchanges", "queues", "bindings", "policies", "permissions")
+_VHOST = quote(VHOST, safe="")
+LISTS = {
+    "users": "users",
+    "permissions": f"vhosts/{_VHOST}/permissions",
+    "exchanges": f"exchanges/{_VHOST}",
+    "queues": f"queues/{_VHOST}",
+    "bindings": f"bindings/{_VHOST}",
+    "policies": f"policies/{_VHOST}",
+}
+"""Where the management API lists what."""
 
 
 async def declare(management_url: str, wanted: Definitions) -> None:
     """Import `wanted` and wait until the broker has it.
 
-    `management_url` carries an administrator's name and password. Safe to repeat. Raises `TopologyDiffers`
-    if something stays different: a changed argument needs a queue under another name.
+    `management_url` carries an administrator's name and password. Safe to repeat. Raises `TopologyDiffers` with
+    the plan, and changes nothing, if anything is in the way that an import would not put right.
     """
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-        await _ready(session, management_url)
-        async with session.post(f"{management_url}/api/definitions", json=wanted) as answer:
-            if answer.status not in (200, 201, 204):
-                raise TopologyDiffers(f"the broker refused the import: {answer.status} {await answer.text()}")
-        lines = ["nothing compared"]
-        async with asyncio.timeout(SETTLE_S):
-            while lines:
-                lines = differences(wanted, await live(session, management_url))
-                if any(line.endswith("missing") for line in lines):
-                    await asyncio.sleep(POLL_S)  # the management API lists new things a moment late
-                elif lines:
-                    raise TopologyDiffers("; ".join(lines))
+    async with _administrator(management_url) as session:
+        in_the_way = [each for each in differences(wanted, await live(session)) if not each.can_be_added]
+        if in_the_way:
+            raise TopologyDiffers(f"The broker differs from the services' tables.\n{plan(in_the_way)}")
+        left = await _import(session, wanted)
+        if left:
+            raise TopologyDiffers(f"The broker does not become what it should.\n{plan(left)}")
 
 
-async def live(session: aiohttp.ClientSession, management_url: str) -> Definitions:
+async def compare(management_url: str, wanted: Definitions) -> list[Difference]:
+    """How the broker differs from `wanted`."""
+    async with _administrator(management_url) as session:
+        return differences(wanted, await live(session))
+
+
+async def apply(management_url: str, wanted: Definitions) -> list[Difference]:
+    """Do what is safe: import `wanted` and remove bindings that it does not have. Returns what is left to people."""
+    async with _administrator(management_url) as session:
+        await _import(session, wanted)
+        for each in differences(wanted, await live(session)):
+            if each.surplus is not None:
+                await _unbind(session, each.surplus)
+        return await _settled(session, wanted)
+
+
+async def live(session: aiohttp.ClientSession) -> Definitions:
     """What the broker has now, in the same form as definitions."""
     found: dict[str, Any] = {}
-    for kind in KINDS:
-        async with session.get(f"{management_url}/api/{kind}") as answer:
+    for kind, path in LISTS.items():
+        async with session.get(f"api/{path}") as answer:
             answer.raise_for_status()
             found[kind] = await answer.json()
     return found
 
 
-async def _ready(session: aiohttp.ClientSession, management_url: str) -> None:
+async def _import(session: aiohttp.ClientSession, wanted: Definitions) -> list[Difference]:
+    for part in _users_last(wanted):
+        async with session.post("api/definitions", json=part) as answer:
+            if answer.status not in (200, 201, 204):
+                raise TopologyDiffers(f"The broker refused the import: {answer.status} {await answer.text()}")
+    return await _settled(session, wanted)
+
+
+def _users_last(wanted: Definitions) -> list[Definitions]:
+    """In two parts, so that nobody publishes to an exchange whose queues are not bound yet: it would be lost."""
+    users = {kind: wanted[kind] for kind in ("users", "permissions")}
+    return [{kind: each for kind, each in wanted.items() if kind not in users}, users]
+
+
+async def _settled(session: aiohttp.ClientSession, wanted: Definitions) -> list[Difference]:
+    """What differs once nothing is missing: the management API lists new things a moment late."""
+    deadline = asyncio.get_running_loop().time() + SETTLE_S
+    while True:
+        found = differences(wanted, await live(session))
+        if not any(each.missing for each in found) or asyncio.get_running_loop().time() > deadline:
+            return found
+        await asyncio.sleep(POLL_S)
+
+
+async def _unbind(session: aiohttp.ClientSession, binding: Any) -> None:
+    source, kind, destination = binding["source"], binding["destination_type"][0], binding["destination"]
+    names = [quote(each, safe="") for each in (source, destination, binding["properties_key"])]
+    path = f"api/bindings/{_VHOST}/e/{names[0]}/{kind}/{names[1]}/{names[2]}"
+    async with session.delete(path) as answer:
+        if answer.status not in (204, 404):
+            raise TopologyDiffers(f"The broker refused to unbind {destination}: {answer.status} {await answer.text()}")
+
+
+@asynccontextmanager
+async def _administrator(management_url: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session with the management API, once that answers."""
+    timeout = aiohttp.ClientTimeout(total=10)
+    async with aiohttp.ClientSession(f"{management_url.rstrip('/')}/", timeout=timeout) as session:
+        try:
+            await _ready(session)
+        except TimeoutError:
+            raise TopologyDiffers(f"The broker's management API does not answer within {READY_S:.0f} s.") from None
+        yield session
+
+
+async def _ready(session: aiohttp.ClientSession) -> None:
     async with asyncio.timeout(READY_S):
         while True:
             try:
-                async with session.get(f"{management_url}/api/vhosts") as answer:
+                async with session.get("api/vhosts") as answer:
                     if answer.status == 200:
                         return
                     if answer.status == 401:
-                        raise TopologyDiffers("the broker refused the administrator's name or password")
+                        raise TopologyDiffers("The broker refused the administrator's name or password.")
             except aiohttp.ClientConnectionError:
                 pass
             await asyncio.sleep(POLL_S)

@@ -65,7 +65,7 @@ class Calls:
                 [each for each in batch if id(each) not in requests and id(each) not in elsewhere]
             )
 
-        await self._worker.commit(deliveries, prepare, then=go_on)
+        await self._worker.commits.each(deliveries, prepare, then=go_on)
 
     async def _prepare(
         self, tx: Transaction, batch: Sequence[Delivery], requests: dict[int, Any], elsewhere: set[int]
@@ -125,7 +125,7 @@ class Calls:
                     await self._record(tx, batch, answers)
 
                 deliveries = [delivery for delivery, _ in answered]
-                await self._worker.commit(deliveries, record, then=self._worker.settle)
+                await self._worker.commits.each(deliveries, record, then=self._worker.settle)
                 self._close(deliveries)
 
     async def _record(self, tx: Transaction, batch: Sequence[Delivery], answers: dict[int, Any]) -> None:

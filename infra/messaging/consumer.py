@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import DeliveredMessage
@@ -15,24 +16,36 @@ from infra.telemetry import get_logger
 
 log = get_logger(__name__)
 
-WATCH_S = 10.0
-"""How often a consumer makes sure that the broker still knows it."""
+WATCH_S = 5.0
+"""How often a consumer makes sure that it has not fallen silent; it takes two looks to tell."""
+ANSWER_S = 10.0
 REOPEN_CAP_S = 3.0
 
 
 class Consumer:
-    """Feeds every message of `queue` to `receive`, up to `prefetch` of them unacknowledged."""
+    """Feeds every message of `queue` to `receive`, up to `prefetch` of them unacknowledged.
 
-    def __init__(self, queue: str, prefetch: int, receive: Callable[[Received], None]) -> None:
-        self.queue = queue
+    An `ordered` queue is not left to the next consumer until what we took of it is settled.
+    """
+
+    def __init__(
+        self, queue: str, prefetch: int, receive: Callable[[Received], None], *, ordered: bool = False
+    ) -> None:
+        self.queue, self._ordered = queue, ordered
         self._prefetch, self._receive = prefetch, receive
         self._channel: Channel | None = None
         self._tag = ""
+        self._silence: str | None = None
 
     @property
     def consuming(self) -> bool:
         """Whether the broker sends us this queue's messages, as far as can be known here."""
         return self._channel is not None and not self._channel.is_closed and self._tag in self._channel.consumers
+
+    @property
+    def state(self) -> str:
+        """`ok`, or what is the matter. That it had fallen silent is told until the next look finds it well."""
+        return self._silence or ("ok" if self.consuming else "not consuming")
 
     async def run(self, connection: AbstractConnection) -> None:
         """Consume until cancelled or the connection breaks; a broken channel is opened anew."""
@@ -48,6 +61,8 @@ class Consumer:
                 log.warning("channel closed by the broker", queue=self.queue, error=repr(error))
             finally:
                 self._channel = None
+            if _is_cancelled():
+                raise asyncio.CancelledError
             if connection.is_closed or connection.transport is None:
                 raise Lost("closed while consuming")
             failures = 0 if asyncio.get_running_loop().time() - began > WATCH_S else failures + 1
@@ -56,7 +71,7 @@ class Consumer:
     async def stop(self) -> None:
         """Take no more messages; what was taken can still be acknowledged."""
         channel, self._receive = self._channel, _ignore
-        if channel is not None and self.consuming:
+        if channel is not None and self.consuming and not self._ordered:
             try:
                 with telling_loss():
                     await channel.basic_cancel(self._tag, timeout=2)
@@ -80,25 +95,48 @@ class Consumer:
         consuming = await channel.basic_consume(self.queue, on_message)
         self._tag, self._channel = str(consuming.consumer_tag), channel
         try:
-            while not ended.is_set():
-                try:
-                    async with asyncio.timeout(WATCH_S):
-                        await ended.wait()
-                except TimeoutError:
-                    if await self._forgotten(channel):
-                        log.warning("the broker forgot this consumer", queue=self.queue)
-                        break
+            await self._watch(channel, receipts, ended)
         finally:
             self._channel = None
             if not channel.is_closed:
-                async with asyncio.timeout(2):
-                    await channel.close()
+                with suppress(*BROKEN), telling_loss():
+                    async with asyncio.timeout(2):
+                        await channel.close()
 
-    async def _forgotten(self, channel: Channel) -> bool:
-        """Whether the broker counts no consumer at all on our queue, though we think that we are one."""
-        async with asyncio.timeout(WATCH_S):
-            found = await channel.queue_declare(self.queue, passive=True)
-        return found.consumer_count == 0
+    async def _watch(self, channel: Channel, receipts: Receipts, ended: asyncio.Event) -> None:
+        """Return when the consumer has ended, by the broker's word or by its silence.
+
+        A passive declaration needs no rights: it tells how many consumers the broker counts and what waits. Waiting
+        messages are no sign while as many are unacknowledged as we may have, or for a stand-by of an ordered queue.
+        """
+        received, waiting = 0, self._silence is not None
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_S):
+                    await ended.wait()
+                    return
+            if self._receive is _ignore:
+                continue  # it was cancelled by us, and is kept for the acknowledgements
+            async with asyncio.timeout(ANSWER_S):
+                found = await channel.queue_declare(self.queue, passive=True)
+            stands_by = self._ordered and not receipts.received
+            hungry = receipts.received == received and receipts.open < self._prefetch and not stands_by
+            if not found.consumer_count or not self.consuming:
+                self._silence = "the broker forgot this consumer"
+            elif waiting and hungry and found.message_count:
+                self._silence = f"receives nothing though {found.message_count} messages wait"
+            else:
+                self._silence = None
+            if self._silence is not None:
+                log.warning("consumer fell silent: consuming anew", queue=self.queue, why=self._silence)
+                return
+            received, waiting = receipts.received, bool(found.message_count)
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody wants this task to end: the client turns a cancellation into an error of the channel."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _redeliveries(message: DeliveredMessage) -> int:

@@ -18,6 +18,8 @@ MAX_HEADER_CHARACTERS = 1024
 MAX_HEADERS = 40
 MAX_NAME_BYTES = 128
 OWN = "dead_"
+USER = OWN + "user"
+"""Who published it, where nobody has checked that yet: only its event's owner may have it replayed."""
 
 
 def scalars(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
@@ -34,6 +36,11 @@ def scalars(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
             continue
         kept[name] = value[:MAX_HEADER_CHARACTERS].replace("\0", "�") if isinstance(value, str) else value
     return kept
+
+
+def unchecked(properties: Basic.Properties) -> dict[str, str | int]:
+    """The headers of a message that was not read as an event, with who published it."""
+    return scalars(properties.headers) | {USER: properties.user_id or ""}
 
 
 def too_long(name: str) -> bool:
@@ -75,7 +82,6 @@ def letter_of(properties: Basic.Properties, body: bytes, service: str) -> DeadLe
     Our own word for why it died counts only if we published it; else the broker dead-lettered it.
     """
     headers: Mapping[str, Any] = properties.headers or {}
-    kept = scalars(headers)
     event_id = _uuid(headers.get(PREFIX + "id"))
     type = headers.get(PREFIX + "type")
     type = type[:255] if isinstance(type, str) else None
@@ -90,9 +96,10 @@ def letter_of(properties: Basic.Properties, body: bytes, service: str) -> DeadLe
             error="dead-lettered by the broker itself",
             attempts=0,
             failed_at=None,
-            headers=kept,
+            headers=unchecked(properties),
             body=body,
         )
+    kept = scalars(headers) | ({USER: str(headers[USER])} if USER in headers else {})
     failed_at = headers.get(OWN + "failed_at")
     return DeadLetter(
         key=str(headers[OWN + "key"]),

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from contracts import Envelope, Event
 from infra.messaging.connection import BROKEN, telling_loss
-from infra.messaging.dead import key_of, scalars
+from infra.messaging.dead import key_of, scalars, unchecked
 from infra.messaging.errors import Invalid
 from infra.messaging.wire import properties_of
 from infra.messaging.wiring import Reaction, Subscription
@@ -34,6 +34,13 @@ class Receipts:
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
         self._open: dict[int, None] = {}
+        self.received = 0
+        """How many it was ever."""
+
+    @property
+    def open(self) -> int:
+        """How many are not acknowledged yet."""
+        return len(self._open)
 
     @property
     def lost(self) -> bool:
@@ -42,6 +49,7 @@ class Receipts:
 
     def add(self, tag: int) -> None:
         self._open[tag] = None
+        self.received += 1
 
     async def acknowledge(self, tags: Sequence[int]) -> None:
         for tag in tags:
@@ -90,6 +98,10 @@ class Delivery:
     """Whether it holds the claim to make the outside call."""
     suspect: bool = False
     """Whether processes died so often with it in hand that it has to be run alone."""
+    key: str | None = None
+    """What it is ordered by, once that is known; None where its subscription keeps no order."""
+    in_line: bool = False
+    """Whether its row in the schedule stands in the line of its key."""
     _event: Event | None = None
 
     @property
@@ -122,18 +134,7 @@ class Delivery:
 
     def letter(self, subscription: str, reason: str, error: str) -> DeadLetter:
         """This delivery as a dead letter."""
-        return DeadLetter(
-            key=key_of(subscription, self.envelope.id, self.body, None),
-            subscription=subscription,
-            event_id=self.envelope.id,
-            type=self.envelope.type,
-            reason=reason,
-            error=error,
-            attempts=self.attempt,
-            failed_at=self.failed_at,
-            headers=scalars(properties_of(self.envelope, self.envelope.source).headers),
-            body=self.body,
-        )
+        return _letter(self, subscription, reason, error)
 
 
 @dataclass(slots=True, eq=False)
@@ -158,7 +159,7 @@ class Unreadable:
             error=str(self.why),
             attempts=0,
             failed_at=None,
-            headers=scalars(properties.headers),
+            headers=unchecked(properties),
             body=self.message.body,
         )
 
@@ -185,6 +186,28 @@ def from_entry(entry: Entry, subscription: Subscription) -> Delivery:
         failed_at=entry.failed_at,
         entry=entry.id,
         suspect=entry.deaths >= SUSPECT_AFTER,
+        key=entry.key,
+        in_line=entry.key is not None,
+    )
+
+
+def letter_of_unheard(entry: Entry, why: Invalid) -> DeadLetter:
+    """What the schedule holds and nobody hears, as a dead letter."""
+    return _letter(entry, entry.subscription, why.reason, str(why))
+
+
+def _letter(event: Delivery | Entry, subscription: str, reason: str, error: str) -> DeadLetter:
+    return DeadLetter(
+        key=key_of(subscription, event.envelope.id, event.body, None),
+        subscription=subscription,
+        event_id=event.envelope.id,
+        type=event.envelope.type,
+        reason=reason,
+        error=error,
+        attempts=event.attempt,
+        failed_at=event.failed_at,
+        headers=scalars(properties_of(event.envelope, event.envelope.source).headers),
+        body=event.body,
     )
 
 

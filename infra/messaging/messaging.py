@@ -48,7 +48,12 @@ class Messaging:
         self._scheduler = Scheduler(database, self.workers)
         self._filing = Filing(service, database)
         self.consumers = [
-            Consumer(f"{service}.{worker.subscription.name}", worker.subscription.prefetch, _intake(worker))
+            Consumer(
+                f"{service}.{worker.subscription.name}",
+                worker.subscription.prefetch,
+                _intake(worker),
+                ordered=worker.subscription.ordered_by is not None,
+            )
             for worker in self.workers.values()
             if worker.subscription.types
         ]
@@ -58,9 +63,9 @@ class Messaging:
         """Each part and `ok`, or what is the matter with it."""
         state = {"publisher": "ok" if self._publisher.connected else "no connection to the broker"}
         for consumer in self.consumers:
-            state[consumer.queue] = "ok" if consumer.consuming else "not consuming"
+            state[consumer.queue] = consumer.state
         for worker in self.workers.values():
-            if worker.paused:
+            if worker.commits.paused:
                 state[f"{self._service}.{worker.subscription.name}"] = "paused: the database is away"
         return state
 

@@ -111,7 +111,9 @@ class Isolation:
         if not new:
             return
         ids = [each.envelope.id for each in new]
-        deaths = await self._worker.surely(partial(suspects.runs, subscription=self._worker.subscription.name, ids=ids))
+        deaths = await self._worker.commits.surely(
+            partial(suspects.runs, subscription=self._worker.subscription.name, ids=ids)
+        )
         now = asyncio.get_running_loop().time()
         for delivery in new:
             died = deaths.get(delivery.envelope.id, 0)
@@ -123,5 +125,5 @@ class Isolation:
             return
         name, id = self._worker.subscription.name, delivery.envelope.id
         async with self._worker.gate.alone():
-            await self._worker.surely(partial(suspects.count, subscription=name, id=id))
+            await self._worker.commits.surely(partial(suspects.count, subscription=name, id=id))
             await self._run(delivery)

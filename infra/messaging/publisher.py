@@ -7,7 +7,7 @@ from functools import partial
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
-from aiormq.exceptions import DeliveryError
+from aiormq.exceptions import ChannelPreconditionFailed, DeliveryError
 from pamqp.commands import Basic
 
 from contracts import Envelope
@@ -30,6 +30,7 @@ class Publisher:
         self._channel: Channel | None = None
         self._ready = asyncio.Event()
         self._broken = asyncio.Event()
+        self._refusal: str | None = None
 
     @property
     def connected(self) -> bool:
@@ -86,6 +87,11 @@ class Publisher:
             each.cancel()
         return [not each.cancelled() and each.exception() is None for each in confirms]
 
+    def take_refusal(self) -> str | None:
+        """Why the broker closed a channel over something that was published on it; None if it did not, or you know."""
+        refusal, self._refusal = self._refusal, None
+        return refusal
+
     def drop(self) -> None:
         """Give the channel up: whatever is in flight on it will be published again."""
         self._channel = None
@@ -109,8 +115,10 @@ class Publisher:
                 with telling_loss():
                     await channel.close()
 
-    def _lose(self, channel: Channel, _: object) -> None:
+    def _lose(self, channel: Channel, closing: asyncio.Future[object]) -> None:
         """Nothing that is in flight on `channel` will be confirmed any more."""
+        error = None if closing.cancelled() else closing.exception()
+        self._refusal = str(error) if isinstance(error, ChannelPreconditionFailed) else None
         self._broken.set()
         for confirm in channel.confirmations.values():
             if not confirm.done():

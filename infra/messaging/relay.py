@@ -13,6 +13,7 @@ from contextlib import suppress
 import asyncpg
 
 from infra.messaging.publisher import Publisher
+from infra.messaging.setting_aside import send_one_by_one, set_aside, unsendable
 from infra.storage import Database, outbox
 from infra.storage.outbox import Pending
 from infra.storage.presence import ANNOUNCE, HERE
@@ -99,7 +100,15 @@ class Relay:
                 rebalance_at = loop.time() + REBALANCE_S
             self._database.outbox_ready.clear()
             rows = [Pending(*row) for row in await connection.fetch(outbox.PENDING, sorted(self._held), BATCH)]
-            confirmed = await self._publish(rows)
+            bad = unsendable(rows, self._database.source)
+            aside = {row.seq for row, _ in bad}
+            confirmed = await self._publish([row for row in rows if row.seq not in aside])
+            if self._publisher.take_refusal() is not None:
+                left = [row for row in rows if row.seq not in aside.union(confirmed)]
+                more, refused = await send_one_by_one(left, self._database.source, self._publisher)
+                confirmed, bad = confirmed + more, bad + refused
+            if bad:
+                await set_aside(connection, bad)
             if confirmed:
                 await connection.execute(outbox.CONFIRMED, confirmed)
             if not rows:

@@ -1,14 +1,25 @@
 """Runs what is due: retries and deadlines, through the same path as a fresh delivery."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
-from infra.messaging.delivery import from_entry
+from infra.messaging.delivery import from_entry, letter_of_unheard, reaction_to
 from infra.messaging.errors import Invalid
 from infra.messaging.worker import Worker
-from infra.storage import Database, is_conflict, is_unavailable, presence, schedule
+from infra.storage import (
+    Database,
+    Transaction,
+    dead_letters,
+    is_conflict,
+    is_unavailable,
+    parking,
+    presence,
+    schedule,
+)
+from infra.storage.schedule import Entry
 from infra.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -17,6 +28,9 @@ POLL_S = 1.0
 """The longest wait: another replica may have scheduled something."""
 LEASE = timedelta(seconds=60)
 TAKE = 200
+UNHEARD_S = 10.0
+UNHEARD_AFTER = timedelta(minutes=5)
+"""A replica with newer code may hear what we don't: it has taken its entries long before."""
 
 
 class Scheduler:
@@ -24,7 +38,7 @@ class Scheduler:
 
     def __init__(self, database: Database, workers: Mapping[str, Worker]) -> None:
         self._database, self._workers = database, workers
-        self._free_at = 0.0
+        self._free_at = self._unheard_at = 0.0
 
     async def run(self) -> None:
         """Look for due entries until cancelled; an absent database is waited for."""
@@ -43,19 +57,56 @@ class Scheduler:
     async def _take(self) -> float:
         """Lease and hand over what is due. Returns how long to wait for more, in seconds."""
         self._database.schedule_ready.clear()
-        ready = [name for name, worker in self._workers.items() if worker.backlog < worker.subscription.batch]
+        ready = [each for each in self._workers.values() if each.backlog < each.subscription.batch]
+        now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
-            if asyncio.get_running_loop().time() >= self._free_at:
+            if now >= self._free_at:
                 await presence.free_what_the_dead_hold(tx)
-                self._free_at = asyncio.get_running_loop().time() + POLL_S
-            entries = await schedule.take(tx, ready, TAKE, LEASE)
-            due_s = await schedule.next_due_s(tx)
+                self._free_at = now + POLL_S
+            if now >= self._unheard_at:
+                await self._bury_unheard(tx)
+                self._unheard_at = now + UNHEARD_S
+            entries = await schedule.take(tx, _heard(ready), TAKE, LEASE)
+            due_s = await schedule.next_due_s(tx, _heard(self._workers.values()))
         for entry in entries:
             worker = self._workers[entry.subscription]
-            try:
-                worker.receive(from_entry(entry, worker.subscription))
-            except Invalid as unknown:
-                log.error("scheduled event is not heard here any more", type=entry.envelope.type, error=str(unknown))
+            worker.receive(from_entry(entry, worker.subscription))
         if len(entries) == TAKE:
             return 0.01
         return POLL_S if due_s is None else min(POLL_S, max(0.01, due_s))
+
+    async def _bury_unheard(self, tx: Transaction) -> None:
+        """Give up what no code hears any more; a line of a subscription that is still there is held by it."""
+        await parking.disband(
+            tx, [name for name, each in self._workers.items() if each.subscription.ordered_by is None]
+        )
+        entries = await schedule.take_unheard(tx, _heard(self._workers.values()), TAKE, UNHEARD_AFTER)
+        if not entries:
+            return
+        letters = [letter_of_unheard(entry, self._why_unheard(entry)) for entry in entries]
+        await dead_letters.file(tx, letters)
+        for entry, letter in zip(entries, letters, strict=True):
+            log.error("dead letter", subscription=letter.subscription, reason=letter.reason, error=letter.error)
+            if entry.key is None:
+                await schedule.remove(tx, [entry.id or 0])
+            elif entry.subscription in self._workers:
+                await parking.stay(tx, entry.id or 0, replace(entry, due=None, dead=True))
+            else:
+                await schedule.remove(tx, [entry.id or 0])
+                await parking.move_up(tx, entry.subscription, [entry.key], TAKE)
+
+    def _why_unheard(self, entry: Entry) -> Invalid:
+        worker = self._workers.get(entry.subscription)
+        if worker is None:
+            return Invalid(
+                "unknown-subscription", f"no subscription {entry.subscription!r} is here any more to hear it"
+            )
+        try:
+            reaction_to(entry.envelope.type, worker.subscription)
+        except Invalid as why:
+            return why
+        raise AssertionError(f"{entry.envelope.type} is heard")
+
+
+def _heard(workers: Iterable[Worker]) -> list[tuple[str, str]]:
+    return [(each.subscription.name, type) for each in workers for type in each.subscription.reactions]

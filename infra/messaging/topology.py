@@ -1,4 +1,4 @@
-"""What the broker must have, computed from the wiring tables, declared in one import and then compared.
+"""What the broker must have, computed from the wiring tables, declared in one import.
 
 Services declare nothing: they may not. Works on RabbitMQ 3.10 and 4.x.
 """
@@ -6,6 +6,7 @@ Services declare nothing: they may not. Works on RabbitMQ 3.10 and 4.x.
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ Definitions = dict[str, Any]
 
 VHOST = "/"
 LOG = "marketplace.log"
+AUDITOR = "audit"
+"""Reads the log and sees how deep queues are; writes and configures nothing."""
 LOG_ARGUMENTS = {
     "x-queue-type": "stream",
     "x-max-age": "7D",
@@ -21,6 +24,7 @@ LOG_ARGUMENTS = {
     "x-stream-max-segment-size-bytes": 20_000_000,
 }
 QUORUM = {"x-queue-type": "quorum"}
+ORDERED = QUORUM | {"x-single-active-consumer": True}
 NO_DELIVERY_LIMIT = 2**31
 """Unlimited in effect on 3.10 and 4.x alike: the runtime isolates poison itself."""
 
@@ -32,10 +36,15 @@ class Wiring:
     service: str
     subscriptions: Mapping[str, Sequence[str]]
     """Event types from the broker, by subscription."""
+    ordered: Sequence[str] = ()
+    """Subscriptions that one replica at a time consumes, in the order of the queue."""
 
 
 def definitions(services: Sequence[Wiring], passwords: Mapping[str, str]) -> Definitions:
-    """RabbitMQ definitions: users, permissions, exchanges, queues, bindings and policies of all services."""
+    """RabbitMQ definitions: users, permissions, exchanges, queues, bindings and policies of all services.
+
+    The auditor is among the users if there is a password for it.
+    """
     found: Definitions = {
         "vhosts": [{"name": VHOST}],
         "users": [_user(each.service, passwords[each.service]) for each in services],
@@ -52,55 +61,26 @@ def definitions(services: Sequence[Wiring], passwords: Mapping[str, str]) -> Def
         found["bindings"] += [_binding(dead, dead, ""), _binding(f"{each.service}.events", LOG, "#")]
         for name, types in each.subscriptions.items():
             queue = f"{each.service}.{name}"
-            found["queues"].append(_queue(queue, QUORUM))
+            found["queues"].append(_queue(queue, ORDERED if name in each.ordered else QUORUM))
             found["bindings"] += [_binding(f"{type.split('.')[0]}.events", queue, type) for type in types]
         found["policies"] += _policies(each)
+    if AUDITOR in passwords:
+        found["users"].append(_user(AUDITOR, passwords[AUDITOR], "monitoring"))
+        reads_the_log = rf"^{re.escape(LOG)}$"
+        found["permissions"].append(
+            {"user": AUDITOR, "vhost": VHOST, "configure": "^$", "write": "^$", "read": reads_the_log}
+        )
     return found
 
 
-def differences(wanted: Definitions, live: Definitions) -> list[str]:
-    """What of `wanted` the broker does not have as wanted, or has besides; empty if all is well.
-
-    An import ignores changed arguments and never removes anything, so this is how one finds out.
-    """
-    lines = []
-    for kind, identity, compared in (
-        ("exchanges", ("name",), ("type", "durable", "auto_delete", "internal", "arguments")),
-        ("queues", ("name",), ("durable", "arguments")),
-        ("bindings", ("source", "destination", "routing_key"), ()),
-        ("policies", ("name",), ("pattern", "apply-to", "definition", "priority")),
-        ("permissions", ("user",), ("configure", "write", "read")),
-    ):
-        there = {tuple(each[part] for part in identity): each for each in live[kind]}
-        here = {tuple(each[part] for part in identity): each for each in wanted[kind]}
-        for key, each in here.items():
-            label = f"{kind.removesuffix('s')} {' '.join(part for part in key if part)}"
-            if key not in there:
-                lines.append(f"{label}: missing")
-                continue
-            lines += [
-                f"{label}: {part} is {there[key].get(part)!r}, wanted {each[part]!r}"
-                for part in compared
-                if there[key].get(part) != each[part]
-            ]
-        if kind == "bindings":
-            queues = {each["name"] for each in wanted["queues"]}
-            lines += [
-                f"binding {' '.join(key)}: not wanted any more"
-                for key, each in there.items()
-                if key not in here and each["source"] and each["destination"] in queues
-            ]
-    return lines
-
-
-def _user(name: str, password: str) -> dict[str, Any]:
+def _user(name: str, password: str, *tags: str) -> dict[str, Any]:
     salt = os.urandom(4)
     digest = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
     return {
         "name": name,
         "password_hash": digest,
         "hashing_algorithm": "rabbit_password_hashing_sha256",
-        "tags": [],
+        "tags": list(tags),
     }
 
 

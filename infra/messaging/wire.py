@@ -18,6 +18,8 @@ from infra.telemetry import child_of
 PREFIX = "cloudEvents_"
 CONTENT_TYPE = "application/json"
 MAX_BODY_BYTES = 256 * 1024
+MAX_TEXT = 255
+"""Of an attribute, in characters."""
 PERSISTENT = frames.PERSISTENT
 
 Headers = Mapping[str, Any]
@@ -96,8 +98,8 @@ def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
 
 def _text(headers: Headers, name: str) -> str:
     value = headers.get(PREFIX + name)
-    if not isinstance(value, str) or not value or len(value) > 255 or "\0" in value:
-        raise Invalid("bad-headers", f"{PREFIX}{name} is missing, or no text of 1 to 255 characters")
+    if not isinstance(value, str) or not value or len(value) > MAX_TEXT or "\0" in value:
+        raise Invalid("bad-headers", f"{PREFIX}{name} is missing, or no text of 1 to {MAX_TEXT} characters")
     return value
 
 

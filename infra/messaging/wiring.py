@@ -14,6 +14,8 @@ Load = Callable[[Sequence[Any], Transaction], Awaitable[None]]
 Prepare = Callable[[Any, Transaction], Awaitable[Any]]
 Ask = Callable[[Any, Any], Awaitable[Any]]
 Record = Callable[[Any, Any, Transaction], Awaitable[None]]
+OrderedBy = str | Callable[[Any], object]
+"""The name of a field that all its events have, or a function of the event."""
 
 DEFAULT_ATTEMPTS = 12
 """With pauses of up to 0.25 s doubling to 15 s: given up after about a minute, two at the most."""
@@ -50,6 +52,8 @@ class Subscription:
     """Outside calls under way at once, per replica."""
     batch: int
     """Most events in one transaction."""
+    ordered_by: OrderedBy | None = None
+    """The key whose events are handled one after the other, whatever happens to them."""
 
     @property
     def types(self) -> list[str]:
@@ -87,11 +91,22 @@ def on(
     return Reaction(event, None, Call(prepare, ask, record), load, attempts)
 
 
-def subscription(name: str, *reactions: Reaction, concurrency: int = 16, batch: int = 100) -> Subscription:
-    """The queue `<service>.<name>`. The name is its identity: renaming it makes a new subscription."""
+def subscription(
+    name: str, *reactions: Reaction, concurrency: int = 16, batch: int = 100, ordered_by: OrderedBy | None = None
+) -> Subscription:
+    """The queue `<service>.<name>`. The name is its identity: renaming it makes a new subscription.
+
+    With `ordered_by`, a field's name or a function of the event, events of one key are handled in the order of the
+    queue, also across retries and replicas: while one waits or is dead, the later ones of its key are parked.
+    One replica at a time consumes such a queue. It needs a queue declared for it, so a new name.
+    """
     by_type: dict[str, Reaction] = {}
     for reaction in reactions:
         if reaction.event.type in by_type:
             raise TypeError(f"subscription {name!r} hears {reaction.event.type} twice")
+        if ordered_by is not None and reaction.call is not None:
+            raise TypeError(f"subscription {name!r} is ordered: make the outside call in a subscription of its own")
+        if isinstance(ordered_by, str) and ordered_by not in reaction.event.model_fields:
+            raise TypeError(f"subscription {name!r} is ordered by {ordered_by!r}, which {reaction.event.type} lacks")
         by_type[reaction.event.type] = reaction
-    return Subscription(name, by_type, concurrency, batch)
+    return Subscription(name, by_type, concurrency, batch, ordered_by)

@@ -3,44 +3,30 @@
 import asyncio
 import random
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from contracts import Event
 from infra.messaging import retry
 from infra.messaging.calls import Calls
+from infra.messaging.commits import Commits
 from infra.messaging.dead import properties_of_dead
 from infra.messaging.delivery import Delivery, Receipts, Unreadable
+from infra.messaging.ordering import Lines
 from infra.messaging.poison import Gate, Isolation
 from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.messaging.together import together
 from infra.messaging.wire import CONTENT_TYPE
 from infra.messaging.wiring import Load, Subscription
-from infra.storage import (
-    Database,
-    Transaction,
-    claims,
-    inbox,
-    incidents,
-    is_conflict,
-    is_unavailable,
-    schedule,
-    suspects,
-)
+from infra.storage import Database, Transaction, claims, inbox, incidents, is_past_horizon, schedule, suspects
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.schedule import Entry
 from infra.telemetry import get_logger, metrics, trace
 
 log = get_logger(__name__)
 
-CONFLICT_RETRIES = 10
-PROBE_S, PROBE_CAP_S = 0.1, 2.0
-BLAMELESS_FAILURES = 3
-"""So often in a row a "database is away" is believed although the database answers at once."""
-
-T = TypeVar("T")
-Apply = Callable[[Transaction, Sequence[Delivery]], Awaitable[None]]
+REPUBLISH_CAP_S = 2.0
 
 
 class Worker:
@@ -63,22 +49,21 @@ class Worker:
     ) -> None:
         self.subscription = subscription
         self.gate = gate
-        self._service, self._database, self._publisher = service, database, publisher
+        self._service, self._publisher = service, publisher
+        self.commits = Commits(database, f"{service}.{subscription.name}", failed=self.failed)
         self._waiting: deque[Delivery | Unreadable] = deque()
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._calls = Calls(self, database, outside)
         self._isolation = Isolation(self, self._run_to_its_end)
+        self._lines = Lines(subscription, subscription.ordered_by) if subscription.ordered_by else None
         self._chance = random.Random()  # noqa: S311 - jitter
-        self._seconds = metrics.process_duration.labels(f"{service}.{subscription.name}")
-        self.paused = False
-        """Whether it waits for the database to come back."""
 
     def receive(self, delivery: Delivery | Unreadable) -> None:
         """Take a delivery in; it will be settled, or delivered again by whoever sent it."""
         self._idle.clear()
-        if isinstance(delivery, Delivery) and delivery.suspect:
+        if isinstance(delivery, Delivery) and delivery.suspect and (self._lines is None or delivery.message is None):
             self._isolation.receive(delivery)
         else:
             self._waiting.append(delivery)
@@ -130,13 +115,18 @@ class Worker:
     async def _run(self, deliveries: Sequence[Delivery]) -> None:
         handled = [each for each in deliveries if each.reaction.handle is not None]
         if handled:
-            await self.commit(handled, self._apply, then=self.settle)
+            await self.commits.each(handled, self._apply, then=self.settle)
         called = [each for each in deliveries if each.reaction.call is not None]
         if called:
             await self._calls.start(called)
 
     async def _apply(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
+        if self._lines is not None:
+            await self._clear(tx, deliveries)  # also those whose turn it is not: they were not run
+            deliveries = await self._lines.admit(tx, deliveries)
         fresh = await self.enter(tx, deliveries)
+        if self._lines is not None:
+            await self._lines.move_up(tx, deliveries)
         await self.load(tx, fresh)
         for delivery in fresh:
             handle = delivery.reaction.handle
@@ -146,16 +136,20 @@ class Worker:
                     await handle(delivery.event, tx)
 
     async def enter(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Write the inbox and clear the schedule. Returns those that were not handled before, each once."""
-        new = await inbox.enter(
-            tx,
-            self.subscription.name,
-            [each.envelope.id for each in deliveries],
-            [each.attempt for each in deliveries],
-        )
+        """Write the inbox and clear the schedule. Returns those that were not handled before, each once.
+
+        What waited in the schedule past the horizon may have no partition in the inbox any more: its row there
+        is the only place that it can come from, so removing that row is enough.
+        """
+        now, name = datetime.now(UTC), self.subscription.name
+        aged = [each for each in deliveries if each.entry is not None and is_past_horizon(each.envelope.id, now)]
+        young = [each for each in deliveries if each not in aged] if aged else deliveries
+        new = await inbox.enter(tx, name, [each.envelope.id for each in young], [each.attempt for each in young])
         entries = [each.entry for each in deliveries if each.entry is not None]
-        if entries:
-            await schedule.remove(tx, entries)
+        removed = await schedule.remove(tx, entries) if entries else set()
+        if aged:
+            here = {each.envelope.id for each in aged if each.entry in removed}
+            new |= here - await inbox.known(tx, name, list(here))
         await self._clear(tx, deliveries)
         fresh, again = [], []
         for delivery in deliveries:
@@ -181,41 +175,6 @@ class Worker:
                 events[delivery.reaction.load].append(delivery.event)
         for load, wanted in events.items():
             await load(wanted, tx)
-
-    async def commit(
-        self,
-        deliveries: Sequence[Delivery],
-        apply: Apply,
-        *,
-        then: Callable[[Sequence[Delivery]], Awaitable[None]],
-    ) -> None:
-        """Commit `apply` for all, or for each alone; then do what follows for those that succeeded.
-
-        A failure of our own database is waited out. A conflict is tried again at once; neither spends an attempt.
-        """
-        conflicts = outages = 0
-        while True:
-            try:
-                with self._seconds.time():
-                    async with self._database.transaction() as tx:
-                        await apply(tx, deliveries)
-            except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes a decision here
-                if is_unavailable(error) and outages < BLAMELESS_FAILURES:
-                    outages += await self._wait_out(error)
-                elif len(deliveries) > 1:
-                    for delivery in deliveries:
-                        await self.commit([delivery], apply, then=then)
-                    return
-                elif is_conflict(error) and conflicts < CONFLICT_RETRIES:
-                    conflicts += 1
-                    await asyncio.sleep(self._chance.uniform(0, 0.01 * 2 ** min(conflicts, 6)))
-                else:
-                    await self.failed(deliveries[0], error)
-                    return
-            else:
-                self._count("committed", len(deliveries))
-                await then(deliveries)
-                return
 
     async def settle(self, deliveries: Sequence[Delivery]) -> None:
         """Tell the broker that these are done."""
@@ -253,50 +212,41 @@ class Worker:
         """Send the delivery to where people look; then forget it."""
         self._count("dead", 1)
         await self._bury(delivery.letter(self.subscription.name, reason, why), CONTENT_TYPE)
-        await self._forget(delivery, None, why)
+        await self._forget(delivery, self._later(delivery, None, why, attempt=delivery.attempt))
 
     async def postpone(self, delivery: Delivery, delay: Any, why: str, *, attempt: int) -> None:
         """File the delivery to come again after `delay`; the broker may then forget it."""
-        entry = Entry(
+        await self._forget(delivery, self._later(delivery, datetime.now(UTC) + delay, why, attempt=attempt))
+
+    def _later(self, delivery: Delivery, due: datetime | None, why: str, *, attempt: int) -> Entry:
+        return Entry(
             subscription=self.subscription.name,
             envelope=delivery.envelope,
             body=delivery.body,
-            due=datetime.now(UTC) + delay,
+            due=due,
             attempt=attempt,
-            why=why.replace("\0", "�")[:1000],
+            why=why.replace("\0", "\ufffd")[:1000],
             failed_at=delivery.failed_at,
+            key=delivery.key,
+            dead=due is None,
         )
-        await self._forget(delivery, entry, why)
 
-    async def _forget(self, delivery: Delivery, instead: Entry | None, why: str) -> None:
+    async def _forget(self, delivery: Delivery, instead: Entry) -> None:
         async def forget(tx: Transaction) -> None:
-            if delivery.entry is not None:
-                await schedule.remove(tx, [delivery.entry])
+            if self._lines is not None and delivery.key is not None:
+                await self._lines.keep(tx, delivery, instead)
+            else:
+                if delivery.entry is not None:
+                    await schedule.remove(tx, [delivery.entry])
+                if not instead.dead:
+                    tx.file(instead)
             if delivery.claimed:
                 await claims.release(tx, self.subscription.name, [delivery.envelope.id])
             await self._clear(tx, [delivery])
-            if instead is not None:
-                tx.file(instead)
-            await incidents.note(tx, [delivery.incident(self.subscription.name, "failed", why)])
+            await incidents.note(tx, [delivery.incident(self.subscription.name, "failed", instead.why)])
 
-        await self.surely(forget)
+        await self.commits.surely(forget)
         await self.settle([delivery])
-
-    async def surely(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Commit `work` of the runtime's own, however long the database is away or in conflict."""
-        while True:
-            try:
-                async with self._database.transaction() as tx:
-                    done = await work(tx)
-            except Exception as error:
-                if is_conflict(error):
-                    await asyncio.sleep(self._chance.uniform(0, PROBE_S))
-                elif is_unavailable(error):
-                    await self._wait_out(error)
-                else:
-                    raise
-            else:
-                return done
 
     async def _bury(self, letter: DeadLetter, content_type: str | None) -> None:
         """Publish a dead letter, confirmed: before the message is forgotten anywhere else."""
@@ -311,31 +261,7 @@ class Worker:
                 return
             except Unconfirmed as error:
                 log.warning("dead letter not confirmed, publishing it again", error=str(error))
-                await asyncio.sleep(self._chance.uniform(0, PROBE_CAP_S))
-
-    async def _wait_out(self, error: BaseException) -> int:
-        """Wait until the database takes a write again. Returns 1 if it did at once, so was not away at all."""
-        log.warning("database away, consumption paused", subscription=self.subscription.name, error=repr(error))
-        self._pause(True)
-        try:
-            for probe in range(10**9):
-                try:
-                    await self._database.ping()
-                except Exception as still:
-                    if not is_unavailable(still):
-                        raise
-                    await asyncio.sleep(
-                        self._chance.uniform(PROBE_S / 2, min(PROBE_CAP_S, PROBE_S * 2 ** min(probe, 10)))
-                    )
-                else:
-                    return 1 if probe == 0 else 0
-        finally:
-            self._pause(False)
-        return 0
-
-    def _pause(self, paused: bool) -> None:
-        self.paused = paused
-        metrics.consumption_paused.labels(f"{self._service}.{self.subscription.name}").set(paused)
+                await asyncio.sleep(self._chance.uniform(0, REPUBLISH_CAP_S))
 
     def _count(self, outcome: str, messages: int) -> None:
         metrics.process_total.labels(f"{self._service}.{self.subscription.name}", outcome).inc(messages)

@@ -5,6 +5,7 @@ Kept in memory: a restart turns every dial back.
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
@@ -29,6 +30,17 @@ class Fate:
     fails: bool
     declined: bool
     loses_answer: bool
+
+    def names(self) -> list[str]:
+        """What is wrong with it."""
+        flags = {
+            "delayed": self.delay_s > 0,
+            "hung": self.hangs,
+            "failed": self.fails,
+            "declined": self.declined,
+            "lost": self.loses_answer,
+        }
+        return [name for name, is_so in flags.items() if is_so]
 
 
 class Dial(BaseModel):
@@ -64,6 +76,8 @@ class Dials:
 
     def __init__(self) -> None:
         self._dials: dict[str, Dial] = {part: Dial() for part in get_args(Part)}
+        self.suffered: dict[str, Counter[str]] = {part: Counter() for part in get_args(Part)}
+        """How many requests to a part met which fate since the start."""
 
     def __getitem__(self, part: str) -> Dial:
         return self._dials[part]
@@ -75,9 +89,15 @@ class Dials:
         self._dials[part] = dial
         return dial
 
+    def roll(self, part: str) -> Fate:
+        """The next request's fate, which is counted."""
+        fate = self[part].roll()
+        self.suffered[part].update(fate.names())
+        return fate
+
     async def suffer(self, part: str, work: Callable[[Fate], Awaitable[Response]]) -> Response:
         """Does the work as the part's dial has it: late, not at all, or without an answer."""
-        fate = self[part].roll()
+        fate = self.roll(part)
         await asyncio.sleep(fate.delay_s)
         if fate.hangs:
             return NeverAnswer()
@@ -95,6 +115,10 @@ def routes(dials: Dials) -> APIRouter:
     @router.get("")
     async def read(part: Part) -> Dial:
         return dials[part]
+
+    @router.get("/counts")
+    async def count(part: Part) -> dict[str, int]:
+        return dict(dials.suffered[part])
 
     @router.put("")
     async def turn(part: Part, dial: Dial) -> Dial:

@@ -48,7 +48,7 @@ class MailSink:
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Keeps one mail per recipient, as the dial has it."""
-        fate = self._dials["mail"].roll()
+        fate = self._dials.roll("mail")
         await asyncio.sleep(fate.delay_s)
         if fate.hangs:
             await asyncio.sleep(HANG_AT_MOST_S)
@@ -105,8 +105,9 @@ def routes(ledger: Ledger) -> APIRouter:
 
 
 def _header(headers: Message, name: str) -> str | None:
+    """The header's value on one line, as it was before it was folded (RFC 5322, 2.2.3)."""
     value = headers.get(name)
-    return None if value is None else str(value)
+    return None if value is None else "".join(str(value).splitlines()).strip()
 
 
 async def _cut(server: SMTP) -> None:

@@ -1,4 +1,4 @@
-"""The admin steps: `python -m infra.runtime describe | declare`."""
+"""The admin steps: `python -m infra.runtime describe | declare | plan | apply`."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
-from infra.messaging import admin, definitions
+from infra.messaging import admin, definitions, plan
 from infra.messaging.errors import TopologyDiffers
 from infra.runtime.discovery import load_services
 
@@ -17,28 +17,39 @@ class AdminSettings(BaseSettings):
     broker_management_url: str
     """With an administrator's name and password."""
     service_passwords_file: Path
-    """JSON: a broker user's password by service."""
+    """JSON: a broker user's password by service, and the auditor's."""
 
 
 def main(arguments: list[str]) -> int:
-    services = load_services()
+    """0: done, and nothing differs; 1: something differs, or the broker refused; 2: asked for wrongly."""
     match arguments:
         case ["describe"]:
-            described = [asdict(each.wiring()) | {"says": [event.type for event in each.says]} for each in services]
+            described = [
+                asdict(each.wiring()) | {"says": [event.type for event in each.says]} for each in load_services()
+            ]
             print(json.dumps(described, indent=2))
-        case ["declare"]:
-            settings = AdminSettings()
-            passwords = json.loads(settings.service_passwords_file.read_text())
-            wanted = definitions([each.wiring() for each in services], passwords)
+        case [("declare" | "plan" | "apply") as step]:
             try:
-                asyncio.run(admin.declare(settings.broker_management_url.rstrip("/"), wanted))
+                return asyncio.run(_topology(step))
             except TopologyDiffers as error:
-                print(f"{error}", file=sys.stderr)
+                print(error, file=sys.stderr)
                 return 1
         case _:
-            print("usage: python -m infra.runtime describe | declare", file=sys.stderr)
+            print("usage: python -m infra.runtime describe | declare | plan | apply", file=sys.stderr)
             return 2
     return 0
+
+
+async def _topology(step: str) -> int:
+    settings = AdminSettings()
+    passwords = json.loads(settings.service_passwords_file.read_text())
+    wanted = definitions([each.wiring() for each in load_services()], passwords)
+    if step == "declare":
+        await admin.declare(settings.broker_management_url, wanted)
+        return 0
+    found = await (admin.compare if step == "plan" else admin.apply)(settings.broker_management_url, wanted)
+    print(plan(found))
+    return 1 if found else 0
 
 
 sys.exit(main(sys.argv[1:]))

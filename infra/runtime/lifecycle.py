@@ -9,13 +9,14 @@ from typing import Any
 
 import uvloop
 
-from infra.http import Identity, create_app, ops, serve, story
-from infra.messaging import Messaging
+from infra.http import Identity, create_app, dead_letters, ops, republish, serve, story
+from infra.messaging import Messaging, Redrive
 from infra.runtime.service import Service
 from infra.runtime.settings import Settings
 from infra.storage import (
     Database,
     SchemaBehind,
+    drop_partitions,
     is_unavailable,
     make_partitions,
     migrate_in_a_process_of_its_own,
@@ -71,11 +72,17 @@ async def _run(service: Service, settings: Settings) -> None:
             routes=service.routes,
             identity=identity,
             readiness=readiness,
-            ops=[ops.router, story.router, *([ops.rebuilding(service.rebuild)] if service.rebuild else [])],
+            ops=[
+                ops.router,
+                republish.router,
+                story.router,
+                dead_letters(Redrive(service.hears)),
+                *([ops.rebuilding(service.rebuild)] if service.rebuild else []),
+            ],
         )
         drain = asyncio.Event()
         working = asyncio.create_task(messaging.run(drain))
-        tending = asyncio.create_task(_tend(database))
+        tending = asyncio.create_task(_tend(database, settings.retention_days))
         stopping = asyncio.create_task(stop.wait())
         async with serve(app, host=settings.http_host, http_port=settings.http_port, ops_port=settings.ops_port):
             log.info("serving", http_port=settings.http_port, ops_port=settings.ops_port)
@@ -121,15 +128,17 @@ async def _state_of(database: Database) -> str:
     return "ok"
 
 
-async def _tend(database: Database) -> None:
-    """Keep partitions ahead of time and gauges current, for as long as the process lives."""
+async def _tend(database: Database, retention_days: int) -> None:
+    """Keep partitions ahead of time, drop old ones and keep gauges current, for as long as the process lives."""
     partitions_at = 0.0
     while True:
         try:
-            async with database.transaction() as tx:
-                if asyncio.get_running_loop().time() >= partitions_at:
+            if asyncio.get_running_loop().time() >= partitions_at:
+                async with database.transaction() as tx:
                     await make_partitions(tx)
-                    partitions_at = asyncio.get_running_loop().time() + PARTITIONS_S
+                await drop_partitions(database, retention_days)
+                partitions_at = asyncio.get_running_loop().time() + PARTITIONS_S
+            async with database.transaction() as tx:
                 counts = await storage_ops.counts_now(tx)
             metrics.outbox_pending.set(counts["pending"])
             metrics.scheduled_pending.set(counts["scheduled"])

@@ -53,4 +53,6 @@ class Service:
 
     def wiring(self) -> Wiring:
         """What the broker has to know. A subscription that hears internal events alone needs no queue."""
-        return Wiring(self.name, {each.name: each.types for each in self.hears if each.types})
+        queues = [each for each in self.hears if each.types]
+        ordered = [each.name for each in queues if each.ordered_by is not None]
+        return Wiring(self.name, {each.name: each.types for each in queues}, ordered)

@@ -2,8 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+from infra.storage import LEAST_DAYS
 
 
 class Settings(BaseSettings):
@@ -26,3 +28,15 @@ class Settings(BaseSettings):
     http_pool_size: int = Field(default=10, ge=1, le=100)
     messaging_pool_size: int = Field(default=10, ge=2, le=100)
     """Database connections of either; however many requests come, messages are still handled."""
+    retention_days: int = 14
+    """How long it is remembered what was handled and what was said. A message is taken in for 7 days after its
+    event, and what was said can be published again for as long as it is kept."""
+
+    @field_validator("retention_days")
+    @classmethod
+    def _longer_than_events_are_taken_in(cls, days: int) -> int:
+        if days < LEAST_DAYS:
+            raise ValueError(
+                f"RETENTION_DAYS={days} would forget events that can still come again: use {LEAST_DAYS} or more"
+            )
+        return days

@@ -75,6 +75,8 @@ class OrderBook:
 
     The record's lines: {"did": "ask", "key", "customer_id", "at"}, then, under the same key,
     {"did": "accept", "order_id"} or {"did": "refuse"}; without one of these the outcome is not known.
+    Likewise {"did": "list", "on_hand"} and {"did": "listed", "product_id"}, and {"did": "restock", "product_id",
+    "quantity"} and {"did": "restocked", "done"}: so that stock can be counted.
     """
 
     def __init__(self, record: Path | None) -> None:
@@ -107,6 +109,22 @@ class OrderBook:
         """Notes that there will be no order under this key."""
         self._note({"did": "refuse", "key": key})
         del self.unanswered[key]
+
+    def list_product(self, key: str, on_hand: int) -> None:
+        """Notes that a product is about to be offered."""
+        self._note({"did": "list", "key": key, "on_hand": on_hand})
+
+    def listed(self, key: str, product_id: str) -> None:
+        """Notes that it was."""
+        self._note({"did": "listed", "key": key, "product_id": product_id})
+
+    def restock(self, key: str, product_id: str, quantity: int) -> None:
+        """Notes that units are about to be added to a product."""
+        self._note({"did": "restock", "key": key, "product_id": product_id, "quantity": quantity})
+
+    def restocked(self, key: str, *, done: bool) -> None:
+        """Notes whether they were. Where the answer is lost, nothing is noted."""
+        self._note({"did": "restocked", "key": key, "done": done})
 
     def pending(self) -> list[Order]:
         """Accepted, and neither delivered nor cancelled."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from infra.simulator.client import Meter, open_http
 from infra.simulator.events import count_events, settled_count
@@ -16,13 +16,21 @@ from infra.simulator.setup import open_shop
 from infra.simulator.shop import Shop
 from infra.simulator.traffic import Endpoints, Traffic, arrivals
 
+T = TypeVar("T")
 SESSIONS_AT_ONCE = 5000
 """Beyond that, shoppers are turned away and counted as errors: memory stays bounded however slow the shop is."""
 PROGRESS_EVERY_S = 5.0
 
 
-async def run_traffic(endpoints: Endpoints, traffic: Traffic, progress: Callable[[str], None]) -> Report:
+async def run_traffic(
+    endpoints: Endpoints,
+    traffic: Traffic,
+    progress: Callable[[str], None],
+    meanwhile: Callable[[Shop], Coroutine[Any, Any, None]] | None = None,
+) -> Report:
     """Shops as told and returns what it came to; services that fail meanwhile are reported, not raised.
+
+    `meanwhile` begins when the doors open; the wait for orders to finish begins when it has ended, too.
 
     Takes the traffic's duration and drain, and up to two minutes besides, for opening and counting.
 
@@ -34,11 +42,23 @@ async def run_traffic(endpoints: Endpoints, traffic: Traffic, progress: Callable
         with OrderBook(traffic.record) as book:
             shop = await open_shop(http, endpoints, traffic, meter=meter, book=book, progress=progress)
             before = await count_events(shop.operator.client, endpoints.ops)
-            sessions = await _let_in(shop, traffic, meter, progress)
+            sessions = await _while(meanwhile and meanwhile(shop), _let_in(shop, traffic, meter, progress))
             await _drain(shop, traffic, sessions, progress)
             after = await settled_count(shop.operator.client, endpoints.ops)
             events = {name: after[name] - before[name] for name in EVENT_COUNTS}
             return make_report(book, meter, events, duration_s=traffic.duration_s, seed=traffic.seed)
+
+
+async def _while(other: Coroutine[Any, Any, None] | None, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns, once both have ended; the first error ends both."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            if other is not None:
+                tasks.create_task(other)
+            working = tasks.create_task(work)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return working.result()
 
 
 async def _let_in(

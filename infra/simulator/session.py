@@ -21,7 +21,7 @@ from infra.simulator.script import (
     Step,
     ViewCart,
 )
-from infra.simulator.setup import new_product
+from infra.simulator.setup import AMPLE, new_product
 from infra.simulator.shop import Person, Shop
 
 SESSION_AT_MOST_S = 60.0
@@ -44,6 +44,11 @@ class Session:
         self._order_id: str | None = None
         self._in_checkout: dict[str, int] = {}
         """Units by product that an earlier, unconfirmed order of this customer still holds in the cart."""
+
+    @property
+    def order_id(self) -> str | None:
+        """The order that was accepted, if one was."""
+        return self._order_id
 
     async def act(self, script: Script, arrival: float) -> None:
         """Plays the script through; `arrival` (monotonic) is when the person meant to come."""
@@ -86,7 +91,7 @@ class Session:
                 amount = max(round(self._shop.shelf[place].price * factor), 1)
                 await self._sell(place, "price", {"price": {"amount": amount, "currency": "EUR"}}, intended, key)
             case Restock(place=place, quantity=quantity):
-                await self._sell(place, "restock", {"quantity": quantity}, intended, key)
+                await self._restock(place, quantity, intended, key)
             case Replace(place=place):
                 await self._replace(place, intended, key)
             case _:
@@ -167,7 +172,7 @@ class Session:
 
     async def _sell(self, place: int, what: str, json: Mapping[str, object], intended: float, key: str) -> Answer:
         product = self._shop.shelf[place]
-        answer = await self._shop.seller.client.ask(
+        return await self._shop.seller.client.ask(
             "POST",
             f"{self._shop.at.catalog}/products/{product.id}/{what}",
             what=what,
@@ -176,19 +181,26 @@ class Session:
             expected=(409,),
             intended=intended,
         )
-        if not answer.ok:
-            raise SessionEndedError
-        return answer
+
+    async def _restock(self, place: int, quantity: int, intended: float, key: str) -> None:
+        self._shop.book.restock(key, self._shop.shelf[place].id, quantity)
+        answer = await self._sell(place, "restock", {"quantity": quantity}, intended, key)
+        if not answer.lost:
+            self._shop.book.restocked(key, done=answer.ok)
 
     async def _replace(self, place: int, intended: float, key: str) -> None:
-        await self._sell(place, "discontinue", {}, intended, key)
+        if not (await self._sell(place, "discontinue", {}, intended, key)).ok:
+            return
         old = self._shop.shelf[place]
+        key = f"{key}-new"
+        self._shop.book.list_product(key, AMPLE)
         answer = await self._shop.seller.client.ask(
             "POST",
             f"{self._shop.at.catalog}/products",
             what="products",
             json=new_product(old.name, old.category, old.price),
-            key=f"{key}-new",
+            key=key,
         )
         if answer.ok:
             old.id = str(answer.body["product_id"])
+            self._shop.book.listed(key, old.id)

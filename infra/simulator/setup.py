@@ -73,8 +73,10 @@ async def open_shop(
         stock = SCARCE if place in SCARCE_PLACES else AMPLE
         body = new_product(product.name, product.category, product.price, stock)
         key = f"{run}-{traffic.seed}-{place}"
+        book.list_product(key, stock)
         answer = await _insist(seller.client, "POST", f"{at.catalog}/products", body, key)
         product.id = str(answer.body["product_id"])
+        book.listed(key, product.id)
 
     await in_turns(list_product, range(PLACES))
     await _register(seller, at)

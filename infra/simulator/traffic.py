@@ -35,7 +35,7 @@ class Traffic:
     profile: Profile = "mixed"
     drain_s: float = 60.0
     record: Path | None = None
-    """Every checkout is noted in this file, a JSON object per line, before it is asked for."""
+    """Every checkout and every unit of stock is noted in this file, a JSON object per line, before it is asked for."""
 
     def __post_init__(self) -> None:
         if not (0 < self.rate <= 10_000 and math.isfinite(self.duration_s) and self.duration_s > 0):

@@ -8,29 +8,35 @@ from infra.storage import (
     incidents,
     ops,
     outbox,
+    parking,
     presence,
+    redrive,
+    republish,
     schedule,
     story,
     suspects,
 )
 from infra.storage.database import Database
 from infra.storage.errors import is_conflict, is_unavailable
-from infra.storage.ids import new_id, time_of, why_unusable
+from infra.storage.ids import is_past_horizon, new_id, time_of, why_unusable
 from infra.storage.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
-from infra.storage.partitions import make_partitions
+from infra.storage.partitions import LEAST_DAYS, drop_partitions, make_partitions
 from infra.storage.transaction import Transaction, identity_of
 
 __all__ = [
+    "LEAST_DAYS",
     "Database",
     "SchemaBehind",
     "Transaction",
     "claims",
     "dead_letters",
+    "drop_partitions",
     "idempotency",
     "identity_of",
     "inbox",
     "incidents",
     "is_conflict",
+    "is_past_horizon",
     "is_unavailable",
     "make_partitions",
     "migrate",
@@ -38,7 +44,10 @@ __all__ = [
     "new_id",
     "ops",
     "outbox",
+    "parking",
     "presence",
+    "redrive",
+    "republish",
     "require_current",
     "schedule",
     "story",

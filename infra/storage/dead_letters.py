@@ -14,7 +14,10 @@ insert into messaging.dead_letters
 select * from unnest(
     $1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::int[], $8::timestamptz[],
     $9::jsonb[], $10::bytea[])
-on conflict (key) do nothing
+on conflict (key) do update set
+    reason = excluded.reason, error = excluded.error, attempts = excluded.attempts, failed_at = excluded.failed_at,
+    headers = excluded.headers, body = excluded.body
+where messaging.dead_letters.failed_at < excluded.failed_at
 """
 
 
@@ -37,7 +40,7 @@ class DeadLetter:
 
 
 async def file(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
-    """Keep `letters`; one that is on file already is passed over."""
+    """Keep `letters`, each with another key. Of the copies of one death the one that failed last stays on file."""
     await tx.execute(
         INSERT,
         [letter.key for letter in letters],

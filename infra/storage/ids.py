@@ -6,7 +6,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 HORIZON = timedelta(days=7)
-"""How far back an event's id may lie: as long as its inbox partition is kept."""
+"""How far back an event's id may lie when its message is taken in; its inbox partition is kept for longer."""
 AHEAD = timedelta(minutes=5)
 """How far a publisher's clock may run ahead of ours."""
 
@@ -29,3 +29,8 @@ def why_unusable(id: UUID, now: datetime) -> str | None:
     if not (now - HORIZON).timestamp() * 1000 < made_ms < (now + AHEAD).timestamp() * 1000:
         return f"event id {id} was made outside the last {HORIZON.days} days"
     return None
+
+
+def is_past_horizon(id: UUID, now: datetime) -> bool:
+    """Whether no other delivery of this event would be taken in any more: it is in one place only."""
+    return (id.int >> 80) <= (now - HORIZON).timestamp() * 1000

@@ -1,4 +1,4 @@
-"""Numbers and lists for operators, from the database rather than from a process's memory."""
+"""Numbers for operators, from the database rather than from a process's memory."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ select
     (select count(*) from messaging.inbox) as handled,
     (select coalesce(sum(attempt - 1), 0) from messaging.inbox) as retried,
     (select count(*) from messaging.dead_letters) as dead,
+    (select count(*) from messaging.outbox_set_aside) as set_aside,
     (select count(*) from messaging.outbox_pending) as pending,
     (select count(*) from messaging.scheduled) as scheduled
 """
@@ -20,15 +21,11 @@ select
     (select count(*) from messaging.scheduled) as scheduled
 """
 
-DEAD = """
-select id, subscription, event_id, type, reason, error, attempts, failed_at, filed_at, headers,
-    octet_length(body) as size
-from messaging.dead_letters where id > $2 order by id limit $1
-"""
+SET_ASIDE = "select * from messaging.outbox_set_aside where seq > $2 order by seq limit $1"
 
 
 async def counts(tx: Transaction) -> dict[str, int]:
-    """`published`, `handled`, `retried` and `dead` ever; `pending` and `scheduled` now."""
+    """`published`, `handled` and `retried` ever; `dead`, `set_aside`, `pending` and `scheduled` now."""
     [row] = await tx.execute(COUNTS)
     return {name: int(number) for name, number in row._mapping.items()}
 
@@ -39,6 +36,6 @@ async def counts_now(tx: Transaction) -> dict[str, int]:
     return {name: int(number) for name, number in row._mapping.items()}
 
 
-async def dead_letters(tx: Transaction, limit: int, after: int = 0) -> list[dict[str, Any]]:
-    """Dead letters by id, at most `limit`, those after the id `after`."""
-    return [dict(row._mapping) for row in await tx.execute(DEAD, limit, after)]
+async def set_aside(tx: Transaction, limit: int, after: int = 0) -> list[dict[str, Any]]:
+    """Events that the relay set aside, at most `limit`, those after the sequence number `after`."""
+    return [dict(row._mapping) for row in await tx.execute(SET_ASIDE, limit, after)]

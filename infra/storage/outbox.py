@@ -42,6 +42,16 @@ order by p.seq limit $2
 CONFIRMED = "delete from messaging.outbox_pending where seq = any($1::bigint[])"
 
 
+SET_ASIDE = """
+with gone as (
+    delete from messaging.outbox_pending where seq = any($1::bigint[]) returning seq, event_id, type, bucket
+)
+insert into messaging.outbox_set_aside (seq, event_id, type, bucket, subject, why)
+select gone.seq, gone.event_id, gone.type, gone.bucket, r.subject, r.why
+from gone join unnest($1::bigint[], $2::text[], $3::text[]) as r (seq, subject, why) using (seq)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One event on its way out."""

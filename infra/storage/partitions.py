@@ -1,16 +1,69 @@
-"""Daily partitions of inbox and outbox, made ahead so that an insert always finds its own."""
+"""Daily partitions of inbox, outbox and incidents: made ahead, so that an insert finds its own, and dropped when old."""
 
+import asyncio
+
+from infra.storage.database import Database
+from infra.storage.errors import is_conflict
+from infra.storage.ids import HORIZON
 from infra.storage.transaction import Transaction
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
 
 DAYS_BACK, DAYS_AHEAD = 8, 2
+LEAST_DAYS = HORIZON.days + 1
+"""An event that is still taken in has its inbox partition, whatever the time of day."""
+LOCK_TIMEOUT_MS = 100
+"""Who inserts waits behind a drop for so long at most: then the drop gives up."""
+ATTEMPTS, PAUSE_S = 5, 0.5
+LOCK = 7_205_759_404
 
 MAKE = """
 select messaging.make_partitions(
     (now() at time zone 'utc')::date - $1::int, (now() at time zone 'utc')::date + $2::int)
 """
 
+DROP = "select messaging.drop_partition($1, (now() at time zone 'utc')::date - $2::int)"
+
 
 async def make_partitions(tx: Transaction) -> None:
     """Make what is missing between the horizon and the day after tomorrow; call it at least daily."""
-    await tx.execute("select pg_advisory_xact_lock(7205759404)")
+    await tx.execute(f"select pg_advisory_xact_lock({LOCK})")
     await tx.execute(MAKE, DAYS_BACK, DAYS_AHEAD)
+
+
+async def drop_partitions(database: Database, days: int) -> list[str]:
+    """Drop what is older than `days` days, unless another replica is at it; call it now and then.
+
+    Days of which events still wait to be published stay. Returns the names of what it dropped. A drop needs its
+    table for itself for a moment; where it does not get it soon, it is left to the next call.
+    """
+    dropped: list[str] = []
+    for parent in ("inbox", "outbox", "incidents"):
+        attempts = 0
+        while attempts < ATTEMPTS:
+            try:
+                async with database.transaction() as tx:
+                    name = await _drop_one(tx, parent, days)
+            except Exception as error:
+                if not is_conflict(error):
+                    raise
+                attempts += 1
+                await asyncio.sleep(PAUSE_S)
+                continue
+            if name is None:
+                break
+            log.info("partition dropped", partition=name, kept_days=days)
+            dropped.append(name)
+        else:
+            log.warning("old partitions stay for now: their table is busy", table=parent)
+    return dropped
+
+
+async def _drop_one(tx: Transaction, parent: str, days: int) -> str | None:
+    await tx.execute(f"set local lock_timeout = {LOCK_TIMEOUT_MS}")
+    [(free,)] = await tx.execute(f"select pg_try_advisory_xact_lock({LOCK})")
+    if not free:
+        return None
+    [(name,)] = await tx.execute(DROP, parent, days)
+    return None if name is None else str(name)

@@ -4,7 +4,7 @@ An entry is taken by a lease (its due time moves on), run through the same path 
 and removed in the transaction of its effect. A crash in between only lets the lease run out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,15 +27,26 @@ update messaging.scheduled
 set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null)::int
 where id in (
     select id from messaging.scheduled
-    where due <= now() and subscription = any($1::text[])
+    where due <= now() and subscription || ' ' || type = any($1::text[])
     order by due limit $2 for update skip locked)
 returning id, subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why,
-    failed_at, deaths
+    failed_at, deaths, key
 """
 
-NEXT = "select extract(epoch from min(due) - now())::float8 from messaging.scheduled"
+TAKE_UNHEARD = """
+select id, subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why,
+    failed_at, deaths, key
+from messaging.scheduled
+where due < now() - $3::interval and subscription || ' ' || type <> all($1::text[])
+order by due limit $2 for update skip locked
+"""
 
-REMOVE = "delete from messaging.scheduled where id = any($1::bigint[])"
+NEXT = """
+select extract(epoch from min(due) - now())::float8 from messaging.scheduled
+where subscription || ' ' || type = any($1::text[])
+"""
+
+REMOVE = "delete from messaging.scheduled where id = any($1::bigint[]) returning id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,8 @@ class Entry:
     subscription: str
     envelope: Envelope
     body: bytes
-    due: datetime
+    due: datetime | None
+    """None while it is parked, or dead, in a line."""
     attempt: int
     """Which run the next one is, counted from 1."""
     why: str
@@ -55,6 +67,10 @@ class Entry:
     id: int | None = None
     deaths: int = 0
     """How often it was taken by a process that was not heard of again."""
+    key: str | None = None
+    """The line that it stands in: of events that have to be handled in order (see `parking`)."""
+    dead: bool = False
+    """Whether it was given up and holds its line."""
 
 
 async def insert(tx: "Transaction", entries: Sequence[Entry]) -> None:
@@ -77,31 +93,46 @@ async def insert(tx: "Transaction", entries: Sequence[Entry]) -> None:
     await tx.execute(INSERT, *columns)
 
 
-async def take(tx: "Transaction", subscriptions: Sequence[str], limit: int, lease: timedelta) -> list[Entry]:
-    """Lease up to `limit` entries that are due; other replicas pass them over meanwhile."""
-    rows = await tx.execute(TAKE, list(subscriptions), limit, lease, tx.holder)
-    return [
-        Entry(
-            subscription=row[1],
-            envelope=Envelope(row[2], row[3], row[4], row[5], row[6], row[7], row[8]),
-            body=row[9],
-            due=row[10],
-            attempt=row[11],
-            why=row[12],
-            failed_at=row[13],
-            id=row[0],
-            deaths=row[14],
-        )
-        for row in rows
-    ]
+Heard = Collection[tuple[str, str]]
+"""Subscriptions, each with a type of event that it knows."""
 
 
-async def next_due_s(tx: "Transaction") -> float | None:
-    """Seconds until the earliest entry is due (negative: overdue); None where there is none."""
-    [(seconds,)] = await tx.execute(NEXT)
+async def take(tx: "Transaction", heard: Heard, limit: int, lease: timedelta) -> list[Entry]:
+    """Lease up to `limit` entries that are due, the oldest first; other replicas pass them over meanwhile."""
+    rows = await tx.execute(TAKE, _pairs(heard), limit, lease, tx.holder)
+    return sorted(map(_entry, rows), key=lambda entry: entry.id or 0)
+
+
+async def take_unheard(tx: "Transaction", heard: Heard, limit: int, overdue: timedelta) -> list[Entry]:
+    """Up to `limit` entries that are not among `heard` and that no other replica took in all that time."""
+    return [_entry(row) for row in await tx.execute(TAKE_UNHEARD, _pairs(heard), limit, overdue)]
+
+
+async def next_due_s(tx: "Transaction", heard: Heard) -> float | None:
+    """Seconds until the earliest entry among `heard` is due (negative: overdue); None where there is none."""
+    [(seconds,)] = await tx.execute(NEXT, _pairs(heard))
     return None if seconds is None else float(seconds)
 
 
-async def remove(tx: "Transaction", ids: Sequence[int]) -> None:
-    """Forget entries whose effect this transaction holds."""
-    await tx.execute(REMOVE, list(ids))
+async def remove(tx: "Transaction", ids: Sequence[int]) -> set[int]:
+    """Forget entries whose effect this transaction holds. Returns those that nobody else has removed before."""
+    return {row[0] for row in await tx.execute(REMOVE, list(ids))}
+
+
+def _pairs(heard: Heard) -> list[str]:
+    return [f"{subscription} {type}" for subscription, type in heard]
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(
+        subscription=row[1],
+        envelope=Envelope(row[2], row[3], row[4], row[5], row[6], row[7], row[8]),
+        body=row[9],
+        due=row[10],
+        attempt=row[11],
+        why=row[12],
+        failed_at=row[13],
+        id=row[0],
+        deaths=row[14],
+        key=row[15],
+    )

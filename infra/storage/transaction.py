@@ -44,6 +44,7 @@ class Transaction:
     _published: list[outbox.Row] = field(default_factory=list)
     _scheduled: list[schedules.Entry] = field(default_factory=list)
     _known: dict[tuple[type, Any], Any] = field(default_factory=dict)
+    _hurried: bool = False
 
     def publish(self, event: Event) -> UUID:
         """Say `event` when this transaction commits. Returns its id."""
@@ -120,11 +121,15 @@ class Transaction:
     def has_due(self) -> bool:
         """Whether something was scheduled for now, or nearly."""
         soon = datetime.now(UTC) + SOON
-        return any(entry.due < soon for entry in self._scheduled)
+        return self._hurried or any(entry.due is not None and entry.due < soon for entry in self._scheduled)
 
     def file(self, entry: schedules.Entry) -> None:
         """File something for later as it is: what the runtime does with a failed delivery."""
         self._scheduled.append(entry)
+
+    def hurry(self) -> None:
+        """Have the schedule looked at after the commit: something in it became due by another way."""
+        self._hurried = True
 
     async def execute(self, statement: str, *values: Any) -> list[Any]:
         """Run one statement in PostgreSQL's own words ($1, $2 …). Returns its rows."""

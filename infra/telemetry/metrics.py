@@ -18,6 +18,7 @@ consumption_paused = Gauge(
     "messaging_consumption_paused", "1 while a subscription waits for its infrastructure.", ["subscription"]
 )
 outbox_pending = Gauge("outbox_pending", "Events committed and not yet confirmed by the broker.")
+outbox_set_aside_total = Counter("outbox_set_aside", "Events that cannot be published as they are.", ["event_type"])
 scheduled_pending = Gauge("scheduled_pending", "Messages to be retried and deadlines to come.")
 
 http_request_duration = Histogram(

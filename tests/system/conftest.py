@@ -10,12 +10,12 @@ from tests.system.marketplace import Marketplace, Visit
 
 @pytest.fixture(scope="session")
 def marketplace() -> Iterator[Marketplace]:
-    """A stack that is up, for all system tests; each leaves it as it was."""
+    """A stack that is up, with the fault proxy, for all system tests; each leaves it as it was."""
     with tempfile.TemporaryDirectory(prefix="marketplace-system-") as home:
         Path(home).chmod(0o711)
         stack = Marketplace(Path(home), f"test-{os.getpid()}")
         try:
-            stack.command("up", "-d")
+            stack.command("up", "-d", "--faultable")
             yield stack
         finally:
             stack.command("down", "--volumes")

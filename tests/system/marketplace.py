@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -26,7 +26,14 @@ class Marketplace:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `./marketplace --stack NAME …`; raises with what it printed if it fails."""
-        done = subprocess.run(
+        done = self.attempt(*arguments)
+        if done.returncode:
+            raise AssertionError(f"marketplace {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same, whether it fails or not."""
+        return subprocess.run(
             [sys.executable, "-m", "infra.cli", "--stack", self.name, *arguments],
             cwd=self.root,
             env=self.environment,
@@ -36,9 +43,6 @@ class Marketplace:
             timeout=COMMAND_WITHIN_S,
             check=False,
         )
-        if done.returncode:
-            raise AssertionError(f"marketplace {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return done
 
     @property
     def state(self) -> dict[str, Any]:
@@ -56,12 +60,12 @@ class Person:
     def __init__(self, visit: "Visit", subject: str, token: str) -> None:
         self.subject = subject
         self._visit = visit
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self.headers = {"Authorization": f"Bearer {token}"}
 
     async def ask(self, method: str, service: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """The status and the JSON of one answer."""
         url = self._visit.base(service) + path
-        async with self._visit.http.request(method, url, json=body, headers=self._headers | headers) as answer:
+        async with self._visit.http.request(method, url, json=body, headers=self.headers | headers) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def get(self, service: str, path: str) -> Any:
@@ -154,16 +158,20 @@ class Visit:
             assert answer.status < 300, await answer.text()
             return await answer.json(content_type=None)
 
-    async def ledger(self, part: str, order_id: str) -> list[str]:
-        """The kinds of entries that a provider or carrier has about an order, in their order."""
-        found: list[str] = []
+    async def entries(self, part: str) -> AsyncIterator[dict[str, Any]]:
+        """All that a provider or carrier has in its ledger."""
         after = 0
         while True:
             page = await self.outside("GET", f"/{part}/ledger?after={after}&limit=1000")
-            found += [each["kind"] for each in page["entries"] if each["order_id"] == order_id]
+            for entry in page["entries"]:
+                yield entry
             if page["next"] is None or not page["entries"]:
-                return found
+                return
             after = page["next"]
+
+    async def ledger(self, part: str, order_id: str) -> list[str]:
+        """The kinds of entries that a provider or carrier has about an order, in their order."""
+        return [each["kind"] async for each in self.entries(part) if each["order_id"] == order_id]
 
     async def mails(self, about: str) -> list[str]:
         """The kinds of mails that arrived about an order."""

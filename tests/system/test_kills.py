@@ -65,14 +65,9 @@ async def dispatches(visit: Visit) -> Counter[str]:
     """How many parcels left, by order, over both carriers."""
     found: Counter[str] = Counter()
     for carrier in ("a", "b"):
-        after = 0
-        while True:
-            page = await visit.outside("GET", f"/carriers/{carrier}/ledger?after={after}&limit=1000")
-            found.update(each["order_id"] for each in page["entries"] if each["kind"] == "dispatch")
-            if page["next"] is None or not page["entries"]:
-                break
-            after = page["next"]
-    return found
+        async for entry in visit.entries(f"carriers/{carrier}"):
+            found[entry["order_id"]] += entry["kind"] == "dispatch"
+    return +found
 
 
 async def confirmed_total(visit: Visit) -> int:

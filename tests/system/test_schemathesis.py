@@ -22,7 +22,17 @@ SERVICES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["marketp
 EXAMPLES, MANY_EXAMPLES = 5, 100
 REBUILD = "/ops/rebuild"
 """Takes no input but a key, and locks the orders while it works: once is enough, and test_identity.py does that."""
-COMMON = ["/ops/counts", "/ops/dead-letters"]
+COMMON = [
+    "/ops/counts",
+    "/ops/set-aside",
+    "/ops/dead-letter-groups",
+    "/ops/dead-letters",
+    "/ops/dead-letters/{id}",
+    "/ops/settled-letters",
+    "/ops/dead-letters/{id}/edit",
+    "/ops/replays",
+    "/ops/discards",
+]
 """The same code in every service: the quick run asks one of them."""
 ROLES = {"customer": (), "seller": ("seller",), "operator": ("operator",), "everything": ("seller", "operator")}
 

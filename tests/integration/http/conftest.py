@@ -13,8 +13,22 @@ import pytest
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
-from infra.http import Caller, Conflict, Identity, NotFound, Router, Seller, Tx, create_app, ops, serve
+from infra.http import (
+    Caller,
+    Conflict,
+    Identity,
+    NotFound,
+    Router,
+    Seller,
+    Tx,
+    create_app,
+    dead_letters,
+    ops,
+    republish,
+    serve,
+)
 from infra.local import DatabaseUrls, PrivatePostgres
+from infra.messaging import Redrive
 from infra.storage import Database, make_partitions, migrate
 from infra.telemetry import configure_logging
 from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys
@@ -153,7 +167,7 @@ async def served(database: Database) -> AsyncIterator[Web]:
             identity=Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
             readiness=readiness,
             routes=routes(steps),
-            ops=[ops.router],
+            ops=[ops.router, republish.router, dead_letters(Redrive([]))],
         )
         session = await stack.enter_async_context(aiohttp.ClientSession())
         ports = await stack.enter_async_context(serve(app, host="127.0.0.1", http_port=0, ops_port=0))

@@ -88,6 +88,16 @@ async def test_orders_crashes_and_replicas(where: Layout) -> None:
         await ask_once(where.socket, {"do": "start", "part": "catalog-db"})
         await (await asyncpg.connect(read_state(where.state).services["catalog"].database["app"])).close()
 
+        # what is paused keeps its port and answers nobody, until it is resumed
+        address = read_state(where.state).services["catalog"].database["app"]
+        await ask_once(where.socket, {"do": "pause", "part": "catalog-db"})
+        assert (await parts(where))["catalog-db"]["state"] == "paused"
+        with pytest.raises(TimeoutError):
+            await asyncpg.connect(address, timeout=1)
+        await ask_once(where.socket, {"do": "resume", "part": "catalog-db"})
+        await (await asyncpg.connect(address)).close()
+        await ask_once(where.socket, {"do": "pause", "part": "delivery-db"})  # for `down` to find
+
         # replicas come and go
         await ask_once(where.socket, {"do": "scale", "service": "catalog", "replicas": 3})
         assert len(read_state(where.state).services["catalog"].ops) == 3
@@ -101,6 +111,7 @@ async def test_orders_crashes_and_replicas(where: Layout) -> None:
 
         for request in (
             {"do": "kill", "part": "nothing"},
+            {"do": "pause", "part": "catalog.1"},  # it is killed
             {"do": "scale", "service": "outside", "replicas": 2},
             {"do": "scale", "service": "cart", "replicas": -1},
             {"do": "dance"},

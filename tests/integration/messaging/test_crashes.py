@@ -31,23 +31,14 @@ async def world(shared: World) -> World:
     return shared
 
 
-FOLLOWS = {"inbox insert", "handler", "outbox insert", "removal of the pending row", "acknowledge", "prepare"}
-FOLLOWS |= {"outside call", "record", "commit of the claim"}
-"""Points with nothing between them and the one before, after which a kill falls in the short run already."""
 CASES: list[tuple[When, str]] = [(when, point) for point in POINTS for when in ("before", "after")]
 CASES += [("during", "publish"), ("during", "dead-letter publish"), ("during", "outside call")]
-
-
-def _only_in_the_long_run(when: When, point: str) -> bool:
-    return POINTS[point].rare or (when == "before" and point in FOLLOWS)
 
 
 @pytest.mark.parametrize(
     ("when", "point"),
     [
-        pytest.param(
-            when, point, id=f"{when} {point}", marks=[pytest.mark.slow] if _only_in_the_long_run(when, point) else []
-        )
+        pytest.param(when, point, id=f"{when} {point}", marks=[pytest.mark.slow] if POINTS[point].rare else [])
         for when, point in CASES
     ],
 )

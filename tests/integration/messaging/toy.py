@@ -29,7 +29,10 @@ down_revision = None
 
 def upgrade():
     from alembic import op
-    op.execute("create table effects (order_id uuid not null, what text not null)")
+    op.execute(
+        "create table effects"
+        " (order_id uuid not null, what text not null, position bigint generated always as identity)"
+    )
 """
 
 
@@ -87,7 +90,9 @@ class Toy:
 
     async def declare(self, subscriptions: Sequence[Subscription]) -> None:
         hears = {each.name: each.types for each in subscriptions if each.types}
-        wanted = definitions([Wiring("cart", {}), Wiring("catalog", {}), Wiring("checkout", hears)], PASSWORDS)
+        ordered = [each.name for each in subscriptions if each.ordered_by is not None]
+        wiring = [Wiring("cart", {}), Wiring("catalog", {}), Wiring("checkout", hears, ordered)]
+        wanted = definitions(wiring, PASSWORDS)
         await admin.declare(self.broker.urls.management, wanted)
 
     @asynccontextmanager
@@ -201,7 +206,8 @@ async def empty(urls: DatabaseUrls) -> None:
     try:
         await connection.execute(
             "truncate effects, messaging.inbox, messaging.outbox, messaging.outbox_pending, messaging.scheduled,"
-            " messaging.claims, messaging.dead_letters, messaging.suspects, messaging.incidents"
+            " messaging.claims, messaging.dead_letters, messaging.suspects, messaging.incidents,"
+            " messaging.settled_letters, messaging.outbox_set_aside"
         )
     finally:
         await connection.close()

@@ -43,6 +43,18 @@ async def test_an_accepted_mail_can_be_read(http: aiohttp.ClientSession, outside
         assert "Dear Anna" in await answer.text()
 
 
+async def test_a_header_too_long_for_a_line_is_shown_as_it_was(
+    http: aiohttp.ClientSession, outside: OutsideProcess
+) -> None:
+    mail, about = a_mail(), f"{uuid.uuid4()}:{uuid.uuid4()}"
+    del mail["X-About"]
+    mail["X-About"] = about
+    assert f"X-About:\n {about}" in mail.as_string()
+    await send(outside, mail)
+    [message] = await kept(http, mail)
+    assert message["about"] == about
+
+
 async def test_a_failing_sink_says_try_again_and_keeps_nothing(
     http: aiohttp.ClientSession, outside: OutsideProcess
 ) -> None:

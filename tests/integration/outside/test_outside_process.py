@@ -8,7 +8,7 @@ from collections import Counter
 import aiohttp
 import jwt
 
-from tests.integration.outside.outside_process import OutsideProcess, act, charge, entries_of, held, turn
+from tests.integration.outside.outside_process import OutsideProcess, a_key, act, charge, entries_of, held, turn
 
 
 async def test_a_kill_in_the_middle_of_traffic_loses_no_answer(own_outside: OutsideProcess) -> None:
@@ -126,3 +126,16 @@ async def test_entries_can_be_read_page_by_page(http: aiohttp.ClientSession) -> 
         after = page["next"]
     assert seen == sorted(set(seen))
     assert all([held(await entries_of(http, f"paged-{number}", provider="b")) == 500 for number in range(5)])
+
+
+async def test_a_dial_counts_the_requests_that_it_spoiled(http: aiohttp.ClientSession) -> None:
+    async def failed() -> int:
+        async with http.get("/dials/payments-b/counts") as answer:
+            return int((await answer.json()).get("failed", 0))
+
+    before = await failed()
+    await charge(http, a_key(), provider="b")
+    assert await failed() == before
+    await turn(http, "payments-b", error_rate=1)
+    await charge(http, a_key(), provider="b")
+    assert await failed() == before + 1

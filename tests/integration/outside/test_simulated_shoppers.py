@@ -3,13 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from infra.simulator import Report, SetUpFailed, Traffic, run_traffic
+from infra.simulator import Report, SetUpFailed, Shop, Traffic, flash_sale, run_traffic
 from tests.integration.outside.fake_market import FakeMarket
 from tests.integration.outside.outside_process import OutsideProcess
 
@@ -26,10 +27,11 @@ async def shop_in(
     record: Path | None = None,
     rate: float = 30,
     progress: Callable[[str], None] = nobody_listens,
+    meanwhile: Callable[[Shop], Coroutine[Any, Any, None]] | None = None,
 ) -> Report:
     async with market.open(f"{outside.url}/identity") as endpoints:
         traffic = Traffic(rate=rate, duration_s=1.5, seed=42, profile="buyers", drain_s=drain_s, record=record)
-        return await run_traffic(endpoints, traffic, progress)
+        return await run_traffic(endpoints, traffic, progress, meanwhile)
 
 
 async def test_every_order_is_followed_to_its_end(outside: OutsideProcess, tmp_path: Path) -> None:
@@ -55,6 +57,25 @@ async def test_a_checkout_whose_answer_was_lost_is_found_by_its_key(outside: Out
     assert report.orders["accepted"] == len(market.orders)
     assert report.orders["pending"] == 0
     assert report.http["errors"] == 10
+
+
+async def test_a_flash_sale_meanwhile_is_followed_like_any_order(outside: OutsideProcess) -> None:
+    market, accepted = FakeMarket(), list[int]()
+
+    async def rush(shop: Shop) -> None:
+        accepted.append(await flash_sale(shop, place=3, buyers=20, first_number=10**6))
+
+    report = await shop_in(market, outside, rate=5, meanwhile=rush)
+    assert 10 < accepted[0] <= report.orders["accepted"] == len(market.orders)
+    assert report.orders["pending"] == 0
+
+
+async def test_an_error_meanwhile_ends_the_run(outside: OutsideProcess) -> None:
+    async def fail(_: Shop) -> None:
+        raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        await shop_in(FakeMarket(), outside, meanwhile=fail)
 
 
 async def test_traffic_goes_on_while_services_are_down_and_after(outside: OutsideProcess) -> None:

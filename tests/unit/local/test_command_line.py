@@ -1,11 +1,13 @@
 """The command line says in one line what is wrong, and in another what to do."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from infra.cli import app
+from infra.cli.republish import moment
 from infra.local import StackIsDown
 
 Run = Callable[..., tuple[int, str]]
@@ -31,7 +33,18 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize(
     "command",
-    [["status"], ["down"], ["kill", "cart"], ["scale", "cart=2"], ["traffic", "--rate", "1", "--duration", "1"]],
+    [
+        ["status"],
+        ["down"],
+        ["audit"],
+        ["kill", "cart"],
+        ["scale", "cart=2"],
+        ["traffic", "--rate", "1", "--duration", "1"],
+        ["topology", "plan"],
+        ["republish", "--since", "2h"],
+        ["pause", "cart"],
+        ["heal"],
+    ],
 )
 def test_a_stack_that_is_down_is_told_in_a_line(run: Run, command: list[str]) -> None:
     code, said = run(*command)
@@ -41,10 +54,32 @@ def test_a_stack_that_is_down_is_told_in_a_line(run: Run, command: list[str]) ->
 
 
 @pytest.mark.parametrize(
-    "command", [["dance"], ["scale", "cart"], ["scale", "cart=x"], ["demo", "--rate", "-1"], ["kill"]]
+    "command",
+    [
+        ["dance"],
+        ["scale", "cart"],
+        ["scale", "cart=x"],
+        ["demo", "--rate", "-1"],
+        ["kill"],
+        ["topology", "undo"],
+        ["dead", "replay"],
+        ["dead", "replay", "--all", "cart/1"],
+        ["dead", "replay", "--service", "cart", "cart/1"],
+        ["dead", "discard", "--all"],
+        ["dead", "discard", "cart", "--reason", "rubbish"],
+        ["dead", "edit", "17"],
+        ["republish", "--since", "2 hours"],
+        ["republish", "--since", "999999999d"],
+    ],
 )
 def test_what_is_asked_for_wrongly_ends_with_2(run: Run, command: list[str]) -> None:
     assert run(*command)[0] == 2
+
+
+def test_a_moment_is_a_time_or_how_long_ago() -> None:
+    assert datetime.now(UTC) - moment("2h") < timedelta(hours=2, seconds=10)
+    assert moment("2030-01-31T12:00:00+02:00") == datetime(2030, 1, 31, 10, tzinfo=UTC)
+    assert moment("2030-01-31T12:00") == datetime(2030, 1, 31, 12).astimezone()
 
 
 def test_a_missing_log_names_those_that_are_there(run: Run) -> None:
@@ -54,6 +89,7 @@ def test_a_missing_log_names_those_that_are_there(run: Run) -> None:
 
 def test_a_token_needs_a_stack(run: Run) -> None:
     assert run("token", "--sub", "alice")[0] == 1
+    assert run("dead", "ls")[0] == 1
 
 
 def test_a_traceback_is_shown_if_asked_for(run: Run) -> None:

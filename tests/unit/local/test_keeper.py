@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from infra.local.backoff import Backoff
-from infra.local.errors import NotReady
+from infra.local.errors import LocalError, NotReady
 from infra.local.keeper import Keeper, State
 
 
@@ -17,6 +17,7 @@ class Life:
 
     def __init__(self) -> None:
         self.end: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.paused = False
 
     async def wait(self) -> int:
         return await asyncio.shield(self.end)
@@ -26,6 +27,12 @@ class Life:
 
     async def stop(self) -> None:
         self._end(0)
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
 
     def _end(self, code: int) -> None:
         if not self.end.done():
@@ -120,3 +127,28 @@ async def test_stopping_is_graceful(part: FakePart, keeper: Keeper) -> None:
     await keeper.stop()
     assert part.lives[0].end.result() == 0
     assert keeper.condition.state is State.STOPPED
+
+
+async def test_what_is_paused_goes_on_when_it_is_resumed_or_started(part: FakePart, keeper: Keeper) -> None:
+    keeper.start()
+    await keeper.until_ready()
+    for go_on in (keeper.resume, keeper.start):
+        keeper.pause()
+        assert (part.lives[0].paused, keeper.condition.state) == (True, State.PAUSED)
+        go_on()
+        assert (part.lives[0].paused, keeper.condition.state) == (False, State.READY)
+    assert len(part.lives) == 1
+
+
+async def test_what_is_paused_is_resumed_before_it_is_stopped(part: FakePart, keeper: Keeper) -> None:
+    keeper.start()
+    await keeper.until_ready()
+    keeper.pause()
+    await keeper.stop()
+    assert not part.lives[0].paused
+    assert keeper.condition.state is State.STOPPED
+
+
+async def test_what_does_not_run_cannot_be_paused(part: FakePart, keeper: Keeper) -> None:
+    with pytest.raises(LocalError, match="does not run"):
+        keeper.pause()

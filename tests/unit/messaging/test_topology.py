@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.messaging import Definitions, Wiring, definitions, differences
-from infra.messaging.topology import LOG, NO_DELIVERY_LIMIT
+from infra.messaging import Definitions, Remedy, Wiring, definitions, differences, plan
+from infra.messaging.topology import AUDITOR, LOG, NO_DELIVERY_LIMIT
 
 SERVICES = [
     Wiring("cart", {}),
@@ -80,6 +80,16 @@ def test_a_service_may_touch_only_what_is_its_own(user: str, right: str, name: s
     assert bool(re.search(pattern, name)) is allowed
 
 
+def test_the_auditor_reads_the_log_and_nothing_else() -> None:
+    passwords = {each.service: "secret" for each in SERVICES} | {AUDITOR: "secret"}
+    found = definitions(SERVICES, passwords)
+    rights = named(found, "permissions")[AUDITOR]
+    assert (rights["configure"], rights["write"]) == ("^$", "^$")
+    readable = [name for name in named(found, "queues") if re.search(rights["read"], name)]
+    assert readable == [LOG]
+    assert [user["name"] for user in found["users"] if user["tags"]] == [AUDITOR]
+
+
 def test_a_password_is_salted_and_not_readable() -> None:
     one, two = named(wanted(), "users")["cart"], named(wanted(), "users")["cart"]
     assert one["password_hash"] != two["password_hash"]
@@ -91,31 +101,35 @@ def test_what_was_declared_as_wanted_does_not_differ() -> None:
     assert differences(wanted(), wanted()) == []
 
 
-@pytest.mark.parametrize("kind", ["exchanges", "queues", "bindings", "policies", "permissions"])
+@pytest.mark.parametrize("kind", ["users", "exchanges", "queues", "bindings", "policies", "permissions"])
 def test_what_is_missing_is_named(kind: str) -> None:
     live = wanted()
     gone = live[kind].pop()
-    [line] = differences(wanted(), live)
-    assert line.endswith(": missing")
+    [found] = differences(wanted(), live)
+    line = str(found)
+    assert found.missing
+    assert found.can_be_added
     assert (gone.get("name") or gone.get("user") or gone["destination"]) in line
 
 
 @pytest.mark.parametrize(
-    ("kind", "part", "value"),
+    ("kind", "part", "value", "remedy"),
     [
-        ("exchanges", "type", "direct"),
-        ("queues", "arguments", {"x-queue-type": "classic"}),
-        ("queues", "durable", False),
-        ("policies", "definition", {"delivery-limit": 20}),
-        ("permissions", "configure", ".*"),
+        ("users", "tags", ["administrator"], Remedy.SAFE),
+        ("exchanges", "type", "direct", Remedy.NEW_QUEUE),
+        ("queues", "arguments", {"x-queue-type": "classic"}, Remedy.NEW_QUEUE),
+        ("queues", "durable", False, Remedy.NEW_QUEUE),
+        ("policies", "definition", {"delivery-limit": 20}, Remedy.POLICY),
+        ("permissions", "configure", ".*", Remedy.SAFE),
     ],
 )
-def test_what_was_changed_is_named_with_both_values(kind: str, part: str, value: object) -> None:
+def test_what_was_changed_is_named_with_both_values(kind: str, part: str, value: object, remedy: Remedy) -> None:
     live = copy.deepcopy(wanted())
     live[kind][-1][part] = value
-    [line] = differences(wanted(), live)
-    assert repr(value) in line
-    assert "wanted" in line
+    [found] = differences(wanted(), live)
+    assert repr(value) in str(found)
+    assert "wanted" in str(found)
+    assert found.remedy is remedy
 
 
 def test_a_binding_that_nobody_wants_any_more_is_named_and_foreign_things_are_not() -> None:
@@ -124,5 +138,52 @@ def test_a_binding_that_nobody_wants_any_more_is_named_and_foreign_things_are_no
     foreign = {**extra, "destination": "somebody.elses"}
     live["bindings"] += [extra, foreign]
     live["queues"].append({**live["queues"][-1], "name": "somebody.elses"})
-    [line] = differences(wanted(), live)
-    assert line.endswith("not wanted any more")
+    [found] = differences(wanted(), live)
+    assert str(found).endswith("not wanted any more")
+    assert found.surplus == extra
+    assert not found.can_be_added
+
+
+def test_a_binding_to_the_exchange_of_a_queues_name_is_another_one() -> None:
+    live = wanted()
+    [dead] = [each for each in live["bindings"] if each["destination"] == "cart.dead"]
+    live["bindings"].append({**dead, "source": "catalog.events", "destination_type": "exchange"})
+    [found] = differences(wanted(), live)
+    assert "exchange cart.dead" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "priority", "applies", "hit"),
+    [
+        ("^checkout", 0, "queues", ["checkout.carts, checkout.stock", "checkout.dead"]),
+        ("carts$", 5, "all", ["checkout.carts"]),
+        ("carts$", 5, "quorum_queues", ["checkout.carts"]),
+        ("carts$", 5, "exchanges", []),
+        ("carts$", -1, "queues", []),
+        ("^others", 5, "queues", []),
+    ],
+)
+def test_a_policy_of_somebody_else_that_overrules_ours_is_named(
+    pattern: str, priority: int, applies: str, hit: list[str]
+) -> None:
+    live = wanted()
+    live["policies"].append({"name": "theirs", "pattern": pattern, "priority": priority, "apply-to": applies})
+    found = differences(wanted(), live)
+    assert [str(each).rpartition(" for ")[2] for each in found] == hit
+    assert {each.remedy for each in found} <= {Remedy.BY_HAND}
+
+
+def test_a_plan_says_what_to_do_about_each_kind_of_difference() -> None:
+    live = copy.deepcopy(wanted())
+    live["queues"][-1]["arguments"] = {}
+    live["policies"].pop()
+    gone = live["bindings"].pop()
+    text = plan(differences(wanted(), live))
+    assert [line for line in text.splitlines() if not line.startswith(" ")] == [
+        "safe:",
+        "policy only:",
+        "needs a new queue:",
+    ]
+    assert gone["destination"] in text
+    assert "topology apply" in text
+    assert plan([]) == "Nothing differs."

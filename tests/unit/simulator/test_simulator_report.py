@@ -106,6 +106,21 @@ def test_the_record_is_written_before_the_request_is_sent(tmp_path: Path) -> Non
     assert lines[1] == {"did": "accept", "key": "k1", "order_id": "o1"}
 
 
+def test_the_record_counts_stock(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    with OrderBook(path) as book:
+        book.list_product("k1", 12)
+        book.listed("k1", "lamp")
+        book.restock("k2", "lamp", 5)
+        assert json.loads(path.read_text().splitlines()[-1])["did"] == "restock"
+        book.restocked("k2", done=True)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[0] == {"did": "list", "key": "k1", "on_hand": 12}
+    assert lines[1] == {"did": "listed", "key": "k1", "product_id": "lamp"}
+    assert lines[2] == {"did": "restock", "key": "k2", "product_id": "lamp", "quantity": 5}
+    assert lines[3] == {"did": "restocked", "key": "k2", "done": True}
+
+
 def test_latencies_are_read_to_three_digits() -> None:
     latencies = Latencies()
     for milliseconds in range(1, 1001):

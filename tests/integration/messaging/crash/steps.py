@@ -14,7 +14,9 @@ from types import ModuleType
 from typing import Any, Literal, NoReturn
 
 import asyncpg
+from aiormq.channel import Channel
 
+from contracts.cart import CartCheckedOutV1
 from infra.messaging.delivery import Delivery, Receipts, Received
 from infra.messaging.publisher import Publisher
 from infra.messaging.worker import Worker
@@ -65,6 +67,10 @@ def _retries(_: Transaction, entries: Any) -> bool:
     return any(entry.attempt > 1 for entry in entries)
 
 
+def _run_again(event: CartCheckedOutV1, _: Transaction) -> bool:
+    return service.runs[event.order_id] >= service.FAILURES
+
+
 def _after_a_scheduled_run(_: Worker, deliveries: Any) -> bool:
     return any(delivery.entry is not None for delivery in deliveries)
 
@@ -77,6 +83,7 @@ POINTS = {
     "deadline insert": Point(schedule, "insert", PLAIN, rare=True),
     "commit": Point(Transaction, "commit", PLAIN, _commits("placed")),
     "publish": Point(Publisher, "publish_all", PLAIN),
+    "confirm": Point(Channel, "_confirm_delivery", PLAIN),
     "removal of the pending row": Point(
         asyncpg.Connection, "execute", PLAIN, lambda _, query, *__: query == outbox.CONFIRMED
     ),
@@ -85,6 +92,7 @@ POINTS = {
     "commit of a retry": Point(Transaction, "commit", RETRIED, lambda tx: _retries(tx, tx._scheduled), rare=True),
     "taking what is due": Point(schedule, "take", RETRIED),
     "receiving what was taken": Point(Worker, "receive", RETRIED, _from_schedule, rare=True),
+    "running a retry": Point(service, "place", RETRIED, _run_again),
     "removal of what was taken": Point(schedule, "remove", RETRIED, rare=True),
     "deadline": Point(service, "payment_due", PLAIN, rare=True),
     "commit of a deadline": Point(Transaction, "commit", PLAIN, _commits("due"), rare=True),

@@ -1,0 +1,154 @@
+"""Reading every source while the marketplace is at rest, so that they speak of one moment."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import asyncpg
+from pika.exceptions import AMQPError
+
+from infra.audit import broker, databases, ledgers, views
+from infra.audit.databases import Pulse
+from infra.audit.evidence import Books, Evidence, Mail, Queue
+from infra.audit.log import Log, read_log
+from infra.audit.record import read_record
+from infra.audit.sources import Sources, Unreadable
+
+POLL_S = 1.0
+LOOKS = 3
+"""So often everything is read anew because something was said meanwhile."""
+DEADLINES = {
+    "payment-timed-out": ("PAYMENT_DEADLINE_S", 30.0),
+    "reservation-expired": ("RESERVATION_DEADLINE_S", 30.0),
+    "no-stock-answer": ("STOCK_ANSWER_DEADLINE_S", 600.0),
+}
+"""What the services read from their environment, and their defaults."""
+FAILURES: tuple[type[Exception], ...] = (
+    *(OSError, TimeoutError, ValueError, KeyError, TypeError, Unreadable),
+    *(aiohttp.ClientError, asyncpg.PostgresError, asyncpg.InterfaceError, AMQPError),
+)
+"""What a source may raise that is away, or answers what nobody expects."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A moment at which everything that was said before had been done."""
+
+    before: UUID
+    """Events with a smaller id were said before it."""
+    pulses: Mapping[str, Pulse] | None
+    """None: a service's database is away."""
+    queues: tuple[Queue, ...] | None = None
+    """All empty; None where that was not seen."""
+
+
+async def collect(sources: Sources, *, settle_s: float) -> Evidence:
+    """All that can be read, once everything has come to rest, or `settle_s` are over. Never raises for a source.
+
+    What is said afterwards (a cart is found abandoned) is left out of every source by its id, which holds its time.
+    """
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+        deadline = time.monotonic() + settle_s
+        for _ in range(LOOKS):
+            rest = await _come_to_rest(sources, http, deadline)
+            found = await _read(sources, http, rest)
+            if rest.pulses is None:
+                break
+            after = await _pulses(sources)
+            if after is not None and _said(after) == _said(rest.pulses):
+                return found
+    return replace(found, unread={**found.unread, "rest": "no moment was found at which all of it stood still"})
+
+
+async def _come_to_rest(sources: Sources, http: aiohttp.ClientSession, deadline: float) -> Rest:
+    """Wait until nothing is open, no more is said and everything answers.
+
+    Gives up at the deadline: then the invariants say what waits, and the sources what is away.
+    """
+    at, pulses = _now(), await _pulses(sources)
+    while time.monotonic() < deadline:
+        await asyncio.sleep(POLL_S)
+        since, before = at, pulses
+        at, pulses = _now(), await _pulses(sources)
+        if before is None or pulses is None or _said(before) != _said(pulses):
+            continue
+        queues = await _queues(sources, http)
+        waits = queues is None or any(queue.ready or queue.unacknowledged for queue in queues)
+        if not waits and not any(each.open for each in pulses.values()):
+            return Rest(since, pulses, queues)
+    return Rest(at, pulses)
+
+
+def _said(pulses: Mapping[str, Pulse]) -> dict[str, int]:
+    return {service: pulse.said for service, pulse in pulses.items()}
+
+
+def _now() -> UUID:
+    """The smallest UUIDv7 of this millisecond and later."""
+    return UUID(int=(time.time_ns() // 1_000_000) << 80)
+
+
+async def _queues(sources: Sources, http: aiohttp.ClientSession) -> tuple[Queue, ...] | None:
+    try:
+        return await broker.read_queues(http, sources.management, sources.databases)
+    except FAILURES:
+        return None
+
+
+async def _pulses(sources: Sources) -> Mapping[str, Pulse] | None:
+    """Every service's pulse; None if one of them cannot be felt."""
+    try:
+        return {name: await databases.feel_pulse(name, url) for name, url in sources.databases.items()}
+    except FAILURES:
+        return None
+
+
+async def _read(sources: Sources, http: aiohttp.ClientSession, rest: Rest) -> Evidence:
+    found: dict[str, Any] = {}
+    unread: dict[str, str] = {}
+
+    async def take(name: str, source: Awaitable[Any]) -> None:
+        try:
+            found[name] = await source
+        except* FAILURES as group:
+            unread[name] = "; ".join(f"{error!r}" for error in group.exceptions)
+
+    at, before = sources.databases, rest.before
+    await take("record", asyncio.to_thread(read_record, sources.record))
+    await take("payments", ledgers.read_payments(http, sources.outside))
+    await take("parcels", ledgers.read_parcels(http, sources.outside))
+    await take("mails", _mails(http, sources.outside, before))
+    if rest.queues is None:
+        await take("queues", broker.read_queues(http, sources.management, at))
+    else:
+        found["queues"] = rest.queues
+    await take("log", _log(sources.amqp, before))
+    await take("catalog", databases.read_catalog(at["catalog"]))
+    await take("cart", databases.read_cart(at["cart"]))
+    await take("checkout", databases.read_checkout(at["checkout"]))
+    await take("delivery", databases.read_delivery(at["delivery"]))
+    await take("notifications", databases.read_notifications(at["notifications"]))
+    await take("books", _books(at, before))
+    customers = set(found["record"].accepted.values()) if "record" in found else set()
+    await take("views", views.read_views(http, sources.issuer, sources.checkout, customers))
+    waits = {reason: float(os.environ.get(name, default)) for reason, (name, default) in DEADLINES.items()}
+    return Evidence(**found, deadlines=waits, unread=unread)
+
+
+async def _books(at: Mapping[str, str], before: UUID) -> dict[str, Books]:
+    return {name: await databases.read_books(url, before) for name, url in at.items()}
+
+
+async def _log(url: str, before: UUID) -> Log:
+    return (await asyncio.to_thread(read_log, url)).until(before)
+
+
+async def _mails(http: aiohttp.ClientSession, outside: str, before: UUID) -> tuple[Mail, ...]:
+    """Those about orders, and about moments before."""
+    mails = await ledgers.read_mails(http, outside)
+    return tuple([mail for mail in mails if (moment := mail.moment) is None or moment < before])

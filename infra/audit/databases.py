@@ -1,0 +1,150 @@
+"""What the services keep, read by a role that may only read: cross-evidence, never believed alone."""
+
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from infra.audit.evidence import Books, Cart, Catalog, Checkout, Row
+from infra.audit.life import Entry
+
+PULSE = """
+select (select count(*) from messaging.outbox where type not like all ($1)),
+    (select count(*) from messaging.outbox_pending) + (select count(*) from messaging.claims)
+    + (select count(*) from messaging.scheduled where why <> 'deadline' or due < now() - interval '10 seconds')
+"""
+REMINDERS = ["cart.cart-abandoned.%", "notifications.%"]
+"""What is said by itself after customers have gone: it touches no order."""
+UNFINISHED = {
+    "checkout": """
+        select count(*) from orders
+        where status not in ('delivered', 'cancelled') or status = 'cancelled' and payment = 'captured'
+    """,
+    "notifications": "select count(*) from messages where status = 'pending'",
+}
+SCHEDULED = """
+select subscription, type, event_id, why, attempt, due, holder from messaging.scheduled
+where (why <> 'deadline' or due < now() - interval '10 seconds') and event_id < $1
+"""
+DEAD = "select subscription, type, event_id, reason, error, attempts, filed_at from messaging.dead_letters"
+PRODUCTS = """
+select product_id::text, version, name, price_amount, price_currency, on_hand, reserved,
+    case when discontinued then 'discontinued' when on_hand > reserved then 'on-sale' else 'sold-out' end as status
+from products
+"""
+COPIES = "select product_id::text, version, name, price_amount, price_currency, status from products"
+ORDERS = """
+select order_id::text, version, customer_id, status, reason, total_amount, currency, payment, provider from orders
+"""
+JOURNAL = "select order_id::text, version, type, data, at from order_journal order by order_id, version"
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """How much a service has said, but for reminders, and how much of its work is not finished."""
+
+    said: int
+    open: int
+    """Waiting events, calls, orders or mails."""
+
+
+@asynccontextmanager
+async def reading(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """One snapshot of a database, for as long as the block lasts."""
+    connection = await asyncpg.connect(url, timeout=10, command_timeout=60)
+    try:
+        await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            yield connection
+    finally:
+        await connection.close()
+
+
+async def feel_pulse(service: str, url: str) -> Pulse:
+    """Look, cheaply, whether the service is at rest."""
+    async with reading(url) as connection:
+        said, waiting = await connection.fetchrow(PULSE, REMINDERS)
+        unfinished = await connection.fetchval(UNFINISHED[service]) if service in UNFINISHED else 0
+    return Pulse(said, waiting + unfinished)
+
+
+async def read_books(url: str, before: UUID) -> Books:
+    """What the messaging runtime keeps there of events with a smaller id."""
+    async with reading(url) as connection:
+        outbox = {
+            (event_id, type): digest
+            async for event_id, type, digest in connection.cursor(
+                "select event_id, type, sha256(body) from messaging.outbox where event_id < $1", before, prefetch=5000
+            )
+        }
+        inbox = frozenset(
+            {
+                (subscription, event_id)
+                async for subscription, event_id in connection.cursor(
+                    "select subscription, event_id from messaging.inbox", prefetch=5000
+                )
+            }
+        )
+        return Books(
+            outbox=outbox,
+            pending=await connection.fetchval(
+                "select count(*) from messaging.outbox_pending where event_id < $1", before
+            ),
+            inbox=inbox,
+            scheduled=await _rows(connection, SCHEDULED, before),
+            claims=await connection.fetchval("select count(*) from messaging.claims where event_id < $1", before),
+            dead=await _rows(connection, DEAD),
+        )
+
+
+async def read_catalog(url: str) -> Catalog:
+    """Products with their stock, and what orders hold of it."""
+    async with reading(url) as connection:
+        products = await _rows(connection, PRODUCTS)
+        reservations = await _rows(connection, "select order_id::text, state, lines from reservations")
+    return Catalog(_by(products, "product_id"), _by(reservations, "order_id"))
+
+
+async def read_cart(url: str) -> Cart:
+    """The cart's copy of product facts, its checkouts, and what is in carts."""
+    async with reading(url) as connection:
+        products = await _rows(connection, COPIES)
+        checkouts = await _rows(connection, "select order_id::text, customer_id, state from checkouts")
+        lines = await _rows(connection, "select customer_id, product_id::text, quantity, in_checkout from lines")
+    return Cart(_by(products, "product_id"), _by(checkouts, "order_id"), lines)
+
+
+async def read_checkout(url: str) -> Checkout:
+    """Orders, and their journals."""
+    async with reading(url) as connection:
+        orders = await _rows(connection, ORDERS)
+        journal: dict[str, list[Entry]] = defaultdict(list)
+        async for order_id, *entry in connection.cursor(JOURNAL, prefetch=5000):
+            journal[order_id].append(Entry(*entry))
+    return Checkout(_by(orders, "order_id"), {order_id: tuple(entries) for order_id, entries in journal.items()})
+
+
+async def read_delivery(url: str) -> dict[str, Row]:
+    """Shipments by order."""
+    async with reading(url) as connection:
+        return _by(await _rows(connection, "select order_id::text, status, carrier from shipments"), "order_id")
+
+
+async def read_notifications(url: str) -> dict[tuple[str, str], Row]:
+    """What became of each message, by matter and kind."""
+    async with reading(url) as connection:
+        rows = await _rows(connection, "select about, kind, person_id, status, failure from messages")
+    return {(row["about"], row["kind"]): row for row in rows}
+
+
+async def _rows(connection: asyncpg.Connection, query: str, *values: Any) -> tuple[dict[str, Any], ...]:
+    return tuple([dict(row) for row in await connection.fetch(query, *values)])
+
+
+def _by(rows: tuple[dict[str, Any], ...], column: str) -> dict[str, Row]:
+    return {row[column]: row for row in rows}

@@ -1,0 +1,177 @@
+"""What the audit goes by: what each source said, as plain values."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from infra.audit.life import Entry, Life, fold
+from infra.audit.log import Log, Said, why_wrong
+from infra.audit.record import Record
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """One entry of a payment provider's ledger."""
+
+    seq: int
+    """Orders the entries of both providers."""
+    provider: str
+    kind: str
+    """capture, decline, void or refund."""
+    order_id: str
+    amount: int
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One entry of a carrier's ledger."""
+
+    seq: int
+    carrier: str
+    kind: str
+    """booking, cancellation, dispatch or delivery."""
+    key: str
+    order_id: str | None
+    """None where a key was cancelled that was never booked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail in the sink."""
+
+    about: str | None
+    kind: str | None
+    to: str
+    at: datetime
+
+    @property
+    def moment(self) -> UUID | None:
+        """The event that it is about, where that is no order but one moment of a cart or product."""
+        _, colon, event_id = (self.about or "").rpartition(":")
+        return UUID(event_id) if colon else None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue's depth, and which event types the broker puts there."""
+
+    name: str
+    ready: int
+    unacknowledged: int
+    types: frozenset[str]
+
+    @property
+    def service(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def subscription(self) -> str:
+        return self.name.partition(".")[2]
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the messaging runtime keeps in one service's database."""
+
+    outbox: Mapping[tuple[UUID, str], bytes] = field(default_factory=dict)
+    """SHA-256 of the body by event id and type."""
+    pending: int = 0
+    inbox: frozenset[tuple[str, UUID]] = frozenset()
+    """Subscription and event id."""
+    scheduled: tuple[Row, ...] = ()
+    """Retries and parked work, and deadlines that are overdue; not those that lie ahead."""
+    claims: int = 0
+    dead: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class Catalog:
+    products: Mapping[str, Row] = field(default_factory=dict)
+    reservations: Mapping[str, Row] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cart:
+    products: Mapping[str, Row] = field(default_factory=dict)
+    checkouts: Mapping[str, Row] = field(default_factory=dict)
+    lines: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checkout:
+    orders: Mapping[str, Row] = field(default_factory=dict)
+    journal: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
+    """By order, in the order of versions."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that was found, each source by its own field; `unread` names those that could not be read."""
+
+    record: Record = field(default_factory=Record)
+    payments: tuple[Money, ...] = ()
+    parcels: tuple[Parcel, ...] = ()
+    mails: tuple[Mail, ...] = ()
+    log: Log = field(default_factory=Log)
+    queues: tuple[Queue, ...] = ()
+    catalog: Catalog = field(default_factory=Catalog)
+    cart: Cart = field(default_factory=Cart)
+    checkout: Checkout = field(default_factory=Checkout)
+    delivery: Mapping[str, Row] = field(default_factory=dict)
+    """Shipments by order."""
+    notifications: Mapping[tuple[str, str], Row] = field(default_factory=dict)
+    """Messages by matter and kind."""
+    books: Mapping[str, Books] = field(default_factory=dict)
+    """By service."""
+    views: Mapping[str, str] = field(default_factory=dict)
+    """The status of each order of the record's customers, as their own GET /orders shows it."""
+    deadlines: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that an order waits, by the reason that it is then cancelled for."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Field to why it says nothing."""
+
+    @cached_property
+    def lives(self) -> dict[str, Life]:
+        """What the journals tell of every order, folded by rules of the audit's own."""
+        return {order_id: fold(entries) for order_id, entries in self.checkout.journal.items()}
+
+    @cached_property
+    def wrong(self) -> dict[tuple[UUID, str], str]:
+        """What is wrong with events of the log, by id and type; most have nothing."""
+        judged = ((key, why_wrong(said)) for key, said in self.log.events.items())
+        return {key: why for key, why in judged if why is not None}
+
+    @cached_property
+    def checked_out(self) -> dict[str, dict[str, Any]]:
+        """What the cart said was ordered, by order."""
+        return {said.subject: said.body for said in self.said("cart.cart-checked-out.v1")}
+
+    @cached_property
+    def money_by_order(self) -> dict[str, list[Money]]:
+        """Both providers' entries in the order in which they happened."""
+        found: dict[str, list[Money]] = defaultdict(list)
+        for entry in sorted(self.payments, key=lambda entry: entry.seq):
+            found[entry.order_id].append(entry)
+        return found
+
+    @cached_property
+    def parcels_by_order(self) -> dict[str, list[Parcel]]:
+        """Both carriers' entries in the order in which they happened, tombstones left out."""
+        found: dict[str, list[Parcel]] = defaultdict(list)
+        for entry in sorted(self.parcels, key=lambda entry: entry.seq):
+            if entry.order_id is not None:
+                found[entry.order_id].append(entry)
+        return found
+
+    def said(self, *types: str) -> Iterator[Said]:
+        """The events of these types in the log, each once, but for those with which something is wrong."""
+        for key, said in self.log.events.items():
+            if said.type in types and key not in self.wrong:
+                yield said

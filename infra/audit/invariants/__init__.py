@@ -1,0 +1,68 @@
+"""Every invariant that an audit checks, in one table: its name and promise are its function's."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infra.audit.evidence import Evidence
+from infra.audit.findings import Findings
+from infra.audit.invariants import events, mail, money, orders, parcels, rest, stock
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """One promise, and how to find where it is broken."""
+
+    find: Callable[[Evidence], Findings]
+    needs: tuple[str, ...]
+    """The sources without which it says nothing."""
+
+    @property
+    def id(self) -> str:
+        return self.find.__name__.replace("_", "-")
+
+    @property
+    def promise(self) -> str:
+        """What it says, in a sentence or two."""
+        return " ".join(inspect.getdoc(self.find).split())  # type: ignore[union-attr] # a test wants each to have one
+
+
+INVARIANTS = (
+    Invariant(orders.accepted_is_ordered, ("record", "checkout")),
+    Invariant(orders.nobody_ordered_unasked, ("record", "checkout")),
+    Invariant(orders.checked_out_is_placed, ("log", "checkout")),
+    Invariant(orders.every_order_ends, ("checkout",)),
+    Invariant(orders.journals_are_lawful, ("checkout",)),
+    Invariant(orders.read_model_is_its_journal, ("checkout",)),
+    Invariant(orders.customers_read_the_truth, ("record", "checkout", "views")),
+    Invariant(orders.said_is_journalled, ("log", "checkout")),
+    Invariant(orders.deadlines_are_honoured, ("checkout",)),
+    Invariant(money.captured_is_owed, ("payments", "checkout")),
+    Invariant(money.never_charged_twice, ("payments", "checkout")),
+    Invariant(money.one_provider_at_a_time, ("payments",)),
+    Invariant(money.charged_in_the_orders_currency, ("payments", "checkout")),
+    Invariant(money.refunds_match, ("payments", "log")),
+    Invariant(stock.stock_adds_up, ("record", "catalog", "checkout")),
+    Invariant(stock.nothing_is_oversold, ("catalog",)),
+    Invariant(stock.nothing_stays_reserved, ("catalog",)),
+    Invariant(stock.reservations_follow_orders, ("catalog", "checkout")),
+    Invariant(stock.stock_is_answered_once, ("log",)),
+    Invariant(stock.carts_know_the_catalog, ("catalog", "cart")),
+    Invariant(stock.bought_leaves_the_cart, ("cart", "checkout")),
+    Invariant(parcels.shipped_once, ("parcels", "checkout")),
+    Invariant(parcels.one_carrier_at_a_time, ("parcels",)),
+    Invariant(parcels.shipments_follow_carriers, ("parcels", "delivery", "checkout")),
+    Invariant(parcels.parcels_are_told, ("parcels", "log")),
+    Invariant(mail.every_mail_arrives, ("mails", "log", "notifications", "record")),
+    Invariant(mail.no_mail_comes_twice, ("mails", "log", "record")),
+    Invariant(mail.no_mail_is_made_up, ("mails", "log")),
+    Invariant(events.one_id_one_body, ("log",)),
+    Invariant(events.events_are_authentic, ("log", "record")),
+    Invariant(events.said_is_in_the_outbox, ("log", "books")),
+    Invariant(events.every_event_took_effect, ("log", "books", "queues")),
+    Invariant(events.causes_come_first, ("log",)),
+    Invariant(rest.queues_are_empty, ("queues",)),
+    Invariant(rest.outboxes_are_drained, ("books",)),
+    Invariant(rest.nothing_waits, ("books",)),
+    Invariant(rest.nothing_died, ("books", "log", "record")),
+)

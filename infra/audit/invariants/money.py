@@ -1,0 +1,78 @@
+"""Invariants of money, by the payment providers' own ledgers."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from infra.audit.evidence import Evidence, Money
+from infra.audit.findings import Findings
+
+SIGN = {"capture": 1, "refund": -1, "void": -1, "decline": 0}
+
+
+def captured_is_owed(found: Evidence) -> Findings:
+    """Providers hold exactly an order's total if it is confirmed and not cancelled since, else nothing."""
+    for order_id in found.money_by_order.keys() | found.lives.keys():
+        entries, life = found.money_by_order.get(order_id, []), found.lives.get(order_id)
+        held = sum(SIGN[entry.kind] * entry.amount for entry in entries)
+        owed = life.total if life is not None and life.kept else 0
+        if held != owed:
+            status = life.status if life else "unknown"
+            yield {"order_id": order_id, "status": status, "held": held, "owed": owed, "ledger": _shown(entries)}
+
+
+def never_charged_twice(found: Evidence) -> Findings:
+    """At no time did providers hold more than an order's total, or give back more than they held."""
+    for order_id, entries in found.money_by_order.items():
+        life = found.lives.get(order_id)
+        held, most = 0, life.total if life else 0
+        for entry in entries:
+            held += SIGN[entry.kind] * entry.amount
+            if not 0 <= held <= most:
+                yield {"order_id": order_id, "held": held, "total": most, "ledger": _shown(entries)}
+                break
+
+
+def one_provider_at_a_time(found: Evidence) -> Findings:
+    """No order's money was ever with two providers at once."""
+    for order_id, entries in found.money_by_order.items():
+        held: Counter[str] = Counter()
+        for entry in entries:
+            held[entry.provider] += SIGN[entry.kind] * entry.amount
+            holders = sorted(provider for provider, amount in held.items() if amount > 0)
+            if len(holders) > 1:
+                yield {"order_id": order_id, "held_by": holders, "ledger": _shown(entries)}
+                break
+
+
+def charged_in_the_orders_currency(found: Evidence) -> Findings:
+    """Every capture is of an order that exists, in that order's currency."""
+    for order_id, entries in found.money_by_order.items():
+        life = found.lives.get(order_id)
+        for entry in entries:
+            if entry.kind == "capture" and (life is None or entry.currency != life.currency):
+                expected = life.currency if life else None
+                yield {"order_id": order_id, "currency": entry.currency, "expected": expected}
+
+
+def refunds_match(found: Evidence) -> Findings:
+    """Checkout said of captures and refunds what the ledgers hold, to the cent and to the provider."""
+    said: dict[tuple[str, str], Counter[tuple[str, int]]] = {}
+    for event in found.said("checkout.payment-captured.v1", "checkout.payment-refunded.v1"):
+        kind = "capture" if event.type == "checkout.payment-captured.v1" else "refund"
+        told = said.setdefault((event.subject, kind), Counter())
+        told[event.body["provider"], event.body["amount"]["amount"]] += 1
+    done: dict[tuple[str, str], Counter[tuple[str, int]]] = {}
+    for order_id, entries in found.money_by_order.items():
+        for entry in entries:
+            if entry.kind in ("capture", "refund"):
+                done.setdefault((order_id, entry.kind), Counter())[entry.provider, entry.amount] += 1
+    for (order_id, kind), told in said.items():
+        if told - done.get((order_id, kind), Counter()):
+            yield {"order_id": order_id, "kind": kind, "said": list(told), "ledger_has_it": False}
+    for (order_id, kind), entered in done.items():
+        if kind == "refund" and entered - said.get((order_id, kind), Counter()):
+            yield {"order_id": order_id, "kind": kind, "ledger": list(entered), "said": False}
+
+
+def _shown(entries: Sequence[Money]) -> list[str]:
+    return [f"{entry.provider}: {entry.kind} {entry.amount}" for entry in entries]

@@ -1,0 +1,140 @@
+"""Invariants of orders: what was promised exists, once, and comes to one lawful end."""
+
+from collections import Counter
+
+from infra.audit.evidence import Evidence
+from infra.audit.findings import Findings
+
+SAID_OF = {
+    "placed": "checkout.order-placed.v1",
+    "payment-captured": "checkout.payment-captured.v1",
+    "payment-declined": "checkout.payment-declined.v1",
+    "confirmed": "checkout.order-confirmed.v1",
+    "cancellation-requested": "checkout.cancellation-requested.v1",
+    "cancelled": "checkout.order-cancelled.v1",
+    "refunded": "checkout.payment-refunded.v1",
+    "delivered": "checkout.order-delivered.v1",
+}
+BEGINS = {
+    "payment-timed-out": "stock-reserved",
+    "no-stock-answer": "placed",
+    "reservation-expired": "placed",  # the catalog counts from earlier than checkout hears of it
+}
+"""What begins the time after which an order is given up for this reason."""
+TOLERANCE_S = 1.0
+
+
+def accepted_is_ordered(found: Evidence) -> Findings:
+    """Every checkout that was answered 202 became exactly one order, of that customer."""
+    promised = Counter(ask.order_id for ask in found.record.asks.values() if ask.order_id)
+    for order_id, customer in found.record.accepted.items():
+        life = found.lives.get(order_id)
+        if promised[order_id] > 1:
+            yield {"order_id": order_id, "promised_times": promised[order_id]}
+        if life is None:
+            yield {"order_id": order_id, "customer": customer, "accepted": True, "known_to_checkout": False}
+        elif life.customer != customer:
+            yield {"order_id": order_id, "customer": customer, "belongs_to": life.customer}
+
+
+def nobody_ordered_unasked(found: Evidence) -> Findings:
+    """A checkout without an answer became no order or one, and a refused one none."""
+    accepted = found.record.accepted
+    unanswered = Counter(ask.customer for ask in found.record.asks.values() if ask.order_id is None and not ask.refused)
+    customers = {ask.customer for ask in found.record.asks.values()}
+    surplus: dict[str, list[str]] = {}
+    for order_id, life in found.lives.items():
+        if life.customer in customers and order_id not in accepted:
+            surplus.setdefault(life.customer, []).append(order_id)
+    for customer, orders in surplus.items():
+        if len(orders) > unanswered[customer]:
+            yield {"customer": customer, "orders_not_accepted": orders, "unanswered": unanswered[customer]}
+
+
+def checked_out_is_placed(found: Evidence) -> Findings:
+    """Checkout has exactly the orders that the cart said, with the same customer, lines and total."""
+    for order_id, body in found.checked_out.items():
+        life = found.lives.get(order_id)
+        if life is None:
+            yield {"order_id": order_id, "checked_out": True, "known_to_checkout": False}
+            continue
+        said = (body["customer_id"], body["total"]["amount"], body["total"]["currency"])
+        lines = sorted((line["product_id"], line["quantity"]) for line in body["lines"])
+        if said != (life.customer, life.total, life.currency) or lines != sorted(life.lines):
+            yield {"order_id": order_id, "cart_said": [*said, lines], "checkout_has": [life.customer, life.total]}
+    for order_id in found.lives.keys() - found.checked_out.keys():
+        yield {"order_id": order_id, "known_to_checkout": True, "checked_out": False}
+
+
+def every_order_ends(found: Evidence) -> Findings:
+    """Every order reached exactly one final state: delivered or cancelled."""
+    for order_id, life in found.lives.items():
+        ends = [each for each in life.types if each in ("delivered", "cancelled")]
+        if len(ends) != 1 or not life.over:
+            yield {"order_id": order_id, "status": life.status, "ends": ends}
+
+
+def journals_are_lawful(found: Evidence) -> Findings:
+    """Journals have versions without gaps, and every entry could follow the one before."""
+    for order_id, life in found.lives.items():
+        for fault in life.faults:
+            yield {"order_id": order_id, "fault": fault}
+
+
+def read_model_is_its_journal(found: Evidence) -> Findings:
+    """Checkout's read model says of every order what its journal tells, and knows no other."""
+    orders = found.checkout.orders
+    for order_id in found.lives.keys() ^ orders.keys():
+        yield {"order_id": order_id, "has_journal": order_id in found.lives, "has_row": order_id in orders}
+    for order_id in found.lives.keys() & orders.keys():
+        life, row = found.lives[order_id], orders[order_id]
+        for name, told in (
+            ("version", life.version),
+            ("status", life.status),
+            ("payment", life.payment),
+            ("provider", life.provider),
+            ("reason", life.reason),
+            ("customer_id", life.customer),
+            ("total_amount", life.total),
+            ("currency", life.currency),
+        ):
+            if row[name] != told:
+                yield {"order_id": order_id, "column": name, "row": row[name], "journal": told}
+
+
+def customers_read_the_truth(found: Evidence) -> Findings:
+    """What a customer's GET /orders shows is what the journal tells."""
+    for order_id, status in found.views.items():
+        life = found.lives.get(order_id)
+        if life is None or life.status != status:
+            yield {"order_id": order_id, "shown": status, "journal": life.status if life else None}
+    customers = set(found.record.accepted.values())
+    for order_id, life in found.lives.items():
+        if life.customer in customers and order_id not in found.views:
+            yield {"order_id": order_id, "shown": None, "journal": life.status}
+
+
+def said_is_journalled(found: Evidence) -> Findings:
+    """Checkout said each thing that it wrote into a journal exactly once, and nothing else."""
+    said = Counter((event.subject, event.type) for event in found.said(*SAID_OF.values()))
+    written = Counter(
+        (order_id, SAID_OF[type]) for order_id, life in found.lives.items() for type in life.types if type in SAID_OF
+    )
+    for order_id, type in said.keys() | written.keys():
+        if said[order_id, type] != written[order_id, type]:
+            times = {"said": said[order_id, type], "written": written[order_id, type]}
+            yield {"order_id": order_id, "type": type, **times}
+
+
+def deadlines_are_honoured(found: Evidence) -> Findings:
+    """No order was given up for lateness before its time was over."""
+    for order_id, journal in found.checkout.journal.items():
+        at = {entry.type: entry.at for entry in reversed(journal)}
+        for entry in journal:
+            reason = str(entry.data.get("reason")) if entry.type in ("given-up", "cancelled") else ""
+            begin, due_s = at.get(BEGINS.get(reason, "")), found.deadlines.get(reason)
+            if begin is None or due_s is None or "payment-closed" in at:
+                continue
+            waited_s = (entry.at - begin).total_seconds()
+            if waited_s < due_s - TOLERANCE_S:
+                yield {"order_id": order_id, "reason": reason, "waited_s": waited_s, "due_s": due_s}

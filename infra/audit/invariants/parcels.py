@@ -1,0 +1,59 @@
+"""Invariants of parcels, by the carriers' own ledgers."""
+
+from collections import Counter
+
+from infra.audit.evidence import Evidence
+from infra.audit.findings import Findings
+
+
+def shipped_once(found: Evidence) -> Findings:
+    """Exactly one parcel left for an order that was kept, and was delivered; none for any other."""
+    for order_id in found.parcels_by_order.keys() | found.lives.keys():
+        life = found.lives.get(order_id)
+        kinds = Counter(entry.kind for entry in found.parcels_by_order.get(order_id, []))
+        kept = int(life is not None and life.kept)
+        if (kinds["dispatch"], kinds["delivery"]) != (kept, kept):
+            counts = {"dispatched": kinds["dispatch"], "delivered": kinds["delivery"]}
+            yield {"order_id": order_id, "status": life.status if life else "unknown", **counts}
+
+
+def one_carrier_at_a_time(found: Evidence) -> Findings:
+    """No parcel was ever booked with two carriers at once, or under two keys."""
+    for order_id, entries in found.parcels_by_order.items():
+        booked: set[str] = set()
+        for entry in entries:
+            if entry.kind == "booking":
+                booked.add(entry.key)
+            elif entry.kind == "cancellation":
+                booked.discard(entry.key)
+            if len(booked) > 1:
+                yield {"order_id": order_id, "booked_under": sorted(booked)}
+                break
+
+
+def shipments_follow_carriers(found: Evidence) -> Findings:
+    """Delivery's shipments are where the carriers say, one for each order that ever was confirmed."""
+    confirmed = {order_id for order_id, life in found.lives.items() if "confirmed" in life.types}
+    for order_id in confirmed | found.delivery.keys():
+        shipment = found.delivery.get(order_id)
+        kinds = {entry.kind for entry in found.parcels_by_order.get(order_id, [])}
+        arrived = "delivered" if "delivery" in kinds else "dispatched" if "dispatch" in kinds else None
+        status = shipment["status"] if shipment else None
+        stopped = status in ("cancelled", "failed") and arrived is None
+        if order_id not in confirmed or not (stopped or (status is not None and status == arrived)):
+            yield {"order_id": order_id, "shipment": status, "carriers": arrived, "confirmed": order_id in confirmed}
+
+
+def parcels_are_told(found: Evidence) -> Findings:
+    """Delivery said of each parcel once that it left and once that it arrived, as its carrier's ledger has it."""
+    kinds = {"dispatch": "delivery.shipment-dispatched.v1", "delivery": "delivery.shipment-delivered.v1"}
+    said = Counter((event.subject, event.type) for event in found.said(*kinds.values()))
+    done = Counter(
+        (order_id, kinds[entry.kind])
+        for order_id, entries in found.parcels_by_order.items()
+        for entry in entries
+        if entry.kind in kinds
+    )
+    for order_id, type in said.keys() | done.keys():
+        if said[order_id, type] != done[order_id, type]:
+            yield {"order_id": order_id, "type": type, "said": said[order_id, type], "ledger": done[order_id, type]}

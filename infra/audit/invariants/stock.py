@@ -1,0 +1,111 @@
+"""Invariants of stock: nothing is sold that is not there, and every unit is accounted for."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from infra.audit.evidence import Evidence
+from infra.audit.findings import Findings
+
+
+def sold(found: Evidence) -> Counter[str]:
+    """Units by product that are with customers, or on their way to them."""
+    units: Counter[str] = Counter()
+    for life in found.lives.values():
+        if life.kept:
+            for product_id, quantity in life.lines:
+                units[product_id] += quantity
+    return units
+
+
+def stock_adds_up(found: Evidence) -> Findings:
+    """Of every product: what was first there, plus what was restocked, less what was sold, is what is on hand.
+
+    A restocking whose answer was lost counts or does not; one of the sums must fit.
+    """
+    gone = sold(found)
+    for product_id, first in found.record.listed.items():
+        product = found.catalog.products.get(product_id)
+        restocks = [each for each in found.record.restocks.values() if each.product_id == product_id]
+        certain = first + sum(each.quantity for each in restocks if each.done) - gone[product_id]
+        possible = sums(each.quantity for each in restocks if each.done is None)
+        on_hand = product["on_hand"] if product else None
+        if on_hand is None or on_hand - certain not in possible:
+            told = {"first": first, "restocked": certain - first + gone[product_id], "sold": gone[product_id]}
+            yield {"product_id": product_id, **told, "on_hand": on_hand, "perhaps_restocked": sorted(possible)}
+
+
+def nothing_is_oversold(found: Evidence) -> Findings:
+    """No product has a negative count, or more reserved than is on hand."""
+    for product_id, product in found.catalog.products.items():
+        if not 0 <= product["reserved"] <= product["on_hand"]:
+            yield {"product_id": product_id, "on_hand": product["on_hand"], "reserved": product["reserved"]}
+
+
+def nothing_stays_reserved(found: Evidence) -> Findings:
+    """At rest nothing is reserved: every reservation was taken or released."""
+    for product_id, product in found.catalog.products.items():
+        if product["reserved"]:
+            yield {"product_id": product_id, "reserved": product["reserved"]}
+    for order_id, reservation in found.catalog.reservations.items():
+        if reservation["state"] == "reserved":
+            yield {"order_id": order_id, "state": "reserved"}
+
+
+def reservations_follow_orders(found: Evidence) -> Findings:
+    """The catalog took stock for exactly the orders that are kept, and for exactly their lines."""
+    for order_id in found.lives.keys() | found.catalog.reservations.keys():
+        life, reservation = found.lives.get(order_id), found.catalog.reservations.get(order_id)
+        state = reservation["state"] if reservation else None
+        kept = life is not None and life.kept
+        if kept != (state == "taken"):
+            yield {"order_id": order_id, "status": life.status if life else "unknown", "reservation": state}
+        elif life is not None and reservation is not None and kept:
+            wanted: Counter[str] = Counter()
+            for product_id, quantity in life.lines:
+                wanted[product_id] += quantity
+            if reservation["lines"] != dict(wanted):
+                yield {"order_id": order_id, "ordered": dict(wanted), "taken": reservation["lines"]}
+
+
+def stock_is_answered_once(found: Evidence) -> Findings:
+    """The catalog answered an order at most once: reserved or rejected, and released at most once."""
+    answers = Counter(event.subject for event in found.said("catalog.stock-reserved.v1", "catalog.stock-rejected.v1"))
+    released = Counter(event.subject for event in found.said("catalog.stock-released.v1"))
+    for order_id in answers.keys() | released.keys():
+        if answers[order_id] > 1 or released[order_id] > 1:
+            yield {"order_id": order_id, "answers": answers[order_id], "releases": released[order_id]}
+
+
+def carts_know_the_catalog(found: Evidence) -> Findings:
+    """At rest the cart's copy of every product is what the catalog has."""
+    theirs, ours = found.catalog.products, found.cart.products
+    for product_id in theirs.keys() | ours.keys():
+        original, copy = theirs.get(product_id), ours.get(product_id)
+        if original is None or copy is None:
+            yield {"product_id": product_id, "in_catalog": original is not None, "in_cart": copy is not None}
+            continue
+        for name in ("version", "name", "price_amount", "price_currency", "status"):
+            if original[name] != copy[name]:
+                yield {"product_id": product_id, "fact": name, "catalog": original[name], "cart": copy[name]}
+
+
+def bought_leaves_the_cart(found: Evidence) -> Findings:
+    """Every checkout of a cart ended as its order did, and no line is still being bought."""
+    for order_id in found.lives.keys() | found.cart.checkouts.keys():
+        life, checkout = found.lives.get(order_id), found.cart.checkouts.get(order_id)
+        confirmed = life is not None and "confirmed" in life.types
+        expected = "confirmed" if confirmed else "cancelled" if life and life.status == "cancelled" else "open"
+        state = checkout["state"] if checkout else None
+        if state != expected or state == "open":
+            yield {"order_id": order_id, "status": life.status if life else "unknown", "cart_says": state}
+    for line in found.cart.lines:
+        if line["in_checkout"]:
+            yield {"customer": line["customer_id"], "product_id": line["product_id"], "units": line["in_checkout"]}
+
+
+def sums(quantities: Iterable[int]) -> set[int]:
+    """What any selection of these may come to."""
+    found = {0}
+    for quantity in quantities:
+        found |= {each + quantity for each in found}
+    return found

@@ -1,0 +1,133 @@
+"""From evidence to a verdict: pass, fail, or unknown."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from infra.audit.collect import collect
+from infra.audit.evidence import Evidence
+from infra.audit.invariants import INVARIANTS
+from infra.audit.invariants.mail import by_matter
+from infra.audit.record import Fault
+from infra.audit.sources import Sources
+
+
+@dataclass(frozen=True)
+class Least:
+    """What must have happened before "nothing went wrong" means anything."""
+
+    orders: int = 1
+    """Accepted."""
+    rejected: int = 0
+    """Cancelled since the stock or a price had changed."""
+    contended: int = 0
+    """Of these, orders that found another had bought the last units."""
+
+
+ANYTHING = Least()
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken promise."""
+
+    invariant: str
+    evidence: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"invariant": self.invariant, "evidence": self.evidence}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an audit came to."""
+
+    violations: tuple[Violation, ...]
+    unknown: tuple[str, ...]
+    """What could not be found out, and why."""
+    checked: tuple[str, ...]
+    """The invariants that were checked."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """What was looked at, and what was found and allowed."""
+
+    @property
+    def verdict(self) -> Literal["pass", "fail", "unknown"]:
+        """`fail` if a promise was seen broken; else `unknown` if anything could not be found out; else `pass`."""
+        if self.violations:
+            return "fail"
+        return "unknown" if self.unknown else "pass"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "verdict": self.verdict,
+            "violations": [violation.as_dict() for violation in self.violations],
+            "unknown": list(self.unknown),
+            "checked": list(self.checked),
+            "counts": self.counts,
+        }
+
+
+async def audit(
+    sources: Sources, *, least: Least = ANYTHING, faults: Sequence[Fault] = (), settle_s: float = 60.0
+) -> Verdict:
+    """Read everything from outside once the marketplace has come to rest, and judge it.
+
+    Traffic must have ended. `faults` are what was broken on purpose, besides what the record tells of.
+    Takes `settle_s` at most to wait for rest, then about 10 s per 100,000 events. Never raises for what
+    a source does: what could not be read makes the verdict `unknown`.
+    """
+    found = await collect(sources, settle_s=settle_s)
+    found = replace(found, record=replace(found.record, faults=(*found.record.faults, *faults)))
+    return await asyncio.to_thread(judge, found, least)
+
+
+def judge(found: Evidence, least: Least) -> Verdict:
+    """The verdict on what was found. Pure. Of sources that may speak of different moments nothing is concluded."""
+    violations: list[Violation] = []
+    checked: list[str] = []
+    for invariant in INVARIANTS:
+        if not any(need in found.unread for need in (*invariant.needs, "rest")):
+            checked.append(invariant.id)
+            violations += [Violation(invariant.id, evidence) for evidence in invariant.find(found)]
+    unread = [f"{source} could not be read: {why}" for source, why in found.unread.items()]
+    counts = _counts(found)
+    return Verdict(tuple(violations), (*unread, *_empty_victory(found, counts, least)), tuple(checked), counts)
+
+
+def _counts(found: Evidence) -> dict[str, int]:
+    rejections = list(found.said("catalog.stock-rejected.v1"))
+    reasons = Counter(line["reason"] for said in rejections for line in said.body["lines"])
+    return {
+        "accepted": len(found.record.accepted),
+        "unanswered": sum(ask.order_id is None and not ask.refused for ask in found.record.asks.values()),
+        "orders": len(found.lives),
+        "kept": sum(life.kept for life in found.lives.values()),
+        "rejected": len(rejections),
+        "contended": reasons["sold-out"],
+        "events": len(found.log.events),
+        "published_again": sum(said.copies - 1 for said in found.log.events.values()),
+        "mails": len(found.mails),
+        "mails_repeated": sum(len(mails) - 1 for mails in by_matter(found).values()),
+        "injected": len(found.log.strange) + len(found.wrong),
+        "dead": sum(len(books.dead) for books in found.books.values()),
+        "faults": len(found.record.faults),
+    }
+
+
+def _empty_victory(found: Evidence, counts: dict[str, int], least: Least) -> list[str]:
+    """Why nothing would be proved although nothing was found."""
+    floors = {"accepted": least.orders, "rejected": least.rejected, "contended": least.contended}
+    short = [
+        f"too little happened: {counts[name]} {name}, where at least {floor} prove something"
+        for name, floor in floors.items()
+        if counts[name] < floor
+    ]
+    toothless = [
+        f"the fault {fault.kind} of {fault.part} was never seen to bite"
+        for fault in found.record.faults
+        if fault.bite is False
+    ]
+    return short + toothless

@@ -1,0 +1,70 @@
+"""The outside world's own books: payment providers, carriers, and the mail sink."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+
+from infra.audit.evidence import Mail, Money, Parcel
+
+WHICH = ("a", "b")
+PAGE = 1000
+
+
+async def read_payments(http: aiohttp.ClientSession, outside: str) -> tuple[Money, ...]:
+    """Both providers' ledgers, whole."""
+    return tuple(
+        [
+            Money(
+                seq=entry["seq"],
+                provider=which,
+                kind=entry["kind"],
+                order_id=entry["order_id"] or entry["key"].rpartition(":")[0],
+                amount=entry["amount"],
+                currency=entry["currency"],
+            )
+            for which in WHICH
+            async for entry in _entries(http, f"{outside}/payments/{which}/ledger")
+        ]
+    )
+
+
+async def read_parcels(http: aiohttp.ClientSession, outside: str) -> tuple[Parcel, ...]:
+    """Both carriers' ledgers, whole."""
+    return tuple(
+        [
+            Parcel(seq=entry["seq"], carrier=which, kind=entry["kind"], key=entry["key"], order_id=entry["order_id"])
+            for which in WHICH
+            async for entry in _entries(http, f"{outside}/carriers/{which}/ledger")
+        ]
+    )
+
+
+async def read_mails(http: aiohttp.ClientSession, outside: str) -> tuple[Mail, ...]:
+    """Every mail that arrived."""
+    found: list[Mail] = []
+    after = 0
+    while True:
+        page = await _get(http, f"{outside}/mail/messages", after)
+        for each in page["messages"]:
+            after = each["seq"]
+            found.append(Mail(each["about"], each["kind"], each["to"], datetime.fromisoformat(each["received_at"])))
+        if not page["messages"]:
+            return tuple(found)
+
+
+async def _entries(http: aiohttp.ClientSession, url: str) -> AsyncIterator[dict[str, Any]]:
+    after: int | None = 0
+    while after is not None:
+        page = await _get(http, url, after)
+        for entry in page["entries"]:
+            yield entry
+        after = page["next"]
+
+
+async def _get(http: aiohttp.ClientSession, url: str, after: int) -> dict[str, Any]:
+    async with http.get(url, params={"after": str(after), "limit": str(PAGE)}) as answer:
+        answer.raise_for_status()
+        found: dict[str, Any] = await answer.json()
+        return found

@@ -1,0 +1,148 @@
+"""An order's life as its journal tells it, by the audit's own reading of the rules."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+FINAL = frozenset({"delivered", "cancelled"})
+OPEN_PAYMENTS = frozenset({"asked", "closing"})
+
+FROM: dict[str, frozenset[str]] = {
+    "stock-reserved": frozenset({"placed"}),
+    "stock-rejected": frozenset({"placed"}),
+    "payment-asked": frozenset({"paying"}),
+    "payment-not-charged": frozenset({"paying", "voiding"}),
+    "payment-doubted": frozenset({"paying"}),
+    "payment-closed": frozenset({"paying"}),
+    "payment-declined": frozenset({"paying"}),
+    "payment-captured": frozenset({"paying"}),
+    "payment-voided": frozenset({"voiding"}),
+    "given-up": frozenset({"paying"}),
+    "confirmed": frozenset({"paying"}),
+    "cancellation-requested": frozenset({"confirmed"}),
+    "cancellation-refused": frozenset({"cancelling", "delivered"}),
+    "cancelled": frozenset({"placed", "paying", "voiding", "confirmed", "cancelling"}),
+    "refunded": frozenset({"cancelled"}),
+    "shipping-delayed": frozenset({"confirmed", "cancelling"}),
+    "dispatched": frozenset({"confirmed", "cancelling"}),
+    "delivered": frozenset({"confirmed", "cancelling"}),
+}
+"""In which status an order may be when an entry of this type is written."""
+
+STATUS = {
+    "placed": "placed",
+    "stock-reserved": "paying",
+    "given-up": "voiding",
+    "confirmed": "confirmed",
+    "cancellation-requested": "cancelling",
+    "cancelled": "cancelled",
+    "delivered": "delivered",
+}
+PAYMENT = {
+    "payment-asked": "asked",
+    "payment-not-charged": "not-charged",
+    "payment-doubted": "closing",
+    "payment-closed": "not-charged",
+    "payment-declined": "declined",
+    "payment-captured": "captured",
+    "payment-voided": "voided",
+    "refunded": "refunded",
+}
+PAYMENT_BEFORE = {
+    **dict.fromkeys(("payment-not-charged", "payment-closed", "payment-declined", "payment-voided"), OPEN_PAYMENTS),
+    "payment-doubted": frozenset({"asked"}),
+    "payment-captured": frozenset({"asked"}),
+    "given-up": OPEN_PAYMENTS,
+    "confirmed": frozenset({"captured"}),
+    "refunded": frozenset({"captured"}),
+}
+"""How the payment must stand before an entry of this type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of an order's journal."""
+
+    version: int
+    type: str
+    data: dict[str, Any]
+    at: datetime
+
+
+@dataclass
+class Life:
+    """What became of an order; `faults` says what its journal cannot have."""
+
+    customer: str = ""
+    lines: tuple[tuple[str, int], ...] = ()
+    """Product and units."""
+    total: int = 0
+    currency: str = ""
+    status: str = ""
+    payment: str = "none"
+    provider: str | None = None
+    reason: str | None = None
+    version: int = 0
+    types: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    @property
+    def over(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def kept(self) -> bool:
+        """Confirmed and not cancelled since: its money is ours, its goods are the customer's."""
+        return "confirmed" in self.types and self.status != "cancelled"
+
+
+def fold(entries: Iterable[Entry]) -> Life:
+    """The life that a journal tells."""
+    life = Life()
+    for entry in entries:
+        faults = list(_faults(life, entry))
+        _take(life, entry)
+        life.faults += tuple(faults)
+    return life
+
+
+def _take(life: Life, entry: Entry) -> None:
+    if entry.type == "placed":
+        life.customer = entry.data["customer_id"]
+        life.lines = tuple((line["product_id"], line["quantity"]) for line in entry.data["lines"])
+        life.total, life.currency = entry.data["total"]["amount"], entry.data["total"]["currency"]
+    if entry.type == "payment-asked":
+        life.provider = entry.data["provider"]
+    if entry.type in ("given-up", "cancelled"):
+        life.reason = entry.data["reason"]
+    if entry.type == "cancellation-refused" and life.status == "cancelling":
+        life.status = "confirmed"
+    life.version = entry.version
+    life.types = (*life.types, entry.type)
+    life.status = STATUS.get(entry.type, life.status)
+    life.payment = PAYMENT.get(entry.type, life.payment)
+
+
+def _faults(life: Life, entry: Entry) -> Iterable[str]:
+    what = f"{entry.type} (version {entry.version})"
+    if entry.version != life.version + 1:
+        yield f"{what} follows version {life.version}"
+    if entry.type == "placed":
+        if life.version:
+            yield f"{what} is not the first"
+        return
+    if entry.type not in FROM:
+        yield f"{what} is no known type"
+    elif life.status not in FROM[entry.type]:
+        yield f"{what} while {life.status or 'not placed'}"
+    if life.payment not in PAYMENT_BEFORE.get(entry.type, {life.payment}):
+        yield f"{what} while its payment was {life.payment}"
+    if entry.type == "payment-asked" and life.payment not in ("none", "asked", "not-charged"):
+        yield f"{what} while its payment was {life.payment}"
+    if entry.type == "payment-asked" and life.payment == "asked" and entry.data["provider"] != life.provider:
+        yield f"{what} asks {entry.data['provider']} while {life.provider} is open"
+    if entry.type == "cancelled" and life.payment in OPEN_PAYMENTS:
+        yield f"{what} while provider {life.provider} may hold the money"
+    if entry.type == "cancelled" and "dispatched" in life.types:
+        yield f"{what} after its parcel left"

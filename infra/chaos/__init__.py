@@ -1,0 +1,9 @@
+"""Faults, schedules of faults, and what the marketplace makes of them."""
+
+from infra.chaos.effect import begin, bite, end, heal, in_effect
+from infra.chaos.fault import Fault
+from infra.chaos.journal import Journal
+from infra.chaos.kinds import KINDS, checked
+from infra.chaos.site import Site, visit
+
+__all__ = ["KINDS", "Fault", "Journal", "Site", "begin", "bite", "checked", "end", "heal", "in_effect", "visit"]

@@ -1,0 +1,89 @@
+"""Carrying out a schedule while customers shop."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.chaos.effect import FAILURES, bite, in_effect
+from infra.chaos.fault import Fault
+from infra.chaos.kinds import KINDS
+from infra.chaos.schedule import Planned
+from infra.chaos.site import Site
+
+LEAST_S = 2.0
+"""A fault that was begun late lasts so long all the same."""
+PATIENCE_S, POLL_S = 8.0, 0.5
+
+
+@dataclass
+class Outcome:
+    """A fault as it really was."""
+
+    fault: Fault
+    began: float
+    """Unix time at which it was in effect; of the attempt, if it never was."""
+    ended: float = 0.0
+    """Unix time at which it began to be undone."""
+    bite: str = ""
+    failure: str = ""
+    """Why it could not be begun or undone."""
+
+    def overlaps(self, since: float, until: float) -> bool:
+        return self.began <= until and since <= self.ended
+
+    def as_dict(self, opened: float, recovered_s: float | None) -> dict[str, Any]:
+        """For machines; times in seconds from the moment at which customers were let in."""
+        return {
+            "kind": self.fault.kind,
+            "part": self.fault.part,
+            "start_s": round(self.began - opened, 2),
+            "end_s": round(self.ended - opened, 2),
+            "bite": self.bite or None,
+            "recovered_s": recovered_s,
+        }
+
+
+async def carry_out(site: Site, schedule: Iterable[Planned], say: Callable[[str], None]) -> list[Outcome]:
+    """Every fault at its time, counted from now; returns what they were once all are undone.
+
+    A fault that cannot be begun or undone says so in its outcome and stops nothing else.
+    """
+    opened = time.monotonic()
+    return list(await asyncio.gather(*(_suffer(site, planned, opened, say) for planned in schedule)))
+
+
+async def _suffer(site: Site, planned: Planned, opened: float, say: Callable[[str], None]) -> Outcome:
+    await asyncio.sleep(opened + planned.start_s - time.monotonic())
+    fault, outcome, seen = planned.fault, Outcome(planned.fault, time.time()), list[str]()
+    say(f"{planned.start_s:.0f} s: {fault.kind} at {fault.part}")
+    try:
+        async with in_effect(site, fault) as seen:
+            outcome.began = time.time()
+            if not KINDS[fault.kind].momentary:
+                await asyncio.sleep(max(opened + planned.end_s - time.monotonic(), LEAST_S))
+                await _until_bitten(site, fault)
+            outcome.ended = time.time()
+    except FAILURES as error:
+        outcome.failure = f"{type(error).__name__}: {error}"
+        outcome.ended = outcome.ended or time.time()
+    outcome.bite = " ".join(seen)
+    return outcome
+
+
+async def _until_bitten(site: Site, fault: Fault) -> None:
+    """Have it last a little longer, if nothing came its way yet."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_S):
+            while not await bite(site, fault):  # noqa: ASYNC110 - it can only be asked for
+                await asyncio.sleep(POLL_S)
+
+
+def recovered(outcome: Outcome, others: Sequence[Outcome], completed: Collection[float]) -> float | None:
+    """Seconds from a fault's end to the next completed order (Unix times); None where another fault overlapped."""
+    after = min((at for at in completed if at > outcome.ended), default=None)
+    if after is None or any(each is not outcome and each.overlaps(outcome.began, after) for each in others):
+        return None
+    return round(after - outcome.ended, 3)

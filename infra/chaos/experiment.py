@@ -1,0 +1,84 @@
+"""Named experiments, in files that one can read and add."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from infra.chaos.fault import Fault
+from infra.chaos.kinds import checked
+from infra.chaos.schedule import Planned
+from infra.local import LocalError
+from infra.simulator import Profile
+
+DIRECTORY = Path(__file__).with_name("experiments")
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Customers(_Strict):
+    """Who shops meanwhile."""
+
+    rate: Annotated[float, Field(gt=0)] = 8
+    duration_s: Annotated[float, Field(gt=0)] = 20
+    profile: Profile = "buyers"
+
+
+class FaultEntry(_Strict):
+    """A fault, from when to when."""
+
+    kind: str
+    part: str
+    start_s: Seconds
+    end_s: Seconds
+    options: dict[str, float] = {}
+
+
+class Expectation(_Strict):
+    """What must be seen besides the audit's verdict."""
+
+    accepted_meanwhile: int = 0
+    """Orders accepted while a fault was in effect, at least."""
+    confirmed_meanwhile: int = 0
+    """Orders confirmed while a fault was in effect, at least."""
+    recovered_within_s: float | None = None
+    """From the end of the last fault to the next confirmed order, at most."""
+
+
+class Experiment(_Strict):
+    """What one wants to see of the marketplace, and by which faults."""
+
+    about: str
+    steady_state: Annotated[int, Field(ge=1)] = 5
+    """Orders that must have been confirmed before the first fault, or nothing is learnt."""
+    customers: Customers = Customers()
+    faults: Annotated[list[FaultEntry], Field(min_length=1)]
+    expect: Expectation = Expectation()
+
+    def schedule(self, services: list[str]) -> list[Planned]:
+        """Its faults in order. Raises `LocalError` for one that cannot be."""
+        planned = [
+            Planned(checked(Fault(each.kind, each.part, each.options), services), each.start_s, each.end_s)
+            for each in self.faults
+        ]
+        return sorted(planned, key=lambda each: each.start_s)
+
+
+def names() -> list[str]:
+    """Every experiment there is."""
+    return sorted(path.stem for path in DIRECTORY.glob("*.toml"))
+
+
+def load(name: str) -> Experiment:
+    """The experiment of this name. Raises `LocalError`."""
+    if name not in names():
+        raise LocalError(f"There is no experiment {name!r}.", f"There are: {', '.join(names())}")
+    path = DIRECTORY / f"{name}.toml"
+    try:
+        return Experiment.model_validate(tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise LocalError(f"{path.name} cannot be read: {error}", f"Mend it: {path}") from None

@@ -1,0 +1,57 @@
+"""Which faults are in effect: written down before they begin, so that even after a SIGKILL they can be undone."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from infra.chaos.fault import Fault
+from infra.local import LocalError, write_private
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A fault that began, or was about to."""
+
+    fault: Fault
+    since: float
+    """Unix time."""
+
+
+class Journal:
+    """A file for each fault, so that several commands may write at a time."""
+
+    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
+        self._directory, self._clock = directory, clock
+
+    def add(self, fault: Fault) -> None:
+        """It is on disk when this returns."""
+        write_private(self._file(fault.id), json.dumps(asdict(fault) | {"since": self._clock()}) + "\n")
+
+    def remove(self, fault_id: str) -> None:
+        """It is undone."""
+        self._file(fault_id).unlink(missing_ok=True)
+
+    def entries(self) -> list[Entry]:
+        """What is in effect, the oldest first."""
+        found = [self.find(path.stem) for path in self._directory.glob("*.json")]
+        return sorted((entry for entry in found if entry), key=lambda entry: entry.since)
+
+    def find(self, fault_id: str) -> Entry | None:
+        """The fault of this id, if it is in effect."""
+        try:
+            raw = json.loads(self._file(fault_id).read_text())
+        except FileNotFoundError:  # undone, perhaps just now
+            return None
+        since = raw.pop("since")
+        return Entry(Fault(**raw), since)
+
+    def entry(self, fault_id: str) -> Entry:
+        """The fault of this id. Raises `LocalError`."""
+        if entry := self.find(fault_id):
+            return entry
+        raise LocalError(f"There is no fault {fault_id!r} in effect.", "See ./marketplace fault ls")
+
+    def _file(self, fault_id: str) -> Path:
+        return self._directory / f"{fault_id}.json"

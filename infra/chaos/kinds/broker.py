@@ -1,0 +1,106 @@
+"""A broker that takes nothing, forgets its connections, or loses its consumers."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from infra.chaos.fault import Fault, Kind, Touches
+from infra.chaos.site import Site
+from infra.local import rabbitmqctl
+
+WATERMARK = ("absolute", "1GB")
+"""As the stack's own broker is configured."""
+SEEN_WITHIN_S = 10.0
+POLL_S = 0.25
+
+
+class MemoryAlarm(Kind):
+    """Publishers are blocked: the broker believes that it has no memory left."""
+
+    name = "memory-alarm"
+    about = "The broker believes that its memory is used up, and takes no publish."
+    seconds = (4.0, 10.0)
+
+    def parts(self, services: Sequence[str]) -> list[str]:
+        return ["broker"]
+
+    def touches(self, part: str) -> Touches:
+        return Touches(alone=frozenset({"broker:memory"}), shared=frozenset({"broker"}))
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        await rabbitmqctl(site.layout, site.state, "set_vm_memory_high_watermark", "0")
+        async with asyncio.timeout(SEEN_WITHIN_S):
+            while not await self.bite(site, fault):  # noqa: ASYNC110 - it can only be asked for
+                await asyncio.sleep(POLL_S)
+
+    async def bite(self, site: Site, fault: Fault) -> str:
+        [node] = await site.ask("GET", f"{site.state.broker['management']}/api/nodes?columns=mem_alarm")
+        return "the node says that its memory alarm is on" if node["mem_alarm"] else ""
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        if (await site.parts())["broker"]["state"] == "ready":  # else it starts without
+            await rabbitmqctl(site.layout, site.state, "set_vm_memory_high_watermark", *WATERMARK)
+
+
+class ClosedConnections(Kind):
+    """Every connection of a service is closed by the broker."""
+
+    name = "closed-connections"
+    about = "The broker closes every connection of a service."
+    momentary = True
+
+    def parts(self, services: Sequence[str]) -> list[str]:
+        return list(services)
+
+    def touches(self, part: str) -> Touches:
+        return Touches(shared=frozenset({"broker", part}))
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        api = f"{site.state.broker['management']}/api/connections"
+        names: list[str] = []
+        async with asyncio.timeout(SEEN_WITHIN_S):
+            while not names:  # they are listed a moment late
+                listed: list[dict[str, Any]] = await site.ask("GET", f"{api}?columns=name,user")
+                names = [each["name"] for each in listed if each["user"] == fault.part]
+                await asyncio.sleep(POLL_S * (not names))
+        for name in names:
+            await site.ask("DELETE", f"{api}/{quote(name, safe='')}", **{"X-Reason": "a fault, on purpose"})
+        site.notes[fault.id] = len(names)
+
+    async def bite(self, site: Site, fault: Fault) -> str:
+        return f"{site.notes[fault.id]} connections closed" if site.notes.get(fault.id) else ""
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        """There is nothing to undo."""
+
+
+class ClosedChannels(Kind):
+    """Every channel of a service, and with it every consumer, is gone from the broker, which tells nobody."""
+
+    name = "lost-consumers"
+    about = "The broker forgets a service's channels and consumers, and does not say so."
+    momentary = True
+
+    def parts(self, services: Sequence[str]) -> list[str]:
+        return list(services)
+
+    def touches(self, part: str) -> Touches:
+        return Touches(shared=frozenset({"broker", part}))
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        said = await rabbitmqctl(
+            *(site.layout, site.state, "eval"),
+            f'L = [P || P <- rabbit_channel:list_local(), {{user, <<"{fault.part}">>}} =:= '
+            "hd(rabbit_channel:info(P, [user]))], [rabbit_channel:shutdown(P) || P <- L], length(L).",
+        )
+        site.notes[fault.id] = int(said)
+
+    async def bite(self, site: Site, fault: Fault) -> str:
+        return f"{site.notes[fault.id]} channels ended" if site.notes.get(fault.id) else ""
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        """There is nothing to undo."""
+
+
+KINDS = (MemoryAlarm(), ClosedConnections(), ClosedChannels())

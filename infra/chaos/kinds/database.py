@@ -1,0 +1,147 @@
+"""A database that ends sessions, has none to give, waits for a lock, or takes no writes."""
+
+import asyncio
+import contextlib
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import asyncpg
+
+from infra.chaos.fault import Fault, Kind, Touches
+from infra.chaos.site import Site
+
+SESSIONS = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
+TABLE = "messaging.outbox_pending"
+"""The hot table of every service: who writes an event needs it, and so does who publishes one."""
+WAITING = "select count(*) from pg_locks where relation = $1::text::regclass and not granted"
+LOOK_S = 0.25
+
+
+class DatabaseFault(Kind):
+    """A fault of one service's database server."""
+
+    def parts(self, services: Sequence[str]) -> list[str]:
+        return [f"{service}-db" for service in services]
+
+    def touches(self, part: str) -> Touches:
+        return Touches(alone=frozenset({f"{part}:state"}), shared=frozenset({part, part.removesuffix("-db")}))
+
+    async def bite(self, site: Site, fault: Fault) -> str:
+        return str(site.notes.get(fault.id, ""))
+
+    @abstractmethod
+    async def begin(self, site: Site, fault: Fault) -> None: ...
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        await site.let_go(fault.id)
+
+
+class TerminatedSessions(DatabaseFault):
+    """Every session of the service is ended."""
+
+    name = "terminated-sessions"
+    about = "Every session of the service is ended, amid whatever it did."
+    momentary = True
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        async with site.database(fault.part) as database:
+            ended = await database.fetch(SESSIONS, fault.part.removesuffix("-db"))
+        site.notes[fault.id] = f"{len(ended)} sessions ended" if ended else ""
+
+
+class ExhaustedConnections(DatabaseFault):
+    """Somebody else has taken every connection, and the service's own are ended."""
+
+    name = "exhausted-connections"
+    about = "Others hold every connection; the service has lost its own."
+    lasts = False
+    seconds = (4.0, 9.0)
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        hold = site.hold(fault.id)
+        async with site.database(fault.part) as database:
+            await _fill(site, fault, hold)
+            await database.fetch(SESSIONS, fault.part.removesuffix("-db"))
+            taken = await _fill(site, fault, hold)
+        taking = asyncio.create_task(_go_on_filling(site, fault, hold))
+        hold.push_async_callback(_cancelled, taking)
+        site.notes[fault.id] = f"connections refused, {taken} more taken from the service" if taken else ""
+
+
+class HeldLock(DatabaseFault):
+    """Somebody holds an exclusive lock on the outbox."""
+
+    name = "held-lock"
+    about = "Another session holds an exclusive lock on the table of events to be published."
+    lasts = False
+    seconds = (3.0, 8.0)
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        hold = site.hold(fault.id)
+        holder = await hold.enter_async_context(site.database(fault.part))
+        watcher = await hold.enter_async_context(site.database(fault.part))
+        await hold.enter_async_context(holder.transaction())
+        await holder.execute(f"lock table {TABLE} in access exclusive mode")
+        hold.push_async_callback(_cancelled, asyncio.create_task(_watch(site, fault, watcher)))
+
+
+class ReadOnly(DatabaseFault):
+    """The server takes no writes, as a replica would after a failover."""
+
+    name = "read-only"
+    about = "The database takes no writes, as a replica would."
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        async with site.database(fault.part) as database:
+            await database.execute("alter system set default_transaction_read_only = on")
+            await database.execute("select pg_reload_conf()")
+
+    async def bite(self, site: Site, fault: Fault) -> str:
+        url = site.state.services[fault.part.removesuffix("-db")].database["app"]
+        database = await asyncpg.connect(url, timeout=5)
+        try:
+            await database.execute("update messaging.probe set at = now()")
+        except asyncpg.ReadOnlySQLTransactionError as error:
+            return f"a write was refused: {error}"
+        finally:
+            await database.close(timeout=2)
+        return ""
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        async with site.database(fault.part) as database:
+            await database.execute("alter system reset default_transaction_read_only")
+            await database.execute("select pg_reload_conf()")
+
+
+async def _fill(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> int:
+    """Take connections until one is refused; how many were taken."""
+    taken = 0
+    while True:
+        try:
+            await hold.enter_async_context(site.database(fault.part, "audit"))
+        except asyncpg.TooManyConnectionsError:
+            return taken
+        taken += 1
+
+
+async def _go_on_filling(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> None:
+    while True:
+        with contextlib.suppress(OSError, asyncpg.PostgresError):
+            await _fill(site, fault, hold)
+        await asyncio.sleep(LOOK_S)
+
+
+async def _watch(site: Site, fault: Fault, database: asyncpg.Connection) -> None:
+    most = 0
+    while True:
+        most = max(most, await database.fetchval(WAITING, TABLE))
+        site.notes[fault.id] = f"up to {most} sessions waited for the lock" if most else ""
+        await asyncio.sleep(LOOK_S)
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+KINDS = (TerminatedSessions(), ExhaustedConnections(), HeldLock(), ReadOnly())

@@ -1,0 +1,74 @@
+"""The outside world's own faults: providers, carriers and a mail server that are slow, erring, silent or forgetful."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from infra.chaos.fault import Fault, Kind, Touches
+from infra.chaos.site import Site
+
+PAYMENTS = ("payments-a", "payments-b")
+SPARE = ("payments-b", "carriers-b")
+"""Nobody is asked there unless the first one fails."""
+ALL = (*PAYMENTS, "carriers-a", "carriers-b", "mail")
+
+
+@dataclass(frozen=True)
+class DialFault(Kind):
+    """One field of a dial, turned and turned back."""
+
+    name: str
+    about: str
+    field: str
+    count: str
+    """What the stand-in counts where it bites."""
+    value: float
+    at: tuple[str, ...] = ALL
+
+    seconds = (5.0, 10.0)
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        return {self.field: self.value}
+
+    def parts(self, services: Sequence[str]) -> list[str]:
+        return list(self.at)
+
+    def likely(self, services: Sequence[str]) -> list[str]:
+        return [part for part in self.at if part not in SPARE]
+
+    def touches(self, part: str) -> Touches:
+        return Touches(alone=frozenset({part}), shared=frozenset({"outside"}))
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        site.notes[fault.id] = await self._count(site, fault)
+        await site.ask("PUT", _dial(site, fault), {self.field: self.option(fault, self.field)})
+
+    async def bite(self, site: Site, fault: Fault) -> str:
+        requests = await self._count(site, fault) - site.notes.get(fault.id, 0)
+        return f"{requests} requests {self.count}" if requests > 0 else ""
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        try:
+            await site.ask("DELETE", _dial(site, fault))
+        except aiohttp.ClientConnectionError:
+            return  # it is down, and turns every dial back when it starts
+
+    async def _count(self, site: Site, fault: Fault) -> int:
+        counts: dict[str, Any] = await site.ask("GET", f"{_dial(site, fault)}/counts")
+        return int(counts.get(self.count, 0))
+
+
+def _dial(site: Site, fault: Fault) -> str:
+    return f"{site.state.outside}/dials/{fault.part}"
+
+
+KINDS = (
+    DialFault("slow", "It answers late.", "latency_ms", "delayed", 1500),
+    DialFault("errors", "It says no, and has done nothing.", "error_rate", "failed", 0.7),
+    DialFault("hang", "It does nothing and answers nothing.", "hang_rate", "hung", 0.7),
+    DialFault("declines", "It declines charges.", "decline_rate", "declined", 0.7, PAYMENTS),
+    DialFault("lost-answers", "It does its work, and its answer is lost.", "lost_answer_rate", "lost", 0.6),
+)

@@ -1,0 +1,71 @@
+"""Faults of the network between a service and its broker, its database or the outside: by the proxy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infra.chaos.fault import Fault, Kind, Touches
+from infra.chaos.kinds.dials import ALL, SPARE
+from infra.chaos.site import Site
+from infra.local import LocalError
+
+
+@dataclass(frozen=True)
+class LinkFault(Kind):
+    """One toxic of one link."""
+
+    name: str
+    about: str
+    toxic: str
+    count: str
+    """What the proxy counts where it bites."""
+    value: float | bool
+
+    seconds = (4.0, 9.0)
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        return {} if self.value is True else {self.toxic: self.value}
+
+    def parts(self, services: Sequence[str]) -> list[str]:
+        return [*(f"{service}:{what}" for service in services for what in ("broker", "db")), *ALL]
+
+    def likely(self, services: Sequence[str]) -> list[str]:
+        return [part for part in self.parts(services) if part not in SPARE]
+
+    def touches(self, part: str) -> Touches:
+        service, _, what = part.partition(":")
+        ends = {service, f"{service}-db" if what == "db" else "broker"} if what else {"outside"}
+        return Touches(alone=frozenset({part}), shared=frozenset(ends))
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        if not site.state.proxy:
+            raise LocalError("The stack has no fault proxy.", "Start it again: ./marketplace up -d --faultable")
+        site.notes[fault.id] = await self._count(site, fault)
+        value = True if self.value is True else self.option(fault, self.toxic)
+        await site.ask("PUT", _link(site, fault), {self.toxic: value})
+
+    async def bite(self, site: Site, fault: Fault) -> str:
+        times = await self._count(site, fault) - site.notes.get(fault.id, 0)
+        return f"{self.count} {times} times" if times > 0 else ""
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        if site.state.proxy:
+            await site.ask("DELETE", _link(site, fault))
+
+    async def _count(self, site: Site, fault: Fault) -> int:
+        links = await site.ask("GET", f"{site.state.proxy}/links")
+        return int(links.get(fault.part, {"counts": {}})["counts"].get(self.count, 0))
+
+
+def _link(site: Site, fault: Fault) -> str:
+    return f"{site.state.proxy}/links/{fault.part}"
+
+
+KINDS = (
+    LinkFault("latency", "Bytes come late.", "latency_ms", "delayed", 150),
+    LinkFault("jitter", "Bytes come now late, now later.", "jitter_ms", "delayed", 300),
+    LinkFault("bandwidth", "Few bytes a second come through.", "bytes_per_s", "throttled", 20_000),
+    LinkFault("black-hole", "Nothing comes through, and nobody is told.", "black_hole", "stalled", True),
+    LinkFault("reset", "Connections are reset, new ones too.", "reset", "reset", True),
+    LinkFault("half-open", "The server loses its connections, unknown to the client.", "half_open", "half_open", True),
+)

@@ -1,0 +1,208 @@
+"""Messages that come twice, late, in another order, or that nobody can handle."""
+
+import asyncio
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+from uuid import uuid4
+from zlib import crc32
+
+import pika
+import uuid_utils
+
+from infra.chaos.fault import Fault, Kind, Touches
+from infra.chaos.site import Site
+from infra.local import Passwords
+
+BUCKETS = 16
+"""As the outbox has them: an event belongs to the bucket of its subject's CRC-32."""
+LATEST = """
+select event_id, type, subject from messaging.outbox o
+where not exists (select from messaging.outbox_pending p where (p.event_id, p.type) = (o.event_id, o.type))
+order by event_id desc limit $1
+"""
+AGAIN = "insert into messaging.outbox_pending (event_id, type, bucket) values ($1, $2, $3)"
+PREFETCH = 50
+
+logging.getLogger("pika").setLevel(logging.WARNING)  # it tells each step of a connection at INFO
+
+
+class MessageFault(Kind):
+    """Something that happens to the events of one service."""
+
+    def parts(self, services: Sequence[str]) -> list[str]:
+        return list(services)
+
+    def touches(self, part: str) -> Touches:
+        return Touches(alone=frozenset({f"{part}:messages"}), shared=frozenset({"broker", part, f"{part}-db"}))
+
+    async def bite(self, site: Site, fault: Fault) -> str:
+        return str(site.notes.get(fault.id, ""))
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        await site.let_go(fault.id)
+
+
+class Duplicated(MessageFault):
+    """The latest events are published once more, as after a crash between confirm and commit."""
+
+    name = "duplicated"
+    about = "A service's latest events are published once more."
+    momentary = True
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        return {"events": 50}
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        async with site.database(f"{fault.part}-db") as database, database.transaction():
+            rows = await database.fetch(LATEST, int(self.option(fault, "events")))
+            again = [(row["event_id"], row["type"], _bucket(row["subject"])) for row in reversed(rows)]
+            await database.executemany(AGAIN, again)
+        site.notes[fault.id] = f"{len(rows)} events published again" if rows else ""
+
+
+class Poison(MessageFault):
+    """An event of a known type, by its owner, that no consumer can make sense of."""
+
+    name = "poison"
+    about = "A service says an event whose body nobody can make sense of."
+    momentary = True
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        owner, [type, *_] = fault.part, await _heard(site, fault.part)
+        event_id = str(uuid_utils.uuid7())
+        headers = {
+            "specversion": "1.0",
+            "id": event_id,
+            "type": type,
+            "source": owner,
+            "subject": f"poison-{fault.id}",
+            "time": datetime.now(UTC).isoformat(),
+            "traceparent": f"00-{uuid4().hex}-0000000000000001-01",
+        }
+        properties = pika.BasicProperties(
+            content_type="application/json",
+            delivery_mode=2,
+            headers={f"cloudEvents_{name}": value for name, value in headers.items()},
+            message_id=event_id,
+            user_id=owner,
+        )
+        await asyncio.to_thread(_publish, _login(site, owner), f"{owner}.events", type, properties)
+        site.notes[fault.id] = f"one {type} that is none: {event_id}"
+
+
+class Malformed(MessageFault):
+    """What is no event at all arrives where a service's events are heard."""
+
+    name = "malformed"
+    about = "Bytes that are no event arrive where a service's events are heard."
+    momentary = True
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        api = f"{site.state.broker['management']}/api"
+        message = {
+            "properties": {"content_type": "application/json"},
+            "payload": f"{{{fault.id}",
+            "payload_encoding": "string",
+        }
+        answers = [
+            await site.ask("POST", f"{api}/exchanges/%2F/{fault.part}.events/publish", message | {"routing_key": type})
+            for type in await _heard(site, fault.part)
+        ]
+        routed = sum(answer["routed"] for answer in answers)
+        site.notes[fault.id] = f"{routed} routed" if routed else ""
+
+
+@dataclass(frozen=True)
+class Held(MessageFault):
+    """A consumer beside the service's own takes messages, keeps them for a while, and gives them back."""
+
+    name: str
+    about: str
+    keeps_s: float
+    """At most; the fault's end ends it, too."""
+    shuffled: bool
+
+    lasts = False
+    seconds = (4.0, 8.0)
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        management = site.state.broker["management"]
+        listed = await site.ask("GET", f"{management}/api/queues?columns=name")
+        own = [each["name"] for each in listed if each["name"].startswith(f"{fault.part}.")]
+        queues = [name for name in own if name != f"{fault.part}.dead"]
+        url = _login(site, fault.part)
+        over = threading.Event()
+
+        def note(taken: int) -> None:
+            site.notes[fault.id] = f"{taken} deliveries held back" if taken else ""
+
+        holding = asyncio.create_task(asyncio.to_thread(self._hold, url, queues, over, note))
+
+        async def give_back() -> None:
+            over.set()
+            await asyncio.wait({holding}, timeout=10)
+
+        site.hold(fault.id).push_async_callback(give_back)
+
+    def _hold(self, url: str, queues: Sequence[str], over: threading.Event, note: Callable[[int], None]) -> None:
+        connection = pika.BlockingConnection(pika.URLParameters(url))
+        channel = connection.channel()
+        channel.basic_qos(prefetch_count=PREFETCH)
+        held: list[int] = []
+        taken = 0
+        for queue in queues:
+            channel.basic_consume(queue, lambda _, method, *__: held.append(method.delivery_tag))
+        while not over.is_set():
+            kept_s = 0.0
+            while kept_s < self.keeps_s and not over.is_set():
+                connection.process_data_events(time_limit=0.2)
+                kept_s += 0.2
+            taken += len(held)
+            note(taken)
+            if self.shuffled:
+                random.shuffle(held)
+            for tag in held:
+                channel.basic_nack(tag, requeue=True)
+            held.clear()
+        connection.close()
+
+
+async def _heard(site: Site, publisher: str) -> list[str]:
+    """The types of a service's events that somebody hears; if nobody does, one that only the log takes."""
+    api = f"{site.state.broker['management']}/api/exchanges/%2F/{publisher}.events/bindings/source"
+    types = {each["routing_key"] for each in await site.ask("GET", api)} - {"#"}
+    return sorted(types) or [f"{publisher}.nothing.v1"]
+
+
+def _login(site: Site, service: str) -> str:
+    """The broker's address, as a service itself has it."""
+    where = urlsplit(site.state.broker["amqp"])
+    password = Passwords(site.layout.passwords).of(f"broker-{service}")
+    return f"amqp://{service}:{password}@{where.hostname}:{where.port}/%2F"
+
+
+def _publish(url: str, exchange: str, key: str, properties: pika.BasicProperties) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.basic_publish(exchange, key, b'{"poison": true}', properties, mandatory=True)
+    connection.close()
+
+
+def _bucket(subject: str) -> int:
+    return crc32(subject.encode()) % BUCKETS
+
+
+KINDS = (
+    Duplicated(),
+    Poison(),
+    Malformed(),
+    Held("delayed", "Some of the messages for a service arrive seconds later.", keeps_s=3.0, shuffled=False),
+    Held("reordered", "Some of the messages for a service arrive in another order.", keeps_s=0.6, shuffled=True),
+)

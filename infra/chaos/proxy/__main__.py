@@ -1,0 +1,64 @@
+"""`python -m infra.chaos.proxy LINKS.json PORT`: serves the links, and takes orders over HTTP on the port."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from infra.chaos.proxy.link import Link
+from infra.chaos.proxy.toxics import Toxics
+
+
+def control(links: Mapping[str, Link]) -> web.Application:
+    """GET /links shows every link; PUT /links/{name} gives one its toxics, DELETE takes them away."""
+
+    async def show(_: web.Request) -> web.Response:
+        return web.json_response({name: _shown(link) for name, link in links.items()})
+
+    async def change(request: web.Request) -> web.Response:
+        link = links.get(request.match_info["name"])
+        if link is None:
+            raise web.HTTPNotFound(text=f"no such link; there are {', '.join(links)}")
+        try:
+            link.suffer(Toxics() if request.method == "DELETE" else Toxics.model_validate_json(await request.read()))
+        except ValidationError as error:
+            raise web.HTTPUnprocessableEntity(text=str(error)) from None
+        return web.json_response(_shown(link))
+
+    async def live(_: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/livez", live)
+    app.router.add_get("/links", show)
+    app.router.add_put("/links/{name}", change)
+    app.router.add_delete("/links/{name}", change)
+    return app
+
+
+def _shown(link: Link) -> dict[str, object]:
+    return {"toxics": link.toxics.model_dump(exclude_defaults=True), "counts": dict(link.counts)}
+
+
+async def serve(links: Mapping[str, Link], port: int) -> None:
+    """Listen on every link, then on the port; until cancelled."""
+    for link in links.values():
+        await link.open()
+    runner = web.AppRunner(control(links), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await asyncio.Event().wait()
+
+
+async def main() -> None:
+    """Serve what the command line names."""
+    known = json.loads(Path(sys.argv[1]).read_text())  # noqa: ASYNC240 - before anything else
+    await serve({name: Link(**link) for name, link in known.items()}, int(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

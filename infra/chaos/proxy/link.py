@@ -1,0 +1,119 @@
+"""One link: a port that leads to a server, by way of its toxics."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections import Counter
+from dataclasses import dataclass, field
+
+from infra.chaos.proxy.pipe import CHUNK, Pipe
+from infra.chaos.proxy.toxics import Toxics
+
+
+@dataclass(eq=False)
+class _Connection:
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+    carrying: asyncio.Future[None]
+    half_open: bool = False
+
+
+@dataclass
+class Link:
+    """Forwards every connection to `host:port`, and counts what happens to them."""
+
+    listen: int
+    host: str
+    port: int
+    toxics: Toxics = field(default_factory=Toxics)
+    counts: Counter[str] = field(default_factory=Counter)
+    """connections, bytes; delayed, throttled and stalled chunks; reset and half_open connections."""
+
+    def __post_init__(self) -> None:
+        self._connections: set[_Connection] = set()
+        self._passable = asyncio.Event()
+        self._passable.set()
+        self._whole = asyncio.Event()
+        self._whole.set()
+
+    async def open(self) -> asyncio.Server:
+        """Listen on the loopback."""
+        return await asyncio.start_server(self._serve, "127.0.0.1", self.listen, limit=CHUNK)
+
+    def suffer(self, toxics: Toxics) -> None:
+        """From now on this and nothing else."""
+        self.toxics = toxics
+        _set(self._passable, not toxics.black_hole)
+        _set(self._whole, not toxics.half_open)
+        for each in list(self._connections):
+            if toxics.reset:
+                self._reset(each.client)
+                _abort(each.server)
+            elif toxics.half_open:
+                each.half_open = True
+                each.carrying.cancel()
+
+    async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        self.counts["connections"] += 1
+        if self.toxics.reset:
+            self._reset(client)
+            return
+        if not self._passable.is_set():
+            self.counts["stalled"] += 1
+            await self._passable.wait()
+        try:
+            answers, server = await asyncio.open_connection(self.host, self.port, limit=CHUNK)
+        except OSError:
+            _abort(client)  # nobody listens there: as near to a refusal as a proxy comes
+            return
+        carrying = asyncio.gather(self._pipe(reader, server), self._pipe(answers, client))
+        connection = _Connection(client, server, asyncio.ensure_future(_settled(carrying)))
+        self._connections.add(connection)
+        try:
+            await asyncio.wait({connection.carrying})
+            if connection.half_open:
+                self.counts["half_open"] += 1
+                _abort(server)
+                await self._swallow(reader)
+        finally:
+            connection.carrying.cancel()
+            self._connections.discard(connection)
+            _abort(server)
+            _abort(client)
+
+    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await Pipe(lambda: self.toxics, self._passable, self.counts).carry(reader, writer)
+
+    async def _swallow(self, reader: asyncio.StreamReader) -> None:
+        """Take what the client says to nobody, until the fault ends or the client hangs up."""
+        over = asyncio.ensure_future(self._whole.wait())
+        while not over.done():
+            reading = asyncio.ensure_future(reader.read(CHUNK))
+            await asyncio.wait({over, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done() and (reading.exception() or not reading.result()):
+                break
+            reading.cancel()
+        over.cancel()
+
+    def _reset(self, writer: asyncio.StreamWriter) -> None:
+        self.counts["reset"] += 1
+        _abort(writer)
+
+
+async def _settled(carrying: "asyncio.Future[tuple[None, None]]") -> None:
+    """Wait for both directions; that a side broke is the end of the connection and nothing more."""
+    with contextlib.suppress(OSError, ExceptionGroup):
+        await carrying
+
+
+def _set(event: asyncio.Event, value: bool) -> None:
+    (event.set if value else event.clear)()
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
+    """Close with a reset rather than with an orderly end."""
+    there: socket.socket | None = writer.get_extra_info("socket")
+    if there is not None and there.fileno() >= 0:
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

@@ -1,0 +1,56 @@
+"""One direction of one connection."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+
+from infra.chaos.proxy.toxics import Toxics
+
+CHUNK = 64 * 1024
+IN_FLIGHT = 64
+"""Chunks that may be under way; beyond that the sender feels it, as with a full window."""
+
+
+class Pipe:
+    """Carries bytes from a reader to a writer, as its link's toxics have it."""
+
+    def __init__(self, toxics: Callable[[], Toxics], passable: asyncio.Event, counts: Counter[str]) -> None:
+        self._toxics, self._passable, self._counts = toxics, passable, counts
+        self._chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(IN_FLIGHT)
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Return once the reader's end has been passed on. Raises `OSError` when either side breaks."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._take(reader))
+            both.create_task(self._give(writer))
+
+    async def _take(self, reader: asyncio.StreamReader) -> None:
+        due, loop, chunk = 0.0, asyncio.get_running_loop(), b"begin"
+        while chunk:
+            chunk = await reader.read(CHUNK)
+            toxics = self._toxics()
+            delay_ms = toxics.latency_ms + random.uniform(0, toxics.jitter_ms)  # noqa: S311 - no secret
+            self._counts["delayed"] += delay_ms > 0
+            due = max(due, loop.time() + delay_ms / 1000)
+            await self._chunks.put((due, chunk))
+
+    async def _give(self, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due, chunk = await self._chunks.get()
+            if due > loop.time():
+                await asyncio.sleep(due - loop.time())
+            if not self._passable.is_set():
+                self._counts["stalled"] += 1
+                await self._passable.wait()
+            if bandwidth := self._toxics().bytes_per_s:
+                self._counts["throttled"] += 1
+                await asyncio.sleep(len(chunk) / bandwidth)
+            if not chunk:
+                if writer.can_write_eof():
+                    writer.write_eof()
+                return
+            writer.write(chunk)
+            await writer.drain()
+            self._counts["bytes"] += len(chunk)

@@ -1,0 +1,130 @@
+"""A run: customers, faults, healing, time to drain, and the audit's verdict."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rich.table import Table
+
+from infra.chaos.conduct import Outcome, carry_out, recovered
+from infra.chaos.effect import heal
+from infra.chaos.experiment import Experiment
+from infra.chaos.schedule import Planned
+from infra.chaos.site import visit
+from infra.local import Layout
+from infra.simulator import Endpoints, Report, Shop, Traffic, run_traffic
+
+DRAIN_S = 60.0
+Verdict = Literal["pass", "fail", "unknown"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the audit says."""
+
+    verdict: Verdict
+    violations: Sequence[dict[str, Any]] = ()
+    reasons: Sequence[str] = ()
+    """Why nothing is known, for people."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to."""
+
+    report: Report
+    outcomes: Sequence[Outcome]
+    opened: float
+    """Unix time at which customers were let in."""
+    asked: Sequence[float]
+    """When each accepted order was asked for, and below, when it was confirmed; Unix times."""
+    confirmed: Sequence[float]
+    judgement: Judgement
+
+    def as_dict(self) -> dict[str, Any]:
+        """The machine-readable report."""
+        report = self.report.as_dict()
+        return {
+            "seed": self.report.seed,
+            "orders": report["orders"],
+            "faults": [each.as_dict(self.opened, self._recovered(each)) for each in self.outcomes],
+            "verdict": self.judgement.verdict,
+            "violations": list(self.judgement.violations),
+            "events": report["events"],
+            "latency_ms": report["latency_ms"],
+        }
+
+    def table(self) -> Table:
+        """The faults, for people."""
+        table = Table("at", "for", "fault", "part", "bite", "recovered", box=None, pad_edge=False)
+        for each in self.outcomes:
+            after = self._recovered(each)
+            table.add_row(
+                f"{each.began - self.opened:.0f} s",
+                f"{each.ended - each.began:.1f} s",
+                each.fault.kind,
+                each.fault.part,
+                each.bite or each.failure or "nothing was seen of it",
+                "" if after is None else f"{after:.1f} s",
+            )
+        return table
+
+    def disappointments(self, experiment: Experiment) -> list[str]:
+        """What the experiment expected and did not see."""
+        first, last = min(each.began for each in self.outcomes), max(each.ended for each in self.outcomes)
+        wanted = experiment.expect
+        steady = sum(at < first for at in self.confirmed)
+        accepted, confirmed = (sum(first <= at <= last for at in times) for times in (self.asked, self.confirmed))
+        after = min((at - last for at in self.confirmed if at > last), default=None)
+        found = []
+        if steady < experiment.steady_state:
+            found.append(f"no steady state: {steady} orders confirmed before the first fault")
+        if accepted < wanted.accepted_meanwhile:
+            found.append(f"{accepted} orders accepted meanwhile, expected {wanted.accepted_meanwhile}")
+        if confirmed < wanted.confirmed_meanwhile:
+            found.append(f"{confirmed} orders confirmed meanwhile, expected {wanted.confirmed_meanwhile}")
+        if wanted.recovered_within_s is not None and (after is None or after > wanted.recovered_within_s):
+            found.append(f"recovered after {after} s, expected {wanted.recovered_within_s:g} s")
+        return found
+
+    def _recovered(self, outcome: Outcome) -> float | None:
+        return recovered(outcome, self.outcomes, self.confirmed)
+
+
+async def run(
+    where: Layout,
+    endpoints: Endpoints,
+    traffic: Traffic,
+    schedule: Sequence[Planned],
+    *,
+    judge: Callable[[], Awaitable[Judgement]],
+    say: Callable[[str], None],
+) -> Result:
+    """Shop, suffer, heal, drain, judge. However it ends, every fault is undone."""
+    outcomes: list[Outcome] = []
+    opened, shops = 0.0, list[Shop]()
+    async with visit(where) as site:
+
+        async def suffer(shop: Shop) -> None:
+            nonlocal opened
+            site.shop, opened = shop, time.time()
+            shops.append(shop)
+            outcomes.extend(await carry_out(site, schedule, say))
+            await heal(site)
+
+        try:
+            report = await run_traffic(endpoints, traffic, say, suffer)
+        finally:
+            await asyncio.shield(asyncio.ensure_future(heal(site)))
+    say("auditing")
+    orders = [order for shop in shops for order in shop.book.orders.values()]
+    return Result(
+        report,
+        outcomes,
+        opened,
+        asked=[order.asked_at for order in orders],
+        confirmed=[order.confirmed_at for order in orders if order.confirmed_at is not None],
+        judgement=await judge(),
+    )

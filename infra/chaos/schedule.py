@@ -1,0 +1,70 @@
+"""A random schedule of faults: a pure function of its seed."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infra.chaos.fault import Fault, Touches
+from infra.chaos.kinds import KINDS
+
+PER_SECOND = 0.22
+"""Faults a second, unless a number is asked for: 26 in two minutes."""
+FIRST_AT_S = 2.0
+TRIES = 400
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A fault, and when it begins and ends, in seconds from the start."""
+
+    fault: Fault
+    start_s: float
+    end_s: float
+
+    def overlaps(self, other: "Planned") -> bool:
+        """Whether there is a moment at which both are in effect."""
+        return self.start_s <= other.end_s and other.start_s <= self.end_s
+
+
+def random_schedule(seed: int, duration_s: float, services: Sequence[str], faults: int | None = None) -> list[Planned]:
+    """Faults that overlap, but never where one would hide another; all are over when `duration_s` is.
+
+    Kinds come in turn from a shuffled deck, so that many are met. Fewer faults than asked for only where no
+    more find a place.
+    """
+    chance = random.Random(f"{seed}:faults")  # noqa: S311 - repeatable on purpose
+    wanted = max(1, round(duration_s * PER_SECOND)) if faults is None else faults
+    planned: list[Planned] = []
+    deck: list[str] = []
+    for _ in range(wanted * TRIES):
+        if len(planned) == wanted:
+            break
+        if not deck:
+            deck = chance.sample(list(KINDS), k=len(KINDS))
+        candidate = _draw(chance, deck[-1], duration_s, services, len(planned))
+        if not any(_in_the_way(candidate, each) for each in planned):
+            planned.append(candidate)
+            deck.pop()
+        elif chance.random() < 0.05:  # this kind finds no place just now
+            deck.pop()
+    return sorted(planned, key=lambda each: each.start_s)
+
+
+def _draw(chance: random.Random, name: str, duration_s: float, services: Sequence[str], number: int) -> Planned:
+    kind = KINDS[name]
+    part = chance.choice(kind.likely(services))
+    length = 0.0 if kind.momentary else min(chance.uniform(*kind.seconds), duration_s / 3)
+    start = chance.uniform(min(FIRST_AT_S, duration_s / 10), duration_s - length)
+    fault = Fault(name, part, id=f"{chance.randrange(16**4):04x}{number:02x}")
+    return Planned(fault, round(start, 2), round(start + length, 2))
+
+
+def _in_the_way(one: Planned, other: Planned) -> bool:
+    mine, its = _touches(one), _touches(other)
+    return mine.exclude(its) and (
+        one.start_s < other.end_s + its.settle_s and other.start_s < one.end_s + mine.settle_s
+    )
+
+
+def _touches(planned: Planned) -> Touches:
+    return KINDS[planned.fault.kind].touches(planned.fault.part)

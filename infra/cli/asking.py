@@ -1,0 +1,75 @@
+"""Asking the services of a stack something, as whoever a token of the local issuer names."""
+
+import getpass
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+from infra.local import LocalError, layout, read_state
+
+WITHIN_S = 30
+
+
+def get_token(subject: str, roles: list[str]) -> str:
+    """A bearer token of the local issuer, for an hour."""
+    try:
+        answer = _send(
+            "POST", f"{read_state(layout().state).issuer}/token", {"sub": subject, "roles": roles, "ttl_s": 3600}
+        )
+    except OSError as error:
+        raise LocalError(f"The issuer does not answer: {error}", "Is it up? ./marketplace start outside") from None
+    return str(answer["access_token"])
+
+
+class Operator:
+    """Asks `/ops` of the services, under the name of who runs the command. Raises `LocalError` for a refusal."""
+
+    def __init__(self) -> None:
+        self.services = {name: each.http for name, each in read_state(layout().state).services.items()}
+        self._token = get_token(re.sub(r"[^A-Za-z0-9._-]", "-", getpass.getuser())[:64], ["operator"])
+
+    def ask(self, method: str, service: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The JSON of one answer."""
+        if service not in self.services:
+            raise LocalError(f"There is no service {service!r}.", f"Services: {', '.join(self.services)}")
+        try:
+            return _send(method, f"{self.services[service]}/ops/{path}", body, self._token)
+        except urllib.error.HTTPError as refusal:
+            problem = json.load(refusal)
+            raise LocalError(f"{service}: {problem['title']}.", problem.get("detail", "")) from None
+        except OSError as error:
+            raise LocalError(
+                f"{service} does not answer: {error}", f"Start it: ./marketplace start {service}"
+            ) from None
+
+    def pages(self, service: str, path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """Every item of a list, read page by page."""
+        query = {"limit": "100", **query}
+        while True:
+            page = self.ask("GET", service, f"{path}?{urlencode(query)}")
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            query["cursor"] = page["next_cursor"]
+
+    def chunks(self, service: str, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The outcomes of a change that is made chunk by chunk."""
+        going_on: dict[str, Any] | None = {}
+        while going_on is not None:
+            outcome = self.ask("POST", service, path, body | going_on)
+            yield outcome
+            going_on = outcome["next"]
+
+
+def _send(method: str, url: str, body: dict[str, Any] | None, token: str | None = None) -> Any:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - addresses of our own stack
+    with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:  # noqa: S310 - as above
+        return json.load(answer)

@@ -1,0 +1,63 @@
+"""The audit on the command line."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.cli.show import complain, console
+from infra.local import LocalError, StackIsDown, is_up, layout
+
+if TYPE_CHECKING:  # it brings clients of everything along, which the other commands should not wait for
+    from infra.audit import Verdict
+
+commands = typer.Typer()
+EXIT = {"pass": 0, "fail": 1, "unknown": 3}
+MOST_SHOWN = 20
+
+
+@commands.command("audit")
+def run_audit(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the verdict here, too.", metavar="FILE")
+    ] = None,
+    settle: Annotated[float, typer.Option(help="Seconds to wait until nothing moves any more.", min=0)] = 60,
+    only_list: Annotated[bool, typer.Option("--list", help="Say what would be checked, and check nothing.")] = False,
+) -> None:
+    """Prove from outside that no order was lost, charged twice, oversold or shipped twice.
+
+    Looks at everything since the stack was made, once traffic has ended. Ends with 0: pass; 1: fail; 3: unknown.
+    """
+    from infra.audit import INVARIANTS, Sources, Unreadable, audit
+
+    if only_list:
+        for invariant in INVARIANTS:
+            console.print(f"[bold]{invariant.id}[/]: {invariant.promise}", soft_wrap=True, highlight=False)
+        return
+    where = layout()
+    if not is_up(where):
+        raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
+    try:
+        sources = Sources.of_stack(where.state, where.record)
+    except Unreadable as error:
+        raise LocalError(str(error), "Was it made by an older version? ./marketplace down, then up -d") from None
+    with console.status("Waiting for rest, then reading everything"):
+        found = asyncio.run(audit(sources, settle_s=settle))
+    _tell(found)
+    if json_file:
+        json_file.write_text(json.dumps(found.as_dict(), indent=2) + "\n")
+    raise typer.Exit(EXIT[found.verdict])
+
+
+def _tell(found: "Verdict") -> None:
+    counts = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in found.counts.items() if number)
+    console.print(f"{len(found.checked)} invariants checked on {counts}.", soft_wrap=True, highlight=False)
+    for violation in found.violations[:MOST_SHOWN]:
+        complain(f"{violation.invariant}: {json.dumps(violation.evidence)}")
+    if len(found.violations) > MOST_SHOWN:
+        complain(f"... and {len(found.violations) - MOST_SHOWN} more violations; --json FILE has them all")
+    for why in found.unknown:
+        complain(f"unknown: {why}")
+    console.print(found.verdict, style={"pass": "bold green", "fail": "bold red"}.get(found.verdict, "bold yellow"))

@@ -1,0 +1,165 @@
+"""Commands that break things while customers shop, and judge what came of it."""
+
+import asyncio
+import contextlib
+import json
+import random
+import signal
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from infra.cli.shopping import Drain, Duration, JsonFile, Rate, Seed, endpoints_of
+from infra.cli.show import complain, console
+from infra.cli.stack import bring_down, bring_up
+from infra.local import Layout, LocalError, is_up, layout, read_state
+
+if TYPE_CHECKING:  # they bring clients along, which the other commands should not wait for
+    from infra.chaos.run import Judgement, Result
+    from infra.chaos.schedule import Planned
+    from infra.simulator import Traffic
+
+commands = typer.Typer()
+chaos_commands = typer.Typer(no_args_is_help=True, help="Break things while customers shop, and judge what came of it.")
+commands.add_typer(chaos_commands, name="chaos")
+EXIT = {"pass": 0, "fail": 1, "unknown": 3}
+MOST_SHOWN = 20
+
+
+@chaos_commands.command("ls")
+def list_experiments() -> None:
+    """List the named experiments."""
+    from infra.chaos import experiment
+
+    for name in experiment.names():
+        console.print(f"[bold]{name}[/]: {experiment.load(name).about}", soft_wrap=True, highlight=False)
+    console.print(f"Add one: {experiment.DIRECTORY}", soft_wrap=True, highlight=False)
+
+
+@chaos_commands.command("run")
+def run_experiment(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="See `chaos ls`.")],
+    seed: Seed = None,
+    drain: Drain = 60,
+    json_file: JsonFile = None,
+) -> None:
+    """Run a named experiment. Succeeds if what it expects was seen and the audit passes."""
+    from infra.chaos import experiment
+    from infra.simulator import Traffic
+
+    chosen = experiment.load(name)
+    console.print(chosen.about, soft_wrap=True, highlight=False)
+    customers = chosen.customers
+    with _stack() as where:
+        result = _run(
+            where,
+            Traffic(
+                rate=customers.rate,
+                duration_s=customers.duration_s,
+                seed=_seed(seed),
+                profile=customers.profile,
+                drain_s=drain,
+                record=where.record,
+            ),
+            chosen.schedule(list(read_state(where.state).services)),
+            orders_at_least=1,
+        )
+    _tell(result, json_file)
+    disappointments = result.disappointments(chosen)
+    for each in disappointments:
+        complain(each)
+    raise typer.Exit(EXIT[result.judgement.verdict] or bool(disappointments))
+
+
+@chaos_commands.command("random")
+def run_random(  # noqa: PLR0917 - typer reads options from them, none is positional
+    rate: Rate,
+    duration: Duration = 120,
+    seed: Seed = None,
+    faults: Annotated[int | None, typer.Option(help="How many; by default one every four seconds.", min=1)] = None,
+    profile: Annotated[Literal["mixed", "buyers"], typer.Option(help="buyers: four of five buy.")] = "buyers",
+    drain: Drain = 60,
+    json_file: JsonFile = None,
+) -> None:
+    """Break things at random, the same for the same seed. Succeeds if the audit passes: 1 is fail, 3 unknown."""
+    from infra.chaos.schedule import random_schedule
+    from infra.simulator import Traffic
+
+    chosen = _seed(seed)
+    with _stack() as where:
+        schedule = random_schedule(chosen, duration, list(read_state(where.state).services), faults)
+        kinds = len({each.fault.kind for each in schedule})
+        console.print(f"{len(schedule)} faults of {kinds} kinds in {duration:g} s (seed {chosen}).")
+        traffic = Traffic(
+            rate=rate, duration_s=duration, seed=chosen, profile=profile, drain_s=drain, record=where.record
+        )
+        result = _run(where, traffic, schedule, orders_at_least=round(rate * duration / 4))
+    _tell(result, json_file)
+    raise typer.Exit(EXIT[result.judgement.verdict])
+
+
+@contextlib.contextmanager
+def _stack() -> Iterator[Layout]:
+    """A stack with the fault proxy: the one that is up, or one for the time being."""
+    where = layout()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if is_up(where):
+        if not read_state(where.state).proxy:
+            raise LocalError(
+                "The stack has no fault proxy.", "Start it again: ./marketplace down, then up -d --faultable"
+            )
+        yield where
+        return
+    supervisor = bring_up(where, dies_with_us=True, faultable=True)
+    try:
+        yield where
+    finally:
+        bring_down(where, supervisor)
+
+
+def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], *, orders_at_least: int) -> "Result":
+    from infra.chaos.run import run
+
+    async def judge() -> "Judgement":
+        return await _audit(where, orders_at_least)
+
+    with console.status("Opening the shop") as spinner:
+
+        def say(word: str) -> None:
+            spinner.update(word)
+            if not console.is_terminal:
+                console.print(word, soft_wrap=True, highlight=False)
+
+        return asyncio.run(run(where, endpoints_of(where), traffic, schedule, judge=judge, say=say))
+
+
+async def _audit(where: Layout, orders_at_least: int) -> "Judgement":
+    """The verdict of the independent audit."""
+    from infra.chaos.run import Judgement
+
+    if find_spec("infra.audit") is None:
+        return Judgement("unknown", reasons=["there is no audit"])
+    package = import_module("infra.audit")
+    sources = package.Sources.of_stack(where.state, where.record)
+    found = await package.audit(sources, least=package.Least(orders=orders_at_least), settle_s=60)
+    return Judgement(found.verdict, [each.as_dict() for each in found.violations], found.unknown)
+
+
+def _tell(result: "Result", json_file: Path | None) -> None:
+    console.print(result.table(), result.report.table(), sep="\n\n")
+    judgement = result.judgement
+    for each in judgement.violations[:MOST_SHOWN]:
+        complain(f"{each['invariant']}: {json.dumps(each['evidence'], default=str)}")
+    for reason in judgement.reasons[:MOST_SHOWN]:
+        complain(reason)
+    console.print(f"Verdict: {judgement.verdict}, {len(judgement.violations)} violations.")
+    if json_file:
+        json_file.write_text(json.dumps(result.as_dict(), indent=2, default=str) + "\n")
+
+
+def _seed(seed: int | None) -> int:
+    return random.randrange(2**31) if seed is None else seed  # noqa: S311 - no secret

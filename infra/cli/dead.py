@@ -1,0 +1,200 @@
+"""Commands for dead letters: what died, and what is to become of it."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from infra.cli.asking import Operator
+from infra.cli.show import complain, console, duration
+from infra.local import LocalError
+
+commands = typer.Typer()
+dead = typer.Typer(help="Look at dead letters, replay, mend or discard them.", no_args_is_help=True)
+commands.add_typer(dead, name="dead")
+
+Choice = tuple[str, dict[str, Any]]
+DONE = {"replays": "replayed", "discards": "discarded"}
+AGES = {"age": "filed_at", "oldest": "oldest", "newest": "newest"}
+LETTER, GROUP = "SERVICE/ID", "SERVICE/GROUP"
+Service = Annotated[str | None, typer.Option(help="Of this service alone.", metavar="SERVICE")]
+Letter = Annotated[str, typer.Argument(help="One letter, as `dead ls SERVICE/GROUP` names it.", metavar=LETTER)]
+Targets = Annotated[list[str] | None, typer.Argument(help="Letters or whole groups.", metavar=f"[{LETTER} | {GROUP}]…")]
+Everything = Annotated[bool, typer.Option("--all", help="Every letter on file (see --service).")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@dead.command("ls")
+def list_letters(
+    group: Annotated[str | None, typer.Argument(help="Its letters, one by one.", metavar=f"[{GROUP}]")] = None,
+    service: Service = None,
+    as_json: AsJson = False,
+) -> None:
+    """What died, in groups of one subscription and one kind of error; or the letters of one group."""
+    operator = Operator()
+    headings: tuple[str, ...]
+    if group:
+        name, fingerprint = _split(group)
+        rows = [{"service": name, **each} for each in operator.pages(name, "dead-letters", group=fingerprint)]
+        headings = ("letter", "type", "event_id", "attempts", "age", "error")
+    else:
+        of = [service] if service else list(operator.services)
+        rows = [{"service": name, **each} for name in of for each in operator.pages(name, "dead-letter-groups")]
+        rows.sort(key=lambda row: -row["letters"])
+        headings = ("group", "subscription", "letters", "oldest", "newest", "reason", "error")
+        _tell_set_aside(operator, of)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    elif rows:
+        console.print(_table(headings, rows))
+    else:
+        console.print("No dead letters.")
+
+
+@dead.command()
+def show(letter: Letter) -> None:
+    """One letter with its headers and body, as JSON."""
+    service, id = _split(letter)
+    typer.echo(json.dumps(Operator().ask("GET", service, f"dead-letters/{id}"), indent=2))
+
+
+@dead.command()
+def replay(
+    targets: Targets = None,
+    everything: Everything = False,
+    service: Service = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Hand letters to the one subscription that failed, under their own event ids. Fails if any is refused."""
+    _settle("replays", _chosen(targets, everything, service), {"dry_run": dry_run})
+
+
+@dead.command()
+def discard(
+    note: Annotated[str, typer.Option("--reason", help="Kept with the letters, and your name.")],
+    targets: Targets = None,
+    everything: Everything = False,
+    service: Service = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Take letters off the file for good. They are kept in the service's `settled_letters`."""
+    _settle("discards", _chosen(targets, everything, service), {"dry_run": dry_run, "note": note})
+
+
+@dead.command()
+def edit(
+    letter: Letter,
+    body: Annotated[Path | None, typer.Option(help="The new body; without it your $EDITOR opens.")] = None,
+    type: Annotated[str | None, typer.Option(help="What event it is, if the letter does not say.")] = None,
+    note: Annotated[str, typer.Option("--reason", help="Kept with the old body, and your name.")] = "edited",
+) -> None:
+    """Replay a letter with another body, which has to fit the schema of its type."""
+    service, id = _split(letter)
+    operator = Operator()
+    if body is None:
+        old = operator.ask("GET", service, f"dead-letters/{id}")["body"] or ""
+        text = click.edit(_indented(old), extension=".json")
+        if text is None:
+            raise LocalError("Nothing was changed, so nothing was replayed.", f"As it is: dead replay {letter}")
+    else:
+        text = body.read_text()
+    try:
+        mended = {"body": json.loads(text), "note": note} | ({"type": type} if type else {})
+    except ValueError as error:
+        raise LocalError(f"The body is no JSON: {error}", "Nothing was changed. Edit it again.") from None
+    answer = operator.ask("POST", service, f"dead-letters/{id}/edit", mended)
+    console.print(f"Replayed as event {answer['event_id']}.")
+
+
+@dead.command()
+def export(
+    service: Service = None,
+    output: Annotated[Path | None, typer.Option(help="A file; without it, standard output.", metavar="FILE")] = None,
+) -> None:
+    """Every letter with its body, one JSON object per line."""
+    operator = Operator()
+    with output.open("w") if output else sys.stdout as lines:
+        for name in [service] if service else operator.services:
+            for letter in operator.pages(name, "dead-letters", bodies="true"):
+                lines.write(json.dumps({"service": name, **letter}) + "\n")
+
+
+def _settle(path: str, chosen: list[Choice], options: dict[str, Any]) -> None:
+    """Carry a change out for all that was chosen, chunk by chunk; fail if something of it stays on file."""
+    operator = Operator()
+    total = failed = 0
+    for name, choice in chosen or [(name, {"all": True}) for name in operator.services]:
+        for outcome in operator.chunks(name, path, choice | options):
+            total += outcome["settled"]
+            failed += len(outcome["refused"]) + len(outcome["missing"])
+            for refused in outcome["refused"]:
+                complain(f"{name}/{refused['id']} stays: {refused['why']}")
+            for missing in outcome["missing"]:
+                complain(f"{name}/{missing} is not on file.")
+    console.print(f"{total} letters{' would be' if options['dry_run'] else ''} {DONE[path]}.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _chosen(targets: list[str] | None, everything: bool, service: str | None) -> list[Choice]:
+    """What a person named; nothing for everything of all services."""
+    if everything == bool(targets) or (service and targets):
+        raise typer.BadParameter("name letters or groups, or give --all, perhaps with --service")
+    if everything:
+        return [(service, {"all": True})] if service else []
+    names = map(_split, targets or ())
+    return [(of, {"ids": [int(name)]} if name.isdecimal() else {"group": name}) for of, name in names]
+
+
+def _split(target: str) -> tuple[str, str]:
+    service, _, name = target.partition("/")
+    if not name:
+        raise typer.BadParameter(f"{target!r}: write it as {LETTER} or {GROUP}, as `dead ls` shows them")
+    return service, name
+
+
+def _tell_set_aside(operator: Operator, services: list[str]) -> None:
+    for name in services:
+        number = operator.ask("GET", name, "counts")["set_aside"]
+        if number:
+            complain(
+                f"{name} set {number} events aside that could not be published.", f"See GET /ops/set-aside of {name}"
+            )
+
+
+def _table(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("letter", "group", *AGES))
+    for row in rows:
+        shown = row | {
+            "letter": f"{row['service']}/{row.get('id')}",
+            "group": f"{row['service']}/{row['group']}",
+            "error": row["error"].partition("\n")[0],
+        }
+        shown |= {name: _age(row[at]) for name, at in AGES.items() if at in row}
+        table.add_row(*(_plain(shown[heading] or "") for heading in headings))
+    return table
+
+
+def _plain(value: object) -> Text:
+    """What others wrote, without what a terminal would obey."""
+    return Text("".join(each if each.isprintable() else "�" for each in str(value)))
+
+
+def _age(at: str) -> str:
+    return duration((datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds())
+
+
+def _indented(body: str) -> str:
+    try:
+        return json.dumps(json.loads(body), indent=2)
+    except ValueError:
+        return body

@@ -1,0 +1,125 @@
+"""Commands for faults: add one, list them, undo them."""
+
+import asyncio
+import signal
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from infra.cli.show import console
+from infra.local import CHECKOUT, Layout, LocalError, StackIsDown, is_up, layout, services_of
+
+if TYPE_CHECKING:  # it brings clients along, which the other commands should not wait for
+    from infra.chaos import Fault
+
+commands = typer.Typer()
+fault_commands = typer.Typer(no_args_is_help=True, help="Put faults into effect, list them, undo them.")
+commands.add_typer(fault_commands, name="fault")
+
+
+@fault_commands.command("add")
+def add_fault(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="See `fault kinds`.")],
+    part: Annotated[str, typer.Argument(metavar="PART", help="Where: cart, cart-db, cart:broker, payments-a, …")],
+    options: Annotated[list[str] | None, typer.Argument(metavar="NAME=VALUE…", help="Such as latency_ms=500.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--for", help="Stay for so many seconds, and undo it then.", min=0.1)
+    ] = None,
+) -> None:
+    """Put a fault into effect, for some seconds or until `fault rm` or `heal`."""
+    from infra.chaos import KINDS, Fault, checked
+
+    fault = checked(Fault(kind, part, dict(map(_option, options or ()))), services_of(CHECKOUT))
+    if seconds is None and not KINDS[kind].lasts:
+        raise LocalError(f"{kind} lasts only while somebody holds it.", "Say for how long: --for SECONDS")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asyncio.run(_add(_where(), fault, seconds))
+
+
+@fault_commands.command("ls")
+def list_faults() -> None:
+    """List the faults in effect."""
+    from infra.chaos import Journal
+
+    table = _table("id", "kind", "part", "options", "for")
+    for entry in Journal(layout().faults).entries():
+        options = " ".join(f"{name}={value:g}" for name, value in entry.fault.options.items())
+        table.add_row(entry.fault.id, entry.fault.kind, entry.fault.part, options, f"{time.time() - entry.since:.0f} s")
+    console.print(table)
+
+
+@fault_commands.command("kinds")
+def list_kinds() -> None:
+    """List what can go wrong, and where."""
+    from infra.chaos import KINDS
+
+    table = _table("kind", "what happens", "where", "options")
+    for kind in KINDS.values():
+        parts = kind.parts(services_of(CHECKOUT))
+        where = " ".join(parts[:4]) + (" …" if len(parts) > 4 else "")
+        options = " ".join(f"{name}={value:g}" for name, value in kind.defaults.items())
+        table.add_row(kind.name, kind.about, where, options)
+    console.print(table)
+
+
+@fault_commands.command("rm")
+def remove_fault(fault_id: Annotated[str, typer.Argument(metavar="ID", help="See `fault ls`.")]) -> None:
+    """Undo one fault."""
+    asyncio.run(_remove(_where(), fault_id))
+
+
+@commands.command("heal")
+def heal_everything() -> None:
+    """Undo every fault, resume what is paused and start what is down."""
+    with console.status("Healing"):
+        done = asyncio.run(_heal(_where()))
+    console.print("\n".join(done) or "Nothing was wrong.")
+
+
+async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
+    from infra.chaos import KINDS, begin, bite, in_effect, visit
+
+    async with visit(where) as site:
+        if seconds is None and not KINDS[fault.kind].momentary:
+            await begin(site, fault)
+            console.print(f"{fault.id}: {await bite(site, fault) or f'{fault.kind} is in effect at {fault.part}'}")
+            return
+        async with in_effect(site, fault) as seen:
+            with console.status(f"{fault.kind} at {fault.part}"):
+                await asyncio.sleep(0 if KINDS[fault.kind].momentary else seconds or 0)
+        console.print(" ".join(seen) or "Nothing was seen of it.")
+
+
+async def _remove(where: Layout, fault_id: str) -> None:
+    from infra.chaos import Journal, end, visit
+
+    async with visit(where) as site:
+        await end(site, Journal(where.faults).entry(fault_id).fault)
+
+
+async def _heal(where: Layout) -> list[str]:
+    from infra.chaos import heal, visit
+
+    async with visit(where) as site:
+        return await heal(site)
+
+
+def _where() -> Layout:
+    where = layout()
+    if not is_up(where):
+        raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d --faultable")
+    return where
+
+
+def _option(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise typer.BadParameter(f"write {text!r} as NAME=NUMBER, such as latency_ms=500") from None
+
+
+def _table(*headings: str) -> Table:
+    return Table(*headings, box=None, pad_edge=False)

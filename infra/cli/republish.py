@@ -1,0 +1,121 @@
+"""The command for after a loss of the broker's data: publish again what the outboxes retain."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.cli.show import complain, console
+from infra.local import LocalError, StackIsDown, StackState, is_up, layout, read_state
+
+if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
+    from infra.cli.operator import Operator
+
+commands = typer.Typer()
+PATH = "/ops/republish"
+POLL_S = 0.2
+STALLED_S = 60.0
+FEW = 2000
+"""Events waiting, below which the next chunk is queued: what is said meanwhile never waits behind everything."""
+AGO = re.compile(r"(\d{1,9})([smhd])")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def moment(text: str) -> datetime:
+    """An ISO time, ours where it names no zone, or how long ago: 90s, 15m, 2h, 1d. Raises `BadParameter`."""
+    try:
+        if ago := AGO.fullmatch(text):
+            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter("write it as 2h, 30m, 1d or 2030-01-31T12:00") from None
+
+
+@commands.command()
+def republish(
+    service: Annotated[list[str] | None, typer.Option(help="Only this one; may be given again.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(parser=moment, metavar="T", help="Only events since then: 2h, or a time. Default: all retained."),
+    ] = None,
+) -> None:
+    """Publish again what was published, under the same ids: after the broker lost its data.
+
+    Consumers know what they have handled, so it may be broken off and repeated at any time.
+    """
+    where = layout()
+    if not is_up(where):
+        raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
+    state = read_state(where.state)
+    if strangers := set(service or ()) - state.services.keys():
+        raise LocalError(f"There is no service {min(strangers)!r}.", f"Services: {', '.join(state.services)}")
+    with console.status("Publishing again") as spinner:
+        failed = asyncio.run(_republish(state, service or list(state.services), since, spinner.update))
+    raise typer.Exit(int(failed))
+
+
+async def _republish(
+    state: StackState, services: list[str], since: datetime | None, tell: Callable[[str], None]
+) -> bool:
+    """Republish all side by side; whether one failed. It is told, and the others go on."""
+    from infra.cli.operator import operator
+
+    async def one(each: _Republishing) -> bool:
+        try:
+            await each.run(since, lambda: tell("Published again: " + ", ".join(map(str, every))))
+        except LocalError as error:
+            complain(f"{each.service}: {each.queued:,} events queued. {error}", error.remedy)
+            return True
+        console.print(f"{each.service}: {each.queued:,} events published again")
+        return False
+
+    async with operator(state) as asking:
+        every = [_Republishing(asking, name) for name in services]
+        return any(await asyncio.gather(*map(one, every)))
+
+
+@dataclass
+class _Republishing:
+    """How far one service is."""
+
+    operator: "Operator"
+    service: str
+    queued: int = 0
+    waiting: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.queued:,} ({self.waiting:,} to go)"
+
+    async def run(self, since: datetime | None, told: Callable[[], None]) -> None:
+        """Queue chunk after chunk, each when most of the one before has left. Raises `LocalError`."""
+        span = {"until": datetime.now(UTC).isoformat(), "since": since.isoformat() if since else None, "after": None}
+        while True:
+            chunk = await self.operator.ask(self.service, "POST", PATH, json=span)
+            self.queued += chunk["events"]
+            span["after"] = chunk["after"]
+            await self._until_left(chunk["last"], few=FEW if span["after"] else 0, told=told)
+            if span["after"] is None:
+                return
+
+    async def _until_left(self, last: int, *, few: int, told: Callable[[], None]) -> None:
+        """Wait until no more than `few` up to `last` wait. Raises `LocalError` if none leaves for a minute."""
+        fewest, since = None, time.monotonic()
+        while True:
+            answer = await self.operator.ask(self.service, "GET", PATH, last=str(last))
+            self.waiting = answer["waiting"]
+            told()
+            if self.waiting <= few:
+                return
+            if fewest is None or self.waiting < fewest:
+                fewest, since = self.waiting, time.monotonic()
+            elif time.monotonic() - since > STALLED_S:
+                raise LocalError(
+                    f"{self.waiting:,} wait, and the broker has taken none for {STALLED_S:.0f} s.",
+                    "Is it up? ./marketplace start broker. What is queued will leave by itself.",
+                )
+            await asyncio.sleep(POLL_S)

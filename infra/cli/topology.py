@@ -1,0 +1,28 @@
+"""Commands for what the broker must have, compared with what it has."""
+
+import os
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from infra.local import CHECKOUT, StackIsDown, is_up, layout, read_state
+
+commands = typer.Typer()
+
+
+@commands.command()
+def topology(
+    what: Annotated[Literal["plan", "apply"], typer.Argument(help="plan: only look. apply: do what is safe.")],
+) -> None:
+    """Compare the broker with the services' tables. Succeeds if nothing differs (any more)."""
+    where = layout()
+    if not is_up(where):
+        raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
+    state = read_state(where.state)
+    os.environ |= {
+        "BROKER_MANAGEMENT_URL": state.broker["management"],
+        "SERVICE_PASSWORDS_FILE": state.secrets["service_passwords"],
+    }
+    os.chdir(CHECKOUT)
+    os.execv(sys.executable, [sys.executable, "-m", "infra.runtime", what])  # noqa: S606 - it takes over

@@ -1,0 +1,154 @@
+"""What an operator may do with dead letters. Every change takes a chunk of them in one transaction.
+
+The answer's `next` says how to go on: what is filed meanwhile is left out, so that going on comes to an end.
+"""
+
+from base64 import b64encode
+from typing import Annotated
+
+from fastapi import Path, Query
+from pydantic_core import to_json
+
+from infra.http.callers import Operator
+from infra.http.letters import (
+    CHUNK,
+    FINGERPRINT,
+    Chosen,
+    DeadLetter,
+    Discarding,
+    Group,
+    Mended,
+    Mending,
+    Next,
+    Outcome,
+    Refused,
+    Settled,
+)
+from infra.http.pages import Cursor, Page, PageSize
+from infra.http.problems import Conflict, NotFound
+from infra.http.transactional import Router, Tx
+from infra.storage import Transaction, redrive
+from infra.storage.redrive import LAST, CannotReplay, Kept, Reader
+from infra.storage.schedule import Entry
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
+
+MOST_BODY_BYTES = 4 * 1024 * 1024
+"""In one page, unless a single letter has more."""
+
+IdPath = Annotated[int, Path(ge=1, le=LAST)]
+
+
+def dead_letters(reader: Reader) -> Router:
+    """Everything about dead letters, below `/ops`."""
+    router = Router(prefix="/ops", tags=["dead letters"])
+
+    @router.get("/dead-letter-groups")
+    async def groups(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[str] = None) -> Page[Group]:
+        """Letters by subscription and fingerprint: reason, type of error, and message without ids and numbers."""
+        found = [Group(**each) for each in await redrive.groups(tx, limit + 1, cursor or "")]
+        return Page[Group].of(found, limit, key=lambda each: each.group)
+
+    @router.get("/dead-letters")
+    async def letters(
+        _: Operator,
+        tx: Tx,
+        limit: PageSize = 20,
+        cursor: Cursor[int] = None,
+        group: Annotated[str | None, Query(pattern=FINGERPRINT)] = None,
+        bodies: Annotated[bool, Query(description="with bodies, so fewer in a page where they are large")] = False,
+    ) -> Page[DeadLetter]:
+        """Oldest first."""
+        found = [DeadLetter(**each) for each in await redrive.letters(tx, limit + 1, cursor or 0, group)]
+        if bodies:
+            limit = _fitting(found[:limit])
+            await _fill(tx, found[:limit])
+        return Page[DeadLetter].of(found, limit, key=lambda letter: letter.id)
+
+    @router.get("/dead-letters/{id}")
+    async def letter(id: IdPath, _: Operator, tx: Tx) -> DeadLetter:
+        found = [DeadLetter(**each) for each in await redrive.letters(tx, 1, id - 1)]
+        if not found or found[0].id != id:
+            raise NotFound("No letter on file has this id.")
+        await _fill(tx, found)
+        return found[0]
+
+    @router.post("/dead-letters/{id}/edit")
+    async def edit(id: IdPath, mending: Mending, operator: Operator, tx: Tx) -> Mended:
+        """Replay the letter with another body, which has to fit the schema of its type."""
+        found = await redrive.pick(tx, redrive.Selection([id]), 1)
+        if not found:
+            raise NotFound("No letter on file has this id.")
+        try:
+            entry = reader.mended(found[0].letter, to_json(mending.body), mending.type)
+        except CannotReplay as why:
+            raise Conflict(str(why)) from why
+        await redrive.mend(tx, id, entry, by=operator.subject, note=mending.note)
+        log.info("letter edited", letter=id, by=operator.subject, note=mending.note)
+        return Mended(event_id=entry.envelope.id, type=entry.envelope.type)
+
+    @router.post("/replays")
+    async def replay(chosen: Chosen, operator: Operator, tx: Tx) -> Outcome:
+        """Hand letters to the one subscription that failed, under their own event ids, as a first attempt."""
+        picked, more = await _pick(tx, chosen)
+        entries: dict[int, Entry] = {}
+        refused = []
+        for each in picked:
+            try:
+                entries[each.id] = reader.entry(each)
+            except CannotReplay as why:
+                refused.append(Refused(id=each.id, why=str(why)))
+        if entries and not chosen.dry_run:
+            await redrive.replay(tx, entries, by=operator.subject)
+            log.info("letters replayed", letters=len(entries), by=operator.subject)
+        return Outcome(settled=len(entries), refused=refused, missing=_missing(chosen, picked), next=more)
+
+    @router.post("/discards")
+    async def discard(chosen: Discarding, operator: Operator, tx: Tx) -> Outcome:
+        """Take letters off the file. They are kept, with your name and note."""
+        picked, more = await _pick(tx, chosen)
+        if picked and not chosen.dry_run:
+            await redrive.discard(tx, picked, by=operator.subject, note=chosen.note)
+            log.info("letters discarded", letters=len(picked), by=operator.subject, note=chosen.note)
+        return Outcome(settled=len(picked), refused=[], missing=_missing(chosen, picked), next=more)
+
+    @router.get("/settled-letters")
+    async def settled(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[int] = None) -> Page[Settled]:
+        """What became of letters, the latest first."""
+        found = [Settled(**each) for each in await redrive.settled(tx, limit + 1, cursor or LAST)]
+        return Page[Settled].of(found, limit, key=lambda each: each.settled)
+
+    return router
+
+
+async def _pick(tx: Transaction, chosen: Chosen) -> tuple[list[Kept], Next | None]:
+    """A chunk of what was chosen, and where the next begins."""
+    through = await redrive.newest(tx) if chosen.through is None else chosen.through
+    selection = redrive.Selection(chosen.ids, chosen.group, chosen.after, through)
+    picked = await redrive.pick(tx, selection, CHUNK, lock=not chosen.dry_run)
+    return picked, Next(after=picked[-1].id, through=through) if len(picked) == CHUNK else None
+
+
+def _missing(chosen: Chosen, picked: list[Kept]) -> list[int]:
+    return sorted(set(chosen.ids or ()) - {each.id for each in picked})
+
+
+def _fitting(letters: list[DeadLetter]) -> int:
+    """How many of these, from the first on, may be sent with their bodies."""
+    total = 0
+    for number, letter in enumerate(letters):
+        total += letter.size
+        if total > MOST_BODY_BYTES:
+            return max(number, 1)
+    return len(letters)
+
+
+async def _fill(tx: Transaction, letters: list[DeadLetter]) -> None:
+    bodies = await redrive.bodies(tx, [each.id for each in letters])
+    for letter in letters:
+        raw = bodies.get(letter.id, b"")
+        try:
+            letter.body = raw.decode()
+        except UnicodeDecodeError:
+            letter.body_base64 = b64encode(raw).decode()

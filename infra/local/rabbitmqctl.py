@@ -1,0 +1,44 @@
+"""Orders to a broker of our own that its management API does not take."""
+
+import asyncio
+import os
+
+from infra.local.binaries import find_rabbitmq
+from infra.local.errors import LocalError
+from infra.local.layout import Layout
+from infra.local.processes import base_environment
+from infra.local.state import StackState
+
+WITHIN_S = 30.0
+
+
+async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str:
+    """What `rabbitmqctl ARGUMENTS` says of this stack's node. Raises `LocalError` if it fails."""
+    binaries = find_rabbitmq()
+    if binaries is None or "epmd" not in state.ports:
+        raise LocalError("This needs a broker that runs as a program of this machine.", "Install RabbitMQ here.")
+    home = str(layout.directory / "broker")
+    running = await asyncio.create_subprocess_exec(
+        *(str(binaries.server.with_name("rabbitmqctl")), "-q", "-n", "marketplace@localhost", *arguments),
+        env=base_environment()
+        | {
+            "HOME": home,  # the Erlang cookie lies there
+            "ERL_EPMD_PORT": str(state.ports["epmd"]),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+        },
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            said, _ = await running.communicate()
+    except TimeoutError:
+        running.kill()
+        raise LocalError(
+            f"rabbitmqctl {arguments[0]} did not answer.", "Is the broker up? ./marketplace status"
+        ) from None
+    if running.returncode != 0:
+        raise LocalError(f"rabbitmqctl {arguments[0]} failed: {said.decode().strip()[-300:]}")
+    return said.decode()

@@ -1,0 +1,123 @@
+"""Order: the events of one key, one after the other, across retries and replicas.
+
+The broker gives an ordered queue's messages, in its order, to one consumer at a time (single active consumer),
+and a worker goes through them in that order. What has to wait goes to the end of its key's line in the schedule:
+an event that failed stands there as the head until it is handled, or given up and then replayed or discarded;
+the later ones of its key are parked behind it, while other keys flow.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from infra.messaging.delivery import SUSPECT_AFTER, Delivery
+from infra.messaging.errors import Invalid
+from infra.messaging.wiring import OrderedBy, Subscription
+from infra.storage import Transaction, inbox, parking, schedule
+from infra.storage.schedule import Entry
+
+MAX_KEY_CHARACTERS = 255
+
+
+class Lines:
+    """The lines of one ordered subscription."""
+
+    def __init__(self, subscription: Subscription, ordered_by: OrderedBy) -> None:
+        self._name, self._most, self._ordered_by = subscription.name, subscription.batch, ordered_by
+
+    async def admit(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Those whose turn it is, in their order. The others go to, or back to, their place in line."""
+        for delivery in deliveries:
+            if delivery.key is None:
+                delivery.key = key_of(delivery, self._ordered_by)
+        keys = [each.key for each in deliveries if each.key is not None]
+        lines = await parking.look(tx, self._name, keys, len(deliveries))
+        if not lines and not any(each.in_line or each.suspect for each in deliveries):
+            return list(deliveries)
+        await parking.lock(tx, self._name, keys)
+        lines = await parking.look(tx, self._name, keys, len(deliveries))
+        return await self._sort_out(tx, deliveries, {key: deque(ids) for key, ids in lines.items()})
+
+    async def _sort_out(
+        self, tx: Transaction, deliveries: Sequence[Delivery], lines: dict[str, deque[int]]
+    ) -> list[Delivery]:
+        """Go through the deliveries as they came; `lines` are who is still before each of them."""
+        admitted: list[Delivery] = []
+        behind: list[Entry] = []
+        moved: list[int] = []
+        early: list[int] = []
+        for delivery in deliveries:
+            if delivery.key is None:
+                admitted.append(delivery)
+                continue
+            line = lines.setdefault(delivery.key, deque())
+            if delivery.in_line and line and line[0] == delivery.entry:
+                line.popleft()
+                admitted.append(delivery)
+            elif delivery.in_line:
+                early += [delivery.entry or 0]  # or it is gone, handled by somebody else
+            elif line or (delivery.suspect and delivery.message is not None):
+                behind.append(self._parked(delivery, None if line else datetime.now(UTC)))
+                line.append(END)
+                moved += [] if delivery.entry is None else [delivery.entry]
+            else:
+                admitted.append(delivery)
+        if behind:
+            await parking.park(tx, behind)
+        if moved:
+            await schedule.remove(tx, moved)
+        if early:
+            await parking.hold(tx, early)
+        return admitted
+
+    async def move_up(self, tx: Transaction, handled: Sequence[Delivery]) -> None:
+        """Let the next ones have their turn where heads have left."""
+        keys = [each.key for each in handled if each.in_line and each.key is not None]
+        if keys:
+            await parking.move_up(tx, self._name, keys, self._most)
+
+    async def keep(self, tx: Transaction, delivery: Delivery, entry: Entry) -> None:
+        """Let a delivery that failed stand at the head of its line: as `entry` says for later, or dead."""
+        await parking.lock(tx, self._name, [entry.key or ""])
+        if delivery.in_line and delivery.entry is not None:
+            await parking.stay(tx, delivery.entry, entry)
+            return
+        if delivery.entry is not None:
+            await schedule.remove(tx, [delivery.entry])
+        if not await inbox.known(tx, self._name, [entry.envelope.id]):
+            await parking.park(tx, [entry])
+
+    def _parked(self, delivery: Delivery, due: datetime | None) -> Entry:
+        """A suspect stands in line as one, so that it is run alone when its turn comes."""
+        return Entry(
+            subscription=self._name,
+            envelope=delivery.envelope,
+            body=delivery.body,
+            due=due,
+            attempt=delivery.attempt,
+            why="parked",
+            failed_at=delivery.failed_at,
+            key=delivery.key,
+            deaths=SUSPECT_AFTER if delivery.suspect else 0,
+        )
+
+
+END = 0
+"""Stands for who went to a line's end just now."""
+
+
+def key_of(delivery: Delivery, ordered_by: OrderedBy) -> str | None:
+    """The line of a delivery; None for a body that does not fit its type, which is given up without one.
+
+    The aggregate's own field is in the envelope: that is enough. Raises `Invalid` for a key that can't be kept.
+    """
+    if ordered_by == delivery.reaction.event.key:
+        return delivery.envelope.subject
+    try:
+        event = delivery.event
+    except Invalid:
+        return None
+    key = str(getattr(event, ordered_by) if isinstance(ordered_by, str) else ordered_by(event))
+    if len(key) > MAX_KEY_CHARACTERS or "\0" in key:
+        raise Invalid("bad-key", f"the key to order by is no text of at most {MAX_KEY_CHARACTERS} characters")
+    return key

@@ -1,0 +1,143 @@
+"""The plan: how the broker differs from what the services are wired for, and what can be done about it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from infra.messaging.topology import LOG, Definitions
+
+QUEUE_POLICIES = {"all", "queues", "quorum_queues"}
+"""What a policy may apply to that concerns our queues; the last since 3.12."""
+
+
+class Remedy(StrEnum):
+    """What has to be done about a difference."""
+
+    SAFE = "safe"
+    POLICY = "policy only"
+    NEW_QUEUE = "needs a new queue"
+    BY_HAND = "by hand"
+
+
+ADVICE = {
+    Remedy.SAFE: "`./marketplace topology apply` does it.",
+    Remedy.POLICY: "`./marketplace topology apply` does it; no queue is touched.",
+    Remedy.NEW_QUEUE: (
+        "What it is cannot change. Name the subscription anew in service.py, or delete this one once it is empty; "
+        "then apply."
+    ),
+    Remedy.BY_HAND: "It belongs to somebody else: remove it, or give it a lower priority than ours.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not as it should be."""
+
+    what: str
+    how: str
+    remedy: Remedy
+    surplus: Mapping[str, Any] | None = None
+    """A binding that nobody wants any more."""
+
+    @property
+    def missing(self) -> bool:
+        return self.how == "missing"
+
+    @property
+    def can_be_added(self) -> bool:
+        """Whether a start may put it right: without taking anything away from what still runs."""
+        return self.remedy in (Remedy.SAFE, Remedy.POLICY) and self.surplus is None
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.how}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    name: str
+    identity: tuple[str, ...]
+    compared: tuple[str, ...]
+    remedy: Remedy
+    """Of a changed one; what is missing is safe to add."""
+
+
+KINDS = (
+    _Kind("users", ("name",), ("tags",), Remedy.SAFE),
+    _Kind("permissions", ("user",), ("configure", "write", "read"), Remedy.SAFE),
+    _Kind("exchanges", ("name",), ("type", "durable", "auto_delete", "internal", "arguments"), Remedy.NEW_QUEUE),
+    _Kind("queues", ("name",), ("durable", "auto_delete", "arguments"), Remedy.NEW_QUEUE),
+    _Kind("bindings", ("source", "destination_type", "destination", "routing_key"), (), Remedy.SAFE),
+    _Kind("policies", ("name",), ("pattern", "apply-to", "definition", "priority"), Remedy.POLICY),
+)
+
+
+def differences(wanted: Definitions, live: Definitions) -> list[Difference]:
+    """What of `wanted` the broker does not have as wanted, or has besides; empty if all is well.
+
+    An import ignores changed arguments and never removes anything, so this is how one finds out.
+    """
+    found = [each for kind in KINDS for each in _compared(kind, wanted, live)]
+    return [*found, *_surplus(wanted, live), *_overruled(wanted, live)]
+
+
+def plan(found: list[Difference]) -> str:
+    """The differences for people, by what has to be done."""
+    lines = []
+    for remedy in Remedy:
+        some = [each for each in found if each.remedy is remedy]
+        if some:
+            lines += [f"{remedy}:", *(f"  {each}" for each in some), f"  {ADVICE[remedy]}"]
+    return "\n".join(lines) or "Nothing differs."
+
+
+def _compared(kind: _Kind, wanted: Definitions, live: Definitions) -> Iterator[Difference]:
+    there = {tuple(each[part] for part in kind.identity): each for each in live[kind.name]}
+    for each in wanted[kind.name]:
+        key = tuple(each[part] for part in kind.identity)
+        what = _label(kind.name, each)
+        if key not in there:
+            yield Difference(what, "missing", Remedy.POLICY if kind.name == "policies" else Remedy.SAFE)
+            continue
+        for part in kind.compared:
+            if there[key].get(part) != each[part]:
+                yield Difference(what, f"{part} is {there[key].get(part)!r}, wanted {each[part]!r}", kind.remedy)
+
+
+def _surplus(wanted: Definitions, live: Definitions) -> Iterator[Difference]:
+    """Bindings to what is ours that no table asks for.
+
+    What others bind to our exchanges is their own affair, and the log takes what anybody says.
+    """
+    identity = next(kind.identity for kind in KINDS if kind.name == "bindings")
+    here = {tuple(each[part] for part in identity) for each in wanted["bindings"]}
+    ours = {("queue", each["name"]) for each in wanted["queues"] if each["name"] != LOG}
+    ours |= {("exchange", each["name"]) for each in wanted["exchanges"]}
+    for each in live["bindings"]:
+        key = tuple(each[part] for part in identity)
+        if key not in here and each["source"] and (each["destination_type"], each["destination"]) in ours:
+            yield Difference(_label("bindings", each), "not wanted any more", Remedy.SAFE, each)
+
+
+def _overruled(wanted: Definitions, live: Definitions) -> Iterator[Difference]:
+    """Policies of others that take ours out of effect: of those that match a queue only one applies."""
+    own = {each["name"] for each in wanted["policies"]}
+    for each in live["policies"]:
+        if each["name"] in own or each["apply-to"] not in QUEUE_POLICIES:
+            continue
+        for ours in wanted["policies"]:
+            queues = [queue["name"] for queue in wanted["queues"] if re.search(ours["pattern"], queue["name"])]
+            hit = [name for name in queues if each["priority"] >= ours["priority"] and re.search(each["pattern"], name)]
+            if hit:
+                how = f"takes policy {ours['name']} out of effect for {', '.join(hit)}"
+                yield Difference(f"policy {each['name']}", how, Remedy.BY_HAND)
+
+
+def _label(kind: str, each: Mapping[str, Any]) -> str:
+    if kind == "bindings":
+        to = f"{each['destination_type']} {each['destination']}"
+        return f"binding {each['source']} -> {to} {each['routing_key']}".rstrip()
+    singular = "policy" if kind == "policies" else kind.removesuffix("s")
+    return f"{singular} {each.get('name') or each['user']}"

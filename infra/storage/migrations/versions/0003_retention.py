@@ -1,0 +1,59 @@
+"""Dropping the partitions of days that nobody needs any more.
+
+Revision ID: 0003
+"""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+# Runs as its owner: the role that the service runs as may drop nothing itself, and through this nothing young.
+IS_PENDING = """
+create function messaging.is_pending(day date) returns boolean stable language sql as $$
+    select exists (
+        select from messaging.outbox_pending
+        where event_id >= messaging.uuid_floor(day::timestamp at time zone 'utc')
+        and event_id < messaging.uuid_floor((day + 1)::timestamp at time zone 'utc'))
+$$
+"""
+
+# The parent is locked first, as everybody does; what is pending is looked at again with nobody else at it.
+DROP_PARTITION = """
+create function messaging.drop_partition(parent text, before date) returns text
+language plpgsql security definer set search_path = messaging, pg_temp as $$
+declare
+    part text;
+    day date;
+begin
+    if parent not in ('inbox', 'outbox') or before > (now() at time zone 'utc')::date - 8 then
+        raise exception 'partitions of % are kept for 8 days at least, not only since %', parent, before;
+    end if;
+    for part, day in
+        select relname, to_date(right(relname, 8), 'YYYYMMDD')
+        from pg_inherits join pg_class on pg_class.oid = inhrelid
+        where inhparent = ('messaging.' || parent)::regclass order by relname
+    loop
+        exit when day >= before;
+        continue when parent = 'outbox' and messaging.is_pending(day);
+        execute format('lock table messaging.%I in access exclusive mode', parent);
+        continue when parent = 'outbox' and messaging.is_pending(day);
+        execute format('drop table messaging.%I', part);
+        return part;
+    end loop;
+    return null;
+end $$
+"""
+
+
+def upgrade() -> None:
+    op.execute(IS_PENDING)
+    op.execute(DROP_PARTITION)
+    op.execute("revoke execute on function messaging.drop_partition from public")
+
+
+def downgrade() -> None:
+    op.execute("drop function messaging.drop_partition")
+    op.execute("drop function messaging.is_pending")

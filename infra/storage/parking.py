@@ -1,0 +1,151 @@
+"""Lines: the events of one key that wait in the schedule, in the order in which they have to be handled.
+
+The first of a line, its head, waits for its next run, or is dead and waits for a person. The others are parked:
+not due at all, until the head has left. Whoever changes a line holds its lock until the end of the transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from infra.storage.schedule import Entry
+from infra.storage.transaction import Transaction
+
+LOCK = """
+select pg_advisory_xact_lock(line) from (
+    select distinct hashtextextended(key, hashtext($1)) as line from unnest($2::text[]) as k (key) order by line
+) as lines
+"""
+
+LOOK = """
+select k.key, s.id from (select distinct key from unnest($2::text[]) as u (key)) as k
+cross join lateral (
+    select id from messaging.scheduled where subscription = $1 and key = k.key order by id limit $3) as s
+order by s.id
+"""
+
+PARK = """
+insert into messaging.scheduled
+    (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
+    key, deaths, dead)
+select subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
+    key, deaths, dead
+from unnest(
+    $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::uuid[],
+    $9::bytea[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[], $14::text[], $15::int[], $16::bool[]
+) with ordinality as r (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due,
+    attempt, why, failed_at, key, deaths, dead, position)
+order by position on conflict do nothing
+"""
+
+HOLD = "update messaging.scheduled set due = null, holder = null where id = any($1::bigint[])"
+
+STAY = """
+update messaging.scheduled
+set due = $2, attempt = $3, why = $4, failed_at = $5, dead = $6, deaths = 0, holder = null where id = $1
+"""
+
+MOVE_UP = """
+update messaging.scheduled set due = now() where id in (
+    select s.id from (select distinct key from unnest($2::text[]) as u (key)) as k cross join lateral (
+        select id from messaging.scheduled
+        where subscription = $1 and key = k.key and due is null and not dead order by id limit $3) as s)
+"""
+
+REVIVE = """
+update messaging.scheduled as s
+set due = now(), attempt = 1, failed_at = null, why = 'replay', dead = false, deaths = 0, body = r.body
+from unnest($2::uuid[], $3::bytea[]) as r (event_id, body)
+where s.dead and s.subscription = $1 and s.event_id = r.event_id
+returning s.event_id
+"""
+
+HELD = "select key from messaging.scheduled where dead and subscription = $1 and event_id = any($2::uuid[])"
+
+RELEASE = (
+    "delete from messaging.scheduled where dead and subscription = $1 and event_id = any($2::uuid[]) returning key"
+)
+
+DISBAND = """
+update messaging.scheduled set key = null, due = coalesce(due, now())
+where key is not null and subscription = any($1::text[]) and not dead
+"""
+
+
+async def lock(tx: Transaction, subscription: str, keys: Sequence[str]) -> None:
+    """Be the only one to change these lines; all that looks at them next sees what others did before."""
+    await tx.execute(LOCK, subscription, list(keys))
+
+
+async def look(tx: Transaction, subscription: str, keys: Sequence[str], most: int) -> dict[str, list[int]]:
+    """Who stands in these lines, by key: the first `most` entries of each. Nothing for a key without a line."""
+    lines: dict[str, list[int]] = {}
+    for key, id in await tx.execute(LOOK, subscription, list(keys), most):
+        lines.setdefault(key, []).append(id)
+    return lines
+
+
+async def park(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Put `entries`, each with its key, at the end of their lines; who stands there already keeps its place."""
+    columns: list[list[Any]] = [
+        [entry.subscription for entry in entries],
+        [entry.envelope.id for entry in entries],
+        [entry.envelope.type for entry in entries],
+        [entry.envelope.source for entry in entries],
+        [entry.envelope.subject for entry in entries],
+        [entry.envelope.time for entry in entries],
+        [entry.envelope.traceparent for entry in entries],
+        [entry.envelope.causation_id for entry in entries],
+        [entry.body for entry in entries],
+        [entry.due for entry in entries],
+        [entry.attempt for entry in entries],
+        [entry.why for entry in entries],
+        [entry.failed_at for entry in entries],
+        [entry.key for entry in entries],
+        [entry.deaths for entry in entries],
+        [entry.dead for entry in entries],
+    ]
+    await tx.execute(PARK, *columns)
+    if any(entry.due is not None for entry in entries):
+        tx.hurry()
+
+
+async def hold(tx: Transaction, ids: Sequence[int]) -> None:
+    """Park entries again whose turn it is not yet."""
+    await tx.execute(HOLD, list(ids))
+
+
+async def stay(tx: Transaction, id: int, changed: Entry) -> None:
+    """Let an entry keep its place in line and come again as `changed` says, or never if it is dead."""
+    await tx.execute(STAY, id, changed.due, changed.attempt, changed.why, changed.failed_at, changed.dead)
+    tx.hurry()
+
+
+async def move_up(tx: Transaction, subscription: str, keys: Sequence[str], most: int) -> None:
+    """Have the next of each line, up to `most` of them, taken at once: those before them have left."""
+    await tx.execute(MOVE_UP, subscription, list(keys), most)
+    tx.hurry()
+
+
+async def revive(tx: Transaction, subscription: str, bodies: Mapping[UUID, bytes]) -> set[UUID]:
+    """Replay dead heads where they stand, before everything that is parked behind them, with these bodies.
+
+    Returns the ids of those that held a line. What is not among them is no head and may be filed as usual.
+    """
+    revived = await tx.execute(REVIVE, subscription, list(bodies), list(bodies.values()))
+    tx.hurry()
+    return {row[0] for row in revived}
+
+
+async def release(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> None:
+    """Discard dead heads: their lines go on with the next. Ids that hold no line are passed over."""
+    held = [row[0] for row in await tx.execute(HELD, subscription, list(ids))]
+    if held:
+        await lock(tx, subscription, held)
+        released = [row[0] for row in await tx.execute(RELEASE, subscription, list(ids))]
+        await move_up(tx, subscription, released, 1)
+
+
+async def disband(tx: Transaction, subscriptions: Sequence[str]) -> None:
+    """Let everybody go who stands in a line of subscriptions that keep no order any more."""
+    await tx.execute(DISBAND, list(subscriptions))

@@ -1,0 +1,175 @@
+"""What people do with dead letters: look at them in groups, replay, mend or discard them.
+
+A letter leaves the file in the transaction that settles it, so of two people who settle it at once one does.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from infra.storage import inbox, parking
+from infra.storage.dead_letters import DeadLetter
+from infra.storage.ids import why_unusable
+from infra.storage.schedule import Entry
+from infra.storage.transaction import Transaction
+
+LARGEST_BODY = 256 * 1024
+"""What is larger is no event: its body stays in the database until it is asked for."""
+LAST = 2**63 - 1
+
+GROUPS = """
+with groups as (
+    select fingerprint, min(id) as first, count(*) as letters, min(filed_at) as oldest, max(filed_at) as newest
+    from messaging.dead_letters where fingerprint > $2 group by fingerprint order by fingerprint limit $1)
+select fingerprint as "group", subscription, reason, messaging.normalised(error) as error, letters, oldest, newest
+from groups join messaging.dead_letters using (fingerprint)
+where id = first order by fingerprint
+"""
+
+LETTERS = """
+select id, fingerprint as "group", subscription, event_id, type, reason, error, attempts, failed_at, filed_at, headers,
+    octet_length(body) as size
+from messaging.dead_letters
+where id > $2 and ($3::text is null or fingerprint = $3) order by id limit $1
+"""
+
+BODIES = "select id, body from messaging.dead_letters where id = any($1::bigint[])"
+
+PICK = """
+select id, octet_length(body), key, subscription, event_id, type, reason, error, attempts, failed_at, headers::text,
+    case when octet_length(body) <= $6 then body else '' end
+from messaging.dead_letters
+where id > $2 and id <= $3 and ($4::text is null or fingerprint = $4) and ($5::bigint[] is null or id = any($5))
+order by id limit $1
+"""
+
+NEWEST = "select coalesce(max(id), 0) from messaging.dead_letters"
+
+SETTLE = """
+with gone as (
+    delete from messaging.dead_letters where id = any($1::bigint[]) returning *
+), fresh as (
+    delete from messaging.suspects as s using gone
+    where s.subscription = gone.subscription and s.event_id = gone.event_id
+)
+insert into messaging.settled_letters (id, subscription, event_id, type, reason, error, attempts, failed_at, filed_at,
+    headers, body, action, by, note)
+select id, subscription, event_id, type, reason, error, attempts, failed_at, filed_at,
+    headers, case when $2 <> 'replayed' then body end, $2, $3, $4 from gone order by id
+"""
+
+SETTLED = """
+select settled, id, subscription, event_id, type, reason, error, filed_at, action, by, at, note
+from messaging.settled_letters where settled < $2 order by settled desc limit $1
+"""
+
+
+class CannotReplay(Exception):
+    """This letter is no event that its subscription could hear. The message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A letter on file. Its body is left out, unlike its size, where it is larger than any event."""
+
+    id: int
+    size: int
+    letter: DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which letters: those with these ids, or of this group, or all; in every case after and up to an id."""
+
+    ids: Sequence[int] | None = None
+    group: str | None = None
+    after: int = 0
+    through: int = LAST
+
+
+class Reader(Protocol):
+    """Makes events of letters again: the messaging runtime knows how."""
+
+    def entry(self, kept: Kept) -> Entry:
+        """The letter for the schedule, due now as a first attempt. Raises `CannotReplay`."""
+
+    def mended(self, letter: DeadLetter, body: bytes, type: str | None) -> Entry:
+        """The same with another body, and a type where it has none. Raises `CannotReplay`."""
+
+
+async def groups(tx: Transaction, limit: int, after: str = "") -> list[dict[str, Any]]:
+    """Letters by subscription, reason and kind of error; at most `limit`, those after the group `after`."""
+    return [dict(row._mapping) for row in await tx.execute(GROUPS, limit, after)]
+
+
+async def letters(tx: Transaction, limit: int, after: int = 0, group: str | None = None) -> list[dict[str, Any]]:
+    """Letters without their bodies, oldest first, at most `limit`, those after the id `after`."""
+    return [dict(row._mapping) for row in await tx.execute(LETTERS, limit, after, group)]
+
+
+async def bodies(tx: Transaction, ids: Sequence[int]) -> Mapping[int, bytes]:
+    """The bodies by id."""
+    return {row[0]: row[1] for row in await tx.execute(BODIES, list(ids))}
+
+
+async def pick(tx: Transaction, selection: Selection, limit: int, *, lock: bool = True) -> list[Kept]:
+    """The first `limit` letters of a selection, oldest first; nobody else settles them until the end, if locked."""
+    ids = None if selection.ids is None else list(selection.ids)
+    rows = await tx.execute(
+        PICK + "for update" if lock else PICK,
+        *(limit, selection.after, selection.through, selection.group, ids, LARGEST_BODY),
+    )
+    return [Kept(row[0], row[1], DeadLetter(*[*row[2:10], json.loads(row[10]), row[11]])) for row in rows]
+
+
+async def newest(tx: Transaction) -> int:
+    """The id of the letter that was filed last; 0 where there is none."""
+    [(id,)] = await tx.execute(NEWEST)
+    return int(id)
+
+
+async def replay(tx: Transaction, entries: Mapping[int, Entry], *, by: str) -> None:
+    """Hand letters, by their ids, to the one subscription that failed; a suspect gets a fresh start."""
+    await _hand_over(tx, list(entries.values()))
+    await tx.execute(SETTLE, list(entries), "replayed", by, "")
+
+
+async def mend(tx: Transaction, id: int, entry: Entry, *, by: str, note: str) -> None:
+    """Hand one letter over as `entry`; what it was before is kept."""
+    await _hand_over(tx, [entry])
+    await tx.execute(SETTLE, [id], "edited", by, note)
+
+
+async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: str) -> None:
+    """Take letters off the file; they are kept with who did it and why.
+
+    Lines that they held go on, and the inbox has their events as done: publishing them again changes nothing.
+    """
+    ids: defaultdict[str, list[UUID]] = defaultdict(list)
+    for each in letters:
+        if each.letter.event_id is not None:
+            ids[each.letter.subscription].append(each.letter.event_id)
+    for subscription in sorted(ids):
+        await parking.release(tx, subscription, ids[subscription])
+        deliverable = [id for id in ids[subscription] if why_unusable(id, datetime.now(UTC)) is None]
+        await inbox.enter(tx, subscription, deliverable, [1] * len(deliverable))
+    await tx.execute(SETTLE, [each.id for each in letters], "discarded", by, note)
+
+
+async def settled(tx: Transaction, limit: int, before: int = LAST) -> list[dict[str, Any]]:
+    """What became of letters, the latest first, at most `limit`, those before `before`."""
+    return [dict(row._mapping) for row in await tx.execute(SETTLED, limit, before)]
+
+
+async def _hand_over(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Have the subscriptions hear these again: the head of a line in its place, all others as they come."""
+    for subscription in sorted({each.subscription for each in entries}):
+        theirs = [each for each in entries if each.subscription == subscription]
+        heads = await parking.revive(tx, subscription, {each.envelope.id: each.body for each in theirs})
+        for entry in theirs:
+            if entry.envelope.id not in heads:
+                tx.file(entry)

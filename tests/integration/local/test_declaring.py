@@ -1,0 +1,39 @@
+"""What the declare step says is told to whoever starts the stack."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.local import NotReady, layout
+from infra.local.layout import CHECKOUT
+from infra.local.stack import Programs, Stack
+
+Declaring = Callable[[str], Stack]
+
+
+@pytest.fixture
+def declaring(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Declaring:
+    """A stack, of which nothing runs, with this program as its declare step."""
+    monkeypatch.setenv("MARKETPLACE_STATE_HOME", str(tmp_path))
+
+    def stack(program: str) -> Stack:
+        this = (sys.executable, "-c", program)
+        return Stack(layout("declaring"), Programs(["cart"], lambda _: this, this, this, CHECKOUT))
+
+    return stack
+
+
+async def test_a_refusal_is_told_word_for_word_and_only_the_last_one(declaring: Declaring) -> None:
+    for words in ("queue cart.orders: arguments is {}", "binding: not wanted any more"):
+        with pytest.raises(NotReady) as refused:
+            await declaring(f"import sys; sys.exit({words!r})").declare()
+        assert str(refused.value).endswith(f"failed with 1. {words}")
+
+
+async def test_a_traceback_stays_in_the_log(declaring: Declaring) -> None:
+    with pytest.raises(NotReady) as refused:
+        await declaring("1 / 0").declare()
+    assert str(refused.value).endswith("failed with 1.")
+    assert "declare.log" in refused.value.remedy

@@ -1,0 +1,59 @@
+"""An operator of the toy service, over HTTP, while its consumers run."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from infra.http import Identity, create_app, dead_letters, ops, serve
+from infra.messaging import Redrive, Subscription
+from infra.storage import Database
+from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys, bearer
+
+
+@dataclass
+class Operator:
+    """Asks as `grace`, who may; every answer that is no success raises unless its status is expected."""
+
+    session: aiohttp.ClientSession
+    url: str
+
+    async def ask(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
+        headers = bearer("grace", ("operator",))
+        async with self.session.request(method, f"{self.url}/ops/{path}", json=body, headers=headers) as answer:
+            assert answer.status == status, await answer.text()
+            return await answer.json(content_type=None)
+
+    async def get(self, path: str) -> Any:
+        return await self.ask("GET", path)
+
+    async def post(self, path: str, **body: Any) -> Any:
+        return await self.ask("POST", path, body)
+
+    async def to_the_end(self, path: str, **chosen: Any) -> list[Any]:
+        """All chunks of one change."""
+        outcomes = [await self.post(path, **chosen)]
+        while outcomes[-1]["next"] is not None:
+            outcomes.append(await self.post(path, **chosen | outcomes[-1]["next"]))
+        return outcomes
+
+
+@asynccontextmanager
+async def operating(database: Database, *subscriptions: Subscription) -> AsyncIterator[Operator]:
+    """Serve what operators may ask of a service with these subscriptions."""
+
+    async def readiness() -> dict[str, str]:
+        return {}
+
+    app = create_app(
+        service=database.source,
+        version="1",
+        database=database,
+        identity=Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
+        readiness=readiness,
+        ops=[ops.router, dead_letters(Redrive(subscriptions))],
+    )
+    async with aiohttp.ClientSession() as session, serve(app, host="127.0.0.1", http_port=0, ops_port=0) as ports:
+        yield Operator(session, f"http://127.0.0.1:{ports.http}")

@@ -1,0 +1,78 @@
+"""Ordered subscriptions under test, and a replica of their service that can be killed."""
+
+import asyncio
+import os
+import random
+import signal
+from collections import Counter, defaultdict
+from multiprocessing.context import ForkServerProcess
+from uuid import UUID
+
+import uvloop
+
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import Messaging, Subscription, on, subscription
+from infra.storage import Database, Transaction, parking
+from infra.telemetry import configure_logging
+from tests.integration.messaging.crash.steps import Point, When, kill_at
+from tests.integration.messaging.crash.world import processes
+from tests.integration.messaging.toy import PASSWORDS, Toy, effect
+
+FAILS, SHAKY, KILLS, SLOW = "fails-now-and-then", "shaky", "kills", "slow"
+runs = Counter[int]()
+
+
+def ordered(handle: object, attempts: int = 1000) -> Subscription:
+    """The queue of these tests, by order: `handle` sees each order's events one after the other."""
+    return subscription("carts", on(CartCheckedOutV1, handle, attempts=attempts), ordered_by="order_id")  # type: ignore[arg-type]
+
+
+async def note(event: CartCheckedOutV1, tx: Transaction) -> None:
+    """Write down an event's number. Some fail at random before or after, or at first; one kills, one takes time."""
+    runs[event.total.amount] += 1
+    if event.customer_id == SHAKY and runs[event.total.amount] < 4:  # in its batch, alone, in line
+        raise LookupError("not yet")
+    if event.customer_id == KILLS:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if event.customer_id == SLOW:
+        await asyncio.sleep(2)
+    fails = event.customer_id == FAILS and random.random() < 0.2
+    if fails and random.random() < 0.5:
+        raise LookupError("before")
+    await effect(tx, event.order_id, str(event.total.amount))
+    if fails:
+        raise LookupError("after")
+
+
+async def numbers(toy: Toy) -> dict[UUID, list[int]]:
+    """By order, the numbers of its events as they were handled."""
+    found: defaultdict[UUID, list[int]] = defaultdict(list)
+    for order, what in await toy.rows("select order_id, what from effects order by position"):
+        found[order].append(int(what))
+    return found
+
+
+def replica(toy: Toy, point: str | None = None, when: When = "before") -> ForkServerProcess:
+    """A started process that runs `ordered(note)`; killed at a function of `parking`, or from outside."""
+    broker = toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"])
+    process = processes.Process(target=_main, args=(toy.urls["checkout"].app, broker, point, when), daemon=True)
+    process.start()
+    return process
+
+
+def _main(database: str, broker: str, point: str | None, when: When) -> None:
+    if point is not None:
+        kill_at(Point(parking, point, {}), when, 1)
+    configure_logging("checkout", format="console", level="ERROR")
+    uvloop.run(_run(database, broker))
+
+
+async def _run(url: str, broker: str) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    database = Database(url, source="checkout")
+    messaging = Messaging(
+        service="checkout", subscriptions=[ordered(note)], database=database, broker_url=broker, outside=None
+    )
+    await messaging.run(stop)
+    await database.close()

@@ -1,0 +1,58 @@
+"""Events whose id lies outside the horizon, where the inbox has no partition: they harm nobody beside them."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from contracts import Envelope
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import on, subscription
+from infra.messaging.wire import properties_of
+from infra.storage import Transaction, new_id
+from infra.storage.schedule import Entry
+from infra.telemetry import new_traceparent
+from tests.integration.messaging.toy import Toy, a_checkout, effect
+
+
+async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
+    await effect(tx, event.order_id)
+
+
+TABLE = subscription("carts", on(CartCheckedOutV1, handle))
+
+
+def an_envelope(event: CartCheckedOutV1, days: int) -> Envelope:
+    """Of an event that was said so many days ago."""
+    made = datetime.now(UTC) - timedelta(days=days)
+    id = UUID(int=int(made.timestamp() * 1000) << 80 | new_id().int & (1 << 80) - 1)
+    return Envelope(id, event.type, "cart", event.subject, made, new_traceparent())
+
+
+async def test_a_message_from_outside_the_horizon_is_given_up_before_its_batch(toy: Toy) -> None:
+    good, bad = [a_checkout() for _ in range(20)], [a_checkout() for _ in range(3)]
+    transactions = "select count(distinct xmin::text) from effects"
+    await toy.declare([TABLE])
+    for event, days in [(good[0], 0), (bad[0], 8), (bad[1], 400), (bad[2], -1), *((each, 0) for each in good[1:])]:
+        properties = properties_of(an_envelope(event, days), user="cart")
+        await toy.publish_raw(event.model_dump_json().encode(), properties)
+    async with toy.running(TABLE):
+        await toy.until_effects(20)
+        await toy.until_dead(3)
+        assert await toy.rows(transactions) < [(20,)], "they were not run one by one"
+    assert {order for order, _ in await toy.effects()} == {each.order_id for each in good}
+    assert [reason for _, reason, *_ in await toy.dead()] == ["unusable-id"] * 3
+
+
+async def test_what_waited_past_the_horizon_is_handled_once_beside_the_others(toy: Toy) -> None:
+    """A dead letter that is replayed late, or a deadline of months."""
+    ages = [0, 0, 8, 400, 0]
+    async with toy.checkout_database([TABLE]).transaction() as tx:
+        for days in ages:
+            event = a_checkout()
+            body = event.model_dump_json().encode()
+            tx.file(Entry("carts", an_envelope(event, days), body, datetime.now(UTC), attempt=1, why="replay"))
+    async with toy.running(TABLE):
+        await toy.until_effects(len(ages))
+        await toy.until_idle()
+    assert len(await toy.effects()) == len(ages)
+    assert await toy.rows("select count(*) from messaging.inbox") == [(3,)]
+    assert await toy.dead() == []

@@ -1,0 +1,241 @@
+"""With `ordered_by`, events of one key are handled in their order, whatever happens to them."""
+
+import asyncio
+import random
+from collections import Counter
+from functools import partial
+from multiprocessing.context import ForkServerProcess
+from uuid import UUID
+
+import aio_pika
+import pytest
+from pamqp.commands import Queue
+
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import Reject
+from infra.messaging.connection import open_channel
+from infra.storage import Database, Transaction, new_id, parking, presence
+from tests.integration.messaging.crash.steps import When
+from tests.integration.messaging.ordered import FAILS, KILLS, SHAKY, SLOW, note, numbers, ordered, replica
+from tests.integration.messaging.toy import Toy, a_checkout, effect, until
+
+PARKED = "select count(*) from messaging.scheduled where due is null and not dead"
+
+
+async def parked(toy: Toy, number: int) -> bool:
+    return await toy.rows(PARKED) == [(number,)]
+
+
+async def heard(toy: Toy, wanted: dict[UUID, list[int]]) -> bool:
+    return await numbers(toy) == wanted
+
+
+def of(customer: str, order: UUID, number: int) -> CartCheckedOutV1:
+    return a_checkout(order, cents=number).model_copy(update={"customer_id": customer})
+
+
+async def queue(toy: Toy) -> Queue.DeclareOk:
+    connection = await aio_pika.connect(toy.broker.urls.amqp)
+    async with connection:
+        channel = await open_channel(connection, confirms=False)
+        return await channel.queue_declare("checkout.carts", passive=True)
+
+
+async def in_hand(toy: Toy, number: int) -> bool:
+    """Whether a consumer has taken what it may of so many messages, or was so quick that it has settled some."""
+    return (await queue(toy)).message_count == number - ordered(note).prefetch or await numbers(toy) != {}
+
+
+async def consumed(toy: Toy) -> bool:
+    return (await queue(toy)).consumer_count == 1
+
+
+async def alive(toy: Toy, number: int) -> bool:
+    """Whether so many replicas are there. The broker's count is no help: it leaves out who stands by."""
+    return len(await toy.rows(presence.ALIVE)) == number
+
+
+async def test_later_events_of_a_key_wait_for_one_that_is_tried_again_and_other_keys_flow(toy: Toy) -> None:
+    held, free = new_id(), new_id()
+    may_pass = asyncio.Event()
+
+    async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
+        if (event.order_id, event.total.amount) == (held, 2) and not may_pass.is_set():
+            raise LookupError("not yet")
+        await effect(tx, event.order_id, str(event.total.amount))
+
+    async with toy.running(ordered(handle)):
+        for number in range(1, 21):
+            await toy.say(a_checkout(held, cents=number), a_checkout(free, cents=number))
+        await until(partial(heard, toy, {held: [1], free: list(range(1, 21))}))
+        await until(partial(parked, toy, 18))
+        may_pass.set()
+        await until(partial(heard, toy, {order: list(range(1, 21)) for order in (held, free)}))
+        await toy.until_idle()
+    assert await toy.dead() == []
+
+
+class Picky:
+    """A handler that refuses one event until `willing`; a database and an order to tell about it."""
+
+    def __init__(self) -> None:
+        self.order, self.other, self.willing = new_id(), new_id(), False
+
+    async def __call__(self, event: CartCheckedOutV1, tx: Transaction) -> None:
+        await effect(tx, event.order_id, str(event.total.amount))
+        if (event.order_id, event.total.amount) == (self.order, 1) and not self.willing:
+            raise Reject("this one never")
+
+    async def until_dead(self, toy: Toy) -> UUID:
+        """Say five events of each order, and wait until the first one is dead. Returns its id."""
+        [first, *_] = await toy.say(*(a_checkout(self.order, cents=number) for number in range(1, 6)))
+        await toy.say(*(a_checkout(self.other, cents=number) for number in range(1, 6)))
+        await toy.until_dead(1)
+        await until(partial(heard, toy, {self.other: [1, 2, 3, 4, 5]}))
+        await until(partial(parked, toy, 4))
+        return first
+
+
+async def test_a_dead_head_keeps_its_key_parked_until_it_is_discarded(toy: Toy) -> None:
+    picky = Picky()
+    async with toy.running(ordered(picky)):
+        first = await picky.until_dead(toy)
+        await toy.say(a_checkout(picky.order, cents=6))
+        await until(partial(parked, toy, 5))
+        async with toy.databases[-1].transaction() as tx:
+            await parking.release(tx, "carts", [first, new_id()])
+        await until(partial(heard, toy, {picky.other: [1, 2, 3, 4, 5], picky.order: [2, 3, 4, 5, 6]}))
+        await toy.until_idle()
+
+
+async def test_a_dead_head_that_is_replayed_runs_before_what_is_parked_behind_it(toy: Toy) -> None:
+    picky = Picky()
+    table = ordered(picky)
+    async with toy.running(table):
+        first = await picky.until_dead(toy)
+    picky.willing = True
+    async with toy.running(table):
+        body = a_checkout(picky.order, cents=1).model_dump_json().encode()
+        async with toy.databases[-1].transaction() as tx:
+            assert await parking.revive(tx, "carts", {first: body, new_id(): body}) == {first}
+        await until(partial(heard, toy, {order: [1, 2, 3, 4, 5] for order in (picky.order, picky.other)}))
+        await toy.until_idle()
+
+
+async def test_a_body_that_does_not_fit_holds_its_aggregates_line(toy: Toy) -> None:
+    order = new_id()
+    async with toy.running(ordered(note)):
+        async with toy.cart.transaction() as tx:
+            tx.publish(a_checkout(order).model_copy(update={"lines": []}))
+            tx.publish(a_checkout(order, cents=2))
+        await toy.until_dead(1)
+        await until(partial(parked, toy, 1))
+    assert [reason for _, reason, *_ in await toy.dead()] == ["invalid-body"]
+    assert await numbers(toy) == {}
+
+
+async def test_a_redelivered_event_stands_in_line_once(toy: Toy) -> None:
+    picky = Picky()
+    async with toy.running(ordered(picky)):
+        await picky.until_dead(toy)
+        ids = await toy.rows(
+            "select event_id from messaging.outbox where subject = $1", str(picky.order), service="cart"
+        )
+        for (id,) in ids:
+            await toy.publish_again(id)
+        await toy.say(a_checkout(picky.other, cents=6))
+        await until(partial(heard, toy, {picky.other: [1, 2, 3, 4, 5, 6]}))
+        assert await toy.rows("select count(*) from messaging.scheduled") == [(5,)]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_replicas_killed_at_random_keep_every_keys_order(toy: Toy, seed: int) -> None:
+    chance = random.Random(seed)
+    orders, each = [new_id() for _ in range(15)], 20
+    wanted = {order: list(range(1, each + 1)) for order in orders}
+    await toy.declare([ordered(note)])
+    toy.checkout_database([])
+    async with toy.started(toy.messaging("cart", toy.cart, [], None)):
+        replicas = [replica(toy), replica(toy)]
+        try:
+            for number in range(1, each + 1):
+                await toy.say(*(of(FAILS if chance.random() < 0.5 else "ada", order, number) for order in orders))
+                if number % 5 == 0:
+                    await asyncio.sleep(chance.uniform(0.05, 0.4))  # another moment to be killed at, each time
+                    replicas.pop(0).kill()
+                    replicas.append(replica(toy))
+            await until(partial(heard, toy, wanted), within_s=40)
+            await toy.until_idle()
+        finally:
+            for process in replicas:
+                process.kill()
+    assert await toy.dead() == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("point", ["park", "move_up", "stay"])
+async def test_a_replica_killed_where_a_line_changes_leaves_it_whole(toy: Toy, point: str, when: When) -> None:
+    order = new_id()
+    await toy.declare([ordered(note)])
+    toy.checkout_database([])
+    async with toy.started(toy.messaging("cart", toy.cart, [], None)):
+        await toy.say(*(of(SHAKY if number == 1 else "ada", order, number) for number in range(1, 6)))
+        process = replica(toy, point, when)
+        try:
+            await until(partial(has_ended, process), within_s=60)
+            process = replica(toy)
+            await until(partial(heard, toy, {order: [1, 2, 3, 4, 5]}))
+            await toy.until_idle()
+        finally:
+            process.kill()
+
+
+async def has_ended(process: ForkServerProcess) -> bool:
+    return process.exitcode is not None
+
+
+async def test_a_replica_that_ends_gracefully_gives_its_queue_up_when_it_has_drained(toy: Toy) -> None:
+    order, many = new_id(), 3 * ordered(note).prefetch
+    await toy.declare([ordered(note)])
+    toy.checkout_database([])
+    replicas = [replica(toy)]
+    try:
+        await until(partial(consumed, toy))
+        replicas.append(replica(toy))
+        await until(partial(alive, toy, 2))
+        async with toy.started(toy.messaging("cart", toy.cart, [], None)):
+            await toy.say(*(of(SLOW if number == 1 else "ada", order, number) for number in range(1, many + 1)))
+            await until(partial(in_hand, toy, many))
+            replicas[0].terminate()
+            await until(partial(heard, toy, {order: list(range(1, many + 1))}), within_s=40)
+    finally:
+        for process in replicas:
+            process.kill()
+
+
+async def test_an_event_that_kills_is_given_up_in_its_place_and_holds_its_key_alone(toy: Toy) -> None:
+    held, free = new_id(), new_id()
+    await toy.declare([ordered(note)])
+    database = toy.checkout_database([])
+    async with toy.started(toy.messaging("cart", toy.cart, [], None)):
+        await toy.say(of("ada", held, 1), of(KILLS, held, 2), of("ada", held, 3), of("ada", free, 1))
+        process, deaths = replica(toy), 0
+        try:
+            async with asyncio.timeout(60):
+                while not await toy.dead():
+                    if process.exitcode is not None:
+                        process, deaths = replica(toy), deaths + 1
+                    await asyncio.sleep(0.05)
+            await until(partial(heard, toy, {held: [1], free: [1]}))
+            await release_all(database)
+            await until(partial(heard, toy, {held: [1, 3], free: [1]}))
+        finally:
+            process.kill()
+    assert Counter(reason for _, reason, *_ in await toy.dead()) == {"poison": 1}
+    assert deaths >= 3
+
+
+async def release_all(database: Database) -> None:
+    async with database.transaction() as tx:
+        dead = [row[0] for row in await tx.execute("select event_id from messaging.scheduled where dead")]
+        await parking.release(tx, "carts", dead)

@@ -1,0 +1,33 @@
+"""A dead head of a line holds its key; a person who replays, mends or discards it lets the line go on."""
+
+import json
+from functools import partial
+
+import pytest
+
+from tests.integration.messaging.operating import operating
+from tests.integration.messaging.ordered import ordered
+from tests.integration.messaging.test_ordered_by import Picky, heard
+from tests.integration.messaging.toy import Toy, a_checkout, until
+
+
+@pytest.mark.parametrize(
+    ("what", "kept"), [("replay", [1, 2, 3, 4, 5]), ("edit", [9, 2, 3, 4, 5]), ("discard", [2, 3, 4, 5])]
+)
+async def test_what_a_person_does_with_the_head_lets_its_line_go_on(toy: Toy, what: str, kept: list[int]) -> None:
+    picky = Picky()
+    table = ordered(picky)
+    async with toy.running(table), operating(toy.databases[-1], table) as operator:
+        await picky.until_dead(toy)
+        picky.willing = True
+        [letter] = (await operator.get("dead-letters"))["items"]
+        if what == "replay":
+            await operator.post("replays", all=True)
+        elif what == "discard":
+            await operator.post("discards", all=True, note="no such order")
+        else:
+            body = json.loads(a_checkout(picky.order, cents=9).model_dump_json())
+            await operator.post(f"dead-letters/{letter['id']}/edit", body=body)
+        await until(partial(heard, toy, {picky.order: kept, picky.other: [1, 2, 3, 4, 5]}))
+        await toy.until_idle()
+    assert await toy.dead() == []

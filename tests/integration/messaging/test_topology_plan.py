@@ -1,0 +1,134 @@
+"""A real broker that is not as the tables say: what the plan tells, what applying does, what a start refuses."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from infra.local import PrivateBroker
+from infra.messaging import Definitions, Remedy, TopologyDiffers, Wiring, admin, definitions, plan
+
+WIRINGS = [Wiring("north", {}), Wiring("south", {"parcels": ["north.sent.v1"], "returns": ["north.returned.v1"]})]
+WANTED = definitions(WIRINGS, {"north": "n-secret", "south": "s-secret"})
+QUEUES = [each["name"] for each in WANTED["queues"] if each["name"] != "marketplace.log"]
+
+
+class Management:
+    """An administrator with the management API in hand."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session, self.url = session, url
+
+    async def do(self, method: str, path: str, body: Any = None, *, missing: bool = False) -> None:
+        async with self._session.request(method, f"{self.url}/api/{path}", json=body) as answer:
+            assert answer.status < 300 or (missing and answer.status == 404), await answer.text()
+
+    async def differs(self, wanted: Definitions = WANTED) -> list[tuple[str, Remedy]]:
+        return [(str(each), each.remedy) for each in await admin.compare(self.url, wanted)]
+
+    async def apply(self, wanted: Definitions = WANTED) -> list[str]:
+        return [str(each) for each in await admin.apply(self.url, wanted)]
+
+
+@pytest.fixture
+async def management(broker: PrivateBroker) -> AsyncIterator[Management]:
+    """A broker that has all that is wanted."""
+    async with aiohttp.ClientSession() as session:
+        management = Management(session, broker.urls.management)
+        await admin.declare(management.url, WANTED)
+        yield management
+        for name in QUEUES:
+            await management.do("DELETE", f"queues/%2F/{name}", missing=True)
+        await management.do("DELETE", "policies/%2F/theirs", missing=True)
+
+
+async def test_what_was_declared_does_not_differ_and_is_declared_again(management: Management) -> None:
+    assert await management.differs() == []
+    await admin.declare(management.url, WANTED)
+    assert await management.apply() == []
+
+
+async def test_a_queue_of_the_wrong_type_needs_a_new_queue(management: Management) -> None:
+    await management.do("DELETE", "queues/%2F/south.parcels")
+    await management.do("PUT", "queues/%2F/south.parcels", {"durable": True, "arguments": {"x-queue-type": "classic"}})
+    await management.do("DELETE", "policies/%2F/south")
+    found = await management.differs()
+    assert ("binding north.events -> queue south.parcels north.sent.v1: missing", Remedy.SAFE) in found
+    [(wrong, remedy)] = [each for each in found if each[0].startswith("queue ")]
+    assert "'classic'" in wrong
+    assert remedy is Remedy.NEW_QUEUE
+    with pytest.raises(TopologyDiffers) as refused:
+        await admin.declare(management.url, WANTED)
+    assert f"needs a new queue:\n  {wrong}" in str(refused.value)
+    assert await management.differs() == found, "a start that refuses changes nothing"
+    assert await management.apply() == [wrong]
+
+
+async def test_a_missing_binding_is_safe_to_add_also_at_a_start(management: Management) -> None:
+    await management.do("DELETE", "bindings/%2F/e/north.events/q/south.parcels/north.sent.v1")
+    missing = ("binding north.events -> queue south.parcels north.sent.v1: missing", Remedy.SAFE)
+    assert await management.differs() == [missing]
+    assert await management.apply() == []
+    await management.do("DELETE", "queues/%2F/south.returns")
+    await admin.declare(management.url, WANTED)
+    assert await management.differs() == []
+
+
+@pytest.mark.parametrize("key", ["north.lost.v1", "#", "with space/and%slash"])
+async def test_an_extra_binding_is_removed_by_applying_but_not_by_a_start(management: Management, key: str) -> None:
+    """A start may be of an older table than the one that wants it."""
+    await management.do("POST", "bindings/%2F/e/north.events/q/south.parcels", {"routing_key": key})
+    await management.do("POST", "bindings/%2F/e/north.events/e/south.dead", {"routing_key": key})
+    assert {remedy for _, remedy in await management.differs()} == {Remedy.SAFE}
+    with pytest.raises(TopologyDiffers, match="not wanted any more"):
+        await admin.declare(management.url, WANTED)
+    assert len(await management.differs()) == 2
+    assert await management.apply() == []
+    assert await management.differs() == []
+
+
+async def test_what_others_bind_to_our_exchanges_is_left_alone(management: Management) -> None:
+    await management.do("PUT", "queues/%2F/their.own", {"durable": True})
+    await management.do("POST", "bindings/%2F/e/north.events/q/their.own", {"routing_key": "#"})
+    assert await management.differs() == []
+    await management.do("DELETE", "queues/%2F/their.own")
+
+
+async def test_a_changed_policy_and_a_changed_permission_are_put_back(management: Management) -> None:
+    policy = {"pattern": "^south", "definition": {"delivery-limit": 5}, "apply-to": "queues", "priority": 0}
+    await management.do("PUT", "policies/%2F/south", policy)
+    await management.do("PUT", "permissions/%2F/south", {"configure": ".*", "write": ".*", "read": ".*"})
+    found = await management.differs()
+    assert {text.partition(":")[0]: remedy for text, remedy in found} == {
+        "policy south": Remedy.POLICY,
+        "permission south": Remedy.SAFE,
+    }
+    assert await management.apply() == []
+
+
+async def test_a_service_with_an_administrators_tag_is_noticed(management: Management) -> None:
+    await management.do("PUT", "users/south", {"password": "x", "tags": "administrator"})
+    [(text, remedy)] = await management.differs()
+    assert "administrator" in text
+    assert remedy is Remedy.SAFE
+    assert await management.apply() == []
+
+
+async def test_somebody_elses_policy_over_ours_is_for_people(management: Management) -> None:
+    policy = {"pattern": "parcels", "definition": {"max-length": 5}, "apply-to": "queues", "priority": 9}
+    await management.do("PUT", "policies/%2F/theirs", policy)
+    left = ["policy theirs: takes policy south out of effect for south.parcels"]
+    assert await management.apply() == left
+    with pytest.raises(TopologyDiffers, match="by hand"):
+        await admin.declare(management.url, WANTED)
+
+
+async def test_all_of_a_new_service_is_missing_and_safe_to_add(management: Management) -> None:
+    passwords = dict.fromkeys(("north", "south", "west"), "x")
+    found = await admin.compare(
+        management.url, definitions([*WIRINGS, Wiring("west", {"parcels": ["north.sent.v1"]})], passwords)
+    )
+    assert {each.what for each in found} >= {"user west", "permission west", "queue west.parcels", "policy west"}
+    assert all(each.missing and each.can_be_added for each in found)
+    assert plan(found).startswith("safe:")

@@ -1,0 +1,101 @@
+"""What the schedule holds for code that is gone is given up, with the reason, and not for ever taken again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from contracts import Envelope
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import on, subscription
+from infra.messaging.scheduler import UNHEARD_AFTER
+from infra.storage import Transaction, new_id, parking
+from infra.storage.schedule import Entry
+from infra.telemetry import new_traceparent
+from tests.integration.messaging.ordered import ordered
+from tests.integration.messaging.toy import Toy, a_checkout, effect
+
+LONG_AGO = datetime.now(UTC) - UNHEARD_AFTER - timedelta(minutes=1)
+GONE = "no subscription 'gone' is here any more to hear it"
+
+
+async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
+    await effect(tx, event.order_id)
+
+
+TABLE = subscription("carts", on(CartCheckedOutV1, handle))
+
+
+def an_entry(name: str, type: str = CartCheckedOutV1.type, due: datetime = LONG_AGO) -> Entry:
+    event = a_checkout()
+    envelope = Envelope(new_id(), type, "cart", event.subject, datetime.now(UTC), new_traceparent())
+    return Entry(name, envelope, event.model_dump_json().encode(), due, attempt=3, why="LookupError: not yet")
+
+
+async def test_an_entry_that_nobody_hears_any_more_is_dead_lettered_and_its_neighbours_are_heard(toy: Toy) -> None:
+    entries = [an_entry("gone"), an_entry("carts", "cart.cart-checked-out.v9"), an_entry("carts", "cart.cart-lost.v1")]
+    async with toy.checkout_database([TABLE]).transaction() as tx:
+        for entry in [*entries, an_entry("carts")]:
+            tx.file(entry)
+    async with toy.running(TABLE):
+        await toy.until_effects(1)
+        await toy.until_dead(3)
+        await toy.until_idle()
+    assert sorted(await toy.dead()) == [
+        ("carts", "unknown-type", 3, "cart.cart-lost.v1 is not heard here"),
+        (
+            "carts",
+            "unknown-version",
+            3,
+            "cart.cart-checked-out v9 is not understood here, only cart.cart-checked-out.v1",
+        ),
+        ("gone", "unknown-subscription", 3, GONE),
+    ]
+    bodies = await toy.rows("select event_id, body from messaging.dead_letters")
+    assert {id: bytes(body) for id, body in bodies} == {each.envelope.id: each.body for each in entries}
+
+
+async def test_what_a_newer_replica_may_hear_is_left_to_it(toy: Toy) -> None:
+    just_now = datetime.now(UTC) - timedelta(seconds=1)
+    async with toy.checkout_database([TABLE]).transaction() as tx:
+        tx.file(an_entry("new", due=just_now))
+        tx.file(an_entry("carts", "cart.cart-checked-out.v2", due=just_now))
+        tx.file(an_entry("carts"))
+    async with toy.running(TABLE):
+        await toy.until_effects(1)
+        await toy.say(a_checkout())
+        await toy.until_effects(2)
+    assert await toy.dead() == []
+    untouched = await toy.rows("select subscription, due, holder from messaging.scheduled order by subscription")
+    assert untouched == [("carts", just_now, None), ("new", just_now, None)]
+
+
+async def test_a_line_of_a_subscription_that_is_gone_is_given_up_from_its_head_on(toy: Toy) -> None:
+    head, parked = replace(an_entry("gone"), key="k"), replace(an_entry("gone"), key="k", due=None)
+    async with toy.checkout_database([TABLE]).transaction() as tx:
+        await parking.park(tx, [head, parked])
+    async with toy.running(TABLE):
+        await toy.until_dead(1)
+    assert await toy.dead() == [("gone", "unknown-subscription", 3, GONE)]
+    assert await toy.rows("select event_id, due is null from messaging.scheduled") == [(parked.envelope.id, False)]
+
+
+async def test_an_unheard_head_of_an_ordered_subscription_holds_its_line(toy: Toy) -> None:
+    table = ordered(handle)
+    entries = [replace(an_entry("carts", "cart.cart-lost.v1"), key="k"), replace(an_entry("carts"), key="k", due=None)]
+    async with toy.checkout_database([table]).transaction() as tx:
+        await parking.park(tx, entries)
+    async with toy.running(table):
+        await toy.until_dead(1)
+        assert await toy.effects() == []
+        async with toy.databases[-1].transaction() as tx:
+            await parking.release(tx, "carts", [entries[0].envelope.id])
+        await toy.until_effects(1)
+        await toy.until_idle()
+
+
+async def test_who_stands_in_a_line_goes_on_when_its_subscription_keeps_no_order_any_more(toy: Toy) -> None:
+    entries = [replace(an_entry("carts"), key="k", due=None) for _ in range(3)]
+    async with toy.checkout_database([TABLE]).transaction() as tx:
+        await parking.park(tx, entries)
+    async with toy.running(TABLE):
+        await toy.until_effects(3)
+        await toy.until_idle()

@@ -1,0 +1,210 @@
+"""Every family of faults bites the real stack, is undone, and loses nothing."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from infra.chaos import Fault, Journal, Site, bite, in_effect
+from infra.chaos import visit as visit_site
+from infra.local import Layout
+from tests.system.marketplace import ROOT, Marketplace, Person, Visit, until
+
+
+@pytest.fixture
+async def site(marketplace: Marketplace) -> AsyncIterator[Site]:
+    async with visit_site(Layout(marketplace.name, marketplace.home / marketplace.name)) as site:
+        yield site
+
+
+@asynccontextmanager
+async def suffering(site: Site, kind: str, part: str, **options: float) -> AsyncIterator[Fault]:
+    """The fault during the block; it must have been seen to bite, and be forgotten afterwards."""
+    fault = Fault(kind, part, options)
+    async with in_effect(site, fault) as seen:
+        assert Journal(site.layout.faults).find(fault.id) is not None
+        yield fault
+    assert seen, f"nothing was seen of {kind} at {part}"
+    assert Journal(site.layout.faults).find(fault.id) is None
+
+
+async def bitten(site: Site, fault: Fault) -> None:
+    async def so() -> bool:
+        return bool(await bite(site, fault))
+
+    await until(so, 30)
+
+
+@pytest.fixture
+async def product_id(visit: Visit) -> str:
+    _, product_id = await visit.product()
+    return product_id
+
+
+@pytest.fixture
+async def customer(visit: Visit) -> Person:
+    return await visit.customer()
+
+
+async def test_a_paused_service_answers_nobody_and_goes_on(site: Site, customer: Person, product_id: str) -> None:
+    async with suffering(site, "pause", "checkout"):
+        order_id = await customer.check_out(product_id)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await customer.ask("GET", "checkout", "/orders")
+    await customer.order(order_id, "delivered", within_s=60)
+
+
+async def test_a_provider_that_fails_is_left_for_the_other(
+    site: Site, visit: Visit, customer: Person, product_id: str
+) -> None:
+    async with suffering(site, "errors", "payments-a", error_rate=1.0):
+        order_id = await customer.check_out(product_id)
+        await customer.order(order_id, "confirmed", "dispatched", "delivered", within_s=60)
+    assert "capture" in await visit.ledger("payments/b", order_id)
+
+
+@pytest.mark.parametrize("kind", ["black-hole", "reset", "half-open"])
+async def test_a_link_to_the_broker_is_lost_and_found(site: Site, customer: Person, product_id: str, kind: str) -> None:
+    async with suffering(site, kind, "checkout:broker") as fault:
+        order_id = await customer.check_out(product_id)
+        await bitten(site, fault)
+    await customer.order(order_id, "delivered", within_s=60)
+
+
+async def test_a_broker_without_memory_delays_orders_and_loses_none(
+    site: Site, customer: Person, product_id: str
+) -> None:
+    async with suffering(site, "memory-alarm", "broker"):
+        order_id = await customer.check_out(product_id)
+        assert (await customer.ask("GET", "checkout", f"/orders/{order_id}"))[0] == 404
+    await customer.order(order_id, "delivered", within_s=60)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["closed-connections", pytest.param("lost-consumers", marks=pytest.mark.slow)],  # seen after 10 s
+)
+async def test_what_the_broker_closes_or_forgets_is_opened_again(
+    site: Site, customer: Person, product_id: str, kind: str
+) -> None:
+    async with suffering(site, kind, "checkout"):
+        pass
+    order_id = await customer.check_out(product_id)
+    await customer.order(order_id, "delivered", within_s=60)
+
+
+async def test_a_database_that_takes_no_writes_is_told_to_the_customer(
+    site: Site, customer: Person, product_id: str
+) -> None:
+    path = f"/carts/{customer.subject}/items/{product_id}"
+
+    async def answer_is(status: int) -> bool:
+        return (await customer.ask("PUT", "cart", path, {"quantity": 1}))[0] == status
+
+    assert await answer_is(200)
+    async with suffering(site, "read-only", "cart-db"):
+        await until(lambda: answer_is(503), 10)
+    await until(lambda: answer_is(200), 10)
+
+
+@pytest.mark.parametrize("kind", ["terminated-sessions", "exhausted-connections", "held-lock"])
+async def test_a_database_that_refuses_or_waits_delays_orders_and_loses_none(
+    site: Site, customer: Person, product_id: str, kind: str
+) -> None:
+    async with suffering(site, kind, "checkout-db") as fault:
+        order_id = await customer.check_out(product_id)
+        await bitten(site, fault)
+    await customer.order(order_id, "delivered", within_s=60)
+
+
+async def test_messages_that_come_twice_late_or_in_disorder_change_nothing(
+    site: Site, visit: Visit, customer: Person, product_id: str
+) -> None:
+    async with suffering(site, "delayed", "checkout") as fault, suffering(site, "reordered", "catalog"):
+        order_ids = [await customer.check_out(product_id, quantity) for quantity in (1, 2, 3, 4)]
+        await bitten(site, fault)
+        await customer.order(order_ids[0], "confirmed", "dispatched", "delivered", within_s=60)
+    async with suffering(site, "duplicated", "checkout"):
+        pass
+    for order_id in order_ids:
+        await customer.order(order_id, "delivered", within_s=60)
+        kinds = await visit.ledger("payments/a", order_id) + await visit.ledger("payments/b", order_id)
+        assert kinds.count("capture") == 1
+
+
+@pytest.mark.parametrize("kind", ["malformed", "poison"])
+async def test_what_cannot_be_read_is_dead_lettered_and_stops_nobody(
+    site: Site, visit: Visit, customer: Person, product_id: str, kind: str
+) -> None:
+    operator = await visit.person("operator")
+
+    async def dead() -> int:
+        return sum([(await operator.get(service, "/ops/counts"))["dead"] for service in site.services])
+
+    before = await dead()
+    async with suffering(site, kind, "cart"):
+        pass
+
+    async def more() -> bool:
+        return await dead() > before
+
+    await until(more, 30)
+    order_id = await customer.check_out(product_id)
+    await customer.order(order_id, "delivered", within_s=60)
+
+
+def slowing(marketplace: Marketplace) -> "subprocess.Popen[bytes]":
+    """A command that has provider B slow for ten minutes."""
+    command = [sys.executable, "-m", "infra.cli", "--stack", marketplace.name, "fault", "add"]
+    return subprocess.Popen(
+        [*command, "slow", "payments-b", "latency_ms=700", "--for", "600"],
+        cwd=ROOT,
+        env=marketplace.environment,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+async def latency(visit: Visit) -> float:
+    return float((await visit.outside("GET", "/dials/payments-b"))["latency_ms"])
+
+
+async def ended_by(number: signal.Signals, command: "subprocess.Popen[bytes]", visit: Visit) -> None:
+    """End the command as soon as its fault is in effect."""
+
+    async def slow() -> bool:
+        return await latency(visit) == 700
+
+    try:
+        await until(slow, 30)
+    finally:
+        os.kill(command.pid, number)
+        await asyncio.to_thread(command.wait, 20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_fault_ends_with_its_command(marketplace: Marketplace, visit: Visit, number: signal.Signals) -> None:
+    await ended_by(number, slowing(marketplace), visit)
+    assert await latency(visit) == 0
+    assert "payments-b" not in marketplace.command("fault", "ls").stdout
+
+
+async def test_faults_of_a_command_that_was_killed_are_healed(marketplace: Marketplace, visit: Visit) -> None:
+    await ended_by(signal.SIGKILL, slowing(marketplace), visit)
+    assert await latency(visit) == 700
+    assert "payments-b" in marketplace.command("fault", "ls").stdout
+    marketplace.command("pause", "notifications")
+    said = marketplace.command("heal").stdout
+    assert "slow of payments-b undone" in said
+    assert "notifications.1 started, which was paused" in said
+    assert await latency(visit) == 0
+    assert {part["state"] for part in marketplace.status()["parts"].values()} == {"ready"}
+    assert "Nothing was wrong." in marketplace.command("heal").stdout
+    record = (marketplace.home / marketplace.name / "record.jsonl").read_text().splitlines()
+    assert {"did": "fault", "kind": "slow", "part": "payments-b"}.items() <= json.loads(record[-1]).items()

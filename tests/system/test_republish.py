@@ -1,0 +1,91 @@
+"""The broker loses everything that it had, amid traffic: what was said is said again, and every order completes."""
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.marketplace import Marketplace, Visit, until
+from tests.system.test_kills import dispatches, order, shopping
+
+
+@pytest.fixture
+def lossy() -> Iterator[Marketplace]:
+    """A stack of its own: the shared one does not lose data."""
+    with tempfile.TemporaryDirectory(prefix="marketplace-lossy-") as home:
+        Path(home).chmod(0o711)
+        stack = Marketplace(Path(home), f"lossy-{os.getpid()}")
+        try:
+            stack.command("up", "-d")
+            yield stack
+        finally:
+            stack.command("down", "--volumes")
+
+
+async def paid(visit: Visit) -> Counter[str]:
+    """How often each order is paid for: captures that were not given back, at both providers."""
+    worth = {"capture": 1, "refund": -1, "void": -1}
+    found: Counter[str] = Counter()
+    for provider in ("a", "b"):
+        async for entry in visit.entries(f"payments/{provider}"):
+            if entry["amount"]:
+                found[entry["order_id"]] += worth.get(entry["kind"], 0)
+    return +found
+
+
+async def all_said(visit: Visit, service: str) -> None:
+    """Return once the broker has confirmed everything that waited in the service's outbox."""
+    operator = await visit.person("operator")
+    ops = next(iter(visit.marketplace.state["services"][service]["ops"].values()))
+
+    async def nothing_pending() -> bool:
+        async with visit.http.get(f"{ops}/ops/counts", headers=operator.headers) as answer:
+            return bool((await answer.json())["pending"] == 0)
+
+    await until(nothing_pending, 30)
+
+
+@pytest.mark.timeout(240)
+async def test_a_broker_that_lost_its_data_costs_no_order_and_doubles_nothing(
+    lossy: Marketplace, tmp_path: Path
+) -> None:
+    record = tmp_path / "record"
+    async with Visit(lossy) as visit, shopping(lossy, record) as task:
+        _, product_id = await visit.product()
+        customers = [await visit.customer() for _ in range(6)]
+        await order(lossy, "kill", "delivery")
+        orders = [await each.check_out(product_id) for each in customers[:3]]
+        for customer, order_id in zip(customers, orders, strict=False):
+            await customer.order(order_id, "confirmed")
+        await order(lossy, "kill", "checkout")
+        orders += [await each.check_out(product_id) for each in customers[3:]]
+        await all_said(visit, "cart")  # now the broker and the cart's outbox have them, and nobody else
+
+        await order(lossy, "kill", "broker")
+        shutil.rmtree(lossy.home / lossy.name / "broker" / "data")
+        await order(lossy, "start", "broker")
+        await asyncio.gather(order(lossy, "start", "delivery"), order(lossy, "start", "checkout"))
+        await order(lossy, "republish", "--since", "1h")
+
+        for customer, order_id in zip(customers, orders, strict=True):
+            await customer.order(order_id, "delivered", "cancelled", within_s=90)
+        report = await task
+        assert (report.orders["pending"], report.hanging) == (0, [])
+        assert report.events["dead"] == 0
+        parcels = await dispatches(visit)
+        assert set(parcels.values()) == {1}
+
+        async def paid_for_what_was_sent() -> bool:
+            return await paid(visit) == parcels
+
+        await until(paid_for_what_was_sent, 20)
+        accepted = {line["order_id"] for line in map(json.loads, record.read_text().splitlines()) if "order_id" in line}
+        for each in accepted.union(orders):
+            mails = await visit.mails(each)
+            assert len(set(mails)) == len(mails)

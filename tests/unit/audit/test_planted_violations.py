@@ -1,0 +1,473 @@
+"""Each promise, broken once in a world where all else is right: exactly that is reported."""
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from infra.audit.evidence import Evidence, Mail, Money, Parcel
+from infra.audit.invariants import INVARIANTS
+from infra.audit.judge import Least, judge
+from infra.audit.log import Log, Said, Strange
+from infra.audit.record import Ask
+from tests.unit.audit.world import (
+    ADA,
+    BEN,
+    CALLED_OFF,
+    JOURNALS,
+    KEPT,
+    LAMP,
+    RARE,
+    SOLD_OUT,
+    START,
+    a_world,
+    event_id,
+    journal_of,
+    said_about,
+    total,
+)
+
+Plant = Callable[[Evidence], Evidence]
+PLANTS: list[tuple[Plant, set[str]]] = []
+"""What was done to the world, and which invariants notice."""
+STRANGER = "00000000-0000-7000-8000-000000000009"
+
+
+def noticed_by(*invariants: str) -> Callable[[Plant], Plant]:
+    def plant(do: Plant) -> Plant:
+        PLANTS.append((do, set(invariants)))
+        return do
+
+    return plant
+
+
+def with_row(rows: Mapping[str, Any], key: Any, **changed: Any) -> dict[Any, Any]:
+    return {**rows, key: {**rows[key], **changed}}
+
+
+def without(rows: Mapping[Any, Any], key: Any) -> dict[Any, Any]:
+    return {each: row for each, row in rows.items() if each != key}
+
+
+def with_books(found: Evidence, service: str, **changed: Any) -> Evidence:
+    return replace(found, books={**found.books, service: replace(found.books[service], **changed)})
+
+
+def the(found: Evidence, order_id: str, type: str) -> Said:
+    [said] = [each for each in found.log.events.values() if (each.subject, each.type) == (order_id, type)]
+    return said
+
+
+def committed(found: Evidence, said: Said) -> Evidence:
+    """The event is in the log, and in its publisher's outbox, too."""
+    log = Log({**found.log.events, (said.id, said.type): said})
+    outbox = {**found.books[str(said.user)].outbox, (said.id, said.type): next(iter(said.digests))}
+    return with_books(replace(found, log=log), str(said.user), outbox=outbox)
+
+
+# -- orders -------------------------------------------------------------------------------------------------
+
+
+@noticed_by("accepted-is-ordered")
+def an_accepted_order_that_nobody_knows(found: Evidence) -> Evidence:
+    return replace(found, record=replace(found.record, asks={**found.record.asks, "7": Ask(ADA, STRANGER)}))
+
+
+@noticed_by("accepted-is-ordered")
+def an_order_promised_under_two_keys(found: Evidence) -> Evidence:
+    return replace(found, record=replace(found.record, asks={**found.record.asks, "7": Ask(ADA, KEPT)}))
+
+
+@noticed_by("accepted-is-ordered")
+def an_order_that_belongs_to_somebody_else(found: Evidence) -> Evidence:
+    return replace(found, record=replace(found.record, asks={**found.record.asks, "1": Ask(BEN, KEPT)}))
+
+
+@noticed_by("nobody-ordered-unasked")
+def an_order_although_the_checkout_was_refused(found: Evidence) -> Evidence:
+    asks = {**found.record.asks, "1": Ask(ADA, refused=True)}
+    return replace(found, record=replace(found.record, asks=asks))
+
+
+@noticed_by("nobody-ordered-unasked")
+def two_orders_by_one_checkout_without_an_answer(found: Evidence) -> Evidence:
+    asks = {**without(found.record.asks, "2"), "1": Ask(ADA)}
+    return replace(found, record=replace(found.record, asks=asks))
+
+
+@noticed_by("checked-out-is-placed")
+def an_order_of_another_quantity_than_was_checked_out(found: Evidence) -> Evidence:
+    said = the(found, KEPT, "cart.cart-checked-out.v1")
+    changed = replace(said, raw=said.raw.replace(b'"quantity": 2', b'"quantity": 3'))
+    return replace(found, log=Log({**found.log.events, (said.id, said.type): changed}))
+
+
+@noticed_by(
+    *("accepted-is-ordered", "checked-out-is-placed", "captured-is-owed", "charged-in-the-orders-currency"),
+    *("reservations-follow-orders", "bought-leaves-the-cart", "shipped-once", "shipments-follow-carriers"),
+    *("said-is-journalled", "never-charged-twice", "customers-read-the-truth", "stock-adds-up"),
+)
+def an_order_deleted_from_checkout(found: Evidence) -> Evidence:
+    kept = replace(
+        found.checkout, orders=without(found.checkout.orders, KEPT), journal=without(found.checkout.journal, KEPT)
+    )
+    return replace(found, checkout=kept)
+
+
+@noticed_by("read-model-is-its-journal")
+def an_order_s_row_deleted(found: Evidence) -> Evidence:
+    return replace(found, checkout=replace(found.checkout, orders=without(found.checkout.orders, KEPT)))
+
+
+@noticed_by("read-model-is-its-journal")
+def an_order_s_row_changed(found: Evidence) -> Evidence:
+    return replace(found, checkout=replace(found.checkout, orders=with_row(found.checkout.orders, KEPT, version=9)))
+
+
+@noticed_by("customers-read-the-truth")
+def a_customer_who_is_shown_another_status(found: Evidence) -> Evidence:
+    return replace(found, views={**found.views, KEPT: "confirmed"})
+
+
+@noticed_by("customers-read-the-truth")
+def a_customer_who_is_not_shown_an_order(found: Evidence) -> Evidence:
+    return replace(found, views=without(found.views, KEPT))
+
+
+@noticed_by(
+    *("every-order-ends", "read-model-is-its-journal", "said-is-journalled", "customers-read-the-truth"),
+    *("bought-leaves-the-cart",),
+)
+def an_order_that_hangs(found: Evidence) -> Evidence:
+    return journal_of(found, SOLD_OUT, "placed", "stock-rejected")
+
+
+@noticed_by("journals-are-lawful")
+def a_gap_in_a_journal(found: Evidence) -> Evidence:
+    journal = found.checkout.journal[KEPT]
+    gap = tuple(replace(each, version=each.version + 1) if each.version > 3 else each for each in journal)
+    orders = with_row(found.checkout.orders, KEPT, version=8)
+    return replace(
+        found, checkout=replace(found.checkout, orders=orders, journal={**found.checkout.journal, KEPT: gap})
+    )
+
+
+@noticed_by("journals-are-lawful", "read-model-is-its-journal")
+def a_step_that_cannot_follow(found: Evidence) -> Evidence:
+    return journal_of(found, KEPT, *JOURNALS[KEPT], "dispatched")
+
+
+@noticed_by("journals-are-lawful", "read-model-is-its-journal")
+def a_second_provider_asked_while_the_first_is_open(found: Evidence) -> Evidence:
+    changed = journal_of(found, KEPT, *JOURNALS[KEPT][:3], "payment-asked", *JOURNALS[KEPT][3:])
+    journal = changed.checkout.journal[KEPT]
+    journal = (*journal[:2], replace(journal[2], data={**journal[2].data, "provider": "b"}), *journal[3:])
+    return replace(changed, checkout=replace(changed.checkout, journal={**changed.checkout.journal, KEPT: journal}))
+
+
+@noticed_by("said-is-journalled")
+def an_event_said_twice_under_two_ids(found: Evidence) -> Evidence:
+    return committed(found, said_about(KEPT, "checkout.order-confirmed", 999))
+
+
+@noticed_by("deadlines-are-honoured")
+def an_order_given_up_early(found: Evidence) -> Evidence:
+    return given_up_after(found, 5)
+
+
+def given_up_after(found: Evidence, seconds: float) -> Evidence:
+    first, rejected, _ = found.checkout.journal[SOLD_OUT]
+    data = {**first.data, "reason": "no-stock-answer"}
+    last = replace(rejected, version=2, type="cancelled", data=data, at=START + timedelta(seconds=seconds))
+    orders = with_row(found.checkout.orders, SOLD_OUT, version=2, reason="no-stock-answer")
+    journal = {**found.checkout.journal, SOLD_OUT: (first, last)}
+    return replace(found, checkout=replace(found.checkout, orders=orders, journal=journal))
+
+
+# -- money --------------------------------------------------------------------------------------------------
+
+
+@noticed_by("captured-is-owed", "never-charged-twice")
+def a_doubled_charge(found: Evidence) -> Evidence:
+    return replace(found, payments=(*found.payments, Money(9, "a", "capture", KEPT, total(KEPT), "EUR")))
+
+
+@noticed_by("captured-is-owed", "never-charged-twice", "one-provider-at-a-time")
+def a_charge_by_both_providers(found: Evidence) -> Evidence:
+    return replace(found, payments=(*found.payments, Money(9, "b", "capture", KEPT, total(KEPT), "EUR")))
+
+
+@noticed_by("captured-is-owed", "refunds-match")
+def a_charge_that_is_missing(found: Evidence) -> Evidence:
+    return replace(found, payments=found.payments[1:])
+
+
+@noticed_by("captured-is-owed", "refunds-match")
+def a_refund_that_never_was(found: Evidence) -> Evidence:
+    return replace(found, payments=found.payments[:2])
+
+
+@noticed_by("captured-is-owed", "refunds-match")
+def a_refund_of_too_little(found: Evidence) -> Evidence:
+    return replace(found, payments=(*found.payments[:2], replace(found.payments[2], amount=999)))
+
+
+@noticed_by("never-charged-twice", "refunds-match")
+def a_charge_taken_and_given_back_again(found: Evidence) -> Evidence:
+    twice = (Money(8, "a", "capture", KEPT, total(KEPT), "EUR"), Money(9, "a", "refund", KEPT, total(KEPT), "EUR"))
+    return replace(found, payments=(*found.payments, *twice))
+
+
+@noticed_by("charged-in-the-orders-currency")
+def a_charge_in_another_currency(found: Evidence) -> Evidence:
+    return replace(found, payments=(replace(found.payments[0], currency="USD"), *found.payments[1:]))
+
+
+@noticed_by("captured-is-owed", "never-charged-twice", "charged-in-the-orders-currency")
+def a_charge_for_no_order(found: Evidence) -> Evidence:
+    return replace(found, payments=(*found.payments, Money(9, "a", "capture", STRANGER, 5, "EUR")))
+
+
+# -- stock ---------------------------------------------------------------------------------------------------
+
+
+@noticed_by("stock-adds-up")
+def a_unit_too_few(found: Evidence) -> Evidence:
+    return replace(found, catalog=replace(found.catalog, products=with_row(found.catalog.products, LAMP, on_hand=10)))
+
+
+@noticed_by("stock-adds-up")
+def a_restocking_that_had_been_refused(found: Evidence) -> Evidence:
+    return replace(found, catalog=replace(found.catalog, products=with_row(found.catalog.products, LAMP, on_hand=15)))
+
+
+@noticed_by("stock-adds-up", "nothing-is-oversold")
+def more_sold_than_there_was(found: Evidence) -> Evidence:
+    return replace(found, catalog=replace(found.catalog, products=with_row(found.catalog.products, RARE, on_hand=-1)))
+
+
+@noticed_by("nothing-stays-reserved")
+def units_reserved_for_nobody(found: Evidence) -> Evidence:
+    return replace(found, catalog=replace(found.catalog, products=with_row(found.catalog.products, LAMP, reserved=1)))
+
+
+@noticed_by("nothing-stays-reserved")
+def a_reservation_that_is_never_released(found: Evidence) -> Evidence:
+    held = with_row(found.catalog.reservations, SOLD_OUT, state="reserved")
+    return replace(found, catalog=replace(found.catalog, reservations=held))
+
+
+@noticed_by("reservations-follow-orders")
+def stock_taken_for_a_cancelled_order(found: Evidence) -> Evidence:
+    held = with_row(found.catalog.reservations, CALLED_OFF, state="taken")
+    return replace(found, catalog=replace(found.catalog, reservations=held))
+
+
+@noticed_by("reservations-follow-orders")
+def fewer_units_taken_than_ordered(found: Evidence) -> Evidence:
+    held = with_row(found.catalog.reservations, KEPT, lines={LAMP: 1})
+    return replace(found, catalog=replace(found.catalog, reservations=held))
+
+
+@noticed_by("stock-is-answered-once")
+def an_order_reserved_and_rejected(found: Evidence) -> Evidence:
+    return committed(found, said_about(KEPT, "catalog.stock-rejected", 999))
+
+
+@noticed_by("carts-know-the-catalog")
+def a_cart_that_knows_an_old_price(found: Evidence) -> Evidence:
+    return replace(found, cart=replace(found.cart, products=with_row(found.cart.products, LAMP, price_amount=499)))
+
+
+@noticed_by("carts-know-the-catalog")
+def a_cart_that_never_heard_of_a_product(found: Evidence) -> Evidence:
+    return replace(found, cart=replace(found.cart, products=without(found.cart.products, LAMP)))
+
+
+@noticed_by("bought-leaves-the-cart")
+def a_checkout_that_stays_open(found: Evidence) -> Evidence:
+    return replace(found, cart=replace(found.cart, checkouts=with_row(found.cart.checkouts, KEPT, state="open")))
+
+
+@noticed_by("bought-leaves-the-cart")
+def units_that_are_bought_for_ever(found: Evidence) -> Evidence:
+    return replace(found, cart=replace(found.cart, lines=({**found.cart.lines[0], "in_checkout": 1},)))
+
+
+# -- parcels --------------------------------------------------------------------------------------------------
+
+
+@noticed_by("shipped-once", "parcels-are-told")
+def a_parcel_sent_twice(found: Evidence) -> Evidence:
+    second = [replace(each, seq=each.seq + 10, carrier="b") for each in found.parcels[3:]]
+    return replace(found, parcels=(*found.parcels, *second))
+
+
+@noticed_by("shipped-once", "parcels-are-told", "shipments-follow-carriers")
+def a_parcel_that_never_left(found: Evidence) -> Evidence:
+    return replace(found, parcels=found.parcels[:3])
+
+
+@noticed_by("shipped-once", "parcels-are-told", "shipments-follow-carriers")
+def a_parcel_for_a_cancelled_order(found: Evidence) -> Evidence:
+    return replace(found, parcels=(*found.parcels, Parcel(9, "a", "dispatch", "k", CALLED_OFF)))
+
+
+@noticed_by("one-carrier-at-a-time")
+def a_parcel_booked_with_both_carriers(found: Evidence) -> Evidence:
+    return replace(found, parcels=(*found.parcels, Parcel(9, "b", "booking", "other:b", KEPT)))
+
+
+@noticed_by("shipments-follow-carriers")
+def a_shipment_that_delivery_forgot(found: Evidence) -> Evidence:
+    return replace(found, delivery=without(found.delivery, KEPT))
+
+
+# -- mail ---------------------------------------------------------------------------------------------------
+
+
+@noticed_by("every-mail-arrives")
+def a_mail_that_never_came(found: Evidence) -> Evidence:
+    return replace(found, mails=found.mails[1:])
+
+
+@noticed_by("every-mail-arrives")
+def a_mail_given_up_although_there_is_an_address(found: Evidence) -> Evidence:
+    first = found.mails[0]
+    told = with_row(found.notifications, (first.about, first.kind), status="failed")
+    return replace(found, mails=found.mails[1:], notifications=told)
+
+
+@noticed_by("no-mail-comes-twice")
+def a_mail_that_came_twice(found: Evidence) -> Evidence:
+    return replace(found, mails=(*found.mails, found.mails[0]))
+
+
+@noticed_by("no-mail-is-made-up", "every-mail-arrives")
+def a_mail_about_nothing(found: Evidence) -> Evidence:
+    return replace(found, mails=(*found.mails[1:], Mail(STRANGER, "order-confirmed", "x@example.com", START)))
+
+
+# -- events -------------------------------------------------------------------------------------------------
+
+
+@noticed_by("one-id-one-body")
+def an_event_with_two_bodies(found: Evidence) -> Evidence:
+    the(found, KEPT, "checkout.order-confirmed.v1").digests.add(b"another")
+    return found
+
+
+@noticed_by("events-are-authentic")
+def an_event_by_somebody_else(found: Evidence) -> Evidence:
+    the(found, CALLED_OFF, "delivery.shipment-cancelled.v1").user = "cart"
+    return found
+
+
+@noticed_by("events-are-authentic")
+def an_event_that_breaks_its_contract(found: Evidence) -> Evidence:
+    the(found, CALLED_OFF, "delivery.shipment-cancelled.v1").raw = b"{}"
+    return found
+
+
+@noticed_by("events-are-authentic")
+def a_message_that_is_no_event(found: Evidence) -> Evidence:
+    found.log.strange.append(Strange("cart.events", "3 bytes"))
+    return found
+
+
+@noticed_by("said-is-in-the-outbox")
+def an_event_that_nobody_committed(found: Evidence) -> Evidence:
+    said = the(found, KEPT, "delivery.shipment-scheduled.v1")
+    outbox = without(found.books["delivery"].outbox, (said.id, said.type))
+    return with_books(found, "delivery", outbox=outbox)
+
+
+@noticed_by("said-is-in-the-outbox")
+def an_event_that_was_never_published(found: Evidence) -> Evidence:
+    outbox = {**found.books["cart"].outbox, (event_id(999), "cart.cart-abandoned.v1"): b"digest"}
+    return with_books(found, "cart", outbox=outbox)
+
+
+@noticed_by("said-is-in-the-outbox")
+def an_event_published_with_another_body(found: Evidence) -> Evidence:
+    key = next(iter(found.books["cart"].outbox))
+    return with_books(found, "cart", outbox={**found.books["cart"].outbox, key: b"another"})
+
+
+@noticed_by("every-event-took-effect")
+def an_event_that_a_subscription_missed(found: Evidence) -> Evidence:
+    missed = ("orders", the(found, KEPT, "checkout.order-placed.v1").id)
+    return with_books(found, "catalog", inbox=found.books["catalog"].inbox - {missed})
+
+
+@noticed_by("causes-come-first")
+def an_event_older_than_its_cause(found: Evidence) -> Evidence:
+    said = the(found, KEPT, "checkout.order-confirmed.v1")
+    said.cause = the(found, KEPT, "cart.cart-checked-out.v1").id
+    said.at = START - timedelta(seconds=6)
+    return found
+
+
+@noticed_by("causes-come-first")
+def a_shipment_of_what_was_not_confirmed(found: Evidence) -> Evidence:
+    return committed(found, said_about(SOLD_OUT, "delivery.shipment-scheduled", 999))
+
+
+# -- rest ---------------------------------------------------------------------------------------------------
+
+
+@noticed_by("queues-are-empty")
+def a_message_that_waits(found: Evidence) -> Evidence:
+    return replace(found, queues=(replace(found.queues[0], ready=1), *found.queues[1:]))
+
+
+@noticed_by("queues-are-empty")
+def a_message_that_is_never_acknowledged(found: Evidence) -> Evidence:
+    return replace(found, queues=(replace(found.queues[0], unacknowledged=1), *found.queues[1:]))
+
+
+@noticed_by("outboxes-are-drained")
+def an_event_that_waits_in_its_outbox(found: Evidence) -> Evidence:
+    return with_books(found, "cart", pending=1)
+
+
+@noticed_by("nothing-waits")
+def an_event_that_waits_for_a_retry(found: Evidence) -> Evidence:
+    row = {"subscription": "orders", "type": "t", "event_id": event_id(1), "why": "OSError", "attempt": 3}
+    return with_books(found, "catalog", scheduled=(row,))
+
+
+@noticed_by("nothing-waits")
+def a_call_that_nobody_ends(found: Evidence) -> Evidence:
+    return with_books(found, "checkout", claims=1)
+
+
+@noticed_by("nothing-died")
+def an_event_that_is_a_dead_letter(found: Evidence) -> Evidence:
+    row = {"subscription": "orders", "type": "t", "event_id": event_id(1), "reason": "rejected", "error": "no"}
+    return with_books(found, "catalog", dead=(row,))
+
+
+# -- the tests ----------------------------------------------------------------------------------------------
+
+
+def test_a_world_in_which_all_is_right_passes() -> None:
+    found = judge(a_world(), Least(orders=3, rejected=1, contended=1))
+    assert [violation.as_dict() for violation in found.violations] == []
+    assert found.verdict == "pass"
+    assert set(found.checked) == {invariant.id for invariant in INVARIANTS}
+
+
+@pytest.mark.parametrize(("plant", "expected"), PLANTS, ids=[plant.__name__ for plant, _ in PLANTS])
+def test_what_was_planted_is_reported_and_nothing_else(plant: Plant, expected: set[str]) -> None:
+    found = judge(plant(copy.deepcopy(a_world())), Least())
+    assert {violation.invariant for violation in found.violations} == expected
+    assert json.loads(json.dumps(found.as_dict()))["verdict"] == "fail"
+
+
+def test_every_invariant_has_been_seen_broken() -> None:
+    assert {name for _, expected in PLANTS for name in expected} == {invariant.id for invariant in INVARIANTS}

@@ -1,0 +1,231 @@
+"""Pass, fail or unknown: what could not be read, or proves nothing, is never a pass."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pika
+import pytest
+
+from infra.audit import INVARIANTS, Fault, Least, Sources, Unreadable
+from infra.audit.evidence import Evidence, Mail
+from infra.audit.invariants.stock import sums
+from infra.audit.judge import judge
+from infra.audit.log import Log, Strange
+from infra.audit.record import Ask, Restock, read_record
+from tests.unit.audit.world import ADA, KEPT, LAMP, START, a_world, event_id, said_about
+
+ONCE = Least()
+
+
+def with_fault(found: Evidence, fault: Fault) -> Evidence:
+    return replace(found, record=replace(found.record, faults=(fault,)))
+
+
+# -- what could not be read ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", sorted({need for invariant in INVARIANTS for need in invariant.needs}))
+def test_a_source_that_could_not_be_read_makes_it_unknown(source: str) -> None:
+    found = judge(replace(a_world(), unread={source: "ConnectionRefusedError()"}), ONCE)
+    assert found.verdict == "unknown"
+    assert found.unknown == (f"{source} could not be read: ConnectionRefusedError()",)
+    assert found.violations == ()
+    skipped = {invariant.id for invariant in INVARIANTS if source in invariant.needs}
+    assert skipped
+    assert set(found.checked) == {invariant.id for invariant in INVARIANTS} - skipped
+
+
+def test_a_violation_that_was_seen_fails_whatever_could_not_be_read() -> None:
+    broken = replace(a_world(), payments=(), unread={"log": "gone"})
+    assert judge(broken, ONCE).verdict == "fail"
+
+
+def test_what_moved_while_it_was_read_proves_nothing() -> None:
+    found = judge(replace(a_world(), payments=(), unread={"rest": "it moved"}), ONCE)
+    assert (found.verdict, found.violations, found.checked) == ("unknown", (), ())
+
+
+def test_every_invariant_says_in_a_sentence_what_it_promises() -> None:
+    assert len({invariant.id for invariant in INVARIANTS}) == len(INVARIANTS)
+    for invariant in INVARIANTS:
+        assert invariant.promise.endswith((".", ")")), invariant.id
+        assert set(invariant.needs) <= set(Evidence.__dataclass_fields__), invariant.id
+
+
+def test_the_architecture_page_lists_every_invariant() -> None:
+    page = (Path(__file__).parents[3] / "ARCHITECTURE.md").read_text()
+    missing = [row for each in INVARIANTS if (row := f"| `{each.id}` | {each.promise} |") not in page]
+    assert missing == []
+
+
+# -- an empty victory ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("least", [Least(orders=4), Least(rejected=2), Least(contended=2)])
+def test_too_little_traffic_proves_nothing(least: Least) -> None:
+    found = judge(a_world(), least)
+    assert found.verdict == "unknown"
+    assert "too little happened" in found.unknown[0]
+
+
+def test_a_fault_that_did_not_bite_proves_nothing() -> None:
+    fault = Fault("kill", "cart", 0, 1, bite=False)
+    assert judge(with_fault(a_world(), fault), ONCE).verdict == "unknown"
+    assert judge(with_fault(a_world(), replace(fault, bite=True)), ONCE).verdict == "pass"
+
+
+# -- what is allowed, and counted ---------------------------------------------------------------------------
+
+
+def twice(found: Evidence) -> Evidence:
+    """One mail came again, ten minutes later."""
+    return replace(found, mails=(*found.mails, replace(found.mails[0], at=START + timedelta(minutes=10))))
+
+
+@pytest.mark.parametrize(
+    ("part", "began_s", "verdict"),
+    [
+        ("notifications.1", 300, "pass"),
+        ("mail", 300, "pass"),
+        ("checkout", 300, "fail"),
+        ("notifications", 700, "fail"),
+    ],
+)
+def test_a_mail_may_be_repeated_only_by_a_fault_that_fell_into_its_sending(
+    part: str, began_s: float, verdict: str
+) -> None:
+    began = START.timestamp() + began_s
+    found = judge(with_fault(twice(a_world()), Fault("kill", part, began, began + 5)), ONCE)
+    assert found.verdict == verdict
+    assert found.counts["mails_repeated"] == 1
+
+
+def malformed(found: Evidence) -> Evidence:
+    found.log.strange.append(Strange("cart.events", "3 bytes"))
+    return dead(found, None)
+
+
+def poisoned(found: Evidence) -> Evidence:
+    said = replace(said_about(KEPT, "cart.cart-checked-out", 99), raw=b"{}", digests={b"{}"})
+    found.log.events[said.id, said.type] = said
+    cart = found.books["cart"]
+    cart = replace(cart, outbox={**cart.outbox, (said.id, said.type): b"{}"})
+    return dead(replace(found, books={**found.books, "cart": cart}), said.id)
+
+
+def dead(found: Evidence, event_id: UUID | None) -> Evidence:
+    """Filed by the only subscription that hears it."""
+    row = {"subscription": "carts", "type": None, "event_id": event_id, "reason": "invalid-body", "error": ""}
+    checkout = replace(found.books["checkout"], dead=(row,))
+    return replace(found, books={**found.books, "checkout": checkout})
+
+
+@pytest.mark.parametrize("inject", [malformed, poisoned])
+def test_messages_that_a_fault_injected_are_counted_and_others_are_violations(
+    inject: Callable[[Evidence], Evidence],
+) -> None:
+    kind = {malformed: "malformed", poisoned: "poison"}[inject]
+    found = inject(a_world())
+    unexplained = judge(found, ONCE)
+    assert {each.invariant for each in unexplained.violations} == {"events-are-authentic", "nothing-died"}
+    elsewhere = judge(with_fault(found, Fault(kind, "delivery", 0, 1)), ONCE)
+    assert "events-are-authentic" in {each.invariant for each in elsewhere.violations}
+    explained = judge(with_fault(found, Fault(kind, "cart", 0, 1)), ONCE)
+    assert (explained.verdict, explained.counts["injected"], explained.counts["dead"]) == ("pass", 1, 1)
+
+
+def test_an_answer_that_was_lost_may_stand_for_one_order_or_none() -> None:
+    found = a_world()
+    asks = {**found.record.asks, "1": Ask(ADA)}
+    assert judge(replace(found, record=replace(found.record, asks=asks)), ONCE).verdict == "pass"
+    asks = {**found.record.asks, "7": Ask(ADA)}
+    assert judge(replace(found, record=replace(found.record, asks=asks)), ONCE).verdict == "pass"
+
+
+def test_a_restocking_whose_answer_was_lost_counts_or_does_not() -> None:
+    found = a_world()
+    restocks = {**found.record.restocks, "8": Restock(LAMP, 7)}
+    without = replace(found, record=replace(found.record, restocks=restocks))
+    assert judge(without, ONCE).verdict == "pass"
+    products = {**found.catalog.products, LAMP: {**found.catalog.products[LAMP], "on_hand": 11 + 7}}
+    assert judge(replace(without, catalog=replace(found.catalog, products=products)), ONCE).verdict == "pass"
+    products = {**products, LAMP: {**products[LAMP], "on_hand": 11 + 6}}
+    assert judge(replace(without, catalog=replace(found.catalog, products=products)), ONCE).verdict == "fail"
+    assert sums([7, 2]) == {0, 2, 7, 9}
+
+
+# -- reading the record and the log -------------------------------------------------------------------------
+
+
+def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    lines: list[dict[str, object]] = [
+        {"did": "list", "key": "k0", "on_hand": 12},
+        {"did": "listed", "key": "k0", "product_id": LAMP},
+        {"did": "ask", "key": "k1", "customer_id": ADA, "at": 1.0},
+        {"did": "accept", "key": "k1", "order_id": KEPT},
+        {"did": "ask", "key": "k2", "customer_id": ADA, "at": 1.0},
+        {"did": "restock", "key": "k3", "product_id": LAMP, "quantity": 3},
+        {"did": "fault", "kind": "kill", "part": "cart", "began": 2.0},
+        {"did": "heal", "part": "cart", "at": 3.0},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"did": "acc')
+    found = read_record(path)
+    assert found.accepted == {KEPT: ADA}
+    assert found.asks["k2"] == Ask(ADA)
+    assert found.listed == {LAMP: 12}
+    assert found.restocks == {"k3": Restock(LAMP, 3)}
+    assert found.faults == (Fault("kill", "cart", 2.0, 3.0),)
+
+
+@pytest.mark.parametrize("line", ["not json", '{"did": "accept", "key": "never asked", "order_id": "x"}', "{}"])
+def test_a_record_that_makes_no_sense_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "record.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises((ValueError, KeyError)):
+        read_record(path)
+
+
+def test_copies_of_an_event_are_one_event() -> None:
+    log = Log()
+    headers = {
+        "cloudEvents_id": "01900000-0000-7000-8000-000000000001",
+        "cloudEvents_type": "cart.cart-checked-out.v1",
+        "cloudEvents_subject": KEPT,
+        "cloudEvents_time": START.isoformat(),
+    }
+    for body in (b"{}", b"{}", b'{"a": 1}'):
+        log.add("cart.events", pika.BasicProperties(headers=headers, user_id="cart"), body)
+    [said] = log.events.values()
+    assert (said.id, said.copies, len(said.digests)) == (UUID(headers["cloudEvents_id"]), 3, 2)
+
+
+@pytest.mark.parametrize("broken", [None, {}, {"cloudEvents_id": 7}, {"cloudEvents_id": "x"}])
+def test_a_message_that_is_no_event_is_kept_apart(broken: dict[str, object] | None) -> None:
+    log = Log()
+    log.add("cart.events", pika.BasicProperties(headers=broken), b"{}")
+    assert (len(log.events), len(log.strange)) == (0, 1)
+
+
+def test_what_is_said_after_the_moment_of_rest_is_left_out() -> None:
+    log = a_world().log
+    assert log.until(event_id(3)).events.keys() == {key for key in log.events if key[0] < event_id(3)}
+    assert len(log.until(event_id(3)).events) == 3
+
+
+def test_a_mail_about_a_moment_names_its_event() -> None:
+    about_order, about_moment = (Mail(about, "k", "x@example.com", START) for about in (KEPT, f"ada:{event_id(3)}"))
+    assert (about_order.moment, about_moment.moment) == (None, event_id(3))
+
+
+def test_a_state_file_that_tells_nothing_is_unreadable(tmp_path: Path) -> None:
+    state = tmp_path / "stack.json"
+    for text in (None, "", "{}"):
+        if text is not None:
+            state.write_text(text)
+        with pytest.raises(Unreadable, match="does not tell where to read"):
+            Sources.of_stack(state, tmp_path / "record.jsonl")

@@ -1,0 +1,49 @@
+"""A random schedule: the same for the same seed, full of overlaps, and never where a fault would hide another."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infra.chaos.fault import Touches
+from infra.chaos.kinds import KINDS, checked
+from infra.chaos.schedule import Planned, random_schedule
+
+SERVICES = ("catalog", "cart", "checkout", "notifications", "delivery")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_minutes_hold_many_faults_of_many_kinds(seed: int) -> None:
+    schedule = random_schedule(seed, 120, SERVICES)
+    assert len(schedule) >= 25
+    assert len({each.fault.kind for each in schedule}) >= 8
+    assert any(one.overlaps(other) for one, other in itertools.pairwise(schedule))
+
+
+def test_a_seed_gives_its_schedule_and_another_seed_another() -> None:
+    assert random_schedule(7, 60, SERVICES) == random_schedule(7, 60, SERVICES)
+    assert random_schedule(7, 60, SERVICES) != random_schedule(8, 60, SERVICES)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(), st.floats(5, 200), st.one_of(st.none(), st.integers(1, 40)))
+def test_every_fault_can_be_and_is_over_in_time_and_hides_no_other(
+    seed: int, duration_s: float, faults: int | None
+) -> None:
+    schedule = random_schedule(seed, duration_s, SERVICES, faults)
+    assert [each.start_s for each in schedule] == sorted(each.start_s for each in schedule)
+    assert len({each.fault.id for each in schedule}) == len(schedule)
+    for each in schedule:
+        checked(each.fault, SERVICES)
+        assert 0 <= each.start_s <= each.end_s <= duration_s + 0.01
+    for one, other in itertools.combinations(schedule, 2):
+        assert not (one.overlaps(other) and _touches(one).exclude(_touches(other)))
+
+
+def test_as_many_faults_as_are_asked_for() -> None:
+    assert len(random_schedule(1, 120, SERVICES, 40)) == 40
+
+
+def _touches(planned: Planned) -> Touches:
+    return KINDS[planned.fault.kind].touches(planned.fault.part)

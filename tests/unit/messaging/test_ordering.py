@@ -1,0 +1,65 @@
+"""What an event is ordered by, and which tables can't keep an order."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from contracts import Envelope, Money
+from contracts.cart import CartAbandonedV1, CartCheckedOutV1, Line
+from infra.messaging import Invalid, on, subscription
+from infra.messaging.delivery import Delivery
+from infra.messaging.ordering import key_of
+from infra.messaging.topology import ORDERED, QUORUM, Wiring, definitions
+from infra.storage import Transaction, new_id
+from infra.telemetry import new_traceparent
+
+
+async def handle(event: Any, tx: Transaction) -> None:
+    raise AssertionError("never run here")
+
+
+def delivery(body: bytes | None = None, customer: str = "ada") -> Delivery:
+    line = Line(product_id=new_id(), quantity=1, unit_price=Money(amount=1, currency="EUR"))
+    event = CartCheckedOutV1(order_id=new_id(), customer_id=customer, lines=[line], total=line.unit_price)
+    envelope = Envelope(new_id(), event.type, "cart", event.subject, datetime.now(UTC), new_traceparent())
+    return Delivery(envelope, body or event.model_dump_json().encode(), on(CartCheckedOutV1, handle))
+
+
+def test_an_event_is_ordered_by_a_field_or_by_a_function_of_it() -> None:
+    one = delivery()
+    assert key_of(one, "customer_id") == "ada"
+    assert key_of(one, lambda event: event.total.currency) == "EUR"
+    assert key_of(one, "order_id") == one.envelope.subject
+
+
+def test_the_aggregates_own_field_is_known_without_reading_the_body() -> None:
+    unreadable = delivery(b"rubbish")
+    assert key_of(unreadable, "order_id") == unreadable.envelope.subject
+    assert key_of(unreadable, "customer_id") is None
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "nul\0"])
+def test_a_key_that_cannot_be_kept_is_refused(key: str) -> None:
+    with pytest.raises(Invalid, match="255"):
+        key_of(delivery(), lambda _: key)
+
+
+def test_an_ordered_subscription_needs_the_field_in_all_its_events() -> None:
+    with pytest.raises(TypeError, match=r"ordered by 'order_id', which cart\.cart-abandoned\.v1 lacks"):
+        subscription("carts", on(CartCheckedOutV1, handle), on(CartAbandonedV1, handle), ordered_by="order_id")
+
+
+def test_an_ordered_subscription_makes_no_outside_calls() -> None:
+    async def step(*_: Any) -> None:
+        raise AssertionError("never run here")
+
+    with pytest.raises(TypeError, match="subscription of its own"):
+        subscription("carts", on(CartCheckedOutV1, prepare=step, ask=step, record=step), ordered_by="order_id")
+
+
+def test_only_an_ordered_queue_has_a_single_active_consumer() -> None:
+    wiring = Wiring("checkout", {"carts": ["cart.x.v1"], "stock": ["catalog.x.v1"]}, ["carts"])
+    queues = {each["name"]: each["arguments"] for each in definitions([wiring], {"checkout": "secret"})["queues"]}
+    assert queues["checkout.carts"] == ORDERED
+    assert queues["checkout.stock"] == QUORUM
