@@ -1,4 +1,4 @@
-"""Daily partitions of inbox, outbox and incidents: made ahead, so that an insert finds its own, and dropped when old."""
+"""Daily partitions of inbox, outbox and incidents: made ahead, so that an insert finds its own; dropped when old."""
 
 import asyncio
 
