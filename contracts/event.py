@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -23,6 +23,7 @@ class Event(BaseModel):
 
     `internal=True` marks what a service only ever tells itself later (a deadline): it is never
     published. Unknown fields are ignored, so an optional field may be added within a version.
+    `deprecated=date(2027, 1, 31)` is the last day on which its publisher promises to say it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
@@ -32,6 +33,7 @@ class Event(BaseModel):
     version: ClassVar[int]
     key: ClassVar[str]
     internal: ClassVar[bool]
+    deprecated: ClassVar[date | None]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Accept the class arguments, which pydantic hands on to the hook below once fields are known."""
@@ -40,13 +42,14 @@ class Event(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         type, key, internal = kwargs.pop("type", ""), kwargs.pop("key", ""), kwargs.pop("internal", False)
+        deprecated = kwargs.pop("deprecated", None)
         super().__pydantic_init_subclass__(**kwargs)
         parts = TYPE_PATTERN.match(type)
         if parts is None:
             raise TypeError(f"{cls.__name__}: type {type!r} is not <publisher>.<name>.v<version>")
         if key not in cls.model_fields:
             raise TypeError(f"{cls.__name__}: key {key!r} is not one of its fields")
-        cls.type, cls.key, cls.internal = type, key, internal
+        cls.type, cls.key, cls.internal, cls.deprecated = type, key, internal, deprecated
         cls.publisher, cls.version = parts["publisher"], int(parts["version"])
 
     @property

@@ -1,7 +1,8 @@
 """The contract gate: today's events against their golden schemas, which are files under version control.
 
 A golden schema is what `model_json_schema` makes of the class, which anyone may validate bodies against, and
-in `x-event` the type, the key and whether the event is internal. It changes only with the gate's consent.
+in `x-event` the type, the key, whether the event is internal, and its last day if it is deprecated. It changes
+only with the gate's consent.
 """
 
 import json
@@ -46,6 +47,8 @@ class Review:
 def golden(event: type[Event]) -> Schema:
     """The golden schema that `event` would have today."""
     about = {"type": event.type, "key": event.key, "internal": event.internal}
+    if event.deprecated is not None:
+        about["deprecated"] = event.deprecated.isoformat()
     return {"$schema": DRAFT, "x-event": about, **event.model_json_schema()}
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import audit, chaos, checks, dead, faults, parts, republish, shopping, stack, topology
+from infra.cli import audit, chaos, checks, dead, events, faults, new, parts, republish, shopping, stack, topology
 from infra.cli.show import complain
 from infra.local import LocalError
 
@@ -24,10 +24,12 @@ for commands in (
     faults.commands,
     chaos.commands,
     shopping.commands,
+    events.commands,
     dead.commands,
     topology.commands,
     republish.commands,
     audit.commands,
+    new.commands,
     checks.commands,
 ):
     app.add_typer(commands)

@@ -1,6 +1,6 @@
 """HTTP for services: an application with transactions, identity, problems and health; and how to serve it."""
 
-from infra.http import ops, republish
+from infra.http import ops, republish, story
 from infra.http.app import create_app
 from infra.http.callers import Caller, Operator, Seller, owned_by
 from infra.http.dead import dead_letters
@@ -48,4 +48,5 @@ __all__ = [
     "promise",
     "republish",
     "serve",
+    "story",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
@@ -16,6 +17,7 @@ from infra.messaging.errors import Invalid
 from infra.messaging.wire import properties_of
 from infra.messaging.wiring import Reaction, Subscription
 from infra.storage.dead_letters import DeadLetter
+from infra.storage.incidents import Incident
 from infra.storage.schedule import Entry
 
 SUSPECT_AFTER = 3
@@ -116,6 +118,19 @@ class Delivery:
             except ValidationError as error:
                 raise Invalid(*_why(error)) from None
         return self._event
+
+    @property
+    def came_again(self) -> str:
+        """Why it came once more, after it was handled."""
+        if self.message is None:
+            return "the schedule ran it again"
+        if self.message.redeliveries:
+            return "the broker delivered its message again: it had no acknowledgement"
+        return "it was published again, or in another version"
+
+    def incident(self, subscription: str, what: Literal["failed", "duplicate"], why: str) -> Incident:
+        """What its story will tell of this run."""
+        return Incident(self.envelope.id, subscription, self.envelope.type, what, self.attempt, why)
 
     def letter(self, subscription: str, reason: str, error: str) -> DeadLetter:
         """This delivery as a dead letter."""

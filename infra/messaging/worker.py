@@ -19,7 +19,7 @@ from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.messaging.together import together
 from infra.messaging.wire import CONTENT_TYPE
 from infra.messaging.wiring import Load, Subscription
-from infra.storage import Database, Transaction, claims, inbox, is_past_horizon, schedule, suspects
+from infra.storage import Database, Transaction, claims, inbox, incidents, is_past_horizon, schedule, suspects
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.schedule import Entry
 from infra.telemetry import get_logger, metrics, trace
@@ -151,11 +151,15 @@ class Worker:
             here = {each.envelope.id for each in aged if each.entry in removed}
             new |= here - await inbox.known(tx, name, list(here))
         await self._clear(tx, deliveries)
-        fresh = []
+        fresh, again = [], []
         for delivery in deliveries:
             if delivery.envelope.id in new:
                 new.discard(delivery.envelope.id)
                 fresh.append(delivery)
+            else:
+                again.append(delivery.incident(self.subscription.name, "duplicate", delivery.came_again))
+        if again:
+            await incidents.note(tx, again)
         return fresh
 
     async def _clear(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
@@ -239,6 +243,7 @@ class Worker:
             if delivery.claimed:
                 await claims.release(tx, self.subscription.name, [delivery.envelope.id])
             await self._clear(tx, [delivery])
+            await incidents.note(tx, [delivery.incident(self.subscription.name, "failed", instead.why)])
 
         await self.commits.surely(forget)
         await self.settle([delivery])

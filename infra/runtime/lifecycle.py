@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from infra.http import Identity, create_app, dead_letters, ops, republish, serve
+from infra.http import Identity, create_app, dead_letters, ops, republish, serve, story
 from infra.messaging import Messaging, Redrive
 from infra.runtime.service import Service
 from infra.runtime.settings import Settings
@@ -76,6 +76,7 @@ async def _run(service: Service, settings: Settings) -> None:
             ops=[
                 ops.router,
                 republish.router,
+                story.router,
                 dead_letters(Redrive(service.hears)),
                 *([ops.rebuilding(service.rebuild)] if service.rebuild else []),
             ],

@@ -5,6 +5,7 @@ from infra.storage import (
     dead_letters,
     idempotency,
     inbox,
+    incidents,
     ops,
     outbox,
     parking,
@@ -12,6 +13,7 @@ from infra.storage import (
     redrive,
     republish,
     schedule,
+    story,
     suspects,
 )
 from infra.storage.database import Database
@@ -19,7 +21,7 @@ from infra.storage.errors import is_conflict, is_unavailable
 from infra.storage.ids import is_past_horizon, new_id, time_of, why_unusable
 from infra.storage.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from infra.storage.partitions import LEAST_DAYS, drop_partitions, make_partitions
-from infra.storage.transaction import Transaction
+from infra.storage.transaction import Transaction, identity_of
 
 __all__ = [
     "LEAST_DAYS",
@@ -30,7 +32,9 @@ __all__ = [
     "dead_letters",
     "drop_partitions",
     "idempotency",
+    "identity_of",
     "inbox",
+    "incidents",
     "is_conflict",
     "is_past_horizon",
     "is_unavailable",
@@ -46,6 +50,7 @@ __all__ = [
     "republish",
     "require_current",
     "schedule",
+    "story",
     "suspects",
     "time_of",
     "why_unusable",

@@ -1,4 +1,4 @@
-"""Daily partitions of inbox and outbox: made ahead, so that an insert always finds its own, and dropped when old."""
+"""Daily partitions of inbox, outbox and incidents: made ahead, so that an insert finds its own; dropped when old."""
 
 import asyncio
 
@@ -39,7 +39,7 @@ async def drop_partitions(database: Database, days: int) -> list[str]:
     table for itself for a moment; where it does not get it soon, it is left to the next call.
     """
     dropped: list[str] = []
-    for parent in ("inbox", "outbox"):
+    for parent in ("inbox", "outbox", "incidents"):
         attempts = 0
         while attempts < ATTEMPTS:
             try:

@@ -21,6 +21,12 @@ SOON = timedelta(seconds=1)
 """Within this time the schedule is looked at anyway."""
 
 
+def identity_of(row: object) -> tuple[type, Any]:
+    """The class of a mapped row and its primary key, a tuple where that has several columns."""
+    key = inspect(type(row)).primary_key_from_instance(row)
+    return type(row), key[0] if len(key) == 1 else tuple(key)
+
+
 @dataclass
 class Transaction:
     """Handed to every use case. It neither commits nor rolls back: whoever opened it does."""
@@ -92,8 +98,7 @@ class Transaction:
     def add(self, row: object) -> None:
         """Insert a new row of a mapped class."""
         self.session.add(row)
-        key = inspect(type(row)).primary_key_from_instance(row)
-        self._known[type(row), key[0] if len(key) == 1 else tuple(key)] = row
+        self._known[identity_of(row)] = row
 
     async def flush(self) -> None:
         """Send pending changes to the database now, where order matters to a constraint."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from infra.local import PrivateBroker, PrivatePostgres, private_broker, private_postgres
+from infra.testing import Servers
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +18,10 @@ async def broker() -> AsyncIterator[PrivateBroker]:
 async def postgres() -> AsyncIterator[PrivatePostgres]:
     async with private_postgres() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+async def servers(postgres: PrivatePostgres) -> AsyncIterator[Servers]:
+    """For `infra.testing`: with a broker of its own, since it declares whole services, others parts of them."""
+    async with private_broker() as running:
+        yield Servers(running, postgres)

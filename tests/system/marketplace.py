@@ -20,9 +20,9 @@ COMMAND_WITHIN_S = 110
 class Marketplace:
     """One stack of its own, below `home`."""
 
-    def __init__(self, home: Path, name: str) -> None:
-        self.home, self.name = home, name
-        self.environment = os.environ | {"MARKETPLACE_STATE_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    def __init__(self, home: Path, name: str, root: Path = ROOT) -> None:
+        self.home, self.name, self.root = home, name, root
+        self.environment = os.environ | {"MARKETPLACE_STATE_HOME": str(home), "PYTHONPATH": str(root)}
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `./marketplace --stack NAME …`; raises with what it printed if it fails."""
@@ -35,7 +35,7 @@ class Marketplace:
         """The same, whether it fails or not."""
         return subprocess.run(
             [sys.executable, "-m", "infra.cli", "--stack", self.name, *arguments],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -43,7 +43,7 @@ def test_domains_import_the_standard_library_only(graph: grimp.ImportGraph) -> N
     ("library", "home"),
     [
         ("aio_pika", lambda each: each.startswith("infra.messaging")),
-        ("pika", lambda each: each.startswith(("infra.audit", "infra.chaos"))),
+        ("pika", lambda each: each.startswith(("infra.audit", "infra.chaos", "infra.watch"))),
         ("aiormq", lambda each: each.startswith("infra.messaging")),
         (
             "sqlalchemy",

@@ -66,8 +66,8 @@ async def test_days_older_than_the_retention_are_dropped_and_no_others(database:
         for ago in (OLDEST, KEPT + 1, KEPT, 0):
             await inbox.enter(tx, "carts", [an_id(ago)], [1])
     dropped = await drop_partitions(database, KEPT)
-    assert len(dropped) == 2 * (OLDEST - KEPT)
-    for parent in ("inbox", "outbox"):
+    assert len(dropped) == 3 * (OLDEST - KEPT)
+    for parent in ("inbox", "outbox", "incidents"):
         assert await days_kept(database, parent) == named(*range(-2, KEPT + 1))
     async with database.transaction() as tx:
         assert await tx.execute("select count(*) from messaging.inbox") == [(2,)]
@@ -121,7 +121,7 @@ async def test_who_inserts_meanwhile_neither_fails_nor_waits_long(database: Data
     tasks = [asyncio.create_task(each.run()) for each in inserting]
     async with asyncio.timeout(30):
         dropped: list[str] = []
-        while len(dropped) < 2 * (OLDEST - KEPT):
+        while len(dropped) < 3 * (OLDEST - KEPT):
             dropped += await drop_partitions(database, KEPT)
             await inserting[0].some_more()
     assert not any(task.done() for task in tasks), "no insert failed"
@@ -140,7 +140,7 @@ async def test_a_drop_that_does_not_get_its_table_soon_is_left_for_later(
     async with long.transaction():
         await long.execute("insert into messaging.inbox values ('long', $1, 1)", new_id())
         dropped = await drop_partitions(database, KEPT)
-        assert {name.partition("_")[0] for name in dropped} == {"outbox"}
+        assert {name.partition("_")[0] for name in dropped} == {"outbox", "incidents"}
         await inserting.some_more()
     await long.close()
     assert not task.done()
@@ -153,7 +153,7 @@ async def test_a_drop_that_does_not_get_its_table_soon_is_left_for_later(
 async def test_replicas_that_drop_at_once_drop_each_day_once(database: Database) -> None:
     both = await asyncio.gather(drop_partitions(database, KEPT), drop_partitions(database, KEPT))
     dropped = [*both[0], *both[1], *await drop_partitions(database, KEPT)]
-    assert len(dropped) == len(set(dropped)) == 2 * (OLDEST - KEPT)
+    assert len(dropped) == len(set(dropped)) == 3 * (OLDEST - KEPT)
 
 
 async def test_the_role_that_runs_can_drop_nothing_young(urls: DatabaseUrls) -> None:

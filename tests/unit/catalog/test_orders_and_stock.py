@@ -24,7 +24,7 @@ from contracts.catalog import (
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from infra.messaging import Reject, RetryLater
 from infra.storage import new_id
-from tests.unit.catalog.memory import Memory
+from infra.testing import Memory
 
 EUR = Price(100, "EUR")
 

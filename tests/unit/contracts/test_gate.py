@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,15 @@ def test_ls_lists_each_event_with_key_class_and_whether_it_is_internal(capsys: p
         [each.type, each.key, each.__name__, *["internal"] * each.internal]
         for each in sorted(EVENTS, key=lambda each: each.type)
     ]
+
+
+def test_a_deprecation_is_a_compatible_change(tmp_path: Path) -> None:
+    record(review([ShelfEmptiedV1], tmp_path), tmp_path)
+
+    class OldShelfEmptiedV1(ShelfEmptiedV1, type=ShelfEmptiedV1.type, key="shelf_id", deprecated=date(2030, 1, 31)):
+        """Nothing is on it any more."""
+
+    (now,) = review([OldShelfEmptiedV1], tmp_path)
+    assert now.verdict is Verdict.CHANGED
+    (file,) = record([now], tmp_path)
+    assert json.loads(file.read_text())["x-event"]["deprecated"] == "2030-01-31"

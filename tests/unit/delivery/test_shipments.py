@@ -202,9 +202,9 @@ def test_a_deadline_that_passed_while_we_were_away_starts_again():
     assert shipment.due_at == late + WITHIN
 
 
-@pytest.mark.parametrize("shipment", [a_shipment(), an_asked_shipment(NOW)])
-def test_a_shipment_that_could_have_been_booked_but_was_not_tried_lately_gets_its_time(shipment):
-    assert shipment.look_at_deadline(DUE, WITHIN, has_address=True) == [Step.WAIT_LONGER, Step.BOOK]
+@pytest.mark.parametrize("make", [a_shipment, an_asked_shipment])
+def test_a_shipment_that_could_have_been_booked_but_was_not_tried_lately_gets_its_time(make):
+    assert make().look_at_deadline(DUE, WITHIN, has_address=True) == [Step.WAIT_LONGER, Step.BOOK]
 
 
 def test_a_cancellation_that_came_before_its_order_leaves_a_shipment_that_never_will_be():

@@ -1,5 +1,6 @@
 """A dead letter comes out of its queue as it went in, whatever it is."""
 
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
@@ -28,6 +29,10 @@ kept_headers = st.dictionaries(
     texts | st.integers(-(2**63) + 1, 2**63 - 1),
 ).filter(lambda headers: len(headers) < MAX_HEADERS - 2)
 
+offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+times = st.datetimes(timezones=offsets)
+"""At an offset, not in a zone: Python holds an hour that is there twice or never for unequal to itself elsewhere."""
+
 
 def over_the_wire(properties: Basic.Properties) -> Basic.Properties:
     received = ContentHeader()
@@ -54,14 +59,10 @@ def letters(draw: st.DrawFn) -> DeadLetter:
         reason=draw(st.sampled_from(["rejected", "poison", "not-json"])),
         error=draw(texts),
         attempts=draw(st.integers(0, 1000)),
-        failed_at=draw(st.none() | st.datetimes(timezones=st.timezones(no_cache=True).filter(_has_whole_minutes))),
+        failed_at=draw(st.none() | times),
         headers=headers,
         body=body,
     )
-
-
-def _has_whole_minutes(zone: Any) -> bool:
-    return str(zone) in ("UTC", "Europe/Berlin", "Asia/Kathmandu")
 
 
 @unhurried

@@ -1,0 +1,141 @@
+"""Commands about events: who says and hears them, those that pass now, one order's story, and their contracts."""
+
+import asyncio
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from contracts.__main__ import check as check_contracts
+from contracts.__main__ import write as write_contracts
+from contracts.catalogue import EVENTS
+from contracts.gate import SCHEMAS
+from infra.cli.asking import get_token
+from infra.cli.show import complain, console
+from infra.cli.telling import event_line, moment_line
+from infra.local import CHECKOUT, LocalError, layout, read_state
+
+commands = typer.Typer()
+events = typer.Typer(no_args_is_help=True, help="Events: who says and hears them.")
+contracts = typer.Typer(no_args_is_help=True, help="The contracts of events.")
+commands.add_typer(events, name="events")
+commands.add_typer(contracts, name="contracts")
+
+MAP = CHECKOUT / "ARCHITECTURE.md"
+
+
+@events.command("map")
+def show_map(
+    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid flow chart.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Renew the diagram in ARCHITECTURE.md.")] = False,
+) -> None:
+    """Show who says and who hears what, as the services' tables have it."""
+    from infra.docs import event_map, read_wiring
+
+    services = read_wiring(CHECKOUT)
+    if write:
+        console.print(f"{MAP.name}: {'renewed' if event_map.renew(MAP, services) else 'up to date'}.")
+    elif as_mermaid:
+        typer.echo(event_map.mermaid(services))
+    else:
+        table = _table("event", "said by", "heard by")
+        for type, publisher, queues in event_map.rows(services):
+            table.add_row(type, publisher, ", ".join(queues) or "[dim]nobody[/]")
+        console.print(table)
+
+
+@events.command("tail")
+def tail_events(
+    pattern: Annotated[str, typer.Argument(help="Such as 'checkout.*' or 'order-*'.", metavar="PATTERN")] = "*",
+    count: Annotated[int | None, typer.Option("-n", "--count", help="End after so many.", min=1)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each.")] = False,
+) -> None:
+    """Show events as they are published, until Ctrl-C. Nobody gets one event less."""
+    from infra.watch import tail
+
+    state = read_state(layout().state)
+    passing = tail(state.broker["amqp"], list(state.services), pattern)
+    next(passing)
+    typer.echo(f"Listening for {pattern}. Ctrl-C ends it.", err=True)
+    shown = 0
+    for seen in passing:
+        if seen is None:
+            continue
+        if as_json:
+            typer.echo(json.dumps(vars(seen), default=str))
+        else:
+            console.print(event_line(seen, sorted(state.services)), soft_wrap=True)
+        shown += 1
+        if shown == count:
+            return
+
+
+@commands.command()
+def order(
+    id: Annotated[str, typer.Argument(help="The order's id; any other subject of events will do.", metavar="ID")],
+) -> None:
+    """Tell one order's whole story across the services: every event, attempt, delay, duplicate and its cause."""
+    from infra.watch import tell
+
+    state = read_state(layout().state)
+    services = {name: next(iter(each.ops.values()), each.http) for name, each in state.services.items()}
+    story, missing = asyncio.run(tell(services, get_token("operator", ["operator"]), id))
+    for moment in story:
+        console.print(moment_line(moment, story[0].at, sorted(services)), soft_wrap=True)
+    for each in missing:
+        complain(each)
+    if not story:
+        raise LocalError(f"Nothing is known of {id}.", "Events are kept for 7 days. Which pass now: events tail")
+
+
+@commands.command("docs")
+def build_docs(
+    out: Annotated[Path, typer.Option(help="The directory to write to.", metavar="DIR")] = CHECKOUT / "build" / "docs",
+) -> None:
+    """Build the events' AsyncAPI 3.0 document, their JSON Schemas, and a page to browse them without a network."""
+    from infra.docs import build, read_wiring
+
+    for file in build(EVENTS, read_wiring(CHECKOUT), out):
+        console.print(f"wrote {file}", soft_wrap=True, highlight=False)
+
+
+@contracts.command("check")
+def check() -> None:
+    """Compare every event with its golden schema; fails if one breaks its contract."""
+    raise typer.Exit(check_contracts(SCHEMAS))
+
+
+@contracts.command("write")
+def write() -> None:
+    """Write the golden schemas of new events and of compatible changes."""
+    raise typer.Exit(write_contracts(SCHEMAS))
+
+
+@contracts.command("ls")
+def list_contracts() -> None:
+    """List every event: its publisher, versions, who hears each, and until when it is said."""
+    from infra.docs import read_wiring
+    from infra.docs.wiring import hearers
+
+    services = read_wiring(CHECKOUT)
+    table = _table("event", "publisher", "version", "heard by", "deprecated")
+    for event in sorted(EVENTS, key=lambda event: event.type):
+        name = event.type.rpartition(".")[0]
+        queues = ", ".join(hearers(services, event.type))
+        heard = "[dim]its own service, later[/]" if event.internal else queues or "[dim]nobody[/]"
+        table.add_row(name, event.publisher, f"v{event.version}", heard, _until(event.deprecated))
+    console.print(table)
+
+
+def _until(day: date | None) -> str:
+    if day is None:
+        return ""
+    return f"[red]since {day}[/]" if day < datetime.now(UTC).date() else f"[yellow]said until {day}[/]"
+
+
+def _table(*headings: str) -> Table:
+    first = Column(headings[0], no_wrap=True)
+    return Table(first, *headings[1:], box=None, pad_edge=False, header_style="bold")

@@ -1,0 +1,53 @@
+"""Commands that write code: a new service, a new event."""
+
+from typing import Annotated
+
+import typer
+
+from infra.cli.show import console
+from infra.local import CHECKOUT
+
+commands = typer.Typer()
+new = typer.Typer(no_args_is_help=True, help="Begin a service or an event.")
+commands.add_typer(new, name="new")
+
+
+@new.command("service")
+def begin_service(
+    name: Annotated[str, typer.Argument(help="Lower-case letters, such as recommendations.")],
+    hears: Annotated[list[str], typer.Option(help="An event to hear; may be given more than once.", metavar="TYPE")],
+    says: Annotated[
+        list[str] | None, typer.Option(help="An event of its own, to begin with it.", metavar="TYPE")
+    ] = None,
+    http: Annotated[bool, typer.Option("--http", help="It answers over HTTP, too.")] = False,
+) -> None:
+    """Begin a service: the same rooms as in the others, working, with tests that pass."""
+    from contracts.catalogue import EVENTS
+    from infra.scaffold import new_service
+
+    plan = new_service(CHECKOUT, name, hears=hears, says=says or [], http=http, events=EVENTS)
+    _tell(plan.carry_out())
+    console.print(f"Try it: ./marketplace test tests/unit/{name} tests/integration/{name}", highlight=False)
+    console.print("Run it: ./marketplace down && ./marketplace up -d", highlight=False)
+
+
+@new.command("event")
+def begin_event(
+    type: Annotated[str, typer.Argument(help="Such as checkout.order-archived.", metavar="TYPE")],
+    key: Annotated[str | None, typer.Option(help="The field that names what it is about.", metavar="FIELD")] = None,
+) -> None:
+    """Begin an event of a service: its class, its line in the catalogue and its golden schema."""
+    from contracts.catalogue import EVENTS
+    from infra.scaffold import new_event
+
+    plan = new_event(CHECKOUT, type, types=[event.type for event in EVENTS], key=key)
+    _tell(plan.carry_out())
+    publisher = type.partition(".")[0]
+    console.print(f"Next: say in contracts/{publisher}.py what has happened and add fields,", highlight=False)
+    console.print("      ./marketplace contracts write after each change, until it is deployed;", highlight=False)
+    console.print(f"      name it in says= of {publisher}/service.py, and publish it in a handler.", highlight=False)
+
+
+def _tell(paths: list[str]) -> None:
+    for path in paths:
+        console.print(f"wrote {path}", soft_wrap=True, highlight=False)

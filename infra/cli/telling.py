@@ -1,0 +1,45 @@
+"""How events and stories look to a person: a line each."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from infra.watch import Moment, Seen
+
+PUBLISHERS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
+STYLES = {"said": "bold", "failed": "yellow", "duplicate": "yellow", "waiting": "dim", "dead": "bold red"}
+VERBS = {"said": "says", "handled": "handles", "failed": "fails at", "waiting": "will hear", "dead": "gave up"}
+
+
+def event_line(seen: Seen, services: Sequence[str]) -> Text:
+    """When, what, about whom, and the body."""
+    publisher = seen.type.partition(".")[0]
+    return Text.assemble(
+        (_clock(seen.said_at) if seen.said_at else "no time     ", "dim"),
+        (f" {seen.type} ", f"bold {_colour(publisher, services)}"),
+        (seen.subject, "bold"),
+        ("" if seen.user == publisher else f" [published by {seen.user or 'nobody'}]", "bold red"),
+        (f" {seen.body.decode(errors='replace')}", "dim"),
+    )
+
+
+def moment_line(moment: Moment, began: datetime, services: Sequence[str]) -> Text:
+    """Seconds since the story began, who, what, and why."""
+    after = (moment.at - began).total_seconds()
+    verb = "gets again" if moment.what == "duplicate" else VERBS[moment.what]
+    return Text.assemble(
+        (_clock(moment.at) if moment.at.year < 9999 else "some day    ", "dim"),
+        (f" {after:+10.3f} s  " if moment.at.year < 9999 else " " * 15, "dim"),
+        (f"{moment.where or moment.service:<24}", _colour(moment.service, services)),
+        (f" {verb} {moment.type}", STYLES.get(moment.what, "")),
+        (f"  {moment.detail}" if moment.detail else "", "dim"),
+    )
+
+
+def _clock(at: datetime) -> str:
+    return at.astimezone().strftime("%H:%M:%S.%f")[:12]
+
+
+def _colour(service: str, services: Sequence[str]) -> str:
+    return PUBLISHERS[services.index(service) % len(PUBLISHERS)] if service in services else "white"

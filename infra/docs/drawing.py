@@ -1,0 +1,61 @@
+"""The map as a drawing: services on a ring, an arrow from each publisher to whoever hears something of it."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from math import cos, hypot, pi, sin
+
+from infra.docs.event_map import readable
+from infra.docs.wiring import Wired
+
+SIZE, RING, NODE = 620, 230, 58
+BEND = 26
+"""How far an arrow swings aside, so that it and its answer don't cover one another."""
+
+Point = tuple[float, float]
+
+
+def svg(services: Sequence[Wired]) -> str:
+    """The drawing; an arrow's events show where the pointer rests."""
+    places = {each.service: _place(number, len(services)) for number, each in enumerate(services)}
+    return f"""<svg viewBox="0 0 {SIZE} {SIZE}" role="img" aria-label="who says what to whom">
+<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto">
+<path d="M0 0L10 5L0 10z"/></marker></defs>
+{"".join(_arrows(services, places))}{"".join(_node(name, place) for name, place in places.items())}
+</svg>"""
+
+
+def _place(number: int, of: int) -> Point:
+    angle = 2 * pi * number / max(of, 1) - pi / 2
+    return SIZE / 2 + RING * cos(angle), SIZE / 2 + RING * sin(angle)
+
+
+def _node(name: str, place: Point) -> str:
+    x, y = place
+    return (
+        f'<g class="node"><rect x="{x - NODE:.0f}" y="{y - 18:.0f}" width="{2 * NODE}" height="36" rx="18"/>'
+        f'<text x="{x:.0f}" y="{y + 5:.0f}">{escape(name)}</text></g>'
+    )
+
+
+def _arrows(services: Sequence[Wired], places: dict[str, Point]) -> Iterator[str]:
+    for publisher in services:
+        for hearer in services:
+            names = [readable(type) for type in publisher.says if hearer.queues_for(type)]
+            if names and publisher is not hearer:
+                events = escape("\n".join(names))
+                path, (x, y) = _curve(places[publisher.service], places[hearer.service])
+                yield (
+                    f'<g class="arrow"><title>{publisher.service} → {hearer.service}\n{events}</title>'
+                    f'<path d="{path}"/><text x="{x:.0f}" y="{y:.0f}">{len(names)}</text></g>'
+                )
+
+
+def _curve(start: Point, end: Point) -> tuple[str, Point]:
+    """A bent line between the edges of two nodes, and where its middle is."""
+    (x1, y1), (x2, y2) = start, end
+    length = hypot(x2 - x1, y2 - y1)
+    dx, dy = (x2 - x1) / length, (y2 - y1) / length
+    x1, y1, x2, y2 = x1 + dx * NODE, y1 + dy * NODE, x2 - dx * NODE, y2 - dy * NODE
+    bend = (x1 + x2) / 2 - dy * BEND * 2, (y1 + y2) / 2 + dx * BEND * 2
+    middle = (x1 + 2 * bend[0] + x2) / 4, (y1 + 2 * bend[1] + y2) / 4
+    return f"M{x1:.0f} {y1:.0f}Q{bend[0]:.0f} {bend[1]:.0f} {x2:.0f} {y2:.0f}", middle

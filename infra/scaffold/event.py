@@ -1,0 +1,82 @@
+"""A new event: its class, its line in the catalogue, its golden schema."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.scaffold.names import EventName, known, services_in
+from infra.scaffold.plan import Plan, Refused
+
+CATALOGUE = "contracts/catalogue.py"
+KEY_TYPES = {"customer_id": "PersonId", "person_id": "PersonId", "seller_id": "PersonId"}
+"""Keys that name a person; every other is a UUID."""
+IMPORTS = {"UUID": "from uuid import UUID\n", "PersonId": "from contracts.event import PersonId\n"}
+
+
+def new_event(checkout: Path, text: str, *, types: Sequence[str], key: str | None = None) -> Plan:
+    """The plan for an event of an existing service. Raises `Refused`. `types` are all that there are."""
+    name = EventName.parse(text)
+    services = services_in(checkout)
+    if name.publisher not in services:
+        raise Refused(
+            f"There is no service called {name.publisher}.",
+            f"Services: {', '.join(services)}. A new one: ./marketplace new service {name.publisher} --says {text} …",
+        )
+    plan = Plan(checkout)
+    add_event(plan, name, types=types, key=key or f"{name.name.split('-')[0]}_id")
+    plan.then += [*tidying(plan), ("contracts", "write")]
+    return plan
+
+
+def add_event(plan: Plan, name: EventName, *, types: Sequence[str], key: str, key_type: str | None = None) -> None:
+    """Add an event with its key as the only field to a plan; `tidying` orders its imports. Raises `Refused`."""
+    there = known(types, name)
+    if name.type in there:
+        following = max(int(each.rpartition(".v")[2]) for each in there) + 1
+        raise Refused(
+            f"There is an event {name.type} already.",
+            f"Its next version: ./marketplace new event {name.publisher}.{name.name}.v{following}",
+        )
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", key):
+        raise Refused(f"{key!r} can't be a field's name.", "Write it as in order_id.")
+    annotation = key_type or KEY_TYPES.get(key, "UUID")
+    _add_class(plan, name, key, annotation)
+    _add_line(plan, name)
+
+
+def tidying(plan: Plan) -> list[Sequence[str]]:
+    """What brings the plan's Python files into the form that the linters want: imports in order, lines in length."""
+    files = sorted(path for path in plan.files if path.endswith(".py"))
+    return [
+        ("ruff", "check", "--no-cache", "--select=I,F401", "--fix", "--quiet", *files),
+        ("ruff", "format", "--no-cache", "--quiet", *files),
+    ]
+
+
+def _add_class(plan: Plan, name: EventName, key: str, annotation: str) -> None:
+    path = f"contracts/{name.publisher}.py"
+    module = plan.read(path) if plan.exists(path) else f'"""What {name.publisher} says."""\n'
+    docstring, end, rest = module.partition('"""\n')
+    imports = "\nfrom contracts.event import Event\n" + IMPORTS.get(annotation, "")
+    module = docstring + end + imports + rest.removeprefix("\n")
+    module += (
+        f'\n\nclass {name.class_name}(Event, type="{name.type}", key="{key}"):\n'
+        f'    """Say here in one sentence what has happened."""\n\n    {key}: {annotation}\n'
+    )
+    plan.files[path] = module
+
+
+def _add_line(plan: Plan, name: EventName) -> None:
+    text = plan.read(CATALOGUE)
+    line = f"    {name.publisher}.{name.class_name},\n"
+    lines = list(re.finditer(rf"^    {name.publisher}\.\w+,\n", text, re.MULTILINE))
+    if lines:
+        text = text[: lines[-1].end()] + line + text[lines[-1].end() :]
+    else:
+        modules = re.search(r"^from contracts import (.+)$", text, re.MULTILINE)
+        if modules is None:
+            raise Refused(f"{CATALOGUE} is not as it was.", "It begins with: from contracts import cart, …")
+        names = ", ".join(sorted([*modules[1].split(", "), name.publisher]))
+        text = text.replace(modules[0], f"from contracts import {names}", 1)
+        text = text.replace("\n)\n\nBY_TYPE", f"\n    # what {name.publisher} says\n{line})\n\nBY_TYPE", 1)
+    plan.files[CATALOGUE] = text

@@ -1,0 +1,88 @@
+"""Which names may be given, and what they are called in code."""
+
+import re
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from contracts.event import TYPE_PATTERN
+from infra.scaffold.plan import Refused
+
+RESERVED = {
+    "broker",
+    "outside",
+    "template",
+    "postgres",
+    "audit",
+    "events",
+    "contracts",
+    "nobody",
+    "public",
+    "messaging",
+}
+LONGEST = 24
+
+
+def services_in(checkout: Path) -> list[str]:
+    """The services that pyproject.toml names."""
+    with (checkout / "pyproject.toml").open("rb") as file:
+        services: list[str] = tomllib.load(file)["tool"]["marketplace"]["services"]
+    return services
+
+
+def check_service(checkout: Path, name: str) -> None:
+    """Raise `Refused` unless a service may be called `name`."""
+    if not re.fullmatch(rf"[a-z]{{2,{LONGEST}}}", name):
+        raise Refused(
+            f"{name!r} can't be a service's name.", f"Use 2 to {LONGEST} lower-case letters, such as ratings."
+        )
+    if name in services_in(checkout):
+        raise Refused(f"There is a service called {name} already.", f"Its table: {name}/service.py")
+    taken = name in RESERVED or name in sys.stdlib_module_names or (checkout / name).exists() or _installed(name)
+    if taken:
+        raise Refused(f"The name {name} is taken: a module, a folder or a part is called so.", "Choose another one.")
+
+
+@dataclass(frozen=True)
+class EventName:
+    """An event's name in every form."""
+
+    publisher: str
+    name: str
+    version: int
+
+    @classmethod
+    def parse(cls, text: str) -> "EventName":
+        """From `publisher.name-of-it`, with or without `.v1`. Raises `Refused`."""
+        parts = TYPE_PATTERN.match(text) or TYPE_PATTERN.match(f"{text}.v1")
+        if parts is None:
+            raise Refused(
+                f"{text!r} is no event's name.",
+                "Write <publisher>.<what-happened>, such as checkout.order-archived or checkout.order-archived.v2.",
+            )
+        return cls(parts["publisher"], parts["name"], int(parts["version"]))
+
+    @property
+    def type(self) -> str:
+        return f"{self.publisher}.{self.name}.v{self.version}"
+
+    @property
+    def class_name(self) -> str:
+        return "".join(word.capitalize() for word in self.name.split("-")) + f"V{self.version}"
+
+    @property
+    def snake(self) -> str:
+        return self.name.replace("-", "_")
+
+
+def known(types: Sequence[str], name: EventName) -> list[str]:
+    """The versions of an event that there are."""
+    return [each for each in types if each.rpartition(".")[0] == f"{name.publisher}.{name.name}"]
+
+
+def _installed(name: str) -> bool:
+    spec = find_spec(name)
+    return spec is not None and spec.origin is not None

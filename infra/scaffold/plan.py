@@ -1,0 +1,80 @@
+"""Files to write, all of them or none."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.local import LocalError
+
+
+class Refused(LocalError):
+    """What was asked for can't be made; nothing was written."""
+
+
+@dataclass
+class Plan:
+    """New contents of files in a checkout, by their path in it."""
+
+    checkout: Path
+    files: dict[str, str] = field(default_factory=dict)
+    then: list[Sequence[str]] = field(default_factory=list)
+    """Python modules with arguments, to be run in the checkout afterwards."""
+
+    def read(self, path: str) -> str:
+        """A file as it will be."""
+        return self.files.get(path) or (self.checkout / path).read_text(encoding="utf-8")
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file or folder, or will be."""
+        return path in self.files or (self.checkout / path).exists()
+
+    def carry_out(self) -> list[str]:
+        """Write everything and run what follows; returns the paths. If anything fails, all is as it was before."""
+        before = {path: self._content(path) for path in self.files}
+        others = set((self.checkout / "contracts" / "schemas").glob("*"))
+        try:
+            for path, text in self.files.items():
+                file = self.checkout / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+            for command in self.then:
+                self._run(command)
+        except BaseException:
+            for path, content in before.items():
+                self._restore(self.checkout / path, content)
+            for file in set((self.checkout / "contracts" / "schemas").glob("*")) - others:
+                file.unlink()
+            raise
+        return sorted(self.files)
+
+    def _content(self, path: str) -> str | None:
+        file = self.checkout / path
+        return file.read_text(encoding="utf-8") if file.exists() else None
+
+    def _restore(self, file: Path, content: str | None) -> None:
+        if content is not None:
+            file.write_text(content, encoding="utf-8")
+            return
+        file.unlink(missing_ok=True)
+        for parent in file.parents:
+            if parent == self.checkout or any(parent.iterdir()):
+                break
+            parent.rmdir()
+
+    def _run(self, command: Sequence[str]) -> None:
+        environment = os.environ | {"PYTHONPATH": str(self.checkout), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(  # noqa: S603 - our own programs
+            (sys.executable, "-P", "-m", *command),
+            cwd=self.checkout,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip()
+            raise Refused(f"{' '.join(command)} failed, so nothing was kept.", said)

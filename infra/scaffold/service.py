@@ -1,0 +1,177 @@
+"""A new service: its rooms, its tests, and its lines in pyproject.toml."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from string import Template
+from uuid import UUID
+
+from contracts import Event
+from contracts.gate import golden
+from infra.docs.examples import example
+from infra.scaffold.event import add_event, tidying
+from infra.scaffold.names import EventName, check_service, known, services_in
+from infra.scaffold.plan import Plan, Refused
+
+MAP = "ARCHITECTURE.md"
+ROOMS = Path(__file__).parent / "rooms"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An event that the service will hear, and what is called after it."""
+
+    event: type[Event]
+
+    @property
+    def name(self) -> EventName:
+        return EventName.parse(self.event.type)
+
+    @property
+    def handler(self) -> str:
+        return f"note_{self.name.snake}" + (f"_v{self.name.version}" if self.name.version > 1 else "")
+
+    @property
+    def constant(self) -> str:
+        return self.handler.removeprefix("note_").upper()
+
+    @property
+    def example(self) -> str:
+        """A constant of this event, for a test."""
+        body = json.dumps(example(golden(self.event)), indent=4, ensure_ascii=False)
+        return f'{self.constant} = {self.event.__name__}.model_validate_json("""{body}""")'
+
+
+def new_service(
+    checkout: Path,
+    name: str,
+    *,
+    hears: Sequence[str],
+    says: Sequence[str] = (),
+    http: bool = False,
+    events: Sequence[type[Event]],
+) -> Plan:
+    """The plan for a service that keeps what it hears. Raises `Refused`. `events` are all that there are."""
+    check_service(checkout, name)
+    types = [event.type for event in events]
+    by_type = {event.type: event for event in events if not event.internal}
+    heard = [Heard(by_type[type]) for type in dict.fromkeys(_known(text, by_type) for text in hears)]
+    if not heard:
+        raise Refused(f"What should {name} hear?", "Name an event: --hears checkout.order-confirmed")
+    said = [_own(name, text) for text in dict.fromkeys(says)]
+    plan = Plan(checkout)
+    for each in said:
+        add_event(plan, each, types=types, key=heard[0].event.key, key_type=_annotation(heard[0].event))
+        types.append(each.type)
+    _add_rooms(plan, _words(name, heard, said, http=http), http=http)
+    plan.files["pyproject.toml"] = _enlisted(plan.read("pyproject.toml"), services_in(checkout), name)
+    plan.files[MAP] = plan.read(MAP)  # which the last step renews
+    plan.then += [*tidying(plan), ("contracts", "write"), ("infra.cli", "events", "map", "--write")]
+    return plan
+
+
+def _known(text: str, by_type: Mapping[str, type[Event]]) -> str:
+    """The full type of an event that there is, the newest version where none is named."""
+    if text in by_type:
+        return text
+    versions = known(list(by_type), EventName.parse(text)) if not text.rpartition(".v")[2].isdecimal() else []
+    if not versions:
+        words = {*re.split(r"[.-]", text)}
+        near = [each for each in sorted(by_type) if words & {*re.split(r"[.-]", each)}]
+        raise Refused(
+            f"There is no event {text}.",
+            f"Perhaps: {', '.join(near[:5])}. All: ./marketplace events map"
+            if near
+            else "All: ./marketplace events map",
+        )
+    return max(versions, key=lambda each: EventName.parse(each).version)
+
+
+def _own(service: str, text: str) -> EventName:
+    name = EventName.parse(text)
+    if name.publisher != service:
+        raise Refused(
+            f"{service} can't say {text}: what it says begins with its own name.", f"Such as {service}.{name.name}"
+        )
+    return name
+
+
+def _annotation(event: type[Event]) -> str:
+    field = event.model_fields[event.key]
+    return "UUID" if field.annotation is UUID else "PersonId" if field.metadata else "str"
+
+
+def _words(name: str, heard: Sequence[Heard], said: Sequence[EventName], *, http: bool) -> dict[str, str]:
+    """What the templates leave open. Order and length of lines are left to the formatter."""
+    key = heard[0].event.key
+    own = [(f"contracts.{name}", each.class_name) for each in said]
+    contracts = [(f"contracts.{each.event.publisher}", each.event.__name__) for each in heard]
+    publishing = [f"tx.publish({each.class_name}({key}=event.{key}))" for each in said]
+    classes = [each.class_name for each in said]
+    grouped = {publisher: list(of) for publisher, of in groupby(sorted(heard, key=_publisher), _publisher)}
+    return {
+        "name": name,
+        "Title": name.capitalize(),
+        "heard_names": ", ".join(each.event.type for each in heard),
+        "said_names": ", ".join(each.type for each in said) or "nothing",
+        "says": ", ".join(classes),
+        "routes": "    routes=api.router,\n" if http else "",
+        "reading": (ROOMS / "reading.txt").read_text(encoding="utf-8") if http else "",
+        "imports": _imports([*contracts, *own]),
+        "event_imports": _imports(contracts),
+        "rooms": "api, store" if http else "store",
+        "handler_names": ", ".join(each.handler for each in heard),
+        "handlers": "\n\n".join(_handler(each, publishing if each.event.key == key else []) for each in heard),
+        "subscriptions": "\n".join(_subscription(*each) for each in grouped.items()),
+        "examples": "\n".join(each.example for each in heard),
+        "constants": ", ".join(each.constant for each in heard),
+        "by_subscription": ", ".join(
+            f'"{publisher}": [{", ".join(each.constant for each in of)}]' for publisher, of in grouped.items()
+        ),
+        "said": f'[{", ".join(classes)}] if event.key == "{key}" else []' if said else "[]",
+    }
+
+
+def _publisher(heard: Heard) -> str:
+    return heard.event.publisher
+
+
+def _handler(heard: Heard, publishing: Sequence[str]) -> str:
+    does = "\n".join(["    if known.hear():", *(f"        {each}" for each in publishing)])
+    return f"""async def {heard.handler}(event: {heard.event.__name__}, tx: Transaction) -> None:
+    \"\"\"Keep what is heard: {heard.name.name.replace("-", " ")}.\"\"\"
+    known = await _known(event.subject, tx)
+{does if publishing else "    known.hear()"}
+"""
+
+
+def _subscription(publisher: str, heard: Sequence[Heard]) -> str:
+    reactions = "".join(f"on({each.event.__name__}, {each.handler}, load=store.load), " for each in heard)
+    return f'        subscription("{publisher}", {reactions}),'
+
+
+def _imports(names: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"from {module} import {name}" for module, name in names)
+
+
+def _add_rooms(plan: Plan, words: Mapping[str, str], *, http: bool) -> None:
+    name = words["name"]
+    rooms = ["__init__", "__main__", "domain", "store", "handlers", "service", *(["api"] if http else [])]
+    files = {f"{name}/{room}.py": f"{room}.py.txt" for room in rooms} | {
+        f"{name}/migrations/versions/0001_known.py": "migration.txt",
+        f"tests/unit/{name}/test_{name}_handlers.py": "unit_test.txt",
+        f"tests/integration/{name}/test_{name}_conformance.py": "conformance_test.txt",
+    }
+    for path, template in files.items():
+        plan.files[path] = Template((ROOMS / template).read_text(encoding="utf-8")).substitute(words)
+
+
+def _enlisted(project: str, services: Sequence[str], name: str) -> str:
+    """pyproject.toml with one more service wherever it lists them all."""
+    together = ", ".join(f'"{each}"' for each in services)
+    if f"services = [{together}]" not in project:
+        raise Refused("pyproject.toml lists services in another form than expected.", "Write each list on one line.")
+    return project.replace(together, f'{together}, "{name}"')

@@ -1,0 +1,71 @@
+"""What one service's database knows of a subject, such as an order: said, handled, failed, waiting, given up."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from infra.storage.ids import AHEAD
+from infra.storage.transaction import Transaction
+
+MOST = 500
+"""Rows of each kind: an order has dozens."""
+
+SAID = """
+select o.event_id, o.type, o.subject, o.at, o.causation_id,
+    exists (select from messaging.outbox_pending p where (p.event_id, p.type) = (o.event_id, o.type)) as pending
+from messaging.outbox o where o.event_id >= $3 and (o.subject = $1 or o.causation_id = any($2::uuid[]))
+order by o.event_id limit $4
+"""
+
+HANDLED = """
+select subscription, event_id, attempt, handled_at as at from messaging.inbox
+where event_id = any($1::uuid[]) order by handled_at limit $2
+"""
+
+INCIDENTS = """
+select subscription, event_id, type, what, attempt, why, at from messaging.incidents
+where event_id = any($1::uuid[]) order by at limit $2
+"""
+
+WAITING = """
+select subscription, event_id, type, due, attempt, why from messaging.scheduled
+where subject = $1 or event_id = any($2::uuid[]) order by due limit $3
+"""
+
+DEAD = """
+select id, subscription, event_id, type, reason, error, attempts, filed_at as at from messaging.dead_letters
+where event_id = any($1::uuid[]) order by id limit $2
+"""
+
+
+async def of_subject(tx: Transaction, subject: str, events: Sequence[UUID]) -> dict[str, list[dict[str, Any]]]:
+    """`said`, `handled`, `incidents`, `waiting` and `dead`, each in the order of time.
+
+    Events of other services are known here by their ids alone: give those of the subject in `events`.
+    """
+    said = await _rows(tx, SAID, subject, list(events), not_before(subject), MOST)
+    ids = [*{*events, *(each["event_id"] for each in said)}]
+    return {
+        "said": said,
+        "handled": await _rows(tx, HANDLED, ids, MOST),
+        "incidents": await _rows(tx, INCIDENTS, ids, MOST),
+        "waiting": await _rows(tx, WAITING, subject, ids, MOST),
+        "dead": await _rows(tx, DEAD, ids, MOST),
+    }
+
+
+def not_before(subject: str) -> UUID:
+    """The least id that an event of this subject can have: none is older than a subject whose own id has a time."""
+    try:
+        id = UUID(subject)
+    except ValueError:
+        return UUID(int=0)
+    if id.version != 7:
+        return UUID(int=0)
+    made_ms = id.int >> 80  # perhaps of no time that a clock can show: anybody may ask
+    return UUID(int=max(0, made_ms - AHEAD // timedelta(milliseconds=1)) << 80)
+
+
+async def _rows(tx: Transaction, statement: str, *values: Any) -> list[dict[str, Any]]:
+    return [dict(row._mapping) for row in await tx.execute(statement, *values)]

@@ -1,0 +1,254 @@
+"""One service's messaging between a real broker and a real database, to be watched, crashed and started again."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+from yarl import URL
+
+from contracts import Envelope, Event
+from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
+from infra.messaging import Messaging, Subscription, Wiring, admin, definitions
+from infra.messaging.connection import keep_connected, open_channel
+from infra.messaging.topology import LOG
+from infra.messaging.wire import properties_of
+from infra.runtime import Service
+from infra.storage import Database, Transaction, make_partitions, migrate, new_id
+from infra.telemetry import new_traceparent
+
+READY_S, SETTLED_S = 30.0, 60.0
+KEPT = {"alembic_version", "probe"}
+
+TABLES = """
+select table_schema, table_name from information_schema.tables
+where table_schema in ('public', 'messaging') and table_type = 'BASE TABLE'
+    and table_name !~ '_[0-9]{8}$' order by 1, 2
+"""
+
+UNSETTLED = """
+select (select count(*) from messaging.outbox_pending) + (select count(*) from messaging.claims)
+    + (select count(*) from messaging.scheduled where why <> 'deadline' or due < now() + interval '1 second')
+    + (select count(*) from messaging.outbox o
+        join unnest($1::text[], $2::text[]) as h (subscription, type) using (type)
+        where (h.subscription, o.event_id) not in (select subscription, event_id from messaging.inbox)
+            and not exists (select from messaging.dead_letters d where d.event_id = o.event_id))
+"""
+
+
+@dataclass(frozen=True)
+class Servers:
+    """A broker and a PostgreSQL server that a test may use; best shared by a session."""
+
+    broker: PrivateBroker
+    postgres: PrivatePostgres
+
+
+@asynccontextmanager
+async def servers() -> AsyncIterator[Servers]:
+    """Both, ready, and gone afterwards without a trace."""
+    async with private_broker() as broker, private_postgres() as postgres:
+        yield Servers(broker, postgres)
+
+
+class Bench:
+    """The service, in this process. `start` and `crash` it as often as you like; what it committed stays."""
+
+    def __init__(self, service: Service, broker: PrivateBroker, urls: DatabaseUrls, outside: Any) -> None:
+        self.service = service
+        self.messaging: Messaging | None = None
+        self._broker, self._urls, self._outside = broker, urls, outside
+        self._database = self._open()
+        self._running: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
+
+    async def start(self, hears: Sequence[Subscription] | None = None) -> Messaging:
+        """Run it, with other subscriptions of the same names if given, and return when it consumes."""
+        await self._database.close()
+        self._database, self._stop = self._open(), asyncio.Event()
+        messaging = self.messaging = Messaging(
+            service=self.service.name,
+            subscriptions=self.service.hears if hears is None else hears,
+            database=self._database,
+            broker_url=self._broker.urls.amqp_of(self.service.name, _secret(self.service.name)),
+            outside=self._outside,
+        )
+        running = self._running = asyncio.create_task(messaging.run(self._stop))
+
+        async def ready() -> bool:
+            return running.done() or set(messaging.health().values()) == {"ok"}
+
+        await until(ready, READY_S)
+        return messaging
+
+    async def crash(self) -> None:
+        """End it at once: transactions are rolled back, and the broker gets no acknowledgement."""
+        if self._running is not None:
+            self._running.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._running
+            self._running = None
+        await self._database.close()
+
+    async def stop(self) -> None:
+        """End it gracefully."""
+        self._stop.set()
+        if self._running is not None:
+            await self._running
+            self._running = None
+        await self._database.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """One transaction in the service's database, to bring rows about or to look at them."""
+        async with self._database.transaction() as tx:
+            yield tx
+
+    async def hear(self, event: Event, id: UUID | None = None) -> UUID:
+        """Publish an event as its publisher does. Returns its id."""
+        id = id or new_id()
+        await self.hear_all([(id, event)])
+        return id
+
+    async def hear_all(self, events: Sequence[tuple[UUID, Event]]) -> None:
+        """Publish events in their order, each under its id and as its publisher does."""
+        for publisher, several in groupby(events, lambda each: each[1].publisher):
+            url = self._broker.urls.amqp_of(publisher, _secret(publisher))
+            await keep_connected(url, f"{publisher}, played by a test", partial(_publish, list(several)))
+
+    async def put(self, queue: str, body: bytes, properties: dict[str, Any]) -> None:
+        """Put a message of any kind into a queue, past every check."""
+        sent = {"routing_key": queue, "payload": body.decode(), "payload_encoding": "string", "properties": properties}
+        await _manage(self._broker, "POST", "exchanges/%2F/amq.default/publish", sent)
+
+    async def settled(self) -> None:
+        """Return when nothing is left to publish, to hear of its own, or to try again; deadlines may wait."""
+        heard = [(each.name, type) for each in self.service.hears for type in each.types]
+        names, types = [name for name, _ in heard], [type for _, type in heard]
+
+        async def done() -> bool:
+            return await self.count(UNSETTLED, names, types) == 0
+
+        await until(done, SETTLED_S)
+
+    async def count(self, statement: str, *values: Any) -> int:
+        """The one number that a statement finds."""
+        async with self._database.transaction() as tx:
+            [(number,)] = await tx.execute(statement, *values)
+        return int(number)
+
+    async def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Every row of the service's own tables."""
+        async with self._database.transaction() as tx:
+            names = [name for schema, name in await tx.execute(TABLES) if schema == "public" and name not in KEPT]
+            return {
+                name: [json.loads(row) for (row,) in await tx.execute(f"select to_jsonb(t)::text from {name} t")]  # noqa: S608 - a table's own name
+                for name in names
+            }
+
+    async def said(self) -> list[tuple[str, dict[str, Any]]]:
+        """Type and body of every event that it said, in their order."""
+        async with self._database.transaction() as tx:
+            rows = await tx.execute("select type, body from messaging.outbox order by event_id")
+        return [(type, json.loads(body)) for type, body in rows]
+
+    async def dead(self) -> list[tuple[str, str]]:
+        """Subscription and reason of every dead letter."""
+        async with self._database.transaction() as tx:
+            rows = await tx.execute("select subscription, reason from messaging.dead_letters order by id")
+        return [(subscription, reason) for subscription, reason in rows]
+
+    async def empty(self) -> None:
+        """Forget everything that the service knows."""
+        owner = Database(self._urls.owner, source="bench")
+        async with owner.transaction() as tx:
+            names = [f'"{schema}"."{name}"' for schema, name in await tx.execute(TABLES) if name not in KEPT]
+            await tx.execute(f"truncate {', '.join(names)}")
+        await owner.close()
+
+    def _open(self) -> Database:
+        return Database(self._urls.app, source=self.service.name, listeners=self.service.listeners)
+
+
+@asynccontextmanager
+async def on_a_bench(
+    servers: Servers, service: Service, *, answer: Callable[[Any], Any] | None = None
+) -> AsyncIterator[Bench]:
+    """The service with an empty database and empty queues, not started yet; its outside calls get `answer(request)`."""
+    publishers = sorted({type.split(".")[0] for each in service.hears for type in each.types} - {service.name})
+    wirings = [service.wiring(), *(Wiring(name, {}) for name in publishers)]
+    passwords = {each.service: _secret(each.service) for each in wirings}
+    for queue in (LOG, *(f"{service.name}.{name}" for name in (*service.wiring().subscriptions, "dead"))):
+        await _manage(servers.broker, "DELETE", f"queues/%2F/{queue}", missing_ok=True)
+    await admin.declare(servers.broker.urls.management, definitions(wirings, passwords))
+    urls = await servers.postgres.create_database(f"{service.name}_bench")
+    await migrate(urls.owner, app_url=urls.app, migrations=service.migrations)
+    bench = Bench(_answering(service, answer), servers.broker, urls, None)
+    async with bench.transaction() as tx:
+        await make_partitions(tx)
+    await bench.empty()
+    try:
+        yield bench
+    finally:
+        await bench.crash()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], within_s: float) -> None:
+    """Wait for what can only be seen by asking a server. Raises TimeoutError."""
+    async with asyncio.timeout(within_s):
+        while not await condition():  # noqa: ASYNC110 - what is awaited happens in a server
+            await asyncio.sleep(0.02)
+
+
+def _answering(service: Service, answer: Callable[[Any], Any] | None) -> Service:
+    async def ask(request: Any, _: Any) -> Any:
+        if answer is None:
+            raise LookupError(f"{request!r}: give an answer to the service's outside calls")
+        return answer(request)
+
+    return replace(
+        service,
+        hears=[
+            replace(
+                each,
+                reactions={
+                    type: replace(reaction, call=reaction.call and replace(reaction.call, ask=ask))
+                    for type, reaction in each.reactions.items()
+                },
+            )
+            for each in service.hears
+        ],
+    )
+
+
+async def _publish(events: Sequence[tuple[UUID, Event]], connection: Any) -> None:
+    channel = await open_channel(connection, confirms=True)
+    for id, event in events:
+        now = datetime.now(UTC)
+        envelope = Envelope(id, event.type, event.publisher, event.subject, now, new_traceparent())
+        await channel.basic_publish(
+            event.model_dump_json(exclude_none=True).encode(),
+            exchange=f"{event.publisher}.events",
+            routing_key=event.type,
+            properties=properties_of(envelope, user=event.publisher),
+        )
+
+
+async def _manage(
+    broker: PrivateBroker, method: str, path: str, body: object = None, *, missing_ok: bool = False
+) -> None:
+    url = URL(f"{broker.urls.management}/api/{path}", encoded=True)
+    async with aiohttp.ClientSession() as http, http.request(method, url, json=body) as answer:
+        if not (missing_ok and answer.status == 404):
+            answer.raise_for_status()
+
+
+def _secret(name: str) -> str:
+    return f"{name}-secret"

@@ -1,0 +1,39 @@
+"""What a service ended with, in a form in which two runs can be compared."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection
+
+ANY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+ANY_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?")
+SAID = "events said"
+
+State = dict[str, list[str]]
+"""Comparable rows by table; what was said is one of them."""
+
+
+def comparable(row: object, known: Collection[str]) -> str:
+    """A row as text, without times and without ids that are not `known`: those the service made up itself."""
+    text = ANY_TIME.sub("<time>", json.dumps(row, sort_keys=True))
+    return ANY_ID.sub(lambda found: found[0] if found[0].lower() in known else "<id>", text)
+
+
+def ids_in(text: str) -> list[str]:
+    """Every id that occurs in a text."""
+    return [found[0] for found in ANY_ID.finditer(text)]
+
+
+def said_in(state: State) -> State:
+    """The part that everybody hears. Rows may tell that an outside call was made twice."""
+    return {SAID: state[SAID]}
+
+
+def differences(expected: State, found: State) -> list[str]:
+    """A line for each row that only one of them has."""
+    return [
+        f"  {name}: {sign} {row}"
+        for name in expected
+        for sign, here, there in (("-", expected[name], found[name]), ("+", found[name], expected[name]))
+        for row in (Counter(here) - Counter(there)).elements()
+    ]

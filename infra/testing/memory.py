@@ -1,0 +1,69 @@
+"""A transaction whose tables are a dict: for use cases that reach rows by their key alone."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from contracts import Envelope, Event
+from infra.storage import Transaction, identity_of, new_id
+from infra.telemetry import new_traceparent
+
+T = TypeVar("T")
+
+
+class Memory:
+    """As much of a transaction as handlers see; everything commits at once, also what a failed one did before.
+
+    A use case that queries (through `tx.session`) fails here: put it to a real database, see `on_a_bench`.
+    """
+
+    def __init__(self, *rows: object, source: str = "", listeners: Mapping[str, str] | None = None) -> None:
+        self.rows: dict[tuple[type, Any], Any] = {}
+        self.said: list[Event] = []
+        self.scheduled: list[tuple[Event, timedelta]] = []
+        self.cause: Envelope | None = None
+        self.source, self.listeners = source, listeners
+        for row in rows:
+            self.add(row)
+
+    @property
+    def tx(self) -> Transaction:
+        """Itself, as handlers take it."""
+        return cast("Transaction", self)
+
+    async def get(self, entity: type[T], key: Any) -> T | None:
+        return self.rows.get((entity, key))
+
+    async def peek(self, entity: type[T], key: Any) -> T | None:
+        return self.rows.get((entity, key))
+
+    async def preload(self, entity: type, keys: Iterable[Any]) -> None:
+        """Everything is loaded."""
+
+    async def flush(self) -> None:
+        """Everything is written."""
+
+    def add(self, row: object) -> None:
+        """Insert a row. Raises ValueError where there is one of its key."""
+        identity = identity_of(row)
+        if identity in self.rows:
+            raise ValueError(f"inserted twice: {identity}")
+        self.rows[identity] = row
+
+    def publish(self, event: Event) -> UUID:
+        if event.internal or event.publisher != (self.source or event.publisher):
+            raise ValueError(f"{self.source} cannot publish {event.type}")
+        self.said.append(event)
+        return new_id()
+
+    def schedule(self, event: Event, *, after: timedelta) -> None:
+        if self.listeners is not None and event.type not in self.listeners:
+            raise ValueError(f"no subscription of {self.source} hears {event.type}")
+        self.scheduled.append((event, after))
+
+
+def caused_by(event: Event) -> Envelope:
+    """The envelope that an event comes in."""
+    now = datetime.now(UTC)
+    return Envelope(new_id(), event.type, event.publisher, event.subject, now, new_traceparent())

@@ -1,0 +1,111 @@
+"""One order's whole story: what each service knows of it, put together in the order of time.
+
+Each service is asked twice: what it said about the order, then what became of everybody's events there.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import aiohttp
+
+Tale = Mapping[str, Sequence[Mapping[str, Any]]]
+"""What one service's `/ops/story` answers."""
+AT_ONCE = 150
+"""Events that are asked for in one request: their ids travel in its address."""
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""When a parked event is due: it waits for another."""
+NOTHING: Tale = {"said": [], "handled": [], "incidents": [], "waiting": [], "dead": []}
+
+
+@dataclass(frozen=True, order=True)
+class Moment:
+    """One line of the story."""
+
+    at: datetime
+    service: str
+    what: Literal["said", "handled", "failed", "duplicate", "waiting", "dead"]
+    type: str
+    """The event that it is about."""
+    where: str = ""
+    """The queue, where a subscription had the event."""
+    detail: str = ""
+
+
+async def tell(services: Mapping[str, str], token: str, subject: str) -> tuple[list[Moment], list[str]]:
+    """The moments of a subject's story, and what is missing from it. `services` maps names to base URLs."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as http:
+        first, _ = await _all(http, services, subject, [])
+        ids = sorted({id for tale in first.values() for each in tale["said"] for id in _ids(each)})
+        tales, missing = await _all(http, services, subject, ids[:AT_ONCE])
+    if len(ids) > AT_ONCE:
+        missing.append(f"There are {len(ids)} events; this tells of {AT_ONCE}.")
+    return moments(tales), missing
+
+
+def moments(tales: Mapping[str, Tale]) -> list[Moment]:
+    """The story in the order of time."""
+    said = {each["event_id"]: each for tale in tales.values() for each in tale["said"]}
+    return sorted(moment for service, tale in tales.items() for moment in _moments(service, tale, said))
+
+
+def _moments(service: str, tale: Tale, said: Mapping[str, Mapping[str, Any]]) -> Iterator[Moment]:
+    known = {each["event_id"]: each["type"] for kind in ("incidents", "waiting", "dead") for each in tale[kind]}
+    known |= {id: each["type"] for id, each in said.items()}
+    for each in tale["said"]:
+        cause = each["causation_id"]
+        why = f"because of {known.get(cause, 'a deadline of its own')}" if cause else "a request from outside"
+        pending = ", waits to be published" if each["pending"] else ""
+        yield Moment(_at(each), service, "said", each["type"], detail=why + pending)
+    for each in tale["handled"]:
+        type = known.get(each["event_id"], "a deadline")
+        after = said.get(each["event_id"])
+        delay = f"after {(_at(each) - _at(after)).total_seconds():.3f} s" if after else ""
+        attempt = f"attempt {each['attempt']}" if each["attempt"] > 1 else ""
+        yield Moment(
+            _at(each), service, "handled", type, _queue(service, each), ", ".join(filter(None, (delay, attempt)))
+        )
+    for each in tale["incidents"]:
+        attempt = f"attempt {each['attempt']}: " if each["what"] == "failed" else ""
+        yield Moment(_at(each), service, each["what"], each["type"], _queue(service, each), attempt + each["why"])
+    for each in tale["waiting"]:
+        attempt = f"attempt {each['attempt']}, since " if each["attempt"] > 1 else ""
+        due = datetime.fromisoformat(each["due"]) if each["due"] else NEVER
+        yield Moment(due, service, "waiting", each["type"], _queue(service, each), attempt + each["why"])
+    for each in tale["dead"]:
+        what = f"{each['reason']} after {each['attempts']}: {each['error']}"
+        yield Moment(_at(each), service, "dead", each["type"] or "unknown", _queue(service, each), what)
+
+
+async def _all(
+    http: aiohttp.ClientSession, services: Mapping[str, str], subject: str, ids: Sequence[str]
+) -> tuple[dict[str, Tale], list[str]]:
+    async def one(name: str, url: str) -> Tale | str:
+        try:
+            query = [("subject", subject), *(("event", id) for id in ids)]
+            async with http.get(f"{url}/ops/story", params=query) as answer:
+                if answer.status != 200:
+                    return f"{name} answers {answer.status}: its part is missing."
+                tale: Tale = await answer.json()
+                return tale
+        except (aiohttp.ClientError, TimeoutError):
+            return f"{name} does not answer: its part is missing."
+
+    answers = await asyncio.gather(*(one(name, url) for name, url in services.items()))
+    tales = {name: NOTHING if isinstance(each, str) else each for name, each in zip(services, answers, strict=True)}
+    return tales, [each for each in answers if isinstance(each, str)]
+
+
+def _ids(said: Mapping[str, Any]) -> list[str]:
+    return [said["event_id"], *([said["causation_id"]] if said["causation_id"] else [])]
+
+
+def _queue(service: str, each: Mapping[str, Any]) -> str:
+    return f"{service}.{each['subscription']}"
+
+
+def _at(each: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(each["at"])

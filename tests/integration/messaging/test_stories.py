@@ -1,0 +1,41 @@
+"""A mishap leaves a row that says why; what goes well leaves none."""
+
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import on, subscription
+from infra.storage import Transaction, new_id, story
+from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
+
+
+async def test_attempts_and_duplicates_are_part_of_an_orders_story(toy: Toy) -> None:
+    runs = 0
+
+    async def stumble(event: CartCheckedOutV1, tx: Transaction) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise ValueError("not yet")
+        await effect(tx, event.order_id)
+        tx.publish(an_order(event))
+
+    event, other = a_checkout(), a_checkout()
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, stumble))):
+        [id] = await toy.say(event)
+        await toy.until_effects(1)
+        [unharmed] = await toy.say(other)
+        await toy.until_effects(2)
+        await toy.publish_again(id)
+        await toy.until_idle()
+        async with toy.databases[-1].transaction() as tx:
+            told = await story.of_subject(tx, str(event.order_id), [id])
+            nothing = await story.of_subject(tx, str(new_id()), [unharmed])
+
+    [said] = told["said"]
+    assert (said["type"], said["causation_id"], said["pending"]) == ("checkout.order-placed.v1", id, False)
+    assert [(each["subscription"], each["attempt"]) for each in told["handled"]] == [("carts", 2)]
+    assert [(each["what"], each["attempt"], each["why"]) for each in told["incidents"]] == [
+        ("failed", 1, "ValueError: not yet"),
+        ("duplicate", 1, "it was published again, or in another version"),
+    ]
+    assert told["waiting"] == told["dead"] == []
+    assert nothing["incidents"] == []
+    assert len(nothing["handled"]) == 1

@@ -1,0 +1,70 @@
+"""Looking on while customers shop: live events, and one order's story."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.system.marketplace import ROOT, Marketplace, Visit, until
+
+
+@contextmanager
+def tailing(marketplace: Marketplace, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """`events tail`, listening."""
+    command = [sys.executable, "-m", "infra.cli", "--stack", marketplace.name, "events", "tail", *arguments]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=marketplace.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Listening for")
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+async def test_events_pass_by_and_an_order_tells_its_story(visit: Visit, marketplace: Marketplace) -> None:
+    _, product_id = await visit.product()
+    customer = await visit.customer()
+    with tailing(marketplace, "checkout.*", "--json", "-n", "4") as tail:
+        order_id = await customer.check_out(product_id)
+        await customer.order(order_id, "delivered")
+        lines, _ = tail.communicate(timeout=30)
+    seen = [json.loads(line) for line in lines.splitlines()]
+    assert len(seen) == 4
+    assert {each["user"] for each in seen} == {"checkout"}
+    assert "checkout.order-placed.v1" in {each["type"] for each in seen if each["subject"] == order_id}
+
+    told = ""
+
+    async def complete() -> bool:
+        nonlocal told
+        told = marketplace.command("order", order_id).stdout
+        return told.count("notifications.mail") >= 3
+
+    await until(complete, 30, lambda: told)
+    lines_told = told.splitlines()
+    assert "cart" in lines_told[0]
+    assert "says cart.cart-checked-out.v1" in lines_told[0]
+    for queue, type in [
+        ("checkout.carts", "handles cart.cart-checked-out.v1"),
+        ("catalog.orders", "handles checkout.order-placed.v1"),
+        ("checkout.reservations", "handles catalog.stock-reserved.v1"),
+        ("delivery.orders", "handles checkout.order-confirmed.v1"),
+    ]:
+        assert [line for line in lines_told if queue in line and type in line], told
+    assert "because of checkout.order-confirmed.v1" in told
+
+
+async def test_an_order_that_nobody_knows_is_told_in_a_line(marketplace: Marketplace, visit: Visit) -> None:
+    with pytest.raises(AssertionError, match="Nothing is known of nobody"):
+        marketplace.command("order", "nobody")
+
+
+async def test_only_operators_are_told_a_story(visit: Visit) -> None:
+    customer = await visit.customer()
+    assert (await customer.ask("GET", "checkout", "/ops/story?subject=x"))[0] == 403

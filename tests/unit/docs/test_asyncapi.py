@@ -1,0 +1,112 @@
+"""The AsyncAPI document is valid, says what the tables say, and its page needs no network."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from contracts.catalogue import BY_TYPE, EVENTS
+from contracts.event import Event
+from contracts.gate import golden
+from infra.docs import Wired, build, read_wiring
+from infra.docs.asyncapi import document, schemas
+from infra.docs.examples import example
+
+ROOT = Path(__file__).parents[3]
+OFFICIAL = ROOT / "tests" / "vendor" / "asyncapi" / "3.0.0.json"
+
+PUBLIC = [event for event in EVENTS if not event.internal]
+
+
+@pytest.fixture(scope="module")
+def services() -> list[Wired]:
+    return read_wiring(ROOT)
+
+
+@pytest.fixture(scope="module")
+def described(services: list[Wired]) -> dict[str, Any]:
+    return document(EVENTS, services, "1.2.3")
+
+
+@pytest.fixture(scope="module")
+def official() -> Any:
+    return jsonschema_rs.validator_for(json.loads(OFFICIAL.read_text()))
+
+
+def test_it_is_valid_against_the_official_schema(described: dict[str, Any], official: Any) -> None:
+    assert [f"{error.instance_path}: {error.message}" for error in official.iter_errors(described)] == []
+
+
+def test_the_official_schema_refuses_what_is_wrong(described: dict[str, Any], official: Any) -> None:
+    wrong = described | {"operations": {"say": {"action": "shout", "channel": {"$ref": "#/channels/none"}}}}
+    assert not official.is_valid(wrong)
+
+
+def test_every_reference_leads_somewhere(described: dict[str, Any]) -> None:
+    references = set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(described)))
+    assert references
+    for reference in references:
+        place: Any = described
+        for step in reference.split("/"):
+            assert step in place, reference
+            place = place[step]
+
+
+def test_it_has_a_channel_and_an_operation_for_all_that_is_said_and_heard(
+    described: dict[str, Any], services: list[Wired]
+) -> None:
+    said = {type for each in services for type in each.says}
+    queues = {f"{each.service}.{name}" for each in services for name in each.hears}
+    assert described["channels"].keys() == said | queues
+    assert described["operations"].keys() == {f"say-{each}" for each in said} | {f"hear-{each}" for each in queues}
+    assert {each["name"] for each in described["components"]["messages"].values()} == said
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
+def test_an_example_is_a_valid_event(event: type[Event]) -> None:
+    shown = example(golden(event))
+    jsonschema_rs.validator_for(golden(event), validate_formats=True).validate(shown)
+    assert event.model_validate_json(json.dumps(shown)).type == event.type
+
+
+def test_a_published_schema_judges_as_the_golden_one_does(described: dict[str, Any]) -> None:
+    for event in PUBLIC:
+        published = {"$ref": f"#/components/schemas/{event.__name__}", "components": described["components"]}
+        judge = jsonschema_rs.validator_for(published)
+        shown = example(golden(event))
+        assert judge.is_valid(shown)
+        assert not judge.is_valid(shown | {event.key: 7})
+
+
+def test_two_different_parts_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def altered(event: type[Event]) -> dict[str, Any]:
+        schema = golden(event)
+        if event.publisher == "cart":
+            schema["$defs"]["Money"]["description"] = "other money"
+        return schema
+
+    monkeypatch.setattr("infra.docs.asyncapi.golden", altered)
+    with pytest.raises(ValueError, match="two different schemas named Money"):
+        schemas([BY_TYPE["cart.cart-checked-out.v1"], BY_TYPE["checkout.order-placed.v1"]])
+
+
+def test_the_page_shows_every_event_and_loads_nothing(services: list[Wired], tmp_path: Path) -> None:
+    index, described, folder = build(EVENTS, services, tmp_path / "docs")
+    page = index.read_text()
+    for event in PUBLIC:
+        assert f'<section id="{event.type}">' in page
+        assert json.loads((folder / f"{event.type}.json").read_text()) == golden(event)
+    assert len(list(folder.iterdir())) == len(PUBLIC)
+    assert json.loads(described.read_text())["asyncapi"] == "3.0.0"
+    loaded = re.findall(r'(?:src|href)="(?!#)([^"]*)"|url\((?!#)([^)]*)\)|@import|\bfetch\(', page)
+    assert loaded == [("asyncapi.json", "")]
+
+
+def test_building_again_removes_schemas_of_events_that_are_gone(services: list[Wired], tmp_path: Path) -> None:
+    *_, folder = build(EVENTS, services, tmp_path)
+    (folder / "old.event.v1.json").write_text("{}")
+    build(EVENTS, services, tmp_path)
+    assert not (folder / "old.event.v1.json").exists()

@@ -1,0 +1,43 @@
+"""`./marketplace events` and `contracts`, as a person sees them."""
+
+import pytest
+from typer.testing import CliRunner
+
+from infra.cli.app import app
+
+WIDE = {"COLUMNS": "200", "TERM": "dumb"}
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.cli.events.console.width", 200)
+
+
+def run(*arguments: str) -> list[str]:
+    done = CliRunner().invoke(app, arguments, env=WIDE)
+    assert done.exit_code == 0, done.output
+    return [" ".join(line.split()) for line in done.output.splitlines()]
+
+
+def test_the_list_of_contracts_tells_who_hears_each_version() -> None:
+    lines = run("contracts", "ls")
+    assert lines[0] == "event publisher version heard by deprecated"
+    assert "checkout.cancellation-requested checkout v1 delivery.orders" in lines
+    assert "catalog.stock-released catalog v1 nobody" in lines
+    assert "checkout.payment-due checkout v1 its own service, later" in lines
+
+
+def test_the_map_is_a_row_for_each_event_that_is_said() -> None:
+    lines = run("events", "map")
+    assert lines[0] == "event said by heard by"
+    assert "cart.cart-checked-out.v1 cart checkout.carts" in lines
+
+
+def test_the_map_can_be_drawn() -> None:
+    lines = run("events", "map", "--mermaid")
+    assert lines[0] == "flowchart LR"
+    assert 'cart -->|"CartCheckedOut"| checkout' in lines
+
+
+def test_the_gate_of_contracts_passes() -> None:
+    assert run("contracts", "check")[-1].endswith("0 to be written, 0 refused")

@@ -1,0 +1,37 @@
+"""A copy of this checkout, to write into."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache", ".hypothesis", ".schemathesis")
+
+
+def a_copy(directory: Path) -> Path:
+    return Path(shutil.copytree(ROOT, directory / "checkout", ignore=LEFT_OUT))
+
+
+def run(checkout: Path, *command: str) -> None:
+    """Run a Python module in the copy; raises with what it printed if it fails."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", *command],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+
+
+def contents(checkout: Path) -> dict[str, bytes]:
+    """Every file of the copy."""
+    return {
+        str(file.relative_to(checkout)): file.read_bytes()
+        for file in checkout.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }

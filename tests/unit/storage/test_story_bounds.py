@@ -1,0 +1,31 @@
+"""How far back a subject's story can reach."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from infra.storage import new_id, time_of
+from infra.storage.ids import AHEAD
+from infra.storage.story import not_before
+
+NIL = UUID(int=0)
+
+
+def test_nothing_is_older_than_a_subject_whose_id_has_a_time() -> None:
+    id = new_id()
+    floor = not_before(str(id))
+    assert abs(time_of(floor) - (time_of(id) - AHEAD)) <= timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["ada", "0af76519-16cd-43dd-8448-eb211c80319c", "00000000-0000-7000-8000-000000000000"],
+    ids=["no id", "an id without a time", "an id of the first moment"],
+)
+def test_other_subjects_may_be_of_any_age(subject: str) -> None:
+    assert not_before(subject) == NIL
+
+
+def test_a_time_that_no_clock_shows_is_no_error() -> None:
+    assert not_before("ffffffff-ffff-7fff-bfff-ffffffffffff") > NIL

@@ -1,0 +1,68 @@
+"""Given rows, when an event comes, then these rows and events."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from contracts import Money
+from contracts.cart import Line
+from contracts.catalog import StockReservedV1
+from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1, OrderPlacedV1
+from contracts.delivery import ShipmentCancelledV1, ShipmentScheduledV1, ShippingDueV1
+from delivery.domain import Address, Shipment, Status
+from delivery.gateways import Book, Booked
+from delivery.service import SERVICE
+from infra.testing import Memory, given
+
+ORDER = UUID("01930000-0000-7000-8000-000000000001")
+PRICE = Money(amount=700, currency="EUR")
+LINES = [Line(product_id=ORDER, quantity=1, unit_price=PRICE)]
+CONFIRMED = OrderConfirmedV1(order_id=ORDER, customer_id="ada", lines=LINES, total=PRICE)
+HOME = Address("ada", "Ada", "1 Main St", "Berlin", "10115", "DE")
+
+
+async def test_an_event_leads_to_rows_events_and_deadlines() -> None:
+    world = given(SERVICE, HOME)
+    then = await world.when(CONFIRMED)
+    shipment = world.row(Shipment, ORDER)
+    assert then.said == [
+        ShipmentScheduledV1(order_id=ORDER, shipment_id=shipment.shipment_id, customer_id="ada"),
+    ]
+    [(deadline, after)] = then.scheduled
+    assert deadline == ShippingDueV1(order_id=ORDER)
+    assert after > timedelta(0)
+    assert world.rows(Shipment) == [shipment]
+
+
+async def test_rows_stay_from_one_event_to_the_next() -> None:
+    world = given(SERVICE)
+    await world.when(CONFIRMED)
+    then = await world.when(CancellationRequestedV1(order_id=ORDER, customer_id="ada"))
+    assert then.said == [ShipmentCancelledV1(order_id=ORDER)]
+    assert (await world.when(CONFIRMED)).said == []
+
+
+async def test_an_outside_call_is_asked_and_its_answer_recorded() -> None:
+    world = given(SERVICE, HOME)
+    [scheduled] = (await world.when(CONFIRMED)).said
+    then = await world.when(scheduled, answer=Booked("a", "T1"))
+    assert isinstance(then.asked, Book)
+    assert then.asked.address == HOME
+    assert world.row(Shipment, ORDER).status is Status.BOOKED
+    assert (await world.when(scheduled)).asked is None
+
+
+async def test_an_event_that_the_service_does_not_hear_is_an_error() -> None:
+    with pytest.raises(KeyError, match=r"hears checkout.order-placed.v1 in 0 subscriptions"):
+        await given(SERVICE).when(OrderPlacedV1(order_id=ORDER, customer_id="ada", lines=LINES, total=PRICE))
+
+
+def test_memory_refuses_what_a_transaction_refuses() -> None:
+    memory = Memory(HOME, source="delivery", listeners=SERVICE.listeners)
+    with pytest.raises(ValueError, match="inserted twice"):
+        memory.add(HOME)
+    with pytest.raises(ValueError, match="delivery cannot publish"):
+        memory.publish(CONFIRMED)
+    with pytest.raises(ValueError, match="no subscription of delivery hears"):
+        memory.schedule(StockReservedV1.model_construct(), after=timedelta(0))

@@ -1,0 +1,86 @@
+"""What services tell of one order becomes one story, in the order of time."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from infra.watch import moments
+from infra.watch.tail import matches
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+EMPTY: dict[str, list[dict[str, Any]]] = {"said": [], "handled": [], "incidents": [], "waiting": [], "dead": []}
+
+
+def at(seconds: float) -> str:
+    return (NOON + timedelta(seconds=seconds)).isoformat()
+
+
+def said(id: str, type: str, seconds: float, cause: str | None = None, *, pending: bool = False) -> dict[str, Any]:
+    return {"event_id": id, "type": type, "at": at(seconds), "causation_id": cause, "pending": pending}
+
+
+def handled(id: str, subscription: str, seconds: float, attempt: int = 1) -> dict[str, Any]:
+    return {"event_id": id, "subscription": subscription, "at": at(seconds), "attempt": attempt}
+
+
+def incident(id: str, what: str, seconds: float, why: str) -> dict[str, Any]:
+    where = {"event_id": id, "subscription": "carts", "type": "cart.cart-checked-out.v1"}
+    return where | {"what": what, "at": at(seconds), "attempt": 1, "why": why}
+
+
+CART = EMPTY | {"said": [said("1", "cart.cart-checked-out.v1", 0)]}
+
+
+def test_an_event_is_said_then_handled_then_leads_to_the_next() -> None:
+    checkout = EMPTY | {
+        "said": [said("2", "checkout.order-placed.v1", 0.5, cause="1", pending=True)],
+        "handled": [handled("1", "carts", 0.5)],
+    }
+    first, second, third = moments({"checkout": checkout, "cart": CART})
+    assert (first.service, first.what, first.detail) == ("cart", "said", "a request from outside")
+    assert (second.where, second.what, second.detail) == ("checkout.carts", "handled", "after 0.500 s")
+    assert third.detail == "because of cart.cart-checked-out.v1, waits to be published"
+
+
+def test_failures_and_duplicates_stand_where_they_happened_with_their_cause() -> None:
+    checkout = EMPTY | {
+        "incidents": [incident("1", "duplicate", 3, "published again"), incident("1", "failed", 1, "ValueError: no")],
+        "handled": [handled("1", "carts", 2, attempt=2)],
+    }
+    told = moments({"cart": CART, "checkout": checkout})
+    assert [each.what for each in told] == ["said", "failed", "handled", "duplicate"]
+    assert [each.detail for each in told[1:]] == [
+        "attempt 1: ValueError: no",
+        "after 2.000 s, attempt 2",
+        "published again",
+    ]
+
+
+def test_what_waits_stands_at_its_time_and_what_is_parked_at_the_end() -> None:
+    where = {"event_id": "9", "subscription": "deadlines", "type": "checkout.payment-due.v1", "attempt": 1}
+    checkout = EMPTY | {
+        "waiting": [where | {"due": None, "why": "parked"}, where | {"due": at(30), "why": "deadline"}],
+        "dead": [where | {"reason": "rejected", "error": "Reject: never", "attempts": 1, "at": at(40)}],
+    }
+    told = moments({"cart": CART, "checkout": checkout})
+    assert [(each.what, each.detail) for each in told[1:]] == [
+        ("waiting", "deadline"),
+        ("dead", "rejected after 1: Reject: never"),
+        ("waiting", "parked"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "type", "fits"),
+    [
+        ("*", "checkout.order-placed.v1", True),
+        ("checkout.*", "checkout.order-placed.v1", True),
+        ("order-*", "checkout.order-placed.v1", True),
+        ("order-placed", "checkout.order-placed.v1", True),
+        ("*.v2", "checkout.order-placed.v1", False),
+        ("cart.*", "checkout.order-placed.v1", False),
+    ],
+)
+def test_a_pattern_fits_a_type_or_its_name_alone(pattern: str, type: str, *, fits: bool) -> None:
+    assert matches(pattern, type) is fits
