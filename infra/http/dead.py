@@ -16,6 +16,7 @@ from infra.http.letters import (
     Chosen,
     DeadLetter,
     Discarding,
+    Fingerprint,
     Group,
     Mended,
     Mending,
@@ -45,7 +46,7 @@ def dead_letters(reader: Reader) -> Router:
     router = Router(prefix="/ops", tags=["dead letters"])
 
     @router.get("/dead-letter-groups")
-    async def groups(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[str] = None) -> Page[Group]:
+    async def groups(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[Fingerprint] = None) -> Page[Group]:
         """Letters by subscription and fingerprint: reason, type of error, and message without ids and numbers."""
         found = [Group(**each) for each in await redrive.groups(tx, limit + 1, cursor or "")]
         return Page[Group].of(found, limit, key=lambda each: each.group)

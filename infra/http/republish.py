@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from infra.http.callers import Operator
 from infra.http.problems import Unprocessable
@@ -19,6 +19,8 @@ Place = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 class Span(BaseModel):
     """Which events, by when they were made: from `since` to `until`, beyond the id `after`."""
+
+    model_config = ConfigDict(extra="forbid")
 
     since: AwareDatetime | None = None
     """Without it, as far back as consumers still know what they have handled."""

@@ -67,6 +67,9 @@ ROUTES = {
         "POST /ops/dead-letters/{id}/edit",
         "POST /ops/replays",
         "POST /ops/discards",
+        "GET /ops/republish",
+        "POST /ops/republish",
+        "GET /ops/story",
     )
 }
 """Every route there is: one that is not in here fails the first test below."""
@@ -77,7 +80,9 @@ OPS_BODIES = {
     "POST /ops/dead-letters/{id}/edit": {"body": {}},
     "POST /ops/replays": {"all": True, "dry_run": True},
     "POST /ops/discards": {"all": True, "dry_run": True, "note": "none"},
+    "POST /ops/republish": {"until": "2000-01-01T00:00:00Z"},
 }
+OPS_QUERIES = {"GET /ops/republish": {"last": "0"}, "GET /ops/story": {"subject": "nobody"}}
 BODIES: dict[str, Any] = {
     "catalog POST /products": {"name": "Lamp", "category": "home", "price": PRICE, "on_hand": 1},
     "catalog POST /products/{product_id}/price": {"price": PRICE},
@@ -133,6 +138,7 @@ class World:
             service,
             path,
             token=token,
+            params=options.pop("params", OPS_QUERIES.get(f"{method} {template}")),
             json=BODIES.get(route, OPS_BODIES.get(f"{method} {template}")),
             **options,
         )
