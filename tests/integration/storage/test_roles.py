@@ -8,7 +8,7 @@ import pytest
 from infra.local import DatabaseUrls, PrivatePostgres
 from infra.storage import migrate
 
-SERVICES = ("cart", "checkout")
+SERVICES = ("roles_cart", "roles_checkout")
 MIGRATION = """
 revision = "0001"
 down_revision = None
@@ -35,7 +35,7 @@ def at(url: str, database: str) -> str:
 
 
 @pytest.mark.parametrize("role", ["owner", "app"])
-@pytest.mark.parametrize(("user", "other"), [("cart", "checkout"), ("checkout", "cart")])
+@pytest.mark.parametrize(("user", "other"), [SERVICES, SERVICES[::-1]])
 async def test_no_role_of_a_service_enters_anothers_database(
     urls: dict[str, DatabaseUrls], role: str, user: str, other: str
 ) -> None:
@@ -61,7 +61,7 @@ async def test_no_role_of_a_service_enters_anothers_database(
     ],
 )
 async def test_the_role_that_runs_owns_nothing(urls: dict[str, DatabaseUrls], statement: str) -> None:
-    connection = await asyncpg.connect(urls["cart"].app)
+    connection = await asyncpg.connect(urls[SERVICES[0]].app)
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
@@ -85,4 +85,4 @@ async def test_the_auditor_reads_everything_and_writes_nothing(urls: dict[str, D
 
 async def test_a_wrong_password_is_refused(urls: dict[str, DatabaseUrls]) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(urls["cart"].app, password="guess")
+        await asyncpg.connect(urls[SERVICES[0]].app, password="guess")
