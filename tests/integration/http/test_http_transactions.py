@@ -106,8 +106,9 @@ async def test_a_database_that_is_not_there_is_503(unused_port: int) -> None:
 
 
 async def test_many_at_once_get_one_connection_each_in_turn(web: Web) -> None:
-    answers: list[Any] = await asyncio.gather(*(web.post("/notes", {"id": str(n)}, ALICE) for n in range(100)))
-    assert [answer.status for answer in answers] == [201] * 100
+    most = 80  # changes that may be under way
+    answers: list[Any] = await asyncio.gather(*(web.post("/notes", {"id": str(n)}, ALICE) for n in range(most)))
+    assert [answer.status for answer in answers] == [201] * most
 
 
 async def test_operators_see_numbers_and_dead_letters(web: Web, database: Database) -> None:
