@@ -77,14 +77,16 @@ class Deliveries(RuleBasedStateMachine):
 
     # -- our side ------------------------------------------------------------------------------------------
 
-    @initialize(requests=st.sampled_from([0, 1, 2, 2]))
-    def head_start(self, requests: int) -> None:
-        """Most of what can go wrong begins with requests of which nobody knows what became."""
+    @initialize(requests=st.sampled_from([0, 1, 2, 2]), refuses=st.booleans())
+    def head_start(self, requests: int, refuses: bool) -> None:
+        """Most of what can go wrong begins with a request that got lost, and the answer to the next."""
         for number in range(requests):
             if number:
                 self.requests[-1].awaited = False
                 self.tasks.append(Step.BOOK)
             self.do(self.tasks.pop())
+        if self.requests and refuses:
+            self.arrive(self.requests[-1], refuses=True)
 
     @precondition(lambda self: self.tasks)
     @rule(data=st.data())

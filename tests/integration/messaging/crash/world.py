@@ -128,7 +128,7 @@ class World:
             await until(lambda: _has_ended(process), CRASH_WITHIN_S)
         finally:
             process.kill()
-        assert process.exitcode == 0
+        assert process.exitcode == 0, "it ends gracefully"
         with suppress(TimeoutError):
             await until(self._heard_everything, self.lost_after_s)
         assert await self._queued() == 0, "everything was acknowledged"
@@ -179,13 +179,17 @@ class World:
         )
         return not any(waiting) and await self._queued() == 0
 
+    async def _is_consumed(self) -> bool:
+        found = await self.admin.queue_declare(QUEUES[0], passive=True)
+        return bool(found.consumer_count)
+
     def _settled_or_lost(self) -> Callable[[], Awaitable[bool]]:
         clock = asyncio.get_running_loop().time
         waited_at = clock()
 
         async def look() -> bool:
             nonlocal waited_at
-            if not await self._nothing_waits():
+            if not (await self._is_consumed() and await self._nothing_waits()):
                 waited_at = clock()
             return clock() - waited_at > self.lost_after_s or await self._settled()
 
