@@ -5,9 +5,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
-from _pytest.mark import ParameterSet
-
 from infra.messaging.delivery import Delivery
 from infra.messaging.relay import Relay
 from infra.messaging.worker import Worker
@@ -132,23 +129,21 @@ def claims_outlive_their_process(patch: Patch) -> None:
     patch(presence, "free_what_the_dead_hold", free_nothing)
 
 
-def _dies(mutant: Mutant, when: When, point: str, complaint: str, **options: Any) -> ParameterSet:
-    return pytest.param(mutant, when, point, complaint, id=mutant.__name__, **options)
-
-
 EFFECTS = "each effect is there once"
 HEARD = "what was to be said is what was heard"
 
-MUTANTS = [
-    _dies(ack_before_commit, "before", "commit", EFFECTS),
-    _dies(no_inbox_check, "before", "acknowledge", EFFECTS),
-    _dies(inbox_row_without_effect, "before", "commit", EFFECTS),
-    _dies(outbox_row_dropped, "after", "commit", "what was done is to be said"),
-    _dies(publish_before_commit, "before", "commit", HEARD),
-    _dies(pending_row_removed_before_confirm, "before", "publish", HEARD),
-    _dies(retry_taken_without_lease, "before", "running a retry", EFFECTS),
-    _dies(retry_not_filed, "before", "filing a retry", EFFECTS),
-    _dies(dead_letter_dropped, "before", "dead-letter publish", "what was given up is on file"),
-    _dies(claims_outlive_their_process, "after", "commit of the claim", EFFECTS, marks=pytest.mark.slow),
+MUTANTS: list[tuple[Mutant, When, str, str]] = [
+    (ack_before_commit, "before", "commit", EFFECTS),
+    (no_inbox_check, "before", "acknowledge", EFFECTS),
+    (inbox_row_without_effect, "before", "commit", EFFECTS),
+    (outbox_row_dropped, "after", "commit", "what was done is to be said"),
+    (publish_before_commit, "before", "commit", HEARD),
+    (pending_row_removed_before_confirm, "before", "publish", HEARD),
+    (retry_taken_without_lease, "before", "running a retry", EFFECTS),
+    (retry_not_filed, "before", "filing a retry", EFFECTS),
+    (dead_letter_dropped, "before", "dead-letter publish", "what was given up is on file"),
+    (claims_outlive_their_process, "after", "commit of the claim", EFFECTS),
 ]
 """Each with the step at which its process dies, and the complaint."""
+SLOW = (claims_outlive_their_process,)
+"""It is given up only after the usual time: a lease does run out in the end."""

@@ -11,7 +11,7 @@ from tests.integration.messaging.crash.world import World, crash_world, forget
 from tests.integration.messaging.test_crashes import CASES
 from tests.integration.messaging.toy import toy_world
 from tests.integration.mutants.mutant import Mutant, complains
-from tests.integration.mutants.runtime import MUTANTS
+from tests.integration.mutants.runtime import MUTANTS, SLOW
 
 LOST_AFTER_S = 2.0
 
@@ -32,7 +32,10 @@ async def world(shared: World) -> World:
     return shared
 
 
-@pytest.mark.parametrize(("mutant", "when", "point", "complaint"), MUTANTS)
+@pytest.mark.parametrize(
+    ("mutant", "when", "point", "complaint"),
+    [pytest.param(*each, id=each[0].__name__, marks=[pytest.mark.slow] if each[0] in SLOW else []) for each in MUTANTS],
+)
 async def test_the_crash_suite_finds_the_mutant(
     world: World, mutant: Mutant, when: When, point: str, complaint: str
 ) -> None:
@@ -43,7 +46,6 @@ async def test_the_crash_suite_finds_the_mutant(
 
 def test_the_same_checks_run_by_default_without_a_mutant() -> None:
     """As `test_a_process_killed_at_any_step_leaves_every_effect_to_happen_once`."""
-    for each in MUTANTS:
-        _, when, point, _ = each.values
+    for _, when, point, _ in MUTANTS:
         assert (when, point) in CASES
         assert not POINTS[point].rare
