@@ -45,10 +45,7 @@ CASES += [("during", "publish"), ("during", "dead-letter publish"), ("during", "
 async def test_a_process_killed_at_any_step_leaves_every_effect_to_happen_once(
     world: World, when: When, point: str
 ) -> None:
-    await world.publish(POINTS[point].events)
-    await world.until_killed(world.start(point, when))
-    await world.until_settled(world.start())
-    await world.check()
+    await world.die_and_go_on(point, when)
 
 
 @pytest.mark.parametrize("poison", ["poison", "poison deadline", "poison call"])

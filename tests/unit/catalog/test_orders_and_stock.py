@@ -265,7 +265,7 @@ class Orders(RuleBasedStateMachine):
         """Every order comes to its end: what was supplied was sold or is here."""
         for order in self.placed:
             self._reserves(order)
-            if order.order_id not in self.confirmed:
+            if order.order_id not in self.confirmed and order.order_id not in self.cancelled:
                 self.it_is_cancelled(order)
         sold = dict.fromkeys(self.supplied, 0)
         for order in self.confirmed.values():

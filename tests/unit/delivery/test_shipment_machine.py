@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from delivery.domain import CARRIERS, Shipment, Status, Step
 
@@ -76,6 +76,17 @@ class Deliveries(RuleBasedStateMachine):
                 self.said.append(step)
 
     # -- our side ------------------------------------------------------------------------------------------
+
+    @initialize(requests=st.sampled_from([0, 1, 2, 2]), refuses=st.booleans())
+    def head_start(self, requests: int, refuses: bool) -> None:
+        """Most of what can go wrong begins with a request that got lost, and the answer to the next."""
+        for number in range(requests):
+            if number:
+                self.requests[-1].awaited = False
+                self.tasks.append(Step.BOOK)
+            self.do(self.tasks.pop())
+        if self.requests and refuses:
+            self.arrive(self.requests[-1], refuses=True)
 
     @precondition(lambda self: self.tasks)
     @rule(data=st.data())

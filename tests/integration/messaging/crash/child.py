@@ -7,6 +7,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import asyncpg
@@ -30,8 +31,14 @@ class Orders:
     nth: int = 1
 
 
-def main(orders: Orders) -> None:
+Change = Callable[[], None]
+"""What is done to the code before it runs: how a mutant comes into the process."""
+
+
+def main(orders: Orders, change: Change | None = None) -> None:
     configure_logging("checkout", format="console", level="INFO")
+    if change is not None:
+        change()
     if orders.point is not None:
         kill_at(POINTS[orders.point], orders.when, orders.nth)
     uvloop.run(_run(orders))

@@ -1,0 +1,24 @@
+"""One outside process, with all its dials at rest before each test."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from tests.integration.outside.outside_process import OutsideProcess
+
+
+@pytest.fixture(scope="package")
+async def outside(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OutsideProcess]:
+    process = OutsideProcess(tmp_path_factory.mktemp("outside"))
+    await process.start()
+    yield process
+    await process.kill()
+
+
+@pytest.fixture
+async def http(outside: OutsideProcess) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(outside.url) as session:
+        yield session
+        async with session.delete("/dials/payments-a") as answer:
+            assert answer.ok

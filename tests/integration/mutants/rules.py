@@ -1,0 +1,106 @@
+"""Mutants of the services' rules, and what the state machines around them must say."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from hypothesis.stateful import RuleBasedStateMachine
+
+from catalog import handlers as catalog
+from catalog.domain import Moves, Objection, Reservation, State, Stock, Wanted
+from checkout.domain import EntryType, Order, Payment, Status
+from contracts.checkout import OrderCancelledV1
+from delivery.domain import Aim, Shipment, Step
+from infra.storage import Transaction
+from tests.integration.mutants.mutant import Mutant, Patch
+from tests.unit.catalog.test_orders_and_stock import Orders
+from tests.unit.checkout.test_checkout_faults import Marketplace
+from tests.unit.delivery.test_shipment_machine import Deliveries
+
+
+def no_refund(patch: Patch) -> None:
+    """A confirmed order that is cancelled keeps the money."""
+    patch(Order, "owes_refund", False)
+
+
+def no_void(patch: Patch) -> None:
+    """An order is given up although a provider that was asked may have charged."""
+    patch(Order, "give_up", Order._cancel)
+
+
+def next_provider_too_early(patch: Patch) -> None:
+    """The second provider is asked although an earlier request may still reach the first."""
+
+    def believe(order: Order, provider: str, ask: int, at: datetime) -> None:
+        if order.status is Status.PAYING and order.provider == provider and order.payment is Payment.ASKED:
+            order._write(EntryType.PAYMENT_NOT_CHARGED, at, provider=provider)
+
+    patch(Order, "not_charged", believe)
+
+
+def stock_not_released(patch: Patch) -> None:
+    """A cancelled order keeps what was set aside for it."""
+
+    def keep(reservation: Reservation, stock: Stock) -> Moves:
+        reservation.state = State.RELEASED
+        return []
+
+    patch(Reservation, "release", keep)
+
+
+def stock_without_its_guard(patch: Patch) -> None:
+    """Nobody looks whether there are enough units."""
+
+    def none(order: Sequence[Wanted], stock: Stock) -> list[Objection]:
+        return []
+
+    patch(catalog, "objections", none)
+
+
+def cancellation_before_its_order_forgotten(patch: Patch) -> None:
+    """A cancellation that overtook its order leaves no trace."""
+    release_stock = catalog.release_stock
+
+    async def release_what_is_known(event: OrderCancelledV1, tx: Transaction) -> None:
+        if await tx.get(Reservation, event.order_id) is not None:
+            await release_stock(event, tx)
+
+    patch(catalog, "release_stock", release_what_is_known)
+
+
+def next_carrier_too_early(patch: Patch) -> None:
+    """The second carrier is asked although an earlier request may still reach the first."""
+    not_booked = Shipment.not_booked
+
+    def believe(shipment: Shipment, carrier: str) -> list[Step]:
+        shipment.doubtful = False
+        return not_booked(shipment, carrier)
+
+    patch(Shipment, "not_booked", believe)
+
+
+def parcel_not_stopped(patch: Patch) -> None:
+    """A shipment counts as cancelled although its carrier was not told."""
+
+    def settle(shipment: Shipment, aim: Aim) -> list[Step]:
+        shipment.aim = aim
+        return shipment._settle()
+
+    patch(Shipment, "_stop", settle)
+
+
+MONEY = r"in no_order_is_held_twice|assert self\.world\.held == \(1 if"
+STOCK = r"assert product\.reserved == (held|0)"
+OVERSOLD = r"in nothing_is_oversold|StockRunningLowV1\navailable"
+PARCELS = "in one_carrier_holds_it_at_most|in what_was_cancelled_or_failed_never_leaves|NotItsCarrier"
+
+MUTANTS: list[tuple[Mutant, type[RuleBasedStateMachine], str]] = [
+    (no_refund, Marketplace, MONEY),
+    (no_void, Marketplace, MONEY),
+    (next_provider_too_early, Marketplace, MONEY),
+    (stock_not_released, Orders, STOCK),
+    (stock_without_its_guard, Orders, OVERSOLD),
+    (cancellation_before_its_order_forgotten, Orders, STOCK),
+    (next_carrier_too_early, Deliveries, PARCELS),
+    (parcel_not_stopped, Deliveries, PARCELS),
+]
+"""Each with the machine that finds it, and the complaint: whichever of a rule's violations comes first."""

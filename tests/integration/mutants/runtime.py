@@ -1,0 +1,149 @@
+"""Mutants of the runtime: where to kill their process, and what the crash suite's check must then say."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from infra.messaging.delivery import Delivery
+from infra.messaging.relay import Relay
+from infra.messaging.worker import Worker
+from infra.storage import Transaction, inbox, outbox, presence, schedule
+from infra.storage.outbox import Pending
+from infra.storage.schedule import Entry, Heard
+from tests.integration.messaging.crash.steps import When
+from tests.integration.mutants.mutant import Mutant, Patch
+
+
+def ack_before_commit(patch: Patch) -> None:
+    """A message is acknowledged as soon as it comes."""
+    run = Worker._run
+
+    async def settle_and_run(worker: Worker, deliveries: Sequence[Delivery]) -> None:
+        await worker.settle(deliveries)
+        await run(worker, deliveries)
+
+    patch(Worker, "_run", settle_and_run)
+
+
+def no_inbox_check(patch: Patch) -> None:
+    """Whatever is delivered counts as new."""
+    enter = inbox.enter
+
+    async def enter_anyway(
+        tx: Transaction, subscription: str, ids: Sequence[UUID], attempts: Sequence[int]
+    ) -> set[UUID]:
+        await enter(tx, subscription, ids, attempts)
+        return set(ids)
+
+    patch(inbox, "enter", enter_anyway)
+
+
+def inbox_row_without_effect(patch: Patch) -> None:
+    """The inbox row commits before the handler has run."""
+    enter = inbox.enter
+
+    async def enter_for_good(
+        tx: Transaction, subscription: str, ids: Sequence[UUID], attempts: Sequence[int]
+    ) -> set[UUID]:
+        new = await enter(tx, subscription, ids, attempts)
+        await tx.session.commit()
+        return new
+
+    patch(inbox, "enter", enter_for_good)
+
+
+def outbox_row_dropped(patch: Patch) -> None:
+    """One event of each transaction never gets into the outbox."""
+    insert = outbox.insert
+
+    async def insert_all_but_one(tx: Transaction, rows: Sequence[outbox.Row]) -> None:
+        await insert(tx, rows[1:])
+
+    patch(outbox, "insert", insert_all_but_one)
+
+
+def publish_before_commit(patch: Patch) -> None:
+    """What a handler says leaves at once, whatever becomes of its transaction."""
+    apply = Worker._apply
+
+    async def apply_and_publish(worker: Worker, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
+        await apply(worker, tx, deliveries)
+        if tx._published:
+            await worker._publisher.ready()
+            await worker._publisher.publish_all([(row.envelope, row.body) for row in tx._published])
+
+    patch(Worker, "_apply", apply_and_publish)
+
+
+def pending_row_removed_before_confirm(patch: Patch) -> None:
+    """The relay forgets a row before the broker has it."""
+    publish = Relay._publish
+
+    async def forget_and_publish(relay: Relay, rows: Sequence[Pending]) -> list[int]:
+        async with relay._database.transaction() as tx:
+            await tx.execute(outbox.CONFIRMED, [row.seq for row in rows])
+        return await publish(relay, rows)
+
+    patch(Relay, "_publish", forget_and_publish)
+
+
+def retry_taken_without_lease(patch: Patch) -> None:
+    """What is due leaves the schedule when it is taken, not with its effect."""
+    take = schedule.take
+
+    async def take_away(tx: Transaction, heard: Heard, limit: int, lease: timedelta) -> list[Entry]:
+        entries = await take(tx, heard, limit, lease)
+        await schedule.remove(tx, [entry.id or 0 for entry in entries])
+        return entries
+
+    patch(schedule, "take", take_away)
+
+
+def retry_not_filed(patch: Patch) -> None:
+    """A failed delivery is acknowledged before it is filed to come again."""
+    forget = Worker._forget
+
+    async def settle_and_forget(worker: Worker, delivery: Delivery, instead: Entry) -> None:
+        await worker.settle([delivery])
+        await forget(worker, delivery, instead)
+
+    patch(Worker, "_forget", settle_and_forget)
+
+
+def dead_letter_dropped(patch: Patch) -> None:
+    """What is given up is forgotten before its dead letter is published."""
+
+    async def forget_and_bury(worker: Worker, delivery: Delivery, reason: str, why: str) -> None:
+        await worker._forget(delivery, worker._later(delivery, None, why, attempt=delivery.attempt))
+        await worker._bury(delivery.letter(worker.subscription.name, reason, why), None)
+
+    patch(Worker, "give_up", forget_and_bury)
+
+
+def claims_outlive_their_process(patch: Patch) -> None:
+    """Nobody notices that a process died with claims and leases."""
+
+    async def free_nothing(tx: Transaction) -> Any: ...
+
+    patch(presence, "free_what_the_dead_hold", free_nothing)
+
+
+EFFECTS = "each effect is there once"
+HEARD = "what was to be said is what was heard"
+
+MUTANTS: list[tuple[Mutant, When, str, str]] = [
+    (ack_before_commit, "before", "commit", EFFECTS),
+    (no_inbox_check, "before", "acknowledge", EFFECTS),
+    (inbox_row_without_effect, "before", "commit", EFFECTS),
+    (outbox_row_dropped, "after", "commit", "what was done is to be said"),
+    (publish_before_commit, "before", "commit", HEARD),
+    (pending_row_removed_before_confirm, "before", "publish", HEARD),
+    (retry_taken_without_lease, "before", "running a retry", EFFECTS),
+    (retry_not_filed, "before", "filing a retry", EFFECTS),
+    (dead_letter_dropped, "before", "dead-letter publish", "what was given up is on file"),
+    (claims_outlive_their_process, "after", "commit of the claim", EFFECTS),
+]
+"""Each with the step at which its process dies, and the complaint."""
+SLOW = (claims_outlive_their_process,)
+"""It is given up only after the usual time: a lease does run out in the end."""

@@ -1,0 +1,51 @@
+"""The crash suite's check finds each safeguard that is taken out of the runtime."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+
+from infra.local import PrivateBroker, PrivatePostgres
+from tests.integration.messaging.crash.steps import POINTS, When
+from tests.integration.messaging.crash.world import World, crash_world, forget
+from tests.integration.messaging.test_crashes import CASES
+from tests.integration.messaging.toy import toy_world
+from tests.integration.mutants.mutant import Mutant, complains
+from tests.integration.mutants.runtime import MUTANTS, SLOW
+
+LOST_AFTER_S = 2.0
+
+
+@pytest.fixture(scope="module")
+async def shared(
+    broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    directory = tmp_path_factory.mktemp("mutants")
+    async with toy_world(broker, postgres, directory) as toy, crash_world(toy) as world:
+        yield world
+
+
+@pytest.fixture
+async def world(shared: World) -> World:
+    await forget(shared)
+    shared.lost_after_s = LOST_AFTER_S
+    return shared
+
+
+@pytest.mark.parametrize(
+    ("mutant", "when", "point", "complaint"),
+    [pytest.param(*each, id=each[0].__name__, marks=[pytest.mark.slow] if each[0] in SLOW else []) for each in MUTANTS],
+)
+async def test_the_crash_suite_finds_the_mutant(
+    world: World, mutant: Mutant, when: When, point: str, complaint: str
+) -> None:
+    world.change = partial(mutant, setattr)
+    with complains(complaint):
+        await world.die_and_go_on(point, when)
+
+
+def test_the_same_checks_run_by_default_without_a_mutant() -> None:
+    """As `test_a_process_killed_at_any_step_leaves_every_effect_to_happen_once`."""
+    for _, when, point, _ in MUTANTS:
+        assert (when, point) in CASES
+        assert not POINTS[point].rare

@@ -1,0 +1,136 @@
+"""What services do with a database, payment providers and a mail server, with and without a safeguard.
+
+The audit's invariants judge what the real ledgers hold in the end, in a world where all else is right.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import aiohttp
+import pytest
+
+from catalog.service import SERVICE as CATALOG
+from checkout import gateways
+from contracts import Envelope
+from contracts.checkout import OrderDeliveredV1
+from infra.audit.evidence import Evidence
+from infra.audit.judge import ANYTHING, judge
+from infra.audit.ledgers import read_mails, read_payments
+from infra.local import PrivatePostgres
+from infra.runtime import Service
+from infra.storage import Database, make_partitions, migrate, new_id
+from infra.telemetry import new_traceparent
+from notifications import handlers
+from notifications.domain import Contact
+from notifications.gateways import connect, send
+from notifications.service import SERVICE as NOTIFICATIONS
+from tests.integration.catalog.test_stock_in_postgres import test_racing_batches_neither_oversell_nor_deadlock as race
+from tests.integration.mutants.mutant import complains
+from tests.integration.mutants.services import mail_sent_for_every_event, new_key_per_request, stock_without_its_lock
+from tests.integration.outside.outside_process import OutsideProcess, turn
+from tests.unit.audit.world import ADA, KEPT, a_world, total
+
+
+@asynccontextmanager
+async def database_of(service: Service, postgres: PrivatePostgres) -> AsyncIterator[Database]:
+    urls = await postgres.create_database(f"{service.name}_mutants")
+    await migrate(urls.owner, app_url=urls.app, migrations=service.migrations)
+    database = Database(urls.app, source=service.name, listeners=service.listeners)
+    async with database.transaction() as tx:
+        await make_partitions(tx)
+    yield database
+    await database.close()
+
+
+def approved(found: Evidence) -> None:
+    assert {each.invariant for each in judge(found, ANYTHING).violations} == set()
+
+
+@pytest.fixture
+async def pay(
+    outside: OutsideProcess, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], Awaitable[Evidence]]:
+    """Pays an order whose provider captures and loses its answers for a while: what the audit finds then."""
+    monkeypatch.setenv("PAYMENT_A_URL", f"{outside.url}/payments/a")
+    monkeypatch.setenv("PAYMENT_B_URL", f"{outside.url}/payments/b")
+
+    async def run() -> Evidence:
+        order = new_id()
+        charge = gateways.Charge(order, "a", total(KEPT), "EUR", ask=1, asked_before=False)
+        async with gateways.connect() as providers:
+            await turn(http, "payments-a", lost_answer_rate=1)
+            with pytest.raises(gateways.OutcomeUnknown):
+                await gateways.pay(charge, providers)
+            await turn(http, "payments-a")
+            assert await gateways.pay(charge, providers) == gateways.Captured("a")
+        ledger = await read_payments(http, outside.url)
+        right = a_world()
+        held = [replace(entry, order_id=KEPT) for entry in ledger if entry.order_id == str(order)]
+        return replace(right, payments=(*held, *(each for each in right.payments if each.order_id != KEPT)))
+
+    return run
+
+
+async def test_a_charge_is_asked_for_again_under_its_key(
+    pay: Callable[[], Awaitable[Evidence]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approved(await pay())
+    new_key_per_request(monkeypatch.setattr)
+    charged = await pay()
+    with complains("never-charged-twice"):
+        approved(charged)
+
+
+@pytest.fixture
+async def tell_twice(
+    postgres: PrivatePostgres, outside: OutsideProcess, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[[], Awaitable[Evidence]]]:
+    """Hears of one delivery by two events: what the audit finds then."""
+    monkeypatch.setenv("SMTP_PORT", str(outside.smtp_port))
+    async with database_of(NOTIFICATIONS, postgres) as database, connect() as mailer:
+
+        async def hear(event: OrderDeliveredV1) -> None:
+            now = datetime.now(UTC)
+            cause = Envelope(new_id(), event.type, event.publisher, event.subject, now, new_traceparent())
+            async with database.transaction(cause) as tx:
+                mail = await handlers.prepare_mail(event, tx)
+            if mail is not None:
+                answer = await send(mail, mailer)
+                async with database.transaction(cause) as tx:
+                    await handlers.record_mail(event, answer, tx)
+
+        async def run() -> Evidence:
+            order: UUID = new_id()
+            for _ in range(2):
+                await hear(OrderDeliveredV1(order_id=order, customer_id=ADA))
+            right, arrived = a_world(), await read_mails(http, outside.url)
+            mails = [replace(mail, about=KEPT) for mail in arrived if mail.about == str(order)]
+            others = [mail for mail in right.mails if (mail.about, mail.kind) != (KEPT, "order-delivered")]
+            return replace(right, mails=(*mails, *others))
+
+        async with database.transaction() as tx:
+            tx.add(Contact(ADA, "ada@example.com"))
+        yield run
+
+
+async def test_a_matter_is_told_once_however_many_events_tell_of_it(
+    tell_twice: Callable[[], Awaitable[Evidence]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approved(await tell_twice())
+    mail_sent_for_every_event(monkeypatch.setattr)
+    told = await tell_twice()
+    with complains("no-mail-comes-twice"):
+        approved(told)
+
+
+async def test_reservations_that_race_lock_their_products(
+    postgres: PrivatePostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its control is the test itself, which runs with the catalog's."""
+    async with database_of(CATALOG, postgres) as database:
+        stock_without_its_lock(monkeypatch.setattr)
+        with complains(r"assert await stock\(database, products\) =="):
+            await race(database)
