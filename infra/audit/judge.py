@@ -125,9 +125,9 @@ def _empty_victory(found: Evidence, counts: dict[str, int], least: Least) -> lis
         for name, floor in floors.items()
         if counts[name] < floor
     ]
-    toothless = [
+    toothless = dict.fromkeys(
         f"the fault {fault.kind} of {fault.part} was never seen to bite"
         for fault in found.record.faults
         if fault.bite is False
-    ]
-    return short + toothless
+    )
+    return [*short, *toothless]
