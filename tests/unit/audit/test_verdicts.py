@@ -11,7 +11,7 @@ import pika
 import pytest
 
 from infra.audit import INVARIANTS, Fault, Least, Sources, Unreadable
-from infra.audit.evidence import Evidence, Mail
+from infra.audit.evidence import Evidence, Mail, Unlogged
 from infra.audit.invariants.stock import sums
 from infra.audit.judge import judge
 from infra.audit.log import Log, Strange
@@ -161,6 +161,54 @@ def test_a_restocking_whose_answer_was_lost_counts_or_does_not() -> None:
     products = {**products, LAMP: {**products[LAMP], "on_hand": 11 + 6}}
     assert judge(replace(without, catalog=replace(found.catalog, products=products)), ONCE).verdict == "fail"
     assert sums([7, 2]) == {0, 2, 7, 9}
+
+
+# -- what the log lacks since the broker died --------------------------------------------------------------------
+
+
+def with_gap(found: Evidence, type: str = "cart.cart-checked-out.v1", *, handled: bool = True) -> Evidence:
+    """An event of the kept order that was confirmed and is not in the log; handled 20 s later by who hears it."""
+    [said] = [each for each in found.log.events.values() if (each.subject, each.type) == (KEPT, type)]
+    del found.log.events[said.id, said.type]
+    inbox = {("checkout", "carts"): said.at + timedelta(seconds=20)} if handled and type.startswith("cart") else {}
+    return replace(found, unlogged=(Unlogged(replace(said, copies=0), inbox),))
+
+
+def test_a_gap_in_the_log_that_a_death_of_the_broker_explains_is_counted() -> None:
+    began = START.timestamp() + 5
+    for type in ("cart.cart-checked-out.v1", "delivery.shipment-scheduled.v1"):
+        for kind in ("kill", "stop", "restart"):
+            found = judge(with_fault(with_gap(a_world(), type), Fault(kind, "broker", began, began + 10)), ONCE)
+            assert (found.verdict, found.counts["log_gaps"], found.violations) == ("pass", 1, ())
+
+
+@pytest.mark.parametrize(
+    ("fault", "handled"),
+    [
+        (None, True),
+        (Fault("kill", "broker", 5, 15), False),
+        (Fault("kill", "cart", 5, 15), True),
+        (Fault("pause", "broker", 5, 15), True),
+        (Fault("kill", "broker", 30, 40), True),
+        (Fault("kill", "broker", -40, -11), True),
+    ],
+    ids=["no fault", "a subscription missed it", "another part", "it lived", "later", "before"],
+)
+def test_any_other_gap_in_the_log_is_a_violation(fault: Fault | None, handled: bool) -> None:
+    found = with_gap(a_world(), handled=handled)
+    if fault is not None and fault.ended is not None:
+        at = START.timestamp()
+        found = with_fault(found, replace(fault, began=at + fault.began, ended=at + fault.ended))
+    verdict = judge(found, ONCE)
+    assert "said-is-in-the-outbox" in {each.invariant for each in verdict.violations}
+    assert verdict.counts["log_gaps"] == 0
+
+
+@pytest.mark.parametrize("source", ["queues", "record"])
+def test_no_gap_is_excused_while_its_excuse_cannot_be_read(source: str) -> None:
+    began = START.timestamp()
+    found = with_fault(with_gap(a_world()), Fault("kill", "broker", began, began + 10))
+    assert judge(replace(found, unread={source: "gone"}), ONCE).counts["log_gaps"] == 0
 
 
 # -- reading the record and the log -------------------------------------------------------------------------
