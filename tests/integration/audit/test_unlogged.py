@@ -27,7 +27,7 @@ def upgrade():
 async def urls(postgres: PrivatePostgres, tmp_path: Path) -> dict[str, DatabaseUrls]:
     (tmp_path / "versions").mkdir()
     (tmp_path / "versions" / "0001_nothing.py").write_text(NO_TABLES)
-    found = {service: await postgres.create_database(service) for service in ("catalog", "checkout")}
+    found = {service: await postgres.create_database(f"unlogged_{service}") for service in ("catalog", "checkout")}
     for each in found.values():
         await migrate(each.owner, app_url=each.app, migrations=tmp_path)
     return found
