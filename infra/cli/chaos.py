@@ -17,6 +17,7 @@ from infra.cli.stack import bring_down, bring_up
 from infra.local import Layout, LocalError, is_up, layout, read_state
 
 if TYPE_CHECKING:  # they bring clients along, which the other commands should not wait for
+    from infra.audit import Least
     from infra.chaos.conduct import Outcome
     from infra.chaos.run import Judgement, Result
     from infra.chaos.schedule import Planned
@@ -47,6 +48,7 @@ def run_experiment(
     json_file: JsonFile = None,
 ) -> None:
     """Run a named experiment. Succeeds if what it expects was seen and the audit passes."""
+    from infra.audit import Least
     from infra.chaos import experiment
     from infra.simulator import Traffic
 
@@ -65,7 +67,7 @@ def run_experiment(
                 record=where.record,
             ),
             chosen.schedule(list(read_state(where.state).services)),
-            orders_at_least=1,
+            Least(),
         )
     _tell(result, json_file)
     disappointments = result.disappointments(chosen)
@@ -85,6 +87,7 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
     json_file: JsonFile = None,
 ) -> None:
     """Break things at random, the same for the same seed. Succeeds if the audit passes: 1 is fail, 3 unknown."""
+    from infra.audit import Least
     from infra.chaos.schedule import random_schedule
     from infra.simulator import Traffic
 
@@ -96,7 +99,8 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
         traffic = Traffic(
             rate=rate, duration_s=duration, seed=chosen, profile=profile, drain_s=drain, record=where.record
         )
-        result = _run(where, traffic, schedule, orders_at_least=round(rate * duration / 4))
+        orders = round(rate * duration / 4)
+        result = _run(where, traffic, schedule, Least(orders, rejected=orders // 10, contended=orders // 100))
     _tell(result, json_file)
     raise typer.Exit(EXIT[result.judgement.verdict])
 
@@ -120,11 +124,11 @@ def _stack() -> Iterator[Layout]:
         bring_down(where, supervisor)
 
 
-def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], *, orders_at_least: int) -> "Result":
+def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least: "Least") -> "Result":
     from infra.chaos.run import run
 
     async def judge(outcomes: Sequence["Outcome"]) -> "Judgement":
-        return await _audit(where, outcomes, orders_at_least)
+        return await _audit(where, outcomes, least)
 
     with console.status("Opening the shop") as spinner:
 
@@ -136,9 +140,9 @@ def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], *, or
         return asyncio.run(run(where, endpoints_of(where), traffic, schedule, judge=judge, say=say))
 
 
-async def _audit(where: Layout, outcomes: Sequence["Outcome"], orders_at_least: int) -> "Judgement":
+async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -> "Judgement":
     """The verdict of the independent audit. The record tells it of every fault, but not of each that it had no bite."""
-    from infra.audit import Fault, Least, Sources, audit
+    from infra.audit import Fault, Sources, Unreadable, audit
     from infra.chaos.run import Judgement
 
     toothless = [
@@ -146,8 +150,11 @@ async def _audit(where: Layout, outcomes: Sequence["Outcome"], orders_at_least: 
         for each in outcomes
         if not each.bite
     ]
-    sources = Sources.of_stack(where.state, where.record)
-    found = await audit(sources, least=Least(orders=orders_at_least), faults=toothless)
+    try:
+        sources = Sources.of_stack(where.state, where.record)
+    except Unreadable as error:
+        return Judgement("unknown", reasons=[str(error)])
+    found = await audit(sources, least=least, faults=toothless)
     return Judgement(found.verdict, [each.as_dict() for each in found.violations], found.unknown, found.counts)
 
 
