@@ -134,6 +134,9 @@ async def _read(sources: Sources, http: aiohttp.ClientSession, rest: Rest) -> Ev
     await take("delivery", databases.read_delivery(at["delivery"]))
     await take("notifications", databases.read_notifications(at["notifications"]))
     await take("books", _books(at, before))
+    if "books" in found and "log" in found:
+        kept = {key for books in found["books"].values() for key in books.outbox}
+        await take("unlogged", databases.read_events(at, kept - found["log"].events.keys()))
     customers = set(found["record"].accepted.values()) if "record" in found else set()
     await take("views", views.read_views(http, sources.issuer, sources.checkout, customers))
     waits = {reason: float(os.environ.get(name, default)) for reason, (name, default) in DEADLINES.items()}

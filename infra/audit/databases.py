@@ -1,17 +1,20 @@
 """What the services keep, read by a role that may only read: cross-evidence, never believed alone."""
 
+import hashlib
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from infra.audit.evidence import Books, Cart, Catalog, Checkout, Row
+from infra.audit.evidence import Books, Cart, Catalog, Checkout, Row, Unlogged
 from infra.audit.life import Entry
+from infra.audit.log import Said
 
 PULSE = """
 select (select count(*) from messaging.outbox where type not like all ($1)),
@@ -32,6 +35,8 @@ select subscription, type, event_id, why, attempt, due, holder from messaging.sc
 where (why <> 'deadline' or due < now() - interval '10 seconds') and event_id < $1
 """
 DEAD = "select subscription, type, event_id, reason, error, attempts, filed_at from messaging.dead_letters"
+SAID = "select event_id, type, subject, at, causation_id, body from messaging.outbox where event_id = any($1)"
+HANDLED = "select event_id, subscription, handled_at from messaging.inbox where event_id = any($1)"
 PRODUCTS = """
 select product_id::text, version, name, price_amount, price_currency, on_hand, reserved,
     case when discontinued then 'discontinued' when on_hand > reserved then 'on-sale' else 'sold-out' end as status
@@ -100,6 +105,22 @@ async def read_books(url: str, before: UUID) -> Books:
             claims=await connection.fetchval("select count(*) from messaging.claims where event_id < $1", before),
             dead=await _rows(connection, DEAD),
         )
+
+
+async def read_events(databases: Mapping[str, str], keys: Collection[tuple[UUID, str]]) -> tuple[Unlogged, ...]:
+    """These events, by their ids and types, as the outboxes have them, and who has handled them."""
+    ids = list({event_id for event_id, _ in keys})
+    events: list[Said] = []
+    handled: dict[UUID, dict[tuple[str, str], datetime]] = defaultdict(dict)
+    for service, url in databases.items():
+        async with reading(url) as connection:
+            for event_id, type, subject, at, cause, body in await connection.fetch(SAID, ids):
+                if (event_id, type) in keys:
+                    digests = {hashlib.sha256(body).digest()}
+                    events.append(Said(event_id, type, service, subject, at, cause, body, digests))
+            for event_id, subscription, at in await connection.fetch(HANDLED, ids):
+                handled[event_id][service, subscription] = at
+    return tuple([Unlogged(said, handled[said.id]) for said in events])
 
 
 async def read_catalog(url: str) -> Catalog:

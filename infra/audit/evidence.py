@@ -91,6 +91,16 @@ class Books:
     dead: tuple[Row, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Unlogged:
+    """An event that is in its outbox and not in the log."""
+
+    said: Said
+    """As the outbox has it; it has no copies."""
+    handled: Mapping[tuple[str, str], datetime]
+    """When it was handled, by service and subscription."""
+
+
 @dataclass(frozen=True)
 class Catalog:
     products: Mapping[str, Row] = field(default_factory=dict)
@@ -130,6 +140,7 @@ class Evidence:
     """Messages by matter and kind."""
     books: Mapping[str, Books] = field(default_factory=dict)
     """By service."""
+    unlogged: tuple[Unlogged, ...] = ()
     views: Mapping[str, str] = field(default_factory=dict)
     """The status of each order of the record's customers, as their own GET /orders shows it."""
     deadlines: Mapping[str, float] = field(default_factory=dict)

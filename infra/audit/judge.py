@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from infra.audit.collect import collect
 from infra.audit.evidence import Evidence
+from infra.audit.gaps import fill
 from infra.audit.invariants import INVARIANTS
 from infra.audit.invariants.mail import by_matter
 from infra.audit.record import Fault
@@ -86,6 +87,7 @@ async def audit(
 
 def judge(found: Evidence, least: Least) -> Verdict:
     """The verdict on what was found. Pure. Of sources that may speak of different moments nothing is concluded."""
+    found = fill(found)
     violations: list[Violation] = []
     checked: list[str] = []
     for invariant in INVARIANTS:
@@ -108,7 +110,8 @@ def _counts(found: Evidence) -> dict[str, int]:
         "rejected": len(rejections),
         "contended": reasons["sold-out"],
         "events": len(found.log.events),
-        "published_again": sum(said.copies - 1 for said in found.log.events.values()),
+        "published_again": sum(max(said.copies - 1, 0) for said in found.log.events.values()),
+        "log_gaps": sum(not said.copies for said in found.log.events.values()),
         "mails": len(found.mails),
         "mails_repeated": sum(len(mails) - 1 for mails in by_matter(found).values()),
         "injected": len(found.log.strange) + len(found.wrong),
@@ -125,9 +128,9 @@ def _empty_victory(found: Evidence, counts: dict[str, int], least: Least) -> lis
         for name, floor in floors.items()
         if counts[name] < floor
     ]
-    toothless = [
+    toothless = dict.fromkeys(
         f"the fault {fault.kind} of {fault.part} was never seen to bite"
         for fault in found.record.faults
         if fault.bite is False
-    ]
-    return short + toothless
+    )
+    return [*short, *toothless]

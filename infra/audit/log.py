@@ -44,6 +44,7 @@ class Said:
     digests: set[bytes] = field(default_factory=set)
     """SHA-256 of each different body that was seen."""
     copies: int = 0
+    """In the log."""
 
     @property
     def body(self) -> dict[str, Any]:

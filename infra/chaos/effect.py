@@ -27,7 +27,7 @@ async def begin(site: Site, fault: Fault) -> None:
     try:
         await KINDS[fault.kind].begin(site, fault)
     except BaseException:
-        await end(site, fault)
+        await end(site, fault, bitten=False)
         raise
 
 

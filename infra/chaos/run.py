@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rich.table import Table
@@ -28,6 +28,8 @@ class Judgement:
     violations: Sequence[dict[str, Any]] = ()
     reasons: Sequence[str] = ()
     """Why nothing is known, for people."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """What was looked at, found and allowed."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Result:
             "faults": [each.as_dict(self.opened, self._recovered(each)) for each in self.outcomes],
             "verdict": self.judgement.verdict,
             "violations": list(self.judgement.violations),
+            "audited": dict(self.judgement.counts),
             "events": report["events"],
             "latency_ms": report["latency_ms"],
         }
@@ -99,7 +102,7 @@ async def run(
     traffic: Traffic,
     schedule: Sequence[Planned],
     *,
-    judge: Callable[[], Awaitable[Judgement]],
+    judge: Callable[[Sequence[Outcome]], Awaitable[Judgement]],
     say: Callable[[str], None],
 ) -> Result:
     """Shop, suffer, heal, drain, judge. However it ends, every fault is undone."""
@@ -126,5 +129,5 @@ async def run(
         opened,
         asked=[order.asked_at for order in orders],
         confirmed=[order.confirmed_at for order in orders if order.confirmed_at is not None],
-        judgement=await judge(),
+        judgement=await judge(outcomes),
     )

@@ -6,8 +6,6 @@ import json
 import random
 import signal
 from collections.abc import Iterator, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,6 +17,8 @@ from infra.cli.stack import bring_down, bring_up
 from infra.local import Layout, LocalError, is_up, layout, read_state
 
 if TYPE_CHECKING:  # they bring clients along, which the other commands should not wait for
+    from infra.audit import Least
+    from infra.chaos.conduct import Outcome
     from infra.chaos.run import Judgement, Result
     from infra.chaos.schedule import Planned
     from infra.simulator import Traffic
@@ -48,6 +48,7 @@ def run_experiment(
     json_file: JsonFile = None,
 ) -> None:
     """Run a named experiment. Succeeds if what it expects was seen and the audit passes."""
+    from infra.audit import Least
     from infra.chaos import experiment
     from infra.simulator import Traffic
 
@@ -66,7 +67,7 @@ def run_experiment(
                 record=where.record,
             ),
             chosen.schedule(list(read_state(where.state).services)),
-            orders_at_least=1,
+            Least(),
         )
     _tell(result, json_file)
     disappointments = result.disappointments(chosen)
@@ -86,6 +87,7 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
     json_file: JsonFile = None,
 ) -> None:
     """Break things at random, the same for the same seed. Succeeds if the audit passes: 1 is fail, 3 unknown."""
+    from infra.audit import Least
     from infra.chaos.schedule import random_schedule
     from infra.simulator import Traffic
 
@@ -97,7 +99,8 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
         traffic = Traffic(
             rate=rate, duration_s=duration, seed=chosen, profile=profile, drain_s=drain, record=where.record
         )
-        result = _run(where, traffic, schedule, orders_at_least=round(rate * duration / 4))
+        orders = round(rate * duration / 4)
+        result = _run(where, traffic, schedule, Least(orders, rejected=orders // 10, contended=orders // 100))
     _tell(result, json_file)
     raise typer.Exit(EXIT[result.judgement.verdict])
 
@@ -121,11 +124,11 @@ def _stack() -> Iterator[Layout]:
         bring_down(where, supervisor)
 
 
-def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], *, orders_at_least: int) -> "Result":
+def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least: "Least") -> "Result":
     from infra.chaos.run import run
 
-    async def judge() -> "Judgement":
-        return await _audit(where, orders_at_least)
+    async def judge(outcomes: Sequence["Outcome"]) -> "Judgement":
+        return await _audit(where, outcomes, least)
 
     with console.status("Opening the shop") as spinner:
 
@@ -137,16 +140,22 @@ def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], *, or
         return asyncio.run(run(where, endpoints_of(where), traffic, schedule, judge=judge, say=say))
 
 
-async def _audit(where: Layout, orders_at_least: int) -> "Judgement":
-    """The verdict of the independent audit."""
+async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -> "Judgement":
+    """The verdict of the independent audit. The record tells it of every fault, but not of each that it had no bite."""
+    from infra.audit import Fault, Sources, Unreadable, audit
     from infra.chaos.run import Judgement
 
-    if find_spec("infra.audit") is None:
-        return Judgement("unknown", reasons=["there is no audit"])
-    package = import_module("infra.audit")
-    sources = package.Sources.of_stack(where.state, where.record)
-    found = await package.audit(sources, least=package.Least(orders=orders_at_least), settle_s=60)
-    return Judgement(found.verdict, [each.as_dict() for each in found.violations], found.unknown)
+    toothless = [
+        Fault(each.fault.kind, each.fault.part, each.began, each.ended, bite=False)
+        for each in outcomes
+        if not each.bite
+    ]
+    try:
+        sources = Sources.of_stack(where.state, where.record)
+    except Unreadable as error:
+        return Judgement("unknown", reasons=[str(error)])
+    found = await audit(sources, least=least, faults=toothless)
+    return Judgement(found.verdict, [each.as_dict() for each in found.violations], found.unknown, found.counts)
 
 
 def _tell(result: "Result", json_file: Path | None) -> None:
@@ -156,6 +165,8 @@ def _tell(result: "Result", json_file: Path | None) -> None:
         complain(f"{each['invariant']}: {json.dumps(each['evidence'], default=str)}")
     for reason in judgement.reasons[:MOST_SHOWN]:
         complain(reason)
+    if gaps := judgement.counts.get("log_gaps"):
+        console.print(f"The log lacks {gaps} events that the broker lost when it was killed: ./marketplace republish")
     console.print(f"Verdict: {judgement.verdict}, {len(judgement.violations)} violations.")
     if json_file:
         json_file.write_text(json.dumps(result.as_dict(), indent=2, default=str) + "\n")

@@ -1,8 +1,9 @@
 """The addresses of a stack, in a file that only its owner can read."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from infra.local.errors import StackIsDown
 from infra.local.passwords import write_private
@@ -45,10 +46,18 @@ class StackState:
 
 
 def read_state(path: Path) -> StackState:
-    """The state as it was last written. Raises `StackIsDown` if there is none."""
+    """The state as it was last written, without what another version wrote and this one does not know.
+
+    Raises `StackIsDown` if there is none.
+    """
     try:
         raw = json.loads(path.read_text())
     except FileNotFoundError:
         raise StackIsDown("There is no stack of this name.", "Start one: ./marketplace up -d") from None
-    raw["services"] = {name: ServiceState(**service) for name, service in raw["services"].items()}
-    return StackState(**raw)
+    services = {name: ServiceState(**_known(ServiceState, each)) for name, each in raw["services"].items()}
+    return StackState(**_known(StackState, raw) | {"services": services})
+
+
+def _known(kind: type[ServiceState | StackState], raw: dict[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in raw.items() if name in names}

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from infra.audit.evidence import Evidence
 from infra.audit.findings import Findings
+from infra.audit.log import Said
 
 CLOCKS_DIFFER = timedelta(seconds=5)
 BECAUSE = {
@@ -33,22 +34,27 @@ def events_are_authentic(found: Evidence) -> Findings:
 
     Allowed, and counted, is what a recorded fault put into a service's exchange to be refused.
     """
+    faults = {(fault.kind, fault.part) for fault in found.record.faults}
     for key, wrong in found.wrong.items():
         said = found.log.events[key]
-        if not injected(found, "poison", said.user):
+        if not poison(found, said):
             yield {"event_id": str(said.id), "type": said.type, "user": said.user, "wrong": wrong}
     for strange in found.log.strange:
-        if not injected(found, "malformed", strange.publisher):
+        if ("malformed", strange.publisher) not in faults:
             yield {"exchange": strange.exchange, "message": strange.why}
 
 
 def said_is_in_the_outbox(found: Evidence) -> Findings:
-    """What was published is what its service committed: event by event and byte by byte."""
+    """What was published is what its service committed: event by event and byte by byte.
+
+    Allowed, and counted, is poison that a recorded fault published in its service's name.
+    """
     kept = {key: digest for books in found.books.values() for key, digest in books.outbox.items()}
     for key, said in found.log.events.items():
         if key not in kept:
-            yield {"event_id": str(said.id), "type": said.type, "published": True, "committed": False}
-        elif key in kept and kept[key] not in said.digests:
+            if not (key in found.wrong and poison(found, said)):
+                yield {"event_id": str(said.id), "type": said.type, "published": True, "committed": False}
+        elif kept[key] not in said.digests:
             yield {"event_id": str(said.id), "type": said.type, "same_body": False}
     for key in kept.keys() - found.log.events.keys():
         yield {"event_id": str(key[0]), "type": key[1], "published": False, "committed": True}
@@ -87,6 +93,9 @@ def causes_come_first(found: Evidence) -> Findings:
                 yield {"order_id": said.subject, "type": said.type, "without": needed}
 
 
-def injected(found: Evidence, kind: str, publisher: str | None) -> bool:
-    """Whether a recorded fault put messages of this kind into a service's exchange."""
-    return any(fault.kind == kind and fault.part == publisher for fault in found.record.faults)
+def poison(found: Evidence, said: Said) -> bool:
+    """Whether a recorded fault published this in the name of its service, just then."""
+    at = said.at.timestamp()
+    return any(
+        (fault.kind, fault.part) == ("poison", said.user) and fault.overlaps(at, at) for fault in found.record.faults
+    )

@@ -2,7 +2,7 @@
 
 from infra.audit.evidence import Evidence
 from infra.audit.findings import Findings
-from infra.audit.invariants.events import injected
+from infra.audit.invariants.events import poison
 
 
 def queues_are_empty(found: Evidence) -> Findings:
@@ -31,10 +31,10 @@ def nothing_waits(found: Evidence) -> Findings:
 
 def nothing_died(found: Evidence) -> Findings:
     """No message is a dead letter, but for those that a recorded fault injected to be refused: these are counted."""
-    poison = {key[0] for key in found.wrong if injected(found, "poison", found.log.events[key].user)}
+    poisoned = {key[0] for key in found.wrong if poison(found, found.log.events[key])}
     malformed = any(fault.kind == "malformed" for fault in found.record.faults)
     for service, books in found.books.items():
         for row in books.dead:
-            if row["event_id"] not in poison and not (malformed and row["event_id"] is None):
+            if row["event_id"] not in poisoned and not (malformed and row["event_id"] is None):
                 names = ("subscription", "type", "event_id", "reason", "error")
                 yield {"service": service, **{name: str(row[name]) for name in names}}

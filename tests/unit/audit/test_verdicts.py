@@ -11,7 +11,7 @@ import pika
 import pytest
 
 from infra.audit import INVARIANTS, Fault, Least, Sources, Unreadable
-from infra.audit.evidence import Evidence, Mail
+from infra.audit.evidence import Evidence, Mail, Unlogged
 from infra.audit.invariants.stock import sums
 from infra.audit.judge import judge
 from infra.audit.log import Log, Strange
@@ -112,9 +112,7 @@ def malformed(found: Evidence) -> Evidence:
 def poisoned(found: Evidence) -> Evidence:
     said = replace(said_about(KEPT, "cart.cart-checked-out", 99), raw=b"{}", digests={b"{}"})
     found.log.events[said.id, said.type] = said
-    cart = found.books["cart"]
-    cart = replace(cart, outbox={**cart.outbox, (said.id, said.type): b"{}"})
-    return dead(replace(found, books={**found.books, "cart": cart}), said.id)
+    return dead(found, said.id)
 
 
 def dead(found: Evidence, event_id: UUID | None) -> Evidence:
@@ -129,13 +127,20 @@ def test_messages_that_a_fault_injected_are_counted_and_others_are_violations(
     inject: Callable[[Evidence], Evidence],
 ) -> None:
     kind = {malformed: "malformed", poisoned: "poison"}[inject]
+    since = START.timestamp() + 98
     found = inject(a_world())
-    unexplained = judge(found, ONCE)
-    assert {each.invariant for each in unexplained.violations} == {"events-are-authentic", "nothing-died"}
-    elsewhere = judge(with_fault(found, Fault(kind, "delivery", 0, 1)), ONCE)
-    assert "events-are-authentic" in {each.invariant for each in elsewhere.violations}
-    explained = judge(with_fault(found, Fault(kind, "cart", 0, 1)), ONCE)
+    for unexplained in (found, with_fault(found, Fault(kind, "delivery", since, since + 2))):
+        assert "events-are-authentic" in {each.invariant for each in judge(unexplained, ONCE).violations}
+    explained = judge(with_fault(found, Fault(kind, "cart", since, since + 2)), ONCE)
     assert (explained.verdict, explained.counts["injected"], explained.counts["dead"]) == ("pass", 1, 1)
+
+
+def test_poison_of_another_time_than_its_fault_is_excused_nowhere() -> None:
+    since = START.timestamp()
+    found = judge(with_fault(poisoned(a_world()), Fault("poison", "cart", since + 10, since + 20)), ONCE)
+    assert {each.invariant for each in found.violations} == {
+        *("events-are-authentic", "said-is-in-the-outbox", "nothing-died")
+    }
 
 
 def test_an_answer_that_was_lost_may_stand_for_one_order_or_none() -> None:
@@ -156,6 +161,54 @@ def test_a_restocking_whose_answer_was_lost_counts_or_does_not() -> None:
     products = {**products, LAMP: {**products[LAMP], "on_hand": 11 + 6}}
     assert judge(replace(without, catalog=replace(found.catalog, products=products)), ONCE).verdict == "fail"
     assert sums([7, 2]) == {0, 2, 7, 9}
+
+
+# -- what the log lacks since the broker died --------------------------------------------------------------------
+
+
+def with_gap(found: Evidence, type: str = "cart.cart-checked-out.v1", *, handled: bool = True) -> Evidence:
+    """An event of the kept order that was confirmed and is not in the log; handled 20 s later by who hears it."""
+    [said] = [each for each in found.log.events.values() if (each.subject, each.type) == (KEPT, type)]
+    del found.log.events[said.id, said.type]
+    inbox = {("checkout", "carts"): said.at + timedelta(seconds=20)} if handled and type.startswith("cart") else {}
+    return replace(found, unlogged=(Unlogged(replace(said, copies=0), inbox),))
+
+
+def test_a_gap_in_the_log_that_a_death_of_the_broker_explains_is_counted() -> None:
+    began = START.timestamp() + 5
+    for type in ("cart.cart-checked-out.v1", "delivery.shipment-scheduled.v1"):
+        for kind in ("kill", "stop", "restart"):
+            found = judge(with_fault(with_gap(a_world(), type), Fault(kind, "broker", began, began + 10)), ONCE)
+            assert (found.verdict, found.counts["log_gaps"], found.violations) == ("pass", 1, ())
+
+
+@pytest.mark.parametrize(
+    ("fault", "handled"),
+    [
+        (None, True),
+        (Fault("kill", "broker", 5, 15), False),
+        (Fault("kill", "cart", 5, 15), True),
+        (Fault("pause", "broker", 5, 15), True),
+        (Fault("kill", "broker", 30, 40), True),
+        (Fault("kill", "broker", -40, -11), True),
+    ],
+    ids=["no fault", "a subscription missed it", "another part", "it lived", "later", "before"],
+)
+def test_any_other_gap_in_the_log_is_a_violation(fault: Fault | None, handled: bool) -> None:
+    found = with_gap(a_world(), handled=handled)
+    if fault is not None and fault.ended is not None:
+        at = START.timestamp()
+        found = with_fault(found, replace(fault, began=at + fault.began, ended=at + fault.ended))
+    verdict = judge(found, ONCE)
+    assert "said-is-in-the-outbox" in {each.invariant for each in verdict.violations}
+    assert verdict.counts["log_gaps"] == 0
+
+
+@pytest.mark.parametrize("source", ["queues", "record"])
+def test_no_gap_is_excused_while_its_excuse_cannot_be_read(source: str) -> None:
+    began = START.timestamp()
+    found = with_fault(with_gap(a_world()), Fault("kill", "broker", began, began + 10))
+    assert judge(replace(found, unread={source: "gone"}), ONCE).counts["log_gaps"] == 0
 
 
 # -- reading the record and the log -------------------------------------------------------------------------

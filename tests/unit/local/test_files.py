@@ -1,5 +1,6 @@
 """State, passwords and layout on disk."""
 
+import json
 import os
 from pathlib import Path
 
@@ -25,6 +26,12 @@ def test_a_state_is_read_as_it_was_written_and_only_by_its_owner(tmp_path: Path)
     assert read_state(tmp_path / "stack.json") == state
     assert (tmp_path / "stack.json").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["stack.json"]
+
+
+def test_a_state_of_another_version_is_read_as_far_as_it_is_known(tmp_path: Path) -> None:
+    cart = {"http": "http://x", "ops": {}, "database": {}, "colour": "red"}
+    (tmp_path / "stack.json").write_text(json.dumps({"stack": "s", "services": {"cart": cart}, "moon": "full"}))
+    assert read_state(tmp_path / "stack.json") == StackState("s", {"cart": ServiceState("http://x", {}, {})})
 
 
 def test_without_a_state_there_is_no_stack(tmp_path: Path) -> None:
