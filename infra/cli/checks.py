@@ -11,7 +11,10 @@ from infra.local import CHECKOUT
 
 commands = typer.Typer()
 IN_PARALLEL = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-"""Most tests wait for servers: two processes, each with its own, take about 0.65 of the time of one. In their order, unit tests come last and fill what is left."""
+"""Most tests wait for servers: two processes, each with its own, take about 0.65 of the time of one.
+
+In their order, the unit tests come last and fill what is left.
+"""
 
 
 @commands.command("test", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
