@@ -76,16 +76,21 @@ class Lines:
         if keys:
             await parking.move_up(tx, self._name, keys, self._most)
 
-    async def keep(self, tx: Transaction, delivery: Delivery, entry: Entry) -> None:
-        """Let a delivery that failed stand at the head of its line: as `entry` says for later, or dead."""
+    async def keep(self, tx: Transaction, delivery: Delivery, entry: Entry) -> bool:
+        """Let a delivery that failed stand at the head of its line: as `entry` says for later, or dead.
+
+        Returns False where it was handled after all, by a replay that was quicker.
+        """
         await parking.lock(tx, self._name, [entry.key or ""])
         if delivery.in_line and delivery.entry is not None:
             await parking.stay(tx, delivery.entry, entry)
-            return
+            return True
         if delivery.entry is not None:
             await schedule.remove(tx, [delivery.entry])
-        if not await inbox.known(tx, self._name, [entry.envelope.id]):
-            await parking.park(tx, [entry])
+        if await inbox.known(tx, self._name, [entry.envelope.id]):
+            return False
+        await parking.park(tx, [entry])
+        return True
 
     def _parked(self, delivery: Delivery, due: datetime | None) -> Entry:
         """A suspect stands in line as one, so that it is run alone when its turn comes."""

@@ -11,7 +11,7 @@ from contracts import Event
 from infra.messaging import retry
 from infra.messaging.calls import Calls
 from infra.messaging.commits import Commits
-from infra.messaging.dead import properties_of_dead
+from infra.messaging.dead import letter_of, properties_of_dead
 from infra.messaging.delivery import Delivery, Receipts, Unreadable
 from infra.messaging.ordering import Lines
 from infra.messaging.poison import Gate, Isolation
@@ -19,7 +19,17 @@ from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.messaging.together import together
 from infra.messaging.wire import CONTENT_TYPE
 from infra.messaging.wiring import Load, Subscription
-from infra.storage import Database, Transaction, claims, inbox, incidents, is_past_horizon, schedule, suspects
+from infra.storage import (
+    Database,
+    Transaction,
+    claims,
+    dead_letters,
+    inbox,
+    incidents,
+    is_past_horizon,
+    schedule,
+    suspects,
+)
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.schedule import Entry
 from infra.telemetry import get_logger, metrics, trace
@@ -211,8 +221,9 @@ class Worker:
     async def give_up(self, delivery: Delivery, reason: str, why: str) -> None:
         """Send the delivery to where people look; then forget it."""
         self._count("dead", 1)
-        await self._bury(delivery.letter(self.subscription.name, reason, why), CONTENT_TYPE)
-        await self._forget(delivery, self._later(delivery, None, why, attempt=delivery.attempt))
+        letter = delivery.letter(self.subscription.name, reason, why)
+        await self._bury(letter, CONTENT_TYPE)
+        await self._forget(delivery, self._later(delivery, None, why, attempt=delivery.attempt), letter)
 
     async def postpone(self, delivery: Delivery, delay: Any, why: str, *, attempt: int) -> None:
         """File the delivery to come again after `delay`; the broker may then forget it."""
@@ -231,10 +242,13 @@ class Worker:
             dead=due is None,
         )
 
-    async def _forget(self, delivery: Delivery, instead: Entry) -> None:
+    async def _forget(self, delivery: Delivery, instead: Entry, letter: DeadLetter | None = None) -> None:
         async def forget(tx: Transaction) -> None:
             if self._lines is not None and delivery.key is not None:
-                await self._lines.keep(tx, delivery, instead)
+                stands = await self._lines.keep(tx, delivery, instead)
+                if stands and letter is not None:  # also where a person was quicker to replay the published one
+                    properties = properties_of_dead(letter, CONTENT_TYPE, self._service)
+                    await dead_letters.file(tx, [letter_of(properties, letter.body, self._service)])
             else:
                 if delivery.entry is not None:
                     await schedule.remove(tx, [delivery.entry])

@@ -45,6 +45,8 @@ def listed(marketplace: Marketplace, *arguments: str) -> list[dict[str, Any]]:
 
 
 async def test_dead_letters_from_the_command_line(marketplace: Marketplace, visit: Visit, tmp_path: Path) -> None:
+    marketplace.attempt("dead", "discard", "--all", "--reason", "left by other tests on purpose")
+    assert listed(marketplace) == []
     await say_rubbish(marketplace, 3)
 
     async def three() -> bool:
