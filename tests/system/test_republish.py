@@ -52,6 +52,7 @@ async def all_said(visit: Visit, service: str) -> None:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.slow  # a stack of its own: a minute and a half
 async def test_a_broker_that_lost_its_data_costs_no_order_and_doubles_nothing(
     lossy: Marketplace, tmp_path: Path
 ) -> None:
