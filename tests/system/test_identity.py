@@ -286,5 +286,6 @@ async def test_those_whom_a_route_serves_are_served(visit: Visit) -> None:
     }
     for route in sorted(PROTECTED, key=sparing):
         answer = await world.ask(route, tokens[ROUTES[route]])
-        too_late, none_dead = route in TOO_LATE and answer.status == 409, "{id}" in route and answer.status == 404
+        too_late = route in TOO_LATE and answer.status == 409
+        none_dead = "{id}" in route and answer.status in (404, 409)  # or another test's, that `{}` does not mend
         assert answer.status < 300 or too_late or none_dead, (route, answer)

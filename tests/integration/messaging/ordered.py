@@ -30,7 +30,7 @@ def ordered(handle: object, attempts: int = 1000) -> Subscription:
 async def note(event: CartCheckedOutV1, tx: Transaction) -> None:
     """Write down an event's number. Some fail at random before or after, or at first; one kills, one takes time."""
     runs[event.total.amount] += 1
-    if event.customer_id == SHAKY and runs[event.total.amount] < 4:  # in its batch, alone, in line
+    if event.customer_id == SHAKY and runs[event.total.amount] < 5:  # in a batch and alone, twice
         raise LookupError("not yet")
     if event.customer_id == KILLS:
         os.kill(os.getpid(), signal.SIGKILL)
