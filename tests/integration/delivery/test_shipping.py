@@ -86,7 +86,7 @@ async def test_a_carrier_that_hangs_is_closed_at_the_deadline_and_the_shipment_f
         stopping = await world.database.fetchval("select status from shipments where order_id = $1", order.order_id)
         return bool(stopping == "stopping")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await given_up():
             await asyncio.sleep(0.05)
     await world.turn_dial("carriers-a")
