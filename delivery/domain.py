@@ -14,7 +14,7 @@ from uuid import UUID
 CARRIERS = ("a", "b")
 """In the order in which they are asked."""
 
-PUNCTUAL = timedelta(seconds=5)
+PUNCTUAL = timedelta(seconds=2)
 """A deadline that is looked at later than this was missed by us: nobody was there to keep it."""
 
 TRYING = 2 / 3
