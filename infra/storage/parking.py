@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from infra.storage.schedule import Entry
+from infra.storage.schedule import Entry, columns
 from infra.storage.transaction import Transaction
 
 LOCK = """
@@ -87,25 +87,12 @@ async def look(tx: Transaction, subscription: str, keys: Sequence[str], most: in
 
 async def park(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Put `entries`, each with its key, at the end of their lines; who stands there already keeps its place."""
-    columns: list[list[Any]] = [
-        [entry.subscription for entry in entries],
-        [entry.envelope.id for entry in entries],
-        [entry.envelope.type for entry in entries],
-        [entry.envelope.source for entry in entries],
-        [entry.envelope.subject for entry in entries],
-        [entry.envelope.time for entry in entries],
-        [entry.envelope.traceparent for entry in entries],
-        [entry.envelope.causation_id for entry in entries],
-        [entry.body for entry in entries],
-        [entry.due for entry in entries],
-        [entry.attempt for entry in entries],
-        [entry.why for entry in entries],
-        [entry.failed_at for entry in entries],
+    in_line: list[list[Any]] = [
         [entry.key for entry in entries],
         [entry.deaths for entry in entries],
         [entry.dead for entry in entries],
     ]
-    await tx.execute(PARK, *columns)
+    await tx.execute(PARK, *columns(entries), *in_line)
     if any(entry.due is not None for entry in entries):
         tx.hurry()
 

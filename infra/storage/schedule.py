@@ -22,24 +22,27 @@ select * from unnest(
     $9::bytea[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[])
 """
 
-TAKE = """
+COLUMNS = """
+id, subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
+    deaths, key"""
+"""As `_entry` reads them."""
+
+TAKE = f"""
 update messaging.scheduled
 set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null)::int
 where id in (
     select id from messaging.scheduled
     where due <= now() and subscription || ' ' || type = any($1::text[])
     order by due limit $2 for update skip locked)
-returning id, subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why,
-    failed_at, deaths, key
-"""
+returning {COLUMNS}
+"""  # noqa: S608 - names of ours
 
-TAKE_UNHEARD = """
-select id, subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why,
-    failed_at, deaths, key
+TAKE_UNHEARD = f"""
+select {COLUMNS}
 from messaging.scheduled
 where due < now() - $3::interval and subscription || ' ' || type <> all($1::text[])
 order by due limit $2 for update skip locked
-"""
+"""  # noqa: S608 - as above
 
 NEXT = """
 select extract(epoch from min(due) - now())::float8 from messaging.scheduled
@@ -73,9 +76,9 @@ class Entry:
     """Whether it was given up and holds its line."""
 
 
-async def insert(tx: "Transaction", entries: Sequence[Entry]) -> None:
-    """File `entries` in one statement."""
-    columns: list[list[Any]] = [
+def columns(entries: Sequence[Entry]) -> list[list[Any]]:
+    """What `unnest` makes rows of: everything that an entry has outside of a line, in the order of `INSERT`."""
+    return [
         [entry.subscription for entry in entries],
         [entry.envelope.id for entry in entries],
         [entry.envelope.type for entry in entries],
@@ -90,7 +93,11 @@ async def insert(tx: "Transaction", entries: Sequence[Entry]) -> None:
         [entry.why for entry in entries],
         [entry.failed_at for entry in entries],
     ]
-    await tx.execute(INSERT, *columns)
+
+
+async def insert(tx: "Transaction", entries: Sequence[Entry]) -> None:
+    """File `entries` in one statement."""
+    await tx.execute(INSERT, *columns(entries))
 
 
 Heard = Collection[tuple[str, str]]
