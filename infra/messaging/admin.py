@@ -51,8 +51,7 @@ async def compare(management_url: str, wanted: Definitions) -> list[Difference]:
 async def apply(management_url: str, wanted: Definitions) -> list[Difference]:
     """Do what is safe: import `wanted` and remove bindings that it does not have. Returns what is left to people."""
     async with _administrator(management_url) as session:
-        await _import(session, wanted)
-        for each in differences(wanted, await live(session)):
+        for each in await _import(session, wanted):
             if each.surplus is not None:
                 await _unbind(session, each.surplus)
         return await _settled(session, wanted)
