@@ -87,12 +87,11 @@ class Scheduler:
         await dead_letters.file(tx, letters)
         for entry, letter in zip(entries, letters, strict=True):
             log.error("dead letter", subscription=letter.subscription, reason=letter.reason, error=letter.error)
-            if entry.key is None:
-                await schedule.remove(tx, [entry.id or 0])
-            elif entry.subscription in self._workers:
+            if entry.key is not None and entry.subscription in self._workers:
                 await parking.stay(tx, entry.id or 0, replace(entry, due=None, dead=True))
-            else:
-                await schedule.remove(tx, [entry.id or 0])
+                continue
+            await schedule.remove(tx, [entry.id or 0])
+            if entry.key is not None:
                 await parking.move_up(tx, entry.subscription, [entry.key], TAKE)
 
     def _why_unheard(self, entry: Entry) -> Invalid:
