@@ -66,9 +66,12 @@ class Kind(ABC):
     async def begin(self, site: Site, fault: Fault) -> None:
         """From its return on the fault is in effect."""
 
-    @abstractmethod
     async def bite(self, site: Site, fault: Fault) -> str:
-        """What shows that it took hold, for people to read; empty if nothing does. Asked just before its end."""
+        """What shows that it took hold, for people to read; empty if nothing does. Asked just before its end.
+
+        Where a kind does not look again, that is what it noted so far.
+        """
+        return str(site.notes.get(fault.id, ""))
 
     @abstractmethod
     async def end(self, site: Site, fault: Fault) -> None:

@@ -43,11 +43,9 @@ class MemoryAlarm(Kind):
             await rabbitmqctl(site.layout, site.state, "set_vm_memory_high_watermark", *WATERMARK)
 
 
-class ClosedConnections(Kind):
-    """Every connection of a service is closed by the broker."""
+class Interruption(Kind):
+    """What the broker does to one service at a stroke, and need not undo: the service connects again."""
 
-    name = "closed-connections"
-    about = "The broker closes every connection of a service."
     momentary = True
 
     def parts(self, services: Sequence[str]) -> list[str]:
@@ -55,6 +53,16 @@ class ClosedConnections(Kind):
 
     def touches(self, part: str) -> Touches:
         return Touches(shared=frozenset({"broker", part}))
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        """There is nothing to undo."""
+
+
+class ClosedConnections(Interruption):
+    """Every connection of a service is closed by the broker."""
+
+    name = "closed-connections"
+    about = "The broker closes every connection of a service."
 
     async def begin(self, site: Site, fault: Fault) -> None:
         api = f"{site.state.broker['management']}/api/connections"
@@ -66,27 +74,14 @@ class ClosedConnections(Kind):
                 await asyncio.sleep(POLL_S * (not names))
         for name in names:
             await site.ask("DELETE", f"{api}/{quote(name, safe='')}", **{"X-Reason": "a fault, on purpose"})
-        site.notes[fault.id] = len(names)
-
-    async def bite(self, site: Site, fault: Fault) -> str:
-        return f"{site.notes[fault.id]} connections closed" if site.notes.get(fault.id) else ""
-
-    async def end(self, site: Site, fault: Fault) -> None:
-        """There is nothing to undo."""
+        site.notes[fault.id] = f"{len(names)} connections closed" if names else ""
 
 
-class ClosedChannels(Kind):
+class ClosedChannels(Interruption):
     """Every channel of a service, and with it every consumer, is gone from the broker, which tells nobody."""
 
     name = "lost-consumers"
     about = "The broker forgets a service's channels and consumers, and does not say so."
-    momentary = True
-
-    def parts(self, services: Sequence[str]) -> list[str]:
-        return list(services)
-
-    def touches(self, part: str) -> Touches:
-        return Touches(shared=frozenset({"broker", part}))
 
     async def begin(self, site: Site, fault: Fault) -> None:
         said = await rabbitmqctl(
@@ -94,13 +89,7 @@ class ClosedChannels(Kind):
             f'L = [P || P <- rabbit_channel:list_local(), {{user, <<"{fault.part}">>}} =:= '
             "hd(rabbit_channel:info(P, [user]))], [rabbit_channel:shutdown(P) || P <- L], length(L).",
         )
-        site.notes[fault.id] = int(said)
-
-    async def bite(self, site: Site, fault: Fault) -> str:
-        return f"{site.notes[fault.id]} channels ended" if site.notes.get(fault.id) else ""
-
-    async def end(self, site: Site, fault: Fault) -> None:
-        """There is nothing to undo."""
+        site.notes[fault.id] = f"{int(said)} channels ended" if int(said) else ""
 
 
 KINDS = (MemoryAlarm(), ClosedConnections(), ClosedChannels())

@@ -26,9 +26,6 @@ class DatabaseFault(Kind):
     def touches(self, part: str) -> Touches:
         return Touches(alone=frozenset({f"{part}:state"}), shared=frozenset({part, part.removesuffix("-db")}))
 
-    async def bite(self, site: Site, fault: Fault) -> str:
-        return str(site.notes.get(fault.id, ""))
-
     @abstractmethod
     async def begin(self, site: Site, fault: Fault) -> None: ...
 

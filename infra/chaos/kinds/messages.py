@@ -40,9 +40,6 @@ class MessageFault(Kind):
     def touches(self, part: str) -> Touches:
         return Touches(alone=frozenset({f"{part}:messages"}), shared=frozenset({"broker", part, f"{part}-db"}))
 
-    async def bite(self, site: Site, fault: Fault) -> str:
-        return str(site.notes.get(fault.id, ""))
-
     async def end(self, site: Site, fault: Fault) -> None:
         await site.let_go(fault.id)
 
