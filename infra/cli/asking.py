@@ -14,12 +14,11 @@ from infra.local import LocalError, layout, read_state
 WITHIN_S = 30
 
 
-def get_token(subject: str, roles: list[str]) -> str:
-    """A bearer token of the local issuer, for an hour."""
+def get_token(subject: str, roles: list[str], *, ttl_s: int = 3600) -> str:
+    """A bearer token of the local issuer. Raises `LocalError` if that is away."""
+    wanted = {"sub": subject, "roles": roles, "ttl_s": ttl_s}
     try:
-        answer = _send(
-            "POST", f"{read_state(layout().state).issuer}/token", {"sub": subject, "roles": roles, "ttl_s": 3600}
-        )
+        answer = _send("POST", f"{read_state(layout().state).issuer}/token", wanted)
     except OSError as error:
         raise LocalError(f"The issuer does not answer: {error}", "Is it up? ./marketplace start outside") from None
     return str(answer["access_token"])

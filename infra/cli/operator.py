@@ -1,4 +1,4 @@
-"""An operator's way to the services of a stack: over their `/ops`, with a token of the local issuer."""
+"""For long work: an operator who asks `/ops` of whichever replica answers, and waits for one that does."""
 
 import asyncio
 import time
@@ -9,16 +9,17 @@ from typing import Any
 
 import aiohttp
 
+from infra.cli.asking import get_token
 from infra.local import LocalError, StackState
 
 ANSWER_WITHIN_S = 30.0
 AWAY_S = 60.0
 PAUSE_S = 0.5
-WHO = {"sub": "operator", "roles": ["operator"], "ttl_s": 86_400}
+TOKEN_S = 86_400
 
 
 @dataclass(frozen=True)
-class Operator:
+class PatientOperator:
     """Asks whichever replica of a service answers."""
 
     state: StackState
@@ -53,13 +54,10 @@ class Operator:
 
 
 @asynccontextmanager
-async def operator(state: StackState) -> AsyncIterator[Operator]:
-    """An operator with a fresh token. Raises `LocalError` if the issuer is away."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as http:
-        try:
-            async with http.post(f"{state.issuer}/token", json=WHO, raise_for_status=True) as granted:
-                token = (await granted.json())["access_token"]
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise LocalError(f"The issuer does not answer: {error}", "Is it up? ./marketplace start outside") from None
-        http.headers["Authorization"] = f"Bearer {token}"
-        yield Operator(state, http)
+async def operator(state: StackState) -> AsyncIterator[PatientOperator]:
+    """An operator with a token for a day. Raises `LocalError` if the issuer is away."""
+    token = await asyncio.to_thread(get_token, "operator", ["operator"], ttl_s=TOKEN_S)
+    async with aiohttp.ClientSession(
+        headers={"Authorization": f"Bearer {token}"}, timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
+    ) as http:
+        yield PatientOperator(state, http)

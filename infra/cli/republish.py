@@ -14,7 +14,7 @@ from infra.cli.show import complain, console
 from infra.local import LocalError, StackIsDown, StackState, is_up, layout, read_state
 
 if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
-    from infra.cli.operator import Operator
+    from infra.cli.operator import PatientOperator
 
 commands = typer.Typer()
 PATH = "/ops/republish"
@@ -83,7 +83,7 @@ async def _republish(
 class _Republishing:
     """How far one service is."""
 
-    operator: "Operator"
+    operator: "PatientOperator"
     service: str
     queued: int = 0
     waiting: int = 0
