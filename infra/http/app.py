@@ -13,10 +13,8 @@ from infra.http.identity import Identity
 from infra.http.observed import Observed
 from infra.http.openapi import completed
 from infra.http.transactional import Router
-from infra.resilience import Admission
+from infra.resilience import MOST_AT_ONCE, Admission
 from infra.storage import Database
-
-MOST_AT_ONCE = 100
 
 
 def create_app(

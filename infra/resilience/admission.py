@@ -7,6 +7,9 @@ from enum import Enum
 from infra.resilience.errors import Overloaded
 from infra.telemetry import metrics
 
+MOST_AT_ONCE = 100
+"""Where nobody says otherwise."""
+
 
 class Importance(Enum):
     """How much of the limit a kind of work may fill: what is left over is for what matters more."""

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
+from infra.resilience import MOST_AT_ONCE
 from infra.storage import LEAST_DAYS
 
 
@@ -25,7 +26,7 @@ class Settings(BaseSettings):
     oidc_audience: str = "marketplace"
     log_format: Literal["console", "json"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    http_most_at_once: int = Field(default=100, ge=2, le=10_000)
+    http_most_at_once: int = Field(default=MOST_AT_ONCE, ge=2, le=10_000)
     """Requests under way in this replica; reads may fill half of it, changes four fifths, checkouts all."""
     http_pool_size: int = Field(default=10, ge=1, le=100)
     messaging_pool_size: int = Field(default=10, ge=2, le=100)
