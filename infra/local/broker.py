@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.binaries import RabbitBinaries
-from infra.local.errors import LocalError
 from infra.local.part import Running
 from infra.local.passwords import write_private
 from infra.local.ports import Ports
 from infra.local.processes import Command, Process, base_environment, spawn
+from infra.local.rabbitmqctl import NODE, control
 from infra.local.readiness import accepts, http_status, until_ready
 
 ADMIN = "admin"
-NODE = "marketplace@localhost"
 START_WITHIN_S = 60.0
 PLUGINS = "[rabbitmq_management].\n"
 """Streams need no plugin of their own: consumers read them over AMQP."""
@@ -128,17 +127,8 @@ class RabbitNode:
         await until_ready(self.urls.answers, running, name="The broker", within_s=START_WITHIN_S, log=str(self._log))
 
     async def control(self, *arguments: str) -> None:
-        """`rabbitmqctl ARGUMENTS` for this node, which is up; what it says goes to the log. Raises `LocalError`."""
-        told = await spawn(
-            Command(
-                argv=(str(self._binaries.server.with_name("rabbitmqctl")), "-n", NODE, *arguments),
-                env=self._environment(),
-                cwd=self._directory,
-                log=self._log,
-            )
-        )
-        if code := await told.wait():
-            raise LocalError(f"rabbitmqctl {arguments[0]} ended with {code}.", f"See {self._log}")
+        """`rabbitmqctl ARGUMENTS` for this node, which is up. Raises `LocalError`."""
+        await control(self._binaries, self._directory, self._ports.of("epmd"), *arguments)
 
     def _write_configuration(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+from pathlib import Path
 
-from infra.local.binaries import find_rabbitmq
+from infra.local.binaries import RabbitBinaries, find_rabbitmq
 from infra.local.errors import LocalError
 from infra.local.layout import Layout
 from infra.local.processes import base_environment
 from infra.local.state import StackState
 
+NODE = "marketplace@localhost"
 WITHIN_S = 30.0
 
 
@@ -17,13 +19,17 @@ async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str
     binaries = find_rabbitmq()
     if binaries is None or "epmd" not in state.ports:
         raise LocalError("This needs a broker that runs as a program of this machine.", "Install RabbitMQ here.")
-    home = str(layout.directory / "broker")
+    return await control(binaries, layout.directory / "broker", state.ports["epmd"], *arguments)
+
+
+async def control(binaries: RabbitBinaries, home: Path, epmd_port: int, *arguments: str) -> str:
+    """The same of the node that keeps everything below `home`."""
     running = await asyncio.create_subprocess_exec(
-        *(str(binaries.server.with_name("rabbitmqctl")), "-q", "-n", "marketplace@localhost", *arguments),
+        *(str(binaries.server.with_name("rabbitmqctl")), "-q", "-n", NODE, *arguments),
         env=base_environment()
         | {
-            "HOME": home,  # the Erlang cookie lies there
-            "ERL_EPMD_PORT": str(state.ports["epmd"]),
+            "HOME": str(home),  # the Erlang cookie lies there
+            "ERL_EPMD_PORT": str(epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
         },
