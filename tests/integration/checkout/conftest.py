@@ -31,10 +31,8 @@ async def own_broker() -> AsyncIterator[PrivateBroker]:
 
 @pytest.fixture(scope="session")
 async def providers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OutsideProcess]:
-    process = OutsideProcess(tmp_path_factory.mktemp("payments"))
-    await process.start()
-    yield process
-    await process.kill()
+    async with OutsideProcess(tmp_path_factory.mktemp("payments")) as process:
+        yield process
 
 
 @pytest.fixture

@@ -174,6 +174,7 @@ async def running(
     }
     async with (
         private_broker() as broker,
+        outside,
         asyncpg.create_pool(urls.superuser, min_size=1, max_size=2) as database,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
     ):
@@ -183,9 +184,7 @@ async def running(
         environment["BROKER_URL"] = broker.urls.amqp_of(service.name, f"{service.name}-secret")
         world = Running(service, broker, database, outside, http, environment, directory / f"{service.name}.log")
         try:
-            await outside.start()
             await world.start()
             yield world
         finally:
             await world.kill()
-            await outside.kill()

@@ -10,10 +10,8 @@ from tests.integration.outside.outside_process import OutsideProcess
 
 @pytest.fixture(scope="package")
 async def outside(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OutsideProcess]:
-    process = OutsideProcess(tmp_path_factory.mktemp("outside"))
-    await process.start()
-    yield process
-    await process.kill()
+    async with OutsideProcess(tmp_path_factory.mktemp("outside")) as process:
+        yield process
 
 
 @pytest.fixture

@@ -11,10 +11,8 @@ from tests.integration.outside.outside_process import OutsideProcess
 
 @pytest.fixture(scope="session")
 async def running_outside(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OutsideProcess]:
-    process = OutsideProcess(tmp_path_factory.mktemp("outside"))
-    await process.start()
-    yield process
-    await process.kill()
+    async with OutsideProcess(tmp_path_factory.mktemp("outside")) as process:
+        yield process
 
 
 @pytest.fixture
@@ -30,10 +28,8 @@ async def outside(running_outside: OutsideProcess) -> AsyncIterator[OutsideProce
 @pytest.fixture
 async def own_outside(tmp_path: Path) -> AsyncIterator[OutsideProcess]:
     """A process that the test may kill and start again."""
-    process = OutsideProcess(tmp_path / "state")
-    await process.start()
-    yield process
-    await process.kill()
+    async with OutsideProcess(tmp_path / "state") as process:
+        yield process
 
 
 @pytest.fixture

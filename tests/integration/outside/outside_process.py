@@ -7,7 +7,7 @@ import socket
 import sys
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -41,6 +41,18 @@ class OutsideProcess:
             "LOG_LEVEL": "WARNING",
         }
         self.process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        """Started; what is left of it afterwards is killed."""
+        try:
+            await self.start()
+        except BaseException:
+            await self.kill()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.kill()
 
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
