@@ -79,7 +79,7 @@ class Lines:
     async def keep(self, tx: Transaction, delivery: Delivery, entry: Entry) -> bool:
         """Let a delivery that failed stand at the head of its line: as `entry` says for later, or dead.
 
-        Returns False where it was handled after all, by a replay that was quicker.
+        Returns False where it was handled after all, by somebody who was quicker.
         """
         await parking.lock(tx, self._name, [entry.key or ""])
         if delivery.in_line and delivery.entry is not None:

@@ -219,10 +219,16 @@ class Worker:
             await self.postpone(delivery, decision.delay, why, attempt=delivery.attempt + 1)
 
     async def give_up(self, delivery: Delivery, reason: str, why: str) -> None:
-        """Send the delivery to where people look; then forget it."""
+        """Send the delivery to where people look; then forget it.
+
+        What stands in a line is filed in the transaction that declares it dead: a crash leaves both or neither.
+        """
         self._count("dead", 1)
         letter = delivery.letter(self.subscription.name, reason, why)
-        await self._bury(letter, CONTENT_TYPE)
+        if self._lines is not None and delivery.key is not None:
+            _tell(letter)
+        else:
+            await self._bury(letter, CONTENT_TYPE)
         await self._forget(delivery, self._later(delivery, None, why, attempt=delivery.attempt), letter)
 
     async def postpone(self, delivery: Delivery, delay: Any, why: str, *, attempt: int) -> None:
@@ -246,7 +252,7 @@ class Worker:
         async def forget(tx: Transaction) -> None:
             if self._lines is not None and delivery.key is not None:
                 stands = await self._lines.keep(tx, delivery, instead)
-                if stands and letter is not None:  # also where a person was quicker to replay the published one
+                if stands and letter is not None:
                     properties = properties_of_dead(letter, CONTENT_TYPE, self._service)
                     await dead_letters.file(tx, [letter_of(properties, letter.body, self._service)])
             else:
@@ -265,9 +271,7 @@ class Worker:
     async def _bury(self, letter: DeadLetter, content_type: str | None) -> None:
         """Publish a dead letter, confirmed: before the message is forgotten anywhere else."""
         properties = properties_of_dead(letter, content_type, self._service)
-        log.error(
-            "dead letter", subscription=letter.subscription, reason=letter.reason, error=letter.error, key=letter.key
-        )
+        _tell(letter)
         while True:
             await self._publisher.ready()
             try:
@@ -279,3 +283,7 @@ class Worker:
 
     def _count(self, outcome: str, messages: int) -> None:
         metrics.process_total.labels(f"{self._service}.{self.subscription.name}", outcome).inc(messages)
+
+
+def _tell(letter: DeadLetter) -> None:
+    log.error("dead letter", subscription=letter.subscription, reason=letter.reason, error=letter.error, key=letter.key)
