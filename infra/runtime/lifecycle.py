@@ -20,6 +20,7 @@ from infra.storage import (
     is_unavailable,
     make_partitions,
     migrate_in_a_process_of_its_own,
+    redrive,
     require_current,
 )
 from infra.storage import ops as storage_ops
@@ -138,6 +139,7 @@ async def _tend(database: Database, retention_days: int) -> None:
                 async with database.transaction() as tx:
                     await make_partitions(tx)
                 await drop_partitions(database, retention_days)
+                await redrive.forget_settled(database, retention_days)
                 partitions_at = asyncio.get_running_loop().time() + PARTITIONS_S
             async with database.transaction() as tx:
                 counts = await storage_ops.counts_now(tx)

@@ -32,8 +32,8 @@ class Settings(BaseSettings):
     messaging_pool_size: int = Field(default=10, ge=2, le=100)
     """Database connections of either; however many requests come, messages are still handled."""
     retention_days: int = 14
-    """How long it is remembered what was handled and what was said. A message is taken in for 7 days after its
-    event, and what was said can be published again for as long as it is kept."""
+    """How long it is remembered what was handled, what was said and what became of dead letters. A message is taken
+    in for 7 days after its event, and what was said can be published again for as long as it is kept."""
 
     @field_validator("retention_days")
     @classmethod

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from infra.storage import inbox, parking
+from infra.storage.database import Database
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.ids import why_unusable
 from infra.storage.schedule import Entry
@@ -66,6 +67,14 @@ SETTLED = """
 select settled, id, subscription, event_id, type, reason, error, filed_at, action, by, at, note
 from messaging.settled_letters where settled < $2 order by settled desc limit $1
 """
+
+FORGET = """
+with oldest as (select settled, at from messaging.settled_letters order by settled limit $1)
+delete from messaging.settled_letters using oldest
+where settled_letters.settled = oldest.settled and oldest.at < now() - make_interval(days => $2)
+returning settled_letters.settled
+"""
+CHUNK = 1000
 
 
 class CannotReplay(Exception):
@@ -163,6 +172,14 @@ async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: st
 async def settled(tx: Transaction, limit: int, before: int = LAST) -> list[dict[str, Any]]:
     """What became of letters, the latest first, at most `limit`, those before `before`."""
     return [dict(row._mapping) for row in await tx.execute(SETTLED, limit, before)]
+
+
+async def forget_settled(database: Database, days: int) -> None:
+    """Drop what became of letters more than `days` days ago; call it now and then. Letters on file stay."""
+    forgotten = CHUNK
+    while forgotten == CHUNK:
+        async with database.transaction() as tx:
+            forgotten = len(await tx.execute(FORGET, CHUNK, days))
 
 
 async def _hand_over(tx: Transaction, entries: Sequence[Entry]) -> None:

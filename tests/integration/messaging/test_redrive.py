@@ -16,7 +16,7 @@ from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Reject, Subscription, on, subscription
 from infra.messaging.wire import headers_of
-from infra.storage import Transaction, dead_letters, new_id
+from infra.storage import Transaction, dead_letters, new_id, redrive
 from infra.storage.dead_letters import DeadLetter
 from infra.telemetry import new_traceparent
 from tests.integration.messaging.operating import Operator, operating
@@ -208,6 +208,21 @@ async def test_a_discarded_letter_is_kept_with_who_did_it_and_why(toy: Toy) -> N
         assert await toy.dead() == []
         kept = await toy.rows('select action, "by", note, length(body) > 0 from messaging.settled_letters')
         assert kept == [("discarded", "grace", "test orders", True)] * 3
+
+
+async def test_what_became_of_letters_is_forgotten_after_the_retention(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redrive, "CHUNK", 2)
+    async with operated(toy, Bug()) as operator:
+        await die(toy, 6)
+        ids = [letter["id"] for letter in (await operator.get("dead-letters"))["items"]]
+        await operator.post("discards", ids=ids[:5], note="test orders")
+    old = "update messaging.settled_letters set at = at - interval '14 days 1 minute' where id = any($1::bigint[])"
+    await toy.rows(f"{old} returning id", ids[:3])
+    await redrive.forget_settled(toy.databases[-1], days=14)
+    assert await toy.rows("select id from messaging.settled_letters order by id") == [(id,) for id in ids[3:5]]
+    assert len(await toy.dead()) == 1
 
 
 async def test_a_replayed_poison_letter_starts_afresh(toy: Toy) -> None:
