@@ -201,14 +201,20 @@ async def forget_queues(broker: PrivateBroker) -> None:
             await channel.queue_delete(name)
 
 
+TABLES = (
+    *("effects", "messaging.inbox", "messaging.outbox", "messaging.outbox_pending", "messaging.scheduled"),
+    *("messaging.claims", "messaging.dead_letters", "messaging.suspects", "messaging.incidents"),
+    *("messaging.settled_letters", "messaging.outbox_set_aside"),
+)
+
+
 async def empty(urls: DatabaseUrls) -> None:
+    """Row by row, with nobody at it: to truncate some dozens of partitions takes half a second."""
     connection = await asyncpg.connect(urls.owner)
     try:
-        await connection.execute(
-            "truncate effects, messaging.inbox, messaging.outbox, messaging.outbox_pending, messaging.scheduled,"
-            " messaging.claims, messaging.dead_letters, messaging.suspects, messaging.incidents,"
-            " messaging.settled_letters, messaging.outbox_set_aside"
-        )
+        async with connection.transaction():
+            await connection.execute(f"lock table {', '.join(TABLES)}")
+            await connection.execute("; ".join(f"delete from {table}" for table in TABLES))
     finally:
         await connection.close()
 
