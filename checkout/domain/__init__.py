@@ -1,16 +1,10 @@
 """The rules of an order; standard library only."""
 
+from checkout.domain.errors import Inconsistent, OrderError, TooLate
 from checkout.domain.journal import Entry, EntryType, Line, Money, RejectedLine
-from checkout.domain.order import (
-    PROVIDERS,
-    Inconsistent,
-    Order,
-    OrderError,
-    Payment,
-    Reason,
-    Status,
-    TooLate,
-)
+from checkout.domain.order import Order
+from checkout.domain.paying import PROVIDERS
+from checkout.domain.states import Payment, Reason, Status
 
 __all__ = [
     "PROVIDERS",

@@ -1,0 +1,110 @@
+"""What the journal says about one order: entries fold into its state, always into the same."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from checkout.domain.journal import Entry, EntryType, Line, Money, RejectedLine
+from checkout.domain.states import Payment, Reason, Status
+
+
+@dataclass
+class Journalled:
+    """The state of an order. It changes only by `apply`."""
+
+    order_id: UUID
+    customer_id: str
+    lines: tuple[Line, ...]
+    total: Money
+    placed_at: datetime
+    updated_at: datetime
+    version: int = 1
+    status: Status = Status.PLACED
+    reason: Reason | None = None
+    payment: Payment = Payment.NONE
+    provider: str | None = None
+    """Who was asked last; who holds the money once it is captured."""
+    asks: int = 0
+    doubtful: bool = False
+    """More than one request for the open provider was begun, so one may still be on its way."""
+    refusals: int = 0
+    """How often a provider definitely did not charge."""
+    closed: tuple[str, ...] = ()
+    """Providers that can never charge this order again."""
+    rejected_lines: tuple[RejectedLine, ...] = ()
+    dispatched: bool = False
+    shipping_delayed: bool = False
+    cancellation_refused: str | None = None
+    unsaved: tuple[Entry, ...] = field(default=(), compare=False, repr=False)
+    """Entries of this unit of work; the store takes them."""
+
+    @classmethod
+    def fold(cls, entries: Iterable[Entry]) -> Self:
+        """The order that a whole journal tells of. The same journal always gives the same order."""
+        first, *rest = entries
+        order = cls(
+            order_id=first.order_id,
+            customer_id=first.data["customer_id"],
+            lines=tuple(Line.from_json(line) for line in first.data["lines"]),
+            total=Money(**first.data["total"]),
+            placed_at=first.at,
+            updated_at=first.at,
+        )
+        for entry in rest:
+            order.apply(entry)
+        return order
+
+    def apply(self, entry: Entry) -> None:  # noqa: PLR0912, one arm per type of entry is the table itself
+        """Take an entry in. Decides nothing and reads no clock: order and entry are all there is."""
+        self.version, self.updated_at = entry.version, entry.at
+        data = entry.data
+        match entry.type:
+            case EntryType.STOCK_RESERVED:
+                self.status = Status.PAYING
+            case EntryType.STOCK_REJECTED:
+                self.rejected_lines = tuple(RejectedLine.from_json(line) for line in data["lines"])
+            case EntryType.PAYMENT_ASKED:
+                self.payment, self.provider = Payment.ASKED, data["provider"]
+                self.asks, self.doubtful = data["ask"], data["again"]
+            case EntryType.PAYMENT_NOT_CHARGED:
+                self.payment = Payment.NOT_CHARGED
+                self.refusals += 1
+            case EntryType.PAYMENT_DOUBTED:
+                self.payment = Payment.CLOSING
+            case EntryType.PAYMENT_CLOSED:
+                self.payment = Payment.NOT_CHARGED
+                self.refusals += 1
+                self.closed = (*self.closed, data["provider"])
+            case EntryType.PAYMENT_DECLINED:
+                self.payment = Payment.DECLINED
+            case EntryType.PAYMENT_CAPTURED:
+                self.payment = Payment.CAPTURED
+            case EntryType.PAYMENT_VOIDED:
+                self.payment = Payment.VOIDED
+            case EntryType.GIVEN_UP:
+                self.status, self.reason = Status.VOIDING, Reason(data["reason"])
+            case EntryType.CONFIRMED:
+                self.status = Status.CONFIRMED
+            case EntryType.CANCELLATION_REQUESTED:
+                self.status = Status.CANCELLING
+            case EntryType.CANCELLATION_REFUSED:
+                self.cancellation_refused = data["reason"]
+                if self.status is Status.CANCELLING:
+                    self.status = Status.CONFIRMED
+            case EntryType.CANCELLED:
+                self.status, self.reason = Status.CANCELLED, Reason(data["reason"])
+            case EntryType.REFUNDED:
+                self.payment = Payment.REFUNDED
+            case EntryType.SHIPPING_DELAYED:
+                self.shipping_delayed = True
+            case EntryType.DISPATCHED:
+                self.dispatched = True
+            case EntryType.DELIVERED:
+                self.status = Status.DELIVERED
+
+    def _write(self, type: EntryType, at: datetime, **data: Any) -> None:
+        entry = Entry(self.order_id, self.version + 1, type, data, at)
+        self.apply(entry)
+        self.unsaved = (*self.unsaved, entry)
