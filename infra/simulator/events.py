@@ -6,7 +6,7 @@ from collections import Counter
 from infra.simulator.client import Client
 from infra.simulator.report import EVENT_COUNTS
 
-SETTLED_WITHIN_S = 10.0
+SETTLED_WITHIN_S, LOOK_EVERY_S = 10.0, 1.0
 
 
 async def count_events(operator: Client, ops: dict[str, str]) -> Counter[str]:
@@ -21,8 +21,8 @@ async def count_events(operator: Client, ops: dict[str, str]) -> Counter[str]:
 async def settled_count(operator: Client, ops: dict[str, str]) -> Counter[str]:
     """The sum once it stands still (subscribers may finish after the last order did), or after ten seconds."""
     count = await count_events(operator, ops)
-    for _ in range(round(SETTLED_WITHIN_S)):
-        await asyncio.sleep(1.0)
+    for _ in range(round(SETTLED_WITHIN_S / LOOK_EVERY_S)):
+        await asyncio.sleep(LOOK_EVERY_S)
         before, count = count, await count_events(operator, ops)
         if before == count:
             break

@@ -10,9 +10,19 @@ from unittest.mock import patch
 
 import pytest
 
-from infra.simulator import Report, SetUpFailed, Shop, Traffic, flash_sale, run_traffic
+from infra.simulator import Report, SetUpFailed, Shop, Traffic, events, flash_sale, follow, run_traffic, script
 from tests.integration.outside.fake_market import FakeMarket
 from tests.integration.outside.outside_process import OutsideProcess
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are few people, who think a third as long, and the simulator looks four times as often."""
+    think = script._think
+    monkeypatch.setattr(script, "_think", lambda chance, mean_s=0.15: think(chance, mean_s) / 3)
+    monkeypatch.setattr(Traffic, "customers", 60)
+    monkeypatch.setattr(follow, "ROUND_S", 0.25)
+    monkeypatch.setattr(events, "LOOK_EVERY_S", 0.25)
 
 
 def nobody_listens(_word: str) -> None:
@@ -105,7 +115,8 @@ async def test_orders_that_hang_are_named_after_a_bounded_wait(outside: OutsideP
     assert "has been 'placed' for" in report.hanging[0]
 
 
-async def test_waiting_for_orders_costs_few_requests(outside: OutsideProcess) -> None:
+async def test_waiting_for_orders_costs_few_requests(outside: OutsideProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # the rounds are what it costs
     market = FakeMarket(deliver_after_s=2.5)
     report = await shop_in(market, outside)
     assert report.orders["pending"] == 0
