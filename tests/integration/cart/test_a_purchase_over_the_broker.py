@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -119,9 +118,11 @@ async def messaging(
         await task
 
 
-@pytest.fixture
-async def shop(postgres: PrivatePostgres, tmp_path: Path) -> AsyncIterator[Shop]:
-    (tmp_path / "versions").mkdir()
+@pytest.fixture(scope="module")
+async def shop(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    """One for all tests: each has customers and a product of its own."""
+    nothing_to_migrate = tmp_path_factory.mktemp("checkout")
+    (nothing_to_migrate / "versions").mkdir()
     databases = {}
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(private_broker())
@@ -129,7 +130,7 @@ async def shop(postgres: PrivatePostgres, tmp_path: Path) -> AsyncIterator[Shop]
         await admin.declare(broker.urls.management, definitions(wiring, PASSWORDS))
         for name, table in (("catalog", CATALOG), ("cart", CART), ("checkout", None)):
             urls = await postgres.create_database(f"{name}_of_shop")
-            await migrate(urls.owner, app_url=urls.app, migrations=table.migrations if table else tmp_path)
+            await migrate(urls.owner, app_url=urls.app, migrations=table.migrations if table else nothing_to_migrate)
             database = Database(urls.app, source=name, listeners=table.listeners if table else {})
             stack.push_async_callback(database.close)
             async with database.transaction() as tx:

@@ -1,6 +1,7 @@
 """The private broker and Postgres: quick to get, loopback only, and durable over a crash."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,11 +9,28 @@ import aio_pika
 import asyncpg
 import pytest
 
-from infra.local import private_broker, private_postgres
+from infra.local import PrivateBroker, PrivatePostgres, private_broker, private_postgres
 from tests.integration.local.processes_of import listening_addresses, processes_of
 
 LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
 """127.0.0.1 and ::1, as the kernel writes them."""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("broker")
+
+
+@pytest.fixture(scope="module")
+async def broker(home: Path) -> AsyncIterator[PrivateBroker]:
+    async with private_broker(home) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def postgres() -> AsyncIterator[PrivatePostgres]:
+    async with private_postgres(databases=["catalog", "cart"]) as running:
+        yield running
 
 
 async def rows(url: str, query: str) -> list[asyncpg.Record]:
@@ -23,82 +41,76 @@ async def rows(url: str, query: str) -> list[asyncpg.Record]:
         await connection.close()
 
 
-async def test_a_broker_keeps_a_confirmed_message_over_a_crash() -> None:
-    async with private_broker() as broker:
-        async with await aio_pika.connect(broker.urls.amqp) as connection:
-            channel = await connection.channel()
-            for name, kind in (("kept", "quorum"), ("log", "stream")):
-                await channel.declare_queue(name, durable=True, arguments={"x-queue-type": kind})
-            await channel.default_exchange.publish(
-                aio_pika.Message(b"still here", delivery_mode=aio_pika.DeliveryMode.PERSISTENT), "kept"
-            )
-        await asyncio.sleep(1)  # 3.10 writes the names of new quorum queues down within 0.5 s
+async def test_a_broker_keeps_a_confirmed_message_over_a_crash(broker: PrivateBroker) -> None:
+    async with await aio_pika.connect(broker.urls.amqp) as connection:
+        channel = await connection.channel()
+        for name, kind in (("kept", "quorum"), ("log", "stream")):
+            await channel.declare_queue(name, durable=True, arguments={"x-queue-type": kind})
+        await channel.default_exchange.publish(
+            aio_pika.Message(b"still here", delivery_mode=aio_pika.DeliveryMode.PERSISTENT), "kept"
+        )
+    await asyncio.sleep(1)  # 3.10 writes the names of new quorum queues down within 0.5 s
 
-        await broker.kill()
-        await broker.start()
+    await broker.kill()
+    await broker.start()
 
-        async with await aio_pika.connect(broker.urls.amqp) as connection:
-            channel = await connection.channel()
-            message = await (await channel.get_queue("kept")).get(timeout=10)
-            assert message is not None
-            assert message.body == b"still here"
-
-
-async def test_a_broker_has_no_guest_and_listens_on_the_loopback_alone(tmp_path: Path) -> None:
-    async with private_broker(tmp_path) as broker:
-        with pytest.raises(aio_pika.exceptions.AMQPConnectionError):
-            await aio_pika.connect(broker.urls.amqp_of("guest", "guest"))
-        listening = {address for pid in processes_of(tmp_path) for address in listening_addresses(pid)}
-        assert listening
-        assert listening <= LOOPBACK
+    async with await aio_pika.connect(broker.urls.amqp) as connection:
+        channel = await connection.channel()
+        message = await (await channel.get_queue("kept")).get(timeout=10)
+        assert message is not None
+        assert message.body == b"still here"
 
 
-async def test_postgres_keeps_committed_rows_over_a_crash() -> None:
-    async with private_postgres(databases=["catalog"]) as postgres:
-        urls = postgres.server.urls("catalog")
-        await rows(urls.owner, "create table kept as select 1 as id")
-
-        await postgres.kill()
-        await postgres.start()
-
-        assert [row["id"] for row in await rows(urls.owner, "select id from kept")] == [1]
+async def test_a_broker_has_no_guest_and_listens_on_the_loopback_alone(broker: PrivateBroker, home: Path) -> None:
+    with pytest.raises(aio_pika.exceptions.AMQPConnectionError):
+        await aio_pika.connect(broker.urls.amqp_of("guest", "guest"))
+    listening = {address for pid in processes_of(home) for address in listening_addresses(pid)}
+    assert listening
+    assert listening <= LOOPBACK
 
 
-async def test_each_role_may_do_its_own_work_and_no_more() -> None:
-    async with private_postgres(databases=["catalog", "cart"]) as postgres:
-        catalog, cart = postgres.server.urls("catalog"), postgres.server.urls("cart")
-        await rows(catalog.owner, "create table products as select 1 as id")
+async def test_postgres_keeps_committed_rows_over_a_crash(postgres: PrivatePostgres) -> None:
+    urls = postgres.server.urls("catalog")
+    await rows(urls.owner, "create table kept as select 1 as id")
 
-        assert await rows(catalog.audit, "select * from products")
-        for url, query in (
-            (catalog.app, "create table mine (id int)"),
-            (catalog.app, "select * from products"),  # nothing was granted yet
-            (catalog.audit, "delete from products"),
-        ):
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await rows(url, query)
-        for user in (cart.owner, cart.app):
-            foreign = urlsplit(user)._replace(path="/catalog").geturl()
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await asyncpg.connect(foreign)
+    await postgres.kill()
+    await postgres.start()
+
+    assert [row["id"] for row in await rows(urls.owner, "select id from kept")] == [1]
 
 
-async def test_a_database_may_be_created_again_and_together_with_others() -> None:
-    async with private_postgres() as postgres:
-        await asyncio.gather(*(postgres.create_database(name) for name in ("catalog", "cart", "catalog")))
+async def test_each_role_may_do_its_own_work_and_no_more(postgres: PrivatePostgres) -> None:
+    catalog, cart = postgres.server.urls("catalog"), postgres.server.urls("cart")
+    await rows(catalog.owner, "create table products as select 1 as id")
 
-        assert await rows(postgres.server.urls("cart").app, "select 1")
-        assert (await postgres.create_database("cart")) == postgres.server.urls("cart")
+    assert await rows(catalog.audit, "select * from products")
+    for url, query in (
+        (catalog.app, "create table mine (id int)"),
+        (catalog.app, "select * from products"),  # nothing was granted yet
+        (catalog.audit, "delete from products"),
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await rows(url, query)
+    for user in (cart.owner, cart.app):
+        foreign = urlsplit(user)._replace(path="/catalog").geturl()
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await asyncpg.connect(foreign)
 
 
-async def test_postgres_listens_on_the_loopback_alone_and_refuses_a_wrong_password() -> None:
-    async with private_postgres() as postgres:
-        url = urlsplit(postgres.server.urls("postgres").superuser)
-        connection = await asyncpg.connect(postgres.server.urls("postgres").superuser)
-        home = Path(await connection.fetchval("show data_directory"))
-        await connection.close()
-        listening = {address for pid in processes_of(home) for address in listening_addresses(pid)}
-        assert listening
-        assert listening <= LOOPBACK
-        with pytest.raises(asyncpg.InvalidPasswordError):
-            await asyncpg.connect(host="127.0.0.1", port=url.port, user="postgres", password="wrong")
+async def test_a_database_may_be_created_again_and_together_with_others(postgres: PrivatePostgres) -> None:
+    await asyncio.gather(*(postgres.create_database(name) for name in ("delivery", "checkout", "delivery")))
+
+    assert await rows(postgres.server.urls("checkout").app, "select 1")
+    assert (await postgres.create_database("checkout")) == postgres.server.urls("checkout")
+
+
+async def test_postgres_listens_on_the_loopback_alone_and_refuses_a_wrong_password(postgres: PrivatePostgres) -> None:
+    url = urlsplit(postgres.server.urls("postgres").superuser)
+    connection = await asyncpg.connect(postgres.server.urls("postgres").superuser)
+    home = Path(await connection.fetchval("show data_directory"))
+    await connection.close()
+    listening = {address for pid in processes_of(home) for address in listening_addresses(pid)}
+    assert listening
+    assert listening <= LOOPBACK
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(host="127.0.0.1", port=url.port, user="postgres", password="wrong")
