@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -142,32 +141,26 @@ async def test_replicas_compete_and_one_may_die(marketplace: Marketplace, tmp_pa
 
 
 @pytest.mark.timeout(240)
-async def test_a_killed_supervisor_leaves_no_process_and_its_data(tmp_path: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="marketplace-killed-") as home:
-        Path(home).chmod(0o711)
-        stack = Marketplace(Path(home), f"killed-{os.getpid()}")
-        try:
-            stack.command("up", "-d")
-            async with Visit(stack) as visit:
-                _, product_id = await visit.product()
-                customer = await visit.customer()
-                order_id = await customer.check_out(product_id)
-                await customer.order(order_id, "delivered")
-                supervisor = int((Path(home) / stack.name / "lock").read_text())
-                family = family_of(supervisor)
-                assert len(family) > 13  # broker, outside, five databases, five services, their children
-                os.kill(supervisor, signal.SIGKILL)
+async def test_a_killed_supervisor_leaves_no_process_and_its_data(marketplace: Marketplace, visit: Visit) -> None:
+    _, product_id = await visit.product()
+    customer = await visit.customer()
+    order_id = await customer.check_out(product_id)
+    await customer.order(order_id, "delivered")
+    supervisor = int((marketplace.home / marketplace.name / "lock").read_text())
+    family = family_of(supervisor)
+    assert len(family) > 13  # broker, outside, five databases, five services, their children
+    os.kill(supervisor, signal.SIGKILL)
+    try:
 
-                async def gone() -> bool:
-                    return not family & living()
+        async def gone() -> bool:
+            return not family & living()
 
-                await until(gone, 5, lambda: f"still there: {family & living()}")
-                stack.command("up", "-d")
-                assert (await customer.get("checkout", f"/orders/{order_id}"))["status"] == "delivered"
-                second = await customer.check_out(product_id)
-                await customer.order(second, "delivered")
-        finally:
-            stack.command("down", "--volumes")
+        await until(gone, 5, lambda: f"still there: {family & living()}")
+    finally:
+        await order(marketplace, "up", "-d", "--faultable")
+    assert (await customer.get("checkout", f"/orders/{order_id}"))["status"] == "delivered"
+    second = await customer.check_out(product_id)
+    await customer.order(second, "delivered")
 
 
 def living() -> set[tuple[int, str]]:

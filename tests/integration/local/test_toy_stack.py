@@ -128,6 +128,7 @@ async def test_orders_crashes_and_replicas(where: Layout) -> None:
         await parts(where)
 
 
+@pytest.mark.slow  # the system tests kill the supervisor of the whole stack
 async def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_one_goes_on(where: Layout) -> None:
     supervisor = await up(where)
     before = read_state(where.state)
