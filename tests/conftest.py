@@ -1,8 +1,11 @@
-"""For all tests: log lines as in production, and in CI the same examples in every run."""
+"""For all tests: log lines as in production, in CI the same examples in every run, and what runs on one process."""
 
 import os
+from typing import Any
 
+import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from infra.telemetry import configure_logging
 
@@ -11,3 +14,15 @@ configure_logging("tests", format="json", level="info")  # a logged exception co
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+class FolderByFolder(LoadFileScheduling):
+    """What shares a broker, a database or the whole stack runs on one process, so that each is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return super()._split_scope(nodeid).rpartition("/")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderByFolder | None:
+    return FolderByFolder(config, log) if config.option.dist == "loadfile" else None

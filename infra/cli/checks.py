@@ -13,7 +13,8 @@ commands = typer.Typer()
 IN_PARALLEL = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 """Most tests wait for servers: two processes, each with its own, take about 0.65 of the time of one.
 
-In their order, the unit tests come last and fill what is left.
+What shares servers runs on one (`tests/conftest.py`). In their order, one begins with the whole stack, the longest,
+the other with everything else, and the unit tests come last and fill what is left.
 """
 
 
@@ -22,7 +23,7 @@ def run_tests(
     context: typer.Context,
     everything: Annotated[bool, typer.Option("--all", help="The slow ones, too.")] = False,
 ) -> None:
-    """Run the tests, file by file on two processes. Any other argument is pytest's, and runs them one by one."""
+    """Run the tests, folder by folder on two processes. Any other argument is pytest's, and runs them one by one."""
     get_servers()
     os.chdir(CHECKOUT)
     every = ["-m", "slow or not slow"] if everything else []

@@ -8,7 +8,7 @@ import pytest
 from tests.system.marketplace import Marketplace, Visit
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def marketplace() -> Iterator[Marketplace]:
     """A stack that is up, with the fault proxy, for all system tests; each leaves it as it was."""
     with tempfile.TemporaryDirectory(prefix="marketplace-system-") as home:
