@@ -6,30 +6,20 @@ import pytest
 
 from cart.service import SERVICE
 from infra.local import DatabaseUrls, PrivatePostgres
-from infra.storage import Database, make_partitions, migrate
+from infra.storage import Database
+from tests.integration.alone import database_of, emptied
 from tests.integration.catalog.web import Client, served
 
 
 @pytest.fixture(scope="session")
 async def cart_urls(postgres: PrivatePostgres) -> DatabaseUrls:
-    """A database of its own name, since others use the server too."""
-    urls = await postgres.create_database("cart_alone")
-    await migrate(urls.owner, app_url=urls.app, migrations=SERVICE.migrations)
-    return urls
+    return await database_of(SERVICE, postgres)
 
 
 @pytest.fixture
 async def database(cart_urls: DatabaseUrls) -> AsyncIterator[Database]:
-    """The service's database with nothing in it."""
-    database = Database(cart_urls.app, source="cart", listeners=SERVICE.listeners)
-    async with database.transaction() as tx:
-        await make_partitions(tx)
-        for table in ("lines", "carts", "products", "checkouts"):
-            await tx.execute(f"delete from {table}")
-        for table in ("outbox", "outbox_pending", "scheduled", "idempotency_keys"):
-            await tx.execute(f"delete from messaging.{table}")
-    yield database
-    await database.close()
+    async with emptied(SERVICE, cart_urls, "lines", "carts", "products", "checkouts") as database:
+        yield database
 
 
 @pytest.fixture

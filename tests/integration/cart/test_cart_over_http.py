@@ -10,7 +10,8 @@ import pytest
 from contracts import Money
 from contracts.catalog import PriceChangedV1, ProductFacts, ProductListedV1, ProductStatus
 from infra.storage import Database, new_id
-from tests.integration.cart.hearing import hear, said
+from tests.integration.alone import said
+from tests.integration.cart.hearing import hear
 from tests.integration.catalog.web import Client
 
 SEEN = {"amount": 100, "currency": "EUR"}

@@ -23,7 +23,8 @@ from contracts.catalog import (
 )
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1
 from infra.storage import Database, new_id
-from tests.integration.cart.hearing import deadlines, hear, said
+from tests.integration.alone import said
+from tests.integration.cart.hearing import deadlines, hear
 
 DUE = AbandonmentDueV1(customer_id="ann")
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from infra.storage import Database, new_id
-from tests.integration.catalog.hearing import said
+from tests.integration.alone import said
 from tests.integration.catalog.web import Client
 
 PRICE = {"amount": 1999, "currency": "EUR"}

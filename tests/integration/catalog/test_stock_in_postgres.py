@@ -16,7 +16,8 @@ from contracts import Money
 from contracts.cart import Line
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from infra.storage import Database, is_conflict, new_id
-from tests.integration.catalog.hearing import hear, said
+from tests.integration.alone import said
+from tests.integration.catalog.hearing import hear
 
 EUR = Price(100, "EUR")
 

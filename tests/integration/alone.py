@@ -1,0 +1,55 @@
+"""One service without the others: its database, and its handlers as the runtime calls them."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from contracts import Event
+from infra.local import DatabaseUrls, PrivatePostgres
+from infra.runtime import Service
+from infra.storage import Database, Transaction, make_partitions, migrate
+
+MESSAGING = ("outbox", "outbox_pending", "scheduled", "idempotency_keys")
+
+
+async def database_of(service: Service, postgres: PrivatePostgres) -> DatabaseUrls:
+    """A database of its own name, since others use the server too."""
+    urls = await postgres.create_database(f"{service.name}_alone")
+    await migrate(urls.owner, app_url=urls.app, migrations=service.migrations)
+    return urls
+
+
+@asynccontextmanager
+async def emptied(service: Service, urls: DatabaseUrls, *tables: str) -> AsyncIterator[Database]:
+    """The service's database with nothing in these tables of its own, to be deleted from in this order."""
+    database = Database(urls.app, source=service.name, listeners=service.listeners)
+    async with database.transaction() as tx:
+        await make_partitions(tx)
+        for table in (*tables, *(f"messaging.{name}" for name in MESSAGING)):
+            await tx.execute(f"delete from {table}")
+    yield database
+    await database.close()
+
+
+async def handle(service: Service, tx: Transaction, events: Sequence[Event]) -> None:
+    """Let the service hear events as one batch, as the runtime does."""
+    reactions = {type: reaction for each in service.hears for type, reaction in each.reactions.items()}
+    for type in {event.type: None for event in events}:
+        load = reactions[type].load
+        assert load is not None
+        await load([event for event in events if event.type == type], tx)
+    for event in events:
+        react = reactions[event.type].handle
+        assert react is not None
+        await react(event, tx)
+
+
+async def said(database: Database) -> list[tuple[str, dict[str, Any]]]:
+    """Type and body of everything that was said, in the order in which it will be published."""
+    async with database.transaction() as tx:
+        rows = await tx.execute(
+            "select o.type, o.body from messaging.outbox_pending p join messaging.outbox o using (event_id, type)"
+            " order by p.seq"
+        )
+    return [(type.split(".")[1], json.loads(body)) for type, body in rows]
