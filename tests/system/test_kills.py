@@ -60,6 +60,16 @@ async def order(marketplace: Marketplace, *arguments: str) -> None:
     await asyncio.to_thread(marketplace.command, *arguments)
 
 
+@asynccontextmanager
+async def without(marketplace: Marketplace, part: str) -> AsyncIterator[None]:
+    """A part is killed for the time of the block."""
+    await order(marketplace, "kill", part)
+    try:
+        yield
+    finally:
+        await order(marketplace, "start", part)
+
+
 async def dispatches(visit: Visit) -> Counter[str]:
     """How many parcels left, by order, over both carriers."""
     found: Counter[str] = Counter()
@@ -83,14 +93,13 @@ async def test_without_delivery_orders_are_confirmed_and_shipped_once_when_it_re
     marketplace: Marketplace, visit: Visit, tmp_path: Path
 ) -> None:
     async with shopping(marketplace, tmp_path / "record") as task:
-        await order(marketplace, "kill", "delivery")
-        before = await confirmed_total(visit)
+        async with without(marketplace, "delivery"):
+            before = await confirmed_total(visit)
 
-        async def more_confirmed() -> bool:
-            return await confirmed_total(visit) >= before + 10
+            async def more_confirmed() -> bool:
+                return await confirmed_total(visit) >= before + 10
 
-        await until(more_confirmed, 30)
-        await order(marketplace, "start", "delivery")
+            await until(more_confirmed, 30)
         report = await task
     assert report.orders["accepted"] > 20
     assert (report.orders["pending"], report.hanging) == (0, [])
@@ -105,9 +114,8 @@ async def test_without_the_broker_checkouts_are_accepted_and_complete_when_it_re
 ) -> None:
     record = tmp_path / "record"
     async with shopping(marketplace, record) as task:
-        await order(marketplace, "kill", "broker")
-        await until(accepted_at_least(record, accepted(record) + 10), 30)
-        await order(marketplace, "start", "broker")
+        async with without(marketplace, "broker"):
+            await until(accepted_at_least(record, accepted(record) + 10), 30)
         report = await task
     assert report.orders["accepted"] > 20
     assert (report.orders["pending"], report.hanging) == (0, [])
@@ -119,9 +127,8 @@ async def test_without_its_database_a_service_pauses_and_nothing_is_dead_lettere
     marketplace: Marketplace, tmp_path: Path
 ) -> None:
     async with shopping(marketplace, tmp_path / "record") as task:
-        await order(marketplace, "kill", "checkout-db")
-        await asyncio.sleep(2)  # an outage has a length; nothing in it can be awaited
-        await order(marketplace, "start", "checkout-db")
+        async with without(marketplace, "checkout-db"):
+            await asyncio.sleep(2)  # an outage has a length; nothing in it can be awaited
         report = await task
     assert report.orders["accepted"] > 20
     assert (report.orders["pending"], report.hanging) == (0, [])
