@@ -109,14 +109,14 @@ async def test_traffic_goes_on_while_services_are_down_and_after(outside: Outsid
 
 async def test_orders_that_hang_are_named_after_a_bounded_wait(outside: OutsideProcess) -> None:
     began = time.monotonic()
-    report = await shop_in(FakeMarket(stuck=True), outside, drain_s=4, rate=10)
+    report = await shop_in(FakeMarket(stuck=True), outside, drain_s=2, rate=10)
     assert time.monotonic() - began < 30
     assert report.orders["pending"] > 0
     assert "has been 'placed' for" in report.hanging[0]
 
 
 async def test_waiting_for_orders_costs_few_requests(outside: OutsideProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()  # the rounds are what it costs
+    monkeypatch.setattr(follow, "ROUND_S", 1.0)
     market = FakeMarket(deliver_after_s=2.5)
     report = await shop_in(market, outside)
     assert report.orders["pending"] == 0
