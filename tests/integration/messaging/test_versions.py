@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -50,8 +51,8 @@ async def say(toy: Toy, newest: Event, *older: Event) -> UUID:
 class Fleet:
     """Replicas of `checkout`, of one release or the other, beside a `cart` that publishes."""
 
-    def __init__(self, toy: Toy) -> None:
-        self.toy = toy
+    def __init__(self, toy: Toy, *declared: Subscription) -> None:
+        self.toy, self._declared = toy, declared
         self._stops: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -78,7 +79,7 @@ class Fleet:
 
     async def __aenter__(self) -> "Fleet":
         self._stack = AsyncExitStack()
-        await self.toy.declare([OLD])
+        await self.toy.declare(self._declared)
         await self._stack.enter_async_context(self.toy.started(self.toy.messaging("cart", self.toy.cart, [], None)))
         return self
 
@@ -111,8 +112,7 @@ async def test_who_hears_both_versions_of_an_event_acts_once_on_the_newest(toy: 
 async def test_an_event_that_was_handled_in_another_version_is_a_duplicate_even_if_this_one_is_unknown(
     toy: Toy,
 ) -> None:
-    async with Fleet(toy) as fleet:
-        await toy.declare([NEW])
+    async with Fleet(toy, NEW) as fleet:
         await fleet.start("old", OLD)
         id = await say(toy, event := a_checkout())
         await toy.until_effects(1)
@@ -129,8 +129,7 @@ async def test_an_event_that_was_handled_in_another_version_is_a_duplicate_even_
 
 
 async def test_a_version_that_one_replica_does_not_know_is_left_to_one_that_does(toy: Toy) -> None:
-    async with Fleet(toy) as fleet:
-        await toy.declare([NEW])
+    async with Fleet(toy, NEW) as fleet:
         await fleet.start("old", OLD)
         new = upcast(a_checkout(cents=300))
         await say(toy, new)
@@ -155,8 +154,7 @@ async def test_a_version_that_nobody_knows_is_retried_then_dead_and_says_which_a
     monkeypatch.setattr(scheduler, "UNKNOWN_AFTER", timedelta(0))
     monkeypatch.setattr(scheduler, "UNKNOWN_S", 0.01)
     monkeypatch.setattr(scheduler, "POLL_S", 0.02)
-    async with Fleet(toy) as fleet:
-        await toy.declare([NEW])
+    async with Fleet(toy, NEW) as fleet:
         await fleet.start("old", OLD)
         await say(toy, upcast(a_checkout()))
         await toy.until_dead(1)
@@ -165,6 +163,24 @@ async def test_a_version_that_nobody_knows_is_retried_then_dead_and_says_which_a
     assert await toy.dead() == [("carts", "unknown-version", DEFAULT_ATTEMPTS, f"UnknownVersion: {error}")]
     tried = [attempt for _, what, attempt, _ in await toy.rows(INCIDENTS) if what == "failed"]
     assert tried == list(range(1, DEFAULT_ATTEMPTS + 1))
+
+
+async def test_an_ordered_subscription_goes_on_with_the_version_that_it_knows(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "UNKNOWN_AFTER", timedelta(0))
+    monkeypatch.setattr(scheduler, "UNKNOWN_S", 0.01)
+    order_id = a_checkout().order_id
+    async with Fleet(toy, replace(NEW, ordered_by="order_id")) as fleet:
+        await fleet.start("old", replace(OLD, ordered_by="order_id"))
+        for cents in range(1, 21):
+            event = a_checkout(order_id, cents=cents)
+            await say(toy, upcast(event), event)
+        await toy.until_effects(20)
+        await toy.until_idle()
+    told = await toy.rows("select what from effects order by position")
+    assert told == [(f"{cents} cents",) for cents in range(1, 21)]
+    assert await toy.dead() == []
 
 
 async def test_a_rolling_upgrade_under_traffic_loses_and_doubles_nothing(toy: Toy) -> None:
@@ -191,7 +207,7 @@ async def test_a_rolling_upgrade_under_traffic_loses_and_doubles_nothing(toy: To
     async def old_ones_met_the_new_version() -> bool:
         return any(type == CartCheckedOutV2.type and what == "failed" for type, what, *_ in await toy.rows(INCIDENTS))
 
-    async with Fleet(toy) as fleet:
+    async with Fleet(toy, OLD) as fleet:
         await fleet.start("old 1", OLD)
         await fleet.start("old 2", OLD)
         buying = asyncio.create_task(traffic())
