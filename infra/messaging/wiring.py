@@ -53,6 +53,10 @@ class Reaction:
 
         return replace(self, older=(*self.older, replace(self, event=event, read=read, older=())))
 
+    def as_heard(self, event: Event) -> Event:
+        """What the handler gets where `event` was said: as it comes over the wire, in the version of the handler."""
+        return self.read(event.model_dump_json(exclude_none=True).encode())
+
     @classmethod
     def unknown(cls, type: str, known: Sequence["Reaction"]) -> "Reaction":
         """What is done about a version that is not among `known`: it can't be read, so it is tried again."""

@@ -104,7 +104,7 @@ class _Trial:
         """Each event; before one in an older version, under its id, what the handler makes of it."""
         found: list[tuple[UUID, Event]] = []
         for id, event in self.events:
-            read = self._reactions[event.type].read(event.model_dump_json(exclude_none=True).encode())
+            read = self._reactions[event.type].as_heard(event)
             found += [(id, read), (id, event)] if read.type in self._reactions.keys() - {event.type} else [(id, event)]
         return found
 
