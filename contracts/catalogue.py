@@ -38,6 +38,7 @@ EVENTS: tuple[type[Event], ...] = (
     # what delivery says
     delivery.ShipmentScheduledV1,
     delivery.ShipmentDispatchedV1,
+    delivery.ShipmentDispatchedV2,
     delivery.ShipmentDeliveredV1,
     delivery.ShipmentFailedV1,
     delivery.ShipmentCancelledV1,

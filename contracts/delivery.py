@@ -1,7 +1,10 @@
 """What delivery says: the life of a shipment. One shipment per confirmed order."""
 
+from datetime import date
 from enum import StrEnum
 from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.event import Event, PersonId
 
@@ -14,7 +17,7 @@ class ShipmentScheduledV1(Event, type="delivery.shipment-scheduled.v1", key="ord
     customer_id: PersonId
 
 
-class ShipmentDispatchedV1(Event, type="delivery.shipment-dispatched.v1", key="order_id"):
+class ShipmentDispatchedV1(Event, type="delivery.shipment-dispatched.v1", key="order_id", deprecated=date(2027, 6, 30)):
     """The carrier has the parcel: it can no longer be stopped."""
 
     order_id: UUID
@@ -22,6 +25,24 @@ class ShipmentDispatchedV1(Event, type="delivery.shipment-dispatched.v1", key="o
     customer_id: PersonId
     carrier: str
     tracking_code: str
+
+
+class Tracking(BaseModel):
+    """How to ask for a parcel: the code means something to its own carrier alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    carrier: str = Field(min_length=1)
+    code: str = Field(min_length=1)
+
+
+class ShipmentDispatchedV2(Event, type="delivery.shipment-dispatched.v2", key="order_id"):
+    """The carrier has the parcel: it can no longer be stopped. In V1 carrier and code may be empty."""
+
+    order_id: UUID
+    shipment_id: UUID
+    customer_id: PersonId
+    tracking: Tracking
 
 
 class ShipmentDeliveredV1(Event, type="delivery.shipment-delivered.v1", key="order_id"):

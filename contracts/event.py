@@ -14,6 +14,11 @@ PersonId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="
 Quantity = Annotated[int, Field(ge=1, le=1000)]
 
 
+def name_of(type: str) -> str:
+    """A type without its version: that of one fact, in whatever version it is said."""
+    return type.rpartition(".")[0]
+
+
 class Event(BaseModel):
     """A fact that one service states and others may act on; never changed, never unsaid.
 

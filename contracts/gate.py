@@ -110,16 +110,19 @@ def _next_version(event: type[Event], file: str) -> list[str]:
     new = f"{event.__name__.removesuffix(f'V{event.version}')}V{version}"
     internal = ", internal=True" if event.internal else ""
     last = (
-        f"Let {event.publisher} hear both versions while one of V{event.version} may be stored."
+        f"Let {event.publisher} hear both versions while one of V{event.version} may be stored:"
         if event.internal
-        else f"Let {event.publisher} say both versions until nobody hears V{event.version}."
+        else f"Let {event.publisher} say both versions until nobody hears V{event.version}, and who hears both say:"
     )
     return [
         f"1. Put {event.__name__} and its parts back as {file} has them.",
-        f"2. Make the change in a class of its own in contracts/{event.publisher}.py (its changed parts too):",
+        f"2. Begin a version of its own: ./marketplace new event {name}.v{version}",
+        f"   Make the change there, in contracts/{event.publisher}.py (changed parts get classes of their own),",
         f'     class {new}(Event, type="{name}.v{version}", key="{event.key}"{internal}): ...',
-        "3. Name it in contracts/catalogue.py and run `python -m contracts write`.",
-        f"4. {last}",
+        "   and in its upcast in contracts/upcasts.py. Then run `python -m contracts write`.",
+        f"3. {last}",
+        f"     on({new}, …).or_older({event.__name__}, upcast)",
+        "docs/change-an-event.md tells it with an example.",
     ]
 
 

@@ -12,10 +12,12 @@ from contracts.delivery import (
     ShipmentCancelledV1,
     ShipmentDeliveredV1,
     ShipmentDispatchedV1,
+    ShipmentDispatchedV2,
     ShipmentFailedV1,
     ShipmentFailureReason,
     ShipmentScheduledV1,
     ShippingDueV1,
+    Tracking,
     UnbookingDueV1,
 )
 from delivery.domain import Address, Shipment, Status, Step
@@ -128,14 +130,21 @@ def follow(tx: Transaction, shipment: Shipment, steps: Iterable[Step]) -> None:
             case Step.WAIT_LONGER:
                 tx.schedule(ShippingDueV1(order_id=order_id), after=deadlines().shipping)
             case Step.SAY_DISPATCHED:
+                carrier, code = shipment.carrier or "", shipment.tracking_code or ""
                 tx.publish(
+                    ShipmentDispatchedV2(
+                        order_id=order_id,
+                        shipment_id=shipment_id,
+                        customer_id=customer_id,
+                        tracking=Tracking(carrier=carrier, code=code),
+                    ),
                     ShipmentDispatchedV1(
                         order_id=order_id,
                         shipment_id=shipment_id,
                         customer_id=customer_id,
-                        carrier=shipment.carrier or "",
-                        tracking_code=shipment.tracking_code or "",
-                    )
+                        carrier=carrier,
+                        tracking_code=code,
+                    ),
                 )
             case Step.SAY_DELIVERED:
                 tx.publish(ShipmentDeliveredV1(order_id=order_id, shipment_id=shipment_id, customer_id=customer_id))

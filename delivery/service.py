@@ -9,6 +9,7 @@ from contracts.delivery import (
     ShipmentCancelledV1,
     ShipmentDeliveredV1,
     ShipmentDispatchedV1,
+    ShipmentDispatchedV2,
     ShipmentFailedV1,
     ShipmentScheduledV1,
     ShippingDueV1,
@@ -69,6 +70,7 @@ SERVICE = Service(
     says=[
         ShipmentScheduledV1,
         ShipmentDispatchedV1,
+        ShipmentDispatchedV2,
         ShipmentDeliveredV1,
         ShipmentFailedV1,
         ShipmentCancelledV1,

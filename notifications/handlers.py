@@ -14,7 +14,7 @@ from contracts.checkout import (
     OrderDeliveredV1,
     PaymentRefundedV1,
 )
-from contracts.delivery import CancellationRefusedV1, ShipmentDispatchedV1
+from contracts.delivery import CancellationRefusedV1, ShipmentDispatchedV2
 from contracts.notifications import (
     NotificationFailedV1,
     NotificationFailureReason,
@@ -46,7 +46,7 @@ OrderEvent = (
     | OrderCancelledV1
     | PaymentRefundedV1
     | OrderDeliveredV1
-    | ShipmentDispatchedV1
+    | ShipmentDispatchedV2
     | CancellationRefusedV1
 )
 Heard = OrderEvent | CartAbandonedV1 | StockRunningLowV1
@@ -56,7 +56,7 @@ KINDS: dict[type[Event], Kind] = {
     OrderCancelledV1: Kind.ORDER_CANCELLED,
     PaymentRefundedV1: Kind.PAYMENT_REFUNDED,
     OrderDeliveredV1: Kind.ORDER_DELIVERED,
-    ShipmentDispatchedV1: Kind.SHIPMENT_DISPATCHED,
+    ShipmentDispatchedV2: Kind.SHIPMENT_DISPATCHED,
     CancellationRefusedV1: Kind.CANCELLATION_REFUSED,
     CartAbandonedV1: Kind.CART_ABANDONED,
     StockRunningLowV1: Kind.STOCK_RUNNING_LOW,
@@ -160,8 +160,8 @@ def _text(event: Heard) -> str:  # noqa: PLR0911 - one arm per event
             return f"We gave back {readable(event.amount.amount, event.amount.currency)} for order {event.order_id}.\n"
         case OrderDeliveredV1():
             return f"Order {event.order_id} was delivered. Enjoy!\n"
-        case ShipmentDispatchedV1():
-            where = f"carrier {event.carrier}, tracking code {event.tracking_code}"
+        case ShipmentDispatchedV2():
+            where = f"carrier {event.tracking.carrier}, tracking code {event.tracking.code}"
             return f"Order {event.order_id} is on its way: {where}.\n"
         case CancellationRefusedV1():
             return f"Order {event.order_id} could not be cancelled: the parcel is already on its way.\n"

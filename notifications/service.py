@@ -7,8 +7,9 @@ from typing import Any
 from contracts.cart import CartAbandonedV1
 from contracts.catalog import StockRunningLowV1
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, PaymentRefundedV1
-from contracts.delivery import CancellationRefusedV1, ShipmentDispatchedV1
+from contracts.delivery import CancellationRefusedV1, ShipmentDispatchedV1, ShipmentDispatchedV2
 from contracts.notifications import NotificationFailedV1, NotificationSentV1
+from contracts.upcasts import shipment_dispatched_v2
 from infra.messaging import Reaction
 from infra.runtime import Service, on, subscription
 from infra.storage import Transaction
@@ -35,7 +36,7 @@ SERVICE = Service(
             tell(OrderCancelledV1),
             tell(PaymentRefundedV1),
             tell(OrderDeliveredV1),
-            tell(ShipmentDispatchedV1),
+            tell(ShipmentDispatchedV2).or_older(ShipmentDispatchedV1, shipment_dispatched_v2),
             tell(CancellationRefusedV1),
             tell(CartAbandonedV1, load=None),
             tell(StockRunningLowV1, load=None),

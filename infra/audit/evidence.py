@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from contracts.catalogue import BY_TYPE
 from infra.audit.life import Entry, Life, fold
 from infra.audit.log import Log, Said, why_wrong
 from infra.audit.record import Record
@@ -162,7 +163,7 @@ class Evidence:
     @cached_property
     def checked_out(self) -> dict[str, dict[str, Any]]:
         """What the cart said was ordered, by order."""
-        return {said.subject: said.body for said in self.said("cart.cart-checked-out.v1")}
+        return {said.subject: said.body for said in self.said("cart.cart-checked-out")}
 
     @cached_property
     def money_by_order(self) -> dict[str, list[Money]]:
@@ -181,8 +182,13 @@ class Evidence:
                 found[entry.order_id].append(entry)
         return found
 
-    def said(self, *types: str) -> Iterator[Said]:
-        """The events of these types in the log, each once, but for those with which something is wrong."""
+    def said(self, *names: str) -> Iterator[Said]:
+        """The events of these names in the log, each once, but for those with which something is wrong.
+
+        Of an event that was said in several versions, the newest.
+        """
+        newest: dict[UUID, Said] = {}
         for key, said in self.log.events.items():
-            if said.type in types and key not in self.wrong:
-                yield said
+            if said.name in names and key not in self.wrong:
+                newest[said.id] = max(said, newest.get(said.id, said), key=lambda each: BY_TYPE[each.type].version)
+        yield from newest.values()

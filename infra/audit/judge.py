@@ -100,7 +100,7 @@ def judge(found: Evidence, least: Least) -> Verdict:
 
 
 def _counts(found: Evidence) -> dict[str, int]:
-    rejections = list(found.said("catalog.stock-rejected.v1"))
+    rejections = list(found.said("catalog.stock-rejected"))
     reasons = Counter(line["reason"] for said in rejections for line in said.body["lines"])
     return {
         "accepted": len(found.record.accepted),

@@ -18,6 +18,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pydantic import ValidationError
 
 from contracts.catalogue import BY_TYPE
+from contracts.event import name_of
 from infra.audit.sources import Unreadable
 
 LOG = "marketplace.log"
@@ -45,6 +46,11 @@ class Said:
     """SHA-256 of each different body that was seen."""
     copies: int = 0
     """In the log."""
+
+    @property
+    def name(self) -> str:
+        """Its type without the version."""
+        return name_of(self.type)
 
     @property
     def body(self) -> dict[str, Any]:

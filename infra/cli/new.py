@@ -36,13 +36,17 @@ def begin_event(
     type: Annotated[str, typer.Argument(help="Such as checkout.order-archived.", metavar="TYPE")],
     key: Annotated[str | None, typer.Option(help="The field that names what it is about.", metavar="FIELD")] = None,
 ) -> None:
-    """Begin an event of a service: its class, its line in the catalogue and its golden schema."""
+    """Begin an event of a service, or its next version (….v2): class, line in the catalogue, golden schema, upcast."""
     from contracts.catalogue import EVENTS
     from infra.scaffold import new_event
 
     plan = new_event(CHECKOUT, type, types=[event.type for event in EVENTS], key=key)
     _tell(plan.carry_out())
     publisher = type.partition(".")[0]
+    if "contracts/upcasts.py" in plan.files:
+        console.print(f"Next: change it in contracts/{publisher}.py, and its upcast in contracts/upcasts.py.")
+        console.print("      docs/change-an-event.md goes on from there.", highlight=False)
+        return
     console.print(f"Next: say in contracts/{publisher}.py what has happened and add fields,", highlight=False)
     console.print("      ./marketplace contracts write after each change, until it is deployed;", highlight=False)
     console.print(f"      name it in says= of {publisher}/service.py, and publish it in a handler.", highlight=False)

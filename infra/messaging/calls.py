@@ -5,6 +5,7 @@ subscription's `concurrency`.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ class Calls:
         self._answered: asyncio.Queue[tuple[Delivery, Any]] = asyncio.Queue()
         self._asking = asyncio.TaskGroup()
         self._open: set[UUID] = set()
+        self._held: defaultdict[UUID, list[Delivery]] = defaultdict(list)
+        """Further deliveries of an event whose call is under way here: its other version, or a duplicate."""
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -53,7 +56,9 @@ class Calls:
 
         async def go_on(batch: Sequence[Delivery]) -> None:
             for delivery in batch:
-                if id(delivery) in elsewhere:
+                if id(delivery) in elsewhere and delivery.envelope.id in self._open:
+                    self._held[delivery.envelope.id].append(delivery)
+                elif id(delivery) in elsewhere:
                     await self._worker.postpone(
                         delivery, CLAIMED_ELSEWHERE, "another delivery is making this call", attempt=delivery.attempt
                     )
@@ -71,8 +76,9 @@ class Calls:
         self, tx: Transaction, batch: Sequence[Delivery], requests: dict[int, Any], elsewhere: set[int]
     ) -> None:
         name = self._worker.subscription.name
-        by_id = {each.envelope.id: each for each in batch}
+        by_id: dict[UUID, Delivery] = {}
         for each in batch:
+            by_id.setdefault(each.envelope.id, each)
             requests.pop(id(each), None)
             elsewhere.discard(id(each))
         done = await inbox.known(tx, name, list(by_id))
@@ -148,6 +154,8 @@ class Calls:
         for delivery in deliveries:
             self._open.remove(delivery.envelope.id)
             self._worker.gate.leave()
+            for held in self._held.pop(delivery.envelope.id, ()):
+                self._worker.receive(held)
         if not self._open:
             self._quiet.set()
         self._worker.note_idle()

@@ -11,6 +11,7 @@ from pamqp.commands import Basic
 from pydantic import ValidationError
 
 from contracts import Envelope, Event
+from contracts.event import name_of
 from infra.messaging.connection import BROKEN, telling_loss
 from infra.messaging.dead import key_of, scalars, unchecked
 from infra.messaging.errors import Invalid
@@ -114,7 +115,7 @@ class Delivery:
         """The body, read once. Raises `Invalid` if it does not fit its type."""
         if self._event is None:
             try:
-                self._event = self.reaction.event.model_validate_json(self.body)
+                self._event = self.reaction.read(self.body)
             except ValidationError as error:
                 raise Invalid(*_why(error)) from None
         return self._event
@@ -165,15 +166,14 @@ class Unreadable:
 
 
 def reaction_to(type: str, subscription: Subscription) -> Reaction:
-    """Look `type` up. Raises `Invalid` if the subscription does not know it, or not this version."""
+    """Look `type` up. Raises `Invalid` if the subscription knows no version of it."""
     reaction = subscription.reactions.get(type)
-    if reaction is None:
-        name, _, version = type.rpartition(".")
-        known = sorted(each for each in subscription.reactions if each.rpartition(".")[0] == name)
-        if known:
-            raise Invalid("unknown-version", f"{name} {version} is not understood here, only {', '.join(known)}")
+    if reaction is not None:
+        return reaction
+    known = subscription.versions(name_of(type))
+    if not known:
         raise Invalid("unknown-type", f"{type} is not heard here")
-    return reaction
+    return Reaction.unknown(type, known)
 
 
 def from_entry(entry: Entry, subscription: Subscription) -> Delivery:

@@ -23,5 +23,12 @@ class Invalid(Exception):
         self.reason = reason
 
 
+class UnknownVersion(Invalid):
+    """A version that this code does not understand, of an event that it does: a newer replica may take it."""
+
+    def __init__(self, explanation: str) -> None:
+        super().__init__("unknown-version", explanation)
+
+
 class TopologyDiffers(Exception):
     """What the broker has is not what the services are wired for."""

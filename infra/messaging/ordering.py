@@ -114,8 +114,11 @@ END = 0
 def key_of(delivery: Delivery, ordered_by: OrderedBy) -> str | None:
     """The line of a delivery; None for a body that does not fit its type, which is given up without one.
 
+    Nor has an unknown version a line: it would stand in the way of those that are known.
     The aggregate's own field is in the envelope: that is enough. Raises `Invalid` for a key that can't be kept.
     """
+    if delivery.envelope.type != delivery.reaction.event.type:
+        return None
     if ordered_by == delivery.reaction.event.key:
         return delivery.envelope.subject
     try:

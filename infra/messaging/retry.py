@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from infra.messaging.errors import Invalid, Reject, RetryLater
+from infra.messaging.errors import Invalid, Reject, RetryLater, UnknownVersion
 
 BASE_S, CAP_S = 0.25, 15.0
 
@@ -29,7 +29,7 @@ def after(error: BaseException, *, attempt: int, attempts: int, chance: random.R
     The pause doubles from 0.25 s to 15 s, with full jitter: anything from zero to that.
     """
     match error:
-        case Invalid():
+        case Invalid() if not (isinstance(error, UnknownVersion) and attempt < attempts):
             return Dead(error.reason)
         case Reject():
             return Dead("rejected")

@@ -28,7 +28,10 @@ POLL_S = 1.0
 """The longest wait: another replica may have scheduled something."""
 LEASE = timedelta(seconds=60)
 TAKE = 200
-UNHEARD_S = 10.0
+UNKNOWN_S, UNHEARD_S = 2.0, 10.0
+"""How often it looks for what it can't take by itself."""
+UNKNOWN_AFTER = timedelta(seconds=5)
+"""A replica that understands the version has taken its entries before: ours is one more failed attempt."""
 UNHEARD_AFTER = timedelta(minutes=5)
 """A replica with newer code may hear what we don't: it has taken its entries long before."""
 
@@ -38,7 +41,7 @@ class Scheduler:
 
     def __init__(self, database: Database, workers: Mapping[str, Worker]) -> None:
         self._database, self._workers = database, workers
-        self._free_at = self._unheard_at = 0.0
+        self._free_at = self._unknown_at = self._unheard_at = 0.0
 
     async def run(self) -> None:
         """Look for due entries until cancelled; an absent database is waited for."""
@@ -67,11 +70,15 @@ class Scheduler:
                 await self._bury_unheard(tx)
                 self._unheard_at = now + UNHEARD_S
             entries = await schedule.take(tx, _heard(ready), TAKE, LEASE)
+            if now >= self._unknown_at:
+                heard = _heard(self._workers.values())
+                entries += await schedule.take_unknown(tx, heard, TAKE, LEASE, UNKNOWN_AFTER)
+                self._unknown_at = now + UNKNOWN_S
             due_s = await schedule.next_due_s(tx, _heard(self._workers.values()))
         for entry in entries:
             worker = self._workers[entry.subscription]
             worker.receive(from_entry(entry, worker.subscription))
-        if len(entries) == TAKE:
+        if len(entries) >= TAKE:
             return 0.01
         return POLL_S if due_s is None else min(POLL_S, max(0.01, due_s))
 

@@ -1,10 +1,12 @@
 """The wiring table: which subscription of a service hears which events, and what it does then."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from contracts import Event
+from contracts.event import name_of
+from infra.messaging.errors import UnknownVersion
 from infra.storage import Transaction
 
 E = TypeVar("E", bound=Event)
@@ -39,6 +41,35 @@ class Reaction:
     call: Call | None
     load: Load | None
     attempts: int
+    read: Callable[[bytes], Event]
+    """The body as the handler takes it. Raises ValidationError, or `UnknownVersion`."""
+    older: tuple["Reaction", ...] = ()
+
+    def or_older(self, event: type[E], upcast: Callable[[E], Event]) -> "Reaction":
+        """Do the same about an older version: the handler gets it as `upcast` makes it, once if both come."""
+
+        def read(body: bytes) -> Event:
+            return upcast(event.model_validate_json(body))
+
+        return replace(self, older=(*self.older, replace(self, event=event, read=read, older=())))
+
+    def as_heard(self, event: Event) -> Event:
+        """What the handler gets where `event` was said: as it comes over the wire, in the version of the handler."""
+        return self.read(event.model_dump_json(exclude_none=True).encode())
+
+    @classmethod
+    def unknown(cls, type: str, known: Sequence["Reaction"]) -> "Reaction":
+        """What is done about a version that is not among `known`: it can't be read, so it is tried again."""
+        versions = ", ".join(sorted(each.event.type for each in known))
+        name, _, version = type.rpartition(".")
+
+        def refuse(_: bytes) -> Event:
+            raise UnknownVersion(f"{name} {version} is not understood here, only {versions}")
+
+        async def handle(_: Any, __: Transaction) -> None:
+            raise AssertionError("what can't be read is not handled")
+
+        return cls(known[-1].event, handle, None, None, DEFAULT_ATTEMPTS, refuse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +95,11 @@ class Subscription:
     def prefetch(self) -> int:
         return 2 * self.batch
 
+    def versions(self, name: str) -> list[Reaction]:
+        """What it does about the versions that it knows of an event, the newest last."""
+        known = [each for type, each in self.reactions.items() if name_of(type) == name]
+        return sorted(known, key=lambda each: each.event.version)
+
 
 def on(
     event: type[E],
@@ -85,10 +121,10 @@ def on(
     if handle is not None:
         if prepare or ask or record:
             raise TypeError(f"on({event.__name__}): either a handler or prepare, ask and record")
-        return Reaction(event, handle, None, load, attempts)
+        return Reaction(event, handle, None, load, attempts, event.model_validate_json)
     if prepare is None or ask is None or record is None:
         raise TypeError(f"on({event.__name__}): an outside call needs prepare, ask and record")
-    return Reaction(event, None, Call(prepare, ask, record), load, attempts)
+    return Reaction(event, None, Call(prepare, ask, record), load, attempts, event.model_validate_json)
 
 
 def subscription(
@@ -102,11 +138,12 @@ def subscription(
     """
     by_type: dict[str, Reaction] = {}
     for reaction in reactions:
-        if reaction.event.type in by_type:
-            raise TypeError(f"subscription {name!r} hears {reaction.event.type} twice")
         if ordered_by is not None and reaction.call is not None:
             raise TypeError(f"subscription {name!r} is ordered: make the outside call in a subscription of its own")
         if isinstance(ordered_by, str) and ordered_by not in reaction.event.model_fields:
             raise TypeError(f"subscription {name!r} is ordered by {ordered_by!r}, which {reaction.event.type} lacks")
-        by_type[reaction.event.type] = reaction
+        for each in (reaction, *reaction.older):
+            if each.event.type in by_type:
+                raise TypeError(f"subscription {name!r} hears {each.event.type} twice")
+            by_type[each.event.type] = each
     return Subscription(name, by_type, concurrency, batch, ordered_by)

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from infra.scaffold.names import EventName, known, services_in
+from infra.scaffold.next_version import add_next_version
 from infra.scaffold.plan import Plan, Refused
 
 CATALOGUE = "contracts/catalogue.py"
@@ -29,14 +31,22 @@ def new_event(checkout: Path, text: str, *, types: Sequence[str], key: str | Non
 
 
 def add_event(plan: Plan, name: EventName, *, types: Sequence[str], key: str, key_type: str | None = None) -> None:
-    """Add an event with its key as the only field to a plan; `tidying` orders its imports. Raises `Refused`."""
+    """Add an event with its key as the only field to a plan; `tidying` orders its imports. Raises `Refused`.
+
+    The next version of an event there is has the fields of the newest, and an upcast from it.
+    """
     there = known(types, name)
-    if name.type in there:
-        following = max(int(each.rpartition(".v")[2]) for each in there) + 1
-        raise Refused(
-            f"There is an event {name.type} already.",
-            f"Its next version: ./marketplace new event {name.publisher}.{name.name}.v{following}",
-        )
+    if there:
+        newest = EventName.parse(max(there, key=lambda each: int(each.rpartition(".v")[2])))
+        following = replace(newest, version=newest.version + 1)
+        if name != following:
+            raise Refused(
+                f"There is an event {newest.type} already.",
+                f"Its next version: ./marketplace new event {following.type}",
+            )
+        add_next_version(plan, newest, name)
+        _add_line(plan, name, after=newest)
+        return
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", key):
         raise Refused(f"{key!r} can't be a field's name.", "Write it as in order_id.")
     annotation = key_type or KEY_TYPES.get(key, "UUID")
@@ -66,10 +76,11 @@ def _add_class(plan: Plan, name: EventName, key: str, annotation: str) -> None:
     plan.files[path] = module
 
 
-def _add_line(plan: Plan, name: EventName) -> None:
+def _add_line(plan: Plan, name: EventName, after: EventName | None = None) -> None:
     text = plan.read(CATALOGUE)
     line = f"    {name.publisher}.{name.class_name},\n"
-    lines = list(re.finditer(rf"^    {name.publisher}\.\w+,\n", text, re.MULTILINE))
+    before = after.class_name if after else r"\w+"
+    lines = list(re.finditer(rf"^    {name.publisher}\.{before},\n", text, re.MULTILINE))
     if lines:
         text = text[: lines[-1].end()] + line + text[lines[-1].end() :]
     else:

@@ -33,8 +33,8 @@ class Plan:
 
     def carry_out(self) -> list[str]:
         """Write everything and run what follows; returns the paths. If anything fails, all is as it was before."""
-        before = {path: self._content(path) for path in self.files}
         others = set((self.checkout / "contracts" / "schemas").glob("*"))
+        before = {path: self._content(path) for path in (*self.files, *map(self._path, others))}
         try:
             for path, text in self.files.items():
                 file = self.checkout / path
@@ -49,6 +49,9 @@ class Plan:
                 file.unlink()
             raise
         return sorted(self.files)
+
+    def _path(self, file: Path) -> str:
+        return str(file.relative_to(self.checkout))
 
     def _content(self, path: str) -> str | None:
         file = self.checkout / path

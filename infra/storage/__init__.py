@@ -21,13 +21,14 @@ from infra.storage.errors import is_conflict, is_unavailable
 from infra.storage.ids import is_past_horizon, new_id, time_of, why_unusable
 from infra.storage.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from infra.storage.partitions import LEAST_DAYS, drop_partitions, make_partitions
-from infra.storage.transaction import Transaction, identity_of
+from infra.storage.transaction import Transaction, check_versions, identity_of
 
 __all__ = [
     "LEAST_DAYS",
     "Database",
     "SchemaBehind",
     "Transaction",
+    "check_versions",
     "claims",
     "dead_letters",
     "drop_partitions",

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from contracts import Envelope
+from contracts.event import name_of
 
 if TYPE_CHECKING:
     from infra.storage.transaction import Transaction
@@ -37,11 +38,23 @@ where id in (
 returning {COLUMNS}
 """  # noqa: S608 - names of ours
 
+TAKE_UNKNOWN = f"""
+update messaging.scheduled
+set due = now() + $4::interval, holder = $5
+where id in (
+    select id from messaging.scheduled
+    where due < now() - $6::interval and subscription || ' ' || type <> all($1::text[])
+        and subscription || ' ' || regexp_replace(type, '[.]v[0-9]+$', '') = any($2::text[])
+    order by due limit $3 for update skip locked)
+returning {COLUMNS}
+"""  # noqa: S608 - as above
+
 TAKE_UNHEARD = f"""
 select {COLUMNS}
 from messaging.scheduled
-where due < now() - $3::interval and subscription || ' ' || type <> all($1::text[])
-order by due limit $2 for update skip locked
+where due < now() - $4::interval and subscription || ' ' || type <> all($1::text[])
+    and subscription || ' ' || regexp_replace(type, '[.]v[0-9]+$', '') <> all($2::text[])
+order by due limit $3 for update skip locked
 """  # noqa: S608 - as above
 
 NEXT = """
@@ -110,9 +123,17 @@ async def take(tx: "Transaction", heard: Heard, limit: int, lease: timedelta) ->
     return sorted(map(_entry, rows), key=lambda entry: entry.id or 0)
 
 
+async def take_unknown(
+    tx: "Transaction", heard: Heard, limit: int, lease: timedelta, overdue: timedelta
+) -> list[Entry]:
+    """Lease entries in versions that are not among `heard`, though others are, and that no other replica took."""
+    rows = await tx.execute(TAKE_UNKNOWN, _pairs(heard), _names(heard), limit, lease, tx.holder, overdue)
+    return [_entry(row) for row in rows]
+
+
 async def take_unheard(tx: "Transaction", heard: Heard, limit: int, overdue: timedelta) -> list[Entry]:
-    """Up to `limit` entries that are not among `heard` and that no other replica took in all that time."""
-    return [_entry(row) for row in await tx.execute(TAKE_UNHEARD, _pairs(heard), limit, overdue)]
+    """Entries that are not among `heard` in any version, and that no other replica took in all that time."""
+    return [_entry(row) for row in await tx.execute(TAKE_UNHEARD, _pairs(heard), _names(heard), limit, overdue)]
 
 
 async def next_due_s(tx: "Transaction", heard: Heard) -> float | None:
@@ -128,6 +149,10 @@ async def remove(tx: "Transaction", ids: Sequence[int]) -> set[int]:
 
 def _pairs(heard: Heard) -> list[str]:
     return [f"{subscription} {type}" for subscription, type in heard]
+
+
+def _names(heard: Heard) -> list[str]:
+    return sorted({f"{subscription} {name_of(type)}" for subscription, type in heard})
 
 
 def _entry(row: Any) -> Entry:

@@ -1,7 +1,7 @@
 """One unit of work: state, inbox, outbox and schedule commit together or not at all."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, any_, bindparam, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import Envelope, Event
+from contracts.event import name_of
 from infra.storage import outbox
 from infra.storage import schedule as schedules
 from infra.storage.ids import new_id
@@ -19,6 +20,18 @@ T = TypeVar("T")
 
 SOON = timedelta(seconds=1)
 """Within this time the schedule is looked at anyway."""
+
+
+def check_versions(source: str, *versions: Event) -> None:
+    """Raise ValueError unless `source` may say these together: versions of one event of its own, newest first."""
+    newest = versions[0]
+    for before, each in zip((None, *versions), versions, strict=False):
+        if each.internal or each.publisher != source:
+            raise ValueError(f"{source} cannot publish {each.type}")
+        if (name_of(each.type), each.subject) != (name_of(newest.type), newest.subject):
+            raise ValueError(f"{each.type} about {each.subject} is no version of {newest.type} about {newest.subject}")
+        if before is not None and before.version <= each.version:
+            raise ValueError(f"{before.type} comes before {each.type}: name the newest version first")
 
 
 def identity_of(row: object) -> tuple[type, Any]:
@@ -46,12 +59,16 @@ class Transaction:
     _known: dict[tuple[type, Any], Any] = field(default_factory=dict)
     _hurried: bool = False
 
-    def publish(self, event: Event) -> UUID:
-        """Say `event` when this transaction commits. Returns its id."""
-        if event.internal or event.publisher != self.source:
-            raise ValueError(f"{self.source} cannot publish {event.type}")
+    def publish(self, event: Event, *older: Event) -> UUID:
+        """Say `event` when this transaction commits, under one id also in the `older` versions that are promised yet.
+
+        Newest first: who hears several acts on the first that comes. Returns the id.
+        """
+        check_versions(self.source, event, *older)
         envelope = self._envelope(event)
-        self._published.append(outbox.Row(envelope, event.model_dump_json(exclude_none=True).encode()))
+        for each in (event, *older):
+            body = each.model_dump_json(exclude_none=True).encode()
+            self._published.append(outbox.Row(replace(envelope, type=each.type), body))
         return envelope.id
 
     def schedule(self, event: Event, *, after: timedelta) -> None:

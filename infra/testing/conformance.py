@@ -1,4 +1,4 @@
-"""What a subscription must survive: events twice, late, in another order, half-way through a crash, among poison.
+"""What a subscription must survive: events twice, late, in another order or version, cut by a crash, among poison.
 
 The measure is what the service makes of each event once, in order: rows, events said, deadlines. Ids and times
 that the service made up itself are not compared.
@@ -72,6 +72,8 @@ async def conforms(
         trial.compare("backwards and then again", backwards, again)
         if in_any_order:
             trial.compare("backwards", expected, backwards)
+        if len(versions := trial.in_versions()) > len(events):
+            trial.compare("in two versions", expected, await trial.run(lambda: trial.hear(versions)))
         trial.compare("among poison", expected, await trial.run(trial.hear_among_poison))
         await bench.stop()
         for treatment, crash in (
@@ -92,10 +94,19 @@ class _Trial:
         self._bench, self._name, self._setup = bench, subscription, setup
         self._known = {each.lower() for id, event in events for each in (str(id), *ids_in(event.model_dump_json()))}
         [own] = [each for each in bench.service.hears if each.name == subscription]
+        self._reactions = own.reactions
         self.calls = any(reaction.call for reaction in own.reactions.values())
         strange = {event.type for _, event in events} - {*own.types}
         if not events or strange:
             raise ValueError(f"{bench.service.name}.{subscription} hears {own.types}, not {sorted(strange)}")
+
+    def in_versions(self) -> list[tuple[UUID, Event]]:
+        """Each event; before one in an older version, under its id, what the handler makes of it."""
+        found: list[tuple[UUID, Event]] = []
+        for id, event in self.events:
+            read = self._reactions[event.type].as_heard(event)
+            found += [(id, read), (id, event)] if read.type in self._reactions.keys() - {event.type} else [(id, event)]
+        return found
 
     async def run(self, treatment: Callable[[], Awaitable[None]]) -> State:
         """Begin with the given rows alone, and say what the treatment led to."""

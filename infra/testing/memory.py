@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from contracts import Envelope, Event
-from infra.storage import Transaction, identity_of, new_id
+from infra.storage import Transaction, check_versions, identity_of, new_id
 from infra.telemetry import new_traceparent
 
 T = TypeVar("T")
@@ -51,10 +51,9 @@ class Memory:
             raise ValueError(f"inserted twice: {identity}")
         self.rows[identity] = row
 
-    def publish(self, event: Event) -> UUID:
-        if event.internal or event.publisher != (self.source or event.publisher):
-            raise ValueError(f"{self.source} cannot publish {event.type}")
-        self.said.append(event)
+    def publish(self, event: Event, *older: Event) -> UUID:
+        check_versions(self.source or event.publisher, event, *older)
+        self.said += [event, *older]
         return new_id()
 
     def schedule(self, event: Event, *, after: timedelta) -> None:

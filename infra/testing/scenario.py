@@ -35,16 +35,16 @@ class Given:
         Raises KeyError if the service does not hear it, and what the handler raises.
         """
         reaction = self._reaction(event.type, subscription)
-        memory, asked = self._memory, None
+        memory, asked, heard = self._memory, None, reaction.as_heard(event)
         memory.said, memory.scheduled, memory.cause = [], [], caused_by(event)
         if reaction.load is not None:
-            await reaction.load([event], memory.tx)
+            await reaction.load([heard], memory.tx)
         if reaction.handle is not None:
-            await reaction.handle(event, memory.tx)
+            await reaction.handle(heard, memory.tx)
         elif reaction.call is not None:
-            asked = await reaction.call.prepare(event, memory.tx)
+            asked = await reaction.call.prepare(heard, memory.tx)
             if asked is not None and answer is not None:
-                await reaction.call.record(event, answer, memory.tx)
+                await reaction.call.record(heard, answer, memory.tx)
         return Then(memory.said, memory.scheduled, asked)
 
     def row(self, entity: type[T], key: Any) -> T:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import aiohttp
 
+from contracts.event import name_of
+
 Tale = Mapping[str, Sequence[Mapping[str, Any]]]
 """What one service's `/ops/story` answers."""
 AT_ONCE = 150
@@ -48,7 +50,11 @@ async def tell(services: Mapping[str, str], token: str, subject: str) -> tuple[l
 
 def moments(tales: Mapping[str, Tale]) -> list[Moment]:
     """The story in the order of time."""
-    said = {each["event_id"]: each for tale in tales.values() for each in tale["said"]}
+    said: dict[str, Mapping[str, Any]] = {}
+    for each in (each for tale in tales.values() for each in tale["said"]):
+        id, type = each["event_id"], each["type"]
+        in_versions = id in said and said[id]["type"] != type  # which of them was handled, no inbox tells
+        said[id] = {**each, "type": name_of(type)} if in_versions else each
     return sorted(moment for service, tale in tales.items() for moment in _moments(service, tale, said))
 
 

@@ -61,6 +61,7 @@ INVARIANTS = (
     Invariant(events.said_is_in_the_outbox, ("log", "books")),
     Invariant(events.every_event_took_effect, ("log", "books", "queues")),
     Invariant(events.causes_come_first, ("log",)),
+    Invariant(events.versions_agree, ("log",)),
     Invariant(rest.queues_are_empty, ("queues",)),
     Invariant(rest.outboxes_are_drained, ("books",)),
     Invariant(rest.nothing_waits, ("books",)),

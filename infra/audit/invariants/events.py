@@ -1,25 +1,39 @@
 """Invariants of events, by the audit's own capture of the log."""
 
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
+from pydantic import ValidationError
+
+from contracts.catalogue import BY_TYPE, EVENTS
+from contracts.event import name_of
+from contracts.upcasts import newest
 from infra.audit.evidence import Evidence
 from infra.audit.findings import Findings
 from infra.audit.log import Said
 
 CLOCKS_DIFFER = timedelta(seconds=5)
 BECAUSE = {
-    "checkout.order-placed.v1": ("cart.cart-checked-out.v1",),
-    "catalog.stock-reserved.v1": ("checkout.order-placed.v1",),
-    "catalog.stock-rejected.v1": ("checkout.order-placed.v1",),
-    "checkout.order-confirmed.v1": ("catalog.stock-reserved.v1", "checkout.payment-captured.v1"),
-    "delivery.shipment-scheduled.v1": ("checkout.order-confirmed.v1",),
-    "delivery.shipment-dispatched.v1": ("delivery.shipment-scheduled.v1",),
-    "delivery.shipment-delivered.v1": ("delivery.shipment-dispatched.v1",),
-    "checkout.order-delivered.v1": ("delivery.shipment-delivered.v1",),
-    "checkout.payment-refunded.v1": ("checkout.order-cancelled.v1", "checkout.payment-captured.v1"),
-    "catalog.stock-released.v1": ("checkout.order-cancelled.v1", "catalog.stock-reserved.v1"),
+    "checkout.order-placed": ("cart.cart-checked-out",),
+    "catalog.stock-reserved": ("checkout.order-placed",),
+    "catalog.stock-rejected": ("checkout.order-placed",),
+    "checkout.order-confirmed": ("catalog.stock-reserved", "checkout.payment-captured"),
+    "delivery.shipment-scheduled": ("checkout.order-confirmed",),
+    "delivery.shipment-dispatched": ("delivery.shipment-scheduled",),
+    "delivery.shipment-delivered": ("delivery.shipment-dispatched",),
+    "checkout.order-delivered": ("delivery.shipment-delivered",),
+    "checkout.payment-refunded": ("checkout.order-cancelled", "checkout.payment-captured"),
+    "catalog.stock-released": ("checkout.order-cancelled", "catalog.stock-reserved"),
 }
 """What must have been said of an order before."""
+IN_VERSIONS = {
+    name: versions
+    for name in {name_of(event.type) for event in EVENTS}
+    if len(versions := [event for event in EVENTS if name_of(event.type) == name and not event.internal]) > 1
+}
+"""Public events of which there is more than one version."""
 
 
 def one_id_one_body(found: Evidence) -> Findings:
@@ -83,14 +97,43 @@ def causes_come_first(found: Evidence) -> Findings:
     by_id = {said.id: said for said in found.log.events.values()}
     subjects: dict[str, set[str]] = {}
     for said in by_id.values():
-        subjects.setdefault(said.subject, set()).add(said.type)
+        subjects.setdefault(said.subject, set()).add(said.name)
     for said in by_id.values():
         cause = by_id.get(said.cause) if said.cause else None
         if cause is not None and said.at + CLOCKS_DIFFER < cause.at:
             yield {"event_id": str(said.id), "type": said.type, "older_than_its_cause": str(cause.id)}
-        for needed in BECAUSE.get(said.type, ()):
+        for needed in BECAUSE.get(said.name, ()):
             if needed not in subjects[said.subject]:
                 yield {"order_id": said.subject, "type": said.type, "without": needed}
+
+
+def versions_agree(found: Evidence) -> Findings:
+    """An event that is said in several versions states the same in each, and is said in all that were promised then."""
+    facts: dict[UUID, list[Said]] = {}
+    for key, said in found.log.events.items():
+        if said.name in IN_VERSIONS and key not in found.wrong:
+            facts.setdefault(said.id, []).append(said)
+    for versions in facts.values():
+        new = max(versions, key=_version)
+        known = {said.type for said in versions}
+        promised = [each for each in IN_VERSIONS[new.name] if each.version < _version(new)]
+        for each in promised:
+            if each.type not in known and (each.deprecated is None or new.at.date() <= each.deprecated):
+                yield {"event_id": str(new.id), "said": new.type, "not_said": each.type}
+        for said in versions:
+            if not _stated(said).items() <= _stated(new).items():
+                yield {"event_id": str(new.id), "type": said.type, "states_other_than": new.type}
+
+
+def _version(said: Said) -> int:
+    return BY_TYPE[said.type].version
+
+
+def _stated(said: Said) -> dict[str, Any]:
+    """What an event states, in the newest version; empty where it can't be read in that."""
+    with suppress(ValidationError):
+        return newest(BY_TYPE[said.type].model_validate_json(said.raw)).model_dump(exclude_none=True)
+    return {}
 
 
 def poison(found: Evidence, said: Said) -> bool:

@@ -7,16 +7,16 @@ from infra.audit.evidence import Evidence, Mail
 from infra.audit.findings import Findings
 
 ABOUT_ORDERS = {
-    "checkout.order-confirmed.v1": "order-confirmed",
-    "checkout.order-cancelled.v1": "order-cancelled",
-    "checkout.payment-refunded.v1": "payment-refunded",
-    "checkout.order-delivered.v1": "order-delivered",
-    "delivery.shipment-dispatched.v1": "shipment-dispatched",
-    "delivery.cancellation-refused.v1": "cancellation-refused",
+    "checkout.order-confirmed": "order-confirmed",
+    "checkout.order-cancelled": "order-cancelled",
+    "checkout.payment-refunded": "payment-refunded",
+    "checkout.order-delivered": "order-delivered",
+    "delivery.shipment-dispatched": "shipment-dispatched",
+    "delivery.cancellation-refused": "cancellation-refused",
 }
 ABOUT_MOMENTS = {
-    "cart.cart-abandoned.v1": "cart-abandoned",
-    "catalog.stock-running-low.v1": "stock-running-low",
+    "cart.cart-abandoned": "cart-abandoned",
+    "catalog.stock-running-low": "stock-running-low",
 }
 UNSENT = ("skipped", "failed")
 """Nobody wants it, or nobody can be reached."""
@@ -61,9 +61,9 @@ def no_mail_is_made_up(found: Evidence) -> Findings:
 
 def matters(found: Evidence) -> dict[Matter, datetime]:
     """All that people are to be told of, and when it happened."""
-    happened = {(event.subject, ABOUT_ORDERS[event.type]): event.at for event in found.said(*ABOUT_ORDERS)}
+    happened = {(event.subject, ABOUT_ORDERS[event.name]): event.at for event in found.said(*ABOUT_ORDERS)}
     for event in found.said(*ABOUT_MOMENTS):
-        happened[f"{event.subject}:{event.id}", ABOUT_MOMENTS[event.type]] = event.at
+        happened[f"{event.subject}:{event.id}", ABOUT_MOMENTS[event.name]] = event.at
     return happened
 
 

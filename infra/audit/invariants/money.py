@@ -57,8 +57,8 @@ def charged_in_the_orders_currency(found: Evidence) -> Findings:
 def refunds_match(found: Evidence) -> Findings:
     """Checkout said of captures and refunds what the ledgers hold, to the cent and to the provider."""
     said: dict[tuple[str, str], Counter[tuple[str, int]]] = {}
-    for event in found.said("checkout.payment-captured.v1", "checkout.payment-refunded.v1"):
-        kind = "capture" if event.type == "checkout.payment-captured.v1" else "refund"
+    for event in found.said("checkout.payment-captured", "checkout.payment-refunded"):
+        kind = "capture" if event.name == "checkout.payment-captured" else "refund"
         told = said.setdefault((event.subject, kind), Counter())
         told[event.body["provider"], event.body["amount"]["amount"]] += 1
     done: dict[tuple[str, str], Counter[tuple[str, int]]] = {}

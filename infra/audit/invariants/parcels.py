@@ -46,8 +46,8 @@ def shipments_follow_carriers(found: Evidence) -> Findings:
 
 def parcels_are_told(found: Evidence) -> Findings:
     """Delivery said of each parcel once that it left and once that it arrived, as its carrier's ledger has it."""
-    kinds = {"dispatch": "delivery.shipment-dispatched.v1", "delivery": "delivery.shipment-delivered.v1"}
-    said = Counter((event.subject, event.type) for event in found.said(*kinds.values()))
+    kinds = {"dispatch": "delivery.shipment-dispatched", "delivery": "delivery.shipment-delivered"}
+    said = Counter((event.subject, event.name) for event in found.said(*kinds.values()))
     done = Counter(
         (order_id, kinds[entry.kind])
         for order_id, entries in found.parcels_by_order.items()

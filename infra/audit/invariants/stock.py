@@ -69,8 +69,8 @@ def reservations_follow_orders(found: Evidence) -> Findings:
 
 def stock_is_answered_once(found: Evidence) -> Findings:
     """The catalog answered an order at most once: reserved or rejected, and released at most once."""
-    answers = Counter(event.subject for event in found.said("catalog.stock-reserved.v1", "catalog.stock-rejected.v1"))
-    released = Counter(event.subject for event in found.said("catalog.stock-released.v1"))
+    answers = Counter(event.subject for event in found.said("catalog.stock-reserved", "catalog.stock-rejected"))
+    released = Counter(event.subject for event in found.said("catalog.stock-released"))
     for order_id in answers.keys() | released.keys():
         if answers[order_id] > 1 or released[order_id] > 1:
             yield {"order_id": order_id, "answers": answers[order_id], "releases": released[order_id]}

@@ -85,9 +85,10 @@ class Running:
         return envelope.id
 
     async def said(self, subject: object) -> list[str]:
-        """The types of what the service said about `subject`, in its order."""
+        """The names of what the service said about `subject`, in its order, each once in however many versions."""
         rows = await self.database.fetch(
-            "select type from messaging.outbox where subject = $1 order by event_id", str(subject)
+            "select distinct on (event_id) type from messaging.outbox where subject = $1 order by event_id",
+            str(subject),
         )
         return [row["type"].split(".")[1] for row in rows]
 

@@ -7,6 +7,8 @@ from uuid import UUID
 from contracts import Money
 from contracts.cart import Line
 from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
+from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2
+from contracts.upcasts import shipment_dispatched_v2
 from infra.storage import new_id
 from tests.integration.delivery.running import Running
 
@@ -56,6 +58,15 @@ async def test_a_confirmed_order_is_booked_dispatched_and_delivered_once(world: 
     said = await world.until_said(order.order_id, "shipment-delivered")
     assert said == ["shipment-scheduled", "shipment-dispatched", "shipment-delivered"]
     assert await ledger(world, order.order_id) == {"a": ["booking", "dispatch", "delivery"], "b": []}
+    newest, old = await world.database.fetch(
+        "select event_id, type, body from messaging.outbox where subject = $1 and type like '%.shipment-dispatched.%'"
+        " order by type desc",
+        str(order.order_id),
+    )
+    assert newest["event_id"] == old["event_id"]
+    assert ShipmentDispatchedV2.model_validate_json(newest["body"]) == shipment_dispatched_v2(
+        ShipmentDispatchedV1.model_validate_json(old["body"])
+    )
     status, shipment = await world.ask("GET", f"/shipments/{order.order_id}", by=customer)
     assert (status, shipment["status"], shipment["carrier"]) == (200, "delivered", "a")
     assert shipment["tracking_code"].startswith("A")

@@ -73,6 +73,7 @@ async def test_overlapping_deliveries_make_one_call(toy: Toy) -> None:
         await toy.until_idle()
     assert provider.asked == {event.order_id: 1}
     assert [what for _, what in await toy.effects()] == ["prepared", "yes"]
+    assert await toy.rows("select what, count(*) from messaging.incidents group by what") == [("duplicate", 5)]
 
 
 async def test_a_call_without_an_answer_is_made_again(toy: Toy) -> None:

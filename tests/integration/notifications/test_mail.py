@@ -18,6 +18,7 @@ from contracts.checkout import (
     PaymentRefundedV1,
 )
 from contracts.delivery import CancellationRefusedV1, RefusalReason, ShipmentDispatchedV1
+from contracts.upcasts import shipment_dispatched_v2
 from infra.storage import new_id
 from tests.integration.delivery.running import Running, until
 
@@ -74,6 +75,26 @@ async def test_everything_that_happens_to_an_order_is_told_once(world: Running):
     assert {mail["about"] for mail in mails} == {str(order)}
     assert len({mail["message_id"] for mail in mails}) == len(mails)
     assert await world.said(order) == ["notification-sent"] * len(events)
+
+
+@pytest.mark.parametrize("newest_first", [True, False], ids=["v2, v1", "v1, v2"])
+async def test_a_parcel_is_told_of_once_though_its_event_comes_in_two_versions(world: Running, newest_first: bool):
+    about = {"order_id": new_id(), "customer_id": await a_person(world), "shipment_id": new_id()}
+    old = ShipmentDispatchedV1(**about, carrier="a", tracking_code="A1")
+    versions = [shipment_dispatched_v2(old), old]
+    event_id = new_id()
+    for event in versions if newest_first else reversed(versions):
+        await world.hear(event, event_id)
+
+    async def both_settled() -> bool:
+        found = await world.database.fetch("select what from messaging.incidents where event_id = $1", event_id)
+        return [row["what"] for row in found] == ["duplicate"]
+
+    await until(both_settled)
+    await world.until_idle()
+    [mail] = await mails_to(world, about["customer_id"])
+    assert mail["kind"] == "shipment-dispatched"
+    assert await world.said(about["order_id"]) == ["notification-sent"]
 
 
 async def test_carts_and_stock_may_be_told_of_again(world: Running):

@@ -417,6 +417,20 @@ def a_shipment_of_what_was_not_confirmed(found: Evidence) -> Evidence:
     return committed(found, said_about(SOLD_OUT, "delivery.shipment-scheduled", 999))
 
 
+@noticed_by("versions-agree")
+def an_event_that_states_other_things_in_its_other_version(found: Evidence) -> Evidence:
+    old = the(found, KEPT, "delivery.shipment-dispatched.v1")
+    old.raw = json.dumps(old.body | {"tracking_code": "A2"}).encode()
+    return found
+
+
+@noticed_by("versions-agree")
+def an_event_that_is_not_said_in_a_version_that_was_promised(found: Evidence) -> Evidence:
+    old = the(found, KEPT, "delivery.shipment-dispatched.v1")
+    del found.log.events[old.id, old.type]
+    return with_books(found, "delivery", outbox=without(found.books["delivery"].outbox, (old.id, old.type)))
+
+
 # -- rest ---------------------------------------------------------------------------------------------------
 
 

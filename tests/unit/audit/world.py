@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from contracts.catalogue import BY_TYPE
+from contracts.catalogue import BY_TYPE, EVENTS
+from contracts.event import name_of
 from infra.audit.evidence import (
     Books,
     Cart,
@@ -98,15 +99,16 @@ def body_of(order_id: str, type: str) -> dict[str, Any]:
         "provider": "a",
         "carrier": "a",
         "tracking_code": "A1",
+        "tracking": {"carrier": "a", "code": "A1"},
         "shipment_id": SHIPMENTS[order_id],
         "expires_at": START.isoformat(),
         "reason": REASONS.get(order_id, ""),
     }
 
 
-def said_about(order_id: str, type: str, number: int) -> Said:
+def said_about(order_id: str, type: str, number: int, version: int = 1) -> Said:
     raw = json.dumps(body_of(order_id, type)).encode()
-    full = f"{type}.v1"
+    full = f"{type}.v{version}"
     at = START + timedelta(seconds=number)
     said = Said(event_id(number), full, BY_TYPE[full].publisher, order_id, at, None, raw, copies=1)
     said.digests.add(hashlib.sha256(raw).digest())
@@ -115,7 +117,12 @@ def said_about(order_id: str, type: str, number: int) -> Said:
 
 def a_log() -> Log:
     said = [(order_id, type) for order_id, types in SAID.items() for type in types]
-    events = [said_about(order_id, type, number) for number, (order_id, type) in enumerate(said)]
+    events = [
+        said_about(order_id, type, number, event.version)
+        for number, (order_id, type) in enumerate(said)
+        for event in EVENTS
+        if name_of(event.type) == type
+    ]
     return Log({(event.id, event.type): event for event in events})
 
 
@@ -175,7 +182,9 @@ def a_world() -> Evidence:
     log = a_log()
     facts = {"version": 1, "name": "Lamp", "price_amount": 500, "price_currency": "EUR", "status": "on-sale"}
     told = [
-        (said.subject, ABOUT_ORDERS[said.type], said.at) for said in log.events.values() if said.type in ABOUT_ORDERS
+        (said.subject, ABOUT_ORDERS[said.name], said.at)
+        for said in log.events.values()
+        if said.name in ABOUT_ORDERS and said.type.endswith(".v1")
     ]
     return Evidence(
         record=Record(

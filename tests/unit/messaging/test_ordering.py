@@ -1,5 +1,6 @@
 """What an event is ordered by, and which tables can't keep an order."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from contracts import Envelope, Money
 from contracts.cart import CartAbandonedV1, CartCheckedOutV1, Line
 from infra.messaging import Invalid, on, subscription
-from infra.messaging.delivery import Delivery
+from infra.messaging.delivery import Delivery, reaction_to
 from infra.messaging.ordering import key_of
 from infra.messaging.topology import ORDERED, QUORUM, Wiring, definitions
 from infra.storage import Transaction, new_id
@@ -37,6 +38,13 @@ def test_the_aggregates_own_field_is_known_without_reading_the_body() -> None:
     unreadable = delivery(b"rubbish")
     assert key_of(unreadable, "order_id") == unreadable.envelope.subject
     assert key_of(unreadable, "customer_id") is None
+
+
+def test_an_unknown_version_stands_in_no_line() -> None:
+    known = delivery()
+    unknown = reaction_to("cart.cart-checked-out.v2", subscription("carts", known.reaction))
+    newer = Delivery(replace(known.envelope, type="cart.cart-checked-out.v2"), b"{}", unknown)
+    assert key_of(newer, "order_id") is None
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "nul\0"])

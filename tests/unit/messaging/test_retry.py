@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.messaging import Invalid, Reject, RetryLater
+from infra.messaging.errors import UnknownVersion
 from infra.messaging.retry import BASE_S, CAP_S, Again, Dead, after
 
 attempts = st.integers(min_value=1, max_value=10_000)
@@ -33,6 +34,13 @@ def test_what_can_never_be_handled_is_given_up_at_once(attempt: int, allowed: in
     assert after(Reject("no"), attempt=attempt, attempts=allowed, chance=chance) == Dead("rejected")
     invalid = Invalid("not-json", "the body is no JSON")
     assert after(invalid, attempt=attempt, attempts=allowed, chance=chance) == Dead("not-json")
+
+
+@given(attempt=attempts, more=attempts, seed=st.integers())
+def test_an_unknown_version_is_tried_again_until_its_attempts_are_used_up(attempt: int, more: int, seed: int) -> None:
+    unknown, chance = UnknownVersion("v9 is not understood here"), random.Random(seed)
+    assert isinstance(after(unknown, attempt=attempt, attempts=attempt + more, chance=chance), Again)
+    assert after(unknown, attempt=attempt, attempts=attempt, chance=chance) == Dead("unknown-version")
 
 
 @given(delay=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=7)))

@@ -55,11 +55,15 @@ def test_the_smallest_service_and_the_next_version_of_an_event(tmp_path: Path) -
     run(checkout, "infra.cli", "new", "service", "ratings", "--hears", "delivery.shipment-delivered")
     about = ["--hears", "notifications.notification-sent", "--says", "readers.mail-read"]
     run(checkout, "infra.cli", "new", "service", "readers", *about)
-    run(checkout, "infra.cli", "new", "event", "cart.cart-abandoned.v2", "--key", "customer_id")
+    run(checkout, "infra.cli", "new", "event", "cart.cart-abandoned.v2")
+    run(checkout, "infra.cli", "new", "event", "cart.cart-abandoned.v3")
+    run(checkout, "infra.cli", "new", "event", "checkout.payment-due.v2")
     run(checkout, "ruff", "check", ".")
     run(checkout, "ruff", "format", "--check", ".")
     run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/ratings", "tests/unit/readers")
-    run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "tests/contracts/test_events.py")
+    run(checkout, "mypy", "contracts")
+    contracts = ("tests/contracts/test_events.py", "tests/contracts/test_upcasts.py", "tests/contracts/test_goldens.py")
+    run(checkout, "pytest", "-q", "-p", "no:cacheprovider", *contracts)
     assert not (checkout / "ratings" / "api.py").exists()
 
 
@@ -93,6 +97,7 @@ def test_a_service_that_cannot_be_is_refused(name: str, hears: list[str], says: 
     ("type", "key", "why"),
     [
         ("checkout.order-placed", None, r"There is an event checkout.order-placed.v1 already"),
+        ("checkout.order-placed.v3", None, r"There is an event checkout.order-placed.v1 already"),
         ("ratings.order-rated", None, "There is no service called ratings"),
         ("order-rated", None, "is no event's name"),
         ("checkout.OrderRated", None, "is no event's name"),
@@ -109,6 +114,19 @@ def test_the_refusal_of_an_event_that_exists_names_its_next_version() -> None:
     with pytest.raises(Refused) as refused:
         new_event(ROOT, "checkout.order-placed", types=[*TYPES, "checkout.order-placed.v2"])
     assert refused.value.remedy.endswith("new event checkout.order-placed.v3")
+
+
+def test_the_next_version_of_an_event_has_its_fields_an_upcast_and_a_last_day_for_the_old(tmp_path: Path) -> None:
+    checkout = a_copy(tmp_path)
+    new_event(checkout, "cart.cart-abandoned.v2", types=TYPES).carry_out()
+    old, new = (json.loads((checkout / f"contracts/schemas/cart.cart-abandoned.v{n}.json").read_text()) for n in "12")
+    assert old["properties"] == new["properties"]
+    assert "deprecated" in old["x-event"]
+    assert new["x-event"] == {"type": "cart.cart-abandoned.v2", "key": "customer_id", "internal": False}
+    assert (
+        "def cart_abandoned_v2(old: CartAbandonedV1) -> CartAbandonedV2:"
+        in (checkout / "contracts" / "upcasts.py").read_text()
+    )
 
 
 def test_if_a_step_fails_nothing_is_left(tmp_path: Path) -> None:

@@ -5,20 +5,24 @@ from uuid import UUID
 
 import pytest
 
-from contracts import Money
+import notifications.service
+from contracts import Event, Money
 from contracts.cart import Line
 from contracts.catalog import StockReservedV1
 from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1, OrderPlacedV1
-from contracts.delivery import ShipmentCancelledV1, ShipmentScheduledV1, ShippingDueV1
+from contracts.delivery import ShipmentCancelledV1, ShipmentDispatchedV1, ShipmentScheduledV1, ShippingDueV1
+from contracts.upcasts import shipment_dispatched_v2
 from delivery.domain import Address, Shipment, Status
 from delivery.gateways import Book, Booked
 from delivery.service import SERVICE
 from infra.testing import Memory, given
+from notifications.domain import Contact
 
 ORDER = UUID("01930000-0000-7000-8000-000000000001")
 PRICE = Money(amount=700, currency="EUR")
 LINES = [Line(product_id=ORDER, quantity=1, unit_price=PRICE)]
 CONFIRMED = OrderConfirmedV1(order_id=ORDER, customer_id="ada", lines=LINES, total=PRICE)
+DISPATCHED = ShipmentDispatchedV1(order_id=ORDER, shipment_id=ORDER, customer_id="ada", carrier="a", tracking_code="A1")
 HOME = Address("ada", "Ada", "1 Main St", "Berlin", "10115", "DE")
 
 
@@ -51,6 +55,13 @@ async def test_an_outside_call_is_asked_and_its_answer_recorded() -> None:
     assert then.asked.address == HOME
     assert world.row(Shipment, ORDER).status is Status.BOOKED
     assert (await world.when(scheduled)).asked is None
+
+
+@pytest.mark.parametrize("said", [DISPATCHED, shipment_dispatched_v2(DISPATCHED)], ids=["v1", "v2"])
+async def test_an_event_is_heard_as_the_handler_takes_it_in_whichever_version_it_was_said(said: Event) -> None:
+    world = given(notifications.service.SERVICE, Contact("ada", "ada@example.org"))
+    then = await world.when(said)
+    assert then.asked.text == f"Order {ORDER} is on its way: carrier a, tracking code A1.\n"
 
 
 async def test_an_event_that_the_service_does_not_hear_is_an_error() -> None:

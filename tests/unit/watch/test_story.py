@@ -57,6 +57,17 @@ def test_failures_and_duplicates_stand_where_they_happened_with_their_cause() ->
     ]
 
 
+def test_what_was_said_in_two_versions_was_handled_in_one_of_them() -> None:
+    delivery = EMPTY | {"said": [said("1", f"delivery.shipment-dispatched.v{n}", 0) for n in (1, 2)]}
+    checkout = EMPTY | {"handled": [handled("1", "shipments", 1)]}
+    told = moments({"delivery": delivery, "checkout": checkout})
+    assert [(each.what, each.type) for each in told] == [
+        ("said", "delivery.shipment-dispatched.v1"),
+        ("said", "delivery.shipment-dispatched.v2"),
+        ("handled", "delivery.shipment-dispatched"),
+    ]
+
+
 def test_what_waits_stands_at_its_time_and_what_is_parked_at_the_end() -> None:
     where = {"event_id": "9", "subscription": "deadlines", "type": "checkout.payment-due.v1", "attempt": 1}
     checkout = EMPTY | {

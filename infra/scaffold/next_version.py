@@ -1,0 +1,55 @@
+"""The next version of an event: a copy of the newest to change, an upcast to fill in, a last day for the old one."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from infra.scaffold.names import EventName
+from infra.scaffold.plan import Plan, Refused
+
+UPCASTS = "contracts/upcasts.py"
+SUPPORTED = timedelta(days=182)
+"""How long the old version is promised, unless somebody writes another date."""
+ARGUMENTS = r'\(\s*Event,\s*type="(?P<type>[^"]+)",\s*key="(?P<key>[^"]+)"(?P<more>[^)]*(?:\([^)]*\))?[^)]*)\)'
+
+
+def add_next_version(plan: Plan, old: EventName, new: EventName) -> None:
+    """Add `new` beside `old`, both said for a while. Raises `Refused` where the old class is not as expected."""
+    path = f"contracts/{old.publisher}.py"
+    module = plan.read(path)
+    found = re.search(rf"^class {old.class_name}{ARGUMENTS}:\n(?P<body>(?:    .*\n|\n)+)", module, re.MULTILINE)
+    if found is None:
+        raise Refused(
+            f"{old.class_name} is not found in {path}.",
+            f'It is written as: class {old.class_name}(Event, type="{old.type}", key="…"):',
+        )
+    internal = "internal=True" in found["more"]
+    head = f'class {new.class_name}(Event, type="{new.type}", key="{found["key"]}"{", internal=True" * internal}):\n'
+    copied = f"{found[0].rstrip()}\n\n\n{head}{found['body'].rstrip()}\n"
+    if not internal and "deprecated=" not in found["more"]:
+        last = (datetime.now(UTC) + SUPPORTED).date()
+        until = f"deprecated=date({last.year}, {last.month}, {last.day})"
+        copied = copied.replace(f'key="{found["key"]}"', f'key="{found["key"]}", {until}', 1)
+        module = module.replace('"""\n', '"""\n\nfrom datetime import date\n', 1)
+    rest = module.partition(found[0])[2]
+    before = module.partition(found[0])[0]
+    plan.files[path] = before + copied + (f"\n\n{rest}" if rest else "")
+    _add_upcast(plan, old, new)
+
+
+def _add_upcast(plan: Plan, old: EventName, new: EventName) -> None:
+    function = f"{new.snake}_v{new.version}"
+    text = plan.read(UPCASTS).replace(
+        '"""\n', f'"""\n\nfrom contracts.{old.publisher} import {old.class_name}, {new.class_name}\n', 1
+    )
+    table = "\n\nUPCASTS: Mapping"
+    if table not in text:
+        raise Refused(f"{UPCASTS} is not as it was.", "It has a table UPCASTS after its functions.")
+    upcast = (
+        f"\n\ndef {function}(old: {old.class_name}) -> {new.class_name}:\n"
+        f'    """Give here what V{new.version} has and V{old.version} lacks."""\n'
+        f"    return {new.class_name}(**dict(old))\n"
+    )
+    text = text.replace(table, upcast + table, 1)
+    plan.files[UPCASTS] = re.sub(
+        r"(UPCASTS: Mapping.*? = \{\n)", rf"\1    {old.class_name}: {function},\n", text, count=1, flags=re.DOTALL
+    )

@@ -1,0 +1,234 @@
+"""Two versions of one event side by side: whoever hears both acts once, and replicas may be of different releases."""
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from contracts import Envelope, Event
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import Subscription, on, retry, scheduler, subscription
+from infra.messaging.wire import properties_of
+from infra.messaging.wiring import DEFAULT_ATTEMPTS
+from infra.storage import Transaction
+from infra.telemetry import new_traceparent
+from tests.integration.messaging.toy import Toy, a_checkout, effect, until
+
+
+class CartCheckedOutV2(Event, type="cart.cart-checked-out.v2", key="order_id"):
+    """As the next release would say it."""
+
+    order_id: UUID
+    cents: int
+
+
+def upcast(old: CartCheckedOutV1) -> CartCheckedOutV2:
+    return CartCheckedOutV2(order_id=old.order_id, cents=old.total.amount)
+
+
+async def handle_old(event: CartCheckedOutV1, tx: Transaction) -> None:
+    await effect(tx, event.order_id, f"{event.total.amount} cents")
+
+
+async def handle_new(event: CartCheckedOutV2, tx: Transaction) -> None:
+    await effect(tx, event.order_id, f"{event.cents} cents")
+
+
+OLD = subscription("carts", on(CartCheckedOutV1, handle_old))
+NEW = subscription("carts", on(CartCheckedOutV2, handle_new).or_older(CartCheckedOutV1, upcast))
+
+INCIDENTS = "select type, what, attempt, why from messaging.incidents order by at, attempt"
+
+
+async def say(toy: Toy, newest: Event, *older: Event) -> UUID:
+    async with toy.cart.transaction() as tx:
+        return tx.publish(newest, *older)
+
+
+class Fleet:
+    """Replicas of `checkout`, of one release or the other, beside a `cart` that publishes."""
+
+    def __init__(self, toy: Toy, *declared: Subscription) -> None:
+        self.toy, self._declared = toy, declared
+        self._stops: dict[str, asyncio.Event] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self, name: str, table: Subscription) -> None:
+        messaging = self.toy.messaging("checkout", self.toy.checkout_database([table]), [table], None)
+        self._stops[name] = asyncio.Event()
+        task = self._tasks[name] = asyncio.create_task(messaging.run(self._stops[name]))
+
+        async def ready() -> bool:
+            return task.done() or set(messaging.health().values()) == {"ok"}
+
+        await until(ready)
+
+    async def stop(self, name: str) -> None:
+        self._stops.pop(name).set()
+        await self._tasks.pop(name)
+
+    async def crash(self, name: str) -> None:
+        del self._stops[name]
+        task = self._tasks.pop(name)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    async def __aenter__(self) -> "Fleet":
+        self._stack = AsyncExitStack()
+        await self.toy.declare(self._declared)
+        await self._stack.enter_async_context(self.toy.started(self.toy.messaging("cart", self.toy.cart, [], None)))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for name in list(self._tasks):
+            await self.stop(name)
+        await self._stack.aclose()
+
+
+async def test_who_hears_both_versions_of_an_event_acts_once_on_the_newest(toy: Toy) -> None:
+    old = a_checkout(cents=500)
+    async with toy.running(NEW):
+        id = await say(toy, upcast(old), old)
+        alone = await say(toy, other := a_checkout(cents=700))
+        await toy.until_effects(2)
+        await toy.until_idle()
+    assert sorted(await toy.effects()) == sorted([(old.order_id, "500 cents"), (other.order_id, "700 cents")])
+    assert sorted(await toy.rows("select event_id from messaging.inbox")) == [(id,), (alone,)]
+    assert await toy.rows("select event_id, type from messaging.outbox order by 1, 2", service="cart") == [
+        (id, "cart.cart-checked-out.v1"),
+        (id, "cart.cart-checked-out.v2"),
+        (alone, "cart.cart-checked-out.v1"),
+    ]
+    assert await toy.rows(INCIDENTS) == [
+        ("cart.cart-checked-out.v1", "duplicate", 1, "it was published again, or in another version")
+    ]
+    assert await toy.dead() == []
+
+
+async def test_an_event_that_was_handled_in_another_version_is_a_duplicate_even_if_this_one_is_unknown(
+    toy: Toy,
+) -> None:
+    async with Fleet(toy, NEW) as fleet:
+        await fleet.start("old", OLD)
+        id = await say(toy, event := a_checkout())
+        await toy.until_effects(1)
+        late = Envelope(id, CartCheckedOutV2.type, "cart", event.subject, datetime.now(UTC), new_traceparent())
+        body = upcast(event).model_dump_json().encode()
+        await toy.publish_raw(body, properties_of(late, "cart"), type=late.type)
+
+        async def noticed() -> bool:
+            return [what for _, what, *_ in await toy.rows(INCIDENTS)] == ["duplicate"]
+
+        await until(noticed)
+        await toy.until_idle()
+    assert await toy.dead() == []
+
+
+async def test_a_version_that_one_replica_does_not_know_is_left_to_one_that_does(toy: Toy) -> None:
+    async with Fleet(toy, NEW) as fleet:
+        await fleet.start("old", OLD)
+        new = upcast(a_checkout(cents=300))
+        await say(toy, new)
+
+        async def filed() -> bool:
+            return bool(await toy.rows("select 1 from messaging.scheduled"))
+
+        await until(filed)
+        why = "UnknownVersion: cart.cart-checked-out v2 is not understood here, only cart.cart-checked-out.v1"
+        assert await toy.rows("select attempt, why from messaging.scheduled") == [(2, why)]
+        await fleet.start("new", NEW)
+        await toy.until_effects(1)
+        await toy.until_idle()
+    assert await toy.effects() == [(new.order_id, "300 cents")]
+    assert await toy.dead() == []
+
+
+async def test_a_version_that_nobody_knows_is_retried_then_dead_and_says_which_are_understood(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "CAP_S", 0.01)
+    monkeypatch.setattr(scheduler, "UNKNOWN_AFTER", timedelta(0))
+    monkeypatch.setattr(scheduler, "UNKNOWN_S", 0.01)
+    monkeypatch.setattr(scheduler, "POLL_S", 0.02)
+    async with Fleet(toy, NEW) as fleet:
+        await fleet.start("old", OLD)
+        await say(toy, upcast(a_checkout()))
+        await toy.until_dead(1)
+        await toy.until_idle()
+    error = "cart.cart-checked-out v2 is not understood here, only cart.cart-checked-out.v1"
+    assert await toy.dead() == [("carts", "unknown-version", DEFAULT_ATTEMPTS, f"UnknownVersion: {error}")]
+    tried = [attempt for _, what, attempt, _ in await toy.rows(INCIDENTS) if what == "failed"]
+    assert tried == list(range(1, DEFAULT_ATTEMPTS + 1))
+
+
+async def test_an_ordered_subscription_goes_on_with_the_version_that_it_knows(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "UNKNOWN_AFTER", timedelta(0))
+    monkeypatch.setattr(scheduler, "UNKNOWN_S", 0.01)
+    order_id = a_checkout().order_id
+    async with Fleet(toy, replace(NEW, ordered_by="order_id")) as fleet:
+        await fleet.start("old", replace(OLD, ordered_by="order_id"))
+        for cents in range(1, 21):
+            event = a_checkout(order_id, cents=cents)
+            await say(toy, upcast(event), event)
+        await toy.until_effects(20)
+        await toy.until_idle()
+    told = await toy.rows("select what from effects order by position")
+    assert told == [(f"{cents} cents",) for cents in range(1, 21)]
+    assert await toy.dead() == []
+
+
+async def test_a_rolling_upgrade_under_traffic_loses_and_doubles_nothing(toy: Toy) -> None:
+    """Two old replicas give way to new ones, one of them by a crash; the publisher goes from V1 to both and to V2."""
+    said: list[UUID] = []
+    ways = {
+        "old": lambda event: (event,),
+        "both": lambda event: (upcast(event), event),
+        "new": lambda event: (upcast(event),),
+    }
+    releases = ["old"]
+    over = asyncio.Event()
+
+    async def traffic() -> None:
+        while not over.is_set():
+            for release in releases:  # several: the publisher's replicas are of different releases
+                event = a_checkout(cents=100 + len(said))
+                await say(toy, *ways[release](event))
+                said.append(event.order_id)
+
+    async def so_much_more(number: int = 60) -> None:
+        await toy.until_effects(len(said) + number)
+
+    async def old_ones_met_the_new_version() -> bool:
+        return any(type == CartCheckedOutV2.type and what == "failed" for type, what, *_ in await toy.rows(INCIDENTS))
+
+    async with Fleet(toy, OLD) as fleet:
+        await fleet.start("old 1", OLD)
+        await fleet.start("old 2", OLD)
+        buying = asyncio.create_task(traffic())
+        await so_much_more()
+        await toy.declare([NEW])
+        await fleet.start("new 1", NEW)
+        await so_much_more()
+        releases[:] = ["old", "both"]
+        await until(old_ones_met_the_new_version)
+        await so_much_more()
+        await fleet.crash("old 1")
+        await fleet.start("new 2", NEW)
+        releases[:] = ["both"]
+        await so_much_more()
+        await fleet.stop("old 2")
+        releases[:] = ["both", "new"]
+        await so_much_more()
+        over.set()
+        await buying
+        await toy.until_effects(len(said))
+        await toy.until_idle()
+    effects = await toy.effects()
+    assert sorted(effects) == sorted((order_id, f"{100 + n} cents") for n, order_id in enumerate(said))
+    assert await toy.dead() == []
