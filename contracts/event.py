@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -12,6 +13,12 @@ TYPE_PATTERN = re.compile(r"^(?P<publisher>[a-z]+)\.(?P<name>[a-z]+(-[a-z]+)*)\.
 
 PersonId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="a token's subject")]
 Quantity = Annotated[int, Field(ge=1, le=1000)]
+
+
+def matches(pattern: str, type: str) -> bool:
+    """Whether a shell pattern fits a type, or its part after the publisher, with or without the version."""
+    name = type.partition(".")[2]
+    return any(fnmatchcase(each, pattern) for each in (type, name, name.rpartition(".")[0]))
 
 
 class Event(BaseModel):

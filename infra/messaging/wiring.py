@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from contracts import Event
 from infra.storage import Transaction
@@ -54,6 +54,8 @@ class Subscription:
     """Most events in one transaction."""
     ordered_by: OrderedBy | None = None
     """The key whose events are handled one after the other, whatever happens to them."""
+    history: Literal["first"] | None = None
+    """Whether it is filled with what was said before it was there, once, before it goes live."""
 
     @property
     def types(self) -> list[str]:
@@ -92,14 +94,24 @@ def on(
 
 
 def subscription(
-    name: str, *reactions: Reaction, concurrency: int = 16, batch: int = 100, ordered_by: OrderedBy | None = None
+    name: str,
+    *reactions: Reaction,
+    concurrency: int = 16,
+    batch: int = 100,
+    ordered_by: OrderedBy | None = None,
+    history: Literal["first"] | None = None,
 ) -> Subscription:
     """The queue `<service>.<name>`. The name is its identity: renaming it makes a new subscription.
 
     With `ordered_by`, a field's name or a function of the event, events of one key are handled in the order of the
     queue, also across retries and replicas: while one waits or is dead, the later ones of its key are parked.
     One replica at a time consumes such a queue. It needs a queue declared for it, so a new name.
+
+    With `history="first"` it is filled from the log's first event when it starts for the first time; what is said
+    meanwhile waits in its queue, and is handled after that.
     """
+    if history not in (None, "first"):
+        raise TypeError(f"subscription {name!r}: history is 'first' or nothing, not {history!r}")
     by_type: dict[str, Reaction] = {}
     for reaction in reactions:
         if reaction.event.type in by_type:
@@ -109,4 +121,7 @@ def subscription(
         if isinstance(ordered_by, str) and ordered_by not in reaction.event.model_fields:
             raise TypeError(f"subscription {name!r} is ordered by {ordered_by!r}, which {reaction.event.type} lacks")
         by_type[reaction.event.type] = reaction
-    return Subscription(name, by_type, concurrency, batch, ordered_by)
+    made = Subscription(name, by_type, concurrency, batch, ordered_by, history)
+    if history and not made.types:
+        raise TypeError(f"subscription {name!r} hears only its own deadlines: they have no history")
+    return made

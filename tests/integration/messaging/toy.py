@@ -207,7 +207,7 @@ async def empty(urls: DatabaseUrls) -> None:
         await connection.execute(
             "truncate effects, messaging.inbox, messaging.outbox, messaging.outbox_pending, messaging.scheduled,"
             " messaging.claims, messaging.dead_letters, messaging.suspects, messaging.incidents,"
-            " messaging.settled_letters, messaging.outbox_set_aside"
+            " messaging.settled_letters, messaging.outbox_set_aside, messaging.history"
         )
     finally:
         await connection.close()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.cart import CartAbandonedV1, CartCheckedOutV1
+from contracts.checkout import PaymentDueV1
 from infra.messaging import Invalid, on, subscription
 from infra.messaging.delivery import reaction_to
 
@@ -61,3 +62,14 @@ def test_what_is_not_heard_is_told_apart(type: str, reason: str) -> None:
 def test_enough_is_fetched_ahead_for_the_next_batch() -> None:
     table = subscription("carts", on(CartCheckedOutV1, handle), batch=50)
     assert table.prefetch >= 2 * table.batch
+
+
+def test_history_begins_with_the_first_event_or_there_is_none() -> None:
+    assert subscription("carts", on(CartCheckedOutV1, handle), history="first").history == "first"
+    with pytest.raises(TypeError, match="history is 'first' or nothing, not 'last'"):
+        subscription("carts", on(CartCheckedOutV1, handle), history="last")  # type: ignore[arg-type]
+
+
+def test_deadlines_have_no_history() -> None:
+    with pytest.raises(TypeError, match="hears only its own deadlines"):
+        subscription("payments", on(PaymentDueV1, handle), history="first")
