@@ -1,6 +1,7 @@
 """The commands for history: a subscription is fed from the log, by its service itself."""
 
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
@@ -127,8 +128,10 @@ def _follow(operator: Operator, service: str, row: Row) -> Row:
             time.sleep(POLL_S)
             try:
                 found = operator.ask("GET", service, "history")["items"]
-            except LocalError as error:
+            except LocalError as error:  # it is away, or the token's hour is over
                 progress.update(bar, rate=str(error))
+                with suppress(LocalError):
+                    operator = Operator()
                 continue
             row = next(each for each in found if each["subscription"] == row["subscription"])
             done, all_of_it = _read(row)

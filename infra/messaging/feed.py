@@ -75,20 +75,21 @@ class Feed:
         self._most = max(1, min(worker.subscription.batch, self._rate // 4))
         self._next, self._begun, self._through = replay.next, replay.begun, replay.through
         self._suspect_through = replay.reached if replay.deaths >= SUSPECT_AFTER else -1
+        self._window = Window()
         self._due = 0.0
 
     async def run(self, connection: AbstractConnection) -> None:
         """Feed until the end, or until it is stopped or another process's. Raises what a lost connection does."""
-        window = Window()
+        self._window = Window()
         try:
             if self._replay.holds:
                 await self._until_nobody_consumes(connection)
             if await self._has_begun(connection):
                 async with reading(connection, self._place) as messages:
-                    while not self._stop.is_set() and await self._feed_some(connection, messages, window):
+                    while not self._stop.is_set() and await self._feed_some(connection, messages):
                         pass
             if self._stop.is_set():
-                await window.until(0)
+                await self._window.until(0)
                 await self._note()
         except AMQPChannelError as error:
             log.error("the log can't be read: is the topology applied?", replay_to=self._queue, error=repr(error))
@@ -96,8 +97,8 @@ class Feed:
             await asyncio.sleep(REFUSED_S)
             raise
         finally:
-            window.lost = True
-            self._next = window.lowest(self._next)
+            self._window.lost = True
+            self._next = self._window.lowest(self._next)
 
     @property
     def _place(self) -> Place:
@@ -115,28 +116,27 @@ class Feed:
             return await self._end("done")
         return await self._note()
 
-    async def _feed_some(self, connection: AbstractConnection, messages: Log, window: Window) -> bool:
+    async def _feed_some(self, connection: AbstractConnection, messages: Log) -> bool:
         """Hand over one chunk. False when there is nothing more for this process to do."""
-        chunk = await self._read_some(messages, window)
+        chunk = await self._read_some(messages)
         if not chunk.scanned and not self._has_ended:
             return await self._is_silent(connection)
-        fresh = await self._look_up(chunk, window)
+        fresh = await self._look_up(chunk)
         if fresh is None:
             return False
         for delivery in fresh:
             self._worker.receive(delivery)
         if self._has_ended:
-            await window.until(0)
             return await self._end("done")
         await self._pace(len(chunk.heard))
-        await window.until(self._worker.subscription.batch)
+        await self._window.until(self._worker.subscription.batch)
         return True
 
     @property
     def _has_ended(self) -> bool:
         return self._next is not None and self._through is not None and self._next > self._through
 
-    async def _read_some(self, messages: Log, window: Window) -> Chunk:
+    async def _read_some(self, messages: Log) -> Chunk:
         chunk, through = Chunk(), self._through or 0
         while len(chunk.heard) < self._most and chunk.scanned < SCAN and not self._has_ended:
             message = await messages.next(BRIEF_S if chunk.scanned else SILENT_S)
@@ -146,11 +146,11 @@ class Feed:
             self._begun = message.offset if self._begun is None else self._begun
             self._next = message.offset + 1
             if message.offset <= through and message.type in self._replay.types:
-                self._take(message, chunk, window)
+                self._take(message, chunk)
         return chunk
 
-    def _take(self, message: Logged, chunk: Chunk, window: Window) -> None:
-        received = Received(message.body, message.properties, message.offset, window, replayed=True)
+    def _take(self, message: Logged, chunk: Chunk) -> None:
+        received = Received(message.body, message.properties, message.offset, self._window, replayed=True)
         found = read(received, self._worker.subscription)
         if isinstance(found, Unreadable):
             chunk.too_old += found.why.reason == "unusable-id"
@@ -158,8 +158,9 @@ class Feed:
         elif found.envelope.type in self._replay.types:
             found.suspect = message.offset <= self._suspect_through
             chunk.heard.append(found)
+            self._window.add(message.offset)  # from here on it is read again unless it is settled
 
-    async def _look_up(self, chunk: Chunk, window: Window) -> list[Delivery] | None:
+    async def _look_up(self, chunk: Chunk) -> list[Delivery] | None:
         """Note how far it is, before anything is handed over. Returns what was not handled yet, None to give up."""
         ids = [each.envelope.id for each in chunk.heard]
 
@@ -168,12 +169,9 @@ class Feed:
 
         known = await self._worker.commits.surely(look)
         fresh = [each for each in chunk.heard if each.envelope.id not in known]
-        offsets = [each.message.tag for each in fresh if each.message is not None]
-        for offset in offsets:
-            window.add(offset)
+        await self._worker.settle([each for each in chunk.heard if each.envelope.id in known])
         ours = await self._note(
-            next=window.lowest(self._next),
-            reached=max(offsets, default=-1),
+            reached=-1 if self._next is None else self._next - 1,
             handed=len(fresh),
             known=len(chunk.heard) - len(fresh),
             refused=chunk.refused,
@@ -181,8 +179,9 @@ class Feed:
         )
         return fresh if ours else None
 
-    async def _note(self, *, state: str = "running", why: str = "", next: int | None = None, **counts: int) -> bool:
-        place = self._next if next is None else next
+    async def _note(self, *, state: str = "running", why: str = "", **counts: int) -> bool:
+        """Write down how far it is. False if it is not this process's any more."""
+        place = self._window.lowest(self._next)
         survived = place is not None and place > self._replay.reached
         step = Step(place, self._begun, self._through, why=why, survived=survived, state=state, **counts)
 
@@ -195,6 +194,7 @@ class Feed:
         return ours
 
     async def _end(self, state: str, why: str = "") -> bool:
+        await self._window.until(0)
         await self._note(state=state, why=why)
         return False
 
@@ -211,6 +211,8 @@ class Feed:
         if last is None or last.offset < (self._through or 0):
             log.error(LOST, replay_to=self._queue)
             return await self._end("failed", LOST)
+        if self._begun is None and self._replay.since is not None:
+            return await self._end("done")  # by the broker's clock nothing was said since
         raise Lost("the log is silent before its end")
 
     async def _until_nobody_consumes(self, connection: AbstractConnection) -> None:

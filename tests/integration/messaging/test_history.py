@@ -14,6 +14,7 @@ import pytest
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Subscription, on, subscription
 from infra.messaging.connection import open_channel
+from infra.messaging.topology import LOG
 from infra.messaging.wire import properties_of
 from infra.storage import history, new_id
 from infra.storage.history import Replay, Wish
@@ -128,6 +129,49 @@ async def test_a_process_that_is_killed_amid_it_leaves_every_effect_to_happen_on
     assert process.exitcode == 0
     async with world.running(EARLY, FILLED):
         await until_both_heard(world, number + said[0])
+
+
+@pytest.mark.slow
+async def test_servers_that_are_killed_amid_it_are_waited_for(world: Toy) -> None:
+    number = 300
+    await say_before(world, number)
+    await asyncio.sleep(1)  # before 4.0 the broker writes the name of a new queue down within half a second
+    async with world.running(EARLY, LIVE):
+        await ask(world, rate=100)
+        for server in (world.broker, world.postgres):
+            before = len(await heard(world, LATE))
+
+            async def further(before: int = before) -> bool:
+                return len(await heard(world, LATE)) > before + 20
+
+            await until(further)
+            await server.kill()
+            await server.start()
+        assert (await until_ended(world, 60)).state == "done"
+        await until_both_heard(world, number)
+
+
+@pytest.mark.slow
+async def test_a_log_that_lost_its_data_is_said_and_live_events_go_on(world: Toy) -> None:
+    await say_before(world)
+    await world.declare([EARLY, FILLED])
+    process = a_process(world, die_after=10, rate=20)
+    await until(lambda: ended(process))
+    connection = await aio_pika.connect(world.broker.urls.amqp)
+    async with connection:
+        await (await open_channel(connection, confirms=False)).queue_delete(LOG)
+    await world.declare([EARLY, FILLED])
+    async with world.running(EARLY, FILLED):
+        replay = await until_ended(world)
+        assert replay.state == "failed"
+        assert "republish" in replay.why
+        before = len(await heard(world, LATE))
+        await say(world, 2)
+
+        async def live() -> bool:
+            return len(await heard(world, LATE)) == before + 2
+
+        await until(live)
 
 
 async def ended(process: object) -> bool:
