@@ -94,15 +94,20 @@ def a_process(toy: Toy, *, die_after: int | None = None, rate: int = 1000) -> Fo
 @asynccontextmanager
 async def without_history(toy: Toy) -> AsyncIterator[Toy]:
     """A log with nothing in it, before and after."""
+    await forget(toy, LOG, f"checkout.{LATE}")
+    await toy.declare([EARLY])
+    toy.checkout_database([EARLY])
+    yield toy
+    await forget(toy, f"checkout.{LATE}")
+
+
+async def forget(toy: Toy, *queues: str) -> None:
+    """Delete queues with all that is in them."""
     connection = await aio_pika.connect(toy.broker.urls.amqp)
     async with connection:
         channel = await open_channel(connection, confirms=False)
-        for queue in (LOG, f"checkout.{LATE}"):
+        for queue in queues:
             await channel.queue_delete(queue)
-        await toy.declare([EARLY])
-        toy.checkout_database([EARLY])
-        yield toy
-        await channel.queue_delete(f"checkout.{LATE}")
 
 
 async def replay_of(toy: Toy, table: Subscription = LIVE) -> Replay | None:

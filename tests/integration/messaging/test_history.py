@@ -19,7 +19,17 @@ from infra.messaging.wire import properties_of
 from infra.storage import history, new_id
 from infra.storage.history import Replay, Wish
 from tests.integration.messaging.operating import operating
-from tests.integration.messaging.replaying import EARLY, FILLED, LATE, LIVE, a_process, heard, keeping, replay_of
+from tests.integration.messaging.replaying import (
+    EARLY,
+    FILLED,
+    LATE,
+    LIVE,
+    a_process,
+    forget,
+    heard,
+    keeping,
+    replay_of,
+)
 from tests.integration.messaging.replaying import without_history as _without_history
 from tests.integration.messaging.test_horizon import an_envelope
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
@@ -157,9 +167,7 @@ async def test_a_log_that_lost_its_data_is_said_and_live_events_go_on(world: Toy
     await world.declare([EARLY, FILLED])
     process = a_process(world, die_after=10, rate=20)
     await until(lambda: ended(process))
-    connection = await aio_pika.connect(world.broker.urls.amqp)
-    async with connection:
-        await (await open_channel(connection, confirms=False)).queue_delete(LOG)
+    await forget(world, LOG)
     await world.declare([EARLY, FILLED])
     async with world.running(EARLY, FILLED):
         replay = await until_ended(world)
