@@ -8,6 +8,7 @@ handed over again: the inbox knows it.
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from uuid import UUID
 
 from infra.messaging.connection import keep_connected
 from infra.messaging.consumer import Consumer
@@ -42,6 +43,7 @@ class History:
         self._workers, self._fed = workers, fed
         subscriptions = [workers[name].subscription for name in fed]
         self._unfilled = {each.name: each.types for each in subscriptions if each.history == "first"}
+        self._fed_now: set[UUID] = set()
         self._stop, self._changed = asyncio.Event(), asyncio.Event()
         for name in self._unfilled:
             fed[name].hold(True)
@@ -64,6 +66,7 @@ class History:
                     log.warning("history: database away or in conflict", error=repr(error))
                 else:
                     for replay in taken:
+                        self._fed_now.add(replay.id)
                         feeding.create_task(self._feed(replay))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
@@ -74,7 +77,7 @@ class History:
         async with self._database.transaction() as tx:
             if self._unfilled:
                 await history.fill(tx, self._unfilled)
-            taken = await history.take(tx, names)
+            taken = await history.take(tx, names, self._fed_now)
             holding = await history.holding(tx, names)
         self._unfilled = {}
         for name, consumer in self._fed.items():
@@ -92,3 +95,4 @@ class History:
             await history.leave(tx, replay.id)
 
         await worker.commits.surely(leave)
+        self._fed_now.discard(replay.id)

@@ -5,7 +5,7 @@ dies, another takes it over and goes on where the row says. A replay that was st
 holder's any more, which it learns when it next notes how far it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -83,9 +83,9 @@ select subscription from messaging.history where subscription = any($1::text[]) 
 """
 
 TAKE = f"""
-update messaging.history set holder = $2::bigint, deaths = deaths + (holder is not null)::int
-where subscription = any($1::text[]) and state = 'running' and holder is distinct from $2
-    and (holder is null or holder not in ({ALIVE})) and $2 in ({ALIVE})
+update messaging.history set holder = $2::bigint, deaths = deaths + (holder is not null and holder <> $2)::int
+where subscription = any($1::text[]) and state = 'running' and id <> all($3::uuid[])
+    and (holder is null or holder = $2 or holder not in ({ALIVE})) and $2 in ({ALIVE})
 returning {COLUMNS}
 """  # noqa: S608 - as above
 
@@ -162,9 +162,9 @@ async def holding(tx: Transaction, subscriptions: Sequence[str]) -> set[str]:
     return {row[0] for row in await tx.execute(HOLDING, list(subscriptions))}
 
 
-async def take(tx: Transaction, subscriptions: Sequence[str]) -> list[Replay]:
-    """Make this process the one that feeds what nobody alive feeds. Each is returned to one process alone."""
-    return [Replay(*row) for row in await tx.execute(TAKE, list(subscriptions), tx.holder)]
+async def take(tx: Transaction, subscriptions: Sequence[str], fed: Collection[UUID]) -> list[Replay]:
+    """Make this process the one that feeds what nobody alive feeds; it feeds those in `fed` already."""
+    return [Replay(*row) for row in await tx.execute(TAKE, list(subscriptions), tx.holder, list(fed))]
 
 
 async def note(tx: Transaction, id: UUID, step: Step) -> bool:
