@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from infra.cli.asking import Operator
 from infra.cli.republish import moment
@@ -60,9 +60,9 @@ def begin(
 def list_replays() -> None:
     """The latest replay of each subscription, and how far it is."""
     operator = Operator()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("subscription", "state", "read", "handed", "known", "refused", "too old", "asked by", "age", ""):
-        table.add_column(heading, justify="right" if heading in ("handed", "known", "refused", "too old") else "left")
+    table = Table(Column("subscription", no_wrap=True), box=None, pad_edge=False, header_style="bold")
+    for heading in ("state", "read", "handed", "known", "left out", "age", ""):
+        table.add_column(heading, justify="right" if heading in ("handed", "known", "left out") else "left")
     for service in operator.services:
         for row in operator.ask("GET", service, "history")["items"]:
             done, all_of_it = _read(row)
@@ -70,8 +70,9 @@ def list_replays() -> None:
                 f"{service}.{row['subscription']}",
                 row["state"],
                 f"{done:,} of {all_of_it:,}",
-                *(f"{row[each]:,}" for each in ("handed", "known", "refused", "too_old")),
-                row["asked_by"],
+                f"{row['handed']:,}",
+                f"{row['known']:,}",
+                f"{row['refused'] + row['too_old']:,}",
                 duration(time.time() - datetime.fromisoformat(row["asked_at"]).timestamp()),
                 row["why"] or ("live events wait" if row["holds"] and row["state"] == "running" else ""),
             )
