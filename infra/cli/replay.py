@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from infra.cli.asking import Operator
 from infra.cli.republish import moment
-from infra.cli.show import console, duration
+from infra.cli.show import complain, console, duration
 from infra.local import LocalError
 
 commands = typer.Typer()
@@ -64,7 +64,12 @@ def list_replays() -> None:
     for heading in ("state", "read", "handed", "known", "left out", "age", ""):
         table.add_column(heading, justify="right" if heading in ("handed", "known", "left out") else "left")
     for service in operator.services:
-        for row in operator.ask("GET", service, "history")["items"]:
+        try:
+            found = operator.ask("GET", service, "history")["items"]
+        except LocalError as error:
+            complain(str(error), error.remedy)
+            continue
+        for row in found:
             done, all_of_it = _read(row)
             table.add_row(
                 f"{service}.{row['subscription']}",
