@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -17,6 +18,12 @@ Quantity = Annotated[int, Field(ge=1, le=1000)]
 def name_of(type: str) -> str:
     """A type without its version: that of one fact, in whatever version it is said."""
     return type.rpartition(".")[0]
+
+
+def matches(pattern: str, type: str) -> bool:
+    """Whether a shell pattern fits a type, or its part after the publisher, with or without the version."""
+    name = type.partition(".")[2]
+    return any(fnmatchcase(each, pattern) for each in (type, name, name.rpartition(".")[0]))
 
 
 class Event(BaseModel):

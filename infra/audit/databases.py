@@ -20,6 +20,7 @@ PULSE = """
 select (select count(*) from messaging.outbox where type not like all ($1)),
     (select count(*) from messaging.outbox_pending) + (select count(*) from messaging.claims)
     + (select count(*) from messaging.scheduled where why <> 'deadline' or due < now() - interval '10 seconds')
+    + (select count(*) from messaging.history where state = 'running')
 """
 REMINDERS = ["cart.cart-abandoned.%", "notifications.%"]
 """What is said by itself after customers have gone: it touches no order."""

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import audit, chaos, checks, dead, events, faults, new, parts, republish, shopping, stack, topology
+from infra.cli import (
+    audit,
+    chaos,
+    checks,
+    dead,
+    events,
+    faults,
+    new,
+    parts,
+    replay,
+    republish,
+    shopping,
+    stack,
+    topology,
+)
 from infra.cli.show import complain
 from infra.local import LocalError
 
@@ -28,6 +42,7 @@ for commands in (
     dead.commands,
     topology.commands,
     republish.commands,
+    replay.commands,
     audit.commands,
     new.commands,
     checks.commands,

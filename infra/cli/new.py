@@ -1,6 +1,6 @@
 """Commands that write code: a new service, a new event."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,12 +20,17 @@ def begin_service(
         list[str] | None, typer.Option(help="An event of its own, to begin with it.", metavar="TYPE")
     ] = None,
     http: Annotated[bool, typer.Option("--http", help="It answers over HTTP, too.")] = False,
+    history: Annotated[
+        Literal["first"] | None, typer.Option(help="It begins with what was said before it was there.")
+    ] = None,
 ) -> None:
     """Begin a service: the same rooms as in the others, working, with tests that pass."""
     from contracts.catalogue import EVENTS
     from infra.scaffold import new_service
 
-    plan = new_service(CHECKOUT, name, hears=hears, says=says or [], http=http, events=EVENTS)
+    plan = new_service(
+        CHECKOUT, name, hears=hears, says=says or [], http=http, history=history is not None, events=EVENTS
+    )
     _tell(plan.carry_out())
     console.print(f"Try it: ./marketplace test tests/unit/{name} tests/integration/{name}", highlight=False)
     console.print("Run it: ./marketplace down && ./marketplace up -d", highlight=False)

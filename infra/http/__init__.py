@@ -4,6 +4,7 @@ from infra.http import ops, republish, story
 from infra.http.app import create_app
 from infra.http.callers import Caller, Operator, Seller, owned_by
 from infra.http.dead import dead_letters
+from infra.http.history import feeding
 from infra.http.identity import Identity, Principal
 from infra.http.pages import Cursor, Page, PageSize, PersonPath
 from infra.http.problems import (
@@ -43,6 +44,7 @@ __all__ = [
     "Unprocessable",
     "create_app",
     "dead_letters",
+    "feeding",
     "ops",
     "owned_by",
     "promise",

@@ -36,6 +36,9 @@ class Consumer:
         self._channel: Channel | None = None
         self._tag = ""
         self._silence: str | None = None
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+        self._ended = asyncio.Event()
 
     @property
     def consuming(self) -> bool:
@@ -45,12 +48,23 @@ class Consumer:
     @property
     def state(self) -> str:
         """`ok`, or what is the matter. That it had fallen silent is told until the next look finds it well."""
+        if not self._wanted.is_set():
+            return "ok"
         return self._silence or ("ok" if self.consuming else "not consuming")
+
+    def hold(self, held: bool) -> None:
+        """Leave messages in their queue for now, and give back what is not acknowledged; or take them again."""
+        if not held:
+            self._wanted.set()
+        elif self._wanted.is_set():
+            self._wanted.clear()
+            self._ended.set()
 
     async def run(self, connection: AbstractConnection) -> None:
         """Consume until cancelled or the connection breaks; a broken channel is opened anew."""
         failures = 0
         while True:
+            await self._wanted.wait()
             began = asyncio.get_running_loop().time()
             try:
                 with telling_loss():
@@ -81,7 +95,7 @@ class Consumer:
     async def _consume(self, connection: AbstractConnection) -> None:
         channel = await open_channel(connection, confirms=False)
         receipts = Receipts(channel)
-        ended = asyncio.Event()
+        ended = self._ended = asyncio.Event()
         channel.closing.add_done_callback(lambda _: ended.set())
         channel.on_consumer_cancel_callbacks.add(lambda _: ended.set())
 
@@ -94,6 +108,8 @@ class Consumer:
         await channel.basic_qos(prefetch_count=self._prefetch)
         consuming = await channel.basic_consume(self.queue, on_message)
         self._tag, self._channel = str(consuming.consumer_tag), channel
+        if not self._wanted.is_set():
+            ended.set()
         try:
             await self._watch(channel, receipts, ended)
         finally:

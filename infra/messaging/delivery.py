@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
@@ -15,7 +15,7 @@ from contracts.event import name_of
 from infra.messaging.connection import BROKEN, telling_loss
 from infra.messaging.dead import key_of, scalars, unchecked
 from infra.messaging.errors import Invalid
-from infra.messaging.wire import properties_of
+from infra.messaging.wire import envelope_of, properties_of
 from infra.messaging.wiring import Reaction, Subscription
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.incidents import Incident
@@ -23,6 +23,16 @@ from infra.storage.schedule import Entry
 
 SUSPECT_AFTER = 3
 """Deaths of a process with a message in hand. They count for all that it had prefetched, guilty or not."""
+
+
+class Source(Protocol):
+    """Where messages came from, and are settled."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether what is not settled yet will come again by itself."""
+
+    async def acknowledge(self, tags: Sequence[int]) -> None: ...
 
 
 class Receipts:
@@ -74,9 +84,11 @@ class Received:
     body: bytes
     properties: Basic.Properties
     tag: int
-    receipts: Receipts
+    receipts: Source
     redeliveries: int = 0
     """How often it was delivered before to a consumer that did not acknowledge it."""
+    replayed: bool = False
+    """Whether it comes from the log, by its offset, and not from the subscription's queue."""
 
     async def acknowledge(self) -> None:
         await self.receipts.acknowledge([self.tag])
@@ -125,6 +137,8 @@ class Delivery:
         """Why it came once more, after it was handled."""
         if self.message is None:
             return "the schedule ran it again"
+        if self.message.replayed:
+            return "it was replayed from the log"
         if self.message.redeliveries:
             return "the broker delivered its message again: it had no acknowledgement"
         return "it was published again, or in another version"
@@ -163,6 +177,18 @@ class Unreadable:
             headers=unchecked(properties),
             body=self.message.body,
         )
+
+
+def read(message: Received, subscription: Subscription) -> Delivery | Unreadable:
+    """A message as an event for this subscription, or why it is none; it never raises."""
+    try:
+        envelope = envelope_of(message.properties, len(message.body))
+        reaction = reaction_to(envelope.type, subscription)
+    except Invalid as why:
+        return Unreadable(message, why)
+    except Exception as error:  # noqa: BLE001 - no message may be dropped because nobody foresaw it
+        return Unreadable(message, Invalid("unreadable", f"{type(error).__name__}: {error}"))
+    return Delivery(envelope, message.body, reaction, message=message, suspect=message.redeliveries >= SUSPECT_AFTER)
 
 
 def reaction_to(type: str, subscription: Subscription) -> Reaction:

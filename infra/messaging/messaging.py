@@ -9,14 +9,13 @@ from aio_pika.abc import AbstractConnection
 
 from infra.messaging.connection import BROKEN, Lost, keep_connected
 from infra.messaging.consumer import Consumer
-from infra.messaging.delivery import SUSPECT_AFTER, Delivery, Received, Unreadable, reaction_to
-from infra.messaging.errors import Invalid
+from infra.messaging.delivery import Received, read
 from infra.messaging.filing import PREFETCH, Filing
+from infra.messaging.history import RATE, History
 from infra.messaging.poison import Gate
 from infra.messaging.publisher import Publisher
 from infra.messaging.relay import Relay
 from infra.messaging.scheduler import Scheduler
-from infra.messaging.wire import envelope_of
 from infra.messaging.wiring import Subscription
 from infra.messaging.worker import Worker
 from infra.storage import Database
@@ -33,7 +32,14 @@ class Messaging:
     """Runs until cancelled, then shuts down gracefully: cancel consumers, drain, flush, close."""
 
     def __init__(
-        self, *, service: str, subscriptions: Sequence[Subscription], database: Database, broker_url: str, outside: Any
+        self,
+        *,
+        service: str,
+        subscriptions: Sequence[Subscription],
+        database: Database,
+        broker_url: str,
+        outside: Any,
+        replay_rate: int = RATE,
     ) -> None:
         self._service, self._url = service, broker_url
         self._publisher = Publisher(broker_url, f"{service} publishes")
@@ -47,17 +53,20 @@ class Messaging:
         }
         self._scheduler = Scheduler(database, self.workers)
         self._filing = Filing(service, database)
-        self.consumers = [
-            Consumer(
-                f"{service}.{worker.subscription.name}",
+        fed = {
+            name: Consumer(
+                f"{service}.{name}",
                 worker.subscription.prefetch,
                 _intake(worker),
                 ordered=worker.subscription.ordered_by is not None,
             )
-            for worker in self.workers.values()
+            for name, worker in self.workers.items()
             if worker.subscription.types
-        ]
-        self.consumers.append(Consumer(f"{service}.dead", PREFETCH, self._filing.receive))
+        }
+        self._history = History(
+            service=service, database=database, broker_url=broker_url, workers=self.workers, fed=fed, rate=replay_rate
+        )
+        self.consumers = [*fed.values(), Consumer(f"{service}.dead", PREFETCH, self._filing.receive)]
 
     def health(self) -> dict[str, str]:
         """Each part and `ok`, or what is the matter with it."""
@@ -78,6 +87,7 @@ class Messaging:
         feeding = [
             asyncio.create_task(keep_connected(self._url, f"{self._service} consumes", self._consume)),
             asyncio.create_task(self._scheduler.run()),
+            asyncio.create_task(self._history.run()),
         ]
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -86,17 +96,18 @@ class Messaging:
                 task.result()
                 raise RuntimeError(f"a part of {self._service}'s messaging ended")
             feeding[1].cancel()
-            await self._drain()
+            await self._drain(feeding[2])
         finally:
             for task in (stopping, *feeding, *working):
                 task.cancel()
             await asyncio.gather(stopping, *feeding, *working, return_exceptions=True)
 
-    async def _drain(self) -> None:
+    async def _drain(self, replaying: asyncio.Task[None]) -> None:
+        self._history.stop()
         await asyncio.gather(*(consumer.stop() for consumer in self.consumers))
         try:
             async with asyncio.timeout(DRAIN_S):
-                await asyncio.gather(*(worker.drained() for worker in self.workers.values()))
+                await asyncio.gather(replaying, *(each.drained() for each in self.workers.values()))
         except TimeoutError:
             log.warning("shutdown did not wait for everything under way", drain_s=DRAIN_S)
         with suppress(TimeoutError):
@@ -116,15 +127,6 @@ class Messaging:
 
 def _intake(worker: Worker) -> Callable[[Received], None]:
     def receive(message: Received) -> None:
-        try:
-            envelope = envelope_of(message.properties, len(message.body))
-            reaction = reaction_to(envelope.type, worker.subscription)
-        except Invalid as why:
-            worker.receive(Unreadable(message, why))
-        except Exception as error:  # noqa: BLE001 - no message may be dropped because nobody foresaw it
-            worker.receive(Unreadable(message, Invalid("unreadable", f"{type(error).__name__}: {error}")))
-        else:
-            suspect = message.redeliveries >= SUSPECT_AFTER
-            worker.receive(Delivery(envelope, message.body, reaction, message=message, suspect=suspect))
+        worker.receive(read(message, worker.subscription))
 
     return receive

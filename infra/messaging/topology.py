@@ -15,6 +15,7 @@ Definitions = dict[str, Any]
 
 VHOST = "/"
 LOG = "marketplace.log"
+READS_THE_LOG = rf"^{re.escape(LOG)}$"
 AUDITOR = "audit"
 """Reads the log and sees how deep queues are; writes and configures nothing."""
 LOG_ARGUMENTS = {
@@ -66,9 +67,8 @@ def definitions(services: Sequence[Wiring], passwords: Mapping[str, str]) -> Def
         found["policies"] += _policies(each)
     if AUDITOR in passwords:
         found["users"].append(_user(AUDITOR, passwords[AUDITOR], "monitoring"))
-        reads_the_log = rf"^{re.escape(LOG)}$"
         found["permissions"].append(
-            {"user": AUDITOR, "vhost": VHOST, "configure": "^$", "write": "^$", "read": reads_the_log}
+            {"user": AUDITOR, "vhost": VHOST, "configure": "^$", "write": "^$", "read": READS_THE_LOG}
         )
     return found
 
@@ -85,15 +85,18 @@ def _user(name: str, password: str, *tags: str) -> dict[str, Any]:
 
 
 def _permission(wiring: Wiring) -> dict[str, str]:
-    """Nothing may be configured; only one's own exchanges written, only one's own queues read."""
+    """Nothing may be configured; only one's own exchanges written, only one's own queues read.
+
+    Whoever hears something may read the log as well: its history comes from there.
+    """
     own = rf"^{wiring.service}\."
-    readable = "|".join(["dead", *sorted(wiring.subscriptions)])
+    readable = rf"{own}({'|'.join(['dead', *sorted(wiring.subscriptions)])})$"
     return {
         "user": wiring.service,
         "vhost": VHOST,
         "configure": "^$",
         "write": rf"{own}(events|dead)$",
-        "read": rf"{own}({readable})$",
+        "read": rf"{readable}|{READS_THE_LOG}" if wiring.subscriptions else readable,
     }
 
 

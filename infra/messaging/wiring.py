@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from contracts import Event
 from contracts.event import name_of
@@ -85,6 +85,8 @@ class Subscription:
     """Most events in one transaction."""
     ordered_by: OrderedBy | None = None
     """The key whose events are handled one after the other, whatever happens to them."""
+    history: Literal["first"] | None = None
+    """Whether it is filled with what was said before it was there, once, before it goes live."""
 
     @property
     def types(self) -> list[str]:
@@ -128,14 +130,24 @@ def on(
 
 
 def subscription(
-    name: str, *reactions: Reaction, concurrency: int = 16, batch: int = 100, ordered_by: OrderedBy | None = None
+    name: str,
+    *reactions: Reaction,
+    concurrency: int = 16,
+    batch: int = 100,
+    ordered_by: OrderedBy | None = None,
+    history: Literal["first"] | None = None,
 ) -> Subscription:
     """The queue `<service>.<name>`. The name is its identity: renaming it makes a new subscription.
 
     With `ordered_by`, a field's name or a function of the event, events of one key are handled in the order of the
     queue, also across retries and replicas: while one waits or is dead, the later ones of its key are parked.
     One replica at a time consumes such a queue. It needs a queue declared for it, so a new name.
+
+    With `history="first"` it is filled from the log's first event when it starts for the first time; what is said
+    meanwhile waits in its queue, and is handled after that.
     """
+    if history not in (None, "first"):
+        raise TypeError(f"subscription {name!r}: history is 'first' or nothing, not {history!r}")
     by_type: dict[str, Reaction] = {}
     for reaction in reactions:
         if ordered_by is not None and reaction.call is not None:
@@ -146,4 +158,7 @@ def subscription(
             if each.event.type in by_type:
                 raise TypeError(f"subscription {name!r} hears {each.event.type} twice")
             by_type[each.event.type] = each
-    return Subscription(name, by_type, concurrency, batch, ordered_by)
+    made = Subscription(name, by_type, concurrency, batch, ordered_by, history)
+    if history and not made.types:
+        raise TypeError(f"subscription {name!r} hears only its own deadlines: they have no history")
+    return made

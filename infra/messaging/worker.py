@@ -12,7 +12,7 @@ from infra.messaging import retry
 from infra.messaging.calls import Calls
 from infra.messaging.commits import Commits
 from infra.messaging.dead import letter_of, properties_of_dead
-from infra.messaging.delivery import Delivery, Receipts, Unreadable
+from infra.messaging.delivery import Delivery, Source, Unreadable
 from infra.messaging.ordering import Lines
 from infra.messaging.poison import Gate, Isolation
 from infra.messaging.publisher import Publisher, Unconfirmed
@@ -187,13 +187,13 @@ class Worker:
             await load(wanted, tx)
 
     async def settle(self, deliveries: Sequence[Delivery]) -> None:
-        """Tell the broker that these are done."""
-        by_channel: defaultdict[Receipts, list[int]] = defaultdict(list)
+        """Tell where they came from that these are done."""
+        by_source: defaultdict[Source, list[int]] = defaultdict(list)
         for delivery in deliveries:
             if delivery.message is not None:
-                by_channel[delivery.message.receipts].append(delivery.message.tag)
-        for receipts, tags in by_channel.items():
-            await receipts.acknowledge(tags)
+                by_source[delivery.message.receipts].append(delivery.message.tag)
+        for source, tags in by_source.items():
+            await source.acknowledge(tags)
 
     async def failed(self, delivery: Delivery, error: BaseException) -> None:
         """Carry out what the retry rule decides: file the delivery for later, or bury it."""

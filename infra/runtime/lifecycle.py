@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from infra.http import Identity, create_app, dead_letters, ops, republish, serve, story
+from infra.http import Identity, create_app, dead_letters, feeding, ops, republish, serve, story
 from infra.messaging import Messaging, Redrive
 from infra.runtime.heap import settle_heap
 from infra.runtime.service import Service
@@ -62,6 +62,7 @@ async def _run(service: Service, settings: Settings) -> None:
             database=database,
             broker_url=settings.broker_url.get_secret_value(),
             outside=opened,
+            replay_rate=settings.replay_rate,
         )
 
         async def readiness() -> dict[str, str]:
@@ -80,6 +81,7 @@ async def _run(service: Service, settings: Settings) -> None:
                 republish.router,
                 story.router,
                 dead_letters(Redrive(service.hears)),
+                feeding(service.hears),
                 *([ops.rebuilding(service.rebuild)] if service.rebuild else []),
             ],
         )

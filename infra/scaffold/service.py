@@ -52,9 +52,13 @@ def new_service(
     hears: Sequence[str],
     says: Sequence[str] = (),
     http: bool = False,
+    history: bool = False,
     events: Sequence[type[Event]],
 ) -> Plan:
-    """The plan for a service that keeps what it hears. Raises `Refused`. `events` are all that there are."""
+    """The plan for a service that keeps what it hears, with `history` also what was said before it was there.
+
+    Raises `Refused`. `events` are all that there are.
+    """
     check_service(checkout, name)
     types = [event.type for event in events]
     by_type = {event.type: event for event in events if not event.internal}
@@ -66,7 +70,7 @@ def new_service(
     for each in said:
         add_event(plan, each, types=types, key=heard[0].event.key, key_type=_annotation(heard[0].event))
         types.append(each.type)
-    _add_rooms(plan, _words(name, heard, said, http=http), http=http)
+    _add_rooms(plan, _words(name, heard, said, http=http, history=history), http=http)
     plan.files["pyproject.toml"] = _enlisted(plan.read("pyproject.toml"), services_in(checkout), name)
     plan.files[MAP] = plan.read(MAP)  # which the last step renews
     plan.then += [*tidying(plan), ("contracts", "write"), ("infra.cli", "events", "map", "--write")]
@@ -104,7 +108,9 @@ def _annotation(event: type[Event]) -> str:
     return "UUID" if field.annotation is UUID else "PersonId" if field.metadata else "str"
 
 
-def _words(name: str, heard: Sequence[Heard], said: Sequence[EventName], *, http: bool) -> dict[str, str]:
+def _words(
+    name: str, heard: Sequence[Heard], said: Sequence[EventName], *, http: bool, history: bool
+) -> dict[str, str]:
     """What the templates leave open. Order and length of lines are left to the formatter."""
     key = heard[0].event.key
     own = [(f"contracts.{name}", each.class_name) for each in said]
@@ -125,7 +131,7 @@ def _words(name: str, heard: Sequence[Heard], said: Sequence[EventName], *, http
         "rooms": "api, store" if http else "store",
         "handler_names": ", ".join(each.handler for each in heard),
         "handlers": "\n\n".join(_handler(each, publishing if each.event.key == key else []) for each in heard),
-        "subscriptions": "\n".join(_subscription(*each) for each in grouped.items()),
+        "subscriptions": "\n".join(_subscription(*each, history=history) for each in grouped.items()),
         "examples": "\n".join(each.example for each in heard),
         "constants": ", ".join(each.constant for each in heard),
         "by_subscription": ", ".join(
@@ -148,9 +154,10 @@ def _handler(heard: Heard, publishing: Sequence[str]) -> str:
 """
 
 
-def _subscription(publisher: str, heard: Sequence[Heard]) -> str:
+def _subscription(publisher: str, heard: Sequence[Heard], *, history: bool) -> str:
     reactions = "".join(f"on({each.event.__name__}, {each.handler}, load=store.load), " for each in heard)
-    return f'        subscription("{publisher}", {reactions}),'
+    options = 'history="first"' if history else ""
+    return f'        subscription("{publisher}", {reactions}{options}),'
 
 
 def _imports(names: Iterable[tuple[str, str]]) -> str:

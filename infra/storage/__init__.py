@@ -3,6 +3,7 @@
 from infra.storage import (
     claims,
     dead_letters,
+    history,
     idempotency,
     inbox,
     incidents,
@@ -18,12 +19,13 @@ from infra.storage import (
 )
 from infra.storage.database import Database
 from infra.storage.errors import is_conflict, is_unavailable
-from infra.storage.ids import is_past_horizon, new_id, time_of, why_unusable
+from infra.storage.ids import HORIZON, is_past_horizon, new_id, time_of, why_unusable
 from infra.storage.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from infra.storage.partitions import LEAST_DAYS, drop_partitions, make_partitions
 from infra.storage.transaction import Transaction, check_versions, identity_of
 
 __all__ = [
+    "HORIZON",
     "LEAST_DAYS",
     "Database",
     "SchemaBehind",
@@ -32,6 +34,7 @@ __all__ = [
     "claims",
     "dead_letters",
     "drop_partitions",
+    "history",
     "idempotency",
     "identity_of",
     "inbox",

@@ -70,12 +70,15 @@ class Bench:
         self._stop = asyncio.Event()
 
     async def start(self, hears: Sequence[Subscription] | None = None) -> Messaging:
-        """Run it, with other subscriptions of the same names if given, and return when it consumes."""
+        """Run it, with other subscriptions of the same names if given, and return when it consumes.
+
+        It hears what is published from then on, and nothing of the log: that has what was heard on the bench before.
+        """
         await self._database.close()
         self._database, self._stop = self._open(), asyncio.Event()
         messaging = self.messaging = Messaging(
             service=self.service.name,
-            subscriptions=self.service.hears if hears is None else hears,
+            subscriptions=[replace(each, history=None) for each in (self.service.hears if hears is None else hears)],
             database=self._database,
             broker_url=self._broker.urls.amqp_of(self.service.name, _secret(self.service.name)),
             outside=self._outside,

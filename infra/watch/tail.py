@@ -6,12 +6,12 @@ It takes nothing from anybody, and is bounded: who looks on slowly misses events
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pika
 from pika.exceptions import AMQPError
 
+from contracts.event import matches
 from infra.local import LocalError
 
 MOST_WAITING = 10_000
@@ -58,12 +58,6 @@ def tail(url: str, services: Sequence[str], pattern: str = "*") -> Iterator[Seen
         raise LocalError(
             f"The broker does not answer: {error or type(error).__name__}", "Is it up? ./marketplace start broker"
         ) from None
-
-
-def matches(pattern: str, type: str) -> bool:
-    """Whether a shell pattern fits a type, or its part after the publisher, with or without the version."""
-    name = type.partition(".")[2]
-    return any(fnmatchcase(each, pattern) for each in (type, name, name.rpartition(".")[0]))
 
 
 def seen(routing_key: str, properties: Any, body: bytes) -> Seen:

@@ -14,6 +14,7 @@ MEANINGS = {
     "growth": ("Growth", "a hop as tables fill", "flat is better"),
     "memory": ("Memory", "one service, 200,000 events waiting", "flat is better"),
     "scale": ("Scale", "cost of an event with more replicas", "flat is better"),
+    "backfill": ("Backfill", "100,000 past events from the log, beside the same from a queue", "more is better"),
 }
 SHADES = {"floor": "floor", "faststream": "peer", "celery": "peer"}
 """Of those that we are compared with; all other bars are our own."""

@@ -29,12 +29,15 @@ class Contender:
     multiplier). The runtime's own follows from its batch size."""
     as_admin: bool = False
     celery: bool = False
+    history: bool = False
+    """Whether it begins with what the log has."""
 
     def encode(self, messages: Sequence[Message]) -> Sequence[Message]:
         return [as_celery_task(each, CELERY_TASK) for each in messages] if self.celery else messages
 
 
 MARKETPLACE = Contender("marketplace", "tests.benchmarks.contenders.marketplace", 0)
+BACKFILLED = Contender("backfilled", "tests.benchmarks.contenders.marketplace", 0, history=True)
 FLOOR = Contender("floor", "tests.benchmarks.contenders.floor", 800)
 FASTSTREAM = Contender("faststream", "tests.benchmarks.contenders.fast_stream", 10)
 CELERY = Contender("celery", "tests.benchmarks.contenders.celery_peer", 100, as_admin=True, celery=True)
@@ -49,6 +52,7 @@ async def running(contender: Contender, world: World, work: Work) -> AsyncIterat
         broker_url=urls.amqp if contender.as_admin else urls.amqp_of(SERVICE, PASSWORDS[SERVICE]),
         work=work,
         prefetch=contender.prefetch,
+        history=contender.history,
     )
     log = world.directory / f"{contender.name}.log"
     process = await spawn(

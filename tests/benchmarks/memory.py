@@ -17,14 +17,15 @@ async def memory(world: World, size: Size) -> Figure:
     sizes: dict[str, list[float]] = {"waiting": [], "idle": []}
     for round in range(size.rounds):
         await world.reset()
-        sizes["idle"].append(await _idle(world))
+        sizes["idle"].append(await idle(world))
         await world.send(events_of(order_ids(size.memory_waiting - await world.depth(QUEUE))))
         sizes["waiting"].append(await _busy(world))
         note(f"round {round + 1}: idle {sizes['idle'][-1]:.1f} MB, waiting {sizes['waiting'][-1]:.1f} MB")
     return figure("MB resident", sizes)
 
 
-async def _idle(world: World) -> float:
+async def idle(world: World) -> float:
+    """Resident size after a little work."""
     await world.send(events_of(order_ids(WARM_UP)))
     async with running(MARKETPLACE, world, Work.INSERT) as process:
         await watch(process, world, WARM_UP, at_most_s=30)

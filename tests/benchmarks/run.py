@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from tests.benchmarks.backfill import backfill
 from tests.benchmarks.figures import Figure, note
 from tests.benchmarks.growth import growth
 from tests.benchmarks.hop import hop, hop_update
@@ -20,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[World, Size], Awaitable[Figure]]] = {
     "growth": growth,
     "memory": memory,
     "scale": scale,
+    "backfill": backfill,
 }
 
 

@@ -20,6 +20,8 @@ class Size:
     memory_waiting: int
     orders: int
     """Checkouts that wait for the pipeline."""
+    said: int
+    """Events in the log before a subscription comes late."""
 
 
 FULL = Size(
@@ -33,6 +35,7 @@ FULL = Size(
     stored_orders=1_000_000,
     memory_waiting=200_000,
     orders=2_000,
+    said=100_000,
 )
 QUICK = Size(
     rounds=1,
@@ -45,4 +48,5 @@ QUICK = Size(
     stored_orders=20_000,
     memory_waiting=5_000,
     orders=100,
+    said=3_000,
 )

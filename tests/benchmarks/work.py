@@ -43,6 +43,8 @@ class Assignment:
     broker_url: str
     work: Work
     prefetch: int
+    history: bool = False
+    """Whether its subscription is filled from the log."""
 
     @classmethod
     def given(cls) -> "Assignment":
@@ -51,6 +53,7 @@ class Assignment:
             os.environ["BROKER_URL"],
             Work(os.environ["BENCH_WORK"]),
             int(os.environ["BENCH_PREFETCH"]),
+            bool(os.environ["BENCH_HISTORY"]),
         )
 
     def environment(self) -> dict[str, str]:
@@ -59,6 +62,7 @@ class Assignment:
             "BROKER_URL": self.broker_url,
             "BENCH_WORK": self.work,
             "BENCH_PREFETCH": str(self.prefetch),
+            "BENCH_HISTORY": "yes" if self.history else "",
         }
 
 

@@ -18,6 +18,7 @@ from pamqp.commands import Basic
 from infra.local import DatabaseUrls, PrivatePostgres, private_broker, private_postgres
 from infra.local.broker import BrokerUrls
 from infra.messaging import Wiring, admin, definitions
+from infra.messaging.topology import LOG
 from infra.storage import migrate
 from tests.benchmarks.work import EVENT_IN, EVENT_OUT, EXCHANGE_IN, MIGRATIONS, OUTGOING, QUEUE, SERVICE, Message
 
@@ -27,7 +28,7 @@ IN_FLIGHT = 500
 
 EMPTY = """
 truncate orders, messaging.inbox, messaging.outbox, messaging.outbox_pending, messaging.scheduled,
-    messaging.claims, messaging.dead_letters
+    messaging.claims, messaging.dead_letters, messaging.history
 """
 ROWS = """
 select (select count(*) from messaging.inbox), (select count(*) from messaging.outbox),
@@ -61,6 +62,11 @@ class World:
         """No rows, no messages, and statistics that say so."""
         await self.sql.execute(EMPTY)
         await self.settle()
+
+    async def forget_history(self) -> None:
+        """Empty the log."""
+        await self.watch.queue_delete(LOG)
+        await admin.declare(self.broker.management, definitions(WIRINGS, PASSWORDS))
 
     async def settle(self) -> None:
         """No messages, and nothing left to do for the database on its own."""

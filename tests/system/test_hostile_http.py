@@ -375,6 +375,29 @@ OPERATORS: dict[str, tuple[Hostile, ...]] = {
         {"after": "1"},
         {"mine": 1},
     ),
+    "/ops/history": (
+        {},
+        {"id": 1},
+        *(
+            {"id": "0193a8a7-0000-7000-8000-000000000000", **wrong}
+            for wrong in (
+                {"to": "nobody"},
+                {"to": "orders\0"},
+                {"events": ""},
+                {"events": "\0"},
+                {"events": "nothing-like-it"},
+                {"offset": -1},
+                {"offset": 2**63},
+                {"since": "2h"},
+                {"since": "2020-01-01T00:00:00Z"},
+                {"since": "0001-01-01T00:00:00+14:00"},
+                {"since": "2999-01-01T00:00:00Z", "offset": 1},
+                {"rate": 0},
+                {"rate": 0.5},
+                {"mine": 1},
+            )
+        ),
+    ),
     "/ops/replays": (
         {},
         {"all": "perhaps"},

@@ -70,6 +70,9 @@ ROUTES = {
         "GET /ops/republish",
         "POST /ops/republish",
         "GET /ops/story",
+        "GET /ops/history",
+        "POST /ops/history",
+        "DELETE /ops/history/{subscription}",
     )
 }
 """Every route there is: one that is not in here fails the first test below."""
@@ -82,6 +85,16 @@ OPS_BODIES = {
     "POST /ops/discards": {"all": True, "dry_run": True, "note": "none"},
     "POST /ops/republish": {"until": "2000-01-01T00:00:00Z"},
 }
+HEARING = {
+    "catalog": "orders",
+    "cart": "products",
+    "checkout": "carts",
+    "notifications": "mail",
+    "delivery": "orders",
+}
+"""A subscription of each service."""
+NOWHERE = {"id": "0193a8a7-0000-7000-8000-000000000000", "offset": 2**40}
+"""A replay from beyond the log's end."""
 OPS_QUERIES = {"GET /ops/republish": {"last": "0"}, "GET /ops/story": {"subject": "nobody"}}
 BODIES: dict[str, Any] = {
     "catalog POST /products": {"name": "Lamp", "category": "home", "price": PRICE, "on_hand": 1},
@@ -90,7 +103,7 @@ BODIES: dict[str, Any] = {
     "cart PUT /carts/{customer}/items/{product_id}": {"quantity": 7},
     "delivery PUT /addresses/{customer}": ADDRESS,
     "notifications PUT /contacts/{person}": {"email": "mallory@example.org"},
-}
+} | {f"{service} POST /ops/history": NOWHERE | {"to": name} for service, name in HEARING.items()}
 
 PROTECTED = [route for route, who in ROUTES.items() if who not in (Who.ANYONE, Who.CARRIER)]
 ROLES = {Who.SELLER: ("seller",), Who.OPERATOR: ("operator",)}
@@ -130,6 +143,7 @@ class World:
             customer=self.owner.subject,
             person=self.owner.subject,
             carrier="a",
+            subscription=HEARING[service],
             id=1,
         )
         return await ask(

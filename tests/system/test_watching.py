@@ -68,3 +68,27 @@ async def test_an_order_that_nobody_knows_is_told_in_a_line(marketplace: Marketp
 async def test_only_operators_are_told_a_story(visit: Visit) -> None:
     customer = await visit.customer()
     assert (await customer.ask("GET", "checkout", "/ops/story?subject=x"))[0] == 403
+
+
+async def test_a_replay_of_what_was_heard_changes_nothing_and_tells_so(visit: Visit, marketplace: Marketplace) -> None:
+    _, product_id = await visit.product()
+    customer = await visit.customer()
+    await customer.order(await customer.check_out(product_id), "delivered")
+    said = marketplace.command("replay", "--to", "delivery.orders", "--from", "1h", "--events", "order-*").stdout
+    assert "delivery.orders: done. 0 events handed over," in said
+    assert " 0 were known" not in said
+    assert "delivery.orders" in marketplace.command("replay", "ls").stdout
+    assert "delivery.orders: done" in marketplace.command("replay", "watch", "delivery.orders").stdout
+    assert "delivery.orders: done" in marketplace.command("replay", "stop", "delivery.orders").stdout
+
+    for arguments, complaint in {
+        ("--to", "delivery"): "Name a subscription: orders, carriers",
+        ("--to", "delivery.orders", "--from", "8d"): "7 days",
+        ("--to", "delivery.orders", "--from", "long ago"): "write it as 2h",
+        ("--to", "nobody"): "There is no service 'nobody'.",
+        ("watch", "delivery.carriers"): "There was no replay to delivery.carriers.",
+        (): "say whom to feed",
+    }.items():
+        refused = marketplace.attempt("replay", *arguments)
+        assert refused.returncode in (1, 2), arguments
+        assert complaint in " ".join(refused.stderr.split()), (arguments, refused.stderr)

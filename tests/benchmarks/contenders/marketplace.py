@@ -18,6 +18,9 @@ from infra.storage import Database, Transaction
 from infra.telemetry import configure_logging
 from tests.benchmarks.work import SERVICE, SUBSCRIPTION, Assignment, Work
 
+UNBOUNDED = 100_000
+"""Events per second of a replay."""
+
 metadata = MetaData()
 
 orders = Table(
@@ -78,10 +81,11 @@ async def main(given: Assignment) -> None:
     database = Database(given.database_url, source=SERVICE)
     messaging = Messaging(
         service=SERVICE,
-        subscriptions=[subscription(SUBSCRIPTION, REACTIONS[given.work])],
+        subscriptions=[subscription(SUBSCRIPTION, REACTIONS[given.work], history="first" if given.history else None)],
         database=database,
         broker_url=given.broker_url,
         outside=None,
+        replay_rate=UNBOUNDED,
     )
     settle_heap()
     await messaging.run(stop)

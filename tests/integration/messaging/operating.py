@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from infra.http import Identity, create_app, dead_letters, ops, serve
+from infra.http import Identity, create_app, dead_letters, feeding, ops, serve
 from infra.messaging import Redrive, Subscription
 from infra.storage import Database
 from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys, bearer
@@ -53,7 +53,7 @@ async def operating(database: Database, *subscriptions: Subscription) -> AsyncIt
         database=database,
         identity=Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
         readiness=readiness,
-        ops=[ops.router, dead_letters(Redrive(subscriptions))],
+        ops=[ops.router, dead_letters(Redrive(subscriptions)), feeding(subscriptions)],
     )
     async with aiohttp.ClientSession() as session, serve(app, host="127.0.0.1", http_port=0, ops_port=0) as ports:
         yield Operator(session, f"http://127.0.0.1:{ports.http}")

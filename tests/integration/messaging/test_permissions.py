@@ -12,6 +12,7 @@ from pamqp.commands import Basic
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, subscription
 from infra.messaging.connection import open_channel
+from infra.messaging.topology import LOG
 from infra.storage import Transaction
 from tests.integration.messaging.test_malformed import good_properties
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until
@@ -71,9 +72,25 @@ async def test_a_service_cannot_touch_what_is_anothers(toy: Toy, user: str, othe
         ),
         lambda channel: channel.exchange_declare(f"{user}.more"),
         lambda channel: channel.exchange_delete(f"{user}.events"),
-        lambda channel: channel.basic_get("marketplace.log"),
+        publish("", LOG),
+        lambda channel: channel.queue_delete(LOG),
+        lambda channel: channel.queue_bind(LOG, f"{user}.events", "#"),
     ):
         await refused(toy, user, attempt)
+
+
+@pytest.mark.parametrize("user", PASSWORDS)
+async def test_only_who_hears_something_may_read_the_log(toy: Toy, user: str) -> None:
+    async def read(channel: Channel) -> None:
+        await channel.basic_qos(prefetch_count=1)
+        await channel.basic_consume(LOG, ignore, arguments={"x-stream-offset": "first"})
+
+    await toy.declare([TABLE])
+    if user == "checkout":
+        async with channel_of(toy, user) as channel:
+            await read(channel)
+    else:
+        await refused(toy, user, read)
 
 
 async def test_a_forged_user_id_is_refused_by_the_broker(toy: Toy) -> None:

@@ -204,7 +204,7 @@ async def forget_queues(broker: PrivateBroker) -> None:
 TABLES = (
     *("effects", "messaging.inbox", "messaging.outbox", "messaging.outbox_pending", "messaging.scheduled"),
     *("messaging.claims", "messaging.dead_letters", "messaging.suspects", "messaging.incidents"),
-    *("messaging.settled_letters", "messaging.outbox_set_aside"),
+    *("messaging.settled_letters", "messaging.outbox_set_aside", "messaging.history"),
 )
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from contracts.cart import CartAbandonedV1, CartCheckedOutV1
+from contracts.checkout import PaymentDueV1
 from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2, Tracking
 from contracts.upcasts import shipment_dispatched_v2
 from infra.messaging import Invalid, on, subscription
@@ -87,3 +88,14 @@ def test_an_older_version_comes_to_the_same_handler_as_the_newest_would() -> Non
 def test_enough_is_fetched_ahead_for_the_next_batch() -> None:
     table = subscription("carts", on(CartCheckedOutV1, handle), batch=50)
     assert table.prefetch >= 2 * table.batch
+
+
+def test_history_begins_with_the_first_event_or_there_is_none() -> None:
+    assert subscription("carts", on(CartCheckedOutV1, handle), history="first").history == "first"
+    with pytest.raises(TypeError, match="history is 'first' or nothing, not 'last'"):
+        subscription("carts", on(CartCheckedOutV1, handle), history="last")  # type: ignore[arg-type]
+
+
+def test_deadlines_have_no_history() -> None:
+    with pytest.raises(TypeError, match="hears only its own deadlines"):
+        subscription("payments", on(PaymentDueV1, handle), history="first")

@@ -29,7 +29,7 @@ def test_a_new_service_passes_every_linter_and_every_rule_for_services(tmp_path:
     checkout = a_copy(tmp_path)
     says = ["--says", "recommendations.basket-known"]
     hears = [word for event in HEARS for word in ("--hears", event)]
-    run(checkout, "infra.cli", "new", "service", "recommendations", *hears, *says, "--http")
+    run(checkout, "infra.cli", "new", "service", "recommendations", *hears, *says, "--http", "--history", "first")
     run(checkout, "infra.cli", "new", "event", "recommendations.taste-changed", "--key", "customer_id")
     service = checkout / "recommendations" / "service.py"
     service.write_text(service.read_text().replace("says=[BasketKnownV1", "says=[BasketKnownV1, TasteChangedV1"))

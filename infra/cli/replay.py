@@ -1,0 +1,168 @@
+"""The commands for history: a subscription is fed from the log, by its service itself."""
+
+import time
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from infra.cli.asking import Operator
+from infra.cli.republish import moment
+from infra.cli.show import complain, console, duration
+from infra.local import LocalError
+
+commands = typer.Typer()
+replay = typer.Typer()
+commands.add_typer(replay, name="replay")
+
+POLL_S = 0.3
+TARGET = "SERVICE[.SUBSCRIPTION]"
+FIRST = "first"
+Row = dict[str, Any]
+Target = Annotated[str, typer.Argument(help="Whose, as `replay ls` names it.", metavar="SERVICE.SUBSCRIPTION")]
+
+
+@replay.callback(invoke_without_command=True)
+def begin(
+    context: typer.Context,
+    to: Annotated[str | None, typer.Option(help="Who is fed.", metavar=TARGET)] = None,
+    since: Annotated[
+        str, typer.Option("--from", help="2h, or a time; an offset in the log; or its beginning.", metavar="2h|first|N")
+    ] = FIRST,
+    events: Annotated[str, typer.Option(help="Only such as 'order-*'.", metavar="PATTERN")] = "*",
+    rate: Annotated[int | None, typer.Option(help="Events per second at most.", min=1, max=100_000)] = None,
+) -> None:
+    """Feed a subscription with what was said, in order, while live events go on. What it has handled is left out.
+
+    The service does it by itself: Ctrl-C ends the looking on alone, and a crash is gone on after.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if to is None:
+        raise typer.BadParameter(f"say whom to feed: --to {TARGET}; or see `replay ls`")
+    service, _, name = to.partition(".")
+    operator = Operator()
+    wish = {"id": str(uuid4()), "to": name or None, "events": events, "rate": rate, **_place(since)}
+    row = operator.ask("POST", service, "history", wish)
+    try:
+        _conclude(service, _follow(operator, service, row))
+    except KeyboardInterrupt:
+        target = f"{service}.{row['subscription']}"
+        console.print(f"It goes on without us. ./marketplace replay watch | stop {target}", highlight=False)
+        raise
+
+
+@replay.command("ls")
+def list_replays() -> None:
+    """The latest replay of each subscription, and how far it is."""
+    operator = Operator()
+    table = Table(Column("subscription", no_wrap=True), box=None, pad_edge=False, header_style="bold")
+    for heading in ("state", "read", "handed", "known", "left out", "age", ""):
+        table.add_column(heading, justify="right" if heading in ("handed", "known", "left out") else "left")
+    for service in operator.services:
+        try:
+            found = operator.ask("GET", service, "history")["items"]
+        except LocalError as error:
+            complain(str(error), error.remedy)
+            continue
+        for row in found:
+            done, all_of_it = _read(row)
+            table.add_row(
+                f"{service}.{row['subscription']}",
+                row["state"],
+                f"{done:,} of {all_of_it:,}",
+                f"{row['handed']:,}",
+                f"{row['known']:,}",
+                f"{row['refused'] + row['too_old']:,}",
+                duration(time.time() - datetime.fromisoformat(row["asked_at"]).timestamp()),
+                row["why"] or ("live events wait" if row["holds"] and row["state"] == "running" else ""),
+            )
+    console.print(table if table.row_count else "Nothing was ever replayed.")
+
+
+@replay.command()
+def watch(target: Target) -> None:
+    """Show how far a replay is, until it has ended; also the first one of a new subscription."""
+    service, name = _split(target)
+    operator = Operator()
+    found = [row for row in operator.ask("GET", service, "history")["items"] if row["subscription"] == name]
+    if not found:
+        raise LocalError(f"There was no replay to {target}.", f"Begin one: ./marketplace replay --to {target}")
+    _conclude(service, _follow(operator, service, found[0]))
+
+
+@replay.command()
+def stop(target: Target) -> None:
+    """End a replay where it is. What was handed over stays handled."""
+    service, name = _split(target)
+    _conclude(service, Operator().ask("DELETE", service, f"history/{name}"))
+
+
+def _split(target: str) -> tuple[str, str]:
+    service, _, name = target.partition(".")
+    if not name:
+        raise typer.BadParameter("write it as `replay ls` does: SERVICE.SUBSCRIPTION")
+    return service, name
+
+
+def _place(text: str) -> Row:
+    if text == FIRST:
+        return {}
+    if text.isdecimal():
+        return {"offset": int(text)}
+    return {"since": moment(text).isoformat()}
+
+
+def _follow(operator: Operator, service: str, row: Row) -> Row:
+    """Show how far it is until it has ended; a service that is away for a moment is asked again."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(f"{service}.{row['subscription']}", total=None, rate="")
+        began, handed = time.monotonic(), row["handed"]
+        while row["state"] == "running":
+            time.sleep(POLL_S)
+            try:
+                found = operator.ask("GET", service, "history")["items"]
+            except LocalError as error:  # it is away, or the token's hour is over
+                progress.update(bar, rate=str(error))
+                with suppress(LocalError):
+                    operator = Operator()
+                continue
+            row = next(each for each in found if each["subscription"] == row["subscription"])
+            done, all_of_it = _read(row)
+            rate = f"{(row['handed'] - handed) / (time.monotonic() - began):,.0f} events/s"
+            progress.update(bar, completed=done, total=all_of_it or None, rate=row["why"] or rate)
+    return row
+
+
+def _read(row: Row) -> tuple[int, int]:
+    """How many messages of the log were read, of how many."""
+    if row["through"] is None or row["begun"] is None:
+        return 0, 0
+    end = row["through"] + 1
+    return min(row["next"], end) - row["begun"], max(end - row["begun"], 0)
+
+
+def _conclude(service: str, row: Row) -> None:
+    """Say what came of it. Raises `LocalError` if it failed."""
+    name = f"{service}.{row['subscription']}"
+    if row["state"] == "failed":
+        raise LocalError(f"The replay to {name} failed: {row['why']}")
+    console.print(
+        f"{name}: {row['state']}. {row['handed']:,} events handed over, {row['known']:,} were known,"
+        f" {row['refused']:,} were no events of their owner.",
+        highlight=False,
+    )
+    if row["too_old"]:
+        console.print(f"{row['too_old']:,} lie further back than it is known what was handled: left out.")

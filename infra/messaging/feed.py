@@ -1,0 +1,232 @@
+"""One replay: from the log through the same worker as live events, in order and at a bounded rate."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from aio_pika.abc import AbstractConnection
+from aiormq.exceptions import AMQPChannelError
+
+from infra.messaging.connection import Lost, open_channel, telling_loss
+from infra.messaging.delivery import SUSPECT_AFTER, Delivery, Received, Unreadable, read
+from infra.messaging.log import Log, Logged, Place, last_of, reading
+from infra.messaging.wire import PREFIX
+from infra.messaging.worker import Worker
+from infra.storage import Transaction, history, inbox, time_of
+from infra.storage.history import Replay, Step
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
+
+SCAN = 2000
+"""Messages that are looked at before the place is noted, where few of them are for the subscription."""
+BRIEF_S, SILENT_S = 0.05, 5.0
+REFUSED_S = 3.0
+HELD_S, LOOK_S = 10.0, 0.1
+LOST = "the log ends before the place where it did when this began: the broker lost its data. `republish`, then replay"
+
+
+class Window:
+    """The offsets that were handed over and are not settled yet: a `Source` of messages."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._open: dict[int, None] = {}
+        self._settled = asyncio.Event()
+
+    def add(self, offset: int) -> None:
+        self._open[offset] = None
+
+    async def acknowledge(self, tags: Sequence[int]) -> None:
+        for tag in tags:
+            self._open.pop(tag, None)
+        self._settled.set()
+
+    async def until(self, at_most: int) -> None:
+        """Wait until no more than so many are open."""
+        while len(self._open) > at_most:
+            self._settled.clear()
+            await self._settled.wait()
+
+    def lowest(self, otherwise: int | None) -> int | None:
+        """The first that is open."""
+        return next(iter(self._open), otherwise)
+
+
+@dataclass
+class Chunk:
+    """What was read at once."""
+
+    heard: list[Delivery] = field(default_factory=list)
+    scanned: int = 0
+    refused: int = 0
+    too_old: int = 0
+
+
+class Feed:
+    """Reads on from where the replay is, until its end; whoever runs it is the only one."""
+
+    def __init__(self, replay: Replay, worker: Worker, *, queue: str, rate: int, stop: asyncio.Event) -> None:
+        self._replay, self._worker, self._queue, self._stop = replay, worker, queue, stop
+        self._rate = replay.rate or rate
+        self._most = max(1, min(worker.subscription.batch, self._rate // 4))
+        self._next, self._begun, self._through = replay.next, replay.begun, replay.through
+        self._suspect_through = replay.reached if replay.deaths >= SUSPECT_AFTER else -1
+        self._window = Window()
+        self._due = 0.0
+
+    async def run(self, connection: AbstractConnection) -> None:
+        """Feed until the end, or until it is stopped or another process's. Raises what a lost connection does."""
+        self._window = Window()
+        try:
+            if self._replay.holds:
+                await self._until_nobody_consumes(connection)
+            if await self._has_begun(connection):
+                async with reading(connection, self._place) as messages:
+                    while not self._stop.is_set() and await self._feed_some(connection, messages):
+                        pass
+            if self._stop.is_set():
+                await self._window.until(0)
+                await self._note()
+        except AMQPChannelError as error:
+            log.error("the log can't be read: is the topology applied?", replay_to=self._queue, error=repr(error))
+            await self._note(why="the log can't be read: ./marketplace topology apply")
+            await asyncio.sleep(REFUSED_S)
+            raise
+        finally:
+            self._window.lost = True
+            self._next = self._window.lowest(self._next)
+
+    @property
+    def _place(self) -> Place:
+        return self._next if self._next is not None else self._replay.since or "first"
+
+    async def _has_begun(self, connection: AbstractConnection) -> bool:
+        """Find out where the log ends now; False if there is nothing to read up to there."""
+        since = self._replay.since
+        if self._through is None:
+            last = await last_of(connection)
+            self._through = -1 if last is None else last.offset
+            if last is None or (since is not None and _was_made_before(last, since)):
+                return await self._end("done")
+        if self._has_ended:
+            return await self._end("done")
+        return await self._note()
+
+    async def _feed_some(self, connection: AbstractConnection, messages: Log) -> bool:
+        """Hand over one chunk. False when there is nothing more for this process to do."""
+        chunk = await self._read_some(messages)
+        if not chunk.scanned and not self._has_ended:
+            return await self._is_silent(connection)
+        fresh = await self._look_up(chunk)
+        if fresh is None:
+            return False
+        for delivery in fresh:
+            self._worker.receive(delivery)
+        if self._has_ended:
+            return await self._end("done")
+        await self._pace(len(chunk.heard))
+        await self._window.until(self._worker.subscription.batch)
+        return True
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._next is not None and self._through is not None and self._next > self._through
+
+    async def _read_some(self, messages: Log) -> Chunk:
+        chunk, through = Chunk(), self._through or 0
+        while len(chunk.heard) < self._most and chunk.scanned < SCAN and not self._has_ended:
+            message = await messages.next(BRIEF_S if chunk.scanned else SILENT_S)
+            if message is None:
+                break
+            chunk.scanned += 1
+            self._begun = message.offset if self._begun is None else self._begun
+            self._next = message.offset + 1
+            if message.offset <= through and message.type in self._replay.types:
+                self._take(message, chunk)
+        return chunk
+
+    def _take(self, message: Logged, chunk: Chunk) -> None:
+        received = Received(message.body, message.properties, message.offset, self._window, replayed=True)
+        found = read(received, self._worker.subscription)
+        if isinstance(found, Unreadable):
+            chunk.too_old += found.why.reason == "unusable-id"
+            chunk.refused += found.why.reason != "unusable-id"
+        elif found.envelope.type in self._replay.types:
+            found.suspect = message.offset <= self._suspect_through
+            chunk.heard.append(found)
+            self._window.add(message.offset)  # from here on it is read again unless it is settled
+
+    async def _look_up(self, chunk: Chunk) -> list[Delivery] | None:
+        """Note how far it is, before anything is handed over. Returns what was not handled yet, None to give up."""
+        ids = [each.envelope.id for each in chunk.heard]
+
+        async def look(tx: Transaction) -> set[UUID]:
+            return await inbox.known(tx, self._worker.subscription.name, ids) if ids else set()
+
+        known = await self._worker.commits.surely(look)
+        fresh = [each for each in chunk.heard if each.envelope.id not in known]
+        await self._worker.settle([each for each in chunk.heard if each.envelope.id in known])
+        ours = await self._note(
+            reached=-1 if self._next is None else self._next - 1,
+            handed=len(fresh),
+            known=len(chunk.heard) - len(fresh),
+            refused=chunk.refused,
+            too_old=chunk.too_old,
+        )
+        return fresh if ours else None
+
+    async def _note(self, *, state: str = "running", why: str = "", **counts: int) -> bool:
+        """Write down how far it is. False if it is not this process's any more."""
+        place = self._window.lowest(self._next)
+        survived = place is not None and place > self._replay.reached
+        step = Step(place, self._begun, self._through, why=why, survived=survived, state=state, **counts)
+
+        async def note(tx: Transaction) -> bool:
+            return await history.note(tx, self._replay.id, step)
+
+        ours = await self._worker.commits.surely(note)
+        if not ours or state != "running":
+            log.info("replay ended", replay_to=self._queue, state=state if ours else "stopped, or taken over")
+        return ours
+
+    async def _end(self, state: str, why: str = "") -> bool:
+        await self._window.until(0)
+        await self._note(state=state, why=why)
+        return False
+
+    async def _pace(self, events: int) -> None:
+        now = asyncio.get_running_loop().time()
+        self._due = max(self._due, now) + events / self._rate
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._due - now):
+                await self._stop.wait()
+
+    async def _is_silent(self, connection: AbstractConnection) -> bool:
+        """What it means that nothing comes although the end is not reached. Raises `Lost` to try once more."""
+        last = await last_of(connection)
+        if last is None or last.offset < (self._through or 0):
+            log.error(LOST, replay_to=self._queue)
+            return await self._end("failed", LOST)
+        if self._begun is None and self._replay.since is not None:
+            return await self._end("done")  # by the broker's clock nothing was said since
+        raise Lost("the log is silent before its end")
+
+    async def _until_nobody_consumes(self, connection: AbstractConnection) -> None:
+        """Let every replica hear that live events have to wait; one with older code never does."""
+        channel = await open_channel(connection, confirms=False)
+        with suppress(TimeoutError), telling_loss():
+            async with asyncio.timeout(HELD_S):
+                while (await channel.queue_declare(self._queue, passive=True)).consumer_count:  # noqa: ASYNC110 - it is the broker's
+                    await asyncio.sleep(LOOK_S)
+        await channel.close()
+
+
+def _was_made_before(last: Logged, moment: datetime) -> bool:
+    try:
+        return time_of(UUID(str((last.properties.headers or {})[PREFIX + "id"]))) < moment
+    except (KeyError, ValueError, OverflowError):
+        return False

@@ -1,0 +1,98 @@
+"""Replays of one service: which are to be fed, and that one replica at a time does each.
+
+The row of a replay names the process that feeds it (`infra.storage.history`); that of a process which is gone is
+taken over, as claims and leases are, and goes on where the row says. What lies between there and where it died is
+handed over again: the inbox knows it.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from uuid import UUID
+
+from infra.messaging.connection import keep_connected
+from infra.messaging.consumer import Consumer
+from infra.messaging.feed import Feed
+from infra.messaging.worker import Worker
+from infra.storage import Database, Transaction, history, is_conflict, is_unavailable
+from infra.storage.history import Replay
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
+
+RATE = 1000
+"""Events per second that a replay hands to its subscription, unless somebody wants it otherwise."""
+POLL_S = 1.0
+
+
+class History:
+    """Feeds subscriptions from the log where that was asked for, and keeps live events waiting where it has to."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        database: Database,
+        broker_url: str,
+        workers: Mapping[str, Worker],
+        fed: Mapping[str, Consumer],
+        rate: int,
+    ) -> None:
+        """`fed` are the consumers by subscription: those that hear something from the broker."""
+        self._service, self._database, self._url, self._rate = service, database, broker_url, rate
+        self._workers, self._fed = workers, fed
+        subscriptions = [workers[name].subscription for name in fed]
+        self._unfilled = {each.name: each.types for each in subscriptions if each.history == "first"}
+        self._fed_now: set[UUID] = set()
+        self._stop, self._changed = asyncio.Event(), asyncio.Event()
+        for name in self._unfilled:
+            fed[name].hold(True)
+
+    def stop(self) -> None:
+        """Hand over nothing more; `run` returns when all that was handed over is settled."""
+        self._stop.set()
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Look for replays and feed them, until it is told to stop; an absent database is waited for."""
+        async with asyncio.TaskGroup() as feeding:
+            while not self._stop.is_set():
+                self._changed.clear()
+                try:
+                    taken = await self._look()
+                except Exception as error:
+                    if not (is_unavailable(error) or is_conflict(error)):
+                        raise
+                    log.warning("history: database away or in conflict", error=repr(error))
+                else:
+                    for replay in taken:
+                        self._fed_now.add(replay.id)
+                        feeding.create_task(self._feed(replay))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await self._changed.wait()
+
+    async def _look(self) -> list[Replay]:
+        names = list(self._fed)
+        async with self._database.transaction() as tx:
+            if self._unfilled:
+                await history.fill(tx, self._unfilled)
+            taken = await history.take(tx, names, self._fed_now)
+            holding = await history.holding(tx, names)
+        self._unfilled = {}
+        for name, consumer in self._fed.items():
+            consumer.hold(name in holding)
+        return taken
+
+    async def _feed(self, replay: Replay) -> None:
+        worker, queue = self._workers[replay.subscription], f"{self._service}.{replay.subscription}"
+        log.info("replay begins", replay_to=queue, types=list(replay.types), at=replay.next, deaths=replay.deaths)
+        feed = Feed(replay, worker, queue=queue, rate=self._rate, stop=self._stop)
+        await keep_connected(self._url, f"{self._service} replays", feed.run)
+        self._changed.set()
+
+        async def leave(tx: Transaction) -> None:
+            await history.leave(tx, replay.id)
+
+        await worker.commits.surely(leave)
+        self._fed_now.discard(replay.id)

@@ -1,0 +1,118 @@
+"""The log as a service reads it: the stream of everything that was said, with each message's offset in it."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aio_pika.abc import AbstractConnection
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+from pamqp.commands import Basic
+
+from infra.messaging.connection import BROKEN, Lost, open_channel, telling_loss
+from infra.messaging.topology import LOG
+
+AHEAD = 200
+"""Messages in memory that nobody has looked at yet."""
+FIRST_S, SILENT_S = 2.0, 0.5
+
+Place = str | int | datetime
+"""`first`, `last` (the last chunk), `next` (what comes from now on), an offset, or a time: the chunk of then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One message of the log."""
+
+    offset: int
+    type: str
+    """Its routing key."""
+    body: bytes
+    properties: Basic.Properties
+
+
+class Log:
+    """The messages from one place on, in order."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._waiting: deque[DeliveredMessage] = deque()
+        self._arrived = asyncio.Event()
+        self._ended = False
+        channel.closing.add_done_callback(self._end)
+        channel.on_consumer_cancel_callbacks.add(self._end)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a next one already."""
+        return bool(self._waiting)
+
+    async def receive(self, message: DeliveredMessage) -> None:
+        self._waiting.append(message)
+        self._arrived.set()
+
+    async def next(self, within_s: float) -> Logged | None:
+        """The next message; None if there is none for so long. Raises `Lost` if the broker ends it."""
+        if not self._waiting and not self._ended:
+            self._arrived.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._arrived.wait()
+        if self._ended:
+            raise Lost("the broker ended the reading of the log")
+        if not self._waiting:
+            return None
+        message = self._waiting.popleft()
+        tag = message.delivery_tag or 0
+        if tag % (AHEAD // 4) == 0:
+            with telling_loss():
+                await self._channel.basic_ack(tag, multiple=True)
+        properties = message.header.properties
+        offset: Any = (properties.headers or {})["x-stream-offset"]
+        return Logged(int(offset), message.routing_key or "", message.body, properties)
+
+    def _end(self, _: object) -> None:
+        self._ended = True
+        self._arrived.set()
+
+
+@asynccontextmanager
+async def reading(connection: AbstractConnection, since: Place) -> AsyncIterator[Log]:
+    """The log from a place on. Raises what a lost connection does; `AMQPChannelError` if it may not be read."""
+    channel = await open_channel(connection, confirms=False)
+    log = Log(channel)
+    try:
+        with telling_loss():
+            await channel.basic_qos(prefetch_count=AHEAD)
+            await channel.basic_consume(LOG, log.receive, arguments={"x-stream-offset": since})
+        yield log
+    finally:
+        if not channel.is_closed:
+            with suppress(*BROKEN), telling_loss():
+                async with asyncio.timeout(2):
+                    await channel.close()
+
+
+async def last_of(connection: AbstractConnection) -> Logged | None:
+    """A message that was no earlier in the log than the last one when this was called; None if it is empty.
+
+    The broker's count of messages is seconds old, so a reader begins at the last chunk and reads until nothing
+    follows, or something was said since. Raises `Lost` where it can't be told.
+    """
+    async with reading(connection, "next") as said_since, reading(connection, "last") as log:
+        last = found = await log.next(FIRST_S)
+        while found is not None and not said_since.waiting:
+            found = await log.next(SILENT_S)
+            last = found or last
+        if said_since.waiting:
+            return await said_since.next(0)
+    if last is None:
+        channel = await open_channel(connection, confirms=False)
+        if (await channel.queue_declare(LOG, passive=True)).message_count:
+            raise Lost("the log has messages and gives none")
+        await channel.close()
+    return last

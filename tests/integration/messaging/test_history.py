@@ -1,0 +1,367 @@
+"""A subscription that comes late is fed from the log, and ends as one that was there from the start."""
+
+import asyncio
+import signal
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import aio_pika
+import pytest
+
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import Subscription, on, subscription
+from infra.messaging.connection import open_channel
+from infra.messaging.topology import LOG
+from infra.messaging.wire import properties_of
+from infra.storage import history, new_id
+from infra.storage.history import Replay, Wish
+from tests.integration.messaging.operating import operating
+from tests.integration.messaging.replaying import (
+    EARLY,
+    FILLED,
+    LATE,
+    LIVE,
+    a_process,
+    forget,
+    heard,
+    keeping,
+    replay_of,
+)
+from tests.integration.messaging.replaying import without_history as _without_history
+from tests.integration.messaging.test_horizon import an_envelope
+from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
+
+SOME = 60
+
+
+@pytest.fixture
+async def world(toy: Toy) -> AsyncIterator[Toy]:
+    async with _without_history(toy):
+        yield toy
+
+
+async def say(toy: Toy, number: int, orders: Sequence[UUID] = ()) -> None:
+    """Say so many events, of these orders in turn, with rising prices."""
+    for place in range(number):
+        await toy.say(a_checkout(orders[place % len(orders)] if orders else None, cents=place + 1))
+
+
+async def say_before(toy: Toy, number: int = SOME, orders: Sequence[UUID] = ()) -> None:
+    """History: events that were said, and heard by the early subscription, before the late one is there."""
+    async with toy.running(EARLY):
+        await say(toy, number, orders)
+        await toy.until_effects(number)
+
+
+async def ask(toy: Toy, table: Subscription = LIVE, **wanted: object) -> Replay | None:
+    wish = {"rate": None, "holds": table.ordered_by is not None, "since": None, "offset": None, **wanted}
+    async with toy.databases[-1].transaction() as tx:
+        return await history.ask(tx, Wish(new_id(), table.name, table.types, "ada", **wish))  # type: ignore[arg-type]
+
+
+async def until_ended(toy: Toy, within_s: float = 30) -> Replay:
+    async def ended() -> bool:
+        found = await replay_of(toy)
+        return found is not None and found.state != "running"
+
+    await until(ended, within_s)
+    found = await replay_of(toy)
+    assert found is not None
+    return found
+
+
+async def until_both_heard(toy: Toy, number: int) -> None:
+    async def both() -> bool:
+        return len(await heard(toy, "early")) == number == len(await heard(toy, LATE))
+
+    await until(both, 30)
+    await toy.until_idle()
+    assert sorted(await heard(toy, "early")) == sorted(await heard(toy, LATE))
+
+
+@asynccontextmanager
+async def live_events(toy: Toy) -> AsyncIterator[list[int]]:
+    """Events that go on being said until the block ends; how many it were."""
+    said = [0]
+    ending = asyncio.Event()
+
+    async def go_on() -> None:
+        while not ending.is_set():
+            await toy.say(a_checkout())
+            said[0] += 1
+            await asyncio.sleep(0.01)
+
+    task = asyncio.create_task(go_on())
+    try:
+        yield said
+    finally:
+        ending.set()
+        await task
+
+
+async def test_a_late_subscription_fills_itself_once_while_live_events_flow(world: Toy) -> None:
+    await say_before(world)
+    async with world.running(EARLY, FILLED):
+        async with live_events(world) as said:
+            replay = await until_ended(world)
+        await until_both_heard(world, SOME + said[0])
+        assert (replay.state, replay.refused, replay.too_old) == ("done", 0, 0)
+        assert SOME <= replay.handed <= SOME + said[0]
+        assert (await heard(world, LATE))[:SOME] == (await heard(world, "early"))[:SOME], "in order, live ones after it"
+    async with world.running(EARLY, FILLED):
+        await say(world, 1)
+        await until_both_heard(world, SOME + said[0] + 1)
+        assert await replay_of(world) == replay, "it is filled once"
+
+
+async def test_a_process_that_is_killed_amid_it_leaves_every_effect_to_happen_once(world: Toy) -> None:
+    number = 250
+    await say_before(world, number)
+    await world.declare([EARLY, FILLED])
+    async with world.started(world.messaging("cart", world.cart, [], None)), live_events(world) as said:
+        process = a_process(world, die_after=130, rate=400)
+        await until(lambda: ended(process), 30)
+        assert process.exitcode == -signal.SIGKILL
+        replay = await replay_of(world)
+        assert replay is not None
+        assert replay.state == "running"
+        assert 0 < (replay.next or 0) <= number
+        assert 0 < len(await heard(world, LATE)) < number
+        process = a_process(world, rate=400)
+        try:
+            assert (await until_ended(world)).state == "done"
+        finally:
+            process.terminate()
+            await until(lambda: ended(process))
+    assert process.exitcode == 0
+    async with world.running(EARLY, FILLED):
+        await until_both_heard(world, number + said[0])
+
+
+@pytest.mark.slow
+async def test_servers_that_are_killed_amid_it_are_waited_for(world: Toy) -> None:
+    number = 300
+    await say_before(world, number)
+    await asyncio.sleep(1)  # before 4.0 the broker writes the name of a new queue down within half a second
+    async with world.running(EARLY, LIVE):
+        await ask(world, rate=100)
+        for server in (world.broker, world.postgres):
+            before = len(await heard(world, LATE))
+
+            async def further(before: int = before) -> bool:
+                return len(await heard(world, LATE)) > before + 20
+
+            await until(further)
+            await server.kill()
+            await server.start()
+        assert (await until_ended(world, 60)).state == "done"
+        await until_both_heard(world, number)
+
+
+@pytest.mark.slow
+async def test_a_log_that_lost_its_data_is_said_and_live_events_go_on(world: Toy) -> None:
+    await say_before(world)
+    await world.declare([EARLY, FILLED])
+    process = a_process(world, die_after=10, rate=20)
+    await until(lambda: ended(process))
+    await forget(world, LOG)
+    await world.declare([EARLY, FILLED])
+    async with world.running(EARLY, FILLED):
+        replay = await until_ended(world)
+        assert replay.state == "failed"
+        assert "republish" in replay.why
+        before = len(await heard(world, LATE))
+        await say(world, 2)
+
+        async def live() -> bool:
+            return len(await heard(world, LATE)) == before + 2
+
+        await until(live)
+
+
+async def ended(process: object) -> bool:
+    return getattr(process, "exitcode") is not None  # noqa: B009 - of a process of the forkserver
+
+
+@pytest.mark.slow
+async def test_poison_in_the_log_is_given_up_and_its_neighbours_are_not(world: Toy) -> None:
+    async with world.running(EARLY):
+        for number in range(40):
+            await world.say(a_checkout().model_copy(update={"customer_id": "poison" if number == 25 else "ada"}))
+        await world.until_effects(40)
+    await world.declare([EARLY, FILLED])
+    for _ in range(12):
+        process = a_process(world)
+
+        async def over(process: object = process) -> bool:
+            found = await replay_of(world)
+            return await ended(process) or (found is not None and found.state == "done")
+
+        await until(over, 30)
+        if process.exitcode is None:
+            break
+        assert process.exitcode == -signal.SIGKILL
+    process.terminate()
+    await until(lambda: ended(process))
+    assert process.exitcode == 0
+    assert len(await heard(world, LATE)) == 39
+    assert [(name, reason) for name, reason, *_ in await world.dead()] == [(LATE, "poison")]
+
+
+async def test_what_another_than_its_owner_said_does_not_count(world: Toy) -> None:
+    await say_before(world, 3)
+    forged = a_checkout()
+    properties = properties_of(an_envelope(forged, 0), user="catalog")
+    connection = await aio_pika.connect(world.broker.urls.amqp_of("catalog", PASSWORDS["catalog"]))
+    async with connection:
+        channel = await open_channel(connection, confirms=True)
+        await channel.basic_publish(
+            forged.model_dump_json().encode(),
+            exchange="catalog.events",
+            routing_key=CartCheckedOutV1.type,
+            properties=properties,
+        )
+    async with world.running(EARLY, FILLED):
+        replay = await until_ended(world)
+        await until_both_heard(world, 3)
+    assert (replay.handed, replay.refused) == (3, 1)
+    assert await world.dead() == []
+
+
+async def test_what_lies_too_far_back_to_be_known_is_counted_and_left_out(world: Toy) -> None:
+    await say_before(world, 3)
+    old = a_checkout()
+    await world.publish_raw(old.model_dump_json().encode(), properties_of(an_envelope(old, 8), user="cart"))
+    async with world.running(EARLY, FILLED):
+        replay = await until_ended(world)
+        await until_both_heard(world, 3)
+    assert (replay.handed, replay.too_old) == (3, 1)
+
+
+async def test_an_empty_log_fills_nobody(world: Toy) -> None:
+    async with world.running(EARLY, FILLED):
+        replay = await until_ended(world)
+        await say(world, 2)
+        await until_both_heard(world, 2)
+    assert (replay.state, replay.handed, replay.through) == ("done", 0, -1)
+
+
+async def test_an_operator_feeds_a_subscription_that_went_live_long_ago(world: Toy) -> None:
+    await say_before(world)
+    async with world.running(EARLY, LIVE):
+        await say(world, 5)
+        await ask(world)
+        assert await ask(world) is None, "one at a time"
+        replay = await until_ended(world)
+        await until_both_heard(world, SOME + 5)
+        assert (replay.handed, replay.known) == (SOME, 5)
+        await ask(world)
+        replay = await until_ended(world)
+        assert (replay.handed, replay.known) == (0, SOME + 5)
+        assert await world.rows("select count(*) from messaging.incidents") == [(0,)], "what is known is not run again"
+
+
+async def test_an_operator_asks_over_http_and_is_told_what_cannot_be(world: Toy) -> None:
+    await say_before(world)
+    async with world.running(EARLY, LIVE), operating(world.databases[-1], EARLY, LIVE) as operator:
+
+        async def refused(status: int = 422, **wish: object) -> str:
+            answer = await operator.ask("POST", "history", {"id": str(new_id()), **wish}, status=status)
+            return str(answer["detail"])
+
+        assert await operator.get("history") == {"items": []}
+        assert "carts, late" in await refused()
+        assert "no 'nobody' here" in (await refused(to="nobody")).lower()
+        assert "It hears: cart.cart-checked-out.v1" in await refused(to=LATE, events="order-*")
+        assert "7 days" in await refused(to=LATE, since=(datetime.now(UTC) - timedelta(days=8)).isoformat())
+        await operator.ask("DELETE", f"history/{LATE}", status=404)
+        wish = {"id": str(new_id()), "to": LATE, "events": "cart-*", "rate": 20}
+        begun = await operator.post("history", **wish)
+        assert await operator.post("history", **wish) == begun, "asked again, begun once"
+        assert "running" in await refused(409, to=LATE)
+
+        async def under_way() -> bool:
+            [item] = (await operator.get("history"))["items"]
+            return bool(item["handed"])
+
+        await until(under_way)
+        stopped = await operator.ask("DELETE", f"history/{LATE}")
+        assert (stopped["state"], stopped["asked_by"], stopped["begun"]) == ("stopped", "grace", 0)
+        assert stopped["next"] <= stopped["through"] == SOME - 1
+        await operator.post("history", id=str(new_id()), to=LATE)
+        await until_ended(world)
+        await until_both_heard(world, SOME)
+
+
+@pytest.mark.parametrize("offset", [SOME - 10, SOME, SOME + 1000])
+async def test_it_begins_where_it_is_told_to(world: Toy, offset: int) -> None:
+    await say_before(world)
+    async with world.running(EARLY, LIVE):
+        await ask(world, offset=offset)
+        replay = await until_ended(world)
+        assert (replay.state, replay.handed) == ("done", max(0, SOME - offset))
+        await world.until_idle()
+        assert await heard(world, LATE) == (await heard(world, "early"))[offset:]
+
+
+async def test_it_begins_with_what_was_said_since_a_time(world: Toy) -> None:
+    await say_before(world, 3)
+    async with world.running(EARLY, LIVE):
+        await ask(world, since=datetime.now(UTC) - timedelta(minutes=5))
+        assert (await until_ended(world)).handed == 3
+        await ask(world, since=datetime.now(UTC))
+        replay = await until_ended(world)
+        assert (replay.state, replay.handed, replay.known) == ("done", 0, 0)
+
+
+async def test_it_is_no_faster_than_it_may_be_and_can_be_stopped(world: Toy) -> None:
+    await say_before(world)
+    clock = asyncio.get_running_loop().time
+    async with world.running(EARLY, LIVE):
+        began = clock()
+        await ask(world, rate=50)
+        await until_ended(world)
+        assert clock() - began > SOME / 50 - 0.5
+        await ask(world, rate=1)
+
+        async def begun() -> bool:
+            found = await replay_of(world)
+            return found is not None and found.known > 1
+
+        await until(begun)
+        async with world.databases[-1].transaction() as tx:
+            await history.stop(tx, LATE)
+        replay = await until_ended(world)
+        assert replay.state == "stopped"
+        await asyncio.sleep(2)  # that nothing happens any more can't be awaited
+        assert await replay_of(world) == replay
+
+
+async def test_of_several_replicas_one_feeds_and_another_goes_on_after_it(world: Toy) -> None:
+    await say_before(world, 200)
+    await world.declare([EARLY, LIVE])
+    await ask(world, rate=80)
+    async with world.started(world.messaging("checkout", world.checkout_database([LIVE]), [EARLY, LIVE], None)):
+        async with world.started(world.messaging("checkout", world.checkout_database([LIVE]), [EARLY, LIVE], None)):
+            pass  # whether it took the replay or not: it leaves
+        replay = await until_ended(world)
+        await until_both_heard(world, 200)
+    assert (replay.state, replay.handed, replay.known, replay.deaths) == ("done", 200, 0, 0)
+
+
+async def test_an_ordered_subscription_hears_history_before_what_is_live(world: Toy) -> None:
+    table = subscription(LATE, on(CartCheckedOutV1, keeping(LATE)), ordered_by="order_id", history="first")
+    orders = [new_id() for _ in range(5)]
+    await say_before(world, 100, orders)
+    async with world.running(EARLY, table):
+        for place in range(100, 150):
+            await world.say(a_checkout(orders[place % 5], cents=place + 1))
+        await until_ended(world)
+        await until_both_heard(world, 150)
+    prices: defaultdict[str, list[int]] = defaultdict(list)
+    for order, price in await heard(world, LATE):
+        prices[order].append(int(price))
+    assert all(each == sorted(each) for each in prices.values())
