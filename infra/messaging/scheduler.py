@@ -28,7 +28,7 @@ POLL_S = 1.0
 """The longest wait: another replica may have scheduled something."""
 LEASE = timedelta(seconds=60)
 TAKE = 200
-UNKNOWN_S, UNHEARD_S = 2.0, 10.0
+UNKNOWN_S, UNHEARD_S = 5.0, 10.0
 """How often it looks for what it can't take by itself."""
 UNKNOWN_AFTER = timedelta(seconds=5)
 """A replica that understands the version has taken its entries before: ours is one more failed attempt."""

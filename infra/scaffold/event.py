@@ -24,6 +24,8 @@ def new_event(checkout: Path, text: str, *, types: Sequence[str], key: str | Non
             f"There is no service called {name.publisher}.",
             f"Services: {', '.join(services)}. A new one: ./marketplace new service {name.publisher} --says {text} …",
         )
+    if key is not None and known(types, name):
+        raise Refused("The next version of an event begins with its key.", "Leave --key out; change the class later.")
     plan = Plan(checkout)
     add_event(plan, name, types=types, key=key or f"{name.name.split('-')[0]}_id")
     plan.then += [*tidying(plan), ("contracts", "write")]

@@ -98,6 +98,7 @@ def test_a_service_that_cannot_be_is_refused(name: str, hears: list[str], says: 
     [
         ("checkout.order-placed", None, r"There is an event checkout.order-placed.v1 already"),
         ("checkout.order-placed.v3", None, r"There is an event checkout.order-placed.v1 already"),
+        ("checkout.order-placed.v2", "customer_id", "begins with its key"),
         ("ratings.order-rated", None, "There is no service called ratings"),
         ("order-rated", None, "is no event's name"),
         ("checkout.OrderRated", None, "is no event's name"),
