@@ -36,6 +36,18 @@ def is_accepted(email: str) -> bool:
     return True
 
 
+@pytest.mark.parametrize(
+    "text", ["Hello.\n", "Grüße aus Köln, 東京\n" * 3, "=" * 1000 + "\n", ".\n..\nFrom here\n", ""]
+)
+def test_what_is_written_is_what_is_read(text: str):
+    mail = message_from_bytes(
+        written(a_mail(text=text, about="Zoë:1"), sender="shop@example.com").as_bytes(), policy=SMTP
+    )
+    assert mail.get_content().replace("\r\n", "\n") == text
+    assert (mail["X-About"], mail["Subject"]) == ("Zoë:1", "Hello")
+    assert not mail.defects
+
+
 @given(st.from_regex(rf"{ATOM}(\.{ATOM})?@{LABEL}(\.{LABEL})?", fullmatch=True))
 @example("ada@localhost")
 def test_a_mail_goes_to_the_address_that_was_accepted_and_to_no_other(email: str):
@@ -60,7 +72,7 @@ def test_a_header_cannot_be_injected(field: str, injected: str):
 
 def test_a_mail_says_what_it_is_about_and_that_no_person_wrote_it():
     mail = a_mail()
-    message = written(mail, sender="shop@example.com")
+    message = message_from_bytes(written(mail, sender="shop@example.com").as_bytes(), policy=SMTP)
     assert message["Message-ID"] == f"<{mail.notification_id}@example.com>"
     assert (message["X-About"], message["X-Kind"]) == ("order-1", "hello")
     assert message["Auto-Submitted"] == "auto-generated"
