@@ -32,7 +32,11 @@ def run_tests(
 
 @commands.command("bench", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def run_benchmarks(context: typer.Context) -> None:
-    """Measure the messaging runtime beside its peers: bench [NAME…] [--json FILE] [--chart FILE] [--quick]."""
-    get_servers()
+    """Measure the messaging runtime beside its peers: bench [NAME…] [--json FILE] [--chart FILE] [--quick].
+
+    bench --from JSON… --chart FILE draws what earlier runs wrote.
+    """
+    if "--from" not in context.args:
+        get_servers()
     os.chdir(CHECKOUT)
     os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks", *context.args])  # noqa: S606 - it takes over

@@ -11,6 +11,7 @@ import uvloop
 
 from infra.http import Identity, create_app, dead_letters, ops, republish, serve, story
 from infra.messaging import Messaging, Redrive
+from infra.runtime.heap import settle_heap
 from infra.runtime.service import Service
 from infra.runtime.settings import Settings
 from infra.storage import (
@@ -86,6 +87,7 @@ async def _run(service: Service, settings: Settings) -> None:
         tending = asyncio.create_task(_tend(database, settings.retention_days))
         stopping = asyncio.create_task(stop.wait())
         async with serve(app, host=settings.http_host, http_port=settings.http_port, ops_port=settings.ops_port):
+            settle_heap()
             log.info("serving", http_port=settings.http_port, ops_port=settings.ops_port)
             ended, _ = await asyncio.wait({working, tending, stopping}, return_when=asyncio.FIRST_COMPLETED)
         log.info("shutting down")

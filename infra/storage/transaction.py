@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import inspect, select
+from sqlalchemy import ARRAY, any_, bindparam, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import Envelope, Event
@@ -90,7 +90,9 @@ class Transaction:
         wanted = sorted({key for key in keys if (entity, key) not in self._known})
         if not wanted:
             return
-        rows = select(entity).where(column.in_(wanted)).order_by(column).with_for_update()
+        # One array, so that the statement is the same for every number of keys and is prepared once.
+        keys_wanted = any_(bindparam(None, wanted, ARRAY(column.type)))
+        rows = select(entity).where(column == keys_wanted).order_by(column).with_for_update()
         found = {inspect(row).identity[0]: row for row in await self.session.scalars(rows)}
         for key in wanted:
             self._known[entity, key] = found.get(key)

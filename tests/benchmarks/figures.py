@@ -1,12 +1,20 @@
 """Figures: rounds in alternating order, medians with their spread, ratios."""
 
+import os
+import platform
 import statistics
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from tests.benchmarks.contender import Contender, Turn
+
+
+def machine() -> str:
+    """The machine in a few words."""
+    system = f"{platform.system()} {platform.release()}"
+    return f"{platform.machine()}, {os.cpu_count()} CPUs, {system}, Python {platform.python_version()}"
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,10 @@ class Spread:
     def to_json(self) -> dict[str, float]:
         return {"median": _short(self.median), "min": _short(min(self.values)), "max": _short(max(self.values))}
 
+    @classmethod
+    def from_json(cls, said: dict[str, float]) -> Self:
+        return cls((said["min"], said["median"], said["max"]))
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -34,6 +46,7 @@ class Figure:
     """The first of `rates` to each of the others."""
     more: dict[str, dict[str, Spread]] = field(default_factory=dict)
     """Further figures of the same rounds, by their unit."""
+    machine: str = field(default_factory=machine)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -44,7 +57,16 @@ class Figure:
                 unit: {name: spread.to_json() for name, spread in spreads.items()}
                 for unit, spreads in self.more.items()
             },
+            "machine": self.machine,
         }
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> Self:
+        """What `to_json` wrote, with three values for each spread."""
+        known = dict(said)
+        unit, ratios, machine = known.pop("unit"), known.pop("ratios"), known.pop("machine")
+        rates, more = _spreads(known.pop("rates")), {kind: _spreads(by_name) for kind, by_name in known.items()}
+        return cls(unit, rates, ratios, more, machine)
 
 
 def figure(unit: str, values: dict[str, list[float]], more: dict[str, dict[str, list[float]]] | None = None) -> Figure:
@@ -80,6 +102,15 @@ async def rounds(
 def note(line: str) -> None:
     """Tell whoever waits how far it is; figures themselves go to standard output."""
     print(line, file=sys.stderr, flush=True)
+
+
+def in_few_digits(value: float) -> str:
+    """For people: three digits, or whole numbers from 1,000 on."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _spreads(said: dict[str, dict[str, float]]) -> dict[str, Spread]:
+    return {name: Spread.from_json(each) for name, each in said.items()}
 
 
 def _short(value: float) -> float:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import registry
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1
 from infra.messaging import Messaging, on, subscription
+from infra.runtime import settle_heap
 from infra.storage import Database, Transaction
 from infra.telemetry import configure_logging
 from tests.benchmarks.work import SERVICE, SUBSCRIPTION, Assignment, Work
@@ -82,6 +83,7 @@ async def main(given: Assignment) -> None:
         broker_url=given.broker_url,
         outside=None,
     )
+    settle_heap()
     await messaging.run(stop)
     await database.close()
 
