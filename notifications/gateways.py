@@ -124,7 +124,7 @@ class _AsItIs(EmailPolicy):
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
         """Raises ValueError over a line break, as the standard policy does."""
         if isinstance(value, str) and value.isascii() and value.isprintable():
-            return name, value
+            return name, str(value)  # an enum's member has a name too, and would be taken for a parsed header
         return super().header_store_parse(name, value)
 
     def header_fetch_parse(self, name: str, value: Any) -> Any:

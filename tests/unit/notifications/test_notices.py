@@ -71,10 +71,10 @@ def test_a_header_cannot_be_injected(field: str, injected: str):
 
 
 def test_a_mail_says_what_it_is_about_and_that_no_person_wrote_it():
-    mail = a_mail()
+    mail = a_mail(kind=Kind.ORDER_CONFIRMED)
     message = message_from_bytes(written(mail, sender="shop@example.com").as_bytes(), policy=SMTP)
     assert message["Message-ID"] == f"<{mail.notification_id}@example.com>"
-    assert (message["X-About"], message["X-Kind"]) == ("order-1", "hello")
+    assert (message["X-About"], message["X-Kind"]) == ("order-1", "order-confirmed")
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Date"].datetime == NOW
 
