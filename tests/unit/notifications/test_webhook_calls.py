@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -21,9 +22,10 @@ from infra.testing.memory import caused_by
 from notifications.webhooks import gateways
 from notifications.webhooks.domain import Answer, BadTarget, new_secret
 from notifications.webhooks.gateways import Message, Poster, Turn, check, signed
-from notifications.webhooks.handlers import person_in, written
+from notifications.webhooks.handlers import HEARD, person_in, written
 from notifications.webhooks.settings import Webhooks
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "webhooks.md"
 PUBLIC = "93.184.216.34"
 LOCAL, STRICT = Webhooks(webhook_private_targets=True, webhook_timeout_s=1), Webhooks(webhook_timeout_s=1)
 Seen = list[web.Request]
@@ -92,6 +94,33 @@ def test_every_secret_signs_as_the_reference_verifies() -> None:
             Webhook(new).verify(message.body, wrong)
     with pytest.raises(WebhookVerificationError):
         Webhook(new).verify(message.body + b" ", headers)
+
+
+def test_the_documents_fifteen_lines_verify_what_we_sign() -> None:
+    page = DOCUMENT.read_text()
+    said: dict[str, Any] = {}
+    exec(page.partition("```python")[2].partition("```")[0], said)
+    old, new, message = new_secret(), new_secret(), Message(uuid4(), b'{"a": 1}')
+    headers = signed([new, old], message, datetime.now(UTC))
+    for secret in (old, new):
+        said["verify"](secret, headers, message.body)
+    late = signed([new], message, datetime.now(UTC) - timedelta(minutes=6))
+    for secret, wrong, body in (
+        (new_secret(), headers, message.body),
+        (new, headers, b"{}"),
+        (new, headers | {"webhook-id": "x"}, message.body),
+        (new, late, message.body),
+    ):
+        with pytest.raises(ValueError):
+            said["verify"](secret, wrong, body)
+
+
+def test_the_document_names_every_event_that_may_leave() -> None:
+    listed = DOCUMENT.read_text().partition("The list:")[2].partition("\n\n")[0]
+    for event in HEARD:
+        publisher, name, _ = event.type.split(".")
+        assert f".{name}`" in listed, event.type
+        assert f"`{publisher}." in listed, event.type
 
 
 def test_the_body_is_a_cloud_event() -> None:
