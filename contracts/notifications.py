@@ -45,6 +45,7 @@ class NotificationFailedV1(Event, type="notifications.notification-failed.v1", k
 class WebhookDisabledReason(StrEnum):
     FAILING = "failing"
     GONE = "gone"
+    OVERRUN = "overrun"
 
 
 class WebhookDisabledV1(Event, type="notifications.webhook-disabled.v1", key="endpoint_id"):

@@ -35,7 +35,7 @@ class Message:
     """One event, as it is sent."""
 
     event_id: UUID
-    body: bytes = field(repr=False)
+    body: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,9 @@ class Poster:
         try:
             target_of(turn.url, private=self._settings.webhook_private_targets)
             url, headers = URL(turn.url, encoded=True), signed(turn.secrets, message, datetime.now(UTC))
-            async with self._http.post(url, data=message.body, headers=headers, allow_redirects=False) as response:
+            async with self._http.post(
+                url, data=message.body.encode(), headers=headers, allow_redirects=False
+            ) as response:
                 status = response.status
                 response.close()  # whatever else it has to say
                 return Answer(message.event_id, status)
@@ -126,7 +128,7 @@ class Poster:
 def signed(secrets: Sequence[str], message: Message, at: datetime) -> dict[str, str]:
     """Headers after https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md."""
     id = str(message.event_id)
-    signatures = [Webhook(secret).sign(id, at, message.body.decode()) for secret in secrets]
+    signatures = [Webhook(secret).sign(id, at, message.body) for secret in secrets]
     return {
         "Content-Type": "application/cloudevents+json",
         "User-Agent": "marketplace-webhooks/1",

@@ -123,7 +123,8 @@ async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transa
         sent[answer.event_id].answered(answer, now, policy, chance)
     if endpoint.turn != event.turn:  # enabled anew meanwhile
         return
-    if endpoint.answered(answers, now, policy, chance):
+    overrun = len(answers) == endpoint.most_at_once and await store.is_overrun(tx, endpoint.endpoint_id)
+    if endpoint.answered(answers, now, policy, chance, overrun=overrun):
         _tell_disabled(endpoint, tx)
     await store.prune(tx, endpoint.endpoint_id, now)
     await _end_turn(endpoint, now, tx)
@@ -162,7 +163,7 @@ def person_in(event: Event) -> str | None:
     return next((value for name in PERSONS if (value := getattr(event, name, None)) is not None), None)
 
 
-def written(event: Event, envelope: Envelope) -> bytes:
+def written(event: Event, envelope: Envelope) -> str:
     """The event as a CloudEvent in structured mode (https://github.com/cloudevents/spec, JSON event format 1.0)."""
     return json.dumps(
         {
@@ -177,7 +178,7 @@ def written(event: Event, envelope: Envelope) -> bytes:
         },
         ensure_ascii=False,
         separators=(",", ":"),
-    ).encode()
+    )
 
 
 async def _end_turn(endpoint: Endpoint, now: datetime, tx: Transaction) -> None:

@@ -13,6 +13,8 @@ from notifications.webhooks.domain import Delivery, DisabledReason, Endpoint, St
 
 KEPT = timedelta(days=7)
 """How long it can be seen, and sent again, what was settled."""
+MOST_WAITING = 100_000
+"""Deliveries to one endpoint: some 100 MB."""
 CANDIDATES = "webhooks.candidates"
 
 
@@ -60,7 +62,7 @@ deliveries = sa.Table(
     sa.Column("endpoint_id", sa.Uuid, sa.ForeignKey(endpoints.c.endpoint_id), primary_key=True),
     sa.Column("event_id", sa.Uuid, primary_key=True),
     sa.Column("type", sa.Text, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("due_at", MOMENT),
     sa.Column("state", _Word(State), nullable=False),
@@ -104,6 +106,13 @@ async def next_due(tx: Transaction, endpoint_id: UUID) -> datetime | None:
     return found
 
 
+async def is_overrun(tx: Transaction, endpoint_id: UUID) -> bool:
+    """Whether more waits for an endpoint than we keep."""
+    waiting = deliveries.c.endpoint_id == endpoint_id, deliveries.c.due_at.is_not(None)
+    one_more = sa.select(deliveries.c.event_id).where(*waiting).offset(MOST_WAITING).limit(1)
+    return await tx.session.scalar(one_more) is not None
+
+
 async def deliveries_by_id(tx: Transaction, endpoint_id: UUID, event_ids: Iterable[UUID]) -> dict[UUID, Delivery]:
     """Deliveries of an endpoint whose row is locked, by their events."""
     wanted = deliveries.c.endpoint_id == endpoint_id, deliveries.c.event_id.in_(list(event_ids))
@@ -111,8 +120,9 @@ async def deliveries_by_id(tx: Transaction, endpoint_id: UUID, event_ids: Iterab
 
 
 async def prune(tx: Transaction, endpoint_id: UUID, now: datetime) -> None:
-    """Forget what was settled long ago."""
-    old = deliveries.c.due_at.is_(None), deliveries.c.created_at < now - KEPT
+    """Forget what was settled and happened long ago, which the ids of events tell."""
+    oldest = UUID(int=int((now - KEPT).timestamp() * 1000) << 80)
+    old = deliveries.c.due_at.is_(None), deliveries.c.event_id < oldest
     await tx.session.execute(sa.delete(deliveries).where(deliveries.c.endpoint_id == endpoint_id, *old))
 
 

@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("endpoint_id", sa.Uuid, sa.ForeignKey("webhook_endpoints.endpoint_id"), primary_key=True),
         sa.Column("event_id", sa.Uuid, primary_key=True),
         sa.Column("type", sa.Text, nullable=False),
-        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("due_at", MOMENT),
         sa.Column("state", sa.Text, nullable=False),

@@ -26,6 +26,8 @@ class State(StrEnum):
 class DisabledReason(StrEnum):
     FAILING = "failing"
     GONE = "gone"
+    OVERRUN = "overrun"
+    """It takes in less than it is sent, and more waits than we keep."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Delivery:
     endpoint_id: UUID
     event_id: UUID
     type: str
-    body: bytes = field(repr=False)
+    body: str = field(repr=False)
     created_at: datetime
     due_at: datetime | None
     """When it is sent next; None once that is settled."""
@@ -137,8 +139,10 @@ class Endpoint:
     def most_at_once(self) -> int:
         return 1 if self.failures else AT_ONCE
 
-    def answered(self, answers: Sequence[Answer], now: datetime, policy: Policy, chance: float) -> bool:
-        """Take in a turn's answers. Returns whether that disabled it."""
+    def answered(
+        self, answers: Sequence[Answer], now: datetime, policy: Policy, chance: float, *, overrun: bool = False
+    ) -> bool:
+        """Take in a turn's answers, and whether too much waits. Returns whether that disabled it."""
         if any(answer.accepted for answer in answers):
             self.recover()
         else:
@@ -149,6 +153,8 @@ class Endpoint:
             self.disabled = DisabledReason.GONE
         elif self.failing_since is not None and now - self.failing_since >= policy.disable_after:
             self.disabled = DisabledReason.FAILING
+        elif overrun:
+            self.disabled = DisabledReason.OVERRUN
         return self.disabled is not None
 
     def enable(self) -> None:

@@ -229,6 +229,22 @@ async def test_who_says_gone_is_asked_no_more(world: Running, receiver: Receiver
     await receiver.until_accepted(id)
 
 
+async def test_an_endpoint_for_which_too_much_waits_is_disabled(world: Running, receiver: Receiver, ada: str):
+    receiver.status = 500
+    path = await register(world, receiver, ada)
+    await world.database.execute(
+        """
+        insert into webhook_deliveries (endpoint_id, event_id, type, body, created_at, due_at, state, attempts)
+        select $1, gen_random_uuid(), 'checkout.order-delivered.v1', '{}', now(), now() + '1 day', 'pending', 1
+        from generate_series(1, 100000)
+        """,
+        UUID(path.rpartition("/")[2]),
+    )
+    await world.hear(delivered(ada))
+    await world.until_said(path.rpartition("/")[2], "webhook-disabled")
+    assert (await world.ask("GET", path, by=ada))[1]["disabled"] == "overrun"
+
+
 async def test_what_was_delivered_is_sent_once_more_on_demand(world: Running, receiver: Receiver, ada: str):
     path = await register(world, receiver, ada)
     id = await world.hear(delivered(ada))

@@ -173,7 +173,7 @@ async def test_notifications_mail(servers: Servers) -> None:
 @pytest.mark.slow
 async def test_notifications_webhooks(servers: Servers) -> None:
     async def an_endpoint(tx: Transaction) -> None:
-        url, secret = "https://ada.example/", hooks.new_secret()
+        url, secret = "https://ada.example/", "whsec_MDEyMzQ1Njc4OQ=="
         tx.add(hooks.Endpoint(OTHER, "ada", url, ["checkout.*"], everyones=False, created_at=NOON, secret=secret))
 
     def accepted(turn: Any) -> Any:

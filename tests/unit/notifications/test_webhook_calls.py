@@ -78,14 +78,14 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 async def send(url: str, settings: Webhooks = LOCAL) -> Answer:
     poster = Poster(settings)
     try:
-        [answer] = await poster.send(Turn(url, [new_secret()], [Message(uuid4(), b"{}")]))
+        [answer] = await poster.send(Turn(url, [new_secret()], [Message(uuid4(), "{}")]))
     finally:
         await poster.close()
     return answer
 
 
 def test_every_secret_signs_as_the_reference_verifies() -> None:
-    old, new, message = new_secret(), new_secret(), Message(uuid4(), '{"who":"Zoë"}'.encode())
+    old, new, message = new_secret(), new_secret(), Message(uuid4(), '{"who":"Zoë"}')
     headers = signed([new, old], message, datetime.now(UTC))
     for secret in (old, new):
         assert Webhook(secret).verify(message.body, headers) == {"who": "Zoë"}
@@ -93,23 +93,23 @@ def test_every_secret_signs_as_the_reference_verifies() -> None:
         with pytest.raises(WebhookVerificationError):
             Webhook(new).verify(message.body, wrong)
     with pytest.raises(WebhookVerificationError):
-        Webhook(new).verify(message.body + b" ", headers)
+        Webhook(new).verify(message.body + " ", headers)
 
 
 def test_the_documents_fifteen_lines_verify_what_we_sign() -> None:
     page = DOCUMENT.read_text()
     said: dict[str, Any] = {}
     exec(page.partition("```python")[2].partition("```")[0], said)
-    old, new, message = new_secret(), new_secret(), Message(uuid4(), b'{"a": 1}')
+    old, new, message = new_secret(), new_secret(), Message(uuid4(), '{"who": "Zoë"}')
     headers = signed([new, old], message, datetime.now(UTC))
     for secret in (old, new):
-        said["verify"](secret, headers, message.body)
+        said["verify"](secret, headers, message.body.encode())
     late = signed([new], message, datetime.now(UTC) - timedelta(minutes=6))
     for secret, wrong, body in (
-        (new_secret(), headers, message.body),
+        (new_secret(), headers, message.body.encode()),
         (new, headers, b"{}"),
-        (new, headers | {"webhook-id": "x"}, message.body),
-        (new, late, message.body),
+        (new, headers | {"webhook-id": "x"}, message.body.encode()),
+        (new, late, message.body.encode()),
     ):
         with pytest.raises(ValueError):
             said["verify"](secret, wrong, body)

@@ -29,7 +29,7 @@ def an_endpoint(*events: str, everyones: bool = False) -> Endpoint:
 
 
 def a_delivery() -> Delivery:
-    return Delivery(uuid4(), uuid4(), "checkout.order-placed.v1", b"{}", NOON, due_at=NOON)
+    return Delivery(uuid4(), uuid4(), "checkout.order-placed.v1", "{}", NOON, due_at=NOON)
 
 
 def answer(status: int | None = None) -> Answer:
