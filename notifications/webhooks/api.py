@@ -18,9 +18,11 @@ from infra.http import (
     Principal,
     Router,
     Tx,
+    Unavailable,
     Unprocessable,
     owned_by,
 )
+from infra.resilience import BulkheadFull
 from notifications.webhooks import gateways, handlers, store
 from notifications.webhooks.domain import BadTarget, Delivery, DisabledReason, Endpoint, State, matches
 from notifications.webhooks.settings import webhooks
@@ -98,6 +100,8 @@ async def register(body: NewEndpoint, caller: Caller, tx: Tx, response: Response
         endpoint = await handlers.register(tx, caller.subject, body.url, body.events, everyones=body.everyones)
     except BadTarget as error:
         raise Unprocessable(f"No webhook can be sent there. {error}") from error
+    except BulkheadFull as error:
+        raise Unavailable("Too many addresses are being looked up; ask again in a moment.") from error
     except handlers.TooManyEndpoints as error:
         raise Conflict(str(error)) from error
     response.headers["Location"] = _path(endpoint)

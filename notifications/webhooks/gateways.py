@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 from yarl import URL
 
+from infra.resilience import Bulkhead
 from notifications.webhooks.domain import Answer, BadTarget, is_public, target_of
 from notifications.webhooks.settings import Webhooks
 
@@ -27,6 +28,8 @@ LOOK_UP_S = 3.0
 """For the look-up of a host while its owner waits for an answer."""
 NOWHERE = "no address was found that may be called"
 """Also for a name that leads to a private address: what names there are inside is nobody's business."""
+_checks = Bulkhead("webhook-checks", 4, max_wait_s=0.1)
+"""Look-ups for people who wait meanwhile, with a connection of the database in hand."""
 _threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="webhook-names")
 
 
@@ -145,11 +148,11 @@ def refuse_private(address: str, *, private: bool) -> None:
 
 
 async def check(url: str, settings: Webhooks) -> None:
-    """Raise BadTarget unless webhooks could be sent there as things are now."""
+    """Raise BadTarget unless webhooks could be sent there as things are now, or BulkheadFull."""
     private = settings.webhook_private_targets
     target = target_of(url, private=private)
     try:
-        async with asyncio.timeout(LOOK_UP_S):
+        async with _checks, asyncio.timeout(LOOK_UP_S):
             found = await Names().resolve(target.host, target.port)
         for each in found:
             refuse_private(each["host"], private=private)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import registry
 
 from infra.storage import Transaction, forget_answers
+from notifications.store import Word
 from notifications.webhooks.domain import Delivery, DisabledReason, Endpoint, State
 
 KEPT = timedelta(days=7)
@@ -16,24 +16,6 @@ KEPT = timedelta(days=7)
 MOST_WAITING = 100_000
 """Deliveries to one endpoint: some 100 MB."""
 CANDIDATES = "webhooks.candidates"
-
-
-class _Word(sa.TypeDecorator[StrEnum]):
-    """A word of a StrEnum, as text: a new word needs no migration."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def __init__(self, words: type[StrEnum]) -> None:
-        super().__init__()
-        self.words = words
-
-    def process_bind_param(self, value: StrEnum | None, dialect: sa.Dialect) -> str | None:
-        return None if value is None else value.value
-
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> StrEnum | None:
-        return None if value is None else self.words(value)
-
 
 MOMENT = sa.DateTime(timezone=True)
 metadata = sa.MetaData()
@@ -49,7 +31,7 @@ endpoints = sa.Table(
     sa.Column("secret", sa.Text, nullable=False),
     sa.Column("old_secret", sa.Text),
     sa.Column("old_secret_until", MOMENT),
-    sa.Column("disabled", _Word(DisabledReason)),
+    sa.Column("disabled", Word(DisabledReason)),
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("failing_since", MOMENT),
     sa.Column("rests_until", MOMENT),
@@ -65,7 +47,7 @@ deliveries = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("due_at", MOMENT),
-    sa.Column("state", _Word(State), nullable=False),
+    sa.Column("state", Word(State), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("attempted_at", MOMENT),
     sa.Column("status", sa.Integer),

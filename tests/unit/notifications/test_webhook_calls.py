@@ -1,8 +1,10 @@
 """What leaves, and where it never goes: against real sockets on this machine, with the look-up of names played."""
 
+import asyncio
 import json
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from contracts.checkout import OrderDeliveredV1
+from infra.resilience import BulkheadFull
 from infra.testing.memory import caused_by
 from notifications.webhooks import gateways
 from notifications.webhooks.domain import Answer, BadTarget, new_secret
@@ -176,6 +179,18 @@ async def test_what_is_inside_looks_like_what_is_not_there(names: Callable[..., 
             await check(f"https://{name}.test/", STRICT)
         complaints.add(str(refused.value).removeprefix(name))
     assert len(complaints) == 1
+
+
+async def test_slow_name_servers_take_a_few_places_of_those_who_register(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(gateways.socket, "getaddrinfo", lambda *_: answered.wait(30) and [])
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(check("https://slow.test/", STRICT))
+        await asyncio.sleep(0)
+        with pytest.raises(BulkheadFull):
+            await check("https://slow.test/", STRICT)
+        answered.set()
 
 
 async def test_a_redirect_is_not_followed() -> None:
