@@ -49,6 +49,8 @@ EVENTS: tuple[type[Event], ...] = (
     # what notifications says
     notifications.NotificationSentV1,
     notifications.NotificationFailedV1,
+    notifications.WebhookDisabledV1,
+    notifications.WebhookDueV1,
 )
 
 BY_TYPE: dict[str, type[Event]] = {event.type: event for event in EVENTS}

@@ -40,3 +40,26 @@ class NotificationFailedV1(Event, type="notifications.notification-failed.v1", k
     kind: NotificationKind
     about: str
     reason: NotificationFailureReason
+
+
+class WebhookDisabledReason(StrEnum):
+    FAILING = "failing"
+    GONE = "gone"
+    OVERRUN = "overrun"
+
+
+class WebhookDisabledV1(Event, type="notifications.webhook-disabled.v1", key="endpoint_id"):
+    """Nothing more is sent to an endpoint until its owner enables it again."""
+
+    endpoint_id: UUID
+    person_id: PersonId
+    """Whose endpoint it is."""
+    reason: WebhookDisabledReason
+
+
+class WebhookDueV1(Event, type="notifications.webhook-due.v1", key="endpoint_id", internal=True):
+    """Deadline: send an endpoint what is due."""
+
+    endpoint_id: UUID
+    turn: UUID
+    """Which of the endpoint's turns this is: an older one was replaced, and does nothing."""

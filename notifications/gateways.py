@@ -162,11 +162,6 @@ async def connect() -> AsyncIterator[Mailer]:
         mailer.close()
 
 
-async def send(mail: Mail, mailer: Mailer) -> Answer:
-    """Hand one mail to the mail server."""
-    return await mailer.send(mail)
-
-
 def _judged(code: int) -> Undeliverable:
     if 500 <= code < 600:
         return Undeliverable()

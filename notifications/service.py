@@ -1,6 +1,8 @@
 """What notifications hears, says and serves."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +10,51 @@ from contracts.cart import CartAbandonedV1
 from contracts.catalog import StockRunningLowV1
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, PaymentRefundedV1
 from contracts.delivery import CancellationRefusedV1, ShipmentDispatchedV1, ShipmentDispatchedV2
-from contracts.notifications import NotificationFailedV1, NotificationSentV1
+from contracts.notifications import NotificationFailedV1, NotificationSentV1, WebhookDisabledV1, WebhookDueV1
 from contracts.upcasts import shipment_dispatched_v2
+from infra.http import Router
 from infra.messaging import Reaction
 from infra.runtime import Service, on, subscription
 from infra.storage import Transaction
 from notifications import api, gateways
 from notifications.handlers import Heard, load_for_orders, prepare_mail, record_mail
+from notifications.webhooks import api as webhooks_api
+from notifications.webhooks import gateways as webhook_gateways
+from notifications.webhooks import handlers as webhooks
+from notifications.webhooks.domain import Answer
 
 PERSISTENT = 10_000
-"""Attempts: mail waits for a mail server that is away."""
+"""Attempts: mail waits for a mail server that is away, and endpoints have rules of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What is reached from here."""
+
+    mailer: gateways.Mailer
+    poster: webhook_gateways.Poster
+
+
+@asynccontextmanager
+async def connect() -> AsyncIterator[Outside]:
+    """Open what lives as long as the service does."""
+    async with gateways.connect() as mailer, webhook_gateways.connect() as poster:
+        yield Outside(mailer, poster)
+
+
+async def send_mail(mail: gateways.Mail, outside: Outside) -> gateways.Answer:
+    return await outside.mailer.send(mail)
+
+
+async def send_webhooks(turn: webhook_gateways.Turn, outside: Outside) -> Sequence[Answer]:
+    return await outside.poster.send(turn)
 
 
 def tell(
     event: type[Heard], *, load: Callable[[Sequence[Any], Transaction], Awaitable[None]] | None = load_for_orders
 ) -> Reaction:
     """Send a mail about each `event`."""
-    return on(event, prepare=prepare_mail, ask=gateways.send, record=record_mail, load=load, attempts=PERSISTENT)
+    return on(event, prepare=prepare_mail, ask=send_mail, record=record_mail, load=load, attempts=PERSISTENT)
 
 
 SERVICE = Service(
@@ -42,10 +72,26 @@ SERVICE = Service(
             tell(StockRunningLowV1, load=None),
             concurrency=16,
             batch=50,
-        )
+        ),
+        subscription(
+            "webhooks",
+            *(on(event, webhooks.file_for_endpoints, load=webhooks.load_candidates) for event in webhooks.HEARD),
+        ),
+        subscription(
+            "endpoints",
+            on(
+                WebhookDueV1,
+                prepare=webhooks.prepare_turn,
+                ask=send_webhooks,
+                record=webhooks.record_turn,
+                load=webhooks.load_endpoints,
+                attempts=PERSISTENT,
+            ),
+            concurrency=200,  # turns that mostly wait for somebody else's answer
+        ),
     ],
-    says=[NotificationSentV1, NotificationFailedV1],
-    routes=api.router,
+    says=[NotificationSentV1, NotificationFailedV1, WebhookDisabledV1],
+    routes=Router(routes=[*api.router.routes, *webhooks_api.router.routes]),
     migrations=Path(__file__).parent / "migrations",
-    outside=gateways.connect,
+    outside=connect,
 )

@@ -85,6 +85,7 @@ class World:
             "MAIL_FROM": "marketplace@localhost",
             "CARRIER_WEBHOOK_SECRET": self.webhook_secret,
             "DELIVERY_PUBLIC_URL": self.delivery_url,
+            "WEBHOOK_PRIVATE_TARGETS": "true",  # whoever uses this stack has its machine anyway
             **_passed_on(DEADLINES),
         }
 

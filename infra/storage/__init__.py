@@ -19,6 +19,7 @@ from infra.storage import (
 )
 from infra.storage.database import Database
 from infra.storage.errors import is_conflict, is_unavailable
+from infra.storage.idempotency import forget_answers
 from infra.storage.ids import HORIZON, is_past_horizon, new_id, time_of, why_unusable
 from infra.storage.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from infra.storage.partitions import LEAST_DAYS, drop_partitions, make_partitions
@@ -34,6 +35,7 @@ __all__ = [
     "claims",
     "dead_letters",
     "drop_partitions",
+    "forget_answers",
     "history",
     "idempotency",
     "identity_of",

@@ -16,6 +16,11 @@ insert into messaging.idempotency_keys (caller, route, key, body_sha256, status,
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 
+FORGET = """
+delete from messaging.idempotency_keys
+where caller = $1 and (location = $2 or starts_with(route, 'POST ' || $2 || '/'))
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -45,3 +50,8 @@ async def keep(tx: Transaction, caller: str, route: str, key: str, kept: Kept) -
     await tx.execute(
         KEEP, caller, route, key, kept.body_sha256, kept.status, kept.content_type, kept.location, kept.body
     )
+
+
+async def forget_answers(tx: Transaction, caller: str, path: str) -> None:
+    """Forget what a caller was answered about the thing at `path`: when it was made, and to requests below it."""
+    await tx.execute(FORGET, caller, path)

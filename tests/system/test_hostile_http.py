@@ -37,6 +37,7 @@ GOOD: dict[str, Any] = {
         "email": "ada@example.org",
         "choices": {"order_updates": True, "reminders": True},
     },
+    "notifications POST /webhooks": {"url": "http://127.0.0.1:9/", "events": ["checkout.*"], "everyones": False},
 }
 """A good body for each route that takes one; the carriers' is signed and has a file of its own."""
 
@@ -125,7 +126,8 @@ async def ids(visit: Visit) -> dict[str, str]:
     """For the parameters of paths: things that the one who asks owns, where they can be had at once."""
     seller, product_id = await visit.product()
     me = seller.subject
-    return {"customer": me, "person": me, "product_id": product_id, "order_id": str(uuid4()), "carrier": "a", "id": "1"}
+    unknown = {name: str(uuid4()) for name in ("order_id", "endpoint_id", "event_id")}
+    return {"customer": me, "person": me, "product_id": product_id, "carrier": "a", "id": "1"} | unknown
 
 
 @pytest.fixture(scope="module")

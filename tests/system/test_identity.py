@@ -1,5 +1,6 @@
 """Who may ask what: every route of every service, by every kind of person and of token."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -24,6 +25,8 @@ class Who(Enum):
     """The person whose thing it is; for all others there is no such thing."""
     SELF = auto()
     """Anyone with a token, of whose own things it speaks."""
+    MAKER = auto()
+    """Anyone with a token, who makes something of their own."""
     SELLER = auto()
     """A seller; about a product, the one who sells it."""
     OPERATOR = auto()
@@ -54,6 +57,14 @@ ROUTES = {
     "notifications PUT /contacts/{person}": Who.OWNER,
     "notifications DELETE /contacts/{person}": Who.OWNER,
     "notifications GET /notifications": Who.SELF,
+    "notifications GET /webhooks": Who.SELF,
+    "notifications POST /webhooks": Who.MAKER,
+    "notifications GET /webhooks/{endpoint_id}": Who.OWNER,
+    "notifications DELETE /webhooks/{endpoint_id}": Who.OWNER,
+    "notifications POST /webhooks/{endpoint_id}/enable": Who.OWNER,
+    "notifications POST /webhooks/{endpoint_id}/rotate": Who.OWNER,
+    "notifications GET /webhooks/{endpoint_id}/deliveries": Who.OWNER,
+    "notifications POST /webhooks/{endpoint_id}/deliveries/{event_id}/redeliver": Who.OWNER,
 } | {
     f"{service} {what}": Who.OPERATOR
     for service in ("catalog", "cart", "checkout", "notifications", "delivery")
@@ -103,6 +114,7 @@ BODIES: dict[str, Any] = {
     "cart PUT /carts/{customer}/items/{product_id}": {"quantity": 7},
     "delivery PUT /addresses/{customer}": ADDRESS,
     "notifications PUT /contacts/{person}": {"email": "mallory@example.org"},
+    "notifications POST /webhooks": {"url": "http://127.0.0.1:9/", "events": ["delivery.shipment-failed.v1"]},
 } | {f"{service} POST /ops/history": NOWHERE | {"to": name} for service, name in HEARING.items()}
 
 PROTECTED = [route for route, who in ROUTES.items() if who not in (Who.ANYONE, Who.CARRIER)]
@@ -133,6 +145,9 @@ class World:
     seller_token: str
     product_id: str
     order_id: str
+    endpoint_id: str
+    event_id: str
+    """Of the one delivery to that endpoint."""
 
     async def ask(self, route: str, token: str | None = None, **options: Any) -> Answer:
         """Ask `route` about the things of this world."""
@@ -145,6 +160,8 @@ class World:
             carrier="a",
             subscription=HEARING[service],
             id=1,
+            endpoint_id=self.endpoint_id,
+            event_id=self.event_id,
         )
         return await ask(
             self.visit,
@@ -166,9 +183,25 @@ class World:
 
 
 async def a_world(visit: Visit) -> World:
-    """A customer who has a delivered parcel, and something in the cart; the seller of both."""
+    """A customer who has a delivered parcel, a webhook about it, and something in the cart; the seller of both."""
     seller, product_id = await visit.product(on_hand=10)
     owner = await visit.customer()
+    async with await asyncio.start_server(_say_gone, "127.0.0.1", 0) as receiver:
+        port = receiver.sockets[0].getsockname()[1]
+        endpoint = {"url": f"http://127.0.0.1:{port}/", "events": ["checkout.order-delivered.v1"]}
+        status, made = await owner.ask("POST", "notifications", "/webhooks", endpoint)
+        assert status == 201
+        return await _bought(visit, seller, product_id, owner, made["endpoint_id"])
+
+
+async def _say_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer so that the endpoint is disabled, and its one delivery settled: it stays as it is."""
+    writer.write(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
+    await reader.read()
+    writer.close()
+
+
+async def _bought(visit: Visit, seller: Person, product_id: str, owner: Person, endpoint_id: str) -> World:
     order_id = await owner.check_out(product_id)
     await owner.order(order_id, "delivered")
 
@@ -178,6 +211,13 @@ async def a_world(visit: Visit) -> World:
         return cart["lines"] == [] and stock["available"] == 9
 
     await until(settled, 20)
+    told: list[dict[str, Any]] = []
+
+    async def refused() -> bool:
+        told[:] = (await owner.get("notifications", f"/webhooks/{endpoint_id}/deliveries"))["items"]
+        return [each["state"] for each in told] == ["failed"]
+
+    await until(refused, 20)
     assert (await owner.ask("PUT", "cart", f"/carts/{owner.subject}/items/{product_id}", {"quantity": 2}))[0] == 200
     return World(
         visit,
@@ -187,6 +227,8 @@ async def a_world(visit: Visit) -> World:
         await token_for(visit, seller.subject, "seller"),
         product_id,
         order_id,
+        endpoint_id,
+        told[0]["event_id"],
     )
 
 
@@ -295,6 +337,7 @@ async def test_those_whom_a_route_serves_are_served(visit: Visit) -> None:
     tokens = {
         Who.OWNER: world.owner_token,
         Who.SELF: world.owner_token,
+        Who.MAKER: world.owner_token,
         Who.SELLER: world.seller_token,
         Who.OPERATOR: await token_for(visit, "olga", "operator"),
     }

@@ -17,6 +17,12 @@ async def running_notifications(
         postgres=postgres,
         directory=tmp_path_factory.mktemp("notifications"),
         SMTP_TIMEOUT_S="2",
+        WEBHOOK_PRIVATE_TARGETS="true",
+        WEBHOOK_TIMEOUT_S="2",
+        WEBHOOK_FIRST_RETRY_S="0.1",
+        WEBHOOK_LONGEST_RETRY_S="1",
+        WEBHOOK_LONGEST_REST_S="0.5",
+        WEBHOOK_ATTEMPTS="100",
     ) as world:
         yield world
 

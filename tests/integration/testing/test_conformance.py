@@ -20,6 +20,7 @@ import delivery.service
 import notifications.domain
 import notifications.gateways
 import notifications.service
+import notifications.webhooks.domain as hooks
 from contracts import Event, Money
 from contracts.cart import CartCheckedOutV1, Line
 from contracts.catalog import PriceChangedV1, ProductFacts, ProductListedV1, ProductStatus, StockReservedV1
@@ -167,6 +168,20 @@ async def test_notifications_mail(servers: Servers) -> None:
         answer=lambda _: notifications.gateways.Taken(),
         in_any_order=True,
     )
+
+
+@pytest.mark.slow
+async def test_notifications_webhooks(servers: Servers) -> None:
+    async def an_endpoint(tx: Transaction) -> None:
+        url, secret = "https://ada.example/", "whsec_MDEyMzQ1Njc4OQ=="
+        tx.add(hooks.Endpoint(OTHER, "ada", url, ["checkout.*"], everyones=False, created_at=NOON, secret=secret))
+
+    def accepted(turn: Any) -> Any:
+        return [hooks.Answer(message.event_id, 204) for message in turn.messages]
+
+    events = [confirmed(ORDER), cancelled(ORDER)]
+    service = notifications.service.SERVICE
+    await conforms(servers, service, "webhooks", events, setup=an_endpoint, answer=accepted, in_any_order=True)
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ async def test_an_outside_call_is_asked_and_its_answer_recorded() -> None:
 @pytest.mark.parametrize("said", [DISPATCHED, shipment_dispatched_v2(DISPATCHED)], ids=["v1", "v2"])
 async def test_an_event_is_heard_as_the_handler_takes_it_in_whichever_version_it_was_said(said: Event) -> None:
     world = given(notifications.service.SERVICE, Contact("ada", "ada@example.org"))
-    then = await world.when(said)
+    then = await world.when(said, subscription="mail")
     assert then.asked.text == f"Order {ORDER} is on its way: carrier a, tracking code A1.\n"
 
 

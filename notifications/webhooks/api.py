@@ -1,0 +1,204 @@
+"""Webhooks over HTTP: a person's endpoints, and what each was sent."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from infra.http import (
+    Caller,
+    Conflict,
+    Cursor,
+    Forbidden,
+    NotFound,
+    Page,
+    PageSize,
+    Principal,
+    Router,
+    Tx,
+    Unavailable,
+    Unprocessable,
+    owned_by,
+)
+from infra.resilience import BulkheadFull
+from notifications.webhooks import gateways, handlers, store
+from notifications.webhooks.domain import BadTarget, Delivery, DisabledReason, Endpoint, State, matches
+from notifications.webhooks.settings import webhooks
+
+router = Router(tags=["webhooks"])
+
+Pattern = Annotated[
+    str,
+    Field(
+        max_length=128,
+        pattern=r"^(\*|[a-z]+\.(\*|[a-z]+(-[a-z]+)*\.(\*|v[1-9][0-9]{0,3})))$",
+        description="an event's type, or a pattern of types",
+        examples=["checkout.order-placed.v1", "checkout.order-placed.*", "checkout.*", "*"],
+    ),
+]
+
+
+class NewEndpoint(BaseModel):
+    """Where to tell whom of what."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    url: Annotated[str, Field(max_length=2000, pattern=r"^https?://[!-~]+$")]
+    events: Annotated[list[Pattern], Field(min_length=1, max_length=20)]
+    everyones: bool = False
+    """Also what concerns others: for operators."""
+
+
+class EndpointOut(BaseModel):
+    endpoint_id: UUID
+    url: str
+    events: list[str]
+    everyones: bool
+    enabled: bool
+    disabled: DisabledReason | None
+    """Why nothing is sent."""
+    failing_since: datetime | None
+    created_at: datetime
+    old_secret_until: datetime | None
+    """Until when the secret before the last rotation signs, too."""
+
+
+class EndpointWithSecret(EndpointOut):
+    """Shown once: keep the secret."""
+
+    secret: str
+
+
+class DeliveryOut(BaseModel):
+    event_id: UUID
+    """The request's `webhook-id`."""
+    type: str
+    state: State
+    attempts: int
+    status: int | None
+    """Of the last answer."""
+    error: str | None
+    created_at: datetime
+    attempted_at: datetime | None
+    due_at: datetime | None
+    """When it is sent next, unless its endpoint is left alone for longer."""
+
+
+@router.post("/webhooks", status_code=201)
+async def register(body: NewEndpoint, caller: Caller, tx: Tx, response: Response) -> EndpointWithSecret:
+    """Tell this address of these events from now on, at least once each."""
+    if body.everyones and "operator" not in caller.roles:
+        raise Forbidden("What concerns others is for the role operator.")
+    for pattern in body.events:
+        if not any(matches(pattern, event.type) for event in handlers.HEARD):
+            known = ", ".join(event.type for event in handlers.HEARD)
+            raise Unprocessable(f"{pattern} is no event that webhooks are sent for. These are: {known}.")
+    try:
+        await gateways.check(body.url, webhooks())
+        endpoint = await handlers.register(tx, caller.subject, body.url, body.events, everyones=body.everyones)
+    except BadTarget as error:
+        raise Unprocessable(f"No webhook can be sent there. {error}") from error
+    except BulkheadFull as error:
+        raise Unavailable("Too many addresses are being looked up; ask again in a moment.") from error
+    except handlers.TooManyEndpoints as error:
+        raise Conflict(str(error)) from error
+    response.headers["Location"] = _path(endpoint)
+    return _with_secret(endpoint)
+
+
+@router.get("/webhooks")
+async def list_endpoints(
+    caller: Caller, tx: Tx, *, cursor: Cursor[UUID] = None, limit: PageSize = 20
+) -> Page[EndpointOut]:
+    """The caller's endpoints, oldest first."""
+    found = await store.endpoints_of(tx, caller.subject, after=cursor, limit=limit + 1)
+    return Page.of([_shown(each) for each in found], limit, key=lambda last: last.endpoint_id)
+
+
+@router.get("/webhooks/{endpoint_id}")
+async def get_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointOut:
+    """One endpoint of the caller's, without its secret."""
+    return _shown(_owned(caller, await tx.peek(Endpoint, endpoint_id)))
+
+
+@router.delete("/webhooks/{endpoint_id}", status_code=204)
+async def delete_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> None:
+    """Send no more, and erase the endpoint with its secrets and deliveries."""
+    endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
+    await store.erase(tx, endpoint, _path(endpoint))
+
+
+@router.post("/webhooks/{endpoint_id}/enable")
+async def enable_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointOut:
+    """Send again, beginning with what waited when it was disabled."""
+    endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
+    handlers.enable(tx, endpoint)
+    return _shown(endpoint)
+
+
+@router.post("/webhooks/{endpoint_id}/rotate")
+async def rotate_secret(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointWithSecret:
+    """Make a new secret. Until `old_secret_until` the one before signs, too."""
+    endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
+    handlers.rotate(endpoint)
+    return _with_secret(endpoint)
+
+
+@router.get("/webhooks/{endpoint_id}/deliveries")
+async def list_deliveries(
+    endpoint_id: UUID, caller: Caller, tx: Tx, *, cursor: Cursor[UUID] = None, limit: PageSize = 20
+) -> Page[DeliveryOut]:
+    """What the endpoint was sent in the last days, or is to be sent; newest first."""
+    _owned(caller, await tx.peek(Endpoint, endpoint_id))
+    found = await store.deliveries_to(tx, endpoint_id, after=cursor, limit=limit + 1)
+    return Page.of([_delivery(each) for each in found], limit, key=lambda last: last.event_id)
+
+
+@router.post("/webhooks/{endpoint_id}/deliveries/{event_id}/redeliver", status_code=202)
+async def redeliver(endpoint_id: UUID, event_id: UUID, caller: Caller, tx: Tx) -> DeliveryOut:
+    """Send it once more, under the same `webhook-id`."""
+    endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
+    found = await store.deliveries_by_id(tx, endpoint_id, [event_id])
+    if event_id not in found:
+        raise NotFound("This endpoint was not sent such an event, or it is no longer known.")
+    try:
+        handlers.redeliver(tx, endpoint, found[event_id])
+    except handlers.IsDisabled as error:
+        raise Conflict(str(error)) from error
+    return _delivery(found[event_id])
+
+
+def _owned(caller: Principal, endpoint: Endpoint | None) -> Endpoint:
+    """The endpoint, if it is the caller's. Raises NotFound."""
+    if endpoint is None:
+        raise NotFound
+    owned_by(caller, endpoint.owner)
+    return endpoint
+
+
+def _path(endpoint: Endpoint) -> str:
+    return f"/webhooks/{endpoint.endpoint_id}"
+
+
+def _shown(endpoint: Endpoint) -> EndpointOut:
+    return EndpointOut(
+        endpoint_id=endpoint.endpoint_id,
+        url=endpoint.url,
+        events=endpoint.events,
+        everyones=endpoint.everyones,
+        enabled=endpoint.disabled is None,
+        disabled=endpoint.disabled,
+        failing_since=endpoint.failing_since,
+        created_at=endpoint.created_at,
+        old_secret_until=endpoint.old_secret_until,
+    )
+
+
+def _with_secret(endpoint: Endpoint) -> EndpointWithSecret:
+    return EndpointWithSecret(**_shown(endpoint).model_dump(), secret=endpoint.secret)
+
+
+def _delivery(delivery: Delivery) -> DeliveryOut:
+    return DeliveryOut.model_validate(delivery, from_attributes=True)

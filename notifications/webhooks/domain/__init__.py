@@ -1,0 +1,30 @@
+"""The rules of webhooks; standard library only."""
+
+from notifications.webhooks.domain.endpoints import (
+    Answer,
+    Delivery,
+    DisabledReason,
+    Endpoint,
+    Policy,
+    State,
+    matches,
+    new_secret,
+    pause,
+)
+from notifications.webhooks.domain.targets import BadTarget, Target, is_public, target_of
+
+__all__ = [
+    "Answer",
+    "BadTarget",
+    "Delivery",
+    "DisabledReason",
+    "Endpoint",
+    "Policy",
+    "State",
+    "Target",
+    "is_public",
+    "matches",
+    "new_secret",
+    "pause",
+    "target_of",
+]

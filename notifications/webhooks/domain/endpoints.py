@@ -1,0 +1,195 @@
+"""The rules of endpoints: who hears what, when something is sent again, and when an endpoint is given up.
+
+An endpoint is served in turns, one at a time: so a dead one holds a single call of ours. A turn takes what is due,
+side by side; while the endpoint fails it is only probed, by one request after each rest.
+"""
+
+import base64
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+AT_ONCE = 16
+"""Requests of one turn."""
+
+
+class State(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """Given up; its owner may have it sent again."""
+
+
+class DisabledReason(StrEnum):
+    FAILING = "failing"
+    GONE = "gone"
+    OVERRUN = "overrun"
+    """It takes in less than it is sent, and more waits than we keep."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How long we go on."""
+
+    first_retry: timedelta
+    longest_retry: timedelta
+    attempts: int
+    longest_rest: timedelta
+    disable_after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one request: a status, or none and why."""
+
+    event_id: UUID
+    status: int | None
+    error: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def gone(self) -> bool:
+        return self.status == 410
+
+    @property
+    def why(self) -> str | None:
+        return None if self.accepted else self.error or f"answered {self.status}"
+
+
+@dataclass
+class Delivery:
+    """One event for one endpoint."""
+
+    endpoint_id: UUID
+    event_id: UUID
+    type: str
+    body: str = field(repr=False)
+    created_at: datetime
+    due_at: datetime | None
+    """When it is sent next; None once that is settled."""
+    state: State = State.PENDING
+    attempts: int = 0
+    attempted_at: datetime | None = None
+    status: int | None = None
+    error: str | None = None
+
+    def answered(self, answer: Answer, now: datetime, policy: Policy, chance: float) -> None:
+        """Settle it, or put it off."""
+        if self.state is not State.PENDING:
+            return
+        self.attempts += 1
+        self.attempted_at, self.status, self.error = now, answer.status, answer.why
+        if answer.accepted:
+            self.state, self.due_at = State.DELIVERED, None
+        elif answer.gone or self.attempts >= policy.attempts:
+            self.state, self.due_at = State.FAILED, None
+        else:
+            self.due_at = now + pause(self.attempts, policy.first_retry, policy.longest_retry, chance)
+
+    def again(self, now: datetime) -> None:
+        """Send it now, whatever became of it, with all its attempts before it."""
+        self.state, self.due_at, self.attempts = State.PENDING, now, 0
+
+
+@dataclass
+class Endpoint:
+    """Where somebody wants to be told, of what, and how that goes."""
+
+    endpoint_id: UUID
+    owner: str
+    url: str = field(repr=False)  # it may hold a key of the owner's
+    events: list[str]
+    """Types, or patterns of them: `checkout.*`, `checkout.order-placed.*`, `*`."""
+    everyones: bool
+    """Whether it hears what concerns others than its owner, too."""
+    created_at: datetime
+    secret: str = field(repr=False)
+    old_secret: str | None = field(default=None, repr=False)
+    old_secret_until: datetime | None = None
+    disabled: DisabledReason | None = None
+    failures: int = 0
+    """Turns in a row without a success."""
+    failing_since: datetime | None = None
+    rests_until: datetime | None = None
+    turn: UUID = field(default_factory=uuid4)
+    turn_at: datetime | None = None
+    """When its next turn is, or was while that is under way; None where nothing waits."""
+
+    def hears(self, type: str, person: str | None, *, public: bool) -> bool:
+        """Whether an event of `type` is for it: one that is public, names its owner, or may be anyone's."""
+        if self.disabled or not (public or self.everyones or person == self.owner):
+            return False
+        return any(matches(pattern, type) for pattern in self.events)
+
+    def look_after(self, at: datetime) -> bool:
+        """Have a turn at `at`, or after its rest. False where one comes as soon anyway."""
+        at = max(at, self.rests_until or at)
+        if self.disabled or (self.turn_at is not None and self.turn_at <= at):
+            return False
+        self.turn, self.turn_at = uuid4(), at
+        return True
+
+    @property
+    def most_at_once(self) -> int:
+        return 1 if self.failures else AT_ONCE
+
+    def answered(
+        self, answers: Sequence[Answer], now: datetime, policy: Policy, chance: float, *, overrun: bool = False
+    ) -> bool:
+        """Take in a turn's answers, and whether too much waits. Returns whether that disabled it."""
+        if any(answer.accepted for answer in answers):
+            self.recover()
+        else:
+            self.failures += 1
+            self.failing_since = self.failing_since or now
+            self.rests_until = now + pause(self.failures, policy.first_retry, policy.longest_rest, chance)
+        if any(answer.gone for answer in answers):
+            self.disabled = DisabledReason.GONE
+        elif self.failing_since is not None and now - self.failing_since >= policy.disable_after:
+            self.disabled = DisabledReason.FAILING
+        elif overrun:
+            self.disabled = DisabledReason.OVERRUN
+        return self.disabled is not None
+
+    def enable(self) -> None:
+        """Forget what went wrong; what waits is due again."""
+        self.disabled = self.turn_at = None
+        self.recover()
+
+    def recover(self) -> None:
+        self.failures, self.failing_since, self.rests_until = 0, None, None
+
+    def rotate(self, now: datetime, overlap: timedelta) -> None:
+        """Make a new secret; for the time of `overlap` the one before signs, too."""
+        self.old_secret, self.old_secret_until = self.secret, now + overlap
+        self.secret = new_secret()
+
+    def secrets_at(self, now: datetime) -> list[str]:
+        """What signs now, the newest first. An old secret whose time is over is forgotten."""
+        if self.old_secret_until is not None and self.old_secret_until <= now:
+            self.old_secret = self.old_secret_until = None
+        return [self.secret, *([self.old_secret] if self.old_secret else [])]
+
+
+def matches(pattern: str, type: str) -> bool:
+    return type == pattern or (pattern.endswith("*") and type.startswith(pattern[:-1]))
+
+
+def pause(failures: int, first: timedelta, longest: timedelta, chance: float) -> timedelta:
+    """After so many failures in a row: `first`, four times as long each time, at most `longest`; less up to half of it.
+
+    `chance` from 0 to 1 says how much less.
+    """
+    ceiling = min(longest, first * int(4 ** min(failures - 1, 20)))
+    return ceiling * (1 - chance / 2)
+
+
+def new_secret() -> str:
+    """As Standard Webhooks writes it: `whsec_` and 32 random bytes in base64."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()

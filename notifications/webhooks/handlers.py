@@ -1,0 +1,194 @@
+"""What webhooks do: an event is filed for each endpoint that hears it, and endpoints are served in turns."""
+
+import json
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from contracts import Envelope, Event
+from contracts.catalog import (
+    PriceChangedV1,
+    ProductDiscontinuedV1,
+    ProductListedV1,
+    ProductRestockedV1,
+    ProductSoldOutV1,
+    StockRunningLowV1,
+)
+from contracts.checkout import (
+    OrderCancelledV1,
+    OrderConfirmedV1,
+    OrderDeliveredV1,
+    OrderPlacedV1,
+    PaymentRefundedV1,
+)
+from contracts.delivery import ShipmentDispatchedV2, ShipmentFailedV1
+from contracts.notifications import WebhookDisabledReason, WebhookDisabledV1, WebhookDueV1
+from infra.storage import Transaction, new_id
+from infra.telemetry import get_logger
+from notifications.webhooks import store
+from notifications.webhooks.domain import Answer, Delivery, Endpoint, new_secret
+from notifications.webhooks.gateways import Message, Turn
+from notifications.webhooks.settings import webhooks
+
+log = get_logger(__name__)
+
+PUBLIC: tuple[type[Event], ...] = (
+    ProductListedV1,
+    PriceChangedV1,
+    ProductDiscontinuedV1,
+    ProductSoldOutV1,
+    ProductRestockedV1,
+)
+"""For anyone: what the shop window shows, too."""
+HEARD: tuple[type[Event], ...] = (
+    *PUBLIC,
+    StockRunningLowV1,
+    OrderPlacedV1,
+    OrderConfirmedV1,
+    OrderCancelledV1,
+    PaymentRefundedV1,
+    OrderDeliveredV1,
+    ShipmentDispatchedV2,
+    ShipmentFailedV1,
+    WebhookDisabledV1,
+)
+"""All that may leave the house by a webhook."""
+PERSONS = ("customer_id", "seller_id", "person_id")
+"""Who an event concerns."""
+MOST_ENDPOINTS = 10
+
+
+class TooManyEndpoints(Exception):
+    """Delete one first."""
+
+
+class IsDisabled(Exception):
+    """Enable the endpoint first."""
+
+
+async def register(tx: Transaction, owner: str, url: str, events: Sequence[str], *, everyones: bool) -> Endpoint:
+    """Tell `url` of `events` from now on. Raises TooManyEndpoints."""
+    if await store.count_of(tx, owner) >= MOST_ENDPOINTS:
+        raise TooManyEndpoints(f"{MOST_ENDPOINTS} endpoints are the most. {TooManyEndpoints.__doc__}")
+    endpoint = Endpoint(new_id(), owner, url, list(events), everyones, datetime.now(UTC), new_secret())
+    tx.add(endpoint)
+    return endpoint
+
+
+async def load_candidates(events: Sequence[Event], tx: Transaction) -> None:
+    """Lock and load the endpoints that a batch of events may be for."""
+    people = {person for event in events if (person := person_in(event)) is not None}
+    await store.load_candidates(tx, people, public=any(isinstance(event, PUBLIC) for event in events))
+
+
+async def file_for_endpoints(event: Event, tx: Transaction) -> None:
+    """Have each endpoint that hears the event told of it."""
+    if tx.cause is None:
+        raise RuntimeError("webhooks are sent for events only")
+    public, person, now = isinstance(event, PUBLIC), person_in(event), datetime.now(UTC)
+    hearers = [each for each in store.candidates(tx) if each.hears(event.type, person, public=public)]
+    if not hearers:
+        return
+    body = written(event, tx.cause)
+    for endpoint in hearers:
+        tx.add(Delivery(endpoint.endpoint_id, tx.cause.id, event.type, body, now, due_at=now))
+        look_after(endpoint, now, now, tx)
+
+
+async def load_endpoints(events: Sequence[WebhookDueV1], tx: Transaction) -> None:
+    """Lock and load the endpoints whose turn it is."""
+    await tx.preload(Endpoint, [event.endpoint_id for event in events])
+
+
+async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
+    """What the endpoint is sent now; None where its turn was replaced, or nothing is due."""
+    endpoint, now = await tx.get(Endpoint, event.endpoint_id), datetime.now(UTC)
+    if endpoint is None or endpoint.disabled or endpoint.turn != event.turn:
+        return None
+    due = await store.due(tx, endpoint, now)
+    if not due:
+        await _end_turn(endpoint, now, tx)
+        return None
+    return Turn(endpoint.url, endpoint.secrets_at(now), [Message(each.event_id, each.body) for each in due])
+
+
+async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transaction) -> None:
+    """Note what came of each request, and when the endpoint's next turn is."""
+    endpoint, now = await tx.get(Endpoint, event.endpoint_id), datetime.now(UTC)
+    if endpoint is None:  # deleted meanwhile
+        return
+    policy, chance = webhooks().policy, random.random()  # noqa: S311 - jitter
+    sent = await store.deliveries_by_id(tx, endpoint.endpoint_id, [answer.event_id for answer in answers])
+    for answer in answers:
+        sent[answer.event_id].answered(answer, now, policy, chance)
+    if endpoint.turn != event.turn:  # enabled anew meanwhile
+        return
+    overrun = len(answers) == endpoint.most_at_once and await store.is_overrun(tx, endpoint.endpoint_id)
+    if endpoint.answered(answers, now, policy, chance, overrun=overrun):
+        _tell_disabled(endpoint, tx)
+    await store.prune(tx, endpoint.endpoint_id, now)
+    await _end_turn(endpoint, now, tx)
+
+
+def enable(tx: Transaction, endpoint: Endpoint) -> None:
+    """Send to it again, beginning with what waits."""
+    endpoint.enable()
+    now = datetime.now(UTC)
+    look_after(endpoint, now, now, tx)
+
+
+def rotate(endpoint: Endpoint) -> None:
+    """Make a new secret; the one before signs for a while, too."""
+    endpoint.rotate(datetime.now(UTC), webhooks().overlap)
+
+
+def redeliver(tx: Transaction, endpoint: Endpoint, delivery: Delivery) -> None:
+    """Send it once more, now. Raises IsDisabled."""
+    if endpoint.disabled:
+        raise IsDisabled(IsDisabled.__doc__)
+    now = datetime.now(UTC)
+    delivery.again(now)
+    look_after(endpoint, now, now, tx)
+
+
+def look_after(endpoint: Endpoint, at: datetime, now: datetime, tx: Transaction) -> None:
+    """Have the endpoint's next turn at `at`, or after its rest."""
+    if endpoint.look_after(at) and endpoint.turn_at is not None:
+        due = WebhookDueV1(endpoint_id=endpoint.endpoint_id, turn=endpoint.turn)
+        tx.schedule(due, after=max(endpoint.turn_at - now, timedelta()))
+
+
+def person_in(event: Event) -> str | None:
+    """Whom an event concerns, as the subject of their token; None where it names nobody."""
+    return next((value for name in PERSONS if (value := getattr(event, name, None)) is not None), None)
+
+
+def written(event: Event, envelope: Envelope) -> str:
+    """The event as a CloudEvent in structured mode (https://github.com/cloudevents/spec, JSON event format 1.0)."""
+    return json.dumps(
+        {
+            "specversion": "1.0",
+            "id": str(envelope.id),
+            "type": envelope.type,
+            "source": envelope.source,
+            "subject": envelope.subject,
+            "time": envelope.time.isoformat(),
+            "datacontenttype": "application/json",
+            "data": event.model_dump(mode="json", exclude_none=True),
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+async def _end_turn(endpoint: Endpoint, now: datetime, tx: Transaction) -> None:
+    endpoint.turn_at = None
+    at = await store.next_due(tx, endpoint.endpoint_id)
+    if at is not None:
+        look_after(endpoint, at, now, tx)
+
+
+def _tell_disabled(endpoint: Endpoint, tx: Transaction) -> None:
+    reason = WebhookDisabledReason(endpoint.disabled or WebhookDisabledReason.FAILING)
+    log.warning("webhook endpoint disabled", endpoint_id=str(endpoint.endpoint_id), reason=reason)
+    tx.publish(WebhookDisabledV1(endpoint_id=endpoint.endpoint_id, person_id=endpoint.owner, reason=reason))

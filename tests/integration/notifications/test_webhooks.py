@@ -1,0 +1,367 @@
+"""Who is told what by webhook, at least once, past everything that endpoints do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contracts.catalog import ProductFacts, ProductListedV1, ProductStatus, StockRunningLowV1
+from contracts.checkout import OrderDeliveredV1
+from infra.storage import new_id
+from tests.integration.delivery.running import Running, until
+from tests.integration.notifications.receiving import Receiver, a_receiver
+from tests.integration.notifications.test_mail import PRICE, _everything
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with a_receiver() as somebody:
+        yield somebody
+
+
+@pytest.fixture
+async def ada(world: Running) -> AsyncIterator[str]:
+    """A person whose endpoints are gone afterwards."""
+    person = f"p-{new_id()}"
+    yield person
+    _, page = await world.ask("GET", "/webhooks", by=person)
+    for each in page["items"]:
+        assert (await world.ask("DELETE", f"/webhooks/{each['endpoint_id']}", by=person))[0] == 204
+
+
+async def register(world: Running, receiver: Receiver, person: str, *events: str, **more: Any) -> str:
+    """An endpoint of `person`, at `receiver`. Returns its path."""
+    body = {"url": receiver.url, "events": list(events) or ["*"], **more}
+    status, made = await world.ask("POST", "/webhooks", body, by=person)
+    assert status == 201, made
+    receiver.secret = made["secret"]
+    return f"/webhooks/{made['endpoint_id']}"
+
+
+def delivered(person: str) -> OrderDeliveredV1:
+    return OrderDeliveredV1(order_id=new_id(), customer_id=person)
+
+
+def listed(seller: str) -> ProductListedV1:
+    facts = ProductFacts(version=1, name="Lamp", category="home", price=PRICE, status=ProductStatus.ON_SALE)
+    return ProductListedV1(product_id=new_id(), seller_id=seller, facts=facts)
+
+
+async def delivery(world: Running, path: str, event: UUID, person: str) -> dict[str, Any] | None:
+    status, page = await world.ask("GET", f"{path}/deliveries?limit=100", by=person)
+    assert status == 200
+    return next((each for each in page["items"] if each["event_id"] == str(event)), None)
+
+
+async def until_delivery(world: Running, path: str, event: UUID, person: str, **wanted: Any) -> dict[str, Any]:
+    """The delivery, once it is as `wanted`."""
+    found: dict[str, Any] | None = None
+
+    async def so() -> bool:
+        nonlocal found
+        found = await delivery(world, path, event, person)
+        return found is not None and wanted.items() <= found.items()
+
+    try:
+        await until(so)
+    except TimeoutError:
+        raise AssertionError(f"{found} is not {wanted}") from None
+    assert found is not None
+    return found
+
+
+async def until_tried(world: Running, path: str, event: UUID, person: str, times: int = 1) -> None:
+    async def often() -> bool:
+        found = await delivery(world, path, event, person)
+        return found is not None and found["attempts"] >= times
+
+    await until(often)
+
+
+async def test_an_event_is_told_once_signed_and_as_it_was_said(world: Running, receiver: Receiver, ada: str):
+    path = await register(world, receiver, ada)
+    event = delivered(ada)
+    id = await world.hear(event)
+    await world.hear(event, id)  # delivered twice by the broker
+    await receiver.until_accepted(id)
+    told = receiver.accepted[str(id)]
+    assert told | {"time": None} == {
+        "specversion": "1.0",
+        "id": str(id),
+        "type": "checkout.order-delivered.v1",
+        "source": "checkout",
+        "subject": str(event.order_id),
+        "time": None,
+        "datacontenttype": "application/json",
+        "data": {"order_id": str(event.order_id), "customer_id": ada},
+    }
+    seen = await until_delivery(world, path, id, ada, state="delivered")
+    assert (seen["attempts"], seen["status"], seen["error"], seen["due_at"]) == (1, 204, None, None)
+    await world.until_idle()
+    assert (receiver.attempts, receiver.forged) == ([str(id)], [])
+
+
+async def test_a_person_hears_of_their_own_things_and_of_the_shop_window(world: Running, receiver: Receiver, ada: str):
+    await register(world, receiver, ada)
+    low = StockRunningLowV1(product_id=new_id(), seller_id="somebody-else", available=1)
+    others = [await world.hear(each) for each in (delivered("somebody-else"), low)]
+    own = [
+        await world.hear(each)
+        for each in (listed("somebody-else"), low.model_copy(update={"seller_id": ada}), delivered(ada))
+    ]
+    await receiver.until_accepted(*own)
+    await world.until_idle()
+    assert not {str(id) for id in others} & set(receiver.attempts)
+
+
+async def test_an_operator_may_hear_of_everyones_and_nobody_else(world: Running, receiver: Receiver, ada: str):
+    body = {"url": receiver.url, "events": ["checkout.*"], "everyones": True}
+    assert (await world.ask("POST", "/webhooks", body, by=ada))[0] == 403
+    headers = await world.token(ada, "operator")
+    async with world.http.post("/webhooks", json=body, headers=headers) as answer:
+        assert answer.status == 201
+        receiver.secret = (await answer.json())["secret"]
+    unasked = await world.hear(listed(ada))
+    id = await world.hear(delivered("somebody"))
+    await receiver.until_accepted(id)
+    await world.until_idle()
+    assert str(unasked) not in receiver.attempts
+
+
+async def test_a_receiver_that_is_down_gets_everything_when_it_is_back(world: Running, receiver: Receiver, ada: str):
+    path = await register(world, receiver, ada)
+    await receiver.stop()
+    ids = [await world.hear(delivered(ada)) for _ in range(30)]
+    await until_tried(world, path, ids[0], ada)
+    assert (await world.ask("GET", path, by=ada))[1]["failing_since"] is not None
+    await receiver.start()
+    await receiver.until_accepted(*ids)
+    for id in ids:
+        seen = await until_delivery(world, path, id, ada, state="delivered")
+    assert (await world.ask("GET", path, by=ada))[1]["failing_since"] is None
+    assert sorted(receiver.attempts) == sorted(map(str, ids)), seen
+
+
+async def test_many_events_at_once_all_come(world: Running, receiver: Receiver, ada: str):
+    path = await register(world, receiver, ada, "checkout.order-delivered.*")
+    ids = await asyncio.gather(*(world.hear(delivered(ada)) for _ in range(100)))
+    await receiver.until_accepted(*ids)
+    for id in ids:
+        await until_delivery(world, path, id, ada, state="delivered")
+
+
+async def test_an_endpoint_that_hangs_runs_into_its_time_and_delays_nobody(
+    world: Running, receiver: Receiver, ada: str
+):
+    async def hang() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    receiver.meanwhile = hang
+    path = await register(world, receiver, ada)
+    id = await world.hear(delivered(ada))
+    await receiver.until_asked(id)
+    async with a_receiver() as other:
+        bob = f"p-{new_id()}"
+        theirs = await register(world, other, bob)
+        quick = await world.hear(delivered(bob))
+        await other.until_accepted(quick)
+        assert await world.ask("DELETE", theirs, by=bob) == (204, None)
+    await until_tried(world, path, id, ada)
+    hung = await delivery(world, path, id, ada)
+    assert hung is not None
+    assert (hung["state"], hung["status"], hung["error"]) == ("pending", None, "no answer within 2 s")
+    receiver.meanwhile = None
+    await receiver.until_accepted(id)
+
+
+@pytest.mark.parametrize("status", [302, 400, 503])
+async def test_what_is_no_2xx_is_sent_again_and_a_redirect_is_not_followed(
+    world: Running, receiver: Receiver, ada: str, status: int
+):
+    receiver.status = status
+    path = await register(world, receiver, ada)
+    id = await world.hear(delivered(ada))
+    await until_tried(world, path, id, ada)
+    seen = await until_delivery(world, path, id, ada, state="pending", status=status, error=f"answered {status}")
+    assert seen["due_at"] is not None
+    receiver.status = 200
+    await receiver.until_accepted(id)
+
+
+async def test_an_endpoint_that_only_fails_is_disabled_until_its_owner_enables_it(
+    world: Running, receiver: Receiver, ada: str
+):
+    receiver.status = 500
+    path = await register(world, receiver, ada)
+    waiting = await world.hear(delivered(ada))
+    await until_tried(world, path, waiting, ada)
+    endpoint_id = path.rpartition("/")[2]
+    await world.database.execute(
+        "update webhook_endpoints set failing_since = failing_since - interval '3 days' where endpoint_id = $1",
+        UUID(endpoint_id),
+    )
+    assert await world.until_said(endpoint_id, "webhook-disabled") == ["webhook-disabled"]
+    shown = (await world.ask("GET", path, by=ada))[1]
+    assert (shown["enabled"], shown["disabled"]) == (False, "failing")
+    missed = await world.hear(delivered(ada))
+    await world.until_idle()
+    asked = len(receiver.attempts)
+    receiver.status = 204
+    assert (await world.ask("POST", f"{path}/enable", by=ada))[1]["enabled"]
+    await receiver.until_accepted(waiting)
+    assert await delivery(world, path, missed, ada) is None
+    assert len(receiver.attempts) == asked + 1
+
+
+async def test_who_says_gone_is_asked_no_more(world: Running, receiver: Receiver, ada: str):
+    receiver.status = 410
+    path = await register(world, receiver, ada)
+    id = await world.hear(delivered(ada))
+    await until_delivery(world, path, id, ada, state="failed", error="answered 410")
+    assert (await world.ask("GET", path, by=ada))[1]["disabled"] == "gone"
+    again = f"{path}/deliveries/{id}/redeliver"
+    assert (await world.ask("POST", again, by=ada))[0] == 409
+    receiver.status = 204
+    assert (await world.ask("POST", f"{path}/enable", by=ada))[0] == 200
+    assert (await world.ask("POST", again, by=ada))[0] == 202
+    await receiver.until_accepted(id)
+
+
+async def test_an_endpoint_for_which_too_much_waits_is_disabled(world: Running, receiver: Receiver, ada: str):
+    receiver.status = 500
+    path = await register(world, receiver, ada)
+    await world.database.execute(
+        """
+        insert into webhook_deliveries (endpoint_id, event_id, type, body, created_at, due_at, state, attempts)
+        select $1, gen_random_uuid(), 'checkout.order-delivered.v1', '{}', now(), now() + '1 day', 'pending', 1
+        from generate_series(1, 100000)
+        """,
+        UUID(path.rpartition("/")[2]),
+    )
+    await world.hear(delivered(ada))
+    await world.until_said(path.rpartition("/")[2], "webhook-disabled")
+    assert (await world.ask("GET", path, by=ada))[1]["disabled"] == "overrun"
+
+
+async def test_what_was_delivered_is_sent_once_more_on_demand(world: Running, receiver: Receiver, ada: str):
+    path = await register(world, receiver, ada)
+    id = await world.hear(delivered(ada))
+    await until_delivery(world, path, id, ada, state="delivered")
+    status, shown = await world.ask("POST", f"{path}/deliveries/{id}/redeliver", by=ada)
+    assert (status, shown["state"], shown["attempts"]) == (202, "pending", 0)
+    await receiver.until_asked(id, times=2)
+    await until_delivery(world, path, id, ada, state="delivered")
+    assert (await world.ask("POST", f"{path}/deliveries/{new_id()}/redeliver", by=ada))[0] == 404
+
+
+async def test_after_a_rotation_the_old_secret_signs_for_a_while(world: Running, receiver: Receiver, ada: str):
+    path = await register(world, receiver, ada)
+    old = receiver.secret
+    status, rotated = await world.ask("POST", f"{path}/rotate", by=ada)
+    assert (status, rotated["secret"] != old, rotated["old_secret_until"] is not None) == (200, True, True)
+    await receiver.until_accepted(await world.hear(delivered(ada)))
+    receiver.secret = rotated["secret"]
+    await receiver.until_accepted(await world.hear(delivered(ada)))
+    await world.database.execute("update webhook_endpoints set old_secret_until = now() where owner = $1", ada)
+    await receiver.until_accepted(last := await world.hear(delivered(ada)))
+    await until_delivery(world, path, last, ada, state="delivered")
+    assert old not in str(await world.database.fetch("select * from webhook_endpoints"))
+
+
+async def test_a_crash_after_the_call_repeats_it_under_the_same_id(world: Running, receiver: Receiver, ada: str):
+    path = await register(world, receiver, ada)
+    killed = asyncio.Event()
+
+    async def crash() -> None:
+        receiver.meanwhile = None
+        await world.kill()
+        killed.set()
+
+    receiver.meanwhile = crash
+    id = await world.hear(delivered(ada))
+    await killed.wait()
+    await receiver.until_accepted(id)
+    await world.start()
+    await until_delivery(world, path, id, ada, state="delivered")
+    assert receiver.attempts == [str(id)] * 2
+
+
+async def test_a_deleted_endpoint_leaves_no_secret_and_no_event_behind(world: Running, receiver: Receiver, ada: str):
+    body = {"url": f"{receiver.url}?key=of-the-owner", "events": ["*"]}
+    headers = await world.token(ada) | {"Idempotency-Key": f"k-{new_id()}"}
+    shown: list[str] = []
+    for _ in range(2):
+        async with world.http.post("/webhooks", json=body, headers=headers) as answer:
+            made = await answer.json()
+            shown.append(made["secret"])
+    assert shown[0] == shown[1]  # asked again with its key, since the answer was lost
+    path = f"/webhooks/{made['endpoint_id']}"
+    receiver.secret = made["secret"]
+    async with world.http.post(f"{path}/rotate", headers=headers) as answer:
+        shown.append((await answer.json())["secret"])
+    id = await world.hear(delivered(ada))
+    await receiver.until_accepted(id)
+    assert await world.ask("DELETE", path, by=ada) == (204, None)
+    assert (await world.ask("GET", path, by=ada))[0] == 404
+    left = await _everything(world.database) + world.log.read_text()
+    for secret in {*shown, "of-the-owner"}:
+        assert secret not in left
+    assert await world.database.fetchval("select count(*) from webhook_deliveries where event_id = $1", id) == 0
+
+
+async def test_for_others_there_is_no_such_endpoint(world: Running, receiver: Receiver, ada: str):
+    path = await register(world, receiver, ada)
+    id = await world.hear(delivered(ada))
+    await until_delivery(world, path, id, ada, state="delivered")
+    routes = [
+        ("GET", path),
+        ("DELETE", path),
+        ("POST", f"{path}/enable"),
+        ("POST", f"{path}/rotate"),
+        ("GET", f"{path}/deliveries"),
+        ("POST", f"{path}/deliveries/{id}/redeliver"),
+    ]
+    for method, route in routes:
+        assert (await world.ask(method, route, by="mallory"))[0] == 404
+        assert (await world.ask(method, route))[0] == 401
+    assert (await world.ask("GET", "/webhooks", by="mallory"))[1]["items"] == []
+    status, shown = await world.ask("GET", path, by=ada)
+    assert (status, shown["enabled"], "secret" in shown) == (200, True, False)
+
+
+async def test_endpoints_are_listed_in_pages_and_bounded(world: Running, receiver: Receiver, ada: str):
+    made = [await register(world, receiver, ada) for _ in range(10)]
+    status, problem = await world.ask("POST", "/webhooks", {"url": receiver.url, "events": ["*"]}, by=ada)
+    assert (status, problem["type"]) == (409, "urn:problem:marketplace:conflict")
+    read, cursor = [], ""
+    while True:
+        _, page = await world.ask("GET", f"/webhooks?limit=3{cursor}", by=ada)
+        read += [f"/webhooks/{each['endpoint_id']}" for each in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert read == made
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"url": "https://example.com/"},
+        {"url": "https://example.com/", "events": []},
+        {"url": "https://example.com/", "events": ["orders"]},
+        {"url": "https://example.com/", "events": ["checkout.order-lost.v1"]},
+        {"url": "https://example.com/", "events": ["checkout.payment-due.v1"]},
+        {"url": "https://example.com/", "events": ["checkout.*"], "secret": "mine"},
+        {"url": "https://no-such-host.invalid/", "events": ["*"]},
+        {"url": "https://user@example.com/", "events": ["*"]},
+        {"url": "https://0x7f.1/", "events": ["*"]},
+        {"url": "ftp://example.com/", "events": ["*"]},
+    ],
+)
+async def test_what_cannot_be_an_endpoint_is_refused(world: Running, body: dict[str, Any]):
+    status, problem = await world.ask("POST", "/webhooks", body, by="ada")
+    assert status == 422
+    assert problem["type"].startswith("urn:problem:marketplace:")

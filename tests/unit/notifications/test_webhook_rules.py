@@ -1,0 +1,164 @@
+"""When an endpoint hears, is tried again, left alone, and given up."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifications.webhooks.domain import (
+    Answer,
+    Delivery,
+    DisabledReason,
+    Endpoint,
+    Policy,
+    State,
+    matches,
+    new_secret,
+    pause,
+)
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+POLICY = Policy(first_retry=5 * SECOND, longest_retry=12 * HOUR, attempts=4, longest_rest=MINUTE, disable_after=HOUR)
+
+
+def an_endpoint(*events: str, everyones: bool = False) -> Endpoint:
+    return Endpoint(uuid4(), "ada", "https://a.example/", list(events or "*"), everyones, NOON, new_secret())
+
+
+def a_delivery() -> Delivery:
+    return Delivery(uuid4(), uuid4(), "checkout.order-placed.v1", "{}", NOON, due_at=NOON)
+
+
+def answer(status: int | None = None) -> Answer:
+    return Answer(uuid4(), status, None if status else "no connection")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "type", "expected"),
+    [
+        ("*", "checkout.order-placed.v1", True),
+        ("checkout.*", "checkout.order-placed.v1", True),
+        ("checkout.order-placed.*", "checkout.order-placed.v2", True),
+        ("checkout.order-placed.v1", "checkout.order-placed.v1", True),
+        ("checkout.order-placed.v1", "checkout.order-placed.v10", False),
+        ("checkout.*", "catalog.price-changed.v1", False),
+    ],
+)
+def test_a_pattern_names_a_type_or_where_types_begin(pattern: str, type: str, expected: bool) -> None:
+    assert matches(pattern, type) is expected
+
+
+@pytest.mark.parametrize("person", ["ada", "bob", None])
+@pytest.mark.parametrize("public", [True, False])
+@pytest.mark.parametrize("everyones", [True, False])
+def test_what_concerns_others_is_not_told(person: str | None, public: bool, everyones: bool) -> None:
+    heard = an_endpoint(everyones=everyones).hears("checkout.order-placed.v1", person, public=public)
+    assert heard is (public or everyones or person == "ada")
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1))
+def test_a_pause_grows_fourfold_is_bounded_and_jittered(failures: int, chance: float) -> None:
+    full = min(12 * HOUR.total_seconds(), 5 * 4 ** (failures - 1))
+    assert full / 2 <= pause(failures, 5 * SECOND, 12 * HOUR, chance).total_seconds() <= full
+
+
+def test_a_delivery_is_given_up_after_its_attempts_and_may_be_sent_again() -> None:
+    delivery = a_delivery()
+    dues = []
+    for _ in range(POLICY.attempts):
+        assert delivery.state is State.PENDING
+        delivery.answered(answer(500), NOON, POLICY, 0)
+        dues.append(delivery.due_at)
+    assert dues == [NOON + 5 * SECOND, NOON + 20 * SECOND, NOON + 80 * SECOND, None]
+    assert (delivery.state, delivery.error, delivery.status) == (State.FAILED, "answered 500", 500)
+    delivery.again(NOON + HOUR)
+    assert (delivery.state, delivery.due_at, delivery.attempts) == (State.PENDING, NOON + HOUR, 0)
+    delivery.answered(answer(204), NOON + HOUR, POLICY, 0)
+    assert (delivery.state, delivery.error) == (State.DELIVERED, None)
+
+
+def test_an_answer_that_comes_late_does_not_unsettle_a_delivery() -> None:
+    delivery = a_delivery()
+    delivery.answered(answer(200), NOON, POLICY, 0)
+    delivery.answered(answer(500), NOON, POLICY, 0)
+    assert (delivery.state, delivery.attempts) == (State.DELIVERED, 1)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 404, 429, 500])
+def test_only_2xx_is_a_success(status: int) -> None:
+    assert not answer(status).accepted
+
+
+def test_an_endpoint_that_fails_is_probed_by_one_request_after_each_rest() -> None:
+    endpoint = an_endpoint()
+    assert endpoint.most_at_once > 1
+    rests = []
+    for _ in range(5):
+        endpoint.answered([answer()], NOON, POLICY, 0)
+        assert endpoint.rests_until is not None
+        rests.append((endpoint.rests_until - NOON).total_seconds())
+    assert rests == [5, 20, 60, 60, 60]
+    assert endpoint.most_at_once == 1
+    endpoint.answered([answer(200)], NOON, POLICY, 0)
+    assert (endpoint.rests_until, endpoint.failing_since) == (None, None)
+    assert endpoint.most_at_once > 1
+
+
+def test_one_bad_event_among_good_ones_is_no_failure_of_the_endpoint() -> None:
+    endpoint = an_endpoint()
+    endpoint.answered([answer(200), answer(500)], NOON, POLICY, 0)
+    assert endpoint.failures == 0
+
+
+def test_it_is_disabled_after_a_stretch_of_nothing_but_failures() -> None:
+    endpoint = an_endpoint()
+    assert not endpoint.answered([answer()], NOON, POLICY, 0)
+    assert not endpoint.answered([answer(500)], NOON + HOUR - SECOND, POLICY, 0)
+    assert endpoint.answered([answer(500)], NOON + HOUR, POLICY, 0)
+    assert endpoint.disabled is DisabledReason.FAILING
+    assert not endpoint.hears("checkout.order-placed.v1", "ada", public=False)
+    assert not endpoint.look_after(NOON + HOUR)
+    endpoint.enable()
+    assert endpoint.hears("checkout.order-placed.v1", "ada", public=False)
+    assert endpoint.look_after(NOON + HOUR)
+
+
+def test_gone_disables_at_once() -> None:
+    endpoint, delivery = an_endpoint(), a_delivery()
+    assert endpoint.answered([answer(200), answer(410)], NOON, POLICY, 0)
+    assert endpoint.disabled is DisabledReason.GONE
+    delivery.answered(answer(410), NOON, POLICY, 0)
+    assert delivery.state is State.FAILED
+
+
+def test_a_turn_is_replaced_by_a_sooner_one_only_and_waits_for_the_rest() -> None:
+    endpoint = an_endpoint()
+    assert endpoint.look_after(NOON + HOUR)
+    first = endpoint.turn
+    assert not endpoint.look_after(NOON + HOUR)
+    assert endpoint.look_after(NOON)
+    assert endpoint.turn != first
+    endpoint.turn_at = None
+    endpoint.answered([answer()], NOON, POLICY, 0)
+    assert endpoint.look_after(NOON)
+    assert endpoint.turn_at == endpoint.rests_until
+
+
+def test_both_secrets_sign_until_the_overlap_is_over() -> None:
+    endpoint = an_endpoint()
+    old = endpoint.secret
+    endpoint.rotate(NOON, HOUR)
+    assert endpoint.secret != old
+    assert endpoint.secrets_at(NOON + HOUR - SECOND) == [endpoint.secret, old]
+    assert endpoint.secrets_at(NOON + HOUR) == [endpoint.secret]
+    assert endpoint.old_secret is None
+
+
+def test_neither_secret_nor_url_is_shown_in_logs() -> None:
+    endpoint = an_endpoint()
+    endpoint.rotate(NOON, HOUR)
+    assert "whsec_" not in repr(endpoint)
+    assert "a.example" not in repr(endpoint)
