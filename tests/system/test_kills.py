@@ -115,6 +115,7 @@ async def test_without_the_broker_checkouts_are_accepted_and_complete_when_it_re
     assert report.events["dead"] == 0
 
 
+@pytest.mark.slow  # the same without traffic, for every service, is in test_degradation.py
 @pytest.mark.timeout(240)
 async def test_without_its_database_a_service_pauses_and_nothing_is_dead_lettered(
     marketplace: Marketplace, tmp_path: Path
