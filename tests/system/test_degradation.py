@@ -3,6 +3,7 @@ row by row. Nothing is lost: whatever was accepted ends as it should, each mail 
 
 import asyncio
 from collections.abc import Collection
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -244,20 +245,28 @@ async def test_what_a_provider_may_have_charged_is_asked_again_under_its_key_and
 
 
 @pytest.mark.slow  # the payment deadline has to pass
-async def test_when_neither_provider_answers_orders_are_cancelled_at_their_deadline_and_nothing_is_kept(
-    site: Site, visit: Visit, customer: Person
+@pytest.mark.parametrize(
+    ("faults", "meanwhile"),
+    [
+        ({"payments-a": ("errors", "error_rate"), "payments-b": ("errors", "error_rate")}, "cancelled"),
+        ({"payments-a": ("hang", "hang_rate")}, "voiding"),  # for all we know, A may have charged
+    ],
+)
+async def test_what_no_provider_takes_is_cancelled_at_the_deadline_and_its_stock_released(
+    site: Site, visit: Visit, customer: Person, faults: dict[str, tuple[str, str]], meanwhile: str
 ) -> None:
     _, product_id = await visit.product(on_hand=5)
-    path = f"/products/{product_id}"
-    async with suffering(site, "hang", "payments-a", hang_rate=1.0), suffering(site, "reset", "payments-b"):
+    async with AsyncExitStack() as suffered:
+        for part, (kind, rate) in faults.items():
+            await suffered.enter_async_context(suffering(site, kind, part, **{rate: 1.0}))
         order_id = await customer.check_out(product_id, 5)
-        await customer.order(order_id, "voiding", within_s=60)  # A may have charged, for all we know
+        await customer.order(order_id, meanwhile, within_s=60)
     order = await customer.order(order_id, "cancelled", within_s=60)
     assert order["reason"] in ("payment-timed-out", "reservation-expired")
     assert "capture" not in await visit.ledger("payments/a", order_id) + await visit.ledger("payments/b", order_id)
 
     async def on_sale_again() -> bool:
-        return bool((await customer.get("catalog", path))["available"] == 5)
+        return bool((await customer.get("catalog", f"/products/{product_id}"))["available"] == 5)
 
     await until(on_sale_again, 20)
 

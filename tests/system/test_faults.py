@@ -129,6 +129,14 @@ async def test_what_cannot_be_read_is_dead_lettered_and_stops_nobody(
     await customer.order(order_id, "delivered", within_s=60)
 
 
+def test_a_burst_brings_customers_of_its_own(marketplace: Marketplace) -> None:
+    said = marketplace.command("fault", "add", "burst", "traffic", "buyers=30", "--for", "4").stdout
+    accepted = int(said.split()[0])
+    assert "orders accepted" in said
+    record = (marketplace.home / marketplace.name / "record.jsonl").read_text().splitlines()
+    assert sum('"accept"' in line for line in record) >= accepted > 10
+
+
 def slowing(marketplace: Marketplace) -> "subprocess.Popen[bytes]":
     """A command that has provider B slow for ten minutes."""
     command = [sys.executable, "-m", "infra.cli", "--stack", marketplace.name, "fault", "add"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local import read_state
 from infra.simulator import Endpoints, Report, Traffic, run_traffic
 from tests.system.marketplace import Marketplace, Visit, until
 
@@ -20,13 +21,7 @@ RATE, DURATION_S, DRAIN_S = 8.0, 12.0, 90.0
 
 
 def endpoints(marketplace: Marketplace) -> Endpoints:
-    state = marketplace.state
-    services = state["services"]
-    return Endpoints(
-        **{name: each["http"] for name, each in services.items()},
-        issuer=state["issuer"],
-        ops={name: next(iter(each["ops"].values())) for name, each in services.items()},
-    )
+    return Endpoints.of(read_state(marketplace.home / marketplace.name / "stack.json"))
 
 
 @asynccontextmanager
