@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import Callable, Iterable
 
 from infra.local.readiness import accepts
@@ -43,13 +42,12 @@ class Absence:
                 await asyncio.sleep(0 if is_served() else LOOK_S)
 
     async def begin(self) -> None:
-        """Listen, unless it does so already."""
+        """Listen, unless it does so already. Where the port cannot be had, callers are refused by the kernel."""
         if self._listening is None:
-            beside = socket.socket()
-            beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            beside.bind(("127.0.0.1", self._port))
-            self._listening = await asyncio.start_server(self._refuse, sock=beside, limit=CHUNK)
+            with contextlib.suppress(OSError):
+                self._listening = await asyncio.start_server(
+                    self._refuse, "127.0.0.1", self._port, reuse_address=True, reuse_port=True, limit=CHUNK
+                )
 
     def end(self) -> None:
         """Listen no more: from now on every new connection is a replica's."""
