@@ -64,7 +64,8 @@ async def test_it_says_when_to_ask_again_also_to_whoever_sends_much(ports: Ports
 async def test_a_replica_answers_as_soon_as_it_listens_and_the_absence_when_it_is_gone(ports: Ports) -> None:
     shared, own = ports.of("cart-http"), ports.of("cart.1-ops")
     ready, news = False, asyncio.Condition()
-    covering = asyncio.create_task(Absence("cart", shared).cover(lambda: ready, lambda: [own], news))
+    absence = Absence("cart", shared)
+    covering = asyncio.create_task(absence.cover(lambda: ready, lambda: [own], news))
 
     async def becomes(now: bool) -> None:
         nonlocal ready
@@ -77,6 +78,7 @@ async def test_a_replica_answers_as_soon_as_it_listens_and_the_absence_when_it_i
         async with a_replica(shared, b"served"), a_replica(own, b"own"):
             await answered(shared, b"served")
             await becomes(True)
+            absence.end()  # whoever knows that it is ready does not wait until the absence knows
             assert {b"served" in await asked(shared) for _ in range(30)} == {True}
         await becomes(False)
         await answered(shared, b"503 Service Unavailable")
