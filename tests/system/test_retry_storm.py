@@ -14,7 +14,7 @@ RATE, SECONDS = 8.0, 30.0
 FAILURES: dict[str, tuple[str, dict[str, float]]] = {
     "it says no": ("errors", {"error_rate": 1.0}),
     "its answers are lost": ("lost-answers", {"lost_answer_rate": 1.0}),
-    "too few of its answers are lost for a circuit to open": ("lost-answers", {"lost_answer_rate": 0.4}),
+    "four of ten answers are lost": ("lost-answers", {"lost_answer_rate": 0.4}),
     "it hangs": ("hang", {"hang_rate": 1.0}),
 }
 
