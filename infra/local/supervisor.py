@@ -38,7 +38,6 @@ class Supervisor:
         self.phase, self.why = Phase.STARTING, ""
         servers = [stack.broker, *stack.databases.values(), stack.outside, *([stack.proxy] if stack.proxy else [])]
         self._servers = {part.name: self._keep(part) for part in servers}
-        self._absences: dict[str, Absence] = {}
         self._replicas: dict[str, dict[int, Keeper]] = {
             name: {1: self._keep(stack.service(name, 1))} for name in stack.programs.services
         }
