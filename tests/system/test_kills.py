@@ -95,6 +95,7 @@ async def test_without_delivery_orders_are_confirmed_and_shipped_once_when_it_re
     assert set(parcels.values()) == {1}
 
 
+@pytest.mark.slow  # the same without traffic is in test_degradation.py
 @pytest.mark.timeout(240)
 async def test_without_the_broker_checkouts_are_accepted_and_complete_when_it_returns(
     marketplace: Marketplace, tmp_path: Path
