@@ -119,7 +119,7 @@ class Provider:
             settings.payment_calls_at_once,
             max_wait_s=settings.payment_connect_timeout_s,
         )
-        self._budget = RetryBudget()
+        self._budget = RetryBudget(f"payments-{name}")
 
     async def charge(self, request: Charge) -> Answer:
         """Ask for the money once more under the same key; safe however often it is repeated."""

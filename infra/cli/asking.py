@@ -6,6 +6,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,7 +40,9 @@ class Operator:
             return _send(method, f"{self.services[service]}/ops/{path}", body, self._token)
         except urllib.error.HTTPError as refusal:
             problem = json.load(refusal)
-            raise LocalError(f"{service}: {problem['title']}.", problem.get("detail", "")) from None
+            away = refusal.code == HTTPStatus.SERVICE_UNAVAILABLE
+            remedy = "Is everything up? ./marketplace status" if away else problem.get("detail", "")
+            raise LocalError(f"{service}: {problem['title']}.", remedy) from None
         except OSError as error:
             raise LocalError(
                 f"{service} does not answer: {error}", f"Start it: ./marketplace start {service}"

@@ -85,18 +85,7 @@ def endpoints_of(where: Layout) -> "Endpoints":
     """Where the simulator finds the services of a stack."""
     from infra.simulator import Endpoints
 
-    state = read_state(where.state)
-    urls = {name: service.http for name, service in state.services.items()}
-    ops = {name: next(iter(service.ops.values())) for name, service in state.services.items()}
-    return Endpoints(
-        catalog=urls["catalog"],
-        cart=urls["cart"],
-        checkout=urls["checkout"],
-        delivery=urls["delivery"],
-        notifications=urls["notifications"],
-        issuer=state.issuer,
-        ops=ops,
-    )
+    return Endpoints.of(read_state(where.state))
 
 
 def _traffic(  # noqa: PLR0917 - handed on as they come

@@ -23,7 +23,7 @@ def create_app(
     version: str,
     database: Database,
     identity: Identity,
-    most_at_once: int = MOST_AT_ONCE,
+    admission: Admission | None = None,
     readiness: health.Readiness,
     routes: Router | None = None,
     ops: Sequence[Router] = (),
@@ -41,7 +41,7 @@ def create_app(
     )
     app.state.database = database
     app.state.identity = identity
-    app.state.admission = Admission(service, most_at_once)
+    app.state.admission = admission or Admission(service, MOST_AT_ONCE)
     app.state.readiness = readiness
 
     async def answer_http_error(request: Request, error: Exception) -> Response:

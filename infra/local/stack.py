@@ -94,14 +94,14 @@ class Stack:
         """The replica `name.number` of a service, written down in the state file."""
         replica = f"{name}.{number}"
         database = self._servers[name].urls(name)
-        ops = self.ports.of(f"{replica}-ops")
+        ops = self.own_port(name, number)
         self.state.services[name].ops[replica] = f"http://127.0.0.1:{ops}"
         broker_url = self.broker_urls.amqp_of(name, self._passwords.of(f"broker-{name}"))
         env = self._world.for_service(
             database_url=self._links.through(f"{name}:db", database.app),
             owner_url=self._links.through(f"{name}:db", database.owner),
             broker_url=self._links.through(f"{name}:broker", broker_url),
-            http_port=self.ports.of(f"{name}-http"),
+            http_port=self.http_port(name),
             ops_port=ops,
         )
         self.save()
@@ -113,6 +113,14 @@ class Stack:
             log=self.layout.log(replica),
             ready_url=f"http://127.0.0.1:{ops}/readyz",
         )
+
+    def http_port(self, service: str) -> int:
+        """Where a service is found; its replicas share it."""
+        return self.ports.of(f"{service}-http")
+
+    def own_port(self, service: str, number: int) -> int:
+        """Where one replica is found."""
+        return self.ports.of(f"{service}.{number}-ops")
 
     def forget_replica(self, name: str, number: int) -> None:
         """Take a replica that is gone out of the state file."""
@@ -176,7 +184,7 @@ class Stack:
         self.save()
 
     def _http(self, service: str) -> str:
-        return f"http://127.0.0.1:{self.ports.of(f'{service}-http')}"
+        return f"http://127.0.0.1:{self.http_port(service)}"
 
     def _broker(self, provider: Provider) -> tuple[Part, BrokerUrls]:
         log = self.layout.log("broker")

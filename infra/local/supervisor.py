@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import asdict
 from enum import StrEnum
 
+from infra.local.absence import Absence
 from infra.local.control import Message
 from infra.local.errors import LocalError, NotReady, UnknownPart
-from infra.local.keeper import Keeper
+from infra.local.keeper import Keeper, State
 from infra.local.memory import resident_bytes
 from infra.local.part import Part
 from infra.local.stack import Stack
@@ -40,6 +41,8 @@ class Supervisor:
         self._replicas: dict[str, dict[int, Keeper]] = {
             name: {1: self._keep(stack.service(name, 1))} for name in stack.programs.services
         }
+        self._absences = {name: Absence(name, stack.http_port(name)) for name in self._replicas}
+        self._covering = [asyncio.create_task(self._cover(name)) for name in self._replicas]
 
     async def start(self) -> None:
         """Bring everything up. What goes wrong is told by `phase` and `why`, not raised."""
@@ -62,6 +65,8 @@ class Supervisor:
             await self.stopped.wait()
             return
         self._enter(Phase.STOPPING)
+        for covering in self._covering:
+            covering.cancel()
         services = [keeper for replicas in self._replicas.values() for keeper in replicas.values()]
         await asyncio.gather(*(keeper.close() for keeper in services))
         await asyncio.gather(*(keeper.close() for keeper in self._servers.values()))
@@ -169,8 +174,27 @@ class Supervisor:
         self.phase, self.why = phase, why
         self._tell()
 
+    async def _cover(self, service: str) -> None:
+        """Have somebody answer at a service's port while no replica does."""
+
+        def own_ports() -> list[int]:
+            return [self._stack.own_port(service, number) for number in self._replicas[service]]
+
+        try:
+            await self._absences[service].cover(lambda: self._is_served(service), own_ports, self._news)
+        finally:
+            self._absences[service].end()
+
+    def _is_served(self, service: str) -> bool:
+        """Also by a replica that is paused: its port is open, and nobody can tell."""
+        states = {keeper.condition.state for keeper in self._replicas[service].values()}
+        return bool(states & {State.READY, State.PAUSED})
+
     def _tell(self) -> None:
-        """Wake whoever watches."""
+        """Wake whoever watches. Nobody answers for a service that is back, not even until they are awake."""
+        for service, absence in self._absences.items():
+            if self._is_served(service):
+                absence.end()
         task = asyncio.ensure_future(self._notify())
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)

@@ -77,7 +77,7 @@ class Dials:
     def __init__(self) -> None:
         self._dials: dict[str, Dial] = {part: Dial() for part in get_args(Part)}
         self.suffered: dict[str, Counter[str]] = {part: Counter() for part in get_args(Part)}
-        """How many requests to a part met which fate since the start."""
+        """How many `requests` came to a part since the start, and how many of them met which fate."""
 
     def __getitem__(self, part: str) -> Dial:
         return self._dials[part]
@@ -92,7 +92,7 @@ class Dials:
     def roll(self, part: str) -> Fate:
         """The next request's fate, which is counted."""
         fate = self[part].roll()
-        self.suffered[part].update(fate.names())
+        self.suffered[part].update(["requests", *fate.names()])
         return fate
 
     async def suffer(self, part: str, work: Callable[[Fate], Awaitable[Response]]) -> Response:

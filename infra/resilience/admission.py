@@ -1,6 +1,7 @@
 """A bound on what a service takes on at once: what is too much is refused at once, the cheapest first."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 
@@ -9,6 +10,11 @@ from infra.telemetry import metrics
 
 MOST_AT_ONCE = 100
 """Where nobody says otherwise."""
+
+WINDOW_S = 1.0
+LEAST = 0.25
+"""The share of the limit that is left however slow everything is: so that it is seen when it is quick again."""
+LESS, MORE = 0.7, 1.2
 
 
 class Importance(Enum):
@@ -22,12 +28,23 @@ class Importance(Enum):
 
 
 class Admission:
-    """At most `limit` pieces of work at once: `with admission.admit(importance):`. Nobody waits for a place."""
+    """At most `limit` pieces of work at once: `with admission.admit(importance):`. Nobody waits for a place.
 
-    def __init__(self, name: str, limit: int) -> None:
-        self._limit = limit
+    Where most of the work of the last second took longer than `slow_s`, fewer are let in, down to a quarter: the
+    machine, or something behind us, does less than the limit supposes. Quick work raises it again.
+    """
+
+    def __init__(
+        self, name: str, limit: int, *, slow_s: float = 1.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most = self._limit = float(limit)
+        self._slow_s = slow_s
+        self._clock = clock
         self._under_way = 0
+        self._since, self._done, self._slow = clock(), 0, 0
         self._gauge = metrics.admission_in_use.labels(name)
+        self._limit_gauge = metrics.admission_limit.labels(name)
+        self._limit_gauge.set(limit)
         self._refused = {each: metrics.admission_refused_total.labels(name, each.name.lower()) for each in Importance}
 
     @contextmanager
@@ -36,6 +53,7 @@ class Admission:
         if self._under_way >= self._limit * importance.value:
             self._refused[importance].inc()
             raise Overloaded(f"{self._under_way} requests are under way")
+        began = self._clock()
         self._under_way += 1
         self._gauge.set(self._under_way)
         try:
@@ -43,3 +61,15 @@ class Admission:
         finally:
             self._under_way -= 1
             self._gauge.set(self._under_way)
+            self._learn(began)
+
+    def _learn(self, began: float) -> None:
+        now = self._clock()
+        self._done += 1
+        self._slow += now - began > self._slow_s
+        if now - self._since < WINDOW_S:
+            return
+        mostly_slow = 2 * self._slow > self._done
+        limit = max(self._limit * LESS, self._most * LEAST) if mostly_slow else min(self._limit * MORE, self._most)
+        self._since, self._done, self._slow, self._limit = now, 0, 0, limit
+        self._limit_gauge.set(limit)

@@ -18,6 +18,7 @@ class Bulkhead:
         self._max_wait_s = max_wait_s
         self._places = asyncio.Semaphore(limit)
         self._in_use = metrics.bulkhead_in_use.labels(name)
+        metrics.bulkhead_limit.labels(name).set(limit)
         self._refused = metrics.bulkhead_refused_total.labels(name)
 
     async def __aenter__(self) -> None:

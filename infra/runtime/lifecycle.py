@@ -11,6 +11,7 @@ import uvloop
 
 from infra.http import Identity, create_app, dead_letters, feeding, ops, republish, serve, story
 from infra.messaging import Messaging, Redrive
+from infra.resilience import Admission
 from infra.runtime.heap import settle_heap
 from infra.runtime.service import Service
 from infra.runtime.settings import Settings
@@ -74,7 +75,7 @@ async def _run(service: Service, settings: Settings) -> None:
             database=for_requests,
             routes=service.routes,
             identity=identity,
-            most_at_once=settings.http_most_at_once,
+            admission=Admission(service.name, settings.http_most_at_once, slow_s=settings.http_slow_s),
             readiness=readiness,
             ops=[
                 ops.router,

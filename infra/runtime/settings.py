@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     http_most_at_once: int = Field(default=MOST_AT_ONCE, ge=2, le=10_000)
     """Requests under way in this replica; reads may fill half of it, changes four fifths, checkouts all."""
+    http_slow_s: float = Field(default=1.0, gt=0)
+    """While most requests take longer than this, fewer are let in at once, down to a quarter."""
     http_pool_size: int = Field(default=10, ge=1, le=100)
     messaging_pool_size: int = Field(default=10, ge=2, le=100)
     """Database connections of either; however many requests come, messages are still handled."""

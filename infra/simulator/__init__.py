@@ -1,10 +1,22 @@
 """Simulated shoppers and sellers: open-loop traffic against any running marketplace, over HTTP only."""
 
+from infra.simulator.client import Meter
 from infra.simulator.flash import flash_sale
 from infra.simulator.report import Report
-from infra.simulator.run import run_traffic
+from infra.simulator.run import opened, run_traffic
 from infra.simulator.setup import SetUpFailed
 from infra.simulator.shop import Shop
 from infra.simulator.traffic import Endpoints, Profile, Traffic
 
-__all__ = ["Endpoints", "Profile", "Report", "SetUpFailed", "Shop", "Traffic", "flash_sale", "run_traffic"]
+__all__ = [
+    "Endpoints",
+    "Meter",
+    "Profile",
+    "Report",
+    "SetUpFailed",
+    "Shop",
+    "Traffic",
+    "flash_sale",
+    "opened",
+    "run_traffic",
+]

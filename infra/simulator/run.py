@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from infra.simulator.client import Meter, open_http
@@ -38,15 +39,23 @@ async def run_traffic(
         SetUpFailed: the shop could not even be opened.
     """
     meter = Meter()
+    async with opened(endpoints, traffic, meter, progress) as shop:
+        before = await count_events(shop.operator.client, endpoints.ops)
+        sessions = await _while(meanwhile and meanwhile(shop), _let_in(shop, traffic, meter, progress))
+        await _drain(shop, traffic, sessions, progress)
+        after = await settled_count(shop.operator.client, endpoints.ops)
+        events = {name: after[name] - before[name] for name in EVENT_COUNTS}
+        return make_report(shop.book, meter, events, duration_s=traffic.duration_s, seed=traffic.seed)
+
+
+@asynccontextmanager
+async def opened(
+    endpoints: Endpoints, traffic: Traffic, meter: Meter, progress: Callable[[str], None]
+) -> AsyncIterator[Shop]:
+    """A shop of products and customers that are there for the length of the block. Raises `SetUpFailed`."""
     async with open_http() as http:
         with OrderBook(traffic.record) as book:
-            shop = await open_shop(http, endpoints, traffic, meter=meter, book=book, progress=progress)
-            before = await count_events(shop.operator.client, endpoints.ops)
-            sessions = await _while(meanwhile and meanwhile(shop), _let_in(shop, traffic, meter, progress))
-            await _drain(shop, traffic, sessions, progress)
-            after = await settled_count(shop.operator.client, endpoints.ops)
-            events = {name: after[name] - before[name] for name in EVENT_COUNTS}
-            return make_report(book, meter, events, duration_s=traffic.duration_s, seed=traffic.seed)
+            yield await open_shop(http, endpoints, traffic, meter=meter, book=book, progress=progress)
 
 
 async def _while(other: Coroutine[Any, Any, None] | None, work: Coroutine[Any, Any, T]) -> T:

@@ -5,7 +5,9 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+
+from infra.local import StackState
 
 Profile = Literal["mixed", "buyers"]
 
@@ -23,6 +25,20 @@ class Endpoints:
     """Where OIDC discovery starts, such as http://127.0.0.1:9000/identity."""
     ops: dict[str, str]
     """Service name to the operations port of one of its replicas."""
+
+    @classmethod
+    def of(cls, state: StackState) -> Self:
+        """Those of a stack on this machine."""
+        services = state.services
+        return cls(
+            catalog=services["catalog"].http,
+            cart=services["cart"].http,
+            checkout=services["checkout"].http,
+            delivery=services["delivery"].http,
+            notifications=services["notifications"].http,
+            issuer=state.issuer,
+            ops={name: next(iter(each.ops.values())) for name, each in services.items()},
+        )
 
 
 @dataclass(frozen=True)

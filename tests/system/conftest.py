@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.marketplace import Marketplace, Visit
+from infra.chaos import Site
+from infra.chaos import visit as visit_site
+from infra.local import Layout
+from tests.system.marketplace import Marketplace, Person, Visit
 
 
 @pytest.fixture(scope="package")
@@ -25,3 +28,21 @@ def marketplace() -> Iterator[Marketplace]:
 async def visit(marketplace: Marketplace) -> AsyncIterator[Visit]:
     async with Visit(marketplace) as http:
         yield http
+
+
+@pytest.fixture
+async def site(marketplace: Marketplace) -> AsyncIterator[Site]:
+    """Where faults are put into effect."""
+    async with visit_site(Layout(marketplace.name, marketplace.home / marketplace.name)) as site:
+        yield site
+
+
+@pytest.fixture
+async def product_id(visit: Visit) -> str:
+    _, product_id = await visit.product()
+    return product_id
+
+
+@pytest.fixture
+async def customer(visit: Visit) -> Person:
+    return await visit.customer()

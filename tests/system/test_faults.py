@@ -6,32 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
-from infra.chaos import Fault, Journal, Site, bite, in_effect
-from infra.chaos import visit as visit_site
-from infra.local import Layout
+from infra.chaos import Fault, Site, bite
 from tests.system.marketplace import ROOT, Marketplace, Person, Visit, until
-
-
-@pytest.fixture
-async def site(marketplace: Marketplace) -> AsyncIterator[Site]:
-    async with visit_site(Layout(marketplace.name, marketplace.home / marketplace.name)) as site:
-        yield site
-
-
-@asynccontextmanager
-async def suffering(site: Site, kind: str, part: str, **options: float) -> AsyncIterator[Fault]:
-    """The fault during the block; it must have been seen to bite, and be forgotten afterwards."""
-    fault = Fault(kind, part, options)
-    async with in_effect(site, fault) as seen:
-        assert Journal(site.layout.faults).find(fault.id) is not None
-        yield fault
-    assert seen, f"nothing was seen of {kind} at {part}"
-    assert Journal(site.layout.faults).find(fault.id) is None
+from tests.system.suffering import suffering
 
 
 async def bitten(site: Site, fault: Fault) -> None:
@@ -39,17 +19,6 @@ async def bitten(site: Site, fault: Fault) -> None:
         return bool(await bite(site, fault))
 
     await until(so, 30)
-
-
-@pytest.fixture
-async def product_id(visit: Visit) -> str:
-    _, product_id = await visit.product()
-    return product_id
-
-
-@pytest.fixture
-async def customer(visit: Visit) -> Person:
-    return await visit.customer()
 
 
 async def test_a_paused_service_answers_nobody_and_goes_on(site: Site, customer: Person, product_id: str) -> None:
@@ -158,6 +127,14 @@ async def test_what_cannot_be_read_is_dead_lettered_and_stops_nobody(
     await until(more, 30)
     order_id = await customer.check_out(product_id)
     await customer.order(order_id, "delivered", within_s=60)
+
+
+def test_a_burst_brings_customers_of_its_own(marketplace: Marketplace) -> None:
+    said = marketplace.command("fault", "add", "burst", "traffic", "buyers=30", "--for", "4").stdout
+    accepted = int(said.split()[0])
+    assert "orders accepted" in said
+    record = (marketplace.home / marketplace.name / "record.jsonl").read_text().splitlines()
+    assert sum('"accept"' in line for line in record) >= accepted > 10
 
 
 def slowing(marketplace: Marketplace) -> "subprocess.Popen[bytes]":

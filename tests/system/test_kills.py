@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local import read_state
 from infra.simulator import Endpoints, Report, Traffic, run_traffic
 from tests.system.marketplace import Marketplace, Visit, until
 
@@ -19,13 +20,7 @@ RATE, DURATION_S, DRAIN_S = 8.0, 12.0, 90.0
 
 
 def endpoints(marketplace: Marketplace) -> Endpoints:
-    state = marketplace.state
-    services = state["services"]
-    return Endpoints(
-        **{name: each["http"] for name, each in services.items()},
-        issuer=state["issuer"],
-        ops={name: next(iter(each["ops"].values())) for name, each in services.items()},
-    )
+    return Endpoints.of(read_state(marketplace.home / marketplace.name / "stack.json"))
 
 
 @asynccontextmanager
@@ -108,6 +103,7 @@ async def test_without_delivery_orders_are_confirmed_and_shipped_once_when_it_re
     assert set(parcels.values()) == {1}
 
 
+@pytest.mark.slow  # the same without traffic is in test_degradation.py
 @pytest.mark.timeout(240)
 async def test_without_the_broker_checkouts_are_accepted_and_complete_when_it_returns(
     marketplace: Marketplace, tmp_path: Path
@@ -122,6 +118,7 @@ async def test_without_the_broker_checkouts_are_accepted_and_complete_when_it_re
     assert report.events["dead"] == 0
 
 
+@pytest.mark.slow  # the same without traffic, for every service, is in test_degradation.py
 @pytest.mark.timeout(240)
 async def test_without_its_database_a_service_pauses_and_nothing_is_dead_lettered(
     marketplace: Marketplace, tmp_path: Path

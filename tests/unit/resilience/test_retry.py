@@ -24,7 +24,7 @@ def test_waits_fill_the_whole_range() -> None:
 
 
 def test_a_few_retries_are_free_then_each_takes_five_requests() -> None:
-    budget = RetryBudget(ratio=0.2, minimum=3)
+    budget = RetryBudget("test", ratio=0.2, minimum=3)
     assert [budget.withdraw() for _ in range(4)] == [True, True, True, False]
     for _ in range(4):
         budget.deposit()
@@ -35,7 +35,7 @@ def test_a_few_retries_are_free_then_each_takes_five_requests() -> None:
 
 @given(st.lists(st.booleans(), max_size=500))
 def test_retries_never_exceed_their_share(course: list[bool]) -> None:
-    budget = RetryBudget(ratio=0.2, minimum=3)
+    budget = RetryBudget("test", ratio=0.2, minimum=3)
     requests = retries = 0
     for is_request in course:
         if is_request:
@@ -47,7 +47,7 @@ def test_retries_never_exceed_their_share(course: list[bool]) -> None:
 
 
 def test_a_quiet_hour_saves_up_a_bounded_number() -> None:
-    budget = RetryBudget(ratio=1.0, most=10)
+    budget = RetryBudget("test", ratio=1.0, most=10)
     for _ in range(1000):
         budget.deposit()
     assert sum(budget.withdraw() for _ in range(100)) == 10

@@ -1,0 +1,110 @@
+"""Three times the load that the machine sustains: the cheapest is refused, at once; what was accepted is done."""
+
+import asyncio
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from uuid import uuid4
+
+import pytest
+
+from infra.chaos import Site
+from tests.system.load import Answered, Client, at_rate, in_turns
+from tests.system.marketplace import Person, Visit
+
+SHOPPERS, BUYS_A_SECOND = 40, 4
+MEASURED_S, OVERLOADED_S = 8.0, 15.0
+MOST_BYTES, MOST_GROWTH = 400e6, 100e6
+
+
+class Crowd:
+    """Customers of one cart service: nine of ten look at a cart, one changes it; and some buy, at a steady pace."""
+
+    def __init__(self, client: Client, shoppers: list[Person], buyers: Iterator[Person], product_id: str) -> None:
+        self.answers: dict[str, list[Answered]] = defaultdict(list)
+        self.orders: list[tuple[Person, str]] = []
+        self._client = client
+        self._looks = [client.written("GET", f"/carts/{each.subject}", each.headers) for each in shoppers]
+        self._changes = [
+            client.written("PUT", f"/carts/{each.subject}/items/{product_id}", each.headers, {"quantity": 2})
+            for each in shoppers
+        ]
+        self._buyers = buyers
+
+    async def shop(self, number: int) -> None:
+        kind, requests = ("change", self._changes) if number % 10 == 0 else ("look", self._looks)
+        self.answers[kind].append(await self._client.ask(requests[number // 10 % len(requests)]))
+
+    async def buy(self, _: int) -> None:
+        buyer = next(self._buyers)
+        headers = buyer.headers | {"Idempotency-Key": str(uuid4())}
+        answer = await self._client.ask(
+            self._client.written("POST", f"/carts/{buyer.subject}/checkout", headers, {}),
+        )
+        self.answers["promise"].append(answer)
+        if answer.status == 202:
+            self.orders.append((buyer, json.loads(answer.body)["order_id"]))
+
+
+async def heaviest(site: Site, largest: dict[str, int]) -> None:
+    """Keep the most memory that each replica was seen to hold, until cancelled."""
+    while True:
+        for name, part in (await site.parts()).items():
+            if name.partition(".")[0] in site.services and part["rss_bytes"]:
+                largest[name] = max(largest.get(name, 0), part["rss_bytes"])
+        await asyncio.sleep(0.5)
+
+
+async def customers_with_carts(visit: Visit, number: int, product_id: str) -> list[Person]:
+    people = [await visit.customer() for _ in range(number)]
+    for each in people:
+        path = f"/carts/{each.subject}/items/{product_id}"
+        assert (await each.ask("PUT", "cart", path, {"quantity": 1}))[0] == 200
+    return people
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+async def test_three_times_the_load_sheds_the_cheapest_at_once_and_all_that_was_accepted_is_done(
+    site: Site, visit: Visit
+) -> None:
+    _, product_id = await visit.product(on_hand=10_000)
+    shoppers = await customers_with_carts(visit, SHOPPERS, product_id)
+    buyers = iter(await customers_with_carts(visit, round(BUYS_A_SECOND * (MEASURED_S + OVERLOADED_S)), product_id))
+    client = Client(visit.base("cart"))
+    usual, crowd = (Crowd(client, shoppers, buyers, product_id) for _ in range(2))
+
+    async def beside(purchases: Crowd, for_s: float, work: Callable[[], Awaitable[float]]) -> float:
+        rate, _ = await asyncio.gather(work(), at_rate(BUYS_A_SECOND, for_s, purchases.buy))
+        return rate
+
+    sustained = await beside(usual, MEASURED_S, lambda: in_turns(16, MEASURED_S, usual.shop))
+    assert {each.status for answers in usual.answers.values() for each in answers} <= {200, 202}
+    before: dict[str, int] = {}
+    during: dict[str, int] = {}
+    watching = asyncio.create_task(heaviest(site, before))
+    await asyncio.sleep(1)
+    watching.cancel()
+    watching = asyncio.create_task(heaviest(site, during))
+    kept = await beside(crowd, OVERLOADED_S, lambda: at_rate(3 * sustained, OVERLOADED_S, crowd.shop))
+    watching.cancel()
+    client.close()
+
+    shed = {kind: statistics.fmean(each.refused for each in answers) for kind, answers in crowd.answers.items()}
+    waits = [each.seconds for answers in crowd.answers.values() for each in answers if each.refused]
+    served = [each.seconds for answers in crowd.answers.values() for each in answers if not each.refused]
+    median, late = statistics.median(waits), statistics.quantiles(waits, n=100)[98]
+    megabytes = {name: round(most / 1e6) for name, most in during.items()}
+    print(f"sustained {sustained:.0f}/s, offered {kept:.0f}/s, shed {shed}, largest {megabytes} MB")
+    print(f"refused after {median * 1000:.1f} ms (p99 {late * 1000:.0f} ms), served after", end=" ")
+    print(f"{statistics.median(served) * 1000:.0f} ms, orders {len(usual.orders)} + {len(crowd.orders)}")
+    assert kept > 2.5 * sustained, "the crowd itself was too slow"
+    assert {each.status for answers in crowd.answers.values() for each in answers} <= {200, 202, 503}
+    assert shed["look"] > 0.2
+    assert shed["look"] > shed["change"] >= shed["promise"] == 0
+    assert median < 0.1
+    assert max(during.values()) < MOST_BYTES
+    assert all(most - before[name] < MOST_GROWTH for name, most in during.items())
+    for buyer, order_id in usual.orders + crowd.orders:
+        await buyer.order(order_id, "delivered", within_s=90)
