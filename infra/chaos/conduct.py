@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from infra.chaos.effect import FAILURES, bite, in_effect
 from infra.chaos.fault import Fault
-from infra.chaos.kinds import KINDS
+from infra.chaos.kinds import FAMILY, KINDS
 from infra.chaos.schedule import Planned
 from infra.chaos.site import Site
 
@@ -34,15 +34,17 @@ class Outcome:
     def overlaps(self, since: float, until: float) -> bool:
         return self.began <= until and since <= self.ended
 
-    def as_dict(self, opened: float, recovered_s: float | None) -> dict[str, Any]:
+    def as_dict(self, opened: float, recovered_s: float | None, drained_s: float | None) -> dict[str, Any]:
         """For machines; times in seconds from the moment at which customers were let in."""
         return {
             "kind": self.fault.kind,
+            "family": FAMILY[self.fault.kind],
             "part": self.fault.part,
             "start_s": round(self.began - opened, 2),
             "end_s": round(self.ended - opened, 2),
             "bite": self.bite or None,
             "recovered_s": recovered_s,
+            "drained_s": drained_s,
         }
 
 
@@ -79,11 +81,3 @@ async def _until_bitten(site: Site, fault: Fault) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while not await bite(site, fault):  # noqa: ASYNC110 - it can only be asked for
                 await asyncio.sleep(POLL_S)
-
-
-def recovered(outcome: Outcome, others: Sequence[Outcome], completed: Collection[float]) -> float | None:
-    """Seconds from a fault's end to the next completed order (Unix times); None where another fault overlapped."""
-    after = min((at for at in completed if at > outcome.ended), default=None)
-    if after is None or any(each is not outcome and each.overlaps(outcome.began, after) for each in others):
-        return None
-    return round(after - outcome.ended, 3)

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import audit, chaos, checks, dead, events, faults, new, parts, republish, shopping, stack, topology
+from infra.cli import (
+    audit,
+    chaos,
+    checks,
+    dead,
+    events,
+    faults,
+    new,
+    parts,
+    reporting,
+    republish,
+    shopping,
+    stack,
+    topology,
+)
 from infra.cli.show import complain
 from infra.local import LocalError
 
@@ -24,6 +38,7 @@ for commands in (
     faults.commands,
     chaos.commands,
     shopping.commands,
+    reporting.commands,
     events.commands,
     dead.commands,
     topology.commands,

@@ -3,8 +3,9 @@
 from infra.simulator.flash import flash_sale
 from infra.simulator.report import Report
 from infra.simulator.run import run_traffic
+from infra.simulator.seconds import Seconds
 from infra.simulator.setup import SetUpFailed
 from infra.simulator.shop import Shop
 from infra.simulator.traffic import Endpoints, Profile, Traffic
 
-__all__ = ["Endpoints", "Profile", "Report", "SetUpFailed", "Shop", "Traffic", "flash_sale", "run_traffic"]
+__all__ = ["Endpoints", "Profile", "Report", "Seconds", "SetUpFailed", "Shop", "Traffic", "flash_sale", "run_traffic"]

@@ -41,12 +41,12 @@ async def run_traffic(
     async with open_http() as http:
         with OrderBook(traffic.record) as book:
             shop = await open_shop(http, endpoints, traffic, meter=meter, book=book, progress=progress)
-            before = await count_events(shop.operator.client, endpoints.ops)
+            before, opened = await count_events(shop.operator.client, endpoints.ops), time.time()
             sessions = await _while(meanwhile and meanwhile(shop), _let_in(shop, traffic, meter, progress))
             await _drain(shop, traffic, sessions, progress)
             after = await settled_count(shop.operator.client, endpoints.ops)
             events = {name: after[name] - before[name] for name in EVENT_COUNTS}
-            return make_report(book, meter, events, duration_s=traffic.duration_s, seed=traffic.seed)
+            return make_report(book, meter, events, duration_s=traffic.duration_s, seed=traffic.seed, opened=opened)
 
 
 async def _while(other: Coroutine[Any, Any, None] | None, work: Coroutine[Any, Any, T]) -> T:

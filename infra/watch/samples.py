@@ -1,7 +1,7 @@
 """What was seen of processes and queues, second by second; what was not seen is not there."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -47,6 +47,16 @@ class Samples:
     def latest_depths(self, now: int) -> Mapping[str, int] | None:
         """Every queue as it was seen last, if that is not long ago."""
         return next(filter(None, (self.queues.get(now - ago) for ago in range(FRESH_S))), None)
+
+    def backlog(self, services: Sequence[str]) -> dict[int, float]:
+        """Events in queues and outboxes together, in each second in which the broker and all services said it."""
+        found = {}
+        for second, depths in self.queues.items():
+            outboxes = [seen.outbox if (seen := self.service(name, second)) else None for name in services]
+            known = [each for each in outboxes if each is not None]
+            if len(known) == len(services):
+                found[second] = sum(known) + sum(depths.values())
+        return found
 
     def forget_before(self, second: int) -> None:
         """Drop what is older."""
