@@ -31,9 +31,11 @@ def draw_report(
         Path | None, typer.Option("--svg", help="Draw the time line alone, as a picture.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Draw a run that was kept, as a page or as a picture."""
+    """Draw a run that was kept, as a page or as a picture; the same JSON gives the same."""
     from infra.report import page, standalone
 
+    if not (html_file or svg_file):
+        raise LocalError("Nothing is to be drawn.", "Say where to: --html FILE, --svg FILE, or both.")
     try:
         document = json.loads(json_file.read_text())
         if html_file:

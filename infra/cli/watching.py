@@ -22,7 +22,7 @@ STATES = ("accepted", "confirmed", "cancelled", "delivered")
 WORDS = ("part", "state", "circuits", "")
 HEADINGS = (
     *("part", "state", "replicas", "for", "in/s", "out/s", "queue", "outbox", "oldest"),
-    *("retries", "dead", "circuits", "requests", "shed", "memory", ""),
+    *("retries", "dead", "circuits", "under way", "shed", "memory", ""),
 )
 CIRCUIT_COLOURS = {"closed": "green", "half open": "yellow", "open": "red"}
 
@@ -103,7 +103,7 @@ def _work(name: str, samples: "Samples", now: int) -> dict[str, str]:
         "retries": _number(seen.retried),
         "dead": _coloured(_number(seen.dead), "red" if seen.dead else "default"),
         "circuits": " ".join(_circuits(seen)),
-        "requests": _number(seen.under_way),
+        "under way": _number(seen.under_way),
         "shed": _coloured(_number(seen.shed), "yellow" if seen.shed else "default"),
     }
 

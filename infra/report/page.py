@@ -61,9 +61,9 @@ def _tiles(document: Document) -> Iterator[tuple[str, str]]:
     yield "orders that hang", f"{orders['pending']:,}"
     yield "dead letters", f"{document['events']['dead']:,}"
     yield "median until confirmed", _ms(latency["p50"])
-    yield "median wait for HTTP", _ms(http["p50_ms"])
-    yield "99 of 100 wait less than", _ms(http["p99_ms"])
-    yield f"errors in {http['requests']:,} requests", f"{http['errors']:,}"
+    yield "median HTTP wait", _ms(http["p50_ms"])
+    yield "wait of 99 in 100", _ms(http["p99_ms"])
+    yield f"errors in {http['requests']:,}", f"{http['errors']:,}"
     for name in ("handled", "retried"):
         yield f"events {name}", f"{document['events'][name]:,}"
 

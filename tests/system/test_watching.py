@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,28 @@ async def test_an_order_that_nobody_knows_is_told_in_a_line(marketplace: Marketp
 async def test_only_operators_are_told_a_story(visit: Visit) -> None:
     customer = await visit.customer()
     assert (await customer.ask("GET", "checkout", "/ops/story?subject=x"))[0] == 403
+
+
+async def test_a_run_leaves_a_page_and_every_parts_figures(marketplace: Marketplace, tmp_path: Path) -> None:
+    html, kept, picture = tmp_path / "run.html", tmp_path / "run.json", tmp_path / "run.svg"
+    shopping = ("--rate", "6", "--duration", "3", "--profile", "buyers", "--json", str(kept), "--html", str(html))
+    said = marketplace.command("traffic", *shopping).stdout
+    assert "./marketplace audit" in said
+    marketplace.command("report", str(kept), "--svg", str(picture))
+    assert "<svg" in html.read_text()
+    assert "orders per second" in picture.read_text()
+
+    run = json.loads(kept.read_text())
+    lines = run["timeline"]
+    assert sum(lines["orders"]["accepted"]) == run["orders"]["accepted"] > 0
+    assert sum(lines["orders"]["delivered"]) == run["orders"]["delivered"]
+    assert sum(lines["http"]["requests"]) > 10
+    for service in ("catalog", "cart", "checkout", "notifications", "delivery"):
+        assert [depth for depth in lines["queues"][service] if depth is not None], service
+        assert [age for age in lines["outbox_age_s"][service] if age is not None], service
+
+    figures = marketplace.status()["figures"]
+    assert figures["services"]["checkout"]["handled"] > 0
+    assert figures["services"]["checkout"]["circuits"].keys() == {"payments-a", "payments-b"}
+    assert figures["services"]["cart"]["orders"]["accepted"] >= run["orders"]["accepted"]
+    assert figures["queues"].keys() >= {"checkout.carts", "delivery.orders"}
