@@ -27,6 +27,8 @@ class Outcome:
     """Unix time at which it was in effect; of the attempt, if it never was."""
     ended: float = 0.0
     """Unix time at which it began to be undone."""
+    undone: float = 0.0
+    """Unix time at which that was done, such as a broker's being up again."""
     bite: str = ""
     failure: str = ""
     """Why it could not be begun or undone."""
@@ -42,6 +44,7 @@ class Outcome:
             "part": self.fault.part,
             "start_s": round(self.began - opened, 2),
             "end_s": round(self.ended - opened, 2),
+            "undone_s": round(self.undone - opened, 2),
             "bite": self.bite or None,
             "recovered_s": recovered_s,
             "drained_s": drained_s,
@@ -71,7 +74,7 @@ async def _suffer(site: Site, planned: Planned, opened: float, say: Callable[[st
     except FAILURES as error:
         outcome.failure = f"{type(error).__name__}: {error}"
         outcome.ended = outcome.ended or time.time()
-    outcome.bite = " ".join(seen)
+    outcome.undone, outcome.bite = time.time(), " ".join(seen)
     return outcome
 
 

@@ -134,7 +134,7 @@ def _axis(timeline: Document, at: Scale, top: float, bottom: float) -> Iterator[
 
 def _heading(document: Document) -> Iterator[str]:
     yield text(LEFT - 46, 28, document["title"], "heading")
-    yield text(LEFT - 46, 50, f"{document['about']}. {summary(document)}.", "label")
+    yield text(LEFT - 46, 50, f"{document['about'].rstrip('.')}. {summary(document)}.", "label")
     if verdict := document.get("verdict"):
         words = f"audit: {verdict}"
         width = len(words) * 9.0 + 24

@@ -27,11 +27,12 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Placed:
-    """Where a fault's bar is, and from where to where its name makes it reach."""
+    """Where a fault's bar is, its tail until it was undone, and from where to where its name makes it reach."""
 
     fault: Fault
     start: float
     end: float
+    undone: float
     left: float
     right: float
     name: str
@@ -48,12 +49,13 @@ def draw_lanes(found: Sequence[Sequence[Placed]], top: float) -> Iterator[str]:
     for number, lane in enumerate(found):
         y = top + number * LANE
         for each in lane:
-            style = f"bar {colour(each.fault)}"
-            yield box(each.start, y, each.end - each.start, BAR, style, title=story(each.fault), round_by=2)
+            of = colour(each.fault)
+            yield box(each.start, y, each.undone - each.start, BAR, f"tail {of}", round_by=2)
+            yield box(each.start, y, each.end - each.start, BAR, f"bar {of}", title=story(each.fault), round_by=2)
             if each.left < each.start - GAP:
                 yield text(each.start - GAP, y + BAR - 1, each.name, "label end")
             else:
-                yield text(each.end + GAP, y + BAR - 1, each.name, "label")
+                yield text(each.undone + GAP, y + BAR - 1, each.name, "label")
 
 
 def name(fault: Fault) -> str:
@@ -82,9 +84,10 @@ def story(fault: Fault) -> str:
 def _placed(fault: Fault, at: Scale, words: str) -> Placed:
     start = at(fault["start_s"])
     end = max(at(fault["end_s"]), start + LEAST_WIDTH)
+    undone = max(at(fault.get("undone_s", 0.0)), end)
     width = GAP + len(words) * CHARACTER if words else 0.0
-    left, right = (start, end + width) if end + width <= at.end else (start - width, end)
-    return Placed(fault, start, end, left - GAP, right + GAP, words)
+    left, right = (start, undone + width) if undone + width <= at.end else (start - width, undone)
+    return Placed(fault, start, end, undone, left - GAP, right + GAP, words)
 
 
 def _packed(faults: Sequence[Placed]) -> list[list[Placed]]:

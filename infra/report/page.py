@@ -86,7 +86,8 @@ def _faults(faults: Sequence[Document]) -> str:
     rows = [
         [
             f'<span class="dot {colour(each)}"></span>{escape(each["kind"])}',
-            *(escape(each["part"]), escape(each["bite"] or "nothing was seen of it")),
+            escape(each["part"]),
+            escape(each["bite"]) if each["bite"] else '<span class="ochre">nothing was seen of it</span>',
             *(_s(each["start_s"]), _s(each["end_s"] - each["start_s"])),
             *(_s(each["recovered_s"]), _s(each["drained_s"])),
         ]

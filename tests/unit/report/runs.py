@@ -24,6 +24,7 @@ def a_run(seconds: int = 120, **changed: Any) -> dict[str, Any]:
             "part": each.fault.part,
             "start_s": each.start_s,
             "end_s": each.end_s,
+            "undone_s": each.end_s + 2,
             "bite": "it bit",
             "recovered_s": 1.5 if number % 3 else None,
             "drained_s": None,
