@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.report.drawing import Scale, Values, box, stroke, text, ticks
+from infra.report.drawing import Scale, Values, box, stroke, text
 from infra.report.lanes import FAMILIES, LANE, colour, draw_lanes, lanes
 from infra.report.panels import Line, Panel, legend
 
@@ -15,6 +15,8 @@ WIDTH, LEFT, RIGHT = 1120, 62, 1098
 HEADING, HEAD, BETWEEN, FOOT = 64, 34, 48, 40
 MOST_POINTS = 240
 """Longer runs are drawn in steps of several seconds."""
+MOST_TIMES = 14
+CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, *(3600 * hours for hours in range(1, 10_000)))
 STATES = {"accepted": "grey", "confirmed": "blue", "delivered": "green", "cancelled": "orange"}
 COLOURS = ("blue", "violet", "orange", "ochre", "green", "red", "grey")
 VERDICTS = {"pass": "green", "fail": "red", "unknown": "ochre"}
@@ -121,7 +123,7 @@ def _bands(faults: Sequence[Document], at: Scale, top: float, bottom: float) -> 
 
 
 def _axis(timeline: Document, at: Scale, top: float, bottom: float) -> Iterator[str]:
-    step = ticks(at.high, 12)[1]
+    step = next(each for each in CLOCK_STEPS if at.high / each <= MOST_TIMES)
     for number in range(int(at.high / step) + 1):
         x = at(number * step)
         yield stroke(f"M{x:.1f} {bottom:.1f}v5", "grid")
