@@ -1,24 +1,21 @@
 """A run as one picture: its faults, and below them, on the same axis, what customers and the house made of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.report.drawing import Scale, Values, box, stroke, text
+from infra.report.charts import charts, length
+from infra.report.drawing import Scale, box, stroke, text
 from infra.report.lanes import FAMILIES, LANE, colour, draw_lanes, lanes
-from infra.report.panels import Line, Panel, legend
+from infra.report.panels import legend
 
 Document = Mapping[str, Any]
 
 STYLE = Path(__file__).with_name("figure.css")
 WIDTH, LEFT, RIGHT = 1120, 62, 1098
 HEADING, HEAD, BETWEEN, FOOT = 64, 34, 48, 40
-MOST_POINTS = 240
-"""Longer runs are drawn in steps of several seconds."""
 MOST_TIMES = 14
 CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, *(3600 * hours for hours in range(1, 10_000)))
-STATES = {"accepted": "grey", "confirmed": "blue", "delivered": "green", "cancelled": "orange"}
-COLOURS = ("blue", "violet", "orange", "ochre", "green", "red", "grey")
 VERDICTS = {"pass": "green", "fail": "red", "unknown": "ochre"}
 
 
@@ -45,8 +42,8 @@ def standalone(document: Document) -> str:
 def _draw(document: Document, top: float) -> tuple[str, float]:
     """Everything below `top`, and where it ends."""
     timeline, faults = document["timeline"], document.get("faults", ())
-    at = Scale(0, _length(timeline), LEFT, RIGHT)
-    panels, second = _panels(timeline)
+    at = Scale(0, length(timeline), LEFT, RIGHT)
+    panels, second = charts(timeline)
     parts: list[str] = []
     spans_top = top + HEAD
     if faults:
@@ -70,49 +67,6 @@ def _families(faults: Sequence[Document]) -> dict[str, str]:
     """Names and colours of those that occur."""
     met = {fault.get("family") for fault in faults}
     return dict(words for family, words in FAMILIES.items() if family in met)
-
-
-def _length(timeline: Document) -> int:
-    return len(timeline["http"]["requests"])
-
-
-def _panels(timeline: Document) -> tuple[list[Panel], float]:
-    """The charts, and how many seconds lie between their points."""
-    step = -(-_length(timeline) // MOST_POINTS)
-    http = timeline["http"]
-    failed = [_share(*pair) for pair in zip(http["failed"], http["requests"], strict=True)]
-    each_s = f", the worst of each {step} s" if step > 1 else ""
-    worst = _binned(step, max)
-    smooth = _smoothed(max(step, 3))
-
-    def by_service(columns: Mapping[str, Values]) -> list[Line]:
-        return [
-            Line(name, worst(values), COLOURS[number % len(COLOURS)])
-            for number, (name, values) in enumerate(columns.items())
-        ]
-
-    orders = [
-        Line(state, _binned(step, _mean)(smooth(timeline["orders"][state])), colour, filled=state == "accepted")
-        for state, colour in STATES.items()
-        if state in timeline["orders"]
-    ]
-    waits = [
-        Line("median wait", worst(http["p50_ms"]), "blue"),
-        Line("99 of 100 wait less", worst(http["p99_ms"]), "violet"),
-    ]
-    return [
-        Panel("orders per second", orders, 150, _plain),
-        Panel(
-            f"what customers wait for an answer{each_s}",
-            waits,
-            120,
-            _duration,
-            logarithmic=True,
-            share=Line("share that failed", worst(failed), "red"),
-        ),
-        Panel(f"events waiting in the broker's queues{each_s}", by_service(timeline["queues"]), 100, _plain),
-        Panel(f"age of the oldest event in an outbox{each_s}", by_service(timeline["outbox_age_s"]), 100, _seconds),
-    ], float(step)
 
 
 def _bands(faults: Sequence[Document], at: Scale, top: float, bottom: float) -> Iterator[str]:
@@ -154,48 +108,6 @@ def summary(document: Document) -> str:
     if "violations" in document:
         words.append(f"{len(document['violations'])} violations")
     return ", ".join(words)
-
-
-def _share(part: float | None, whole: float | None) -> float | None:
-    return min(part / whole, 1.0) if part and whole else None
-
-
-def _binned(size: int, of: Callable[[list[float]], float]) -> Callable[[Values], Values]:
-    """Steps of several seconds; unknown where every second is."""
-
-    def binned(values: Values) -> Values:
-        steps = (values[place : place + size] for place in range(0, len(values), size))
-        known = ([value for value in step if value is not None] for step in steps)
-        return [of(step) if step else None for step in known]
-
-    return binned
-
-
-def _smoothed(over: int) -> Callable[[Values], Values]:
-    """The mean over some seconds around each."""
-
-    def smoothed(values: Values) -> Values:
-        half = over // 2
-        around = (values[max(place - half, 0) : place + half + 1] for place in range(len(values)))
-        return [_mean([value or 0 for value in each]) for each in around]
-
-    return smoothed
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _plain(value: float) -> str:
-    return f"{value:,.10g}"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:g} s"
-
-
-def _duration(ms: float) -> str:
-    return f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s"
 
 
 def _clock(seconds: float) -> str:
