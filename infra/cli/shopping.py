@@ -61,7 +61,7 @@ def demo(  # noqa: PLR0917 - typer reads options from them, none is positional
         if of_its_own:
             forget(where)
     keep(document, json_file, html_file)
-    console.print(AFTER_DEMO, highlight=False)
+    console.print(AFTER_DEMO, highlight=False, soft_wrap=True)
     raise typer.Exit(_exit(document))
 
 
@@ -80,7 +80,7 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
     if not is_up(where):
         raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
     keep(_shop(where, _traffic(where, duration, rate, seed, drain, profile), "Traffic"), json_file, html_file)
-    console.print(AFTER_TRAFFIC, highlight=False)
+    console.print(AFTER_TRAFFIC, highlight=False, soft_wrap=True)
 
 
 def _demo(where: Layout, traffic: "Traffic") -> dict[str, Any]:
