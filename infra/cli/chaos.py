@@ -180,14 +180,14 @@ async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -
 
 def _tell(where: Layout, result: "Result", title: str, about: str) -> dict[str, Any]:
     """Say what came of it. Returns it as a document."""
-    document = documented(result.as_dict(), where, result.report, result.samples, title=title, about=about)
+    found = result.as_dict()
     console.print(result.table(), result.report.table(), sep="\n\n")
-    if document["recovery"]:
+    if found["recovery"]:
         console.print(
-            "\nTime to recover, where no other fault overlapped:", recovery_table(document["recovery"]), sep="\n"
+            "\nTime to recover, where no other fault overlapped:", recovery_table(found["recovery"]), sep="\n"
         )
     tell_judgement(result.judgement)
-    return document
+    return documented(found, where, result.report, result.samples, title=title, about=about)
 
 
 def _seed(seed: int | None) -> int:

@@ -50,7 +50,7 @@ class Sampler:
     async def answered(self) -> None:
         """Return when everybody who was asked has answered, or will not."""
         await asyncio.sleep(0)
-        await asyncio.gather(*self._asking.values())
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
