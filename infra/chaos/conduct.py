@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from infra.chaos.effect import FAILURES, bite, in_effect
 from infra.chaos.fault import Fault
-from infra.chaos.kinds import KINDS
+from infra.chaos.kinds import FAMILY, KINDS
 from infra.chaos.schedule import Planned
 from infra.chaos.site import Site
 
@@ -27,6 +27,8 @@ class Outcome:
     """Unix time at which it was in effect; of the attempt, if it never was."""
     ended: float = 0.0
     """Unix time at which it began to be undone."""
+    undone: float = 0.0
+    """Unix time at which that was done, such as a broker's being up again."""
     bite: str = ""
     failure: str = ""
     """Why it could not be begun or undone."""
@@ -34,15 +36,18 @@ class Outcome:
     def overlaps(self, since: float, until: float) -> bool:
         return self.began <= until and since <= self.ended
 
-    def as_dict(self, opened: float, recovered_s: float | None) -> dict[str, Any]:
+    def as_dict(self, opened: float, recovered_s: float | None, drained_s: float | None) -> dict[str, Any]:
         """For machines; times in seconds from the moment at which customers were let in."""
         return {
             "kind": self.fault.kind,
+            "family": FAMILY[self.fault.kind],
             "part": self.fault.part,
             "start_s": round(self.began - opened, 2),
             "end_s": round(self.ended - opened, 2),
+            "undone_s": round(self.undone - opened, 2),
             "bite": self.bite or None,
             "recovered_s": recovered_s,
+            "drained_s": drained_s,
         }
 
 
@@ -69,7 +74,7 @@ async def _suffer(site: Site, planned: Planned, opened: float, say: Callable[[st
     except FAILURES as error:
         outcome.failure = f"{type(error).__name__}: {error}"
         outcome.ended = outcome.ended or time.time()
-    outcome.bite = " ".join(seen)
+    outcome.undone, outcome.bite = time.time(), " ".join(seen)
     return outcome
 
 
@@ -79,11 +84,3 @@ async def _until_bitten(site: Site, fault: Fault) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while not await bite(site, fault):  # noqa: ASYNC110 - it can only be asked for
                 await asyncio.sleep(POLL_S)
-
-
-def recovered(outcome: Outcome, others: Sequence[Outcome], completed: Collection[float]) -> float | None:
-    """Seconds from a fault's end to the next completed order (Unix times); None where another fault overlapped."""
-    after = min((at for at in completed if at > outcome.ended), default=None)
-    if after is None or any(each is not outcome and each.overlaps(outcome.began, after) for each in others):
-        return None
-    return round(after - outcome.ended, 3)

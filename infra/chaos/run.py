@@ -8,13 +8,15 @@ from typing import Any, Literal
 
 from rich.table import Table
 
-from infra.chaos.conduct import Outcome, carry_out, recovered
+from infra.chaos.conduct import Outcome, carry_out
 from infra.chaos.effect import heal
 from infra.chaos.experiment import Experiment
+from infra.chaos.recovery import drained, medians, recovered
 from infra.chaos.schedule import Planned
 from infra.chaos.site import visit
 from infra.local import Layout
 from infra.simulator import Endpoints, Report, Shop, Traffic, run_traffic
+from infra.watch import Sampler, Samples
 
 DRAIN_S = 60.0
 Verdict = Literal["pass", "fail", "unknown"]
@@ -31,6 +33,15 @@ class Judgement:
     counts: Mapping[str, int] = field(default_factory=dict)
     """What was looked at, found and allowed."""
 
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "verdict": self.verdict,
+            "violations": list(self.violations),
+            "reasons": list(self.reasons),
+            "audited": dict(self.counts),
+        }
+
 
 @dataclass(frozen=True)
 class Result:
@@ -44,33 +55,38 @@ class Result:
     """When each accepted order was asked for, and below, when it was confirmed; Unix times."""
     confirmed: Sequence[float]
     judgement: Judgement
+    samples: Samples
+    backlog: Mapping[int, float]
+    """Events that waited in queues and outboxes, by Unix second; where somebody did not say it, there is none."""
 
     def as_dict(self) -> dict[str, Any]:
         """The machine-readable report."""
         report = self.report.as_dict()
+        faults = [each.as_dict(self.opened, self._recovered(each), self._drained(each)) for each in self.outcomes]
         return {
             "seed": self.report.seed,
             "orders": report["orders"],
-            "faults": [each.as_dict(self.opened, self._recovered(each)) for each in self.outcomes],
-            "verdict": self.judgement.verdict,
-            "violations": list(self.judgement.violations),
-            "audited": dict(self.judgement.counts),
+            "faults": faults,
+            "recovery": medians(faults),
+            **self.judgement.as_dict(),
             "events": report["events"],
             "latency_ms": report["latency_ms"],
+            "http": report["http"],
         }
 
     def table(self) -> Table:
         """The faults, for people."""
-        table = Table("at", "for", "fault", "part", "bite", "recovered", box=None, pad_edge=False)
+        headings = ("at", "for", "fault", "part", "bite", "recovered", "drained")
+        table = Table(*headings, box=None, pad_edge=False)
         for each in self.outcomes:
-            after = self._recovered(each)
+            after = (self._recovered(each), self._drained(each))
             table.add_row(
                 f"{each.began - self.opened:.0f} s",
                 f"{each.ended - each.began:.1f} s",
                 each.fault.kind,
                 each.fault.part,
                 each.bite or each.failure or "nothing was seen of it",
-                "" if after is None else f"{after:.1f} s",
+                *("" if seconds is None else f"{seconds:.1f} s" for seconds in after),
             )
         return table
 
@@ -95,6 +111,9 @@ class Result:
     def _recovered(self, outcome: Outcome) -> float | None:
         return recovered(outcome, self.outcomes, self.confirmed)
 
+    def _drained(self, outcome: Outcome) -> float | None:
+        return drained(outcome, self.outcomes, self.backlog)
+
 
 async def run(
     where: Layout,
@@ -108,7 +127,7 @@ async def run(
     """Shop, suffer, heal, drain, judge. However it ends, every fault is undone."""
     outcomes: list[Outcome] = []
     opened, shops = 0.0, list[Shop]()
-    async with visit(where) as site:
+    async with visit(where) as site, Sampler(where) as samples:
 
         async def suffer(shop: Shop) -> None:
             nonlocal opened
@@ -130,4 +149,6 @@ async def run(
         asked=[order.asked_at for order in orders],
         confirmed=[order.confirmed_at for order in orders if order.confirmed_at is not None],
         judgement=await judge(outcomes),
+        samples=samples,
+        backlog=samples.backlog(site.services),
     )

@@ -11,6 +11,9 @@ PER_SECOND = 0.22
 """Faults a second, unless a number is asked for: 26 in two minutes."""
 FIRST_AT_S = 2.0
 TRIES = 400
+ALONE_FROM_S, ALONE_FOR_S = 8.0, 3.0
+LONG_S = 90.0
+"""A schedule that long always has the broker's process die or end, while there is time to see what comes of it."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,11 @@ def random_schedule(seed: int, duration_s: float, services: Sequence[str], fault
     """Faults that overlap, but never where one would hide another; all are over when `duration_s` is.
 
     Kinds come in turn from a shuffled deck, so that many are met. Fewer faults than asked for only where no
-    more find a place.
+    more find a place. Long ones always have the broker's process end.
     """
     chance = random.Random(f"{seed}:faults")  # noqa: S311 - repeatable on purpose
     wanted = max(1, round(duration_s * PER_SECOND)) if faults is None else faults
-    planned: list[Planned] = []
+    planned = [_broker_ends(chance, duration_s)] if duration_s >= LONG_S else []
     deck: list[str] = []
     for _ in range(wanted * TRIES):
         if len(planned) == wanted:
@@ -50,6 +53,28 @@ def random_schedule(seed: int, duration_s: float, services: Sequence[str], fault
     return sorted(planned, key=lambda each: each.start_s)
 
 
+def one_by_one(services: Sequence[str], times: int, every_s: float) -> list[Planned]:
+    """Faults that have the house to themselves, to see how long it takes to recover from each kind: every
+    `every_s` one, each kind so many times, on one part after the other."""
+    databases = [f"{service}-db" for service in services]
+    turns = [
+        (kind, parts[turn % len(parts)])
+        for turn in range(times)
+        for kind, parts in (
+            ("kill", services),
+            ("kill", databases),
+            ("stop", databases),
+            ("kill", ["broker"]),
+            ("stop", ["broker"]),
+        )
+    ]
+    starts = (ALONE_FROM_S + number * every_s for number in range(len(turns)))
+    return [
+        Planned(Fault(kind, part, id=f"alone{number:02d}"), start, start + ALONE_FOR_S)
+        for number, ((kind, part), start) in enumerate(zip(turns, starts, strict=True))
+    ]
+
+
 def _draw(chance: random.Random, name: str, duration_s: float, services: Sequence[str], number: int) -> Planned:
     kind = KINDS[name]
     part = chance.choice(kind.likely(services))
@@ -57,6 +82,14 @@ def _draw(chance: random.Random, name: str, duration_s: float, services: Sequenc
     start = chance.uniform(min(FIRST_AT_S, duration_s / 10), duration_s - length)
     fault = Fault(name, part, id=f"{chance.randrange(16**4):04x}{number:02x}")
     return Planned(fault, round(start, 2), round(start + length, 2))
+
+
+def _broker_ends(chance: random.Random, duration_s: float) -> Planned:
+    """Neither before customers have ordered something, nor when hardly anybody comes any more."""
+    name = chance.choice(("kill", "stop"))
+    start = chance.uniform(duration_s * 0.15, duration_s * 0.7)
+    fault = Fault(name, "broker", id=f"{chance.randrange(16**4):04x}00")
+    return Planned(fault, round(start, 2), round(start + chance.uniform(*KINDS[name].seconds), 2))
 
 
 def _in_the_way(one: Planned, other: Planned) -> bool:

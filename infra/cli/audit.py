@@ -2,19 +2,22 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infra.cli.show import complain, console
-from infra.local import LocalError, StackIsDown, is_up, layout
+from infra.local import Layout, LocalError, StackIsDown, is_up, layout
 
 if TYPE_CHECKING:  # it brings clients of everything along, which the other commands should not wait for
-    from infra.audit import Verdict
+    from infra.audit import Fault, Least, Verdict
+    from infra.chaos.run import Judgement
 
 commands = typer.Typer()
 EXIT = {"pass": 0, "fail": 1, "unknown": 3}
+STYLES = {"pass": "bold green", "fail": "bold red", "unknown": "bold yellow"}
 MOST_SHOWN = 20
 
 
@@ -51,6 +54,31 @@ def run_audit(
     raise typer.Exit(EXIT[found.verdict])
 
 
+async def judged(where: Layout, *, least: "Least", faults: Sequence["Fault"] = (), settle_s: float = 60) -> "Judgement":
+    """The verdict on all that ever happened to a stack."""
+    from infra.audit import Sources, Unreadable, audit
+    from infra.chaos.run import Judgement
+
+    try:
+        sources = Sources.of_stack(where.state, where.record)
+    except Unreadable as error:
+        return Judgement("unknown", reasons=[str(error)])
+    found = await audit(sources, least=least, faults=faults, settle_s=settle_s)
+    return Judgement(found.verdict, [each.as_dict() for each in found.violations], found.unknown, found.counts)
+
+
+def tell_judgement(judgement: "Judgement") -> None:
+    """The verdict, and what it rests on."""
+    for each in judgement.violations[:MOST_SHOWN]:
+        complain(f"{each['invariant']}: {json.dumps(each['evidence'], default=str)}")
+    for reason in judgement.reasons[:MOST_SHOWN]:
+        complain(f"unknown: {reason}")
+    if gaps := judgement.counts.get("log_gaps"):
+        console.print(f"The log lacks {gaps} events that the broker lost when it was killed: ./marketplace republish")
+    words = f"Verdict of the audit: {judgement.verdict}, {len(judgement.violations)} violations."
+    console.print(words, style=STYLES.get(judgement.verdict), highlight=False)
+
+
 def _tell(found: "Verdict") -> None:
     counts = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in found.counts.items() if number)
     console.print(f"{len(found.checked)} invariants checked on {counts}.", soft_wrap=True, highlight=False)
@@ -60,4 +88,4 @@ def _tell(found: "Verdict") -> None:
         complain(f"... and {len(found.violations) - MOST_SHOWN} more violations; --json FILE has them all")
     for why in found.unknown:
         complain(f"unknown: {why}")
-    console.print(found.verdict, style={"pass": "bold green", "fail": "bold red"}.get(found.verdict, "bold yellow"))
+    console.print(found.verdict, style=STYLES[found.verdict])

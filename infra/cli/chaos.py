@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
-import json
 import random
 import signal
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from infra.cli.shopping import Drain, Duration, JsonFile, Rate, Seed, endpoints_of
+from infra.cli.audit import EXIT, judged, tell_judgement
+from infra.cli.reporting import HtmlFile, JsonFile, documented, keep, recovery_table
+from infra.cli.shopping import Drain, Duration, Rate, Seed, endpoints_of
 from infra.cli.show import complain, console
 from infra.cli.stack import bring_down, bring_up
 from infra.local import Layout, LocalError, is_up, layout, read_state
@@ -26,8 +26,6 @@ if TYPE_CHECKING:  # they bring clients along, which the other commands should n
 commands = typer.Typer()
 chaos_commands = typer.Typer(no_args_is_help=True, help="Break things while customers shop, and judge what came of it.")
 commands.add_typer(chaos_commands, name="chaos")
-EXIT = {"pass": 0, "fail": 1, "unknown": 3}
-MOST_SHOWN = 20
 
 
 @chaos_commands.command("ls")
@@ -46,6 +44,7 @@ def run_experiment(
     seed: Seed = None,
     drain: Drain = 60,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
 ) -> None:
     """Run a named experiment. Succeeds if what it expects was seen and the audit passes."""
     from infra.audit import Least
@@ -69,7 +68,7 @@ def run_experiment(
             chosen.schedule(list(read_state(where.state).services)),
             Least(),
         )
-    _tell(result, json_file)
+    keep(_tell(where, result, f"Experiment {name}", chosen.about), json_file, html_file)
     disappointments = result.disappointments(chosen)
     for each in disappointments:
         complain(each)
@@ -85,6 +84,7 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
     profile: Annotated[Literal["mixed", "buyers"], typer.Option(help="buyers: four of five buy.")] = "buyers",
     drain: Drain = 60,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
 ) -> None:
     """Break things at random, the same for the same seed. Succeeds if the audit passes: 1 is fail, 3 unknown."""
     from infra.audit import Least
@@ -101,7 +101,33 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
         )
         orders = round(rate * duration / 4)
         result = _run(where, traffic, schedule, Least(orders, rejected=orders // 10, contended=orders // 100))
-    _tell(result, json_file)
+    about = f"{rate:g} shoppers per second for {duration:g} s (seed {chosen})"
+    keep(_tell(where, result, "Chaos at random", about), json_file, html_file)
+    raise typer.Exit(EXIT[result.judgement.verdict])
+
+
+@chaos_commands.command("recover")
+def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is positional
+    times: Annotated[int, typer.Option(help="How often each kind of fault.", min=1)] = 1,
+    every: Annotated[float, typer.Option(help="Seconds from one fault to the next.", min=10)] = 25,
+    rate: Rate = 8,
+    seed: Seed = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+) -> None:
+    """Kill and restart services, databases and the broker, one by one, and time how long the house takes to recover."""
+    from infra.audit import Least
+    from infra.chaos.schedule import one_by_one
+    from infra.simulator import Traffic
+
+    with _stack() as where:
+        schedule = one_by_one(list(read_state(where.state).services), times, every)
+        duration = schedule[-1].end_s + every
+        console.print(f"{len(schedule)} faults, one every {every:g} s: {duration:.0f} s.", highlight=False)
+        traffic = Traffic(rate=rate, duration_s=duration, seed=_seed(seed), profile="buyers", record=where.record)
+        result = _run(where, traffic, schedule, Least())
+    about = f"{len(schedule)} faults, each with the house to itself, {rate:g} shoppers per second"
+    keep(_tell(where, result, "Time to recover", about), json_file, html_file)
     raise typer.Exit(EXIT[result.judgement.verdict])
 
 
@@ -141,35 +167,27 @@ def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least
 
 
 async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -> "Judgement":
-    """The verdict of the independent audit. The record tells it of every fault, but not of each that it had no bite."""
-    from infra.audit import Fault, Sources, Unreadable, audit
-    from infra.chaos.run import Judgement
+    """The audit's verdict. The record tells it of every fault, but not of each that it had no bite."""
+    from infra.audit import Fault
 
     toothless = [
         Fault(each.fault.kind, each.fault.part, each.began, each.ended, bite=False)
         for each in outcomes
         if not each.bite
     ]
-    try:
-        sources = Sources.of_stack(where.state, where.record)
-    except Unreadable as error:
-        return Judgement("unknown", reasons=[str(error)])
-    found = await audit(sources, least=least, faults=toothless)
-    return Judgement(found.verdict, [each.as_dict() for each in found.violations], found.unknown, found.counts)
+    return await judged(where, least=least, faults=toothless)
 
 
-def _tell(result: "Result", json_file: Path | None) -> None:
+def _tell(where: Layout, result: "Result", title: str, about: str) -> dict[str, Any]:
+    """Say what came of it. Returns it as a document."""
+    found = result.as_dict()
     console.print(result.table(), result.report.table(), sep="\n\n")
-    judgement = result.judgement
-    for each in judgement.violations[:MOST_SHOWN]:
-        complain(f"{each['invariant']}: {json.dumps(each['evidence'], default=str)}")
-    for reason in judgement.reasons[:MOST_SHOWN]:
-        complain(reason)
-    if gaps := judgement.counts.get("log_gaps"):
-        console.print(f"The log lacks {gaps} events that the broker lost when it was killed: ./marketplace republish")
-    console.print(f"Verdict: {judgement.verdict}, {len(judgement.violations)} violations.")
-    if json_file:
-        json_file.write_text(json.dumps(result.as_dict(), indent=2, default=str) + "\n")
+    if found["recovery"]:
+        console.print(
+            "\nTime to recover, where no other fault overlapped:", recovery_table(found["recovery"]), sep="\n"
+        )
+    tell_judgement(result.judgement)
+    return documented(found, where, result.report, result.samples, title=title, about=about)
 
 
 def _seed(seed: int | None) -> int:

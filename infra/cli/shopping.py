@@ -1,37 +1,53 @@
 """Commands that send customers: demo, and traffic against a stack that is up."""
 
 import asyncio
-import json
 import os
 import random
 import signal
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from infra.cli.audit import judged, tell_judgement
+from infra.cli.reporting import HtmlFile, JsonFile, documented, keep
 from infra.cli.show import complain, console
 from infra.cli.stack import bring_down, bring_up
 from infra.local import Layout, StackIsDown, forget, is_up, layout, read_state
 
 if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
     from infra.simulator import Endpoints, Report, Traffic
+    from infra.watch import Samples
 
 commands = typer.Typer()
+AUDIT_SETTLES_S = 20
+AFTER_DEMO = """
+Go on: ./marketplace up -d --faultable
+       ./marketplace traffic --rate 10 --duration 60 --html traffic.html   # in another terminal: status --watch
+       ./marketplace chaos random --rate 12 --html chaos.html"""
+AFTER_TRAFFIC = """
+Look:  ./marketplace audit               # was a promise broken?
+       ./marketplace events tail         # what the services tell each other
+       ./marketplace status --watch      # what every part does
+       ./marketplace traffic … --html F  # the same, drawn"""
 Duration = Annotated[float, typer.Option(help="Seconds to shop.", min=0.1)]
 Rate = Annotated[float, typer.Option(help="Shoppers per second.", min=0.01, max=10_000)]
 Seed = Annotated[int | None, typer.Option(help="Makes it repeatable.")]
 Drain = Annotated[float, typer.Option(help="Seconds to wait for the orders to finish.", min=0)]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the report here, too.", metavar="FILE")]
 
 
 @commands.command()
-def demo(
-    duration: Duration = 30, rate: Rate = 20, seed: Seed = None, drain: Drain = 60, json_file: JsonFile = None
+def demo(  # noqa: PLR0917 - typer reads options from them, none is positional
+    duration: Duration = 30,
+    rate: Rate = 20,
+    seed: Seed = None,
+    drain: Drain = 60,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
 ) -> None:
-    """Start everything, shop, say what happened, and stop everything again.
+    """Start everything, shop, say what happened, have it audited, and stop everything again.
 
-    Succeeds only if every accepted order came to its end and no message died.
+    Succeeds only if every accepted order came to its end, no message died, and the audit found no promise broken.
     """
     where = layout()
     of_its_own = is_up(where)
@@ -40,12 +56,13 @@ def demo(
         console.print("The stack is in use: the demo starts one of its own.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        report = _demo(where, _traffic(where, duration, rate, seed, drain, "mixed"))
+        document = _demo(where, _traffic(where, duration, rate, seed, drain, "mixed"))
     finally:
         if of_its_own:
             forget(where)
-    _tell(report, json_file)
-    raise typer.Exit(_verdict(report))
+    keep(document, json_file, html_file)
+    console.print(AFTER_DEMO, highlight=False, soft_wrap=True)
+    raise typer.Exit(_exit(document))
 
 
 @commands.command()
@@ -56,29 +73,48 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
     profile: Annotated[Literal["mixed", "buyers"], typer.Option(help="buyers: four of five buy.")] = "mixed",
     drain: Drain = 60,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
 ) -> None:
     """Send customers to a stack that is up."""
     where = layout()
     if not is_up(where):
         raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
-    report = _shop(where, _traffic(where, duration, rate, seed, drain, profile))
-    _tell(report, json_file)
+    keep(_shop(where, _traffic(where, duration, rate, seed, drain, profile), "Traffic"), json_file, html_file)
+    console.print(AFTER_TRAFFIC, highlight=False, soft_wrap=True)
 
 
-def _demo(where: Layout, traffic: "Traffic") -> "Report":
+def _demo(where: Layout, traffic: "Traffic") -> dict[str, Any]:
+    from infra.audit import Least
+
     supervisor = bring_up(where, dies_with_us=True)
     try:
-        return _shop(where, traffic)
+        document = _shop(where, traffic, "Demo")
+        with console.status("Auditing"):
+            judgement = asyncio.run(judged(where, least=Least(), settle_s=AUDIT_SETTLES_S))
+        tell_judgement(judgement)
+        return document | judgement.as_dict()
     finally:
         bring_down(where, supervisor)
 
 
-def _shop(where: Layout, traffic: "Traffic") -> "Report":
-    from infra.simulator import run_traffic
-
-    console.print(f"Shopping for {traffic.duration_s:g} s at {traffic.rate:g} shoppers/s (seed {traffic.seed}).")
+def _shop(where: Layout, traffic: "Traffic", title: str) -> dict[str, Any]:
+    """Send customers, and say what came of it. Returns it as a document."""
+    about = f"{traffic.rate:g} shoppers per second for {traffic.duration_s:g} s (seed {traffic.seed})"
+    console.print(f"Shopping: {about}.", highlight=False)
     with console.status("Shopping") as spinner:
-        return asyncio.run(run_traffic(endpoints_of(where), traffic, spinner.update))
+        report, samples = asyncio.run(_watched(where, traffic, spinner.update))
+    console.print(report.table())
+    for sentence in report.hanging:
+        complain(sentence)
+    return documented(report.as_dict(), where, report, samples, title=title, about=about)
+
+
+async def _watched(where: Layout, traffic: "Traffic", say: Callable[[str], None]) -> tuple["Report", "Samples"]:
+    from infra.simulator import run_traffic
+    from infra.watch import Sampler
+
+    async with Sampler(where) as samples:
+        return await run_traffic(endpoints_of(where), traffic, say), samples
 
 
 def endpoints_of(where: Layout) -> "Endpoints":
@@ -97,14 +133,6 @@ def _traffic(  # noqa: PLR0917 - handed on as they come
     return Traffic(rate=rate, duration_s=duration, seed=chosen, profile=profile, drain_s=drain, record=where.record)
 
 
-def _tell(report: "Report", json_file: Path | None) -> None:
-    console.print(report.table())
-    for sentence in report.hanging:
-        complain(sentence)
-    if json_file:
-        json_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
-
-
-def _verdict(report: "Report") -> int:
-    found = report.as_dict()
-    return 0 if found["orders"]["pending"] == 0 and found["events"]["dead"] == 0 else 1
+def _exit(document: Mapping[str, Any]) -> int:
+    kept = document["orders"]["pending"] == 0 and document["events"]["dead"] == 0
+    return 0 if kept and document["verdict"] != "fail" else 1

@@ -8,9 +8,9 @@ import time
 from typing import Annotated
 
 import typer
-from rich.live import Live
 
 from infra.cli.show import addresses, addresses_table, complain, console, parts_table
+from infra.cli.watching import figures_once, follow
 from infra.local import (
     CHECKOUT,
     Layout,
@@ -18,7 +18,6 @@ from infra.local import (
     Message,
     StackIsDown,
     StackIsUp,
-    ask,
     ask_once,
     forget,
     given_kinds,
@@ -51,7 +50,7 @@ def up(
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        asyncio.run(_follow(where))
+        asyncio.run(follow(where))
     except KeyboardInterrupt:
         console.print("Stopping.")
     finally:
@@ -79,14 +78,15 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
 ) -> None:
-    """Show every part: its state, memory and restarts."""
+    """Show every part: its state, memory and restarts; with --watch and --json also what it does."""
     where = layout()
     if watch:
-        asyncio.run(_follow(where))
+        asyncio.run(follow(where))
         return
     now = asyncio.run(ask_once(where.socket, {"do": "status"}))
     if as_json:
-        typer.echo(json.dumps(now | {"addresses": addresses(read_state(where.state))}, indent=2))
+        more = {"addresses": addresses(read_state(where.state)), "figures": asyncio.run(figures_once(where))}
+        typer.echo(json.dumps(now | more, indent=2))
     else:
         console.print(parts_table(now), addresses_table(read_state(where.state)), sep="\n\n")
 
@@ -145,12 +145,6 @@ def _wait_until_down(where: Layout) -> None:
         if time.monotonic() > deadline:
             raise LocalError("The supervisor does not end.", f"Kill the process in {where.lock}.")
         time.sleep(0.05)
-
-
-async def _follow(where: Layout) -> None:
-    with Live(console=console, auto_refresh=False) as live:
-        async for now in ask(where.socket, {"do": "watch"}):
-            live.update(parts_table(now), refresh=True)
 
 
 def _tell_changes(told: dict[str, str], status: Message) -> None:

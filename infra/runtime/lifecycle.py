@@ -5,6 +5,7 @@ import random
 import signal
 from contextlib import AbstractAsyncContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
+from math import nan
 from typing import Any
 
 import uvloop
@@ -31,7 +32,14 @@ from infra.telemetry import configure_logging, get_logger, metrics
 log = get_logger(__name__)
 
 PARTITIONS_S = 3600.0
-GAUGES_S = 5.0
+GAUGES_S = 1.0
+GAUGES_WITHIN_S = 3.0
+GAUGES = {
+    "pending": metrics.outbox_pending,
+    "oldest_s": metrics.outbox_oldest,
+    "scheduled": metrics.scheduled_pending,
+    "dead": metrics.dead_letters,
+}
 PROBE_CAP_S = 2.0
 
 
@@ -146,13 +154,15 @@ async def _tend(database: Database, retention_days: int) -> None:
                 await drop_partitions(database, retention_days)
                 await redrive.forget_settled(database, retention_days)
                 partitions_at = asyncio.get_running_loop().time() + PARTITIONS_S
-            async with database.transaction() as tx:
+            async with asyncio.timeout(GAUGES_WITHIN_S), database.transaction() as tx:
                 counts = await storage_ops.counts_now(tx)
-            metrics.outbox_pending.set(counts["pending"])
-            metrics.scheduled_pending.set(counts["scheduled"])
+            for name, gauge in GAUGES.items():
+                gauge.set(counts[name])
         except Exception as error:
             if not is_unavailable(error):
                 raise
+            for gauge in GAUGES.values():
+                gauge.set(nan)  # what nobody can know is not what it was before
             log.warning("maintenance put off: database away", error=repr(error))
         await asyncio.sleep(GAUGES_S)
 

@@ -4,6 +4,7 @@ from infra.simulator.client import Meter
 from infra.simulator.flash import flash_sale
 from infra.simulator.report import Report
 from infra.simulator.run import opened, run_traffic
+from infra.simulator.seconds import Seconds
 from infra.simulator.setup import SetUpFailed
 from infra.simulator.shop import Shop
 from infra.simulator.traffic import Endpoints, Profile, Traffic
@@ -13,6 +14,7 @@ __all__ = [
     "Meter",
     "Profile",
     "Report",
+    "Seconds",
     "SetUpFailed",
     "Shop",
     "Traffic",

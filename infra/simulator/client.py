@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import aiohttp
 from hdrh.histogram import HdrHistogram
 
+from infra.simulator.seconds import Waits
+
 T = TypeVar("T")
 REQUEST_TIMEOUT_S = 10.0
 _LONGEST_US = 10 * 60 * 1_000_000
@@ -41,6 +43,7 @@ class Meter:
     errors: Counter[str] = field(default_factory=Counter)
     """By what went wrong, such as "POST checkout: 500"."""
     latencies: Latencies = field(default_factory=Latencies)
+    waits: Waits = field(default_factory=Waits)
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,11 @@ class Client:
                 answer = Answer(response.status, body)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             answer, wrong = Answer(0, {}), type(error).__name__
+        waited, failed = time.monotonic() - began, not answer.ok and answer.status not in expected
         self._meter.requests += 1
-        self._meter.latencies.record(time.monotonic() - began)
-        if not answer.ok and answer.status not in expected:
+        self._meter.latencies.record(waited)
+        self._meter.waits.record(time.time() - waited, waited, failed=failed)
+        if failed:
             self._meter.errors[f"{method} {what}: {wrong or answer.status}"] += 1
         return answer
 

@@ -31,7 +31,13 @@ class Order:
     since: float = 0.0
     """When it came to its status, or when we first saw it there."""
     reached: set[str] = field(default_factory=set)
-    confirmed_at: float | None = None
+    times: dict[str, float] = field(default_factory=dict)
+    """Since the epoch, by the state that it came to: `accepted` when we heard it, the others by its journal."""
+
+    @property
+    def confirmed_at(self) -> float | None:
+        """When it was confirmed, as far as is known."""
+        return self.times.get("confirmed")
 
     @property
     def over(self) -> bool:
@@ -50,8 +56,7 @@ class Order:
             at = datetime.fromisoformat(entry["at"]).timestamp()
             self.since = at
             self.reached.add(entry["type"])
-            if entry["type"] == "confirmed" and self.confirmed_at is None:
-                self.confirmed_at = at
+            self.times.setdefault(entry["type"], at)
 
     def complaint(self) -> str:
         """What hangs, for a person to read."""
@@ -103,7 +108,8 @@ class OrderBook:
         """Notes the promise: from now on the order must come to an end."""
         self._note({"did": "accept", "key": key, "order_id": order_id})
         asked = self.unanswered.pop(key)
-        return self.orders.setdefault(order_id, Order(order_id, asked.customer, asked.at))
+        order = Order(order_id, asked.customer, asked.at, times={"accepted": time.time()})
+        return self.orders.setdefault(order_id, order)
 
     def refuse(self, key: str) -> None:
         """Notes that there will be no order under this key."""

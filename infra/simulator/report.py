@@ -1,5 +1,6 @@
 """What a run came to."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from infra.simulator.client import Latencies, Meter
 from infra.simulator.orders import Order, OrderBook
+from infra.simulator.seconds import Seconds, orders_by_second
 
 EVENT_COUNTS = ("published", "handled", "retried", "dead")
 _MOST_COMPLAINTS = 100
@@ -27,6 +29,7 @@ class Report:
     hanging: list[str] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     """HTTP errors by what was asked and how it was answered."""
+    seconds: Seconds = field(default_factory=Seconds)
 
     def as_dict(self) -> dict[str, Any]:
         """The machine-readable report."""
@@ -68,8 +71,10 @@ def count_orders(orders: Iterable[Order]) -> dict[str, int]:
     return counts
 
 
-def make_report(book: OrderBook, meter: Meter, events: dict[str, int], *, duration_s: float, seed: int) -> Report:
-    """Adds it all up."""
+def make_report(
+    book: OrderBook, meter: Meter, events: dict[str, int], *, duration_s: float, seed: int, opened: float = 0.0
+) -> Report:
+    """Adds it all up, now that nobody waits any more."""
     confirmed = Latencies()
     for order in book.orders.values():
         if order.confirmed_at is not None:
@@ -92,4 +97,5 @@ def make_report(book: OrderBook, meter: Meter, events: dict[str, int], *, durati
         seed=seed,
         hanging=hanging,
         errors=meter.errors,
+        seconds=Seconds(opened, time.time(), orders_by_second(book.orders.values()), meter.waits.summary()),
     )

@@ -40,12 +40,12 @@ async def run_traffic(
     """
     meter = Meter()
     async with opened(endpoints, traffic, meter, progress) as shop:
-        before = await count_events(shop.operator.client, endpoints.ops)
+        before, began = await count_events(shop.operator.client, endpoints.ops), time.time()
         sessions = await _while(meanwhile and meanwhile(shop), _let_in(shop, traffic, meter, progress))
         await _drain(shop, traffic, sessions, progress)
         after = await settled_count(shop.operator.client, endpoints.ops)
         events = {name: after[name] - before[name] for name in EVENT_COUNTS}
-        return make_report(shop.book, meter, events, duration_s=traffic.duration_s, seed=traffic.seed)
+        return make_report(shop.book, meter, events, duration_s=traffic.duration_s, seed=traffic.seed, opened=began)
 
 
 @asynccontextmanager

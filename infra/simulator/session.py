@@ -79,8 +79,7 @@ class Session:
             case Remove(place=place):
                 await self._customer_asks("DELETE", self._item(place), "cart item", intended, expected=(404, 409))
             case ViewCart():
-                answer = await self._customer_asks("GET", self._cart, "cart", intended)
-                self._in_checkout = {str(line["product_id"]): int(line["in_checkout"]) for line in answer.body["lines"]}
+                await self._view_cart(intended)
             case CheckOut():
                 await self._check_out(intended, key)
             case LookAtOrder():
@@ -122,6 +121,15 @@ class Session:
         if not answer.ok and answer.status not in expected:
             raise SessionEndedError
         return answer
+
+    async def _view_cart(self, intended: float) -> None:
+        """Take out what is no longer sold: as long as it lies there, nothing can be ordered."""
+        answer = await self._customer_asks("GET", self._cart, "cart", intended)
+        self._in_checkout = {str(line["product_id"]): int(line["in_checkout"]) for line in answer.body["lines"]}
+        for line in answer.body["lines"]:
+            if line["status"] == "discontinued":
+                url = f"{self._cart}/items/{line['product_id']}"
+                await self._customer_asks("DELETE", url, "cart item", time.monotonic(), expected=(404, 409))
 
     async def _browse(self, step: Browse, intended: float) -> None:
         query = {"limit": "20"}

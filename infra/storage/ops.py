@@ -18,7 +18,12 @@ select
 NOW = """
 select
     (select count(*) from messaging.outbox_pending) as pending,
-    (select count(*) from messaging.scheduled) as scheduled
+    (select count(*) from messaging.scheduled) as scheduled,
+    (select count(*) from messaging.dead_letters) as dead,
+    coalesce((
+        select extract(epoch from clock_timestamp() - o.at)::float
+        from messaging.outbox_pending p join messaging.outbox o using (event_id, type) order by p.seq limit 1
+    ), 0) as oldest_s
 """
 
 SET_ASIDE = "select * from messaging.outbox_set_aside where seq > $2 order by seq limit $1"
@@ -30,10 +35,13 @@ async def counts(tx: Transaction) -> dict[str, int]:
     return {name: int(number) for name, number in row._mapping.items()}
 
 
-async def counts_now(tx: Transaction) -> dict[str, int]:
-    """`pending` in the outbox and `scheduled`, cheaply: neither table keeps what is done."""
+async def counts_now(tx: Transaction) -> dict[str, float]:
+    """`pending` in the outbox, how many seconds ago the first of them was said (`oldest_s`), `scheduled` and `dead`.
+
+    Cheap: no table of these keeps what is done.
+    """
     [row] = await tx.execute(NOW)
-    return {name: int(number) for name, number in row._mapping.items()}
+    return {name: float(number) for name, number in row._mapping.items()}
 
 
 async def set_aside(tx: Transaction, limit: int, after: int = 0) -> list[dict[str, Any]]:

@@ -18,8 +18,10 @@ consumption_paused = Gauge(
     "messaging_consumption_paused", "1 while a subscription waits for its infrastructure.", ["subscription"]
 )
 outbox_pending = Gauge("outbox_pending", "Events committed and not yet confirmed by the broker.")
+outbox_oldest = Gauge("outbox_oldest_seconds", "Since the first of them was said; 0 if there is none.")
 outbox_set_aside_total = Counter("outbox_set_aside", "Events that cannot be published as they are.", ["event_type"])
 scheduled_pending = Gauge("scheduled_pending", "Messages to be retried and deadlines to come.")
+dead_letters = Gauge("dead_letters", "Letters that lie there for people to decide on.")
 
 http_request_duration = Histogram(
     "http_server_request_duration_seconds",

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,26 @@ async def test_a_replay_of_what_was_heard_changes_nothing_and_tells_so(visit: Vi
         refused = marketplace.attempt("replay", *arguments)
         assert refused.returncode in (1, 2), arguments
         assert complaint in " ".join(refused.stderr.split()), (arguments, refused.stderr)
+
+
+async def test_a_run_leaves_a_page_and_every_parts_figures(marketplace: Marketplace, tmp_path: Path) -> None:
+    html, kept = tmp_path / "run.html", tmp_path / "run.json"
+    shopping = ("--rate", "4", "--duration", "3", "--seed", "7", "--profile", "buyers")
+    said = marketplace.command("traffic", *shopping, "--json", str(kept), "--html", str(html)).stdout
+    assert "./marketplace audit" in said
+    assert "orders per second" in html.read_text()
+
+    run = json.loads(kept.read_text())
+    lines = run["timeline"]
+    assert sum(lines["orders"]["accepted"]) == run["orders"]["accepted"] > 0
+    assert sum(lines["orders"]["delivered"]) == run["orders"]["delivered"]
+    assert sum(lines["http"]["requests"]) > 10
+    for service in ("catalog", "cart", "checkout", "notifications", "delivery"):
+        assert [depth for depth in lines["queues"][service] if depth is not None], service
+        assert [age for age in lines["outbox_age_s"][service] if age is not None], service
+
+    figures = marketplace.status()["figures"]
+    assert figures["services"]["checkout"]["handled"] > 0
+    assert figures["services"]["checkout"]["circuits"].keys() == {"payments-a", "payments-b"}
+    assert figures["services"]["cart"]["orders"]["accepted"] >= run["orders"]["accepted"]
+    assert figures["queues"].keys() >= {"checkout.carts", "delivery.orders"}

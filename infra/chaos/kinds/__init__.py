@@ -7,6 +7,8 @@ from infra.chaos.kinds import broker, database, dials, links, messages, processe
 from infra.local import LocalError
 
 FAMILIES = (processes, links, dials, broker, database, messages, traffic)
+FAMILY = {kind.name: family.__name__.rpartition(".")[2] for family in FAMILIES for kind in family.KINDS}
+"""What a kind of fault breaks: processes, links, …"""
 KINDS: dict[str, Kind] = {kind.name: kind for family in FAMILIES for kind in family.KINDS}
 
 

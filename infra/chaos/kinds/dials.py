@@ -40,7 +40,8 @@ class DialFault(Kind):
         return [part for part in self.at if part not in SPARE]
 
     def touches(self, part: str) -> Touches:
-        return Touches(alone=frozenset({part}), shared=frozenset({"outside"}))
+        """Nobody asks the outside while the broker is away."""
+        return Touches(alone=frozenset({part}), shared=frozenset({"outside", "broker"}))
 
     async def begin(self, site: Site, fault: Fault) -> None:
         site.notes[fault.id] = await self._count(site, fault)

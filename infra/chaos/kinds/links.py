@@ -34,7 +34,7 @@ class LinkFault(Kind):
 
     def touches(self, part: str) -> Touches:
         service, _, what = part.partition(":")
-        ends = {service, f"{service}-db" if what == "db" else "broker"} if what else {"outside"}
+        ends = {service, f"{service}-db" if what == "db" else "broker"} if what else {"outside", "broker"}
         return Touches(alone=frozenset({part}), shared=frozenset(ends))
 
     async def begin(self, site: Site, fault: Fault) -> None:

@@ -114,8 +114,13 @@ class FakeMarket:
 
     async def _cart(self, request: web.Request) -> web.Response:
         cart = self.carts[request[CALLER]]
-        lines = [{"product_id": id, "quantity": n, "in_checkout": 0} for id, n in cart.items()]
+        lines = [
+            {"product_id": id, "quantity": n, "in_checkout": 0, "status": self._status(id)} for id, n in cart.items()
+        ]
         return web.json_response({"lines": lines, "total": None})
+
+    def _status(self, id: str) -> str:
+        return "on-sale" if id in self.products else "discontinued"
 
     async def _put(self, request: web.Request) -> web.Response:
         id = request.match_info["id"]
@@ -131,6 +136,8 @@ class FakeMarket:
     async def _check_out(self, request: web.Request) -> web.Response:
         key, customer = request.headers["Idempotency-Key"], request[CALLER]
         if key not in self.accepted:
+            if any(self._status(id) == "discontinued" for id in self.carts[customer]):
+                return web.json_response({"type": "urn:problem:no-longer-sold"}, status=409)
             cart = self.carts.pop(customer, None)
             if not cart:
                 return web.json_response({"type": "urn:problem:nothing-to-buy"}, status=409)

@@ -80,6 +80,17 @@ async def test_a_flash_sale_meanwhile_is_followed_like_any_order(outside: Outsid
     assert report.orders["pending"] == 0
 
 
+async def test_what_is_no_longer_sold_keeps_nobody_from_ordering_the_rest(outside: OutsideProcess) -> None:
+    market = FakeMarket()
+
+    async def leave_something_old(shop: Shop) -> None:
+        for customer in shop.customers:
+            market.carts[customer.id]["sold no more"] = 1
+
+    report = await shop_in(market, outside, meanwhile=leave_something_old)
+    assert report.orders["accepted"] == len(market.orders) > 15
+
+
 async def test_an_error_meanwhile_ends_the_run(outside: OutsideProcess) -> None:
     async def fail(_: Shop) -> None:
         raise RuntimeError("on purpose")

@@ -1,7 +1,8 @@
 """How long it took to recover is said only where one fault can be blamed."""
 
-from infra.chaos.conduct import Outcome, recovered
+from infra.chaos.conduct import Outcome
 from infra.chaos.fault import Fault
+from infra.chaos.recovery import drained, recovered
 
 
 def a_fault(began: float, ended: float) -> Outcome:
@@ -22,3 +23,28 @@ def test_nobody_knows_where_faults_overlapped_or_the_next_began_before_recovery(
 def test_without_another_order_nothing_is_known() -> None:
     one = a_fault(10, 20)
     assert recovered(one, [one], [15.0]) is None
+
+
+QUIET = dict.fromkeys(range(10), 3.0)
+
+
+def test_a_backlog_is_drained_when_no_more_waits_than_before() -> None:
+    one = a_fault(10, 20.5)
+    backlog = QUIET | {4: 40.0, 15: 500.0, 21: 400.0, 22: 90.0, 23: 40.0, 24: 3.0}
+    assert drained(one, [one, a_fault(30, 40)], backlog) == 2.5
+
+
+def test_what_is_usual_need_not_come_to_nothing() -> None:
+    one = a_fault(10, 20.5)
+    assert drained(one, [one], QUIET | {21: 10.0, 22: 3.0}) == 0.5
+
+
+def test_a_second_in_which_somebody_was_silent_proves_nothing() -> None:
+    one = a_fault(10, 20.0)
+    assert drained(one, [one], QUIET | {20: 90.0, 23: 2.0}) == 3.0
+    assert drained(one, [one], QUIET | {20: 90.0}) is None
+
+
+def test_a_backlog_of_overlapping_faults_is_nobodys() -> None:
+    one = a_fault(10, 20)
+    assert drained(one, [one, a_fault(19, 21)], QUIET | {22: 3.0}) is None

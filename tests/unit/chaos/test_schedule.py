@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from infra.chaos.fault import Touches
 from infra.chaos.kinds import KINDS, checked
-from infra.chaos.schedule import Planned, random_schedule
+from infra.chaos.schedule import Planned, one_by_one, random_schedule
 
 SERVICES = ("catalog", "cart", "checkout", "notifications", "delivery")
 
@@ -39,6 +39,25 @@ def test_every_fault_can_be_and_is_over_in_time_and_hides_no_other(
         assert 0 <= each.start_s <= each.end_s <= duration_s + 0.01
     for one, other in itertools.combinations(schedule, 2):
         assert not (one.overlaps(other) and _touches(one).exclude(_touches(other)))
+
+
+@given(st.integers(), st.floats(90, 300), st.one_of(st.none(), st.integers(1, 40)))
+@settings(max_examples=30, deadline=None)
+def test_in_a_long_one_the_broker_ends_amid_the_traffic(seed: int, duration_s: float, faults: int | None) -> None:
+    schedule = random_schedule(seed, duration_s, SERVICES, faults)
+    ends = [each for each in schedule if each.fault.part == "broker" and each.fault.kind in ("kill", "stop")]
+    assert any(duration_s * 0.1 < each.start_s and each.end_s < duration_s * 0.8 for each in ends)
+
+
+def test_one_by_one_no_fault_overlaps_another_and_every_kind_has_its_turns() -> None:
+    schedule = one_by_one(SERVICES, 3, 25)
+    for each, after in itertools.pairwise(schedule):
+        checked(each.fault, SERVICES)
+        assert after.start_s - each.end_s > 20
+    stopped = [each.fault.part for each in schedule if each.fault.kind == "stop"]
+    assert stopped == ["catalog-db", "broker", "cart-db", "broker", "checkout-db", "broker"]
+    killed = {each.fault.part for each in schedule if each.fault.kind == "kill"}
+    assert killed == {*SERVICES[:3], *(f"{name}-db" for name in SERVICES[:3]), "broker"}
 
 
 def test_as_many_faults_as_are_asked_for() -> None:

@@ -1,0 +1,82 @@
+"""What is left of a run: its JSON, and the page that is drawn from it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from infra.cli.show import console
+from infra.local import Layout, LocalError, read_state
+
+if TYPE_CHECKING:  # they bring an HTTP client along, which the other commands should not wait for
+    from infra.simulator import Report
+    from infra.watch import Samples
+
+commands = typer.Typer()
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the report here, too.", metavar="FILE")]
+HtmlFile = Annotated[
+    Path | None, typer.Option("--html", help="Draw it, as a page that needs no network.", metavar="FILE")
+]
+
+
+@commands.command("report")
+def draw_report(
+    json_file: Annotated[Path, typer.Argument(metavar="JSON", help="What --json of a run wrote.", exists=True)],
+    html_file: HtmlFile = None,
+    svg_file: Annotated[
+        Path | None, typer.Option("--svg", help="Draw the time line alone, as a picture.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Draw a run that was kept, as a page or as a picture; the same JSON gives the same."""
+    from infra.report import page, standalone
+
+    if not (html_file or svg_file):
+        raise LocalError("Nothing is to be drawn.", "Say where to: --html FILE, --svg FILE, or both.")
+    try:
+        document = json.loads(json_file.read_text())
+        if html_file:
+            html_file.write_text(page(document), encoding="utf-8")
+        if svg_file:
+            svg_file.write_text(standalone(document), encoding="utf-8")
+    except (ValueError, KeyError, TypeError) as error:
+        remedy = "Give it what traffic, demo or chaos wrote with --json."
+        raise LocalError(f"{json_file} is not the report of a run: {error!r}", remedy) from None
+
+
+def recovery_table(groups: Sequence[Mapping[str, Any]]) -> Table:
+    """Times to recover by kind of fault, for a terminal."""
+    table = Table("fault", "times", "next order", "worst", "backlog drained", "worst", box=None, pad_edge=False)
+    for each in groups:
+        seconds = [each[name] for name in ("recovered_s", "worst_recovered_s", "drained_s", "worst_drained_s")]
+        shown = ["" if value is None else f"{value:.1f} s" for value in seconds]
+        table.add_row(f"{each['kind']} of {each['of']}", str(each["times"]), *shown)
+    return table
+
+
+def documented(
+    found: Mapping[str, Any], where: Layout, report: "Report", samples: "Samples", *, title: str, about: str
+) -> dict[str, Any]:
+    """A run's figures with its time lines, and with what people call it."""
+    from infra.report import timeline
+
+    return dict(found) | {
+        "title": title,
+        "about": about,
+        "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "timeline": timeline(report.seconds, samples, list(read_state(where.state).services), report.duration_s),
+    }
+
+
+def keep(document: Mapping[str, Any], json_file: Path | None, html_file: Path | None) -> None:
+    """Write what was asked for."""
+    from infra.report import page
+
+    if json_file:
+        json_file.write_text(json.dumps(document, default=str) + "\n")
+    if html_file:
+        html_file.write_text(page(document), encoding="utf-8")
+        console.print(f"Look at it: {html_file}", soft_wrap=True, highlight=False)

@@ -1,0 +1,138 @@
+"""Every part at a glance, and again each second: `up` in the foreground, and `status --watch`."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from infra.cli.show import COLOURS, console, duration
+from infra.local import Layout, Message, ask, read_state
+
+if TYPE_CHECKING:  # they bring an HTTP client along, which the other commands should not wait for
+    from infra.watch import Figures, Samples
+
+KEEP_S = 60
+STATES = ("accepted", "confirmed", "cancelled", "delivered")
+WORDS = ("part", "state", "circuits", "")
+HEADINGS = (
+    *("part", "state", "replicas", "for", "in/s", "out/s", "queue", "outbox", "oldest"),
+    *("retries", "dead", "circuits", "under way", "shed", "memory", ""),
+)
+CIRCUIT_COLOURS = {"closed": "green", "half open": "yellow", "open": "red"}
+
+
+async def follow(where: Layout) -> None:
+    """Show it until the stack is down. Who does not answer leaves empty places in the table."""
+    from infra.watch import Sampler
+
+    async with Sampler(where, keep_s=KEEP_S) as samples:
+        with Live(console=console, auto_refresh=False) as live:
+            async for status in ask(where.socket, {"do": "watch"}):
+                live.update(view(status, samples, list(read_state(where.state).services)), refresh=True)
+
+
+async def figures_once(where: Layout) -> dict[str, Any]:
+    """By service, its figures and the messages in its queues, for programs; null where nobody answered."""
+    from infra.watch import look
+
+    samples, now = await look(where), int(time.time())
+    depths = samples.latest_depths(now)
+    return {
+        "services": {
+            name: None if (seen := samples.latest(name, now)) is None else asdict(seen)
+            for name in read_state(where.state).services
+        },
+        "queues": None if depths is None else dict(depths),
+    }
+
+
+def view(status: Message, samples: "Samples", services: Sequence[str]) -> Group:
+    """A row for each part, and orders per second."""
+    now = int(time.time())
+    title = f"{status['stack']}: {status['phase']}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading in WORDS else "right", no_wrap=heading != "")
+    for name, replicas in _by_part(status["parts"], services).items():
+        row = _condition(name, replicas) | (_work(name, samples, now) if name in services else {})
+        if name == "broker" and (depths := samples.latest_depths(now)) is not None:
+            row["queue"] = f"{sum(depths.values()):,}"
+        table.add_row(*(row.get(heading, "") for heading in HEADINGS))
+    return Group(table, Text(), _orders(samples, now, services))
+
+
+def _by_part(parts: Mapping[str, Message], services: Sequence[str]) -> dict[str, list[Message]]:
+    """A service's replicas together."""
+    found: dict[str, list[Message]] = {}
+    for name, part in parts.items():
+        service = name.rpartition(".")[0]
+        found.setdefault(service if service in services else name, []).append(part)
+    return found
+
+
+def _condition(name: str, replicas: Sequence[Message]) -> dict[str, str]:
+    unwell = next((each for each in replicas if each["state"] != "ready"), replicas[0])
+    ready = sum(each["state"] == "ready" for each in replicas)
+    memory = sum(each["rss_bytes"] or 0 for each in replicas)
+    return {
+        "part": name,
+        "state": _coloured(unwell["state"], COLOURS.get(unwell["state"], "dim")),
+        "replicas": f"{ready}/{len(replicas)}",
+        "for": duration(time.time() - unwell["since"]),
+        "memory": f"{memory / 1e6:,.0f} MB" if memory else "",
+        "": "" if unwell["state"] == "ready" else unwell["why"],
+    }
+
+
+def _work(name: str, samples: "Samples", now: int) -> dict[str, str]:
+    seen, depth = samples.latest(name, now), samples.latest_depth(name, now)
+    row = {"queue": _number(depth)}
+    if seen is None:
+        return row
+    return row | {
+        "in/s": _number(samples.rate(name, now, lambda each: each.handled), 1),
+        "out/s": _number(samples.rate(name, now, lambda each: each.published), 1),
+        "outbox": _number(seen.outbox),
+        "oldest": "" if seen.outbox_age_s is None else f"{seen.outbox_age_s:.1f} s",
+        "retries": _number(seen.retried),
+        "dead": _coloured(_number(seen.dead), "red" if seen.dead else "default"),
+        "circuits": " ".join(_circuits(seen)),
+        "under way": _number(seen.under_way),
+        "shed": _coloured(_number(seen.shed), "yellow" if seen.shed else "default"),
+    }
+
+
+def _circuits(seen: "Figures") -> Iterator[str]:
+    for name, state in seen.circuits.items():
+        if state != "closed":
+            yield _coloured(f"{name} {state}", CIRCUIT_COLOURS[state])
+    if closed := sum(state == "closed" for state in seen.circuits.values()):
+        yield _coloured(f"{closed} closed", CIRCUIT_COLOURS["closed"])
+
+
+def _orders(samples: "Samples", now: int, services: Sequence[str]) -> Text:
+    """Orders per second, over the last few, by the state that they came to."""
+    words = []
+    for state in STATES:
+        rates = (samples.rate(name, now, partial(_came_to, state)) for name in services)
+        known = [rate for rate in rates if rate is not None]
+        words.append(f"{_number(sum(known) if known else None, 1) or '?'} {state}")
+    return Text("orders/s: " + "   ".join(words))
+
+
+def _came_to(state: str, seen: "Figures") -> float:
+    return seen.orders.get(state, 0.0)
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def _coloured(text: str, colour: str) -> str:
+    return f"[{colour}]{text}[/]" if text else ""

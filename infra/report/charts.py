@@ -1,0 +1,100 @@
+"""Which charts a run has, and how its seconds become their lines."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from infra.report.drawing import Values
+from infra.report.panels import Line, Panel
+
+Document = Mapping[str, Any]
+
+MOST_POINTS = 240
+"""Longer runs are drawn in steps of several seconds."""
+STATES = {"accepted": "grey", "confirmed": "blue", "delivered": "green", "cancelled": "orange"}
+COLOURS = ("blue", "violet", "orange", "ochre", "green", "red", "grey")
+
+
+def length(timeline: Document) -> int:
+    """How many seconds it has."""
+    return len(timeline["http"]["requests"])
+
+
+def charts(timeline: Document) -> tuple[list[Panel], float]:
+    """The charts, and how many seconds lie between their points."""
+    step = -(-length(timeline) // MOST_POINTS)
+    http = timeline["http"]
+    failed = [_share(*pair) for pair in zip(http["failed"], http["requests"], strict=True)]
+    each_s = f", the worst of each {step} s" if step > 1 else ""
+    worst = _binned(step, max)
+    smooth = _smoothed(max(step, 3))
+
+    def by_service(columns: Mapping[str, Values]) -> list[Line]:
+        return [
+            Line(name, worst(values), COLOURS[number % len(COLOURS)])
+            for number, (name, values) in enumerate(columns.items())
+        ]
+
+    orders = [
+        Line(state, _binned(step, _mean)(smooth(timeline["orders"][state])), colour, filled=state == "accepted")
+        for state, colour in STATES.items()
+        if state in timeline["orders"]
+    ]
+    waits = [
+        Line("median wait", worst(http["p50_ms"]), "blue"),
+        Line("99 of 100 wait less", worst(http["p99_ms"]), "violet"),
+    ]
+    return [
+        Panel("orders per second", orders, 150, _plain),
+        Panel(
+            f"what customers wait for an answer{each_s}",
+            waits,
+            120,
+            _duration,
+            logarithmic=True,
+            share=Line("share that failed", worst(failed), "red"),
+        ),
+        Panel(f"events waiting in the broker's queues{each_s}", by_service(timeline["queues"]), 100, _plain),
+        Panel(f"age of the oldest event in an outbox{each_s}", by_service(timeline["outbox_age_s"]), 100, _seconds),
+    ], float(step)
+
+
+def _share(part: float | None, whole: float | None) -> float | None:
+    return min(part / whole, 1.0) if part and whole else None
+
+
+def _binned(size: int, of: Callable[[list[float]], float]) -> Callable[[Values], Values]:
+    """Steps of several seconds; unknown where every second is."""
+
+    def binned(values: Values) -> Values:
+        steps = (values[place : place + size] for place in range(0, len(values), size))
+        known = ([value for value in step if value is not None] for step in steps)
+        return [of(step) if step else None for step in known]
+
+    return binned
+
+
+def _smoothed(over: int) -> Callable[[Values], Values]:
+    """The mean over some seconds around each."""
+
+    def smoothed(values: Values) -> Values:
+        half = over // 2
+        around = (values[max(place - half, 0) : place + half + 1] for place in range(len(values)))
+        return [_mean([value or 0 for value in each]) for each in around]
+
+    return smoothed
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.10g}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:g} s"
+
+
+def _duration(ms: float) -> str:
+    return f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s"

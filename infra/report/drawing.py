@@ -1,0 +1,89 @@
+"""A small kit for charts in SVG: scales, ticks, lines that break where nothing is known, and text that is escaped."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from math import ceil, floor, log10
+
+Values = Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From figures to pixels; logarithmic if told, and then everything below `low` is drawn there."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    logarithmic: bool = False
+
+    def __call__(self, value: float) -> float:
+        """Where a figure is drawn; never outside."""
+        value = min(max(value, self.low), self.high)
+        if self.logarithmic:
+            share = log10(value / self.low) / log10(self.high / self.low)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return self.start + share * (self.end - self.start)
+
+
+def ticks(high: float, most: int) -> list[float]:
+    """Round figures from 0 to the first that is not below `high`: steps of 1, 2 or 5."""
+    high = high if high > 0 else 1.0
+    size = 10.0 ** floor(log10(high / most))
+    step = next(size * each for each in (1, 2, 5, 10) if high / (size * each) <= most)
+    return [number * step for number in range(ceil(high / step - 1e-9) + 1)]
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Powers of ten from `low` (one of them) to the first that is not below `high`."""
+    return [low * 10.0**each for each in range(max(ceil(log10(high / low) - 1e-9), 1) + 1)]
+
+
+def stretches(values: Values) -> Iterator[list[tuple[int, float]]]:
+    """What is known, with its places, cut where something is not."""
+    stretch: list[tuple[int, float]] = []
+    for place, value in enumerate(values):
+        if value is None and stretch:
+            yield stretch
+            stretch = []
+        elif value is not None:
+            stretch.append((place, value))
+    if stretch:
+        yield stretch
+
+
+def line(points: Sequence[tuple[float, float]]) -> str:
+    """The path through some points; a single one is a dot, if the line's ends are round."""
+    first, *rest = [f"{x:.1f} {y:.1f}" for x, y in points]
+    return f"M{first}" + "".join(f"L{each}" for each in rest or [first])
+
+
+def area(points: Sequence[tuple[float, float]], ground: float) -> str:
+    """The same, closed down to the ground."""
+    return f"{line(points)}L{points[-1][0]:.1f} {ground:.1f}L{points[0][0]:.1f} {ground:.1f}Z"
+
+
+def text(x: float, y: float, words: str, style: str = "") -> str:
+    """Words whose baseline begins there, unless the style says otherwise."""
+    return f'<text x="{x:.1f}" y="{y:.1f}"{_class(style)}>{escape(words)}</text>'
+
+
+def box(x: float, y: float, width: float, height: float, style: str, *, title: str = "", round_by: float = 0) -> str:
+    """A rectangle; its title shows where the pointer rests."""
+    inner = f"<title>{escape(title)}</title>" if title else ""
+    corner = f' rx="{round_by:g}"' if round_by else ""
+    return (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{height:.1f}"{corner}{_class(style)}>'
+        f"{inner}</rect>"
+    )
+
+
+def stroke(path: str, style: str) -> str:
+    """A path."""
+    return f'<path d="{path}"{_class(style)}/>'
+
+
+def _class(style: str) -> str:
+    return f' class="{escape(style)}"' if style else ""

@@ -1,0 +1,114 @@
+"""A run as one picture: its faults, and below them, on the same axis, what customers and the house made of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from infra.report.charts import charts, length
+from infra.report.drawing import Scale, box, stroke, text
+from infra.report.lanes import FAMILIES, LANE, colour, draw_lanes, lanes
+from infra.report.panels import legend
+
+Document = Mapping[str, Any]
+
+STYLE = Path(__file__).with_name("figure.css")
+WIDTH, LEFT, RIGHT = 1120, 62, 1098
+HEADING, HEAD, BETWEEN, FOOT = 64, 34, 48, 40
+MOST_TIMES = 14
+CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, *(3600 * hours for hours in range(1, 10_000)))
+VERDICTS = {"pass": "green", "fail": "red", "unknown": "ochre"}
+
+
+def figure(document: Document) -> str:
+    """The picture of a run's JSON, to be put into a page that has its style."""
+    parts, height = _draw(document, top=0)
+    return f'<svg class="run" {_size(height)} role="img" aria-label="the run, second by second">{parts}</svg>'
+
+
+def standalone(document: Document) -> str:
+    """The picture as a file of its own, which says what it is and what came of it."""
+    parts, height = _draw(document, top=HEADING)
+    size = f'{_size(height)} width="{WIDTH}" height="{height:.0f}"'
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" class="run" {size}>
+<style>
+{STYLE.read_text()}</style>
+<rect width="100%" height="100%" class="paper"/>
+{"".join(_heading(document))}
+{parts}
+</svg>
+"""
+
+
+def _draw(document: Document, top: float) -> tuple[str, float]:
+    """Everything below `top`, and where it ends."""
+    timeline, faults = document["timeline"], document.get("faults", ())
+    at = Scale(0, length(timeline), LEFT, RIGHT)
+    panels, second = charts(timeline)
+    parts: list[str] = []
+    spans_top = top + HEAD
+    if faults:
+        parts += [text(LEFT, spans_top - 14, "faults", "title"), *legend(_families(faults), RIGHT, spans_top - 14)]
+        placed = lanes(faults, at)
+        parts += draw_lanes(placed, spans_top)
+        top = spans_top + len(placed) * LANE
+    for panel in panels:
+        parts += panel.draw(at, top + BETWEEN, second)
+        top += BETWEEN + panel.height
+    parts += _axis(timeline, at, spans_top, top)
+    behind = _bands(faults, at, spans_top, top)
+    return "\n".join([*behind, *parts]), top + FOOT
+
+
+def _size(height: float) -> str:
+    return f'viewBox="0 0 {WIDTH} {height:.0f}"'
+
+
+def _families(faults: Sequence[Document]) -> dict[str, str]:
+    """Names and colours of those that occur."""
+    met = {fault.get("family") for fault in faults}
+    return dict(words for family, words in FAMILIES.items() if family in met)
+
+
+def _bands(faults: Sequence[Document], at: Scale, top: float, bottom: float) -> Iterator[str]:
+    """Each fault's span behind all charts."""
+    for each in faults:
+        start = at(each["start_s"])
+        yield box(start, top, max(at(each["end_s"]) - start, 1), bottom - top, f"band {colour(each)}")
+
+
+def _axis(timeline: Document, at: Scale, top: float, bottom: float) -> Iterator[str]:
+    step = next(each for each in CLOCK_STEPS if at.high / each <= MOST_TIMES)
+    for number in range(int(at.high / step) + 1):
+        x = at(number * step)
+        yield stroke(f"M{x:.1f} {bottom:.1f}v5", "grid")
+        yield text(x, bottom + 19, _clock(number * step), "tick middle")
+    if timeline["customers_s"] < at.high:
+        x = at(timeline["customers_s"])
+        yield stroke(f"M{x:.1f} {bottom:.1f}V{top:.1f}", "doors")
+        yield text(x - 6, bottom + 34, "the last customer comes in", "label end")
+
+
+def _heading(document: Document) -> Iterator[str]:
+    yield text(LEFT - 46, 28, document["title"], "heading")
+    yield text(LEFT - 46, 50, f"{document['about'].rstrip('.')}. {summary(document)}.", "label")
+    if verdict := document.get("verdict"):
+        words = f"audit: {verdict}"
+        width = len(words) * 9.0 + 24
+        yield box(RIGHT - width, 10, width, 28, f"bar {VERDICTS[verdict]}", round_by=14)
+        yield text(RIGHT - width / 2, 29, words, "verdict middle")
+
+
+def summary(document: Document) -> str:
+    """A run in one line."""
+    orders = document["orders"]
+    words = [f"{orders['accepted']:,} orders accepted", f"{orders['delivered']:,} delivered"]
+    words += [f"{orders['cancelled']:,} cancelled", f"{orders['pending']:,} still open"]
+    if faults := document.get("faults"):
+        words[:0] = [f"{len(faults)} faults of {len({each['kind'] for each in faults})} kinds"]
+    if "violations" in document:
+        words.append(f"{len(document['violations'])} violations")
+    return ", ".join(words)
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:g} s" if seconds < 60 else f"{seconds // 60:.0f}:{seconds % 60:02.0f}"

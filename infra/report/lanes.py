@@ -1,0 +1,102 @@
+"""Faults as spans on the time axis: a bar with its name for each, in as few lanes as have room for them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.report.drawing import Scale, box, text
+
+Fault = Mapping[str, Any]
+
+LANE, BAR = 18, 11
+GAP, CHARACTER = 4, 6.1
+LEAST_WIDTH = 3.0
+MOST_LANES = 14
+"""With more than that the names are left out; they show where the pointer rests."""
+FAMILIES = {
+    "processes": ("process", "red"),
+    "links": ("network", "orange"),
+    "database": ("database", "blue"),
+    "broker": ("broker", "violet"),
+    "dials": ("outside world", "ochre"),
+    "messages": ("messages", "grey"),
+    "traffic": ("traffic", "green"),
+}
+"""A family's name for people, and its colour."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a fault's bar is, its tail until it was undone, and from where to where its name makes it reach."""
+
+    fault: Fault
+    start: float
+    end: float
+    undone: float
+    left: float
+    right: float
+    name: str
+
+
+def lanes(faults: Sequence[Fault], at: Scale) -> list[list[Placed]]:
+    """Faults in lanes in which nothing overlaps."""
+    found = _packed([_placed(fault, at, name(fault)) for fault in faults])
+    return found if len(found) <= MOST_LANES else _packed([_placed(fault, at, "") for fault in faults])
+
+
+def draw_lanes(found: Sequence[Sequence[Placed]], top: float) -> Iterator[str]:
+    """The bars and their names."""
+    for number, lane in enumerate(found):
+        y = top + number * LANE
+        for each in lane:
+            of = colour(each.fault)
+            yield box(each.start, y, each.undone - each.start, BAR, f"tail {of}", round_by=2)
+            yield box(each.start, y, each.end - each.start, BAR, f"bar {of}", title=story(each.fault), round_by=2)
+            if each.left < each.start - GAP:
+                yield text(each.start - GAP, y + BAR - 1, each.name, "label end")
+            else:
+                yield text(each.undone + GAP, y + BAR - 1, each.name, "label")
+
+
+def name(fault: Fault) -> str:
+    """What was done to whom."""
+    return f"{fault['kind']} {fault['part']}"
+
+
+def colour(fault: Fault) -> str:
+    """Its family's."""
+    return FAMILIES.get(fault.get("family", ""), ("", "grey"))[1]
+
+
+def story(fault: Fault) -> str:
+    """All that is known of it, in lines."""
+    facts = [
+        f"{name(fault)}: {fault['start_s']:.1f} to {fault['end_s']:.1f} s",
+        fault["bite"] or "nothing was seen of it",
+    ]
+    if fault.get("recovered_s") is not None:
+        facts.append(f"next order completed after {fault['recovered_s']:.1f} s")
+    if fault.get("drained_s") is not None:
+        facts.append(f"backlog drained after {fault['drained_s']:.1f} s")
+    return "\n".join(facts)
+
+
+def _placed(fault: Fault, at: Scale, words: str) -> Placed:
+    start = at(fault["start_s"])
+    end = max(at(fault["end_s"]), start + LEAST_WIDTH)
+    undone = max(at(fault.get("undone_s", 0.0)), end)
+    width = GAP + len(words) * CHARACTER if words else 0.0
+    left, right = (start, undone + width) if undone + width <= at.end else (start - width, undone)
+    return Placed(fault, start, end, undone, left - GAP, right + GAP, words)
+
+
+def _packed(faults: Sequence[Placed]) -> list[list[Placed]]:
+    found: list[list[Placed]] = []
+    for each in sorted(faults, key=lambda each: each.start):
+        for lane in found:
+            if all(each.left >= other.right or other.left >= each.right for other in lane):
+                lane.append(each)
+                break
+        else:
+            found.append([each])
+    return found

@@ -1,0 +1,150 @@
+"""A run as one page of HTML that needs no network: verdict, figures, the picture, faults, and the audit's evidence."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from infra.report.figure import STYLE, VERDICTS, figure, summary
+from infra.report.lanes import colour
+
+TEMPLATE = Path(__file__).with_name("page.html")
+MOST_VIOLATIONS = 200
+RECOVERY = (
+    "After faults that no other fault overlapped: from the end of the fault until the next order is confirmed, "
+    "and until no more events wait in queues and outboxes than before it."
+)
+
+Document = Mapping[str, Any]
+
+
+def page(document: Document) -> str:
+    """The whole page, from a run's JSON: of `traffic`, `demo` or `chaos`."""
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=escape(document["title"]),
+        about=escape(document.get("about", "")),
+        style=STYLE.read_text(encoding="utf-8"),
+        verdict=_verdict(document),
+        tiles="".join(
+            f"<div><dt>{escape(name)}</dt><dd>{escape(words)}</dd></div>" for name, words in _tiles(document)
+        ),
+        figure=figure(document),
+        recovery=_recovery(document.get("recovery", ())),
+        faults=_faults(document.get("faults", ())),
+        audit=_audit(document),
+        numbers=_numbers(document),
+        made=escape(document.get("made", "")),
+    )
+
+
+def _verdict(document: Document) -> str:
+    verdict = document.get("verdict")
+    if verdict is None:
+        return ""
+    meaning = {
+        "pass": "Nothing was lost, charged twice, oversold or shipped twice: checked from outside, promise by promise.",
+        "fail": "A promise was broken: the evidence is below.",
+        "unknown": "Nothing was seen broken, but not everything could be found out: the reasons are below.",
+    }[verdict]
+    return (
+        f'<div class="verdict {VERDICTS[verdict]}"><strong>The audit says: {verdict}</strong>'
+        f"<p>{escape(meaning)} {escape(summary(document))}.</p></div>"
+    )
+
+
+def _tiles(document: Document) -> Iterator[tuple[str, str]]:
+    orders, http, latency = document["orders"], document["http"], document["latency_ms"]["accepted_to_confirmed"]
+    for state in ("accepted", "confirmed", "delivered", "cancelled"):
+        yield f"orders {state}", f"{orders[state]:,}"
+    yield "orders that hang", f"{orders['pending']:,}"
+    yield "dead letters", f"{document['events']['dead']:,}"
+    yield "median until confirmed", _ms(latency["p50"])
+    yield "median HTTP wait", _ms(http["p50_ms"])
+    yield "wait of 99 in 100", _ms(http["p99_ms"])
+    yield f"errors in {http['requests']:,}", f"{http['errors']:,}"
+    for name in ("handled", "retried"):
+        yield f"events {name}", f"{document['events'][name]:,}"
+
+
+def _recovery(groups: Sequence[Document]) -> str:
+    if not groups:
+        return ""
+    rows = [
+        [escape(f"{each['kind']} of {each['of']}"), str(each["times"])]
+        + [_s(each[name]) for name in ("recovered_s", "worst_recovered_s", "drained_s", "worst_drained_s")]
+        for each in groups
+    ]
+    headings = ("fault", "times", "next order: median", "worst", "backlog drained: median", "worst")
+    return f"<h2>Time to recover</h2><p class='soft'>{RECOVERY}</p>{_table(headings, rows, numbers=5)}"
+
+
+def _faults(faults: Sequence[Document]) -> str:
+    if not faults:
+        return ""
+    rows = [
+        [
+            f'<span class="dot {colour(each)}"></span>{escape(each["kind"])}',
+            escape(each["part"]),
+            escape(each["bite"]) if each["bite"] else '<span class="ochre">nothing was seen of it</span>',
+            *(_s(each["start_s"]), _s(each["end_s"] - each["start_s"])),
+            *(_s(each["recovered_s"]), _s(each["drained_s"])),
+        ]
+        for each in faults
+    ]
+    headings = ("fault", "part", "how it was seen to bite", "at", "for", "next order after", "drained after")
+    return f"<h2>{len(faults)} faults</h2>{_table(headings, rows, numbers=4)}"
+
+
+def _audit(document: Document) -> str:
+    if "verdict" not in document:
+        return ""
+    violations, reasons = document["violations"], document.get("reasons", ())
+    parts = [f"<h2>The audit: {escape(document['verdict'])}, {len(violations)} violations</h2>"]
+    for each in violations[:MOST_VIOLATIONS]:
+        evidence = escape(json.dumps(each["evidence"], indent=2, default=str, ensure_ascii=False))
+        parts.append(
+            f'<details open><summary class="red">{escape(each["invariant"])}</summary><pre>{evidence}</pre></details>'
+        )
+    if len(violations) > MOST_VIOLATIONS:
+        parts.append(f"<p>… and {len(violations) - MOST_VIOLATIONS} more: see the JSON.</p>")
+    parts += [f'<p class="ochre">{escape(reason)}</p>' for reason in reasons]
+    looked_at = [[escape(name.replace("_", " ")), f"{number:,}"] for name, number in document["audited"].items()]
+    parts.append(f"<details><summary>What it looked at</summary>{_table(('', ''), looked_at, numbers=1)}</details>")
+    return "".join(parts)
+
+
+def _numbers(document: Document) -> str:
+    latency = document["latency_ms"]["accepted_to_confirmed"]
+    groups = {
+        "orders": document["orders"],
+        "http": document["http"],
+        "events": document["events"],
+        "accepted to confirmed, ms": latency,
+    }
+    rows = [
+        [escape(f"{group}: {name}"), "" if value is None else f"{value:,}"]
+        for group, figures in groups.items()
+        for name, value in figures.items()
+    ]
+    return f"<details><summary>All figures</summary>{_table(('', ''), rows, numbers=1)}</details>"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: int) -> str:
+    """Cells are HTML already; the last so many columns are numbers."""
+    styles = [""] * (len(headings) - numbers) + [' class="n"'] * numbers
+    head = "".join(f"<th{style}>{escape(name)}</th>" for name, style in zip(headings, styles, strict=True))
+    body = "".join(
+        "<tr>" + "".join(f"<td{style}>{cell}</td>" for cell, style in zip(row, styles, strict=True)) + "</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _s(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f} s"
+
+
+def _ms(ms: float | None) -> str:
+    return "" if ms is None else f"{ms:,.0f} ms" if ms < 10_000 else f"{ms / 1000:,.1f} s"

@@ -1,0 +1,40 @@
+"""What customers did and what was seen of the parts, on one axis: a figure for each second, null where nobody knows."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from infra.simulator import Seconds
+from infra.watch import Samples
+
+AFTER_S = 5
+"""So long is shown after the last order came to its end."""
+HTTP = ("requests", "failed", "p50_ms", "p95_ms", "p99_ms")
+
+
+def timeline(seconds: Seconds, samples: Samples, services: Sequence[str], duration_s: float) -> dict[str, Any]:
+    """Columns of equal length, for machines and for drawing; they begin when customers are let in."""
+    first = int(seconds.opened)
+    moved = [second for orders in seconds.orders.values() for second in orders]
+    last = min(max([first + int(duration_s), *moved]) + AFTER_S, int(seconds.closed))
+    span = range(first, last + 1)
+
+    def column(value: Callable[[int], float | None]) -> list[float | None]:
+        return [None if (found := value(second)) is None else round(found, 2) for second in span]
+
+    def http(name: str) -> list[float | None]:
+        nothing = 0 if name in ("requests", "failed") else None
+        return column(lambda second: seconds.http.get(second, {}).get(name, nothing))
+
+    def outbox(service: str, name: str) -> list[float | None]:
+        return column(lambda second: getattr(samples.service(service, second), name, None))
+
+    return {
+        "began": seconds.opened,
+        "customers_s": duration_s,
+        "orders": {state: [orders.get(second, 0) for second in span] for state, orders in seconds.orders.items()},
+        "http": {name: http(name) for name in HTTP},
+        "queues": {name: column(partial(samples.depth, name)) for name in services},
+        "outbox": {name: outbox(name, "outbox") for name in services},
+        "outbox_age_s": {name: outbox(name, "outbox_age_s") for name in services},
+    }

@@ -1,0 +1,101 @@
+"""What a process says of itself in `/metrics`, as far as somebody who looks on wants to know it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isnan
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+WANTED = (
+    *("messaging_process_total", "messaging_publish_total", "outbox_", "scheduled_pending", "dead_letters"),
+    *("circuit_breaker_state", "http_server_active_requests", "http_server_shed_total"),
+    "http_server_request_duration_seconds_count",
+)
+"""The rest (buckets above all) is not even parsed: this is done once a second."""
+TOTALS = {
+    ("messaging_process_total", "committed"): "handled",
+    ("messaging_process_total", "retried"): "retried",
+    ("messaging_process_total", "dead"): "died",
+    ("messaging_process_total", "unreadable"): "died",
+    ("messaging_publish_total", ""): "published",
+    ("http_server_shed_total", ""): "shed",
+    ("http_server_active_requests", ""): "under_way",
+}
+"""By metric and outcome; replicas' add up."""
+GAUGES = {
+    "outbox_pending": "outbox",
+    "outbox_oldest_seconds": "outbox_age_s",
+    "scheduled_pending": "scheduled",
+    "dead_letters": "dead",
+}
+"""What every replica reads from the one database; unknown while that is away."""
+ORDERS = {f"checkout.order-{state}.v1": state for state in ("confirmed", "cancelled", "delivered")}
+CHECKOUT_ROUTE = "/carts/{customer}/checkout"
+CIRCUITS = ("closed", "half open", "open")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One process, or all replicas of a service, at one moment. Totals count from the process's start."""
+
+    handled: float = 0
+    retried: float = 0
+    died: float = 0
+    published: float = 0
+    shed: float = 0
+    """Requests refused since too many were under way."""
+    under_way: float = 0
+    outbox: float | None = None
+    outbox_age_s: float | None = None
+    scheduled: float | None = None
+    dead: float | None = None
+    """Dead letters that lie in the database."""
+    circuits: Mapping[str, str] = field(default_factory=dict)
+    orders: Mapping[str, float] = field(default_factory=dict)
+    """How many came to a state: `accepted` (answered 202), and what was said since."""
+
+
+def parse(text: str) -> Figures:
+    """The figures of a Prometheus exposition. Raises ValueError if it is none."""
+    totals = dict.fromkeys(TOTALS.values(), 0.0)
+    gauges: dict[str, float] = {}
+    circuits: dict[str, str] = {}
+    orders: dict[str, float] = {}
+    for name, labels, value in _samples(text):
+        if total := TOTALS.get((name, labels.get("outcome", ""))):
+            totals[total] += value
+        if name in GAUGES and not isnan(value):
+            gauges[GAUGES[name]] = value
+        if name == "circuit_breaker_state":
+            circuits[labels["name"]] = CIRCUITS[int(value)]
+        if state := ORDERS.get(labels.get("event_type", "")):
+            orders[state] = value
+        if labels.get("route") == CHECKOUT_ROUTE and labels["status"] == "202":
+            orders["accepted"] = value
+    return Figures(**totals, **gauges, circuits=circuits, orders=orders)
+
+
+def _samples(text: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
+    lines = [line for line in text.splitlines() if line.startswith(WANTED)]
+    for family in text_string_to_metric_families("\n".join([*lines, ""])):
+        for sample in family.samples:
+            yield sample.name, sample.labels, sample.value
+
+
+def together(replicas: Sequence[Figures]) -> Figures:
+    """A service's figures, from its replicas': each counts for itself, and all see the same database."""
+    circuits: dict[str, str] = {}
+    orders: dict[str, float] = {}
+    for each in replicas:
+        for name, state in each.circuits.items():
+            circuits[name] = max(state, circuits.get(name, "closed"), key=CIRCUITS.index)
+        for state, number in each.orders.items():
+            orders[state] = orders.get(state, 0) + number
+    totals: dict[str, float] = {name: sum(getattr(each, name) for each in replicas) for name in TOTALS.values()}
+    gauges: dict[str, Any] = {name: _highest(replicas, name) for name in GAUGES.values()}
+    return Figures(**totals, **gauges, circuits=circuits, orders=orders)
+
+
+def _highest(replicas: Sequence[Figures], name: str) -> float | None:
+    return max((value for each in replicas if (value := getattr(each, name)) is not None), default=None)

@@ -1,0 +1,83 @@
+"""What was seen of processes and queues, second by second; what was not seen is not there."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TypeVar
+
+from infra.watch.figures import Figures, together
+
+T = TypeVar("T")
+FRESH_S = 3
+RATE_OVER_S = 5
+
+
+class Samples:
+    """By the Unix second in which it was asked for."""
+
+    def __init__(self) -> None:
+        self.replicas: defaultdict[str, dict[int, Figures]] = defaultdict(dict)
+        """By replica, such as `cart.1`."""
+        self.queues: dict[int, Mapping[str, int]] = {}
+        """Messages ready, by queue."""
+
+    def service(self, name: str, second: int) -> Figures | None:
+        """A service in that second; None if no replica answered."""
+        seen = [series[second] for series in self._of(name) if second in series]
+        return together(seen) if seen else None
+
+    def latest(self, name: str, now: int) -> Figures | None:
+        """A service as it was seen last, if that is not long ago."""
+        return next(filter(None, (self.service(name, now - ago) for ago in range(FRESH_S))), None)
+
+    def rate(self, name: str, now: int, of: Callable[[Figures], float]) -> float | None:
+        """Growth of a total per second, over the last few; None where too little was seen."""
+        rates = [rate for series in self._of(name) if (rate := _rate(series, now, of)) is not None]
+        return sum(rates) if rates else None
+
+    def depth(self, name: str, second: int) -> int | None:
+        """Messages that wait for a service; None if the broker did not say."""
+        queues = self.queues.get(second)
+        return None if queues is None else sum(n for queue, n in queues.items() if queue.startswith(f"{name}."))
+
+    def latest_depth(self, name: str, now: int) -> int | None:
+        """The same, as it was seen last, if that is not long ago."""
+        return next((depth for ago in range(FRESH_S) if (depth := self.depth(name, now - ago)) is not None), None)
+
+    def latest_depths(self, now: int) -> Mapping[str, int] | None:
+        """Every queue as it was seen last, if that is not long ago."""
+        return next(filter(None, (self.queues.get(now - ago) for ago in range(FRESH_S))), None)
+
+    def backlog(self, services: Sequence[str]) -> dict[int, float]:
+        """Events in queues and outboxes together, in each second in which the broker and all services said it."""
+        found = {}
+        for second, depths in self.queues.items():
+            outboxes = [seen.outbox if (seen := self.service(name, second)) else None for name in services]
+            known = [each for each in outboxes if each is not None]
+            if len(known) == len(services):
+                found[second] = sum(known) + sum(depths.values())
+        return found
+
+    def forget_before(self, second: int) -> None:
+        """Drop what is older."""
+        self.queues = _since(second, self.queues)
+        for replica, series in self.replicas.items():
+            self.replicas[replica] = _since(second, series)
+
+    def _of(self, service: str) -> Iterator[dict[int, Figures]]:
+        return (series for replica, series in self.replicas.items() if replica.rpartition(".")[0] == service)
+
+
+def _since(second: int, series: Mapping[int, T]) -> dict[int, T]:
+    return {at: value for at, value in series.items() if at >= second}
+
+
+def _rate(series: Mapping[int, Figures], now: int, of: Callable[[Figures], float]) -> float | None:
+    seconds = [second for second in range(now - RATE_OVER_S, now + 1) if second in series]
+    if len(seconds) < 2 or now - seconds[-1] > FRESH_S:
+        return None
+    gained = 0.0
+    for one, other in pairwise(seconds):
+        before, after = of(series[one]), of(series[other])
+        gained += after - before if after >= before else after  # it began anew
+    return gained / (seconds[-1] - seconds[0])

@@ -1,0 +1,31 @@
+"""All time lines share one axis, and nobody's silence is a zero."""
+
+from infra.report import timeline
+from infra.simulator import Seconds
+from infra.watch import Figures, Samples
+
+SERVICES = ("cart", "checkout")
+
+
+def test_what_was_seen_comes_second_by_second_and_the_rest_is_unknown() -> None:
+    samples = Samples()
+    samples.replicas["cart.1"] = {102: Figures(outbox=3, outbox_age_s=1.5)}
+    samples.queues[101] = {"cart.orders": 4, "cart.dead": 1}
+    seconds = Seconds(
+        opened=100.7,
+        closed=103.9,
+        orders={"accepted": {100: 2, 103: 1}, "delivered": {}},
+        http={101: {"requests": 9, "failed": 1, "p50_ms": 5.0, "p95_ms": 6.0, "p99_ms": 7.0}},
+    )
+    found = timeline(seconds, samples, SERVICES, duration_s=2)
+    assert found["orders"] == {"accepted": [2, 0, 0, 1], "delivered": [0, 0, 0, 0]}
+    assert found["queues"] == {"cart": [None, 5, None, None], "checkout": [None, 0, None, None]}
+    assert found["outbox_age_s"] == {"cart": [None, None, 1.5, None], "checkout": [None] * 4}
+    assert found["http"]["requests"] == [0, 9, 0, 0]
+    assert found["http"]["p99_ms"] == [None, 7.0, None, None]
+
+
+def test_it_ends_soon_after_the_last_order() -> None:
+    seconds = Seconds(opened=100.0, closed=190.0, orders={"delivered": {130: 1}})
+    found = timeline(seconds, Samples(), SERVICES, duration_s=20)
+    assert len(found["http"]["requests"]) == 36

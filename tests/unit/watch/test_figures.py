@@ -1,0 +1,113 @@
+"""What a process says of itself is read as it was meant, and rates survive restarts and silence."""
+
+import time
+
+import pytest
+from rich.console import Console
+
+from infra.cli.watching import view
+from infra.telemetry import metrics
+from infra.watch import Figures, Samples, parse, together
+
+EXPOSITION = """
+# TYPE messaging_process_total counter
+messaging_process_total{outcome="committed",subscription="checkout.carts"} 7.0
+messaging_process_total{outcome="committed",subscription="checkout.stock"} 5.0
+messaging_process_total{outcome="retried",subscription="checkout.stock"} 2.0
+messaging_process_total{outcome="dead",subscription="checkout.stock"} 1.0
+messaging_process_duration_seconds_bucket{le="0.001",subscription="checkout.carts"} 3.0
+messaging_publish_total{event_type="checkout.order-placed.v1"} 9.0
+messaging_publish_total{event_type="checkout.order-confirmed.v1"} 4.0
+outbox_pending 3.0
+outbox_oldest_seconds 1.25
+scheduled_pending NaN
+circuit_breaker_state{name="payments-a"} 2.0
+circuit_breaker_state{name="payments-b"} 0.0
+http_server_shed_total{importance="look",service="cart"} 6.0
+http_server_request_duration_seconds_count{method="POST",route="/carts/{customer}/checkout",status="202"} 8.0
+http_server_request_duration_seconds_count{method="POST",route="/carts/{customer}/checkout",status="503"} 2.0
+"""
+
+
+def test_an_exposition_is_read() -> None:
+    seen = parse(EXPOSITION)
+    assert (seen.handled, seen.retried, seen.died, seen.published, seen.shed) == (12, 2, 1, 13, 6)
+    assert (seen.outbox, seen.outbox_age_s) == (3, 1.25)
+    assert seen.circuits == {"payments-a": "open", "payments-b": "closed"}
+    assert seen.orders == {"confirmed": 4, "accepted": 8}
+
+
+def test_what_a_process_does_not_know_is_not_zero() -> None:
+    assert parse(EXPOSITION).scheduled is None
+    assert parse("").outbox is None
+
+
+def test_every_gauge_and_total_that_is_looked_for_is_exposed() -> None:
+    metrics.outbox_pending.set(41)
+    metrics.outbox_oldest.set(42)
+    metrics.scheduled_pending.set(43)
+    metrics.dead_letters.set(44)
+    before = parse(metrics.exposition().decode())
+    metrics.process_total.labels("cart.orders", "committed").inc(3)
+    metrics.publish_total.labels("checkout.order-delivered.v1").inc()
+    after = parse(metrics.exposition().decode())
+    assert (after.outbox, after.outbox_age_s, after.scheduled, after.dead) == (41, 42, 43, 44)
+    assert (after.handled - before.handled, after.published - before.published) == (3, 1)
+    assert after.orders["delivered"] - before.orders.get("delivered", 0) == 1
+
+
+def test_replicas_add_up_but_share_a_database() -> None:
+    one = Figures(handled=3, outbox=5, circuits={"mail": "closed"}, orders={"accepted": 1})
+    other = Figures(handled=4, outbox=6, outbox_age_s=2, circuits={"mail": "open"}, orders={"accepted": 2})
+    assert together([one, other]) == Figures(
+        handled=7, outbox=6, outbox_age_s=2, circuits={"mail": "open"}, orders={"accepted": 3}
+    )
+
+
+def samples_of(replica: str, handled: dict[int, float]) -> Samples:
+    samples = Samples()
+    samples.replicas[replica] = {second: Figures(handled=total) for second, total in handled.items()}
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("seen", "rate"),
+    [
+        ({96: 10, 97: 12, 98: 14, 99: 16, 100: 18}, 2),
+        ({96: 10, 100: 18}, 2),  # seconds without an answer
+        ({98: 100, 99: 110, 100: 4}, 7),  # a process that began anew
+        ({100: 18}, None),
+        ({90: 10, 91: 20}, None),  # long ago
+    ],
+)
+def test_a_rate_needs_two_answers_of_late(seen: dict[int, float], rate: float | None) -> None:
+    assert samples_of("cart.1", seen).rate("cart", 100, lambda each: each.handled) == rate
+
+
+def test_queues_count_for_the_service_that_reads_them() -> None:
+    samples = Samples()
+    samples.queues[7] = {"cart.orders": 3, "cart.dead": 1, "catalog.orders": 5}
+    assert (samples.depth("cart", 7), samples.depth("cart", 8)) == (4, None)
+    assert samples.latest_depth("catalog", 9) == 5
+
+
+def test_the_table_shows_who_answers_and_leaves_room_for_who_does_not() -> None:
+    now = int(time.time())
+    samples = samples_of("cart.1", {now - 1: 10, now: 30})
+    samples.queues[now] = {"cart.orders": 1234, "delivery.orders": 7}
+    part = {"state": "ready", "pid": 1, "since": now - 5, "restarts": 0, "why": "", "rss_bytes": 50_000_000}
+    hung = part | {"state": "paused"}
+    status = {
+        "stack": "s",
+        "phase": "ready",
+        "parts": {"cart.1": part, "cart.2": hung, "delivery.1": hung, "broker": part},
+    }
+    console = Console(width=160)
+    with console.capture() as shown:
+        console.print(view(status, samples, ["cart", "delivery"]))
+    lines = {line.split()[0]: line.split() for line in shown.get().splitlines() if line.strip()}
+    assert lines["cart"][:6] == ["cart", "paused", "1/2", "5s", "20.0", "0.0"]
+    assert "1,234" in lines["cart"]
+    assert lines["delivery"] == ["delivery", "paused", "0/1", "5s", "7", "50", "MB"]
+    assert "1,241" in lines["broker"]
+    assert "orders/s: 0.0 accepted" in shown.get()
