@@ -9,7 +9,7 @@ YOUNG = 10_000
 def settle_heap() -> None:
     """Call once everything is imported and wired: what lives as long as the process is never looked at again.
 
-    With Python's own settings the collector took 6 to 20 % of a service's time.
+    With Python's own settings the collector took 6 to 20 % of a service's samples in `bench pipeline`.
     """
     gc.collect()
     gc.freeze()
