@@ -1,6 +1,7 @@
 """For all tests: log lines as in production, in CI the same examples in every run, and what runs on one process."""
 
 import os
+import signal
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from infra.telemetry import configure_logging
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 configure_logging("tests", format="json", level="info")  # a logged exception costs no rendering of its locals
 
 settings.register_profile("ci", derandomize=True)

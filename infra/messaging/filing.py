@@ -5,7 +5,7 @@ from collections import deque
 
 from infra.messaging.dead import letter_of
 from infra.messaging.delivery import Received
-from infra.storage import Database, dead_letters, is_unavailable
+from infra.storage import Database, dead_letters, is_passing
 from infra.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -41,9 +41,9 @@ class Filing:
                     async with self._database.transaction() as tx:
                         await dead_letters.file(tx, [letter_of(message.properties, message.body, self._service)])
                 except Exception as error:
-                    if not is_unavailable(error):
+                    if not is_passing(error):
                         raise
-                    log.warning("dead letters wait: database away", error=repr(error))
+                    log.warning("dead letters wait: database away, in conflict or too slow", error=repr(error))
                     await asyncio.sleep(PROBE_S)
                     continue
                 self._waiting.popleft()

@@ -14,7 +14,7 @@ from infra.messaging.connection import keep_connected
 from infra.messaging.consumer import Consumer
 from infra.messaging.feed import Feed
 from infra.messaging.worker import Worker
-from infra.storage import Database, Transaction, history, is_conflict, is_unavailable
+from infra.storage import Database, Transaction, history, is_passing
 from infra.storage.history import Replay
 from infra.telemetry import get_logger
 
@@ -61,9 +61,9 @@ class History:
                 try:
                     taken = await self._look()
                 except Exception as error:
-                    if not (is_unavailable(error) or is_conflict(error)):
+                    if not is_passing(error):
                         raise
-                    log.warning("history: database away or in conflict", error=repr(error))
+                    log.warning("history: database away, in conflict or too slow", error=repr(error))
                 else:
                     for replay in taken:
                         self._fed_now.add(replay.id)

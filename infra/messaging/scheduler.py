@@ -13,8 +13,7 @@ from infra.storage import (
     Database,
     Transaction,
     dead_letters,
-    is_conflict,
-    is_unavailable,
+    is_passing,
     parking,
     presence,
     schedule,
@@ -49,9 +48,9 @@ class Scheduler:
             try:
                 wait_s = await self._take()
             except Exception as error:
-                if not (is_unavailable(error) or is_conflict(error)):
+                if not is_passing(error):
                     raise
-                log.warning("scheduler: database away or in conflict", error=repr(error))
+                log.warning("scheduler: database away, in conflict or too slow", error=repr(error))
                 wait_s = POLL_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):

@@ -20,6 +20,7 @@ from infra.storage import (
     Database,
     SchemaBehind,
     drop_partitions,
+    is_passing,
     is_unavailable,
     make_partitions,
     migrate_in_a_process_of_its_own,
@@ -159,11 +160,11 @@ async def _tend(database: Database, retention_days: int) -> None:
             for name, gauge in GAUGES.items():
                 gauge.set(counts[name])
         except Exception as error:
-            if not is_unavailable(error):
+            if not is_passing(error):
                 raise
             for gauge in GAUGES.values():
                 gauge.set(nan)  # what nobody can know is not what it was before
-            log.warning("maintenance put off: database away", error=repr(error))
+            log.warning("maintenance put off: database away, in conflict or too slow", error=repr(error))
         await asyncio.sleep(GAUGES_S)
 
 

@@ -18,7 +18,7 @@ from infra.storage import (
     suspects,
 )
 from infra.storage.database import Database
-from infra.storage.errors import is_conflict, is_unavailable
+from infra.storage.errors import is_conflict, is_passing, is_unavailable
 from infra.storage.idempotency import forget_answers
 from infra.storage.ids import HORIZON, is_past_horizon, new_id, time_of, why_unusable
 from infra.storage.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
@@ -42,6 +42,7 @@ __all__ = [
     "inbox",
     "incidents",
     "is_conflict",
+    "is_passing",
     "is_past_horizon",
     "is_unavailable",
     "make_partitions",

@@ -13,6 +13,8 @@ CONFLICTS = {
 }
 UNAVAILABLE_CLASSES = ("08", "53", "57P")  # connection, resources, operator intervention
 READ_ONLY = "25006"
+CANCELLED = "57014"
+"""Mostly by its timeout."""
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -39,3 +41,8 @@ def is_unavailable(error: BaseException) -> bool:
 def is_conflict(error: BaseException) -> bool:
     """Whether the same work may simply be done again, now."""
     return isinstance(error, StaleDataError) or sqlstate(error) in CONFLICTS
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a loop that serves nobody's request may try again in a moment: away, in conflict, or too slow."""
+    return is_unavailable(error) or is_conflict(error) or sqlstate(error) == CANCELLED

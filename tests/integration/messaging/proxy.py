@@ -19,6 +19,11 @@ class Wire:
         """`url` with this wire in place of the broker's own port."""
         return url.replace(f":{self._port}/", f":{self.port}/")
 
+    @property
+    def used(self) -> bool:
+        """Whether anybody is connected."""
+        return bool(self._ends)
+
     def cut(self) -> None:
         self.cuts += bool(self._ends)
         for end in list(self._ends):

@@ -17,7 +17,7 @@ from infra.messaging.consumer import Consumer
 from infra.messaging.wire import properties_of
 from infra.storage import Transaction, new_id
 from infra.telemetry import new_traceparent
-from tests.integration.messaging.proxy import wire_to
+from tests.integration.messaging.proxy import Wire, wire_to
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until
 
 
@@ -165,6 +165,7 @@ async def test_a_consumer_whose_connection_is_cut_again_and_again_gets_everythin
         async with toy.started(checkout), toy.started(toy.messaging("cart", toy.cart, [], None)):
             for part in range(6):
                 await toy.say(*events[100 * part : 100 * (part + 1)])
+                await until(partial(_is_used, wire))
                 wire.cut()
                 await asyncio.sleep(0.2)
             await check(toy, events)
@@ -207,3 +208,7 @@ async def test_a_channel_that_the_broker_closed_is_opened_again(toy: Toy) -> Non
             await toy.say(event)
         await toy.say(*events[3:])
         await check(toy, events)
+
+
+async def _is_used(wire: Wire) -> bool:
+    return wire.used
