@@ -220,7 +220,7 @@ class Feed:
         channel = await open_channel(connection, confirms=False)
         with suppress(TimeoutError), telling_loss():
             async with asyncio.timeout(HELD_S):
-                while (await channel.queue_declare(self._queue, passive=True)).consumer_count:  # noqa: ASYNC110 - it is the broker's
+                while (await channel.queue_declare(self._queue, passive=True)).consumer_count:  # noqa: ASYNC110 - in a server
                     await asyncio.sleep(LOOK_S)
         await channel.close()
 
