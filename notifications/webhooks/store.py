@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import registry
 
 from infra.storage import Transaction, forget_answers
-from notifications.store import Word
+from notifications.store import Word, metadata
 from notifications.webhooks.domain import Delivery, DisabledReason, Endpoint, State
 
 KEPT = timedelta(days=7)
@@ -18,7 +18,6 @@ MOST_WAITING = 100_000
 CANDIDATES = "webhooks.candidates"
 
 MOMENT = sa.DateTime(timezone=True)
-metadata = sa.MetaData()
 endpoints = sa.Table(
     "webhook_endpoints",
     metadata,
@@ -37,6 +36,7 @@ endpoints = sa.Table(
     sa.Column("rests_until", MOMENT),
     sa.Column("turn", sa.Uuid, nullable=False),
     sa.Column("turn_at", MOMENT),
+    sa.Index("webhook_endpoints_by_owner", "owner", "endpoint_id"),
 )
 deliveries = sa.Table(
     "webhook_deliveries",
@@ -52,6 +52,7 @@ deliveries = sa.Table(
     sa.Column("attempted_at", MOMENT),
     sa.Column("status", sa.Integer),
     sa.Column("error", sa.Text),
+    sa.Index("webhook_deliveries_due", "endpoint_id", "due_at", postgresql_where=sa.text("due_at is not null")),
 )
 
 _mapper = registry(metadata=metadata)

@@ -25,7 +25,7 @@ from infra.storage import Database, make_partitions, migrate, new_id
 from infra.telemetry import new_traceparent
 from notifications import handlers
 from notifications.domain import Contact
-from notifications.gateways import connect, send
+from notifications.gateways import connect
 from notifications.service import SERVICE as NOTIFICATIONS
 from tests.integration.catalog.test_stock_in_postgres import test_racing_batches_neither_oversell_nor_deadlock as race
 from tests.integration.mutants.mutant import complains
@@ -98,7 +98,7 @@ async def tell_twice(
             async with database.transaction(cause) as tx:
                 mail = await handlers.prepare_mail(event, tx)
             if mail is not None:
-                answer = await send(mail, mailer)
+                answer = await mailer.send(mail)
                 async with database.transaction(cause) as tx:
                     await handlers.record_mail(event, answer, tx)
 

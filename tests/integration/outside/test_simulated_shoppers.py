@@ -36,11 +36,12 @@ async def shop_in(
     drain_s: float = 20,
     record: Path | None = None,
     rate: float = 30,
+    duration_s: float = 1.5,
     progress: Callable[[str], None] = nobody_listens,
     meanwhile: Callable[[Shop], Coroutine[Any, Any, None]] | None = None,
 ) -> Report:
     async with market.open(f"{outside.url}/identity") as endpoints:
-        traffic = Traffic(rate=rate, duration_s=1.5, seed=42, profile="buyers", drain_s=drain_s, record=record)
+        traffic = Traffic(rate=rate, duration_s=duration_s, seed=42, profile="buyers", drain_s=drain_s, record=record)
         return await run_traffic(endpoints, traffic, progress, meanwhile)
 
 
@@ -106,11 +107,13 @@ async def test_traffic_goes_on_while_services_are_down_and_after(outside: Outsid
         while len(market.orders) < 10:
             await asyncio.sleep(0.01)
         market.down |= {"cart", "catalog", "checkout"}
-        await asyncio.sleep(1)
+        before = market.requests.total()
+        while market.requests.total() < before + 30:
+            await asyncio.sleep(0.01)
         market.down.clear()
 
     breaking = asyncio.create_task(outage())
-    report = await shop_in(market, outside)
+    report = await shop_in(market, outside, duration_s=4)
     await breaking
     assert report.orders["accepted"] == len(market.orders) > 10
     assert report.orders["pending"] == 0
