@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
+from infra.report.drawing import box, text
 from tests.benchmarks.figures import Figure, Spread, in_few_digits
 
 MEANINGS = {
@@ -61,9 +62,9 @@ class Panel:
         return "\n".join(
             [
                 f'<g transform="translate({x:.0f} {y:.0f})">',
-                _text(0, 14, title, "title"),
-                _text(PANEL, 14, f"{self.figure.unit}, {better}", "faint end"),
-                _text(0, 33, what, "faint"),
+                text(0, 14, title, "title"),
+                text(PANEL, 14, f"{self.figure.unit}, {better}", "faint end"),
+                text(0, 33, what, "faint"),
                 *rows,
                 "</g>",
             ]
@@ -75,12 +76,12 @@ class Panel:
         ratio = self.figure.ratios.get(who)
         return "".join(
             [
-                _text(LABELS - 10, middle + 4, who, "end"),
-                _bar(middle, BARS, "track"),
-                _bar(middle, spread.median * scale, SHADES.get(who, "ours")),
+                text(LABELS - 10, middle + 4, who, "end"),
+                box(LABELS, middle - BAR / 2, BARS, BAR, "track", round_by=2),
+                box(LABELS, middle - BAR / 2, spread.median * scale, BAR, SHADES.get(who, "ours"), round_by=2),
                 f'<path class="spread" d="{whisker}"/>',
-                _text(LABELS + BARS + 52, middle + 4, in_few_digits(spread.median), "end"),
-                "" if ratio is None else _text(PANEL, middle + 4, f"{ratio:.{1 if ratio >= 10 else 2}f}x", "faint end"),
+                text(LABELS + BARS + 52, middle + 4, in_few_digits(spread.median), "end"),
+                "" if ratio is None else text(PANEL, middle + 4, f"{ratio:.{1 if ratio >= 10 else 2}f}x", "faint end"),
             ]
         )
 
@@ -102,7 +103,7 @@ def chart(figures: Mapping[str, Figure]) -> str:
             f"<style>{STYLE}</style>",
             f'<rect class="card" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1:.0f}" rx="8"/>',
             *panels,
-            _text(
+            text(
                 MARGIN,
                 height - 16,
                 f"Medians with their spread; 2x: the first bar is twice this one. {machines}",
@@ -112,11 +113,3 @@ def chart(figures: Mapping[str, Figure]) -> str:
             "",
         ]
     )
-
-
-def _bar(middle: float, width: float, shade: str) -> str:
-    return f'<rect class="{shade}" x="{LABELS}" y="{middle - BAR / 2}" width="{width:.1f}" height="{BAR}" rx="2"/>'
-
-
-def _text(x: float, y: float, words: str, classes: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}">{escape(words)}</text>'
