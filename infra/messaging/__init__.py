@@ -2,6 +2,7 @@
 
 from infra.messaging import admin
 from infra.messaging.errors import Invalid, Reject, RetryLater, TopologyDiffers
+from infra.messaging.history import REPLAY_RATE
 from infra.messaging.messaging import Messaging
 from infra.messaging.plan import Difference, Remedy, differences, plan
 from infra.messaging.redrive import Redrive
@@ -9,6 +10,7 @@ from infra.messaging.topology import Definitions, Wiring, definitions
 from infra.messaging.wiring import Reaction, Subscription, on, subscription
 
 __all__ = [
+    "REPLAY_RATE",
     "Definitions",
     "Difference",
     "Invalid",

@@ -20,7 +20,7 @@ from infra.telemetry import get_logger
 
 log = get_logger(__name__)
 
-RATE = 1000
+REPLAY_RATE = 1000
 """Events per second that a replay hands to its subscription, unless somebody wants it otherwise."""
 POLL_S = 1.0
 

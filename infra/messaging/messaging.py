@@ -11,7 +11,7 @@ from infra.messaging.connection import BROKEN, Lost, keep_connected
 from infra.messaging.consumer import Consumer
 from infra.messaging.delivery import Received, read
 from infra.messaging.filing import PREFETCH, Filing
-from infra.messaging.history import RATE, History
+from infra.messaging.history import REPLAY_RATE, History
 from infra.messaging.poison import Gate
 from infra.messaging.publisher import Publisher
 from infra.messaging.relay import Relay
@@ -39,7 +39,7 @@ class Messaging:
         database: Database,
         broker_url: str,
         outside: Any,
-        replay_rate: int = RATE,
+        replay_rate: int = REPLAY_RATE,
     ) -> None:
         self._service, self._url = service, broker_url
         self._publisher = Publisher(broker_url, f"{service} publishes")

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
+from infra.messaging import REPLAY_RATE
 from infra.resilience import MOST_AT_ONCE
 from infra.storage import LEAST_DAYS
 
@@ -33,7 +34,7 @@ class Settings(BaseSettings):
     http_pool_size: int = Field(default=10, ge=1, le=100)
     messaging_pool_size: int = Field(default=10, ge=2, le=100)
     """Database connections of either; however many requests come, messages are still handled."""
-    replay_rate: int = Field(default=1000, ge=1, le=100_000)
+    replay_rate: int = Field(default=REPLAY_RATE, ge=1, le=100_000)
     """Events per second that a replay from the log hands to a subscription at most."""
     retention_days: int = 14
     """How long it is remembered what was handled, what was said and what became of dead letters. A message is taken
