@@ -40,6 +40,7 @@ class Scheduler:
 
     def __init__(self, database: Database, workers: Mapping[str, Worker]) -> None:
         self._database, self._workers = database, workers
+        self._heard = _heard(workers.values())
         self._free_at = self._unknown_at = self._unheard_at = 0.0
 
     async def run(self) -> None:
@@ -70,10 +71,9 @@ class Scheduler:
                 self._unheard_at = now + UNHEARD_S
             entries = await schedule.take(tx, _heard(ready), TAKE, LEASE)
             if now >= self._unknown_at:
-                heard = _heard(self._workers.values())
-                entries += await schedule.take_unknown(tx, heard, TAKE, LEASE, UNKNOWN_AFTER)
+                entries += await schedule.take_unknown(tx, self._heard, TAKE, LEASE, UNKNOWN_AFTER)
                 self._unknown_at = now + UNKNOWN_S
-            due_s = await schedule.next_due_s(tx, _heard(self._workers.values()))
+            due_s = await schedule.next_due_s(tx, self._heard)
         for entry in entries:
             worker = self._workers[entry.subscription]
             worker.receive(from_entry(entry, worker.subscription))
@@ -86,7 +86,7 @@ class Scheduler:
         await parking.disband(
             tx, [name for name, each in self._workers.items() if each.subscription.ordered_by is None]
         )
-        entries = await schedule.take_unheard(tx, _heard(self._workers.values()), TAKE, UNHEARD_AFTER)
+        entries = await schedule.take_unheard(tx, self._heard, TAKE, UNHEARD_AFTER)
         if not entries:
             return
         letters = [letter_of_unheard(entry, self._why_unheard(entry)) for entry in entries]

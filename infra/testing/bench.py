@@ -172,14 +172,12 @@ class Bench:
         """Forget everything that the service knows."""
         owner = Database(self._urls.owner, source="bench")
         async with owner.transaction() as tx:
-            names = [(schema, f'"{schema}"."{name}"') for schema, name in await tx.execute(TABLES) if name not in KEPT]
-            if own := [name for schema, name in names if schema == "public"]:
+            found = [(schema, f'"{schema}"."{name}"') for schema, name in await tx.execute(TABLES) if name not in KEPT]
+            if own := [name for schema, name in found if schema == "public"]:
                 await tx.execute(f"truncate {', '.join(own)}")
-            for name in (
-                name for schema, name in names if schema != "public"
-            ):  # dozens of partitions: slow to truncate
+            for name in [name for schema, name in found if schema != "public"]:
                 await tx.execute(f"lock table {name}")
-                await tx.execute(f"delete from {name}")  # noqa: S608 - a table's own name
+                await tx.execute(f"delete from {name}")  # noqa: S608 - a table's own name; partitions truncate slowly
         await owner.close()
 
     def _open(self) -> Database:
