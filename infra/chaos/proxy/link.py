@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from infra.chaos.proxy.pipe import CHUNK, Pipe
 from infra.chaos.proxy.toxics import Toxics
 
+FIRST_WORDS_S = 1.0
+"""How long a client that waits for the other side's greeting is left alone before a reset."""
+
 
 @dataclass(eq=False)
 class _Connection:
@@ -57,6 +60,9 @@ class Link:
     async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         self.counts["connections"] += 1
         if self.toxics.reset:
+            with contextlib.suppress(TimeoutError, OSError):
+                async with asyncio.timeout(FIRST_WORDS_S):
+                    await reader.read(CHUNK)
             self._reset(client)
             return
         if not self._passable.is_set():

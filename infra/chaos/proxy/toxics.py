@@ -19,6 +19,6 @@ class Toxics(BaseModel):
     black_hole: bool = False
     """Nothing comes through, and nobody is told. What was sent arrives when it ends, as TCP sends again."""
     reset: bool = False
-    """Connections are reset (RST), new ones as soon as they are accepted."""
+    """Connections are reset (RST), new ones when the client has said its first words: a request may have left."""
     half_open: bool = False
     """The server loses its connections; the client still believes in them, until this ends. New ones work."""

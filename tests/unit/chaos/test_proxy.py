@@ -114,11 +114,15 @@ async def test_a_reset_ends_open_and_new_connections(link: Link) -> None:
     link.suffer(Toxics(reset=True))
     with pytest.raises(ConnectionResetError):
         await talk.echo()
+    late, quiet = await connect(link), await connect(link)  # they come through: what they say leaves
     with pytest.raises(OSError):
-        await (await connect(link)).echo()
+        await late.echo()
+    async with asyncio.timeout(5):
+        with pytest.raises(OSError):
+            await quiet.reader.readexactly(1)
     link.suffer(Toxics())
     await (await connect(link)).echo()
-    assert link.counts["reset"] >= 2
+    assert link.counts["reset"] == 3
 
 
 async def test_a_half_open_connection_is_silent_until_the_fault_ends_while_new_ones_work(link: Link) -> None:
