@@ -7,7 +7,9 @@ from math import cos, hypot, pi, sin
 from infra.docs.event_map import readable
 from infra.docs.wiring import Wired
 
-SIZE, RING, NODE = 620, 230, 58
+SIZE, RING = 620, 230
+WIDTH, HEIGHT, GAP = 116, 36, 3
+"""Of a node, and between it and an arrow."""
 BEND = 26
 """How far an arrow swings aside, so that it and its answer don't cover one another."""
 
@@ -32,7 +34,8 @@ def _place(number: int, of: int) -> Point:
 def _node(name: str, place: Point) -> str:
     x, y = place
     return (
-        f'<g class="node"><rect x="{x - NODE:.0f}" y="{y - 18:.0f}" width="{2 * NODE}" height="36" rx="18"/>'
+        f'<g class="node"><rect x="{x - WIDTH / 2:.0f}" y="{y - HEIGHT / 2:.0f}"'
+        f' width="{WIDTH}" height="{HEIGHT}" rx="{HEIGHT / 2:.0f}"/>'
         f'<text x="{x:.0f}" y="{y + 5:.0f}">{escape(name)}</text></g>'
     )
 
@@ -54,8 +57,14 @@ def _curve(start: Point, end: Point) -> tuple[str, Point]:
     """A bent line between the edges of two nodes, and where its middle is."""
     (x1, y1), (x2, y2) = start, end
     length = hypot(x2 - x1, y2 - y1)
-    dx, dy = (x2 - x1) / length, (y2 - y1) / length
-    x1, y1, x2, y2 = x1 + dx * NODE, y1 + dy * NODE, x2 - dx * NODE, y2 - dy * NODE
-    bend = (x1 + x2) / 2 - dy * BEND * 2, (y1 + y2) / 2 + dx * BEND * 2
+    bend = (x1 + x2) / 2 - (y2 - y1) / length * BEND * 2, (y1 + y2) / 2 + (x2 - x1) / length * BEND * 2
+    (x1, y1), (x2, y2) = _edge(start, bend), _edge(end, bend)
     middle = (x1 + 2 * bend[0] + x2) / 4, (y1 + 2 * bend[1] + y2) / 4
     return f"M{x1:.0f} {y1:.0f}Q{bend[0]:.0f} {bend[1]:.0f} {x2:.0f} {y2:.0f}", middle
+
+
+def _edge(node: Point, towards: Point) -> Point:
+    """Where the way from the middle of a node leaves it, and a little further."""
+    dx, dy = towards[0] - node[0], towards[1] - node[1]
+    share = min((WIDTH / 2 + GAP) / max(abs(dx), 1), (HEIGHT / 2 + GAP) / max(abs(dy), 1))
+    return node[0] + dx * share, node[1] + dy * share
