@@ -1,7 +1,8 @@
 """The relay: the one that publishes what the outbox holds.
 
 It holds session locks on hash buckets of the aggregates, so that replicas share the work and one
-aggregate's events leave in their order. A commit wakes it; polling finds what a crash left behind.
+aggregate's events leave in their order. A commit wakes the relay of its own process, which passes it on
+to those that hold the buckets; polling finds what a crash left behind.
 """
 
 import asyncio
@@ -38,6 +39,9 @@ RECONNECT_CAP_S = 3.0
 REBALANCE_S = 1.0
 BUCKET_CLASS, RELAY_CLASS = 7206, 7207
 """First halves of two-part advisory locks: one per bucket, one (shared) per relay that wants buckets."""
+
+CHANNEL = "outbox"
+"""Where relays tell each other of buckets with something new."""
 
 RELAYS = f"select count(*) from pg_locks where {HERE} and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
 
@@ -91,6 +95,7 @@ class Relay:
     async def _relay(self, connection: asyncpg.Connection) -> None:
         await connection.execute(ANNOUNCE, self._database.holder)
         await connection.execute(f"select pg_advisory_lock_shared({RELAY_CLASS}, 0)")
+        await connection.add_listener(CHANNEL, self._hear)
         rebalance_at = 0.0
         loop = asyncio.get_running_loop()
         while True:
@@ -99,6 +104,7 @@ class Relay:
                 await self._rebalance(connection)
                 rebalance_at = loop.time() + REBALANCE_S
             self._database.outbox_ready.clear()
+            await self._tell_others(connection)
             rows = [Pending(*row) for row in await connection.fetch(outbox.PENDING, sorted(self._held), BATCH)]
             bad = unsendable(rows, self._database.source)
             aside = {row.seq for row, _ in bad}
@@ -117,6 +123,18 @@ class Relay:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await self._database.outbox_ready.wait()
+
+    async def _tell_others(self, connection: asyncpg.Connection) -> None:
+        """Wake the relays of other processes for what was committed in this one and is theirs to publish."""
+        theirs = self._database.outbox_buckets - self._held
+        self._database.outbox_buckets.clear()
+        if theirs:
+            await connection.execute("select pg_notify($1, $2)", CHANNEL, ",".join(map(str, theirs)))
+
+    def _hear(self, *told: object) -> None:
+        """Take in what another relay tells: the last is the buckets."""
+        if self._held.intersection(map(int, str(told[-1]).split(","))):
+            self._database.outbox_ready.set()
 
     async def _rebalance(self, connection: asyncpg.Connection) -> None:
         """Hold a fair share of the buckets: take what is free, or hand over what is too much."""

@@ -35,7 +35,9 @@ class Database:
         """Names this process in claims and leases: they fall when its presence does."""
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
         self.outbox_ready = asyncio.Event()
-        """Set when a commit left events to publish."""
+        """Set when there may be events to publish."""
+        self.outbox_buckets: set[int] = set()
+        """To which of the outbox's buckets commits added since the relay last looked."""
         self.schedule_ready = asyncio.Event()
         """Set when a commit scheduled something for now; what is due later is found when its time comes."""
         self._listeners = dict(listeners or {})
@@ -84,7 +86,8 @@ class Database:
             tx = Transaction(session, self.source, self._listeners, self.holder, cause)
             yield tx
             await tx.commit()
-        if tx.has_published:
+        if buckets := tx.buckets:
+            self.outbox_buckets |= buckets
             self.outbox_ready.set()
         if tx.has_due:
             self.schedule_ready.set()

@@ -133,8 +133,9 @@ class Transaction:
         await self.session.commit()
 
     @property
-    def has_published(self) -> bool:
-        return bool(self._published)
+    def buckets(self) -> set[int]:
+        """Where in the outbox its events are."""
+        return {outbox.bucket_of(row.envelope.subject) for row in self._published}
 
     @property
     def has_due(self) -> bool:

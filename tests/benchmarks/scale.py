@@ -1,6 +1,5 @@
 """`scale`: what an event costs when several replicas of a service share the work."""
 
-import asyncio
 from contextlib import AsyncExitStack
 
 from tests.benchmarks.contender import MARKETPLACE, running, watch
@@ -14,7 +13,10 @@ REPLICAS = (1, 2, 4)
 
 
 async def scale(world: World, size: Size) -> Figure:
-    """Processor time per event of all that takes part, servers included, with 1, 2 and 4 replicas."""
+    """Processor time per event of all that takes part, servers included, with 1, 2 and 4 replicas.
+
+    As in `hop`, all events wait when the replicas begin: they stand still until then, so that none gets ahead.
+    """
     names = {replicas: f"{replicas} replica{'s' if replicas > 1 else ''}" for replicas in REPLICAS}
     costs: dict[str, list[float]] = {name: [] for name in names.values()}
     rates: dict[str, list[float]] = {name: [] for name in names.values()}
@@ -27,10 +29,13 @@ async def scale(world: World, size: Size) -> Figure:
                     await stack.enter_async_context(running(MARKETPLACE, world, Work.INSERT)) for _ in range(replicas)
                 ]
                 await world.until_consumed_by(replicas)
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(world.send(messages))
-                    watching = tasks.create_task(watch(started[0], world, size.waiting, at_most_s=120, everything=True))
-                seen = watching.result()
+                for each in started:
+                    each.pause()
+                await world.send(messages)
+                for each in started:
+                    each.resume()
+                warm_up = size.warm_up * replicas
+                seen = await watch(started[0], world, size.waiting, at_most_s=120, warm_up=warm_up, everything=True)
             await require_complete(world)
             if (rows := await world.rows()).handled != size.waiting or rows.unpublished:
                 raise AssertionError(f"{replicas} replicas did not come to the same result: {rows}")

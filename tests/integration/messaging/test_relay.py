@@ -8,14 +8,18 @@ from contextlib import asynccontextmanager
 
 import aio_pika
 import asyncpg
+import pytest
 from aiormq.abc import DeliveredMessage
 
 from contracts.cart import CartCheckedOutV1
+from infra.messaging import relay
 from infra.messaging.connection import open_channel
 from infra.messaging.publisher import Publisher
 from infra.messaging.relay import Relay
 from infra.messaging.wire import PREFIX
 from infra.storage import Database, new_id
+from infra.storage.outbox import BUCKETS
+from infra.storage.presence import HERE
 from tests.integration.messaging.proxy import Wire, wire_to
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
 
@@ -135,6 +139,22 @@ async def test_relays_hand_their_buckets_over_when_one_comes_or_dies(toy: Toy) -
             await until_published(toy)
         await until(lambda: _count(heard))
     check(heard)
+
+
+async def test_a_commit_wakes_the_relay_that_holds_its_bucket(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def share_alike() -> bool:
+        held = f"select count(*) from pg_locks where {HERE} and classid = {relay.BUCKET_CLASS} and granted group by pid"
+        return await toy.rows(held, service="cart") == [(BUCKETS // 2,)] * 2
+
+    await toy.declare([])
+    async with wire_to(toy.broker.urls.amqp) as wire, relaying(toy, wire) as one, relaying(toy, wire):
+        await until(share_alike)
+        monkeypatch.setattr(relay, "POLL_S", 3600.0)
+        for _ in range(3):  # the first may meet a relay that still polls
+            async with one.transaction() as tx:
+                for _ in range(4 * BUCKETS):
+                    tx.publish(a_checkout(new_id()))
+            await until_published(toy)
 
 
 async def _count(heard: list[tuple[str, int]]) -> bool:
