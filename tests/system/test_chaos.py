@@ -12,7 +12,6 @@ import pytest
 from tests.system.marketplace import ROOT, Marketplace
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_half_a_minute_of_seeded_faults_loses_nothing() -> None:
     with tempfile.TemporaryDirectory(prefix="marketplace-chaos-") as home:
