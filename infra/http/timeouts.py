@@ -16,6 +16,8 @@ HEADER = "Request-Timeout"
 PATTERN = r"^[0-9]{1,5}(\.[0-9]{1,6})?$"
 REQUEST_TIMEOUT_S = 10.0
 """What a request is given where nobody says otherwise."""
+LEAST_S = 0.05
+"""For less nothing is begun: it would mostly be cut off, and that costs a connection to the database."""
 
 _SECONDS = re.compile(PATTERN, re.ASCII)
 
@@ -37,8 +39,11 @@ def seconds_of(request: Request) -> float | None:
 @asynccontextmanager
 async def of_client(request: Request) -> AsyncIterator[None]:
     """Work on a request while its client waits. Raises `TimedOut` when any deadline within is over."""
+    seconds = seconds_of(request)
+    if seconds is not None and seconds <= LEAST_S:
+        raise TimedOut("There was no time left, and nothing was done.")
     try:
-        async with within(seconds_of(request)):
+        async with within(seconds):
             yield
     except DeadlineExceeded as error:
         if request.method in {"GET", "HEAD"}:

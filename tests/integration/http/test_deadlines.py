@@ -53,6 +53,7 @@ async def test_what_waits_for_a_lock_is_answered_in_time_and_succeeds_under_the_
             late = await asyncio.gather(*(write(web, str(n), f"key-{n}", SOON) for n in range(3 * POOL)))
             assert time.monotonic() - began < IN_TIME_S
             assert {(answer.status, answer.slug) for answer in late} == {(504, "deadline-exceeded")}
+            assert all("same Idempotency-Key" in answer.json["detail"] for answer in late)
         assert await rows(database, "notes") == await rows(database, "messaging.idempotency_keys") == 0
         done = await asyncio.gather(*(write(web, str(n), f"key-{n}") for n in range(3 * POOL)))
         assert {(answer.status, answer.headers.get("Idempotency-Replayed")) for answer in done} == {(201, None)}
