@@ -14,7 +14,7 @@ import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from checkout.settings import Providers
-from infra.resilience import Bulkhead, CircuitBreaker, Refused, RetryBudget, full_jitter
+from infra.resilience import Bulkhead, CircuitBreaker, Refused, RetryBudget, at_most, full_jitter, remaining_s
 
 NOT_CHARGED = "urn:problem:payments:not-charged"
 
@@ -91,7 +91,7 @@ class ProviderError(Exception):
 
 
 class NotSent(ProviderError):
-    """The request never left: no connection, or the provider is given a rest."""
+    """The request never left: no connection, no time left for it, or the provider is given a rest."""
 
 
 class OutcomeUnknown(ProviderError):
@@ -113,11 +113,12 @@ class Provider:
         self.name = name
         self._url = url.rstrip("/")
         self._session = session
+        self._timeout_s, self._connect_timeout_s = settings.payment_timeout_s, settings.payment_connect_timeout_s
         self._breaker = CircuitBreaker(f"payments-{name}", counts=(ProviderError,))
         self._bulkhead = Bulkhead(
             f"payments-{name}",
             settings.payment_calls_at_once,
-            max_wait_s=settings.payment_connect_timeout_s,
+            max_wait_s=self._connect_timeout_s,
         )
         self._budget = RetryBudget(f"payments-{name}")
 
@@ -169,15 +170,19 @@ class Provider:
 
     async def _post(self, path: str, key: str, body: object = None) -> tuple[int, dict[str, Any]]:
         try:
-            async with self._bulkhead, self._breaker:
-                return await self._send(path, key, body)
+            async with self._bulkhead:
+                timeout_s = at_most(self._timeout_s, least=self._connect_timeout_s)
+                async with self._breaker:
+                    return await self._send(path, key, body, timeout_s)
         except Refused as error:
             raise NotSent(f"provider {self.name}: {error}") from error
 
-    async def _send(self, path: str, key: str, body: object) -> tuple[int, dict[str, Any]]:
-        headers = {"Idempotency-Key": key}
+    async def _send(self, path: str, key: str, body: object, timeout_s: float) -> tuple[int, dict[str, Any]]:
+        headers = {"Idempotency-Key": key, "Request-Timeout": f"{timeout_s:.3f}"}
+        # What is above its threshold aiohttp rounds up to whole seconds, beyond the deadline.
+        timeout = aiohttp.ClientTimeout(timeout_s, sock_connect=self._connect_timeout_s, ceil_threshold=timeout_s)
         try:
-            async with self._session.post(self._url + path, json=body, headers=headers) as response:
+            async with self._session.post(self._url + path, json=body, headers=headers, timeout=timeout) as response:
                 answer = await response.json(content_type=None)
                 status = response.status
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -200,7 +205,9 @@ class Provider:
         )
 
     def _may_not_retry(self, state: RetryCallState) -> bool:
-        return stop_after_attempt(2)(state) or not self._budget.withdraw()
+        left = remaining_s()
+        too_late = left is not None and left < state.upcoming_sleep + self._timeout_s
+        return too_late or stop_after_attempt(2)(state) or not self._budget.withdraw()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +221,8 @@ class Outside:
 async def connect() -> AsyncIterator[Outside]:
     """Open what lives as long as the service does."""
     settings = Providers()
-    timeout = aiohttp.ClientTimeout(total=settings.payment_timeout_s, sock_connect=settings.payment_connect_timeout_s)
     connector = aiohttp.TCPConnector(limit=0)  # the bulkheads are the limit
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+    async with aiohttp.ClientSession(connector=connector) as session:
         urls = {"a": settings.payment_a_url, "b": settings.payment_b_url}
         yield Outside({name: Provider(name, url, session, settings) for name, url in urls.items()})
 

@@ -15,7 +15,7 @@ import aiohttp
 
 from delivery.domain import Address
 from delivery.settings import Carriers
-from infra.resilience import Bulkhead, BulkheadFull, CircuitBreaker, CircuitOpen
+from infra.resilience import Bulkhead, CircuitBreaker, Refused, at_most
 
 NOT_BOOKED = "urn:problem:carriers:not-booked"
 CANCELLED = "urn:problem:carriers:cancelled"
@@ -77,7 +77,7 @@ class CarrierError(Exception):
 
 
 class NotSent(CarrierError):
-    """The request never left: no connection, or the carrier is given a rest."""
+    """The request never left: no connection, no time left for it, or the carrier is given a rest."""
 
 
 class OutcomeUnknown(CarrierError):
@@ -103,9 +103,10 @@ class Carrier:
         self._url = url.rstrip("/")
         self._callback_url = f"{settings.delivery_public_url.rstrip('/')}/carriers/{name}/tracking"
         self._session = session
+        self._timeout_s, self._connect_timeout_s = settings.carrier_timeout_s, settings.carrier_connect_timeout_s
         self._breaker = CircuitBreaker(f"carriers-{name}", counts=(CarrierError,))
         self._bulkhead = Bulkhead(
-            f"carriers-{name}", settings.carrier_calls_at_once, max_wait_s=settings.carrier_connect_timeout_s
+            f"carriers-{name}", settings.carrier_calls_at_once, max_wait_s=self._connect_timeout_s
         )
 
     async def book(self, request: Book) -> Answer:
@@ -153,15 +154,19 @@ class Carrier:
 
     async def _post(self, path: str, key: str, body: object = None) -> tuple[int, dict[str, Any]]:
         try:
-            async with self._bulkhead, self._breaker:
-                return await self._send(path, key, body)
-        except (CircuitOpen, BulkheadFull) as error:
+            async with self._bulkhead:
+                timeout_s = at_most(self._timeout_s, least=self._connect_timeout_s)
+                async with self._breaker:
+                    return await self._send(path, key, body, timeout_s)
+        except Refused as error:
             raise NotSent(f"carrier {self.name}: {error}") from error
 
-    async def _send(self, path: str, key: str, body: object) -> tuple[int, dict[str, Any]]:
-        headers = {"Idempotency-Key": key}
+    async def _send(self, path: str, key: str, body: object, timeout_s: float) -> tuple[int, dict[str, Any]]:
+        headers = {"Idempotency-Key": key, "Request-Timeout": f"{timeout_s:.3f}"}
+        # What is above its threshold aiohttp rounds up to whole seconds, beyond the deadline.
+        timeout = aiohttp.ClientTimeout(timeout_s, sock_connect=self._connect_timeout_s, ceil_threshold=timeout_s)
         try:
-            async with self._session.post(self._url + path, json=body, headers=headers) as response:
+            async with self._session.post(self._url + path, json=body, headers=headers, timeout=timeout) as response:
                 status = response.status
                 answer = await response.json(content_type=None)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -185,9 +190,8 @@ class Outside:
 async def connect() -> AsyncIterator[Outside]:
     """Open what lives as long as the service does."""
     settings = Carriers()
-    timeout = aiohttp.ClientTimeout(total=settings.carrier_timeout_s, sock_connect=settings.carrier_connect_timeout_s)
     connector = aiohttp.TCPConnector(limit=0)  # the bulkheads are the limit
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+    async with aiohttp.ClientSession(connector=connector) as session:
         urls = {"a": settings.carrier_a_url, "b": settings.carrier_b_url}
         yield Outside({name: Carrier(name, url, session, settings) for name, url in urls.items()})
 

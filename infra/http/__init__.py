@@ -19,9 +19,11 @@ from infra.http.problems import (
     Unprocessable,
 )
 from infra.http.server import serve
+from infra.http.timeouts import REQUEST_TIMEOUT_S
 from infra.http.transactional import Router, Tx, promise
 
 __all__ = [
+    "REQUEST_TIMEOUT_S",
     "BadRequest",
     "Caller",
     "Conflict",

@@ -12,6 +12,7 @@ from infra.http import health, problems
 from infra.http.identity import Identity
 from infra.http.observed import Observed
 from infra.http.openapi import completed
+from infra.http.timeouts import REQUEST_TIMEOUT_S
 from infra.http.transactional import Router
 from infra.resilience import MOST_AT_ONCE, Admission
 from infra.storage import Database
@@ -24,6 +25,7 @@ def create_app(
     database: Database,
     identity: Identity,
     admission: Admission | None = None,
+    timeout_s: float = REQUEST_TIMEOUT_S,
     readiness: health.Readiness,
     routes: Router | None = None,
     ops: Sequence[Router] = (),
@@ -42,6 +44,7 @@ def create_app(
     app.state.database = database
     app.state.identity = identity
     app.state.admission = admission or Admission(service, MOST_AT_ONCE)
+    app.state.timeout_s = timeout_s
     app.state.readiness = readiness
 
     async def answer_http_error(request: Request, error: Exception) -> Response:

@@ -35,6 +35,7 @@ class Keys:
         self._fetching = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self.generation = 0
         """Grows when the set of keys changes."""
 
@@ -43,10 +44,10 @@ class Keys:
         self._keeping = asyncio.create_task(self._keep_fresh())
 
     async def close(self) -> None:
-        if self._keeping is not None:
-            self._keeping.cancel()
+        for task in filter(None, (self._keeping, self._looking)):
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._keeping
+                await task
         if self._session is not None:
             await self._session.close()
 
@@ -59,9 +60,14 @@ class Keys:
         return self._keys.get(kid)
 
     async def _look_again(self) -> None:
-        """Fetch once for all who wait, unless that was tried a moment ago."""
+        """Fetch once for all who wait, unless that was tried a moment ago. Whose time is up leaves it to the others."""
         if not self._keys and self._tried_at is not None:
             return  # the background is at it, and nobody's request should wait for that
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._try_unless_just_tried())
+        await asyncio.shield(self._looking)
+
+    async def _try_unless_just_tried(self) -> None:
         async with self._fetching:
             if self._tried_at is None or self._clock() - self._tried_at >= REFETCH_AFTER_S:
                 await self._try()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.http import idempotency, problems
+from infra.http import idempotency, problems, timeouts
 
 _ALWAYS = (problems.BadRequest, problems.NotFound, problems.MethodNotAllowed, problems.Unprocessable)
 _SECURED = (problems.Unauthorized, problems.Forbidden)
@@ -37,9 +37,17 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": idempotency.PATTERN},
 }
 
+_REQUEST_TIMEOUT = {
+    "name": timeouts.HEADER,
+    "in": "header",
+    "required": False,
+    "description": "How many seconds the client waits from now on; what is not done by then is taken back.",
+    "schema": {"type": "string", "pattern": timeouts.PATTERN},
+}
+
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """`document` with problems and Idempotency-Key on every operation, in place."""
+    """`document` with problems and the headers of our own on every operation, in place."""
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -48,8 +56,10 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     responses = components.setdefault("responses", {})
     for path in document.get("paths", {}).values():
         for method, operation in path.items():
+            parameters = operation.setdefault("parameters", [])
+            parameters.append(_REQUEST_TIMEOUT)
             if method == "post":
-                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+                parameters.append(_IDEMPOTENCY_KEY)
             for problem in _problems_of(method, operation):
                 name = f"{problem.__name__}Problem"
                 responses[name] = _response(problem)
@@ -67,6 +77,7 @@ def _problems_of(method: str, operation: dict[str, Any]) -> list[type[problems.P
         *((*_UNSAFE, *_WITH_BODY) if unsafe else ()),
         *named,
         problems.Unavailable,
+        problems.TimedOut,
     ]
 
 

@@ -83,6 +83,10 @@ class Unavailable(Problem):
         super().__init__(detail, headers={"Retry-After": str(retry_after_s)}, **members)
 
 
+class TimedOut(Problem):
+    status, slug, title = 504, "deadline-exceeded", "The answer was not ready in time"
+
+
 def answer(problem: Problem) -> Response:
     """The problem as a response."""
     document: dict[str, object] = {

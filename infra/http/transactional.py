@@ -9,11 +9,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from infra.http import idempotency
+from infra.http import idempotency, timeouts
 from infra.http.body import BoundedRequest
 from infra.http.callers import Bearer
 from infra.http.problems import Conflict, Problem, Unavailable
-from infra.resilience import Admission, Importance, Overloaded
+from infra.resilience import Admission, Importance, Overloaded, within
 from infra.storage import Database, Transaction, is_conflict, is_unavailable
 from infra.telemetry import get_logger
 
@@ -74,6 +74,7 @@ class TransactionalRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self._importance = getattr(endpoint, "importance", _usual_importance(self))
+        self._for_operators = path.startswith("/ops/")
         _refuse_unbounded_integers(self)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -83,8 +84,13 @@ class TransactionalRoute(APIRoute):
 
         async def handle(received: Request) -> Response:
             request = BoundedRequest(received.scope, received.receive)
-            if has_body:
-                await request.json()
+            async with timeouts.of_client(request):
+                if has_body:
+                    await request.json()
+                async with within(None if self._for_operators else request.app.state.timeout_s):
+                    return await answer(request)
+
+        async def answer(request: Request) -> Response:
             key = idempotency.key_of(request) if is_post else None
             if key is None:
                 return await self._admitted(request, endpoint)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from infra.messaging.delivery import Delivery
+from infra.resilience import within
 from infra.storage import Database, Transaction, claims, inbox
 from infra.telemetry import trace
 
@@ -107,7 +108,7 @@ class Calls:
         call = delivery.reaction.call
         assert call is not None, "only reactions with a call come here"  # noqa: S101 - narrows the type
         try:
-            async with self._bulkhead, asyncio.timeout(ASK_TIMEOUT_S):
+            async with self._bulkhead, within(ASK_TIMEOUT_S):
                 with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
                     answer = await call.ask(request, self._outside)
         except Exception as error:  # noqa: BLE001 - an unknown outcome: the retry rule decides

@@ -1,9 +1,11 @@
-"""What keeps one failing neighbour, or a crowd, from failing us: breaker, bulkhead, admission, retry budget, jitter."""
+"""What keeps one failing neighbour, or a crowd, from failing us: deadline, breaker, bulkhead, admission, retry
+budget, jitter."""
 
 from infra.resilience.admission import MOST_AT_ONCE, Admission, Importance
 from infra.resilience.breaker import CircuitBreaker, State
 from infra.resilience.bulkhead import Bulkhead
-from infra.resilience.errors import BulkheadFull, CircuitOpen, Overloaded, Refused
+from infra.resilience.deadline import at_most, remaining_s, within
+from infra.resilience.errors import BulkheadFull, CircuitOpen, DeadlineExceeded, NoTimeLeft, Overloaded, Refused
 from infra.resilience.retry import RetryBudget, full_jitter
 
 __all__ = [
@@ -13,10 +15,15 @@ __all__ = [
     "BulkheadFull",
     "CircuitBreaker",
     "CircuitOpen",
+    "DeadlineExceeded",
     "Importance",
+    "NoTimeLeft",
     "Overloaded",
     "Refused",
     "RetryBudget",
     "State",
+    "at_most",
     "full_jitter",
+    "remaining_s",
+    "within",
 ]

@@ -3,14 +3,15 @@
 import asyncio
 from types import TracebackType
 
-from infra.resilience.errors import BulkheadFull
+from infra.resilience.deadline import at_most
+from infra.resilience.errors import BulkheadFull, NoTimeLeft
 from infra.telemetry import metrics
 
 
 class Bulkhead:
     """At most `limit` calls at once: `async with bulkhead:`.
 
-    Others wait for `max_wait_s`, in order, then `BulkheadFull` is raised.
+    Others wait for `max_wait_s`, or for what is left of the deadline, in order, then `BulkheadFull` is raised.
     """
 
     def __init__(self, name: str, limit: int, *, max_wait_s: float = 1.0) -> None:
@@ -24,13 +25,13 @@ class Bulkhead:
     async def __aenter__(self) -> None:
         try:
             if self._places.locked():
-                async with asyncio.timeout(self._max_wait_s):
+                async with asyncio.timeout(at_most(self._max_wait_s)):
                     await self._places.acquire()
             else:
                 await self._places.acquire()
-        except TimeoutError:
+        except (TimeoutError, NoTimeLeft):
             self._refused.inc()
-            raise BulkheadFull(f"{self._name}: every place was taken for {self._max_wait_s} s") from None
+            raise BulkheadFull(f"{self._name}: every place was taken for all the time there was") from None
         self._in_use.inc()
 
     async def __aexit__(

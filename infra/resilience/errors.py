@@ -1,4 +1,4 @@
-"""Calls that were not made."""
+"""Calls that were not made, and time that was over."""
 
 
 class Refused(Exception):
@@ -15,3 +15,11 @@ class BulkheadFull(Refused):
 
 class Overloaded(Refused):
     """More is asked of us than we can do."""
+
+
+class NoTimeLeft(Refused):
+    """Who asked us will not wait long enough for this call."""
+
+
+class DeadlineExceeded(TimeoutError):
+    """Time is up: what was under way may or may not have been done."""

@@ -85,6 +85,7 @@ async def _run(service: Service, settings: Settings) -> None:
             routes=service.routes,
             identity=identity,
             admission=Admission(service.name, settings.http_most_at_once, slow_s=settings.http_slow_s),
+            timeout_s=settings.http_timeout_s,
             readiness=readiness,
             ops=[
                 ops.router,

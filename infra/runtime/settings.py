@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
+from infra.http import REQUEST_TIMEOUT_S
 from infra.messaging import REPLAY_RATE
 from infra.resilience import MOST_AT_ONCE
 from infra.storage import LEAST_DAYS
@@ -31,6 +32,8 @@ class Settings(BaseSettings):
     """Requests under way in this replica; reads may fill half of it, changes four fifths, checkouts all."""
     http_slow_s: float = Field(default=1.0, gt=0)
     """While most requests take longer than this, fewer are let in at once, down to a quarter."""
+    http_timeout_s: float = Field(default=REQUEST_TIMEOUT_S, gt=0)
+    """What a request is given once its body is here, unless its client waits less; operators' have no limit."""
     http_pool_size: int = Field(default=10, ge=1, le=100)
     messaging_pool_size: int = Field(default=10, ge=2, le=100)
     """Database connections of either; however many requests come, messages are still handled."""

@@ -124,6 +124,7 @@ def open_http(connections: int = 256) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, limit_per_host=0),
         timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
+        headers={"Request-Timeout": f"{REQUEST_TIMEOUT_S:g}"},
     )
 
 

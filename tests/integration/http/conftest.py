@@ -14,6 +14,7 @@ from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
 from infra.http import (
+    REQUEST_TIMEOUT_S,
     Caller,
     Conflict,
     Identity,
@@ -161,7 +162,7 @@ async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def served(database: Database) -> AsyncIterator[Web]:
+async def served(database: Database, *, timeout_s: float = REQUEST_TIMEOUT_S) -> AsyncIterator[Web]:
     async def readiness() -> dict[str, str]:
         return {"database": "ok"}
 
@@ -173,6 +174,7 @@ async def served(database: Database) -> AsyncIterator[Web]:
             database=database,
             identity=Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
             readiness=readiness,
+            timeout_s=timeout_s,
             routes=routes(steps),
             ops=[ops.router, republish.router, dead_letters(Redrive([]))],
         )

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.http import Identity, Unauthorized, Unavailable
 from infra.http.keys import REFETCH_AFTER_S, Keys
+from infra.resilience import DeadlineExceeded, within
 
 
 @dataclass
@@ -27,9 +28,14 @@ class Provider:
     more: list[dict[str, Any]] = field(default_factory=list)
     """Keys besides ours."""
     padding: str = ""
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
     async def discovery(self, _: web.Request) -> web.Response:
         self.asked += 1
+        await self.answering.wait()
         if not self.up:
             return web.Response(status=503)
         issuer = self.discovered_issuer or self.issuer
@@ -128,6 +134,23 @@ async def test_unknown_key_ids_send_us_to_the_provider_once_in_ten_seconds(provi
         with pytest.raises(Unauthorized):
             await identity.authenticate(provider.token("x", a_key()))
         assert provider.asked == 2
+
+
+async def test_who_does_not_wait_for_a_key_does_not_take_it_from_those_who_do(provider: Provider) -> None:
+    clock = Clock()
+    async with Identity(provider.issuer, "marketplace", keys=Keys(provider.issuer, clock=clock)) as identity:
+        await identity.authenticate(provider.token("k1"))
+        with pytest.raises(Unauthorized):  # it waits for what is asked in the background at the start
+            await identity.authenticate(provider.token("x", a_key()))
+        asked, provider.private = provider.asked, {"k2": a_key()}
+        clock.now += REFETCH_AFTER_S
+        provider.answering.clear()
+        with pytest.raises(DeadlineExceeded):
+            async with within(0.05):
+                await identity.authenticate(provider.token("x", a_key()))
+        provider.answering.set()
+        assert (await identity.authenticate(provider.token("k2"))).subject == "alice"
+        assert provider.asked == asked + 1
 
 
 async def test_a_rotated_key_is_found_and_the_old_ones_tokens_are_refused(provider: Provider) -> None:

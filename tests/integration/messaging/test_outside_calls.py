@@ -4,8 +4,11 @@ import asyncio
 from collections import Counter
 from uuid import UUID
 
+import pytest
+
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, subscription
+from infra.resilience import remaining_s
 from infra.storage import Transaction
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 
@@ -19,6 +22,8 @@ class Provider:
         self.answering = asyncio.Event()
         self.answering.set()
         self.failures = 0
+        self.left_s: list[float | None] = []
+        """How long each call could still take when it was asked."""
 
 
 async def prepare(event: CartCheckedOutV1, tx: Transaction) -> UUID | None:
@@ -28,6 +33,7 @@ async def prepare(event: CartCheckedOutV1, tx: Transaction) -> UUID | None:
 
 async def ask(order_id: UUID, provider: Provider) -> str:
     provider.asked[order_id] += 1
+    provider.left_s.append(remaining_s())
     provider.at_once += 1
     provider.most_at_once = max(provider.most_at_once, provider.at_once)
     try:
@@ -86,6 +92,22 @@ async def test_a_call_without_an_answer_is_made_again(toy: Toy) -> None:
         await toy.until_idle()
     assert provider.asked == {event.order_id: 3}
     assert Counter(what for _, what in await toy.effects()) == {"prepared": 3, "yes": 1}
+
+
+async def test_a_call_knows_its_deadline_and_is_made_again_when_that_is_over(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.messaging.calls.ASK_TIMEOUT_S", 0.2)
+    provider = Provider()
+    provider.answering.clear()
+    event = a_checkout()
+    async with toy.running(TABLE, outside=provider):
+        await toy.say(event)
+        await toy.until_effects(2)
+        provider.answering.set()
+        await toy.until_idle()
+    assert [what for _, what in await toy.effects()].count("yes") == 1
+    assert all(left is not None and 0 < left <= 0.2 for left in provider.left_s)
 
 
 async def test_calls_run_side_by_side_up_to_the_bulkhead(toy: Toy) -> None:

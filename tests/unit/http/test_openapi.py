@@ -20,9 +20,14 @@ def statuses(operation: dict[str, Any]) -> set[str]:
     return set(operation["responses"])
 
 
+def headers(operation: dict[str, Any]) -> dict[str, bool]:
+    """Which there are, and whether they must be sent."""
+    return {each["name"]: each["required"] for each in operation["parameters"] if each["in"] == "header"}
+
+
 async def test_every_operation_documents_its_problems(document: dict[str, Any]) -> None:
     paths = document["paths"]
-    always = {"400", "404", "405", "422", "503"}
+    always = {"400", "404", "405", "422", "503", "504"}
     assert statuses(paths["/public"]["get"]) == always | {"200"}
     assert statuses(paths["/mine/{person}"]["get"]) == always | {"200", "401", "403"}
     assert statuses(paths["/things"]["post"]) == always | {"201", "401", "403", "408", "409", "413", "415"}
@@ -44,10 +49,9 @@ async def test_routes_that_need_a_token_say_so(document: dict[str, Any]) -> None
     assert all("security" in each for each in document["paths"]["/ops/counts"].values())
 
 
-async def test_posts_take_an_idempotency_key(document: dict[str, Any]) -> None:
-    [key] = document["paths"]["/things"]["post"]["parameters"]
-    assert (key["name"], key["in"], key["required"]) == ("Idempotency-Key", "header", False)
-    assert "parameters" not in document["paths"]["/public"]["get"]
+async def test_every_operation_takes_a_timeout_and_posts_an_idempotency_key(document: dict[str, Any]) -> None:
+    assert headers(document["paths"]["/things"]["post"]) == {"Idempotency-Key": False, "Request-Timeout": False}
+    assert headers(document["paths"]["/public"]["get"]) == {"Request-Timeout": False}
 
 
 async def test_a_cursor_is_an_opaque_string(document: dict[str, Any]) -> None:

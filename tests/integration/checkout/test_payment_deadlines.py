@@ -1,0 +1,81 @@
+"""A request to a provider takes no longer than its asker waits; its outcome is certain, or known to be in doubt."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from checkout import gateways
+from checkout.gateways import Captured, Charge, NotCharged, NotSent, OutcomeUnknown, Outside, Void
+from infra.resilience import within
+from infra.storage import new_id
+from tests.integration.outside.callee import Callee, a_callee
+
+TIMEOUT_S, CONNECT_S = 30.0, 0.5
+
+
+@pytest.fixture
+async def callee(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callee]:
+    async with a_callee() as callee:
+        for name in ("PAYMENT_A_URL", "PAYMENT_B_URL"):
+            monkeypatch.setenv(name, callee.url)
+        monkeypatch.setenv("PAYMENT_TIMEOUT_S", str(TIMEOUT_S))
+        monkeypatch.setenv("PAYMENT_CONNECT_TIMEOUT_S", str(CONNECT_S))
+        yield callee
+
+
+@pytest.fixture
+async def outside(callee: Callee) -> AsyncIterator[Outside]:
+    async with gateways.connect() as outside:
+        yield outside
+
+
+@pytest.fixture
+def early(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Calls end this long before the deadline, so that a loaded machine cannot take one for the other."""
+    monkeypatch.setattr("infra.resilience.deadline.RESERVE_S", 10.0)
+    return 10.0
+
+
+def a_charge(*, asked_before: bool = False) -> Charge:
+    return Charge(new_id(), "a", 500, "EUR", ask=3, asked_before=asked_before)
+
+
+async def test_a_provider_is_told_how_long_it_is_waited_for(callee: Callee, outside: Outside) -> None:
+    callee.answering.set()
+    assert await gateways.pay(a_charge(), outside) == Captured("a")
+    async with within(2 * TIMEOUT_S):
+        assert await gateways.pay(a_charge(), outside) == Captured("a")
+    async with within(TIMEOUT_S / 2):
+        assert await gateways.pay(a_charge(), outside) == Captured("a")
+    assert callee.told_s[:2] == [TIMEOUT_S, TIMEOUT_S]
+    assert CONNECT_S < callee.told_s[2] < TIMEOUT_S / 2
+
+
+async def test_a_charge_that_was_sent_is_in_doubt_at_the_deadline_and_not_asked_again_in_vain(
+    callee: Callee, outside: Outside, early: float
+) -> None:
+    with pytest.raises(OutcomeUnknown):
+        async with within(early + 2 * CONNECT_S):
+            await gateways.pay(a_charge(), outside)
+    assert len(callee.told_s) == 1
+
+
+async def test_a_charge_in_doubt_is_asked_again_where_the_time_suffices(
+    callee: Callee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAYMENT_TIMEOUT_S", "0.2")
+    async with gateways.connect() as outside:
+        with pytest.raises(OutcomeUnknown):
+            async with within(TIMEOUT_S):
+                await gateways.pay(a_charge(), outside)
+    assert len(callee.told_s) == 2
+
+
+async def test_what_could_not_be_answered_in_time_is_not_sent(callee: Callee, outside: Outside, early: float) -> None:
+    async with within(early + CONNECT_S):
+        assert await gateways.pay(a_charge(), outside) == NotCharged("a", ask=3)
+        with pytest.raises(NotSent):  # an earlier one may have charged
+            await gateways.pay(a_charge(asked_before=True), outside)
+        with pytest.raises(NotSent):
+            await gateways.pay(Void(new_id(), "a"), outside)
+    assert callee.told_s == []
