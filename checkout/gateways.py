@@ -7,14 +7,13 @@ is asked. An answer is returned only if it is certain; anything else raises and 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from checkout.settings import Providers
-from infra.resilience import Bulkhead, CircuitBreaker, Refused, RetryBudget, at_most, full_jitter, remaining_s
+from infra.resilience import Callee, Failing, NotSent, OutcomeUnknown, RetryBudget, full_jitter, remaining_s
 
 NOT_CHARGED = "urn:problem:payments:not-charged"
 
@@ -86,39 +85,18 @@ class Refunded:
 Answer = Captured | Declined | NotCharged | Closed
 
 
-class ProviderError(Exception):
-    """A payment provider gave no certain answer; the same request can be sent again."""
-
-
-class NotSent(ProviderError):
-    """The request never left: no connection, no time left for it, or the provider is given a rest."""
-
-
-class OutcomeUnknown(ProviderError):
-    """The request left, and may or may not have been carried out."""
-
-
-class Failing(ProviderError):
-    """The provider answered that it cannot work now; `type` says what that means for the request."""
-
-    def __init__(self, status: int, type: str) -> None:
-        super().__init__(f"answered {status} {type}")
-        self.type = type
-
-
 class Provider:
     """One payment provider, kept apart so that its slowness or absence is its own."""
 
     def __init__(self, name: str, url: str, session: aiohttp.ClientSession, settings: Providers) -> None:
         self.name = name
-        self._url = url.rstrip("/")
-        self._session = session
-        self._timeout_s, self._connect_timeout_s = settings.payment_timeout_s, settings.payment_connect_timeout_s
-        self._breaker = CircuitBreaker(f"payments-{name}", counts=(ProviderError,))
-        self._bulkhead = Bulkhead(
+        self._callee = Callee(
             f"payments-{name}",
-            settings.payment_calls_at_once,
-            max_wait_s=self._connect_timeout_s,
+            url,
+            session,
+            timeout_s=settings.payment_timeout_s,
+            connect_timeout_s=settings.payment_connect_timeout_s,
+            at_once=settings.payment_calls_at_once,
         )
         self._budget = RetryBudget(f"payments-{name}")
 
@@ -134,7 +112,7 @@ class Provider:
             async for attempt in self._attempts():
                 with attempt:
                     try:
-                        status, answer = await self._post("/charges", _key(request), body)
+                        status, answer = await self._callee.post("/charges", _key(request), body)
                     except OutcomeUnknown:
                         unknown = True
                         raise
@@ -156,43 +134,17 @@ class Provider:
 
     async def void(self, request: Void) -> Closed:
         """Close the key. Raises until the provider said that it is closed."""
-        status, answer = await self._post(f"/charges/{_key(request)}/void", _key(request))
+        status, answer = await self._callee.post(f"/charges/{_key(request)}/void", _key(request))
         if status != 200:
             raise OutcomeUnknown(f"provider {self.name} answered {status} to a void: {answer}")
         return Closed(self.name, refunded=bool(answer.get("refunded")))
 
     async def refund(self, request: Refund) -> Refunded:
         """Give the money back. Raises until the provider said that it did."""
-        status, answer = await self._post(f"/charges/{_key(request)}/refund", f"{_key(request)}:refund")
+        status, answer = await self._callee.post(f"/charges/{_key(request)}/refund", f"{_key(request)}:refund")
         if status != 200:
             raise OutcomeUnknown(f"provider {self.name} answered {status} to a refund: {answer}")
         return Refunded(self.name)
-
-    async def _post(self, path: str, key: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        try:
-            async with self._bulkhead:
-                timeout_s = at_most(self._timeout_s, least=self._connect_timeout_s)
-                async with self._breaker:
-                    return await self._send(path, key, body, timeout_s)
-        except Refused as error:
-            raise NotSent(f"provider {self.name}: {error}") from error
-
-    async def _send(self, path: str, key: str, body: object, timeout_s: float) -> tuple[int, dict[str, Any]]:
-        headers = {"Idempotency-Key": key, "Request-Timeout": f"{timeout_s:.3f}"}
-        # What is above its threshold aiohttp rounds up to whole seconds, beyond the deadline.
-        timeout = aiohttp.ClientTimeout(timeout_s, sock_connect=self._connect_timeout_s, ceil_threshold=timeout_s)
-        try:
-            async with self._session.post(self._url + path, json=body, headers=headers, timeout=timeout) as response:
-                answer = await response.json(content_type=None)
-                status = response.status
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NotSent(f"provider {self.name} cannot be reached: {error}") from error
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise OutcomeUnknown(f"provider {self.name} gave no answer: {error!r}") from error
-        answer = answer if isinstance(answer, dict) else {}
-        if status >= 500:
-            raise Failing(status, str(answer.get("type")))
-        return status, answer
 
     def _attempts(self) -> AsyncRetrying:
         """Once more, soon, where an answer was lost: the backoff between messages is much longer."""
@@ -206,7 +158,7 @@ class Provider:
 
     def _may_not_retry(self, state: RetryCallState) -> bool:
         left = remaining_s()
-        too_late = left is not None and left < state.upcoming_sleep + self._timeout_s
+        too_late = left is not None and left < state.upcoming_sleep + self._callee.timeout_s
         return too_late or stop_after_attempt(2)(state) or not self._budget.withdraw()
 
 

@@ -8,14 +8,13 @@ carries what was sent or answered: both may hold an address.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 import aiohttp
 
 from delivery.domain import Address
 from delivery.settings import Carriers
-from infra.resilience import Bulkhead, CircuitBreaker, Refused, at_most
+from infra.resilience import Callee, Failing, NotSent, OutcomeUnknown
 
 NOT_BOOKED = "urn:problem:carriers:not-booked"
 CANCELLED = "urn:problem:carriers:cancelled"
@@ -72,26 +71,6 @@ class Left:
 Answer = Booked | NotBooked | Closed | Left
 
 
-class CarrierError(Exception):
-    """A carrier gave no certain answer; the same request can be sent again."""
-
-
-class NotSent(CarrierError):
-    """The request never left: no connection, no time left for it, or the carrier is given a rest."""
-
-
-class OutcomeUnknown(CarrierError):
-    """The request left, and may or may not have been carried out."""
-
-
-class Failing(CarrierError):
-    """The carrier answered that it cannot work now; `type` says what that means for the request."""
-
-    def __init__(self, carrier: str, status: int, type: str) -> None:
-        super().__init__(f"carrier {carrier} answered {status} {type}")
-        self.type = type
-
-
 class Carrier:
     """One carrier, kept apart so that its slowness or absence is its own.
 
@@ -100,13 +79,14 @@ class Carrier:
 
     def __init__(self, name: str, url: str, session: aiohttp.ClientSession, settings: Carriers) -> None:
         self.name = name
-        self._url = url.rstrip("/")
         self._callback_url = f"{settings.delivery_public_url.rstrip('/')}/carriers/{name}/tracking"
-        self._session = session
-        self._timeout_s, self._connect_timeout_s = settings.carrier_timeout_s, settings.carrier_connect_timeout_s
-        self._breaker = CircuitBreaker(f"carriers-{name}", counts=(CarrierError,))
-        self._bulkhead = Bulkhead(
-            f"carriers-{name}", settings.carrier_calls_at_once, max_wait_s=self._connect_timeout_s
+        self._callee = Callee(
+            f"carriers-{name}",
+            url,
+            session,
+            timeout_s=settings.carrier_timeout_s,
+            connect_timeout_s=settings.carrier_connect_timeout_s,
+            at_once=settings.carrier_calls_at_once,
         )
 
     async def book(self, request: Book) -> Answer:
@@ -125,7 +105,7 @@ class Carrier:
             "callback_url": self._callback_url,
         }
         try:
-            status, answer = await self._post("/bookings", _key(request), body)
+            status, answer = await self._callee.post("/bookings", _key(request), body)
         except NotSent:
             if request.asked_before:  # the earlier request may have booked
                 raise
@@ -145,38 +125,12 @@ class Carrier:
 
     async def unbook(self, request: Unbook) -> Answer:
         """Close the key. Raises until the carrier said that it is closed, or that it is too late."""
-        status, answer = await self._post(f"/bookings/{_key(request)}/cancel", _key(request))
+        status, answer = await self._callee.post(f"/bookings/{_key(request)}/cancel", _key(request))
         if status == 200:
             return Closed(self.name)
         if status == 409 and answer.get("type") == DISPATCHED:
             return Left(self.name)
         raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a cancellation")
-
-    async def _post(self, path: str, key: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        try:
-            async with self._bulkhead:
-                timeout_s = at_most(self._timeout_s, least=self._connect_timeout_s)
-                async with self._breaker:
-                    return await self._send(path, key, body, timeout_s)
-        except Refused as error:
-            raise NotSent(f"carrier {self.name}: {error}") from error
-
-    async def _send(self, path: str, key: str, body: object, timeout_s: float) -> tuple[int, dict[str, Any]]:
-        headers = {"Idempotency-Key": key, "Request-Timeout": f"{timeout_s:.3f}"}
-        # What is above its threshold aiohttp rounds up to whole seconds, beyond the deadline.
-        timeout = aiohttp.ClientTimeout(timeout_s, sock_connect=self._connect_timeout_s, ceil_threshold=timeout_s)
-        try:
-            async with self._session.post(self._url + path, json=body, headers=headers, timeout=timeout) as response:
-                status = response.status
-                answer = await response.json(content_type=None)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NotSent(f"carrier {self.name} cannot be reached: {type(error).__name__}") from error
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise OutcomeUnknown(f"carrier {self.name} gave no answer: {type(error).__name__}") from None
-        answer = answer if isinstance(answer, dict) else {}
-        if status >= 500:
-            raise Failing(self.name, status, str(answer.get("type")))
-        return status, answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ budget, jitter."""
 from infra.resilience.admission import MOST_AT_ONCE, Admission, Importance
 from infra.resilience.breaker import CircuitBreaker, State
 from infra.resilience.bulkhead import Bulkhead
+from infra.resilience.callee import Callee, CallError, Failing, NotSent, OutcomeUnknown
 from infra.resilience.deadline import at_most, remaining_s, within
 from infra.resilience.errors import BulkheadFull, CircuitOpen, DeadlineExceeded, NoTimeLeft, Overloaded, Refused
 from infra.resilience.retry import RetryBudget, full_jitter
@@ -13,11 +14,16 @@ __all__ = [
     "Admission",
     "Bulkhead",
     "BulkheadFull",
+    "CallError",
+    "Callee",
     "CircuitBreaker",
     "CircuitOpen",
     "DeadlineExceeded",
+    "Failing",
     "Importance",
     "NoTimeLeft",
+    "NotSent",
+    "OutcomeUnknown",
     "Overloaded",
     "Refused",
     "RetryBudget",

@@ -1,0 +1,83 @@
+"""Somebody outside who is asked over HTTP, under keys by which a request may be repeated and is carried out once."""
+
+from typing import Any
+
+import aiohttp
+
+from infra.resilience.breaker import CircuitBreaker
+from infra.resilience.bulkhead import Bulkhead
+from infra.resilience.deadline import at_most
+from infra.resilience.errors import Refused
+
+
+class CallError(Exception):
+    """No certain answer came; the same request can be sent again. Says nothing of what was sent or answered."""
+
+
+class NotSent(CallError):
+    """The request never left: no connection, no time left for it, or the callee is given a rest."""
+
+
+class OutcomeUnknown(CallError):
+    """The request left, and may or may not have been carried out."""
+
+
+class Failing(CallError):
+    """The callee answered that it cannot work now; `type` says what that means for the request."""
+
+    def __init__(self, name: str, status: int, type: str) -> None:
+        super().__init__(f"{name} answered {status} {type}")
+        self.type = type
+
+
+class Callee:
+    """One party with a bulkhead and a circuit of its own, so that its slowness or absence is its own.
+
+    At most `at_once` requests are under way; more wait for at most `connect_timeout_s`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        session: aiohttp.ClientSession,
+        *,
+        timeout_s: float,
+        connect_timeout_s: float,
+        at_once: int,
+    ) -> None:
+        self._name, self._url, self._session = name, url.rstrip("/"), session
+        self.timeout_s, self._connect_timeout_s = timeout_s, connect_timeout_s
+        self._breaker = CircuitBreaker(name, counts=(CallError,))
+        self._bulkhead = Bulkhead(name, at_once, max_wait_s=connect_timeout_s)
+
+    async def post(self, path: str, key: str, body: object = None) -> tuple[int, dict[str, Any]]:
+        """Send one request, and return the status, below 500, and the object that came with it, or an empty one.
+
+        Takes `timeout_s` or what is left of the deadline, and tells the callee how long it is waited for.
+        Raises `CallError`.
+        """
+        try:
+            async with self._bulkhead:
+                timeout_s = at_most(self.timeout_s, least=self._connect_timeout_s)
+                async with self._breaker:
+                    return await self._send(path, key, body, timeout_s)
+        except Refused as error:
+            raise NotSent(f"{self._name}: {error}") from error
+
+    async def _send(self, path: str, key: str, body: object, timeout_s: float) -> tuple[int, dict[str, Any]]:
+        headers = {"Idempotency-Key": key, "Request-Timeout": f"{timeout_s:.3f}"}
+        # What is above its threshold aiohttp rounds up to whole seconds, beyond the deadline.
+        timeout = aiohttp.ClientTimeout(timeout_s, sock_connect=self._connect_timeout_s, ceil_threshold=timeout_s)
+        try:
+            async with self._session.post(self._url + path, json=body, headers=headers, timeout=timeout) as response:
+                answer = await response.json(content_type=None)
+                status = response.status
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotSent(f"{self._name} cannot be reached: {type(error).__name__}") from error
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise OutcomeUnknown(f"{self._name} gave no answer: {type(error).__name__}") from None
+        answer = answer if isinstance(answer, dict) else {}
+        if status >= 500:
+            raise Failing(self._name, status, str(answer.get("type")))
+        return status, answer
