@@ -16,7 +16,7 @@ from infra.local import read_state
 from infra.simulator import Endpoints, Report, Traffic, run_traffic
 from tests.system.marketplace import Marketplace, Visit, until
 
-RATE, DURATION_S, DRAIN_S = 8.0, 12.0, 90.0
+RATE, DURATION_S, DRAIN_S = 8.0, 20.0, 90.0
 
 
 def endpoints(marketplace: Marketplace) -> Endpoints:
