@@ -12,6 +12,7 @@ from typing import Self
 
 from fastapi import Request, Response
 
+from infra.http.headers import read_header
 from infra.http.problems import BadRequest, Conflict, Unprocessable
 from infra.storage import Transaction, idempotency
 
@@ -36,12 +37,7 @@ class KeyInFlight(Conflict):
 
 def key_of(request: Request) -> str | None:
     """The request's key, if it has one. Raises `InvalidKey`."""
-    keys = request.headers.getlist(HEADER)
-    if not keys:
-        return None
-    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
-        raise InvalidKey
-    return keys[0]
+    return read_header(request, HEADER, _KEY, InvalidKey)
 
 
 @dataclass(frozen=True, slots=True)

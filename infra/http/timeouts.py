@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Request
 
+from infra.http.headers import read_header
 from infra.http.problems import BadRequest, TimedOut
 from infra.resilience import DeadlineExceeded, within
 
@@ -28,12 +29,8 @@ class InvalidTimeout(BadRequest):
 
 def seconds_of(request: Request) -> float | None:
     """How long the client waits, if it says so. Raises `InvalidTimeout`."""
-    said = request.headers.getlist(HEADER)
-    if not said:
-        return None
-    if len(said) > 1 or not _SECONDS.fullmatch(said[0]):
-        raise InvalidTimeout
-    return float(said[0])
+    said = read_header(request, HEADER, _SECONDS, InvalidTimeout)
+    return None if said is None else float(said)
 
 
 @asynccontextmanager
