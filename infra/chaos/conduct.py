@@ -1,7 +1,6 @@
 """Carrying out a schedule while customers shop."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from typing import Any
 from infra.chaos.effect import FAILURES, bite, in_effect
 from infra.chaos.fault import Fault
 from infra.chaos.kinds import FAMILY, KINDS
+from infra.chaos.patience import until_seen
 from infra.chaos.schedule import Planned
 from infra.chaos.site import Site
 
 LEAST_S = 2.0
-"""A fault that was begun late lasts so long all the same."""
-PATIENCE_S, POLL_S = 8.0, 0.5
+"""A fault that was begun late lasts so long all the same; and longer, if nothing came its way yet."""
 
 
 @dataclass
@@ -69,18 +68,10 @@ async def _suffer(site: Site, planned: Planned, opened: float, say: Callable[[st
             outcome.began = time.time()
             if not KINDS[fault.kind].momentary:
                 await asyncio.sleep(max(opened + planned.end_s - time.monotonic(), LEAST_S))
-                await _until_bitten(site, fault)
+                await until_seen(lambda: bite(site, fault))
             outcome.ended = time.time()
     except FAILURES as error:
         outcome.failure = f"{type(error).__name__}: {error}"
         outcome.ended = outcome.ended or time.time()
     outcome.undone, outcome.bite = time.time(), " ".join(seen)
     return outcome
-
-
-async def _until_bitten(site: Site, fault: Fault) -> None:
-    """Have it last a little longer, if nothing came its way yet."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE_S):
-            while not await bite(site, fault):  # noqa: ASYNC110 - it can only be asked for
-                await asyncio.sleep(POLL_S)

@@ -1,18 +1,16 @@
 """A broker that takes nothing, forgets its connections, or loses its consumers."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 from infra.chaos.fault import Fault, Kind, Touches
+from infra.chaos.patience import until_seen
 from infra.chaos.site import Site
 from infra.local import rabbitmqctl
 
 WATERMARK = ("absolute", "1GB")
 """As the stack's own broker is configured."""
-SEEN_WITHIN_S = 10.0
-POLL_S = 0.25
 
 
 class MemoryAlarm(Kind):
@@ -30,9 +28,7 @@ class MemoryAlarm(Kind):
 
     async def begin(self, site: Site, fault: Fault) -> None:
         await rabbitmqctl(site.layout, site.state, "set_vm_memory_high_watermark", "0")
-        async with asyncio.timeout(SEEN_WITHIN_S):
-            while not await self.bite(site, fault):  # noqa: ASYNC110 - it can only be asked for
-                await asyncio.sleep(POLL_S)
+        await until_seen(lambda: self.bite(site, fault))
 
     async def bite(self, site: Site, fault: Fault) -> str:
         [node] = await site.ask("GET", f"{site.state.broker['management']}/api/nodes?columns=mem_alarm")
@@ -66,12 +62,12 @@ class ClosedConnections(Interruption):
 
     async def begin(self, site: Site, fault: Fault) -> None:
         api = f"{site.state.broker['management']}/api/connections"
-        names: list[str] = []
-        async with asyncio.timeout(SEEN_WITHIN_S):
-            while not names:  # they are listed a moment late
-                listed: list[dict[str, Any]] = await site.ask("GET", f"{api}?columns=name,user")
-                names = [each["name"] for each in listed if each["user"] == fault.part]
-                await asyncio.sleep(POLL_S * (not names))
+
+        async def theirs() -> list[str]:
+            listed: list[dict[str, Any]] = await site.ask("GET", f"{api}?columns=name,user")
+            return [each["name"] for each in listed if each["user"] == fault.part]
+
+        names = await until_seen(theirs)  # they are listed a moment late
         for name in names:
             await site.ask("DELETE", f"{api}/{quote(name, safe='')}", **{"X-Reason": "a fault, on purpose"})
         site.notes[fault.id] = f"{len(names)} connections closed" if names else ""
@@ -84,12 +80,16 @@ class ClosedChannels(Interruption):
     about = "The broker forgets a service's channels and consumers, and does not say so."
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        said = await rabbitmqctl(
-            *(site.layout, site.state, "eval"),
+        end_them = (
             f'L = [P || P <- rabbit_channel:list_local(), {{user, <<"{fault.part}">>}} =:= '
-            "hd(rabbit_channel:info(P, [user]))], [rabbit_channel:shutdown(P) || P <- L], length(L).",
+            "hd(rabbit_channel:info(P, [user]))], [rabbit_channel:shutdown(P) || P <- L], length(L)."
         )
-        site.notes[fault.id] = f"{int(said)} channels ended" if int(said) else ""
+
+        async def ended() -> int:
+            return int(await rabbitmqctl(site.layout, site.state, "eval", end_them))
+
+        channels = await until_seen(ended)
+        site.notes[fault.id] = f"{channels} channels ended" if channels else ""
 
 
 KINDS = (MemoryAlarm(), ClosedConnections(), ClosedChannels())

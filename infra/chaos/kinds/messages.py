@@ -15,6 +15,7 @@ import pika
 import uuid_utils
 
 from infra.chaos.fault import Fault, Kind, Touches
+from infra.chaos.patience import until_seen
 from infra.chaos.site import Site
 from infra.local import Passwords
 
@@ -57,7 +58,7 @@ class Duplicated(MessageFault):
 
     async def begin(self, site: Site, fault: Fault) -> None:
         async with site.database(f"{fault.part}-db") as database, database.transaction():
-            rows = await database.fetch(LATEST, int(self.option(fault, "events")))
+            rows = await until_seen(lambda: database.fetch(LATEST, int(self.option(fault, "events"))))
             again = [(row["event_id"], row["type"], _bucket(row["subject"])) for row in reversed(rows)]
             await database.executemany(AGAIN, again)
         site.notes[fault.id] = f"{len(rows)} events published again" if rows else ""
