@@ -1,7 +1,6 @@
 """Reading every source while the marketplace is at rest, so that they speak of one moment."""
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ DEADLINES = {
     "reservation-expired": ("RESERVATION_DEADLINE_S", 30.0),
     "no-stock-answer": ("STOCK_ANSWER_DEADLINE_S", 600.0),
 }
-"""What the services read from their environment, and their defaults."""
+"""Names of the services' settings, and their defaults."""
 FAILURES: tuple[type[Exception], ...] = (
     *(OSError, TimeoutError, ValueError, KeyError, TypeError, Unreadable),
     *(aiohttp.ClientError, asyncpg.PostgresError, asyncpg.InterfaceError, AMQPError),
@@ -139,7 +138,7 @@ async def _read(sources: Sources, http: aiohttp.ClientSession, rest: Rest) -> Ev
         await take("unlogged", databases.read_events(at, kept - found["log"].events.keys()))
     customers = set(found["record"].accepted.values()) if "record" in found else set()
     await take("views", views.read_views(http, sources.issuer, sources.checkout, customers))
-    waits = {reason: float(os.environ.get(name, default)) for reason, (name, default) in DEADLINES.items()}
+    waits = {reason: float(sources.settings.get(name, default)) for reason, (name, default) in DEADLINES.items()}
     return Evidence(**found, deadlines=waits, unread=unread)
 
 

@@ -25,6 +25,8 @@ class Least:
     """Cancelled since the stock or a price had changed."""
     contended: int = 0
     """Of these, orders that found another had bought the last units."""
+    since: float = 0.0
+    """Unix time: what happened before proves nothing, and faults that began before may have bitten or not."""
 
 
 ANYTHING = Least()
@@ -96,19 +98,15 @@ def judge(found: Evidence, least: Least) -> Verdict:
             violations += [Violation(invariant.id, evidence) for evidence in invariant.find(found)]
     unread = [f"{source} could not be read: {why}" for source, why in found.unread.items()]
     counts = _counts(found)
-    return Verdict(tuple(violations), (*unread, *_empty_victory(found, counts, least)), tuple(checked), counts)
+    return Verdict(tuple(violations), (*unread, *_empty_victory(found, least)), tuple(checked), counts)
 
 
 def _counts(found: Evidence) -> dict[str, int]:
-    rejections = list(found.said("catalog.stock-rejected"))
-    reasons = Counter(line["reason"] for said in rejections for line in said.body["lines"])
     return {
-        "accepted": len(found.record.accepted),
+        **_happened(found, since=0),
         "unanswered": sum(ask.order_id is None and not ask.refused for ask in found.record.asks.values()),
         "orders": len(found.lives),
         "kept": sum(life.kept for life in found.lives.values()),
-        "rejected": len(rejections),
-        "contended": reasons["sold-out"],
         "events": len(found.log.events),
         "published_again": sum(max(said.copies - 1, 0) for said in found.log.events.values()),
         "log_gaps": sum(not said.copies for said in found.log.events.values()),
@@ -120,17 +118,29 @@ def _counts(found: Evidence) -> dict[str, int]:
     }
 
 
-def _empty_victory(found: Evidence, counts: dict[str, int], least: Least) -> list[str]:
+def _happened(found: Evidence, since: float) -> dict[str, int]:
+    """What makes an audit worth something, since that time."""
+    rejections = [said for said in found.said("catalog.stock-rejected") if said.at.timestamp() >= since]
+    reasons = Counter(line["reason"] for said in rejections for line in said.body["lines"])
+    return {
+        "accepted": sum(ask.order_id is not None and ask.at >= since for ask in found.record.asks.values()),
+        "rejected": len(rejections),
+        "contended": reasons["sold-out"],
+    }
+
+
+def _empty_victory(found: Evidence, least: Least) -> list[str]:
     """Why nothing would be proved although nothing was found."""
+    happened = _happened(found, least.since)
     floors = {"accepted": least.orders, "rejected": least.rejected, "contended": least.contended}
     short = [
-        f"too little happened: {counts[name]} {name}, where at least {floor} prove something"
+        f"too little happened: {happened[name]} {name}, where at least {floor} prove something"
         for name, floor in floors.items()
-        if counts[name] < floor
+        if happened[name] < floor
     ]
     toothless = dict.fromkeys(
         f"the fault {fault.kind} of {fault.part} was never seen to bite"
         for fault in found.record.faults
-        if fault.bite is False
+        if fault.bite is False and fault.began >= least.since
     )
     return [*short, *toothless]

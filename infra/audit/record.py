@@ -18,6 +18,8 @@ class Ask:
     customer: str
     order_id: str | None = None
     refused: bool = False
+    at: float = 0.0
+    """When it was meant to be sent, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,13 @@ class Fault:
     """Whether it was seen to do harm; None where nobody looked."""
 
     def healed(self, part: str, at: float) -> "Fault":
-        """The fault after its part, or the service whose replica it is, was started again."""
-        its_own = self.part == part or self.part.startswith(f"{part}.")
-        return replace(self, ended=at) if its_own and self.ended is None else self
+        """The fault after its part, the service whose replica it is, or a replica of it was started again."""
+        its_own = self.part == part or self.part.startswith(f"{part}.") or part.startswith(f"{self.part}.")
+        return self.over(at) if its_own else self
+
+    def over(self, at: float) -> "Fault":
+        """The fault after everything was started anew."""
+        return replace(self, ended=at) if self.ended is None else self
 
     def overlaps(self, since: float, until: float) -> bool:
         return self.began <= until and (self.ended is None or self.ended >= since)
@@ -82,8 +88,8 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:
     listing: dict[str, int] = {}
     for line in lines:
         match line:
-            case {"did": "ask", "key": key, "customer_id": customer}:
-                asks[key] = Ask(customer)
+            case {"did": "ask", "key": key, "customer_id": customer, "at": at}:
+                asks[key] = Ask(customer, at=at)
             case {"did": "accept", "key": key, "order_id": order_id}:
                 asks[key] = replace(asks[key], order_id=order_id)
             case {"did": "refuse", "key": key}:
@@ -100,6 +106,8 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:
                 faults.append(Fault(kind, part, began, line.get("ended"), line.get("bite")))
             case {"did": "heal", "part": part, "at": at}:
                 faults = [each.healed(part, at) for each in faults]
+            case {"did": "start", "at": at}:
+                faults = [each.over(at) for each in faults]
             case _:
                 raise ValueError(f"the record has a line that nobody knows: {line}")
     return Record(asks, listed, restocks, tuple(faults))

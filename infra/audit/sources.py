@@ -26,6 +26,8 @@ class Sources:
     issuer: str
     record: Path
     """The simulator's record."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The services' settings that differ from their defaults, by environment variable."""
 
     @classmethod
     def of_stack(cls, state: Path, record: Path) -> "Sources":
@@ -40,6 +42,7 @@ class Sources:
                 checkout=found["services"]["checkout"]["http"],
                 issuer=found["issuer"],
                 record=record,
+                settings=found.get("settings", {}),
             )
         except (OSError, ValueError, KeyError) as error:
             raise Unreadable(f"{state} does not tell where to read: {error!r}") from error

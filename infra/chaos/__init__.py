@@ -1,9 +1,24 @@
 """Faults, schedules of faults, and what the marketplace makes of them."""
 
-from infra.chaos.effect import begin, bite, end, heal, in_effect
+from infra.chaos.effect import begin, bite, end, endured, forget_all, in_effect
 from infra.chaos.fault import Fault
+from infra.chaos.healing import heal
 from infra.chaos.journal import Journal
 from infra.chaos.kinds import KINDS, checked
 from infra.chaos.site import Site, visit
 
-__all__ = ["KINDS", "Fault", "Journal", "Site", "begin", "bite", "checked", "end", "heal", "in_effect", "visit"]
+__all__ = [
+    "KINDS",
+    "Fault",
+    "Journal",
+    "Site",
+    "begin",
+    "bite",
+    "checked",
+    "end",
+    "endured",
+    "forget_all",
+    "heal",
+    "in_effect",
+    "visit",
+]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.chaos.effect import FAILURES, bite, in_effect
+from infra.chaos.effect import FAILURES, bite, endured, in_effect
 from infra.chaos.fault import Fault
 from infra.chaos.kinds import FAMILY, KINDS
 from infra.chaos.patience import until_seen
@@ -66,8 +66,8 @@ async def _suffer(site: Site, planned: Planned, opened: float, say: Callable[[st
     try:
         async with in_effect(site, fault) as seen:
             outcome.began = time.time()
-            if not KINDS[fault.kind].momentary:
-                await asyncio.sleep(max(opened + planned.end_s - time.monotonic(), LEAST_S))
+            length_s = max(opened + planned.end_s - time.monotonic(), LEAST_S)
+            if not KINDS[fault.kind].momentary and await endured(site, fault, length_s):
                 await until_seen(lambda: bite(site, fault))
             outcome.ended = time.time()
     except FAILURES as error:

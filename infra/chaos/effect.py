@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import AsyncIterator
 
@@ -10,24 +9,27 @@ import aiohttp
 import asyncpg
 
 from infra.chaos.fault import Fault
-from infra.chaos.journal import Journal
+from infra.chaos.journal import Entry, Journal
 from infra.chaos.kinds import KINDS
 from infra.chaos.site import Site
-from infra.local import LocalError
+from infra.local import Layout, LocalError, note_fault
 
 FAILURES = (LocalError, OSError, TimeoutError, aiohttp.ClientError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a part that is away makes of an order to it."""
 ATTEMPTS, PAUSE_S = 4, 1.0
-UP = ("ready", "starting")
+LET_GO_WITHIN_S, POLL_S = 20.0, 0.25
 
 
 async def begin(site: Site, fault: Fault) -> None:
     """Write the fault down and put it into effect; if that fails, it is undone and the error raised."""
-    Journal(site.layout.faults).add(fault)
+    journal = Journal(site.layout.faults)
+    if not KINDS[fault.kind].lasts:
+        site.hold(fault.id).enter_context(journal.held(fault.id))
+    journal.add(fault)
     try:
         await KINDS[fault.kind].begin(site, fault)
     except BaseException:
-        await end(site, fault, bitten=False)
+        await end(site, fault)
         raise
 
 
@@ -39,11 +41,24 @@ async def bite(site: Site, fault: Fault) -> str:
         return ""
 
 
+async def endured(site: Site, fault: Fault, seconds: float) -> bool:
+    """Have it last; whether it did so all that time: elsewhere somebody may have it undone before."""
+    journal, until = Journal(site.layout.faults), time.monotonic() + seconds
+    while stands := journal.stands(fault.id):
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            break
+        await asyncio.sleep(min(left_s, POLL_S))
+    return stands
+
+
 async def end(site: Site, fault: Fault, *, bitten: bool | None = None) -> None:
     """Undo the fault, however often that takes; it stays written down until then. Raises the last failure.
 
     Once undone, it is noted in the stack's record, for the audit: `bitten` says whether it was seen to take hold.
     """
+    if not KINDS[fault.kind].lasts and fault.id not in site.holds:
+        await _called_off(site, fault)
     for attempt in range(ATTEMPTS):
         try:
             await KINDS[fault.kind].end(site, fault)
@@ -54,10 +69,28 @@ async def end(site: Site, fault: Fault, *, bitten: bool | None = None) -> None:
             await asyncio.sleep(PAUSE_S)
     journal = Journal(site.layout.faults)
     if entry := journal.find(fault.id):
-        line = {"did": "fault", "kind": fault.kind, "part": fault.part, "began": entry.since, "ended": time.time()}
-        with site.layout.record.open("a", encoding="utf-8") as record:
-            record.write(json.dumps(line | {"bite": bitten}) + "\n")
-        journal.remove(fault.id)
+        _over(site.layout, entry, bitten)
+
+
+async def _called_off(site: Site, fault: Fault) -> None:
+    """Have the process that holds the fault undo it; one that is dead holds nothing any more. Raises `LocalError`."""
+    journal, until = Journal(site.layout.faults), time.monotonic() + LET_GO_WITHIN_S
+    journal.call_off(fault.id)
+    while journal.is_held(fault.id):
+        if time.monotonic() > until:
+            raise LocalError(f"Whoever holds {fault.kind} at {fault.part} does not let go.", "End that command.")
+        await asyncio.sleep(POLL_S)
+
+
+def _over(where: Layout, entry: Entry, bitten: bool | None = None) -> None:
+    note_fault(where, entry.fault.kind, entry.fault.part, began=entry.since, ended=time.time(), bite=bitten)
+    Journal(where.faults).remove(entry.fault.id)
+
+
+def forget_all(where: Layout) -> None:
+    """The stack is down, and every fault with it."""
+    for entry in Journal(where.faults).entries():
+        _over(where, entry)
 
 
 @contextlib.asynccontextmanager
@@ -69,25 +102,9 @@ async def in_effect(site: Site, fault: Fault) -> AsyncIterator[list[str]]:
     try:
         yield seen
     finally:
-        await asyncio.shield(asyncio.ensure_future(_over(site, fault, seen)))
+        await asyncio.shield(asyncio.ensure_future(_bite_and_end(site, fault, seen)))
 
 
-async def _over(site: Site, fault: Fault, seen: list[str]) -> None:
+async def _bite_and_end(site: Site, fault: Fault, seen: list[str]) -> None:
     seen += filter(None, [await bite(site, fault)])
     await end(site, fault, bitten=bool(seen))
-
-
-async def heal(site: Site) -> list[str]:
-    """Undo every fault that is written down, and start or resume every part that is not up. Says what it did.
-
-    Processes come first: the rest is undone through them.
-    """
-    done = []
-    for name, part in (await site.parts()).items():
-        if part["state"] not in UP:
-            await site.order("start", name)
-            done.append(f"{name} started, which was {part['state']}")
-    for entry in Journal(site.layout.faults).entries():
-        await end(site, entry.fault)
-        done.append(f"{entry.fault.kind} of {entry.fault.part} undone")
-    return done

@@ -1,8 +1,10 @@
 """Which faults are in effect: written down before they begin, so that even after a SIGKILL they can be undone."""
 
+import contextlib
+import fcntl
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +22,10 @@ class Entry:
 
 
 class Journal:
-    """A file for each fault, so that several commands may write at a time."""
+    """A file for each fault, so that several commands may write at a time.
+
+    Beside it, a lock says that a command still holds the fault, and a mark that somebody wants it undone.
+    """
 
     def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
         self._directory, self._clock = directory, clock
@@ -32,6 +37,7 @@ class Journal:
     def remove(self, fault_id: str) -> None:
         """It is undone."""
         self._file(fault_id).unlink(missing_ok=True)
+        self._mark(fault_id).unlink(missing_ok=True)
 
     def entries(self) -> list[Entry]:
         """What is in effect, the oldest first."""
@@ -53,5 +59,42 @@ class Journal:
             return entry
         raise LocalError(f"There is no fault {fault_id!r} in effect.", "See ./marketplace fault ls")
 
+    @contextlib.contextmanager
+    def held(self, fault_id: str) -> Iterator[None]:
+        """For the length of the block this process has the fault in its hands; it lets go even if it is killed."""
+        path = self._lock(fault_id)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+
+    def is_held(self, fault_id: str) -> bool:
+        """Whether a process has the fault in its hands."""
+        try:
+            with self._lock(fault_id).open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
+
+    def call_off(self, fault_id: str) -> None:
+        """Have whoever holds the fault let go of it."""
+        write_private(self._mark(fault_id), "")
+
+    def stands(self, fault_id: str) -> bool:
+        """Whether it is in effect, and nobody wants it undone."""
+        return self._file(fault_id).exists() and not self._mark(fault_id).exists()
+
     def _file(self, fault_id: str) -> Path:
         return self._directory / f"{fault_id}.json"
+
+    def _lock(self, fault_id: str) -> Path:
+        return self._directory / f"{fault_id}.held"
+
+    def _mark(self, fault_id: str) -> Path:
+        return self._directory / f"{fault_id}.off"

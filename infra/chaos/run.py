@@ -9,8 +9,8 @@ from typing import Any, Literal
 from rich.table import Table
 
 from infra.chaos.conduct import Outcome, carry_out
-from infra.chaos.effect import heal
 from infra.chaos.experiment import Experiment
+from infra.chaos.healing import heal
 from infra.chaos.recovery import drained, medians, recovered
 from infra.chaos.schedule import Planned
 from infra.chaos.site import visit
@@ -121,10 +121,10 @@ async def run(
     traffic: Traffic,
     schedule: Sequence[Planned],
     *,
-    judge: Callable[[Sequence[Outcome]], Awaitable[Judgement]],
+    judge: Callable[[Sequence[Outcome], float], Awaitable[Judgement]],
     say: Callable[[str], None],
 ) -> Result:
-    """Shop, suffer, heal, drain, judge. However it ends, every fault is undone."""
+    """Shop, suffer, heal, drain, judge (by the faults and since when). However it ends, every fault is undone."""
     outcomes: list[Outcome] = []
     opened, shops = 0.0, list[Shop]()
     async with visit(where) as site, Sampler(where) as samples:
@@ -148,7 +148,7 @@ async def run(
         opened,
         asked=[order.asked_at for order in orders],
         confirmed=[order.confirmed_at for order in orders if order.confirmed_at is not None],
-        judgement=await judge(outcomes),
+        judgement=await judge(outcomes, opened),
         samples=samples,
         backlog=samples.backlog(site.services),
     )

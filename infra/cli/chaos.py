@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import random
-import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from infra.cli.audit import EXIT, judged, tell_judgement
+from infra.cli.ending import undo_when_told_to_end
 from infra.cli.reporting import HtmlFile, JsonFile, documented, keep, recovery_table
 from infra.cli.shopping import Drain, Duration, Rate, Seed, endpoints_of
 from infra.cli.show import complain, console
@@ -72,7 +73,7 @@ def run_experiment(
     disappointments = result.disappointments(chosen)
     for each in disappointments:
         complain(each)
-    raise typer.Exit(EXIT[result.judgement.verdict] or bool(disappointments))
+    raise typer.Exit(_exit(result) or bool(disappointments))
 
 
 @chaos_commands.command("random")
@@ -103,7 +104,7 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
         result = _run(where, traffic, schedule, Least(orders, rejected=orders // 10, contended=orders // 100))
     about = f"{rate:g} shoppers per second for {duration:g} s (seed {chosen})"
     keep(_tell(where, result, "Chaos at random", about), json_file, html_file)
-    raise typer.Exit(EXIT[result.judgement.verdict])
+    raise typer.Exit(_exit(result))
 
 
 @chaos_commands.command("recover")
@@ -128,14 +129,14 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
         result = _run(where, traffic, schedule, Least())
     about = f"{len(schedule)} faults, each with the house to itself, {rate:g} shoppers per second"
     keep(_tell(where, result, "Time to recover", about), json_file, html_file)
-    raise typer.Exit(EXIT[result.judgement.verdict])
+    raise typer.Exit(_exit(result))
 
 
 @contextlib.contextmanager
 def _stack() -> Iterator[Layout]:
     """A stack with the fault proxy: the one that is up, or one for the time being."""
     where = layout()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    undo_when_told_to_end()
     if is_up(where):
         if not read_state(where.state).proxy:
             raise LocalError(
@@ -153,8 +154,8 @@ def _stack() -> Iterator[Layout]:
 def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least: "Least") -> "Result":
     from infra.chaos.run import run
 
-    async def judge(outcomes: Sequence["Outcome"]) -> "Judgement":
-        return await _audit(where, outcomes, least)
+    async def judge(outcomes: Sequence["Outcome"], since: float) -> "Judgement":
+        return await _audit(where, outcomes, replace(least, since=since))
 
     with console.status("Opening the shop") as spinner:
 
@@ -167,7 +168,7 @@ def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least
 
 
 async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -> "Judgement":
-    """The audit's verdict. The record tells it of every fault, but not of each that it had no bite."""
+    """The audit's verdict. The record tells it of every fault, but not of each whether it had a bite."""
     from infra.audit import Fault
 
     toothless = [
@@ -186,8 +187,15 @@ def _tell(where: Layout, result: "Result", title: str, about: str) -> dict[str, 
         console.print(
             "\nTime to recover, where no other fault overlapped:", recovery_table(found["recovery"]), sep="\n"
         )
+    for sentence in result.report.hanging:
+        complain(sentence)
     tell_judgement(result.judgement)
     return documented(found, where, result.report, result.samples, title=title, about=about)
+
+
+def _exit(result: "Result") -> int:
+    """By the verdict; 1 also if an order was not over when the time to drain was."""
+    return EXIT[result.judgement.verdict] or int(bool(result.report.hanging))
 
 
 def _seed(seed: int | None) -> int:

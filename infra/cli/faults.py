@@ -1,13 +1,13 @@
 """Commands for faults: add one, list them, undo them."""
 
 import asyncio
-import signal
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from infra.cli.ending import undo_when_told_to_end
 from infra.cli.show import console
 from infra.local import CHECKOUT, Layout, LocalError, StackIsDown, is_up, layout, services_of
 
@@ -34,7 +34,7 @@ def add_fault(
     fault = checked(Fault(kind, part, dict(map(_option, options or ()))), services_of(CHECKOUT))
     if seconds is None and not KINDS[kind].lasts:
         raise LocalError(f"{kind} lasts only while somebody holds it.", "Say for how long: --for SECONDS")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    undo_when_told_to_end()
     asyncio.run(_add(_where(), fault, seconds))
 
 
@@ -79,7 +79,7 @@ def heal_everything() -> None:
 
 
 async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
-    from infra.chaos import KINDS, begin, bite, in_effect, visit
+    from infra.chaos import KINDS, begin, bite, endured, in_effect, visit
 
     async with visit(where) as site:
         if seconds is None and not KINDS[fault.kind].momentary:
@@ -88,7 +88,7 @@ async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
             return
         async with in_effect(site, fault) as seen:
             with console.status(f"{fault.kind} at {fault.part}"):
-                await asyncio.sleep(0 if KINDS[fault.kind].momentary else seconds or 0)
+                await endured(site, fault, 0 if KINDS[fault.kind].momentary else seconds or 0)
         console.print(" ".join(seen) or "Nothing was seen of it.")
 
 

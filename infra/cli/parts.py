@@ -1,7 +1,6 @@
 """Commands for single parts: logs, kill, start, restart, scale; and a token to ask them something by hand."""
 
 import asyncio
-import json
 import subprocess
 import time
 from typing import Annotated
@@ -10,7 +9,7 @@ import typer
 
 from infra.cli.asking import get_token
 from infra.cli.show import console, parts_table
-from infra.local import LocalError, Message, ask_once, layout
+from infra.local import LocalError, Message, ask_once, layout, note_fault, note_healed
 
 commands = typer.Typer()
 Part = Annotated[str, typer.Argument(help="broker, outside, catalog-db, catalog, catalog.2, …", metavar="PART")]
@@ -37,7 +36,7 @@ def kill(part: Part) -> None:
     """End a part as a crash would. It stays down until it is started."""
     began = time.time()
     _order({"do": "kill", "part": part})
-    _record({"did": "fault", "kind": "kill", "part": part, "began": began})
+    note_fault(layout(), "kill", part, began=began)
 
 
 @commands.command()
@@ -45,21 +44,21 @@ def pause(part: Part) -> None:
     """Stop a part where it is (SIGSTOP): it keeps its connections and answers nobody."""
     began = time.time()
     _order({"do": "pause", "part": part})
-    _record({"did": "fault", "kind": "pause", "part": part, "began": began})
+    note_fault(layout(), "pause", part, began=began)
 
 
 @commands.command()
 def resume(part: Part) -> None:
     """Let a paused part go on."""
     _order({"do": "resume", "part": part})
-    _record({"did": "heal", "part": part, "at": time.time()})
+    note_healed(layout(), [part])
 
 
 @commands.command()
 def start(part: Part) -> None:
     """Start a part that is down, and wait until it is ready."""
     _order({"do": "start", "part": part})
-    _record({"did": "heal", "part": part, "at": time.time()})
+    note_healed(layout(), [part])
 
 
 @commands.command()
@@ -67,7 +66,8 @@ def restart(part: Part) -> None:
     """Stop a part gracefully, start it again, and wait until it is ready."""
     began = time.time()
     _order({"do": "restart", "part": part})
-    _record({"did": "fault", "kind": "restart", "part": part, "began": began, "ended": time.time()})
+    note_healed(layout(), [part])
+    note_fault(layout(), "restart", part, began=began, ended=time.time())
 
 
 @commands.command()
@@ -93,9 +93,3 @@ def _order(request: Message) -> None:
     with console.status(f"{request['do']} {request.get('part', request.get('service'))}"):
         now = asyncio.run(ask_once(where.socket, request))
     console.print(parts_table(now))
-
-
-def _record(line: Message) -> None:
-    """Note for the audit what was done to the stack."""
-    with layout().record.open("a") as record:
-        record.write(json.dumps(line) + "\n")

@@ -3,13 +3,13 @@
 import asyncio
 import os
 import random
-import signal
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from infra.cli.audit import judged, tell_judgement
+from infra.cli.audit import EXIT, judged, tell_judgement
+from infra.cli.ending import undo_when_told_to_end
 from infra.cli.reporting import HtmlFile, JsonFile, documented, keep
 from infra.cli.show import complain, console
 from infra.cli.stack import bring_down, bring_up
@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands sh
     from infra.watch import Samples
 
 commands = typer.Typer()
-AUDIT_SETTLES_S = 20
 AFTER_DEMO = """
 Go on: ./marketplace up -d --faultable
        ./marketplace traffic --rate 10 --duration 60 --html traffic.html   # in another terminal: status --watch
@@ -47,14 +46,14 @@ def demo(  # noqa: PLR0917 - typer reads options from them, none is positional
 ) -> None:
     """Start everything, shop, say what happened, have it audited, and stop everything again.
 
-    Succeeds only if every accepted order came to its end, no message died, and the audit found no promise broken.
+    Succeeds only if every accepted order came to its end, no message died, and the audit passes.
     """
     where = layout()
     of_its_own = is_up(where)
     if of_its_own:
         where = layout(f"demo-{os.getpid()}")
         console.print("The stack is in use: the demo starts one of its own.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    undo_when_told_to_end()
     try:
         document = _demo(where, _traffic(where, duration, rate, seed, drain, "mixed"))
     finally:
@@ -90,7 +89,7 @@ def _demo(where: Layout, traffic: "Traffic") -> dict[str, Any]:
     try:
         document = _shop(where, traffic, "Demo")
         with console.status("Auditing"):
-            judgement = asyncio.run(judged(where, least=Least(), settle_s=AUDIT_SETTLES_S))
+            judgement = asyncio.run(judged(where, least=Least()))
         tell_judgement(judgement)
         return document | judgement.as_dict()
     finally:
@@ -134,5 +133,5 @@ def _traffic(  # noqa: PLR0917 - handed on as they come
 
 
 def _exit(document: Mapping[str, Any]) -> int:
-    kept = document["orders"]["pending"] == 0 and document["events"]["dead"] == 0
-    return 0 if kept and document["verdict"] != "fail" else 1
+    hanging = bool(document["orders"]["pending"] or document["events"]["dead"])
+    return EXIT[document["verdict"]] or int(hanging)

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import signal
 import subprocess
 import time
 from typing import Annotated
 
 import typer
 
+from infra.cli.ending import undo_when_told_to_end
 from infra.cli.show import addresses, addresses_table, complain, console, parts_table
 from infra.cli.watching import figures_once, follow
 from infra.local import (
@@ -23,6 +23,7 @@ from infra.local import (
     given_kinds,
     is_up,
     layout,
+    note_start,
     provide,
     read_state,
     services_of,
@@ -48,7 +49,7 @@ def up(
     console.print(f"Up after {time.monotonic() - began:.1f} s.", addresses_table(read_state(where.state)), sep="\n")
     if detach:
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    undo_when_told_to_end()
     try:
         asyncio.run(follow(where))
     except KeyboardInterrupt:
@@ -99,6 +100,7 @@ def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> s
     if is_up(where):
         raise StackIsUp(f"The stack {where.name} is already up.", "See it: ./marketplace status")
     get_servers()
+    _forget_faults(where)
     supervisor = start_supervisor(where, dies_with_us=dies_with_us, faultable=faultable)
     try:
         with console.status("Starting") as spinner:
@@ -136,6 +138,16 @@ def get_servers() -> None:
             spinner.update(step)
 
         provide(given_kinds(services_of(CHECKOUT)), say)
+
+
+def _forget_faults(where: Layout) -> None:
+    """Nothing runs, and no fault outlives that. The audit is to know it."""
+    if any(where.faults.glob("*.json")):
+        from infra.chaos import forget_all
+
+        forget_all(where)
+    if where.record.exists():
+        note_start(where)
 
 
 def _wait_until_down(where: Layout) -> None:

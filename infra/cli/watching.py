@@ -22,7 +22,7 @@ STATES = ("accepted", "confirmed", "cancelled", "delivered")
 WORDS = ("part", "state", "circuits", "")
 HEADINGS = (
     *("part", "state", "replicas", "for", "in/s", "out/s", "queue", "outbox", "oldest"),
-    *("retries", "dead", "circuits", "under way", "shed", "memory", ""),
+    *("retries", "dead", "circuits", "calls", "repeats", "under way", "shed", "memory", ""),
 )
 CIRCUIT_COLOURS = {"closed": "green", "half open": "yellow", "open": "red"}
 
@@ -103,7 +103,9 @@ def _work(name: str, samples: "Samples", now: int) -> dict[str, str]:
         "retries": _number(seen.retried),
         "dead": _coloured(_number(seen.dead), "red" if seen.dead else "default"),
         "circuits": " ".join(_circuits(seen)),
-        "under way": _number(seen.under_way),
+        "calls": _of(seen.calls, seen.most_calls),
+        "repeats": _number(seen.repeats_left),
+        "under way": _of(seen.under_way, seen.most_under_way),
         "shed": _coloured(_number(seen.shed), "yellow" if seen.shed else "default"),
     }
 
@@ -128,6 +130,10 @@ def _orders(samples: "Samples", now: int, services: Sequence[str]) -> Text:
 
 def _came_to(state: str, seen: "Figures") -> float:
     return seen.orders.get(state, 0.0)
+
+
+def _of(used: float, limit: float) -> str:
+    return f"{used:.0f}/{limit:.0f}" if limit else ""
 
 
 def _number(value: float | None, digits: int = 0) -> str:

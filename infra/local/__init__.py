@@ -4,6 +4,7 @@
 of its own (`python -m infra.local`), ordered about by `ask`; `layout` tells where it lies, `read_state` its addresses.
 """
 
+from infra.local.breakage import note_fault, note_healed, note_start
 from infra.local.control import Message, ask, ask_once
 from infra.local.environment import services_of
 from infra.local.errors import LocalError, NothingProvides, NotReady, StackIsDown, StackIsUp
@@ -38,6 +39,9 @@ __all__ = [
     "given_kinds",
     "is_up",
     "layout",
+    "note_fault",
+    "note_healed",
+    "note_start",
     "private_broker",
     "private_postgres",
     "provide",

@@ -94,6 +94,11 @@ class World:
         return {"PYTHONPATH": str(self.checkout), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", **logging}
 
 
+def given_settings() -> dict[str, str]:
+    """What the caller's environment sets of all that is passed on."""
+    return _passed_on((*DEADLINES, *OUTSIDE_DELAYS))
+
+
 def _passed_on(names: tuple[str, ...]) -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 

@@ -1,5 +1,7 @@
 """The roles of a service's database: who migrates, who runs, who only looks."""
 
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -56,8 +58,7 @@ class PostgresServer:
         Nobody but its own roles and the auditor may connect to it.
         """
         roles = (f"{service}_owner", service, AUDIT)
-        connection = await asyncpg.connect(self._at("postgres"), timeout=10)
-        try:
+        async with self._operator() as connection:
             await connection.execute(f"select pg_advisory_lock({LOCK})")
             for role in roles:
                 await self._create_role(connection, role)
@@ -67,9 +68,23 @@ class PostgresServer:
                 await connection.execute(f'create database "{service}" owner "{service}_owner"')
             await connection.execute(f'revoke all on database "{service}" from public')
             await connection.execute(f'grant connect on database "{service}" to "{service}", {AUDIT}')
+        return self.urls(service)
+
+    async def forget_what_was_set(self) -> None:
+        """Undo every `alter system`: with them a fault would outlive the server's process."""
+        async with self._operator() as connection:
+            await connection.execute("alter system reset all")
+            await connection.execute("select pg_reload_conf()")
+
+    @contextlib.asynccontextmanager
+    async def _operator(self) -> AsyncIterator[asyncpg.Connection]:
+        """The superuser's connection; it may write even where writing is off."""
+        settings = {"default_transaction_read_only": "off"}
+        connection = await asyncpg.connect(self._at("postgres"), timeout=10, server_settings=settings)
+        try:
+            yield connection
         finally:
             await connection.close()
-        return self.urls(service)
 
     async def _create_role(self, connection: asyncpg.Connection, role: str) -> None:
         if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):

@@ -5,7 +5,6 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from infra.local.accounts import unprivileged_account
@@ -13,7 +12,7 @@ from infra.local.binaries import find_postgres, find_rabbitmq
 from infra.local.broker import BrokerUrls, RabbitNode
 from infra.local.cluster import Cluster, Template
 from infra.local.elsewhere import Elsewhere, given_broker, given_database
-from infra.local.environment import World, services_of, webhook_secret
+from infra.local.environment import World, given_settings, services_of, webhook_secret
 from infra.local.errors import LocalError, NotReady, StackIsDown
 from infra.local.layout import CHECKOUT, Layout
 from infra.local.links import Links
@@ -171,6 +170,7 @@ class Stack:
             "audit_amqp": auditor.amqp,
             "audit_management": auditor.management,
         }
+        self.state.settings = given_settings()
         self.state.outside, self.state.issuer = self._world.outside, self._world.issuer
         self.state.proxy = f"http://127.0.0.1:{self.ports.of('proxy')}" if self.proxy else ""
         self.state.secrets = {
@@ -210,7 +210,14 @@ class Stack:
         return PostgresServer(url, self._passwords)
 
     def _database(self, service: str) -> Part:
-        return Prepared(self._database_part(service), partial(self._servers[service].create_database, service))
+        server = self._servers[service]
+
+        async def prepare() -> None:
+            if not given_database(service):
+                await server.forget_what_was_set()
+            await server.create_database(service)
+
+        return Prepared(self._database_part(service), prepare)
 
     def _database_part(self, service: str) -> Part:
         name = f"{service}-db"

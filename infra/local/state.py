@@ -37,6 +37,8 @@ class StackState:
     secrets: dict[str, str] = field(default_factory=dict)
     """Files that hold passwords: `passwords`, `service_passwords`."""
     ports: dict[str, int] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    """Settings of the services and of the outside that differ from their defaults, by their environment variables."""
     providers: dict[str, str] = field(default_factory=dict)
     """Kind of server to where it came from."""
 

@@ -1,7 +1,7 @@
 """Simulated shoppers and sellers: open-loop traffic against any running marketplace, over HTTP only."""
 
 from infra.simulator.client import Meter
-from infra.simulator.flash import flash_sale
+from infra.simulator.flash import FlashSale
 from infra.simulator.report import Report
 from infra.simulator.run import opened, run_traffic
 from infra.simulator.seconds import Seconds
@@ -11,6 +11,7 @@ from infra.simulator.traffic import Endpoints, Profile, Traffic
 
 __all__ = [
     "Endpoints",
+    "FlashSale",
     "Meter",
     "Profile",
     "Report",
@@ -18,7 +19,6 @@ __all__ = [
     "SetUpFailed",
     "Shop",
     "Traffic",
-    "flash_sale",
     "opened",
     "run_traffic",
 ]

@@ -8,12 +8,22 @@ from infra.simulator.session import Session
 from infra.simulator.shop import Shop
 
 
-async def flash_sale(shop: Shop, *, place: int, buyers: int, first_number: int) -> int:
-    """So many customers order the product at this place at once; returns how many checkouts were accepted.
+class FlashSale:
+    """So many customers order the product at this place at once.
 
     Their session numbers begin at `first_number`; no other session may have them.
     """
-    script = Script("buy", (Put(0.0, place, 1), CheckOut(0.0)))
-    sessions = [Session(shop, first_number + each) for each in range(buyers)]
-    await asyncio.gather(*(session.act(script, time.monotonic()) for session in sessions), return_exceptions=True)
-    return sum(session.order_id is not None for session in sessions)
+
+    def __init__(self, shop: Shop, *, place: int, buyers: int, first_number: int) -> None:
+        self._script = Script("buy", (Put(0.0, place, 1), CheckOut(0.0)))
+        self._sessions = [Session(shop, first_number + each) for each in range(buyers)]
+
+    @property
+    def accepted(self) -> int:
+        """Checkouts of theirs that were accepted so far."""
+        return sum(session.order_id is not None for session in self._sessions)
+
+    async def run(self) -> None:
+        """Returns when each of them has ordered, or given up."""
+        began = time.monotonic()
+        await asyncio.gather(*(each.act(self._script, began) for each in self._sessions), return_exceptions=True)

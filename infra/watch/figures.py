@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 WANTED = (
     *("messaging_process_total", "messaging_publish_total", "outbox_", "scheduled_pending", "dead_letters"),
-    *("circuit_breaker_state", "http_server_active_requests", "http_server_shed_total"),
+    *("circuit_breaker_state", "bulkhead_in_use", "bulkhead_limit", "retry_budget_tokens"),
+    *("http_server_active_requests", "http_server_requests_limit", "http_server_shed_total"),
     "http_server_request_duration_seconds_count",
 )
 """The rest (buckets above all) is not even parsed: this is done once a second."""
@@ -21,6 +22,9 @@ TOTALS = {
     ("messaging_publish_total", ""): "published",
     ("http_server_shed_total", ""): "shed",
     ("http_server_active_requests", ""): "under_way",
+    ("http_server_requests_limit", ""): "most_under_way",
+    ("bulkhead_in_use", ""): "calls",
+    ("bulkhead_limit", ""): "most_calls",
 }
 """By metric and outcome; replicas' add up."""
 GAUGES = {
@@ -46,6 +50,13 @@ class Figures:
     shed: float = 0
     """Requests refused since too many were under way."""
     under_way: float = 0
+    most_under_way: float = 0
+    """Requests that may be under way at the moment; those beyond are refused."""
+    calls: float = 0
+    """Calls to the outside that are under way, and below, that may be."""
+    most_calls: float = 0
+    repeats_left: float | None = None
+    """Calls to the outside that may be repeated just now; None where nobody counts them."""
     outbox: float | None = None
     outbox_age_s: float | None = None
     scheduled: float | None = None
@@ -67,6 +78,8 @@ def parse(text: str) -> Figures:
             totals[total] += value
         if name in GAUGES and not isnan(value):
             gauges[GAUGES[name]] = value
+        if name == "retry_budget_tokens":
+            gauges["repeats_left"] = gauges.get("repeats_left", 0.0) + value
         if name == "circuit_breaker_state":
             circuits[labels["name"]] = CIRCUITS[int(value)]
         if state := ORDERS.get(labels.get("event_type", "")):
@@ -94,6 +107,8 @@ def together(replicas: Sequence[Figures]) -> Figures:
             orders[state] = orders.get(state, 0) + number
     totals: dict[str, float] = {name: sum(getattr(each, name) for each in replicas) for name in TOTALS.values()}
     gauges: dict[str, Any] = {name: _highest(replicas, name) for name in GAUGES.values()}
+    budgets = [each.repeats_left for each in replicas if each.repeats_left is not None]
+    gauges["repeats_left"] = sum(budgets) if budgets else None
     return Figures(**totals, **gauges, circuits=circuits, orders=orders)
 
 

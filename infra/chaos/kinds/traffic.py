@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from infra.chaos.fault import Fault, Kind, Touches
 from infra.chaos.site import Site
 from infra.local import LocalError
-from infra.simulator import Endpoints, Meter, SetUpFailed, Shop, Traffic, flash_sale, opened
+from infra.simulator import Endpoints, FlashSale, Meter, SetUpFailed, Shop, Traffic, opened
 
 SCARCE_PLACE = 7
 """A product of which the simulator's shelf has few."""
@@ -36,15 +36,14 @@ class Burst(Kind):
         shop = site.shop
         if shop is None:
             shop = await held.enter_async_context(_shop_of_its_own(site, buyers))
-        site.notes[fault.id] = shop.book, len(shop.book.orders)
-        rush = flash_sale(shop, place=SCARCE_PLACE, buyers=buyers, first_number=int(fault.id, 16) * 1000)
-        rushing = asyncio.create_task(rush)
+        sale = FlashSale(shop, place=SCARCE_PLACE, buyers=buyers, first_number=int(fault.id, 16) * 1000)
+        site.notes[fault.id] = sale
+        rushing = asyncio.create_task(sale.run())
         held.callback(rushing.cancel)
 
     async def bite(self, site: Site, fault: Fault) -> str:
-        book, before = site.notes[fault.id]
-        accepted = len(book.orders) - before
-        return f"{accepted} orders accepted meanwhile" if accepted > 0 else ""
+        accepted = site.notes[fault.id].accepted
+        return f"{accepted} of its orders accepted" if accepted else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
         await site.let_go(fault.id)

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from infra.simulator import Report, SetUpFailed, Shop, Traffic, events, flash_sale, follow, run_traffic, script
+from infra.simulator import FlashSale, Report, SetUpFailed, Shop, Traffic, events, follow, run_traffic, script
 from tests.integration.outside.fake_market import FakeMarket
 from tests.integration.outside.outside_process import OutsideProcess
 
@@ -74,7 +74,10 @@ async def test_a_flash_sale_meanwhile_is_followed_like_any_order(outside: Outsid
     market, accepted = FakeMarket(), list[int]()
 
     async def rush(shop: Shop) -> None:
-        accepted.append(await flash_sale(shop, place=3, buyers=20, first_number=10**6))
+        sale = FlashSale(shop, place=3, buyers=20, first_number=10**6)
+        assert sale.accepted == 0
+        await sale.run()
+        accepted.append(sale.accepted)
 
     report = await shop_in(market, outside, rate=5, meanwhile=rush)
     assert 10 < accepted[0] <= report.orders["accepted"] == len(market.orders)

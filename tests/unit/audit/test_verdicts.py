@@ -78,6 +78,16 @@ def test_a_fault_that_did_not_bite_proves_nothing() -> None:
     assert judge(with_fault(a_world(), replace(fault, bite=True)), ONCE).verdict == "pass"
 
 
+def test_what_happened_before_proves_nothing_and_spoils_nothing() -> None:
+    toothless = with_fault(a_world(), Fault("kill", "cart", 0, 1, bite=False))
+    later = replace(ONCE, since=START.timestamp() + 3600)
+    found = judge(toothless, later)
+    assert found.verdict == "unknown"
+    assert [why.partition(":")[0] for why in found.unknown] == ["too little happened"]
+    assert found.counts["accepted"] > 0
+    assert judge(toothless, replace(later, orders=0)).verdict == "pass"
+
+
 # -- what is allowed, and counted ---------------------------------------------------------------------------
 
 
@@ -87,19 +97,25 @@ def twice(found: Evidence) -> Evidence:
 
 
 @pytest.mark.parametrize(
-    ("part", "began_s", "verdict"),
+    ("kind", "part", "after_s", "verdict"),
     [
-        ("notifications.1", 300, "pass"),
-        ("mail", 300, "pass"),
-        ("checkout", 300, "fail"),
-        ("notifications", 700, "fail"),
+        ("kill", "notifications.1", 1, "pass"),
+        ("lost-answers", "mail", -3, "pass"),
+        ("reset", "notifications:db", 10, "pass"),
+        ("kill", "checkout", 1, "fail"),
+        ("duplicated", "notifications", 1, "fail"),  # the inbox is to see to that
+        ("errors", "mail", 1, "fail"),  # it said that it took nothing
+        ("reset", "notifications:broker", 1, "fail"),
+        ("kill", "notifications", -60, "fail"),  # before it was sent
+        ("kill", "notifications", 300, "fail"),  # long after it must have been recorded
     ],
 )
 def test_a_mail_may_be_repeated_only_by_a_fault_that_fell_into_its_sending(
-    part: str, began_s: float, verdict: str
+    kind: str, part: str, after_s: float, verdict: str
 ) -> None:
-    began = START.timestamp() + began_s
-    found = judge(with_fault(twice(a_world()), Fault("kill", part, began, began + 5)), ONCE)
+    world = twice(a_world())
+    began = world.mails[0].at.timestamp() + after_s
+    found = judge(with_fault(world, Fault(kind, part, began, began + 5)), ONCE)
     assert found.verdict == verdict
     assert found.counts["mails_repeated"] == 1
 
@@ -225,14 +241,25 @@ def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
         {"did": "restock", "key": "k3", "product_id": LAMP, "quantity": 3},
         {"did": "fault", "kind": "kill", "part": "cart", "began": 2.0},
         {"did": "heal", "part": "cart", "at": 3.0},
+        {"did": "fault", "kind": "pause", "part": "delivery", "began": 4.0},
+        {"did": "heal", "part": "delivery.1", "at": 5.0},
+        {"did": "fault", "kind": "kill", "part": "broker", "began": 6.0},
+        {"did": "start", "at": 7.0},
+        {"did": "fault", "kind": "kill", "part": "outside", "began": 8.0},
+        {"did": "heal", "part": "broker", "at": 9.0},
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"did": "acc')
     found = read_record(path)
     assert found.accepted == {KEPT: ADA}
-    assert found.asks["k2"] == Ask(ADA)
+    assert found.asks["k2"] == Ask(ADA, at=1.0)
     assert found.listed == {LAMP: 12}
     assert found.restocks == {"k3": Restock(LAMP, 3)}
-    assert found.faults == (Fault("kill", "cart", 2.0, 3.0),)
+    assert found.faults == (
+        Fault("kill", "cart", 2.0, 3.0),
+        Fault("pause", "delivery", 4.0, 5.0),
+        Fault("kill", "broker", 6.0, 7.0),
+        Fault("kill", "outside", 8.0, None),
+    )
 
 
 @pytest.mark.parametrize("line", ["not json", '{"did": "accept", "key": "never asked", "order_id": "x"}', "{}"])

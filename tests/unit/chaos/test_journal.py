@@ -40,6 +40,20 @@ def test_a_stack_without_faults_has_none(tmp_path: Path) -> None:
     assert Journal(tmp_path / "nowhere").entries() == []
 
 
+def test_somebody_else_may_call_off_what_is_held(journal: Journal, tmp_path: Path) -> None:
+    fault, elsewhere = Fault("held-lock", "cart-db"), Journal(tmp_path / "faults")
+    with journal.held(fault.id):
+        journal.add(fault)
+        assert elsewhere.is_held(fault.id)
+        assert journal.stands(fault.id)
+        elsewhere.call_off(fault.id)
+        assert not journal.stands(fault.id)
+        assert elsewhere.entry(fault.id).fault == fault  # until whoever holds it has undone it
+    assert not elsewhere.is_held(fault.id)
+    journal.remove(fault.id)
+    assert list((tmp_path / "faults").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [

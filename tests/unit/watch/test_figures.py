@@ -23,6 +23,14 @@ outbox_oldest_seconds 1.25
 scheduled_pending NaN
 circuit_breaker_state{name="payments-a"} 2.0
 circuit_breaker_state{name="payments-b"} 0.0
+bulkhead_in_use{name="payments-a"} 3.0
+bulkhead_in_use{name="payments-b"} 1.0
+bulkhead_limit{name="payments-a"} 16.0
+bulkhead_limit{name="payments-b"} 16.0
+retry_budget_tokens{name="payments-a"} 0.0
+retry_budget_tokens{name="payments-b"} 9.5
+http_server_active_requests{service="cart"} 2.0
+http_server_requests_limit{service="cart"} 100.0
 http_server_shed_total{importance="look",service="cart"} 6.0
 http_server_request_duration_seconds_count{method="POST",route="/carts/{customer}/checkout",status="202"} 8.0
 http_server_request_duration_seconds_count{method="POST",route="/carts/{customer}/checkout",status="503"} 2.0
@@ -35,11 +43,14 @@ def test_an_exposition_is_read() -> None:
     assert (seen.outbox, seen.outbox_age_s) == (3, 1.25)
     assert seen.circuits == {"payments-a": "open", "payments-b": "closed"}
     assert seen.orders == {"confirmed": 4, "accepted": 8}
+    assert (seen.calls, seen.most_calls, seen.repeats_left) == (4, 32, 9.5)
+    assert (seen.under_way, seen.most_under_way) == (2, 100)
 
 
 def test_what_a_process_does_not_know_is_not_zero() -> None:
     assert parse(EXPOSITION).scheduled is None
     assert parse("").outbox is None
+    assert parse("").repeats_left is None
 
 
 def test_every_gauge_and_total_that_is_looked_for_is_exposed() -> None:
@@ -57,10 +68,16 @@ def test_every_gauge_and_total_that_is_looked_for_is_exposed() -> None:
 
 
 def test_replicas_add_up_but_share_a_database() -> None:
-    one = Figures(handled=3, outbox=5, circuits={"mail": "closed"}, orders={"accepted": 1})
-    other = Figures(handled=4, outbox=6, outbox_age_s=2, circuits={"mail": "open"}, orders={"accepted": 2})
+    one = Figures(handled=3, calls=1, repeats_left=4, outbox=5, circuits={"mail": "closed"}, orders={"accepted": 1})
+    other = Figures(handled=4, calls=2, outbox=6, outbox_age_s=2, circuits={"mail": "open"}, orders={"accepted": 2})
     assert together([one, other]) == Figures(
-        handled=7, outbox=6, outbox_age_s=2, circuits={"mail": "open"}, orders={"accepted": 3}
+        handled=7,
+        calls=3,
+        repeats_left=4,
+        outbox=6,
+        outbox_age_s=2,
+        circuits={"mail": "open"},
+        orders={"accepted": 3},
     )
 
 

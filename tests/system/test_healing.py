@@ -1,0 +1,108 @@
+"""Whatever was broken, and by whichever command: afterwards nothing of it is in effect, or believed to be."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from infra.audit.record import read_record
+from infra.chaos import Site
+from tests.system.marketplace import ROOT, Marketplace, Person, until
+
+HELD = """
+select count(*) from pg_locks
+where relation = 'messaging.outbox_pending'::regclass and mode = 'AccessExclusiveLock' and granted
+"""
+
+
+@asynccontextmanager
+async def holding(marketplace: Marketplace, site: Site) -> AsyncIterator["subprocess.Popen[str]"]:
+    """A command that holds a lock in the cart's database for ten minutes."""
+    ours = [sys.executable, "-m", "infra.cli", "--stack", marketplace.name]
+    command = subprocess.Popen(
+        [*ours, "fault", "add", "held-lock", "cart-db", "--for", "600"],
+        cwd=ROOT,
+        env=marketplace.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        await until(lambda: is_held(site), 30)
+        yield command
+    finally:
+        command.kill()
+        await asyncio.to_thread(command.wait, 20)
+
+
+async def is_held(site: Site) -> bool:
+    async with site.database("cart-db") as database:
+        return bool(await database.fetchval(HELD))
+
+
+def faults_in_effect(marketplace: Marketplace) -> list[str]:
+    """As the audit believes, of parts and of what was held."""
+    record = read_record(marketplace.home / marketplace.name / "record.jsonl")
+    return [f"{fault.kind} {fault.part}" for fault in record.faults if fault.ended is None]
+
+
+@pytest.mark.parametrize("verb", ["heal", "rm"])
+async def test_what_another_command_holds_is_let_go_of(marketplace: Marketplace, site: Site, verb: str) -> None:
+    async with holding(marketplace, site) as command:
+        fault_id = marketplace.command("fault", "ls").stdout.splitlines()[-1].split()[0]
+        marketplace.command(*({"heal": ("heal",), "rm": ("fault", "rm", fault_id)}[verb]))
+        assert not await is_held(site)
+        said, _ = await asyncio.to_thread(command.communicate, timeout=20)
+        assert "sessions waited" in said or "Nothing was seen" in said
+    assert "held-lock" not in marketplace.command("fault", "ls").stdout
+
+
+async def test_what_a_killed_command_held_is_over_and_forgotten(marketplace: Marketplace, site: Site) -> None:
+    async with holding(marketplace, site) as command:
+        command.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(command.wait, 20)
+        assert "held-lock of cart-db undone" in marketplace.command("heal").stdout
+        assert not await is_held(site)
+
+
+async def test_a_closed_terminal_undoes_what_its_command_did(marketplace: Marketplace, site: Site) -> None:
+    async with holding(marketplace, site) as command:
+        command.send_signal(signal.SIGHUP)
+        await asyncio.to_thread(command.wait, 20)
+        assert not await is_held(site)
+        assert "held-lock" not in marketplace.command("fault", "ls").stdout
+
+
+async def test_a_database_that_took_no_writes_takes_them_after_its_restart(
+    marketplace: Marketplace, site: Site, customer: Person, product_id: str
+) -> None:
+    marketplace.command("fault", "add", "read-only", "cart-db")
+    marketplace.command("kill", "cart-db")
+    said = marketplace.command("heal").stdout
+    assert "cart-db started, which was killed" in said
+    assert "read-only of cart-db undone" in said
+    order_id = await customer.check_out(product_id)
+    await customer.order(order_id, "delivered", within_s=60)
+
+
+async def test_a_service_is_healed_that_cannot_start_before_its_link_is(marketplace: Marketplace) -> None:
+    marketplace.command("fault", "add", "black-hole", "cart:db")
+    marketplace.command("kill", "cart")
+    said = marketplace.command("heal").stdout
+    assert "cart.1 started, which was killed" in said
+    assert "black-hole of cart:db undone" in said
+    assert {part["state"] for part in marketplace.status()["parts"].values()} == {"ready"}
+
+
+async def test_the_audit_knows_what_is_over(marketplace: Marketplace) -> None:
+    marketplace.command("kill", "notifications.1")
+    marketplace.command("pause", "delivery")
+    assert faults_in_effect(marketplace) == ["kill notifications.1", "pause delivery"]
+    marketplace.command("heal")
+    assert faults_in_effect(marketplace) == []
+    marketplace.command("pause", "delivery")
+    marketplace.command("restart", "delivery")
+    assert faults_in_effect(marketplace) == []
