@@ -24,6 +24,9 @@ HEADINGS = (
     *("part", "state", "replicas", "for", "in/s", "out/s", "queue", "outbox", "oldest"),
     *("retries", "dead", "circuits", "calls", "repeats", "under way", "shed", "memory", ""),
 )
+LEFT_OUT = ("repeats", "calls", "for", "under way", "shed", "outbox", "out/s", "replicas", "oldest", "retries")
+"""What a narrow terminal does without, the first of these first."""
+GAP = 2
 CIRCUIT_COLOURS = {"closed": "green", "half open": "yellow", "open": "red"}
 
 
@@ -34,7 +37,8 @@ async def follow(where: Layout) -> None:
     async with Sampler(where, keep_s=KEEP_S) as samples:
         with Live(console=console, auto_refresh=False) as live:
             async for status in ask(where.socket, {"do": "watch"}):
-                live.update(view(status, samples, list(read_state(where.state).services)), refresh=True)
+                services = list(read_state(where.state).services)
+                live.update(view(status, samples, services, console.width), refresh=True)
 
 
 async def figures_once(where: Layout) -> dict[str, Any]:
@@ -52,19 +56,38 @@ async def figures_once(where: Layout) -> dict[str, Any]:
     }
 
 
-def view(status: Message, samples: "Samples", services: Sequence[str]) -> Group:
-    """A row for each part, and orders per second."""
+def view(status: Message, samples: "Samples", services: Sequence[str], width: int) -> Group:
+    """A row for each part, and orders per second; so many columns as fit."""
     now = int(time.time())
-    title = f"{status['stack']}: {status['phase']}"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading in WORDS else "right", no_wrap=heading != "")
+    rows = []
     for name, replicas in _by_part(status["parts"], services).items():
         row = _condition(name, replicas) | (_work(name, samples, now) if name in services else {})
         if name == "broker" and (depths := samples.latest_depths(now)) is not None:
             row["queue"] = f"{sum(depths.values()):,}"
-        table.add_row(*(row.get(heading, "") for heading in HEADINGS))
+        rows.append(row)
+    title = f"{status['stack']}: {status['phase']}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    headings = _fitting(rows, width)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in WORDS else "right", no_wrap=heading != "")
+    for row in rows:
+        table.add_row(*(row.get(heading, "") for heading in headings))
     return Group(table, Text(), _orders(samples, now, services))
+
+
+def _fitting(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
+    """The headings that there is room for; what is wrong with a part is told below each other, if need be."""
+    cells = {heading: [heading, *(row.get(heading, "") for row in rows)] for heading in HEADINGS if heading}
+    widths = {heading: max(map(_length, column)) + GAP for heading, column in cells.items()}
+    for heading in LEFT_OUT:
+        if sum(widths.values()) <= width:
+            break
+        del widths[heading]
+    return [heading for heading in HEADINGS if heading in widths or not heading]
+
+
+def _length(cell: str) -> int:
+    return len(Text.from_markup(cell))
 
 
 def _by_part(parts: Mapping[str, Message], services: Sequence[str]) -> dict[str, list[Message]]:

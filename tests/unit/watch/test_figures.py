@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from infra.cli.watching import view
+from infra.local import Message
 from infra.telemetry import metrics
 from infra.watch import Figures, Samples, parse, together
 
@@ -108,6 +109,25 @@ def test_queues_count_for_the_service_that_reads_them() -> None:
     assert samples.latest_depth("catalog", 9) == 5
 
 
+def shown(status: Message, samples: Samples, width: int) -> str:
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(view(status, samples, ["cart", "delivery"], width))
+    return capture.get()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_a_narrow_terminal_has_fewer_columns_and_cuts_none(width: int) -> None:
+    now = int(time.time())
+    samples = samples_of("cart.1", {now - 1: 10, now: 30})
+    part = {"state": "ready", "pid": 1, "since": now - 5, "restarts": 0, "why": "", "rss_bytes": 50_000_000}
+    status = {"stack": "s", "phase": "ready", "parts": {"cart.1": part, "delivery.1": part, "notifications-db": part}}
+    table = shown(status, samples, width)
+    assert "…" not in table
+    assert {"part", "state", "in/s", "queue", "dead", "circuits", "memory"} <= set(table.splitlines()[1].split())
+    assert ("repeats" in table) == (width == 160)
+
+
 def test_the_table_shows_who_answers_and_leaves_room_for_who_does_not() -> None:
     now = int(time.time())
     samples = samples_of("cart.1", {now - 1: 10, now: 30})
@@ -119,12 +139,10 @@ def test_the_table_shows_who_answers_and_leaves_room_for_who_does_not() -> None:
         "phase": "ready",
         "parts": {"cart.1": part, "cart.2": hung, "delivery.1": hung, "broker": part},
     }
-    console = Console(width=160)
-    with console.capture() as shown:
-        console.print(view(status, samples, ["cart", "delivery"]))
-    lines = {line.split()[0]: line.split() for line in shown.get().splitlines() if line.strip()}
+    table = shown(status, samples, 160)
+    lines = {line.split()[0]: line.split() for line in table.splitlines() if line.strip()}
     assert lines["cart"][:6] == ["cart", "paused", "1/2", "5s", "20.0", "0.0"]
     assert "1,234" in lines["cart"]
     assert lines["delivery"] == ["delivery", "paused", "0/1", "5s", "7", "50", "MB"]
     assert "1,241" in lines["broker"]
-    assert "orders/s: 0.0 accepted" in shown.get()
+    assert "orders/s: 0.0 accepted" in table
