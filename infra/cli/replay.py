@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Column, Table
 
 from infra.cli.asking import Operator
-from infra.cli.republish import moment
+from infra.cli.moments import moment
 from infra.cli.show import complain, console, duration
 from infra.local import LocalError
 

@@ -1,15 +1,15 @@
 """The command for after a loss of the broker's data: publish again what the outboxes retain."""
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from infra.cli.moments import moment
 from infra.cli.show import complain, console
 from infra.local import LocalError, StackIsDown, StackState, is_up, layout, read_state
 
@@ -22,18 +22,6 @@ POLL_S = 0.2
 STALLED_S = 60.0
 FEW = 2000
 """Events waiting, below which the next chunk is queued: what is said meanwhile never waits behind everything."""
-AGO = re.compile(r"(\d{1,9})([smhd])")
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def moment(text: str) -> datetime:
-    """An ISO time, ours where it names no zone, or how long ago: 90s, 15m, 2h, 1d. Raises `BadParameter`."""
-    try:
-        if ago := AGO.fullmatch(text):
-            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter("write it as 2h, 30m, 1d or 2030-01-31T12:00") from None
 
 
 @commands.command()

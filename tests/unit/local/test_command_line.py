@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.cli import app
-from infra.cli.republish import moment
+from infra.cli.moments import moment
 from infra.local import StackIsDown
 
 Run = Callable[..., tuple[int, str]]
