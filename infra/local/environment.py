@@ -10,12 +10,19 @@ from pathlib import Path
 from infra.local.links import Links
 from infra.local.passwords import write_private
 
-DEADLINES = (
+SETTINGS = (
     "PAYMENT_DEADLINE_S",
     "RESERVATION_DEADLINE_S",
     "SHIPPING_DEADLINE_S",
     "STOCK_ANSWER_DEADLINE_S",
     "CART_ABANDONED_AFTER_S",
+    "HTTP_MOST_AT_ONCE",
+    "HTTP_POOL_SIZE",
+    "HTTP_SLOW_S",
+    "HTTP_TIMEOUT_S",
+    "MESSAGING_POOL_SIZE",
+    "REPLAY_RATE",
+    "RETENTION_DAYS",
 )
 """Passed on where the caller's environment sets them; services have defaults."""
 OUTSIDE_DELAYS = ("CARRIER_DISPATCH_AFTER_S", "CARRIER_DELIVER_AFTER_S")
@@ -86,7 +93,7 @@ class World:
             "CARRIER_WEBHOOK_SECRET": self.webhook_secret,
             "DELIVERY_PUBLIC_URL": self.delivery_url,
             "WEBHOOK_PRIVATE_TARGETS": "true",  # whoever uses this stack has its machine anyway
-            **_passed_on(DEADLINES),
+            **_passed_on(SETTINGS),
         }
 
     def _python(self) -> dict[str, str]:
@@ -96,7 +103,7 @@ class World:
 
 def given_settings() -> dict[str, str]:
     """What the caller's environment sets of all that is passed on."""
-    return _passed_on((*DEADLINES, *OUTSIDE_DELAYS))
+    return _passed_on((*SETTINGS, *OUTSIDE_DELAYS))
 
 
 def _passed_on(names: tuple[str, ...]) -> dict[str, str]:
