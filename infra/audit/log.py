@@ -3,6 +3,7 @@
 By a client of its own (pika), so that a fault of the runtime's client cannot hide itself.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -15,6 +16,7 @@ from uuid import UUID
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError
 from pydantic import ValidationError
 
 from contracts.catalogue import BY_TYPE
@@ -125,25 +127,34 @@ def read_log(url: str) -> Log:
     Raises `Unreadable` if its beginning is gone, or its end is not reached.
     """
     logging.getLogger("pika").setLevel(logging.WARNING)  # it tells of every step of a connection at INFO
+    with _channel(url) as channel:
+        return _read(url, channel)
+
+
+@contextlib.contextmanager
+def _channel(url: str) -> Iterator[BlockingChannel]:
+    """A channel of a connection of its own. What it has not handed over at its end, the client rejects, which a stream
+    answers with an error: that is nothing to us."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
     try:
-        return _read(connection)
+        yield connection.channel()
     finally:
-        connection.close()
+        with contextlib.suppress(AMQPError):
+            connection.close()
 
 
-def _read(connection: pika.BlockingConnection) -> Log:
+def _read(url: str, channel: BlockingChannel) -> Log:
     """Read until the stream is silent and its last chunk was seen.
 
     The broker's count of messages is seconds old and says only what there is at least; a reader that begins at
     the last chunk says where the end is now.
     """
     log, last, silences = Log(), -1, 0
-    at_least = connection.channel().queue_declare(LOG, passive=True).method.message_count
-    for offset, delivery in _messages(connection.channel(), "first"):
+    at_least = channel.queue_declare(LOG, passive=True).method.message_count
+    for offset, delivery in _messages(channel, "first"):
         if delivery is None:
             silences += 1
-            end = max((offset for offset, found in _until_silent(connection.channel())), default=-1)
+            end = _end(url)
             if last >= at_least - 1 and last == end:
                 return log
             if silences == SILENCES:
@@ -156,10 +167,11 @@ def _read(connection: pika.BlockingConnection) -> Log:
     raise Unreadable(f"the log gave {last + 1} messages, then nothing for {SILENCES * SILENT_S:.0f} s before its end")
 
 
-def _until_silent(channel: BlockingChannel) -> Iterator[Message]:
-    """The last chunk, and what follows until nothing does."""
-    yield from itertools.takewhile(lambda message: message[1] is not None, _messages(channel, "last"))
-    channel.close()
+def _end(url: str) -> int:
+    """The offset of the last message: from the last chunk on, until nothing follows. -1 if there is none."""
+    with _channel(url) as channel:
+        last_ones = itertools.takewhile(lambda message: message[1] is not None, _messages(channel, "last"))
+        return max((offset for offset, _ in last_ones), default=-1)
 
 
 def _messages(channel: BlockingChannel, since: str) -> Iterator[Message]:

@@ -44,6 +44,8 @@ class Session:
         self._order_id: str | None = None
         self._in_checkout: dict[str, int] = {}
         """Units by product that an earlier, unconfirmed order of this customer still holds in the cart."""
+        self._wanted: set[str] = set()
+        """Products that were put into the cart in this visit."""
 
     @property
     def order_id(self) -> str | None:
@@ -74,6 +76,7 @@ class Session:
             case Put(place=place, quantity=quantity):
                 ordered = self._in_checkout.get(self._shop.shelf[place].id, 0)
                 what = {"quantity": ordered + quantity}
+                self._wanted.add(self._shop.shelf[place].id)
                 url = self._item(place)
                 await self._customer_asks("PUT", url, "cart item", intended, what, expected=(404, 409))
             case Remove(place=place):
@@ -123,11 +126,15 @@ class Session:
         return answer
 
     async def _view_cart(self, intended: float) -> None:
-        """Take out what is no longer sold: as long as it lies there, nothing can be ordered."""
+        """Take out what is no longer sold, and what is sold out: with it nothing can be ordered.
+
+        Who put it in just now hopes for it, though: somebody else may cancel.
+        """
         answer = await self._customer_asks("GET", self._cart, "cart", intended)
         self._in_checkout = {str(line["product_id"]): int(line["in_checkout"]) for line in answer.body["lines"]}
         for line in answer.body["lines"]:
-            if line["status"] == "discontinued":
+            left_over = line["status"] == "sold-out" and line["product_id"] not in self._wanted
+            if line["status"] == "discontinued" or left_over:
                 url = f"{self._cart}/items/{line['product_id']}"
                 await self._customer_asks("DELETE", url, "cart item", time.monotonic(), expected=(404, 409))
 

@@ -8,6 +8,7 @@ import pytest
 import uuid_utils.compat
 from pika.adapters.blocking_connection import BlockingChannel
 
+from infra.audit import log as capture
 from infra.audit.log import LOG, PREFETCH, Said, read_log
 from infra.local import PrivateBroker
 from infra.messaging import Wiring, admin, definitions
@@ -62,6 +63,21 @@ async def test_every_message_is_read_once_from_the_first_to_the_last(auditor: st
     assert [said.raw for said in log.events.values()] == [str(number).encode() for number in range(PREFETCH + 7)]
     assert {said.copies for said in log.events.values()} == {1}
     assert read_log(auditor).events.keys() == log.events.keys()
+
+
+async def test_what_is_said_while_the_reading_ends_spoils_nothing(
+    auditor: str, cart: BlockingChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end_and_go_on(url: str) -> int:
+        end = found_end(url)
+        for _ in range(3 * PREFETCH):
+            say(cart, b"late", **an_event())
+        return end
+
+    found_end = capture._end
+    say(cart, b"early", **an_event())
+    monkeypatch.setattr(capture, "_end", end_and_go_on)
+    assert [said.raw for said in read_log(auditor).events.values()] == [b"early"]
 
 
 async def test_copies_and_what_is_no_event_are_told_apart(auditor: str, cart: BlockingChannel) -> None:

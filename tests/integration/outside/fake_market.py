@@ -40,6 +40,7 @@ class FakeMarket:
     confirm_after_s: float = 0.1
     deliver_after_s: float = 0.4
     down: set[str] = field(default_factory=set)
+    sold_out: set[str] = field(default_factory=set)
     """Services that answer 503."""
     lose_checkouts: int = 0
     """So many checkouts are done, but not answered."""
@@ -120,6 +121,8 @@ class FakeMarket:
         return web.json_response({"lines": lines, "total": None})
 
     def _status(self, id: str) -> str:
+        if id in self.sold_out:
+            return "sold-out"
         return "on-sale" if id in self.products else "discontinued"
 
     async def _put(self, request: web.Request) -> web.Response:

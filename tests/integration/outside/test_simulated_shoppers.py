@@ -95,6 +95,20 @@ async def test_what_is_no_longer_sold_keeps_nobody_from_ordering_the_rest(outsid
     assert report.orders["accepted"] == len(market.orders) > 15
 
 
+async def test_what_is_sold_out_is_left_for_another_day_by_who_comes_again(outside: OutsideProcess) -> None:
+    market = FakeMarket()
+
+    async def leave_something_rare(shop: Shop) -> None:
+        market.products["rare"] = {"name": "rare", "listed_at": 0.0}
+        market.sold_out.add("rare")
+        for customer in shop.customers:
+            market.carts[customer.id]["rare"] = 1
+
+    report = await shop_in(market, outside, meanwhile=leave_something_rare)
+    assert report.orders["accepted"] == len(market.orders) > 15
+    assert not any("rare" in order.wish for order in market.orders.values())
+
+
 async def test_an_error_meanwhile_ends_the_run(outside: OutsideProcess) -> None:
     async def fail(_: Shop) -> None:
         raise RuntimeError("on purpose")
