@@ -26,5 +26,5 @@ def test_a_lamp_is_bought_by_hand(marketplace: Marketplace, tmp_path: Path) -> N
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-    for said in ("checkout.order-confirmed", "ada@example.org", "capture"):
+    for said in ("checkout.order-confirmed", "ada@example.org", '"kind":"capture"'):
         assert said in done.stdout
