@@ -43,5 +43,5 @@ async def note(tx: Transaction, incidents: Sequence[Incident]) -> None:
         [each.type for each in kept],
         [each.what for each in kept],
         [each.attempt for each in kept],
-        [each.why.replace("\0", "�")[:1000] for each in kept],
+        [each.why[:1000] for each in kept],
     )
