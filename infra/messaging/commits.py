@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from infra.messaging.delivery import Delivery
-from infra.storage import Database, Transaction, is_conflict, is_unavailable
+from infra.storage import Database, Transaction, is_conflict, is_passing, is_unavailable
 from infra.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
@@ -68,16 +68,17 @@ class Commits:
                 return
 
     async def surely(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Commit `work` of the runtime's own, however long the database is away or in conflict."""
+        """Commit `work` of the runtime's own, however long the database is away, in conflict or too slow."""
         while True:
             try:
                 async with self._database.transaction() as tx:
                     done = await work(tx)
             except Exception as error:
-                if is_conflict(error):
-                    await asyncio.sleep(self._chance.uniform(0, PROBE_S))
-                elif is_unavailable(error):
+                if is_unavailable(error):
                     await self._wait_out(error)
+                elif is_passing(error):
+                    log.warning("put off: database in conflict or too slow", queue=self._queue, error=repr(error))
+                    await asyncio.sleep(self._chance.uniform(0, PROBE_S))
                 else:
                     raise
             else:
@@ -92,7 +93,7 @@ class Commits:
                 try:
                     await self._database.ping()
                 except Exception as still:
-                    if not is_unavailable(still):
+                    if not is_passing(still):
                         raise
                     await asyncio.sleep(
                         self._chance.uniform(PROBE_S / 2, min(PROBE_CAP_S, PROBE_S * 2 ** min(probe, 10)))

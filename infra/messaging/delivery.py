@@ -1,5 +1,6 @@
 """One event as it reaches a subscription: from the broker, or from the schedule."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Receipts:
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
         self._open: dict[int, None] = {}
+        self._turn = asyncio.Lock()
+        """Held until what was decided is sent: the next "all up to this one" would include it."""
         self.received = 0
         """How many it was ever."""
 
@@ -63,18 +66,24 @@ class Receipts:
         self.received += 1
 
     async def acknowledge(self, tags: Sequence[int]) -> None:
+        """Tell the broker that these are done, each once: it closes the channel over a tag that it does not know."""
+        with suppress(*BROKEN), telling_loss():
+            async with self._turn:
+                await self._acknowledge(tags)
+
+    async def _acknowledge(self, tags: Sequence[int]) -> None:
+        if self._channel.is_closed:
+            return
         for tag in tags:
             self._open.pop(tag, None)
         oldest = next(iter(self._open), None)
         upto = [tag for tag in tags if oldest is None or tag < oldest]
         single = [tag for tag in tags if oldest is not None and tag > oldest]
-        with suppress(*BROKEN), telling_loss():
-            if self._channel.is_closed:
-                return
-            if upto:
-                await self._channel.basic_ack(max(upto), multiple=True)
-            for tag in single:
-                await self._channel.basic_ack(tag)
+        # Each is awaited until it is written: the client never wakes who waits for room in a lost connection's queue.
+        if upto:
+            await self._channel.basic_ack(max(upto), multiple=True)
+        for tag in single:
+            await self._channel.basic_ack(tag)
 
 
 @dataclass(slots=True, eq=False)

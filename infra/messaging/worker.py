@@ -28,6 +28,7 @@ from infra.storage import (
     incidents,
     is_past_horizon,
     schedule,
+    storable,
     suspects,
 )
 from infra.storage.dead_letters import DeadLetter
@@ -200,7 +201,7 @@ class Worker:
         decision = retry.after(
             error, attempt=delivery.attempt, attempts=delivery.reaction.attempts, chance=self._chance
         )
-        why = f"{type(error).__name__}: {error}"
+        why = storable(f"{type(error).__name__}: {error}")
         log.warning(
             "handling failed",
             subscription=self.subscription.name,
@@ -242,7 +243,7 @@ class Worker:
             body=delivery.body,
             due=due,
             attempt=attempt,
-            why=why.replace("\0", "\ufffd")[:1000],
+            why=why[:1000],
             failed_at=delivery.failed_at,
             key=delivery.key,
             dead=due is None,

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
+from infra.storage.ids import why_unusable
 from infra.storage.transaction import Transaction
 
 INSERT = """
@@ -26,13 +28,20 @@ class Incident:
 
 
 async def note(tx: Transaction, incidents: Sequence[Incident]) -> None:
-    """Keep `incidents`, with the transaction's time."""
+    """Keep `incidents`, with the transaction's time.
+
+    Those of events from outside the horizon, which may wait in the schedule, are left out: they may have no partition.
+    """
+    now = datetime.now(UTC)
+    kept = [each for each in incidents if why_unusable(each.event_id, now) is None]
+    if not kept:
+        return
     await tx.execute(
         INSERT,
-        [each.event_id for each in incidents],
-        [each.subscription for each in incidents],
-        [each.type for each in incidents],
-        [each.what for each in incidents],
-        [each.attempt for each in incidents],
-        [each.why.replace("\0", "�")[:1000] for each in incidents],
+        [each.event_id for each in kept],
+        [each.subscription for each in kept],
+        [each.type for each in kept],
+        [each.what for each in kept],
+        [each.attempt for each in kept],
+        [each.why[:1000] for each in kept],
     )

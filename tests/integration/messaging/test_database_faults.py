@@ -1,6 +1,8 @@
-"""What a database does to messaging: commits without an answer, deadlocks, a connection lost."""
+"""What a database does to messaging: commits without an answer, deadlocks, slow statements, a connection lost."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
-from infra.messaging import on, subscription
+from infra.messaging import Subscription, on, subscription
 from infra.messaging.worker import Worker
 from infra.storage import Transaction, presence
 from tests.integration.messaging.test_outside_calls import TABLE, Provider
@@ -97,3 +99,71 @@ async def test_a_call_that_the_runtime_itself_cannot_carry_on_ends_the_process(
         with pytest.raises(ExceptionGroup):
             async with asyncio.timeout(10):
                 await running
+
+
+WAITING = "select virtualtransaction from pg_locks where not granted and relation = $1::regclass"
+
+
+@asynccontextmanager
+async def locked(toy: Toy, table: str) -> AsyncIterator[None]:
+    """Keep a table from everybody until the block has ended and two transactions waited for it, one after the other."""
+    connection = await asyncpg.connect(toy.urls["checkout"].owner)
+    waited: set[str] = set()
+
+    async def waited_twice() -> bool:
+        waited.update(row[0] for row in await connection.fetch(WAITING, table))
+        return len(waited) > 1
+
+    try:
+        async with connection.transaction():
+            await connection.execute(f"lock table {table}")
+            yield
+            await until(waited_twice)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def impatient(toy: Toy, table: Subscription) -> AsyncIterator[None]:
+    """Both services' messaging; the database gives up checkout's statements after half a second."""
+    await toy.declare([table])
+    checkout = toy.messaging("checkout", toy.checkout_database([table], statement_timeout_s=0.5), [table], None)
+    async with toy.started(toy.messaging("cart", toy.cart, [], None)), toy.started(checkout):
+        yield
+
+
+async def test_what_failed_is_filed_however_long_its_statement_takes(toy: Toy) -> None:
+    runs = 0
+
+    async def stumble(event: CartCheckedOutV1, tx: Transaction) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise ValueError("not yet")
+        await effect(tx, event.order_id)
+
+    event = a_checkout()
+    async with impatient(toy, subscription("carts", on(CartCheckedOutV1, stumble))):
+        async with locked(toy, "messaging.incidents"):
+            await toy.say(event)
+        await toy.until_effects(1)
+        await toy.until_idle()
+    assert await toy.effects() == [(event.order_id, "handled")]
+    assert await toy.rows("select what, why from messaging.incidents") == [("failed", "ValueError: not yet")]
+
+
+async def test_a_database_that_came_back_but_is_too_slow_is_waited_for(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
+        await effect(tx, event.order_id)
+
+    first, second = a_checkout(), a_checkout()
+    async with impatient(toy, subscription("carts", on(CartCheckedOutV1, handle))):
+        Once(monkeypatch, Transaction, "commit", ConnectionResetError("cut"))
+        async with locked(toy, "messaging.probe"):
+            await toy.say(first)
+        await toy.say(second)
+        await toy.until_effects(2)
+        await toy.until_idle()
+    assert sorted(await toy.effects()) == sorted([(first.order_id, "handled"), (second.order_id, "handled")])

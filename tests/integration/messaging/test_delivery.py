@@ -83,6 +83,19 @@ async def test_a_failing_event_is_tried_again_and_then_dead_lettered(toy: Toy) -
     assert await toy.rows("select attempt from messaging.inbox") in ([(2,)], [(3,)])
 
 
+async def test_an_error_that_is_no_text_to_a_database_is_tried_again_and_filed_all_the_same(toy: Toy) -> None:
+    """Somebody outside answered so, and a gateway says what was answered."""
+
+    async def quote(event: CartCheckedOutV1, tx: Transaction) -> None:
+        raise LookupError("carrier said \0 and \ud800")
+
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, quote, attempts=2))):
+        await toy.say(a_checkout())
+        await toy.until_dead(1)
+        await toy.until_idle()
+    assert await toy.dead() == [("carts", "attempts-exhausted", 2, "LookupError: carrier said \ufffd and ?")]
+
+
 async def test_a_handler_can_ask_to_be_run_later(toy: Toy) -> None:
     times: list[float] = []
 

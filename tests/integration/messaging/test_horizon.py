@@ -1,11 +1,13 @@
 """Events whose id lies outside the horizon, where the inbox has no partition: they harm nobody beside them."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import on, subscription
+from infra.messaging import Reject, on, subscription
 from infra.messaging.wire import properties_of
 from infra.storage import Transaction, new_id
 from infra.storage.schedule import Entry
@@ -18,6 +20,7 @@ async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
 
 
 TABLE = subscription("carts", on(CartCheckedOutV1, handle))
+FAILED = "select count(*) from messaging.incidents where what = 'failed'"
 
 
 def an_envelope(event: CartCheckedOutV1, days: int) -> Envelope:
@@ -25,6 +28,16 @@ def an_envelope(event: CartCheckedOutV1, days: int) -> Envelope:
     made = datetime.now(UTC) - timedelta(days=days)
     id = UUID(int=int(made.timestamp() * 1000) << 80 | new_id().int & (1 << 80) - 1)
     return Envelope(id, event.type, "cart", event.subject, made, new_traceparent())
+
+
+async def wait_for_their_run(toy: Toy, ages: Sequence[int]) -> list[UUID]:
+    """Have the schedule hold one event of each age, in days. Returns their orders."""
+    events = [a_checkout() for _ in ages]
+    async with toy.checkout_database([TABLE]).transaction() as tx:
+        for event, days in zip(events, ages, strict=True):
+            body = event.model_dump_json().encode()
+            tx.file(Entry("carts", an_envelope(event, days), body, datetime.now(UTC), attempt=1, why="replay"))
+    return [each.order_id for each in events]
 
 
 async def test_a_message_from_outside_the_horizon_is_given_up_before_its_batch(toy: Toy) -> None:
@@ -45,14 +58,53 @@ async def test_a_message_from_outside_the_horizon_is_given_up_before_its_batch(t
 async def test_what_waited_past_the_horizon_is_handled_once_beside_the_others(toy: Toy) -> None:
     """A dead letter that is replayed late, or a deadline of months."""
     ages = [0, 0, 8, 400, 0]
-    async with toy.checkout_database([TABLE]).transaction() as tx:
-        for days in ages:
-            event = a_checkout()
-            body = event.model_dump_json().encode()
-            tx.file(Entry("carts", an_envelope(event, days), body, datetime.now(UTC), attempt=1, why="replay"))
+    await wait_for_their_run(toy, ages)
     async with toy.running(TABLE):
         await toy.until_effects(len(ages))
         await toy.until_idle()
     assert len(await toy.effects()) == len(ages)
     assert await toy.rows("select count(*) from messaging.inbox") == [(3,)]
     assert await toy.dead() == []
+
+
+async def test_what_fails_past_the_horizon_is_tried_again_and_only_its_story_lacks_that(toy: Toy) -> None:
+    runs: Counter[UUID] = Counter()
+
+    async def stumble(event: CartCheckedOutV1, tx: Transaction) -> None:
+        runs[event.order_id] += 1
+        if runs[event.order_id] == 1:
+            raise ValueError("not yet")
+        await effect(tx, event.order_id)
+
+    orders = await wait_for_their_run(toy, [0, 8, 400])
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, stumble), batch=1)):
+        await toy.until_effects(len(orders))
+        await toy.until_idle()
+    assert await toy.effects() == [(each, "handled") for each in sorted(orders)]
+    assert await toy.rows(FAILED) == [(1,)]
+    assert await toy.dead() == []
+
+
+async def test_what_is_given_up_past_the_horizon_or_before_its_time_becomes_a_dead_letter(toy: Toy) -> None:
+    async def refuse(event: CartCheckedOutV1, tx: Transaction) -> None:
+        raise Reject("never")
+
+    await wait_for_their_run(toy, [0, 8, 400, -30])
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, refuse, attempts=1))):
+        await toy.until_dead(4)
+        await toy.until_idle()
+    assert Counter(reason for _, reason, *_ in await toy.dead()) == {"rejected": 3, "attempts-exhausted": 1}
+    assert await toy.rows(FAILED) == [(1,)]
+
+
+async def test_what_waited_twice_past_the_horizon_is_handled_once(toy: Toy) -> None:
+    event = a_checkout()
+    body = event.model_dump_json().encode()
+    entry = Entry("carts", an_envelope(event, 400), body, datetime.now(UTC), attempt=1, why="ValueError")
+    async with toy.checkout_database([TABLE]).transaction() as tx:
+        tx.file(entry)
+        tx.file(entry)
+    async with toy.running(TABLE):
+        await toy.until_effects(1)
+        await toy.until_idle()
+    assert await toy.effects() == [(event.order_id, "handled")]

@@ -60,6 +60,12 @@ def prop(name: str, value: Any) -> Change:
     return lambda properties: setattr(properties, name, value)
 
 
+def nul_in_its_key(properties: Basic.Properties) -> None:
+    """Without an event's id, the message's own id tells its dead letter apart."""
+    header("cloudEvents_id", None)(properties)
+    properties.message_id = f"a\0{properties.message_id}"
+
+
 def body_without(field: str) -> bytes:
     return json.dumps({name: value for name, value in good_body().items() if name != field}).encode()
 
@@ -106,6 +112,7 @@ CASES: dict[str, tuple[bytes, Change | None, str]] = {
     "a time that is none": (GOOD, header("cloudEvents_time", "yesterday"), "bad-headers"),
     "an endless header": (GOOD, header("cloudEvents_subject", "x" * 10_000), "bad-headers"),
     "NUL in a header": (GOOD, header("cloudEvents_subject", "a\0b"), "bad-headers"),
+    "NUL in its message id": (GOOD, nul_in_its_key, "bad-headers"),
     "another CloudEvents version": (GOOD, header("cloudEvents_specversion", "9.9"), "bad-headers"),
 }
 

@@ -66,14 +66,21 @@ class Toy:
     cart: Database
     databases: list[Database] = field(default_factory=list)
 
-    def checkout_database(self, subscriptions: Sequence[Subscription]) -> Database:
+    def checkout_database(
+        self, subscriptions: Sequence[Subscription], *, statement_timeout_s: float = 15.0
+    ) -> Database:
         listeners = {
             type: each.name
             for each in subscriptions
             for type, reaction in each.reactions.items()
             if reaction.event.internal
         }
-        database = Database(self.urls["checkout"].app, source="checkout", listeners=listeners)
+        database = Database(
+            self.urls["checkout"].app,
+            source="checkout",
+            listeners=listeners,
+            statement_timeout_s=statement_timeout_s,
+        )
         self.databases.append(database)
         return database
 
