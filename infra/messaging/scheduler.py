@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
+from infra.messaging.calls import LEASE
 from infra.messaging.delivery import from_entry, letter_of_unheard, reaction_to
 from infra.messaging.errors import Invalid
 from infra.messaging.worker import Worker
@@ -25,7 +26,6 @@ log = get_logger(__name__)
 
 POLL_S = 1.0
 """The longest wait: another replica may have scheduled something."""
-LEASE = timedelta(seconds=60)
 TAKE = 200
 UNKNOWN_S, UNHEARD_S = 5.0, 10.0
 """How often it looks for what it can't take by itself."""
@@ -69,11 +69,11 @@ class Scheduler:
             if now >= self._unheard_at:
                 await self._bury_unheard(tx)
                 self._unheard_at = now + UNHEARD_S
-            entries = await schedule.take(tx, _heard(ready), TAKE, LEASE)
+            entries = await schedule.take(tx, _heard_now(ready), TAKE, LEASE)
             if now >= self._unknown_at:
                 entries += await schedule.take_unknown(tx, self._heard, TAKE, LEASE, UNKNOWN_AFTER)
                 self._unknown_at = now + UNKNOWN_S
-            due_s = await schedule.next_due_s(tx, self._heard)
+            due_s = await schedule.next_due_s(tx, _heard_now(self._workers.values()))
         for entry in entries:
             worker = self._workers[entry.subscription]
             worker.receive(from_entry(entry, worker.subscription))
@@ -115,3 +115,7 @@ class Scheduler:
 
 def _heard(workers: Iterable[Worker]) -> list[tuple[str, str]]:
     return [(each.subscription.name, type) for each in workers for type in each.subscription.reactions]
+
+
+def _heard_now(workers: Iterable[Worker]) -> list[tuple[str, str]]:
+    return [(each.subscription.name, type) for each in workers for type in each.hears_now]

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,6 +66,7 @@ class Worker:
         self._idle = asyncio.Event()
         self._idle.set()
         self._calls = Calls(self, database, outside)
+        self._handled = [type for type, each in subscription.reactions.items() if each.call is None]
         self._isolation = Isolation(self, self._run_to_its_end)
         self._lines = Lines(subscription, subscription.ordered_by) if subscription.ordered_by else None
         self._chance = random.Random()  # noqa: S311 - jitter
@@ -81,7 +82,13 @@ class Worker:
 
     @property
     def backlog(self) -> int:
+        """How many wait to be handled, or for their call to be prepared."""
         return len(self._waiting)
+
+    @property
+    def hears_now(self) -> Iterable[str]:
+        """Types of events that can be handed over: none that need a call while those under way are too many."""
+        return self._handled if self._calls.crowded else self.subscription.reactions
 
     async def run(self) -> None:
         """Handle what arrives until cancelled."""

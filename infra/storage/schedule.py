@@ -30,7 +30,7 @@ id, subscription, event_id, type, source, subject, at, traceparent, causation_id
 
 TAKE = f"""
 update messaging.scheduled
-set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null)::int
+set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null and holder <> $4)::int
 where id in (
     select id from messaging.scheduled
     where due <= now() and subscription || ' ' || type = any($1::text[])
@@ -82,7 +82,7 @@ class Entry:
     """When it failed first."""
     id: int | None = None
     deaths: int = 0
-    """How often it was taken by a process that was not heard of again."""
+    """How often it was taken by another process that was not heard of again."""
     key: str | None = None
     """The line that it stands in: of events that have to be handled in order (see `parking`)."""
     dead: bool = False
