@@ -41,6 +41,7 @@ class Scheduler:
     def __init__(self, database: Database, workers: Mapping[str, Worker]) -> None:
         self._database, self._workers = database, workers
         self._heard = _heard(workers.values())
+        self._missed: dict[int, float] = {}
         self._free_at = self._unknown_at = self._unheard_at = 0.0
 
     async def run(self) -> None:
@@ -51,6 +52,7 @@ class Scheduler:
             except Exception as error:
                 if not is_passing(error):
                     raise
+                self._missed.clear()
                 log.warning("scheduler: database away, in conflict or too slow", error=repr(error))
                 wait_s = POLL_S
             with suppress(TimeoutError):
@@ -64,7 +66,7 @@ class Scheduler:
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
             if now >= self._free_at:
-                await presence.free_what_the_dead_hold(tx)
+                await presence.free_what_the_dead_hold(tx, self._missed)
                 self._free_at = now + POLL_S
             if now >= self._unheard_at:
                 await self._bury_unheard(tx)

@@ -11,7 +11,7 @@ from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from infra.messaging import on, subscription
 from infra.messaging.scheduler import TAKE
-from infra.storage import Database, Transaction, claims, new_id, schedule
+from infra.storage import Database, Transaction, claims, neighbours, new_id, schedule
 from infra.storage.schedule import Entry
 from infra.telemetry import new_traceparent
 from tests.integration.messaging.test_outside_calls import Provider, ask, prepare, record
@@ -73,30 +73,31 @@ async def test_who_gets_a_place_when_the_claim_is_nearly_over_leaves_the_call_to
     other = toy.checkout_database([])
     await have_due(other, *(a_checkout() for _ in range(6)))
     table = subscription("carts", call, concurrency=1)
-    async with toy.running(table, outside=provider):
-        await toy.until_effects(6)
-        await until(partial(calling, provider))
-        [first] = provider.asked
-        waiting = await toy.rows("select event_id from messaging.scheduled where subject <> $1", str(first))
-        taken: set[UUID] = set()
+    with neighbours.living_here(other.holder):
+        async with toy.running(table, outside=provider):
+            await toy.until_effects(6)
+            await until(partial(calling, provider))
+            [first] = provider.asked
+            waiting = await toy.rows("select event_id from messaging.scheduled where subject <> $1", str(first))
+            taken: set[UUID] = set()
 
-        async def taken_over() -> bool:
+            async def taken_over() -> bool:
+                async with other.transaction() as tx:
+                    taken.update(await claims.take(tx, "carts", [id for (id,) in waiting], MINUTE))
+                return len(taken) == 5
+
+            await until(taken_over)
+            provider.answering.set()
+
+            async def reached_a_place() -> bool:
+                [(left,)] = await toy.rows(LEFT)
+                return len(provider.asked) == 6 or bool(left == 5)
+
+            await until(reached_a_place)
+            assert list(provider.asked) == [first], "the others are another's to ask"
             async with other.transaction() as tx:
-                taken.update(await claims.take(tx, "carts", [id for (id,) in waiting], MINUTE))
-            return len(taken) == 5
-
-        await until(taken_over)
-        provider.answering.set()
-
-        async def reached_a_place() -> bool:
-            [(left,)] = await toy.rows(LEFT)
-            return len(provider.asked) == 6 or bool(left == 5)
-
-        await until(reached_a_place)
-        assert list(provider.asked) == [first], "the others are another's to ask"
-        async with other.transaction() as tx:
-            await claims.release(tx, "carts", list(taken))
-        await toy.until_idle()
+                await claims.release(tx, "carts", list(taken))
+            await toy.until_idle()
     assert list(provider.asked.values()) == [1] * 6
     assert [what for _, what in await toy.effects()].count("yes") == 6
 
