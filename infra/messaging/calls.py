@@ -77,9 +77,7 @@ class Calls:
                 if id(delivery) in elsewhere and delivery.envelope.id in self._open:
                     self._held[delivery.envelope.id].append(delivery)
                 elif id(delivery) in elsewhere:
-                    await self._worker.postpone(
-                        delivery, CLAIMED_ELSEWHERE, "another delivery is making this call", attempt=delivery.attempt
-                    )
+                    await self._worker.postpone(delivery, CLAIMED_ELSEWHERE, "another delivery is making this call")
                 elif id(delivery) in requests:
                     self._begin(delivery)
                     delivery.claimed = True
@@ -132,7 +130,7 @@ class Calls:
                     with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
                         answer = await call.ask(request, self._outside)
         except _TooLate:
-            settled = self._worker.postpone(delivery, AT_ONCE, "no place was free in time", attempt=delivery.attempt)
+            settled = self._worker.postpone(delivery, AT_ONCE, "no place was free in time")
         except Exception as error:  # noqa: BLE001 - an unknown outcome: the retry rule decides
             settled = self._worker.failed(delivery, error)
         else:

@@ -4,7 +4,8 @@ import asyncio
 import random
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contracts import Event
@@ -223,7 +224,8 @@ class Worker:
             await self.give_up(delivery, decision.reason, why)
         else:
             self._count("retried", 1)
-            await self.postpone(delivery, decision.delay, why, attempt=delivery.attempt + 1)
+            due = datetime.now(UTC) + decision.delay
+            await self._forget(delivery, self._later(delivery, due, why, attempt=delivery.attempt + 1))
 
     async def give_up(self, delivery: Delivery, reason: str, why: str) -> None:
         """Send the delivery to where people look; then forget it.
@@ -238,9 +240,10 @@ class Worker:
             await self._bury(letter, CONTENT_TYPE)
         await self._forget(delivery, self._later(delivery, None, why, attempt=delivery.attempt), letter)
 
-    async def postpone(self, delivery: Delivery, delay: Any, why: str, *, attempt: int) -> None:
-        """File the delivery to come again after `delay`; the broker may then forget it."""
-        await self._forget(delivery, self._later(delivery, datetime.now(UTC) + delay, why, attempt=attempt))
+    async def postpone(self, delivery: Delivery, delay: timedelta, why: str) -> None:
+        """File a delivery that was not run to come again after `delay`: no attempt is spent, and no death forgotten."""
+        entry = self._later(delivery, datetime.now(UTC) + delay, why, attempt=delivery.attempt)
+        await self._forget(delivery, replace(entry, deaths=delivery.deaths))
 
     def _later(self, delivery: Delivery, due: datetime | None, why: str, *, attempt: int) -> Entry:
         return Entry(

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 INSERT = """
 insert into messaging.scheduled
-    (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at)
+    (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
+    deaths)
 select * from unnest(
     $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::uuid[],
-    $9::bytea[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[])
+    $9::bytea[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[], $14::int[])
 """
 
 COLUMNS = """
@@ -105,6 +106,7 @@ def columns(entries: Sequence[Entry]) -> list[list[Any]]:
         [entry.attempt for entry in entries],
         [entry.why for entry in entries],
         [entry.failed_at for entry in entries],
+        [entry.deaths for entry in entries],
     ]
 
 

@@ -14,7 +14,7 @@ from infra.messaging.scheduler import TAKE
 from infra.storage import Database, Transaction, claims, neighbours, new_id, schedule
 from infra.storage.schedule import Entry
 from infra.telemetry import new_traceparent
-from tests.integration.messaging.test_outside_calls import Provider, ask, prepare, record
+from tests.integration.messaging.test_outside_calls import TABLE, Provider, ask, prepare, record
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 MINUTE = timedelta(minutes=1)
@@ -129,3 +129,24 @@ async def test_an_entry_that_its_own_process_takes_again_did_not_kill_it(toy: To
             [entry] = await schedule.take(tx, [("carts", CartCheckedOutV1.type)], 1, timedelta(0))
         deaths.append(entry.deaths)
     assert deaths == [0, 0, 0, 1, 2]
+
+
+async def test_what_is_put_off_without_being_run_keeps_the_deaths_that_it_was_met_with(toy: Toy) -> None:
+    provider, other = Provider(), toy.checkout_database([])
+    await have_due(other, a_checkout())
+    [(id,)] = await toy.rows("update messaging.scheduled set deaths = 2 returning event_id")
+    async with other.transaction() as tx:
+        await claims.take(tx, "carts", [id], MINUTE)
+    with neighbours.living_here(other.holder):
+        async with toy.running(TABLE, outside=provider):
+            await until(lambda: put_off(toy))
+            assert await toy.rows("select deaths from messaging.scheduled") == [(2,)]
+            async with other.transaction() as tx:
+                await claims.release(tx, "carts", [id])
+            await toy.until_idle()
+    assert list(provider.asked.values()) == [1]
+
+
+async def put_off(toy: Toy) -> bool:
+    why = "another delivery is making this call"
+    return await toy.rows("select true from messaging.incidents where why = $1 limit 1", why) == [(True,)]
