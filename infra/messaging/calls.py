@@ -20,9 +20,16 @@ if TYPE_CHECKING:
     from infra.messaging.worker import Worker
 
 LEASE = timedelta(seconds=60)
-"""How long a claim holds if its process neither finishes nor dies. Longer than a call can take."""
+"""How long a claim holds if its process neither finishes nor dies: to wait for a place, to ask, and to record."""
+PLACE_WITHIN_S = 20.0
+"""Who gets a place later than this after the claim does not ask: the lease might end before the answer is recorded."""
 ASK_TIMEOUT_S = 30.0
 CLAIMED_ELSEWHERE = timedelta(seconds=1)
+AT_ONCE = timedelta(0)
+
+
+class _TooLate(Exception):
+    """The call had to wait so long for a place that its claim does not cover it any more."""
 
 
 class Calls:
@@ -31,6 +38,7 @@ class Calls:
     def __init__(self, worker: "Worker", database: Database, outside: Any) -> None:
         self._worker, self._database, self._outside = worker, database, outside
         self._bulkhead = asyncio.Semaphore(worker.subscription.concurrency)
+        self._most = worker.subscription.concurrency + worker.subscription.batch
         self._answered: asyncio.Queue[tuple[Delivery, Any]] = asyncio.Queue()
         self._asking = asyncio.TaskGroup()
         self._open: set[UUID] = set()
@@ -43,6 +51,11 @@ class Calls:
     def under_way(self) -> bool:
         return bool(self._open)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether as many as a batch wait for a place: more would only wait their claims away."""
+        return len(self._open) >= self._most
+
     async def quiet(self) -> None:
         """Wait until no call is under way."""
         await self._quiet.wait()
@@ -51,8 +64,12 @@ class Calls:
         """Claim and prepare `deliveries`, then let their calls run."""
         requests: dict[int, Any] = {}
         elsewhere: set[int] = set()
+        clock = asyncio.get_running_loop().time
+        claimed_at = clock()
 
         async def prepare(tx: Transaction, batch: Sequence[Delivery]) -> None:
+            nonlocal claimed_at
+            claimed_at = clock()
             await self._prepare(tx, batch, requests, elsewhere)
 
         async def go_on(batch: Sequence[Delivery]) -> None:
@@ -60,13 +77,11 @@ class Calls:
                 if id(delivery) in elsewhere and delivery.envelope.id in self._open:
                     self._held[delivery.envelope.id].append(delivery)
                 elif id(delivery) in elsewhere:
-                    await self._worker.postpone(
-                        delivery, CLAIMED_ELSEWHERE, "another delivery is making this call", attempt=delivery.attempt
-                    )
+                    await self._worker.postpone(delivery, CLAIMED_ELSEWHERE, "another delivery is making this call")
                 elif id(delivery) in requests:
                     self._begin(delivery)
                     delivery.claimed = True
-                    self._asking.create_task(self._ask(delivery, requests[id(delivery)]))
+                    self._asking.create_task(self._ask(delivery, requests[id(delivery)], claimed_at))
             await self._worker.settle(
                 [each for each in batch if id(each) not in requests and id(each) not in elsewhere]
             )
@@ -104,20 +119,27 @@ class Calls:
             await self._worker.enter(tx, nothing_to_ask)
             await claims.release(tx, name, [each.envelope.id for each in nothing_to_ask])
 
-    async def _ask(self, delivery: Delivery, request: Any) -> None:
+    async def _ask(self, delivery: Delivery, request: Any, claimed_at: float) -> None:
         call = delivery.reaction.call
         assert call is not None, "only reactions with a call come here"  # noqa: S101 - narrows the type
         try:
-            async with self._bulkhead, within(ASK_TIMEOUT_S):
-                with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
-                    answer = await call.ask(request, self._outside)
+            async with self._bulkhead:
+                if asyncio.get_running_loop().time() > claimed_at + PLACE_WITHIN_S:
+                    raise _TooLate
+                async with within(ASK_TIMEOUT_S):
+                    with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
+                        answer = await call.ask(request, self._outside)
+        except _TooLate:
+            settled = self._worker.postpone(delivery, AT_ONCE, "no place was free in time")
         except Exception as error:  # noqa: BLE001 - an unknown outcome: the retry rule decides
-            try:
-                await self._worker.failed(delivery, error)
-            finally:
-                self._close([delivery])
+            settled = self._worker.failed(delivery, error)
         else:
             self._answered.put_nowait((delivery, answer))
+            return
+        try:
+            await settled
+        finally:
+            self._close([delivery])
 
     async def run(self) -> None:
         """Record answers as they come, many in one transaction, until cancelled."""
@@ -152,11 +174,14 @@ class Calls:
         self._worker.gate.join()
 
     def _close(self, deliveries: Sequence[Delivery]) -> None:
+        was_crowded = self.crowded
         for delivery in deliveries:
             self._open.remove(delivery.envelope.id)
             self._worker.gate.leave()
             for held in self._held.pop(delivery.envelope.id, ()):
                 self._worker.receive(held)
+        if was_crowded and not self.crowded:
+            self._database.schedule_ready.set()
         if not self._open:
             self._quiet.set()
         self._worker.note_idle()

@@ -118,6 +118,8 @@ class Delivery:
     """The message to acknowledge, if it comes from the broker."""
     claimed: bool = False
     """Whether it holds the claim to make the outside call."""
+    deaths: int = 0
+    """How often a process died, or was cut off, with it in hand, since its last run came to an end."""
     suspect: bool = False
     """Whether processes died so often with it in hand that it has to be run alone."""
     key: str | None = None
@@ -197,7 +199,8 @@ def read(message: Received, subscription: Subscription) -> Delivery | Unreadable
         return Unreadable(message, why)
     except Exception as error:  # noqa: BLE001 - no message may be dropped because nobody foresaw it
         return Unreadable(message, Invalid("unreadable", f"{type(error).__name__}: {error}"))
-    return Delivery(envelope, message.body, reaction, message=message, suspect=message.redeliveries >= SUSPECT_AFTER)
+    deaths = message.redeliveries
+    return Delivery(envelope, message.body, reaction, message=message, deaths=deaths, suspect=deaths >= SUSPECT_AFTER)
 
 
 def reaction_to(type: str, subscription: Subscription) -> Reaction:
@@ -220,6 +223,7 @@ def from_entry(entry: Entry, subscription: Subscription) -> Delivery:
         attempt=entry.attempt,
         failed_at=entry.failed_at,
         entry=entry.id,
+        deaths=entry.deaths,
         suspect=entry.deaths >= SUSPECT_AFTER,
         key=entry.key,
         in_line=entry.key is not None,

@@ -18,7 +18,7 @@ from infra.messaging.relay import Relay
 from infra.messaging.scheduler import Scheduler
 from infra.messaging.wiring import Subscription
 from infra.messaging.worker import Worker
-from infra.storage import Database
+from infra.storage import Database, presence
 from infra.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -41,7 +41,7 @@ class Messaging:
         outside: Any,
         replay_rate: int = REPLAY_RATE,
     ) -> None:
-        self._service, self._url = service, broker_url
+        self._service, self._database, self._url = service, database, broker_url
         self._publisher = Publisher(broker_url, f"{service} publishes")
         self._relay = Relay(database, self._publisher)
         gate = Gate()
@@ -80,7 +80,8 @@ class Messaging:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; then let go of everything in order. Raises if a part fails unforeseen."""
-        working = [asyncio.create_task(each.run()) for each in self.workers.values()]
+        working = [asyncio.create_task(presence.announce(self._database))]  # first: before anything is claimed
+        working += [asyncio.create_task(each.run()) for each in self.workers.values()]
         working.append(asyncio.create_task(self._filing.run()))
         working.append(asyncio.create_task(self._publisher.run()))
         working.append(asyncio.create_task(self._relay.run()))

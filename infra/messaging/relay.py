@@ -16,8 +16,9 @@ import asyncpg
 from infra.messaging.publisher import Publisher
 from infra.messaging.setting_aside import send_one_by_one, set_aside, unsendable
 from infra.storage import Database, outbox
+from infra.storage.errors import LOST
 from infra.storage.outbox import Pending
-from infra.storage.presence import ANNOUNCE, HERE
+from infra.storage.presence import HERE
 from infra.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
@@ -44,9 +45,6 @@ CHANNEL = "outbox"
 """Where relays tell each other of buckets with something new."""
 
 RELAYS = f"select count(*) from pg_locks where {HERE} and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
-
-LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What asyncpg raises over a connection that is gone; the last where it went amid an answer."""
 
 
 class Relay:
@@ -93,7 +91,6 @@ class Relay:
         await self._idle.wait()
 
     async def _relay(self, connection: asyncpg.Connection) -> None:
-        await connection.execute(ANNOUNCE, self._database.holder)
         await connection.execute(f"select pg_advisory_lock_shared({RELAY_CLASS}, 0)")
         await connection.add_listener(CHANNEL, self._hear)
         rebalance_at = 0.0

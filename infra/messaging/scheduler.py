@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
+from infra.messaging.calls import LEASE
 from infra.messaging.delivery import from_entry, letter_of_unheard, reaction_to
 from infra.messaging.errors import Invalid
 from infra.messaging.worker import Worker
@@ -25,7 +26,6 @@ log = get_logger(__name__)
 
 POLL_S = 1.0
 """The longest wait: another replica may have scheduled something."""
-LEASE = timedelta(seconds=60)
 TAKE = 200
 UNKNOWN_S, UNHEARD_S = 5.0, 10.0
 """How often it looks for what it can't take by itself."""
@@ -41,6 +41,7 @@ class Scheduler:
     def __init__(self, database: Database, workers: Mapping[str, Worker]) -> None:
         self._database, self._workers = database, workers
         self._heard = _heard(workers.values())
+        self._missed: dict[int, float] = {}
         self._free_at = self._unknown_at = self._unheard_at = 0.0
 
     async def run(self) -> None:
@@ -51,6 +52,7 @@ class Scheduler:
             except Exception as error:
                 if not is_passing(error):
                     raise
+                self._missed.clear()
                 log.warning("scheduler: database away, in conflict or too slow", error=repr(error))
                 wait_s = POLL_S
             with suppress(TimeoutError):
@@ -64,16 +66,16 @@ class Scheduler:
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
             if now >= self._free_at:
-                await presence.free_what_the_dead_hold(tx)
+                await presence.free_what_the_dead_hold(tx, self._missed)
                 self._free_at = now + POLL_S
             if now >= self._unheard_at:
                 await self._bury_unheard(tx)
                 self._unheard_at = now + UNHEARD_S
-            entries = await schedule.take(tx, _heard(ready), TAKE, LEASE)
+            entries = await schedule.take(tx, _heard_now(ready), TAKE, LEASE)
             if now >= self._unknown_at:
                 entries += await schedule.take_unknown(tx, self._heard, TAKE, LEASE, UNKNOWN_AFTER)
                 self._unknown_at = now + UNKNOWN_S
-            due_s = await schedule.next_due_s(tx, self._heard)
+            due_s = await schedule.next_due_s(tx, _heard_now(self._workers.values()))
         for entry in entries:
             worker = self._workers[entry.subscription]
             worker.receive(from_entry(entry, worker.subscription))
@@ -115,3 +117,7 @@ class Scheduler:
 
 def _heard(workers: Iterable[Worker]) -> list[tuple[str, str]]:
     return [(each.subscription.name, type) for each in workers for type in each.subscription.reactions]
+
+
+def _heard_now(workers: Iterable[Worker]) -> list[tuple[str, str]]:
+    return [(each.subscription.name, type) for each in workers for type in each.hears_now]

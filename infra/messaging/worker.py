@@ -3,8 +3,9 @@
 import asyncio
 import random
 from collections import defaultdict, deque
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contracts import Event
@@ -67,6 +68,7 @@ class Worker:
         self._idle = asyncio.Event()
         self._idle.set()
         self._calls = Calls(self, database, outside)
+        self._handled = [type for type, each in subscription.reactions.items() if each.call is None]
         self._isolation = Isolation(self, self._run_to_its_end)
         self._lines = Lines(subscription, subscription.ordered_by) if subscription.ordered_by else None
         self._chance = random.Random()  # noqa: S311 - jitter
@@ -82,7 +84,13 @@ class Worker:
 
     @property
     def backlog(self) -> int:
+        """How many wait to be handled, or for their call to be prepared."""
         return len(self._waiting)
+
+    @property
+    def hears_now(self) -> Iterable[str]:
+        """Types of events that can be handed over: none that need a call while those under way are too many."""
+        return self._handled if self._calls.crowded else self.subscription.reactions
 
     async def run(self) -> None:
         """Handle what arrives until cancelled."""
@@ -217,7 +225,8 @@ class Worker:
             await self.give_up(delivery, decision.reason, why)
         else:
             self._count("retried", 1)
-            await self.postpone(delivery, decision.delay, why, attempt=delivery.attempt + 1)
+            due = datetime.now(UTC) + decision.delay
+            await self._forget(delivery, self._later(delivery, due, why, attempt=delivery.attempt + 1))
 
     async def give_up(self, delivery: Delivery, reason: str, why: str) -> None:
         """Send the delivery to where people look; then forget it.
@@ -232,9 +241,10 @@ class Worker:
             await self._bury(letter, CONTENT_TYPE)
         await self._forget(delivery, self._later(delivery, None, why, attempt=delivery.attempt), letter)
 
-    async def postpone(self, delivery: Delivery, delay: Any, why: str, *, attempt: int) -> None:
-        """File the delivery to come again after `delay`; the broker may then forget it."""
-        await self._forget(delivery, self._later(delivery, datetime.now(UTC) + delay, why, attempt=attempt))
+    async def postpone(self, delivery: Delivery, delay: timedelta, why: str) -> None:
+        """File a delivery that was not run to come again after `delay`: no attempt is spent, and no death forgotten."""
+        entry = self._later(delivery, datetime.now(UTC) + delay, why, attempt=delivery.attempt)
+        await self._forget(delivery, replace(entry, deaths=delivery.deaths))
 
     def _later(self, delivery: Delivery, due: datetime | None, why: str, *, attempt: int) -> Entry:
         return Entry(

@@ -14,7 +14,7 @@ where messaging.claims.lease_until < now() or messaging.claims.holder = excluded
 returning event_id
 """
 
-RELEASE = "delete from messaging.claims where subscription = $1 and event_id = any($2::uuid[])"
+RELEASE = "delete from messaging.claims where subscription = $1 and event_id = any($2::uuid[]) and holder = $3"
 
 
 async def take(tx: Transaction, subscription: str, ids: Sequence[UUID], lease: timedelta) -> set[UUID]:
@@ -26,5 +26,5 @@ async def take(tx: Transaction, subscription: str, ids: Sequence[UUID], lease: t
 
 
 async def release(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> None:
-    """Give claims back: the call is over, whatever came of it."""
-    await tx.execute(RELEASE, subscription, list(ids))
+    """Give claims of this process back: the call is over, whatever came of it. What another has taken over is its."""
+    await tx.execute(RELEASE, subscription, list(ids), tx.holder)

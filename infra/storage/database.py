@@ -1,7 +1,6 @@
 """One service's own database."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from copy import copy
@@ -11,6 +10,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from contracts import Envelope
+from infra.storage.neighbours import new_holder
 from infra.storage.transaction import Transaction
 
 
@@ -31,8 +31,8 @@ class Database:
         statement_timeout_s: float = 15.0,
     ) -> None:
         self.source = source
-        self.holder = secrets.randbits(31)
-        """Names this process in claims and leases: they fall when its presence does."""
+        self.holder = new_holder()
+        """Names this process in claims and leases: they fall when it dies."""
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
         self.outbox_ready = asyncio.Event()
         """Set when there may be events to publish."""

@@ -1,9 +1,12 @@
 """What a database error means for the work that met it."""
 
-from asyncpg import InternalClientError  # what it raises where the server goes away amid an answer
+import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
+
+LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg raises over a connection that is gone; the last where it went amid an answer."""
 
 CONFLICTS = {
     "40001",  # serialization failure
@@ -35,7 +38,7 @@ def is_unavailable(error: BaseException) -> bool:
         return code.startswith(UNAVAILABLE_CLASSES) or code == READ_ONLY
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error, InterfaceError)
-    return isinstance(error, PoolTimeout | ConnectionError | OSError | TimeoutError | InternalClientError)
+    return isinstance(error, PoolTimeout | ConnectionError | OSError | TimeoutError | asyncpg.InternalClientError)
 
 
 def is_conflict(error: BaseException) -> bool:

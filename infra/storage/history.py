@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from infra.storage.ids import new_id
-from infra.storage.presence import ALIVE
+from infra.storage.presence import missing
 from infra.storage.transaction import Transaction
 
 
@@ -85,7 +85,7 @@ select subscription from messaging.history where subscription = any($1::text[]) 
 TAKE = f"""
 update messaging.history set holder = $2::bigint, deaths = deaths + (holder is not null and holder <> $2)::int
 where subscription = any($1::text[]) and state = 'running' and id <> all($3::uuid[])
-    and (holder is null or holder = $2 or holder not in ({ALIVE})) and $2 in ({ALIVE})
+    and (holder is null or holder = $2 or {missing("holder")}) and not {missing("$2")}
 returning {COLUMNS}
 """  # noqa: S608 - as above
 

@@ -27,14 +27,14 @@ order by s.id
 PARK = """
 insert into messaging.scheduled
     (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
-    key, deaths, dead)
+    deaths, key, dead)
 select subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
-    key, deaths, dead
+    deaths, key, dead
 from unnest(
     $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::uuid[],
-    $9::bytea[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[], $14::text[], $15::int[], $16::bool[]
+    $9::bytea[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[], $14::int[], $15::text[], $16::bool[]
 ) with ordinality as r (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due,
-    attempt, why, failed_at, key, deaths, dead, position)
+    attempt, why, failed_at, deaths, key, dead, position)
 order by position on conflict do nothing
 """
 
@@ -89,7 +89,6 @@ async def park(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Put `entries`, each with its key, at the end of their lines; who stands there already keeps its place."""
     in_line: list[list[Any]] = [
         [entry.key for entry in entries],
-        [entry.deaths for entry in entries],
         [entry.dead for entry in entries],
     ]
     await tx.execute(PARK, *columns(entries), *in_line)

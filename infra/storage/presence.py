@@ -1,10 +1,29 @@
-"""Which processes of a service are alive, as its database sees it.
+"""Which processes of a service are alive, so that nobody waits for a dead one's leases to run out.
 
-A live process holds a session lock that names it. When it dies the server drops the lock, and what the
-process had claimed or leased is free at once: nobody waits for a lease to run out.
+A live process holds a session lock that names it; the server drops the lock when the process dies. But a missing
+lock is no death: a server that restarts has dropped everyone's, with calls under way. So the kernel is asked about
+a process of this machine; one elsewhere counts as dead once it was missing for as long as it takes to come back.
 """
 
+import asyncio
+import random
+from time import monotonic
+
+import asyncpg
+
+from infra.storage import neighbours
+from infra.storage.database import Database
+from infra.storage.errors import LOST
 from infra.storage.transaction import Transaction
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
+
+PING_S, RECONNECT_CAP_S = 0.5, 0.5
+ANSWER_S = 3.0
+"""How long the database may take to answer, and to let a process in."""
+MISSING_S = PING_S + ANSWER_S + RECONNECT_CAP_S + ANSWER_S
+"""Who lives has noticed a loss and announced itself again within this time after the database is back."""
 
 CLASS = 7205
 """The first half of the two-part advisory lock that says "this process is here"."""
@@ -16,15 +35,78 @@ HERE = "locktype = 'advisory' and database = (select oid from pg_database where 
 
 ALIVE = f"select objid::bigint from pg_locks where {HERE} and classid = {CLASS} and objsubid = 2"  # noqa: S608 - a constant
 
-FREE = f"""
+LOCKED = 2**neighbours.BITS - 1
+"""The lower bits of a holder: what its lock has room for."""
+
+
+def missing(holder: str) -> str:
+    """A condition: the lock of `holder`, a column or parameter, is not there."""
+    return f"({holder} & {LOCKED}) not in ({ALIVE})"
+
+
+MISSING = f"""
+select distinct holder from (
+    select holder from messaging.claims
+    union all select holder from messaging.scheduled where holder is not null and due > now()
+) as held where holder <> $1 and {missing("holder")}
+"""  # noqa: S608 - constants
+
+FREE = """
 with freed as (
     update messaging.scheduled set due = now(), holder = null, deaths = deaths + 1
-    where holder is not null and due > now() and holder not in ({ALIVE})
+    where due > now() and holder = any($1::bigint[])
 )
-delete from messaging.claims where holder not in ({ALIVE})
-"""  # noqa: S608 - a constant
+delete from messaging.claims where holder = any($1::bigint[])
+"""
 
 
-async def free_what_the_dead_hold(tx: Transaction) -> None:
-    """Give back the claims and leases of processes that are gone."""
-    await tx.execute(FREE)
+async def free_what_the_dead_hold(tx: Transaction, missed: dict[int, float]) -> None:
+    """Give back the claims and leases of processes that are gone.
+
+    `missed` is the caller's memory from look to look: since when each holder is missing, by the monotonic clock.
+    It has to be emptied when a look fails: whoever was missing before may have been there in between.
+    """
+    now = monotonic()
+    found = {row[0] for row in await tx.execute(MISSING, tx.holder)}
+    for holder in missed.keys() - found:
+        del missed[holder]
+    for holder in found:
+        missed.setdefault(holder, now)
+    dead = [holder for holder, since in missed.items() if _is_dead(holder, now - since)]
+    if dead:
+        await tx.execute(FREE, dead)
+
+
+def _is_dead(holder: int, missing_s: float) -> bool:
+    alive = neighbours.lives_here(holder)
+    return missing_s >= MISSING_S if alive is None else not alive
+
+
+async def announce(database: Database) -> None:
+    """Have this process found alive until cancelled, whatever happens to its database.
+
+    On a connection of its own: a relay that waits for its broker would not notice that it lost another.
+    """
+    with neighbours.living_here(database.holder):
+        while True:
+            try:
+                await _hold_lock(database)
+            except LOST as error:
+                log.debug("presence: database connection lost", error=repr(error))
+            await asyncio.sleep(random.uniform(0, RECONNECT_CAP_S))  # noqa: S311 - jitter
+
+
+async def _hold_lock(database: Database) -> None:
+    connection = await asyncpg.connect(
+        database.dsn,
+        timeout=ANSWER_S,
+        command_timeout=ANSWER_S,
+        server_settings={"application_name": f"{database.source} presence"},
+    )
+    try:
+        await connection.execute(ANNOUNCE, database.holder & LOCKED)
+        while True:
+            await asyncio.sleep(PING_S)
+            await connection.execute("select 1")
+    finally:
+        connection.terminate()

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 INSERT = """
 insert into messaging.scheduled
-    (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at)
+    (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
+    deaths)
 select * from unnest(
     $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::uuid[],
-    $9::bytea[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[])
+    $9::bytea[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[], $14::int[])
 """
 
 COLUMNS = """
@@ -30,7 +31,7 @@ id, subscription, event_id, type, source, subject, at, traceparent, causation_id
 
 TAKE = f"""
 update messaging.scheduled
-set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null)::int
+set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null and holder <> $4)::int
 where id in (
     select id from messaging.scheduled
     where due <= now() and subscription || ' ' || type = any($1::text[])
@@ -82,7 +83,7 @@ class Entry:
     """When it failed first."""
     id: int | None = None
     deaths: int = 0
-    """How often it was taken by a process that was not heard of again."""
+    """How often it was taken by another process that was not heard of again."""
     key: str | None = None
     """The line that it stands in: of events that have to be handled in order (see `parking`)."""
     dead: bool = False
@@ -105,6 +106,7 @@ def columns(entries: Sequence[Entry]) -> list[list[Any]]:
         [entry.attempt for entry in entries],
         [entry.why for entry in entries],
         [entry.failed_at for entry in entries],
+        [entry.deaths for entry in entries],
     ]
 
 

@@ -1,4 +1,4 @@
-"""A wire between a client and the broker that a test can cut."""
+"""A wire between a client and a server that a test can cut."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,10 +13,12 @@ class Wire:
         self._host, self._port = host, port
         self._ends: set[asyncio.StreamWriter] = set()
         self.port = 0
+        self.broken = False
+        """Whether nobody gets through any more."""
         self.cuts = 0
 
     def of(self, url: str) -> str:
-        """`url` with this wire in place of the broker's own port."""
+        """`url` with this wire in place of the server's own port."""
         return url.replace(f":{self._port}/", f":{self.port}/")
 
     @property
@@ -30,6 +32,9 @@ class Wire:
             end.transport.abort()
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.broken:
+            writer.transport.abort()
+            return
         try:
             there, out = await asyncio.open_connection(self._host, self._port)
         except OSError:
@@ -51,9 +56,9 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire_to(broker_url: str) -> AsyncIterator[Wire]:
-    """A wire to the broker at `broker_url`, up until the block ends."""
-    address = urlsplit(broker_url)
+async def wire_to(url: str) -> AsyncIterator[Wire]:
+    """A wire to the server at `url`, up until the block ends."""
+    address = urlsplit(url)
     wire = Wire(str(address.hostname), int(address.port or 5672))
     server = await asyncio.start_server(wire.connect, "127.0.0.1", 0)
     wire.port = server.sockets[0].getsockname()[1]

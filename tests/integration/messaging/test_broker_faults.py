@@ -15,7 +15,7 @@ from infra.messaging import Messaging, Reject, on, subscription
 from infra.messaging.connection import open_channel
 from infra.messaging.consumer import Consumer
 from infra.messaging.wire import properties_of
-from infra.storage import Transaction, new_id
+from infra.storage import Database, Transaction, new_id
 from infra.telemetry import new_traceparent
 from tests.integration.messaging.proxy import Wire, wire_to
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until
@@ -105,11 +105,12 @@ async def test_a_redelivery_storm_dead_letters_nothing(toy: Toy) -> None:
 async def test_a_connection_cut_amid_a_thousand_publishes_loses_nothing(toy: Toy) -> None:
     events = [a_checkout() for _ in range(1000)]
     await toy.declare([TABLE])
+    replica = Database(toy.urls["cart"].app, source="cart")
     async with wire_to(toy.broker.urls.amqp) as wire, toy.running(TABLE):
         relay = Messaging(
             service="cart",
             subscriptions=[],
-            database=toy.cart,
+            database=replica,
             broker_url=wire.of(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"])),
             outside=None,
         )
@@ -121,6 +122,7 @@ async def test_a_connection_cut_amid_a_thousand_publishes_loses_nothing(toy: Toy
                     await asyncio.sleep(0.3)
             await saying
             await check(toy, events)
+    await replica.close()
     assert wire.cuts > 0
 
 

@@ -213,7 +213,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
 
         async def _run_due(self) -> None:
             async with self.database.transaction() as tx:
-                await presence.free_what_the_dead_hold(tx)
+                await presence.free_what_the_dead_hold(tx, {})
                 await tx.execute("update messaging.scheduled set due = now()")
                 entries = await schedule.take(tx, [("carts", CartCheckedOutV1.type)], 100, timedelta(seconds=60))
             await self._run([from_entry(each, self.worker.subscription) for each in entries])

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from infra.messaging.delivery import Delivery
@@ -124,7 +123,7 @@ def dead_letter_dropped(patch: Patch) -> None:
 def claims_outlive_their_process(patch: Patch) -> None:
     """Nobody notices that a process died with claims and leases."""
 
-    async def free_nothing(tx: Transaction) -> Any: ...
+    async def free_nothing(tx: Transaction, missed: dict[int, float]) -> None: ...
 
     patch(presence, "free_what_the_dead_hold", free_nothing)
 

@@ -1,0 +1,152 @@
+"""What waits for a place is covered by a lease: two replicas never make the same call."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+import pytest
+
+from contracts import Envelope, Event
+from contracts.cart import CartCheckedOutV1
+from contracts.checkout import PaymentDueV1
+from infra.messaging import on, subscription
+from infra.messaging.scheduler import TAKE
+from infra.storage import Database, Transaction, claims, neighbours, new_id, schedule
+from infra.storage.schedule import Entry
+from infra.telemetry import new_traceparent
+from tests.integration.messaging.test_outside_calls import TABLE, Provider, ask, prepare, record
+from tests.integration.messaging.toy import Toy, a_checkout, effect, until
+
+MINUTE = timedelta(minutes=1)
+LEFT = "select count(distinct event_id) from messaging.incidents where why = 'no place was free in time'"
+
+
+async def note_deadline(event: PaymentDueV1, tx: Transaction) -> None:
+    await effect(tx, event.order_id, "due")
+
+
+async def have_due(database: Database, *events: Event) -> None:
+    """File `events` as what failed before and is to be tried again now."""
+    now = datetime.now(UTC)
+    async with database.transaction() as tx:
+        for event in events:
+            envelope = Envelope(new_id(), event.type, "cart", event.subject, now, new_traceparent())
+            tx.file(Entry("carts", envelope, event.model_dump_json().encode(), due=now, attempt=2, why="it was away"))
+
+
+async def test_no_more_is_handed_over_than_soon_finds_a_place_and_deadlines_go_ahead(toy: Toy) -> None:
+    many, concurrency, batch = 400, 4, 10
+    table = subscription(
+        "carts",
+        on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record),
+        on(PaymentDueV1, note_deadline),
+        concurrency=concurrency,
+        batch=batch,
+    )
+    provider = Provider()
+    provider.answering.clear()
+    async with toy.running(table, outside=provider):
+        await have_due(toy.databases[-1], *(a_checkout() for _ in range(many)))
+        await have_due(toy.databases[-1], PaymentDueV1(order_id=new_id()))
+        await until(lambda: said(toy, "due"))
+        [(leased,)] = await toy.rows("select count(*) from messaging.scheduled where holder is not null")
+        assert concurrency <= leased < concurrency + 2 * batch + TAKE
+        provider.answering.set()
+        await toy.until_effects(2 * many + 1)
+        await toy.until_idle()
+    assert len(provider.asked) == many
+    assert set(provider.asked.values()) == {1}
+
+
+async def said(toy: Toy, what: str) -> bool:
+    return await toy.rows("select true from effects where what = $1 limit 1", what) == [(True,)]
+
+
+async def test_who_gets_a_place_when_the_claim_is_nearly_over_leaves_the_call_to_others(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.messaging.calls.LEASE", timedelta(seconds=1))
+    monkeypatch.setattr("infra.messaging.calls.PLACE_WITHIN_S", 0.5)
+    provider = Provider()
+    provider.answering.clear()
+    call = on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record)
+    other = toy.checkout_database([])
+    await have_due(other, *(a_checkout() for _ in range(6)))
+    table = subscription("carts", call, concurrency=1)
+    with neighbours.living_here(other.holder):
+        async with toy.running(table, outside=provider):
+            await toy.until_effects(6)
+            await until(partial(calling, provider))
+            [first] = provider.asked
+            waiting = await toy.rows("select event_id from messaging.scheduled where subject <> $1", str(first))
+            taken: set[UUID] = set()
+
+            async def taken_over() -> bool:
+                async with other.transaction() as tx:
+                    taken.update(await claims.take(tx, "carts", [id for (id,) in waiting], MINUTE))
+                return len(taken) == 5
+
+            await until(taken_over)
+            provider.answering.set()
+
+            async def reached_a_place() -> bool:
+                [(left,)] = await toy.rows(LEFT)
+                return len(provider.asked) == 6 or bool(left == 5)
+
+            await until(reached_a_place)
+            assert list(provider.asked) == [first], "the others are another's to ask"
+            async with other.transaction() as tx:
+                await claims.release(tx, "carts", list(taken))
+            await toy.until_idle()
+    assert list(provider.asked.values()) == [1] * 6
+    assert [what for _, what in await toy.effects()].count("yes") == 6
+
+
+async def calling(provider: Provider) -> bool:
+    return provider.at_once == 1
+
+
+async def test_a_claim_is_given_back_by_its_holder_alone(toy: Toy) -> None:
+    one, two, id = toy.checkout_database([]), toy.checkout_database([]), new_id()
+    async with one.transaction() as tx:
+        assert await claims.take(tx, "carts", [id], timedelta(0)) == {id}
+    async with two.transaction() as tx:
+        assert await claims.take(tx, "carts", [id], MINUTE) == {id}
+    async with one.transaction() as tx:
+        await claims.release(tx, "carts", [id])
+    assert await toy.rows("select holder from messaging.claims") == [(two.holder,)]
+    async with two.transaction() as tx:
+        await claims.release(tx, "carts", [id])
+    assert await toy.rows("select * from messaging.claims") == []
+
+
+async def test_an_entry_that_its_own_process_takes_again_did_not_kill_it(toy: Toy) -> None:
+    one, two = toy.checkout_database([]), toy.checkout_database([])
+    await have_due(one, a_checkout())
+    deaths = []
+    for database in (one, one, one, two, one):
+        async with database.transaction() as tx:
+            [entry] = await schedule.take(tx, [("carts", CartCheckedOutV1.type)], 1, timedelta(0))
+        deaths.append(entry.deaths)
+    assert deaths == [0, 0, 0, 1, 2]
+
+
+async def test_what_is_put_off_without_being_run_keeps_the_deaths_that_it_was_met_with(toy: Toy) -> None:
+    provider, other = Provider(), toy.checkout_database([])
+    await have_due(other, a_checkout())
+    [(id,)] = await toy.rows("update messaging.scheduled set deaths = 2 returning event_id")
+    async with other.transaction() as tx:
+        await claims.take(tx, "carts", [id], MINUTE)
+    with neighbours.living_here(other.holder):
+        async with toy.running(TABLE, outside=provider):
+            await until(lambda: put_off(toy))
+            assert await toy.rows("select deaths from messaging.scheduled") == [(2,)]
+            async with other.transaction() as tx:
+                await claims.release(tx, "carts", [id])
+            await toy.until_idle()
+    assert list(provider.asked.values()) == [1]
+
+
+async def put_off(toy: Toy) -> bool:
+    why = "another delivery is making this call"
+    return await toy.rows("select true from messaging.incidents where why = $1 limit 1", why) == [(True,)]

@@ -1,0 +1,164 @@
+"""Who counts as dead: not a process that only lost its database for a moment."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import Messaging
+from infra.messaging.scheduler import Scheduler
+from infra.storage import Database, Transaction, claims, neighbours, presence, schedule
+from tests.integration.messaging.proxy import wire_to
+from tests.integration.messaging.test_leases import MINUTE, calling, have_due
+from tests.integration.messaging.test_outside_calls import TABLE, Provider
+from tests.integration.messaging.toy import Toy, a_checkout, until
+
+HELD = "select (select array_agg(holder) from messaging.claims), (select array_agg(holder) from messaging.scheduled)"
+LOCKS = f"select pid from pg_locks where {presence.HERE} and classid = {presence.CLASS}"
+
+
+def looks_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How often the process of `database` has looked who is dead."""
+    look, looks = presence.free_what_the_dead_hold, 0
+
+    async def counted(tx: Transaction, *args: dict[int, float]) -> None:
+        nonlocal looks
+        await look(tx, *args)
+        looks += tx.holder == database.holder
+
+    monkeypatch.setattr(presence, "free_what_the_dead_hold", counted)
+    return lambda: looks
+
+
+async def test_a_call_stays_with_its_process_while_the_database_does_not_see_it(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider()
+    provider.answering.clear()
+    await toy.declare([TABLE])
+    async with wire_to(toy.urls["checkout"].app) as wire:
+        cut_off = Database(wire.of(toy.urls["checkout"].app), source="checkout")
+        toy.databases.append(cut_off)
+        other = toy.checkout_database([TABLE])
+        looks = looks_of(other, monkeypatch)
+        async with toy.started(toy.messaging("checkout", cut_off, [TABLE], provider)):
+            await have_due(other, a_checkout())
+            await until(partial(calling, provider))
+            wire.broken = True
+            wire.cut()
+            async with toy.started(toy.messaging("checkout", other, [TABLE], provider)):
+                seen = looks()
+                await until(lambda: _is(lambda: looks() > seen + 2))
+                assert await toy.rows(HELD) == [([cut_off.holder], [cut_off.holder])]
+                wire.broken = False
+                provider.answering.set()
+                await toy.until_idle()
+    assert list(provider.asked.values()) == [1]
+
+
+async def test_a_process_elsewhere_is_dead_once_it_was_missing_for_long_without_a_break(toy: Toy) -> None:
+    id, far = await holding_elsewhere(toy)
+    missed: dict[int, float] = {}
+    look = partial(look_who_is_dead, toy.checkout_database([]), missed)
+    await look()
+    assert list(missed) == [far]
+    missed[far] -= 0.9 * presence.MISSING_S
+    await look()
+    assert await toy.rows(HELD) == [([far], [far])]
+    connection = await asyncpg.connect(toy.urls["checkout"].app)
+    await connection.execute(presence.ANNOUNCE, far & presence.LOCKED)
+    await look()
+    assert missed == {}, "it is back"
+    await connection.close()
+    await until(lambda: locked(toy, 0))
+    await look()
+    missed[far] -= 0.9 * presence.MISSING_S
+    await look()
+    assert await toy.rows(HELD) == [([far], [far])]
+    missed[far] -= 0.1 * presence.MISSING_S
+    await look()
+    assert await toy.rows(HELD) == [(None, [None])]
+    assert await toy.rows("select event_id, deaths, due <= now() from messaging.scheduled") == [(id, 1, True)]
+
+
+async def test_a_process_of_this_machine_is_dead_when_its_kernel_says_so(toy: Toy) -> None:
+    await hold(here := toy.checkout_database([]))
+    look = partial(look_who_is_dead, toy.checkout_database([]), {})
+    with neighbours.living_here(here.holder):
+        await look()
+        assert await toy.rows(HELD) == [([here.holder], [here.holder])]
+    await look()
+    assert await toy.rows(HELD) == [(None, [None])]
+
+
+async def test_absence_before_a_look_that_failed_does_not_count(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[int, float]] = []
+
+    async def look(_: Transaction, missed: dict[int, float]) -> None:
+        told.append(dict(missed))
+        missed[1] = 0.0
+        if len(told) == 2:
+            raise asyncpg.DeadlockDetectedError("deadlock")
+
+    monkeypatch.setattr(presence, "free_what_the_dead_hold", look)
+    looking = asyncio.create_task(Scheduler(toy.checkout_database([]), {}).run())
+    await until(lambda: _is(lambda: len(told) > 2))
+    looking.cancel()
+    assert told[:3] == [{}, {1: 0.0}, {}]
+
+
+async def test_a_process_whose_session_ended_is_seen_again_while_its_broker_is_away(toy: Toy) -> None:
+    database, stop = toy.checkout_database([]), asyncio.Event()
+    messaging = Messaging(
+        service="checkout",
+        subscriptions=[],
+        database=database,
+        broker_url="amqp://checkout:x@127.0.0.1:1/",
+        outside=None,
+    )
+    running = asyncio.create_task(messaging.run(stop))
+    await until(lambda: locked(toy, 1))
+    [(before,)] = await toy.rows(LOCKS)
+    await toy.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and usename = current_user and pid <> pg_backend_pid()"
+    )
+
+    async def again() -> bool:
+        return before not in (found := [pid for (pid,) in await toy.rows(LOCKS)]) and len(found) == 1
+
+    await until(again, presence.MISSING_S + 5)
+    stop.set()
+    await running
+
+
+async def locked(toy: Toy, number: int) -> bool:
+    return len(await toy.rows(LOCKS)) == number
+
+
+async def _is(condition: Callable[[], bool]) -> bool:
+    return condition()
+
+
+async def hold(database: Database) -> UUID:
+    """Lease one entry and claim its event, as a worker does."""
+    await have_due(database, a_checkout())
+    async with database.transaction() as tx:
+        [entry] = await schedule.take(tx, [("carts", CartCheckedOutV1.type)], 1, MINUTE)
+        await claims.take(tx, "carts", [entry.envelope.id], MINUTE)
+    return entry.envelope.id
+
+
+async def holding_elsewhere(toy: Toy) -> tuple[UUID, int]:
+    database = toy.checkout_database([])
+    database.holder ^= 1 << 40  # another machine's
+    return await hold(database), database.holder
+
+
+async def look_who_is_dead(database: Database, missed: dict[int, float]) -> None:
+    async with database.transaction() as tx:
+        await presence.free_what_the_dead_hold(tx, missed)
