@@ -17,7 +17,6 @@ from infra.messaging.ordering import Lines
 from infra.messaging.poison import Gate, Isolation
 from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.messaging.together import together
-from infra.messaging.wire import CONTENT_TYPE
 from infra.messaging.wiring import Load, Subscription
 from infra.storage import (
     Database,
@@ -28,6 +27,7 @@ from infra.storage import (
     incidents,
     is_past_horizon,
     schedule,
+    storable,
     suspects,
 )
 from infra.storage.dead_letters import DeadLetter
@@ -106,10 +106,9 @@ class Worker:
 
     async def _handle(self, batch: Sequence[Delivery | Unreadable]) -> None:
         for unreadable in [each for each in batch if isinstance(each, Unreadable)]:
-            message = unreadable.message
             self._count("unreadable", 1)
-            await self._bury(unreadable.letter(self.subscription.name), message.properties.content_type)
-            await message.acknowledge()
+            await self._bury(unreadable.letter(self.subscription.name))
+            await unreadable.message.acknowledge()
         deliveries = [each for each in batch if isinstance(each, Delivery)]
         if deliveries:
             await self.gate.enter()
@@ -228,7 +227,7 @@ class Worker:
         if self._lines is not None and delivery.key is not None:
             _tell(letter)
         else:
-            await self._bury(letter, CONTENT_TYPE)
+            await self._bury(letter)
         await self._forget(delivery, self._later(delivery, None, why, attempt=delivery.attempt), letter)
 
     async def postpone(self, delivery: Delivery, delay: Any, why: str, *, attempt: int) -> None:
@@ -242,7 +241,7 @@ class Worker:
             body=delivery.body,
             due=due,
             attempt=attempt,
-            why=why.replace("\0", "\ufffd")[:1000],
+            why=storable(why[:1000]),
             failed_at=delivery.failed_at,
             key=delivery.key,
             dead=due is None,
@@ -253,7 +252,7 @@ class Worker:
             if self._lines is not None and delivery.key is not None:
                 stands = await self._lines.keep(tx, delivery, instead)
                 if stands and letter is not None:
-                    properties = properties_of_dead(letter, CONTENT_TYPE, self._service)
+                    properties = properties_of_dead(letter, self._service)
                     await dead_letters.file(tx, [letter_of(properties, letter.body, self._service)])
             else:
                 if delivery.entry is not None:
@@ -268,9 +267,9 @@ class Worker:
         await self.commits.surely(forget)
         await self.settle([delivery])
 
-    async def _bury(self, letter: DeadLetter, content_type: str | None) -> None:
+    async def _bury(self, letter: DeadLetter) -> None:
         """Publish a dead letter, confirmed: before the message is forgotten anywhere else."""
-        properties = properties_of_dead(letter, content_type, self._service)
+        properties = properties_of_dead(letter, self._service)
         _tell(letter)
         while True:
             await self._publisher.ready()

@@ -23,6 +23,7 @@ from infra.storage.idempotency import forget_answers
 from infra.storage.ids import HORIZON, is_past_horizon, new_id, time_of, why_unusable
 from infra.storage.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from infra.storage.partitions import LEAST_DAYS, drop_partitions, make_partitions
+from infra.storage.texts import storable
 from infra.storage.transaction import Transaction, check_versions, identity_of
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "republish",
     "require_current",
     "schedule",
+    "storable",
     "story",
     "suspects",
     "time_of",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from infra.storage.texts import storable
 from infra.storage.transaction import Transaction
 
 INSERT = """
@@ -34,5 +35,5 @@ async def note(tx: Transaction, incidents: Sequence[Incident]) -> None:
         [each.type for each in incidents],
         [each.what for each in incidents],
         [each.attempt for each in incidents],
-        [each.why.replace("\0", "�")[:1000] for each in incidents],
+        [storable(each.why[:1000]) for each in incidents],
     )
