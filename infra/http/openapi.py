@@ -3,6 +3,7 @@
 from typing import Any
 
 from infra.http import idempotency, problems, timeouts
+from infra.storage import LEAST_DAYS
 
 _ALWAYS = (problems.BadRequest, problems.NotFound, problems.MethodNotAllowed, problems.Unprocessable)
 _SECURED = (problems.Unauthorized, problems.Forbidden)
@@ -33,7 +34,8 @@ _IDEMPOTENCY_KEY = {
     "name": idempotency.HEADER,
     "in": "header",
     "required": False,
-    "description": "Asked again with the same key and body, the request answers the same and acts once.",
+    "description": "Asked again with the same key and body, the request answers the same and acts once: for"
+    f" {LEAST_DAYS} days at least. Then the key is forgotten, and a request with it is a new one.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": idempotency.PATTERN},
 }
 

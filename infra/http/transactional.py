@@ -81,12 +81,15 @@ class TransactionalRoute(APIRoute):
         endpoint = super().get_route_handler()
         bearers = [each.call for each in _tree(self.dependant) if isinstance(each.call, Bearer)]
         has_body, is_post = self.body_field is not None, "POST" in (self.methods or ())
+        may_have_body = not _only_reads(self)
 
         async def handle(received: Request) -> Response:
             request = BoundedRequest(received.scope, received.receive)
             async with timeouts.of_client(request):
                 if has_body:
                     await request.json()
+                elif may_have_body:  # the endpoint may ask for it, and must not wait for it in its place
+                    await request.body()
                 async with within(None if self._for_operators else request.app.state.timeout_s):
                     return await answer(request)
 
@@ -146,7 +149,11 @@ def _usual_importance(route: APIRoute) -> Importance:
     """Operators are let in when all others are not."""
     if route.path.startswith("/ops/"):
         return Importance.PROMISE
-    return Importance.LOOK if (route.methods or set()) <= {"GET", "HEAD"} else Importance.CHANGE
+    return Importance.LOOK if _only_reads(route) else Importance.CHANGE
+
+
+def _only_reads(route: APIRoute) -> bool:
+    return (route.methods or set()) <= {"GET", "HEAD"}
 
 
 def _tree(dependant: Dependant) -> Iterator[Dependant]:

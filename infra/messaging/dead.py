@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +10,18 @@ from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 from infra.messaging.wire import PERSISTENT, PREFIX
-from infra.storage import new_id
+from infra.storage import new_id, storable
 from infra.storage.dead_letters import DeadLetter
 
 MAX_ERROR_CHARACTERS = 8 * 1024
 MAX_HEADER_CHARACTERS = 1024
 MAX_HEADERS = 40
+MAX_HEADERS_BYTES = 64 * 1024
+"""Of all that are kept: with ours they have to fit one frame, of 128 KiB unless the broker is told otherwise."""
 MAX_NAME_BYTES = 128
+MAX_WORD_CHARACTERS = 255
+MAX_KEY_CHARACTERS = 512
+"""In UTF-8 they fit an entry of an index."""
 OWN = "dead_"
 USER = OWN + "user"
 """Who published it, where nobody has checked that yet: only its event's owner may have it replayed."""
@@ -25,8 +30,9 @@ USER = OWN + "user"
 def scalars(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
     """The headers worth keeping: short texts and integers, none of the broker's own `x-…`."""
     kept: dict[str, str | int] = {}
+    left = MAX_HEADERS_BYTES
     for name, value in (headers or {}).items():
-        if name.startswith(("x-", OWN)) or len(kept) == MAX_HEADERS or too_long(name) or "\0" in name:
+        if name.startswith(("x-", OWN)) or len(kept) == MAX_HEADERS or too_long(name) or storable(name) != name:
             continue
         if (
             isinstance(value, bool)
@@ -34,13 +40,17 @@ def scalars(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
             or (isinstance(value, int) and abs(value) >= 2**63)
         ):
             continue
-        kept[name] = value[:MAX_HEADER_CHARACTERS].replace("\0", "�") if isinstance(value, str) else value
+        keepable = storable(value[:MAX_HEADER_CHARACTERS]) if isinstance(value, str) else value
+        left -= len(f"{name}{keepable}".encode())
+        if left < 0:
+            break
+        kept[name] = keepable
     return kept
 
 
 def unchecked(properties: Basic.Properties) -> dict[str, str | int]:
     """The headers of a message that was not read as an event, with who published it."""
-    return scalars(properties.headers) | {USER: properties.user_id or ""}
+    return scalars(properties.headers) | {USER: storable(properties.user_id or "")}
 
 
 def too_long(name: str) -> bool:
@@ -52,23 +62,25 @@ def key_of(subscription: str, event_id: UUID | None, body: bytes, message_id: st
     """The same for every copy of one death: by the event's id, or by what the broker delivered."""
     if event_id is not None:
         return f"{subscription}/{event_id}"
-    return f"{subscription}/{message_id or ''}/{hashlib.sha256(body).hexdigest()}"
+    return f"{subscription}/{storable(message_id or '')}/{hashlib.sha256(body).hexdigest()}"
 
 
-def properties_of_dead(letter: DeadLetter, content_type: str | None, user: str) -> Basic.Properties:
-    """AMQP properties under which `letter` goes to the dead-letter exchange; the body goes untouched."""
+def properties_of_dead(letter: DeadLetter, user: str) -> Basic.Properties:
+    """AMQP properties under which `letter` goes to the dead-letter exchange; the body goes untouched.
+
+    Whatever the letter says, they can be encoded, and fit one frame.
+    """
     headers: FieldTable = {
         **letter.headers,
         OWN + "key": letter.key,
         OWN + "subscription": letter.subscription,
         OWN + "reason": letter.reason,
-        OWN + "error": letter.error[:MAX_ERROR_CHARACTERS],
+        OWN + "error": storable(letter.error[:MAX_ERROR_CHARACTERS]),
         OWN + "attempts": letter.attempts,
     }
     if letter.failed_at is not None:
         headers[OWN + "failed_at"] = letter.failed_at.isoformat()
     return Basic.Properties(
-        content_type=content_type,
         delivery_mode=PERSISTENT,
         headers=headers,
         message_id=str(new_id()),
@@ -77,46 +89,58 @@ def properties_of_dead(letter: DeadLetter, content_type: str | None, user: str) 
 
 
 def letter_of(properties: Basic.Properties, body: bytes, service: str) -> DeadLetter:
-    """Read a message of the dead-letter queue.
+    """Read a message of the dead-letter queue, whatever it is; the letter can be filed.
 
     Our own word for why it died counts only if we published it; else the broker dead-lettered it.
     """
     headers: Mapping[str, Any] = properties.headers or {}
     event_id = _uuid(headers.get(PREFIX + "id"))
-    type = headers.get(PREFIX + "type")
-    type = type[:255] if isinstance(type, str) else None
-    if properties.user_id != service or OWN + "key" not in headers:
-        queue = str(headers.get("x-first-death-queue", "unknown"))
+    type = _word(headers, PREFIX + "type") or None
+    key = _word(headers, OWN + "key", MAX_KEY_CHARACTERS)
+    if properties.user_id != service or not key:
+        queue = _word(headers, "x-first-death-queue") or "unknown"
         return DeadLetter(
             key=key_of(queue, event_id, body, properties.message_id),
             subscription=queue.removeprefix(f"{service}."),
             event_id=event_id,
             type=type,
-            reason=f"broker-{headers.get('x-first-death-reason', 'unknown')}",
+            reason=f"broker-{_word(headers, 'x-first-death-reason') or 'unknown'}",
             error="dead-lettered by the broker itself",
             attempts=0,
             failed_at=None,
             headers=unchecked(properties),
             body=body,
         )
-    kept = scalars(headers) | ({USER: str(headers[USER])} if USER in headers else {})
-    failed_at = headers.get(OWN + "failed_at")
+    attempts = headers.get(OWN + "attempts")
     return DeadLetter(
-        key=str(headers[OWN + "key"]),
-        subscription=str(headers.get(OWN + "subscription")),
+        key=key,
+        subscription=_word(headers, OWN + "subscription"),
         event_id=event_id,
         type=type,
-        reason=str(headers.get(OWN + "reason")),
-        error=str(headers.get(OWN + "error")),
-        attempts=int(headers.get(OWN + "attempts", 0)),
-        failed_at=None if failed_at is None else datetime.fromisoformat(str(failed_at)),
-        headers=kept,
+        reason=_word(headers, OWN + "reason"),
+        error=_word(headers, OWN + "error", MAX_ERROR_CHARACTERS),
+        attempts=attempts if isinstance(attempts, int) and abs(attempts) < 2**31 else 0,
+        failed_at=_time(_word(headers, OWN + "failed_at")),
+        headers=scalars(headers) | ({USER: _word(headers, USER)} if USER in headers else {}),
         body=body,
     )
 
 
+def _word(headers: Mapping[str, Any], name: str, most: int = MAX_WORD_CHARACTERS) -> str:
+    """A header's text as it can be filed; empty where there is none."""
+    value = headers.get(name)
+    return storable(value[:most]) if isinstance(value, str) else ""
+
+
 def _uuid(value: object) -> UUID | None:
     try:
-        return UUID(str(value))
+        return UUID(value) if isinstance(value, str) else None
     except ValueError:
+        return None
+
+
+def _time(value: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None

@@ -6,22 +6,20 @@ the message again: one such message would stop a subscription for ever. Here it 
 which the envelope's own checks then refuse.
 """
 
-from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pamqp import common, decode
 
-Decoder = Callable[[bytes], tuple[int, Any]]
-
-UNREADABLE = (ValueError, ArithmeticError, OverflowError, OSError, RecursionError, KeyError)
+UNREADABLE = (ValueError, ArithmeticError, OSError, RecursionError, LookupError)
 
 
 def install() -> None:
     """Make the decoders of this process tolerant. Safe to repeat."""
     decode.METHODS["shortstr"] = _short_text
     decode.METHODS["timestamp"] = decode.TABLE_MAPPING[b"T"] = _timestamp
-    decode.METHODS["table"] = decode.TABLE_MAPPING[b"F"] = _or_nothing(decode.field_table)
-    decode.TABLE_MAPPING[b"A"] = _or_nothing(decode.field_array)
+    decode.METHODS["table"] = decode.TABLE_MAPPING[b"F"] = _table
+    decode.TABLE_MAPPING[b"A"] = _array
 
 
 def _short_text(value: bytes) -> tuple[int, str]:
@@ -36,13 +34,22 @@ def _timestamp(value: bytes) -> tuple[int, Any]:
         return 8, None
 
 
-def _or_nothing(decoder: Decoder) -> Decoder:
-    """`decoder`, or None in place of a value that it can't read; both know the length in advance."""
+def _table(value: bytes) -> tuple[int, dict[str, Any]]:
+    """What can be read of a table, which ends where it says: one odd name takes nothing from the others."""
+    offset, end = 4, 4 + int(common.Struct.integer.unpack(value[:4])[0])
+    table: dict[str, Any] = {}
+    with suppress(*UNREADABLE):
+        while offset < end:
+            named = offset + 1 + value[offset]
+            length, content = decode.embedded_value(value[named:end])
+            table[value[offset + 1 : named].decode("utf-8", errors="replace")] = content
+            offset = named + length
+    return end, table
 
-    def read(value: bytes) -> tuple[int, Any]:
-        try:
-            return decoder(value)
-        except UNREADABLE:
-            return 4 + int(common.Struct.integer.unpack(value[0:4])[0]), None
 
-    return read
+def _array(value: bytes) -> tuple[int, Any]:
+    """An array, or None in place of one that can't be read."""
+    try:
+        return decode.field_array(value)
+    except UNREADABLE:
+        return 4 + int(common.Struct.integer.unpack(value[:4])[0]), None

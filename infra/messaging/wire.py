@@ -125,4 +125,8 @@ def _time(value: str) -> datetime:
         raise Invalid("bad-headers", f"{PREFIX}time {value[:64]!r} is no RFC 3339 time") from None
     if time.tzinfo is None:
         raise Invalid("bad-headers", f"{PREFIX}time {value!r} names no time zone")
+    try:
+        time.astimezone(UTC)
+    except OverflowError:  # the calendar's first or last hours: PostgreSQL is told a time in UTC
+        raise Invalid("bad-headers", f"{PREFIX}time {value!r} is not between the years 1 and 9999") from None
     return time

@@ -18,7 +18,6 @@ from infra.messaging.ordering import Lines
 from infra.messaging.poison import Gate, Isolation
 from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.messaging.together import together
-from infra.messaging.wire import CONTENT_TYPE
 from infra.messaging.wiring import Load, Subscription
 from infra.storage import (
     Database,
@@ -115,10 +114,9 @@ class Worker:
 
     async def _handle(self, batch: Sequence[Delivery | Unreadable]) -> None:
         for unreadable in [each for each in batch if isinstance(each, Unreadable)]:
-            message = unreadable.message
             self._count("unreadable", 1)
-            await self._bury(unreadable.letter(self.subscription.name), message.properties.content_type)
-            await message.acknowledge()
+            await self._bury(unreadable.letter(self.subscription.name))
+            await unreadable.message.acknowledge()
         deliveries = [each for each in batch if isinstance(each, Delivery)]
         if deliveries:
             await self.gate.enter()
@@ -209,7 +207,7 @@ class Worker:
         decision = retry.after(
             error, attempt=delivery.attempt, attempts=delivery.reaction.attempts, chance=self._chance
         )
-        why = storable(f"{type(error).__name__}: {error}")
+        why = f"{type(error).__name__}: {error}"
         log.warning(
             "handling failed",
             subscription=self.subscription.name,
@@ -238,7 +236,7 @@ class Worker:
         if self._lines is not None and delivery.key is not None:
             _tell(letter)
         else:
-            await self._bury(letter, CONTENT_TYPE)
+            await self._bury(letter)
         await self._forget(delivery, self._later(delivery, None, why, attempt=delivery.attempt), letter)
 
     async def postpone(self, delivery: Delivery, delay: timedelta, why: str) -> None:
@@ -253,7 +251,7 @@ class Worker:
             body=delivery.body,
             due=due,
             attempt=attempt,
-            why=why[:1000],
+            why=storable(why[:1000]),
             failed_at=delivery.failed_at,
             key=delivery.key,
             dead=due is None,
@@ -264,7 +262,7 @@ class Worker:
             if self._lines is not None and delivery.key is not None:
                 stands = await self._lines.keep(tx, delivery, instead)
                 if stands and letter is not None:
-                    properties = properties_of_dead(letter, CONTENT_TYPE, self._service)
+                    properties = properties_of_dead(letter, self._service)
                     await dead_letters.file(tx, [letter_of(properties, letter.body, self._service)])
             else:
                 if delivery.entry is not None:
@@ -279,9 +277,9 @@ class Worker:
         await self.commits.surely(forget)
         await self.settle([delivery])
 
-    async def _bury(self, letter: DeadLetter, content_type: str | None) -> None:
+    async def _bury(self, letter: DeadLetter) -> None:
         """Publish a dead letter, confirmed: before the message is forgotten anywhere else."""
-        properties = properties_of_dead(letter, content_type, self._service)
+        properties = properties_of_dead(letter, self._service)
         _tell(letter)
         while True:
             await self._publisher.ready()

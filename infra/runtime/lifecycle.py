@@ -20,6 +20,7 @@ from infra.storage import (
     Database,
     SchemaBehind,
     drop_partitions,
+    idempotency,
     is_passing,
     is_unavailable,
     make_partitions,
@@ -98,7 +99,7 @@ async def _run(service: Service, settings: Settings) -> None:
         )
         drain = asyncio.Event()
         working = asyncio.create_task(messaging.run(drain))
-        tending = asyncio.create_task(_tend(database, settings.retention_days))
+        tending = asyncio.create_task(tend(database, settings.retention_days))
         stopping = asyncio.create_task(stop.wait())
         async with serve(app, host=settings.http_host, http_port=settings.http_port, ops_port=settings.ops_port):
             settle_heap()
@@ -145,8 +146,8 @@ async def _state_of(database: Database) -> str:
     return "ok"
 
 
-async def _tend(database: Database, retention_days: int) -> None:
-    """Keep partitions ahead of time, drop old ones and keep gauges current, for as long as the process lives."""
+async def tend(database: Database, retention_days: int) -> None:
+    """Keep partitions ahead of time, drop what is old and keep gauges current, for as long as the process lives."""
     partitions_at = 0.0
     while True:
         try:
@@ -155,6 +156,7 @@ async def _tend(database: Database, retention_days: int) -> None:
                     await make_partitions(tx)
                 await drop_partitions(database, retention_days)
                 await redrive.forget_settled(database, retention_days)
+                await idempotency.forget_old(database, retention_days)
                 partitions_at = asyncio.get_running_loop().time() + PARTITIONS_S
             async with asyncio.timeout(GAUGES_WITHIN_S), database.transaction() as tx:
                 counts = await storage_ops.counts_now(tx)

@@ -40,8 +40,9 @@ class Settings(BaseSettings):
     replay_rate: int = Field(default=REPLAY_RATE, ge=1, le=100_000)
     """Events per second that a replay from the log hands to a subscription at most."""
     retention_days: int = 14
-    """How long it is remembered what was handled, what was said and what became of dead letters. A message is taken
-    in for 7 days after its event, and what was said can be published again for as long as it is kept."""
+    """How long it is remembered what was handled, what was said, what became of dead letters, and what was answered
+    under an Idempotency-Key. A message is taken in for 7 days after its event, and what was said can be published
+    again for as long as it is kept."""
 
     @field_validator("retention_days")
     @classmethod

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from infra.storage.text import storable
 from infra.storage.transaction import Transaction
 
 INSERT = """
@@ -41,18 +40,15 @@ class DeadLetter:
 
 
 async def file(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
-    """Keep `letters`, each with another key. Of the copies of one death the one that failed last stays on file.
-
-    Key, type and error may hold anybody's text: they are kept as far as they can be.
-    """
+    """Keep `letters`, each with another key. Of the copies of one death the one that failed last stays on file."""
     await tx.execute(
         INSERT,
-        [storable(letter.key) for letter in letters],
+        [letter.key for letter in letters],
         [letter.subscription for letter in letters],
         [letter.event_id for letter in letters],
-        [letter.type and storable(letter.type) for letter in letters],
+        [letter.type for letter in letters],
         [letter.reason for letter in letters],
-        [storable(letter.error) for letter in letters],
+        [letter.error for letter in letters],
         [letter.attempts for letter in letters],
         [letter.failed_at for letter in letters],
         [json.dumps(letter.headers) for letter in letters],

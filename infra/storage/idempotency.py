@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from infra.storage.database import Database
 from infra.storage.transaction import Transaction
 
 LOCK = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))"
@@ -20,6 +21,14 @@ FORGET = """
 delete from messaging.idempotency_keys
 where caller = $1 and (location = $2 or starts_with(route, 'POST ' || $2 || '/'))
 """
+
+FORGET_OLD = """
+with old as (
+    select ctid from messaging.idempotency_keys where created_at < now() - make_interval(days => $2)
+    order by created_at limit $1 for update skip locked)
+delete from messaging.idempotency_keys where ctid = any(array(select ctid from old)) returning 1
+"""
+CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +64,11 @@ async def keep(tx: Transaction, caller: str, route: str, key: str, kept: Kept) -
 async def forget_answers(tx: Transaction, caller: str, path: str) -> None:
     """Forget what a caller was answered about the thing at `path`: when it was made, and to requests below it."""
     await tx.execute(FORGET, caller, path)
+
+
+async def forget_old(database: Database, days: int) -> None:
+    """Drop what was answered more than `days` days ago: from then on a request with its key is a new one."""
+    forgotten = CHUNK
+    while forgotten == CHUNK:
+        async with database.transaction() as tx:
+            forgotten = len(await tx.execute(FORGET_OLD, CHUNK, days))

@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from infra.storage.ids import why_unusable
+from infra.storage.text import storable
 from infra.storage.transaction import Transaction
 
 INSERT = """
@@ -43,5 +44,5 @@ async def note(tx: Transaction, incidents: Sequence[Incident]) -> None:
         [each.type for each in kept],
         [each.what for each in kept],
         [each.attempt for each in kept],
-        [each.why[:1000] for each in kept],
+        [storable(each.why[:1000]) for each in kept],
     )

@@ -1,6 +1,10 @@
-"""Text from anywhere, as PostgreSQL takes it."""
+"""Text from elsewhere, as PostgreSQL can keep it."""
+
+import re
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """`text` with a mark in place of what is no text to PostgreSQL: NUL, and halves of surrogate pairs."""
-    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+    """`text` with U+FFFD for what neither PostgreSQL nor UTF-8 has: NUL, and half a surrogate pair."""
+    return _UNSTORABLE.sub("\ufffd", text)

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
 from infra.http import (
@@ -71,6 +71,10 @@ def routes(steps: Steps) -> Router:
     @router.post("/anyone/{name}/notes", status_code=204)
     async def anyone(name: str, note: Note, tx: Tx) -> None:
         await insert(note, tx)
+
+    @router.post("/signed", status_code=204)
+    async def signed(request: Request) -> None:
+        assert len(await request.body()) == 100
 
     @router.post("/refused")
     async def refuse(note: Note, caller: Caller, tx: Tx) -> Note:

@@ -2,11 +2,16 @@
 
 import asyncio
 
+import pytest
+
 from infra.resilience import Admission
 from tests.integration.http.conftest import Answer, Web
 from tests.unit.http.asking import bearer
 
 ALICE = bearer("alice")
+
+
+HEAD = b"POST %b HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
 
 
 async def test_reads_are_shed_first_then_changes_and_what_was_let_in_is_done(web: Web) -> None:
@@ -32,3 +37,25 @@ async def test_reads_are_shed_first_then_changes_and_what_was_let_in_is_done(web
     web.steps.go_on.set()
     assert [answer.status for answer in await asyncio.gather(*under_way)] == [201] * 8
     assert (await web.ask("GET", "/notes/3", headers=ALICE)).status == 200
+
+
+@pytest.mark.parametrize("path", [b"/signed", b"/notes"])
+async def test_a_body_that_does_not_come_takes_no_place(web: Web, path: bytes) -> None:
+    web.app.state.admission = Admission("notes", 10)
+    slow = [await begin(web, HEAD % path) for _ in range(10)]
+    assert (await web.post("/notes", {"id": "1"}, ALICE)).status == 201
+    assert (await web.ask("GET", "/notes/1", headers=ALICE)).status == 200
+    for reader, writer in slow:
+        writer.write(b"x" * 100)
+        answer = (await reader.read()).split(b"\r\n")[0]
+        assert answer == (b"HTTP/1.1 204 No Content" if path == b"/signed" else b"HTTP/1.1 415 Unsupported Media Type")
+        writer.close()
+
+
+async def begin(web: Web, head: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request whose body is being waited for: that is when a server says so."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(web.url.rpartition(":")[2]))
+    writer.write(head)
+    async with asyncio.timeout(10):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    return reader, writer

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from infra.storage import Database
+from infra.runtime.lifecycle import tend
+from infra.storage import Database, idempotency
 from tests.integration.http.conftest import Web
 from tests.unit.http.asking import bearer
 
@@ -104,6 +105,33 @@ async def test_a_key_that_is_not_1_to_255_visible_ascii_characters_is_400(web: W
 @pytest.mark.parametrize("key", ["~", "a" * 255, "'; drop table notes; --".replace(" ", "")])
 async def test_any_other_key_is_taken(web: Web, key: str) -> None:
     assert (await web.post("/notes", NOTE, ALICE, key=key)).status == 201
+
+
+async def test_keys_are_forgotten_after_the_retention_while_the_service_runs(
+    web: Web, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "CHUNK", 2)
+    for number in range(7):
+        assert (await web.post("/notes", {"id": str(number)}, ALICE, key=f"k{number}")).status == 201
+    async with database.transaction() as tx:
+        for since, found in (("14 days 1 minute", "key < 'k5'"), ("13 days 23 hours", "key = 'k5'")):
+            await tx.execute(
+                f"update messaging.idempotency_keys set created_at = now() - interval '{since}' where {found}"
+            )
+    tending = asyncio.create_task(tend(database, 14))
+    async with asyncio.timeout(10):
+        while (kept := await keys(database)) != ["k5", "k6"]:
+            assert kept[-2:] == ["k5", "k6"]
+            await asyncio.sleep(0.01)
+    tending.cancel()
+    for note, key, replayed in (("5", "k5", "true"), ("6", "k6", "true"), ("another", "k0", None)):
+        answer = await web.post("/notes", {"id": note}, ALICE, key=key)
+        assert (answer.status, answer.headers.get("Idempotency-Replayed")) == (201, replayed)
+
+
+async def keys(database: Database) -> list[str]:
+    async with database.transaction() as tx:
+        return [key for (key,) in await tx.execute("select key from messaging.idempotency_keys order by key")]
 
 
 async def test_without_a_key_every_request_acts(web: Web, database: Database) -> None:

@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from infra.messaging import Reject, RetryLater, on, subscription
@@ -60,6 +62,22 @@ async def test_one_bad_event_costs_its_batch_a_retry_and_never_their_result(toy:
         await toy.until_dead(1)
     assert {order for order, _ in await toy.effects()} == {each.order_id for each in events} - {bad.order_id}
     assert await toy.dead() == [("carts", "rejected", 1, "Reject: this one never")]
+
+
+@pytest.mark.parametrize("ordered_by", [None, "customer_id"])
+async def test_an_error_that_cannot_be_stored_as_it_is_costs_its_event_alone(toy: Toy, ordered_by: str | None) -> None:
+    async def odd(event: CartCheckedOutV1, tx: Transaction) -> None:
+        if event.customer_id == "odd":
+            raise LookupError("NUL \0, half a pair \ud800")
+        await effect(tx, event.order_id)
+
+    table = subscription("carts", on(CartCheckedOutV1, odd, attempts=2), ordered_by=ordered_by)
+    async with toy.running(table):
+        await toy.say(a_checkout().model_copy(update={"customer_id": "odd"}), a_checkout())
+        await toy.until_effects(1)
+        await toy.until_dead(1)
+    [(_, reason, attempts, error)] = await toy.dead()
+    assert (reason, attempts, error) == ("attempts-exhausted", 2, "LookupError: NUL \ufffd, half a pair \ufffd")
 
 
 async def test_a_failing_event_is_tried_again_and_then_dead_lettered(toy: Toy) -> None:

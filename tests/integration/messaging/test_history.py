@@ -33,6 +33,7 @@ from tests.integration.messaging.replaying import (
 from tests.integration.messaging.replaying import without_history as _without_history
 from tests.integration.messaging.test_horizon import an_envelope
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
+from tests.unit.messaging.odd import HEADERS, long, odd, short
 
 SOME = 60
 
@@ -229,6 +230,16 @@ async def test_what_another_than_its_owner_said_does_not_count(world: Toy) -> No
         await until_both_heard(world, 3)
     assert (replay.handed, replay.refused) == (3, 1)
     assert await world.dead() == []
+
+
+async def test_what_cannot_be_decoded_is_refused_and_stops_no_replay(world: Toy) -> None:
+    named_oddly = short(b"\xff\xfe") + b"t\x01"
+    await world.publish_raw(b"odd", odd({HEADERS: long(b"", named_oddly)}))
+    await say_before(world, 3)
+    async with world.running(EARLY, FILLED):
+        replay = await until_ended(world)
+        await until_both_heard(world, 3)
+    assert (replay.handed, replay.refused) == (3, 1)
 
 
 async def test_what_lies_too_far_back_to_be_known_is_counted_and_left_out(world: Toy) -> None:

@@ -4,7 +4,7 @@ import json
 import resource
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
@@ -12,6 +12,8 @@ from uuid import UUID, uuid4
 
 import aio_pika
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from pamqp import encode
 from pamqp.commands import Basic
 
@@ -23,7 +25,9 @@ from infra.messaging.connection import open_channel
 from infra.messaging.wire import properties_of
 from infra.storage import Transaction, new_id
 from infra.telemetry import new_traceparent
-from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, toy_world
+from tests.integration.messaging.operating import Operator, operating
+from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, toy_world, until
+from tests.unit.messaging.odd import FULL, Odd, odd_properties
 
 Change = Callable[[Basic.Properties], None]
 
@@ -60,9 +64,15 @@ def prop(name: str, value: Any) -> Change:
     return lambda properties: setattr(properties, name, value)
 
 
-def nul_in_its_key(properties: Basic.Properties) -> None:
-    """Without an event's id, the message's own id tells its dead letter apart."""
-    header("cloudEvents_id", None)(properties)
+def both(one: Change, other: Change) -> Change:
+    def change(properties: Basic.Properties) -> None:
+        one(properties)
+        other(properties)
+
+    return change
+
+
+def nul_in_message_id(properties: Basic.Properties) -> None:
     properties.message_id = f"a\0{properties.message_id}"
 
 
@@ -74,6 +84,7 @@ def body_with(field: str, value: Any) -> bytes:
     return json.dumps(good_body() | {field: value}).encode()
 
 
+NO_EVENT = prop("content_type", "text/xml")
 GOOD = json.dumps(good_body()).encode()
 OLD_ID = UUID(int=(0x018000000000 << 80) | (0x7 << 76) | (0b10 << 62) | 5)
 
@@ -112,7 +123,14 @@ CASES: dict[str, tuple[bytes, Change | None, str]] = {
     "a time that is none": (GOOD, header("cloudEvents_time", "yesterday"), "bad-headers"),
     "an endless header": (GOOD, header("cloudEvents_subject", "x" * 10_000), "bad-headers"),
     "NUL in a header": (GOOD, header("cloudEvents_subject", "a\0b"), "bad-headers"),
-    "NUL in its message id": (GOOD, nul_in_its_key, "bad-headers"),
+    "NUL in the message id": (GOOD, both(NO_EVENT, nul_in_message_id), "wrong-content-type"),
+    "headers that fill a frame": (GOOD, both(NO_EVENT, prop("headers", {**FULL})), "wrong-content-type"),
+    "headers of NUL": (
+        GOOD,
+        both(NO_EVENT, prop("headers", {f"h{n}": "\0" * 1024 for n in range(40)})),
+        "wrong-content-type",
+    ),
+    "a time before the calendar": (GOOD, header("cloudEvents_time", "0001-01-01T00:00:00+14:00"), "bad-headers"),
     "another CloudEvents version": (GOOD, header("cloudEvents_specversion", "9.9"), "bad-headers"),
 }
 
@@ -124,6 +142,12 @@ async def listening(
     """One world in which a subscription hears `CartCheckedOutV1` during all of this module's tests."""
     async with toy_world(broker, postgres, tmp_path_factory.mktemp("toy")) as toy, toy.running(TABLE):
         yield toy
+
+
+@pytest.fixture(scope="module")
+async def operator(listening: Toy) -> AsyncIterator[Operator]:
+    async with operating(listening.databases[-1], TABLE) as somebody:
+        yield somebody
 
 
 async def letter_of(toy: Toy, body: bytes, properties: Basic.Properties) -> tuple[str, bytes]:
@@ -176,6 +200,11 @@ def raw_text(value: Any) -> bytes:
     return b"\x02\xff\xfe" if value == "BAD" else encode.short_string(value)
 
 
+def long_raw_text(value: Any) -> bytes:
+    """Each of its bytes is three once it is text."""
+    return b"\xff" + b"\xff" * 255 if value == "BAD" else encode.short_string(value)
+
+
 def nested_arrays(depth: int) -> bytes:
     inner = b""
     for _ in range(depth):
@@ -190,6 +219,12 @@ UNDECODABLE: dict[str, tuple[str, Callable[[Any], bytes], Change]] = {
         prop("timestamp", datetime.now(UTC)),
     ),
     "a content type that is no UTF-8": ("shortstr", raw_text, prop("content_type", "BAD")),
+    "255 bytes of content type that are no UTF-8": ("shortstr", long_raw_text, prop("content_type", "BAD")),
+    "255 bytes of message id that are no UTF-8": (
+        "shortstr",
+        long_raw_text,
+        both(NO_EVENT, prop("message_id", "BAD")),
+    ),
     "a header's name that is no UTF-8": ("table", raw_table(b"\x02\xff\xfeI\0\0\0\1"), prop("headers", {"a": 1})),
     "arrays in arrays": ("table", raw_table(b"\x01a" + nested_arrays(3000)), prop("headers", {"a": 1})),
 }
@@ -213,23 +248,84 @@ async def test_what_the_client_library_cannot_decode_does_not_stop_a_subscriptio
     assert letters > list(UNDECODABLE).index(name)
 
 
+@pytest.mark.parametrize("headers", [{}, {"x-first-death-queue": "a\0b" * 9000, "x-first-death-reason": "\0"}])
+async def test_what_the_broker_itself_gave_up_is_filed_whatever_it_says(
+    listening: Toy, headers: dict[str, Any]
+) -> None:
+    await buried(listening, "checkout", Basic.Properties(headers=headers, message_id="a\0b"))
+
+
+async def test_what_another_version_of_ours_gave_up_is_filed_whatever_it_says(listening: Toy) -> None:
+    told = {"key": "carts/a\0b", "error": "\0", "reason": "a\0", "attempts": "three", "failed_at": "once"}
+    headers: Any = {f"dead_{name}": value for name, value in told.items()}
+    await buried(listening, "checkout", Basic.Properties(headers=headers, user_id="checkout"))
+
+
+async def buried(toy: Toy, user: str, properties: Basic.Properties) -> None:
+    """Have a message in the dead-letter queue be filed, untouched."""
+    body = new_id().bytes
+    await publish_all(toy, user, f"{user}.dead", [(body, properties)])
+    await until_filed(toy, [body])
+
+
+async def publish_all(toy: Toy, user: str, exchange: str, messages: Sequence[tuple[bytes, Basic.Properties]]) -> None:
+    connection = await aio_pika.connect(toy.broker.urls.amqp_of(user, PASSWORDS[user]))
+    async with connection:
+        channel = await open_channel(connection, confirms=True)
+        for body, properties in messages:
+            await channel.basic_publish(
+                body, exchange=exchange, routing_key=CartCheckedOutV1.type, properties=properties
+            )
+
+
+async def until_filed(toy: Toy, bodies: Sequence[bytes]) -> list[int]:
+    """Wait until these are on file and nothing of them is left elsewhere. Returns the letters' ids: one for each."""
+
+    async def filed() -> dict[int, bytes]:
+        find = "select id, body from messaging.dead_letters where body = any($1::bytea[])"
+        return dict(await toy.rows(find, list(bodies)))
+
+    async def all_are() -> bool:
+        return len(await filed()) >= len(bodies)
+
+    await until(all_are)
+    await toy.until_idle()
+    found = await filed()
+    assert Counter(found.values()) == Counter(bodies)
+    return list(found)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(drawn=st.lists(odd_properties(), min_size=1, max_size=20))
+async def test_whatever_arrives_is_filed_once_and_can_be_looked_at_and_discarded(
+    listening: Toy, operator: Operator, drawn: list[Odd]
+) -> None:
+    messages = [(new_id().bytes, properties) for properties in drawn]
+    await publish_all(listening, "cart", "cart.events", messages)
+    ids = await until_filed(listening, [body for body, _ in messages])
+    done = len(await listening.effects())
+    await listening.say(a_checkout())
+    await listening.until_effects(done + 1)
+    for id in ids:
+        assert (await operator.get(f"dead-letters/{id}"))["size"] == 16
+    assert len((await operator.post("replays", ids=ids))["refused"]) == len(ids)
+    assert (await operator.post("discards", ids=ids, note="odd"))["settled"] == len(ids)
+
+
 async def test_two_hundred_malformed_messages_leave_the_consumer_well(listening: Toy) -> None:
     toy = listening
     names = list(CASES)
     expected = Counter(CASES[names[i % len(names)]][2] for i in range(200))
     dead, done = len(await toy.dead()), len(await toy.effects())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    connection = await aio_pika.connect(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"]))
-    async with connection:
-        channel = await open_channel(connection, confirms=True)
-        for i in range(200):
-            body, change, _ = CASES[names[i % len(names)]]
-            properties = good_properties()
-            if change is not None:
-                change(properties)
-            await channel.basic_publish(
-                body, exchange="cart.events", routing_key=CartCheckedOutV1.type, properties=properties
-            )
+    messages = []
+    for i in range(200):
+        body, change, _ = CASES[names[i % len(names)]]
+        properties = good_properties()
+        if change is not None:
+            change(properties)
+        messages.append((body, properties))
+    await publish_all(toy, "cart", "cart.events", messages)
     await toy.say(*(a_checkout() for _ in range(50)))
     await toy.until_effects(done + 50)
     await toy.until_dead(dead + 200)

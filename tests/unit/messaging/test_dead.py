@@ -1,6 +1,6 @@
 """A dead letter comes out of its queue as it went in, whatever it is."""
 
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import on, subscription
 from infra.messaging.dead import (
     MAX_ERROR_CHARACTERS,
     MAX_HEADERS,
@@ -18,19 +20,24 @@ from infra.messaging.dead import (
     scalars,
     too_long,
 )
+from infra.messaging.delivery import Received, Unreadable, read
+from infra.messaging.feed import Window
 from infra.messaging.wire import PREFIX
-from infra.storage import new_id
+from infra.storage import Transaction, new_id
 from infra.storage.dead_letters import DeadLetter
+from tests.unit.messaging.odd import FULL, Odd, odd_properties
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=100)
+FRAME_BYTES = 128 * 1024 - 20
+"""What the broker takes at most of properties."""
 kept_headers = st.dictionaries(
     texts.filter(lambda name: not name.startswith(("x-", "dead_", PREFIX)) and not too_long(name)),
     texts | st.integers(-(2**63) + 1, 2**63 - 1),
 ).filter(lambda headers: len(headers) < MAX_HEADERS - 2)
 
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-times = st.datetimes(timezones=offsets)
+times = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=offsets)  # noqa: DTZ001 - they get one
 """At an offset, not in a zone: Python holds an hour that is there twice or never for unequal to itself elsewhere."""
 
 
@@ -68,8 +75,41 @@ def letters(draw: st.DrawFn) -> DeadLetter:
 @unhurried
 @given(letter=letters())
 def test_a_dead_letter_survives_its_queue(letter: DeadLetter) -> None:
-    received = over_the_wire(properties_of_dead(letter, "application/json", "checkout"))
+    received = over_the_wire(properties_of_dead(letter, "checkout"))
     assert letter_of(received, letter.body, "checkout") == letter
+
+
+def assert_can_be_filed(letter: DeadLetter, body: bytes) -> None:
+    """PostgreSQL has a column for each of these, and an index on the first."""
+    said = [letter.key, letter.subscription, letter.type, letter.reason, letter.error]
+    for text in map(str, [*said, *letter.headers, *letter.headers.values()]):
+        assert "\0" not in text
+        text.encode()
+    assert len(letter.key.encode()) < 2700
+    assert abs(letter.attempts) < 2**31
+    assert letter.failed_at is None or letter.failed_at.astimezone(UTC)
+    assert letter.body == body
+
+
+async def hear(event: CartCheckedOutV1, tx: Transaction) -> None:
+    raise AssertionError("nothing of this is an event")
+
+
+def given_up(arrived: Basic.Properties, body: bytes = b"") -> DeadLetter:
+    """The letter that a consumer makes of a message that is no event."""
+    found = read(Received(body, arrived, 1, Window()), subscription("carts", on(CartCheckedOutV1, hear)))
+    assert isinstance(found, Unreadable)
+    return found.letter("carts")
+
+
+@unhurried
+@given(properties=odd_properties(), body=st.binary(max_size=20), user=st.sampled_from(["cart", "checkout", None]))
+def test_whatever_arrives_can_be_given_up_and_filed(properties: Odd, body: bytes, user: str | None) -> None:
+    arrived = properties.received()
+    arrived.user_id = user
+    dead = properties_of_dead(given_up(arrived, body), "checkout")
+    assert_can_be_filed(letter_of(over_the_wire(dead), body, "checkout"), body)
+    assert_can_be_filed(letter_of(arrived, body, "checkout"), body)  # where the broker itself gave it up, or we lied
 
 
 def a_letter(**changes: Any) -> DeadLetter:
@@ -88,13 +128,28 @@ def a_letter(**changes: Any) -> DeadLetter:
     return DeadLetter(**fields | changes)
 
 
+@pytest.mark.parametrize("headers", [FULL, {f"h{number}": "\0" * 1024 for number in range(40)}])
+def test_headers_that_fill_a_frame_leave_room_for_ours(headers: dict[str, str]) -> None:
+    arrived = Basic.Properties(headers={**headers}, message_id="m" * 255)
+    assert len(arrived.marshal()) < FRAME_BYTES
+    letter = given_up(arrived)
+    assert letter.headers
+    assert len(properties_of_dead(letter, "checkout").marshal()) < FRAME_BYTES
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "half a pair: \ud800"])
+def test_an_error_that_cannot_be_stored_is_filed_without_what_is_wrong_with_it(odd: str) -> None:
+    properties = over_the_wire(properties_of_dead(a_letter(error=odd), "checkout"))
+    assert letter_of(properties, b"", "checkout").error == odd.replace("\0", "\ufffd").replace("\ud800", "\ufffd")
+
+
 def test_a_long_error_is_cut_so_that_the_broker_takes_it() -> None:
-    properties = properties_of_dead(a_letter(error="x" * 100_000), None, "checkout")
+    properties = properties_of_dead(a_letter(error="x" * 100_000), "checkout")
     assert len(letter_of(properties, b"", "checkout").error) == MAX_ERROR_CHARACTERS
 
 
 def test_what_others_say_of_a_death_is_not_believed() -> None:
-    properties = properties_of_dead(a_letter(reason="rejected"), None, "cart")
+    properties = properties_of_dead(a_letter(reason="rejected"), "cart")
     assert letter_of(properties, b"", "checkout").reason == "broker-unknown"
 
 

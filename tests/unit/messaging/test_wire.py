@@ -28,7 +28,7 @@ envelopes = st.builds(
     type=st.sampled_from(["cart.cart-checked-out.v1", "cart.x.v12", "cart.a-b-c.v3"]),
     source=texts,
     subject=texts,
-    time=st.datetimes(timezones=zones),
+    time=st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=zones),  # noqa: DTZ001 - they get one
     traceparent=st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     causation_id=st.none() | st.uuids(),
 )
@@ -90,6 +90,8 @@ def broken(name: str, value: object) -> Basic.Properties:
         ("type", "checkout.order-placed.v1", "wrong-publisher"),
         ("time", "yesterday", "bad-headers"),
         ("time", "2024-02-29T12:00:00", "bad-headers"),
+        ("time", "0001-01-01T00:00:00+14:00", "bad-headers"),
+        ("time", "9999-12-31T23:59:59-14:00", "bad-headers"),
         ("causationid", "no-uuid", "bad-headers"),
     ],
 )
