@@ -123,7 +123,7 @@ async def test_a_process_that_is_killed_amid_it_leaves_every_effect_to_happen_on
     await say_before(world, number)
     await world.declare([EARLY, FILLED])
     async with world.started(world.messaging("cart", world.cart, [], None)), live_events(world) as said:
-        process = a_process(world, die_after=130, rate=400)
+        process = a_process(world, die_after=230, rate=400)  # in its third chunk: of the first, all is noted
         await until(lambda: ended(process), 30)
         assert process.exitcode == -signal.SIGKILL
         replay = await replay_of(world)
