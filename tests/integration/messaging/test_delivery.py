@@ -111,7 +111,7 @@ async def test_an_error_that_is_no_text_to_a_database_is_tried_again_and_filed_a
         await toy.say(a_checkout())
         await toy.until_dead(1)
         await toy.until_idle()
-    assert await toy.dead() == [("carts", "attempts-exhausted", 2, "LookupError: carrier said \ufffd and ?")]
+    assert await toy.dead() == [("carts", "attempts-exhausted", 2, "LookupError: carrier said \ufffd and \ufffd")]
 
 
 async def test_a_handler_can_ask_to_be_run_later(toy: Toy) -> None:
