@@ -28,7 +28,7 @@ DEADLINES = {
 }
 """Names of the services' settings, and their defaults."""
 FAILURES: tuple[type[Exception], ...] = (
-    *(OSError, TimeoutError, ValueError, KeyError, TypeError, Unreadable),
+    *(OSError, TimeoutError, ValueError, OverflowError, KeyError, TypeError, Unreadable),
     *(aiohttp.ClientError, asyncpg.PostgresError, asyncpg.InterfaceError, AMQPError),
 )
 """What a source may raise that is away, or answers what nobody expects."""
