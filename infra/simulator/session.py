@@ -126,7 +126,7 @@ class Session:
         return answer
 
     async def _view_cart(self, intended: float) -> None:
-        """Take out what is no longer sold, and what is sold out: with it nothing can be ordered.
+        """Agree to new prices, and take out what is no longer sold or sold out: with it nothing can be ordered.
 
         Who put it in just now hopes for it, though: somebody else may cancel.
         """
@@ -134,9 +134,12 @@ class Session:
         self._in_checkout = {str(line["product_id"]): int(line["in_checkout"]) for line in answer.body["lines"]}
         for line in answer.body["lines"]:
             left_over = line["status"] == "sold-out" and line["product_id"] not in self._wanted
+            url, now = f"{self._cart}/items/{line['product_id']}", time.monotonic()
             if line["status"] == "discontinued" or left_over:
-                url = f"{self._cart}/items/{line['product_id']}"
-                await self._customer_asks("DELETE", url, "cart item", time.monotonic(), expected=(404, 409))
+                await self._customer_asks("DELETE", url, "cart item", now, expected=(404, 409))
+            elif line["new_price"] is not None:
+                same = {"quantity": line["quantity"]}
+                await self._customer_asks("PUT", url, "cart item", now, same, expected=(404, 409))
 
     async def _browse(self, step: Browse, intended: float) -> None:
         query = {"limit": "20"}

@@ -41,6 +41,9 @@ class FakeMarket:
     deliver_after_s: float = 0.4
     down: set[str] = field(default_factory=set)
     sold_out: set[str] = field(default_factory=set)
+    dearer: set[str] = field(default_factory=set)
+    agreed: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """By customer, the products that were put into the cart at their price of today."""
     """Services that answer 503."""
     lose_checkouts: int = 0
     """So many checkouts are done, but not answered."""
@@ -115,8 +118,11 @@ class FakeMarket:
 
     async def _cart(self, request: web.Request) -> web.Response:
         cart = self.carts[request[CALLER]]
+        dearer = {"amount": 1, "currency": "EUR"}
         lines = [
-            {"product_id": id, "quantity": n, "in_checkout": 0, "status": self._status(id)} for id, n in cart.items()
+            {"product_id": id, "quantity": n, "in_checkout": 0, "status": self._status(id)}
+            | {"new_price": dearer if id in self.dearer - self.agreed[request[CALLER]] else None}
+            for id, n in cart.items()
         ]
         return web.json_response({"lines": lines, "total": None})
 
@@ -130,6 +136,7 @@ class FakeMarket:
         if time.monotonic() - self.products[id]["listed_at"] < 0.2:  # the cart has not heard of it yet
             return web.json_response({}, status=404)
         self.carts[request[CALLER]][id] = (await request.json())["quantity"]
+        self.agreed[request[CALLER]].add(id)
         return web.json_response({})
 
     async def _delete(self, request: web.Request) -> web.Response:

@@ -109,6 +109,21 @@ async def test_what_is_sold_out_is_left_for_another_day_by_who_comes_again(outsi
     assert not any("rare" in order.wish for order in market.orders.values())
 
 
+async def test_whoever_comes_again_agrees_to_new_prices(outside: OutsideProcess) -> None:
+    market = FakeMarket()
+
+    async def leave_something(shop: Shop) -> None:
+        market.products["heirloom"] = {"name": "heirloom", "listed_at": 0.0}
+        market.dearer.add("heirloom")
+        for customer in shop.customers:
+            market.carts[customer.id]["heirloom"] = 1
+
+    await shop_in(market, outside, meanwhile=leave_something)
+    inherited = {order.customer for order in market.orders.values() if "heirloom" in order.wish}
+    assert len(inherited) > 5
+    assert all("heirloom" in market.agreed[customer] for customer in inherited)
+
+
 async def test_an_error_meanwhile_ends_the_run(outside: OutsideProcess) -> None:
     async def fail(_: Shop) -> None:
         raise RuntimeError("on purpose")
