@@ -29,24 +29,25 @@ id, subscription, event_id, type, source, subject, at, traceparent, causation_id
     deaths, key"""
 """As `_entry` reads them."""
 
+# The array is made once. With `in (select …)` a join may look again, skip what it has locked, and take too many.
 TAKE = f"""
 update messaging.scheduled
 set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null and holder <> $4)::int
-where id in (
+where id = any(array(
     select id from messaging.scheduled
     where due <= now() and subscription || ' ' || type = any($1::text[])
-    order by due limit $2 for update skip locked)
+    order by due limit $2 for update skip locked))
 returning {COLUMNS}
 """  # noqa: S608 - names of ours
 
 TAKE_UNKNOWN = f"""
 update messaging.scheduled
 set due = now() + $4::interval, holder = $5
-where id in (
+where id = any(array(
     select id from messaging.scheduled
     where due < now() - $6::interval and subscription || ' ' || type <> all($1::text[])
         and subscription || ' ' || regexp_replace(type, '[.]v[0-9]+$', '') = any($2::text[])
-    order by due limit $3 for update skip locked)
+    order by due limit $3 for update skip locked))
 returning {COLUMNS}
 """  # noqa: S608 - as above
 

@@ -58,6 +58,17 @@ async def test_no_more_is_handed_over_than_soon_finds_a_place_and_deadlines_go_a
     assert set(provider.asked.values()) == {1}
 
 
+async def test_no_more_is_taken_than_was_asked_for_however_the_database_goes_about_it(toy: Toy) -> None:
+    database = toy.checkout_database([])
+    await have_due(database, *(a_checkout() for _ in range(50)))
+    heard = [("carts", CartCheckedOutV1.type)]
+    for joins in ("nestloop", "hashjoin", "mergejoin"):
+        async with database.transaction() as tx:
+            for each in {"nestloop", "hashjoin", "mergejoin", "material", "hashagg", "sort"} - {joins}:
+                await tx.execute(f"set local enable_{each} = off")
+            assert len(await schedule.take(tx, heard, 5, MINUTE)) == 5
+
+
 async def said(toy: Toy, what: str) -> bool:
     return await toy.rows("select true from effects where what = $1 limit 1", what) == [(True,)]
 
