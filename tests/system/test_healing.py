@@ -27,6 +27,7 @@ async def holding(marketplace: Marketplace, site: Site) -> AsyncIterator["subpro
         [*ours, "fault", "add", "held-lock", "cart-db", "--for", "600"],
         cwd=ROOT,
         env=marketplace.environment,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 - one system call
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -84,6 +85,12 @@ async def test_a_database_that_took_no_writes_takes_them_after_its_restart(
     said = marketplace.command("heal").stdout
     assert "cart-db started, which was killed" in said
     assert "read-only of cart-db undone" in said
+
+    async def taken() -> bool:
+        path = f"/carts/{customer.subject}/items/{product_id}"
+        return (await customer.ask("PUT", "cart", path, {"quantity": 1}))[0] == 200
+
+    await until(taken, 20)  # who was connected has to connect again
     order_id = await customer.check_out(product_id)
     await customer.order(order_id, "delivered", within_s=60)
 

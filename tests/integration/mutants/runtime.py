@@ -115,7 +115,7 @@ def dead_letter_dropped(patch: Patch) -> None:
 
     async def forget_and_bury(worker: Worker, delivery: Delivery, reason: str, why: str) -> None:
         await worker._forget(delivery, worker._later(delivery, None, why, attempt=delivery.attempt))
-        await worker._bury(delivery.letter(worker.subscription.name, reason, why), None)
+        await worker._bury(delivery.letter(worker.subscription.name, reason, why))
 
     patch(Worker, "give_up", forget_and_bury)
 
