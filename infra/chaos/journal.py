@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from infra.chaos.fault import Fault
-from infra.local import LocalError, write_private
+from infra.local import LocalError, is_locked, write_private
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,7 @@ class Journal:
 
     def is_held(self, fault_id: str) -> bool:
         """Whether a process has the fault in its hands."""
-        try:
-            with self._lock(fault_id).open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except FileNotFoundError:
-            return False
-        return False
+        return is_locked(self._lock(fault_id))
 
     def call_off(self, fault_id: str) -> None:
         """Have whoever holds the fault let go of it."""

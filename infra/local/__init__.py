@@ -9,6 +9,7 @@ from infra.local.control import Message, ask, ask_once
 from infra.local.environment import services_of
 from infra.local.errors import LocalError, NothingProvides, NotReady, StackIsDown, StackIsUp
 from infra.local.layout import CHECKOUT, Layout, layout
+from infra.local.locks import is_locked
 from infra.local.passwords import Passwords, write_private
 from infra.local.private import PrivateBroker, PrivatePostgres, private_broker, private_postgres
 from infra.local.provision import provide
@@ -37,6 +38,7 @@ __all__ = [
     "ask_once",
     "forget",
     "given_kinds",
+    "is_locked",
     "is_up",
     "layout",
     "note_fault",

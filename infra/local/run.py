@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from infra.local.control import serve
 from infra.local.errors import LocalError, StackIsUp
 from infra.local.layout import Layout
+from infra.local.locks import is_locked
 from infra.local.stack import Programs, Stack
 from infra.local.supervisor import Supervisor
 
@@ -61,14 +62,7 @@ def _only_one(layout: Layout) -> Iterator[None]:
 
 def is_up(layout: Layout) -> bool:
     """Whether a supervisor of this stack runs."""
-    try:
-        with layout.lock.open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return is_locked(layout.lock)
 
 
 def describe(error: LocalError) -> str:

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from infra.audit.evidence import Evidence, Mail
 from infra.audit.findings import Findings
+from infra.audit.gaps import DEATHS
 
 ABOUT_ORDERS = {
     "checkout.order-confirmed": "order-confirmed",
@@ -21,15 +22,15 @@ ABOUT_MOMENTS = {
 }
 UNSENT = ("skipped", "failed")
 """Nobody wants it, or nobody can be reached."""
-DEATHS = ("kill", "pause", "stop", "restart")
+ENDS = (*DEATHS, "pause")
 CUTS = ("latency", "jitter", "bandwidth", "black-hole", "reset", "half-open")
 SILENCE = ("slow", "hang", "lost-answers")
 NO_RECORD = ("terminated-sessions", "exhausted-connections", "held-lock", "read-only")
 REPEATED_BY = {
-    "notifications": DEATHS,
-    "notifications-db": (*DEATHS, *NO_RECORD),
+    "notifications": ENDS,
+    "notifications-db": (*ENDS, *NO_RECORD),
     "notifications:db": CUTS,
-    "outside": DEATHS,
+    "outside": ENDS,
     "mail": (*CUTS, *SILENCE),
 }
 """What may fall between a mail's arrival and the record of it. SMTP knows no keys, so it is then sent again."""

@@ -84,41 +84,35 @@ async def test_a_flash_sale_meanwhile_is_followed_like_any_order(outside: Outsid
     assert report.orders["pending"] == 0
 
 
+def leaving(market: FakeMarket, product_id: str) -> Callable[[Shop], Coroutine[Any, Any, None]]:
+    """Has one of the product in every cart from before the first visit."""
+
+    async def leave(shop: Shop) -> None:
+        for customer in shop.customers:
+            market.carts[customer.id][product_id] = 1
+
+    return leave
+
+
 async def test_what_is_no_longer_sold_keeps_nobody_from_ordering_the_rest(outside: OutsideProcess) -> None:
     market = FakeMarket()
 
-    async def leave_something_old(shop: Shop) -> None:
-        for customer in shop.customers:
-            market.carts[customer.id]["sold no more"] = 1
-
-    report = await shop_in(market, outside, meanwhile=leave_something_old)
+    report = await shop_in(market, outside, meanwhile=leaving(market, "sold no more"))
     assert report.orders["accepted"] == len(market.orders) > 15
 
 
 async def test_what_is_sold_out_is_left_for_another_day_by_who_comes_again(outside: OutsideProcess) -> None:
-    market = FakeMarket()
-
-    async def leave_something_rare(shop: Shop) -> None:
-        market.products["rare"] = {"name": "rare", "listed_at": 0.0}
-        market.sold_out.add("rare")
-        for customer in shop.customers:
-            market.carts[customer.id]["rare"] = 1
-
-    report = await shop_in(market, outside, meanwhile=leave_something_rare)
+    market = FakeMarket(sold_out={"rare"})
+    market.products["rare"] = {"name": "rare", "listed_at": 0.0}
+    report = await shop_in(market, outside, meanwhile=leaving(market, "rare"))
     assert report.orders["accepted"] == len(market.orders) > 15
     assert not any("rare" in order.wish for order in market.orders.values())
 
 
 async def test_whoever_comes_again_agrees_to_new_prices(outside: OutsideProcess) -> None:
-    market = FakeMarket()
-
-    async def leave_something(shop: Shop) -> None:
-        market.products["heirloom"] = {"name": "heirloom", "listed_at": 0.0}
-        market.dearer.add("heirloom")
-        for customer in shop.customers:
-            market.carts[customer.id]["heirloom"] = 1
-
-    await shop_in(market, outside, meanwhile=leave_something)
+    market = FakeMarket(dearer={"heirloom"})
+    market.products["heirloom"] = {"name": "heirloom", "listed_at": 0.0}
+    await shop_in(market, outside, meanwhile=leaving(market, "heirloom"))
     inherited = {order.customer for order in market.orders.values() if "heirloom" in order.wish}
     assert len(inherited) > 5
     assert all("heirloom" in market.agreed[customer] for customer in inherited)
