@@ -13,6 +13,9 @@ from infra.audit.log import Log
 DEATHS = ("kill", "stop", "restart")
 SETTLE_S = 10.0
 """After its start the broker may go on for so long to confirm what the stream does not take; 1 s was seen."""
+UNCONFIRMED_S = 8.0
+"""A publish waits for its confirm for so long: if the broker dies meanwhile, the event is published again after that,
+also one that was handled already, or that nobody hears."""
 
 
 def fill(found: Evidence) -> Evidence:
@@ -27,13 +30,16 @@ def fill(found: Evidence) -> Evidence:
 
 
 def explained(found: Evidence, lost: Unlogged) -> bool:
-    """Whether the broker was down between the event's commit and its first effect, and everyone has handled it."""
+    """Whether the broker was down between the event's commit and its confirm, and everyone has handled it.
+
+    Nobody knows when it was confirmed: at most some seconds after its first effect, or its commit if nobody hears it.
+    """
     heard = {(queue.service, queue.subscription) for queue in found.queues if lost.said.type in queue.types}
     committed = lost.said.at
     arrived = min(lost.handled.values(), default=committed)
     return heard <= lost.handled.keys() and any(
         fault.part == "broker"
         and fault.kind in DEATHS
-        and fault.overlaps(committed.timestamp() - SETTLE_S, arrived.timestamp())
+        and fault.overlaps(committed.timestamp() - SETTLE_S, arrived.timestamp() + UNCONFIRMED_S)
         for fault in found.record.faults
     )

@@ -198,6 +198,16 @@ def test_a_gap_in_the_log_that_a_death_of_the_broker_explains_is_counted() -> No
             assert (found.verdict, found.counts["log_gaps"], found.violations) == ("pass", 1, ())
 
 
+@pytest.mark.parametrize("type", ["checkout.order-delivered.v1", "cart.cart-checked-out.v1"])
+def test_a_gap_is_explained_by_a_death_before_the_confirm_of_what_was_heard_or_concerns_nobody(type: str) -> None:
+    found = with_gap(a_world(), type)
+    [lost] = found.unlogged
+    last = max(lost.handled.values(), default=lost.said.at).timestamp()
+    for after_s, verdict in ((0.04, "pass"), (7.9, "pass"), (8.1, "fail")):
+        died = with_fault(found, Fault("kill", "broker", last + after_s, last + after_s + 10))
+        assert judge(died, ONCE).verdict == verdict, after_s
+
+
 @pytest.mark.parametrize(
     ("fault", "handled"),
     [
