@@ -1,38 +1,17 @@
-"""What checkout does about what it hears. The rules are the order's; here its journal becomes events."""
+"""What checkout does about what it hears. The rules are the order's."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import contracts
-from checkout import store
-from checkout.domain import (
-    Entry,
-    EntryType,
-    Inconsistent,
-    Line,
-    Money,
-    Order,
-    Reason,
-    RejectedLine,
-    Status,
-)
+from checkout.announcing import keep
+from checkout.domain import Inconsistent, Line, Money, Order, Reason, RejectedLine
 from checkout.gateways import Answer, Captured, Charge, Closed, Declined, NotCharged, Refund, Refunded, Void
-from checkout.settings import deadlines
-from contracts import cart
 from contracts.cart import CartCheckedOutV1
 from contracts.catalog import ReservationExpiredV1, StockRejectedV1, StockReservedV1
 from contracts.checkout import (
-    CancellationReason,
-    CancellationRequestedV1,
     ChargeDueV1,
-    OrderCancelledV1,
-    OrderConfirmedV1,
-    OrderDeliveredV1,
-    OrderPlacedV1,
-    PaymentCapturedV1,
-    PaymentDeclinedV1,
     PaymentDueV1,
-    PaymentRefundedV1,
     RefundDueV1,
     ShippingOverdueV1,
     StockAnswerDueV1,
@@ -46,10 +25,8 @@ from contracts.delivery import (
     ShipmentFailedV1,
 )
 from infra.messaging import Reject, RetryLater
-from infra.resilience import full_jitter
 from infra.storage import Transaction
 
-AT_ONCE = timedelta(0)
 UNHEARD_OF = timedelta(seconds=1)
 """How long an event waits for the order that it is about."""
 
@@ -212,61 +189,6 @@ async def note_delay(event: ShippingOverdueV1, tx: Transaction) -> None:
     keep(tx, order)
 
 
-# -- what entries of the journal mean to others -----------------------------------------------------------
-
-
-def keep(tx: Transaction, order: Order) -> None:
-    """Append what happened to the journal, and say it, or see to what follows from it."""
-    for entry in store.save(tx, order):
-        _announce(tx, order, entry)
-
-
-def _announce(tx: Transaction, order: Order, entry: Entry) -> None:  # noqa: PLR0912, one arm per entry
-    order_id, customer = order.order_id, order.customer_id
-    match entry.type:
-        case EntryType.PLACED:
-            lines, total = _lines(order), _contract(order.total)
-            tx.publish(OrderPlacedV1(order_id=order_id, customer_id=customer, lines=lines, total=total))
-            tx.schedule(StockAnswerDueV1(order_id=order_id), after=deadlines().stock_answer)
-        case EntryType.STOCK_RESERVED:
-            tx.schedule(PaymentDueV1(order_id=order_id), after=deadlines().payment)
-        case EntryType.PAYMENT_NOT_CHARGED | EntryType.PAYMENT_CLOSED if order.status is Status.PAYING:
-            tx.schedule(ChargeDueV1(order_id=order_id), after=_pause(order))
-        case EntryType.PAYMENT_DOUBTED:
-            tx.schedule(ChargeDueV1(order_id=order_id), after=AT_ONCE)
-        case EntryType.PAYMENT_DECLINED:
-            provider = entry.data["provider"]
-            tx.publish(PaymentDeclinedV1(order_id=order_id, customer_id=customer, provider=provider))
-        case EntryType.PAYMENT_CAPTURED:
-            provider, amount = entry.data["provider"], _contract(order.total)
-            tx.publish(PaymentCapturedV1(order_id=order_id, customer_id=customer, provider=provider, amount=amount))
-        case EntryType.CONFIRMED:
-            lines, total = _lines(order), _contract(order.total)
-            tx.publish(OrderConfirmedV1(order_id=order_id, customer_id=customer, lines=lines, total=total))
-            tx.schedule(ShippingOverdueV1(order_id=order_id), after=deadlines().shipping)
-        case EntryType.GIVEN_UP:
-            tx.schedule(VoidDueV1(order_id=order_id), after=AT_ONCE)
-        case EntryType.CANCELLATION_REQUESTED:
-            tx.publish(CancellationRequestedV1(order_id=order_id, customer_id=customer))
-        case EntryType.CANCELLED:
-            reason = CancellationReason(entry.data["reason"])
-            tx.publish(OrderCancelledV1(order_id=order_id, customer_id=customer, reason=reason))
-            if order.owes_refund:
-                tx.schedule(RefundDueV1(order_id=order_id), after=AT_ONCE)
-        case EntryType.REFUNDED:
-            provider, amount = entry.data["provider"], _contract(order.total)
-            tx.publish(PaymentRefundedV1(order_id=order_id, customer_id=customer, provider=provider, amount=amount))
-        case EntryType.DELIVERED:
-            tx.publish(OrderDeliveredV1(order_id=order_id, customer_id=customer))
-
-
-def _pause(order: Order) -> timedelta:
-    """None before a provider that was not asked in this round; longer with every round."""
-    if not order.every_provider_refused:
-        return AT_ONCE
-    return timedelta(seconds=1 + full_jitter(order.refusals, 0.5, 10))
-
-
 def _void(order: Order) -> Void | None:
     provider = order.key_to_close
     return Void(order.order_id, provider) if provider else None
@@ -281,17 +203,6 @@ async def _order(tx: Transaction, order_id: UUID) -> Order:
 
 def _money(money: contracts.Money) -> Money:
     return Money(money.amount, money.currency)
-
-
-def _contract(money: Money) -> contracts.Money:
-    return contracts.Money(amount=money.amount, currency=money.currency)
-
-
-def _lines(order: Order) -> list[cart.Line]:
-    return [
-        cart.Line(product_id=line.product_id, quantity=line.quantity, unit_price=_contract(line.unit_price))
-        for line in order.lines
-    ]
 
 
 def _now() -> datetime:

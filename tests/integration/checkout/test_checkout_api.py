@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from checkout import api
+from checkout.announcing import keep
 from checkout.domain import Order, RejectedLine
-from checkout.handlers import keep
 from infra.http import Identity, create_app, serve
 from infra.storage import Database, new_id
 from tests.integration.checkout.orders import LINE, NOON, an_order, confirmed

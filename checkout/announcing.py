@@ -1,0 +1,93 @@
+"""What entries of the order's journal mean to others: events, and what follows later."""
+
+from datetime import timedelta
+
+import contracts
+from checkout import store
+from checkout.domain import Entry, EntryType, Money, Order, Status
+from checkout.settings import deadlines
+from contracts import cart
+from contracts.checkout import (
+    CancellationReason,
+    CancellationRequestedV1,
+    ChargeDueV1,
+    OrderCancelledV1,
+    OrderConfirmedV1,
+    OrderDeliveredV1,
+    OrderPlacedV1,
+    PaymentCapturedV1,
+    PaymentDeclinedV1,
+    PaymentDueV1,
+    PaymentRefundedV1,
+    RefundDueV1,
+    ShippingOverdueV1,
+    StockAnswerDueV1,
+    VoidDueV1,
+)
+from infra.resilience import full_jitter
+from infra.storage import Transaction
+
+AT_ONCE = timedelta(0)
+
+
+def keep(tx: Transaction, order: Order) -> None:
+    """Append what happened to the journal, and say it, or see to what follows from it."""
+    for entry in store.save(tx, order):
+        _announce(tx, order, entry)
+
+
+def _announce(tx: Transaction, order: Order, entry: Entry) -> None:  # noqa: PLR0912 - one arm per entry
+    order_id, customer = order.order_id, order.customer_id
+    match entry.type:
+        case EntryType.PLACED:
+            lines, total = _lines(order), _contract(order.total)
+            tx.publish(OrderPlacedV1(order_id=order_id, customer_id=customer, lines=lines, total=total))
+            tx.schedule(StockAnswerDueV1(order_id=order_id), after=deadlines().stock_answer)
+        case EntryType.STOCK_RESERVED:
+            tx.schedule(PaymentDueV1(order_id=order_id), after=deadlines().payment)
+        case EntryType.PAYMENT_NOT_CHARGED | EntryType.PAYMENT_CLOSED if order.status is Status.PAYING:
+            tx.schedule(ChargeDueV1(order_id=order_id), after=_pause(order))
+        case EntryType.PAYMENT_DOUBTED:
+            tx.schedule(ChargeDueV1(order_id=order_id), after=AT_ONCE)
+        case EntryType.PAYMENT_DECLINED:
+            provider = entry.data["provider"]
+            tx.publish(PaymentDeclinedV1(order_id=order_id, customer_id=customer, provider=provider))
+        case EntryType.PAYMENT_CAPTURED:
+            provider, amount = entry.data["provider"], _contract(order.total)
+            tx.publish(PaymentCapturedV1(order_id=order_id, customer_id=customer, provider=provider, amount=amount))
+        case EntryType.CONFIRMED:
+            lines, total = _lines(order), _contract(order.total)
+            tx.publish(OrderConfirmedV1(order_id=order_id, customer_id=customer, lines=lines, total=total))
+            tx.schedule(ShippingOverdueV1(order_id=order_id), after=deadlines().shipping)
+        case EntryType.GIVEN_UP:
+            tx.schedule(VoidDueV1(order_id=order_id), after=AT_ONCE)
+        case EntryType.CANCELLATION_REQUESTED:
+            tx.publish(CancellationRequestedV1(order_id=order_id, customer_id=customer))
+        case EntryType.CANCELLED:
+            reason = CancellationReason(entry.data["reason"])
+            tx.publish(OrderCancelledV1(order_id=order_id, customer_id=customer, reason=reason))
+            if order.owes_refund:
+                tx.schedule(RefundDueV1(order_id=order_id), after=AT_ONCE)
+        case EntryType.REFUNDED:
+            provider, amount = entry.data["provider"], _contract(order.total)
+            tx.publish(PaymentRefundedV1(order_id=order_id, customer_id=customer, provider=provider, amount=amount))
+        case EntryType.DELIVERED:
+            tx.publish(OrderDeliveredV1(order_id=order_id, customer_id=customer))
+
+
+def _pause(order: Order) -> timedelta:
+    """None before a provider that was not asked in this round; longer with every round."""
+    if not order.every_provider_refused:
+        return AT_ONCE
+    return timedelta(seconds=1 + full_jitter(order.refusals, 0.5, 10))
+
+
+def _contract(money: Money) -> contracts.Money:
+    return contracts.Money(amount=money.amount, currency=money.currency)
+
+
+def _lines(order: Order) -> list[cart.Line]:
+    return [
+        cart.Line(product_id=line.product_id, quantity=line.quantity, unit_price=_contract(line.unit_price))
+        for line in order.lines
+    ]
