@@ -86,7 +86,7 @@ class Keys:
     async def _try(self) -> bool:
         try:
             keys = await self._fetch()
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a provider says, we come again
             log.warning("identity provider not reached", issuer=self._issuer, error=repr(error), keys=len(self._keys))
             return False
         finally:
@@ -122,15 +122,17 @@ class Keys:
         return document
 
 
-def _usable(published: list[dict[str, Any]]) -> dict[str, EllipticCurvePublicKey]:
-    """Those for verifying ES256; a provider may have others too."""
+def _usable(published: list[Any]) -> dict[str, EllipticCurvePublicKey]:
+    """Those for verifying ES256; a provider may have others, and some that nobody can read."""
     usable = {}
     for each in published:
+        if not isinstance(each, dict):
+            continue
         if each.get("kty") != "EC" or each.get("use", "sig") != "sig" or each.get("alg", "ES256") != "ES256":
             continue
         try:
             key = jwt.PyJWK(each, algorithm="ES256").key
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, ValueError, TypeError):
             continue
         if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1) and "kid" in each:
             usable[str(each["kid"])] = key

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from math import nan
@@ -33,7 +34,7 @@ from infra.telemetry import configure_logging, get_logger, metrics
 
 log = get_logger(__name__)
 
-PARTITIONS_S = 3600.0
+TIDY_S = 3600.0
 GAUGES_S = 1.0
 GAUGES_WITHIN_S = 3.0
 GAUGES = {
@@ -148,27 +149,41 @@ async def _state_of(database: Database) -> str:
 
 async def tend(database: Database, retention_days: int) -> None:
     """Keep partitions ahead of time, drop what is old and keep gauges current, for as long as the process lives."""
-    partitions_at = 0.0
+    tidied_until, now = 0.0, asyncio.get_running_loop().time
     while True:
-        try:
-            if asyncio.get_running_loop().time() >= partitions_at:
-                async with database.transaction() as tx:
-                    await make_partitions(tx)
-                await drop_partitions(database, retention_days)
-                await redrive.forget_settled(database, retention_days)
-                await idempotency.forget_old(database, retention_days)
-                partitions_at = asyncio.get_running_loop().time() + PARTITIONS_S
-            async with asyncio.timeout(GAUGES_WITHIN_S), database.transaction() as tx:
-                counts = await storage_ops.counts_now(tx)
-            for name, gauge in GAUGES.items():
-                gauge.set(counts[name])
-        except Exception as error:
-            if not is_passing(error):
-                raise
+        if now() >= tidied_until and await _is_done(_tidy(database, retention_days)):
+            tidied_until = now() + TIDY_S
+        if not await _is_done(_measure(database)):
             for gauge in GAUGES.values():
                 gauge.set(nan)  # what nobody can know is not what it was before
-            log.warning("maintenance put off: database away, in conflict or too slow", error=repr(error))
         await asyncio.sleep(GAUGES_S)
+
+
+async def _is_done(work: Coroutine[Any, Any, None]) -> bool:
+    """Do it; False, and said so, where that has to wait for the database."""
+    try:
+        await work
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        log.warning("maintenance put off: database away, in conflict or too slow", error=repr(error))
+        return False
+    return True
+
+
+async def _tidy(database: Database, retention_days: int) -> None:
+    async with database.transaction() as tx:
+        await make_partitions(tx)
+    await drop_partitions(database, retention_days)
+    await redrive.forget_settled(database, retention_days)
+    await idempotency.forget_old(database, retention_days)
+
+
+async def _measure(database: Database) -> None:
+    async with asyncio.timeout(GAUGES_WITHIN_S), database.transaction() as tx:
+        counts = await storage_ops.counts_now(tx)
+    for name, gauge in GAUGES.items():
+        gauge.set(counts[name])
 
 
 def _version() -> str:

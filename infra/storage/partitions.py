@@ -14,7 +14,7 @@ DAYS_BACK, DAYS_AHEAD = 8, 2
 LEAST_DAYS = HORIZON.days + 1
 """An event that is still taken in has its inbox partition, whatever the time of day."""
 LOCK_TIMEOUT_MS = 100
-"""Who inserts waits behind a drop for so long at most: then the drop gives up."""
+"""Who inserts waits behind us for so long at most: then we give up, and come again later."""
 ATTEMPTS, PAUSE_S = 5, 0.5
 LOCK = 7_205_759_404
 
@@ -27,8 +27,13 @@ DROP = "select messaging.drop_partition($1, (now() at time zone 'utc')::date - $
 
 
 async def make_partitions(tx: Transaction) -> None:
-    """Make what is missing between the horizon and the day after tomorrow; call it at least daily."""
+    """Make what is missing between the horizon and the day after tomorrow; call it at least daily.
+
+    That needs each table for itself for a moment. Where somebody reads it for long, the transaction fails with a
+    conflict: call it again.
+    """
     await tx.execute(f"select pg_advisory_xact_lock({LOCK})")
+    await tx.execute(f"set local lock_timeout = {LOCK_TIMEOUT_MS}")
     await tx.execute(MAKE, DAYS_BACK, DAYS_AHEAD)
 
 

@@ -158,8 +158,8 @@ class Endpoint:
         return self.disabled is not None
 
     def enable(self) -> None:
-        """Forget what went wrong; what waits is due again."""
-        self.disabled = self.turn_at = None
+        """Forget what went wrong. A turn that is under way goes on."""
+        self.disabled = None
         self.recover()
 
     def recover(self) -> None:

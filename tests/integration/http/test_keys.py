@@ -25,7 +25,7 @@ class Provider:
     discovered_issuer: str | None = None
     up: bool = True
     asked: int = 0
-    more: list[dict[str, Any]] = field(default_factory=list)
+    more: list[Any] = field(default_factory=list)
     """Keys besides ours."""
     padding: str = ""
     answering: asyncio.Event = field(default_factory=asyncio.Event)
@@ -187,6 +187,13 @@ async def test_keys_of_other_kinds_are_passed_over(provider: Provider) -> None:
         {"kty": "EC", "kid": "encrypts", "use": "enc", "crv": "P-256", "x": "AA", "y": "AA"},
         {"kty": "EC", "kid": "p384", "crv": "P-384", "x": "AA", "y": "AA"},
     ]
+    async with Identity(provider.issuer, "marketplace") as identity:
+        await identity.authenticate(provider.token("k1"))
+
+
+@pytest.mark.parametrize("unreadable", [None, "k1", {"kty": "EC", "kid": "odd", "crv": "P-256", "x": 5, "y": 5}])
+async def test_a_key_that_nobody_can_read_costs_the_others_nothing(provider: Provider, unreadable: object) -> None:
+    provider.more = [unreadable]
     async with Identity(provider.issuer, "marketplace") as identity:
         await identity.authenticate(provider.token("k1"))
 

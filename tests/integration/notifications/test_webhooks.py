@@ -215,6 +215,25 @@ async def test_an_endpoint_that_only_fails_is_disabled_until_its_owner_enables_i
     assert len(receiver.attempts) == asked + 1
 
 
+async def test_an_endpoint_is_asked_one_turn_at_a_time_however_often_it_is_enabled(
+    world: Running, receiver: Receiver, ada: str
+):
+    answers = asyncio.Event()
+    receiver.meanwhile = answers.wait
+    path = await register(world, receiver, ada)
+    first = await world.hear(delivered(ada))
+    await receiver.until_asked(first)
+    for _ in range(3):
+        assert (await world.ask("POST", f"{path}/enable", by=ada))[0] == 200
+    second = await world.hear(delivered(ada))
+    await until_delivery(world, path, second, ada, state="pending")
+    answers.set()
+    for id in (first, second):
+        seen = await until_delivery(world, path, id, ada, state="delivered")
+        await world.until_idle()
+        assert receiver.attempts.count(str(id)) == seen["attempts"], "each request was of the one turn"
+
+
 async def test_who_says_gone_is_asked_no_more(world: Running, receiver: Receiver, ada: str):
     receiver.status = 410
     path = await register(world, receiver, ada)

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from infra.local import DatabaseUrls, PrivatePostgres
-from infra.storage import Database, drop_partitions, inbox, make_partitions, migrate, new_id
+from infra.storage import Database, drop_partitions, inbox, is_passing, make_partitions, migrate, new_id
 from infra.storage.partitions import LOCK_TIMEOUT_MS
 
 OLDEST, KEPT = 20, 10
@@ -148,6 +148,30 @@ async def test_a_drop_that_does_not_get_its_table_soon_is_left_for_later(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert len(await drop_partitions(database, KEPT)) == OLDEST - KEPT
+
+
+async def test_making_a_day_that_does_not_get_its_table_soon_keeps_nobody_from_inserting(
+    database: Database, urls: DatabaseUrls
+) -> None:
+    owner, reader = await asyncpg.connect(urls.superuser), await asyncpg.connect(urls.superuser)
+    await owner.execute(f"drop table messaging.inbox_{day(-2):%Y%m%d}")
+    inserting = Inserting(database)
+    task = asyncio.create_task(inserting.run())
+    async with reader.transaction():
+        await reader.execute("lock table messaging.inbox in access share mode")
+        with pytest.raises(Exception, match="lock timeout") as refused:
+            async with database.transaction() as tx:
+                await make_partitions(tx)
+        assert is_passing(refused.value)
+        await inserting.some_more()
+    assert not task.done()
+    assert inserting.slowest_s < LOCK_TIMEOUT_MS / 1000 + 2
+    async with database.transaction() as tx:
+        await make_partitions(tx)
+    assert f"{day(-2):%Y%m%d}" in await days_kept(database, "inbox")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await asyncio.gather(owner.close(), reader.close())
 
 
 async def test_replicas_that_drop_at_once_drop_each_day_once(database: Database) -> None:

@@ -126,6 +126,24 @@ def test_it_is_disabled_after_a_stretch_of_nothing_but_failures() -> None:
     assert endpoint.look_after(NOON + HOUR)
 
 
+def test_who_enables_again_and_again_gets_no_second_turn_beside_the_first() -> None:
+    endpoint = an_endpoint()
+    assert endpoint.look_after(NOON)
+    under_way = endpoint.turn
+    endpoint.enable()
+    assert not endpoint.look_after(NOON + SECOND)
+    assert endpoint.turn == under_way
+
+
+def test_who_enables_an_endpoint_that_rests_has_its_turn_at_once() -> None:
+    endpoint = an_endpoint()
+    endpoint.answered([answer()], NOON, POLICY, 0)
+    assert endpoint.look_after(NOON)
+    endpoint.enable()
+    assert endpoint.look_after(NOON)
+    assert endpoint.turn_at == NOON
+
+
 def test_gone_disables_at_once() -> None:
     endpoint, delivery = an_endpoint(), a_delivery()
     assert endpoint.answered([answer(200), answer(410)], NOON, POLICY, 0)
