@@ -22,6 +22,8 @@ LET_GO_WITHIN_S, POLL_S = 20.0, 0.25
 
 async def begin(site: Site, fault: Fault) -> None:
     """Write the fault down and put it into effect; if that fails, it is undone and the error raised."""
+    if (server := KINDS[fault.kind].server(fault.part)) in site.state.given:
+        raise LocalError(f"{fault.kind} needs a {server} that the stack runs itself.", "This one's address was given.")
     journal = Journal(site.layout.faults)
     if not KINDS[fault.kind].lasts:
         site.hold(fault.id).enter_context(journal.held(fault.id))

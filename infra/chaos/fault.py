@@ -54,6 +54,10 @@ class Kind(ABC):
     def parts(self, services: Sequence[str]) -> list[str]:
         """Where it can be."""
 
+    def server(self, part: str) -> str:
+        """The part that the stack must run itself for this: one whose address was given is not ours to break."""
+        return ""
+
     def likely(self, services: Sequence[str]) -> list[str]:
         """Where a random schedule puts it: where something goes on that it can bite."""
         return self.parts(services)

@@ -1,7 +1,7 @@
 """A random schedule of faults: a pure function of its seed."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from infra.chaos.fault import Fault, Touches
@@ -29,15 +29,22 @@ class Planned:
         return self.start_s <= other.end_s and other.start_s <= self.end_s
 
 
-def random_schedule(seed: int, duration_s: float, services: Sequence[str], faults: int | None = None) -> list[Planned]:
+def random_schedule(
+    seed: int,
+    duration_s: float,
+    services: Sequence[str],
+    faults: int | None = None,
+    *,
+    given: Collection[str] = (),
+) -> list[Planned]:
     """Faults that overlap, but never where one would hide another; all are over when `duration_s` is.
 
     Kinds come in turn from a shuffled deck, so that many are met. Fewer faults than asked for only where no
-    more find a place. Long ones always have the broker's process end.
+    more find a place. Long ones always have the broker's process end. Servers that were `given` are left alone.
     """
     chance = random.Random(f"{seed}:faults")  # noqa: S311 - repeatable on purpose
     wanted = max(1, round(duration_s * PER_SECOND)) if faults is None else faults
-    planned = [_broker_ends(chance, duration_s)] if duration_s >= LONG_S else []
+    planned = [_broker_ends(chance, duration_s)] if duration_s >= LONG_S and "broker" not in given else []
     deck: list[str] = []
     for _ in range(wanted * TRIES):
         if len(planned) == wanted:
@@ -45,7 +52,7 @@ def random_schedule(seed: int, duration_s: float, services: Sequence[str], fault
         if not deck:
             deck = chance.sample(list(KINDS), k=len(KINDS))
         candidate = _draw(chance, deck[-1], duration_s, services, len(planned))
-        if not any(_in_the_way(candidate, each) for each in planned):
+        if _server(candidate) not in given and not any(_in_the_way(candidate, each) for each in planned):
             planned.append(candidate)
             deck.pop()
         elif chance.random() < 0.05:  # this kind finds no place just now
@@ -53,10 +60,13 @@ def random_schedule(seed: int, duration_s: float, services: Sequence[str], fault
     return sorted(planned, key=lambda each: each.start_s)
 
 
-def one_by_one(services: Sequence[str], times: int, every_s: float) -> list[Planned]:
+def one_by_one(services: Sequence[str], times: int, every_s: float, *, given: Collection[str] = ()) -> list[Planned]:
     """Faults that have the house to themselves, to see how long it takes to recover from each kind: every
-    `every_s` one, each kind so many times, on one part after the other."""
-    databases = [f"{service}-db" for service in services]
+    `every_s` one, each kind so many times, on one part after the other; servers that were `given` are left alone."""
+    databases, broker = (
+        [part for part in parts if part not in given]
+        for parts in ([f"{service}-db" for service in services], ["broker"])
+    )
     turns = [
         (kind, parts[turn % len(parts)])
         for turn in range(times)
@@ -64,9 +74,10 @@ def one_by_one(services: Sequence[str], times: int, every_s: float) -> list[Plan
             ("kill", services),
             ("kill", databases),
             ("stop", databases),
-            ("kill", ["broker"]),
-            ("stop", ["broker"]),
+            ("kill", broker),
+            ("stop", broker),
         )
+        if parts
     ]
     starts = (ALONE_FROM_S + number * every_s for number in range(len(turns)))
     return [
@@ -97,6 +108,10 @@ def _in_the_way(one: Planned, other: Planned) -> bool:
     return mine.exclude(its) and (
         one.start_s < other.end_s + its.settle_s and other.start_s < one.end_s + mine.settle_s
     )
+
+
+def _server(planned: Planned) -> str:
+    return KINDS[planned.fault.kind].server(planned.fault.part)
 
 
 def _touches(planned: Planned) -> Touches:

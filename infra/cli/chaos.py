@@ -94,7 +94,8 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
 
     chosen = _seed(seed)
     with _stack() as where:
-        schedule = random_schedule(chosen, duration, list(read_state(where.state).services), faults)
+        state = read_state(where.state)
+        schedule = random_schedule(chosen, duration, list(state.services), faults, given=state.given)
         kinds = len({each.fault.kind for each in schedule})
         console.print(f"{len(schedule)} faults of {kinds} kinds in {duration:g} s (seed {chosen}).")
         traffic = Traffic(
@@ -122,7 +123,8 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
     from infra.simulator import Traffic
 
     with _stack() as where:
-        schedule = one_by_one(list(read_state(where.state).services), times, every)
+        state = read_state(where.state)
+        schedule = one_by_one(list(state.services), times, every, given=state.given)
         duration = schedule[-1].end_s + every
         console.print(f"{len(schedule)} faults, one every {every:g} s: {duration:.0f} s.", highlight=False)
         traffic = Traffic(rate=rate, duration_s=duration, seed=_seed(seed), profile="buyers", record=where.record)

@@ -16,7 +16,8 @@ from infra.local.provision import provide
 from infra.local.rabbitmqctl import rabbitmqctl
 from infra.local.roles import DatabaseUrls
 from infra.local.run import is_up
-from infra.local.stack import forget, given_kinds
+from infra.local.servers import given_kinds
+from infra.local.stack import forget
 from infra.local.start import start_supervisor, until_up
 from infra.local.state import StackState, read_state
 

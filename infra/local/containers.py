@@ -115,7 +115,7 @@ def broker_container(urls: BrokerUrls, *, stack: str, log: Path) -> Container:
             "RABBITMQ_DEFAULT_PASS": urls.password,
         },
         ports={5672: urls.amqp_port, 15672: urls.management_port},
-        volume=f"marketplace-{stack}-broker",
+        volume=_volume(stack, "broker"),
         mounted_at="/var/lib/rabbitmq",
         answers=partial(urls.answers, 5672),
         log=log,
@@ -131,15 +131,28 @@ def postgres_container(
         image=POSTGRES_IMAGE,
         env={"POSTGRES_PASSWORD": password, "POSTGRES_INITDB_ARGS": "--auth=scram-sha-256"},
         ports={5432: port},
-        volume=f"marketplace-{stack}-{name}",
+        volume=_volume(stack, name),
         mounted_at="/var/lib/postgresql/data",
         answers=server.answers,
         log=log,
     )
 
 
+def run_inside(stack: str, part: str, *command: str) -> tuple[int, str]:
+    """Run a program in the container of this stack's part: its exit code, and what it said. Raises `LocalError`."""
+    running = DockerClient().client.containers.list(filters={"volume": _volume(stack, part)})
+    if not running:
+        raise LocalError(f"{part} has no container that runs.", "Is it up? ./marketplace status")
+    code, said = running[0].exec_run(list(command))
+    return code, said.decode(errors="replace")
+
+
 def remove_volumes(stack: str) -> None:
     """Forget the data that this stack's containers kept."""
     docker = DockerClient().client
-    for volume in docker.volumes.list(filters={"name": f"marketplace-{stack}-"}):
+    for volume in docker.volumes.list(filters={"name": _volume(stack, "")}):
         volume.remove()
+
+
+def _volume(stack: str, part: str) -> str:
+    return f"marketplace-{stack}-{part}"

@@ -8,6 +8,7 @@ from infra.local.binaries import RabbitBinaries, find_rabbitmq
 from infra.local.errors import LocalError
 from infra.local.layout import Layout
 from infra.local.processes import base_environment
+from infra.local.provision import BROKER, Provider
 from infra.local.state import StackState
 
 NODE = "marketplace@localhost"
@@ -16,9 +17,14 @@ WITHIN_S = 30.0
 
 async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str:
     """What `rabbitmqctl ARGUMENTS` says of this stack's node. Raises `LocalError` if it fails."""
+    if state.providers.get(BROKER.name) == Provider.DOCKER:
+        from infra.local.containers import run_inside
+
+        command = ("rabbitmqctl", "-q", "-n", NODE, *arguments)
+        return _said(arguments[0], *await asyncio.to_thread(run_inside, layout.name, "broker", *command))
     binaries = find_rabbitmq()
     if binaries is None or "epmd" not in state.ports:
-        raise LocalError("This needs a broker that runs as a program of this machine.", "Install RabbitMQ here.")
+        raise LocalError("This needs a broker that the stack runs itself.", "See MARKETPLACE_PROVIDER.")
     return await control(binaries, layout.directory / "broker", state.ports["epmd"], *arguments)
 
 
@@ -45,6 +51,10 @@ async def control(binaries: RabbitBinaries, home: Path, epmd_port: int, *argumen
         raise LocalError(
             f"rabbitmqctl {arguments[0]} did not answer.", "Is the broker up? ./marketplace status"
         ) from None
-    if running.returncode != 0:
-        raise LocalError(f"rabbitmqctl {arguments[0]} failed: {said.decode().strip()[-300:]}")
-    return said.decode()
+    return _said(arguments[0], running.returncode, said.decode(errors="replace"))
+
+
+def _said(word: str, code: int | None, said: str) -> str:
+    if code != 0:
+        raise LocalError(f"rabbitmqctl {word} failed: {said.strip()[-300:]}")
+    return said

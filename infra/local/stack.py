@@ -7,23 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from infra.local.accounts import unprivileged_account
-from infra.local.binaries import find_postgres, find_rabbitmq
-from infra.local.broker import BrokerUrls, RabbitNode
-from infra.local.cluster import Cluster, Template
-from infra.local.elsewhere import Elsewhere, given_broker, given_database
 from infra.local.environment import World, given_settings, services_of, webhook_secret
-from infra.local.errors import LocalError, NotReady, StackIsDown
+from infra.local.errors import NotReady, StackIsDown
 from infra.local.layout import CHECKOUT, Layout
 from infra.local.links import Links
 from infra.local.part import Part
 from infra.local.passwords import Passwords, write_private
 from infra.local.ports import Ports
-from infra.local.postgres import PostgresNode
 from infra.local.processes import Command, base_environment, spawn
-from infra.local.programs import Prepared, Program
-from infra.local.provision import BROKER, POSTGRES, Kind, Provider, provide
-from infra.local.roles import AUDIT, PostgresServer
+from infra.local.programs import Program
+from infra.local.provision import Provider
+from infra.local.roles import AUDIT
+from infra.local.servers import Servers
 from infra.local.state import ServiceState, StackState, read_state
 
 DECLARE_WITHIN_S = 60.0
@@ -54,11 +49,6 @@ def marketplace() -> Programs:
     )
 
 
-def given_kinds(services: Sequence[str]) -> dict[Kind, bool]:
-    """The kinds of server that a stack needs, and whether the environment gives all addresses of a kind."""
-    return {BROKER: given_broker() is not None, POSTGRES: all(map(given_database, services))}
-
-
 class Stack:
     """Everything that one stack consists of. It makes parts; the supervisor keeps them."""
 
@@ -70,11 +60,8 @@ class Stack:
         self.ports = Ports(self.state.ports)
         self._links = Links(self.ports, faultable=faultable)
         self._passwords = Passwords(layout.passwords)
-        providers = provide(given_kinds(programs.services), lambda _: None)
-        self.state.providers = {kind.name: provider.value for kind, provider in providers.items()}
-        self._database_provider = providers[POSTGRES]
-        self._servers = {name: self._server(name) for name in programs.services}
-        self._template = Template(self._cluster("template"), self._passwords.of("postgres"))
+        servers = self._servers = Servers(layout, programs.services, self.ports, self._passwords)
+        self.state.providers, self.state.given = servers.providers, servers.given
         self._world = World(
             checkout=programs.checkout,
             outside_port=self.ports.of("outside"),
@@ -83,8 +70,8 @@ class Stack:
             delivery_url=self._http("delivery"),
             links=self._links,
         )
-        self.broker, self.broker_urls = self._broker(providers[BROKER])
-        self.databases = {name: self._database(name) for name in programs.services}
+        self.broker, self.broker_urls = servers.broker_part(), servers.broker_urls
+        self.databases = {name: servers.database_part(name) for name in programs.services}
         self.outside = self._outside()
         self.proxy = self._proxy() if faultable else None
         self._describe()
@@ -92,7 +79,7 @@ class Stack:
     def service(self, name: str, number: int) -> Part:
         """The replica `name.number` of a service, written down in the state file."""
         replica = f"{name}.{number}"
-        database = self._servers[name].urls(name)
+        database = self._servers.databases[name].urls(name)
         ops = self.own_port(name, number)
         self.state.services[name].ops[replica] = f"http://127.0.0.1:{ops}"
         broker_url = self.broker_urls.amqp_of(name, self._passwords.of(f"broker-{name}"))
@@ -179,66 +166,12 @@ class Stack:
         }
         self.state.services = {
             name: ServiceState(http=self._http(name), ops={}, database=asdict(server.urls(name)))
-            for name, server in self._servers.items()
+            for name, server in self._servers.databases.items()
         }
         self.save()
 
     def _http(self, service: str) -> str:
         return f"http://127.0.0.1:{self.http_port(service)}"
-
-    def _broker(self, provider: Provider) -> tuple[Part, BrokerUrls]:
-        log = self.layout.log("broker")
-        if given := given_broker():
-            return Elsewhere("broker", given.answers), given
-        ports = self.ports.of("broker"), self.ports.of("management")
-        urls = BrokerUrls("127.0.0.1", *ports, self._passwords.of("broker-admin"))
-        if provider is Provider.DOCKER:
-            from infra.local.containers import broker_container
-
-            return broker_container(urls, stack=self.layout.name, log=log), urls
-        binaries = find_rabbitmq()
-        if binaries is None:
-            raise LocalError("RabbitMQ went away.", "Try again.")
-        for name in ("epmd", "dist"):  # now, so that they are remembered
-            self.ports.of(name)
-        directory = self.layout.directory / "broker"
-        return RabbitNode(directory, urls, binaries=binaries, ports=self.ports, log=log), urls
-
-    def _server(self, service: str) -> PostgresServer:
-        own = f"postgresql://postgres:{self._passwords.of('postgres')}@127.0.0.1"
-        url = given_database(service) or f"{own}:{self.ports.of(f'{service}-db')}"
-        return PostgresServer(url, self._passwords)
-
-    def _database(self, service: str) -> Part:
-        server = self._servers[service]
-
-        async def prepare() -> None:
-            if not given_database(service):
-                await server.forget_what_was_set()
-            await server.create_database(service)
-
-        return Prepared(self._database_part(service), prepare)
-
-    def _database_part(self, service: str) -> Part:
-        name = f"{service}-db"
-        server, log = self._servers[service], self.layout.log(name)
-        if given_database(service):
-            return Elsewhere(name, server.answers)
-        port, password = self.ports.of(name), self._passwords.of("postgres")
-        if self._database_provider is Provider.DOCKER:
-            from infra.local.containers import postgres_container
-
-            return postgres_container(name, server, port=port, password=password, stack=self.layout.name, log=log)
-        return PostgresNode(
-            *(name, self._cluster(name), server),
-            port=port,
-            password=password,
-            log=log,
-            template=self._template,
-        )
-
-    def _cluster(self, name: str) -> Cluster:
-        return Cluster(self.layout.directory / name, tuple(find_postgres()), unprivileged_account())
 
     def _outside(self) -> Part:
         directory = self.layout.directory / "outside"

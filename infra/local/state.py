@@ -41,6 +41,8 @@ class StackState:
     """Settings of the services and of the outside that differ from their defaults, by their environment variables."""
     providers: dict[str, str] = field(default_factory=dict)
     """Kind of server to where it came from."""
+    given: list[str] = field(default_factory=list)
+    """The parts that run elsewhere: their addresses were given."""
 
     def write(self, path: Path) -> None:
         """Replace the file at once and whole (0600)."""

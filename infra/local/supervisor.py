@@ -114,6 +114,8 @@ class Supervisor:
             await keeper.until_ready()
 
     async def _order(self, what: str, keeper: Keeper) -> None:
+        if keeper.part.name in self._stack.state.given and what not in ("start", "resume"):
+            raise LocalError(f"{keeper.part.name} runs elsewhere: its address was given.", f"{what} it there.")
         if what == "kill":
             await keeper.kill()
         if what == "pause":

@@ -23,6 +23,9 @@ class MemoryAlarm(Kind):
     def parts(self, services: Sequence[str]) -> list[str]:
         return ["broker"]
 
+    def server(self, part: str) -> str:
+        return "broker"
+
     def touches(self, part: str) -> Touches:
         return Touches(alone=frozenset({"broker:memory"}), shared=frozenset({"broker"}))
 
@@ -78,6 +81,9 @@ class ClosedChannels(Interruption):
 
     name = "lost-consumers"
     about = "The broker forgets a service's channels and consumers, and does not say so."
+
+    def server(self, part: str) -> str:
+        return "broker"
 
     async def begin(self, site: Site, fault: Fault) -> None:
         end_them = (

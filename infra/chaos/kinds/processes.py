@@ -8,6 +8,7 @@ from infra.chaos.fault import Fault, Kind, Touches
 from infra.chaos.site import Site
 
 SETTLE_S = {"broker": 12.0, "outside": 6.0}
+RUNS = ("starting", "ready", "paused")
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,20 @@ class ProcessFault(Kind):
     def parts(self, services: Sequence[str]) -> list[str]:
         return [*services, *(f"{service}-db" for service in services), "broker", "outside"]
 
+    def server(self, part: str) -> str:
+        return part
+
     def touches(self, part: str) -> Touches:
         return Touches(alone=frozenset({part}), settle_s=SETTLE_S.get(part, 8.0))
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        before = await self._parts(site, fault.part)
+        before = await site.parts()
         await site.order(self.name, fault.part)
-        after = await self._parts(site, fault.part)
         site.notes[fault.id] = [
-            f"{name}: pid {before[name]} {_state(before[name])}"
+            f"{name}: {_became(before[name]['pid'], self.state)}"
             for name, part in (await site.parts()).items()
-            if name in after and before.get(name) and part["state"] == self.state
+            if name == fault.part or name.startswith(f"{fault.part}.")
+            if part["state"] == self.state and before.get(name, {}).get("state") in RUNS
         ]
 
     async def bite(self, site: Site, fault: Fault) -> str:
@@ -42,14 +46,13 @@ class ProcessFault(Kind):
     async def end(self, site: Site, fault: Fault) -> None:
         await site.order(self.undo, fault.part)
 
-    async def _parts(self, site: Site, name: str) -> dict[str, int | None]:
-        """The part's processes by name: one, or one for each replica."""
-        parts = await site.parts()
-        return {each: part["pid"] for each, part in parts.items() if each == name or each.startswith(f"{name}.")}
+
+def _became(pid: int | None, state: str) -> str:
+    """What the kernel says of a process (Linux); of a container, what its keeper was told by Docker."""
+    return f"pid {pid} {_state(pid)}" if pid else f"it is {state}"
 
 
-def _state(pid: int | None) -> str:
-    """What the kernel says of a process (Linux)."""
+def _state(pid: int) -> str:
     try:
         letter = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -66,3 +66,14 @@ def test_as_many_faults_as_are_asked_for() -> None:
 
 def _touches(planned: Planned) -> Touches:
     return KINDS[planned.fault.kind].touches(planned.fault.part)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_servers_that_were_given_are_left_alone(seed: int) -> None:
+    elsewhere = {"broker", "cart-db"}
+    planned = random_schedule(seed, 120, SERVICES, given=elsewhere)
+    assert len(planned) >= 25
+    assert one_by_one(SERVICES, 3, 25, given=elsewhere)
+    for each in (*planned, *one_by_one(SERVICES, 3, 25, given=elsewhere)):
+        assert KINDS[each.fault.kind].server(each.fault.part) not in elsewhere
+    assert not {"memory-alarm", "lost-consumers"} & {each.fault.kind for each in planned}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.local import Layout, LocalError, StackState, rabbitmqctl
 from infra.local.broker import BrokerUrls
 from infra.local.passwords import Passwords
 from infra.local.roles import PostgresServer
@@ -19,7 +20,10 @@ class FakeDocker:
     id, short_id = "id", "id"
 
     def __init__(self, **_: object) -> None:
-        self.client = self
+        self.client = self.containers = self
+        self.filters: dict[str, str] = {}
+        self.ran: list[str] = []
+        self.answer = (0, b"")
         self.ended = threading.Event()
         self.created: dict[str, Any] = {}
         self.removed = False
@@ -27,6 +31,14 @@ class FakeDocker:
     def create(self, image: str, **how: Any) -> "FakeDocker":
         self.created = {"image": image, **how}
         return self
+
+    def exec_run(self, command: list[str]) -> tuple[int, bytes]:
+        self.ran = command
+        return self.answer
+
+    def list(self, filters: dict[str, str]) -> list["FakeDocker"]:
+        self.filters = filters
+        return [self]
 
     def start(self, container: object) -> None:
         assert container is self
@@ -56,7 +68,10 @@ class FakeDocker:
 def docker(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
     from testcontainers.core import container
 
+    from infra.local import containers
+
     fake = FakeDocker()
+    monkeypatch.setattr(containers, "DockerClient", lambda: fake)
     monkeypatch.setattr(container, "DockerClient", lambda **_: fake)
     monkeypatch.setattr(container.Reaper, "get_instance", lambda: None)
     return fake
@@ -91,3 +106,16 @@ async def test_a_killed_container_ends_with_its_log_kept(docker: FakeDocker, tmp
 
     assert (tmp_path / "log").read_bytes() == b"a line of its log\n"
     assert docker.removed
+
+
+async def test_orders_to_a_broker_in_a_container_are_carried_out_in_there(docker: FakeDocker, tmp_path: Path) -> None:
+    where, state = Layout("s", tmp_path), StackState("s", providers={"RabbitMQ": "docker"})
+    docker.answer = (0, b"3\n")
+
+    assert await rabbitmqctl(where, state, "eval", "1 + 2.") == "3\n"
+    assert docker.filters == {"volume": "marketplace-s-broker"}
+    assert docker.ran == ["rabbitmqctl", "-q", "-n", "marketplace@localhost", "eval", "1 + 2."]
+
+    docker.answer = (64, b"Error: no such command")
+    with pytest.raises(LocalError, match="no such command"):
+        await rabbitmqctl(where, state, "evil")

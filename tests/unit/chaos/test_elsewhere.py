@@ -1,0 +1,50 @@
+"""Faults where servers are no programs of this machine: in containers, or given by their addresses."""
+
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from infra.chaos import Fault, Journal, begin, bite
+from infra.chaos.site import Site
+from infra.local import Layout, LocalError, StackState
+
+
+class Watched(Site):
+    """A site whose supervisor does what it is told, to parts without a process id."""
+
+    states: dict[str, str]
+
+    async def order(self, do: str, part: str) -> None:
+        self.states[part] = {"kill": "killed", "pause": "paused"}[do]
+
+    async def parts(self) -> dict[str, Any]:
+        return {name: {"state": state, "pid": None} for name, state in self.states.items()}
+
+
+def site(tmp_path: Path, http: aiohttp.ClientSession, given: list[str], **states: str) -> Watched:
+    watched = Watched(Layout("s", tmp_path), StackState("s", given=given), http)
+    watched.states = states
+    return watched
+
+
+async def test_a_container_that_was_killed_is_seen_to_be_so_and_one_that_was_down_is_not(tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as http:
+        here = site(tmp_path, http, [], broker="ready", outside="stopped")
+        await begin(here, broker := Fault("kill", "broker"))
+        await begin(here, outside := Fault("kill", "outside"))
+
+        assert await bite(here, broker) == "broker: it is killed"
+        assert await bite(here, outside) == ""
+
+
+@pytest.mark.parametrize(("kind", "part"), [("kill", "broker"), ("memory-alarm", "broker"), ("lost-consumers", "cart")])
+async def test_what_was_given_is_not_broken_and_nothing_is_left_to_undo(kind: str, part: str, tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as http:
+        here = site(tmp_path, http, ["broker"], broker="ready", cart="ready")
+        with pytest.raises(LocalError, match="needs a broker that the stack runs itself"):
+            await begin(here, Fault(kind, part))
+
+    assert here.states == {"broker": "ready", "cart": "ready"}
+    assert Journal(here.layout.faults).entries() == []
