@@ -1,6 +1,6 @@
 """Faults, schedules of faults, and what the marketplace makes of them."""
 
-from infra.chaos.effect import begin, bite, end, endured, forget_all, in_effect
+from infra.chaos.effect import begin, bite, end, endured, forget_all, in_effect, undone_by_hand
 from infra.chaos.fault import Fault
 from infra.chaos.healing import heal
 from infra.chaos.journal import Journal
@@ -20,5 +20,6 @@ __all__ = [
     "forget_all",
     "heal",
     "in_effect",
+    "undone_by_hand",
     "visit",
 ]

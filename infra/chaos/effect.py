@@ -10,7 +10,7 @@ import asyncpg
 
 from infra.chaos.fault import Fault
 from infra.chaos.journal import Entry, Journal
-from infra.chaos.kinds import KINDS
+from infra.chaos.kinds import FAMILY, KINDS
 from infra.chaos.site import Site
 from infra.local import Layout, LocalError, note_fault
 
@@ -87,6 +87,13 @@ async def _called_off(site: Site, fault: Fault) -> None:
 def _over(where: Layout, entry: Entry, bitten: bool | None = None) -> None:
     note_fault(where, entry.fault.kind, entry.fault.part, began=entry.since, ended=time.time(), bite=bitten)
     Journal(where.faults).remove(entry.fault.id)
+
+
+def undone_by_hand(where: Layout, part: str) -> None:
+    """The part, or a replica of it, was started or resumed: what had its process down or paused is over."""
+    for entry in Journal(where.faults).entries():
+        if FAMILY.get(entry.fault.kind) == "processes" and entry.fault.part in (part, part.rpartition(".")[0]):
+            _over(where, entry)
 
 
 def forget_all(where: Layout) -> None:

@@ -58,7 +58,7 @@ def run_audit(
         raise LocalError(str(error), "Was it made by an older version? ./marketplace down, then up -d") from None
     with console.status("Waiting for rest, then reading everything"):
         least = Least(since=since.timestamp() if since else 0)
-        found = asyncio.run(audit(sources, least=least, settle_s=settle))
+        found = asyncio.run(audit(sources, least=least, faults=faults_in_effect(where), settle_s=settle))
     _tell(found)
     if json_file:
         json_file.write_text(json.dumps(found.as_dict(), indent=2) + "\n")
@@ -74,8 +74,16 @@ async def judged(where: Layout, *, least: "Least", faults: Sequence["Fault"] = (
         sources = Sources.of_stack(where.state, where.record)
     except Unreadable as error:
         return Judgement("unknown", reasons=[str(error)])
-    found = await audit(sources, least=least, faults=faults, settle_s=settle_s)
+    found = await audit(sources, least=least, faults=(*faults, *faults_in_effect(where)), settle_s=settle_s)
     return Judgement(found.verdict, [each.as_dict() for each in found.violations], found.unknown, found.counts)
+
+
+def faults_in_effect(where: Layout) -> list["Fault"]:
+    """Those of which the record does not tell yet: it does so when they are undone."""
+    from infra.audit import Fault
+    from infra.chaos import Journal
+
+    return [Fault(each.fault.kind, each.fault.part, each.since) for each in Journal(where.faults).entries()]
 
 
 def tell_judgement(judgement: "Judgement") -> None:

@@ -51,14 +51,14 @@ def pause(part: Part) -> None:
 def resume(part: Part) -> None:
     """Let a paused part go on."""
     _order({"do": "resume", "part": part})
-    note_healed(layout(), [part])
+    _note_up(part)
 
 
 @commands.command()
 def start(part: Part) -> None:
     """Start a part that is down, and wait until it is ready."""
     _order({"do": "start", "part": part})
-    note_healed(layout(), [part])
+    _note_up(part)
 
 
 @commands.command()
@@ -66,7 +66,7 @@ def restart(part: Part) -> None:
     """Stop a part gracefully, start it again, and wait until it is ready."""
     began = time.time()
     _order({"do": "restart", "part": part})
-    note_healed(layout(), [part])
+    _note_up(part)
     note_fault(layout(), "restart", part, began=began, ended=time.time())
 
 
@@ -76,7 +76,10 @@ def scale(what: Annotated[str, typer.Argument(metavar="SERVICE=N")]) -> None:
     service, _, number = what.partition("=")
     if not number.isdecimal():
         raise typer.BadParameter("write it as SERVICE=N, such as delivery=3")
-    _order({"do": "scale", "service": service, "replicas": int(number)})
+    where = layout()
+    before = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]
+    now = _order({"do": "scale", "service": service, "replicas": int(number)})["parts"]
+    note_healed(where, [name for name in before if name not in now])  # what is gone is not down any more
 
 
 @commands.command()
@@ -88,8 +91,19 @@ def token(
     typer.echo(get_token(sub, role or []))
 
 
-def _order(request: Message) -> None:
+def _note_up(part: str) -> None:
+    """The audit is to know that whatever had the part down or paused is over."""
+    where = layout()
+    note_healed(where, [part])
+    if any(where.faults.glob("*.json")):
+        from infra.chaos import undone_by_hand
+
+        undone_by_hand(where, part)
+
+
+def _order(request: Message) -> Message:
     where = layout()
     with console.status(f"{request['do']} {request.get('part', request.get('service'))}"):
         now = asyncio.run(ask_once(where.socket, request))
     console.print(parts_table(now))
+    return now

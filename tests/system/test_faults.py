@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from infra.audit.record import Fault as Broken
+from infra.audit.record import read_record
 from infra.chaos import Fault, Site, bite
 from tests.system.marketplace import ROOT, Marketplace, Person, Visit, until
 from tests.system.suffering import suffering
@@ -186,3 +189,43 @@ async def test_faults_of_a_command_that_was_killed_are_healed(marketplace: Marke
     record = (marketplace.home / marketplace.name / "record.jsonl").read_text().splitlines()
     noted = [json.loads(line) for line in record[-2:]]  # the other: notifications go on
     assert any({"did": "fault", "kind": "slow", "part": "payments-b"}.items() <= line.items() for line in noted)
+
+
+def recorded(marketplace: Marketplace, part: str) -> Broken:
+    """The latest fault that the record tells of, at this part."""
+    faults = read_record(marketplace.home / marketplace.name / "record.jsonl").faults
+    return [fault for fault in faults if fault.part == part][-1]
+
+
+def test_what_is_started_or_gone_is_not_down_any_more(marketplace: Marketplace) -> None:
+    marketplace.command("fault", "add", "kill", "notifications")
+    marketplace.command("start", "notifications")
+    assert "notifications" not in marketplace.command("fault", "ls").stdout
+    assert recorded(marketplace, "notifications").ended is not None
+    marketplace.command("scale", "notifications=2")
+    marketplace.command("kill", "notifications.2")
+    assert recorded(marketplace, "notifications.2").ended is None
+    marketplace.command("scale", "notifications=1")
+    assert recorded(marketplace, "notifications.2").ended is not None
+
+
+async def test_the_audit_knows_a_fault_that_is_still_in_effect(
+    marketplace: Marketplace, visit: Visit, customer: Person, product_id: str, tmp_path: Path
+) -> None:
+    verdict = tmp_path / "verdict.json"
+
+    async def mailed_twice() -> bool:
+        return (await visit.mails(order_id)).count("order-confirmed") > 1
+
+    marketplace.command("fault", "add", "lost-answers", "mail", "lost_answer_rate=1")
+    try:
+        order_id = await customer.check_out(product_id)
+        await until(mailed_twice, 60)
+        marketplace.attempt("audit", "--settle", "1", "--json", str(verdict))
+    finally:
+        marketplace.command("heal")
+    await customer.order(order_id, "delivered", within_s=60)
+    found = json.loads(verdict.read_text())
+    assert "no-mail-comes-twice" in found["checked"]
+    repeated = [each["evidence"] for each in found["violations"] if each["invariant"] == "no-mail-comes-twice"]
+    assert order_id not in {each["about"] for each in repeated}

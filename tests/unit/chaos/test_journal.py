@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.chaos import Fault, Journal, checked
-from infra.local import LocalError
+from infra.audit import Fault as Broken
+from infra.audit.record import read_record
+from infra.chaos import Fault, Journal, checked, undone_by_hand
+from infra.cli.audit import faults_in_effect
+from infra.local import Layout, LocalError
 
 SERVICES = ["cart", "checkout"]
 
@@ -65,3 +68,22 @@ def test_somebody_else_may_call_off_what_is_held(journal: Journal, tmp_path: Pat
 def test_a_fault_that_cannot_be_is_refused(fault: Fault, said: str) -> None:
     with pytest.raises(LocalError, match=said):
         checked(fault, SERVICES)
+
+
+@pytest.mark.parametrize(("part", "over"), [("cart", True), ("cart.1", True), ("cart-db", False), ("checkout", False)])
+def test_who_starts_a_part_by_hand_ends_what_had_its_process_down(tmp_path: Path, part: str, over: bool) -> None:
+    where = Layout("x", tmp_path)
+    kill, slow = Fault("kill", "cart"), Fault("latency", "cart:db")
+    for fault in (kill, slow):
+        Journal(where.faults).add(fault)
+    undone_by_hand(where, part)
+    assert [entry.fault for entry in Journal(where.faults).entries()] == ([slow] if over else [kill, slow])
+    noted = read_record(where.record).faults
+    assert [(fault.kind, fault.part, fault.ended is not None) for fault in noted] == [("kill", "cart", True)] * over
+
+
+def test_the_audit_is_told_of_what_is_in_effect_from_its_beginning_on(tmp_path: Path) -> None:
+    where = Layout("x", tmp_path)
+    assert faults_in_effect(where) == []
+    Journal(where.faults, clock=lambda: 17.0).add(Fault("lost-answers", "mail"))
+    assert faults_in_effect(where) == [Broken("lost-answers", "mail", began=17.0, ended=None)]
