@@ -1,6 +1,7 @@
 """How long it took after a fault: said only where that fault alone can be blamed."""
 
 from collections.abc import Collection, Mapping, Sequence
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -10,6 +11,10 @@ LEVEL_OVER_S = 10
 """What was usual before a fault is seen in the seconds before it."""
 USUAL = 10
 """So many events on their way are nothing out of the ordinary."""
+TARGETS_S = {"a service": 5.0, "a database": 10.0, "the broker": 10.0}
+"""Within so long after a fault's end all is to be as before, in the median, where it had the house to itself."""
+NEARLY_THROUGH_S = 1.0
+"""Orders that were so near their completion when a fault began are completed all the same."""
 
 
 def recovered(outcome: Outcome, others: Sequence[Outcome], completed: Collection[float]) -> float | None:
@@ -46,6 +51,60 @@ def medians(faults: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {"kind": kind, "of": of, "times": len(group)} | _summary(group, "recovered_s") | _summary(group, "drained_s")
         for (kind, of), group in sorted(groups.items())
     ]
+
+
+def against_targets(
+    outcomes: Sequence[Outcome], completed: Collection[float], backlog: Mapping[int, float], closed: float
+) -> list[dict[str, Any]]:
+    """By kind and sort of part, where there is a target: the median of how long it took until all was as before.
+
+    Where it was not when the next fault began, or in the end (`closed`), it took at least so long, and is in no target.
+    """
+    groups: dict[tuple[str, str], list[tuple[float, bool]]] = {}
+    for each in outcomes:
+        if (of := _sort(each.fault.part)) in TARGETS_S:
+            seconds = _until_as_before(each, outcomes, completed, backlog)
+            known = seconds is not None
+            waited = _until_next(each, outcomes, closed) if seconds is None else seconds
+            groups.setdefault((each.fault.kind, of), []).append((waited, known))
+    found = []
+    for (kind, of), waits in sorted(groups.items()):
+        sure = median(seconds if known else inf for seconds, known in waits)
+        found.append(
+            {
+                "kind": kind,
+                "of": of,
+                "times": len(waits),
+                "median_s": round(median(seconds for seconds, _ in waits), 2),
+                "at_least": sure == inf,
+                "target_s": TARGETS_S[of],
+                "kept": sure <= TARGETS_S[of],
+            }
+        )
+    return found
+
+
+def in_words(target: Mapping[str, Any]) -> str:
+    """What `against_targets` says of one kind and sort of part."""
+    at_least = "at least " if target["at_least"] else ""
+    return (
+        f"{target['kind']} of {target['of']}: all was as before after {at_least}{target['median_s']:.1f} s "
+        f"(median of {target['times']}), the target is {target['target_s']:g} s"
+    )
+
+
+def _until_as_before(
+    outcome: Outcome, others: Sequence[Outcome], completed: Collection[float], backlog: Mapping[int, float]
+) -> float | None:
+    """Until the next completed order; where orders went on being completed without the part, until its backlog is
+    drained: the next order proves nothing then."""
+    went_on = any(outcome.began + NEARLY_THROUGH_S < at <= outcome.ended for at in completed)
+    return drained(outcome, others, backlog) if went_on else recovered(outcome, others, completed)
+
+
+def _until_next(outcome: Outcome, others: Sequence[Outcome], closed: float) -> float:
+    following = min((each.began for each in others if each.began > outcome.began), default=closed)
+    return max(following - outcome.ended, 0.0)
 
 
 def _sort(part: str) -> str:

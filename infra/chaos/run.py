@@ -11,7 +11,7 @@ from rich.table import Table
 from infra.chaos.conduct import Outcome, carry_out
 from infra.chaos.experiment import Experiment
 from infra.chaos.healing import heal
-from infra.chaos.recovery import drained, medians, recovered
+from infra.chaos.recovery import against_targets, drained, medians, recovered
 from infra.chaos.schedule import Planned
 from infra.chaos.site import visit
 from infra.local import Layout
@@ -107,6 +107,10 @@ class Result:
         if wanted.recovered_within_s is not None and (after is None or after > wanted.recovered_within_s):
             found.append(f"recovered after {after} s, expected {wanted.recovered_within_s:g} s")
         return found
+
+    def targets(self) -> list[dict[str, Any]]:
+        """How long it took until all was as before, against what was aimed at; for faults that nothing overlapped."""
+        return against_targets(self.outcomes, self.confirmed, self.backlog, self.report.seconds.closed)
 
     def _recovered(self, outcome: Outcome) -> float | None:
         return recovered(outcome, self.outcomes, self.confirmed)

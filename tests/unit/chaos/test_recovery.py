@@ -1,12 +1,14 @@
 """How long it took to recover is said only where one fault can be blamed."""
 
+import pytest
+
 from infra.chaos.conduct import Outcome
 from infra.chaos.fault import Fault
-from infra.chaos.recovery import drained, recovered
+from infra.chaos.recovery import against_targets, drained, in_words, recovered
 
 
-def a_fault(began: float, ended: float) -> Outcome:
-    return Outcome(Fault("kill", "cart"), began, ended)
+def a_fault(began: float, ended: float, part: str = "cart") -> Outcome:
+    return Outcome(Fault("kill", part), began, ended)
 
 
 def test_it_is_the_time_from_the_end_to_the_next_completed_order() -> None:
@@ -48,3 +50,54 @@ def test_a_second_in_which_somebody_was_silent_proves_nothing() -> None:
 def test_a_backlog_of_overlapping_faults_is_nobodys() -> None:
     one = a_fault(10, 20)
     assert drained(one, [one, a_fault(19, 21)], QUIET | {22: 3.0}) is None
+
+
+def kills(part: str, *recovered_s: float | None) -> tuple[list[Outcome], list[float]]:
+    """A kill every 25 s, and orders that go on being completed so long after each; None: not before the next."""
+    starts = [100.0 + 25 * number for number in range(len(recovered_s))]
+    outcomes = [a_fault(start, start + 3, part) for start in starts]
+    waits = [(each.ended, wait) for each, wait in zip(outcomes, recovered_s, strict=True) if wait is not None]
+    return outcomes, [ended + wait for ended, wait in waits]
+
+
+@pytest.mark.parametrize(
+    ("part", "recovered_s", "median_s", "kept"),
+    [
+        ("cart", (4.0, 1.0, 20.0), 4.0, True),
+        ("cart", (6.0, 1.0, 5.1), 5.1, False),
+        ("cart-db", (6.0, 1.0, 5.1), 5.1, True),
+        ("cart-db", (10.5,), 10.5, False),
+        ("broker", (9.9, 10.0, 21.0), 10.0, True),
+    ],
+)
+def test_the_median_is_held_against_what_was_aimed_at(
+    part: str, recovered_s: tuple[float, ...], median_s: float, kept: bool
+) -> None:
+    outcomes, completed = kills(part, *recovered_s)
+    [target] = against_targets(outcomes, completed, {}, closed=1000)
+    assert (target["median_s"], target["kept"], target["at_least"]) == (median_s, kept, False)
+
+
+def test_what_had_not_recovered_before_the_next_or_in_the_end_does_not_improve_the_median() -> None:
+    outcomes, completed = kills("broker", 2.0, None, None)
+    [target] = against_targets(outcomes, completed, {}, closed=outcomes[-1].ended + 60)
+    assert (target["median_s"], target["kept"], target["times"]) == (22.0, False, 3)
+    assert "at least 22.0 s (median of 3), the target is 10 s" in in_words(target)
+
+
+def test_what_was_looked_at_for_too_short_is_in_no_target() -> None:
+    outcomes, completed = kills("broker", None)
+    [target] = against_targets(outcomes, completed, {}, closed=outcomes[-1].ended + 4)
+    assert (target["median_s"], target["kept"]) == (4.0, False)
+
+
+def test_without_a_part_that_orders_do_not_need_it_is_the_backlog_that_counts() -> None:
+    one = a_fault(100, 103, "delivery")
+    completed = [100.2 + number / 10 for number in range(200)]
+    backlog = dict.fromkeys(range(90, 100), 3.0) | dict.fromkeys(range(100, 112), 50.0) | {112: 3.0}
+    [target] = against_targets([one], completed, backlog, closed=200)
+    assert (target["median_s"], target["kept"]) == (9.0, False)
+
+
+def test_there_is_a_target_only_for_services_databases_and_the_broker() -> None:
+    assert against_targets([a_fault(10, 13, "payments-a"), a_fault(50, 53, "cart:db")], [], {}, closed=99) == []
