@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.chaos.effect import FAILURES, bite, endured, in_effect
+from infra.chaos.effect import bite, endured, in_effect
 from infra.chaos.fault import Fault
 from infra.chaos.kinds import FAMILY, KINDS
 from infra.chaos.patience import until_seen
@@ -45,6 +45,7 @@ class Outcome:
             "end_s": round(self.ended - opened, 2),
             "undone_s": round(self.undone - opened, 2),
             "bite": self.bite or None,
+            "failure": self.failure or None,
             "recovered_s": recovered_s,
             "drained_s": drained_s,
         }
@@ -70,7 +71,7 @@ async def _suffer(site: Site, planned: Planned, opened: float, say: Callable[[st
             if not KINDS[fault.kind].momentary and await endured(site, fault, length_s):
                 await until_seen(lambda: bite(site, fault))
             outcome.ended = time.time()
-    except FAILURES as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on and says so
         outcome.failure = f"{type(error).__name__}: {error}"
         outcome.ended = outcome.ended or time.time()
     outcome.undone, outcome.bite = time.time(), " ".join(seen)

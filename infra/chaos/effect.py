@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import asyncpg
+from pika.exceptions import AMQPError
 
 from infra.chaos.fault import Fault
 from infra.chaos.journal import Entry, Journal
@@ -14,7 +15,10 @@ from infra.chaos.kinds import FAMILY, KINDS
 from infra.chaos.site import Site
 from infra.local import Layout, LocalError, note_fault
 
-FAILURES = (LocalError, OSError, TimeoutError, aiohttp.ClientError, asyncpg.PostgresError, asyncpg.InterfaceError)
+FAILURES = (
+    *(LocalError, OSError, TimeoutError, aiohttp.ClientError),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, AMQPError),
+)
 """What a part that is away makes of an order to it."""
 ATTEMPTS, PAUSE_S = 4, 1.0
 LET_GO_WITHIN_S, POLL_S = 20.0, 0.25
@@ -115,5 +119,7 @@ async def in_effect(site: Site, fault: Fault) -> AsyncIterator[list[str]]:
 
 
 async def _bite_and_end(site: Site, fault: Fault, seen: list[str]) -> None:
-    seen += filter(None, [await bite(site, fault)])
-    await end(site, fault, bitten=bool(seen))
+    try:
+        seen += filter(None, [await bite(site, fault)])
+    finally:
+        await end(site, fault, bitten=bool(seen))

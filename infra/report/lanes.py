@@ -68,11 +68,16 @@ def colour(fault: Fault) -> str:
     return FAMILIES.get(fault.get("family", ""), ("", "grey"))[1]
 
 
+def bite(fault: Fault) -> str:
+    """How it was seen to bite, or why not."""
+    return str(fault["bite"] or fault.get("failure") or "nothing was seen of it")
+
+
 def story(fault: Fault) -> str:
     """All that is known of it, in lines."""
     facts = [
         f"{name(fault)}: {fault['start_s']:.1f} to {fault['end_s']:.1f} s",
-        fault["bite"] or "nothing was seen of it",
+        bite(fault),
     ]
     if fault.get("recovered_s") is not None:
         facts.append(f"next order completed after {fault['recovered_s']:.1f} s")

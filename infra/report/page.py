@@ -8,7 +8,7 @@ from string import Template
 from typing import Any
 
 from infra.report.figure import STYLE, VERDICTS, figure, summary
-from infra.report.lanes import colour
+from infra.report.lanes import bite, colour
 
 TEMPLATE = Path(__file__).with_name("page.html")
 MOST_VIOLATIONS = 200
@@ -87,7 +87,7 @@ def _faults(faults: Sequence[Document]) -> str:
         [
             f'<span class="dot {colour(each)}"></span>{escape(each["kind"])}',
             escape(each["part"]),
-            escape(each["bite"]) if each["bite"] else '<span class="ochre">nothing was seen of it</span>',
+            escape(bite(each)) if each["bite"] else f'<span class="ochre">{escape(bite(each))}</span>',
             *(_s(each["start_s"]), _s(each["end_s"] - each["start_s"])),
             *(_s(each["recovered_s"]), _s(each["drained_s"])),
         ]

@@ -137,8 +137,11 @@ async def _watch(site: Site, fault: Fault, database: asyncpg.Connection) -> None
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:
+    """End it. Raises what it failed with, if it had."""
     task.cancel()
     await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
 
 
 KINDS = (TerminatedSessions(), ExhaustedConnections(), HeldLock(), ReadOnly())

@@ -13,6 +13,8 @@ from zlib import crc32
 
 import pika
 import uuid_utils
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError
 
 from infra.chaos.fault import Fault, Kind, Touches
 from infra.chaos.patience import until_seen
@@ -28,8 +30,9 @@ order by event_id desc limit $1
 """
 AGAIN = "insert into messaging.outbox_pending (event_id, type, bucket) values ($1, $2, $3)"
 PREFETCH = 50
+AGAIN_AFTER_S = 0.5
 
-logging.getLogger("pika").setLevel(logging.WARNING)  # it tells each step of a connection at INFO
+logging.getLogger("pika").setLevel(logging.CRITICAL)  # what fails is raised, too; here connections are cut on purpose
 
 
 class MessageFault(Kind):
@@ -145,30 +148,50 @@ class Held(MessageFault):
         async def give_back() -> None:
             over.set()
             await asyncio.wait({holding}, timeout=10)
+            if holding.done():
+                holding.result()
 
         site.hold(fault.id).push_async_callback(give_back)
 
     def _hold(self, url: str, queues: Sequence[str], over: threading.Event, note: Callable[[int], None]) -> None:
-        connection = pika.BlockingConnection(pika.URLParameters(url))
-        channel = connection.channel()
-        channel.basic_qos(prefetch_count=PREFETCH)
+        """Until it is over. Whoever cuts it off has what it holds delivered again; then it connects anew."""
         held: list[int] = []
         taken = 0
-        for queue in queues:
-            channel.basic_consume(queue, lambda _, method, *__: held.append(method.delivery_tag))
         while not over.is_set():
-            kept_s = 0.0
-            while kept_s < self.keeps_s and not over.is_set():
-                connection.process_data_events(time_limit=0.2)
-                kept_s += 0.2
-            taken += len(held)
-            note(taken)
-            if self.shuffled:
-                random.shuffle(held)
-            for tag in held:
-                channel.basic_nack(tag, requeue=True)
-            held.clear()
-        connection.close()
+            try:
+                with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+                    channel = _consume(connection, queues, held)
+                    while not over.is_set():
+                        self._keep(connection, over)
+                        taken += len(held)
+                        note(taken)
+                        self._give_back(channel, held)
+            except (AMQPError, OSError):
+                taken += len(held)
+                note(taken)
+                held.clear()
+                over.wait(AGAIN_AFTER_S)
+
+    def _keep(self, connection: pika.BlockingConnection, over: threading.Event) -> None:
+        kept_s = 0.0
+        while kept_s < self.keeps_s and not over.is_set():
+            connection.process_data_events(time_limit=0.2)
+            kept_s += 0.2
+
+    def _give_back(self, channel: BlockingChannel, held: list[int]) -> None:
+        tags = random.sample(held, k=len(held)) if self.shuffled else held.copy()
+        held.clear()
+        for tag in tags:
+            channel.basic_nack(tag, requeue=True)
+
+
+def _consume(connection: pika.BlockingConnection, queues: Sequence[str], held: list[int]) -> BlockingChannel:
+    """Take what comes, and note its delivery tags."""
+    channel = connection.channel()
+    channel.basic_qos(prefetch_count=PREFETCH)
+    for queue in queues:
+        channel.basic_consume(queue, lambda _, method, *__: held.append(method.delivery_tag))
+    return channel
 
 
 async def _heard(site: Site, publisher: str) -> list[str]:

@@ -37,6 +37,7 @@ def test_text_is_only_ever_text() -> None:
     run = a_run(title=HOSTILE, about=HOSTILE, reasons=[HOSTILE], verdict="fail")
     run["violations"] = [{"invariant": HOSTILE, "evidence": {"order": HOSTILE}}]
     run["faults"][0] |= {"part": HOSTILE, "bite": HOSTILE}
+    run["faults"][1] |= {"bite": None, "failure": HOSTILE}
     run["timeline"]["queues"] = {HOSTILE: run["timeline"]["queues"]["cart"]}
     run["audited"] = {HOSTILE: 1}
     html = page(run)
