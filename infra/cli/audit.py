@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from infra.cli.files import writable
 from infra.cli.moments import moment
 from infra.cli.show import complain, console
 from infra.local import Layout, LocalError, StackIsDown, is_up, layout
@@ -26,7 +27,7 @@ MOST_SHOWN = 20
 @commands.command("audit")
 def run_audit(
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the verdict here, too.", metavar="FILE")
+        Path | None, typer.Option("--json", help="Write the verdict here, too.", metavar="FILE", callback=writable)
     ] = None,
     settle: Annotated[float, typer.Option(help="Seconds to wait until nothing moves any more.", min=0)] = 60,
     since: Annotated[

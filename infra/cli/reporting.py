@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from infra.cli.files import writable
 from infra.cli.show import console
 from infra.local import Layout, LocalError, read_state
 
@@ -17,9 +18,12 @@ if TYPE_CHECKING:  # they bring an HTTP client along, which the other commands s
     from infra.watch import Samples
 
 commands = typer.Typer()
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the report here, too.", metavar="FILE")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write the report here, too.", metavar="FILE", callback=writable)
+]
 HtmlFile = Annotated[
-    Path | None, typer.Option("--html", help="Draw it, as a page that needs no network.", metavar="FILE")
+    Path | None,
+    typer.Option("--html", help="Draw it, as a page that needs no network.", metavar="FILE", callback=writable),
 ]
 
 
@@ -28,7 +32,8 @@ def draw_report(
     json_file: Annotated[Path, typer.Argument(metavar="JSON", help="What --json of a run wrote.", exists=True)],
     html_file: HtmlFile = None,
     svg_file: Annotated[
-        Path | None, typer.Option("--svg", help="Draw the time line alone, as a picture.", metavar="FILE")
+        Path | None,
+        typer.Option("--svg", help="Draw the time line alone, as a picture.", metavar="FILE", callback=writable),
     ] = None,
 ) -> None:
     """Draw a run that was kept, as a page or as a picture; the same JSON gives the same."""

@@ -1,6 +1,8 @@
 """A kept run is drawn from its file; what is no run is refused in two lines."""
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,38 @@ def test_somebody_who_wants_nothing_is_asked_what(
     kept.write_text("{}")
     assert run(monkeypatch, str(kept)) == 1
     assert "--svg FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["chaos", "run", "broker-dies", "--json"],
+        ["chaos", "random", "--rate", "1", "--html"],
+        ["chaos", "recover", "--json"],
+        ["traffic", "--rate", "1", "--duration", "1", "--html"],
+        ["demo", "--json"],
+        ["audit", "--json"],
+        ["report", __file__, "--svg"],
+    ],
+)
+@pytest.mark.parametrize(
+    ("file", "said"), [("nowhere/x", "There is no directory"), ("", "is a directory"), ("closed/x", "not be written")]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_begins(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    file: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("MARKETPLACE_STATE_HOME", str(tmp_path / "state"))
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed)  # root may write anywhere
+    monkeypatch.setattr("sys.argv", ["marketplace", *command, str(tmp_path / file)])
+    with pytest.raises(SystemExit) as end:
+        app.main()
+    assert end.value.code == 2
+    assert said in re.sub(r"\W+", " ", capsys.readouterr().err)
+    assert not (tmp_path / "state").exists()
