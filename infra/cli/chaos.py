@@ -69,11 +69,9 @@ def run_experiment(
             chosen.schedule(list(read_state(where.state).services)),
             Least(),
         )
-    keep(_tell(where, result, f"Experiment {name}", chosen.about), json_file, html_file)
-    disappointments = result.disappointments(chosen)
-    for each in disappointments:
-        complain(each)
-    raise typer.Exit(_exit(result) or bool(disappointments))
+    missed = result.disappointments(chosen)
+    keep(_tell(where, result, f"Experiment {name}", chosen.about, missed), json_file, html_file)
+    raise typer.Exit(_exit(result) or bool(missed))
 
 
 @chaos_commands.command("random")
@@ -135,15 +133,13 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
         result = _run(where, traffic, schedule, Least())
     about = f"{len(schedule)} faults, each with the house to itself, {rate:g} shoppers per second"
     targets = result.targets()
-    late = [in_words(each) for each in targets if not each["kept"]]
-    document = _tell(where, result, "Time to recover", about) | {"targets": targets}
+    missed = [in_words(each) for each in targets if not each["kept"]]
+    document = _tell(where, result, "Time to recover", about, missed) | {"targets": targets}
     for each in targets:
         if each["kept"]:
             console.print(in_words(each), soft_wrap=True, highlight=False)
-    for sentence in late:
-        complain(sentence)
     keep(document, json_file, html_file)
-    raise typer.Exit(_exit(result) or bool(late))
+    raise typer.Exit(_exit(result) or bool(missed))
 
 
 @contextlib.contextmanager
@@ -193,9 +189,11 @@ async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -
     return await judged(where, least=least, faults=toothless)
 
 
-def _tell(where: Layout, result: "Result", title: str, about: str) -> dict[str, Any]:
-    """Say what came of it. Returns it as a document."""
-    found = result.as_dict()
+def _tell(
+    where: Layout, result: "Result", title: str, about: str, missed: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Say what came of it, and what was `missed`, if anything was expected. Returns it as a document."""
+    found = result.as_dict() | ({} if missed is None else {"expectations": {"missed": list(missed)}})
     console.print(result.table(), result.report.table(), sep="\n\n")
     if found["recovery"]:
         console.print(
@@ -204,6 +202,8 @@ def _tell(where: Layout, result: "Result", title: str, about: str) -> dict[str, 
     for sentence in result.report.hanging:
         complain(sentence)
     tell_judgement(result.judgement)
+    for each in missed or ():
+        complain(each)
     return documented(found, where, result.report, result.samples, title=title, about=about)
 
 

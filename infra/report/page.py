@@ -26,7 +26,7 @@ def page(document: Document) -> str:
         title=escape(document["title"]),
         about=escape(document.get("about", "")),
         style=STYLE.read_text(encoding="utf-8"),
-        verdict=_verdict(document),
+        verdict=_verdict(document) + _expectations(document),
         tiles="".join(
             f"<div><dt>{escape(name)}</dt><dd>{escape(words)}</dd></div>" for name, words in _tiles(document)
         ),
@@ -52,6 +52,15 @@ def _verdict(document: Document) -> str:
         f'<div class="verdict {VERDICTS[verdict]}"><strong>The audit says: {verdict}</strong>'
         f"<p>{escape(meaning)} {escape(summary(document))}.</p></div>"
     )
+
+
+def _expectations(document: Document) -> str:
+    """What an experiment was to show and did not: that fails it, whatever the audit says."""
+    missed = document.get("expectations", {}).get("missed", ())
+    if not missed:
+        return ""
+    sentences = "".join(f"<p>{escape(each)}</p>" for each in missed)
+    return f'<div class="verdict red"><strong>Not what was expected</strong>{sentences}</div>'
 
 
 def _tiles(document: Document) -> Iterator[tuple[str, str]]:

@@ -55,6 +55,13 @@ def test_it_says_the_verdict_and_shows_the_evidence(verdict: str) -> None:
     assert "a source was away" in html
 
 
+def test_what_was_expected_and_not_seen_is_told_beside_a_verdict_that_passes() -> None:
+    html = page(a_run(expectations={"missed": ["2 orders confirmed meanwhile, expected <10>"]}))
+    assert "Not what was expected" in html
+    assert "expected &lt;10&gt;" in html
+    assert "Not what was expected" not in page(a_run(expectations={"missed": []}))
+
+
 def test_traffic_without_faults_or_audit_is_drawn_as_well() -> None:
     run = a_run()
     for name in ("faults", "recovery", "verdict", "violations", "reasons", "audited"):
