@@ -1,13 +1,14 @@
 """Named experiments, in files that one can read and add."""
 
 import tomllib
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infra.chaos.fault import Fault
-from infra.chaos.kinds import checked
+from infra.chaos.kinds import checked, replaced_by
 from infra.chaos.schedule import Planned
 from infra.local import LocalError
 from infra.simulator import Profile
@@ -65,6 +66,12 @@ class Experiment(_Strict):
             Planned(checked(Fault(each.kind, each.part, each.options), services), each.start_s, each.end_s)
             for each in self.faults
         ]
+        for one, other in combinations(planned, 2):
+            if one.overlaps(other) and replaced_by(other.fault, [one.fault]):
+                raise LocalError(
+                    f"{one.fault.kind} and {other.fault.kind} overlap at {one.fault.part}: one replaces the other.",
+                    "Have the first end before the second begins, or put them at different parts.",
+                )
         return sorted(planned, key=lambda each: each.start_s)
 
 

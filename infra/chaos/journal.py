@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from infra.chaos.fault import Fault
+from infra.chaos.kinds import replaced_by
 from infra.local import LocalError, is_locked, write_private
 
 
@@ -43,6 +44,14 @@ class Journal:
         """What is in effect, the oldest first."""
         found = [self.find(path.stem) for path in self._directory.glob("*.json")]
         return sorted((entry for entry in found if entry), key=lambda entry: entry.since)
+
+    def check_free(self, fault: Fault) -> None:
+        """Raises `LocalError` if the fault would replace one that is in effect."""
+        if other := replaced_by(fault, (entry.fault for entry in self.entries())):
+            raise LocalError(
+                f"{other.kind} is in effect at {other.part} already, and {fault.kind} would replace it.",
+                f"Undo it first: ./marketplace fault rm {other.id}",
+            )
 
     def find(self, fault_id: str) -> Entry | None:
         """The fault of this id, if it is in effect."""

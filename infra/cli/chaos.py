@@ -162,7 +162,11 @@ def _stack() -> Iterator[Layout]:
 
 
 def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least: "Least") -> "Result":
+    from infra.chaos import Journal
     from infra.chaos.run import run
+
+    for planned in schedule:
+        Journal(where.faults).check_free(planned.fault)
 
     async def judge(outcomes: Sequence["Outcome"], since: float) -> "Judgement":
         return await _audit(where, outcomes, replace(least, since=since))

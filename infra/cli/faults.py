@@ -79,8 +79,9 @@ def heal_everything() -> None:
 
 
 async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
-    from infra.chaos import KINDS, begin, bite, endured, in_effect, visit
+    from infra.chaos import KINDS, Journal, begin, bite, endured, in_effect, visit
 
+    Journal(where.faults).check_free(fault)
     async with visit(where) as site:
         if seconds is None and not KINDS[fault.kind].momentary:
             await begin(site, fault)

@@ -191,6 +191,17 @@ async def test_faults_of_a_command_that_was_killed_are_healed(marketplace: Marke
     assert any({"did": "fault", "kind": "slow", "part": "payments-b"}.items() <= line.items() for line in noted)
 
 
+def test_a_second_fault_at_the_same_link_is_refused(marketplace: Marketplace) -> None:
+    marketplace.command("fault", "add", "latency", "cart:db")
+    try:
+        refused = marketplace.attempt("fault", "add", "jitter", "cart:db", "--for", "1")
+        assert refused.returncode == 1
+        assert "latency is in effect at cart:db already" in refused.stderr
+        assert "jitter" not in marketplace.command("fault", "ls").stdout
+    finally:
+        marketplace.command("heal")
+
+
 def recorded(marketplace: Marketplace, part: str) -> Broken:
     """The latest fault that the record tells of, at this part."""
     faults = read_record(marketplace.home / marketplace.name / "record.jsonl").faults

@@ -1,6 +1,6 @@
 """Every kind of fault, by its name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from infra.chaos.fault import Fault, Kind
 from infra.chaos.kinds import broker, database, dials, links, messages, processes, traffic
@@ -9,6 +9,8 @@ from infra.local import LocalError
 FAMILIES = (processes, links, dials, broker, database, messages, traffic)
 FAMILY = {kind.name: family.__name__.rpartition(".")[2] for family in FAMILIES for kind in family.KINDS}
 """What a kind of fault breaks: processes, links, …"""
+REPLACED = ("links", "dials")
+"""A link or dial has one fault of its family: another one replaces it, and the end of either ends both."""
 KINDS: dict[str, Kind] = {kind.name: kind for family in FAMILIES for kind in family.KINDS}
 
 
@@ -24,3 +26,10 @@ def checked(fault: Fault, services: Sequence[str]) -> Fault:
             known = ", ".join(kind.defaults) or "none"
             raise LocalError(f"{fault.kind} has no option {name!r}.", f"It has: {known}")
     return fault
+
+
+def replaced_by(fault: Fault, others: Iterable[Fault]) -> Fault | None:
+    """Which of the faults in effect this one would replace."""
+    family = FAMILY[fault.kind]
+    same = (each for each in others if each.part == fault.part and FAMILY.get(each.kind) == family)
+    return next(same, None) if family in REPLACED else None

@@ -40,6 +40,26 @@ def test_a_file_that_cannot_be_read_is_named(directory: Path, text: str) -> None
         experiment.load("mine")
 
 
+def two_faults(second: str, part: str, start_s: int) -> experiment.Experiment:
+    """A reset of a link from the second to the fourth second, and another fault."""
+    faults = [
+        {"kind": "reset", "part": "cart:db", "start_s": 2, "end_s": 4},
+        {"kind": second, "part": part, "start_s": start_s, "end_s": start_s + 2},
+    ]
+    return experiment.Experiment.model_validate({"about": "x", "faults": faults})
+
+
+@pytest.mark.parametrize("second", ["reset", "latency"])
+def test_a_fault_that_would_replace_another_is_refused(second: str) -> None:
+    with pytest.raises(LocalError, match=rf"reset and {second} overlap at cart:db"):
+        two_faults(second, "cart:db", 3).schedule(SERVICES)
+
+
+@pytest.mark.parametrize(("second", "part", "start_s"), [("latency", "cart:db", 5), ("latency", "cart:broker", 3)])
+def test_faults_of_other_times_or_places_replace_nothing(second: str, part: str, start_s: int) -> None:
+    assert len(two_faults(second, part, start_s).schedule(SERVICES)) == 2
+
+
 def test_an_unknown_experiment_names_those_that_are_there() -> None:
     with pytest.raises(LocalError) as raised:
         experiment.load("nothing")

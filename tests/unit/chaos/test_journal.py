@@ -70,6 +70,41 @@ def test_a_fault_that_cannot_be_is_refused(fault: Fault, said: str) -> None:
         checked(fault, SERVICES)
 
 
+@pytest.mark.parametrize(
+    ("standing", "wanted"),
+    [
+        (Fault("latency", "cart:db"), Fault("reset", "cart:db")),
+        (Fault("slow", "mail"), Fault("slow", "mail")),
+        (Fault("slow", "mail"), Fault("hang", "mail")),
+    ],
+)
+def test_what_would_replace_a_fault_is_refused_and_told_how_to_remove_it(
+    journal: Journal, standing: Fault, wanted: Fault
+) -> None:
+    journal.add(standing)
+    with pytest.raises(LocalError, match=f"{standing.kind} is in effect at {standing.part}") as refused:
+        journal.check_free(wanted)
+    assert f"fault rm {standing.id}" in refused.value.remedy
+    journal.remove(standing.id)
+    journal.check_free(wanted)
+
+
+@pytest.mark.parametrize(
+    ("standing", "wanted"),
+    [
+        (Fault("latency", "mail"), Fault("slow", "mail")),  # the way there, and who is there
+        (Fault("latency", "cart:db"), Fault("reset", "cart:broker")),
+        (Fault("kill", "cart"), Fault("pause", "cart")),
+        (Fault("held-lock", "cart-db"), Fault("terminated-sessions", "cart-db")),
+    ],
+)
+def test_faults_that_leave_each_other_alone_may_be_in_effect_together(
+    journal: Journal, standing: Fault, wanted: Fault
+) -> None:
+    journal.add(standing)
+    journal.check_free(wanted)
+
+
 @pytest.mark.parametrize(("part", "over"), [("cart", True), ("cart.1", True), ("cart-db", False), ("checkout", False)])
 def test_who_starts_a_part_by_hand_ends_what_had_its_process_down(tmp_path: Path, part: str, over: bool) -> None:
     where = Layout("x", tmp_path)
