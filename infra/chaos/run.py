@@ -18,15 +18,14 @@ from infra.local import Layout
 from infra.simulator import Endpoints, Report, Shop, Traffic, run_traffic
 from infra.watch import Sampler, Samples
 
-DRAIN_S = 60.0
-Verdict = Literal["pass", "fail", "unknown"]
+Word = Literal["pass", "fail", "unknown"]
 
 
 @dataclass(frozen=True)
 class Judgement:
     """What the audit says."""
 
-    verdict: Verdict
+    verdict: Word
     violations: Sequence[dict[str, Any]] = ()
     reasons: Sequence[str] = ()
     """Why nothing is known, for people."""

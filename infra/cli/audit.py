@@ -12,7 +12,8 @@ import typer
 from infra.cli.files import writable
 from infra.cli.moments import moment
 from infra.cli.show import complain, console
-from infra.local import Layout, LocalError, StackIsDown, is_up, layout
+from infra.cli.stack import running_stack
+from infra.local import Layout, LocalError
 
 if TYPE_CHECKING:  # it brings clients of everything along, which the other commands should not wait for
     from infra.audit import Fault, Least, Verdict
@@ -50,9 +51,7 @@ def run_audit(
         for invariant in INVARIANTS:
             console.print(f"[bold]{invariant.id}[/]: {invariant.promise}", soft_wrap=True, highlight=False)
         return
-    where = layout()
-    if not is_up(where):
-        raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
+    where = running_stack()
     try:
         sources = Sources.of_stack(where.state, where.record)
     except Unreadable as error:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,7 +11,7 @@ import typer
 from infra.cli.audit import EXIT, judged, tell_judgement
 from infra.cli.ending import undo_when_told_to_end
 from infra.cli.reporting import HtmlFile, JsonFile, documented, keep, recovery_table
-from infra.cli.shopping import Drain, Duration, Rate, Seed, endpoints_of
+from infra.cli.shopping import Drain, Duration, Rate, Seed, drawn, endpoints_of
 from infra.cli.show import complain, console
 from infra.cli.stack import bring_down, bring_up
 from infra.local import Layout, LocalError, is_up, layout, read_state
@@ -61,7 +60,7 @@ def run_experiment(
             Traffic(
                 rate=customers.rate,
                 duration_s=customers.duration_s,
-                seed=_seed(seed),
+                seed=drawn(seed),
                 profile=customers.profile,
                 drain_s=drain,
                 record=where.record,
@@ -90,7 +89,7 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
     from infra.chaos.schedule import random_schedule
     from infra.simulator import Traffic
 
-    chosen = _seed(seed)
+    chosen = drawn(seed)
     with _stack() as where:
         state = read_state(where.state)
         schedule = random_schedule(chosen, duration, list(state.services), faults, given=state.given)
@@ -129,7 +128,7 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
         schedule = one_by_one(list(state.services), times, every, given=state.given)
         duration = schedule[-1].end_s + every
         console.print(f"{len(schedule)} faults, one every {every:g} s: {duration:.0f} s.", highlight=False)
-        traffic = Traffic(rate=rate, duration_s=duration, seed=_seed(seed), profile="buyers", record=where.record)
+        traffic = Traffic(rate=rate, duration_s=duration, seed=drawn(seed), profile="buyers", record=where.record)
         result = _run(where, traffic, schedule, Least())
     about = f"{len(schedule)} faults, each with the house to itself, {rate:g} shoppers per second"
     targets = result.targets()
@@ -214,7 +213,3 @@ def _tell(
 def _exit(result: "Result") -> int:
     """By the verdict; 1 also if an order was not over when the time to drain was."""
     return EXIT[result.judgement.verdict] or int(bool(result.report.hanging))
-
-
-def _seed(seed: int | None) -> int:
-    return random.randrange(2**31) if seed is None else seed  # noqa: S311 - no secret

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from infra.cli.ending import undo_when_told_to_end
 from infra.cli.show import console
-from infra.local import CHECKOUT, Layout, LocalError, StackIsDown, is_up, layout, services_of
+from infra.cli.stack import running_stack
+from infra.local import CHECKOUT, Layout, LocalError, layout, services_of
 
 if TYPE_CHECKING:  # it brings clients along, which the other commands should not wait for
     from infra.chaos import Fault
@@ -108,10 +109,7 @@ async def _heal(where: Layout) -> list[str]:
 
 
 def _where() -> Layout:
-    where = layout()
-    if not is_up(where):
-        raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d --faultable")
-    return where
+    return running_stack("./marketplace up -d --faultable")
 
 
 def _option(text: str) -> tuple[str, float]:

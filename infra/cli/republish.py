@@ -11,7 +11,8 @@ import typer
 
 from infra.cli.moments import moment
 from infra.cli.show import complain, console
-from infra.local import LocalError, StackIsDown, StackState, is_up, layout, read_state
+from infra.cli.stack import running_stack
+from infra.local import LocalError, StackState, read_state
 
 if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
     from infra.cli.operator import PatientOperator
@@ -36,10 +37,7 @@ def republish(
 
     Consumers know what they have handled, so it may be broken off and repeated at any time.
     """
-    where = layout()
-    if not is_up(where):
-        raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
-    state = read_state(where.state)
+    state = read_state(running_stack().state)
     if strangers := set(service or ()) - state.services.keys():
         raise LocalError(f"There is no service {min(strangers)!r}.", f"Services: {', '.join(state.services)}")
     with console.status("Publishing again") as spinner:

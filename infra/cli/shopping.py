@@ -12,8 +12,8 @@ from infra.cli.audit import EXIT, judged, tell_judgement
 from infra.cli.ending import undo_when_told_to_end
 from infra.cli.reporting import HtmlFile, JsonFile, documented, keep
 from infra.cli.show import complain, console
-from infra.cli.stack import bring_down, bring_up
-from infra.local import Layout, StackIsDown, forget, is_up, layout, read_state
+from infra.cli.stack import bring_down, bring_up, running_stack
+from infra.local import Layout, forget, is_up, layout, read_state
 
 if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
     from infra.simulator import Endpoints, Report, Traffic
@@ -75,9 +75,7 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
     html_file: HtmlFile = None,
 ) -> None:
     """Send customers to a stack that is up."""
-    where = layout()
-    if not is_up(where):
-        raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
+    where = running_stack()
     keep(_shop(where, _traffic(where, duration, rate, seed, drain, profile), "Traffic"), json_file, html_file)
     console.print(AFTER_TRAFFIC, highlight=False, soft_wrap=True)
 
@@ -128,8 +126,14 @@ def _traffic(  # noqa: PLR0917 - handed on as they come
 ) -> "Traffic":
     from infra.simulator import Traffic
 
-    chosen = random.randrange(2**31) if seed is None else seed  # noqa: S311 - no secret
-    return Traffic(rate=rate, duration_s=duration, seed=chosen, profile=profile, drain_s=drain, record=where.record)
+    return Traffic(
+        rate=rate, duration_s=duration, seed=drawn(seed), profile=profile, drain_s=drain, record=where.record
+    )
+
+
+def drawn(seed: int | None) -> int:
+    """The seed that was asked for, or any."""
+    return random.randrange(2**31) if seed is None else seed  # noqa: S311 - no secret
 
 
 def _exit(document: Mapping[str, Any]) -> int:

@@ -92,6 +92,14 @@ def status(
         console.print(parts_table(now), addresses_table(read_state(where.state)), sep="\n\n")
 
 
+def running_stack(start: str = "./marketplace up -d") -> Layout:
+    """Where the chosen stack lies. Raises `StackIsDown`, with how to start it."""
+    where = layout()
+    if not is_up(where):
+        raise StackIsDown("The stack is not up.", f"Start it: {start}")
+    return where
+
+
 def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> subprocess.Popen[bytes]:
     """Get the servers if they are missing, start a supervisor and show how it goes until all is ready.
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from infra.local import CHECKOUT, StackIsDown, is_up, layout, read_state
+from infra.cli.stack import running_stack
+from infra.local import CHECKOUT, read_state
 
 commands = typer.Typer()
 
@@ -16,10 +17,7 @@ def topology(
     what: Annotated[Literal["plan", "apply"], typer.Argument(help="plan: only look. apply: do what is safe.")],
 ) -> None:
     """Compare the broker with the services' tables. Succeeds if nothing differs (any more)."""
-    where = layout()
-    if not is_up(where):
-        raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d")
-    state = read_state(where.state)
+    state = read_state(running_stack().state)
     os.environ |= {
         "BROKER_MANAGEMENT_URL": state.broker["management"],
         "SERVICE_PASSWORDS_FILE": state.secrets["service_passwords"],

@@ -76,7 +76,7 @@ class ClosedConnections(Interruption):
         site.notes[fault.id] = f"{len(names)} connections closed" if names else ""
 
 
-class ClosedChannels(Interruption):
+class LostConsumers(Interruption):
     """Every channel of a service, and with it every consumer, is gone from the broker, which tells nobody."""
 
     name = "lost-consumers"
@@ -98,4 +98,4 @@ class ClosedChannels(Interruption):
         site.notes[fault.id] = f"{channels} channels ended" if channels else ""
 
 
-KINDS = (MemoryAlarm(), ClosedConnections(), ClosedChannels())
+KINDS = (MemoryAlarm(), ClosedConnections(), LostConsumers())
