@@ -88,17 +88,30 @@ async def audit(
 
 
 def judge(found: Evidence, least: Least) -> Verdict:
-    """The verdict on what was found. Pure. Of sources that may speak of different moments nothing is concluded."""
+    """The verdict on what was found. Pure. Of sources that may speak of different moments nothing is concluded.
+
+    Never raises: an invariant that stumbles over damaged evidence has not been checked, and the verdict is no pass.
+    """
     found = fill(found)
     violations: list[Violation] = []
     checked: list[str] = []
+    unknown = [f"{source} could not be read: {why}" for source, why in found.unread.items()]
     for invariant in INVARIANTS:
-        if not any(need in found.unread for need in (*invariant.needs, "rest")):
+        if any(need in found.unread for need in (*invariant.needs, "rest")):
+            continue
+        try:
+            violations += (Violation(invariant.id, evidence) for evidence in invariant.find(found))
+        except Exception as error:  # noqa: BLE001 - whatever the evidence lacks; the others are still judged
+            unknown.append(f"{invariant.id} could not be checked: {error!r}")
+        else:
             checked.append(invariant.id)
-            violations += [Violation(invariant.id, evidence) for evidence in invariant.find(found)]
-    unread = [f"{source} could not be read: {why}" for source, why in found.unread.items()]
-    counts = _counts(found)
-    return Verdict(tuple(violations), (*unread, *_empty_victory(found, least)), tuple(checked), counts)
+    counts: dict[str, int] = {}
+    try:
+        counts = _counts(found)
+        unknown += _empty_victory(found, least)
+    except Exception as error:  # noqa: BLE001 - as above
+        unknown.append(f"what happened could not be counted: {error!r}")
+    return Verdict(tuple(violations), tuple(unknown), tuple(checked), counts)
 
 
 def _counts(found: Evidence) -> dict[str, int]:

@@ -44,6 +44,29 @@ def test_a_violation_that_was_seen_fails_whatever_could_not_be_read() -> None:
     assert judge(broken, ONCE).verdict == "fail"
 
 
+def damaged(found: Evidence) -> Evidence:
+    """The kept order's journal does not say which provider was asked."""
+    journal = tuple(
+        replace(each, data={name: value for name, value in each.data.items() if name != "provider"})
+        for each in found.checkout.journal[KEPT]
+    )
+    return replace(found, checkout=replace(found.checkout, journal={**found.checkout.journal, KEPT: journal}))
+
+
+def test_damaged_evidence_makes_it_unknown() -> None:
+    found = judge(damaged(a_world()), ONCE)
+    assert (found.verdict, found.violations) == ("unknown", ())
+    assert "journals-are-lawful could not be checked: KeyError('provider')" in found.unknown
+    assert "journals-are-lawful" not in found.checked
+    assert {"queues-are-empty", "one-id-one-body"} <= set(found.checked)
+
+
+def test_a_violation_fails_beside_damaged_evidence() -> None:
+    broken = damaged(a_world())
+    found = judge(replace(broken, queues=(replace(broken.queues[0], ready=1),)), ONCE)
+    assert (found.verdict, [each.invariant for each in found.violations]) == ("fail", ["queues-are-empty"])
+
+
 def test_what_moved_while_it_was_read_proves_nothing() -> None:
     found = judge(replace(a_world(), payments=(), unread={"rest": "it moved"}), ONCE)
     assert (found.verdict, found.violations, found.checked) == ("unknown", (), ())
