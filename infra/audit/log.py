@@ -163,7 +163,8 @@ def _read(url: str, channel: BlockingChannel) -> Log:
                 break
             continue
         if offset > (0 if last < 0 else last + 1 + OWN):
-            raise Unreadable(f"messages {last + 1} to {offset - 1} of the log are gone")
+            older = " (it keeps 7 days; ./marketplace down --volumes, then up -d, begins afresh)" if last < 0 else ""
+            raise Unreadable(f"messages {last + 1} to {offset - 1} of the log are gone{older}")
         last, silences = offset, 0
         log.add(*delivery)
     raise Unreadable(f"the log gave {last + 1} messages, then nothing for {SILENCES * SILENT_S:.0f} s before its end")

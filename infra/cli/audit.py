@@ -16,7 +16,7 @@ from infra.cli.stack import running_stack
 from infra.local import Layout, LocalError
 
 if TYPE_CHECKING:  # it brings clients of everything along, which the other commands should not wait for
-    from infra.audit import Fault, Least, Verdict
+    from infra.audit import Fault, Least, Sources, Verdict
     from infra.chaos.run import Judgement
 
 commands = typer.Typer()
@@ -43,19 +43,21 @@ def run_audit(
 ) -> None:
     """Prove from outside that no order was lost, charged twice, oversold or shipped twice.
 
-    Looks at everything since the stack was made, once traffic has ended. Ends with 0: pass; 1: fail; 3: unknown.
+    Looks at everything since the stack was made, once traffic has ended. Ends with 0: pass; 1: fail; 3: unknown, also
+    if there is no stack to look at.
     """
-    from infra.audit import INVARIANTS, Least, Sources, Unreadable, audit
+    from infra.audit import INVARIANTS, Least, audit
 
     if only_list:
         for invariant in INVARIANTS:
             console.print(f"[bold]{invariant.id}[/]: {invariant.promise}", soft_wrap=True, highlight=False)
         return
-    where = running_stack()
     try:
-        sources = Sources.of_stack(where.state, where.record)
-    except Unreadable as error:
-        raise LocalError(str(error), "Was it made by an older version? ./marketplace down, then up -d") from None
+        where = running_stack()
+        sources = _sources(where)
+    except LocalError as error:  # nothing was looked at, where 1 would say that a promise was broken
+        complain(str(error), error.remedy)
+        raise typer.Exit(EXIT["unknown"]) from None
     with console.status("Waiting for rest, then reading everything"):
         least = Least(since=since.timestamp() if since else 0)
         found = asyncio.run(audit(sources, least=least, faults=faults_in_effect(where), settle_s=settle))
@@ -67,12 +69,12 @@ def run_audit(
 
 async def judged(where: Layout, *, least: "Least", faults: Sequence["Fault"] = (), settle_s: float = 60) -> "Judgement":
     """The verdict on all that ever happened to a stack."""
-    from infra.audit import Sources, Unreadable, audit
+    from infra.audit import audit
     from infra.chaos.run import Judgement
 
     try:
-        sources = Sources.of_stack(where.state, where.record)
-    except Unreadable as error:
+        sources = _sources(where)
+    except LocalError as error:
         return Judgement("unknown", reasons=[str(error)])
     found = await audit(sources, least=least, faults=(*faults, *faults_in_effect(where)), settle_s=settle_s)
     return Judgement(found.verdict, [each.as_dict() for each in found.violations], found.unknown, found.counts)
@@ -84,6 +86,15 @@ def faults_in_effect(where: Layout) -> list["Fault"]:
     from infra.chaos import Journal
 
     return [Fault(each.fault.kind, each.fault.part, each.since) for each in Journal(where.faults).entries()]
+
+
+def _sources(where: Layout) -> "Sources":
+    from infra.audit import Sources, Unreadable
+
+    try:
+        return Sources.of_stack(where.state, where.record)
+    except Unreadable as error:
+        raise LocalError(str(error), "Was it made by an older version? ./marketplace down, then up -d") from None
 
 
 def tell_judgement(judgement: "Judgement") -> None:

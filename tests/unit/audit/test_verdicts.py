@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import MagicMock
 from uuid import UUID
 
 import pika
 import pytest
 
 from infra.audit import INVARIANTS, Fault, Least, Sources, Unreadable
+from infra.audit import log as log_reading
 from infra.audit.evidence import Evidence, Mail, Unlogged
 from infra.audit.invariants.stock import sums
 from infra.audit.judge import judge
@@ -301,6 +303,13 @@ def test_a_record_that_makes_no_sense_is_refused(tmp_path: Path, line: str) -> N
     path.write_text(line + "\n")
     with pytest.raises((ValueError, KeyError)):
         read_record(path)
+
+
+def test_a_log_whose_beginning_is_gone_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = ("cart.events", pika.BasicProperties(), b"")
+    monkeypatch.setattr(log_reading, "_messages", lambda *_: iter([(41, kept)]))
+    with pytest.raises(Unreadable, match=r"messages 0 to 40 of the log are gone .*\./marketplace down --volumes"):
+        log_reading._read("", MagicMock())
 
 
 def test_copies_of_an_event_are_one_event() -> None:

@@ -1,5 +1,6 @@
 """The command line says in one line what is wrong, and in another what to do."""
 
+import fcntl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,7 +37,6 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
     [
         ["status"],
         ["down"],
-        ["audit"],
         ["kill", "cart"],
         ["scale", "cart=2"],
         ["traffic", "--rate", "1", "--duration", "1"],
@@ -51,6 +51,23 @@ def test_a_stack_that_is_down_is_told_in_a_line(run: Run, command: list[str]) ->
     assert code == 1
     assert said.splitlines()[0] == "The stack is not up."
     assert "Traceback" not in said
+
+
+def test_an_audit_that_looked_at_nothing_is_unknown(run: Run) -> None:
+    code, said = run("audit")
+    assert (code, said.splitlines()) == (3, ["The stack is not up.", "Start it: ./marketplace up -d"])
+
+
+def test_an_audit_of_a_stack_whose_state_says_nothing_is_unknown(run: Run, tmp_path: Path) -> None:
+    where = tmp_path / "none"
+    where.mkdir()
+    (where / "stack.json").write_text("{}")
+    with (where / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as its supervisor does
+        code, said = run("audit")
+    assert code == 3
+    assert said.splitlines()[0].startswith(f"{where / 'stack.json'} does not tell where to read")
+    assert said.splitlines()[1].endswith("./marketplace down, then up -d")
 
 
 @pytest.mark.parametrize(
