@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -61,7 +61,7 @@ def run_audit(
     with console.status("Waiting for rest, then reading everything"):
         least = Least(since=since.timestamp() if since else 0)
         found = asyncio.run(audit(sources, least=least, faults=faults_in_effect(where), settle_s=settle))
-    _tell(found)
+    _tell_verdict(found)
     if json_file:
         json_file.write_text(json.dumps(found.as_dict(), indent=2) + "\n")
     raise typer.Exit(EXIT[found.verdict])
@@ -99,23 +99,27 @@ def _sources(where: Layout) -> "Sources":
 
 def tell_judgement(judgement: "Judgement") -> None:
     """The verdict, and what it rests on."""
-    for each in judgement.violations[:MOST_SHOWN]:
-        complain(f"{each['invariant']}: {json.dumps(each['evidence'], default=str)}")
-    for reason in judgement.reasons[:MOST_SHOWN]:
-        complain(f"unknown: {reason}")
+    _tell([(each["invariant"], each["evidence"]) for each in judgement.violations], judgement.reasons)
     if gaps := judgement.counts.get("log_gaps"):
         console.print(f"The log lacks {gaps} events that the broker lost when it was killed: ./marketplace republish")
     words = f"Verdict of the audit: {judgement.verdict}, {len(judgement.violations)} violations."
     console.print(words, style=STYLES.get(judgement.verdict), highlight=False)
 
 
-def _tell(found: "Verdict") -> None:
+def _tell_verdict(found: "Verdict") -> None:
     counts = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in found.counts.items() if number)
     console.print(f"{len(found.checked)} invariants checked on {counts}.", soft_wrap=True, highlight=False)
-    for violation in found.violations[:MOST_SHOWN]:
-        complain(f"{violation.invariant}: {json.dumps(violation.evidence)}")
-    if len(found.violations) > MOST_SHOWN:
-        complain(f"... and {len(found.violations) - MOST_SHOWN} more violations; --json FILE has them all")
-    for why in found.unknown:
-        complain(f"unknown: {why}")
+    _tell([(each.invariant, each.evidence) for each in found.violations], found.unknown)
     console.print(found.verdict, style=STYLES[found.verdict])
+
+
+def _tell(violations: Sequence[tuple[str, Any]], reasons: Sequence[str]) -> None:
+    """What was seen broken, and what could not be found out: the first of each."""
+    for what, sentences in (
+        ("violations", [f"{invariant}: {json.dumps(evidence, default=str)}" for invariant, evidence in violations]),
+        ("reasons", [f"unknown: {reason}" for reason in reasons]),
+    ):
+        for sentence in sentences[:MOST_SHOWN]:
+            complain(sentence)
+        if len(sentences) > MOST_SHOWN:
+            complain(f"... and {len(sentences) - MOST_SHOWN} more {what}; --json FILE has them all")
