@@ -35,7 +35,10 @@ SCHEDULED = """
 select subscription, type, event_id, why, attempt, due, holder from messaging.scheduled
 where (why <> 'deadline' or due < now() - interval '10 seconds') and event_id < $1
 """
-DEAD = "select subscription, type, event_id, reason, error, attempts, filed_at from messaging.dead_letters"
+DEAD = """
+select subscription, type, event_id, reason, error, attempts, filed_at, headers ->> 'dead_user' as publisher
+from messaging.dead_letters
+"""
 SAID = "select event_id, type, subject, at, causation_id, body from messaging.outbox where event_id = any($1)"
 HANDLED = "select event_id, subscription, handled_at from messaging.inbox where event_id = any($1)"
 PRODUCTS = """

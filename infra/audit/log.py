@@ -68,6 +68,10 @@ class Strange:
 
     exchange: str
     why: str
+    user: str | None = None
+    """Who published it, by the broker's word: services say who they are."""
+    after: float = 0.0
+    """Unix time of the latest event that is before it in the log: it was published no earlier."""
 
     @property
     def publisher(self) -> str:
@@ -82,6 +86,8 @@ class Log:
     events: dict[tuple[UUID, str], Said] = field(default_factory=dict)
     """By id and type: a type's versions share an id."""
     strange: list[Strange] = field(default_factory=list)
+    latest: float = 0.0
+    """Unix time of the latest event so far."""
 
     def until(self, before: UUID) -> "Log":
         """The same without what was said later: events whose ids (UUIDv7) are not smaller."""
@@ -102,8 +108,10 @@ class Log:
                 raw=raw,
             )
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            self.strange.append(Strange(exchange, f"{len(raw)} bytes by {properties.user_id}: {error!r}"))
+            why = f"{len(raw)} bytes by {properties.user_id}: {error!r}"
+            self.strange.append(Strange(exchange, why, properties.user_id, self.latest))
             return
+        self.latest = max(self.latest, said.at.timestamp())
         kept = self.events.setdefault((said.id, said.type), said)
         kept.digests.add(hashlib.sha256(raw).digest())
         kept.copies += 1

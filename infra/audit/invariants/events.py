@@ -12,7 +12,7 @@ from contracts.event import name_of
 from contracts.upcasts import newest
 from infra.audit.evidence import Evidence
 from infra.audit.findings import Findings
-from infra.audit.log import Said
+from infra.audit.log import Said, Strange
 
 CLOCKS_DIFFER = timedelta(seconds=5)
 BECAUSE = {
@@ -48,13 +48,12 @@ def events_are_authentic(found: Evidence) -> Findings:
 
     Allowed, and counted, is what a recorded fault put into a service's exchange to be refused.
     """
-    faults = {(fault.kind, fault.part) for fault in found.record.faults}
     for key, wrong in found.wrong.items():
         said = found.log.events[key]
         if not poison(found, said):
             yield {"event_id": str(said.id), "type": said.type, "user": said.user, "wrong": wrong}
     for strange in found.log.strange:
-        if ("malformed", strange.publisher) not in faults:
+        if not malformed(found, strange):
             yield {"exchange": strange.exchange, "message": strange.why}
 
 
@@ -134,6 +133,15 @@ def _stated(said: Said) -> dict[str, Any]:
     with suppress(ValidationError):
         return newest(BY_TYPE[said.type].model_validate_json(said.raw)).model_dump(exclude_none=True)
     return {}
+
+
+def malformed(found: Evidence, strange: Strange) -> bool:
+    """Whether a recorded fault put this into the exchange: in nobody's name, and before it was over."""
+    return strange.user is None and any(
+        (fault.kind, fault.part) == ("malformed", strange.publisher)
+        and (fault.ended is None or strange.after <= fault.ended + CLOCKS_DIFFER.total_seconds())
+        for fault in found.record.faults
+    )
 
 
 def poison(found: Evidence, said: Said) -> bool:

@@ -145,9 +145,9 @@ def test_a_mail_may_be_repeated_only_by_a_fault_that_fell_into_its_sending(
     assert found.counts["mails_repeated"] == 1
 
 
-def malformed(found: Evidence) -> Evidence:
-    found.log.strange.append(Strange("cart.events", "3 bytes"))
-    return dead(found, None)
+def malformed(found: Evidence, *, user: str | None = None, after_s: float = 98) -> Evidence:
+    found.log.strange.append(Strange("cart.events", "3 bytes", user, START.timestamp() + after_s))
+    return dead(found, None, publisher=user, at_s=after_s)
 
 
 def poisoned(found: Evidence) -> Evidence:
@@ -156,9 +156,10 @@ def poisoned(found: Evidence) -> Evidence:
     return dead(found, said.id)
 
 
-def dead(found: Evidence, event_id: UUID | None) -> Evidence:
+def dead(found: Evidence, event_id: UUID | None, *, publisher: str | None = None, at_s: float = 99) -> Evidence:
     """Filed by the only subscription that hears it."""
     row = {"subscription": "carts", "type": None, "event_id": event_id, "reason": "invalid-body", "error": ""}
+    row |= {"publisher": publisher, "filed_at": START + timedelta(seconds=at_s)}
     checkout = replace(found.books["checkout"], dead=(row,))
     return replace(found, books={**found.books, "checkout": checkout})
 
@@ -182,6 +183,38 @@ def test_poison_of_another_time_than_its_fault_is_excused_nowhere() -> None:
     assert {each.invariant for each in found.violations} == {
         *("events-are-authentic", "said-is-in-the-outbox", "nothing-died")
     }
+
+
+@pytest.mark.parametrize(
+    ("user", "after_s", "noticed"),
+    [
+        ("cart", 98, {"events-are-authentic", "nothing-died"}),  # its own message
+        (None, 120, {"events-are-authentic"}),  # published after the fault; it may have been filed as late
+        (None, 80, {"nothing-died"}),  # filed before it; what comes late in the log may have been published before
+    ],
+)
+def test_what_is_no_event_is_excused_only_in_nobodys_name_and_at_its_faults_time(
+    user: str | None, after_s: float, noticed: set[str]
+) -> None:
+    since = START.timestamp() + 98
+    found = malformed(a_world(), user=user, after_s=after_s)
+    verdict = judge(with_fault(found, Fault("malformed", "cart", since, since + 2)), ONCE)
+    assert {each.invariant for each in verdict.violations} == noticed
+
+
+def test_what_is_no_event_knows_who_published_it_and_after_what() -> None:
+    log = Log()
+    headers = {
+        "cloudEvents_id": str(event_id(1)),
+        "cloudEvents_type": "cart.cart-checked-out.v1",
+        "cloudEvents_subject": KEPT,
+        "cloudEvents_time": START.isoformat(),
+    }
+    for user in (None, "cart"):
+        log.add("cart.events", pika.BasicProperties(user_id=user), b"{")
+        log.add("cart.events", pika.BasicProperties(headers=headers, user_id="cart"), b"{}")
+    told = [(each.publisher, each.user, each.after) for each in log.strange]
+    assert told == [("cart", None, 0.0), ("cart", "cart", START.timestamp())]
 
 
 def test_an_answer_that_was_lost_may_stand_for_one_order_or_none() -> None:
