@@ -39,6 +39,10 @@ DEAD = """
 select subscription, type, event_id, reason, error, attempts, filed_at, headers ->> 'dead_user' as publisher
 from messaging.dead_letters
 """
+DISCARDED = """
+select subscription, event_id, filed_at, headers ->> 'dead_user' as publisher, by, note, at
+from messaging.settled_letters where action = 'discarded' order by settled
+"""
 SAID = "select event_id, type, subject, at, causation_id, body from messaging.outbox where event_id = any($1)"
 HANDLED = "select event_id, subscription, handled_at from messaging.inbox where event_id = any($1)"
 PRODUCTS = """
@@ -108,6 +112,7 @@ async def read_books(url: str, before: UUID) -> Books:
             scheduled=await _rows(connection, SCHEDULED, before),
             claims=await connection.fetchval("select count(*) from messaging.claims where event_id < $1", before),
             dead=await _rows(connection, DEAD),
+            discarded=await _rows(connection, DISCARDED),
         )
 
 

@@ -90,6 +90,8 @@ class Books:
     """Retries and parked work, and deadlines that are overdue; not those that lie ahead."""
     claims: int = 0
     dead: tuple[Row, ...] = ()
+    discarded: tuple[Row, ...] = ()
+    """Dead letters that a person took off the file; the inbox has their events as handled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from infra.audit.evidence import Evidence
 from infra.audit.gaps import fill
 from infra.audit.invariants import INVARIANTS
 from infra.audit.invariants.mail import by_matter
+from infra.audit.invariants.rest import was_injected
 from infra.audit.record import Fault
 from infra.audit.sources import Sources
 
@@ -108,7 +109,7 @@ def judge(found: Evidence, least: Least) -> Verdict:
     counts: dict[str, int] = {}
     try:
         counts = _counts(found)
-        unknown += _empty_victory(found, least)
+        unknown += (*_empty_victory(found, least), *_discarded(found, least.since))
     except Exception as error:  # noqa: BLE001 - as above
         unknown.append(f"what happened could not be counted: {error!r}")
     return Verdict(tuple(violations), tuple(unknown), tuple(checked), counts)
@@ -127,6 +128,7 @@ def _counts(found: Evidence) -> dict[str, int]:
         "mails_repeated": sum(len(mails) - 1 for mails in by_matter(found).values()),
         "injected": len(found.log.strange) + len(found.wrong),
         "dead": sum(len(books.dead) for books in found.books.values()),
+        "discarded": sum(len(books.discarded) for books in found.books.values()),
         "faults": len(found.record.faults),
     }
 
@@ -157,3 +159,18 @@ def _empty_victory(found: Evidence, least: Least) -> list[str]:
         if fault.bite is False and fault.began >= least.since
     )
     return [*short, *toothless]
+
+
+def _discarded(found: Evidence, since: float) -> list[str]:
+    """What people took off the file since then: its effects are missing, and whether they should be is their word."""
+    injected = was_injected(found)
+    letters = Counter(
+        (service, row["subscription"], row["by"], row["note"])
+        for service, books in found.books.items()
+        for row in books.discarded
+        if row["at"].timestamp() >= since and not injected(row)
+    )
+    return [
+        f"dead letters of {service}.{subscription} that {by} discarded, injected by no fault: {number} ({note})"
+        for (service, subscription, by, note), number in letters.items()
+    ]

@@ -21,6 +21,7 @@ from infra.audit.record import Ask, Restock, read_record
 from tests.unit.audit.world import ADA, KEPT, LAMP, START, a_world, event_id, said_about
 
 ONCE = Least()
+CHECKED_OUT = "cart.cart-checked-out"
 
 
 def with_fault(found: Evidence, fault: Fault) -> Evidence:
@@ -215,6 +216,33 @@ def test_what_is_no_event_knows_who_published_it_and_after_what() -> None:
         log.add("cart.events", pika.BasicProperties(headers=headers, user_id="cart"), b"{}")
     told = [(each.publisher, each.user, each.after) for each in log.strange]
     assert told == [("cart", None, 0.0), ("cart", "cart", START.timestamp())]
+
+
+def discarded(found: Evidence) -> Evidence:
+    """What was dead is off the file, by somebody's word, and the inbox has it as handled."""
+    books = found.books["checkout"]
+    rows = tuple({**row, "by": "olga", "note": "rubbish", "at": START + timedelta(hours=1)} for row in books.dead)
+    inbox = books.inbox | {(row["subscription"], row["event_id"]) for row in books.dead}
+    return replace(found, books={**found.books, "checkout": replace(books, dead=(), discarded=rows, inbox=inbox)})
+
+
+def test_what_a_person_discarded_proves_nothing() -> None:
+    [said] = [each for each in a_world().log.events.values() if (each.subject, each.name) == (KEPT, CHECKED_OUT)]
+    found = discarded(dead(a_world(), said.id))
+    verdict = judge(found, ONCE)
+    assert (verdict.verdict, verdict.counts["discarded"], verdict.counts["dead"]) == ("unknown", 1, 0)
+    [why] = verdict.unknown
+    assert why == "dead letters of checkout.carts that olga discarded, injected by no fault: 1 (rubbish)"
+    later = Least(orders=0, since=START.timestamp() + 2 * 3600)
+    assert judge(found, later).verdict == "pass"
+
+
+@pytest.mark.parametrize("inject", [malformed, poisoned])
+def test_what_a_fault_injected_may_be_discarded(inject: Callable[[Evidence], Evidence]) -> None:
+    kind = {malformed: "malformed", poisoned: "poison"}[inject]
+    since = START.timestamp() + 98
+    found = judge(with_fault(discarded(inject(a_world())), Fault(kind, "cart", since, since + 2)), ONCE)
+    assert (found.verdict, found.counts["discarded"], found.counts["injected"]) == ("pass", 1, 1)
 
 
 def test_an_answer_that_was_lost_may_stand_for_one_order_or_none() -> None:
