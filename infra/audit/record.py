@@ -72,6 +72,11 @@ class Record:
         return {ask.order_id: ask.customer for ask in self.asks.values() if ask.order_id is not None}
 
 
+def address_of(customer: str) -> str:
+    """Where the record's customers are written to: each is given an address of this form."""
+    return f"{customer}@example.com"
+
+
 def read_record(path: Path) -> Record:
     """The record; empty if nothing was ever asked. Raises ValueError and OSError."""
     if not path.exists():

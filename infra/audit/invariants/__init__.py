@@ -55,6 +55,7 @@ INVARIANTS = (
     Invariant(parcels.parcels_are_told, ("parcels", "log")),
     Invariant(mail.every_mail_arrives, ("mails", "log", "notifications", "record")),
     Invariant(mail.no_mail_comes_twice, ("mails", "log", "record")),
+    Invariant(mail.mail_reaches_its_customer, ("mails", "record")),
     Invariant(mail.no_mail_is_made_up, ("mails", "log")),
     Invariant(events.one_id_one_body, ("log",)),
     Invariant(events.events_are_authentic, ("log", "record")),

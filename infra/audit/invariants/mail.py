@@ -7,6 +7,7 @@ from itertools import pairwise
 from infra.audit.evidence import Evidence, Mail
 from infra.audit.findings import Findings
 from infra.audit.gaps import DEATHS
+from infra.audit.record import address_of
 
 ABOUT_ORDERS = {
     "checkout.order-confirmed": "order-confirmed",
@@ -64,6 +65,16 @@ def no_mail_comes_twice(found: Evidence) -> Findings:
         if len(mails) > 1 and not excused(found, mails):
             times = [mail.at.isoformat() for mail in mails]
             yield {"about": matter[0], "kind": matter[1], "mails": len(mails), "arrived": times}
+
+
+def mail_reaches_its_customer(found: Evidence) -> Findings:
+    """Every mail about an order or a cart of the record's customers went to that customer's address."""
+    customers = {ask.customer for ask in found.record.asks.values()}
+    for mail in found.mails:
+        about = mail.about or ""
+        customer = found.record.accepted.get(about, about.rpartition(":")[0])
+        if customer in customers and mail.to != address_of(customer):
+            yield {"about": mail.about, "kind": mail.kind, "customer": customer, "to": mail.to}
 
 
 def no_mail_is_made_up(found: Evidence) -> Findings:

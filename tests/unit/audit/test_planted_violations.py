@@ -82,7 +82,7 @@ def an_order_promised_under_two_keys(found: Evidence) -> Evidence:
     return replace(found, record=replace(found.record, asks={**found.record.asks, "7": Ask(ADA, KEPT)}))
 
 
-@noticed_by("accepted-is-ordered")
+@noticed_by("accepted-is-ordered", "mail-reaches-its-customer")
 def an_order_that_belongs_to_somebody_else(found: Evidence) -> Evidence:
     return replace(found, record=replace(found.record, asks={**found.record.asks, "1": Ask(BEN, KEPT)}))
 
@@ -345,6 +345,17 @@ def a_mail_given_up_although_there_is_an_address(found: Evidence) -> Evidence:
 @noticed_by("no-mail-comes-twice")
 def a_mail_that_came_twice(found: Evidence) -> Evidence:
     return replace(found, mails=(*found.mails, found.mails[0]))
+
+
+@noticed_by("mail-reaches-its-customer")
+def a_mail_to_somebody_else(found: Evidence) -> Evidence:
+    return replace(found, mails=(replace(found.mails[0], to=f"{BEN}@example.com"), *found.mails[1:]))
+
+
+@noticed_by("mail-reaches-its-customer", "no-mail-is-made-up")
+def a_reminder_of_a_cart_to_somebody_else(found: Evidence) -> Evidence:
+    reminder = Mail(f"{ADA}:{event_id(999)}", "cart-abandoned", f"{BEN}@example.com", START)
+    return replace(found, mails=(*found.mails, reminder))
 
 
 @noticed_by("no-mail-is-made-up", "every-mail-arrives")

@@ -209,7 +209,7 @@ def a_world() -> Evidence:
             Parcel(4, "a", "dispatch", f"{SHIPMENTS[KEPT]}:a", KEPT),
             Parcel(5, "a", "delivery", f"{SHIPMENTS[KEPT]}:a", KEPT),
         ),
-        mails=tuple(Mail(about, kind, "x@example.com", at) for about, kind, at in told),
+        mails=tuple(Mail(about, kind, f"{customer(about)}@example.com", at) for about, kind, at in told),
         log=log,
         queues=tuple(Queue(name, 0, 0, frozenset({type})) for name, type in HEARD.items()),
         catalog=Catalog(
