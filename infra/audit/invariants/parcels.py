@@ -32,16 +32,21 @@ def one_carrier_at_a_time(found: Evidence) -> Findings:
 
 
 def shipments_follow_carriers(found: Evidence) -> Findings:
-    """Delivery's shipments are where the carriers say, one for each order that ever was confirmed."""
+    """Delivery's shipments are where the carriers say, one for each order that ever was confirmed; of what was stopped
+    no carrier holds a booking."""
     confirmed = {order_id for order_id, life in found.lives.items() if "confirmed" in life.types}
     for order_id in confirmed | found.delivery.keys():
         shipment = found.delivery.get(order_id)
-        kinds = {entry.kind for entry in found.parcels_by_order.get(order_id, [])}
+        entries = found.parcels_by_order.get(order_id, [])
+        kinds = {entry.kind for entry in entries}
+        cancelled = {entry.key for entry in entries if entry.kind == "cancellation"}
+        booked = {entry.key for entry in entries if entry.kind == "booking"} - cancelled
         arrived = "delivered" if "delivery" in kinds else "dispatched" if "dispatch" in kinds else None
         status = shipment["status"] if shipment else None
-        stopped = status in ("cancelled", "failed") and arrived is None
+        stopped = status in ("cancelled", "failed") and arrived is None and not booked
         if order_id not in confirmed or not (stopped or (status is not None and status == arrived)):
-            yield {"order_id": order_id, "shipment": status, "carriers": arrived, "confirmed": order_id in confirmed}
+            told = {"shipment": status, "carriers": arrived, "booked_under": sorted(booked)}
+            yield {"order_id": order_id, **told, "confirmed": order_id in confirmed}
 
 
 def parcels_are_told(found: Evidence) -> Findings:

@@ -323,6 +323,11 @@ def a_parcel_booked_with_both_carriers(found: Evidence) -> Evidence:
 
 
 @noticed_by("shipments-follow-carriers")
+def a_booking_left_open_for_a_cancelled_order(found: Evidence) -> Evidence:
+    return replace(found, parcels=tuple(each for each in found.parcels if each.kind != "cancellation"))
+
+
+@noticed_by("shipments-follow-carriers")
 def a_shipment_that_delivery_forgot(found: Evidence) -> Evidence:
     return replace(found, delivery=without(found.delivery, KEPT))
 
