@@ -1,7 +1,7 @@
 """Invariants of events, by the audit's own capture of the log."""
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -92,18 +92,23 @@ def every_event_took_effect(found: Evidence) -> Findings:
 
 
 def causes_come_first(found: Evidence) -> Findings:
-    """No event is older than the one that led to it, and none of an order's lacks what must have come before."""
+    """No event is older than the one that led to it, and none of an order's is without, or older than, what must have
+    come before."""
     by_id = {said.id: said for said in found.log.events.values()}
-    subjects: dict[str, set[str]] = {}
+    first: dict[tuple[str, str], datetime] = {}
     for said in by_id.values():
-        subjects.setdefault(said.subject, set()).add(said.name)
+        what = said.subject, said.name
+        first[what] = min(said.at, first.get(what, said.at))
     for said in by_id.values():
         cause = by_id.get(said.cause) if said.cause else None
         if cause is not None and said.at + CLOCKS_DIFFER < cause.at:
             yield {"event_id": str(said.id), "type": said.type, "older_than_its_cause": str(cause.id)}
         for needed in BECAUSE.get(said.name, ()):
-            if needed not in subjects[said.subject]:
+            began = first.get((said.subject, needed))
+            if began is None:
                 yield {"order_id": said.subject, "type": said.type, "without": needed}
+            elif said.at + CLOCKS_DIFFER < began:
+                yield {"order_id": said.subject, "type": said.type, "older_than": needed}
 
 
 def versions_agree(found: Evidence) -> Findings:

@@ -429,6 +429,12 @@ def an_event_older_than_its_cause(found: Evidence) -> Evidence:
 
 
 @noticed_by("causes-come-first")
+def an_order_delivered_before_its_parcel_was(found: Evidence) -> Evidence:
+    the(found, KEPT, "checkout.order-delivered.v1").at -= timedelta(seconds=8)
+    return found
+
+
+@noticed_by("causes-come-first")
 def a_shipment_of_what_was_not_confirmed(found: Evidence) -> Evidence:
     return committed(found, said_about(SOLD_OUT, "delivery.shipment-scheduled", 999))
 
