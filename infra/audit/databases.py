@@ -168,7 +168,7 @@ async def read_delivery(url: str) -> dict[str, Row]:
 async def read_notifications(url: str) -> dict[tuple[str, str], Row]:
     """What became of each message, by matter and kind."""
     async with reading(url) as connection:
-        rows = await _rows(connection, "select about, kind, person_id, status, failure from messages")
+        rows = await _rows(connection, "select about, kind, person_id, status, failure, sent_at from messages")
     return {(row["about"], row["kind"]): row for row in rows}
 
 

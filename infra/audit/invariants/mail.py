@@ -7,7 +7,8 @@ from itertools import pairwise
 from infra.audit.evidence import Evidence, Mail
 from infra.audit.findings import Findings
 from infra.audit.gaps import DEATHS
-from infra.audit.record import address_of
+from infra.audit.invariants.events import CLOCKS_DIFFER
+from infra.audit.record import Fault, address_of
 
 ABOUT_ORDERS = {
     "checkout.order-confirmed": "order-confirmed",
@@ -25,7 +26,7 @@ UNSENT = ("skipped", "failed")
 """Nobody wants it, or nobody can be reached."""
 ENDS = (*DEATHS, "pause")
 CUTS = ("latency", "jitter", "bandwidth", "black-hole", "reset", "half-open")
-SILENCE = ("slow", "hang", "lost-answers")
+SILENCE = ("slow", "lost-answers")
 NO_RECORD = ("terminated-sessions", "exhausted-connections", "held-lock", "read-only")
 REPEATED_BY = {
     "notifications": ENDS,
@@ -35,6 +36,8 @@ REPEATED_BY = {
     "mail": (*CUTS, *SILENCE),
 }
 """What may fall between a mail's arrival and the record of it. SMTP knows no keys, so it is then sent again."""
+HOLDS_NOTHING = {"notifications": ("kill",), "outside": DEATHS, "mail": ("lost-answers",)}
+"""What of that holds no mail back: none arrives by it after another copy was sent and recorded."""
 SENDING_S = 60.0
 """Sending a mail and recording it is over after so long: a call has 30 s, its transaction 15 s, and time to begin."""
 BEFORE_S = 10.0
@@ -62,7 +65,7 @@ def every_mail_arrives(found: Evidence) -> Findings:
 def no_mail_comes_twice(found: Evidence) -> Findings:
     """There is one mail per matter and kind. A repeat is allowed only where a recorded fault fell into its sending."""
     for matter, mails in by_matter(found).items():
-        if len(mails) > 1 and not excused(found, mails):
+        if len(mails) > 1 and not excused(found, matter, mails):
             times = [mail.at.isoformat() for mail in mails]
             yield {"about": matter[0], "kind": matter[1], "mails": len(mails), "arrived": times}
 
@@ -101,16 +104,26 @@ def by_matter(found: Evidence) -> dict[Matter, list[Mail]]:
     return arrived
 
 
-def excused(found: Evidence, mails: list[Mail]) -> bool:
-    """Whether, for every copy but the last, a recorded fault fell into the time in which it was sent and recorded."""
-    times = sorted(mail.at.timestamp() for mail in mails)
-    faults = [each for each in found.record.faults if each.kind in REPEATED_BY.get(_service(each.part), ())]
+def excused(found: Evidence, matter: Matter, mails: list[Mail]) -> bool:
+    """Whether, for every copy but the last, a recorded fault fell into the time in which it was sent and recorded.
+
+    What came after a copy had been recorded must have been held back until then.
+    """
+    recorded = found.notifications.get(matter, {}).get("sent_at")
+    times = sorted(mail.at for mail in mails)
     return all(
-        any(fault.overlaps(sent - BEFORE_S, min(again, sent + SENDING_S)) for fault in faults)
+        any(
+            _may_repeat(fault, after_all=recorded is not None and again > recorded + CLOCKS_DIFFER)
+            and fault.overlaps(sent.timestamp() - BEFORE_S, min(again.timestamp(), sent.timestamp() + SENDING_S))
+            for fault in found.record.faults
+        )
         for sent, again in pairwise(times)
     )
 
 
-def _service(part: str) -> str:
-    """A replica's service; any other part itself."""
-    return part.partition(".")[0]
+def _may_repeat(fault: Fault, *, after_all: bool) -> bool:
+    """Whether this fault may have a mail come again; `after_all`: once a copy was recorded as sent."""
+    service = fault.part.partition(".")[0]  # a replica's; any other part itself
+    if after_all and fault.kind in HOLDS_NOTHING.get(service, ()):
+        return False
+    return fault.kind in REPEATED_BY.get(service, ())

@@ -131,6 +131,7 @@ def twice(found: Evidence) -> Evidence:
         ("kill", "checkout", 1, "fail"),
         ("duplicated", "notifications", 1, "fail"),  # the inbox is to see to that
         ("errors", "mail", 1, "fail"),  # it said that it took nothing
+        ("hang", "mail", 1, "fail"),  # it takes nothing
         ("reset", "notifications:broker", 1, "fail"),
         ("kill", "notifications", -60, "fail"),  # before it was sent
         ("kill", "notifications", 300, "fail"),  # long after it must have been recorded
@@ -144,6 +145,30 @@ def test_a_mail_may_be_repeated_only_by_a_fault_that_fell_into_its_sending(
     found = judge(with_fault(world, Fault(kind, part, began, began + 5)), ONCE)
     assert found.verdict == verdict
     assert found.counts["mails_repeated"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "recorded_s", "verdict"),
+    [
+        ("kill", "notifications.1", 1, "fail"),  # the dead send nothing
+        ("kill", "notifications.1", 601, "pass"),
+        ("kill", "outside", 1, "fail"),
+        ("lost-answers", "mail", 1, "fail"),
+        ("pause", "notifications.1", 1, "pass"),  # its copy may have been on its way while another replica sent one
+        ("black-hole", "mail", 1, "pass"),
+        ("terminated-sessions", "notifications-db", 1, "pass"),
+    ],
+)
+def test_a_mail_that_was_recorded_as_sent_comes_again_only_if_it_was_held_back(
+    kind: str, part: str, recorded_s: float, verdict: str
+) -> None:
+    world = twice(a_world())
+    first = world.mails[0]
+    matter = (str(first.about), str(first.kind))
+    row = {**world.notifications[matter], "sent_at": first.at + timedelta(seconds=recorded_s)}
+    began = first.at.timestamp() + 0.5
+    recorded = replace(world, notifications={**world.notifications, matter: row})
+    assert judge(with_fault(recorded, Fault(kind, part, began, began)), ONCE).verdict == verdict
 
 
 def malformed(found: Evidence, *, user: str | None = None, after_s: float = 98) -> Evidence:
