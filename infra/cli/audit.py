@@ -39,6 +39,9 @@ def run_audit(
             help="Faults and traffic before then (2h, or a time) prove and spoil nothing. Promises are kept for ever.",
         ),
     ] = None,
+    orders: Annotated[
+        int, typer.Option("--least", metavar="N", help="Accepted orders, fewer of which prove nothing.", min=0)
+    ] = 1,
     only_list: Annotated[bool, typer.Option("--list", help="Say what would be checked, and check nothing.")] = False,
 ) -> None:
     """Prove from outside that no order was lost, charged twice, oversold or shipped twice.
@@ -59,7 +62,7 @@ def run_audit(
         complain(str(error), error.remedy)
         raise typer.Exit(EXIT["unknown"]) from None
     with console.status("Waiting for rest, then reading everything"):
-        least = Least(since=since.timestamp() if since else 0)
+        least = Least(orders, since=since.timestamp() if since else 0)
         found = asyncio.run(audit(sources, least=least, faults=faults_in_effect(where), settle_s=settle))
     _tell_verdict(found)
     if json_file:

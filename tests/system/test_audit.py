@@ -53,13 +53,13 @@ async def audited(stack: Marketplace) -> Verdict:
     return await audit(Sources.of_stack(where / "stack.json", where / "record.jsonl"), settle_s=SETTLE_S)
 
 
-def by_cli(stack: Marketplace, file: Path, exit_code: int) -> dict[str, Any]:
+def by_cli(stack: Marketplace, file: Path, exit_code: int, *options: str) -> dict[str, Any]:
     """What `./marketplace audit --json FILE` writes; it has to end with this exit code."""
     if exit_code == 0:
-        stack.command("audit", "--json", str(file))
+        stack.command("audit", "--json", str(file), *options)
     else:
         with pytest.raises(AssertionError, match=f": {exit_code}\n"):
-            stack.command("audit", "--json", str(file), "--settle", "1")
+            stack.command("audit", "--json", str(file), "--settle", "1", *options)
     found: dict[str, Any] = json.loads(file.read_text())
     return found
 
@@ -212,6 +212,25 @@ async def a_delivered_order(stack: Marketplace) -> str:
     """One of an accepted customer's, charged by provider A and carried by carrier A."""
     async with as_superuser(stack, "checkout") as sql:
         return str(await sql.fetchval("select order_id from orders where status = 'delivered' and provider = 'a'"))
+
+
+async def test_fewer_orders_than_were_asked_for_prove_nothing(stack: Marketplace, tmp_path: Path) -> None:
+    found = await asyncio.to_thread(by_cli, stack, tmp_path / "verdict.json", 3, "--least", "100000")
+    assert (found["verdict"], found["violations"]) == ("unknown", [])
+    assert any("at least 100000 prove something" in why for why in found["unknown"])
+
+
+@pytest.mark.timeout(240)
+async def test_what_a_fault_injected_is_counted_and_may_be_discarded(stack: Marketplace) -> None:
+    await asyncio.to_thread(stack.command, "fault", "add", "malformed", "cart", "--for", "1")
+    found = await audited(stack)
+    assert (found.violations, found.unknown) == ((), ())
+    dead = found.counts["dead"]
+    assert min(dead, found.counts["injected"]) >= 1
+    await asyncio.to_thread(stack.command, "dead", "discard", "--all", "--reason", "malformed")
+    found = await audited(stack)
+    assert (found.violations, found.unknown) == ((), ())
+    assert (found.counts["dead"], found.counts["discarded"]) == (0, dead)
 
 
 @pytest.mark.timeout(240)
