@@ -88,7 +88,10 @@ def order(
     for each in missing:
         complain(each)
     if not story:
-        raise LocalError(f"Nothing is known of {id}.", "Events are kept for 7 days. Which pass now: events tail")
+        raise LocalError(
+            f"Nothing is known of {id}.",
+            "What is older than RETENTION_DAYS (14) is forgotten. Which events pass now: ./marketplace events tail",
+        )
 
 
 @commands.command("docs")

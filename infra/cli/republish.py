@@ -1,4 +1,4 @@
-"""The command for after a loss of the broker's data: publish again what the outboxes retain."""
+"""The command for after a loss of the broker's data: publish again what was said in the last 7 days."""
 
 import asyncio
 import time
@@ -30,7 +30,11 @@ def republish(
     service: Annotated[list[str] | None, typer.Option(help="Only this one; may be given again.")] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(parser=moment, metavar="T", help="Only events since then: 2h, or a time. Default: all retained."),
+        typer.Option(
+            parser=moment,
+            metavar="T",
+            help="Only events since then: 2h, or a time. Default: the last 7 days, less an hour.",
+        ),
     ] = None,
 ) -> None:
     """Publish again what was published, under the same ids: after the broker lost its data.

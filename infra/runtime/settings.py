@@ -41,8 +41,8 @@ class Settings(BaseSettings):
     """Events per second that a replay from the log hands to a subscription at most."""
     retention_days: int = 14
     """How long it is remembered what was handled, what was said, what became of dead letters, and what was answered
-    under an Idempotency-Key. A message is taken in for 7 days after its event, and what was said can be published
-    again for as long as it is kept."""
+    under an Idempotency-Key. For 7 days after its event a message is taken in; what was said can be published again
+    for an hour less, however long it is kept."""
 
     @field_validator("retention_days")
     @classmethod
