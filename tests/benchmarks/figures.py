@@ -12,8 +12,8 @@ from tests.benchmarks.contender import Contender, Turn
 
 
 def machine() -> str:
-    """The machine in a few words."""
-    system = f"{platform.system()} {platform.release()}"
+    """The machine in a few words; of its kernel's build only the version's first two numbers."""
+    system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
     return f"{platform.machine()}, {os.cpu_count()} CPUs, {system}, Python {platform.python_version()}"
 
 

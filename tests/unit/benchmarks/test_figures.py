@@ -1,6 +1,7 @@
 """What a benchmark wrote down can be shown again, together with other runs."""
 
 import json
+import platform
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -9,7 +10,7 @@ import pytest
 
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.chart import MEANINGS, chart
-from tests.benchmarks.figures import Figure, figure
+from tests.benchmarks.figures import Figure, figure, machine
 from tests.benchmarks.run import BENCHMARKS
 
 HOP = figure(
@@ -25,6 +26,11 @@ def saved(file: Path, **figures: Figure) -> Path:
 
 def test_figures_are_read_as_they_were_written():
     assert Figure.from_json(HOP.to_json()).to_json() == HOP.to_json()
+
+
+def test_a_kernel_is_named_by_two_numbers_without_its_build(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("platform.release", lambda: "6.18.44-of-somebody")
+    assert f"{platform.system()} 6.18, Python" in machine()
 
 
 def test_every_bar_has_its_name_its_number_and_its_ratio():
