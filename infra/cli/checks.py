@@ -33,7 +33,7 @@ def run_tests(
 
 @commands.command("bench", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def run_benchmarks(context: typer.Context) -> None:
-    """Measure the messaging runtime beside its peers: bench [NAME…] [--json FILE] [--chart FILE] [--quick].
+    """Measure the messaging runtime and its peers: bench [NAME…] [--rounds N] [--quick] [--json FILE] [--chart FILE].
 
     bench --from JSON… --chart FILE draws what earlier runs wrote.
     """

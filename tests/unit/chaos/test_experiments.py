@@ -1,11 +1,14 @@
 """Experiments are files that a person can read and add."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from infra.chaos import experiment
-from infra.local import LocalError
+from infra.chaos.kinds import KINDS
+from infra.local import CHECKOUT, LocalError
 
 SERVICES = ["catalog", "cart", "checkout", "notifications", "delivery"]
 
@@ -31,6 +34,21 @@ def test_an_added_file_is_an_experiment(directory: Path) -> None:
     assert experiment.names() == ["mine"]
     [planned] = experiment.load("mine").schedule(SERVICES)
     assert (planned.fault.kind, planned.fault.part, planned.start_s) == ("kill", "cart", 2)
+
+
+def test_the_example_in_contributing_shows_every_field_and_can_be_run() -> None:
+    [example] = re.findall(r"^```toml\n(.+?)^```", (CHECKOUT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL)
+    told = tomllib.loads(example)
+    read = experiment.Experiment.model_validate(told)
+    assert read.schedule(SERVICES)
+    assert told.keys() == type(read).model_fields.keys()
+    for part, shown in ((read.customers, "customers"), (read.expect, "expect")):
+        assert told[shown].keys() == type(part).model_fields.keys()
+    assert told["faults"][0].keys() == type(read.faults[0]).model_fields.keys()
+
+
+def test_the_readme_counts_every_kind_of_fault() -> None:
+    assert re.findall(r"fault kinds +# (\d+) ways", (CHECKOUT / "README.md").read_text()) == [str(len(KINDS))]
 
 
 @pytest.mark.parametrize("text", ["about = ", 'about = "x"', 'about = "x"\nfaults = []\nspeed = 1'])
