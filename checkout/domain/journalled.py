@@ -56,7 +56,7 @@ class Journalled:
             order.apply(entry)
         return order
 
-    def apply(self, entry: Entry) -> None:  # noqa: PLR0912, one arm per type of entry is the table itself
+    def apply(self, entry: Entry) -> None:  # noqa: PLR0912 - one arm per type of entry is the table itself
         """Take an entry in. Decides nothing and reads no clock: order and entry are all there is."""
         self.version, self.updated_at = entry.version, entry.at
         data = entry.data

@@ -166,7 +166,7 @@ REFUSED = [
         shape(u=shape("Part", amount=int, m=(int, 1)) | shape("Other", other=int)),
         "u", "`anyOf` changed",
     ),
-]  # fmt: skip
+]  # what is found stays on one line  # fmt: skip
 
 part_more = shape("Part", amount=int, note=(str | None, None))
 ACCEPTED = [

@@ -41,7 +41,7 @@ async def marketplace(
 
 async def cancel(marketplace: Marketplace, order_id: object) -> None:
     async with marketplace.database.transaction() as tx:
-        assert await cancel_order(order_id, CUSTOMER, tx)  # type: ignore[arg-type]
+        assert await cancel_order(order_id, CUSTOMER, tx)
 
 
 async def test_an_order_is_reserved_paid_confirmed_and_delivered(marketplace: Marketplace) -> None:

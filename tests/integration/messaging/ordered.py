@@ -24,7 +24,7 @@ runs = Counter[int]()
 
 def ordered(handle: object, attempts: int = 1000) -> Subscription:
     """The queue of these tests, by order: `handle` sees each order's events one after the other."""
-    return subscription("carts", on(CartCheckedOutV1, handle, attempts=attempts), ordered_by="order_id")  # type: ignore[arg-type]
+    return subscription("carts", on(CartCheckedOutV1, handle, attempts=attempts), ordered_by="order_id")
 
 
 async def note(event: CartCheckedOutV1, tx: Transaction) -> None:

@@ -60,7 +60,7 @@ async def say_before(toy: Toy, number: int = SOME, orders: Sequence[UUID] = ()) 
 async def ask(toy: Toy, table: Subscription = LIVE, **wanted: object) -> Replay | None:
     wish = {"rate": None, "holds": table.ordered_by is not None, "since": None, "offset": None, **wanted}
     async with toy.databases[-1].transaction() as tx:
-        return await history.ask(tx, Wish(new_id(), table.name, table.types, "ada", **wish))  # type: ignore[arg-type]
+        return await history.ask(tx, Wish(new_id(), table.name, table.types, "ada", **wish))
 
 
 async def until_ended(toy: Toy, within_s: float = 30) -> Replay:

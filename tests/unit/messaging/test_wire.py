@@ -71,7 +71,7 @@ def broken(name: str, value: object) -> Basic.Properties:
     if value is None:
         del properties.headers[PREFIX + name]
     else:
-        properties.headers[PREFIX + name] = value  # type: ignore[assignment]  # on purpose
+        properties.headers[PREFIX + name] = value
     return properties
 
 

@@ -93,7 +93,7 @@ def test_enough_is_fetched_ahead_for_the_next_batch() -> None:
 def test_history_begins_with_the_first_event_or_there_is_none() -> None:
     assert subscription("carts", on(CartCheckedOutV1, handle), history="first").history == "first"
     with pytest.raises(TypeError, match="history is 'first' or nothing, not 'last'"):
-        subscription("carts", on(CartCheckedOutV1, handle), history="last")  # type: ignore[arg-type]
+        subscription("carts", on(CartCheckedOutV1, handle), history="last")
 
 
 def test_deadlines_have_no_history() -> None:

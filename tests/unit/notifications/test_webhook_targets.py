@@ -90,7 +90,7 @@ def test_what_lies_beside_private_ranges_is_public(address: str) -> None:
 
 @given(st.ip_addresses())
 def test_what_the_standard_library_calls_private_is_never_public(ip: object) -> None:
-    if not ip.is_global or ip.is_multicast or ip.is_reserved:  # type: ignore[attr-defined]
+    if not ip.is_global or ip.is_multicast or ip.is_reserved:
         assert not is_public(str(ip))
 
 
