@@ -9,8 +9,9 @@ from contracts.cart import Line
 from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
 from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2
 from contracts.upcasts import shipment_dispatched_v2
+from delivery.domain import PUNCTUAL
 from infra.storage import new_id
-from tests.integration.delivery.running import Running
+from tests.integration.delivery.running import Running, until
 
 ADDRESS = {
     "name": "Ada Lovelace",
@@ -208,7 +209,12 @@ async def test_parcels_booked_while_delivery_was_killed_are_shipped_once(world: 
     await asyncio.gather(*(world.hear(order) for order in orders[:10]))
     await world.kill()
     await asyncio.gather(*(world.hear(order) for order in orders[10:]))
-    await asyncio.sleep(9)  # beyond the shipping deadline, by more than a deadline may be late
+
+    async def deadlines_were_missed() -> bool:
+        in_time = "select exists (select from shipments where due_at + $1 > now())"
+        return not await world.database.fetchval(in_time, PUNCTUAL)
+
+    await until(deadlines_were_missed)
     await world.start()
     for order in orders:
         said = await world.until_said(order.order_id, "shipment-delivered")

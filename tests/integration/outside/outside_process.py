@@ -100,6 +100,19 @@ async def turn(http: aiohttp.ClientSession, part: str, **dial: float) -> None:
         assert answer.status == 200, await answer.text()
 
 
+async def suffered(http: aiohttp.ClientSession, part: str, fate: str) -> int:
+    """How many requests to the part met this fate."""
+    async with http.get(f"/dials/{part}/counts") as answer:
+        return int((await answer.json()).get(fate, 0))
+
+
+async def until_suffered(http: aiohttp.ClientSession, part: str, fate: str, *, more_than: int = 0) -> None:
+    """Wait until more requests than so many have met this fate."""
+    async with asyncio.timeout(10):
+        while await suffered(http, part, fate) <= more_than:
+            await asyncio.sleep(0.01)
+
+
 async def entries_of(http: aiohttp.ClientSession, key: str, *, provider: str = "a") -> list[dict[str, Any]]:
     found, after = [], 0
     while after is not None:

@@ -5,7 +5,16 @@ import asyncio
 import aiohttp
 import pytest
 
-from tests.integration.outside.outside_process import a_key, act, charge, entries_of, held, turn
+from tests.integration.outside.outside_process import (
+    a_key,
+    act,
+    charge,
+    entries_of,
+    held,
+    suffered,
+    turn,
+    until_suffered,
+)
 
 
 async def test_a_key_is_charged_once_and_answers_the_same_again(http: aiohttp.ClientSession) -> None:
@@ -86,10 +95,10 @@ async def test_a_failing_provider_says_truly_that_it_did_not_charge(http: aiohtt
 
 
 async def test_no_definite_no_while_the_same_key_may_still_be_charged(http: aiohttp.ClientSession) -> None:
-    key = a_key()
+    key, before = a_key(), await suffered(http, "payments-a", "delayed")
     await turn(http, "payments-a", latency_ms=400)
     slow = asyncio.create_task(charge(http, key))
-    await asyncio.sleep(0.1)
+    await until_suffered(http, "payments-a", "delayed", more_than=before)
     await turn(http, "payments-a", error_rate=1)
     assert (await charge(http, key))[1]["type"] == "urn:problem:payments:unavailable"
     assert (await slow)[0] == 201

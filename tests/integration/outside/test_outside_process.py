@@ -8,7 +8,17 @@ from collections import Counter
 import aiohttp
 import jwt
 
-from tests.integration.outside.outside_process import OutsideProcess, a_key, act, charge, entries_of, held, turn
+from tests.integration.outside.outside_process import (
+    OutsideProcess,
+    a_key,
+    act,
+    charge,
+    entries_of,
+    held,
+    suffered,
+    turn,
+    until_suffered,
+)
 
 
 async def test_a_kill_in_the_middle_of_traffic_loses_no_answer(own_outside: OutsideProcess) -> None:
@@ -62,7 +72,7 @@ async def test_it_stops_promptly_when_told_even_while_a_request_hangs(own_outsid
     async with aiohttp.ClientSession(own_outside.url) as http:
         await turn(http, "payments-a", hang_rate=1)
         hanging = asyncio.create_task(charge(http, "hanging"))
-        await asyncio.sleep(0.2)
+        await until_suffered(http, "payments-a", "hung")
         began = time.monotonic()
         assert await own_outside.stop() == 0
         assert time.monotonic() - began < 8  # the request hangs until its client goes
@@ -129,13 +139,9 @@ async def test_entries_can_be_read_page_by_page(http: aiohttp.ClientSession) -> 
 
 
 async def test_a_dial_counts_the_requests_that_it_spoiled(http: aiohttp.ClientSession) -> None:
-    async def failed() -> int:
-        async with http.get("/dials/payments-b/counts") as answer:
-            return int((await answer.json()).get("failed", 0))
-
-    before = await failed()
+    before = await suffered(http, "payments-b", "failed")
     await charge(http, a_key(), provider="b")
-    assert await failed() == before
+    assert await suffered(http, "payments-b", "failed") == before
     await turn(http, "payments-b", error_rate=1)
     await charge(http, a_key(), provider="b")
-    assert await failed() == before + 1
+    assert await suffered(http, "payments-b", "failed") == before + 1

@@ -91,7 +91,7 @@ async def test_what_was_killed_stays_down_until_it_is_started(part: FakePart, ke
     keeper.start()
     await keeper.until_ready()
     await keeper.kill()
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # longer than it waits after a crash
     assert keeper.condition.state is State.KILLED
     assert len(part.lives) == 1
     keeper.start()
