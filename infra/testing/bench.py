@@ -207,7 +207,7 @@ async def on_a_bench(
         await bench.crash()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within_s: float) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 30) -> None:
     """Wait for what can only be seen by asking a server. Raises TimeoutError."""
     async with asyncio.timeout(within_s):
         while not await condition():  # noqa: ASYNC110 - what is awaited happens in a server

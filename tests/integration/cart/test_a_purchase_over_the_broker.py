@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,6 +22,7 @@ from infra.local import PrivateBroker, PrivatePostgres, private_broker
 from infra.messaging import Messaging, Wiring, admin, definitions
 from infra.runtime import Service
 from infra.storage import Database, make_partitions, migrate
+from infra.testing.bench import until
 
 PASSWORDS = {"catalog": "catalog-secret", "cart": "cart-secret", "checkout": "checkout-secret"}
 
@@ -90,12 +91,6 @@ class Shop:
                 }
 
         await until(so)
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        while not await condition():
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

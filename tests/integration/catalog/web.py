@@ -1,6 +1,5 @@
 """A service's HTTP served for real, and a client with tokens for whoever is asking."""
 
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from infra.http import Identity, create_app, serve
 from infra.runtime import Service
 from infra.storage import Database
+from tests.integration.outside.outside_process import free_port
 
 ISSUER, AUDIENCE = "http://issuer.test", "marketplace"
 KEY = generate_private_key(SECP256R1())
@@ -99,10 +99,3 @@ async def served(service: Service, database: Database) -> AsyncIterator[aiohttp.
         aiohttp.ClientSession(f"http://127.0.0.1:{shared}") as session,
     ):
         yield session
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,6 +1,6 @@
 """Orders over HTTP, with real tokens and the real database."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,15 +13,9 @@ from checkout.announcing import keep
 from checkout.domain import Order, RejectedLine
 from infra.http import Identity, create_app, serve
 from infra.storage import Database, new_id
+from tests.integration.catalog.web import Answer
 from tests.integration.checkout.orders import LINE, NOON, an_order, confirmed
 from tests.integration.outside.outside_process import OutsideProcess, free_port
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: Any
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,17 +22,11 @@ from infra.messaging.connection import open_channel
 from infra.messaging.wire import properties_of
 from infra.runtime import Service
 from infra.storage import new_id
+from infra.testing.bench import until
 from tests.integration.outside.outside_process import SECRET, OutsideProcess, free_port
 
 ROOT = Path(__file__).parents[3]
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 30) -> None:
-    """Wait for what can only be seen by asking a server."""
-    async with asyncio.timeout(within_s):
-        while not await condition():
-            await asyncio.sleep(0.03)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """A small world for tests of the runtime: `cart` publishes, `checkout` hears it and keeps a table of effects."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from infra.messaging import Messaging, Subscription, Wiring, admin, definitions
 from infra.messaging.connection import open_channel
 from infra.messaging.wire import properties_of
 from infra.storage import Database, Transaction, is_unavailable, migrate, new_id, outbox
+from infra.testing.bench import until
 
 PASSWORDS = {"cart": "cart-secret", "checkout": "checkout-secret", "catalog": "catalog-secret"}
 
@@ -49,13 +50,6 @@ def an_order(event: CartCheckedOutV1) -> OrderPlacedV1:
 
 async def effect(tx: Transaction, order_id: UUID, what: str = "handled") -> None:
     await tx.execute("insert into effects values ($1, $2)", order_id, what)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 20) -> None:
-    """Wait for what can only be seen by asking a server."""
-    async with asyncio.timeout(within_s):
-        while not await condition():
-            await asyncio.sleep(0.02)
 
 
 @dataclass
