@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 from yarl import URL
 
 from contracts import Envelope, Event
@@ -21,7 +22,7 @@ from infra.messaging.connection import keep_connected, open_channel
 from infra.messaging.topology import LOG
 from infra.messaging.wire import properties_of
 from infra.runtime import Service
-from infra.storage import Database, Transaction, make_partitions, migrate, new_id
+from infra.storage import Database, Transaction, is_conflict, make_partitions, migrate, new_id
 from infra.telemetry import new_traceparent
 
 READY_S, SETTLED_S = 30.0, 60.0
@@ -169,8 +170,16 @@ class Bench:
         return [(subscription, reason) for subscription, reason in rows]
 
     async def empty(self) -> None:
-        """Forget everything that the service knows."""
+        """Forget everything that the service knows; once more where somebody who was cut off was in the way."""
         owner = Database(self._urls.owner, source="bench")
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(is_conflict), stop=stop_after_attempt(5), reraise=True
+        ):
+            with attempt:
+                await self._empty(owner)
+        await owner.close()
+
+    async def _empty(self, owner: Database) -> None:
         async with owner.transaction() as tx:
             found = [(schema, f'"{schema}"."{name}"') for schema, name in await tx.execute(TABLES) if name not in KEPT]
             if own := [name for schema, name in found if schema == "public"]:
@@ -178,7 +187,6 @@ class Bench:
             for name in [name for schema, name in found if schema != "public"]:
                 await tx.execute(f"lock table {name}")
                 await tx.execute(f"delete from {name}")  # noqa: S608 - a table's own name; partitions truncate slowly
-        await owner.close()
 
     def _open(self) -> Database:
         return Database(self._urls.app, source=self.service.name, listeners=self.service.listeners)
