@@ -107,7 +107,7 @@ class Isolation:
 
     async def _look_up(self) -> None:
         """Take what arrived into the line, each behind those that fewer processes died of."""
-        new, self._new = self._new, []
+        new = list(self._new)
         if not new:
             return
         ids = [each.envelope.id for each in new]
@@ -115,6 +115,7 @@ class Isolation:
             partial(suspects.runs, subscription=self._worker.subscription.name, ids=ids)
         )
         now = asyncio.get_running_loop().time()
+        del self._new[: len(new)]  # not before: what is looked up is not settled
         for delivery in new:
             died = deaths.get(delivery.envelope.id, 0)
             heapq.heappush(self._line, (died, self._chance.random(), now + died * PAUSE_S, delivery))

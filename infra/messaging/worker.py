@@ -64,6 +64,7 @@ class Worker:
         self.commits = Commits(database, f"{service}.{subscription.name}", failed=self.failed)
         self._waiting: deque[Delivery | Unreadable] = deque()
         self._arrived = asyncio.Event()
+        self._handling = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._calls = Calls(self, database, outside)
@@ -98,8 +99,10 @@ class Worker:
     async def _run_batches(self) -> None:
         while True:
             await self._arrived.wait()
+            self._handling = True
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.subscription.batch))]
             await self._handle([each for each in batch if not each.lost])
+            self._handling = False
             if not self._waiting:
                 self._arrived.clear()
                 self.note_idle()
@@ -109,7 +112,7 @@ class Worker:
         await self._idle.wait()
 
     def note_idle(self) -> None:
-        if not self._waiting and not self._calls.under_way and not self._isolation.busy:
+        if not (self._waiting or self._handling or self._calls.under_way or self._isolation.busy):
             self._idle.set()
 
     async def _handle(self, batch: Sequence[Delivery | Unreadable]) -> None:

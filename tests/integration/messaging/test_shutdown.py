@@ -1,0 +1,52 @@
+"""A graceful shutdown waits for what is under way: a call that is cut off is made again by the next process."""
+
+import asyncio
+from uuid import UUID
+
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import on, subscription
+from infra.storage import Transaction
+from tests.integration.messaging.toy import Toy, a_checkout, effect, until
+
+
+async def test_a_call_that_was_prepared_while_another_was_recorded_is_waited_for(toy: Toy) -> None:
+    first, second = a_checkout(), a_checkout()
+    asked = {first.order_id: asyncio.Event(), second.order_id: asyncio.Event()}
+    answer, preparing, prepared = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    answered: list[UUID] = []
+
+    async def prepare(event: CartCheckedOutV1, tx: Transaction) -> UUID:
+        if event.order_id == second.order_id:
+            preparing.set()
+            await prepared.wait()
+        return event.order_id
+
+    async def ask(order_id: UUID, _: object) -> str:
+        asked[order_id].set()
+        if order_id == first.order_id:
+            await answer.wait()
+        else:
+            await asyncio.sleep(1)  # a shutdown that does not wait is over by then
+        answered.append(order_id)
+        return "yes"
+
+    async def record(event: CartCheckedOutV1, answer: str, tx: Transaction) -> None:
+        await effect(tx, event.order_id, answer)
+
+    table = subscription("carts", on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record))
+    async with toy.running(table) as checkout, asyncio.timeout(30):
+
+        async def is_first_over() -> bool:
+            return not checkout.workers["carts"]._calls.under_way
+
+        await toy.say(first)
+        await asked[first.order_id].wait()
+        await toy.say(second)
+        await preparing.wait()
+        answer.set()
+        await until(is_first_over)
+        prepared.set()
+        await asked[second.order_id].wait()
+    assert answered == [first.order_id, second.order_id]
+    assert await toy.effects() == sorted((order_id, "yes") for order_id in answered)
+    assert await toy.rows("select count(*) from messaging.inbox") == [(2,)]
