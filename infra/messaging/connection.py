@@ -88,8 +88,10 @@ async def _until_lost(connection: AbstractConnection, use: Callable[[AbstractCon
         await working
     finally:
         working.cancel()
-        with suppress(asyncio.CancelledError, *BROKEN):
-            await working
+        await asyncio.wait({working})  # unlike awaiting it: a cancellation of our own is no end of `working`
+        if not working.cancelled():
+            with suppress(*BROKEN):
+                working.result()
 
 
 async def open_channel(connection: AbstractConnection, *, confirms: bool) -> Channel:

@@ -1,0 +1,51 @@
+"""What keeps a connection up ends when it is cancelled, whatever it does at that moment."""
+
+import asyncio
+from collections.abc import Callable
+
+import aio_pika
+import pytest
+
+from infra.messaging.connection import keep_connected
+
+
+class Connection:
+    """As much of the client's as is used here."""
+
+    def __init__(self) -> None:
+        self.close_callbacks: set[Callable[[object, BaseException | None], None]] = set()
+
+    async def close(self) -> None: ...
+
+
+async def test_who_is_cancelled_while_it_lets_go_of_a_lost_connection_does_not_connect_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connections: list[Connection] = []
+    used, ending, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def connect(*_: object, **__: object) -> Connection:
+        connections.append(Connection())
+        return connections[-1]
+
+    async def use(_: object) -> None:
+        used.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await end.wait()
+
+    monkeypatch.setattr(aio_pika, "connect", connect)
+    keeping = asyncio.create_task(keep_connected("", "test", use))
+    async with asyncio.timeout(5):
+        await used.wait()
+        for lose in connections[0].close_callbacks:
+            lose(connections[0], ConnectionError("lost"))
+        await ending.wait()
+    keeping.cancel()
+    end.set()
+    done, _ = await asyncio.wait({keeping}, timeout=1)
+    assert done
+    assert keeping.cancelled()
+    assert len(connections) == 1
