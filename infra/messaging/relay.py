@@ -38,6 +38,8 @@ SETTINGS = {
 }
 RECONNECT_CAP_S = 3.0
 REBALANCE_S = 1.0
+BROKER_AWAY_S = 1.0
+"""Without the broker for longer than this, a relay leaves its buckets to those that have it."""
 BUCKET_CLASS, RELAY_CLASS = 7206, 7207
 """First halves of two-part advisory locks: one per bucket, one (shared) per relay that wants buckets."""
 
@@ -91,12 +93,19 @@ class Relay:
         await self._idle.wait()
 
     async def _relay(self, connection: asyncpg.Connection) -> None:
-        await connection.execute(f"select pg_advisory_lock_shared({RELAY_CLASS}, 0)")
         await connection.add_listener(CHANNEL, self._hear)
-        rebalance_at = 0.0
-        loop = asyncio.get_running_loop()
         while True:
             await self._publisher.ready()
+            await connection.execute(f"select pg_advisory_lock_shared({RELAY_CLASS}, 0)")
+            await self._relay_while_connected(connection)
+            await connection.execute("select pg_advisory_unlock_all()")
+            self._held.clear()
+
+    async def _relay_while_connected(self, connection: asyncpg.Connection) -> None:
+        """Relay until the broker is away for longer than a moment."""
+        rebalance_at = 0.0
+        loop = asyncio.get_running_loop()
+        while await self._is_broker_here():
             if loop.time() >= rebalance_at:
                 await self._rebalance(connection)
                 rebalance_at = loop.time() + REBALANCE_S
@@ -120,6 +129,14 @@ class Relay:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await self._database.outbox_ready.wait()
+
+    async def _is_broker_here(self) -> bool:
+        try:
+            async with asyncio.timeout(BROKER_AWAY_S):
+                await self._publisher.ready()
+        except TimeoutError:
+            return False
+        return True
 
     async def _tell_others(self, connection: asyncpg.Connection) -> None:
         """Wake the relays of other processes for what was committed in this one and is theirs to publish."""

@@ -142,19 +142,59 @@ async def test_relays_hand_their_buckets_over_when_one_comes_or_dies(toy: Toy) -
 
 
 async def test_a_commit_wakes_the_relay_that_holds_its_bucket(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def share_alike() -> bool:
-        held = f"select count(*) from pg_locks where {HERE} and classid = {relay.BUCKET_CLASS} and granted group by pid"
-        return await toy.rows(held, service="cart") == [(BUCKETS // 2,)] * 2
-
     await toy.declare([])
     async with wire_to(toy.broker.urls.amqp) as wire, relaying(toy, wire) as one, relaying(toy, wire):
-        await until(share_alike)
+        await until(lambda: _share_alike(toy))
         monkeypatch.setattr(relay, "POLL_S", 3600.0)
         for _ in range(3):  # the first may meet a relay that still polls
-            async with one.transaction() as tx:
-                for _ in range(4 * BUCKETS):
-                    tx.publish(a_checkout(new_id()))
+            await say_to_every_bucket(one)
             await until_published(toy)
+
+
+async def test_a_relay_that_never_had_a_broker_claims_no_share(toy: Toy) -> None:
+    async def waits_for_its_broker() -> bool:
+        last = (
+            "select state, query from pg_stat_activity"
+            " where application_name = 'cart relay' and datname = current_database()"
+        )
+        return await toy.rows(last, service="cart") == [("idle", f'LISTEN "{relay.CHANNEL}"')]
+
+    await toy.declare([])
+    async with wire_to(toy.broker.urls.amqp) as broken, wire_to(toy.broker.urls.amqp) as wire:
+        broken.broken = True
+        async with relaying(toy, broken):
+            await until(waits_for_its_broker)
+            async with relaying(toy, wire) as has_a_broker:
+                await say_to_every_bucket(has_a_broker)
+                await until_published(toy)
+
+
+async def test_a_relay_that_lost_its_broker_hands_its_buckets_over_and_has_its_share_again_later(toy: Toy) -> None:
+    await toy.declare([])
+    async with (
+        wire_to(toy.broker.urls.amqp) as breaks,
+        wire_to(toy.broker.urls.amqp) as wire,
+        relaying(toy, breaks),
+        relaying(toy, wire) as has_a_broker,
+    ):
+        await until(lambda: _share_alike(toy))
+        breaks.broken = True
+        breaks.cut()
+        await say_to_every_bucket(has_a_broker)
+        await until_published(toy)
+        breaks.broken = False
+        await until(lambda: _share_alike(toy))
+
+
+async def say_to_every_bucket(database: Database) -> None:
+    async with database.transaction() as tx:
+        for _ in range(4 * BUCKETS):
+            tx.publish(a_checkout(new_id()))
+
+
+async def _share_alike(toy: Toy) -> bool:
+    held = f"select count(*) from pg_locks where {HERE} and classid = {relay.BUCKET_CLASS} and granted group by pid"
+    return await toy.rows(held, service="cart") == [(BUCKETS // 2,)] * 2
 
 
 async def _count(heard: list[tuple[str, int]]) -> bool:
