@@ -26,6 +26,8 @@ log = get_logger(__name__)
 
 POLL_S = 1.0
 """The longest wait: another replica may have scheduled something."""
+SHORTEST_S, FULL_S = 0.01, 0.1
+"""The shortest wait, and the shortest while a worker has no room: what is due for it stays due."""
 TAKE = 200
 UNKNOWN_S, UNHEARD_S = 5.0, 10.0
 """How often it looks for what it can't take by itself."""
@@ -80,8 +82,9 @@ class Scheduler:
             worker = self._workers[entry.subscription]
             worker.receive(from_entry(entry, worker.subscription))
         if len(entries) >= TAKE:
-            return 0.01
-        return POLL_S if due_s is None else min(POLL_S, max(0.01, due_s))
+            return SHORTEST_S
+        shortest_s = SHORTEST_S if len(ready) == len(self._workers) else FULL_S
+        return POLL_S if due_s is None else min(POLL_S, max(shortest_s, due_s))
 
     async def _bury_unheard(self, tx: Transaction) -> None:
         """Give up what no code hears any more; a line of a subscription that is still there is held by it."""

@@ -1,0 +1,41 @@
+"""How often the schedule is looked at."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import on, subscription
+from infra.storage import Transaction, schedule
+from tests.integration.messaging.test_leases import have_due
+from tests.integration.messaging.toy import Toy, a_checkout, effect, until
+
+
+async def test_what_is_due_for_a_worker_without_room_is_not_looked_for_all_the_time(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, go_on, take = 0, asyncio.Event(), schedule.take
+
+    async def count_and_take(*given: Any) -> list[schedule.Entry]:
+        nonlocal looks
+        looks += 1
+        return await take(*given)
+
+    async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
+        await go_on.wait()
+        await effect(tx, event.order_id)
+
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, handle), batch=1)) as checkout:
+
+        async def is_full() -> bool:
+            return checkout.workers["carts"].backlog >= 1
+
+        await toy.say(*(a_checkout() for _ in range(2)))
+        await until(is_full)
+        await have_due(toy.databases[-1], a_checkout())
+        monkeypatch.setattr(schedule, "take", count_and_take)
+        await asyncio.sleep(1)
+        assert 1 <= looks <= 15
+        go_on.set()
+        await toy.until_effects(3)
