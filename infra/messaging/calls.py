@@ -36,7 +36,7 @@ class Calls:
     """The outside calls that one worker has under way."""
 
     def __init__(self, worker: "Worker", database: Database, outside: Any) -> None:
-        self._worker, self._database, self._outside = worker, database, outside
+        self._worker, self._aftermath, self._database, self._outside = worker, worker.aftermath, database, outside
         self._bulkhead = asyncio.Semaphore(worker.subscription.concurrency)
         self._most = worker.subscription.concurrency + worker.subscription.batch
         self._answered: asyncio.Queue[tuple[Delivery, Any]] = asyncio.Queue()
@@ -77,7 +77,7 @@ class Calls:
                 if id(delivery) in elsewhere and delivery.envelope.id in self._open:
                     self._held[delivery.envelope.id].append(delivery)
                 elif id(delivery) in elsewhere:
-                    await self._worker.postpone(delivery, CLAIMED_ELSEWHERE, "another delivery is making this call")
+                    await self._aftermath.postpone(delivery, CLAIMED_ELSEWHERE, "another delivery is making this call")
                 elif id(delivery) in requests:
                     self._begin(delivery)
                     delivery.claimed = True
@@ -130,9 +130,9 @@ class Calls:
                     with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
                         answer = await call.ask(request, self._outside)
         except _TooLate:
-            settled = self._worker.postpone(delivery, AT_ONCE, "no place was free in time")
+            settled = self._aftermath.postpone(delivery, AT_ONCE, "no place was free in time")
         except Exception as error:  # noqa: BLE001 - an unknown outcome: the retry rule decides
-            settled = self._worker.failed(delivery, error)
+            settled = self._aftermath.failed(delivery, error)
         else:
             self._answered.put_nowait((delivery, answer))
             return

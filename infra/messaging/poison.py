@@ -122,7 +122,8 @@ class Isolation:
 
     async def _run_alone(self, delivery: Delivery, deaths: int) -> None:
         if deaths >= RUNS_ALONE:
-            await self._worker.give_up(delivery, "poison", f"{deaths} processes died while they ran this event alone")
+            why = f"{deaths} processes died while they ran this event alone"
+            await self._worker.aftermath.give_up(delivery, "poison", why)
             return
         name, id = self._worker.subscription.name, delivery.envelope.id
         async with self._worker.gate.alone():

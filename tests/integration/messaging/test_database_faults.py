@@ -12,7 +12,7 @@ import pytest
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from infra.messaging import Subscription, on, subscription
-from infra.messaging.worker import Worker
+from infra.messaging.aftermath import Aftermath
 from infra.storage import Transaction, presence
 from tests.integration.messaging.test_outside_calls import TABLE, Provider
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
@@ -90,7 +90,7 @@ async def test_a_call_that_the_runtime_itself_cannot_carry_on_ends_the_process(
     """It holds a claim: only an end that the database sees gives it to another process."""
     provider = Provider()
     provider.failures = 1
-    monkeypatch.setattr(Worker, "failed", Worker.drained)  # any error that nobody foresaw: a TypeError here
+    monkeypatch.setattr(Aftermath, "failed", Aftermath.refuse)  # any error that nobody foresaw: a TypeError here
     await toy.declare([TABLE])
     checkout = toy.messaging("checkout", toy.checkout_database([TABLE]), [TABLE], provider)
     async with toy.started(toy.messaging("cart", toy.cart, [], None)):

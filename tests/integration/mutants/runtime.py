@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from infra.messaging.aftermath import Aftermath
 from infra.messaging.delivery import Delivery
 from infra.messaging.relay import Relay
 from infra.messaging.worker import Worker
@@ -69,8 +70,8 @@ def publish_before_commit(patch: Patch) -> None:
     async def apply_and_publish(worker: Worker, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
         await apply(worker, tx, deliveries)
         if tx._published:
-            await worker._publisher.ready()
-            await worker._publisher.publish_all([(row.envelope, row.body) for row in tx._published])
+            await worker.aftermath._publisher.ready()
+            await worker.aftermath._publisher.publish_all([(row.envelope, row.body) for row in tx._published])
 
     patch(Worker, "_apply", apply_and_publish)
 
@@ -101,23 +102,23 @@ def retry_taken_without_lease(patch: Patch) -> None:
 
 def retry_not_filed(patch: Patch) -> None:
     """A failed delivery is acknowledged before it is filed to come again."""
-    forget = Worker._forget
+    forget = Aftermath._forget
 
-    async def settle_and_forget(worker: Worker, delivery: Delivery, instead: Entry) -> None:
-        await worker.settle([delivery])
-        await forget(worker, delivery, instead)
+    async def settle_and_forget(aftermath: Aftermath, delivery: Delivery, instead: Entry) -> None:
+        await aftermath._worker.settle([delivery])
+        await forget(aftermath, delivery, instead)
 
-    patch(Worker, "_forget", settle_and_forget)
+    patch(Aftermath, "_forget", settle_and_forget)
 
 
 def dead_letter_dropped(patch: Patch) -> None:
     """What is given up is forgotten before its dead letter is published."""
 
-    async def forget_and_bury(worker: Worker, delivery: Delivery, reason: str, why: str) -> None:
-        await worker._forget(delivery, worker._later(delivery, None, why, attempt=delivery.attempt))
-        await worker._bury(delivery.letter(worker.subscription.name, reason, why))
+    async def forget_and_bury(aftermath: Aftermath, delivery: Delivery, reason: str, why: str) -> None:
+        await aftermath._forget(delivery, aftermath._later(delivery, None, why, attempt=delivery.attempt))
+        await aftermath._bury(delivery.letter(aftermath._worker.subscription.name, reason, why))
 
-    patch(Worker, "give_up", forget_and_bury)
+    patch(Aftermath, "give_up", forget_and_bury)
 
 
 def claims_outlive_their_process(patch: Patch) -> None:

@@ -17,6 +17,7 @@ import asyncpg
 from aiormq.channel import Channel
 
 from contracts.cart import CartCheckedOutV1
+from infra.messaging.aftermath import Aftermath
 from infra.messaging.delivery import Delivery, Receipts, Received
 from infra.messaging.publisher import Publisher
 from infra.messaging.worker import Worker
@@ -97,9 +98,9 @@ POINTS = {
     "deadline": Point(service, "payment_due", PLAIN, rare=True),
     "commit of a deadline": Point(Transaction, "commit", PLAIN, _commits("due"), rare=True),
     "settling what was taken": Point(Worker, "settle", RETRIED, _after_a_scheduled_run, rare=True),
-    "giving up": Point(Worker, "_bury", DEAD, rare=True),
+    "giving up": Point(Aftermath, "_bury", DEAD, rare=True),
     "dead-letter publish": Point(Publisher, "publish", DEAD, _publishes_dead),
-    "forgetting the dead": Point(Worker, "_forget", DEAD, rare=True),
+    "forgetting the dead": Point(Aftermath, "_forget", DEAD, rare=True),
     "filing a dead letter": Point(dead_letters, "file", DEAD),
     "acknowledging a dead letter": Point(Received, "acknowledge", DEAD, rare=True),
     "claim": Point(claims, "take", CALLED),
