@@ -11,7 +11,7 @@ from aiormq.channel import Channel
 from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
 from infra.messaging.connection import BROKEN, Lost, open_channel, telling_loss
-from infra.messaging.delivery import Receipts, Received
+from infra.messaging.receipts import Receipts, Received
 from infra.telemetry import get_logger
 
 log = get_logger(__name__)

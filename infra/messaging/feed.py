@@ -11,8 +11,9 @@ from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPChannelError
 
 from infra.messaging.connection import Lost, open_channel, telling_loss
-from infra.messaging.delivery import SUSPECT_AFTER, Delivery, Received, Unreadable, read
+from infra.messaging.delivery import SUSPECT_AFTER, Delivery, Unreadable, read
 from infra.messaging.log import Log, Logged, Place, last_of, reading
+from infra.messaging.receipts import Received
 from infra.messaging.wire import PREFIX
 from infra.messaging.worker import Worker
 from infra.storage import Transaction, history, inbox, time_of

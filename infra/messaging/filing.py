@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 
 from infra.messaging.dead import letter_of
-from infra.messaging.delivery import Received
+from infra.messaging.receipts import Received
 from infra.storage import Database, dead_letters, is_passing
 from infra.telemetry import get_logger
 

@@ -9,11 +9,12 @@ from aio_pika.abc import AbstractConnection
 
 from infra.messaging.connection import BROKEN, Lost, keep_connected
 from infra.messaging.consumer import Consumer
-from infra.messaging.delivery import Received, read
+from infra.messaging.delivery import read
 from infra.messaging.filing import PREFETCH, Filing
 from infra.messaging.history import REPLAY_RATE, History
 from infra.messaging.poison import Gate
 from infra.messaging.publisher import Publisher
+from infra.messaging.receipts import Received
 from infra.messaging.relay import Relay
 from infra.messaging.scheduler import Scheduler
 from infra.messaging.wiring import Subscription

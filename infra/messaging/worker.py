@@ -10,10 +10,11 @@ from contracts import Event
 from infra.messaging.aftermath import Aftermath
 from infra.messaging.calls import Calls
 from infra.messaging.commits import Commits
-from infra.messaging.delivery import Delivery, Source, Unreadable
+from infra.messaging.delivery import Delivery, Unreadable
 from infra.messaging.ordering import Lines
 from infra.messaging.poison import Gate, Isolation
 from infra.messaging.publisher import Publisher
+from infra.messaging.receipts import Source
 from infra.messaging.together import together
 from infra.messaging.wiring import Load, Subscription
 from infra.storage import Database, Transaction, inbox, incidents, is_past_horizon, schedule, suspects

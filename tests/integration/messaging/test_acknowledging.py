@@ -8,7 +8,7 @@ from aiormq.abc import DeliveredMessage
 
 from infra.local import PrivateBroker
 from infra.messaging.connection import open_channel
-from infra.messaging.delivery import Receipts
+from infra.messaging.receipts import Receipts
 
 MESSAGES, SETTLED_AT_ONCE = 300, 10
 

@@ -25,9 +25,10 @@ from contracts.cart import CartCheckedOutV1
 from infra.local import PrivateBroker, PrivatePostgres
 from infra.messaging import Reject, on, subscription
 from infra.messaging.dead import letter_of
-from infra.messaging.delivery import SUSPECT_AFTER, Delivery, Receipts, Received, from_entry
+from infra.messaging.delivery import SUSPECT_AFTER, Delivery, from_entry
 from infra.messaging.poison import RUNS_ALONE, Gate
 from infra.messaging.publisher import Publisher
+from infra.messaging.receipts import Receipts, Received
 from infra.messaging.relay import Relay
 from infra.messaging.worker import Worker
 from infra.storage import Database, Transaction, dead_letters, new_id, outbox, presence, schedule, suspects

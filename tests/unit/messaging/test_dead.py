@@ -20,8 +20,9 @@ from infra.messaging.dead import (
     scalars,
     too_long,
 )
-from infra.messaging.delivery import Received, Unreadable, read
+from infra.messaging.delivery import Unreadable, read
 from infra.messaging.feed import Window
+from infra.messaging.receipts import Received
 from infra.messaging.wire import PREFIX
 from infra.storage import Transaction, new_id
 from infra.storage.dead_letters import DeadLetter

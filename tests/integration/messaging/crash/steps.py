@@ -18,8 +18,9 @@ from aiormq.channel import Channel
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging.aftermath import Aftermath
-from infra.messaging.delivery import Delivery, Receipts, Received
+from infra.messaging.delivery import Delivery
 from infra.messaging.publisher import Publisher
+from infra.messaging.receipts import Receipts, Received
 from infra.messaging.worker import Worker
 from infra.storage import Transaction, claims, dead_letters, inbox, outbox, presence, schedule
 from tests.integration.messaging.crash import service
