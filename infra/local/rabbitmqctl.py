@@ -21,7 +21,12 @@ async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str
         from infra.local.containers import run_inside
 
         command = ("rabbitmqctl", "-q", "-n", NODE, *arguments)
-        return _said(arguments[0], *await asyncio.to_thread(run_inside, layout.name, "broker", *command))
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                done = await asyncio.to_thread(run_inside, layout.name, "broker", *command)
+        except TimeoutError:
+            raise _no_answer(arguments[0]) from None
+        return _said(arguments[0], *done)
     binaries = find_rabbitmq()
     if binaries is None or "epmd" not in state.ports:
         raise LocalError("This needs a broker that the stack runs itself.", "See MARKETPLACE_PROVIDER.")
@@ -48,10 +53,12 @@ async def control(binaries: RabbitBinaries, home: Path, epmd_port: int, *argumen
             said, _ = await running.communicate()
     except TimeoutError:
         running.kill()
-        raise LocalError(
-            f"rabbitmqctl {arguments[0]} did not answer.", "Is the broker up? ./marketplace status"
-        ) from None
+        raise _no_answer(arguments[0]) from None
     return _said(arguments[0], running.returncode, said.decode(errors="replace"))
+
+
+def _no_answer(word: str) -> LocalError:
+    return LocalError(f"rabbitmqctl {word} did not answer.", "Is the broker up? ./marketplace status")
 
 
 def _said(word: str, code: int | None, said: str) -> str:

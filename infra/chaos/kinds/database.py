@@ -23,6 +23,9 @@ class DatabaseFault(Kind):
     def parts(self, services: Sequence[str]) -> list[str]:
         return [f"{service}-db" for service in services]
 
+    def server(self, part: str) -> str:
+        return part
+
     def touches(self, part: str) -> Touches:
         return Touches(alone=frozenset({f"{part}:state"}), shared=frozenset({part, part.removesuffix("-db")}))
 
