@@ -64,7 +64,7 @@ class Scheduler:
     async def _take(self) -> float:
         """Lease and hand over what is due. Returns how long to wait for more, in seconds."""
         self._database.schedule_ready.clear()
-        ready = [each for each in self._workers.values() if each.backlog < each.subscription.batch]
+        ready = [each for each in self._workers.values() if each.has_room]
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
             if now >= self._free_at:
@@ -84,6 +84,9 @@ class Scheduler:
         if len(entries) >= TAKE:
             return SHORTEST_S
         shortest_s = SHORTEST_S if len(ready) == len(self._workers) else FULL_S
+        if due_s is not None and due_s <= 0:
+            for worker in self._workers.values():
+                worker.call_when_there_is_room(self._database.schedule_ready.set)
         return POLL_S if due_s is None else min(POLL_S, max(shortest_s, due_s))
 
     async def _bury_unheard(self, tx: Transaction) -> None:

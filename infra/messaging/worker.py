@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +46,7 @@ class Worker:
         self._waiting: deque[Delivery | Unreadable] = deque()
         self._arrived = asyncio.Event()
         self._handling = False
+        self._room_wanted: Callable[[], None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._calls = Calls(self, database, outside)
@@ -68,6 +69,15 @@ class Worker:
         return len(self._waiting)
 
     @property
+    def has_room(self) -> bool:
+        """Whether fewer wait than are handled at a time."""
+        return self.backlog < self.subscription.batch
+
+    def call_when_there_is_room(self, tell: Callable[[], None]) -> None:
+        """Call `tell` once, as soon as a batch was taken from what waits; not at all if there is room now."""
+        self._room_wanted = None if self.has_room else tell
+
+    @property
     def hears_now(self) -> Iterable[str]:
         """Types of events that can be handed over: none that need a call while those under way are too many."""
         return self._handled if self._calls.crowded else self.subscription.reactions
@@ -81,6 +91,9 @@ class Worker:
             await self._arrived.wait()
             self._handling = True
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.subscription.batch))]
+            if self._room_wanted is not None and self.has_room:
+                self._room_wanted()
+                self._room_wanted = None
             await self._handle([each for each in batch if not each.lost])
             self._handling = False
             if not self._waiting:

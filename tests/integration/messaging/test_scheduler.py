@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import on, subscription
+from infra.messaging import on, scheduler, subscription
 from infra.storage import Transaction, schedule
 from tests.integration.messaging.test_leases import have_due
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
@@ -37,5 +37,14 @@ async def test_what_is_due_for_a_worker_without_room_is_not_looked_for_all_the_t
         monkeypatch.setattr(schedule, "take", count_and_take)
         await asyncio.sleep(1)
         assert 1 <= looks <= 15
+
+        for pause in ("POLL_S", "FULL_S"):
+            monkeypatch.setattr(scheduler, pause, 60)
+        seen = looks
+
+        async def has_looked_once_more() -> bool:
+            return looks > seen
+
+        await until(has_looked_once_more)
         go_on.set()
-        await toy.until_effects(3)
+        await toy.until_effects(3)  # it was told that there is room
