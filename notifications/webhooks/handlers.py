@@ -132,8 +132,8 @@ async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transa
 
 def enable(tx: Transaction, endpoint: Endpoint) -> None:
     """Send to it again, beginning with what waits."""
-    endpoint.enable()
     now = datetime.now(UTC)
+    endpoint.enable(now)
     look_after(endpoint, now, now, tx)
 
 

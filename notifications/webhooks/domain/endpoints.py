@@ -14,6 +14,8 @@ from uuid import UUID, uuid4
 
 AT_ONCE = 16
 """Requests of one turn."""
+LOST_AFTER = timedelta(minutes=5)
+"""A turn is over long before: one that is so late became a dead letter."""
 
 
 class State(StrEnum):
@@ -157,9 +159,11 @@ class Endpoint:
             self.disabled = DisabledReason.OVERRUN
         return self.disabled is not None
 
-    def enable(self) -> None:
-        """Forget what went wrong. A turn that is under way goes on."""
+    def enable(self, now: datetime) -> None:
+        """Forget what went wrong. A turn that is under way goes on; one that was lost is not waited for."""
         self.disabled = None
+        if self.turn_at is not None and now - self.turn_at > LOST_AFTER:
+            self.turn_at = None
         self.recover()
 
     def recover(self) -> None:

@@ -121,7 +121,7 @@ def test_it_is_disabled_after_a_stretch_of_nothing_but_failures() -> None:
     assert endpoint.disabled is DisabledReason.FAILING
     assert not endpoint.hears("checkout.order-placed.v1", "ada", public=False)
     assert not endpoint.look_after(NOON + HOUR)
-    endpoint.enable()
+    endpoint.enable(NOON + HOUR)
     assert endpoint.hears("checkout.order-placed.v1", "ada", public=False)
     assert endpoint.look_after(NOON + HOUR)
 
@@ -130,16 +130,24 @@ def test_who_enables_again_and_again_gets_no_second_turn_beside_the_first() -> N
     endpoint = an_endpoint()
     assert endpoint.look_after(NOON)
     under_way = endpoint.turn
-    endpoint.enable()
+    endpoint.enable(NOON + SECOND)
     assert not endpoint.look_after(NOON + SECOND)
     assert endpoint.turn == under_way
+
+
+def test_a_turn_that_was_lost_is_not_waited_for_once_its_endpoint_is_enabled() -> None:
+    endpoint = an_endpoint()
+    assert endpoint.look_after(NOON)
+    assert not endpoint.look_after(NOON + HOUR)
+    endpoint.enable(NOON + HOUR)
+    assert endpoint.look_after(NOON + HOUR)
 
 
 def test_who_enables_an_endpoint_that_rests_has_its_turn_at_once() -> None:
     endpoint = an_endpoint()
     endpoint.answered([answer()], NOON, POLICY, 0)
     assert endpoint.look_after(NOON)
-    endpoint.enable()
+    endpoint.enable(NOON)
     assert endpoint.look_after(NOON)
     assert endpoint.turn_at == NOON
 
