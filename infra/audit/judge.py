@@ -93,16 +93,19 @@ def judge(found: Evidence, least: Least) -> Verdict:
 
     Never raises: an invariant that stumbles over damaged evidence has not been checked, and the verdict is no pass.
     """
-    found = fill(found)
     violations: list[Violation] = []
     checked: list[str] = []
     unknown = [f"{source} could not be read: {why}" for source, why in found.unread.items()]
+    try:
+        found = fill(found)
+    except Exception as error:  # noqa: BLE001 - whatever the evidence lacks: then no gap of the log is explained
+        unknown.append(f"gaps of the log could not be explained: {error!r}")
     for invariant in INVARIANTS:
         if any(need in found.unread for need in (*invariant.needs, "rest")):
             continue
         try:
             violations += (Violation(invariant.id, evidence) for evidence in invariant.find(found))
-        except Exception as error:  # noqa: BLE001 - whatever the evidence lacks; the others are still judged
+        except Exception as error:  # noqa: BLE001 - as above; the others are still judged
             unknown.append(f"{invariant.id} could not be checked: {error!r}")
         else:
             checked.append(invariant.id)
