@@ -29,11 +29,12 @@ TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 
 async def publish_all(toy: Toy, events: list[tuple[UUID, CartCheckedOutV1]], message_id: str | None = None) -> None:
-    """Publish in this very order, pipelined, as the user `cart`."""
+    """Publish in this very order, pipelined, as the user `cart`; each is confirmed."""
     connection = await aio_pika.connect(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"]))
     async with connection:
-        channel = await open_channel(connection, confirms=False)
-        for id, event in events:
+        channel = await open_channel(connection, confirms=True)
+
+        async def publish(id: UUID, event: CartCheckedOutV1) -> None:
             now = datetime.now(UTC)
             properties = properties_of(
                 Envelope(id, event.type, "cart", event.subject, now, new_traceparent()), user="cart"
@@ -45,6 +46,8 @@ async def publish_all(toy: Toy, events: list[tuple[UUID, CartCheckedOutV1]], mes
                 routing_key=event.type,
                 properties=properties,
             )
+
+        await asyncio.gather(*(publish(*each) for each in events))
 
 
 async def check(toy: Toy, events: list[CartCheckedOutV1]) -> None:
