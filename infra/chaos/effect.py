@@ -16,8 +16,13 @@ from infra.chaos.site import Site
 from infra.local import Layout, LocalError, note_fault
 
 FAILURES = (
-    *(LocalError, OSError, TimeoutError, aiohttp.ClientError),
-    *(asyncpg.PostgresError, asyncpg.InterfaceError, AMQPError),
+    LocalError,
+    OSError,
+    TimeoutError,
+    aiohttp.ClientError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    AMQPError,
 )
 """What a part that is away makes of an order to it."""
 ATTEMPTS, PAUSE_S = 4, 1.0

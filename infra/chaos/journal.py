@@ -45,13 +45,15 @@ class Journal:
         found = [self.find(path.stem) for path in self._directory.glob("*.json")]
         return sorted((entry for entry in found if entry), key=lambda entry: entry.since)
 
-    def check_free(self, fault: Fault) -> None:
-        """Raises `LocalError` if the fault would replace one that is in effect."""
-        if other := replaced_by(fault, (entry.fault for entry in self.entries())):
-            raise LocalError(
-                f"{other.kind} is in effect at {other.part} already, and {fault.kind} would replace it.",
-                f"Undo it first: ./marketplace fault rm {other.id}",
-            )
+    def check_free(self, *faults: Fault) -> None:
+        """Raises `LocalError` if one of the faults would replace one that is in effect."""
+        standing = [entry.fault for entry in self.entries()]
+        for fault in faults:
+            if other := replaced_by(fault, standing):
+                raise LocalError(
+                    f"{other.kind} is in effect at {other.part} already, and {fault.kind} would replace it.",
+                    f"Undo it first: ./marketplace fault rm {other.id}",
+                )
 
     def find(self, fault_id: str) -> Entry | None:
         """The fault of this id, if it is in effect."""

@@ -63,10 +63,8 @@ def random_schedule(
 def one_by_one(services: Sequence[str], times: int, every_s: float, *, given: Collection[str] = ()) -> list[Planned]:
     """Faults that have the house to themselves, to see how long it takes to recover from each kind: every
     `every_s` one, each kind so many times, on one part after the other; servers that were `given` are left alone."""
-    databases, broker = (
-        [part for part in parts if part not in given]
-        for parts in ([f"{service}-db" for service in services], ["broker"])
-    )
+    databases = [f"{service}-db" for service in services if f"{service}-db" not in given]
+    broker = ["broker"] if "broker" not in given else []
     turns = [
         (kind, parts[turn % len(parts)])
         for turn in range(times)

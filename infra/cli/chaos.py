@@ -164,8 +164,7 @@ def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least
     from infra.chaos import Journal
     from infra.chaos.run import run
 
-    for planned in schedule:
-        Journal(where.faults).check_free(planned.fault)
+    Journal(where.faults).check_free(*(planned.fault for planned in schedule))
 
     async def judge(outcomes: Sequence["Outcome"], since: float) -> "Judgement":
         return await _audit(where, outcomes, replace(least, since=since))
