@@ -63,6 +63,7 @@ class Calls:
     async def start(self, deliveries: Sequence[Delivery]) -> None:
         """Claim and prepare `deliveries`, then let their calls run."""
         requests: dict[int, Any] = {}
+        here: set[int] = set()
         elsewhere: set[int] = set()
         clock = asyncio.get_running_loop().time
         claimed_at = clock()
@@ -70,39 +71,54 @@ class Calls:
         async def prepare(tx: Transaction, batch: Sequence[Delivery]) -> None:
             nonlocal claimed_at
             claimed_at = clock()
-            await self._prepare(tx, batch, requests, elsewhere)
+            await self._prepare(tx, batch, requests, here, elsewhere)
 
         async def go_on(batch: Sequence[Delivery]) -> None:
             for delivery in batch:
-                if id(delivery) in elsewhere and delivery.envelope.id in self._open:
+                if id(delivery) in here and delivery.envelope.id in self._open:
                     self._held[delivery.envelope.id].append(delivery)
+                elif id(delivery) in here:
+                    self._worker.receive(delivery)  # the call ended while this delivery was being prepared
                 elif id(delivery) in elsewhere:
                     await self._aftermath.postpone(delivery, CLAIMED_ELSEWHERE, "another delivery is making this call")
                 elif id(delivery) in requests:
                     self._begin(delivery)
                     delivery.claimed = True
                     self._asking.create_task(self._ask(delivery, requests[id(delivery)], claimed_at))
-            await self._worker.settle(
-                [each for each in batch if id(each) not in requests and id(each) not in elsewhere]
-            )
+            still_open = requests.keys() | here | elsewhere
+            await self._worker.settle([each for each in batch if id(each) not in still_open])
 
         await self._worker.commits.each(deliveries, prepare, then=go_on)
 
     async def _prepare(
-        self, tx: Transaction, batch: Sequence[Delivery], requests: dict[int, Any], elsewhere: set[int]
+        self,
+        tx: Transaction,
+        batch: Sequence[Delivery],
+        requests: dict[int, Any],
+        here: set[int],
+        elsewhere: set[int],
     ) -> None:
+        """Claim and prepare the events of `batch`, and sort its deliveries into three sets.
+
+        `requests` holds what to ask for those that make a call; `here` those of an event whose call this process
+        makes for another delivery; `elsewhere` those of an event that another process has claimed.
+        """
         name = self._worker.subscription.name
+        for sorted_before in (requests, here, elsewhere):
+            sorted_before.clear()
         by_id: dict[UUID, Delivery] = {}
         for each in batch:
             by_id.setdefault(each.envelope.id, each)
-            requests.pop(id(each), None)
-            elsewhere.discard(id(each))
+        open_here = by_id.keys() & self._open
+        mine = await claims.take(tx, name, [each for each in by_id if each not in open_here], LEASE)
+        # Read after the claim: whoever held it before has released it in the transaction that wrote the inbox.
         done = await inbox.known(tx, name, list(by_id))
-        mine = await claims.take(
-            tx, name, [each for each in by_id if each not in done and each not in self._open], LEASE
-        )
-        claimed = [by_id[event_id] for event_id in by_id if event_id in mine]
-        elsewhere.update({id(each) for each in batch if each.envelope.id not in done} - {id(each) for each in claimed})
+        claimed = [by_id[event_id] for event_id in by_id if event_id in mine - done]
+        for each in batch:
+            event_id = each.envelope.id
+            if event_id in done or (event_id in mine and each is by_id[event_id]):
+                continue
+            (here if event_id in mine | open_here else elsewhere).add(id(each))
         await self._worker.load(tx, claimed)
         nothing_to_ask = [each for each in batch if each.envelope.id in done]
         for delivery in claimed:

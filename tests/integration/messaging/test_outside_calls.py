@@ -1,13 +1,18 @@
 """Calls to the outside world: prepared, asked, recorded; one call for overlapping deliveries."""
 
 import asyncio
+import pkgutil
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, subscription
+from infra.messaging.calls import Calls
+from infra.messaging.delivery import Delivery
 from infra.resilience import remaining_s
 from infra.storage import Transaction
 from tests.integration.messaging.toy import Toy, a_checkout, effect
@@ -80,6 +85,54 @@ async def test_overlapping_deliveries_make_one_call(toy: Toy) -> None:
     assert provider.asked == {event.order_id: 1}
     assert [what for _, what in await toy.effects()] == ["prepared", "yes"]
     assert await toy.rows("select what, count(*) from messaging.incidents group by what") == [("duplicate", 5)]
+
+
+@pytest.mark.parametrize("step", ["infra.storage.inbox.known", "infra.storage.claims.take"])
+async def test_a_duplicate_that_is_prepared_while_the_answer_is_recorded_is_only_a_duplicate(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The call ends between two steps of the duplicate's transaction: after `step` and before what follows it."""
+    provider, closed = Provider(), asyncio.Event()
+    provider.answering.clear()
+
+    async def after_the_call(tx: Transaction, *arguments: Any) -> set[UUID]:
+        found: set[UUID] = await step_itself(tx, *arguments)
+        if provider.asked:
+            provider.answering.set()
+            await closed.wait()
+        return found
+
+    def close(calls: Calls, deliveries: Sequence[Delivery]) -> None:
+        close_itself(calls, deliveries)
+        closed.set()
+
+    step_itself, close_itself = pkgutil.resolve_name(step), Calls._close
+    monkeypatch.setattr(step, after_the_call)
+    monkeypatch.setattr(Calls, "_close", close)
+    event = a_checkout()
+    async with toy.running(TABLE, outside=provider):
+        [id] = await toy.say(event)
+        await toy.until_effects(1)
+        await toy.publish_again(id)
+        await toy.until_effects(2)
+        await toy.until_idle()
+    assert provider.asked == {event.order_id: 1}
+    assert [what for _, what in await toy.effects()] == ["prepared", "yes"]
+    assert await toy.rows("select what, count(*) from messaging.incidents group by what") == [("duplicate", 1)]
+
+
+async def test_two_deliveries_in_one_batch_make_one_call_or_none(toy: Toy) -> None:
+    provider = Provider()
+    asking, idle = a_checkout(), a_checkout(cents=0)
+    await toy.declare([TABLE])
+    async with toy.started(toy.messaging("cart", toy.cart, [], None)):
+        for id in await toy.say(asking, idle):
+            await toy.publish_again(id)
+    async with toy.running(TABLE, outside=provider):
+        await toy.until_effects(3)
+        await toy.until_idle()
+    assert provider.asked == {asking.order_id: 1}
+    assert await toy.rows("select what, count(*) from messaging.incidents group by what") == [("duplicate", 2)]
 
 
 async def test_a_call_without_an_answer_is_made_again(toy: Toy) -> None:
