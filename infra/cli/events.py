@@ -9,13 +9,8 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from contracts.__main__ import check as check_contracts
-from contracts.__main__ import write as write_contracts
-from contracts.catalogue import EVENTS
-from contracts.gate import SCHEMAS
 from infra.cli.asking import get_token
 from infra.cli.show import complain, console
-from infra.cli.telling import event_line, moment_line
 from infra.local import CHECKOUT, LocalError, layout, read_state
 
 commands = typer.Typer()
@@ -54,6 +49,7 @@ def tail_events(
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each.")] = False,
 ) -> None:
     """Show events as they are published, until Ctrl-C. Nobody gets one event less."""
+    from infra.cli.telling import event_line
     from infra.watch import tail
 
     state = read_state(layout().state)
@@ -78,6 +74,7 @@ def order(
     id: Annotated[str, typer.Argument(help="The order's id; any other subject of events will do.", metavar="ID")],
 ) -> None:
     """Tell one order's whole story across the services: every event, attempt, delay, duplicate and its cause."""
+    from infra.cli.telling import moment_line
     from infra.watch import tell
 
     state = read_state(layout().state)
@@ -99,6 +96,7 @@ def build_docs(
     out: Annotated[Path, typer.Option(help="The directory to write to.", metavar="DIR")] = CHECKOUT / "build" / "docs",
 ) -> None:
     """Build the events' AsyncAPI 3.0 document, their JSON Schemas, and a page to browse them without a network."""
+    from contracts.catalogue import EVENTS
     from infra.docs import build, read_wiring
 
     for file in build(EVENTS, read_wiring(CHECKOUT), out):
@@ -108,18 +106,25 @@ def build_docs(
 @contracts.command("check")
 def check() -> None:
     """Compare every event with its golden schema; fails if one breaks its contract."""
+    from contracts.__main__ import check as check_contracts
+    from contracts.gate import SCHEMAS
+
     raise typer.Exit(check_contracts(SCHEMAS))
 
 
 @contracts.command("write")
 def write() -> None:
     """Write the golden schemas of new events and of compatible changes."""
+    from contracts.__main__ import write as write_contracts
+    from contracts.gate import SCHEMAS
+
     raise typer.Exit(write_contracts(SCHEMAS))
 
 
 @contracts.command("ls")
 def list_contracts() -> None:
     """List every event: its publisher, versions, who hears each, and until when it is said."""
+    from contracts.catalogue import EVENTS
     from infra.docs import read_wiring
     from infra.docs.wiring import hearers
 
