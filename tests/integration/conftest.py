@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infra.local import PrivateBroker, PrivatePostgres, private_broker, private_postgres
+from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
 from infra.testing import Servers
+from tests.integration.messaging.toy import toy_databases
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,11 @@ async def broker() -> AsyncIterator[PrivateBroker]:
 async def postgres() -> AsyncIterator[PrivatePostgres]:
     async with private_postgres() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+async def toy_urls(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> dict[str, DatabaseUrls]:
+    return await toy_databases(postgres, tmp_path_factory.mktemp("toy"))
 
 
 @pytest.fixture(scope="session")

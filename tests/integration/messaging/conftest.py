@@ -1,13 +1,14 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from infra.local import PrivateBroker, PrivatePostgres
+from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
 from tests.integration.messaging.toy import Toy, toy_world
 
 
 @pytest.fixture
-async def toy(broker: PrivateBroker, postgres: PrivatePostgres, tmp_path: Path) -> AsyncIterator[Toy]:
-    async with toy_world(broker, postgres, tmp_path) as world:
+async def toy(
+    broker: PrivateBroker, postgres: PrivatePostgres, toy_urls: dict[str, DatabaseUrls]
+) -> AsyncIterator[Toy]:
+    async with toy_world(broker, postgres, toy_urls) as world:
         yield world

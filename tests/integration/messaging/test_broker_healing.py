@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,7 +14,7 @@ import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from contracts.cart import CartCheckedOutV1
-from infra.local import PrivateBroker, PrivatePostgres, private_broker
+from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker
 from infra.messaging import Messaging, on, subscription
 from infra.messaging.publisher import CONFIRM_TIMEOUT_S
 from infra.messaging.relay import WINDOW
@@ -47,8 +46,8 @@ async def settle(broker: PrivateBroker, **milliseconds: int) -> None:
 
 
 @pytest.fixture
-async def toy(moody: PrivateBroker, postgres: PrivatePostgres, tmp_path: Path) -> AsyncIterator[Toy]:
-    async with toy_world(moody, postgres, tmp_path) as world:
+async def toy(moody: PrivateBroker, postgres: PrivatePostgres, toy_urls: dict[str, DatabaseUrls]) -> AsyncIterator[Toy]:
+    async with toy_world(moody, postgres, toy_urls) as world:
         yield world
 
 

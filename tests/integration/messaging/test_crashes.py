@@ -3,11 +3,10 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from infra.local import PrivateBroker, PrivatePostgres
+from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
 from infra.messaging.delivery import SUSPECT_AFTER
 from infra.messaging.poison import RUNS_ALONE
 from tests.integration.messaging.crash.service import table
@@ -18,10 +17,9 @@ from tests.integration.messaging.toy import toy_world
 
 @pytest.fixture(scope="module")
 async def shared(
-    broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+    broker: PrivateBroker, postgres: PrivatePostgres, toy_urls: dict[str, DatabaseUrls]
 ) -> AsyncIterator[World]:
-    directory: Path = tmp_path_factory.mktemp("crash")
-    async with toy_world(broker, postgres, directory) as toy, crash_world(toy) as world:
+    async with toy_world(broker, postgres, toy_urls) as toy, crash_world(toy) as world:
         yield world
 
 

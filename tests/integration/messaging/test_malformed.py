@@ -19,7 +19,7 @@ from pamqp.commands import Basic
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from infra.local import PrivateBroker, PrivatePostgres
+from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
 from infra.messaging import on, subscription
 from infra.messaging.connection import open_channel
 from infra.messaging.wire import properties_of
@@ -137,10 +137,10 @@ CASES: dict[str, tuple[bytes, Change | None, str]] = {
 
 @pytest.fixture(scope="module")
 async def listening(
-    broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+    broker: PrivateBroker, postgres: PrivatePostgres, toy_urls: dict[str, DatabaseUrls]
 ) -> AsyncIterator[Toy]:
     """One world in which a subscription hears `CartCheckedOutV1` during all of this module's tests."""
-    async with toy_world(broker, postgres, tmp_path_factory.mktemp("toy")) as toy, toy.running(TABLE):
+    async with toy_world(broker, postgres, toy_urls) as toy, toy.running(TABLE):
         yield toy
 
 

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -22,7 +21,6 @@ from pamqp.commands import Basic
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from infra.local import PrivateBroker, PrivatePostgres
 from infra.messaging import Reject, on, subscription
 from infra.messaging.dead import letter_of
 from infra.messaging.delivery import SUSPECT_AFTER, Delivery, from_entry
@@ -34,7 +32,7 @@ from infra.messaging.worker import Worker
 from infra.storage import Database, Transaction, dead_letters, new_id, outbox, presence, schedule, suspects
 from infra.storage.outbox import BUCKETS, Pending
 from infra.telemetry import new_traceparent
-from tests.integration.messaging.toy import a_checkout, an_order, effect, empty, toy_world
+from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect, empty
 
 STEPS = ("before commit", "after commit", "before ack", "before publish", "after publish")
 deaths = st.none() | st.tuples(st.sampled_from(STEPS), st.integers(1, 2))
@@ -324,13 +322,9 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
     return Machine
 
 
-@pytest.fixture(scope="module")
-async def urls(
-    broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[tuple[str, Any]]:
-    directory: Path = tmp_path_factory.mktemp("machine")
-    async with toy_world(broker, postgres, directory) as toy:
-        yield toy.urls["checkout"].app, toy.urls["checkout"]
+@pytest.fixture
+async def urls(toy: Toy) -> tuple[str, Any]:
+    return toy.urls["checkout"].app, toy.urls["checkout"]
 
 
 @pytest.mark.parametrize("examples", [20, pytest.param(150, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])

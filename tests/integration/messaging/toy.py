@@ -220,18 +220,25 @@ async def empty(urls: DatabaseUrls) -> None:
         await connection.close()
 
 
-@asynccontextmanager
-async def toy_world(broker: PrivateBroker, postgres: PrivatePostgres, directory: Path) -> AsyncIterator[Toy]:
-    """Fresh databases of `cart` and `checkout`, and queues without a message."""
+async def toy_databases(postgres: PrivatePostgres, directory: Path) -> dict[str, DatabaseUrls]:
+    """Databases of `cart` and `checkout` with a table of effects; a test run needs them once for each server."""
     migrations = directory / "migrations"
     (migrations / "versions").mkdir(parents=True)
     (migrations / "versions" / "0001_effects.py").write_text(MIGRATION)
-    urls = {}
+    urls = {service: await postgres.create_database(service) for service in ("cart", "checkout")}
+    for each in urls.values():
+        await migrate(each.owner, app_url=each.app, migrations=migrations)
+    return urls
+
+
+@asynccontextmanager
+async def toy_world(
+    broker: PrivateBroker, postgres: PrivatePostgres, urls: dict[str, DatabaseUrls]
+) -> AsyncIterator[Toy]:
+    """The two services with empty databases, and queues without a message."""
     await forget_queues(broker)
-    for service in ("cart", "checkout"):
-        urls[service] = await postgres.create_database(service)
-        await migrate(urls[service].owner, app_url=urls[service].app, migrations=migrations)
-        await empty(urls[service])
+    for each in urls.values():
+        await empty(each)
     cart = Database(urls["cart"].app, source="cart")
     toy = Toy(broker, postgres, urls, cart)
     try:

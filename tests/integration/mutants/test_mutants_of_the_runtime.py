@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from infra.local import PrivateBroker, PrivatePostgres
+from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
 from tests.integration.messaging.crash.steps import POINTS, When
 from tests.integration.messaging.crash.world import World, crash_world, forget
 from tests.integration.messaging.test_crashes import CASES
@@ -18,10 +18,9 @@ LOST_AFTER_S = 2.0
 
 @pytest.fixture(scope="module")
 async def shared(
-    broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+    broker: PrivateBroker, postgres: PrivatePostgres, toy_urls: dict[str, DatabaseUrls]
 ) -> AsyncIterator[World]:
-    directory = tmp_path_factory.mktemp("mutants")
-    async with toy_world(broker, postgres, directory) as toy, crash_world(toy) as world:
+    async with toy_world(broker, postgres, toy_urls) as toy, crash_world(toy) as world:
         yield world
 
 
