@@ -1,4 +1,6 @@
-"""For all tests: log lines as in production, in CI the same examples in every run, and what runs on one process."""
+"""For all tests: isolation from the machine's settings, log lines as in production, in CI the same examples in every
+run, and what runs on one process.
+"""
 
 import os
 import signal
@@ -9,6 +11,9 @@ from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from infra.telemetry import configure_logging
+from tests.isolation import isolate
+
+STATE_HOME = isolate()  # before any test module is imported
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 configure_logging("tests", format="json", level="info")  # a logged exception costs no rendering of its locals
@@ -16,6 +21,10 @@ configure_logging("tests", format="json", level="info")  # a logged exception co
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.add_cleanup(STATE_HOME.cleanup)
 
 
 class FolderByFolder(LoadFileScheduling):

@@ -1,9 +1,11 @@
 """Commands for the stack as a whole: up, down, status."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import typer
@@ -12,7 +14,9 @@ from infra.cli.ending import undo_when_told_to_end
 from infra.cli.show import addresses, addresses_table, complain, console, parts_table
 from infra.cli.watching import figures_once, follow
 from infra.local import (
+    BROKER,
     CHECKOUT,
+    POSTGRES,
     Layout,
     LocalError,
     Message,
@@ -21,6 +25,7 @@ from infra.local import (
     ask_once,
     forget,
     given_kinds,
+    install_missing,
     is_up,
     layout,
     note_start,
@@ -139,13 +144,25 @@ def bring_down(where: Layout, supervisor: subprocess.Popen[bytes]) -> None:
 
 def get_servers() -> None:
     """See to it that a broker and databases can be had, installing them if need be."""
+    with _looking_for_servers() as say:
+        provide(given_kinds(services_of(CHECKOUT)), say)
+
+
+def install_servers() -> None:
+    """Install a broker and PostgreSQL here if they are missing; Docker and given addresses do not count."""
+    with _looking_for_servers() as say:
+        install_missing((BROKER, POSTGRES), say)
+
+
+@contextlib.contextmanager
+def _looking_for_servers() -> Iterator[Callable[[str], None]]:
     with console.status("Looking for RabbitMQ and PostgreSQL") as spinner:
 
         def say(step: str) -> None:
             console.print(f"{step} …")
             spinner.update(step)
 
-        provide(given_kinds(services_of(CHECKOUT)), say)
+        yield say
 
 
 def _forget_faults(where: Layout) -> None:

@@ -12,7 +12,7 @@ from infra.local.layout import CHECKOUT, Layout, layout
 from infra.local.locks import is_locked
 from infra.local.passwords import Passwords, write_private
 from infra.local.private import PrivateBroker, PrivatePostgres, private_broker, private_postgres
-from infra.local.provision import provide
+from infra.local.provision import BROKER, POSTGRES, install_missing, provide
 from infra.local.rabbitmqctl import rabbitmqctl
 from infra.local.roles import DatabaseUrls
 from infra.local.run import is_up
@@ -22,7 +22,9 @@ from infra.local.start import start_supervisor, until_up
 from infra.local.state import StackState, read_state
 
 __all__ = [
+    "BROKER",
     "CHECKOUT",
+    "POSTGRES",
     "DatabaseUrls",
     "Layout",
     "LocalError",
@@ -39,6 +41,7 @@ __all__ = [
     "ask_once",
     "forget",
     "given_kinds",
+    "install_missing",
     "is_locked",
     "is_up",
     "layout",

@@ -7,6 +7,8 @@ class LocalError(Exception):
     def __init__(self, problem: str, remedy: str = "") -> None:
         super().__init__(problem)
         self.remedy = remedy
+        if remedy:
+            self.add_note(remedy)  # tracebacks show it, too
 
 
 class NothingProvides(LocalError):

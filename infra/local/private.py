@@ -14,7 +14,7 @@ from infra.local.part import Part, Running
 from infra.local.passwords import Passwords
 from infra.local.ports import Ports
 from infra.local.postgres import PostgresNode
-from infra.local.provision import BROKER, POSTGRES, Kind, docker_works, how_to_get
+from infra.local.provision import BROKER, POSTGRES, Kind, Provider, docker_works, forced_provider, how_to_get
 from infra.local.roles import DatabaseUrls, PostgresServer
 
 
@@ -74,7 +74,7 @@ class PrivatePostgres(PrivateServer):
 
 @contextlib.asynccontextmanager
 async def private_broker(directory: Path | None = None) -> AsyncIterator[PrivateBroker]:
-    """A broker for a test, ready, by the programs on this machine or else by Docker.
+    """A broker for a test, ready, by the programs on this machine or else by Docker, if no other provider is forced.
 
     Without a `directory` it leaves nothing behind. Raises `NothingProvides`.
     """
@@ -105,7 +105,8 @@ async def private_postgres(
     """A server for a test, ready, with a database for each of these services.
 
     Without a `directory` it leaves nothing behind; one that is given must be enterable by the account
-    `postgres` where we are root. By the programs on this machine or else by Docker. Raises `NothingProvides`.
+    `postgres` where we are root. By the programs on this machine or else by Docker, if no other provider is forced.
+    Raises `NothingProvides`.
     """
     with _home(directory) as home, _ports() as ports:
         passwords, log, port = Passwords(home / "passwords.json"), home / "postgres.log", ports.of("postgres")
@@ -151,7 +152,7 @@ def _ports() -> Iterator[Ports]:
 
 
 def _require_docker(kind: Kind) -> None:
-    if not docker_works():
+    if forced_provider() not in (None, Provider.DOCKER) or not docker_works():
         raise NothingProvides(f"{kind.name} cannot be found.", how_to_get([kind]))
 
 

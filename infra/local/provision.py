@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -113,14 +113,26 @@ def provide(kinds: Mapping[Kind, bool], say: Callable[[str], None], apt: Apt | N
     }
     missing = [kind for kind, provider in chosen.items() if provider is None]
     if missing:
-        raise NothingProvides(f"{' and '.join(kind.name for kind in missing)} cannot be found.", how_to_get(missing))
-    to_install = [kind for kind, provider in chosen.items() if provider is Provider.APT]
-    if to_install:
-        apt.install([kind.packages["apt-get"] for kind in to_install], say)
-        unfound = [kind for kind in to_install if not kind.installed()]
-        if unfound:
-            raise NothingProvides(f"{unfound[0].name} was installed, but cannot be found.", how_to_get(unfound))
+        raise _nothing_provides(missing)
+    install_missing([kind for kind, provider in chosen.items() if provider is Provider.APT], say, apt)
     return {kind: Provider.HOST if found is Provider.APT else Provider(found or "") for kind, found in chosen.items()}
+
+
+def install_missing(kinds: Iterable[Kind], say: Callable[[str], None], apt: Apt | None = None) -> None:
+    """Install those of the kinds that are not installed here, whether or not Docker or given URLs could serve.
+
+    Raises `NothingProvides` with the line to run.
+    """
+    apt = apt or Apt()
+    missing = [kind for kind in kinds if not kind.installed()]
+    if not missing:
+        return
+    if not apt.usable:
+        raise _nothing_provides(missing)
+    apt.install([kind.packages["apt-get"] for kind in missing], say)
+    unfound = [kind for kind in missing if not kind.installed()]
+    if unfound:
+        raise NothingProvides(f"{unfound[0].name} was installed, but cannot be found.", how_to_get(unfound))
 
 
 def how_to_get(kinds: Sequence[Kind]) -> str:
@@ -132,6 +144,10 @@ def how_to_get(kinds: Sequence[Kind]) -> str:
     if shutil.which("apt-get") is None:
         return "Install them, start Docker, or give their addresses by " + ", ".join(kind.given_by for kind in kinds)
     return f"Run: sudo apt-get install -y {line}"
+
+
+def _nothing_provides(kinds: Sequence[Kind]) -> NothingProvides:
+    return NothingProvides(f"{' and '.join(kind.name for kind in kinds)} cannot be found.", how_to_get(kinds))
 
 
 def _once(question: Callable[[], bool]) -> Callable[[], bool]:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import provision
+from infra.local import private, provision
 from infra.local.apt import Apt
 from infra.local.binaries import find_postgres, find_rabbitmq
 from infra.local.elsewhere import given_broker
 from infra.local.errors import LocalError, NothingProvides
-from infra.local.provision import BROKER, POSTGRES, Provider, choose, provide
+from infra.local.provision import BROKER, POSTGRES, Provider, choose, install_missing, provide
 
 
 @pytest.mark.parametrize("can", list(itertools.product([True, False], repeat=4)))
@@ -70,6 +70,34 @@ def test_as_root_what_is_missing_is_installed(bare: Path) -> None:
     assert "rabbitmq-server" in ran[1]
     assert "postgresql" not in ran[1]
     assert len(said) == 2
+
+
+@pytest.mark.parametrize("elsewhere", ["given", "docker"])
+def test_for_tests_what_is_missing_is_installed_whatever_else_could_serve(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+) -> None:
+    monkeypatch.setenv("MARKETPLACE_PROVIDER", elsewhere)
+    monkeypatch.setattr(provision, "docker_works", lambda: True)
+    ran: list[Sequence[str]] = []
+    kinds = replace(BROKER, installed=lambda: bool(ran)), replace(POSTGRES, installed=lambda: True)
+
+    install_missing(kinds, print, Apt(bare, run=ran.append, is_root=True))
+
+    assert [argv[1] for argv in ran] == ["update", "install"]
+    assert ran[1][-1] == "rabbitmq-server"
+
+
+async def test_a_private_server_is_not_dockers_where_installed_programs_are_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(private, "find_rabbitmq", lambda: None)
+    monkeypatch.setattr(private, "docker_works", lambda: True)
+    monkeypatch.setenv("MARKETPLACE_PROVIDER", "host")
+    with pytest.raises(NothingProvides, match="RabbitMQ cannot be found") as told:
+        async with private.private_broker():
+            pass
+    assert told.value.__notes__ == [told.value.remedy]
+    assert "install" in told.value.remedy
 
 
 def test_an_unknown_provider_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,27 @@
+"""Tests get the same servers, stacks and settings on every machine, whatever its shell, Docker and stacks offer."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+HARMLESS = re.compile(
+    "PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|LANG|LC_.*|TERM|NO_COLOR|PY_COLORS|LD_LIBRARY_PATH|CI"
+    "|(PYTHON|PYTEST_|HYPOTHESIS_|COVERAGE_|COV_).*"
+)
+"""The environment variables that tests keep: they find programs or configure Python and the test tools."""
+
+
+def isolate() -> "tempfile.TemporaryDirectory[str]":
+    """Reduce the environment to what is harmless and choose the provider and the state home explicitly.
+
+    Servers are the programs installed here, never Docker's or given ones. Stacks lie in a new directory, so that no
+    test reads or touches one of the machine's. Returns the directory, for the caller to remove.
+    """
+    for name in [each for each in os.environ if not HARMLESS.fullmatch(each)]:
+        del os.environ[name]
+    state_home = tempfile.TemporaryDirectory(prefix="marketplace-tests-")
+    Path(state_home.name).chmod(0o711)  # PostgreSQL may run as another account
+    os.environ["MARKETPLACE_PROVIDER"] = "host"
+    os.environ["MARKETPLACE_STATE_HOME"] = state_home.name
+    return state_home
