@@ -22,19 +22,28 @@ class Answer:
 
     @property
     def slug(self) -> str:
+        """Which problem a problem document names."""
         return str(self.json["type"]).removeprefix("urn:problem:marketplace:")
 
 
-async def ask(
+async def request(
     visit: Visit, method: str, service: str, path: str, *, token: str | None = None, **options: Any
 ) -> Answer:
-    """One answer, which is a problem document with its own status wherever it is an error, and never a 500."""
+    """Send one request and return its answer, whatever it is."""
     headers = dict(options.pop("headers", {}))
     if token is not None:
         headers.setdefault("Authorization", f"Bearer {token}")
     url = visit.base(service) + path
     async with visit.http.request(method, url, headers=headers, allow_redirects=False, **options) as response:
-        answer = Answer(response.status, response.headers, await response.read())
+        return Answer(response.status, response.headers, await response.read())
+
+
+async def well_formed_answer(visit: Visit, method: str, service: str, path: str, **options: Any) -> Answer:
+    """Send one request as `request` does, and assert that an error is a problem document with its own status.
+
+    500 is never well-formed: the service did not foresee what it was asked.
+    """
+    answer = await request(visit, method, service, path, **options)
     where = f"{method} {service}{path}: {answer.status} {answer.raw[:300]!r}"
     if answer.status >= 400:
         assert answer.headers.get("Content-Type") == PROBLEM, where
@@ -74,6 +83,6 @@ async def operations(visit: Visit) -> list[Operation]:
     return [
         Operation(service, method.upper(), path, document)
         for service in visit.marketplace.state["services"]
-        for path, methods in (await ask(visit, "GET", service, "/openapi.json")).json["paths"].items()
+        for path, methods in (await request(visit, "GET", service, "/openapi.json")).json["paths"].items()
         for method, document in methods.items()
     ]

@@ -69,12 +69,13 @@ class Person:
             return answer.status, await answer.json(content_type=None)
 
     async def get(self, service: str, path: str) -> Any:
+        """The JSON of an answer that has to be 200."""
         status, answer = await self.ask("GET", service, path)
         assert status == 200, answer
         return answer
 
     async def check_out(self, product_id: str, quantity: int = 1) -> str:
-        """Put a product into the cart and order it. Returns the order's id."""
+        """Put a product into the cart and order it; both have to be accepted. Returns the order's id."""
         path = f"/carts/{self.subject}/items/{product_id}"
         status, answer = await self.ask("PUT", "cart", path, {"quantity": quantity})
         assert status == 200, answer
@@ -122,7 +123,7 @@ class Visit:
             return Person(self, subject, (await answer.json())["access_token"])
 
     async def customer(self) -> Person:
-        """A customer with an address and a mail address."""
+        """A customer whose address and mail address were accepted."""
         person = await self.person(name="customer")
         address = {"name": "Ada", "street": "1 Main St", "city": "Berlin", "postal_code": "10115", "country": "DE"}
         status, answer = await person.ask("PUT", "delivery", f"/addresses/{person.subject}", address)
@@ -133,7 +134,7 @@ class Visit:
         return person
 
     async def product(self, *, on_hand: int = 100, cents: int = 1999) -> tuple[Person, str]:
-        """A seller and a product that the cart knows of."""
+        """A seller and a product that was listed, and that the cart knows of."""
         seller = await self.person("seller", name="seller")
         offer = {
             "name": f"Lamp {uuid4().hex[:6]}",
@@ -154,6 +155,7 @@ class Visit:
         return seller, product_id
 
     async def outside(self, method: str, path: str, body: Any = None) -> Any:
+        """The JSON of the outside world's answer, which has to be a success."""
         async with self.http.request(method, self.base("outside") + path, json=body) as answer:
             assert answer.status < 300, await answer.text()
             return await answer.json(content_type=None)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from infra.chaos import Site
-from tests.system.asking import ask
+from tests.system.asking import well_formed_answer
 from tests.system.marketplace import Person, Visit, until
 from tests.system.suffering import suffering
 
@@ -29,7 +29,7 @@ def look(service: str, person: Person) -> str:
 
 
 async def serves(person: Person, services: Collection[str]) -> None:
-    """Each of these services answers as ever."""
+    """Assert that each of these services answers as ever."""
     for service in services:
         await person.get(service, look(service, person))
 
@@ -37,8 +37,10 @@ async def serves(person: Person, services: Collection[str]) -> None:
 async def is_unavailable(
     visit: Visit, person: Person, service: str, method: str = "GET", path: str = "", body: object = None
 ) -> None:
-    """The service says that it is away, and when to ask again."""
-    answer = await ask(visit, method, service, path or look(service, person), headers=person.headers, json=body)
+    """Assert that the service says that it is away, and when to ask again."""
+    answer = await well_formed_answer(
+        visit, method, service, path or look(service, person), headers=person.headers, json=body
+    )
     assert (answer.status, answer.slug) == (503, "unavailable")
     assert 0 < int(answer.headers["Retry-After"]) <= 60
 
@@ -56,7 +58,7 @@ async def every_mail_came_once(visit: Visit, order_id: str, within_s: float = 30
 
 
 async def paid_once(visit: Visit, order_id: str) -> str:
-    """The one provider that holds the order's money."""
+    """Assert that the order's money was captured once. Returns the provider that holds it."""
     held = {which: await visit.ledger(f"payments/{which}", order_id) for which in ("a", "b")}
     assert sorted(kind for kinds in held.values() for kind in kinds if kind != "void") == ["capture"], held
     return next(which for which, kinds in held.items() if "capture" in kinds)

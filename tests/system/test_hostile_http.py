@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.system.asking import Answer, Operation, ask, operations, token_for
+from tests.system.asking import Answer, Operation, operations, token_for, well_formed_answer
 from tests.system.marketplace import Marketplace, Visit
 
 OPERATOR_WORK = "/ops/"
@@ -165,9 +165,12 @@ async def send(
     raw: bytes,
     media_type: str = "application/json",
 ) -> Answer:
+    """The operation's answer to these bytes, which has to be well-formed."""
     path = operation.path.format(**ids)
     headers = {"Content-Type": media_type}
-    return await ask(visit, operation.method, operation.service, path, token=token, data=raw, headers=headers)
+    return await well_formed_answer(
+        visit, operation.method, operation.service, path, token=token, data=raw, headers=headers
+    )
 
 
 def bodies(every: list[Operation]) -> list[Operation]:
@@ -262,7 +265,7 @@ async def test_a_body_over_64_kib_is_413(
 
     for operation in (each for each in every if each.takes_a_body):
         headers = {"Content-Type": "application/json"}
-        answer = await ask(
+        answer = await well_formed_answer(
             visit,
             operation.method,
             operation.service,
@@ -282,7 +285,7 @@ async def test_an_id_that_is_none_or_unknown_is_refused(
         for name in operation.parameters("path"):
             path = operation.path.format(**ids | {name: quote(value, safe="")})
             body = GOOD.get(str(operation))
-            answer = await ask(visit, operation.method, operation.service, path, token=me, json=body)
+            answer = await well_formed_answer(visit, operation.method, operation.service, path, token=me, json=body)
             harmless = operation.method == "DELETE" and answer.status == 204 and name == "product_id"
             unsigned = "{carrier}" in operation.path and answer.status == 401
             assert answer.status in (400, 404, 405, 422) or harmless or unsigned, (path, answer.raw)
@@ -310,7 +313,7 @@ async def test_a_query_that_makes_no_sense_is_refused(
             for value in wrong[name]:
                 path = operation.path.format(**ids)
                 url = f"{path}?{name}={quote(value)}"
-                answer = await ask(visit, operation.method, operation.service, url, token=me)
+                answer = await well_formed_answer(visit, operation.method, operation.service, url, token=me)
                 assert answer.status == 422, (str(operation), url[:100], answer.raw)
                 asked += 1
     assert asked > 100
@@ -318,7 +321,7 @@ async def test_a_query_that_makes_no_sense_is_refused(
 
 async def test_a_search_is_words_and_never_sql(visit: Visit) -> None:
     nowhere = f" {uuid4().hex[:12]}"
-    everything = (await ask(visit, "GET", "catalog", "/products?limit=1")).json["items"]
+    everything = (await well_formed_answer(visit, "GET", "catalog", "/products?limit=1")).json["items"]
     for words in (
         "' or '1'='1",
         "x') or 1=1 --",
@@ -335,22 +338,26 @@ async def test_a_search_is_words_and_never_sql(visit: Visit) -> None:
         "😀" * 100,
     ):
         for name in ("search", "category"):
-            answer = await ask(visit, "GET", "catalog", f"/products?{name}={quote(words[:50] + nowhere)}")
+            answer = await well_formed_answer(
+                visit, "GET", "catalog", f"/products?{name}={quote(words[:50] + nowhere)}"
+            )
             assert (answer.status, answer.json["items"]) == (200, []), words
-    assert (await ask(visit, "GET", "catalog", "/products?limit=1")).json["items"] == everything
+    assert (await well_formed_answer(visit, "GET", "catalog", "/products?limit=1")).json["items"] == everything
 
 
 async def test_a_cursor_of_another_list_or_changed_by_hand_gives_nothing_away(
     visit: Visit, every: list[Operation], ids: dict[str, str], me: str
 ) -> None:
-    first = (await ask(visit, "GET", "catalog", "/products?limit=1")).json
+    first = (await well_formed_answer(visit, "GET", "catalog", "/products?limit=1")).json
     cursor = first["next_cursor"]
     if cursor is None:
         await visit.product()
-        cursor = (await ask(visit, "GET", "catalog", "/products?limit=1")).json["next_cursor"]
+        cursor = (await well_formed_answer(visit, "GET", "catalog", "/products?limit=1")).json["next_cursor"]
     for operation in (each for each in every if "cursor" in each.parameters("query")):
         for value in (cursor, cursor[:-1], cursor[1:], cursor.swapcase(), cursor + "A", cursor * 2):
-            answer = await ask(visit, "GET", operation.service, f"{operation.path}?cursor={quote(value)}", token=me)
+            answer = await well_formed_answer(
+                visit, "GET", operation.service, f"{operation.path}?cursor={quote(value)}", token=me
+            )
             assert answer.status in (200, 422), (str(operation), value)
             if operation.service != "catalog" and answer.status == 200:
                 assert answer.json["items"] == []
@@ -363,7 +370,7 @@ async def test_a_key_that_is_none_is_refused(
     for operation in (each for each in every if each.method == "POST"):
         path = operation.path.format(**ids)
         headers = {"Idempotency-Key": key}
-        answer = await ask(
+        answer = await well_formed_answer(
             visit, "POST", operation.service, path, token=me, json=GOOD.get(str(operation)), headers=headers
         )
         assert (answer.status, answer.slug) == (400, "invalid-idempotency-key"), str(operation)
@@ -425,6 +432,6 @@ async def test_what_operators_ask_for_wrongly_is_refused(visit: Visit, me: str, 
     raws = [*(json.dumps(each).encode() for each in OPERATORS[path]), *NOT_JSON.values()]
     for raw in raws:
         headers = {"Content-Type": "application/json"}
-        answer = await ask(visit, "POST", "catalog", path, token=me, data=raw, headers=headers)
+        answer = await well_formed_answer(visit, "POST", "catalog", path, token=me, data=raw, headers=headers)
         assert answer.status in (400, 422), (raw[:200], answer.raw)
-    assert (await ask(visit, "POST", "catalog", path, token=me, data=b"{}")).status == 415
+    assert (await well_formed_answer(visit, "POST", "catalog", path, token=me, data=b"{}")).status == 415

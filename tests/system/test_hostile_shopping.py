@@ -3,7 +3,7 @@
 import asyncio
 from uuid import uuid4
 
-from tests.system.asking import ask, token_for
+from tests.system.asking import token_for, well_formed_answer
 from tests.system.marketplace import Visit, until
 
 OFFER = {"name": "Lamp", "category": "home", "price": {"amount": 100, "currency": "EUR"}, "on_hand": 1}
@@ -64,14 +64,16 @@ async def test_names_are_kept_and_shown_to_the_letter_and_no_line_of_a_log_is_fo
 async def test_a_key_with_another_body_is_422_and_acts_once(visit: Visit) -> None:
     seller = await token_for(visit, f"seller-{uuid4().hex}", "seller")
     good, key = OFFER, {"Idempotency-Key": str(uuid4())}
-    first = await ask(visit, "POST", "catalog", "/products", token=seller, json=good, headers=key)
-    again = await ask(visit, "POST", "catalog", "/products", token=seller, json=good, headers=key)
-    other = await ask(visit, "POST", "catalog", "/products", token=seller, json=good | {"on_hand": 2}, headers=key)
+    first = await well_formed_answer(visit, "POST", "catalog", "/products", token=seller, json=good, headers=key)
+    again = await well_formed_answer(visit, "POST", "catalog", "/products", token=seller, json=good, headers=key)
+    other = await well_formed_answer(
+        visit, "POST", "catalog", "/products", token=seller, json=good | {"on_hand": 2}, headers=key
+    )
     assert (first.status, again.status, again.raw) == (201, 201, first.raw)
     assert again.headers["Location"] == first.headers["Location"] == f"/products/{first.json['product_id']}"
     assert (other.status, other.slug) == (422, "idempotency-key-reused")
     rival = await token_for(visit, f"seller-{uuid4().hex}", "seller")
-    theirs = await ask(visit, "POST", "catalog", "/products", token=rival, json=good, headers=key)
+    theirs = await well_formed_answer(visit, "POST", "catalog", "/products", token=rival, json=good, headers=key)
     assert (theirs.status, "Idempotency-Replayed" in theirs.headers) == (201, False)
 
 
@@ -82,12 +84,14 @@ async def test_a_storm_of_one_checkout_places_one_order(visit: Visit) -> None:
     assert (await customer.ask("PUT", "cart", put, {"quantity": 1}))[0] == 200
     token, key = await token_for(visit, customer.subject), {"Idempotency-Key": str(uuid4())}
     path = f"/carts/{customer.subject}/checkout"
-    answers = await asyncio.gather(*(ask(visit, "POST", "cart", path, token=token, headers=key) for _ in range(30)))
+    answers = await asyncio.gather(
+        *(well_formed_answer(visit, "POST", "cart", path, token=token, headers=key) for _ in range(30))
+    )
     assert {answer.status for answer in answers} <= {202, 409}
     assert {answer.slug for answer in answers if answer.status == 409} <= {"idempotency-key-in-flight"}
     orders = {answer.json["order_id"] for answer in answers if answer.status == 202}
     assert len(orders) == 1
-    late = await ask(visit, "POST", "cart", path, token=token, headers=key)
+    late = await well_formed_answer(visit, "POST", "cart", path, token=token, headers=key)
     assert (late.status, late.headers["Idempotency-Replayed"]) == (202, "true")
     assert late.headers["Location"] == f"/orders/{late.json['order_id']}"
     await customer.order(*orders, "delivered")

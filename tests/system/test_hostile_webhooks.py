@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from standardwebhooks import Webhook
 
-from tests.system.asking import Answer, ask
+from tests.system.asking import Answer, well_formed_answer
 from tests.system.marketplace import Marketplace, Person, Visit, until
 
 ANOTHERS = "whsec_" + "bm90IHRoZSBjYXJyaWVycycgc2VjcmV0IGF0IGFsbA=="
@@ -45,8 +45,9 @@ class Parcel:
         }
 
     async def tell(self, body: bytes, headers: dict[str, str], carrier: str | None = None) -> Answer:
+        """Send tracking news. The answer has to be well-formed."""
         path = f"/carriers/{carrier or self.shipment['carrier']}/tracking"
-        return await ask(self.visit, "POST", "delivery", path, data=body, headers=headers)
+        return await well_formed_answer(self.visit, "POST", "delivery", path, data=body, headers=headers)
 
     async def known(self) -> dict[str, Any]:
         """All that its customer can see of it."""

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.system.asking import PROBLEM, ask, operations
+from tests.system.asking import PROBLEM, operations, well_formed_answer
 from tests.system.marketplace import Visit
 
 
@@ -15,7 +15,7 @@ async def test_a_method_that_is_not_there_is_405_and_says_what_is(visit: Visit) 
         methods.setdefault((operation.service, operation.path), set()).add(operation.method)
     for (service, path), allowed in methods.items():
         for method in {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"} - allowed:
-            answer = await ask(visit, method, service, path)
+            answer = await well_formed_answer(visit, method, service, path)
             assert (answer.status, set(answer.headers["Allow"].split(", "))) == (405, allowed), (service, method, path)
 
 
@@ -42,8 +42,8 @@ async def test_a_method_that_is_not_there_is_405_and_says_what_is(visit: Visit) 
 async def test_header_rubbish_changes_no_answer(visit: Visit, headers: dict[str, str]) -> None:
     for service in visit.marketplace.state["services"]:
         plain, odd = (
-            await ask(visit, "GET", service, "/openapi.json"),
-            await ask(visit, "GET", service, "/openapi.json", headers=headers),
+            await well_formed_answer(visit, "GET", service, "/openapi.json"),
+            await well_formed_answer(visit, "GET", service, "/openapi.json", headers=headers),
         )
         assert (odd.status, odd.raw) == (200, plain.raw)
         assert "evil" not in str(odd.headers)

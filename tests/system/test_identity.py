@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.system.asking import Answer, ask, operations, token_for
+from tests.system.asking import Answer, operations, token_for, well_formed_answer
 from tests.system.forging import Forger
 from tests.system.marketplace import Marketplace, Person, Visit, until
 
@@ -149,8 +149,8 @@ class World:
     event_id: str
     """Of the one delivery to that endpoint."""
 
-    async def ask(self, route: str, token: str | None = None, **options: Any) -> Answer:
-        """Ask `route` about the things of this world."""
+    async def well_formed_answer(self, route: str, token: str | None = None, **options: Any) -> Answer:
+        """Ask `route` about the things of this world. The answer has to be well-formed."""
         service, method, template = route.split()
         path = template.format(
             product_id=self.product_id,
@@ -163,7 +163,7 @@ class World:
             endpoint_id=self.endpoint_id,
             event_id=self.event_id,
         )
-        return await ask(
+        return await well_formed_answer(
             self.visit,
             method,
             service,
@@ -175,7 +175,7 @@ class World:
         )
 
     async def everything(self) -> dict[str, Any]:
-        """All that can be read of what is here."""
+        """All that can be read of what is here; every read has to be 200."""
         readable = [*of(Who.OWNER), "checkout GET /orders", "catalog GET /products/{product_id}"]
         found = {route: await self.ask(route, self.owner_token) for route in readable if " GET " in route}
         assert {answer.status for answer in found.values()} == {200}, found
@@ -252,9 +252,9 @@ async def test_it_is_known_of_every_route_whom_it_serves(world: World) -> None:
 async def test_health_needs_no_token_and_the_framework_adds_no_pages(world: World) -> None:
     for service in world.visit.marketplace.state["services"]:
         for path in ("/livez", "/readyz", "/metrics", "/openapi.json"):
-            assert (await ask(world.visit, "GET", service, path)).status == 200, (service, path)
+            assert (await well_formed_answer(world.visit, "GET", service, path)).status == 200, (service, path)
         for path in ("/docs", "/redoc", "/docs/oauth2-redirect", "/", "/ops", "/ops/", "/admin"):
-            assert (await ask(world.visit, "GET", service, path)).status == 404, (service, path)
+            assert (await well_formed_answer(world.visit, "GET", service, path)).status == 404, (service, path)
 
 
 @pytest.mark.parametrize("route", of(Who.ANYONE))

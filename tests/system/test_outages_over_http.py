@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.system.asking import Answer, ask, token_for
+from tests.system.asking import Answer, token_for, well_formed_answer
 from tests.system.marketplace import Marketplace, Person, Visit, until
 
 
@@ -29,7 +29,7 @@ async def test_without_its_database_a_service_answers_503_and_the_others_go_on(
     cart, item = f"/carts/{customer.subject}", f"/carts/{customer.subject}/items/{product_id}"
 
     async def asked(method: str, path: str, **options: object) -> Answer:
-        return await ask(visit, method, "cart", path, token=token, **options)
+        return await well_formed_answer(visit, method, "cart", path, token=token, **options)
 
     async def served() -> bool:
         return (await asked("PUT", item, json={"quantity": 2})).status == 200
@@ -45,11 +45,11 @@ async def test_without_its_database_a_service_answers_503_and_the_others_go_on(
         ):
             assert (answer.status, answer.slug) == (503, "unavailable")
             assert 0 < int(answer.headers["Retry-After"]) <= 60
-        assert (await ask(visit, "GET", "cart", "/livez")).status == 200
+        assert (await well_formed_answer(visit, "GET", "cart", "/livez")).status == 200
         async with visit.http.get(visit.base("cart") + "/readyz") as ready:
             assert (ready.status, (await ready.json())["database"] == "ok") == (503, False)
         # What is wrong with a request is still said: nobody waits for a database to hear of it.
-        assert (await ask(visit, "GET", "cart", cart)).status == 401
+        assert (await well_formed_answer(visit, "GET", "cart", cart)).status == 401
         assert (await asked("PUT", item, data=b"{", headers={"Content-Type": "application/json"})).status == 400
 
         await seller.get("catalog", f"/products/{product_id}")
@@ -86,6 +86,8 @@ async def test_without_the_outside_world_whoever_has_a_token_is_served(marketpla
         status, accepted = await customer.ask("POST", "cart", f"/carts/{customer.subject}/checkout", {})
         assert status == 202
         await customer.order(accepted["order_id"], "paying")
-        forged = await ask(visit, "GET", "checkout", "/orders", token="eyJhbGciOiJFUzI1NiIsImtpZCI6Im5ldyJ9.e30.AAAA")
+        forged = await well_formed_answer(
+            visit, "GET", "checkout", "/orders", token="eyJhbGciOiJFUzI1NiIsImtpZCI6Im5ldyJ9.e30.AAAA"
+        )
         assert forged.status == 401
     await customer.order(accepted["order_id"], "delivered", within_s=60)

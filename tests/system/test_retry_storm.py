@@ -20,7 +20,10 @@ FAILURES: dict[str, tuple[str, dict[str, float]]] = {
 
 
 async def calls(site: Site, visit: Visit, kind: str = "", options: dict[str, float] | None = None) -> tuple[int, int]:
-    """How often provider A was asked by the same customers: in the half minute in which it fails, and in all."""
+    """How often provider A was asked by the same customers: in the half minute in which it fails, and in all.
+
+    Asserts that in the end no order is pending and no message dead.
+    """
 
     async def asked() -> int:
         return int((await visit.outside("GET", "/dials/payments-a/counts")).get("requests", 0))

@@ -76,6 +76,7 @@ async def run(
     examples: int,
     without: Iterable[str] = (REBUILD,),
 ) -> None:
+    """Run schemathesis as somebody with these roles, and assert that it finds no issue."""
     token = await token_for(visit, things.subject, *roles)
     config = home / "schemathesis.toml"
     config.write_text(f"""

@@ -124,6 +124,7 @@ class Running:
             return answer.status, await answer.json(content_type=None) if answer.status != 204 else None
 
     async def turn_dial(self, part: str, **dial: float) -> None:
+        """Set a dial of the outside world, which has to accept it."""
         async with (
             aiohttp.ClientSession(self.outside.url) as http,
             http.put(f"/dials/{part}", json=dial) as answer,
@@ -131,6 +132,7 @@ class Running:
             assert answer.ok, await answer.text()
 
     async def outside_says(self, path: str) -> Any:
+        """The JSON of the outside world's answer, which has to be a success."""
         async with aiohttp.ClientSession(self.outside.url) as http, http.get(path) as answer:
             assert answer.ok
             return await answer.json()

@@ -77,6 +77,7 @@ def signed(body: bytes, *, at: datetime | None = None, secret: str = SECRET) -> 
 
 
 async def post(world: Running, body: bytes, headers: dict[str, str], carrier: str = "a") -> int:
+    """The status of the answer to a carrier's news; an error has to be a problem document."""
     async with world.http.post(f"/carriers/{carrier}/tracking", data=body, headers=headers) as answer:
         if answer.status >= 400:
             assert answer.content_type == "application/problem+json"

@@ -116,6 +116,7 @@ class Answer:
 
     @property
     def slug(self) -> str:
+        """Which problem this is; it has to be a problem document."""
         assert self.headers["Content-Type"] == "application/problem+json", self.body
         return str(self.json["type"]).removeprefix("urn:problem:marketplace:")
 

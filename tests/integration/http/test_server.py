@@ -34,13 +34,19 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 async def ask(session: aiohttp.ClientSession, port: int, path: str = "/") -> str:
     async with session.get(f"http://127.0.0.1:{port}{path}") as response:
-        assert "server" not in response.headers
         return await response.text()
 
 
 async def test_both_ports_answer(session: aiohttp.ClientSession) -> None:
     async with serve(an_app("a"), host="127.0.0.1", http_port=0, ops_port=0) as ports:
         assert await ask(session, ports.http) == await ask(session, ports.ops) == "a"
+
+
+async def test_no_answer_names_the_server_software(session: aiohttp.ClientSession) -> None:
+    async with serve(an_app("a"), host="127.0.0.1", http_port=0, ops_port=0) as ports:
+        for port in (ports.http, ports.ops):
+            async with session.get(f"http://127.0.0.1:{port}/") as response:
+                assert "server" not in response.headers
 
 
 async def test_replicas_share_one_port_and_have_one_of_their_own(session: aiohttp.ClientSession) -> None:

@@ -15,7 +15,7 @@ from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys, bearer
 
 @dataclass
 class Operator:
-    """Asks as `grace`, who may; every answer that is no success raises unless its status is expected."""
+    """Asks as `grace`, who may. Every answer has to have the status that is expected, 200 unless another is named."""
 
     session: aiohttp.ClientSession
     url: str

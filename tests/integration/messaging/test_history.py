@@ -75,6 +75,8 @@ async def until_ended(toy: Toy, within_s: float = 30) -> Replay:
 
 
 async def until_both_heard(toy: Toy, number: int) -> None:
+    """Wait until either subscription has heard so many events, and assert that they are the same."""
+
     async def both() -> bool:
         return len(await heard(toy, "early")) == number == len(await heard(toy, LATE))
 

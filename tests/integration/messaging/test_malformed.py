@@ -151,7 +151,10 @@ async def operator(listening: Toy) -> AsyncIterator[Operator]:
 
 
 async def letter_of(toy: Toy, body: bytes, properties: Basic.Properties) -> tuple[str, bytes]:
-    """Publish a message and then a good event; the dead letter that the first became, once both are settled."""
+    """Publish a message and then a good event; the dead letter that the first became, once both are settled.
+
+    Asserts that the good event took effect, and that the letter says what was wrong.
+    """
     dead, done = len(await toy.dead()), len(await toy.effects())
     await toy.publish_raw(body, properties)
     await toy.say(event := a_checkout())
@@ -279,7 +282,7 @@ async def publish_all(toy: Toy, user: str, exchange: str, messages: Sequence[tup
 
 
 async def until_filed(toy: Toy, bodies: Sequence[bytes]) -> list[int]:
-    """Wait until these are on file and nothing of them is left elsewhere. Returns the letters' ids: one for each."""
+    """Wait until these are on file, and assert that each is there once. Returns the letters' ids."""
 
     async def filed() -> dict[int, bytes]:
         find = "select id, body from messaging.dead_letters where body = any($1::bytea[])"

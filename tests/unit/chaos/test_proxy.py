@@ -24,6 +24,7 @@ class Talk:
             return await self.reader.readexactly(len(said))
 
     async def took_s(self, said: bytes = b"hello") -> float:
+        """Seconds until the echo was there, which has to be what was said."""
         began = asyncio.get_running_loop().time()
         assert await self.echo(said) == said
         return asyncio.get_running_loop().time() - began

@@ -84,7 +84,7 @@ class Answer:
 
     @property
     def slug(self) -> str:
-        """Which problem this is."""
+        """Which problem this is; it has to be a problem document with the answer's own status."""
         assert self.headers["content-type"] == "application/problem+json", self.body
         assert self.json["status"] == self.status
         return str(self.json["type"]).removeprefix("urn:problem:marketplace:")

@@ -119,7 +119,8 @@ class World:
     async def until_settled(self, process: ForkServerProcess, within_s: float = SETTLE_WITHIN_S) -> None:
         """Wait until everything had its effect and nothing is left to do, then end `process` gracefully.
 
-        If that does not come in time, `check` says what is wrong.
+        Asserts that it ends so, and that its queue is empty. If the effects do not come in time, `check` says what is
+        wrong.
         """
         try:
             with suppress(TimeoutError):
