@@ -13,6 +13,7 @@ from xdist.scheduler import LoadFileScheduling
 from infra.telemetry import configure_logging
 from tests.isolation import isolate
 
+pytest.register_assert_rewrite("tests.unit", "tests.integration", "tests.system")  # helpers' assertions tell as much
 STATE_HOME = isolate()  # before any test module is imported
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it

@@ -2,76 +2,14 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from infra.local import read_state
-from infra.simulator import Endpoints, Report, Traffic, run_traffic
 from tests.system.marketplace import Marketplace, Visit, until
-
-RATE, DURATION_S, DRAIN_S = 8.0, 20.0, 90.0
-
-
-def endpoints(marketplace: Marketplace) -> Endpoints:
-    return Endpoints.of(read_state(marketplace.home / marketplace.name / "stack.json"))
-
-
-@asynccontextmanager
-async def shopping(marketplace: Marketplace, record: Path) -> AsyncIterator["asyncio.Task[Report]"]:
-    """Traffic in the background; the block begins when the first checkouts were accepted."""
-    traffic = Traffic(RATE, DURATION_S, seed=7, profile="buyers", drain_s=DRAIN_S, record=record)
-    task = asyncio.create_task(run_traffic(endpoints(marketplace), traffic, lambda _: None))
-    try:
-        await until(accepted_at_least(record, 5), 40)
-        yield task
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-def accepted(record: Path) -> int:
-    if not record.exists():
-        return 0
-    return sum(json.loads(line)["did"] == "accept" for line in record.read_text().splitlines())
-
-
-def accepted_at_least(record: Path, number: int) -> Callable[[], Awaitable[bool]]:
-    async def there() -> bool:
-        return accepted(record) >= number
-
-    return there
-
-
-async def order(marketplace: Marketplace, *arguments: str) -> None:
-    """A command of the command line, while traffic goes on."""
-    await asyncio.to_thread(marketplace.command, *arguments)
-
-
-@asynccontextmanager
-async def without(marketplace: Marketplace, part: str) -> AsyncIterator[None]:
-    """A part is killed for the time of the block."""
-    await order(marketplace, "kill", part)
-    try:
-        yield
-    finally:
-        await order(marketplace, "start", part)
-
-
-async def dispatches(visit: Visit) -> Counter[str]:
-    """How many parcels left, by order, over both carriers."""
-    found: Counter[str] = Counter()
-    for carrier in ("a", "b"):
-        async for entry in visit.entries(f"carriers/{carrier}"):
-            found[entry["order_id"]] += entry["kind"] == "dispatch"
-    return +found
+from tests.system.shopping import accepted, accepted_at_least, dispatches, order, shopping, without
 
 
 async def confirmed_total(visit: Visit) -> int:

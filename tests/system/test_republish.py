@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.marketplace import Marketplace, Visit, until
-from tests.system.test_kills import dispatches, order, shopping
+from tests.system.shopping import dispatches, order, shopping
 
 
 @pytest.fixture

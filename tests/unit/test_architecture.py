@@ -1,5 +1,7 @@
-"""Import rules that the linter's layers can't say: what may be imported from outside, and by which door."""
+"""Import rules that the linter's layers can't say: what may be imported from outside, by which door, and by tests."""
 
+import ast
+import re
 import sys
 import tomllib
 from collections.abc import Callable
@@ -68,3 +70,27 @@ def test_infra_packages_are_entered_by_their_front_door(graph: grimp.ImportGraph
         if imported.startswith("infra.") and imported.count(".") > 1
     ]
     assert inner == []
+
+
+@pytest.fixture(scope="module")
+def imported_by_tests() -> list[tuple[str, str]]:
+    """Every file of the tests, with each dotted name of ours that it imports."""
+    found = []
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{each.name}" for each in node.names]
+            else:
+                names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            found += [(str(path.relative_to(ROOT)), name) for name in names]
+    return [(path, name) for path, name in found if name.split(".")[0] in ("tests", *PACKAGES)]
+
+
+def test_no_test_is_imported(imported_by_tests: list[tuple[str, str]]) -> None:
+    """What several tests need is in a module of its own, so that who changes a test need not look at others."""
+    assert [each for each in imported_by_tests if ".test_" in each[1]] == []
+
+
+def test_tests_import_nothing_private(imported_by_tests: list[tuple[str, str]]) -> None:
+    assert len(imported_by_tests) > 1000, "the search finds them"
+    assert [each for each in imported_by_tests if re.search(r"\._(?!_)", each[1])] == []

@@ -64,7 +64,7 @@ class ExhaustedConnections(DatabaseFault):
             await database.fetch(SESSIONS, fault.part.removesuffix("-db"))
             taken = await _fill(site, fault, hold)
         taking = asyncio.create_task(_go_on_filling(site, fault, hold))
-        hold.push_async_callback(_cancelled, taking)
+        hold.push_async_callback(end_task, taking)
         site.notes[fault.id] = f"connections refused, {taken} more taken from the service" if taken else ""
 
 
@@ -82,7 +82,7 @@ class HeldLock(DatabaseFault):
         watcher = await hold.enter_async_context(site.database(fault.part))
         await hold.enter_async_context(holder.transaction())
         await holder.execute(f"lock table {TABLE} in access exclusive mode")
-        hold.push_async_callback(_cancelled, asyncio.create_task(_watch(site, fault, watcher)))
+        hold.push_async_callback(end_task, asyncio.create_task(_watch(site, fault, watcher)))
 
 
 class ReadOnly(DatabaseFault):
@@ -139,8 +139,8 @@ async def _watch(site: Site, fault: Fault, database: asyncpg.Connection) -> None
         await asyncio.sleep(LOOK_S)
 
 
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    """End it. Raises what it failed with, if it had."""
+async def end_task(task: "asyncio.Task[None]") -> None:
+    """Cancel the task and wait for its end. Raises what it had failed with, if it had."""
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():

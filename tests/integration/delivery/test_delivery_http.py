@@ -9,8 +9,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from infra.storage import new_id
+from tests.integration.delivery.customers import ADDRESS, a_customer, confirmed
 from tests.integration.delivery.running import Running
-from tests.integration.delivery.test_shipping import ADDRESS, a_customer, confirmed
 from tests.integration.outside.outside_process import SECRET
 
 

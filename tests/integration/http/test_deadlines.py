@@ -10,7 +10,7 @@ import pytest
 from infra.local import DatabaseUrls
 from infra.storage import Database
 from tests.integration.http.conftest import Answer, Web, served
-from tests.integration.http.test_http_transactions import rows
+from tests.integration.http.counting import rows
 from tests.unit.http.asking import bearer
 
 ALICE = bearer("alice")

@@ -8,15 +8,10 @@ import pytest
 from infra.local import DatabaseUrls
 from infra.storage import Database
 from tests.integration.http.conftest import Web, served
+from tests.integration.http.counting import rows
 from tests.unit.http.asking import bearer
 
 ALICE = bearer("alice")
-
-
-async def rows(database: Database, table: str) -> int:
-    async with database.transaction() as tx:
-        [(count,)] = await tx.execute(f"select count(*) from {table}")
-        return int(count)
 
 
 async def test_what_was_answered_is_committed(web: Web) -> None:

@@ -5,18 +5,19 @@ import os
 import random
 import signal
 from collections import Counter, defaultdict
+from functools import partial
 from multiprocessing.context import ForkServerProcess
 from uuid import UUID
 
 import uvloop
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import Messaging, Subscription, on, subscription
-from infra.storage import Database, Transaction, parking
+from infra.messaging import Messaging, Reject, Subscription, on, subscription
+from infra.storage import Database, Transaction, new_id, parking
 from infra.telemetry import configure_logging
 from tests.integration.messaging.crash.steps import Point, When, kill_at
 from tests.integration.messaging.crash.world import processes
-from tests.integration.messaging.toy import PASSWORDS, Toy, effect
+from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until
 
 FAILS, SHAKY, KILLS, SLOW = "fails-now-and-then", "shaky", "kills", "slow"
 runs = Counter[int]()
@@ -76,3 +77,35 @@ async def _run(url: str, broker: str) -> None:
     )
     await messaging.run(stop)
     await database.close()
+
+
+PARKED = "select count(*) from messaging.scheduled where due is null and not dead"
+
+
+async def parked(toy: Toy, number: int) -> bool:
+    return await toy.rows(PARKED) == [(number,)]
+
+
+async def heard(toy: Toy, wanted: dict[UUID, list[int]]) -> bool:
+    return await numbers(toy) == wanted
+
+
+class Picky:
+    """A handler that refuses one event until `willing`; a database and an order to tell about it."""
+
+    def __init__(self) -> None:
+        self.order, self.other, self.willing = new_id(), new_id(), False
+
+    async def __call__(self, event: CartCheckedOutV1, tx: Transaction) -> None:
+        await effect(tx, event.order_id, str(event.total.amount))
+        if (event.order_id, event.total.amount) == (self.order, 1) and not self.willing:
+            raise Reject("this one never")
+
+    async def until_dead(self, toy: Toy) -> UUID:
+        """Say five events of each order, and wait until the first one is dead. Returns its id."""
+        [first, *_] = await toy.say(*(a_checkout(self.order, cents=number) for number in range(1, 6)))
+        await toy.say(*(a_checkout(self.other, cents=number) for number in range(1, 6)))
+        await toy.until_dead(1)
+        await until(partial(heard, toy, {self.other: [1, 2, 3, 4, 5]}))
+        await until(partial(parked, toy, 4))
+        return first

@@ -10,7 +10,7 @@ from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
 from infra.messaging.delivery import SUSPECT_AFTER
 from infra.messaging.poison import RUNS_ALONE
 from tests.integration.messaging.crash.service import table
-from tests.integration.messaging.crash.steps import POINTS, When
+from tests.integration.messaging.crash.steps import CASES, POINTS, When
 from tests.integration.messaging.crash.world import World, crash_world, forget
 from tests.integration.messaging.toy import toy_world
 
@@ -27,10 +27,6 @@ async def shared(
 async def world(shared: World) -> World:
     await forget(shared)
     return shared
-
-
-CASES: list[tuple[When, str]] = [(when, point) for point in POINTS for when in ("before", "after")]
-CASES += [("during", "publish"), ("during", "dead-letter publish"), ("during", "outside call")]
 
 
 @pytest.mark.parametrize(

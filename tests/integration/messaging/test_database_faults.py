@@ -14,7 +14,7 @@ from contracts.checkout import PaymentDueV1
 from infra.messaging import Subscription, on, subscription
 from infra.messaging.aftermath import Aftermath
 from infra.storage import Transaction, presence
-from tests.integration.messaging.test_outside_calls import TABLE, Provider
+from tests.integration.messaging.outside_calls import TABLE, Provider
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 

@@ -18,6 +18,7 @@ from infra.messaging.topology import LOG
 from infra.messaging.wire import properties_of
 from infra.storage import history, new_id
 from infra.storage.history import Replay, Wish
+from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.operating import operating
 from tests.integration.messaging.replaying import (
     EARLY,
@@ -29,9 +30,8 @@ from tests.integration.messaging.replaying import (
     heard,
     keeping,
     replay_of,
+    without_history,
 )
-from tests.integration.messaging.replaying import without_history as _without_history
-from tests.integration.messaging.test_horizon import an_envelope
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
 from tests.unit.messaging.odd import HEADERS, long, odd, short
 
@@ -40,7 +40,7 @@ SOME = 60
 
 @pytest.fixture
 async def world(toy: Toy) -> AsyncIterator[Toy]:
-    async with _without_history(toy):
+    async with without_history(toy):
         yield toy
 
 

@@ -2,16 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
-from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Reject, on, subscription
 from infra.messaging.wire import properties_of
-from infra.storage import Transaction, new_id
+from infra.storage import Transaction
 from infra.storage.schedule import Entry
-from infra.telemetry import new_traceparent
+from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 
 
@@ -21,13 +20,6 @@ async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
 
 TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 FAILED = "select count(*) from messaging.incidents where what = 'failed'"
-
-
-def an_envelope(event: CartCheckedOutV1, days: int) -> Envelope:
-    """Of an event that was said so many days ago."""
-    made = datetime.now(UTC) - timedelta(days=days)
-    id = UUID(int=int(made.timestamp() * 1000) << 80 | new_id().int & (1 << 80) - 1)
-    return Envelope(id, event.type, "cart", event.subject, made, new_traceparent())
 
 
 async def wait_for_their_run(toy: Toy, ages: Sequence[int]) -> list[UUID]:

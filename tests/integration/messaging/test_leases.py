@@ -1,20 +1,18 @@
 """What waits for a place is covered by a lease: two replicas never make the same call."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 import pytest
 
-from contracts import Envelope, Event
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from infra.messaging import on, subscription
 from infra.messaging.scheduler import TAKE
-from infra.storage import Database, Transaction, claims, neighbours, new_id, schedule
-from infra.storage.schedule import Entry
-from infra.telemetry import new_traceparent
-from tests.integration.messaging.test_outside_calls import TABLE, Provider, ask, prepare, record
+from infra.storage import Transaction, claims, neighbours, new_id, schedule
+from tests.integration.messaging.due import have_due
+from tests.integration.messaging.outside_calls import TABLE, Provider, ask, calling, prepare, record
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 MINUTE = timedelta(minutes=1)
@@ -23,15 +21,6 @@ LEFT = "select count(distinct event_id) from messaging.incidents where why = 'no
 
 async def note_deadline(event: PaymentDueV1, tx: Transaction) -> None:
     await effect(tx, event.order_id, "due")
-
-
-async def have_due(database: Database, *events: Event) -> None:
-    """File `events` as what failed before and is to be tried again now."""
-    now = datetime.now(UTC)
-    async with database.transaction() as tx:
-        for event in events:
-            envelope = Envelope(new_id(), event.type, "cart", event.subject, now, new_traceparent())
-            tx.file(Entry("carts", envelope, event.model_dump_json().encode(), due=now, attempt=2, why="it was away"))
 
 
 async def test_no_more_is_handed_over_than_soon_finds_a_place_and_deadlines_go_ahead(toy: Toy) -> None:
@@ -111,10 +100,6 @@ async def test_who_gets_a_place_when_the_claim_is_nearly_over_leaves_the_call_to
             await toy.until_idle()
     assert list(provider.asked.values()) == [1] * 6
     assert [what for _, what in await toy.effects()].count("yes") == 6
-
-
-async def calling(provider: Provider) -> bool:
-    return provider.at_once == 1
 
 
 async def test_a_claim_is_given_back_by_its_holder_alone(toy: Toy) -> None:

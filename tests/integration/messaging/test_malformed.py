@@ -17,14 +17,12 @@ from hypothesis import strategies as st
 from pamqp import encode
 from pamqp.commands import Basic
 
-from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
 from infra.messaging import on, subscription
 from infra.messaging.connection import open_channel
-from infra.messaging.wire import properties_of
 from infra.storage import Transaction, new_id
-from infra.telemetry import new_traceparent
+from tests.integration.messaging.envelopes import good_properties
 from tests.integration.messaging.operating import Operator, operating
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, toy_world, until
 from tests.unit.messaging.odd import FULL, Odd, odd_properties
@@ -41,11 +39,6 @@ TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 def good_body() -> dict[str, Any]:
     return json.loads(a_checkout().model_dump_json())
-
-
-def good_properties() -> Basic.Properties:
-    envelope = Envelope(new_id(), CartCheckedOutV1.type, "cart", "x", datetime.now(UTC), new_traceparent())
-    return properties_of(envelope, "cart")
 
 
 def header(name: str, value: Any) -> Change:

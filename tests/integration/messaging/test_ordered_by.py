@@ -12,22 +12,23 @@ import pytest
 from pamqp.commands import Queue
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import Reject
 from infra.messaging.connection import open_channel
 from infra.storage import Database, Transaction, new_id, parking, presence
 from tests.integration.messaging.crash.steps import When
-from tests.integration.messaging.ordered import FAILS, KILLS, SHAKY, SLOW, note, numbers, ordered, replica
+from tests.integration.messaging.ordered import (
+    FAILS,
+    KILLS,
+    SHAKY,
+    SLOW,
+    Picky,
+    heard,
+    note,
+    numbers,
+    ordered,
+    parked,
+    replica,
+)
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
-
-PARKED = "select count(*) from messaging.scheduled where due is null and not dead"
-
-
-async def parked(toy: Toy, number: int) -> bool:
-    return await toy.rows(PARKED) == [(number,)]
-
-
-async def heard(toy: Toy, wanted: dict[UUID, list[int]]) -> bool:
-    return await numbers(toy) == wanted
 
 
 def of(customer: str, order: UUID, number: int) -> CartCheckedOutV1:
@@ -73,27 +74,6 @@ async def test_later_events_of_a_key_wait_for_one_that_is_tried_again_and_other_
         await until(partial(heard, toy, {order: list(range(1, 21)) for order in (held, free)}))
         await toy.until_idle()
     assert await toy.dead() == []
-
-
-class Picky:
-    """A handler that refuses one event until `willing`; a database and an order to tell about it."""
-
-    def __init__(self) -> None:
-        self.order, self.other, self.willing = new_id(), new_id(), False
-
-    async def __call__(self, event: CartCheckedOutV1, tx: Transaction) -> None:
-        await effect(tx, event.order_id, str(event.total.amount))
-        if (event.order_id, event.total.amount) == (self.order, 1) and not self.willing:
-            raise Reject("this one never")
-
-    async def until_dead(self, toy: Toy) -> UUID:
-        """Say five events of each order, and wait until the first one is dead. Returns its id."""
-        [first, *_] = await toy.say(*(a_checkout(self.order, cents=number) for number in range(1, 6)))
-        await toy.say(*(a_checkout(self.other, cents=number) for number in range(1, 6)))
-        await toy.until_dead(1)
-        await until(partial(heard, toy, {self.other: [1, 2, 3, 4, 5]}))
-        await until(partial(parked, toy, 4))
-        return first
 
 
 async def test_a_dead_head_keeps_its_key_parked_until_it_is_discarded(toy: Toy) -> None:

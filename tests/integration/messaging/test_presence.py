@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -12,11 +13,12 @@ from contracts.cart import CartCheckedOutV1
 from infra.messaging import Messaging
 from infra.messaging.scheduler import Scheduler
 from infra.storage import Database, Transaction, claims, neighbours, presence, schedule
+from tests.integration.messaging.due import have_due
+from tests.integration.messaging.outside_calls import TABLE, Provider, calling
 from tests.integration.messaging.proxy import wire_to
-from tests.integration.messaging.test_leases import MINUTE, calling, have_due
-from tests.integration.messaging.test_outside_calls import TABLE, Provider
 from tests.integration.messaging.toy import Toy, a_checkout, until
 
+MINUTE = timedelta(minutes=1)
 HELD = "select (select array_agg(holder) from messaging.claims), (select array_agg(holder) from messaging.scheduled)"
 LOCKS = f"select pid from pg_locks where {presence.HERE} and classid = {presence.CLASS}"
 

@@ -14,32 +14,14 @@ import pytest
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import Reject, Subscription, on, subscription
 from infra.messaging.wire import headers_of
-from infra.storage import Transaction, dead_letters, new_id, redrive
+from infra.storage import dead_letters, new_id, redrive
 from infra.storage.dead_letters import DeadLetter
 from infra.telemetry import new_traceparent
+from tests.integration.messaging.bug import Bug
+from tests.integration.messaging.envelopes import good_properties
 from tests.integration.messaging.operating import Operator, operating
-from tests.integration.messaging.test_malformed import good_properties
-from tests.integration.messaging.toy import Toy, a_checkout, effect, until
-
-
-class Bug:
-    """A handler that rejects what it is told to, and so can be fixed."""
-
-    def __init__(self) -> None:
-        self.there = True
-        self.runs = 0
-
-    async def handle(self, event: CartCheckedOutV1, tx: Transaction) -> None:
-        self.runs += 1
-        if self.there:
-            raise Reject(f"order {event.order_id} costs {event.total.amount}")
-        await effect(tx, event.order_id, str(event.total.amount))
-
-    @property
-    def table(self) -> Subscription:
-        return subscription("carts", on(CartCheckedOutV1, self.handle))
+from tests.integration.messaging.toy import Toy, a_checkout, until
 
 
 @asynccontextmanager

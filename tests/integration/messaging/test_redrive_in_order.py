@@ -8,8 +8,7 @@ import pytest
 
 from infra.storage import Transaction, dead_letters
 from tests.integration.messaging.operating import operating
-from tests.integration.messaging.ordered import ordered
-from tests.integration.messaging.test_ordered_by import Picky, heard
+from tests.integration.messaging.ordered import Picky, heard, ordered
 from tests.integration.messaging.toy import Toy, a_checkout, until
 
 

@@ -6,20 +6,16 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aio_pika
 import asyncpg
 import pytest
-from aiormq.abc import DeliveredMessage
 
-from contracts.cart import CartCheckedOutV1
 from infra.messaging import relay
-from infra.messaging.connection import open_channel
 from infra.messaging.publisher import Publisher
 from infra.messaging.relay import Relay
-from infra.messaging.wire import PREFIX
 from infra.storage import Database, new_id
 from infra.storage.outbox import BUCKETS
 from infra.storage.presence import HERE
+from tests.integration.messaging.listening import hearing
 from tests.integration.messaging.proxy import Wire, wire_to
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
 
@@ -44,24 +40,6 @@ async def relaying(toy: Toy, wire: Wire) -> AsyncIterator[Database]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await database.close()
-
-
-@asynccontextmanager
-async def hearing(toy: Toy) -> AsyncIterator[list[tuple[str, int]]]:
-    """What reaches the exchange of `cart`: aggregate and number, once per copy, in its order."""
-    heard: list[tuple[str, int]] = []
-
-    async def hear(message: DeliveredMessage) -> None:
-        event = CartCheckedOutV1.model_validate_json(message.body)
-        heard.append((str((message.header.properties.headers or {})[PREFIX + "subject"]), event.total.amount))
-
-    connection = await aio_pika.connect(toy.broker.urls.amqp)
-    async with connection:
-        channel = await open_channel(connection, confirms=False)
-        await channel.queue_declare("relay.probe", exclusive=True)
-        await channel.queue_bind("relay.probe", "cart.events", "#")
-        await channel.basic_consume("relay.probe", hear, no_ack=True)
-        yield heard
 
 
 async def write(databases: list[Database], chance: random.Random) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, subscription
 from infra.storage import Transaction, new_id, republish, time_of
-from tests.integration.messaging.test_relay import hearing
+from tests.integration.messaging.listening import hearing
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 EARLY = timedelta(hours=1)

@@ -10,8 +10,8 @@ from aiormq.channel import Channel
 from infra.messaging import wire
 from infra.messaging.publisher import Publisher
 from infra.storage import new_id
+from tests.integration.messaging.bug import Bug
 from tests.integration.messaging.operating import operating
-from tests.integration.messaging.test_redrive import Bug
 from tests.integration.messaging.toy import Toy, a_checkout, until
 
 TOO_LARGE_FOR_THE_BROKER = 17 * 1024 * 1024

@@ -12,9 +12,9 @@ from contracts.checkout import OrderCancelledV1
 from delivery.domain import Aim, Shipment, Step
 from infra.storage import Transaction
 from tests.integration.mutants.mutant import Mutant, Patch
-from tests.unit.catalog.test_orders_and_stock import Orders
-from tests.unit.checkout.test_checkout_faults import Marketplace
-from tests.unit.delivery.test_shipment_machine import Deliveries
+from tests.unit.catalog.machine import Orders
+from tests.unit.checkout.machine import Marketplace
+from tests.unit.delivery.machine import Deliveries
 
 
 def no_refund(patch: Patch) -> None:

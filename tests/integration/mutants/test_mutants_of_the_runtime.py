@@ -6,9 +6,8 @@ from functools import partial
 import pytest
 
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
-from tests.integration.messaging.crash.steps import POINTS, When
+from tests.integration.messaging.crash.steps import CASES, POINTS, When
 from tests.integration.messaging.crash.world import World, crash_world, forget
-from tests.integration.messaging.test_crashes import CASES
 from tests.integration.messaging.toy import toy_world
 from tests.integration.mutants.mutant import Mutant, complains
 from tests.integration.mutants.runtime import MUTANTS, SLOW

@@ -27,7 +27,7 @@ from notifications import handlers
 from notifications.domain import Contact
 from notifications.gateways import connect
 from notifications.service import SERVICE as NOTIFICATIONS
-from tests.integration.catalog.test_stock_in_postgres import test_racing_batches_neither_oversell_nor_deadlock as race
+from tests.integration.catalog.stocking import race
 from tests.integration.mutants.mutant import complains
 from tests.integration.mutants.services import mail_sent_for_every_event, new_key_per_request, stock_without_its_lock
 from tests.integration.outside.outside_process import OutsideProcess, turn

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from contracts import Money
@@ -21,6 +20,7 @@ from contracts.delivery import CancellationRefusedV1, RefusalReason, ShipmentDis
 from contracts.upcasts import shipment_dispatched_v2
 from infra.storage import new_id
 from tests.integration.delivery.running import Running, until
+from tests.integration.notifications.stored import everything_stored
 
 PRICE = Money(amount=1999, currency="EUR")
 
@@ -190,16 +190,8 @@ async def test_who_erases_their_address_gets_no_more_mail_and_leaves_none_behind
     await world.until_said(order.order_id, "notification-failed", within_s=60)
     assert await mails_to(world, person) == []
     address = f"{person}@example.com"
-    assert address not in await _everything(world.database)
+    assert address not in await everything_stored(world.database)
     assert address not in world.log.read_text()
-
-
-async def _everything(database: asyncpg.Pool) -> str:
-    tables = await database.fetch(
-        "select format('%I.%I', schemaname, tablename) as name from pg_tables"
-        " where schemaname in ('public', 'messaging')"
-    )
-    return str([await database.fetch(f"select * from {table['name']}") for table in tables])
 
 
 async def test_many_mails_share_a_few_connections(world: Running):

@@ -7,12 +7,15 @@ from uuid import UUID
 
 import pytest
 
+from contracts import Money
 from contracts.catalog import ProductFacts, ProductListedV1, ProductStatus, StockRunningLowV1
 from contracts.checkout import OrderDeliveredV1
 from infra.storage import new_id
 from tests.integration.delivery.running import Running, until
 from tests.integration.notifications.receiving import Receiver, a_receiver
-from tests.integration.notifications.test_mail import PRICE, _everything
+from tests.integration.notifications.stored import everything_stored
+
+PRICE = Money(amount=1999, currency="EUR")
 
 
 @pytest.fixture
@@ -324,7 +327,7 @@ async def test_a_deleted_endpoint_leaves_no_secret_and_no_event_behind(world: Ru
     await receiver.until_accepted(id)
     assert await world.ask("DELETE", path, by=ada) == (204, None)
     assert (await world.ask("GET", path, by=ada))[0] == 404
-    left = await _everything(world.database) + world.log.read_text()
+    left = await everything_stored(world.database) + world.log.read_text()
     for secret in {*shown, "of-the-owner"}:
         assert secret not in left
     assert await world.database.fetchval("select count(*) from webhook_deliveries where event_id = $1", id) == 0

@@ -12,7 +12,7 @@ from infra.chaos import Fault, Journal, Site
 from infra.chaos.conduct import carry_out
 from infra.chaos.fault import Kind, Touches
 from infra.chaos.kinds import FAMILY, KINDS
-from infra.chaos.kinds.database import _cancelled
+from infra.chaos.kinds.database import end_task
 from infra.chaos.schedule import Planned
 from infra.local import Layout, StackState
 
@@ -86,8 +86,8 @@ async def test_what_a_watcher_failed_with_is_told_when_it_is_ended() -> None:
     watching = asyncio.create_task(watch())
     await asyncio.sleep(0)
     with pytest.raises(ConnectionResetError):
-        await _cancelled(watching)
+        await end_task(watching)
     endless = asyncio.create_task(asyncio.Event().wait())
     await asyncio.sleep(0)
-    await _cancelled(endless)
+    await end_task(endless)
     assert endless.cancelled()

@@ -7,7 +7,7 @@ import pytest
 
 from infra.http import Router
 from tests.unit.http.asking import Client
-from tests.unit.http.test_requests import routes
+from tests.unit.http.things import routes
 
 
 @pytest.fixture

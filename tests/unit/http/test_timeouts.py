@@ -6,7 +6,7 @@ import pytest
 
 from infra.http import Router
 from tests.unit.http.asking import Client, bearer
-from tests.unit.http.test_requests import routes
+from tests.unit.http.things import routes
 
 SELLER = bearer("alice", ("seller",))
 

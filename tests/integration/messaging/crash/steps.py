@@ -156,3 +156,7 @@ def kill_at(point: Point, when: When, nth: int) -> None:
             die()
 
     setattr(point.owner, point.function, wrapped)
+
+
+CASES: list[tuple[When, str]] = [(when, point) for point in POINTS for when in ("before", "after")]
+CASES += [("during", "publish"), ("during", "dead-letter publish"), ("during", "outside call")]

@@ -1,0 +1,9 @@
+"""What is in the database of the notes."""
+
+from infra.storage import Database
+
+
+async def rows(database: Database, table: str) -> int:
+    async with database.transaction() as tx:
+        [(count,)] = await tx.execute(f"select count(*) from {table}")
+        return int(count)

@@ -1,0 +1,24 @@
+"""A handler with a bug that can be fixed."""
+
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import Reject, Subscription, on, subscription
+from infra.storage import Transaction
+from tests.integration.messaging.toy import effect
+
+
+class Bug:
+    """A handler that rejects what it is told to, and so can be fixed."""
+
+    def __init__(self) -> None:
+        self.there = True
+        self.runs = 0
+
+    async def handle(self, event: CartCheckedOutV1, tx: Transaction) -> None:
+        self.runs += 1
+        if self.there:
+            raise Reject(f"order {event.order_id} costs {event.total.amount}")
+        await effect(tx, event.order_id, str(event.total.amount))
+
+    @property
+    def table(self) -> Subscription:
+        return subscription("carts", on(CartCheckedOutV1, self.handle))

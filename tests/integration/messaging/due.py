@@ -1,0 +1,17 @@
+"""Messages that are due for another attempt."""
+
+from datetime import UTC, datetime
+
+from contracts import Envelope, Event
+from infra.storage import Database, new_id
+from infra.storage.schedule import Entry
+from infra.telemetry import new_traceparent
+
+
+async def have_due(database: Database, *events: Event) -> None:
+    """File `events` as what failed before and is to be tried again now."""
+    now = datetime.now(UTC)
+    async with database.transaction() as tx:
+        for event in events:
+            envelope = Envelope(new_id(), event.type, "cart", event.subject, now, new_traceparent())
+            tx.file(Entry("carts", envelope, event.model_dump_json().encode(), due=now, attempt=2, why="it was away"))

@@ -1,0 +1,24 @@
+"""Envelopes and properties of messages, as publishers write them."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from pamqp.commands import Basic
+
+from contracts import Envelope
+from contracts.cart import CartCheckedOutV1
+from infra.messaging.wire import properties_of
+from infra.storage import new_id
+from infra.telemetry import new_traceparent
+
+
+def an_envelope(event: CartCheckedOutV1, days: int) -> Envelope:
+    """Of an event that was said so many days ago."""
+    made = datetime.now(UTC) - timedelta(days=days)
+    id = UUID(int=int(made.timestamp() * 1000) << 80 | new_id().int & (1 << 80) - 1)
+    return Envelope(id, event.type, "cart", event.subject, made, new_traceparent())
+
+
+def good_properties() -> Basic.Properties:
+    envelope = Envelope(new_id(), CartCheckedOutV1.type, "cart", "x", datetime.now(UTC), new_traceparent())
+    return properties_of(envelope, "cart")

@@ -1,0 +1,55 @@
+"""A subscription that calls the outside world, and a provider that counts its calls."""
+
+import asyncio
+from collections import Counter
+from uuid import UUID
+
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import on, subscription
+from infra.resilience import remaining_s
+from infra.storage import Transaction
+from tests.integration.messaging.toy import effect
+
+
+class Provider:
+    """Counts what it is asked, and answers when told to."""
+
+    def __init__(self) -> None:
+        self.asked = Counter[UUID]()
+        self.at_once = self.most_at_once = 0
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self.failures = 0
+        self.left_s: list[float | None] = []
+        """How long each call could still take when it was asked."""
+
+
+async def prepare(event: CartCheckedOutV1, tx: Transaction) -> UUID | None:
+    await effect(tx, event.order_id, "prepared")
+    return event.order_id if event.total.amount > 0 else None
+
+
+async def ask(order_id: UUID, provider: Provider) -> str:
+    provider.asked[order_id] += 1
+    provider.left_s.append(remaining_s())
+    provider.at_once += 1
+    provider.most_at_once = max(provider.most_at_once, provider.at_once)
+    try:
+        await provider.answering.wait()
+        if provider.failures:
+            provider.failures -= 1
+            raise ConnectionError("no answer")
+    finally:
+        provider.at_once -= 1
+    return "yes"
+
+
+async def record(event: CartCheckedOutV1, answer: str, tx: Transaction) -> None:
+    await effect(tx, event.order_id, answer)
+
+
+TABLE = subscription("carts", on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record), concurrency=4)
+
+
+async def calling(provider: Provider) -> bool:
+    return provider.at_once == 1

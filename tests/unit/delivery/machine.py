@@ -1,0 +1,262 @@
+"""A shipment and its carriers as a state machine."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from delivery.domain import CARRIERS, Shipment, Status, Step
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DEADLINE = timedelta(seconds=30)
+HELD = ("booked", "dispatched", "delivered")
+SETTLED = (Status.DELIVERED, Status.CANCELLED, Status.FAILED)
+
+
+@dataclass
+class ModelCarrier:
+    """What a carrier promises: one act per key, and a cancelled key stays cancelled."""
+
+    state: str = "unknown"
+
+    def book(self, *, refuses: bool) -> str:
+        if self.state == "cancelled":
+            return "closed"
+        if self.state == "unknown":
+            if refuses:
+                return "not-booked"
+            self.state = "booked"
+        return "booked"
+
+    def cancel(self) -> str:
+        if self.state in ("unknown", "booked", "cancelled"):
+            self.state = "cancelled"
+            return "closed"
+        return "dispatched"
+
+
+@dataclass
+class Request:
+    """One call: on its way, perhaps answered, perhaps with nobody left to hear the answer."""
+
+    carrier: str
+    books: bool
+    """False for a request to stop."""
+    asked_before: bool = False
+    answers: list[str] = field(default_factory=list)
+    awaited: bool = True
+
+
+class Deliveries(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = START
+        self.shipment = Shipment(uuid4(), uuid4(), "ada", START, START + DEADLINE)
+        self.carriers = {name: ModelCarrier() for name in CARRIERS}
+        self.has_address = True
+        self.tasks = [Step.BOOK]
+        self.requests: list[Request] = []
+        self.callbacks: list[tuple[str, str]] = []
+        self.said: list[Step] = []
+        self.cancellations = 0
+        self.deadlines = 1
+
+    def follow(self, steps: list[Step]) -> None:
+        for step in steps:
+            if step in (Step.BOOK, Step.BOOK_LATER):
+                self.tasks.append(Step.BOOK)
+            elif step is Step.UNBOOK:
+                self.tasks.append(Step.UNBOOK)
+            elif step is Step.WAIT_LONGER:
+                self.deadlines += 1
+            else:
+                self.said.append(step)
+
+    # -- our side ------------------------------------------------------------------------------------------
+
+    @initialize(requests=st.sampled_from([0, 1, 2, 2]), refuses=st.booleans())
+    def head_start(self, requests: int, refuses: bool) -> None:
+        """Most of what can go wrong begins with a request that got lost, and the answer to the next."""
+        for number in range(requests):
+            if number:
+                self.requests[-1].awaited = False
+                self.tasks.append(Step.BOOK)
+            self.do(self.tasks.pop())
+        if self.requests and refuses:
+            self.arrive(self.requests[-1], refuses=True)
+
+    @precondition(lambda self: self.tasks)
+    @rule(data=st.data())
+    def prepare(self, data: st.DataObject) -> None:
+        self.do(self.tasks.pop(data.draw(st.integers(0, len(self.tasks) - 1))))
+
+    def do(self, task: Step) -> None:
+        """The first of the three steps of a call; what it writes is committed before the request leaves."""
+        shipment = self.shipment
+        if task is Step.UNBOOK:
+            if shipment.status is Status.STOPPING and shipment.carrier:
+                self.requests.append(Request(shipment.carrier, books=False))
+        elif shipment.status is Status.SCHEDULED:
+            if self.has_address:
+                before = not shipment.is_untouched
+                carrier = shipment.ask_carrier(self.now)
+                self.requests.append(Request(carrier, books=True, asked_before=before))
+            elif shipment.is_untouched:
+                self.tasks.append(task)  # looks again in a second
+            else:
+                self.follow(shipment.rebook())
+
+    def awaited(self) -> list[Request]:
+        return [request for request in self.requests if request.awaited]
+
+    @precondition(lambda self: any(request.answers for request in self.awaited()))
+    @rule(data=st.data())
+    def record(self, data: st.DataObject) -> None:
+        request = data.draw(st.sampled_from([each for each in self.awaited() if each.answers]))
+        request.awaited = False
+        self.take_in(request, request.answers[0])
+
+    def take_in(self, request: Request, answer: str) -> None:
+        match answer:
+            case "booked":
+                self.follow(self.shipment.booked(request.carrier, "T"))
+            case "not-booked":
+                self.follow(self.shipment.not_booked(request.carrier))
+            case "closed":
+                self.follow(self.shipment.key_closed(request.carrier))
+            case "dispatched":
+                self.follow(self.shipment.left_already(request.carrier))
+
+    @precondition(lambda self: self.awaited())
+    @rule(data=st.data())
+    def give_up_waiting_or_crash(self, data: st.DataObject) -> None:
+        request = data.draw(st.sampled_from(self.awaited()))
+        request.awaited = False
+        self.tasks.append(Step.BOOK if request.books else Step.UNBOOK)
+
+    @precondition(lambda self: any(not request.answers for request in self.awaited()))
+    @rule(data=st.data())
+    def cannot_connect(self, data: st.DataObject) -> None:
+        request = data.draw(st.sampled_from([each for each in self.awaited() if not each.answers]))
+        self.requests.remove(request)  # it never left
+        if request.asked_before or not request.books:
+            self.tasks.append(Step.BOOK if request.books else Step.UNBOOK)
+        else:
+            self.take_in(request, "not-booked")
+
+    @precondition(lambda self: self.cancellations == 0)
+    @rule()
+    def cancellation_requested(self) -> None:
+        self.cancellations += 1
+        if self.shipment.status is Status.FAILED:
+            self.cancellations = 0  # checkout has heard of the failure and asks no more
+        self.follow(self.shipment.cancel())
+
+    @precondition(lambda self: self.deadlines)
+    @rule(late=st.booleans(), trying=st.booleans())
+    def deadline(self, late: bool, trying: bool) -> None:
+        self.deadlines -= 1
+        self.now = self.shipment.due_at + timedelta(seconds=60 if late else 0)
+        if trying and self.shipment.asked_at:
+            self.shipment.asked_at = self.now - timedelta(seconds=5)
+        self.follow(self.shipment.look_at_deadline(self.now, DEADLINE, has_address=self.has_address))
+
+    @rule()
+    def address_erased_or_written(self) -> None:
+        self.has_address = not self.has_address
+
+    # -- the carriers' side --------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.requests)
+    @rule(data=st.data(), refuses=st.booleans())
+    def request_arrives(self, data: st.DataObject, refuses: bool) -> None:
+        """Late perhaps, or twice, or when nobody waits for its answer any more."""
+        request = data.draw(st.sampled_from(self.requests))
+        self.arrive(request, refuses=refuses)
+
+    def arrive(self, request: Request, *, refuses: bool) -> None:
+        carrier = self.carriers[request.carrier]
+        if not request.books:
+            request.answers.append(carrier.cancel())
+        elif not request.answers:
+            request.answers.append(carrier.book(refuses=refuses))
+        else:
+            carrier.book(refuses=request.answers[0] == "not-booked")
+
+    @rule(name=st.sampled_from(CARRIERS))
+    def fetch(self, name: str) -> None:
+        if self.carriers[name].state == "booked":
+            self.carriers[name].state = "dispatched"
+            self.callbacks.append((name, "dispatched"))
+
+    @rule(name=st.sampled_from(CARRIERS))
+    def hand_over(self, name: str) -> None:
+        if self.carriers[name].state == "dispatched":
+            self.carriers[name].state = "delivered"
+            self.callbacks.append((name, "delivered"))
+
+    @precondition(lambda self: self.callbacks)
+    @rule(data=st.data(), again=st.booleans())
+    def callback(self, data: st.DataObject, again: bool) -> None:
+        at = data.draw(st.integers(0, len(self.callbacks) - 1))
+        name, kind = self.callbacks[at] if again else self.callbacks.pop(at)
+        tell = self.shipment.dispatch if kind == "dispatched" else self.shipment.deliver
+        self.follow(tell(name, "T", self.now))  # raises where a parcel left that should not have
+
+    # -- what holds ----------------------------------------------------------------------------------------
+
+    @invariant()
+    def one_carrier_holds_it_at_most(self) -> None:
+        assert sum(carrier.state in HELD for carrier in self.carriers.values()) <= 1
+
+    @invariant()
+    def what_was_cancelled_or_failed_never_leaves(self) -> None:
+        if self.shipment.status in (Status.CANCELLED, Status.FAILED):
+            assert not any(carrier.state in HELD for carrier in self.carriers.values())
+
+    @invariant()
+    def each_thing_is_said_once(self) -> None:
+        assert len(self.said) == len(set(self.said))
+        assert sum(step in (Step.SAY_CANCELLED, Step.SAY_REFUSED) for step in self.said) <= self.cancellations
+
+    def teardown(self) -> None:
+        """Everything heals: then the shipment settles, and whoever asked has an answer."""
+        for _ in range(100):
+            if self.shipment.status in SETTLED and not (self.tasks or self.awaited() or self.callbacks):
+                break
+            self.heal()
+        assert self.shipment.status in SETTLED, self.shipment
+        answers = [step for step in self.said if step in (Step.SAY_CANCELLED, Step.SAY_REFUSED)]
+        assert len(answers) == self.cancellations
+        delivered = [carrier for carrier in self.carriers.values() if carrier.state == "delivered"]
+        assert len(delivered) == (self.shipment.status is Status.DELIVERED)
+        for request in self.requests:  # those that were on their way all the time
+            self.arrive(request, refuses=False)
+        self.one_carrier_holds_it_at_most()
+        self.what_was_cancelled_or_failed_never_leaves()
+
+    def heal(self) -> None:
+        for request in self.awaited():
+            self.arrive(request, refuses=False)
+            request.awaited = False
+            self.take_in(request, request.answers[0])
+        for name in CARRIERS:
+            self.fetch(name)
+            self.hand_over(name)
+        for name, kind in [*self.callbacks]:
+            tell = self.shipment.dispatch if kind == "dispatched" else self.shipment.deliver
+            self.follow(tell(name, "T", self.now))
+        self.callbacks.clear()
+        tasks, self.tasks = self.tasks, []
+        for task in tasks:
+            self.do(task)
+        if self.deadlines:
+            self.deadline(late=False, trying=True)
+
+
+Deliveries.TestCase.settings = settings(
+    max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
