@@ -22,6 +22,8 @@ REFETCH_AFTER_S = 10.0
 FRESH_FOR_S = 300.0
 TIMEOUT_S = 3.0
 LARGEST_DOCUMENT = 256 * 1024
+TASK = "fetching of identity keys"
+"""What the background tasks are called, for whoever lists a process's tasks."""
 
 
 class Keys:
@@ -41,7 +43,7 @@ class Keys:
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
-        self._keeping = asyncio.create_task(self._keep_fresh())
+        self._keeping = asyncio.create_task(self._keep_fresh(), name=TASK)
 
     async def close(self) -> None:
         for task in filter(None, (self._keeping, self._looking)):
@@ -64,7 +66,7 @@ class Keys:
         if not self._keys and self._tried_at is not None:
             return  # the background is at it, and nobody's request should wait for that
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._try_unless_just_tried())
+            self._looking = asyncio.create_task(self._try_unless_just_tried(), name=TASK)
         await asyncio.shield(self._looking)
 
     async def _try_unless_just_tried(self) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.http import Identity, Unauthorized, Unavailable
-from infra.http.keys import REFETCH_AFTER_S, Keys
+from infra.http.keys import REFETCH_AFTER_S, TASK, Keys
 from infra.resilience import DeadlineExceeded, within
 
 
@@ -199,6 +199,11 @@ async def test_a_key_that_nobody_can_read_costs_the_others_nothing(provider: Pro
 
 
 async def test_nothing_is_left_running_after_close(provider: Provider) -> None:
+    def fetching() -> set[asyncio.Task[object]]:
+        return {task for task in asyncio.all_tasks() if task.get_name() == TASK}
+
+    before = fetching()
     async with Identity(provider.issuer, "marketplace") as identity:
         await identity.authenticate(provider.token("k1"))
-    assert not [task for task in asyncio.all_tasks() if "infra/http/keys.py" in repr(task)]
+        assert fetching() > before
+    assert fetching() == before
