@@ -1,4 +1,4 @@
-"""`ARCHITECTURE.md` has every mutant, in its own words, and no other."""
+"""`ARCHITECTURE.md` names every mutant and no other, and each that was written is tried."""
 
 import inspect
 import re
@@ -21,12 +21,11 @@ def mutants_of(module: ModuleType) -> set[Mutant]:
     }
 
 
-def test_the_table_has_every_mutant_that_there_is_with_what_it_does() -> None:
+def test_the_table_names_every_mutant_that_there_is_and_no_other() -> None:
     there = mutants_of(runtime) | mutants_of(rules) | mutants_of(services)
     text = DOCUMENT.read_text()
     table = text[text.index("| mutant |") :].partition("\n\n")[0]
-    listed = set(re.findall(r"^\| `(\w+)` \| (.+?) \|", table, re.MULTILINE))
-    assert listed == {(each.__name__, each.__doc__) for each in there}
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == {each.__name__ for each in there}
     assert len(there) >= 10
 
 
