@@ -1,8 +1,5 @@
-"""For all tests: isolation from the machine's settings, log lines as in production, in CI the same examples in every
-run, and what runs on one process.
-"""
+"""For all tests: isolation from the machine's settings, production's log lines, `--all`, and who runs which tests."""
 
-import os
 import signal
 from typing import Any
 
@@ -11,20 +8,30 @@ from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from infra.telemetry import configure_logging
+from tests.durations import print_time_per_folder
+from tests.examples import QUICK, THOROUGH
 from tests.isolation import isolate
 
+NOT_SLOW = "not slow"
+"""The choice that pyproject.toml makes."""
+pytest_terminal_summary = print_time_per_folder
 pytest.register_assert_rewrite("tests.unit", "tests.integration", "tests.system")  # helpers' assertions tell as much
 STATE_HOME = isolate()  # before any test module is imported
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 configure_logging("tests", format="json", level="info")  # a logged exception costs no rendering of its locals
 
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run what is marked slow, too, and try every example")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Load the Hypothesis profile, and choose the slow tests, before any test module is imported."""
+    everything = config.getoption("--all")
+    settings.load_profile(THOROUGH if everything else QUICK)
+    if everything and config.option.markexpr == NOT_SLOW:
+        config.option.markexpr = ""
     config.add_cleanup(STATE_HOME.cleanup)
 
 

@@ -26,7 +26,7 @@ def run_tests(
     """Run the tests, folder by folder on two processes. Any other argument is pytest's, and runs them one by one."""
     install_servers()
     os.chdir(CHECKOUT)
-    every = ["-m", "slow or not slow"] if everything else []
+    every = ["--all", "--durations=20"] if everything else []
     chosen = context.args or IN_PARALLEL
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *every, *chosen])  # noqa: S606 - pytest takes over
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from contracts.compatibility import judge
 from tests.contracts.instances import instances, known_to
+from tests.examples import examples
 
 Schema = dict[str, Any]
 NAMES = ["a", "b", "c"]
@@ -124,7 +125,9 @@ def accepts(schema: Schema, instance: Any) -> bool:
     return jsonschema_rs.validator_for(schema, validate_formats=True).is_valid(instance)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 @given(pair=pairs(), data=st.data())
 def test_old_and_new_readers_survive_what_the_gate_lets_pass(pair: tuple[Schema, Schema], data: st.DataObject) -> None:
     old, new = pair
@@ -138,7 +141,7 @@ def test_old_and_new_readers_survive_what_the_gate_lets_pass(pair: tuple[Schema,
     assert accepts(old, known_to(old, said))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(old=documents, data=st.data())
 def test_optional_fields_may_be_added_anywhere(old: Schema, data: st.DataObject) -> None:
     new = copy.deepcopy(old)
@@ -148,7 +151,9 @@ def test_optional_fields_may_be_added_anywhere(old: Schema, data: st.DataObject)
     assert judge(old, new) == []
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(
+    max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 @given(pair=pairs(), data=st.data())
 def test_what_passes_in_two_steps_passes_in_one(pair: tuple[Schema, Schema], data: st.DataObject) -> None:
     """So a golden schema may be written again after each compatible change."""

@@ -20,6 +20,7 @@ from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import Event
 from contracts.gate import golden
 from tests.contracts.instances import instances
+from tests.examples import examples
 
 each_event = pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
 
@@ -115,7 +116,7 @@ def test_no_event_carries_personal_data(event: type[Event]) -> None:
 
 
 @each_event
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_body_that_the_schema_allows_makes_the_round_trip(event: type[Event], data: st.DataObject) -> None:
     schema = golden(event)

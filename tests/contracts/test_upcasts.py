@@ -13,6 +13,7 @@ from contracts.event import Event, name_of
 from contracts.gate import golden
 from contracts.upcasts import UPCASTS, newest
 from tests.contracts.instances import instances
+from tests.examples import examples
 
 
 def test_every_version_but_the_newest_has_an_upcast_to_the_next() -> None:
@@ -23,7 +24,7 @@ def test_every_version_but_the_newest_has_an_upcast_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("old", UPCASTS, ids=lambda old: old.type)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(data=st.data())
 def test_an_upcast_is_the_same_fact_in_the_next_version(old: type[Event], data: st.DataObject) -> None:
     body: dict[str, Any] = data.draw(instances(golden(old)))

@@ -20,9 +20,11 @@ def endpoints(marketplace: Marketplace) -> Endpoints:
 
 
 @asynccontextmanager
-async def shopping(marketplace: Marketplace, record: Path) -> AsyncIterator["asyncio.Task[Report]"]:
+async def shopping(
+    marketplace: Marketplace, record: Path, *, duration_s: float = DURATION_S
+) -> AsyncIterator["asyncio.Task[Report]"]:
     """Traffic in the background; the block begins when the first checkouts were accepted."""
-    traffic = Traffic(RATE, DURATION_S, seed=7, profile="buyers", drain_s=DRAIN_S, record=record)
+    traffic = Traffic(RATE, duration_s, seed=7, profile="buyers", drain_s=DRAIN_S, record=record)
     task = asyncio.create_task(run_traffic(endpoints(marketplace), traffic, lambda _: None))
     try:
         await until(accepted_at_least(record, 5), 40)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from tests.system.asking import Answer, operations, token_for, well_formed_answer
 from tests.system.forging import Forger
@@ -118,6 +119,10 @@ BODIES: dict[str, Any] = {
 } | {f"{service} POST /ops/history": NOWHERE | {"to": name} for service, name in HEARING.items()}
 
 PROTECTED = [route for route, who in ROUTES.items() if who not in (Who.ANYONE, Who.CARRIER)]
+OPERATORS_WORK_ELSEWHERE = [
+    route for route in ROUTES if " /ops/" in route and "/ops/rebuild" not in route and not route.startswith("cart ")
+]
+"""The same code as in the cart: asked for each service only under `--all`."""
 ROLES = {Who.SELLER: ("seller",), Who.OPERATOR: ("operator",)}
 TOO_LATE = ["checkout POST /orders/{order_id}/cancel", "cart DELETE /carts/{customer}/items/{product_id}"]
 """Of a delivered order, and of units that are being bought."""
@@ -132,6 +137,13 @@ def sparing(route: str) -> tuple[int, bool, bool]:
 
 def of(who: Who) -> list[str]:
     return [route for route, whom in ROUTES.items() if whom is who]
+
+
+def each(routes: list[str]) -> list[ParameterSet]:
+    """Mark as slow what is the same code in another service."""
+    return [
+        pytest.param(route, marks=[pytest.mark.slow] if route in OPERATORS_WORK_ELSEWHERE else []) for route in routes
+    ]
 
 
 @dataclass(frozen=True)
@@ -263,7 +275,7 @@ async def test_a_public_route_asks_nobody_for_a_token(world: World, route: str) 
         assert (await world.ask(route, token)).status == 200
 
 
-@pytest.mark.parametrize("route", PROTECTED)
+@pytest.mark.parametrize("route", each(PROTECTED))
 async def test_only_a_valid_token_gets_in_and_nothing_else_changes_anything(
     world: World, forger: Forger, route: str
 ) -> None:
@@ -311,7 +323,7 @@ async def test_a_list_holds_ones_own_things_only(world: World, route: str) -> No
         assert (theirs.status, theirs.json) == (200, {"items": [], "next_cursor": None})
 
 
-@pytest.mark.parametrize("route", [*of(Who.SELLER), *of(Who.OPERATOR)])
+@pytest.mark.parametrize("route", each([*of(Who.SELLER), *of(Who.OPERATOR)]))
 async def test_without_the_role_it_is_forbidden(world: World, route: str) -> None:
     [role] = ROLES[ROUTES[route]]
     before = await world.everything()

@@ -21,6 +21,7 @@ async def confirmed_total(visit: Visit) -> int:
     return int(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)))
 
 
+@pytest.mark.slow  # the same without traffic is in test_degradation.py
 @pytest.mark.timeout(240)
 async def test_without_delivery_orders_are_confirmed_and_shipped_once_when_it_returns(
     marketplace: Marketplace, visit: Visit, tmp_path: Path
@@ -73,7 +74,7 @@ async def test_without_its_database_a_service_pauses_and_nothing_is_dead_lettere
 async def test_replicas_compete_and_one_may_die(marketplace: Marketplace, tmp_path: Path) -> None:
     await order(marketplace, "scale", "checkout=2")
     try:
-        async with shopping(marketplace, tmp_path / "record") as task:
+        async with shopping(marketplace, tmp_path / "record", duration_s=6) as task:
             await order(marketplace, "kill", "checkout.2")
             report = await task
     finally:

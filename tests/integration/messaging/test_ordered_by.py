@@ -128,7 +128,7 @@ async def test_a_redelivered_event_stands_in_line_once(toy: Toy) -> None:
         assert await toy.rows("select count(*) from messaging.scheduled") == [(5,)]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 async def test_replicas_killed_at_random_keep_every_keys_order(toy: Toy, seed: int) -> None:
     chance = random.Random(seed)
     orders, each = [new_id() for _ in range(15)], 20
@@ -152,8 +152,17 @@ async def test_replicas_killed_at_random_keep_every_keys_order(toy: Toy, seed: i
     assert await toy.dead() == []
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("point", ["park", "move_up", "stay"])
+@pytest.mark.parametrize(
+    ("point", "when"),
+    [
+        ("park", "after"),
+        ("move_up", "before"),
+        *(
+            pytest.param(*rare, marks=pytest.mark.slow)
+            for rare in (("park", "before"), ("move_up", "after"), ("stay", "before"), ("stay", "after"))
+        ),
+    ],
+)
 async def test_a_replica_killed_where_a_line_changes_leaves_it_whole(toy: Toy, point: str, when: When) -> None:
     order = new_id()
     await toy.declare([ordered(note)])

@@ -32,6 +32,7 @@ from infra.messaging.worker import Worker
 from infra.storage import Database, Transaction, dead_letters, new_id, outbox, presence, schedule, suspects
 from infra.storage.outbox import BUCKETS, Pending
 from infra.telemetry import new_traceparent
+from tests.examples import examples
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect, empty
 
 STEPS = ("before commit", "after commit", "before ack", "before publish", "after publish")
@@ -327,12 +328,15 @@ async def urls(toy: Toy) -> tuple[str, Any]:
     return toy.urls["checkout"].app, toy.urls["checkout"]
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(150, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
-def test_any_order_of_steps_and_deaths_leaves_one_effect_per_event(urls: tuple[str, Any], examples: int) -> None:
+@pytest.mark.timeout(600)
+def test_any_order_of_steps_and_deaths_leaves_one_effect_per_event(urls: tuple[str, Any]) -> None:
     with asyncio.Runner() as runner:
         run_state_machine_as_test(
             machine_of(runner, *urls),
             settings=settings(
-                max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+                max_examples=examples(150),
+                stateful_step_count=25,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
             ),
         )

@@ -145,5 +145,5 @@ MUTANTS: list[tuple[Mutant, When, str, str]] = [
     (claims_outlive_their_process, "after", "commit of the claim", EFFECTS),
 ]
 """Each with the step at which its process dies, and the complaint."""
-SLOW = (claims_outlive_their_process,)
-"""It is given up only after the usual time: a lease does run out in the end."""
+QUICK = (ack_before_commit, outbox_row_dropped, retry_not_filed)
+"""One for each table that a safeguard writes: the others are tried under `--all`."""

@@ -10,7 +10,7 @@ from tests.integration.messaging.crash.steps import CASES, POINTS, When
 from tests.integration.messaging.crash.world import World, crash_world, forget
 from tests.integration.messaging.toy import toy_world
 from tests.integration.mutants.mutant import Mutant, complains
-from tests.integration.mutants.runtime import MUTANTS, SLOW
+from tests.integration.mutants.runtime import MUTANTS, QUICK
 
 LOST_AFTER_S = 2.0
 
@@ -32,7 +32,10 @@ async def world(shared: World) -> World:
 
 @pytest.mark.parametrize(
     ("mutant", "when", "point", "complaint"),
-    [pytest.param(*each, id=each[0].__name__, marks=[pytest.mark.slow] if each[0] in SLOW else []) for each in MUTANTS],
+    [
+        pytest.param(*each, id=each[0].__name__, marks=[] if each[0] in QUICK else [pytest.mark.slow])
+        for each in MUTANTS
+    ],
 )
 async def test_the_crash_suite_finds_the_mutant(
     world: World, mutant: Mutant, when: When, point: str, complaint: str

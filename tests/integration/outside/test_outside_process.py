@@ -7,6 +7,7 @@ from collections import Counter
 
 import aiohttp
 import jwt
+import pytest
 
 from tests.integration.outside.outside_process import (
     OutsideProcess,
@@ -21,7 +22,8 @@ from tests.integration.outside.outside_process import (
 )
 
 
-async def test_a_kill_in_the_middle_of_traffic_loses_no_answer(own_outside: OutsideProcess) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+async def test_a_kill_in_the_middle_of_traffic_loses_no_answer(own_outside: OutsideProcess, kills: int) -> None:
     answered: dict[str, int] = {}
     void_asked: set[str] = set()
     voided: set[str] = set()
@@ -37,7 +39,7 @@ async def test_a_kill_in_the_middle_of_traffic_loses_no_answer(own_outside: Outs
                 assert (await act(http, key, "void"))[1] == {"status": "voided", "refunded": True}
                 voided.add(key)
 
-    for _ in range(3):
+    for _ in range(kills):
         known = len(answered)
         async with aiohttp.ClientSession(own_outside.url) as http:
             number = random.randrange(10**9)

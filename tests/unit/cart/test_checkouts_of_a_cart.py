@@ -10,6 +10,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 
 from cart.domain import Cart, Checkout, Price, ProductCopy, Refused, State, Status
 from infra.storage import new_id
+from tests.examples import examples
 
 
 class Checkouts(RuleBasedStateMachine):
@@ -100,4 +101,4 @@ class Checkouts(RuleBasedStateMachine):
 
 
 TestCheckouts = Checkouts.TestCase
-TestCheckouts.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestCheckouts.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)

@@ -19,6 +19,7 @@ from contracts.catalog import (
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from infra.storage import new_id
 from infra.testing import Memory
+from tests.examples import examples
 
 EUR = Price(100, "EUR")
 
@@ -163,4 +164,4 @@ def run(handling: Coroutine[Any, Any, Any]) -> None:
     raise AssertionError("a handler waited")
 
 
-Orders.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Orders.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)

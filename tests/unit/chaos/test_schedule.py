@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from infra.chaos.fault import Touches
 from infra.chaos.kinds import KINDS, checked
 from infra.chaos.schedule import Planned, one_by_one, random_schedule
+from tests.examples import examples
 
 SERVICES = ("catalog", "cart", "checkout", "notifications", "delivery")
 
@@ -26,7 +27,7 @@ def test_a_seed_gives_its_schedule_and_another_seed_another() -> None:
     assert random_schedule(7, 60, SERVICES) != random_schedule(8, 60, SERVICES)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.integers(), st.floats(5, 200), st.one_of(st.none(), st.integers(1, 40)))
 def test_every_fault_can_be_and_is_over_in_time_and_hides_no_other(
     seed: int, duration_s: float, faults: int | None
@@ -42,7 +43,7 @@ def test_every_fault_can_be_and_is_over_in_time_and_hides_no_other(
 
 
 @given(st.integers(), st.floats(90, 300), st.one_of(st.none(), st.integers(1, 40)))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_in_a_long_one_the_broker_ends_amid_the_traffic(seed: int, duration_s: float, faults: int | None) -> None:
     schedule = random_schedule(seed, duration_s, SERVICES, faults)
     ends = [each for each in schedule if each.fault.part == "broker" and each.fault.kind in ("kill", "stop")]

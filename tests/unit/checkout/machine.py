@@ -15,6 +15,7 @@ from contracts.checkout import (
     PaymentDeclinedV1,
     PaymentRefundedV1,
 )
+from tests.examples import examples
 from tests.unit.checkout.world import ORDER, Message, World
 
 SELDOM = st.integers(0, 6).map(lambda n: n == 3)  # not at a boundary: those are drawn too often
@@ -148,5 +149,5 @@ class Marketplace(RuleBasedStateMachine):
 
 
 Marketplace.TestCase.settings = settings(
-    max_examples=400, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(400), stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from delivery.domain import CARRIERS, Shipment, Status, Step
+from tests.examples import examples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DEADLINE = timedelta(seconds=30)
@@ -258,5 +259,5 @@ class Deliveries(RuleBasedStateMachine):
 
 
 Deliveries.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(200), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )

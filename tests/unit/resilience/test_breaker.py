@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from infra.resilience import CircuitBreaker, CircuitOpen, State
 from infra.telemetry import metrics
+from tests.examples import examples
 
 names = (f"test-{number}" for number in count())
 
@@ -190,7 +191,7 @@ class AnyCourse(RuleBasedStateMachine):
 
 
 TestAnyCourse = AnyCourse.TestCase
-TestAnyCourse.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestAnyCourse.settings = settings(max_examples=examples(100), stateful_step_count=40, deadline=None)
 
 
 @given(st.lists(st.booleans(), max_size=200))
