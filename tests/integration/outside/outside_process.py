@@ -2,8 +2,8 @@
 
 import asyncio
 import base64
+import itertools
 import os
-import socket
 import sys
 import uuid
 from pathlib import Path
@@ -11,15 +11,18 @@ from typing import Any, Self
 
 import aiohttp
 
+from infra.local.ports import Ports
+
 ROOT = Path(__file__).parents[3]
 SECRET = "whsec_" + base64.b64encode(b"a secret that tests share with it").decode()
+PORTS = Ports()
+"""Held while this process lives: nobody else is given one while its server is down."""
+NUMBERS = itertools.count()
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on which nobody listens, for a server of ours."""
+    return PORTS.of(str(next(NUMBERS)))
 
 
 class OutsideProcess:
