@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from _pytest.mark.structures import ParameterSet
 
 from tests.system.asking import Answer, operations, token_for, well_formed_answer
 from tests.system.forging import Forger
@@ -139,7 +138,7 @@ def of(who: Who) -> list[str]:
     return [route for route, whom in ROUTES.items() if whom is who]
 
 
-def each(routes: list[str]) -> list[ParameterSet]:
+def each(routes: list[str]) -> list[Any]:
     """Mark as slow what is the same code in another service."""
     return [
         pytest.param(route, marks=[pytest.mark.slow] if route in OPERATORS_WORK_ELSEWHERE else []) for route in routes
