@@ -6,13 +6,22 @@ import pytest
 
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
 from infra.testing import Servers
+from tests.integration.brokers import forget_everything
 from tests.integration.messaging.toy import toy_databases
 
 
 @pytest.fixture(scope="session")
-async def broker() -> AsyncIterator[PrivateBroker]:
+async def running_broker() -> AsyncIterator[PrivateBroker]:
+    """As the tests before left it."""
     async with private_broker() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def broker(running_broker: PrivateBroker) -> PrivateBroker:
+    """Empty at the start of a module."""
+    await forget_everything(running_broker)
+    return running_broker
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +35,7 @@ async def toy_urls(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathF
     return await toy_databases(postgres, tmp_path_factory.mktemp("toy"))
 
 
-@pytest.fixture(scope="session")
-async def servers(postgres: PrivatePostgres) -> AsyncIterator[Servers]:
-    """For `infra.testing`: with a broker of its own, since it declares whole services, others parts of them."""
-    async with private_broker() as running:
-        yield Servers(running, postgres)
+@pytest.fixture(scope="module")
+async def servers(broker: PrivateBroker, postgres: PrivatePostgres) -> Servers:
+    """For `infra.testing`."""
+    return Servers(broker, postgres)

@@ -18,7 +18,7 @@ from catalog.service import SERVICE as CATALOG
 from contracts import Event, Money
 from contracts.cart import Line
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
-from infra.local import PrivateBroker, PrivatePostgres, private_broker
+from infra.local import PrivateBroker, PrivatePostgres
 from infra.messaging import Messaging, Wiring, admin, definitions
 from infra.runtime import Service
 from infra.storage import Database, make_partitions, migrate
@@ -114,13 +114,14 @@ async def messaging(
 
 
 @pytest.fixture(scope="module")
-async def shop(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+async def shop(
+    broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shop]:
     """One for all tests: each has customers and a product of its own."""
     nothing_to_migrate = tmp_path_factory.mktemp("checkout")
     (nothing_to_migrate / "versions").mkdir()
     databases = {}
     async with AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(private_broker())
         wiring = [CATALOG.wiring(), CART.wiring(), Wiring("checkout", {})]
         await admin.declare(broker.urls.management, definitions(wiring, PASSWORDS))
         for name, table in (("catalog", CATALOG), ("cart", CART), ("checkout", None)):

@@ -1,32 +1,21 @@
 """Checkout's own database on a real server, emptied between tests."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
 from sqlalchemy import text
 
-from infra.local import DatabaseUrls, PrivateBroker, private_broker, private_postgres
-from infra.storage import Database, migrate
+from checkout.service import SERVICE
+from infra.local import DatabaseUrls, PrivatePostgres
+from infra.storage import Database
+from tests.integration.alone import database_of
 from tests.integration.outside.outside_process import OutsideProcess
 
-MIGRATIONS = Path(__file__).parents[3] / "checkout" / "migrations"
-
 
 @pytest.fixture(scope="session")
-async def urls() -> AsyncIterator[DatabaseUrls]:
-    async with private_postgres(databases=["checkout"]) as postgres:
-        urls = postgres.server.urls("checkout")
-        await migrate(urls.owner, app_url=urls.app, migrations=MIGRATIONS)
-        yield urls
-
-
-@pytest.fixture(scope="session")
-async def own_broker() -> AsyncIterator[PrivateBroker]:
-    """Not the shared one: other tests declare another `checkout` there."""
-    async with private_broker() as broker:
-        yield broker
+async def urls(postgres: PrivatePostgres) -> DatabaseUrls:
+    return await database_of(SERVICE, postgres)
 
 
 @pytest.fixture(scope="session")
@@ -47,8 +36,6 @@ async def http(providers: OutsideProcess) -> AsyncIterator[aiohttp.ClientSession
 
 @pytest.fixture
 async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
-    from checkout.service import SERVICE
-
     database = Database(urls.app, source="checkout", listeners=SERVICE.listeners)
     yield database
     async with database.transaction() as tx:

@@ -22,7 +22,7 @@ from tests.integration.outside.outside_process import OutsideProcess, turn
 
 @pytest.fixture
 async def marketplace(
-    own_broker: PrivateBroker,
+    broker: PrivateBroker,
     database: Database,
     providers: OutsideProcess,
     http: aiohttp.ClientSession,
@@ -33,7 +33,7 @@ async def marketplace(
     monkeypatch.setenv("PAYMENT_TIMEOUT_S", "0.5")
     monkeypatch.setenv("PAYMENT_DEADLINE_S", "2")
     deadlines.cache_clear()
-    async with running(own_broker, database, http) as marketplace:
+    async with running(broker, database, http) as marketplace:
         yield marketplace
     assert await marketplace.dead() == []
     deadlines.cache_clear()

@@ -3,17 +3,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from delivery.service import SERVICE
-from infra.local import PrivatePostgres
+from infra.local import PrivateBroker, PrivatePostgres
 from tests.integration.delivery.running import Running, running
 
 
 @pytest.fixture(scope="package")
 async def running_delivery(
-    postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+    running_broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Running]:
     async with running(
         SERVICE,
         neighbours=["checkout"],
+        broker=running_broker,
         postgres=postgres,
         directory=tmp_path_factory.mktemp("delivery"),
         SHIPPING_DEADLINE_S="6",

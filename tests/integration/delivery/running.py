@@ -16,13 +16,14 @@ import aiohttp
 import asyncpg
 
 from contracts import Envelope, Event
-from infra.local import PrivateBroker, PrivatePostgres, private_broker
+from infra.local import PrivateBroker, PrivatePostgres
 from infra.messaging import Wiring, admin, definitions
 from infra.messaging.connection import open_channel
 from infra.messaging.wire import properties_of
 from infra.runtime import Service
 from infra.storage import new_id
 from infra.testing.bench import until
+from tests.integration.brokers import forget_everything
 from tests.integration.outside.outside_process import SECRET, OutsideProcess, free_port
 
 ROOT = Path(__file__).parents[3]
@@ -143,14 +144,16 @@ async def running(
     service: Service,
     *,
     neighbours: Sequence[str],
+    broker: PrivateBroker,
     postgres: PrivatePostgres,
     directory: Path,
     **settings: str,
 ) -> AsyncIterator[Running]:
     """`python -m <service>`, ready, with its database migrated and its queues declared; gone afterwards.
 
-    The broker is its own, since a topology is compared with all that the broker has.
+    The broker is emptied first, since a topology is compared with all that the broker has.
     """
+    await forget_everything(broker)
     urls = await postgres.create_database(service.name)
     outside = OutsideProcess(directory / "outside")
     port, ops_port = free_port(), free_port()
@@ -170,7 +173,6 @@ async def running(
         **settings,
     }
     async with (
-        private_broker() as broker,
         outside,
         asyncpg.create_pool(urls.superuser, min_size=1, max_size=2) as database,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,

@@ -2,18 +2,19 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infra.local import PrivatePostgres
+from infra.local import PrivateBroker, PrivatePostgres
 from notifications.service import SERVICE
 from tests.integration.delivery.running import Running, running
 
 
 @pytest.fixture(scope="package")
 async def running_notifications(
-    postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+    running_broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Running]:
     async with running(
         SERVICE,
         neighbours=["cart", "catalog", "checkout", "delivery"],
+        broker=running_broker,
         postgres=postgres,
         directory=tmp_path_factory.mktemp("notifications"),
         SMTP_TIMEOUT_S="2",
