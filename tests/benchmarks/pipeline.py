@@ -121,8 +121,8 @@ async def a_shop(customers: int) -> AsyncIterator[Shop]:
         Path(home).chmod(0o711)
         marketplace = Marketplace(Path(home), "pipeline")
         marketplace.environment |= PATIENCE
-        await asyncio.to_thread(marketplace.command, "up", "-d")
         stack.callback(marketplace.command, "down", "--volumes")
+        marketplace.command("up", "-d")  # not in a thread, which would go on after a cancellation
         visit = await stack.enter_async_context(Visit(marketplace))
         products = [product for _, product in [await visit.product(on_hand=10**6) for _ in range(PRODUCTS)]]
         persons = await _few_at_once([visit.customer() for _ in range(customers)])
