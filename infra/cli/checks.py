@@ -31,13 +31,12 @@ def run_tests(
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *every, *chosen])  # noqa: S606 - pytest takes over
 
 
-@commands.command("bench", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@commands.command(
+    "bench",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    help="Measure the messaging runtime beside its peers, or this tree against a revision. Options: bench --help",
+)
 def run_benchmarks(context: typer.Context) -> None:
-    """Measure the messaging runtime and its peers: bench [NAME…] [--rounds N] [--quick] [--json FILE] [--chart FILE].
-
-    bench --from JSON… --chart FILE draws what earlier runs wrote.
-    """
-    if "--from" not in context.args:
-        get_servers()
+    """Hand every argument to the benchmarks, which have their own help."""
     os.chdir(CHECKOUT)
     os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks", *context.args])  # noqa: S606 - it takes over

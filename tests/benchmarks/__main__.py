@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [NAME…] [--json FILE] [--chart FILE] [--quick] [--rounds N]`, or `--from JSON…`."""
+"""Measure the messaging runtime beside its peers, compare two revisions of it, or show earlier runs."""
 
 import argparse
 import asyncio
@@ -9,20 +9,41 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from infra.cli.show import complain
+from infra.cli.stack import get_servers
+from infra.local import LocalError
+from tests.benchmarks.against import PAIRS, compare
 from tests.benchmarks.chart import MEANINGS, chart
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.report import table
+from tests.benchmarks.run import BENCHMARKS, run
+from tests.benchmarks.serving import serve
+from tests.benchmarks.size import FULL, QUICK
 
 PEERS = ("faststream", "celery", "psycopg")
 INSTALL = f"{sys.executable} -m pip install --require-hashes -r requirements-bench.txt"
 
 
 def main() -> int:
+    """Return 0: done; 1: it failed; 2: it was asked for wrongly; 130: interrupted."""
+    try:
+        return _run(_parser().parse_args())
+    except ValueError as why:
+        print(why, file=sys.stderr)
+        return 2
+    except LocalError as error:
+        complain(str(error), error.remedy)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./marketplace bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks; all without a name")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(MEANINGS)}; all without a name")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="draw them here, as SVG")
-    parser.add_argument("--quick", action="store_true", help="one round of little: to try the benchmark itself")
+    parser.add_argument("--quick", action="store_true", help="little work, one round: to try the benchmark itself")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds per figure (5)")
     parser.add_argument(
         "--from",
@@ -33,15 +54,34 @@ def main() -> int:
         metavar="JSON",
         help="measure nothing: show what these earlier runs wrote with --json, the last of each benchmark",
     )
-    given = parser.parse_args()
-    try:
-        if given.files:
-            figures = _read(given.files, given.names)
-        else:
-            figures = _measured(given.names, quick=given.quick, rounds=given.rounds)
-    except ValueError as why:
-        print(why, file=sys.stderr)
-        return 2
+    parser.add_argument(
+        "--against",
+        metavar="REV",
+        help="compare this working tree, uncommitted changes included, with a git revision: each runs its own benchmark"
+        " NAME in turn, without the peers. Prints the ratio cost here / cost there with its 95%% confidence interval;"
+        " cost is time per event, latency, processor time or memory, so above 1 this tree is worse",
+    )
+    parser.add_argument("--pairs", type=int, metavar="N", help=f"pairs of rounds, with --against ({PAIRS})")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # for --against alone: see serving.py
+    return parser
+
+
+def _run(given: argparse.Namespace) -> int:
+    if given.against is not None:
+        if given.chart or given.files or given.rounds:
+            raise ValueError("--against has no use for --chart, --from and --rounds.\nLeave them out; see --pairs.")
+        pairs = PAIRS if given.pairs is None else given.pairs
+        compare(given.names, given.against, pairs=pairs, quick=given.quick, file=given.json)
+        return 0
+    if given.pairs is not None:
+        raise ValueError("--pairs is for comparing with a revision.\nAdd --against REV, or use --rounds.")
+    if given.serve:
+        asyncio.run(serve(_known(given.names)[0], QUICK if given.quick else FULL))
+        return 0
+    if given.files:
+        figures = _read(given.files, given.names)
+    else:
+        figures = _measured(given.names, quick=given.quick, rounds=given.rounds)
     table(figures)
     if given.json:
         given.json.write_text(json.dumps({name: each.to_json() for name, each in figures.items()}, indent=2) + "\n")
@@ -52,16 +92,19 @@ def main() -> int:
 
 def _measured(names: Sequence[str], *, quick: bool, rounds: int | None) -> dict[str, Figure]:
     """Raises ValueError, with what to do, where that can't be measured."""
+    known = _known(names)
     missing = [name for name in PEERS if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(f"The peers to compare with are not installed: {', '.join(missing)}.\nInstall them: {INSTALL}")
-    from tests.benchmarks.run import BENCHMARKS, run
-    from tests.benchmarks.size import FULL, QUICK
+    get_servers()
+    size = QUICK if quick else FULL
+    return asyncio.run(run(known or list(BENCHMARKS), replace(size, rounds=rounds) if rounds else size))
 
+
+def _known(names: Sequence[str]) -> Sequence[str]:
     if unknown := [name for name in names if name not in BENCHMARKS]:
         raise ValueError(f"No benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}.")
-    size = QUICK if quick else FULL
-    return asyncio.run(run(names or list(BENCHMARKS), replace(size, rounds=rounds) if rounds else size))
+    return names
 
 
 def _read(files: Sequence[Path], names: Sequence[str]) -> dict[str, Figure]:

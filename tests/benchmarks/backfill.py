@@ -31,7 +31,7 @@ async def backfill(world: World, size: Size) -> Figure:
         await world.send(events_of(order_ids(size.said)))
         states = []
         for name, contender in (("live", MARKETPLACE), ("backfill", BACKFILLED)):
-            seen, largest = await _turn(contender, world, size)
+            seen, largest = await turn(contender, world, size)
             rates[name].append(seen.rate)
             sizes[name].append(largest)
             states.append(tuple(await world.sql.fetchrow(STATE)))
@@ -43,7 +43,7 @@ async def backfill(world: World, size: Size) -> Figure:
     return figure("events/s", rates, {"MB resident": sizes})
 
 
-async def _turn(contender: Contender, world: World, size: Size) -> tuple[Turn, float]:
+async def turn(contender: Contender, world: World, size: Size) -> tuple[Turn, float]:
     """Everything handled once, and the largest size of the process meanwhile."""
     async with running(contender, world, Work.INSERT) as process:
         watching = asyncio.create_task(

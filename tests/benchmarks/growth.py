@@ -1,7 +1,9 @@
 """`growth`: whether a hop slows down as the tables fill."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from tests.benchmarks.contender import MARKETPLACE, running, watch
 from tests.benchmarks.figures import Figure, figure, note
@@ -23,6 +25,7 @@ insert into messaging.outbox_pending (event_id, type, bucket) select event_id, t
 """
 ORDERS = f"insert into orders select id, 'ada', 3998, 'delivered', 7 from ({IDS}) as ids"
 
+EMPTY_TABLES = "empty"
 FILLED_WITHIN_S = 1200
 
 AN_ID = """
@@ -34,39 +37,57 @@ $$
 """A UUIDv7 of that time."""
 
 
+@dataclass(frozen=True)
+class Fill:
+    """Rows to insert into one table."""
+
+    statement: str
+    rows: int
+
+    async def into(self, world: World) -> None:
+        """Insert them."""
+        await world.sql.execute(self.statement, self.rows, timeout=FILLED_WITHIN_S)
+
+
 async def growth(world: World, size: Size) -> Figure:
     """A hop with rows in the inbox, rows waiting in the outbox, orders in the store."""
-    fills = {"empty": (INBOX, 0)}
-    fills |= {f"{number:,} inbox rows": (INBOX, number) for number in size.inbox_rows}
-    fills[f"{size.outbox_rows:,} outbox rows waiting"] = (OUTBOX, size.outbox_rows)
-    fills[f"{size.stored_orders:,} orders stored"] = (ORDERS, size.stored_orders)
+    fills = fills_of(size)
     rates: dict[str, list[float]] = {name: [] for name in fills}
+    async with filled(world, fills) as worlds:
+        for round in range(size.rounds):
+            for name in list(fills) if round % 2 == 0 else reversed(fills):
+                rates[name].append(await turn(worlds[name], fills[name], size))
+                note(f"round {round + 1}: {name} {rates[name][-1]:,.0f} hops/s")
+    return figure("hops/s", rates)
+
+
+def fills_of(size: Size) -> dict[str, Fill]:
+    """Return the variants by name; `EMPTY_TABLES` is the first."""
+    fills = {EMPTY_TABLES: Fill(INBOX, 0)}
+    fills |= {f"{number:,} inbox rows": Fill(INBOX, number) for number in size.inbox_rows}
+    fills[f"{size.outbox_rows:,} outbox rows waiting"] = Fill(OUTBOX, size.outbox_rows)
+    fills[f"{size.stored_orders:,} orders stored"] = Fill(ORDERS, size.stored_orders)
+    return fills
+
+
+@asynccontextmanager
+async def filled(world: World, fills: Mapping[str, Fill]) -> AsyncIterator[dict[str, World]]:
+    """The same servers with a database for each fill. The outbox is filled before each turn, which empties it."""
     async with AsyncExitStack() as stack:
         worlds = {}
         for place, name in enumerate(fills):
             worlds[name] = await stack.enter_async_context(world.with_database(f"growth{place}"))
             await worlds[name].sql.execute(AN_ID)
         note("filling")
-        await asyncio.gather(
-            *(
-                worlds[name].sql.execute(statement, rows, timeout=FILLED_WITHIN_S)
-                for name, (statement, rows) in fills.items()
-                if statement != OUTBOX
-            )
-        )
-        for round in range(size.rounds):
-            for name in list(fills) if round % 2 == 0 else reversed(fills):
-                statement, rows = fills[name]
-                if statement == OUTBOX:
-                    await worlds[name].sql.execute(EMPTY)
-                    await worlds[name].sql.execute(statement, rows, timeout=FILLED_WITHIN_S)
-                rates[name].append(await _turn(worlds[name], size))
-                note(f"round {round + 1}: {name} {rates[name][-1]:,.0f} hops/s")
-    return figure("hops/s", rates)
+        await asyncio.gather(*(fill.into(worlds[name]) for name, fill in fills.items() if fill.statement != OUTBOX))
+        yield worlds
 
 
-async def _turn(world: World, size: Size) -> float:
+async def turn(world: World, fill: Fill, size: Size) -> float:
     """Hops per second: of handling one event and publishing one, which with a backlog is another's."""
+    if fill.statement == OUTBOX:
+        await world.sql.execute(EMPTY)
+        await fill.into(world)
     await world.settle()
     await world.send(events_of(order_ids(size.waiting)))
 

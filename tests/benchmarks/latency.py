@@ -23,7 +23,7 @@ async def latency(world: World, size: Size) -> Figure:
     tails: dict[str, list[float]] = {each.name: [] for each in contenders}
     for round in range(size.rounds):
         for contender in contenders if round % 2 == 0 else contenders[::-1]:
-            waits = await _turn(contender, world, size.lone)
+            waits = await turn(contender, world, size.lone)
             cuts = statistics.quantiles(waits, n=100)
             medians[contender.name].append(cuts[49])
             tails[contender.name].append(cuts[98])
@@ -31,7 +31,7 @@ async def latency(world: World, size: Size) -> Figure:
     return figure("ms (p50)", medians, {"p99_ms": tails})
 
 
-async def _turn(contender: Contender, world: World, number: int) -> list[float]:
+async def turn(contender: Contender, world: World, number: int) -> list[float]:
     """Milliseconds of each event but the first few."""
     await world.reset()
     arrived: asyncio.Queue[float] = asyncio.Queue()

@@ -19,7 +19,7 @@ async def memory(world: World, size: Size) -> Figure:
         await world.reset()
         sizes["idle"].append(await idle(world))
         await world.send(events_of(order_ids(size.memory_waiting - await world.depth(QUEUE))))
-        sizes["waiting"].append(await _busy(world))
+        sizes["waiting"].append(await busy(world))
         note(f"round {round + 1}: idle {sizes['idle'][-1]:.1f} MB, waiting {sizes['waiting'][-1]:.1f} MB")
     return figure("MB resident", sizes)
 
@@ -32,7 +32,7 @@ async def idle(world: World) -> float:
         return resident_mb(process.pid)
 
 
-async def _busy(world: World) -> float:
+async def busy(world: World) -> float:
     """The largest of many looks while it works."""
     async with running(MARKETPLACE, world, Work.INSERT) as process:
         await watch(process, world, WARM_UP, at_most_s=30)

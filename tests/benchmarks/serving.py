@@ -1,0 +1,38 @@
+"""A process that runs a round of one benchmark whenever it is asked: `python -m tests.benchmarks NAME --serve`.
+
+It reads a line from standard input for each round, and answers with a line of JSON on standard output. Between rounds
+it and its servers are idle. It ends, with its servers, when standard input is closed, also amid a round.
+"""
+
+import asyncio
+import json
+import sys
+
+from tests.benchmarks.alone import ALONE
+from tests.benchmarks.figures import machine
+from tests.benchmarks.size import Size
+from tests.benchmarks.world import a_world
+
+
+async def serve(name: str, size: Size) -> None:
+    """Serve rounds of the benchmark until standard input is closed."""
+    requests = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(requests), sys.stdin)
+    waiting: asyncio.Queue[bytes] = asyncio.Queue()
+    async with asyncio.TaskGroup() as group:
+        answering = group.create_task(_answer(waiting, name, size))
+        async for request in requests:
+            waiting.put_nowait(request)
+        answering.cancel()
+
+
+async def _answer(waiting: asyncio.Queue[bytes], name: str, size: Size) -> None:
+    alone = ALONE[name]
+    async with a_world() as world, alone.rounds(world, size) as round:
+        while True:
+            await waiting.get()
+            value = await round()
+            if value <= 0:
+                raise AssertionError(f"the round measured {value} {alone.unit}")
+            await world.reset()  # so that its servers have nothing to do while another tree is measured
+            print(json.dumps({"value": value, "unit": alone.unit, "machine": machine()}), flush=True)
