@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.stack import get_servers, install_servers
+from infra.cli.stack import install_servers
 from infra.local import CHECKOUT
 
 commands = typer.Typer()
