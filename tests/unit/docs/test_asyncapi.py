@@ -11,7 +11,7 @@ import pytest
 from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import Event
 from contracts.gate import golden
-from infra.docs import Wired, build, read_wiring
+from infra.docs import Wired, build
 from infra.docs.asyncapi import document, schemas
 from infra.docs.examples import example
 
@@ -19,11 +19,6 @@ ROOT = Path(__file__).parents[3]
 OFFICIAL = ROOT / "tests" / "vendor" / "asyncapi" / "3.0.0.json"
 
 PUBLIC = [event for event in EVENTS if not event.internal]
-
-
-@pytest.fixture(scope="module")
-def services() -> list[Wired]:
-    return read_wiring(ROOT)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.cli.app import app
+from infra.docs import Wired
 
 WIDE = {"COLUMNS": "200", "TERM": "dumb"}
 
@@ -19,6 +20,12 @@ def run(*arguments: str) -> list[str]:
     return [" ".join(line.split()) for line in done.output.splitlines()]
 
 
+@pytest.fixture
+def already_read(services: list[Wired], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.docs.read_wiring", lambda _: services)
+
+
+@pytest.mark.usefixtures("already_read")
 def test_the_list_of_contracts_tells_who_hears_each_version() -> None:
     lines = run("contracts", "ls")
     assert lines[0] == "event publisher version heard by deprecated"
@@ -33,6 +40,7 @@ def test_the_map_is_a_row_for_each_event_that_is_said() -> None:
     assert "cart.cart-checked-out.v1 cart checkout.carts" in lines
 
 
+@pytest.mark.usefixtures("already_read")
 def test_the_map_can_be_drawn() -> None:
     lines = run("events", "map", "--mermaid")
     assert lines[0] == "flowchart LR"

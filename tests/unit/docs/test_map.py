@@ -15,11 +15,6 @@ SHOP = Wired("shop", says=["shop.shelf-emptied.v1", "shop.shelf-emptied.v2"], he
 STORE = Wired("store", says=[], hears={"shelves": ["shop.shelf-emptied.v1"], "others": ["shop.shelf-filled.v1"]})
 
 
-@pytest.fixture(scope="module")
-def services() -> list[Wired]:
-    return read_wiring(ROOT)
-
-
 def test_each_service_says_what_the_catalogue_lists_as_its_own(services: list[Wired]) -> None:
     for service in services:
         own = {event.type for event in EVENTS if event.publisher == service.service and not event.internal}
