@@ -1,0 +1,13 @@
+from pathlib import Path
+
+import pytest
+
+from infra.docs import Wired, read_wiring
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="session")
+def services() -> list[Wired]:
+    """The tables of this checkout's services: reading them takes seconds."""
+    return read_wiring(ROOT)
