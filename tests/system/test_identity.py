@@ -160,7 +160,7 @@ class World:
     event_id: str
     """Of the one delivery to that endpoint."""
 
-    async def well_formed_answer(self, route: str, token: str | None = None, **options: Any) -> Answer:
+    async def ask(self, route: str, token: str | None = None, **options: Any) -> Answer:
         """Ask `route` about the things of this world. The answer has to be well-formed."""
         service, method, template = route.split()
         path = template.format(
