@@ -10,6 +10,9 @@ import pytest
 from infra.local import bootstrap as module
 from infra.local.bootstrap import STAMP, UNFINISHED, BootstrapError, bootstrap
 
+PYTHON = '#!/bin/sh\n[ "$*" = "-m pip --version" ] && {answer}\n'
+"""Answers that pip works (`true`) or doesn't. Not the real Python: outside an environment, Debian's has no pip."""
+
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -18,8 +21,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     def make(venv: Path) -> None:
         (venv / "bin").mkdir(parents=True, exist_ok=True)
-        (venv / "bin/python").unlink(missing_ok=True)
-        (venv / "bin/python").symlink_to(sys.executable)
+        (venv / "bin/python").write_text(PYTHON.format(answer="true"))
+        (venv / "bin/python").chmod(0o755)
         with (tmp_path / "made").open("a") as made:
             made.write("venv ")
 
@@ -49,6 +52,14 @@ def test_changed_requirements_are_installed_into_it(checkout: Path) -> None:
     (checkout / "requirements.txt").write_text("one==2\n")
     bootstrap(checkout)
     assert made(checkout) == ["venv", "install", "install"]
+
+
+def test_changed_requirements_make_it_anew_if_its_pip_does_not_work(checkout: Path) -> None:
+    bootstrap(checkout)
+    (checkout / ".venv/bin/python").write_text(PYTHON.format(answer="false"))
+    (checkout / "requirements.txt").write_text("one==2\n")
+    bootstrap(checkout)
+    assert made(checkout) == ["venv", "install", "venv", "install"]
 
 
 def test_an_interrupted_installation_is_made_anew(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
