@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.stack import install_servers
+from infra.cli.stack import install_for_tests
 from infra.local import CHECKOUT
 
 commands = typer.Typer()
@@ -24,7 +24,7 @@ def run_tests(
     everything: Annotated[bool, typer.Option("--all", help="The slow ones, too.")] = False,
 ) -> None:
     """Run the tests, folder by folder on two processes. Any other argument is pytest's, and runs them one by one."""
-    install_servers()
+    install_for_tests()
     os.chdir(CHECKOUT)
     every = ["--all", "--durations=20"] if everything else []
     chosen = context.args or IN_PARALLEL

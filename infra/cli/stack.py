@@ -29,6 +29,7 @@ from infra.local import (
     is_up,
     layout,
     note_start,
+    program,
     provide,
     read_state,
     services_of,
@@ -38,6 +39,8 @@ from infra.local import (
 
 commands = typer.Typer()
 DOWN_WITHIN_S = 60
+TEST_PROGRAMS = ("bash", "curl")
+"""What tests run besides our own programs and servers: the commands of the documents need them."""
 
 
 @commands.command()
@@ -148,10 +151,10 @@ def get_servers() -> None:
         provide(given_kinds(services_of(CHECKOUT)), say)
 
 
-def install_servers() -> None:
-    """Install a broker and PostgreSQL here if they are missing; Docker and given addresses do not count."""
+def install_for_tests() -> None:
+    """Install here what tests need and is missing; Docker and given addresses do not count as servers."""
     with _looking_for_servers() as say:
-        install_missing((BROKER, POSTGRES), say)
+        install_missing((BROKER, POSTGRES, *map(program, TEST_PROGRAMS)), say)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from infra.local.layout import CHECKOUT, Layout, layout
 from infra.local.locks import is_locked
 from infra.local.passwords import Passwords, write_private
 from infra.local.private import PrivateBroker, PrivatePostgres, private_broker, private_postgres
-from infra.local.provision import BROKER, POSTGRES, install_missing, provide
+from infra.local.provision import BROKER, POSTGRES, install_missing, program, provide
 from infra.local.rabbitmqctl import rabbitmqctl
 from infra.local.roles import DatabaseUrls
 from infra.local.run import is_up
@@ -50,6 +50,7 @@ __all__ = [
     "note_start",
     "private_broker",
     "private_postgres",
+    "program",
     "provide",
     "rabbitmqctl",
     "read_state",

@@ -49,6 +49,11 @@ POSTGRES = Kind(
 )
 
 
+def program(name: str) -> Kind:
+    """Return the kind of a program that is looked for on the PATH; its package has its name everywhere."""
+    return Kind(name, "", {"apt-get": name, "brew": name}, lambda: shutil.which(name) is not None)
+
+
 def docker_works() -> bool:
     """Whether a Docker engine answers; that `docker` is installed says nothing of it."""
     try:
@@ -142,7 +147,8 @@ def how_to_get(kinds: Sequence[Kind]) -> str:
     if manager == "brew":
         return f"Run: brew install {line}"
     if shutil.which("apt-get") is None:
-        return "Install them, start Docker, or give their addresses by " + ", ".join(kind.given_by for kind in kinds)
+        given_by = ", ".join(kind.given_by for kind in kinds if kind.given_by)
+        return f"Install them, start Docker, or give their addresses by {given_by}" if given_by else "Install them."
     return f"Run: sudo apt-get install -y {line}"
 
 
