@@ -87,15 +87,17 @@ class Running:
         )
         return [row["type"].split(".")[1] for row in rows]
 
-    async def until_said(self, subject: object, type: str, *, within_s: float = 30) -> list[str]:
+    async def until_said(self, subject: object, *types: str, within_s: float = 30) -> list[str]:
+        """Wait until the service said one of `types` about `subject`. Returns all that it said."""
+
         async def there() -> bool:
-            return type in await self.said(subject)
+            return not set(types).isdisjoint(await self.said(subject))
 
         try:
             await until(there, within_s)
         except TimeoutError:
             said, log = await self.said(subject), self.log.read_text()[-4000:]
-            raise AssertionError(f"{type} was not said about {subject}, only {said}\n{log}") from None
+            raise AssertionError(f"{' or '.join(types)} was not said about {subject}, only {said}\n{log}") from None
         return await self.said(subject)
 
     async def until_idle(self) -> None:
