@@ -88,11 +88,11 @@ def test_for_tests_what_is_missing_is_installed_whatever_else_could_serve(
 
 
 def test_without_root_one_line_says_how_to_install_a_missing_program(bare: Path) -> None:
-    kinds = [provision.program("sh"), provision.program("no-such-program")]
+    kinds = [replace(provision.program(name), installed=lambda name=name: name == "bash") for name in ("bash", "curl")]
     with pytest.raises(NothingProvides) as told:
         install_missing(kinds, print, Apt(bare, is_root=False))
-    assert str(told.value) == "no-such-program cannot be found."
-    assert told.value.remedy == "Run: sudo apt-get install -y no-such-program"
+    assert str(told.value) == "curl cannot be found."
+    assert told.value.remedy == "Run: sudo apt-get install -y curl"
 
 
 async def test_a_private_server_is_not_dockers_where_installed_programs_are_chosen(
