@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from xdist.scheduler import LoadFileScheduling
 
 from infra.telemetry import configure_logging
 from tests.durations import print_time_per_folder
 from tests.examples import QUICK, THOROUGH
 from tests.isolation import isolate
+from tests.scheduling import ByServers
 
 NOT_SLOW = "not slow"
 """The choice that pyproject.toml makes."""
@@ -35,13 +35,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(STATE_HOME.cleanup)
 
 
-class FolderByFolder(LoadFileScheduling):
-    """What shares a broker, a database or the whole stack runs on one process, so that each is started once."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return super()._split_scope(nodeid).rpartition("/")[0]
-
-
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderByFolder | None:
-    return FolderByFolder(config, log) if config.option.dist == "loadfile" else None
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServers | None:
+    return ByServers(config, log) if config.option.dist == "loadscope" else None

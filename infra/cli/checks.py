@@ -10,12 +10,8 @@ from infra.cli.stack import install_for_tests
 from infra.local import CHECKOUT
 
 commands = typer.Typer()
-IN_PARALLEL = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-"""Most tests wait for servers: two processes, each with its own, take about 0.65 of the time of one.
-
-What shares servers runs on one (`tests/conftest.py`). In their order, one begins with the whole stack, the longest,
-the other with everything else, and the unit tests come last and fill what is left.
-"""
+IN_PARALLEL = ["-n", "3", "--dist", "loadscope", "--no-loadscope-reorder"]
+"""Many tests wait: three processes, each with its own servers, keep two cores busy (`tests/scheduling.py`)."""
 
 
 @commands.command("test", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -23,7 +19,7 @@ def run_tests(
     context: typer.Context,
     everything: Annotated[bool, typer.Option("--all", help="The slow ones, too.")] = False,
 ) -> None:
-    """Run the tests, folder by folder on two processes. Any other argument is pytest's, and runs them one by one."""
+    """Run the tests on several processes. Any other argument is pytest's, and runs them one by one."""
     install_for_tests()
     os.chdir(CHECKOUT)
     every = ["--all", "--durations=20"] if everything else []

@@ -129,6 +129,7 @@ async def test_however_it_is_ended_it_leaves_no_server(repository: Path, tempora
         assert len(git(repository, "worktree", "list").splitlines()) == 1
 
 
+@pytest.mark.slow
 async def test_a_trees_process_answers_with_its_figure_and_ends_with_its_servers(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ):

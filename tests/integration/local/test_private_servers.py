@@ -41,6 +41,7 @@ async def rows(url: str, query: str) -> list[asyncpg.Record]:
         await connection.close()
 
 
+@pytest.mark.slow  # a broker of its own, twice; `test_degradation.py` kills the stack's
 async def test_a_broker_keeps_a_confirmed_message_over_a_crash(broker: PrivateBroker) -> None:
     async with await aio_pika.connect(broker.urls.amqp) as connection:
         channel = await connection.channel()

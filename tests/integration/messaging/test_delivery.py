@@ -177,6 +177,7 @@ async def test_a_restart_of_the_database_spends_no_attempts(toy: Toy) -> None:
     assert await toy.dead() == []
 
 
+@pytest.mark.slow  # `test_degradation.py` restarts the stack's
 async def test_a_restart_of_the_broker_loses_and_doubles_nothing(toy: Toy) -> None:
     async with toy.running(subscription("carts", on(CartCheckedOutV1, handle))):
         await toy.say(*(a_checkout() for _ in range(200)))
