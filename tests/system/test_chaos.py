@@ -1,15 +1,25 @@
-"""Overlapping faults under traffic, by the command line.
+"""Overlapping faults under traffic, by the command line, and an audit that passes, and fails once there is a reason.
 
 `conftest.py` has this run before every other test of the shared stack: what they forge, an audit would report.
 """
 
 import pytest
 
+from infra.audit import INVARIANTS
 from tests.system.chaos import chaos, require_nothing_lost
 from tests.system.marketplace import Marketplace
+from tests.system.planting import a_delivered_order, a_doubled_charge, audited
 
 
 @pytest.mark.timeout(400)
 def test_some_seeded_faults_lose_nothing(marketplace: Marketplace) -> None:
     found = chaos(marketplace, "random", "--seed", "5", "--duration", "10", "--rate", "8")
     require_nothing_lost(marketplace, found, accepted=20, faults=2)
+
+
+async def test_a_charge_that_is_doubled_behind_everybodys_back_is_found(marketplace: Marketplace) -> None:
+    async with a_doubled_charge(marketplace, await a_delivered_order(marketplace)):
+        found = await audited(marketplace)
+    assert {violation.invariant for violation in found.violations} == {"captured-is-owed", "never-charged-twice"}
+    assert (found.verdict, found.unknown) == ("fail", ())
+    assert set(found.checked) == {invariant.id for invariant in INVARIANTS}

@@ -132,6 +132,7 @@ async def test_what_cannot_be_read_is_dead_lettered_and_stops_nobody(
     await customer.order(order_id, "delivered", within_s=60)
 
 
+@pytest.mark.slow
 def test_a_burst_brings_customers_of_its_own(marketplace: Marketplace) -> None:
     said = marketplace.command("fault", "add", "burst", "traffic", "buyers=30", "--for", "4").stdout
     accepted = int(said.split()[0])
@@ -175,6 +176,7 @@ async def test_a_fault_ends_with_its_command(marketplace: Marketplace, visit: Vi
     assert "payments-b" not in marketplace.command("fault", "ls").stdout
 
 
+@pytest.mark.slow  # test_healing.py has a killed command forgotten
 async def test_faults_of_a_command_that_was_killed_are_healed(marketplace: Marketplace, visit: Visit) -> None:
     await ended_by(signal.SIGKILL, slowing(marketplace), visit)
     assert await latency(visit) == 700
@@ -208,6 +210,7 @@ def recorded(marketplace: Marketplace, part: str) -> Broken:
     return [fault for fault in faults if fault.part == part][-1]
 
 
+@pytest.mark.slow
 def test_what_is_started_or_gone_is_not_down_any_more(marketplace: Marketplace) -> None:
     marketplace.command("fault", "add", "kill", "notifications")
     marketplace.command("start", "notifications")
@@ -220,6 +223,7 @@ def test_what_is_started_or_gone_is_not_down_any_more(marketplace: Marketplace) 
     assert recorded(marketplace, "notifications.2").ended is not None
 
 
+@pytest.mark.slow  # test_healing.py has an audit know what is over
 async def test_the_audit_knows_a_fault_that_is_still_in_effect(
     marketplace: Marketplace, visit: Visit, customer: Person, product_id: str, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ async def test_a_closed_terminal_undoes_what_its_command_did(marketplace: Market
         assert "held-lock" not in marketplace.command("fault", "ls").stdout
 
 
+@pytest.mark.slow
 async def test_a_database_that_took_no_writes_takes_them_after_its_restart(
     marketplace: Marketplace, site: Site, customer: Person, product_id: str
 ) -> None:
@@ -95,6 +96,7 @@ async def test_a_database_that_took_no_writes_takes_them_after_its_restart(
     await customer.order(order_id, "delivered", within_s=60)
 
 
+@pytest.mark.slow
 async def test_a_service_is_healed_that_cannot_start_before_its_link_is(marketplace: Marketplace) -> None:
     marketplace.command("fault", "add", "black-hole", "cart:db")
     marketplace.command("kill", "cart")

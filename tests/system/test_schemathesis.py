@@ -1,112 +1,18 @@
-"""schemathesis against every service's own OpenAPI document, on the running stack.
+"""A few answers of one service fit its OpenAPI document."""
 
-All of its checks but one: `positive_data_acceptance` takes a cursor or an Idempotency-Key that fits the schema for
-one that is good, and such things are opaque. On top of them, every error must be a problem document.
-"""
-
-import asyncio
-import os
-import subprocess
-import sys
-import tomllib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.system.asking import token_for
-from tests.system.marketplace import ROOT, Marketplace, Visit, until
-
-SERVICES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["marketplace"]["services"]
-EXAMPLES, MANY_EXAMPLES = 5, 100
-REBUILD = "/ops/rebuild"
-"""Takes no input but a key, and locks the orders while it works: once is enough, and test_identity.py does that."""
-ROLES = {"customer": (), "seller": ("seller",), "operator": ("operator",), "everything": ("seller", "operator")}
-
-
-@dataclass(frozen=True)
-class Things:
-    """What somebody owns, so that the routes have something to work on."""
-
-    subject: str
-    product_id: str
-    order_id: str
+from tests.system.marketplace import Marketplace, Visit
+from tests.system.schemathesis_runs import ROLES, Things, a_buyers_things, run
 
 
 @pytest.fixture(scope="module")
-async def things(marketplace: Marketplace) -> AsyncIterator[Things]:
-    async with Visit(marketplace) as visit:
-        customer = await visit.customer()
-        seller = await token_for(visit, customer.subject, "seller")
-        offer = {"name": "Lamp", "category": "home", "price": {"amount": 100, "currency": "EUR"}, "on_hand": 1000}
-        headers = {"Authorization": f"Bearer {seller}"}
-        async with visit.http.post(visit.base("catalog") + "/products", json=offer, headers=headers) as answer:
-            product_id = (await answer.json())["product_id"]
-
-        async def wanted() -> bool:
-            path = f"/carts/{customer.subject}/items/{product_id}"
-            return (await customer.ask("PUT", "cart", path, {"quantity": 3}))[0] == 200
-
-        await until(wanted, 30)
-        order_id = await customer.check_out(product_id)
-        await customer.order(order_id, "delivered")
-        yield Things(customer.subject, product_id, order_id)
-
-
-async def run(
-    visit: Visit,
-    service: str,
-    roles: tuple[str, ...],
-    things: Things,
-    home: Path,
-    *,
-    examples: int,
-) -> None:
-    """Run schemathesis as somebody with these roles, and assert that it finds no issue."""
-    token = await token_for(visit, things.subject, *roles)
-    config = home / "schemathesis.toml"
-    config.write_text(f"""
-headers = {{ Authorization = "Bearer {token}" }}
-[dictionaries]
-people = {{ values = ["{things.subject}"] }}
-products = {{ values = ["{things.product_id}"] }}
-orders = {{ values = ["{things.order_id}"] }}
-[parameters]
-"path.customer" = {{ dictionary = "people", probability = 0.7 }}
-"path.person" = {{ dictionary = "people", probability = 0.7 }}
-"path.product_id" = {{ dictionary = "products", probability = 0.5 }}
-"path.order_id" = {{ dictionary = "orders", probability = 0.5 }}
-[checks.positive_data_acceptance]
-enabled = false
-""")
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
-    options = ["--max-examples", str(examples), "--generation-deterministic", "--no-color", "--warnings", "off"]
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [*command, f"{visit.base(service)}/openapi.json", *options, "--exclude-path", REBUILD],
-        cwd=home,  # it keeps its findings where it is started
-        env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.system.schemathesis_checks", "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "No issues found" in done.stdout, done.stdout
+async def things(marketplace: Marketplace) -> Things:
+    return await a_buyers_things(marketplace)
 
 
 @pytest.mark.timeout(180)
 async def test_every_answer_is_one_that_the_document_tells_of(visit: Visit, things: Things, tmp_path: Path) -> None:
-    await run(visit, "cart", ROLES["everything"], things, tmp_path, examples=EXAMPLES)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("service", SERVICES)
-async def test_many_answers_to_every_kind_of_person_too(
-    visit: Visit, things: Things, service: str, role: str, tmp_path: Path
-) -> None:
-    await run(visit, service, ROLES[role], things, tmp_path, examples=MANY_EXAMPLES)
+    await run(visit, "cart", ROLES["everything"], things, tmp_path, examples=5)

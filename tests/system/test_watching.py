@@ -95,6 +95,7 @@ async def test_a_replay_of_what_was_heard_changes_nothing_and_tells_so(visit: Vi
         assert complaint in " ".join(refused.stderr.split()), (arguments, refused.stderr)
 
 
+@pytest.mark.slow  # tests/unit/report draws pages
 async def test_a_run_leaves_a_page_and_every_parts_figures(marketplace: Marketplace, tmp_path: Path) -> None:
     html, kept = tmp_path / "run.html", tmp_path / "run.json"
     shopping = ("--rate", "4", "--duration", "3", "--seed", "7", "--profile", "buyers")

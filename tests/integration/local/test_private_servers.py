@@ -62,6 +62,7 @@ async def test_a_broker_keeps_a_confirmed_message_over_a_crash(broker: PrivateBr
         assert message.body == b"still here"
 
 
+@pytest.mark.slow  # a broker of its own
 async def test_a_broker_has_no_guest_and_listens_on_the_loopback_alone(broker: PrivateBroker, home: Path) -> None:
     with pytest.raises(aio_pika.exceptions.AMQPConnectionError):
         await aio_pika.connect(broker.urls.amqp_of("guest", "guest"))

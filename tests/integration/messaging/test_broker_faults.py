@@ -7,6 +7,7 @@ from functools import partial
 from uuid import UUID
 
 import aio_pika
+import pytest
 from aiormq.abc import DeliveredMessage
 
 from contracts import Envelope
@@ -129,6 +130,7 @@ async def test_a_connection_cut_amid_a_thousand_publishes_loses_nothing(toy: Toy
     assert wire.cuts > 0
 
 
+@pytest.mark.slow  # the same cut while events are consumed runs by default
 async def test_dead_letters_whose_connection_is_cut_again_and_again_are_all_filed(toy: Toy) -> None:
     async def refuse(event: CartCheckedOutV1, tx: Transaction) -> None:
         raise Reject("never")

@@ -29,6 +29,8 @@ async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
     await effect(tx, event.order_id)
 
 
+pytestmark = pytest.mark.slow  # a broker of its own; test_faults.py in tests/system has the same faults
+
 TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 

@@ -10,7 +10,7 @@ from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
 from infra.messaging.delivery import SUSPECT_AFTER
 from infra.messaging.poison import RUNS_ALONE
 from tests.integration.messaging.crash.service import table
-from tests.integration.messaging.crash.steps import CASES, POINTS, When
+from tests.integration.messaging.crash.steps import CASES, When, is_rare
 from tests.integration.messaging.crash.world import World, crash_world, forget
 from tests.integration.messaging.toy import toy_world
 
@@ -32,7 +32,7 @@ async def world(shared: World) -> World:
 @pytest.mark.parametrize(
     ("when", "point"),
     [
-        pytest.param(when, point, id=f"{when} {point}", marks=[pytest.mark.slow] if POINTS[point].rare else [])
+        pytest.param(when, point, id=f"{when} {point}", marks=[pytest.mark.slow] if is_rare(when, point) else [])
         for when, point in CASES
     ],
 )
@@ -42,7 +42,9 @@ async def test_a_process_killed_at_any_step_leaves_every_effect_to_happen_once(
     await world.die_and_go_on(point, when)
 
 
-@pytest.mark.parametrize("poison", ["poison", "poison deadline", "poison call"])
+@pytest.mark.parametrize(
+    "poison", ["poison", *(pytest.param(each, marks=pytest.mark.slow) for each in ("poison deadline", "poison call"))]
+)
 async def test_an_event_that_kills_its_process_is_given_up_and_its_neighbours_are_not(
     world: World, poison: str
 ) -> None:
@@ -53,6 +55,7 @@ async def test_an_event_that_kills_its_process_is_given_up_and_its_neighbours_ar
     assert world.deaths == SUSPECT_AFTER + RUNS_ALONE
 
 
+@pytest.mark.slow
 async def test_deaths_of_other_causes_blame_nobody_who_was_prefetched(world: World) -> None:
     await world.publish({"plain": table().prefetch})
     for _ in range(12):

@@ -277,6 +277,7 @@ async def test_an_operator_feeds_a_subscription_that_went_live_long_ago(world: T
         assert await world.rows("select count(*) from messaging.incidents") == [(0,)], "what is known is not run again"
 
 
+@pytest.mark.slow
 async def test_an_operator_asks_over_http_and_is_told_what_cannot_be(world: Toy) -> None:
     await say_before(world)
     async with world.running(EARLY, LIVE), operating(world.databases[-1], EARLY, LIVE) as operator:
@@ -309,7 +310,9 @@ async def test_an_operator_asks_over_http_and_is_told_what_cannot_be(world: Toy)
         await until_both_heard(world, SOME)
 
 
-@pytest.mark.parametrize("offset", [SOME - 10, SOME, SOME + 1000])
+@pytest.mark.parametrize(
+    "offset", [SOME - 10, *(pytest.param(each, marks=pytest.mark.slow) for each in (SOME, SOME + 1000))]
+)
 async def test_it_begins_where_it_is_told_to(world: Toy, offset: int) -> None:
     await say_before(world)
     async with world.running(EARLY, LIVE):
@@ -330,6 +333,7 @@ async def test_it_begins_with_what_was_said_since_a_time(world: Toy) -> None:
         assert (replay.state, replay.handed, replay.known) == ("done", 0, 0)
 
 
+@pytest.mark.slow
 async def test_it_is_no_faster_than_it_may_be_and_can_be_stopped(world: Toy) -> None:
     await say_before(world)
     clock = asyncio.get_running_loop().time
@@ -353,6 +357,7 @@ async def test_it_is_no_faster_than_it_may_be_and_can_be_stopped(world: Toy) -> 
         assert await replay_of(world) == replay
 
 
+@pytest.mark.slow
 async def test_of_several_replicas_one_feeds_and_another_goes_on_after_it(world: Toy) -> None:
     await say_before(world, 200)
     await world.declare([EARLY, LIVE])

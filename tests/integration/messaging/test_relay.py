@@ -77,6 +77,7 @@ async def until_published(toy: Toy) -> None:
     await until(published)
 
 
+@pytest.mark.slow
 async def test_relays_keep_each_aggregates_order_while_their_connections_die(toy: Toy) -> None:
     chance = random.Random(7)
     await toy.declare([])

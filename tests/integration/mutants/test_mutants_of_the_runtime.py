@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
-from tests.integration.messaging.crash.steps import CASES, POINTS, When
+from tests.integration.messaging.crash.steps import CASES, When, is_rare
 from tests.integration.messaging.crash.world import World, crash_world, forget
 from tests.integration.messaging.toy import toy_world
 from tests.integration.mutants.mutant import Mutant, complains
@@ -49,4 +49,4 @@ def test_the_same_checks_run_by_default_without_a_mutant() -> None:
     """As `test_a_process_killed_at_any_step_leaves_every_effect_to_happen_once`."""
     for _, when, point, _ in MUTANTS:
         assert (when, point) in CASES
-        assert not POINTS[point].rare
+        assert not is_rare(when, point)

@@ -160,3 +160,11 @@ def kill_at(point: Point, when: When, nth: int) -> None:
 
 CASES: list[tuple[When, str]] = [(when, point) for point in POINTS for when in ("before", "after")]
 CASES += [("during", "publish"), ("during", "dead-letter publish"), ("during", "outside call")]
+
+
+def is_rare(when: When, point: str) -> bool:
+    """Tell whether a process is killed there only under `--all`.
+
+    What follows most steps is the moment before the next one; a commit is the exception: its answer may be lost.
+    """
+    return POINTS[point].rare or (when == "after" and not point.startswith("commit"))
