@@ -2,12 +2,13 @@
 
 import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 
 HARMLESS = re.compile(
     "PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|LANG|LC_.*|TERM|NO_COLOR|PY_COLORS|LD_LIBRARY_PATH|CI"
-    "|(PYTHON|PYTEST_|HYPOTHESIS_|COVERAGE_|COV_).*"
+    "|PYTHON(?!DONTWRITEBYTECODE).*|(PYTEST_|HYPOTHESIS_|COVERAGE_|COV_).*"
 )
 """The environment variables that tests keep: they find programs or configure Python and the test tools."""
 
@@ -20,6 +21,7 @@ def isolate() -> "tempfile.TemporaryDirectory[str]":
     """
     for name in [each for each in os.environ if not HARMLESS.fullmatch(each)]:
         del os.environ[name]
+    sys.dont_write_bytecode = False  # to compile again what was compiled takes seconds in every process
     state_home = tempfile.TemporaryDirectory(prefix="marketplace-tests-")
     Path(state_home.name).chmod(0o711)  # PostgreSQL may run as another account
     os.environ["MARKETPLACE_PROVIDER"] = "host"

@@ -47,9 +47,9 @@ async def test_an_outsider_understands_every_message_of_real_traffic(
     partner = Outsider(partner_url, f"{USER}.everything", tmp_path)
     await asyncio.to_thread(partner.subscribe)
     await asyncio.to_thread(
-        marketplace.command, "traffic", "--rate", "6", "--duration", "5", "--seed", "7", "--profile", "buyers"
+        marketplace.command, "traffic", "--rate", "6", "--duration", "3", "--seed", "7", "--profile", "buyers"
     )
-    await asyncio.to_thread(partner.consume, quiet_s=2)
+    await asyncio.to_thread(partner.consume, quiet_s=1)
     assert partner.wrong == []
     assert sum(partner.seen.values()) > 100
     assert {

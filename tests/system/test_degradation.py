@@ -170,7 +170,9 @@ async def test_without_the_broker_everything_over_http_goes_on_and_events_wait(
     await newcomer.order(later, "delivered", within_s=60)
 
 
-@pytest.mark.parametrize("service", sorted(ALL))
+@pytest.mark.parametrize(
+    "service", ["checkout", *(pytest.param(each, marks=pytest.mark.slow) for each in sorted(ALL - {"checkout"}))]
+)
 async def test_without_its_database_a_service_says_so_and_the_other_four_go_on(
     site: Site, visit: Visit, customer: Person, product_id: str, service: str
 ) -> None:
@@ -295,6 +297,7 @@ async def test_without_both_carriers_shipments_are_tried_until_their_deadline_th
     ]
 
 
+@pytest.mark.slow  # mail is tried again after up to ten seconds; test_mail.py has such a server
 async def test_without_the_mail_server_everything_goes_on_and_mail_waits(
     site: Site, visit: Visit, customer: Person, product_id: str
 ) -> None:

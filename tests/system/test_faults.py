@@ -42,7 +42,9 @@ async def test_a_provider_that_fails_is_left_for_the_other(
     assert "capture" in await visit.ledger("payments/b", order_id)
 
 
-@pytest.mark.parametrize("kind", ["black-hole", "reset", "half-open"])
+@pytest.mark.parametrize(
+    "kind", ["reset", *(pytest.param(each, marks=pytest.mark.slow) for each in ("black-hole", "half-open"))]
+)
 async def test_a_link_to_the_broker_is_lost_and_found(site: Site, customer: Person, product_id: str, kind: str) -> None:
     async with suffering(site, kind, "checkout:broker") as fault:
         order_id = await customer.check_out(product_id)

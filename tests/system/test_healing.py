@@ -106,6 +106,7 @@ async def test_a_service_is_healed_that_cannot_start_before_its_link_is(marketpl
     assert {part["state"] for part in marketplace.status()["parts"].values()} == {"ready"}
 
 
+@pytest.mark.slow
 async def test_the_audit_knows_what_is_over(marketplace: Marketplace) -> None:
     marketplace.command("kill", "notifications.1")
     marketplace.command("pause", "delivery")
