@@ -71,6 +71,7 @@ async def test_without_its_database_a_service_pauses_and_nothing_is_dead_lettere
     assert report.events["dead"] == 0
 
 
+@pytest.mark.slow  # tests/integration/messaging kills competing replicas
 async def test_replicas_compete_and_one_may_die(marketplace: Marketplace, tmp_path: Path) -> None:
     await order(marketplace, "scale", "checkout=2")
     try:

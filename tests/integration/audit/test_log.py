@@ -65,12 +65,14 @@ async def test_every_message_is_read_once_from_the_first_to_the_last(auditor: st
     assert read_log(auditor).events.keys() == log.events.keys()
 
 
+@pytest.mark.slow
 async def test_a_log_of_several_segments_is_read_whole(auditor: str, cart: BlockingChannel) -> None:
     for number in range(50):  # of which the broker puts 20 MB into a segment, and a note of its own before the next
         say(cart, str(number).encode().ljust(1_000_000), **an_event())
     assert [int(said.raw) for said in read_log(auditor).events.values()] == list(range(50))
 
 
+@pytest.mark.slow
 async def test_what_is_said_while_the_reading_ends_spoils_nothing(
     auditor: str, cart: BlockingChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

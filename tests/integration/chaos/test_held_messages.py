@@ -50,7 +50,7 @@ async def heard(site: Site) -> str:
     return str(found[0]["payload"])
 
 
-@pytest.mark.parametrize("name", ["delayed", "reordered"])
+@pytest.mark.parametrize("name", ["delayed", pytest.param("reordered", marks=pytest.mark.slow)])
 async def test_messages_are_held_back_also_after_the_broker_closed_the_connection(site: Site, name: str) -> None:
     kind, fault, cut = KINDS[name], Fault(name, HEARER), Fault("closed-connections", HEARER)
     await kind.begin(site, fault)

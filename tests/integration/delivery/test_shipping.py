@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
 from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2
 from contracts.upcasts import shipment_dispatched_v2
@@ -89,6 +91,7 @@ async def until_given_up(world: Running, order: OrderConfirmedV1) -> None:
     await until(given_up, 60)
 
 
+@pytest.mark.slow  # it waits for the deadline, as the next test does
 async def test_a_carrier_that_hangs_is_closed_at_the_deadline_and_the_shipment_fails(world: Running):
     await until_the_first_carrier_is_trusted(world)
     await world.turn_dial("carriers-a", hang_rate=1)
@@ -153,12 +156,15 @@ async def test_a_parcel_that_was_delivered_is_not_cancelled(world: Running):
     assert "shipment-cancelled" not in said
 
 
-async def test_a_cancellation_is_answered_once_whenever_it_comes_and_the_answer_is_true(world: Running):
-    """Forty orders with carriers at their worst, each cancelled at another moment of its shipment."""
+@pytest.mark.parametrize("number_of_orders", [15, pytest.param(40, marks=pytest.mark.slow)])
+async def test_a_cancellation_is_answered_once_whenever_it_comes_and_the_answer_is_true(
+    world: Running, number_of_orders: int
+):
+    """Carriers are at their worst, and each order is cancelled at another moment of its shipment."""
     for carrier in ("carriers-a", "carriers-b"):
         await world.turn_dial(carrier, error_rate=0.2, lost_answer_rate=0.3, latency_ms=30)
     customer = await a_customer(world)
-    orders = [confirmed(customer) for _ in range(40)]
+    orders = [confirmed(customer) for _ in range(number_of_orders)]
 
     async def come_and_go(number: int, order: OrderConfirmedV1) -> None:
         await world.hear(order)

@@ -64,6 +64,7 @@ async def until(where: Layout, holds: Callable[[dict[str, Any]], bool]) -> dict[
     raise AssertionError("the stack ended")
 
 
+@pytest.mark.slow  # the system tests crash and scale the services
 async def test_orders_crashes_and_replicas(where: Layout) -> None:
     supervisor = await up(where)
     try:

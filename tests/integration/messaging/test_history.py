@@ -262,6 +262,7 @@ async def test_an_empty_log_fills_nobody(world: Toy) -> None:
     assert (replay.state, replay.handed, replay.through) == ("done", 0, -1)
 
 
+@pytest.mark.slow
 async def test_an_operator_feeds_a_subscription_that_went_live_long_ago(world: Toy) -> None:
     await say_before(world)
     async with world.running(EARLY, LIVE):

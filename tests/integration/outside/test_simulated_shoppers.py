@@ -94,6 +94,7 @@ def leaving(market: FakeMarket, product_id: str) -> Callable[[Shop], Coroutine[A
     return leave
 
 
+@pytest.mark.slow
 async def test_what_is_no_longer_sold_keeps_nobody_from_ordering_the_rest(outside: OutsideProcess) -> None:
     market = FakeMarket()
 
@@ -101,6 +102,7 @@ async def test_what_is_no_longer_sold_keeps_nobody_from_ordering_the_rest(outsid
     assert report.orders["accepted"] == len(market.orders) > 15
 
 
+@pytest.mark.slow
 async def test_what_is_sold_out_is_left_for_another_day_by_who_comes_again(outside: OutsideProcess) -> None:
     market = FakeMarket(sold_out={"rare"})
     market.products["rare"] = {"name": "rare", "listed_at": 0.0}
@@ -109,6 +111,7 @@ async def test_what_is_sold_out_is_left_for_another_day_by_who_comes_again(outsi
     assert not any("rare" in order.wish for order in market.orders.values())
 
 
+@pytest.mark.slow
 async def test_whoever_comes_again_agrees_to_new_prices(outside: OutsideProcess) -> None:
     market = FakeMarket(dearer={"heirloom"})
     market.products["heirloom"] = {"name": "heirloom", "listed_at": 0.0}
@@ -147,6 +150,7 @@ async def test_traffic_goes_on_while_services_are_down_and_after(outside: Outsid
     assert all(": 503" in error for error in report.errors)
 
 
+@pytest.mark.slow
 async def test_orders_that_hang_are_named_after_a_bounded_wait(outside: OutsideProcess) -> None:
     began = time.monotonic()
     report = await shop_in(FakeMarket(stuck=True), outside, drain_s=2, rate=10)
@@ -155,6 +159,7 @@ async def test_orders_that_hang_are_named_after_a_bounded_wait(outside: OutsideP
     assert "has been 'placed' for" in report.hanging[0]
 
 
+@pytest.mark.slow
 async def test_waiting_for_orders_costs_few_requests(outside: OutsideProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "ROUND_S", 1.0)
     market = FakeMarket(deliver_after_s=2.5)

@@ -85,6 +85,7 @@ async def test_cart_products(servers: Servers) -> None:
     await conforms(servers, cart.service.SERVICE, "products", events, in_any_order=True)
 
 
+@pytest.mark.slow
 async def test_cart_orders(servers: Servers) -> None:
     async def two_checkouts(tx: Transaction) -> None:
         product = cart.domain.ProductCopy(PRODUCT, "Lamp", cart.domain.Price(700, "EUR"), cart.domain.Status.ON_SALE, 1)
@@ -133,6 +134,7 @@ async def an_address(tx: Transaction) -> None:
     tx.add(delivery.domain.Address("ada", "Ada", "1 Main St", "Berlin", "10115", "DE"))
 
 
+@pytest.mark.slow
 async def test_delivery_orders(servers: Servers) -> None:
     events = [confirmed(ORDER), CancellationRequestedV1(order_id=OTHER, **ADA)]
     await conforms(
