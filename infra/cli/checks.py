@@ -11,7 +11,10 @@ from infra.local import CHECKOUT
 
 commands = typer.Typer()
 IN_PARALLEL = ["-n", "3", "--dist", "loadscope", "--no-loadscope-reorder"]
-"""Many tests wait: three processes, each with its own servers, keep two cores busy (`tests/scheduling.py`)."""
+"""Many tests wait for something: three processes, each with its own servers, keep two cores busy.
+
+Which tests share a process: `tests/scheduling.py`. On two cores a fourth process makes the run no shorter.
+"""
 
 
 @commands.command("test", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
