@@ -146,4 +146,4 @@ MUTANTS: list[tuple[Mutant, When, str, str]] = [
 ]
 """Each with the step at which its process dies, and the complaint."""
 QUICK = (ack_before_commit, outbox_row_dropped, retry_not_filed)
-"""One for each table that a safeguard writes: the others are tried under `--all`."""
+"""One of acknowledging, one of publishing, one of retrying: the others are tried under `--all`."""
