@@ -40,18 +40,39 @@ async def partner_url(visit: Visit, marketplace: Marketplace) -> AsyncIterator[s
                 assert answer.ok, await answer.text()
 
 
-async def test_an_outsider_understands_every_message_of_real_traffic(
-    marketplace: Marketplace, partner_url: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+async def partner(marketplace: Marketplace, partner_url: str, tmp_path: Path) -> Outsider:
+    """Somebody who has our documents and a queue that gets everything."""
     marketplace.command("docs", "--out", str(tmp_path))
     partner = Outsider(partner_url, f"{USER}.everything", tmp_path)
     await asyncio.to_thread(partner.subscribe)
-    await asyncio.to_thread(
-        marketplace.command, "traffic", "--rate", "6", "--duration", "3", "--seed", "7", "--profile", "buyers"
+    return partner
+
+
+async def test_an_outsider_understands_every_message_about_an_order(visit: Visit, partner: Outsider) -> None:
+    _, product_id = await visit.product()
+    customers = [await visit.customer() for _ in range(5)]
+    orders = await asyncio.gather(*(each.check_out(product_id) for each in customers))
+    await asyncio.gather(
+        *(each.order(order, "delivered") for each, order in zip(customers, orders, strict=True)),
     )
-    await asyncio.to_thread(partner.consume, quiet_s=1)
+    await require_all_understood(partner, at_least=60)
+
+
+@pytest.mark.slow
+async def test_an_outsider_understands_every_message_of_real_traffic(
+    marketplace: Marketplace, partner: Outsider
+) -> None:
+    shopping = ("--rate", "6", "--duration", "5", "--seed", "7", "--profile", "buyers")
+    await asyncio.to_thread(marketplace.command, "traffic", *shopping)
+    await require_all_understood(partner, at_least=100)
+
+
+async def require_all_understood(partner: Outsider, *, at_least: int) -> None:
+    """Assert that every message was as documented, and that there were messages of each kind in an order's life."""
+    await asyncio.to_thread(partner.consume, quiet_s=2)
     assert partner.wrong == []
-    assert sum(partner.seen.values()) > 100
+    assert sum(partner.seen.values()) > at_least
     assert {
         "catalog.product-listed.v1",
         "cart.cart-checked-out.v1",

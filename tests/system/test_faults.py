@@ -171,7 +171,7 @@ async def ended_by(number: signal.Signals, command: "subprocess.Popen[bytes]", v
         await asyncio.to_thread(command.wait, 20)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 async def test_a_fault_ends_with_its_command(marketplace: Marketplace, visit: Visit, number: signal.Signals) -> None:
     await ended_by(number, slowing(marketplace), visit)
     assert await latency(visit) == 0
@@ -195,6 +195,7 @@ async def test_faults_of_a_command_that_was_killed_are_healed(marketplace: Marke
     assert any({"did": "fault", "kind": "slow", "part": "payments-b"}.items() <= line.items() for line in noted)
 
 
+@pytest.mark.slow
 def test_a_second_fault_at_the_same_link_is_refused(marketplace: Marketplace) -> None:
     marketplace.command("fault", "add", "latency", "cart:db")
     try:

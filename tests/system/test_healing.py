@@ -50,7 +50,7 @@ def faults_in_effect(marketplace: Marketplace) -> list[str]:
     return [f"{fault.kind} {fault.part}" for fault in record.faults if fault.ended is None]
 
 
-@pytest.mark.parametrize("verb", ["heal", "rm"])
+@pytest.mark.parametrize("verb", ["heal", pytest.param("rm", marks=pytest.mark.slow)])
 async def test_what_another_command_holds_is_let_go_of(marketplace: Marketplace, site: Site, verb: str) -> None:
     async with holding(marketplace, site) as command:
         fault_id = marketplace.command("fault", "ls").stdout.splitlines()[-1].split()[0]

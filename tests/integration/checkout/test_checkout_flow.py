@@ -82,6 +82,7 @@ async def test_when_neither_provider_can_the_order_is_cancelled_at_the_deadline(
     assert await marketplace.held(order_id) == {"a": 0, "b": 0}
 
 
+@pytest.mark.slow  # it waits for the deadline; test_payment_deadlines.py does, too
 async def test_a_capture_whose_answer_is_lost_is_given_back_at_the_deadline(marketplace: Marketplace) -> None:
     await turn(marketplace.http, "payments-a", lost_answer_rate=1)
     order_id = await marketplace.place()

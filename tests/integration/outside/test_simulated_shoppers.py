@@ -70,6 +70,7 @@ async def test_a_checkout_whose_answer_was_lost_is_found_by_its_key(outside: Out
     assert report.http["errors"] == 10
 
 
+@pytest.mark.slow
 async def test_a_flash_sale_meanwhile_is_followed_like_any_order(outside: OutsideProcess) -> None:
     market, accepted = FakeMarket(), list[int]()
 
@@ -168,6 +169,7 @@ async def test_waiting_for_orders_costs_few_requests(outside: OutsideProcess, mo
     assert market.requests["GET checkout"] < 12 * len(market.orders)
 
 
+@pytest.mark.slow
 async def test_the_same_seed_asks_for_the_same_things(outside: OutsideProcess) -> None:
     markets = [FakeMarket(), FakeMarket()]
     await asyncio.gather(*(shop_in(market, outside, rate=10) for market in markets))

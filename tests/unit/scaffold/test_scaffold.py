@@ -13,6 +13,7 @@ TYPES = [event.type for event in EVENTS]
 HEARS = ["checkout.order-confirmed", "catalog.product-listed.v1", "catalog.stock-reserved"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_new_service_passes_its_tests(tmp_path: Path) -> None:
     checkout = a_copy(tmp_path)

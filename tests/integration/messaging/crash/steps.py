@@ -79,20 +79,20 @@ def _after_a_scheduled_run(_: Worker, deliveries: Any) -> bool:
 
 POINTS = {
     "receive": Point(Worker, "receive", PLAIN, _from_broker),
-    "inbox insert": Point(inbox, "enter", PLAIN),
+    "inbox insert": Point(inbox, "enter", PLAIN, rare=True),
     "handler": Point(service, "place", PLAIN),
-    "outbox insert": Point(outbox, "insert", PLAIN),
+    "outbox insert": Point(outbox, "insert", PLAIN, rare=True),
     "deadline insert": Point(schedule, "insert", PLAIN, rare=True),
     "commit": Point(Transaction, "commit", PLAIN, _commits("placed")),
     "publish": Point(Publisher, "publish_all", PLAIN),
-    "confirm": Point(Channel, "_confirm_delivery", PLAIN),
+    "confirm": Point(Channel, "_confirm_delivery", PLAIN, rare=True),
     "removal of the pending row": Point(
         asyncpg.Connection, "execute", PLAIN, lambda _, query, *__: query == outbox.CONFIRMED
     ),
     "acknowledge": Point(Receipts, "acknowledge", PLAIN),
     "filing a retry": Point(schedule, "insert", RETRIED, _retries),
     "commit of a retry": Point(Transaction, "commit", RETRIED, lambda tx: _retries(tx, tx._scheduled), rare=True),
-    "taking what is due": Point(schedule, "take", RETRIED),
+    "taking what is due": Point(schedule, "take", RETRIED, rare=True),
     "receiving what was taken": Point(Worker, "receive", RETRIED, _from_schedule, rare=True),
     "running a retry": Point(service, "place", RETRIED, _run_again),
     "removal of what was taken": Point(schedule, "remove", RETRIED, rare=True),
@@ -108,7 +108,7 @@ POINTS = {
     "prepare": Point(service, "prepare", CALLED, rare=True),
     "commit of the claim": Point(Transaction, "commit", CALLED, _commits("prepared")),
     "outside call": Point(service, "ask", CALLED),
-    "record": Point(service, "record", CALLED),
+    "record": Point(service, "record", CALLED, rare=True),
     "release of the claim": Point(claims, "release", CALLED, rare=True),
     "commit of the answer": Point(Transaction, "commit", CALLED, _commits("recorded")),
     "freeing what the dead hold": Point(presence, "free_what_the_dead_hold", CALLED, rare=True),
