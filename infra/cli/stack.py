@@ -39,8 +39,8 @@ from infra.local import (
 
 commands = typer.Typer()
 DOWN_WITHIN_S = 60
-TEST_PROGRAMS = ("bash", "curl")
-"""What tests run besides our own programs and servers: the commands of the documents need them."""
+TEST_PROGRAMS = ("bash", "curl", "git")
+"""What tests run besides our own programs and servers: the documents' commands need the first two."""
 
 
 @commands.command()
