@@ -13,6 +13,7 @@ from infra.local import Layout, StackState
 from infra.local.state import ServiceState
 from infra.telemetry import metrics
 from infra.watch import Sampler, look
+from infra.watch.depths import WITHIN_S
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -77,7 +78,7 @@ async def test_a_part_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
             while len(samples.replicas["cart.1"]) < 3:
                 await asyncio.sleep(0.05)
             seconds = list(samples.replicas["cart.1"])
-        assert seconds == list(range(seconds[0], seconds[0] + 3))
+        assert seconds[2] - seconds[0] < 2 * WITHIN_S  # what it takes if each round waits for the hanging parts
         assert not any(samples.replicas[f"{name}.1"] for name in ("checkout", "delivery", "catalog"))
         assert samples.queues == {}
 
