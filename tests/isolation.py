@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,9 +22,15 @@ def isolate() -> "tempfile.TemporaryDirectory[str]":
     """
     for name in [each for each in os.environ if not HARMLESS.fullmatch(each)]:
         del os.environ[name]
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup: what we start would ignore it as well
+        signal.signal(signal.SIGHUP, _survive)
     sys.dont_write_bytecode = False  # to compile again what was compiled takes seconds in every process
     state_home = tempfile.TemporaryDirectory(prefix="marketplace-tests-")
     Path(state_home.name).chmod(0o711)  # PostgreSQL may run as another account
     os.environ["MARKETPLACE_PROVIDER"] = "host"
     os.environ["MARKETPLACE_STATE_HOME"] = state_home.name
     return state_home
+
+
+def _survive(number: int, frame: object) -> None:
+    """Ignore a closed terminal; unlike `SIG_IGN`, a handler is not inherited by the programs that tests start."""

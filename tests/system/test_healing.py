@@ -27,7 +27,6 @@ async def holding(marketplace: Marketplace, site: Site) -> AsyncIterator["subpro
         [*ours, "fault", "add", "held-lock", "cart-db", "--for", "600"],
         cwd=ROOT,
         env=marketplace.environment,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 - one system call
         stdout=subprocess.PIPE,
         text=True,
     )
