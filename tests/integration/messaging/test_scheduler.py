@@ -41,6 +41,7 @@ async def test_what_is_due_for_a_worker_without_room_is_not_looked_for_all_the_t
         for pause in ("POLL_S", "FULL_S"):
             monkeypatch.setattr(scheduler, pause, 60)
         seen = looks
+        toy.databases[-1].schedule_ready.set()  # it may be amid a look already, whose pause would be the long one
 
         async def has_looked_once_more() -> bool:
             return looks > seen
