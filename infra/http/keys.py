@@ -39,7 +39,7 @@ class Keys:
         self._keeping: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self.generation = 0
-        """Grows when the set of keys changes."""
+        """Increases whenever any key is added, removed or replaced."""
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
@@ -93,7 +93,7 @@ class Keys:
             return False
         finally:
             self._tried_at = self._clock()
-        if keys.keys() != self._keys.keys():
+        if keys != self._keys:  # a provider may also replace a key under its old id
             self.generation += 1
         self._keys = keys
         return True

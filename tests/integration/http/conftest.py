@@ -167,7 +167,9 @@ async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def served(database: Database, *, timeout_s: float = REQUEST_TIMEOUT_S) -> AsyncIterator[Web]:
+async def served(
+    database: Database, *, timeout_s: float = REQUEST_TIMEOUT_S, identity: Identity | None = None
+) -> AsyncIterator[Web]:
     async def readiness() -> dict[str, str]:
         return {"database": "ok"}
 
@@ -177,7 +179,7 @@ async def served(database: Database, *, timeout_s: float = REQUEST_TIMEOUT_S) ->
             service="notes",
             version="1",
             database=database,
-            identity=Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
+            identity=identity or Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
             readiness=readiness,
             timeout_s=timeout_s,
             routes=routes(steps),

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import jwt
 import pytest
@@ -14,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from infra.http import Identity, Unauthorized, Unavailable
 from infra.http.keys import REFETCH_AFTER_S, TASK, Keys
 from infra.resilience import DeadlineExceeded, within
+from infra.storage import Database
+from tests.integration.http.conftest import served
 
 
 @dataclass
@@ -48,8 +51,8 @@ class Provider:
         ]
         return web.json_response({"keys": [*self.more, *ours], "padding": self.padding})
 
-    def token(self, kid: str, key: ec.EllipticCurvePrivateKey | None = None) -> str:
-        claims = {"iss": self.issuer, "aud": "marketplace", "exp": 4_000_000_000, "sub": "alice"}
+    def token(self, kid: str, key: ec.EllipticCurvePrivateKey | None = None, *, subject: str = "alice") -> str:
+        claims = {"iss": self.issuer, "aud": "marketplace", "exp": 4_000_000_000, "sub": subject}
         signed = jwt.encode(claims, key or self.private[kid], algorithm="ES256", headers={"kid": kid})
         return f"Bearer {signed}"
 
@@ -112,13 +115,7 @@ async def test_a_provider_that_goes_away_stops_nobody_who_has_a_token(provider: 
         with pytest.raises(Unauthorized):
             await identity.authenticate(provider.token("k2", a_key()))
         assert provider.asked == 2
-        another = jwt.encode(
-            {"iss": provider.issuer, "aud": "marketplace", "exp": 4_000_000_000, "sub": "bob"},
-            provider.private["k1"],
-            algorithm="ES256",
-            headers={"kid": "k1"},
-        )
-        assert (await identity.authenticate(f"Bearer {another}")).subject == "bob"
+        assert (await identity.authenticate(provider.token("k1", subject="bob"))).subject == "bob"
 
 
 async def test_unknown_key_ids_send_us_to_the_provider_once_in_ten_seconds(provider: Provider) -> None:
@@ -163,6 +160,30 @@ async def test_a_rotated_key_is_found_and_the_old_ones_tokens_are_refused(provid
         await identity.authenticate(provider.token("k2"))
         with pytest.raises(Unauthorized):
             await identity.authenticate(old)
+
+
+async def test_a_running_service_refuses_tokens_of_a_key_that_was_replaced_under_its_id(
+    provider: Provider, database: Database
+) -> None:
+    clock = Clock()
+    keys = Keys(provider.issuer, clock=clock)
+    async with (
+        Identity(provider.issuer, "marketplace", keys=keys) as identity,
+        served(database, identity=identity) as web,
+    ):
+
+        async def status(token: str) -> int:
+            return (await web.post("/notes", {"id": uuid4().hex}, {"Authorization": token})).status
+
+        old_key = provider.private["k1"]
+        remembered, not_seen_before = provider.token("k1"), provider.token("k1", old_key, subject="bob")
+        assert [await status(remembered) for _ in range(2)] == [201, 201]  # the keys have arrived by the second
+        provider.private = {"k1": a_key()}
+        clock.now += REFETCH_AFTER_S
+        assert await status(provider.token("k2", a_key())) == 401  # an unknown key id: the keys are fetched again
+        assert await status(remembered) == 401
+        assert await status(not_seen_before) == 401
+        assert await status(provider.token("k1")) == 201
 
 
 async def test_a_discovery_document_of_another_issuer_is_not_believed(provider: Provider) -> None:
