@@ -40,6 +40,9 @@ from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from infra.messaging import Reject, RetryLater
 from infra.storage import Transaction, new_id
 
+UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
+"""How soon a confirmation looks again for its order's reservation, and when it gives up."""
+
 
 async def reserve_stock(event: OrderPlacedV1, tx: Transaction) -> None:
     """Set every line aside, or none and say why not."""
@@ -66,7 +69,7 @@ async def take_stock(event: OrderConfirmedV1, tx: Transaction) -> None:
     """What was set aside for the order leaves the house."""
     reservation = await tx.get(Reservation, event.order_id)
     if reservation is None:
-        raise RetryLater(timedelta(seconds=1))
+        raise RetryLater(UNHEARD_OF, give_up_after=MISSING_FOR)
     if reservation.state == State.REJECTED:
         raise Reject(f"order {event.order_id} was confirmed although nothing was reserved for it")
     reservation.take(await store.stock_of(tx, reservation.lines))

@@ -27,8 +27,8 @@ from contracts.delivery import (
 from infra.messaging import Reject, RetryLater
 from infra.storage import Transaction
 
-UNHEARD_OF = timedelta(seconds=1)
-"""How long an event waits for the order that it is about."""
+UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
+"""How soon an event looks again for the order that it is about, and when it gives up."""
 
 
 # -- from the cart to the stock ---------------------------------------------------------------------
@@ -197,7 +197,7 @@ def _void(order: Order) -> Void | None:
 async def _order(tx: Transaction, order_id: UUID) -> Order:
     order = await tx.get(Order, order_id)
     if order is None:
-        raise RetryLater(UNHEARD_OF)
+        raise RetryLater(UNHEARD_OF, give_up_after=MISSING_FOR)
     return order
 
 

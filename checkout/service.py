@@ -31,8 +31,8 @@ from contracts.delivery import (
 )
 from infra.runtime import Service, on, subscription
 
-UNTIL_IT_WORKS = 1000
-"""Attempts where money is at stake: hours of a provider's absence. A charge ends earlier, at its deadline."""
+OWED = None
+"""No number of failed attempts ends these: money is at stake. A charge ends at its deadline."""
 
 SERVICE = Service(
     name="checkout",
@@ -66,7 +66,7 @@ SERVICE = Service(
                 ask=gateways.pay,
                 record=handlers.record_payment,
                 load=load_orders,
-                attempts=UNTIL_IT_WORKS,
+                attempts=OWED,
             ),
             concurrency=32,
         ),
@@ -78,7 +78,7 @@ SERVICE = Service(
                 ask=gateways.pay,
                 record=handlers.record_payment,
                 load=load_orders,
-                attempts=UNTIL_IT_WORKS,
+                attempts=OWED,
             ),
         ),
         subscription(
@@ -89,7 +89,7 @@ SERVICE = Service(
                 ask=gateways.pay,
                 record=handlers.record_payment,
                 load=load_orders,
-                attempts=UNTIL_IT_WORKS,
+                attempts=OWED,
             ),
         ),
         subscription(
@@ -100,7 +100,7 @@ SERVICE = Service(
                 ask=gateways.refund,
                 record=handlers.record_refund,
                 load=load_orders,
-                attempts=UNTIL_IT_WORKS,
+                attempts=OWED,
             ),
         ),
     ],

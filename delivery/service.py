@@ -26,8 +26,8 @@ from delivery.handlers import (
 )
 from infra.runtime import Service, on, subscription
 
-PERSISTENT = 10_000
-"""Attempts where the business decides when to stop: a booking at its deadline, a cancellation never."""
+OWED = None
+"""No number of failed attempts ends these: a booking ends at its deadline, a cancellation never."""
 
 SERVICE = Service(
     name="delivery",
@@ -46,7 +46,7 @@ SERVICE = Service(
                 ask=gateways.book,
                 record=record_answer,
                 load=store.load_shipments_and_addresses,
-                attempts=PERSISTENT,
+                attempts=OWED,
             ),
             on(
                 BookingDueV1,
@@ -54,7 +54,7 @@ SERVICE = Service(
                 ask=gateways.book,
                 record=record_answer,
                 load=store.load_shipments_and_addresses,
-                attempts=PERSISTENT,
+                attempts=OWED,
             ),
             on(
                 UnbookingDueV1,
@@ -62,7 +62,7 @@ SERVICE = Service(
                 ask=gateways.unbook,
                 record=record_answer,
                 load=store.load_shipments,
-                attempts=PERSISTENT,
+                attempts=OWED,
             ),
             concurrency=32,
         ),

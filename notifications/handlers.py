@@ -27,8 +27,8 @@ from notifications import store
 from notifications.domain import Contact, Failure, Kind, Message, Notice, notification_id, readable
 from notifications.gateways import Answer, Mail, Taken
 
-UNHEARD_OF = timedelta(seconds=1)
-"""How long a refusal waits for the confirmation that says whose order it is."""
+UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
+"""How soon a refusal looks again for the confirmation that says whose order it is, and when it gives up."""
 
 REASONS = {
     CancellationReason.CUSTOMER: "as you wished",
@@ -142,7 +142,7 @@ async def _person(event: Heard, tx: Transaction) -> str:
         case CancellationRefusedV1():  # it names the order alone; its confirmation named the customer
             confirmed = await tx.get(Message, notification_id(str(event.order_id), Kind.ORDER_CONFIRMED))
             if confirmed is None:
-                raise RetryLater(UNHEARD_OF)
+                raise RetryLater(UNHEARD_OF, give_up_after=MISSING_FOR)
             return confirmed.person_id
         case _:
             return event.customer_id

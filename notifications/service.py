@@ -23,8 +23,8 @@ from notifications.webhooks import gateways as webhook_gateways
 from notifications.webhooks import handlers as webhooks
 from notifications.webhooks.domain import Answer
 
-PERSISTENT = 10_000
-"""Attempts: mail waits for a mail server that is away, and endpoints have rules of their own."""
+OWED = None
+"""No number of failed attempts ends these: mail waits for its server, and endpoints have rules of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def tell(
     event: type[Heard], *, load: Callable[[Sequence[Any], Transaction], Awaitable[None]] | None = load_for_orders
 ) -> Reaction:
     """Send a mail about each `event`."""
-    return on(event, prepare=prepare_mail, ask=send_mail, record=record_mail, load=load, attempts=PERSISTENT)
+    return on(event, prepare=prepare_mail, ask=send_mail, record=record_mail, load=load, attempts=OWED)
 
 
 SERVICE = Service(
@@ -85,7 +85,7 @@ SERVICE = Service(
                 ask=send_webhooks,
                 record=webhooks.record_turn,
                 load=webhooks.load_endpoints,
-                attempts=PERSISTENT,
+                attempts=OWED,
             ),
             concurrency=200,  # turns that mostly wait for somebody else's answer
         ),

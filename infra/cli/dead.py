@@ -114,6 +114,16 @@ def edit(
 
 
 @dead.command()
+def retry(
+    service: Annotated[str, typer.Argument(help="Which service's events.")],
+    seqs: Annotated[list[int] | None, typer.Argument(metavar="SEQ…", help="Their numbers; without any, all.")] = None,
+) -> None:
+    """Publish events once more that were set aside since they could not be published. See GET /ops/set-aside."""
+    answer = Operator().ask("POST", service, "set-aside/retry", {"seqs": seqs or None})
+    console.print(f"{answer['retried']} events wait to be published again.")
+
+
+@dead.command()
 def export(
     service: Service = None,
     output: Annotated[Path | None, typer.Option(help="A file; without it, standard output.", metavar="FILE")] = None,
@@ -162,10 +172,11 @@ def _split(target: str) -> tuple[str, str]:
 
 def _tell_set_aside(operator: Operator, services: list[str]) -> None:
     for name in services:
-        number = operator.ask("GET", name, "counts")["set_aside"]
+        number = operator.ask("GET", name, "backlog")["set_aside"]
         if number:
             complain(
-                f"{name} set {number} events aside that could not be published.", f"See GET /ops/set-aside of {name}"
+                f"{name} set {number} events aside that could not be published.",
+                f"See GET /ops/set-aside of {name}; try again: ./marketplace dead retry {name}",
             )
 
 

@@ -1,6 +1,8 @@
 """How a stack looks to a person."""
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.table import Table
@@ -27,8 +29,24 @@ def complain(problem: str, remedy: str = "") -> None:
         complaints.print(remedy, markup=False, highlight=False, soft_wrap=True)
 
 
-def parts_table(status: Message) -> Table:
-    """A row per part."""
+OLD_RETRY_S = 60.0
+
+
+def notes(figures: Message) -> dict[str, str]:
+    """By service, what an operator should know: components that are not well, and messages that fail for long."""
+    found: dict[str, str] = {}
+    for name, each in figures["services"].items():
+        told = [f"unhealthy: {component}" for component in (each or {}).get("unhealthy", ())]
+        if each and (each["retrying_oldest_s"] or 0) > OLD_RETRY_S:
+            told.append(
+                f"{each['retrying']:.0f} messages retried, the first since {duration(each['retrying_oldest_s'])}"
+            )
+        found[name] = ", ".join(told)
+    return found
+
+
+def parts_table(status: Message, notes: Mapping[str, str] = MappingProxyType({})) -> Table:
+    """A row per part, with the notes on each service that is ready."""
     table = Table(title=f"{status['stack']}: {status['phase']}", title_justify="left", box=None, pad_edge=False)
     for heading in ("part", "state", "pid", "for", "restarts", "memory", ""):
         table.add_column(heading, justify="right" if heading in ("pid", "for", "restarts", "memory") else "left")
@@ -42,7 +60,7 @@ def parts_table(status: Message) -> Table:
             duration(now - part["since"]),
             str(part["restarts"]),
             f"{part['rss_bytes'] / 1e6:.0f} MB" if part["rss_bytes"] else "",
-            "" if state == "ready" else part["why"],
+            notes.get(name.rpartition(".")[0], "") if state == "ready" else part["why"],
         )
     return table
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from infra.cli.ending import undo_when_told_to_end
-from infra.cli.show import addresses, addresses_table, complain, console, parts_table
+from infra.cli.show import addresses, addresses_table, complain, console, notes, parts_table
 from infra.cli.watching import figures_once, follow
 from infra.local import (
     BROKER,
@@ -92,12 +92,17 @@ def status(
     if watch:
         asyncio.run(follow(where))
         return
-    now = asyncio.run(ask_once(where.socket, {"do": "status"}))
+    now, figures = asyncio.run(_now(where))
     if as_json:
-        more = {"addresses": addresses(read_state(where.state)), "figures": asyncio.run(figures_once(where))}
-        typer.echo(json.dumps(now | more, indent=2))
+        typer.echo(json.dumps(now | {"addresses": addresses(read_state(where.state)), "figures": figures}, indent=2))
     else:
-        console.print(parts_table(now), addresses_table(read_state(where.state)), sep="\n\n")
+        console.print(parts_table(now, notes(figures)), addresses_table(read_state(where.state)), sep="\n\n")
+
+
+async def _now(where: Layout) -> tuple[Message, Message]:
+    """What the supervisor says of the parts, and what the services say of themselves."""
+    status = await ask_once(where.socket, {"do": "status"})  # first: it is refused while the stack is down
+    return status, await figures_once(where)
 
 
 def running_stack(start: str = "./marketplace up -d") -> Layout:

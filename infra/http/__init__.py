@@ -4,6 +4,7 @@ from infra.http import ops, republish, story
 from infra.http.app import create_app
 from infra.http.callers import Caller, Operator, Seller, owned_by
 from infra.http.dead import dead_letters
+from infra.http.health import Health, Phase
 from infra.http.history import feeding
 from infra.http.identity import Identity, Principal
 from infra.http.pages import Cursor, Page, PageSize, PersonPath
@@ -18,7 +19,7 @@ from infra.http.problems import (
     Unavailable,
     Unprocessable,
 )
-from infra.http.server import serve
+from infra.http.server import listen, serve
 from infra.http.timeouts import REQUEST_TIMEOUT_S
 from infra.http.transactional import Router, Tx, promise
 
@@ -29,12 +30,14 @@ __all__ = [
     "Conflict",
     "Cursor",
     "Forbidden",
+    "Health",
     "Identity",
     "NotFound",
     "Operator",
     "Page",
     "PageSize",
     "PersonPath",
+    "Phase",
     "Principal",
     "Problem",
     "Router",
@@ -47,6 +50,7 @@ __all__ = [
     "create_app",
     "dead_letters",
     "feeding",
+    "listen",
     "ops",
     "owned_by",
     "promise",

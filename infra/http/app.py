@@ -8,7 +8,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from infra.http import health, problems
+from infra.http import problems
+from infra.http.health import Health
+from infra.http.health import router as health_routes
 from infra.http.identity import Identity
 from infra.http.observed import Observed
 from infra.http.openapi import completed
@@ -26,12 +28,12 @@ def create_app(
     identity: Identity,
     admission: Admission | None = None,
     timeout_s: float = REQUEST_TIMEOUT_S,
-    readiness: health.Readiness,
+    health: Health | None = None,
     routes: Router | None = None,
     ops: Sequence[Router] = (),
 ) -> FastAPI:
     """Health, metrics and OpenAPI, the service's `routes`, and `ops`. Every error is a problem document."""
-    routers = [*([routes] if routes else []), *ops, health.router]
+    routers = [*([routes] if routes else []), *ops, health_routes]
     every_route = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     app = _Application(
         title=service,
@@ -45,7 +47,7 @@ def create_app(
     app.state.identity = identity
     app.state.admission = admission or Admission(service, MOST_AT_ONCE)
     app.state.timeout_s = timeout_s
-    app.state.readiness = readiness
+    app.state.health = health or Health(_nothing)
 
     async def answer_http_error(request: Request, error: Exception) -> Response:
         response = await problems.answer_http_error(request, error)
@@ -62,6 +64,10 @@ def create_app(
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_middleware(Observed)
     return app
+
+
+async def _nothing() -> dict[str, str]:
+    return {}
 
 
 class _Application(FastAPI):

@@ -1,14 +1,31 @@
 """Is it alive, is it ready, how is it doing: for supervisors and Prometheus, without a token."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from infra.telemetry import metrics
 
-Readiness = Callable[[], Awaitable[dict[str, str]]]
-"""The state of each thing that the service needs; `ok` where it is well."""
+
+class Phase(StrEnum):
+    """The phase of a process's life. Only a ready process should receive requests."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+
+
+@dataclass
+class Health:
+    """What `/readyz` reports about a process."""
+
+    components: Callable[[], Awaitable[dict[str, str]]]
+    """Returns the state of each component that the service depends on: `ok`, or what is wrong with it."""
+    phase: Phase = Phase.READY
+
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,11 +38,14 @@ async def livez() -> Response:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Whether every part is `ok`; 503 and what is not, otherwise."""
-    readiness: Readiness = request.app.state.readiness
-    parts = await readiness()
-    well = all(state == "ok" for state in parts.values())
-    return JSONResponse(parts, 200 if well else 503)
+    """503 only while the process is starting or draining; always with the state of every component.
+
+    A replica whose database or broker is away stays in rotation: all replicas share them, and many requests are
+    answered without them.
+    """
+    health: Health = request.app.state.health
+    document = {"status": health.phase, **await health.components()}
+    return JSONResponse(document, 200 if health.phase is Phase.READY else 503)
 
 
 @router.get("/metrics")

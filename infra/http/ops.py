@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from infra.http.callers import Operator
 from infra.http.pages import Cursor, Page, PageSize
@@ -39,6 +40,33 @@ class SetAside(BaseModel):
     at: datetime
 
 
+class Backlog(BaseModel):
+    """What waits at the moment. Cheap, unlike `Counts`: no table of these keeps what is done."""
+
+    pending: int
+    oldest_s: float
+    set_aside: int
+    scheduled: int
+    retrying: int
+    """Messages that failed or were put off, and are retried."""
+    retrying_oldest_s: float
+    dead: int
+
+
+class Retrying(BaseModel):
+    """Which events to publish again: those with these numbers, or all without any."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seqs: Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(max_length=1000)] | None = None
+
+
+class Retried(BaseModel):
+    """How many events wait to be published again."""
+
+    retried: int
+
+
 class Rebuilt(BaseModel):
     """How many aggregates were folded from their journals."""
 
@@ -60,6 +88,17 @@ def rebuilding(rebuild: Rebuild) -> Router:
 @router.get("/counts")
 async def counts(_: Operator, tx: Tx) -> Counts:
     return Counts(**await ops.counts(tx))
+
+
+@router.get("/backlog")
+async def backlog(_: Operator, tx: Tx) -> Backlog:
+    return Backlog(**await ops.counts_now(tx))
+
+
+@router.post("/set-aside/retry")
+async def retry_set_aside(_: Operator, tx: Tx, retrying: Retrying) -> Retried:
+    """Have the relay publish events once more that could not be published before."""
+    return Retried(retried=await ops.retry_set_aside(tx, retrying.seqs))
 
 
 @router.get("/set-aside")

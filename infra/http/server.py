@@ -42,11 +42,34 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> AsyncIterator[Ports]:
-    """Listen while the block runs; then finish what is under way, within 5 s, or cut it off.
+    """Listen on both ports while the block runs. Port 0 is any free port: the block gets the ports taken.
 
-    Replicas share `http_port` (SO_REUSEPORT: the kernel spreads connections); `ops_port` is this process's own.
-    Port 0 is any that is free: the block gets what was taken. Raises OSError where a port is in use.
+    Raises OSError if a port is in use.
     """
+    shared = _bound(host, http_port, shared=True)
+    try:
+        own = _bound(host, ops_port, shared=False)
+    except OSError:
+        shared.close()
+        raise
+    async with _serving(app, shared, own):
+        yield Ports(shared.getsockname()[1], own.getsockname()[1])
+
+
+@asynccontextmanager
+async def listen(app: ASGIApp, host: str, port: int, *, shared: bool = False) -> AsyncIterator[int]:
+    """Listen on one port while the block runs; it gets the port's number. Raises OSError if the port is in use.
+
+    Replicas can listen on one `shared` port (SO_REUSEPORT: the kernel distributes the connections).
+    """
+    bound = _bound(host, port, shared=shared)
+    async with _serving(app, bound):
+        yield bound.getsockname()[1]
+
+
+@asynccontextmanager
+async def _serving(app: ASGIApp, *sockets: socket.socket) -> AsyncIterator[None]:
+    """Serve while the block runs; then finish the requests under way, within 5 s, or cancel them."""
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,
@@ -59,22 +82,15 @@ async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> As
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(GRACE_S),
     )
-    shared = _bound(host, http_port, shared=True)
-    try:
-        own = _bound(host, ops_port, shared=False)
-    except OSError:
-        shared.close()
-        raise
-    ports = Ports(shared.getsockname()[1], own.getsockname()[1])
     server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[shared, own]))
+    serving = asyncio.create_task(server.serve(sockets=list(sockets)))
     listening = asyncio.create_task(server.listening.wait())
     try:
         await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
         listening.cancel()
         if serving.done():
             serving.result()
-        yield ports
+        yield
     finally:
         server.should_exit = True
         await asyncio.wait({serving}, timeout=GRACE_S + CANCELLED_S)

@@ -12,9 +12,10 @@ from pydantic import TypeAdapter
 from infra.http import idempotency, timeouts
 from infra.http.body import BoundedRequest
 from infra.http.callers import Bearer
+from infra.http.health import Phase
 from infra.http.problems import Conflict, Problem, Unavailable
 from infra.resilience import Admission, Importance, Overloaded, within
-from infra.storage import Database, Transaction, is_conflict, is_unavailable
+from infra.storage import Database, Transaction, Verdict, verdict_on
 from infra.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -54,6 +55,11 @@ class UnitOfWork:
         if self._tx is None:
             self._tx = await self._stack.enter_async_context(self._database.transaction())
         return self._tx
+
+    @property
+    def lost_its_session(self) -> bool:
+        """Whether it had begun, and its commit was not sent."""
+        return self._tx is not None and not self._tx.committing
 
 
 async def _transaction(request: Request) -> Transaction:
@@ -111,6 +117,8 @@ class TransactionalRoute(APIRoute):
 
     async def _admitted(self, request: Request, work: Work) -> Response:
         """Do `work` unless too much is under way; a request gets this far once its body is here."""
+        if request.app.state.health.phase is Phase.STARTING:
+            raise Unavailable("This process is still starting; ask again in a moment.")
         admission: Admission = request.app.state.admission
         try:
             with admission.admit(self._importance):
@@ -127,19 +135,28 @@ class Router(APIRouter):
 
 
 async def _committed(request: Request, work: Work) -> Response:
-    """Do `work` and commit. Raises `Unavailable` where the database is away: nothing was answered yet."""
+    """Do `work` and commit. Raises `Unavailable` where the database is away or busy: nothing was answered yet.
+
+    A session can have died in the pool, as in a restart of the database. What fails on one before its commit was sent
+    took no effect, so it is done again on a new session.
+    """
+    stale_sessions = 0
     for _ in range(ATTEMPTS):
+        unit = None
         try:
             async with AsyncExitStack() as stack:
-                request.scope[_SCOPE] = UnitOfWork(request.app.state.database, stack)
+                request.scope[_SCOPE] = unit = UnitOfWork(request.app.state.database, stack)
                 return await work(request)
         except Problem:
             raise
         except Exception as error:
-            if is_unavailable(error):
-                log.warning("database away", error=repr(error))
+            verdict = verdict_on(error)
+            if verdict is Verdict.UNAVAILABLE and unit is not None and unit.lost_its_session and not stale_sessions:
+                stale_sessions += 1
+            elif verdict in (Verdict.UNAVAILABLE, Verdict.BUSY):
+                log.warning("database unavailable", error=repr(error))
                 raise Unavailable from error
-            if not is_conflict(error):
+            elif verdict is not Verdict.CONFLICT:
                 raise
             lost_to = error
     raise ConcurrentChange("Look at what it is now, and ask again.") from lost_to

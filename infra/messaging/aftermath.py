@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 REPUBLISH_CAP_S = 2.0
+LOCKED_LEAST, LOCKED_CAP_S = timedelta(seconds=1), 15.0
+"""Pauses of what was set aside: a lock that was held for long delays it by at most 15 s more."""
 
 
 class Aftermath:
@@ -37,9 +40,14 @@ class Aftermath:
         await unreadable.message.acknowledge()
 
     async def failed(self, delivery: Delivery, error: BaseException) -> None:
-        """Carry out what the retry rule decides: file the delivery for later, or bury it."""
+        """Carry out what the retry policy decides: schedule the delivery for later, or dead-letter it."""
+        now = datetime.now(UTC)
         decision = retry.after(
-            error, attempt=delivery.attempt, attempts=delivery.reaction.attempts, chance=self._chance
+            error,
+            attempt=delivery.attempt,
+            attempts=delivery.reaction.attempts,
+            chance=self._chance,
+            failing_for=now - (delivery.failed_at or now),
         )
         why = f"{type(error).__name__}: {error}"
         log.warning(
@@ -52,13 +60,16 @@ class Aftermath:
             error=why,
             exc_info=error if isinstance(decision, retry.Dead) and decision.reason == "attempts-exhausted" else None,
         )
-        delivery.failed_at = delivery.failed_at or datetime.now(UTC)
+        if isinstance(decision, retry.Again) and not decision.counts:
+            await self.postpone(delivery, decision.delay, why)
+            return
+        delivery.failed_at = delivery.failed_at or now
         if isinstance(decision, retry.Dead):
             await self.give_up(delivery, decision.reason, why)
         else:
             self._count("retried")
-            due = datetime.now(UTC) + decision.delay
-            await self._forget(delivery, self._later(delivery, due, why, attempt=delivery.attempt + 1))
+            later = self._later(delivery, decision.delay, why, attempt=delivery.attempt + 1)
+            await self._forget([delivery], [later], noted=[delivery])
 
     async def give_up(self, delivery: Delivery, reason: str, why: str) -> None:
         """Send the delivery to where people look; then forget it.
@@ -71,45 +82,96 @@ class Aftermath:
             _tell(letter)
         else:
             await self._bury(letter)
-        await self._forget(delivery, self._later(delivery, None, why, attempt=delivery.attempt), letter)
+        dead = self._later(delivery, None, why, attempt=delivery.attempt)
+        await self._forget([delivery], [dead], noted=[delivery], letter=letter)
 
     async def postpone(self, delivery: Delivery, delay: timedelta, why: str) -> None:
-        """File a delivery that was not run to come again after `delay`: no attempt is spent, and no death forgotten."""
-        entry = self._later(delivery, datetime.now(UTC) + delay, why, attempt=delivery.attempt)
-        await self._forget(delivery, replace(entry, deaths=delivery.deaths))
+        """Schedule a delivery that was no attempt to come again after `delay`. Its deaths are not forgotten."""
+        await self._put_off([(delivery, delay, why)])
 
-    def _later(self, delivery: Delivery, due: datetime | None, why: str, *, attempt: int) -> Entry:
+    async def set_aside(self, busy: Sequence[tuple[Delivery, BaseException]]) -> None:
+        """Schedule deliveries that did not get a lock, or found the database too slow, for later: no attempt is spent.
+
+        They come again at intervals that grow with the time that they have waited.
+        """
+        now = datetime.now(UTC)
+        put_off = []
+        for delivery, error in busy:
+            waiting_for = now - (delivery.failed_at or now)
+            delay = max(LOCKED_LEAST, retry.in_proportion(waiting_for, self._chance, cap_s=LOCKED_CAP_S))
+            put_off.append((delivery, delay, f"{type(error).__name__}: {error}"))
+        _, error = busy[0]
+        log.warning(
+            "set aside: locked or too slow",
+            subscription=self._worker.subscription.name,
+            deliveries=len(busy),
+            first_event_id=str(busy[0][0].envelope.id),
+            error=repr(error),
+        )
+        await self._put_off(put_off)
+
+    async def _put_off(self, put_off: Sequence[tuple[Delivery, timedelta, str]]) -> None:
+        """Schedule deliveries for later, in one transaction; only the first time of each is noted in its story."""
+        fresh = [delivery for delivery, _, _ in put_off if delivery.failed_at is None]
+        entries = []
+        for delivery, delay, why in put_off:
+            self._count("postponed")
+            delivery.failed_at = delivery.failed_at or datetime.now(UTC)
+            entry = self._later(delivery, delay, why, attempt=delivery.attempt)
+            entries.append(replace(entry, deaths=delivery.deaths))
+        await self._forget([delivery for delivery, _, _ in put_off], entries, noted=fresh)
+
+    def _later(self, delivery: Delivery, delay: timedelta | None, why: str, *, attempt: int) -> Entry:
         return Entry(
             subscription=self._worker.subscription.name,
             envelope=delivery.envelope,
             body=delivery.body,
-            due=due,
+            delay=delay,
             attempt=attempt,
             why=storable(why[:1000]),
             failed_at=delivery.failed_at,
             key=delivery.key,
-            dead=due is None,
+            dead=delay is None,
         )
 
-    async def _forget(self, delivery: Delivery, instead: Entry, letter: DeadLetter | None = None) -> None:
+    async def _forget(
+        self,
+        deliveries: Sequence[Delivery],
+        instead: Sequence[Entry],
+        *,
+        noted: Sequence[Delivery],
+        letter: DeadLetter | None = None,
+    ) -> None:
+        """Replace deliveries by entries of the schedule, or the dead head of a line by its letter; then acknowledge."""
+        name = self._worker.subscription.name
+        pairs = list(zip(deliveries, instead, strict=True))
+
         async def forget(tx: Transaction) -> None:
-            if self._worker.lines is not None and delivery.key is not None:
-                stands = await self._worker.lines.keep(tx, delivery, instead)
-                if stands and letter is not None:
-                    properties = properties_of_dead(letter, self._service)
-                    await dead_letters.file(tx, [letter_of(properties, letter.body, self._service)])
-            else:
-                if delivery.entry is not None:
-                    await schedule.remove(tx, [delivery.entry])
-                if not instead.dead:
-                    tx.file(instead)
-            if delivery.claimed:
-                await claims.release(tx, self._worker.subscription.name, [delivery.envelope.id])
-            await self._worker.clear(tx, [delivery])
-            await incidents.note(tx, [delivery.incident(self._worker.subscription.name, "failed", instead.why)])
+            for delivery, entry in pairs:
+                await self._replace(tx, delivery, entry, letter)
+            claimed = [each.envelope.id for each in deliveries if each.claimed]
+            if claimed:
+                await claims.release(tx, name, claimed)
+            await self._worker.clear(tx, deliveries)
+            if noted:
+                await incidents.note(
+                    tx, [delivery.incident(name, "failed", entry.why) for delivery, entry in pairs if delivery in noted]
+                )
 
         await self._worker.commits.surely(forget)
-        await self._worker.settle([delivery])
+        await self._worker.settle(deliveries)
+
+    async def _replace(self, tx: Transaction, delivery: Delivery, entry: Entry, letter: DeadLetter | None) -> None:
+        if self._worker.lines is not None and delivery.key is not None:
+            stands = await self._worker.lines.keep(tx, delivery, entry)
+            if stands and letter is not None:
+                properties = properties_of_dead(letter, self._service)
+                await dead_letters.file(tx, [letter_of(properties, letter.body, self._service)])
+            return
+        if delivery.entry is not None:
+            await schedule.remove(tx, [delivery.entry])
+        if not entry.dead:
+            tx.file(entry)
 
     async def _bury(self, letter: DeadLetter) -> None:
         """Publish a dead letter, confirmed: before the message is forgotten anywhere else."""

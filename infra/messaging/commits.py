@@ -1,4 +1,4 @@
-"""Committing work on deliveries, over what a database does: outages are waited out, conflicts tried again."""
+"""Committing work on deliveries: outages are waited out, conflicts run again, and locked-out work is set aside."""
 
 import asyncio
 import random
@@ -6,7 +6,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from infra.messaging.delivery import Delivery
-from infra.storage import Database, Transaction, is_conflict, is_passing, is_unavailable
+from infra.storage import (
+    Database,
+    Transaction,
+    Verdict,
+    is_from_database,
+    is_passing,
+    is_unavailable,
+    sqlstate,
+    verdict_on,
+)
 from infra.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
@@ -14,19 +23,30 @@ log = get_logger(__name__)
 CONFLICT_RETRIES = 10
 PROBE_S, PROBE_CAP_S = 0.1, 2.0
 BLAMELESS_FAILURES = 3
-"""So often in a row a "database is away" is believed although the database answers at once."""
+"""How often in a row work may report "database unavailable" although the database accepts a write at once."""
+UNIQUE_VIOLATION = "23505"
+"""It may be a conflict with another transaction, or what the message itself asks for."""
 
 T = TypeVar("T")
 Apply = Callable[[Transaction, Sequence[Delivery]], Awaitable[None]]
 
 
 class Commits:
-    """The transactions of one subscription; `failed` hears of a delivery that can't be handled by itself."""
+    """The transactions of one subscription.
+
+    `failed` is told of a delivery that can't be handled, which counts as an attempt; `set_aside` of deliveries that
+    the database kept from being handled, which does not.
+    """
 
     def __init__(
-        self, database: Database, queue: str, *, failed: Callable[[Delivery, BaseException], Awaitable[None]]
+        self,
+        database: Database,
+        queue: str,
+        *,
+        failed: Callable[[Delivery, BaseException], Awaitable[None]],
+        set_aside: Callable[[Sequence[tuple[Delivery, BaseException]]], Awaitable[None]],
     ) -> None:
-        self._database, self._queue, self._failed = database, queue, failed
+        self._database, self._queue, self._failed, self._set_aside = database, queue, failed, set_aside
         self._chance = random.Random()  # noqa: S311 - jitter
         self._seconds = metrics.process_duration.labels(queue)
         self.paused = False
@@ -41,31 +61,52 @@ class Commits:
     ) -> None:
         """Commit `apply` for all, or for each alone; then do what follows for those that succeeded.
 
-        A failure of our own database is waited out. A conflict is tried again at once; neither spends an attempt.
+        The verdict on an error decides: an unavailable database is waited for, a conflict is run again at once, and
+        who finds the database busy is set aside. None of these spends an attempt.
         """
+        busy: list[tuple[Delivery, BaseException]] = []
+        error = await self._commit(
+            deliveries, apply, then, most_outages=BLAMELESS_FAILURES if len(deliveries) == 1 else 1
+        )
+        if error is not None:
+            for delivery in deliveries:
+                if len(deliveries) > 1:
+                    error = await self._commit([delivery], apply, then, most_outages=BLAMELESS_FAILURES)
+                if error is not None and _is_blameless(error):
+                    busy.append((delivery, error))
+                elif error is not None:
+                    await self._failed(delivery, error)
+        if busy:
+            await self._set_aside(busy)
+
+    async def _commit(
+        self,
+        deliveries: Sequence[Delivery],
+        apply: Apply,
+        then: Callable[[Sequence[Delivery]], Awaitable[None]],
+        *,
+        most_outages: int,
+    ) -> BaseException | None:
+        """Commit `apply` for all, then do what follows. Returns the error that stands in the way, if there is one."""
         conflicts = outages = 0
         while True:
             try:
                 with self._seconds.time():
                     async with self._database.transaction() as tx:
                         await apply(tx, deliveries)
-            except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes a decision here
-                if is_unavailable(error) and outages < BLAMELESS_FAILURES:
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes a decision
+                verdict = verdict_on(error)
+                if verdict is Verdict.UNAVAILABLE and outages < most_outages:
                     outages += await self._wait_out(error)
-                elif len(deliveries) > 1:
-                    for delivery in deliveries:
-                        await self.each([delivery], apply, then=then)
-                    return
-                elif is_conflict(error) and conflicts < CONFLICT_RETRIES:
+                elif verdict is Verdict.CONFLICT and len(deliveries) == 1 and conflicts < CONFLICT_RETRIES:
                     conflicts += 1
                     await asyncio.sleep(self._chance.uniform(0, 0.01 * 2 ** min(conflicts, 6)))
                 else:
-                    await self._failed(deliveries[0], error)
-                    return
+                    return error
             else:
                 metrics.process_total.labels(self._queue, "committed").inc(len(deliveries))
                 await then(deliveries)
-                return
+                return None
 
     async def surely(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Commit `work` of the runtime's own, however long the database is away, in conflict or too slow."""
@@ -107,3 +148,8 @@ class Commits:
     def _pause(self, paused: bool) -> None:
         self.paused = paused
         metrics.consumption_paused.labels(self._queue).set(paused)
+
+
+def _is_blameless(error: BaseException) -> bool:
+    """Whether the infrastructure is the cause. What a handler itself raises is a failure, whatever its kind."""
+    return verdict_on(error) is not Verdict.FAILED and is_from_database(error) and sqlstate(error) != UNIQUE_VIOLATION

@@ -8,11 +8,14 @@ class Reject(Exception):
 
 
 class RetryLater(Exception):
-    """Not now: hear this event again after `delay`, as one more attempt."""
+    """Not now: run this event again after `delay`. That is no attempt, so it can go on for any time.
 
-    def __init__(self, delay: timedelta) -> None:
+    With `give_up_after`, the event is dead-lettered when it has waited for so long.
+    """
+
+    def __init__(self, delay: timedelta, *, give_up_after: timedelta | None = None) -> None:
         super().__init__(f"again in {delay.total_seconds():g} s")
-        self.delay = delay
+        self.delay, self.give_up_after = delay, give_up_after
 
 
 class Invalid(Exception):

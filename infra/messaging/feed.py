@@ -154,8 +154,8 @@ class Feed:
         received = Received(message.body, message.properties, message.offset, self._window, replayed=True)
         found = read(received, self._worker.subscription)
         if isinstance(found, Unreadable):
-            chunk.too_old += found.why.reason == "unusable-id"
-            chunk.refused += found.why.reason != "unusable-id"
+            chunk.too_old += found.why.reason == "too-old"
+            chunk.refused += found.why.reason != "too-old"
         elif found.envelope.type in self._replay.types:
             found.suspect = message.offset <= self._suspect_through
             chunk.heard.append(found)

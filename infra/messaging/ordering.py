@@ -8,7 +8,7 @@ the later ones of its key are parked behind it, while other keys flow.
 
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import timedelta
 
 from infra.messaging.delivery import SUSPECT_AFTER, Delivery
 from infra.messaging.errors import Invalid
@@ -57,7 +57,7 @@ class Lines:
             elif delivery.in_line:
                 early += [delivery.entry or 0]  # or it is gone, handled by somebody else
             elif line or (delivery.suspect and delivery.message is not None):
-                behind.append(self._parked(delivery, None if line else datetime.now(UTC)))
+                behind.append(self._parked(delivery, None if line else timedelta(0)))
                 line.append(END)
                 moved += [] if delivery.entry is None else [delivery.entry]
             else:
@@ -92,13 +92,13 @@ class Lines:
         await parking.park(tx, [entry])
         return True
 
-    def _parked(self, delivery: Delivery, due: datetime | None) -> Entry:
+    def _parked(self, delivery: Delivery, delay: timedelta | None) -> Entry:
         """A suspect stands in line as one, so that it is run alone when its turn comes."""
         return Entry(
             subscription=self._name,
             envelope=delivery.envelope,
             body=delivery.body,
-            due=due,
+            delay=delay,
             attempt=delivery.attempt,
             why="parked",
             failed_at=delivery.failed_at,

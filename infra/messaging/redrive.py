@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pamqp.commands import Basic
@@ -72,8 +72,9 @@ def _envelope(headers: Mapping[str, Any], body_bytes: int) -> Envelope:
     return envelope_of(
         Basic.Properties(content_type=CONTENT_TYPE, headers={**headers}, user_id=user),
         body_bytes,
+        any_age=True,
     )
 
 
 def _due_now(letter: DeadLetter, envelope: Envelope, body: bytes) -> Entry:
-    return Entry(letter.subscription, envelope, body, due=datetime.now(UTC), attempt=1, why="replay")
+    return Entry(letter.subscription, envelope, body, delay=timedelta(0), attempt=1, why="replay")

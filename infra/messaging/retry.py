@@ -1,42 +1,83 @@
-"""What to do after a failure: a pure decision that something else carries out."""
+"""The retry policy: a pure decision about a failed message, carried out elsewhere."""
 
 import random
 from dataclasses import dataclass
 from datetime import timedelta
 
 from infra.messaging.errors import Invalid, Reject, RetryLater, UnknownVersion
+from infra.resilience import LeftAlone, Refused
 
 BASE_S, CAP_S = 0.25, 15.0
+OWED_LEAST_S, OWED_CAP_S = 0.5, 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Hear it once more after `delay`."""
+    """Run it again after `delay`."""
 
     delay: timedelta
+    counts: bool = True
+    """Whether this run was an attempt. It was none if it only had to wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """Give it up. `reason` is a short stable word."""
+    """Dead-letter it. `reason` is a short stable word."""
 
     reason: str
 
 
-def after(error: BaseException, *, attempt: int, attempts: int, chance: random.Random) -> Again | Dead:
+def after(
+    error: BaseException,
+    *,
+    attempt: int,
+    attempts: int | None,
+    chance: random.Random,
+    failing_for: timedelta = timedelta(0),
+) -> Again | Dead:
     """Decide what follows when run number `attempt` (from 1) of at most `attempts` ended with `error`.
 
-    The pause doubles from 0.25 s to 15 s, with full jitter: anything from zero to that.
+    The pause doubles from 0.25 s to 15 s, with full jitter. A message without a limit of `attempts` is owed: it is
+    retried until it succeeds, in intervals that grow with the time that it has been `failing_for`, up to an hour.
     """
+    reason = _why_dead(error, attempt, attempts, failing_for)
+    if reason is not None:
+        return Dead(reason)
     match error:
-        case Invalid() if not (isinstance(error, UnknownVersion) and attempt < attempts):
-            return Dead(error.reason)
-        case Reject():
-            return Dead("rejected")
-        case _ if attempt >= attempts:
-            return Dead("attempts-exhausted")
         case RetryLater():
-            return Again(error.delay)
+            return Again(error.delay, counts=False)
+        case LeftAlone() | Refused():
+            rest = timedelta(seconds=error.retry_after_s)
+            return Again(max(rest, in_proportion(failing_for, chance)), counts=False)
+        case _ if attempts is None:
+            return Again(in_proportion(failing_for, chance))
         case _:
             ceiling = min(CAP_S, BASE_S * 2 ** min(attempt - 1, 30))
             return Again(timedelta(seconds=chance.uniform(0, ceiling)))
+
+
+def _why_dead(error: BaseException, attempt: int, attempts: int | None, failing_for: timedelta) -> str | None:
+    no_attempt_left = attempts is not None and attempt >= attempts
+    match error:
+        case UnknownVersion() if attempts is not None and not no_attempt_left:
+            return None
+        case Invalid():
+            return error.reason
+        case Reject():
+            return "rejected"
+        case RetryLater():
+            waited = error.give_up_after is not None and failing_for >= error.give_up_after
+            return "waited-too-long" if waited else None
+        case LeftAlone() | Refused():
+            return None
+        case _:
+            return "attempts-exhausted" if no_attempt_left else None
+
+
+def in_proportion(elapsed: timedelta, chance: random.Random, *, cap_s: float = OWED_CAP_S) -> timedelta:
+    """A pause of a third to a half of what has `elapsed`, at least about 0.5 s.
+
+    So the end of an outage is noticed within half of its length, and retries grow only with its logarithm.
+    """
+    highest = min(cap_s, max(OWED_LEAST_S, elapsed.total_seconds() / 2))
+    return timedelta(seconds=chance.uniform(highest * 2 / 3, highest))

@@ -102,7 +102,7 @@ class Scheduler:
         for entry, letter in zip(entries, letters, strict=True):
             log.error("dead letter", subscription=letter.subscription, reason=letter.reason, error=letter.error)
             if entry.key is not None and entry.subscription in self._workers:
-                await parking.stay(tx, entry.id or 0, replace(entry, due=None, dead=True))
+                await parking.stay(tx, entry.id or 0, replace(entry, delay=None, dead=True))
                 continue
             await schedule.remove(tx, [entry.id or 0])
             if entry.key is not None:

@@ -10,9 +10,9 @@ from pamqp.common import FieldTable
 
 from contracts import Envelope
 from contracts.event import TYPE_PATTERN
-from infra.messaging import frames
+from infra.messaging import clocks, frames
 from infra.messaging.errors import Invalid
-from infra.storage import new_id, why_unusable
+from infra.storage import is_ahead, new_id, why_unusable
 from infra.telemetry import child_of
 
 PREFIX = "cloudEvents_"
@@ -68,8 +68,11 @@ def frames_of(envelope: Envelope, body: bytes, *, channel: int, frame_max: int) 
     )
 
 
-def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
-    """The envelope of a received message. Raises `Invalid`, saying what is wrong with it."""
+def envelope_of(properties: Basic.Properties, body_bytes: int, *, any_age: bool = False) -> Envelope:
+    """The envelope of a received message. Raises `Invalid`, saying what is wrong with it.
+
+    `any_age`: also of an event from outside the horizon, which only a dead letter may be.
+    """
     headers: Headers = properties.headers or {}
     if body_bytes > MAX_BODY_BYTES:
         raise Invalid("too-large", f"the body has {body_bytes} bytes; at most {MAX_BODY_BYTES} are read")
@@ -86,7 +89,7 @@ def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
     causation = headers.get(PREFIX + "causationid")
     traceparent = headers.get(PREFIX + "traceparent")
     return Envelope(
-        id=_id(_text(headers, "id")),
+        id=_id(_text(headers, "id"), parts["publisher"], any_age=any_age),
         type=type,
         source=_text(headers, "source"),
         subject=_text(headers, "subject"),
@@ -110,11 +113,13 @@ def _uuid(name: str, value: str) -> UUID:
         raise Invalid("bad-headers", f"{PREFIX}{name} {value[:64]!r} is no UUID") from None
 
 
-def _id(value: str) -> UUID:
-    id = _uuid("id", value)
-    wrong = why_unusable(id, datetime.now(UTC))
-    if wrong is not None:
-        raise Invalid("unusable-id", wrong)
+def _id(value: str, publisher: str, *, any_age: bool) -> UUID:
+    id, now = _uuid("id", value), datetime.now(UTC)
+    if is_ahead(id, now, clocks.TOLERATED):
+        clocks.report(publisher, (id.int >> 80) / 1000 - now.timestamp())  # it may lie beyond the calendar
+    wrong = why_unusable(id, now)
+    if wrong is not None and not (any_age and id.version == 7):
+        raise Invalid(*wrong)
     return id
 
 

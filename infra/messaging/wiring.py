@@ -40,7 +40,8 @@ class Reaction:
     handle: Handler | None
     call: Call | None
     load: Load | None
-    attempts: int
+    attempts: int | None
+    """After so many failed runs the event is dead-lettered; None: never, since it is owed."""
     read: Callable[[bytes], Event]
     """The body as the handler takes it. Raises ValidationError, or `UnknownVersion`."""
     older: tuple["Reaction", ...] = ()
@@ -111,14 +112,15 @@ def on(
     prepare: Callable[[E, Transaction], Awaitable[Any]] | None = None,
     ask: Ask | None = None,
     record: Callable[[E, Any, Transaction], Awaitable[None]] | None = None,
-    attempts: int = DEFAULT_ATTEMPTS,
+    attempts: int | None = DEFAULT_ATTEMPTS,
 ) -> Reaction:
     """React to `event` with a handler, or with an outside call of three steps.
 
     `load(events, tx)` reads, in one go, what the handlers of a whole batch will need.
     `prepare(event, tx)` writes down what will be asked and returns the request, or None for no call;
     `ask(request, outside)` makes the call without a transaction; `record(event, answer, tx)` stores it.
-    After `attempts` failed runs the event is dead-lettered.
+    After `attempts` failed runs the event is dead-lettered. With None it is owed: it is retried for ever, at intervals
+    that grow to an hour.
     """
     if handle is not None:
         if prepare or ask or record:

@@ -17,7 +17,7 @@ from infra.messaging.publisher import Publisher
 from infra.messaging.receipts import Source
 from infra.messaging.together import together
 from infra.messaging.wiring import Load, Subscription
-from infra.storage import Database, Transaction, inbox, incidents, is_past_horizon, schedule, suspects
+from infra.storage import Database, Transaction, has_partition, inbox, incidents, schedule, suspects
 from infra.telemetry import trace
 
 
@@ -42,7 +42,12 @@ class Worker:
         self.subscription = subscription
         self.gate = gate
         self.aftermath = Aftermath(self, service=service, publisher=publisher)
-        self.commits = Commits(database, f"{service}.{subscription.name}", failed=self.aftermath.failed)
+        self.commits = Commits(
+            database,
+            f"{service}.{subscription.name}",
+            failed=self.aftermath.failed,
+            set_aside=self.aftermath.set_aside,
+        )
         self._waiting: deque[Delivery | Unreadable] = deque()
         self._arrived = asyncio.Event()
         self._handling = False
@@ -149,17 +154,17 @@ class Worker:
     async def enter(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Write the inbox and clear the schedule. Returns those that were not handled before, each once.
 
-        What waited in the schedule past the horizon may have no partition in the inbox any more: its row there
-        is the only place that it can come from, so removing that row is enough.
+        What the schedule holds of a time outside the horizon may have no partition in the inbox: its row there is the
+        only place that it can come from, so removing that row is enough.
         """
         now, name = datetime.now(UTC), self.subscription.name
-        aged = [each for each in deliveries if each.entry is not None and is_past_horizon(each.envelope.id, now)]
-        young = [each for each in deliveries if each not in aged] if aged else deliveries
-        new = await inbox.enter(tx, name, [each.envelope.id for each in young], [each.attempt for each in young])
+        outside = [each for each in deliveries if each.entry is not None and not has_partition(each.envelope.id, now)]
+        inside = [each for each in deliveries if each not in outside] if outside else deliveries
+        new = await inbox.enter(tx, name, [each.envelope.id for each in inside], [each.attempt for each in inside])
         entries = [each.entry for each in deliveries if each.entry is not None]
         removed = await schedule.remove(tx, entries) if entries else set()
-        if aged:
-            here = {each.envelope.id for each in aged if each.entry in removed}
+        if outside:
+            here = {each.envelope.id for each in outside if each.entry in removed}
             new |= here - await inbox.known(tx, name, list(here))
         await self.clear(tx, deliveries)
         fresh, again = [], []

@@ -27,6 +27,7 @@ class Fate:
 
     delay_s: float
     hangs: bool
+    throttled: bool
     fails: bool
     declined: bool
     loses_answer: bool
@@ -36,6 +37,7 @@ class Fate:
         flags = {
             "delayed": self.delay_s > 0,
             "hung": self.hangs,
+            "throttled": self.throttled,
             "failed": self.fails,
             "declined": self.declined,
             "lost": self.loses_answer,
@@ -54,6 +56,9 @@ class Dial(BaseModel):
     """A definite no before the work."""
     hang_rate: Rate = 0
     """Nothing is done and nothing answered."""
+    throttle_rate: Rate = 0
+    """Payments and carriers only: nothing is done, and the answer is 429 with `Retry-After: retry_after_s`."""
+    retry_after_s: Annotated[int, Field(ge=0, le=86_400)] = 1
     decline_rate: Rate = 0
     """Payments only: the charge is declined, and that is recorded under its key."""
     lost_answer_rate: Rate = 0
@@ -65,6 +70,7 @@ class Dial(BaseModel):
         return Fate(
             delay_s=self.latency_ms / 1000,
             hangs=chance() < self.hang_rate,
+            throttled=chance() < self.throttle_rate,
             fails=chance() < self.error_rate,
             declined=chance() < self.decline_rate,
             loses_answer=chance() < self.lost_answer_rate,
@@ -86,6 +92,10 @@ class Dials:
         """Sets the part's dial; from the next request on it counts."""
         if dial.decline_rate and not part.startswith("payments"):
             raise Problem(422, "outside:invalid", f"{part} cannot decline; only payments-a and payments-b can.")
+        if dial.throttle_rate and part == "mail":
+            raise Problem(
+                422, "outside:invalid", "SMTP has no 429: mail cannot be throttled, only payments and carriers."
+            )
         self._dials[part] = dial
         return dial
 
@@ -101,6 +111,11 @@ class Dials:
         await asyncio.sleep(fate.delay_s)
         if fate.hangs:
             return NeverAnswer()
+        if fate.throttled:
+            busy = Problem(
+                429, "outside:too-many-requests", "Nothing was done. Ask again after the time in Retry-After."
+            )
+            return busy.response({"Retry-After": str(self[part].retry_after_s)})
         try:
             answer = await work(fate)
         except Problem as problem:

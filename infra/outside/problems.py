@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problem documents."""
 
+from collections.abc import Mapping
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -19,10 +21,10 @@ class Problem(Exception):
         self.type = f"urn:problem:{slug}"
         self.detail = detail
 
-    def response(self) -> JSONResponse:
+    def response(self, headers: Mapping[str, str] | None = None) -> JSONResponse:
         title = self.type.rsplit(":", 1)[-1].replace("-", " ").capitalize()
         body = {"type": self.type, "title": title, "status": self.status, "detail": self.detail}
-        return JSONResponse(body, self.status, media_type="application/problem+json")
+        return JSONResponse(body, self.status, headers, media_type="application/problem+json")
 
 
 def answer_with_problems(app: FastAPI) -> None:

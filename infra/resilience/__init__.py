@@ -4,7 +4,7 @@ budget, jitter."""
 from infra.resilience.admission import MOST_AT_ONCE, Admission, Importance
 from infra.resilience.breaker import CircuitBreaker, State
 from infra.resilience.bulkhead import Bulkhead
-from infra.resilience.callee import Callee, CallError, Failing, NotSent, OutcomeUnknown
+from infra.resilience.callee import Callee, CallError, Failing, LeftAlone, NotSent, OutcomeUnknown
 from infra.resilience.deadline import at_most, remaining_s, within
 from infra.resilience.errors import BulkheadFull, CircuitOpen, DeadlineExceeded, NoTimeLeft, Overloaded, Refused
 from infra.resilience.retry import RetryBudget, full_jitter
@@ -21,6 +21,7 @@ __all__ = [
     "DeadlineExceeded",
     "Failing",
     "Importance",
+    "LeftAlone",
     "NoTimeLeft",
     "NotSent",
     "OutcomeUnknown",

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from enum import IntEnum
 from types import TracebackType
 
-from infra.resilience.errors import CircuitOpen
+from infra.resilience.errors import AskedToWait, CircuitOpen
 from infra.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
@@ -50,6 +50,8 @@ class CircuitBreaker:
         self._failed: deque[bool] = deque(maxlen=window)
         self._state = State.CLOSED
         self._opened_at = 0.0
+        self._open_s = open_for_s
+        """How long it stays open this time."""
         self._era = 0
         self._entered: ContextVar[int] = ContextVar(f"circuit-{name}")
         self._refused = metrics.circuit_refused_total.labels(name)
@@ -65,6 +67,8 @@ class CircuitBreaker:
         era = self._entered.get()
         if error is None:
             self.record(era, failed=False)
+        elif isinstance(error, AskedToWait):
+            self.leave_alone(era, error.retry_after_s)
         elif isinstance(error, Exception):
             self.record(era, failed=isinstance(error, self._counts))
         else:
@@ -77,12 +81,13 @@ class CircuitBreaker:
 
     def admit(self) -> int:
         """Let a call through, or raise `CircuitOpen`. Returns the era that the call's result belongs to."""
-        if self._state is State.OPEN and self._clock() - self._opened_at >= self._open_for_s:
+        if self._state is State.OPEN and self._clock() - self._opened_at >= self._open_s:
             self._enter(State.HALF_OPEN)
             return self._era
         if self._state is not State.CLOSED:
             self._refused.inc()
-            raise CircuitOpen(f"{self._name}: failed too often, is left alone for {self._open_for_s} s")
+            left_s = max(0.0, self._opened_at + self._open_s - self._clock()) if self._state is State.OPEN else 0.5
+            raise CircuitOpen(f"{self._name} is left alone for {left_s:.1f} s", left_s)
         return self._era
 
     def record(self, era: int, *, failed: bool) -> None:
@@ -97,12 +102,18 @@ class CircuitBreaker:
         if failed and calls >= self._minimum_calls and failures >= self._failure_ratio * calls:
             self._enter(State.OPEN)
 
+    def leave_alone(self, era: int, for_s: float) -> None:
+        """The callee asked to be left alone for so long, in the call that was admitted in this era."""
+        if era == self._era:
+            self._enter(State.OPEN)
+            self._open_s = for_s
+
     def abandon(self, era: int) -> None:
         """A call was cancelled. If it was the probe, the next call is one."""
         if era == self._era and self._state is State.HALF_OPEN:
-            opened_at = self._opened_at
+            opened_at, open_s = self._opened_at, self._open_s
             self._enter(State.OPEN)
-            self._opened_at = opened_at
+            self._opened_at, self._open_s = opened_at, open_s
 
     def _enter(self, state: State) -> None:
         log.warning("circuit breaker changes", circuit=self._name, state=state.name.lower())
@@ -111,4 +122,4 @@ class CircuitBreaker:
         self._failed.clear()
         self._gauge.set(state)
         if state is State.OPEN:
-            self._opened_at = self._clock()
+            self._opened_at, self._open_s = self._clock(), self._open_for_s

@@ -1,5 +1,7 @@
 """Somebody outside who is asked over HTTP, under keys by which a request may be repeated and is carried out once."""
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -7,7 +9,11 @@ import aiohttp
 from infra.resilience.breaker import CircuitBreaker
 from infra.resilience.bulkhead import Bulkhead
 from infra.resilience.deadline import at_most
-from infra.resilience.errors import Refused
+from infra.resilience.errors import AskedToWait, Refused
+
+TOO_MANY_REQUESTS = 429
+LEAST_WAIT_S, DEFAULT_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0, 300.0
+"""Bounds of `Retry-After`: nobody can have us wait for hours."""
 
 
 class CallError(Exception):
@@ -16,6 +22,14 @@ class CallError(Exception):
 
 class NotSent(CallError):
     """The request never left: no connection, no time left for it, or the callee is given a rest."""
+
+
+class LeftAlone(NotSent):
+    """The callee was not asked, or carried nothing out, and is left alone for `retry_after_s`. That is no attempt."""
+
+    def __init__(self, why: str, retry_after_s: float) -> None:
+        super().__init__(why)
+        self.retry_after_s = retry_after_s
 
 
 class OutcomeUnknown(CallError):
@@ -62,8 +76,8 @@ class Callee:
                 timeout_s = at_most(self.timeout_s, least=self._connect_timeout_s)
                 async with self._breaker:
                     return await self._send(path, key, body, timeout_s)
-        except Refused as error:
-            raise NotSent(f"{self._name}: {error}") from error
+        except (Refused, AskedToWait) as error:
+            raise LeftAlone(f"{self._name}: {error}", error.retry_after_s) from error
 
     async def _send(self, path: str, key: str, body: object, timeout_s: float) -> tuple[int, dict[str, Any]]:
         headers = {"Idempotency-Key": key, "Request-Timeout": f"{timeout_s:.3f}"}
@@ -73,11 +87,29 @@ class Callee:
             async with self._session.post(self._url + path, json=body, headers=headers, timeout=timeout) as response:
                 answer = await response.json(content_type=None)
                 status = response.status
+                retry_after = response.headers.get("Retry-After", "")
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent(f"{self._name} cannot be reached: {type(error).__name__}") from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise OutcomeUnknown(f"{self._name} gave no answer: {type(error).__name__}") from None
         answer = answer if isinstance(answer, dict) else {}
+        if status == TOO_MANY_REQUESTS:
+            raise AskedToWait(f"answered {status}", wait_s(retry_after, datetime.now(UTC)))
         if status >= 500:
             raise Failing(self._name, status, str(answer.get("type")))
         return status, answer
+
+
+def wait_s(retry_after: str, now: datetime) -> float:
+    """Read `Retry-After`, seconds or a date (RFC 9110, section 10.2.3), as seconds between 0.1 and 300.
+
+    What cannot be read means 5 s.
+    """
+    try:
+        if retry_after.strip().isdecimal():
+            seconds = float(retry_after)
+        else:
+            seconds = (parsedate_to_datetime(retry_after) - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # TypeError: a date without a time zone
+        seconds = DEFAULT_WAIT_S
+    return min(max(seconds, LEAST_WAIT_S), LONGEST_WAIT_S)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from math import nan
@@ -11,13 +11,15 @@ from typing import Any
 
 import uvloop
 
-from infra.http import Identity, create_app, dead_letters, feeding, ops, republish, serve, story
+from infra.http import Health, Identity, Phase, create_app, dead_letters, feeding, listen, ops, republish, story
 from infra.messaging import Messaging, Redrive
 from infra.resilience import Admission
 from infra.runtime.heap import settle_heap
+from infra.runtime.readiness import Readiness
 from infra.runtime.service import Service
 from infra.runtime.settings import Settings
 from infra.storage import (
+    LOCK_TIMEOUT_S,
     Database,
     SchemaBehind,
     drop_partitions,
@@ -42,6 +44,8 @@ GAUGES = {
     "oldest_s": metrics.outbox_oldest,
     "scheduled": metrics.scheduled_pending,
     "dead": metrics.dead_letters,
+    "retrying": metrics.retries_pending,
+    "retrying_oldest_s": metrics.retries_oldest,
 }
 PROBE_CAP_S = 2.0
 
@@ -58,12 +62,12 @@ async def _run(service: Service, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await _migrate(service, settings, stop)
     database = Database(
         settings.database_url.get_secret_value(),
         source=service.name,
         listeners=service.listeners,
         pool_size=settings.messaging_pool_size,
+        lock_timeout_s=LOCK_TIMEOUT_S,
     )
     for_requests = database.with_own_pool(settings.http_pool_size)
     outside: AbstractAsyncContextManager[Any] = service.outside() if service.outside else nullcontext()
@@ -77,9 +81,7 @@ async def _run(service: Service, settings: Settings) -> None:
             replay_rate=settings.replay_rate,
         )
 
-        async def readiness() -> dict[str, str]:
-            return {"database": await _state_of(database)} | messaging.health()
-
+        readiness = Readiness(database, messaging.health)
         app = create_app(
             service=service.name,
             version=_version(),
@@ -88,7 +90,7 @@ async def _run(service: Service, settings: Settings) -> None:
             identity=identity,
             admission=Admission(service.name, settings.http_most_at_once, slow_s=settings.http_slow_s),
             timeout_s=settings.http_timeout_s,
-            readiness=readiness,
+            health=readiness.health,
             ops=[
                 ops.router,
                 republish.router,
@@ -98,23 +100,40 @@ async def _run(service: Service, settings: Settings) -> None:
                 *([ops.rebuilding(service.rebuild)] if service.rebuild else []),
             ],
         )
-        drain = asyncio.Event()
-        working = asyncio.create_task(messaging.run(drain))
-        tending = asyncio.create_task(tend(database, settings.retention_days))
-        stopping = asyncio.create_task(stop.wait())
-        async with serve(app, host=settings.http_host, http_port=settings.http_port, ops_port=settings.ops_port):
-            settle_heap()
-            log.info("serving", http_port=settings.http_port, ops_port=settings.ops_port)
-            ended, _ = await asyncio.wait({working, tending, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        log.info("shutting down")
-        drain.set()
-        tending.cancel()
-        stopping.cancel()
-        await working
-        for task in ended - {stopping}:
-            task.result()
+        async with listen(app, settings.http_host, settings.ops_port):
+            await _migrate(service, settings, stop)
+            if not stop.is_set():
+                http = listen(app, settings.http_host, settings.http_port, shared=True)
+                background = [tend(database, settings.retention_days), readiness.run()]
+                await _serve(http, messaging, background, readiness.health, stop)
     await for_requests.close()
     await database.close()
+
+
+async def _serve(
+    http: AbstractAsyncContextManager[int],
+    messaging: Messaging,
+    background: Sequence[Coroutine[Any, Any, None]],
+    health: Health,
+    stop: asyncio.Event,
+) -> None:
+    """Serve requests and messages until `stop` is set; then finish what is under way. Raises if a part fails."""
+    drain = asyncio.Event()
+    working = asyncio.create_task(messaging.run(drain))
+    beside = {asyncio.create_task(each) for each in background}
+    stopping = asyncio.create_task(stop.wait())
+    async with http as port:
+        settle_heap()
+        log.info("serving", http_port=port)
+        ended, _ = await asyncio.wait({working, stopping, *beside}, return_when=asyncio.FIRST_COMPLETED)
+        health.phase = Phase.DRAINING
+    log.info("shutting down")
+    drain.set()
+    for task in (stopping, *beside):
+        task.cancel()
+    await working
+    for task in ended - {stopping}:
+        task.result()
 
 
 async def _migrate(service: Service, settings: Settings, stop: asyncio.Event) -> None:
@@ -136,15 +155,6 @@ async def _migrate(service: Service, settings: Settings, stop: asyncio.Event) ->
             attempt += 1
             log.warning("waiting for the database", error=repr(error), attempt=attempt)
             await asyncio.sleep(random.uniform(0, min(PROBE_CAP_S, 0.1 * 2**attempt)))  # noqa: S311 - jitter
-
-
-async def _state_of(database: Database) -> str:
-    try:
-        async with asyncio.timeout(2):
-            await database.ping()
-    except Exception as error:  # noqa: BLE001 - a probe reports whatever is the matter
-        return f"{type(error).__name__}: no answer" if is_unavailable(error) else type(error).__name__
-    return "ok"
 
 
 async def tend(database: Database, retention_days: int) -> None:

@@ -17,10 +17,18 @@ from infra.storage import (
     story,
     suspects,
 )
-from infra.storage.database import Database
-from infra.storage.errors import is_conflict, is_passing, is_unavailable
+from infra.storage.database import LOCK_TIMEOUT_S, Database
+from infra.storage.errors import (
+    Verdict,
+    is_conflict,
+    is_from_database,
+    is_passing,
+    is_unavailable,
+    sqlstate,
+    verdict_on,
+)
 from infra.storage.idempotency import forget_answers
-from infra.storage.ids import HORIZON, is_past_horizon, new_id, time_of, why_unusable
+from infra.storage.ids import HORIZON, has_partition, is_ahead, new_id, time_of, why_unusable
 from infra.storage.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from infra.storage.partitions import LEAST_DAYS, drop_partitions, make_partitions
 from infra.storage.text import storable
@@ -29,22 +37,26 @@ from infra.storage.transaction import Transaction, check_versions, identity_of
 __all__ = [
     "HORIZON",
     "LEAST_DAYS",
+    "LOCK_TIMEOUT_S",
     "Database",
     "SchemaBehind",
     "Transaction",
+    "Verdict",
     "check_versions",
     "claims",
     "dead_letters",
     "drop_partitions",
     "forget_answers",
+    "has_partition",
     "history",
     "idempotency",
     "identity_of",
     "inbox",
     "incidents",
+    "is_ahead",
     "is_conflict",
+    "is_from_database",
     "is_passing",
-    "is_past_horizon",
     "is_unavailable",
     "make_partitions",
     "migrate",
@@ -58,9 +70,11 @@ __all__ = [
     "republish",
     "require_current",
     "schedule",
+    "sqlstate",
     "storable",
     "story",
     "suspects",
     "time_of",
+    "verdict_on",
     "why_unusable",
 ]

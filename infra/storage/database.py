@@ -4,20 +4,27 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from copy import copy
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy.engine import make_url
+from sqlalchemy import ARRAY, any_, bindparam, event, inspect, select
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from contracts import Envelope
+from infra.storage.contention import Contention
+from infra.storage.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_passing, sqlstate
 from infra.storage.neighbours import new_holder
 from infra.storage.transaction import Transaction
+
+LOCK_TIMEOUT_S = 0.5
+"""For handlers of messages: after this wait, work is set aside, so that one locked row does not hold up a queue."""
 
 
 class Database:
     """Hands out transactions, and tells who waits for it what a commit has left to do.
 
-    `statement_timeout_s` bounds each statement, `pool_timeout_s` the wait for a connection.
+    `statement_timeout_s` bounds each statement, `lock_timeout_s` the wait for each lock (0: as long as the
+    statement), `pool_timeout_s` the wait for a connection.
     """
 
     def __init__(
@@ -29,6 +36,7 @@ class Database:
         pool_size: int = 10,
         pool_timeout_s: float = 5.0,
         statement_timeout_s: float = 15.0,
+        lock_timeout_s: float = 0.0,
     ) -> None:
         self.source = source
         self.holder = new_holder()
@@ -42,10 +50,14 @@ class Database:
         """Set when a commit scheduled something for now; what is due later is found when its time comes."""
         self._listeners = dict(listeners or {})
         self._pool_timeout_s, self._statement_timeout_s = pool_timeout_s, statement_timeout_s
+        self._lock_timeout_s = lock_timeout_s
+        self._contention = Contention()
+        self._engines: list[AsyncEngine] = []
+        """Of this and of all that share its database."""
         self._engine = self._open(pool_size)
 
     def _open(self, pool_size: int) -> AsyncEngine:
-        return create_async_engine(
+        engine = create_async_engine(
             self.url,
             pool_size=pool_size,
             max_overflow=0,
@@ -58,16 +70,33 @@ class Database:
                 "server_settings": {
                     "application_name": self.source,
                     "statement_timeout": str(int(self._statement_timeout_s * 1000)),
+                    "lock_timeout": str(int(self._lock_timeout_s * 1000)),
                     "idle_in_transaction_session_timeout": "60000",
                     "jit": "off",
                 },
             },
         )
+        self._engines.append(engine)
+        event.listen(engine.sync_engine, "handle_error", self._discard_read_only_sessions)
+        return engine
 
-    def with_own_pool(self, pool_size: int) -> Self:
+    def _discard_read_only_sessions(self, context: ExceptionContext) -> None:
+        """Replace every session when one turns out to be read-only: its server was demoted, or its settings changed.
+
+        A new session goes to the server that has the name now. Other pools may not have noticed: they only read.
+        """
+        if sqlstate(context.original_exception) != READ_ONLY:
+            return
+        context.is_disconnect = True  # invalidates the pool that this session belongs to
+        for engine in self._engines:
+            if engine.sync_engine is not context.engine:
+                engine.sync_engine.dispose()
+
+    def with_own_pool(self, pool_size: int, *, lock_timeout_s: float = 0.0) -> Self:
         """The same database through connections of its own, so that neither user of it starves the other."""
         other = copy(self)
-        other._engine = self._open(pool_size)
+        other._lock_timeout_s = lock_timeout_s
+        other._engine = other._open(pool_size)
         return other
 
     @property
@@ -82,15 +111,42 @@ class Database:
         No statement is sent before the first is needed. Raises the driver's errors:
         see `is_unavailable` and `is_conflict`.
         """
-        async with AsyncSession(self._engine, expire_on_commit=False) as session:
-            tx = Transaction(session, self.source, self._listeners, self.holder, cause)
-            yield tx
-            await tx.commit()
+        wanted: tuple[type, list[Any]] | None = None
+        try:
+            async with AsyncSession(self._engine, expire_on_commit=False) as session:
+                tx = Transaction(session, self.source, self._listeners, self.holder, cause, self._contention)
+                try:
+                    yield tx
+                finally:
+                    wanted = tx.locking
+                await tx.commit()
+        except Exception as error:
+            if wanted is not None and sqlstate(error) == LOCK_NOT_AVAILABLE:
+                await self._remember_locked(*wanted)
+            raise
         if buckets := tx.buckets:
             self.outbox_buckets |= buckets
             self.outbox_ready.set()
         if tx.has_due:
             self.schedule_ready.set()
+
+    async def _remember_locked(self, entity: type, keys: list[Any]) -> None:
+        """Find out which of these rows are locked: all, if even that cannot be found out."""
+        columns: Any = inspect(entity).primary_key
+        if len(columns) > 1:  # such rows are locked one by one
+            self._contention.remember(entity, keys)
+            return
+        (column,) = columns
+        wanted = select(column).where(column == any_(bindparam(None, keys, ARRAY(column.type))))
+        locked = set(keys)
+        try:
+            async with AsyncSession(self._engine) as session:
+                there = set(await session.scalars(wanted))
+                locked = there - set(await session.scalars(wanted.with_for_update(skip_locked=True)))
+        except Exception as error:
+            if not is_passing(error):
+                raise
+        self._contention.remember(entity, locked)
 
     async def ping(self) -> None:
         """Raise unless the database takes a write."""

@@ -6,9 +6,18 @@ from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
-from infra.storage.ids import why_unusable
+from infra.storage.ids import has_partition
 from infra.storage.text import storable
 from infra.storage.transaction import Transaction
+
+KEPT_ATTEMPTS = 10
+"""Of each message and subscription, the first so many attempts are kept, and the latest."""
+
+FORGET = """
+delete from messaging.incidents as i
+using unnest($1::uuid[], $2::text[]) as r (event_id, subscription)
+where i.event_id = r.event_id and i.subscription = r.subscription and i.what = 'failed' and i.attempt > $3
+"""
 
 INSERT = """
 insert into messaging.incidents (event_id, subscription, type, what, attempt, why)
@@ -29,14 +38,18 @@ class Incident:
 
 
 async def note(tx: Transaction, incidents: Sequence[Incident]) -> None:
-    """Keep `incidents`, with the transaction's time.
+    """Keep `incidents`, with the transaction's time; of a message that goes on failing, a bounded number.
 
     Those of events from outside the horizon, which may wait in the schedule, are left out: they may have no partition.
     """
     now = datetime.now(UTC)
-    kept = [each for each in incidents if why_unusable(each.event_id, now) is None]
+    kept = [each for each in incidents if has_partition(each.event_id, now)]
     if not kept:
         return
+    late = [each for each in kept if each.what == "failed" and each.attempt > KEPT_ATTEMPTS]
+    if late:
+        ids, names = [each.event_id for each in late], [each.subscription for each in late]
+        await tx.execute(FORGET, ids, names, KEPT_ATTEMPTS)
     await tx.execute(
         INSERT,
         [each.event_id for each in kept],

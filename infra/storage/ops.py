@@ -1,5 +1,6 @@
 """Numbers for operators, from the database rather than from a process's memory."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from infra.storage.transaction import Transaction
@@ -20,13 +21,31 @@ select
     (select count(*) from messaging.outbox_pending) as pending,
     (select count(*) from messaging.scheduled) as scheduled,
     (select count(*) from messaging.dead_letters) as dead,
+    (select count(*) from messaging.outbox_set_aside) as set_aside,
     coalesce((
         select extract(epoch from clock_timestamp() - o.at)::float
         from messaging.outbox_pending p join messaging.outbox o using (event_id, type) order by p.seq limit 1
-    ), 0) as oldest_s
+    ), 0) as oldest_s,
+    r.*
+from (
+    select count(*) as retrying,
+        coalesce(extract(epoch from clock_timestamp() - min(failed_at))::float, 0) as retrying_oldest_s
+    from messaging.scheduled where failed_at is not null and not dead
+) as r
 """
 
 SET_ASIDE = "select * from messaging.outbox_set_aside where seq > $2 order by seq limit $1"
+
+
+RETRY = """
+with gone as (
+    delete from messaging.outbox_set_aside as s using messaging.outbox as o
+    where s.event_id = o.event_id and s.type = o.type and ($1::bigint[] is null or s.seq = any($1))
+    returning s.seq, s.event_id, s.type, s.bucket
+)
+insert into messaging.outbox_pending (event_id, type, bucket)
+select event_id, type, bucket from gone order by seq returning event_id
+"""
 
 
 async def counts(tx: Transaction) -> dict[str, int]:
@@ -36,7 +55,9 @@ async def counts(tx: Transaction) -> dict[str, int]:
 
 
 async def counts_now(tx: Transaction) -> dict[str, float]:
-    """`pending` in the outbox, how many seconds ago the first of them was said (`oldest_s`), `scheduled` and `dead`.
+    """What waits now: `pending` in the outbox, how many seconds ago the first of them was published (`oldest_s`),
+    `set_aside`, `scheduled`, `dead`; and of what is scheduled, messages that failed or were put off (`retrying`) with
+    how long ago the first of them failed (`retrying_oldest_s`).
 
     Cheap: no table of these keeps what is done.
     """
@@ -47,3 +68,11 @@ async def counts_now(tx: Transaction) -> dict[str, float]:
 async def set_aside(tx: Transaction, limit: int, after: int = 0) -> list[dict[str, Any]]:
     """Events that the relay set aside, at most `limit`, those after the sequence number `after`."""
     return [dict(row._mapping) for row in await tx.execute(SET_ASIDE, limit, after)]
+
+
+async def retry_set_aside(tx: Transaction, seqs: Sequence[int] | None) -> int:
+    """Have the relay publish events that were set aside once more: those with these numbers, or all.
+
+    Returns how many. One that cannot be published yet is set aside again.
+    """
+    return len(await tx.execute(RETRY, None if seqs is None else list(seqs)))

@@ -28,12 +28,12 @@ PARK = """
 insert into messaging.scheduled
     (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
     deaths, key, dead)
-select subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
-    deaths, key, dead
+select subscription, event_id, type, source, subject, at, traceparent, causation_id, body,
+    clock_timestamp() + delay, attempt, why, failed_at, deaths, key, dead
 from unnest(
     $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::uuid[],
-    $9::bytea[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[], $14::int[], $15::text[], $16::bool[]
-) with ordinality as r (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due,
+    $9::bytea[], $10::interval[], $11::int[], $12::text[], $13::timestamptz[], $14::int[], $15::text[], $16::bool[]
+) with ordinality as r (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, delay,
     attempt, why, failed_at, deaths, key, dead, position)
 order by position on conflict do nothing
 """
@@ -42,7 +42,8 @@ HOLD = "update messaging.scheduled set due = null, holder = null where id = any(
 
 STAY = """
 update messaging.scheduled
-set due = $2, attempt = $3, why = $4, failed_at = $5, dead = $6, deaths = 0, holder = null where id = $1
+set due = clock_timestamp() + $2::interval, attempt = $3, why = $4, failed_at = $5, dead = $6, deaths = 0, holder = null
+where id = $1
 """
 
 MOVE_UP = """
@@ -92,7 +93,7 @@ async def park(tx: Transaction, entries: Sequence[Entry]) -> None:
         [entry.dead for entry in entries],
     ]
     await tx.execute(PARK, *columns(entries), *in_line)
-    if any(entry.due is not None for entry in entries):
+    if any(entry.delay is not None for entry in entries):
         tx.hurry()
 
 
@@ -103,7 +104,7 @@ async def hold(tx: Transaction, ids: Sequence[int]) -> None:
 
 async def stay(tx: Transaction, id: int, changed: Entry) -> None:
     """Let an entry keep its place in line and come again as `changed` says, or never if it is dead."""
-    await tx.execute(STAY, id, changed.due, changed.attempt, changed.why, changed.failed_at, changed.dead)
+    await tx.execute(STAY, id, changed.delay, changed.attempt, changed.why, changed.failed_at, changed.dead)
     tx.hurry()
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from infra.storage.database import Database
-from infra.storage.errors import is_conflict
+from infra.storage.errors import is_passing, is_unavailable
 from infra.storage.ids import HORIZON
 from infra.storage.transaction import Transaction
 from infra.telemetry import get_logger
@@ -29,8 +29,8 @@ DROP = "select messaging.drop_partition($1, (now() at time zone 'utc')::date - $
 async def make_partitions(tx: Transaction) -> None:
     """Make what is missing between the horizon and the day after tomorrow; call it at least daily.
 
-    That needs each table for itself for a moment. Where somebody reads it for long, the transaction fails with a
-    conflict: call it again.
+    That needs each table for itself for a moment. Where somebody reads it for long, the transaction fails by
+    its lock timeout: call it again.
     """
     await tx.execute(f"select pg_advisory_xact_lock({LOCK})")
     await tx.execute(f"set local lock_timeout = {LOCK_TIMEOUT_MS}")
@@ -51,7 +51,7 @@ async def drop_partitions(database: Database, days: int) -> list[str]:
                 async with database.transaction() as tx:
                     name = await _drop_one(tx, parent, days)
             except Exception as error:
-                if not is_conflict(error):
+                if is_unavailable(error) or not is_passing(error):
                     raise
                 attempts += 1
                 await asyncio.sleep(PAUSE_S)

@@ -14,7 +14,7 @@ from uuid import UUID
 from infra.storage import inbox, parking
 from infra.storage.database import Database
 from infra.storage.dead_letters import DeadLetter
-from infra.storage.ids import why_unusable
+from infra.storage.ids import has_partition
 from infra.storage.schedule import Entry
 from infra.storage.transaction import Transaction
 
@@ -164,7 +164,7 @@ async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: st
             ids[each.letter.subscription].append(each.letter.event_id)
     for subscription in sorted(ids):
         await parking.release(tx, subscription, ids[subscription])
-        deliverable = [id for id in ids[subscription] if why_unusable(id, datetime.now(UTC)) is None]
+        deliverable = [id for id in ids[subscription] if has_partition(id, datetime.now(UTC))]
         await inbox.enter(tx, subscription, deliverable, [1] * len(deliverable))
     await tx.execute(SETTLE, [each.id for each in letters], "discarded", by, note)
 

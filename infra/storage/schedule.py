@@ -19,14 +19,19 @@ INSERT = """
 insert into messaging.scheduled
     (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
     deaths)
-select * from unnest(
+select subscription, event_id, type, source, subject, at, traceparent, causation_id, body,
+    clock_timestamp() + delay, attempt, why, failed_at, deaths
+from unnest(
     $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::uuid[],
-    $9::bytea[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[], $14::int[])
+    $9::bytea[], $10::interval[], $11::int[], $12::text[], $13::timestamptz[], $14::int[]
+) as r (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, delay, attempt, why,
+    failed_at, deaths)
 """
+"""Due times are the database's: it also says when one has come, so no two clocks are compared."""
 
 COLUMNS = """
-id, subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
-    deaths, key"""
+id, subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due - now(), attempt, why,
+    failed_at, deaths, key"""
 """As `_entry` reads them."""
 
 # The array is made once. With `in (select …)` a join may look again, skip what it has locked, and take too many.
@@ -74,8 +79,8 @@ class Entry:
     subscription: str
     envelope: Envelope
     body: bytes
-    due: datetime | None
-    """None while it is parked, or dead, in a line."""
+    delay: timedelta | None
+    """From the transaction that files it to its time; None while it is parked, or dead, in a line."""
     attempt: int
     """Which run the next one is, counted from 1."""
     why: str
@@ -103,7 +108,7 @@ def columns(entries: Sequence[Entry]) -> list[list[Any]]:
         [entry.envelope.traceparent for entry in entries],
         [entry.envelope.causation_id for entry in entries],
         [entry.body for entry in entries],
-        [entry.due for entry in entries],
+        [entry.delay for entry in entries],
         [entry.attempt for entry in entries],
         [entry.why for entry in entries],
         [entry.failed_at for entry in entries],
@@ -163,7 +168,7 @@ def _entry(row: Any) -> Entry:
         subscription=row[1],
         envelope=Envelope(row[2], row[3], row[4], row[5], row[6], row[7], row[8]),
         body=row[9],
-        due=row[10],
+        delay=row[10],
         attempt=row[11],
         why=row[12],
         failed_at=row[13],

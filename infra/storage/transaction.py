@@ -1,6 +1,7 @@
 """One unit of work: state, inbox, outbox and schedule commit together or not at all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from contracts import Envelope, Event
 from contracts.event import name_of
 from infra.storage import outbox
 from infra.storage import schedule as schedules
+from infra.storage.contention import Contention
 from infra.storage.ids import new_id
 from infra.telemetry import child_of, current_traceparent
 
@@ -54,6 +56,12 @@ class Transaction:
     """Which process this is, to claims and leases."""
     cause: Envelope | None = None
     """The event that is being handled; None in a request from outside."""
+    contention: Contention = field(default_factory=Contention)
+    """The rows that are known to be locked by others."""
+    locking: tuple[type, list[Any]] | None = None
+    """The rows that it waits for at the moment: their class and primary keys."""
+    committing: bool = False
+    """Whether the commit was sent: from now on an error does not say whether it took effect."""
     _published: list[outbox.Row] = field(default_factory=list)
     _scheduled: list[schedules.Entry] = field(default_factory=list)
     _known: dict[tuple[type, Any], Any] = field(default_factory=dict)
@@ -80,7 +88,7 @@ class Transaction:
             subscription=self.listeners[event.type],
             envelope=envelope,
             body=event.model_dump_json(exclude_none=True).encode(),
-            due=envelope.time + after,
+            delay=after,
             attempt=1,
             why="deadline",
         )
@@ -90,7 +98,8 @@ class Transaction:
         """The row with this primary key, locked until the end; None where there is none."""
         known = (entity, key)
         if known not in self._known:
-            self._known[known] = await self.session.get(entity, key, with_for_update=True)
+            with self._lock(entity, [key]):
+                self._known[known] = await self.session.get(entity, key, with_for_update=True)
         found: T | None = self._known[known]
         return found
 
@@ -110,9 +119,18 @@ class Transaction:
         # One array, so that the statement is the same for every number of keys and is prepared once.
         keys_wanted = any_(bindparam(None, wanted, ARRAY(column.type)))
         rows = select(entity).where(column == keys_wanted).order_by(column).with_for_update()
-        found = {inspect(row).identity[0]: row for row in await self.session.scalars(rows)}
+        with self._lock(entity, wanted):
+            found = {inspect(row).identity[0]: row for row in await self.session.scalars(rows)}
         for key in wanted:
             self._known[entity, key] = found.get(key)
+
+    @contextmanager
+    def _lock(self, entity: type, keys: list[Any]) -> Iterator[None]:
+        """Note which rows the block locks. Raises `RowLocked` if one of them is known to be locked by others."""
+        self.contention.check(entity, keys)
+        self.locking = entity, keys
+        yield
+        self.locking = None
 
     def add(self, row: object) -> None:
         """Insert a new row of a mapped class."""
@@ -130,6 +148,7 @@ class Transaction:
             await outbox.insert(self, self._published)
         if self._scheduled:
             await schedules.insert(self, self._scheduled)
+        self.committing = True
         await self.session.commit()
 
     @property
@@ -140,8 +159,7 @@ class Transaction:
     @property
     def has_due(self) -> bool:
         """Whether something was scheduled for now, or nearly."""
-        soon = datetime.now(UTC) + SOON
-        return self._hurried or any(entry.due is not None and entry.due < soon for entry in self._scheduled)
+        return self._hurried or any(entry.delay is not None and entry.delay < SOON for entry in self._scheduled)
 
     def file(self, entry: schedules.Entry) -> None:
         """File something for later as it is: what the runtime does with a failed delivery."""

@@ -17,10 +17,16 @@ process_duration = Histogram(
 consumption_paused = Gauge(
     "messaging_consumption_paused", "1 while a subscription waits for its infrastructure.", ["subscription"]
 )
+component_healthy = Gauge("component_healthy", "1 while a component that the process needs is well.", ["component"])
+publisher_clock_ahead = Gauge(
+    "publisher_clock_ahead_seconds", "How far the last event that came from the future was ahead.", ["publisher"]
+)
 outbox_pending = Gauge("outbox_pending", "Events committed and not yet confirmed by the broker.")
 outbox_oldest = Gauge("outbox_oldest_seconds", "Since the first of them was said; 0 if there is none.")
 outbox_set_aside_total = Counter("outbox_set_aside", "Events that cannot be published as they are.", ["event_type"])
 scheduled_pending = Gauge("scheduled_pending", "Messages to be retried and deadlines to come.")
+retries_pending = Gauge("retries_pending", "Messages that failed or were put off, and are retried.")
+retries_oldest = Gauge("retries_oldest_seconds", "Since the first of them failed; 0 if there is none.")
 dead_letters = Gauge("dead_letters", "Letters that lie there for people to decide on.")
 
 http_request_duration = Histogram(

@@ -8,10 +8,10 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 WANTED = (
-    *("messaging_process_total", "messaging_publish_total", "outbox_", "scheduled_pending", "dead_letters"),
+    *("messaging_process_total", "messaging_publish_total", "outbox_", "scheduled_pending", "retries_", "dead_letters"),
     *("circuit_breaker_state", "bulkhead_in_use", "bulkhead_limit", "retry_budget_tokens"),
     *("http_server_active_requests", "http_server_requests_limit", "http_server_shed_total"),
-    "http_server_request_duration_seconds_count",
+    *("http_server_request_duration_seconds_count", "component_healthy"),
 )
 """The rest (buckets above all) is not even parsed: this is done once a second."""
 TOTALS = {
@@ -32,6 +32,8 @@ GAUGES = {
     "outbox_oldest_seconds": "outbox_age_s",
     "scheduled_pending": "scheduled",
     "dead_letters": "dead",
+    "retries_pending": "retrying",
+    "retries_oldest_seconds": "retrying_oldest_s",
 }
 """What every replica reads from the one database; unknown while that is away."""
 ORDERS = {f"checkout.order-{state}.v1": state for state in ("confirmed", "cancelled", "delivered")}
@@ -60,8 +62,13 @@ class Figures:
     outbox: float | None = None
     outbox_age_s: float | None = None
     scheduled: float | None = None
+    retrying: float | None = None
+    """Messages that failed or were put off, and are retried."""
+    retrying_oldest_s: float | None = None
     dead: float | None = None
     """Dead letters that lie in the database."""
+    unhealthy: Sequence[str] = ()
+    """Components that a process needs and that are not well: its database, its broker, its consumers."""
     circuits: Mapping[str, str] = field(default_factory=dict)
     orders: Mapping[str, float] = field(default_factory=dict)
     """How many came to a state: `accepted` (answered 202), and what was said since."""
@@ -73,6 +80,7 @@ def parse(text: str) -> Figures:
     gauges: dict[str, float] = {}
     circuits: dict[str, str] = {}
     orders: dict[str, float] = {}
+    unhealthy: list[str] = []
     for name, labels, value in _samples(text):
         if total := TOTALS.get((name, labels.get("outcome", ""))):
             totals[total] += value
@@ -80,13 +88,15 @@ def parse(text: str) -> Figures:
             gauges[GAUGES[name]] = value
         if name == "retry_budget_tokens":
             gauges["repeats_left"] = gauges.get("repeats_left", 0.0) + value
+        if name == "component_healthy" and not value:
+            unhealthy.append(labels["component"])
         if name == "circuit_breaker_state":
             circuits[labels["name"]] = CIRCUITS[int(value)]
         if state := ORDERS.get(labels.get("event_type", "")):
             orders[state] = value
         if labels.get("route") == CHECKOUT_ROUTE and labels["status"] == "202":
             orders["accepted"] = value
-    return Figures(**totals, **gauges, circuits=circuits, orders=orders)
+    return Figures(**totals, **gauges, unhealthy=tuple(sorted(unhealthy)), circuits=circuits, orders=orders)
 
 
 def _samples(text: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
@@ -109,7 +119,8 @@ def together(replicas: Sequence[Figures]) -> Figures:
     gauges: dict[str, Any] = {name: _highest(replicas, name) for name in GAUGES.values()}
     budgets = [each.repeats_left for each in replicas if each.repeats_left is not None]
     gauges["repeats_left"] = sum(budgets) if budgets else None
-    return Figures(**totals, **gauges, circuits=circuits, orders=orders)
+    unhealthy = tuple(sorted({component for each in replicas for component in each.unhealthy}))
+    return Figures(**totals, **gauges, unhealthy=unhealthy, circuits=circuits, orders=orders)
 
 
 def _highest(replicas: Sequence[Figures], name: str) -> float | None:

@@ -70,7 +70,9 @@ ROUTES = {
     for service in ("catalog", "cart", "checkout", "notifications", "delivery")
     for what in (
         "GET /ops/counts",
+        "GET /ops/backlog",
         "GET /ops/set-aside",
+        "POST /ops/set-aside/retry",
         "GET /ops/dead-letter-groups",
         "GET /ops/dead-letters",
         "GET /ops/dead-letters/{id}",
@@ -94,6 +96,7 @@ OPS_BODIES = {
     "POST /ops/dead-letters/{id}/edit": {"body": {}},
     "POST /ops/replays": {"all": True, "dry_run": True},
     "POST /ops/discards": {"all": True, "dry_run": True, "note": "none"},
+    "POST /ops/set-aside/retry": {"seqs": []},
     "POST /ops/republish": {"until": "2000-01-01T00:00:00Z"},
 }
 HEARING = {

@@ -1,8 +1,10 @@
 """A part is away: those who need it say so and when to come back, all others go on."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -47,7 +49,7 @@ async def test_without_its_database_a_service_answers_503_and_the_others_go_on(
             assert 0 < int(answer.headers["Retry-After"]) <= 60
         assert (await well_formed_answer(visit, "GET", "cart", "/livez")).status == 200
         async with visit.http.get(visit.base("cart") + "/readyz") as ready:
-            assert (ready.status, (await ready.json())["database"] == "ok") == (503, False)
+            assert (ready.status, (await ready.json())["database"] == "ok") == (200, False)
         # What is wrong with a request is still said: nobody waits for a database to hear of it.
         assert (await well_formed_answer(visit, "GET", "cart", cart)).status == 401
         assert (await asked("PUT", item, data=b"{", headers={"Content-Type": "application/json"})).status == 400
@@ -67,6 +69,51 @@ async def others_go_on(customer: Person) -> None:
     assert (await customer.get("checkout", "/orders"))["items"] == []
     assert (await customer.get("delivery", f"/addresses/{customer.subject}"))["city"] == "Berlin"
     assert (await customer.get("notifications", "/notifications"))["items"] == []
+
+
+@pytest.mark.slow  # it boots the broker and a service again
+@pytest.mark.timeout(240)
+async def test_without_the_broker_every_service_stays_in_rotation_and_can_be_restarted(
+    marketplace: Marketplace, visit: Visit
+) -> None:
+    _, product_id = await visit.product()
+    customer = await visit.customer()
+    item, cart = f"/carts/{customer.subject}/items/{product_id}", f"/carts/{customer.subject}"
+
+    async def in_the_cart() -> bool:
+        return (await customer.ask("PUT", "cart", item, {"quantity": 1}))[0] == 200
+
+    async def components(service: str) -> dict[str, str]:
+        async with visit.http.get(visit.base(service) + "/readyz") as answer:
+            assert answer.status == 200
+            return await answer.json()
+
+    async def status() -> dict[str, Any]:
+        return json.loads((await asyncio.to_thread(marketplace.command, "status", "--json")).stdout)
+
+    async def all_well() -> bool:
+        return not any(each["unhealthy"] for each in (await status())["figures"]["services"].values())
+
+    await until(in_the_cart, 20)
+    async with without(marketplace, "broker"):
+        services = list(visit.marketplace.state["services"])
+
+        async def seen_by_all() -> bool:
+            return all([(await components(service))["publisher"] != "ok" for service in services])
+
+        await until(seen_by_all, 20)
+        await asyncio.to_thread(marketplace.command, "restart", "cart")
+        document = await components("cart")
+        assert (document["status"], document["database"]) == ("ready", "ok")
+        found = await status()
+        assert {part["state"] for name, part in found["parts"].items() if name != "broker"} == {"ready"}
+        assert "publisher" in found["figures"]["services"]["cart"]["unhealthy"]
+        async with visit.http.get(visit.base("cart") + "/metrics") as answer:
+            assert 'component_healthy{component="publisher"} 0.0' in await answer.text()
+        accepted = await customer.ask("POST", "cart", f"{cart}/checkout", {})
+        assert accepted[0] == 202
+    await customer.order(accepted[1]["order_id"], "delivered", within_s=60)
+    await until(all_well, 30)
 
 
 @pytest.mark.timeout(180)

@@ -12,7 +12,8 @@ from infra.chaos.site import Site
 PAYMENTS = ("payments-a", "payments-b")
 SPARE = ("payments-b", "carriers-b")
 """Nobody is asked there unless the first one fails."""
-ALL = (*PAYMENTS, "carriers-a", "carriers-b", "mail")
+OVER_HTTP = (*PAYMENTS, "carriers-a", "carriers-b")
+ALL = (*OVER_HTTP, "mail")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ KINDS = (
     DialFault("slow", "It answers late.", "latency_ms", "delayed", 1500),
     DialFault("errors", "It says no, and has done nothing.", "error_rate", "failed", 0.7),
     DialFault("hang", "It does nothing and answers nothing.", "hang_rate", "hung", 0.7),
+    DialFault("throttle", "It answers 429 and does nothing.", "throttle_rate", "throttled", 0.7, OVER_HTTP),
     DialFault("declines", "It declines charges.", "decline_rate", "declined", 0.7, PAYMENTS),
     DialFault("lost-answers", "It does its work, and its answer is lost.", "lost_answer_rate", "lost", 0.6),
 )

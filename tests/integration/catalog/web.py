@@ -82,16 +82,12 @@ class Client:
 async def served(service: Service, database: Database) -> AsyncIterator[aiohttp.ClientSession]:
     """A session whose paths are those of the service."""
 
-    async def ready() -> dict[str, str]:
-        return {}
-
     app = create_app(
         service=service.name,
         version="0",
         database=database,
         routes=service.routes,
         identity=Identity(ISSUER, AUDIENCE, keys=cast("Any", KnownKeys())),
-        readiness=ready,
     )
     shared, own = free_port(), free_port()
     async with (

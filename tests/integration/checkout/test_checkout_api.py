@@ -36,17 +36,12 @@ class Client:
 @pytest.fixture
 async def client(database: Database, providers: OutsideProcess) -> AsyncIterator[Client]:
     async with Identity(f"{providers.url}/identity", "marketplace") as identity:
-
-        async def readiness() -> dict[str, str]:
-            return {}
-
         app = create_app(
             service="checkout",
             version="0",
             database=database,
             routes=api.router,
             identity=identity,
-            readiness=readiness,
         )
         port = free_port()
         async with (

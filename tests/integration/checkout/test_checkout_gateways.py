@@ -1,5 +1,6 @@
 """The gateway against real payment providers that fail, hang and lose answers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from checkout.gateways import (
     Refunded,
     Void,
 )
+from infra.resilience import LeftAlone
 from infra.storage import new_id
 from tests.integration.outside.outside_process import OutsideProcess, entries_of, free_port, held, turn
 
@@ -71,6 +73,35 @@ async def test_a_decline_stays_one(http: aiohttp.ClientSession, outside: Outside
 async def test_a_definite_no_is_an_answer(http: aiohttp.ClientSession, outside: Outside) -> None:
     await turn(http, "payments-a", error_rate=1)
     assert await gateways.pay(a_charge(), outside) == NotCharged("a", ask=3)
+
+
+async def test_a_provider_that_says_429_did_not_charge_and_is_left_alone(
+    http: aiohttp.ClientSession, outside: Outside
+) -> None:
+    await turn(http, "payments-a", throttle_rate=1, retry_after_s=60)
+    assert await gateways.pay(first := a_charge(), outside) == NotCharged("a", ask=3)
+    await turn(http, "payments-a")
+    assert await gateways.pay(second := a_charge(), outside) == NotCharged("a", ask=3)  # it was not even asked
+    assert await ledger(http, first) == await ledger(http, second) == []
+
+
+async def test_a_provider_that_says_429_and_may_have_charged_before_keeps_the_charge(
+    http: aiohttp.ClientSession, outside: Outside
+) -> None:
+    await turn(http, "payments-a", throttle_rate=1, retry_after_s=1)
+    with pytest.raises(LeftAlone) as left:
+        await gateways.pay(charge := a_charge(asked_before=True), outside)
+    assert left.value.retry_after_s == 1
+    await turn(http, "payments-a")
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                answer = await gateways.pay(charge, outside)
+            except LeftAlone as left_alone:
+                await asyncio.sleep(left_alone.retry_after_s)
+            else:
+                break
+    assert answer == Captured("a")
 
 
 async def test_a_provider_that_hangs_is_given_up_in_time(http: aiohttp.ClientSession, outside: Outside) -> None:

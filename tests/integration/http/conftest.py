@@ -170,9 +170,6 @@ async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
 async def served(
     database: Database, *, timeout_s: float = REQUEST_TIMEOUT_S, identity: Identity | None = None
 ) -> AsyncIterator[Web]:
-    async def readiness() -> dict[str, str]:
-        return {"database": "ok"}
-
     async with AsyncExitStack() as stack:
         steps = Steps()
         app = create_app(
@@ -180,7 +177,6 @@ async def served(
             version="1",
             database=database,
             identity=identity or Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
-            readiness=readiness,
             timeout_s=timeout_s,
             routes=routes(steps),
             ops=[ops.router, republish.router, dead_letters(Redrive([]))],

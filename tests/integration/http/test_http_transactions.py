@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
 from infra.local import DatabaseUrls
@@ -76,19 +77,68 @@ async def _in_transaction(database: Database, pid: int) -> bool:
         return bool(busy)
 
 
-async def test_a_lost_database_connection_is_503_and_the_next_request_works(web: Web, urls: DatabaseUrls) -> None:
-    operator = Database(urls.superuser, source="operator")
+async def kill(urls: DatabaseUrls, pid: int) -> None:
+    """End one session of the database, as its restart would."""
+    operator = await asyncpg.connect(urls.superuser)
+    await operator.execute("select pg_terminate_backend($1)", pid)
+    await operator.close()
+
+
+async def test_work_that_loses_its_session_before_the_commit_is_done_again_on_a_new_one(
+    web: Web, urls: DatabaseUrls
+) -> None:
     asking = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
     await web.steps.written.wait()
-    async with operator.transaction() as tx:
-        await tx.execute("select pg_terminate_backend($1)", web.steps.pids[0])
-    await operator.close()
+    await kill(urls, web.steps.pids[0])
     web.steps.go_on.set()
+    answer = await asking
+    assert (answer.status, answer.headers.get("Idempotency-Replayed")) == (201, None)
+    first, second = web.steps.pids
+    assert first != second
+
+
+async def test_sessions_that_died_in_the_pool_fail_no_request(web: Web, urls: DatabaseUrls) -> None:
+    web.steps.go_on.set()
+    for number in range(3):
+        await web.post("/held", {"id": f"before-{number}"}, ALICE)
+    for pid in set(web.steps.pids):
+        await kill(urls, pid)
+    answers = await asyncio.gather(*(web.post("/notes", {"id": f"after-{number}"}, ALICE) for number in range(20)))
+    assert {answer.status for answer in answers} == {201}
+
+
+async def test_work_that_loses_its_session_again_is_503(web: Web, urls: DatabaseUrls) -> None:
+    asking = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
+    for run in range(2):
+        async with asyncio.timeout(10):
+            while len(web.steps.pids) == run:
+                await asyncio.sleep(0.01)
+        await kill(urls, web.steps.pids[run])
+        web.steps.go_on.set()
+        web.steps.go_on.clear()
     answer = await asking
     assert (answer.status, answer.slug) == (503, "unavailable")
     assert int(answer.headers["Retry-After"]) > 0
+    web.steps.go_on.set()
     again = await web.post("/held", {"id": "1"}, ALICE, key="k")
     assert (again.status, again.headers.get("Idempotency-Replayed")) == (201, None)
+
+
+async def test_a_session_that_became_read_only_is_replaced_with_all_others(web: Web, urls: DatabaseUrls) -> None:
+    """As after a failover, or when a role's settings were changed and changed back."""
+    for number in range(3):
+        await web.post("/notes", {"id": f"before-{number}"}, ALICE)
+    operator = await asyncpg.connect(urls.superuser)
+    try:
+        await operator.execute("alter role notes set default_transaction_read_only = on")
+        await operator.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'notes'")
+        during = [await web.post("/notes", {"id": f"during-{number}"}, ALICE) for number in range(3)]
+    finally:
+        await operator.execute("alter role notes reset default_transaction_read_only")
+        await operator.close()
+    assert {(answer.status, answer.slug) for answer in during} == {(503, "unavailable")}
+    answers = await asyncio.gather(*(web.post("/notes", {"id": f"after-{number}"}, ALICE) for number in range(20)))
+    assert {answer.status for answer in answers} == {201}
 
 
 async def test_a_database_that_is_not_there_is_503(unused_port: int) -> None:

@@ -1,6 +1,6 @@
 """Messages that are due for another attempt."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from contracts import Envelope, Event
 from infra.storage import Database, new_id
@@ -14,4 +14,6 @@ async def have_due(database: Database, *events: Event) -> None:
     async with database.transaction() as tx:
         for event in events:
             envelope = Envelope(new_id(), event.type, "cart", event.subject, now, new_traceparent())
-            tx.file(Entry("carts", envelope, event.model_dump_json().encode(), due=now, attempt=2, why="it was away"))
+            tx.file(
+                Entry("carts", envelope, event.model_dump_json().encode(), timedelta(0), attempt=2, why="it was away")
+            )

@@ -12,9 +12,9 @@ from infra.storage import new_id
 from infra.telemetry import new_traceparent
 
 
-def an_envelope(event: CartCheckedOutV1, days: int) -> Envelope:
-    """Of an event that was said so many days ago."""
-    made = datetime.now(UTC) - timedelta(days=days)
+def an_envelope(event: CartCheckedOutV1, age: timedelta) -> Envelope:
+    """Of an event that was published so long ago."""
+    made = datetime.now(UTC) - age
     id = UUID(int=int(made.timestamp() * 1000) << 80 | new_id().int & (1 << 80) - 1)
     return Envelope(id, event.type, "cart", event.subject, made, new_traceparent())
 

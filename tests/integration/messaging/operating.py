@@ -44,15 +44,11 @@ class Operator:
 async def operating(database: Database, *subscriptions: Subscription) -> AsyncIterator[Operator]:
     """Serve what operators may ask of a service with these subscriptions."""
 
-    async def readiness() -> dict[str, str]:
-        return {}
-
     app = create_app(
         service=database.source,
         version="1",
         database=database,
         identity=Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
-        readiness=readiness,
         ops=[ops.router, dead_letters(Redrive(subscriptions)), feeding(subscriptions)],
     )
     async with aiohttp.ClientSession() as session, serve(app, host="127.0.0.1", http_port=0, ops_port=0) as ports:

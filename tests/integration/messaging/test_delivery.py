@@ -8,8 +8,9 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
-from infra.messaging import Reject, RetryLater, on, subscription
+from infra.messaging import Reject, RetryLater, on, retry, subscription
 from infra.storage import Transaction
+from infra.storage.incidents import KEPT_ATTEMPTS
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
 
 
@@ -127,6 +128,47 @@ async def test_a_handler_can_ask_to_be_run_later(toy: Toy) -> None:
         await toy.say(a_checkout())
         await toy.until_effects(1)
     assert times[1] - times[0] >= 0.4
+
+
+async def test_a_handler_can_ask_to_be_run_later_more_often_than_it_has_attempts(toy: Toy) -> None:
+    runs = 0
+
+    async def later(event: CartCheckedOutV1, tx: Transaction) -> None:
+        nonlocal runs
+        runs += 1
+        if runs <= 4:
+            raise RetryLater(timedelta(seconds=0.05))
+        await effect(tx, event.order_id)
+
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, later, attempts=1))):
+        await toy.say(a_checkout())
+        await toy.until_effects(1)
+        await toy.until_idle()
+    assert await toy.dead() == []
+    assert await toy.rows("select attempt from messaging.inbox") == [(1,)]
+    assert await toy.rows("select count(*) from messaging.incidents") == [(1,)]  # only the first wait is noted
+
+
+async def test_what_is_owed_is_retried_without_limit_and_keeps_a_bounded_story(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "in_proportion", lambda *_, **__: timedelta(milliseconds=5))
+    runs = 0
+
+    async def owe(event: CartCheckedOutV1, tx: Transaction) -> None:
+        nonlocal runs
+        runs += 1
+        if runs < 30:
+            raise LookupError("the provider is away")
+        await effect(tx, event.order_id)
+
+    async with toy.running(subscription("carts", on(CartCheckedOutV1, owe, attempts=None))):
+        await toy.say(a_checkout())
+        await toy.until_effects(1)
+        await toy.until_idle()
+    assert await toy.rows("select attempt from messaging.inbox") == [(30,)]
+    kept = await toy.rows("select attempt from messaging.incidents order by attempt")
+    assert kept == [(attempt,) for attempt in (*range(1, KEPT_ATTEMPTS + 1), 29)]
 
 
 async def test_a_deadline_is_heard_once_after_its_time(toy: Toy) -> None:

@@ -217,7 +217,7 @@ async def test_poison_in_the_log_is_given_up_and_its_neighbours_are_not(world: T
 async def test_what_another_than_its_owner_said_does_not_count(world: Toy) -> None:
     await say_before(world, 3)
     forged = a_checkout()
-    properties = properties_of(an_envelope(forged, 0), user="catalog")
+    properties = properties_of(an_envelope(forged, timedelta(0)), user="catalog")
     connection = await aio_pika.connect(world.broker.urls.amqp_of("catalog", PASSWORDS["catalog"]))
     async with connection:
         channel = await open_channel(connection, confirms=True)
@@ -247,7 +247,9 @@ async def test_what_cannot_be_decoded_is_refused_and_stops_no_replay(world: Toy)
 async def test_what_lies_too_far_back_to_be_known_is_counted_and_left_out(world: Toy) -> None:
     await say_before(world, 3)
     old = a_checkout()
-    await world.publish_raw(old.model_dump_json().encode(), properties_of(an_envelope(old, 8), user="cart"))
+    await world.publish_raw(
+        old.model_dump_json().encode(), properties_of(an_envelope(old, timedelta(days=8)), user="cart")
+    )
     async with world.running(EARLY, FILLED):
         replay = await until_ended(world)
         await until_both_heard(world, 3)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import timedelta
 from uuid import UUID
 
 from contracts.cart import CartCheckedOutV1
@@ -28,7 +28,9 @@ async def wait_for_their_run(toy: Toy, ages: Sequence[int]) -> list[UUID]:
     async with toy.checkout_database([TABLE]).transaction() as tx:
         for event, days in zip(events, ages, strict=True):
             body = event.model_dump_json().encode()
-            tx.file(Entry("carts", an_envelope(event, days), body, datetime.now(UTC), attempt=1, why="replay"))
+            tx.file(
+                Entry("carts", an_envelope(event, timedelta(days=days)), body, timedelta(0), attempt=1, why="replay")
+            )
     return [each.order_id for each in events]
 
 
@@ -37,14 +39,14 @@ async def test_a_message_from_outside_the_horizon_is_given_up_before_its_batch(t
     transactions = "select count(distinct xmin::text) from effects"
     await toy.declare([TABLE])
     for event, days in [(good[0], 0), (bad[0], 8), (bad[1], 400), (bad[2], -1), *((each, 0) for each in good[1:])]:
-        properties = properties_of(an_envelope(event, days), user="cart")
+        properties = properties_of(an_envelope(event, timedelta(days=days)), user="cart")
         await toy.publish_raw(event.model_dump_json().encode(), properties)
     async with toy.running(TABLE):
         await toy.until_effects(20)
         await toy.until_dead(3)
         assert await toy.rows(transactions) < [(20,)], "they were not run one by one"
     assert {order for order, _ in await toy.effects()} == {each.order_id for each in good}
-    assert [reason for _, reason, *_ in await toy.dead()] == ["unusable-id"] * 3
+    assert sorted(reason for _, reason, *_ in await toy.dead()) == ["from-the-future", "too-old", "too-old"]
 
 
 async def test_what_waited_past_the_horizon_is_handled_once_beside_the_others(toy: Toy) -> None:
@@ -85,14 +87,14 @@ async def test_what_is_given_up_past_the_horizon_or_before_its_time_becomes_a_de
     async with toy.running(subscription("carts", on(CartCheckedOutV1, refuse, attempts=1))):
         await toy.until_dead(4)
         await toy.until_idle()
-    assert Counter(reason for _, reason, *_ in await toy.dead()) == {"rejected": 3, "attempts-exhausted": 1}
+    assert Counter(reason for _, reason, *_ in await toy.dead()) == {"rejected": 4}
     assert await toy.rows(FAILED) == [(1,)]
 
 
 async def test_what_waited_twice_past_the_horizon_is_handled_once(toy: Toy) -> None:
     event = a_checkout()
     body = event.model_dump_json().encode()
-    entry = Entry("carts", an_envelope(event, 400), body, datetime.now(UTC), attempt=1, why="ValueError")
+    entry = Entry("carts", an_envelope(event, timedelta(days=400)), body, timedelta(0), attempt=1, why="ValueError")
     async with toy.checkout_database([TABLE]).transaction() as tx:
         tx.file(entry)
         tx.file(entry)

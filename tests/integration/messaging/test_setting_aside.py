@@ -89,13 +89,30 @@ async def test_what_no_consumer_would_read_is_set_aside_and_all_else_arrives(toy
             "'" + "s" * 40 + "'",
             "'" + "t" * 40 + "'",
         ]
-        assert (await operator.get("counts"))["set_aside"] == 4
+        assert (await operator.get("counts"))["set_aside"] == (await operator.get("backlog"))["set_aside"] == 4
         listed = (await operator.get("set-aside"))["items"]
         assert [UUID(each["event_id"]) for each in listed] == bad
         assert await pending(toy) == 0
     # the later event of the same aggregate went on
     assert (order, "2") in await toy.effects()
     assert (order, "1") not in await toy.effects()
+
+
+async def test_what_was_set_aside_is_published_when_an_operator_retries_it_and_what_is_still_bad_is_not(
+    toy: Toy,
+) -> None:
+    mended, still_bad = a_checkout(), a_checkout()
+    ids = await toy.say(mended, still_bad)
+    await spoil(toy, ids, body=b"x" * (wire.MAX_BODY_BYTES + 1))
+    async with toy.running(working().table), operating(toy.cart) as operator:
+        await until_none_is_pending(toy)
+        await spoil(toy, ids[:1], body=mended.model_dump_json().encode())
+        assert await operator.post("set-aside/retry", seqs=[]) == {"retried": 0}
+        assert await operator.post("set-aside/retry") == {"retried": 2}
+        await toy.until_effects(1)
+        await until_none_is_pending(toy)
+        assert [why[:8] for why in await set_aside(toy)] == ["the body"]
+    assert await toy.effects() == [(mended.order_id, "100")]
 
 
 async def test_what_the_broker_refuses_is_found_among_many_and_set_aside(

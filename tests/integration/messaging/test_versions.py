@@ -14,6 +14,7 @@ from infra.messaging import Subscription, on, retry, scheduler, subscription
 from infra.messaging.wire import properties_of
 from infra.messaging.wiring import DEFAULT_ATTEMPTS
 from infra.storage import Transaction
+from infra.storage.incidents import KEPT_ATTEMPTS
 from infra.telemetry import new_traceparent
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
@@ -162,7 +163,7 @@ async def test_a_version_that_nobody_knows_is_retried_then_dead_and_says_which_a
     error = "cart.cart-checked-out v2 is not understood here, only cart.cart-checked-out.v1"
     assert await toy.dead() == [("carts", "unknown-version", DEFAULT_ATTEMPTS, f"UnknownVersion: {error}")]
     tried = [attempt for _, what, attempt, _ in await toy.rows(INCIDENTS) if what == "failed"]
-    assert tried == list(range(1, DEFAULT_ATTEMPTS + 1))
+    assert tried == [*range(1, KEPT_ATTEMPTS + 1), DEFAULT_ATTEMPTS]
 
 
 async def test_an_ordered_subscription_goes_on_with_the_version_that_it_knows(

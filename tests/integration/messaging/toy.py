@@ -19,7 +19,7 @@ from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
 from infra.messaging import Messaging, Subscription, Wiring, admin, definitions
 from infra.messaging.connection import open_channel
 from infra.messaging.wire import properties_of
-from infra.storage import Database, Transaction, is_unavailable, migrate, new_id, outbox
+from infra.storage import LOCK_TIMEOUT_S, Database, Transaction, is_unavailable, migrate, new_id, outbox
 from infra.testing.bench import until
 
 PASSWORDS = {"cart": "cart-secret", "checkout": "checkout-secret", "catalog": "catalog-secret"}
@@ -74,6 +74,7 @@ class Toy:
             source="checkout",
             listeners=listeners,
             statement_timeout_s=statement_timeout_s,
+            lock_timeout_s=LOCK_TIMEOUT_S,
         )
         self.databases.append(database)
         return database

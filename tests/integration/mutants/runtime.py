@@ -1,7 +1,7 @@
 """Mutants of the runtime: where to kill their process, and what the crash suite's check must then say."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from infra.messaging.aftermath import Aftermath
@@ -92,8 +92,8 @@ def retry_taken_without_lease(patch: Patch) -> None:
     """What is due leaves the schedule when it is taken, not with its effect."""
     take = schedule.take
 
-    async def take_away(tx: Transaction, heard: Heard, limit: int, lease: timedelta) -> list[Entry]:
-        entries = await take(tx, heard, limit, lease)
+    async def take_away(tx: Transaction, heard: Heard, *limits: Any) -> list[Entry]:
+        entries = await take(tx, heard, *limits)
         await schedule.remove(tx, [entry.id or 0 for entry in entries])
         return entries
 
@@ -104,9 +104,11 @@ def retry_not_filed(patch: Patch) -> None:
     """A failed delivery is acknowledged before it is filed to come again."""
     forget = Aftermath._forget
 
-    async def settle_and_forget(aftermath: Aftermath, delivery: Delivery, instead: Entry) -> None:
-        await aftermath._worker.settle([delivery])
-        await forget(aftermath, delivery, instead)
+    async def settle_and_forget(
+        aftermath: Aftermath, deliveries: Sequence[Delivery], instead: Sequence[Entry], **noted: Any
+    ) -> None:
+        await aftermath._worker.settle(deliveries)
+        await forget(aftermath, deliveries, instead, **noted)
 
     patch(Aftermath, "_forget", settle_and_forget)
 
@@ -115,7 +117,8 @@ def dead_letter_dropped(patch: Patch) -> None:
     """What is given up is forgotten before its dead letter is published."""
 
     async def forget_and_bury(aftermath: Aftermath, delivery: Delivery, reason: str, why: str) -> None:
-        await aftermath._forget(delivery, aftermath._later(delivery, None, why, attempt=delivery.attempt))
+        dead = aftermath._later(delivery, None, why, attempt=delivery.attempt)
+        await aftermath._forget([delivery], [dead], noted=[delivery])
         await aftermath._bury(delivery.letter(aftermath._worker.subscription.name, reason, why))
 
     patch(Aftermath, "give_up", forget_and_bury)

@@ -12,6 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 
+from infra.http import Health
 from infra.http.keys import Keys
 
 ISSUER, AUDIENCE, KID = "http://identity.test/identity", "marketplace", "k1"
@@ -52,6 +53,11 @@ class FakeKeys(Keys):
 
 
 @dataclass
+class FakeTransaction:
+    committing: bool = False
+
+
+@dataclass
 class FakeDatabase:
     """Counts transactions by their end; `commit` is what happens at that point."""
 
@@ -61,10 +67,12 @@ class FakeDatabase:
     commit: Callable[[], None] = lambda: None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[object]:
+    async def transaction(self) -> AsyncIterator[FakeTransaction]:
         self.opened += 1
+        tx = FakeTransaction()
         try:
-            yield object()
+            yield tx
+            tx.committing = True
             self.commit()
         except BaseException:
             self.rolled_back += 1
@@ -95,9 +103,15 @@ class Client:
     app: FastAPI
     database: FakeDatabase
     keys: FakeKeys
-    readiness: dict[str, str] = field(default_factory=lambda: {"database": "ok"})
+    components: dict[str, str] = field(default_factory=lambda: {"database": "ok"})
     events: list[str] = field(default_factory=list)
     """What happened in which order."""
+
+    def __post_init__(self) -> None:
+        self.health = Health(self._components)
+
+    async def _components(self) -> dict[str, str]:
+        return self.components
 
     async def ask(self, method: str, target: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
         """Send JSON, or bytes as they are (with a Content-Type of your own)."""

@@ -22,16 +22,12 @@ def client_for() -> Callable[[Router], Client]:
     def build(routes: Router) -> Client:
         database, keys = FakeDatabase(), FakeKeys()
         client = Client(cast("FastAPI", None), database, keys)
-
-        async def readiness() -> dict[str, str]:
-            return client.readiness
-
         client.app = create_app(
             service="test",
             version="1",
             database=cast("Database", database),
             identity=Identity(ISSUER, AUDIENCE, keys=keys),
-            readiness=readiness,
+            health=client.health,
             routes=routes,
             ops=[ops.router],
         )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from infra.http import Router, Tx
+from infra.http import Phase, Router, Tx
 from tests.unit.http.asking import Client, bearer
 from tests.unit.http.things import Thing, routes
 
@@ -40,10 +40,10 @@ async def test_a_route_that_needs_no_transaction_opens_none(client: Client) -> N
     assert client.database.opened == 0
 
 
-@pytest.mark.parametrize("path", ["/taken", "/boom", "/away"])
-async def test_every_error_rolls_back(client: Client, path: str) -> None:
+@pytest.mark.parametrize(("path", "runs"), [("/taken", 1), ("/boom", 1), ("/away", 2)])
+async def test_every_error_rolls_back(client: Client, path: str, runs: int) -> None:
     await client.ask("GET", path)
-    assert (client.database.committed, client.database.rolled_back) == (0, 1)
+    assert (client.database.committed, client.database.rolled_back) == (0, runs)
 
 
 async def test_work_that_lost_to_another_transaction_is_done_again(client_for: Callable[[Router], Client]) -> None:
@@ -258,12 +258,33 @@ async def test_a_missing_role_is_403(client: Client) -> None:
     assert (await client.ask("GET", "/ops/counts")).slug == "unauthorized"
 
 
+async def test_a_process_stays_in_rotation_whatever_its_components_report(client: Client) -> None:
+    client.components["broker"] = "away"
+    answer = await client.ask("GET", "/readyz")
+    assert (answer.status, answer.json) == (200, {"status": "ready", "database": "ok", "broker": "away"})
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.DRAINING])
+async def test_a_process_that_starts_or_drains_is_not_ready(client: Client, phase: Phase) -> None:
+    client.health.phase = phase
+    answer = await client.ask("GET", "/readyz")
+    assert (answer.status, answer.json) == (503, {"status": phase, "database": "ok"})
+    assert (await client.ask("GET", "/livez")).status == 200
+
+
+async def test_a_starting_process_refuses_requests_as_unavailable_and_a_draining_one_finishes_them(
+    client: Client,
+) -> None:
+    client.health.phase = Phase.STARTING
+    answer = await client.ask("GET", "/mine/alice", headers=ALICE)
+    assert (answer.slug, answer.headers["retry-after"]) == ("unavailable", "1")
+    client.health.phase = Phase.DRAINING
+    assert (await client.ask("GET", "/mine/alice", headers=ALICE)).status == 200
+
+
 async def test_health_and_metrics_need_no_token(client: Client) -> None:
     assert (await client.ask("GET", "/livez")).status == 200
-    assert (await client.ask("GET", "/readyz")).json == {"database": "ok"}
-    client.readiness["broker"] = "away"
-    not_ready = await client.ask("GET", "/readyz")
-    assert (not_ready.status, not_ready.json["broker"]) == (503, "away")
+    assert (await client.ask("GET", "/readyz")).json == {"status": "ready", "database": "ok"}
     await client.ask("GET", "/mine/alice", headers=ALICE)
     await client.ask("FOO", "/no/such")
     exposed = (await client.ask("GET", "/metrics")).body.decode()

@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from infra.messaging import Invalid, Reject, RetryLater
 from infra.messaging.errors import UnknownVersion
-from infra.messaging.retry import BASE_S, CAP_S, Again, Dead, after
+from infra.messaging.retry import BASE_S, CAP_S, OWED_LEAST_S, Again, Dead, after, in_proportion
+from infra.resilience import CircuitOpen, LeftAlone
 
 attempts = st.integers(min_value=1, max_value=10_000)
 
@@ -23,9 +25,8 @@ def test_a_pause_lies_between_nothing_and_its_doubling_ceiling(attempt: int, mor
 
 @given(attempt=attempts, fewer=st.integers(min_value=0, max_value=9_999), seed=st.integers())
 def test_the_last_attempt_is_the_last(attempt: int, fewer: int, seed: int) -> None:
-    for error in (LookupError(), RetryLater(timedelta(seconds=1))):
-        decision = after(error, attempt=attempt, attempts=max(1, attempt - fewer), chance=random.Random(seed))
-        assert decision == Dead("attempts-exhausted")
+    decision = after(LookupError(), attempt=attempt, attempts=max(1, attempt - fewer), chance=random.Random(seed))
+    assert decision == Dead("attempts-exhausted")
 
 
 @given(attempt=attempts, allowed=attempts, seed=st.integers())
@@ -44,8 +45,49 @@ def test_an_unknown_version_is_tried_again_until_its_attempts_are_used_up(attemp
 
 
 @given(delay=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=7)))
-def test_a_handler_sets_its_own_pause(delay: timedelta) -> None:
-    assert after(RetryLater(delay), attempt=1, attempts=2, chance=random.Random(0)) == Again(delay)
+def test_a_handler_sets_its_own_pause_which_is_no_attempt(delay: timedelta) -> None:
+    decision = after(RetryLater(delay), attempt=2, attempts=2, chance=random.Random(0))
+    assert decision == Again(delay, counts=False)
+
+
+@pytest.mark.parametrize(
+    ("failing_for", "decision"),
+    [
+        (timedelta(hours=23), Again(timedelta(seconds=1), counts=False)),
+        (timedelta(hours=24), Dead("waited-too-long")),
+    ],
+)
+def test_a_handler_says_when_it_gives_up_waiting(failing_for: timedelta, decision: Again | Dead) -> None:
+    error = RetryLater(timedelta(seconds=1), give_up_after=timedelta(days=1))
+    assert after(error, attempt=1, attempts=2, chance=random.Random(0), failing_for=failing_for) == decision
+
+
+@pytest.mark.parametrize(
+    "error", [LeftAlone("payments-a: 429", 20.0), CircuitOpen("mail is left alone", 20.0)], ids=["429", "circuit"]
+)
+@pytest.mark.parametrize("attempts", [1, None])
+def test_a_callee_that_is_left_alone_costs_no_attempt(error: Exception, attempts: int | None) -> None:
+    decision = after(error, attempt=1, attempts=attempts, chance=random.Random(0))
+    assert decision == Again(timedelta(seconds=20), counts=False)
+
+
+@given(attempt=attempts, failing_for=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=400)))
+def test_what_is_owed_is_never_given_up(attempt: int, failing_for: timedelta) -> None:
+    decision = after(OSError(), attempt=attempt, attempts=None, chance=random.Random(attempt), failing_for=failing_for)
+    assert isinstance(decision, Again)
+    assert decision.counts
+
+
+def test_what_is_owed_is_retried_at_intervals_that_grow_to_an_hour() -> None:
+    chance, elapsed, times = random.Random(7), timedelta(0), []
+    while elapsed < timedelta(days=10):
+        pause = in_proportion(elapsed, chance)
+        assert pause <= max(timedelta(seconds=OWED_LEAST_S), elapsed / 2)  # half the outage, at most, is added to it
+        elapsed += pause
+        times.append(elapsed)
+    assert len([each for each in times if each <= timedelta(hours=2)]) < 40
+    assert max(later - earlier for earlier, later in pairwise(times)) <= timedelta(hours=1)
+    assert len([each for each in times if each > timedelta(days=1)]) < 9 * 24 * 1.5
 
 
 def test_pauses_spread_out_so_that_what_failed_together_does_not_come_back_together() -> None:

@@ -1,9 +1,17 @@
-"""What a database error means."""
+"""What a database error means for the work that met it."""
 
+import asyncio
+
+import asyncpg
 import pytest
-from sqlalchemy.exc import DBAPIError
+from asyncpg.exceptions import _base
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
 
-from infra.storage import is_conflict, is_passing, is_unavailable
+from infra.storage import Verdict, is_from_database, verdict_on
+from infra.storage.contention import RowLocked
+from infra.storage.errors import VERDICTS
 
 
 class Said(Exception):
@@ -11,20 +19,90 @@ class Said(Exception):
         self.sqlstate = sqlstate
 
 
+def refused(sqlstate: str) -> DBAPIError:
+    return DBAPIError("select 1", {}, Said(sqlstate))
+
+
+CODES = sorted(
+    {
+        each.sqlstate
+        for each in vars(asyncpg).values()
+        if isinstance(each, type) and issubclass(each, asyncpg.PostgresError) and each.sqlstate
+    }
+)
+"""Every SQLSTATE that the client knows."""
+
+
 @pytest.mark.parametrize(
-    ("sqlstate", "unavailable", "conflict", "passing"),
+    ("sqlstate", "verdict"),
     [
-        ("08006", True, False, True),  # connection failure
-        ("53300", True, False, True),  # too many connections
-        ("57P01", True, False, True),  # administrator's command
-        ("25006", True, False, True),  # read-only
-        ("40P01", False, True, True),  # deadlock
-        ("55P03", False, True, True),  # lock not available
-        ("57014", False, False, True),  # cancelled by its timeout: in a handler, that is the handler's own affair
-        ("22001", False, False, False),  # value too long
-        ("42P01", False, False, False),  # no such table
+        ("08006", Verdict.UNAVAILABLE),
+        ("25006", Verdict.UNAVAILABLE),
+        ("28P01", Verdict.UNAVAILABLE),
+        ("3D000", Verdict.UNAVAILABLE),
+        ("42501", Verdict.UNAVAILABLE),
+        ("53100", Verdict.UNAVAILABLE),
+        ("53300", Verdict.UNAVAILABLE),
+        ("57P01", Verdict.UNAVAILABLE),
+        ("57P03", Verdict.UNAVAILABLE),
+        ("58030", Verdict.UNAVAILABLE),
+        ("40001", Verdict.CONFLICT),
+        ("40P01", Verdict.CONFLICT),
+        ("23505", Verdict.CONFLICT),
+        ("26000", Verdict.CONFLICT),
+        ("55P03", Verdict.BUSY),
+        ("57014", Verdict.BUSY),
+        ("25P04", Verdict.BUSY),
+        ("XX000", Verdict.BUSY),
+        ("22001", Verdict.FAILED),
+        ("23503", Verdict.FAILED),
+        ("25P02", Verdict.FAILED),
+        ("42P01", Verdict.FAILED),
+        ("P0001", Verdict.FAILED),
     ],
 )
-def test_who_is_to_blame(sqlstate: str, unavailable: bool, conflict: bool, passing: bool) -> None:
-    error = DBAPIError("select 1", {}, Said(sqlstate))
-    assert (is_unavailable(error), is_conflict(error), is_passing(error)) == (unavailable, conflict, passing)
+def test_an_sqlstate_has_a_verdict(sqlstate: str, verdict: Verdict) -> None:
+    assert verdict_on(refused(sqlstate)) is verdict
+
+
+def test_only_errors_of_the_statement_or_its_data_count_as_a_failure() -> None:
+    failed = {code[:2] for code in CODES if verdict_on(refused(code)) is Verdict.FAILED}
+    errors = failed - {"00", "01", "02"}  # success, warning, no data
+    infrastructure = {"08", "26", "28", "3D", "40", "53", "57", "58", "72", "F0", "XX"}
+    assert errors.isdisjoint(infrastructure)
+    assert {"22", "23", "42", "54", "P0"} <= errors
+
+
+def test_each_entry_of_the_table_is_a_code_or_a_class_that_exists() -> None:
+    assert {each for each in VERDICTS if len(each) == 5} <= {*CODES, "25P04"}
+    assert {each for each in VERDICTS if len(each) == 2} <= {code[:2] for code in CODES}
+
+
+def test_errors_of_the_client_have_a_verdict() -> None:
+    lost = DBAPIError("select 1", {}, Exception("gone"), connection_invalidated=True)
+    translated = Exception("bad")
+    translated.__cause__ = _base.DataError("invalid input for query argument $1")
+    refused_value = InterfaceError("select $1", {}, translated)
+    verdicts = {
+        Verdict.UNAVAILABLE: [
+            *(lost, InterfaceError("select 1", {}, Exception("connection is closed")), PoolTimeout("no connection")),
+            *(
+                asyncpg.InterfaceError("closed"),
+                asyncpg.InternalClientError("cut"),
+                ConnectionResetError(),
+                TimeoutError(),
+            ),
+        ],
+        Verdict.CONFLICT: [StaleDataError("0 rows"), asyncpg.InvalidCachedStatementError("the table was changed")],
+        Verdict.BUSY: [RowLocked("a row")],
+        Verdict.FAILED: [refused_value, _base.DataError("bad"), DBAPIError("x", {}, Exception()), LookupError()],
+    }
+    assert {verdict: [verdict_on(each) for each in errors] for verdict, errors in verdicts.items()} == {
+        verdict: [verdict] * len(errors) for verdict, errors in verdicts.items()
+    }
+
+
+def test_a_handlers_own_errors_are_told_from_the_databases() -> None:
+    theirs = [refused("22001"), asyncpg.DeadlockDetectedError("x"), RowLocked("x"), StaleDataError("x")]
+    own = [ConnectionResetError(), TimeoutError(), LookupError(), asyncio.QueueEmpty()]
+    assert [is_from_database(each) for each in [*theirs, *own]] == [True] * len(theirs) + [False] * len(own)

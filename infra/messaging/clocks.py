@@ -1,0 +1,22 @@
+"""Publishers whose clock runs ahead: their events are consumed, and their operators told."""
+
+import time
+from datetime import timedelta
+
+from infra.telemetry import get_logger, metrics
+
+log = get_logger(__name__)
+
+TOLERATED = timedelta(seconds=30)
+WARN_EVERY_S = 60.0
+
+_warned_at: dict[str, float] = {}
+
+
+def report(publisher: str, ahead_s: float) -> None:
+    """Measure how far a publisher's clock is ahead of ours, and warn of it once a minute."""
+    metrics.publisher_clock_ahead.labels(publisher).set(ahead_s)
+    now = time.monotonic()
+    if now - _warned_at.get(publisher, -WARN_EVERY_S) >= WARN_EVERY_S:
+        _warned_at[publisher] = now
+        log.warning("publisher's clock runs ahead", publisher=publisher, ahead_s=round(ahead_s, 1))

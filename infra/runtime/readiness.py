@@ -1,0 +1,49 @@
+"""Readiness: when a process is ready for requests, and the state of the components that it depends on."""
+
+import asyncio
+from collections.abc import Callable
+
+from infra.http import Health, Phase
+from infra.storage import Database, is_unavailable, sqlstate
+from infra.telemetry import metrics
+
+COMPONENTS_WITHIN_S = 5.0
+"""A process is ready when all components are `ok`, at the latest after this time: some may be away for long."""
+STARTING_POLL_S, POLL_S = 0.05, 5.0
+PING_TIMEOUT_S = 2.0
+
+
+class Readiness:
+    """Moves one process from starting to ready, and publishes the state of its components."""
+
+    def __init__(self, database: Database, messaging: Callable[[], dict[str, str]]) -> None:
+        self._database, self._messaging = database, messaging
+        self.health = Health(self.components, Phase.STARTING)
+
+    async def components(self) -> dict[str, str]:
+        """The state of the database and of each part of the messaging: `ok`, or what is wrong with it."""
+        return {"database": await _state_of(self._database)} | self._messaging()
+
+    async def run(self) -> None:
+        """Until cancelled, sample the components for the metrics; call it once the process accepts requests."""
+        clock = asyncio.get_running_loop().time
+        latest = clock() + COMPONENTS_WITHIN_S
+        while True:
+            components = await self.components()
+            for name, state in components.items():
+                metrics.component_healthy.labels(name).set(state == "ok")
+            if self.health.phase is Phase.STARTING and (set(components.values()) == {"ok"} or clock() >= latest):
+                self.health.phase = Phase.READY
+            await asyncio.sleep(STARTING_POLL_S if self.health.phase is Phase.STARTING else POLL_S)
+
+
+async def _state_of(database: Database) -> str:
+    try:
+        async with asyncio.timeout(PING_TIMEOUT_S):
+            await database.ping()
+    except Exception as error:  # noqa: BLE001 - a probe reports every error
+        code = sqlstate(error)
+        if code is not None:
+            return f"refuses writes: SQLSTATE {code}"
+        return f"no answer: {type(error).__name__}" if is_unavailable(error) else type(error).__name__
+    return "ok"

@@ -1,0 +1,39 @@
+"""Contention: rows that another transaction keeps locked, remembered so that not everybody waits for them in vain."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+REMEMBERED_S = 4.0
+"""One transaction in this time waits for a lock timeout to find out whether a row is still locked."""
+
+
+class RowLocked(Exception):
+    """Another transaction keeps a row locked that this work needs. Run it again later."""
+
+
+class Contention:
+    """The rows of one service's database that were found locked a moment ago."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: dict[tuple[type, Any], float] = {}
+
+    def check(self, entity: type, keys: Iterable[Any]) -> None:
+        """Raise `RowLocked` if one of these rows was found locked less than `REMEMBERED_S` ago."""
+        if not self._until:
+            return
+        now = self._clock()
+        for key in keys:
+            until = self._until.get((entity, key))
+            if until is None:
+                continue
+            if now < until:
+                raise RowLocked(f"{entity.__name__} {key} is locked by another transaction")
+            del self._until[entity, key]
+
+    def remember(self, entity: type, keys: Iterable[Any]) -> None:
+        """These rows were found locked just now."""
+        now = self._clock()
+        self._until = {row: until for row, until in self._until.items() if now < until}
+        self._until.update({(entity, key): now + REMEMBERED_S for key in keys})

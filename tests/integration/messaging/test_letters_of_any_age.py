@@ -1,0 +1,99 @@
+"""Dead letters are replayed under their own ids at any time; publishers' clocks may be wrong by an hour."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from contracts import Envelope
+from contracts.cart import CartCheckedOutV1
+from infra.messaging import on, subscription
+from infra.messaging.wire import properties_of
+from infra.storage import Transaction
+from infra.storage.schedule import Entry
+from infra.telemetry import metrics
+from tests.integration.messaging.bug import Bug
+from tests.integration.messaging.envelopes import an_envelope
+from tests.integration.messaging.operating import operating
+from tests.integration.messaging.toy import Toy, a_checkout, effect
+
+
+async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
+    await effect(tx, event.order_id)
+
+
+TABLE = subscription("carts", on(CartCheckedOutV1, handle))
+
+
+async def publish(toy: Toy, event: CartCheckedOutV1, *, age: timedelta) -> Envelope:
+    """Publish an event whose id was made so long ago by the publisher's clock."""
+    envelope = an_envelope(event, age)
+    await toy.publish_raw(event.model_dump_json().encode(), properties_of(envelope, user="cart"))
+    return envelope
+
+
+@pytest.mark.parametrize(
+    ("age", "reason"), [(timedelta(days=8), "too-old"), (timedelta(days=-30), "from-the-future")], ids=["old", "future"]
+)
+@pytest.mark.parametrize("edited", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["as-is", "edited"])
+async def test_a_message_from_outside_the_horizon_is_filed_and_replayed_under_its_id(
+    toy: Toy, age: timedelta, reason: str, edited: bool
+) -> None:
+    event = a_checkout()
+    async with toy.running(TABLE), operating(toy.databases[-1], TABLE) as operator:
+        envelope = await publish(toy, event, age=age)
+        await toy.until_dead(1)
+        [letter] = (await operator.get("dead-letters"))["items"]
+        assert (letter["reason"], letter["event_id"]) == (reason, str(envelope.id))
+        if edited:
+            body = {"body": event.model_dump(mode="json"), "note": "the same"}
+            mended = await operator.post(f"dead-letters/{letter['id']}/edit", **body)
+            assert mended["event_id"] == str(envelope.id)
+        else:
+            assert (await operator.post("replays", ids=[letter["id"]]))["settled"] == 1
+        await toy.until_effects(1)
+        await toy.until_idle()
+    assert await toy.effects() == [(event.order_id, "handled")]
+    assert await toy.dead() == []
+
+
+async def test_an_old_head_of_a_line_is_replayed_and_those_behind_it_follow(toy: Toy) -> None:
+    """With a new id it would be no head, and what is parked behind it would wait for ever."""
+    bug = Bug()
+    table = subscription("carts", on(CartCheckedOutV1, bug.handle, attempts=1), ordered_by="order_id")
+    first = a_checkout(cents=100)
+    later = [a_checkout(first.order_id, cents=cents) for cents in (101, 102)]
+    async with toy.checkout_database([table]).transaction() as tx:
+        old = an_envelope(first, timedelta(days=8))
+        tx.file(Entry("carts", old, first.model_dump_json().encode(), timedelta(0), attempt=1, why="replay"))
+    async with toy.running(table), operating(toy.databases[-1], table) as operator:
+        await toy.until_dead(1)
+        await toy.say(*later)
+        bug.there = False
+        [letter] = (await operator.get("dead-letters"))["items"]
+        assert (await operator.post("replays", ids=[letter["id"]]))["settled"] == 1
+        await toy.until_effects(3)
+    assert await toy.rows("select what from effects order by position") == [("100",), ("101",), ("102",)]
+
+
+async def test_a_publisher_whose_clock_is_ahead_is_heard_and_named(toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:
+    events = [a_checkout() for _ in range(3)]
+    async with toy.running(TABLE):
+        for event, minutes in zip(events, (0, 6, 59), strict=True):
+            await publish(toy, event, age=timedelta(minutes=-minutes))
+        await toy.until_effects(3)
+        await toy.until_idle()
+    assert await toy.dead() == []
+    ahead_s = metrics.REGISTRY.get_sample_value("publisher_clock_ahead_seconds", {"publisher": "cart"})
+    assert ahead_s == pytest.approx(59 * 60, abs=60)
+
+
+async def test_a_duplicate_of_an_event_from_the_future_has_no_second_effect(toy: Toy) -> None:
+    event = a_checkout()
+    envelope = an_envelope(event, timedelta(minutes=-59))
+    async with toy.running(TABLE):
+        for _ in range(2):
+            await toy.publish_raw(event.model_dump_json().encode(), properties_of(envelope, user="cart"))
+        await toy.until_effects(1)
+        await toy.until_idle()
+    assert await toy.effects() == [(UUID(str(event.order_id)), "handled")]

@@ -1,0 +1,39 @@
+"""Rows that were found locked are not waited for again for a while."""
+
+import pytest
+
+from infra.storage.contention import REMEMBERED_S, Contention, RowLocked
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Product: ...
+
+
+class Order: ...
+
+
+def test_a_locked_row_is_passed_by_for_a_while_and_others_are_not() -> None:
+    clock = Clock()
+    contention = Contention(clock)
+    contention.remember(Product, ["lamp"])
+    contention.check(Product, ["chair"])
+    contention.check(Order, ["lamp"])
+    with pytest.raises(RowLocked, match="Product lamp"):
+        contention.check(Product, ["chair", "lamp"])
+    clock.now += REMEMBERED_S
+    contention.check(Product, ["chair", "lamp"])
+
+
+def test_what_is_remembered_is_forgotten_however_many_rows_there_were() -> None:
+    clock = Clock()
+    contention = Contention(clock)
+    for number in range(100):
+        contention.remember(Product, [number])
+        clock.now += REMEMBERED_S
+    assert len(contention._until) == 1
