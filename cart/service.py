@@ -33,7 +33,7 @@ SERVICE = Service(
         ),
         subscription(
             "abandonment",
-            on(AbandonmentDueV1, notice_neglect, load=store.lock_carts),
+            on(AbandonmentDueV1, notice_neglect, load=store.lock_carts, deadline=True),
         ),
     ],
     says=[CartCheckedOutV1, CartAbandonedV1],

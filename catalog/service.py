@@ -28,7 +28,7 @@ SERVICE = Service(
             on(OrderPlacedV1, reserve_stock, load=store.lock_orders),
             on(OrderConfirmedV1, take_stock, load=store.lock_orders),
             on(OrderCancelledV1, release_stock, load=store.lock_orders),
-            on(ReservationDueV1, question_reservation, load=store.lock_orders),
+            on(ReservationDueV1, question_reservation, load=store.lock_orders, deadline=True),
         ),
     ],
     says=[

@@ -53,9 +53,9 @@ SERVICE = Service(
         ),
         subscription(
             "deadlines",
-            on(StockAnswerDueV1, handlers.stop_waiting_for_stock, load=load_orders),
-            on(PaymentDueV1, handlers.stop_waiting_for_payment, load=load_orders),
-            on(ShippingOverdueV1, handlers.note_delay, load=load_orders),
+            on(StockAnswerDueV1, handlers.stop_waiting_for_stock, load=load_orders, deadline=True),
+            on(PaymentDueV1, handlers.stop_waiting_for_payment, load=load_orders, deadline=True),
+            on(ShippingOverdueV1, handlers.note_delay, load=load_orders, deadline=True),
         ),
         # Calls to providers wait for nobody but their own kind: a charge that hangs delays no refund.
         subscription(

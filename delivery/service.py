@@ -36,7 +36,7 @@ SERVICE = Service(
             "orders",
             on(OrderConfirmedV1, schedule_shipment, load=store.load_shipments),
             on(CancellationRequestedV1, cancel_shipment, load=store.load_shipments),
-            on(ShippingDueV1, give_up_shipment, load=store.load_shipments_and_addresses),
+            on(ShippingDueV1, give_up_shipment, load=store.load_shipments_and_addresses, deadline=True),
         ),
         subscription(
             "carriers",

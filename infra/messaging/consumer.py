@@ -20,6 +20,8 @@ WATCH_S = 5.0
 """How often a consumer makes sure that it has not fallen silent; it takes two looks to tell."""
 ANSWER_S = 10.0
 REOPEN_CAP_S = 3.0
+LOOK_S = 0.1
+"""How often a queue is looked at that a deadline waits for."""
 
 
 class Consumer:
@@ -34,6 +36,7 @@ class Consumer:
         self.queue, self._ordered = queue, ordered
         self._prefetch, self._receive = prefetch, receive
         self._channel: Channel | None = None
+        self._receipts: Receipts | None = None
         self._tag = ""
         self._silence: str | None = None
         self._wanted = asyncio.Event()
@@ -59,6 +62,38 @@ class Consumer:
         elif self._wanted.is_set():
             self._wanted.clear()
             self._ended.set()
+
+    async def caught_up(self) -> None:
+        """Return once all that is in the queue now, or was taken from it, is acknowledged.
+
+        Waits for the broker while it is away. A queue that is held is not waited for.
+        """
+        while self._wanted.is_set():
+            try:
+                with telling_loss():
+                    if await self._has_caught_up():
+                        return
+            except (*BROKEN, AMQPChannelError, TimeoutError) as error:
+                log.debug("queue cannot be looked at", queue=self.queue, error=repr(error))
+            await asyncio.sleep(LOOK_S)
+
+    async def _has_caught_up(self) -> bool:
+        """Wait for what is in the queue now. False if its channel broke: what was taken from it comes again."""
+        channel, receipts = self._channel, self._receipts
+        if channel is None or receipts is None or not self.consuming:
+            return False
+        left = None
+        while not channel.is_closed and self._receipts is receipts:
+            async with asyncio.timeout(ANSWER_S):
+                found = await channel.queue_declare(self.queue, passive=True)
+            waiting = (found.message_count or 0) + receipts.open
+            if left is None:
+                await asyncio.sleep(0)  # what was delivered before that answer is taken in
+                left = receipts.settled + (found.message_count or 0) + receipts.open
+            if not waiting or receipts.settled >= left:
+                return True
+            await asyncio.sleep(LOOK_S)
+        return False
 
     async def run(self, connection: AbstractConnection) -> None:
         """Consume until cancelled or the connection breaks; a broken channel is opened anew."""
@@ -107,7 +142,7 @@ class Consumer:
 
         await channel.basic_qos(prefetch_count=self._prefetch)
         consuming = await channel.basic_consume(self.queue, on_message)
-        self._tag, self._channel = str(consuming.consumer_tag), channel
+        self._tag, self._channel, self._receipts = str(consuming.consumer_tag), channel, receipts
         if not self._wanted.is_set():
             ended.set()
         try:

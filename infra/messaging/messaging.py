@@ -7,6 +7,7 @@ from typing import Any
 
 from aio_pika.abc import AbstractConnection
 
+from infra.messaging.caught_up import CaughtUp
 from infra.messaging.connection import BROKEN, Lost, keep_connected
 from infra.messaging.consumer import Consumer
 from infra.messaging.delivery import read
@@ -52,7 +53,6 @@ class Messaging:
             )
             for each in subscriptions
         }
-        self._scheduler = Scheduler(database, self.workers)
         self._filing = Filing(service, database)
         fed = {
             name: Consumer(
@@ -64,6 +64,8 @@ class Messaging:
             for name, worker in self.workers.items()
             if worker.subscription.types
         }
+        self._caught_up = CaughtUp(database, list(fed.values()))
+        self._scheduler = Scheduler(database, self.workers, self._caught_up)
         self._history = History(
             service=service, database=database, broker_url=broker_url, workers=self.workers, fed=fed, rate=replay_rate
         )
@@ -84,6 +86,7 @@ class Messaging:
         working = [asyncio.create_task(presence.announce(self._database))]  # first: before anything is claimed
         working += [asyncio.create_task(each.run()) for each in self.workers.values()]
         working.append(asyncio.create_task(self._filing.run()))
+        working.append(asyncio.create_task(self._caught_up.run()))
         working.append(asyncio.create_task(self._publisher.run()))
         working.append(asyncio.create_task(self._relay.run()))
         feeding = [

@@ -43,6 +43,11 @@ class Receipts:
         return len(self._open)
 
     @property
+    def settled(self) -> int:
+        """How many were acknowledged."""
+        return self.received - len(self._open)
+
+    @property
     def lost(self) -> bool:
         """Whether the channel is gone, so that its messages will come again by themselves."""
         return self._channel.is_closed

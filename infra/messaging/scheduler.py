@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from infra.messaging.calls import LEASE
+from infra.messaging.caught_up import CaughtUp
 from infra.messaging.delivery import from_entry, letter_of_unheard, reaction_to
 from infra.messaging.errors import Invalid
+from infra.messaging.wiring import Reaction
 from infra.messaging.worker import Worker
 from infra.storage import (
     Database,
@@ -19,7 +21,7 @@ from infra.storage import (
     presence,
     schedule,
 )
-from infra.storage.schedule import Entry
+from infra.storage.schedule import Deadlines, Entry
 from infra.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -40,9 +42,13 @@ UNHEARD_AFTER = timedelta(minutes=5)
 class Scheduler:
     """Feeds due entries of the service's schedule to its workers."""
 
-    def __init__(self, database: Database, workers: Mapping[str, Worker]) -> None:
-        self._database, self._workers = database, workers
+    def __init__(self, database: Database, workers: Mapping[str, Worker], caught_up: CaughtUp) -> None:
+        self._database, self._workers, self._caught_up = database, workers, caught_up
         self._heard = _heard(workers.values())
+        self._deadlines = [pair for pair in self._heard if self._reaction(*pair).deadline]
+        self._handled = [
+            pair for pair in self._heard if self._reaction(*pair).call is None and pair not in self._deadlines
+        ]
         self._missed: dict[int, float] = {}
         self._free_at = self._unknown_at = self._unheard_at = 0.0
 
@@ -73,11 +79,14 @@ class Scheduler:
             if now >= self._unheard_at:
                 await self._bury_unheard(tx)
                 self._unheard_at = now + UNHEARD_S
-            entries = await schedule.take(tx, _heard_now(ready), TAKE, LEASE)
+            deadlines = Deadlines(self._deadlines, self._caught_up.until, self._handled)
+            entries = await schedule.take(tx, _heard_now(ready), TAKE, LEASE, deadlines)
             if now >= self._unknown_at:
                 entries += await schedule.take_unknown(tx, self._heard, TAKE, LEASE, UNKNOWN_AFTER)
                 self._unknown_at = now + UNKNOWN_S
-            due_s = await schedule.next_due_s(tx, _heard_now(self._workers.values()))
+            due_s, waiting = await schedule.next_due_s(tx, _heard_now(self._workers.values()), deadlines)
+        if waiting:
+            self._caught_up.want()
         for entry in entries:
             worker = self._workers[entry.subscription]
             worker.receive(from_entry(entry, worker.subscription))
@@ -88,6 +97,9 @@ class Scheduler:
             for worker in self._workers.values():
                 worker.call_when_there_is_room(self._database.schedule_ready.set)
         return POLL_S if due_s is None else min(POLL_S, max(shortest_s, due_s))
+
+    def _reaction(self, subscription: str, type: str) -> Reaction:
+        return self._workers[subscription].subscription.reactions[type]
 
     async def _bury_unheard(self, tx: Transaction) -> None:
         """Give up what no code hears any more; a line of a subscription that is still there is held by it."""

@@ -45,6 +45,8 @@ class Reaction:
     read: Callable[[bytes], Event]
     """The body as the handler takes it. Raises ValidationError, or `UnknownVersion`."""
     older: tuple["Reaction", ...] = ()
+    deadline: bool = False
+    """Whether it waits for all that reached the service before it was due."""
 
     def or_older(self, event: type[E], upcast: Callable[[E], Event]) -> "Reaction":
         """Do the same about an older version: the handler gets it as `upcast` makes it, once if both come."""
@@ -113,6 +115,7 @@ def on(
     ask: Ask | None = None,
     record: Callable[[E, Any, Transaction], Awaitable[None]] | None = None,
     attempts: int | None = DEFAULT_ATTEMPTS,
+    deadline: bool = False,
 ) -> Reaction:
     """React to `event` with a handler, or with an outside call of three steps.
 
@@ -121,14 +124,19 @@ def on(
     `ask(request, outside)` makes the call without a transaction; `record(event, answer, tx)` stores it.
     After `attempts` failed runs the event is dead-lettered. With None it is owed: it is retried for ever, at intervals
     that grow to an hour.
+    A `deadline` is an event that the service scheduled for itself: what reached the service's queues before it was due
+    is handled first, also after an outage of the service itself.
     """
+    if deadline and not event.internal:
+        raise TypeError(f"on({event.__name__}): only what a service schedules for itself is a deadline")
     if handle is not None:
         if prepare or ask or record:
             raise TypeError(f"on({event.__name__}): either a handler or prepare, ask and record")
-        return Reaction(event, handle, None, load, attempts, event.model_validate_json)
+        return Reaction(event, handle, None, load, attempts, event.model_validate_json, deadline=deadline)
     if prepare is None or ask is None or record is None:
         raise TypeError(f"on({event.__name__}): an outside call needs prepare, ask and record")
-    return Reaction(event, None, Call(prepare, ask, record), load, attempts, event.model_validate_json)
+    call = Call(prepare, ask, record)
+    return Reaction(event, None, call, load, attempts, event.model_validate_json, deadline=deadline)
 
 
 def subscription(

@@ -34,13 +34,27 @@ id, subscription, event_id, type, source, subject, at, traceparent, causation_id
     failed_at, deaths, key"""
 """As `_entry` reads them."""
 
+IS_EARLY = """
+subscription || ' ' || type = any($5::text[]) and (
+    $6::timestamptz is null or due > $6
+    or exists (
+        select from messaging.scheduled as r
+        where r.subject = s.subject and r.failed_at is not null and not r.dead and r.id <> s.id and (
+            r.holder is not null or r.due <= s.due
+            or r.failed_at < s.due and r.subscription || ' ' || r.type = any($7::text[]))))
+"""
+"""Of a deadline: what reached the service before it was due is not handled yet.
+
+That is in a queue; or it failed, and is being run again, has not been run again since, or was no outside call.
+"""
+
 # The array is made once. With `in (select …)` a join may look again, skip what it has locked, and take too many.
 TAKE = f"""
 update messaging.scheduled
 set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null and holder <> $4)::int
 where id = any(array(
-    select id from messaging.scheduled
-    where due <= now() and subscription || ' ' || type = any($1::text[])
+    select id from messaging.scheduled as s
+    where due <= now() and subscription || ' ' || type = any($1::text[]) and not ({IS_EARLY})
     order by due limit $2 for update skip locked))
 returning {COLUMNS}
 """  # noqa: S608 - names of ours
@@ -65,7 +79,10 @@ order by due limit $3 for update skip locked
 """  # noqa: S608 - as above
 
 NEXT = """
-select extract(epoch from min(due) - now())::float8 from messaging.scheduled
+select extract(epoch from min(due) filter (where not d.early) - now())::float8,
+    coalesce(bool_or(d.early), false)
+from messaging.scheduled as s
+    cross join lateral (select due <= now() and subscription || ' ' || type = any($2::text[]) as early) as d
 where subscription || ' ' || type = any($1::text[])
 """
 
@@ -125,9 +142,26 @@ Heard = Collection[tuple[str, str]]
 """Subscriptions, each with a type of event that it knows."""
 
 
-async def take(tx: "Transaction", heard: Heard, limit: int, lease: timedelta) -> list[Entry]:
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Which types are deadlines, and how far the service has caught up with what goes before them."""
+
+    types: Heard = ()
+    caught_up: datetime | None = None
+    """By the database's clock."""
+    handled: Heard = ()
+    """The types that are handled without an outside call: however often they fail, they go before."""
+
+
+NO_DEADLINES = Deadlines()
+
+
+async def take(
+    tx: "Transaction", heard: Heard, limit: int, lease: timedelta, deadlines: Deadlines = NO_DEADLINES
+) -> list[Entry]:
     """Lease up to `limit` entries that are due, the oldest first; other replicas pass them over meanwhile."""
-    rows = await tx.execute(TAKE, _pairs(heard), limit, lease, tx.holder)
+    before = _pairs(deadlines.types), deadlines.caught_up, _pairs(deadlines.handled)
+    rows = await tx.execute(TAKE, _pairs(heard), limit, lease, tx.holder, *before)
     return sorted(map(_entry, rows), key=lambda entry: entry.id or 0)
 
 
@@ -144,10 +178,13 @@ async def take_unheard(tx: "Transaction", heard: Heard, limit: int, overdue: tim
     return [_entry(row) for row in await tx.execute(TAKE_UNHEARD, _pairs(heard), _names(heard), limit, overdue)]
 
 
-async def next_due_s(tx: "Transaction", heard: Heard) -> float | None:
-    """Seconds until the earliest entry among `heard` is due (negative: overdue); None where there is none."""
-    [(seconds,)] = await tx.execute(NEXT, _pairs(heard))
-    return None if seconds is None else float(seconds)
+async def next_due_s(tx: "Transaction", heard: Heard, deadlines: Deadlines) -> tuple[float | None, bool]:
+    """Seconds until the earliest entry among `heard` is due (negative: overdue); None where there is none.
+
+    Overdue deadlines do not count; whether there are any is returned as well.
+    """
+    [(seconds, overdue)] = await tx.execute(NEXT, _pairs(heard), _pairs(deadlines.types))
+    return None if seconds is None else float(seconds), bool(overdue)
 
 
 async def remove(tx: "Transaction", ids: Sequence[int]) -> set[int]:

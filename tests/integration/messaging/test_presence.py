@@ -11,6 +11,7 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Messaging
+from infra.messaging.caught_up import CaughtUp
 from infra.messaging.scheduler import Scheduler
 from infra.storage import Database, Transaction, claims, neighbours, presence, schedule
 from tests.integration.messaging.due import have_due
@@ -107,7 +108,8 @@ async def test_absence_before_a_look_that_failed_does_not_count(toy: Toy, monkey
             raise asyncpg.DeadlockDetectedError("deadlock")
 
     monkeypatch.setattr(presence, "free_what_the_dead_hold", look)
-    looking = asyncio.create_task(Scheduler(toy.checkout_database([]), {}).run())
+    database = toy.checkout_database([])
+    looking = asyncio.create_task(Scheduler(database, {}, CaughtUp(database, [])).run())
     await until(lambda: _is(lambda: len(told) > 2))
     looking.cancel()
     assert told[:3] == [{}, {1: 0.0}, {}]
