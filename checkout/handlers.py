@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import contracts
-from checkout.announcing import keep
+from checkout.announcing import AT_ONCE, keep
 from checkout.domain import Inconsistent, Line, Money, Order, Reason, RejectedLine
 from checkout.gateways import Answer, Captured, Charge, Closed, Declined, NotCharged, Refund, Refunded, Void
 from contracts.cart import CartCheckedOutV1
@@ -13,6 +13,7 @@ from contracts.checkout import (
     ChargeDueV1,
     PaymentDueV1,
     RefundDueV1,
+    ReservationOverV1,
     ShippingOverdueV1,
     StockAnswerDueV1,
     VoidDueV1,
@@ -70,7 +71,12 @@ async def stop_waiting_for_stock(event: StockAnswerDueV1, tx: Transaction) -> No
     keep(tx, order)
 
 
-async def expire_order(event: ReservationExpiredV1, tx: Transaction) -> None:
+async def schedule_expiry(event: ReservationExpiredV1, tx: Transaction) -> None:
+    """Cancel unless the order is paid, but after what came before: its payment may lie in another queue."""
+    tx.schedule(ReservationOverV1(order_id=event.order_id), after=AT_ONCE)
+
+
+async def expire_order(event: ReservationOverV1, tx: Transaction) -> None:
     """Cancel unless the order is paid, so that its stock can be sold to others."""
     order = await _order(tx, event.order_id)
     order.give_up(Reason.RESERVATION_EXPIRED, _now())

@@ -18,6 +18,7 @@ from contracts.checkout import (
     PaymentDueV1,
     PaymentRefundedV1,
     RefundDueV1,
+    ReservationOverV1,
     ShippingOverdueV1,
     StockAnswerDueV1,
     VoidDueV1,
@@ -41,7 +42,7 @@ SERVICE = Service(
         subscription(
             "stock",
             on(StockRejectedV1, handlers.reject_order, load=load_orders),
-            on(ReservationExpiredV1, handlers.expire_order, load=load_orders),
+            on(ReservationExpiredV1, handlers.schedule_expiry),
         ),
         subscription(
             "shipments",
@@ -53,6 +54,7 @@ SERVICE = Service(
         ),
         subscription(
             "deadlines",
+            on(ReservationOverV1, handlers.expire_order, load=load_orders, deadline=True),
             on(StockAnswerDueV1, handlers.stop_waiting_for_stock, load=load_orders, deadline=True),
             on(PaymentDueV1, handlers.stop_waiting_for_payment, load=load_orders, deadline=True),
             on(ShippingOverdueV1, handlers.note_delay, load=load_orders, deadline=True),

@@ -31,6 +31,7 @@ EVENTS: tuple[type[Event], ...] = (
     checkout.OrderDeliveredV1,
     checkout.StockAnswerDueV1,
     checkout.PaymentDueV1,
+    checkout.ReservationOverV1,
     checkout.ChargeDueV1,
     checkout.VoidDueV1,
     checkout.RefundDueV1,

@@ -93,6 +93,12 @@ class StockAnswerDueV1(Event, type="checkout.stock-answer-due.v1", key="order_id
     order_id: UUID
 
 
+class ReservationOverV1(Event, type="checkout.reservation-over.v1", key="order_id", internal=True):
+    """Deadline, at once: the stock's reservation expired; cancel unless the order is paid."""
+
+    order_id: UUID
+
+
 class PaymentDueV1(Event, type="checkout.payment-due.v1", key="order_id", internal=True):
     """Deadline: look whether the order is paid; if not, void and cancel."""
 

@@ -40,6 +40,7 @@ from contracts.checkout import (
     OrderPlacedV1,
     PaymentDueV1,
     RefundDueV1,
+    ReservationOverV1,
     ShippingOverdueV1,
     StockAnswerDueV1,
     VoidDueV1,
@@ -65,13 +66,14 @@ TOTAL = Money(amount=1400, currency="EUR")
 LINES = [Line(product_id=PRODUCT, quantity=2, unit_price=PRICE)]
 CUSTOMER = "ada"
 
-DEADLINES = (StockAnswerDueV1, PaymentDueV1, ReservationExpiredV1, ShippingOverdueV1)
+DEADLINES = (StockAnswerDueV1, PaymentDueV1, ReservationOverV1, ShippingOverdueV1)
 
 Handler = Callable[[Any, Any], Awaitable[None]]
 PLAIN: dict[type[Event], Handler] = {
     CartCheckedOutV1: handlers.place_order,
     StockRejectedV1: handlers.reject_order,
-    ReservationExpiredV1: handlers.expire_order,
+    ReservationExpiredV1: handlers.schedule_expiry,
+    ReservationOverV1: handlers.expire_order,
     StockAnswerDueV1: handlers.stop_waiting_for_stock,
     PaymentDueV1: handlers.stop_waiting_for_payment,
     ShippingOverdueV1: handlers.note_delay,
