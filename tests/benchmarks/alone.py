@@ -27,7 +27,7 @@ class Alone:
     cost: str
     """The quantity of which less is better: the figure, or the inverse of a rate."""
     worse: str = "slower"
-    """Says of a tree that it costs more."""
+    """The word for a tree that costs more, in the sentence that compares the two."""
 
     def ratio_terms(self, here: list[float], there: list[float]) -> tuple[list[float], list[float]]:
         """Return numerators and denominators of cost here / cost there."""

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 @pytest.fixture
 def stack() -> Iterator[Marketplace]:
-    """One that is not up."""
+    """A stack that is not up yet, in a directory of its own."""
     with tempfile.TemporaryDirectory(prefix="marketplace-chaos-") as home:
         Path(home).chmod(0o711)
         yield Marketplace(Path(home), f"chaos-{os.getpid()}")
