@@ -72,7 +72,7 @@ async def stop_waiting_for_stock(event: StockAnswerDueV1, tx: Transaction) -> No
 
 
 async def schedule_expiry(event: ReservationExpiredV1, tx: Transaction) -> None:
-    """Cancel unless the order is paid, but after what came before: its payment may lie in another queue."""
+    """Schedule the end of the reservation as a deadline: a payment that came before may lie in another queue."""
     tx.schedule(ReservationOverV1(order_id=event.order_id), after=AT_ONCE)
 
 

@@ -86,11 +86,11 @@ class Consumer:
         while not channel.is_closed and self._receipts is receipts:
             async with asyncio.timeout(ANSWER_S):
                 found = await channel.queue_declare(self.queue, passive=True)
-            waiting = (found.message_count or 0) + receipts.open
+            waiting = found.message_count or 0
             if left is None:
                 await asyncio.sleep(0)  # what was delivered before that answer is taken in
-                left = receipts.settled + (found.message_count or 0) + receipts.open
-            if not waiting or receipts.settled >= left:
+                left = receipts.received + waiting
+            if waiting + receipts.open == 0 or receipts.settled >= left:
                 return True
             await asyncio.sleep(LOOK_S)
         return False

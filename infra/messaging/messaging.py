@@ -76,9 +76,9 @@ class Messaging:
         state = {"publisher": "ok" if self._publisher.connected else "no connection to the broker"}
         for consumer in self.consumers:
             state[consumer.queue] = consumer.state
-        for worker in self.workers.values():
-            if worker.commits.paused:
-                state[f"{self._service}.{worker.subscription.name}"] = "paused: the database is away"
+        for name, worker in self.workers.items():
+            part = f"{self._service}.{name}"
+            state[part] = "paused: the database is away" if worker.commits.paused else state.get(part, "ok")
         return state
 
     async def run(self, stop: asyncio.Event) -> None:

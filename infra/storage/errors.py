@@ -68,17 +68,13 @@ def verdict_on(error: BaseException) -> Verdict:
     chain = list(_chain(error))
     if isinstance(error, RowLocked):
         return Verdict.BUSY
-    if isinstance(error, StaleDataError) or any(
-        isinstance(each, asyncpg.InvalidCachedStatementError) for each in chain
-    ):
+    if any(isinstance(each, StaleDataError | asyncpg.InvalidCachedStatementError) for each in chain):
         return Verdict.CONFLICT  # a changed row, or a changed table: the statement is prepared anew
     code = sqlstate(error)
     if code is not None:
         return VERDICTS.get(code) or VERDICTS.get(code[:2]) or Verdict.FAILED
     if any(isinstance(each, asyncpg.InterfaceError) and isinstance(each, ValueError) for each in chain):
-        return (
-            Verdict.FAILED
-        )  # the client itself refused a value: the one interface error that is not about a connection
+        return Verdict.FAILED  # the client refused a value: its one interface error that is not about a connection
     away = PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError
     if isinstance(error, DBAPIError):
         lost = error.connection_invalidated or isinstance(error, InterfaceError)

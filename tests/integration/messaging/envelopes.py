@@ -13,7 +13,7 @@ from infra.telemetry import new_traceparent
 
 
 def an_envelope(event: CartCheckedOutV1, age: timedelta) -> Envelope:
-    """Of an event that was published so long ago."""
+    """Return the envelope of an event that was published so long ago."""
     made = datetime.now(UTC) - age
     id = UUID(int=int(made.timestamp() * 1000) << 80 | new_id().int & (1 << 80) - 1)
     return Envelope(id, event.type, "cart", event.subject, made, new_traceparent())

@@ -108,7 +108,7 @@ async def record(event: CartCheckedOutV1, _: Any, tx: Transaction) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("recovers", [True, False], ids=["recovers", "stays away"])
 async def test_a_call_that_failed_is_made_once_more_before_its_deadline(toy: Toy, recovers: bool) -> None:
-    """So an outage of ours costs no order; a provider that stays away is not waited for."""
+    """An outage of the service costs no order, and a provider that stays away does not keep it open."""
     calls: list[UUID] = []
     away = asyncio.Event()
 

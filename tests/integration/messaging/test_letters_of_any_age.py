@@ -26,7 +26,7 @@ TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 
 async def publish(toy: Toy, event: CartCheckedOutV1, *, age: timedelta) -> Envelope:
-    """Publish an event whose id was made so long ago by the publisher's clock."""
+    """Publish an event under an id that is so old, or ahead if the age is negative."""
     envelope = an_envelope(event, age)
     await toy.publish_raw(event.model_dump_json().encode(), properties_of(envelope, user="cart"))
     return envelope
