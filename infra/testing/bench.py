@@ -36,7 +36,8 @@ where table_schema in ('public', 'messaging') and table_type = 'BASE TABLE'
 
 UNSETTLED = """
 select (select count(*) from messaging.outbox_pending) + (select count(*) from messaging.claims)
-    + (select count(*) from messaging.scheduled where why <> 'deadline' or due < now() + interval '1 second')
+    + (select count(*) from messaging.scheduled
+        where why <> 'deadline' or due < now() + interval '1 second' or holder is not null)
     + (select count(*) from messaging.outbox o
         join unnest($1::text[], $2::text[]) as h (subscription, type) using (type)
         where (h.subscription, o.event_id) not in (select subscription, event_id from messaging.inbox)

@@ -9,6 +9,8 @@ from infra.chaos.site import Site
 from infra.local import LocalError
 from infra.simulator import Endpoints, FlashSale, Meter, SetUpFailed, Shop, Traffic, opened
 
+RUSH_S = 15.0
+"""How long a sale goes on after its time, where the house is slow."""
 SCARCE_PLACE = 7
 """A product of which the simulator's shelf has few."""
 
@@ -37,12 +39,15 @@ class Burst(Kind):
         if shop is None:
             shop = await held.enter_async_context(_shop_of_its_own(site, buyers))
         sale = FlashSale(shop, place=SCARCE_PLACE, buyers=buyers, first_number=int(fault.id, 16) * 1000)
-        site.notes[fault.id] = sale
         rushing = asyncio.create_task(sale.run())
+        site.notes[fault.id] = sale, rushing
         held.callback(rushing.cancel)
 
     async def bite(self, site: Site, fault: Fault) -> str:
-        accepted = site.notes[fault.id].accepted
+        """Say what came of it, once everybody has ordered or given up: who is cut off before competes for nothing."""
+        sale, rushing = site.notes[fault.id]
+        await asyncio.wait({rushing}, timeout=RUSH_S)
+        accepted = sale.accepted
         return f"{accepted} of its orders accepted" if accepted else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
