@@ -1,6 +1,6 @@
 """What the cart does: load, decide, say."""
 
-from datetime import UTC, datetime
+from datetime import timedelta
 from uuid import UUID
 
 from cart import store
@@ -11,6 +11,10 @@ from contracts.cart import AbandonmentDueV1, CartAbandonedV1, CartCheckedOutV1, 
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from infra.storage import Transaction, new_id
 
+AT_ONCE = timedelta(0)
+LATE = timedelta(seconds=10)
+"""A deadline that was due so long ago may have got lost. So may any, once a cart was untouched for that time."""
+
 
 async def put_item(tx: Transaction, customer_id: str, product_id: UUID, quantity: int) -> Cart:
     """The customer wants so many units at today's price. Raises `Refused`."""
@@ -19,7 +23,7 @@ async def put_item(tx: Transaction, customer_id: str, product_id: UUID, quantity
         raise UnknownProduct(product_id)
     cart = await store.cart_of(tx, customer_id)
     cart.put(product, quantity)
-    _touch(cart, tx)
+    await _touch(cart, tx)
     return cart
 
 
@@ -28,7 +32,7 @@ async def remove_item(tx: Transaction, customer_id: str, product_id: UUID) -> No
     cart = await tx.get(Cart, customer_id)
     if cart is not None:
         cart.remove(product_id)
-        _touch(cart, tx)
+        await _touch(cart, tx)
 
 
 async def check_out(tx: Transaction, customer_id: str) -> UUID:
@@ -38,7 +42,7 @@ async def check_out(tx: Transaction, customer_id: str) -> UUID:
     discontinued = {product.product_id for product in known.values() if product.status == Status.DISCONTINUED}
     checkout, bought = cart.check_out(new_id(), discontinued)
     tx.add(checkout)
-    _touch(cart, tx)
+    await _touch(cart, tx)
     tx.publish(
         CartCheckedOutV1(
             order_id=checkout.order_id,
@@ -77,7 +81,7 @@ async def return_items(event: OrderCancelledV1, tx: Transaction) -> None:
     if checkout is not None:
         cart = await store.cart_of(tx, checkout.customer_id)
         if cart.cancel(checkout):
-            _touch(cart, tx)
+            await _touch(cart, tx)
 
 
 async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
@@ -85,16 +89,28 @@ async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
     cart = await tx.get(Cart, event.customer_id)
     if cart is None or not cart.watched:
         return
-    patience = cart.patience(datetime.now(UTC), settings().abandoned_after)
+    patience = cart.patience(tx.now, settings().abandoned_after)
     if cart.left and patience.total_seconds() > 0:
-        tx.schedule(event, after=patience)
+        if not await tx.will_hear(event):  # there can be a second one, where the first was given up for lost
+            tx.schedule(event, after=patience)
     elif left := cart.abandon():
         tx.publish(CartAbandonedV1(customer_id=event.customer_id, product_ids=left))
 
 
-def _touch(cart: Cart, tx: Transaction) -> None:
-    if cart.touch(datetime.now(UTC)):
-        tx.schedule(AbandonmentDueV1(customer_id=cart.customer_id), after=settings().abandoned_after)
+async def find_neglected(tx: Transaction) -> int:
+    """Have carts looked at whose deadline got lost; returns how many."""
+    neglected = await store.neglected_carts(tx, tx.now - settings().abandoned_after - LATE)
+    for cart in neglected:
+        tx.schedule(AbandonmentDueV1(customer_id=cart.customer_id), after=AT_ONCE)
+    return len(neglected)
+
+
+async def _touch(cart: Cart, tx: Transaction) -> None:
+    """Note that the customer was here. Somebody will look whether they come back, unless somebody does already."""
+    due = AbandonmentDueV1(customer_id=cart.customer_id)
+    was_away = tx.now - cart.touched_at > LATE
+    if cart.touch(tx.now) or (cart.watched and was_away and not await tx.will_hear(due)):
+        tx.schedule(due, after=settings().abandoned_after)
 
 
 def _money(price: Price) -> Money:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cart import api, store
-from cart.handlers import copy_facts, empty_cart, notice_neglect, return_items
+from cart.handlers import copy_facts, empty_cart, find_neglected, notice_neglect, return_items
 from contracts.cart import AbandonmentDueV1, CartAbandonedV1, CartCheckedOutV1
 from contracts.catalog import (
     PriceChangedV1,
@@ -37,6 +37,7 @@ SERVICE = Service(
         ),
     ],
     says=[CartCheckedOutV1, CartAbandonedV1],
+    sweeps=[find_neglected],
     routes=api.router,
     migrations=Path(__file__).parent / "migrations",
 )

@@ -1,7 +1,7 @@
 """The cart's tables, and every query on them."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Dialect,
     Enum,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     TypeDecorator,
     Uuid,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import attribute_keyed_dict, composite, registry, relationship
@@ -37,10 +39,12 @@ from contracts.catalog import (
     ProductSoldOutV1,
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
-from infra.storage import Transaction
+from infra.storage import Transaction, is_lost
 
 ProductEvent = ProductListedV1 | PriceChangedV1 | ProductDiscontinuedV1 | ProductSoldOutV1 | ProductRestockedV1
 OrderEvent = OrderConfirmedV1 | OrderCancelledV1
+MOST_AT_ONCE = 100
+"""Carts that one sweep takes."""
 
 
 class Quantities(TypeDecorator[dict[UUID, int]]):
@@ -78,6 +82,7 @@ carts = Table(
     Column("customer_id", Text, primary_key=True),
     Column("touched_at", DateTime(timezone=True), nullable=False),
     Column("watched", Boolean, nullable=False),
+    Index("carts_watched", "customer_id", postgresql_where=text("watched")),
 )
 lines = Table(
     "lines",
@@ -147,10 +152,20 @@ async def cart_of(tx: Transaction, customer_id: str) -> Cart:
     """The customer's cart, locked; it begins empty, once, however many ask for it at the same time."""
     cart = await tx.get(Cart, customer_id)
     if cart is None:
-        empty = {"customer_id": customer_id, "touched_at": datetime.now(UTC), "watched": False}
+        empty = {"customer_id": customer_id, "touched_at": tx.now, "watched": False}
         await tx.session.execute(insert(carts).values(empty).on_conflict_do_nothing())
         cart = await tx.session.get_one(Cart, customer_id, with_for_update=True)
     return cart
+
+
+async def neglected_carts(tx: Transaction, untouched_since: datetime) -> Sequence[Cart]:
+    """Carts, locked, that should have been looked at, but no deadline for that is under way: a bounded number."""
+    overdue = carts.c.watched, carts.c.touched_at < untouched_since, is_lost(AbandonmentDueV1, carts.c.customer_id)
+    customers = await tx.session.scalars(select(carts.c.customer_id).where(*overdue).limit(MOST_AT_ONCE))
+    events = [AbandonmentDueV1(customer_id=customer) for customer in customers]
+    await lock_carts(events, tx)
+    found = [await tx.get(Cart, event.customer_id) for event in events if not await tx.will_hear(event)]
+    return [cart for cart in found if cart is not None and cart.watched and cart.touched_at < untouched_since]
 
 
 async def products_of(tx: Transaction, product_ids: Collection[UUID]) -> dict[UUID, ProductCopy]:

@@ -1,6 +1,6 @@
 """What the catalog does: load, decide, say."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from catalog import store
@@ -61,7 +61,7 @@ async def reserve_stock(event: OrderPlacedV1, tx: Transaction) -> None:
     tx.add(reservation)
     _tell_all(reservation.reserve(stock), tx)
     deadline = settings().reservation_deadline
-    tx.publish(StockReservedV1(order_id=event.order_id, expires_at=datetime.now(UTC) + deadline))
+    tx.publish(StockReservedV1(order_id=event.order_id, expires_at=tx.now + deadline))
     tx.schedule(ReservationDueV1(order_id=event.order_id), after=deadline)
 
 

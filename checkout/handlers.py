@@ -1,6 +1,6 @@
 """What checkout does about what it hears. The rules are the order's."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import contracts
@@ -41,7 +41,7 @@ async def place_order(event: CartCheckedOutV1, tx: Transaction) -> None:
         return
     lines = [Line(line.product_id, line.quantity, _money(line.unit_price)) for line in event.lines]
     try:
-        order = Order.place(event.order_id, event.customer_id, lines, _money(event.total), at=_now())
+        order = Order.place(event.order_id, event.customer_id, lines, _money(event.total), at=tx.now)
     except Inconsistent as error:
         raise Reject(str(error)) from error
     keep(tx, order)
@@ -60,14 +60,14 @@ async def reject_order(event: StockRejectedV1, tx: Transaction) -> None:
         )
         for line in event.lines
     ]
-    order.reject(lines, _now())
+    order.reject(lines, tx.now)
     keep(tx, order)
 
 
 async def stop_waiting_for_stock(event: StockAnswerDueV1, tx: Transaction) -> None:
     """Cancel what the catalog never answered."""
     order = await _order(tx, event.order_id)
-    order.stock_unanswered(_now())
+    order.stock_unanswered(tx.now)
     keep(tx, order)
 
 
@@ -79,7 +79,7 @@ async def schedule_expiry(event: ReservationExpiredV1, tx: Transaction) -> None:
 async def expire_order(event: ReservationOverV1, tx: Transaction) -> None:
     """Cancel unless the order is paid, so that its stock can be sold to others."""
     order = await _order(tx, event.order_id)
-    order.give_up(Reason.RESERVATION_EXPIRED, _now())
+    order.give_up(Reason.RESERVATION_EXPIRED, tx.now)
     keep(tx, order)
 
 
@@ -90,8 +90,8 @@ async def prepare_charge(event: StockReservedV1 | ChargeDueV1, tx: Transaction) 
     """Write down which provider is about to be asked, and for what."""
     order = await _order(tx, event.order_id)
     if isinstance(event, StockReservedV1):
-        order.reserve(_now())
-    provider = order.ask_provider(_now())
+        order.reserve(tx.now)
+    provider = order.ask_provider(tx.now)
     keep(tx, order)
     if provider is None:
         return _void(order)
@@ -109,20 +109,20 @@ async def record_payment(event: StockReservedV1 | ChargeDueV1 | VoidDueV1, answe
     order = await _order(tx, event.order_id)
     match answer:
         case Captured(provider):
-            order.captured(provider, _now())
+            order.captured(provider, tx.now)
         case Declined(provider):
-            order.declined(provider, _now())
+            order.declined(provider, tx.now)
         case NotCharged(provider, ask):
-            order.not_charged(provider, ask, _now())
+            order.not_charged(provider, ask, tx.now)
         case Closed(provider, refunded):
-            order.voided(provider, refunded=refunded, at=_now())
+            order.voided(provider, refunded=refunded, at=tx.now)
     keep(tx, order)
 
 
 async def stop_waiting_for_payment(event: PaymentDueV1, tx: Transaction) -> None:
     """Void and cancel what is not paid by now."""
     order = await _order(tx, event.order_id)
-    order.payment_overdue(_now())
+    order.payment_overdue(tx.now)
     keep(tx, order)
 
 
@@ -137,7 +137,7 @@ async def prepare_refund(event: RefundDueV1, tx: Transaction) -> Refund | None:
 async def record_refund(event: RefundDueV1, answer: Refunded, tx: Transaction) -> None:
     """Note that the money went back."""
     order = await _order(tx, event.order_id)
-    order.refunded(_now())
+    order.refunded(tx.now)
     keep(tx, order)
 
 
@@ -149,7 +149,7 @@ async def cancel_order(order_id: UUID, customer_id: str, tx: Transaction) -> Ord
     order = await tx.get(Order, order_id)
     if order is None or order.customer_id != customer_id:
         return None
-    order.request_cancellation(_now())
+    order.request_cancellation(tx.now)
     keep(tx, order)
     return order
 
@@ -157,41 +157,41 @@ async def cancel_order(order_id: UUID, customer_id: str, tx: Transaction) -> Ord
 async def note_dispatch(event: ShipmentDispatchedV1, tx: Transaction) -> None:
     """From now on it is too late to cancel."""
     order = await _order(tx, event.order_id)
-    order.shipment_dispatched(event.carrier, event.tracking_code, _now())
+    order.shipment_dispatched(event.carrier, event.tracking_code, tx.now)
     keep(tx, order)
 
 
 async def complete_order(event: ShipmentDeliveredV1, tx: Transaction) -> None:
     order = await _order(tx, event.order_id)
-    order.delivered(_now())
+    order.delivered(tx.now)
     keep(tx, order)
 
 
 async def cancel_unsendable(event: ShipmentFailedV1, tx: Transaction) -> None:
     """No carrier took the parcel: cancel, and give the money back."""
     order = await _order(tx, event.order_id)
-    order.shipment_stopped(Reason.SHIPPING_FAILED, _now())
+    order.shipment_stopped(Reason.SHIPPING_FAILED, tx.now)
     keep(tx, order)
 
 
 async def cancel_stopped(event: ShipmentCancelledV1, tx: Transaction) -> None:
     """The parcel was stopped as the customer wished: cancel, and give the money back."""
     order = await _order(tx, event.order_id)
-    order.shipment_stopped(Reason.CUSTOMER, _now())
+    order.shipment_stopped(Reason.CUSTOMER, tx.now)
     keep(tx, order)
 
 
 async def refuse_cancellation(event: CancellationRefusedV1, tx: Transaction) -> None:
     """The order goes on; the customer can read why it was not cancelled."""
     order = await _order(tx, event.order_id)
-    order.refuse_cancellation(event.reason.value, _now())
+    order.refuse_cancellation(event.reason.value, tx.now)
     keep(tx, order)
 
 
 async def note_delay(event: ShippingOverdueV1, tx: Transaction) -> None:
     """Let the customer read that the parcel is late."""
     order = await _order(tx, event.order_id)
-    order.shipping_overdue(_now())
+    order.shipping_overdue(tx.now)
     keep(tx, order)
 
 
@@ -209,7 +209,3 @@ async def _order(tx: Transaction, order_id: UUID) -> Order:
 
 def _money(money: contracts.Money) -> Money:
     return Money(money.amount, money.currency)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -46,6 +46,7 @@ EVENTS: tuple[type[Event], ...] = (
     delivery.CancellationRefusedV1,
     delivery.ShippingDueV1,
     delivery.BookingDueV1,
+    delivery.TrackingDueV1,
     delivery.UnbookingDueV1,
     # what notifications says
     notifications.NotificationSentV1,

@@ -96,6 +96,12 @@ class BookingDueV1(Event, type="delivery.booking-due.v1", key="order_id", intern
     order_id: UUID
 
 
+class TrackingDueV1(Event, type="delivery.tracking-due.v1", key="order_id", internal=True):
+    """Ask the carrier where the parcel is: it has said nothing for a while."""
+
+    order_id: UUID
+
+
 class UnbookingDueV1(Event, type="delivery.unbooking-due.v1", key="order_id", internal=True):
     """Make sure that the carrier which was asked sends nothing, then cancel or fail."""
 

@@ -1,7 +1,8 @@
 """Delivery: brings confirmed orders to their customers, by one of two carriers.
 
 Owns: customers' addresses (erasable), shipments, bookings at the carriers.
-Hears: OrderConfirmed, CancellationRequested; its own ShipmentScheduled, ShippingDue, BookingDue, UnbookingDue.
+Hears: OrderConfirmed, CancellationRequested; its own ShipmentScheduled, ShippingDue, BookingDue,
+UnbookingDue, TrackingDue.
 Says: ShipmentScheduled, ShipmentDispatched, ShipmentDelivered, ShipmentFailed, ShipmentCancelled,
 CancellationRefused.
 """

@@ -17,6 +17,9 @@ CARRIERS = ("a", "b")
 PUNCTUAL = timedelta(seconds=2)
 """A deadline that is looked at later than this was missed by us: nobody was there to keep it."""
 
+LONGEST_SILENCE = timedelta(hours=1)
+"""A carrier that says nothing of a parcel is asked at least that often."""
+
 TRYING = 2 / 3
 """The share of the time to the deadline within which a carrier must have been asked, or we were not trying."""
 
@@ -104,6 +107,8 @@ class Shipment:
     """Carriers that can never book this shipment again. Replaced, never changed in place."""
     aim: Aim | None = None
     failure: Failure | None = None
+    look_at: datetime | None = None
+    """When somebody looks whether it still gets on; None once it has come to its end."""
     dispatched_at: datetime | None = None
     delivered_at: datetime | None = None
 
@@ -221,7 +226,19 @@ class Shipment:
             return []
         self.status = Status.DELIVERED
         self.delivered_at = now
+        self.look_at = None
         return [*steps, Step.SAY_DELIVERED]
+
+    # -- getting on ----------------------------------------------------------------------------------------
+
+    @property
+    def is_with_carrier(self) -> bool:
+        """Whether its carrier has something to tell of it."""
+        return self.status in (Status.BOOKED, Status.DISPATCHED)
+
+    def look_again(self, now: datetime, least: timedelta) -> None:
+        """Have somebody look again after as much time as it has taken so far: `least` to an hour."""
+        self.look_at = now + min(max(now - self.scheduled_at, least), LONGEST_SILENCE)
 
     @property
     def _open(self) -> list[str]:
@@ -238,10 +255,10 @@ class Shipment:
         self.doubtful = False
         self.tracking_code = None
         if aim is Aim.CANCEL:
-            self.status, self.failure = Status.CANCELLED, None
+            self.status, self.failure, self.look_at = Status.CANCELLED, None, None
             return [Step.SAY_CANCELLED]
         if aim is Aim.GIVE_UP or not self._open:
-            self.status, self.failure = Status.FAILED, self.failure or Failure.NO_CARRIER
+            self.status, self.failure, self.look_at = Status.FAILED, self.failure or Failure.NO_CARRIER, None
             return [Step.SAY_FAILED]
         self.status = Status.SCHEDULED
         return [Step.BOOK]

@@ -8,6 +8,7 @@ carries what was sent or answered: both may hold an address.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
 
 import aiohttp
@@ -42,6 +43,14 @@ class Unbook:
 
 
 @dataclass(frozen=True, slots=True)
+class Track:
+    """Say where the parcel is."""
+
+    shipment_id: UUID
+    carrier: str
+
+
+@dataclass(frozen=True, slots=True)
 class Booked:
     carrier: str
     tracking_code: str
@@ -69,6 +78,16 @@ class Left:
 
 
 Answer = Booked | NotBooked | Closed | Left
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where the carrier says that the parcel is."""
+
+    carrier: str
+    status: Literal["booked", "dispatched", "delivered", "unknown"]
+    """`unknown`: it has no such parcel, or has been told to forget it."""
+    tracking_code: str = ""
 
 
 class Carrier:
@@ -132,6 +151,18 @@ class Carrier:
             return Left(self.name)
         raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a cancellation")
 
+    async def track(self, request: Track) -> Whereabouts:
+        """Ask where the parcel is. Changes nothing."""
+        status, answer = await self._callee.get(f"/bookings/{_key(request)}")
+        if status == 404:
+            return Whereabouts(self.name, "unknown")
+        where, code = answer.get("status"), answer.get("tracking_code")
+        if status == 200 and where == "cancelled":
+            return Whereabouts(self.name, "unknown")
+        if status == 200 and where in ("booked", "dispatched", "delivered") and isinstance(code, str):
+            return Whereabouts(self.name, where, code)
+        raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a question")
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
@@ -160,5 +191,10 @@ async def unbook(request: Unbook, outside: Outside) -> Answer:
     return await outside.carriers[request.carrier].unbook(request)
 
 
-def _key(request: Book | Unbook) -> str:
+async def track(request: Track, outside: Outside) -> Whereabouts:
+    """Ask the carrier that has the parcel where it is."""
+    return await outside.carriers[request.carrier].track(request)
+
+
+def _key(request: Book | Unbook | Track) -> str:
     return f"{request.shipment_id}:{request.carrier}"

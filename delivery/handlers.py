@@ -1,9 +1,10 @@
 """What delivery does about what it hears. The rules are the shipment's; here its steps become deeds and events."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from contracts import Event
 from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
 from contracts.delivery import (
     BookingDueV1,
@@ -18,14 +19,19 @@ from contracts.delivery import (
     ShipmentScheduledV1,
     ShippingDueV1,
     Tracking,
+    TrackingDueV1,
     UnbookingDueV1,
 )
-from delivery.domain import Address, Shipment, Status, Step
-from delivery.gateways import Answer, Book, Booked, Closed, Left, NotBooked, Unbook
+from delivery import store
+from delivery.domain import Address, NotItsCarrier, Shipment, Status, Step
+from delivery.gateways import Answer, Book, Booked, Closed, Left, NotBooked, Track, Unbook, Whereabouts
 from delivery.settings import deadlines
 from infra.messaging import Reject, RetryLater
 from infra.resilience import full_jitter
 from infra.storage import Transaction, new_id
+from infra.telemetry import get_logger
+
+log = get_logger(__name__)
 
 AT_ONCE = timedelta(0)
 ADDRESS_PAUSE = timedelta(seconds=1)
@@ -36,8 +42,9 @@ async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
     """Plan the order's one parcel, unless it was cancelled before we heard of it."""
     if await tx.get(Shipment, event.order_id) is not None:
         return
-    now, within = datetime.now(UTC), deadlines().shipping
+    now, within = tx.now, deadlines().shipping
     shipment = Shipment(event.order_id, new_id(), event.customer_id, now, now + within)
+    shipment.look_again(now, deadlines().silence)
     tx.add(shipment)
     tx.publish(
         ShipmentScheduledV1(order_id=event.order_id, shipment_id=shipment.shipment_id, customer_id=shipment.customer_id)
@@ -49,7 +56,7 @@ async def cancel_shipment(event: CancellationRequestedV1, tx: Transaction) -> No
     """Stop the parcel, or say that it is too late; one of the two, at once or when its carrier has answered."""
     shipment = await tx.get(Shipment, event.order_id)
     if shipment is None:
-        tx.add(Shipment.never_to_be(event.order_id, new_id(), event.customer_id, datetime.now(UTC)))
+        tx.add(Shipment.never_to_be(event.order_id, new_id(), event.customer_id, tx.now))
         tx.publish(ShipmentCancelledV1(order_id=event.order_id))
         return
     follow(tx, shipment, shipment.cancel())
@@ -59,7 +66,7 @@ async def give_up_shipment(event: ShippingDueV1, tx: Transaction) -> None:
     """Fail what no carrier took in time."""
     shipment = await _shipment(tx, event.order_id)
     has_address = await tx.get(Address, shipment.customer_id) is not None
-    steps = shipment.look_at_deadline(datetime.now(UTC), deadlines().shipping, has_address=has_address)
+    steps = shipment.look_at_deadline(tx.now, deadlines().shipping, has_address=has_address)
     follow(tx, shipment, steps)
 
 
@@ -75,7 +82,7 @@ async def prepare_booking(event: ShipmentScheduledV1 | BookingDueV1, tx: Transac
         follow(tx, shipment, shipment.rebook())  # erased meanwhile: it can't be asked again under the same key
         return None
     asked_before = not shipment.is_untouched
-    carrier = shipment.ask_carrier(datetime.now(UTC))
+    carrier = shipment.ask_carrier(tx.now)
     return Book(shipment.order_id, shipment.shipment_id, carrier, address, asked_before=asked_before)
 
 
@@ -112,8 +119,53 @@ async def track_shipment(
     if shipment is None or shipment.shipment_id != shipment_id:
         return False
     tell = shipment.deliver if delivered else shipment.dispatch
-    follow(tx, shipment, tell(carrier, tracking_code, datetime.now(UTC)))
+    follow(tx, shipment, tell(carrier, tracking_code, tx.now))
     return True
+
+
+async def look_after_shipments(tx: Transaction) -> int:
+    """See to it that every shipment gets on: carriers that say nothing are asked, lost deadlines are replaced.
+
+    Returns how many deadlines were lost.
+    """
+    lost, now = 0, tx.now
+    for shipment in await store.overdue_shipments(tx, now):
+        due, at = _due_next(shipment, now)
+        if not await tx.will_hear(due):
+            tx.schedule(due, after=max(at - now, AT_ONCE))
+            lost += not shipment.is_with_carrier
+        shipment.look_again(now, deadlines().silence)
+    return lost
+
+
+def _due_next(shipment: Shipment, now: datetime) -> tuple[Event, datetime]:
+    """What has to happen to a shipment that has not come to its end, and when."""
+    if shipment.is_with_carrier:
+        return TrackingDueV1(order_id=shipment.order_id), now
+    if shipment.status is Status.STOPPING:
+        return UnbookingDueV1(order_id=shipment.order_id), now
+    return ShippingDueV1(order_id=shipment.order_id), shipment.due_at
+
+
+async def prepare_tracking(event: TrackingDueV1, tx: Transaction) -> Track | None:
+    """Find the carrier that has the parcel."""
+    shipment = await _shipment(tx, event.order_id)
+    if not shipment.is_with_carrier or shipment.carrier is None:
+        return None
+    return Track(shipment.shipment_id, shipment.carrier)
+
+
+async def record_tracking(event: TrackingDueV1, answer: Whereabouts, tx: Transaction) -> None:
+    """Take in what the carrier did not tell us by itself."""
+    shipment = await _shipment(tx, event.order_id)
+    if answer.status == "unknown" and answer.carrier == shipment.carrier and shipment.is_with_carrier:
+        log.error("a carrier does not know a parcel that it booked", order_id=str(event.order_id))
+    elif answer.status in ("dispatched", "delivered"):
+        tell = shipment.deliver if answer.status == "delivered" else shipment.dispatch
+        try:
+            follow(tx, shipment, tell(answer.carrier, answer.tracking_code, tx.now))
+        except NotItsCarrier:
+            log.error("a carrier has a parcel that it should not have", order_id=str(event.order_id))
 
 
 def follow(tx: Transaction, shipment: Shipment, steps: Iterable[Step]) -> None:

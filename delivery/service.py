@@ -13,15 +13,19 @@ from contracts.delivery import (
     ShipmentFailedV1,
     ShipmentScheduledV1,
     ShippingDueV1,
+    TrackingDueV1,
     UnbookingDueV1,
 )
 from delivery import api, gateways, store
 from delivery.handlers import (
     cancel_shipment,
     give_up_shipment,
+    look_after_shipments,
     prepare_booking,
+    prepare_tracking,
     prepare_unbooking,
     record_answer,
+    record_tracking,
     schedule_shipment,
 )
 from infra.runtime import Service, on, subscription
@@ -64,6 +68,14 @@ SERVICE = Service(
                 load=store.load_shipments,
                 attempts=OWED,
             ),
+            on(
+                TrackingDueV1,
+                prepare=prepare_tracking,
+                ask=gateways.track,
+                record=record_tracking,
+                load=store.load_shipments,
+                attempts=OWED,
+            ),
             concurrency=32,
         ),
     ],
@@ -76,6 +88,7 @@ SERVICE = Service(
         ShipmentCancelledV1,
         CancellationRefusedV1,
     ],
+    sweeps=[look_after_shipments],
     routes=api.router,
     migrations=Path(__file__).parent / "migrations",
     outside=gateways.connect,

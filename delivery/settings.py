@@ -16,6 +16,14 @@ class Deadlines(BaseSettings):
     shipping_deadline_s: Seconds = 30
     """From the order's confirmation until a carrier must have taken the booking."""
 
+    carrier_silence_s: Seconds = 30
+    """From the confirmation until a carrier that has said nothing new is asked where the parcel is; later it is asked
+    at intervals that grow to an hour."""
+
+    @property
+    def silence(self) -> timedelta:
+        return timedelta(seconds=self.carrier_silence_s)
+
     @property
     def shipping(self) -> timedelta:
         return timedelta(seconds=self.shipping_deadline_s)

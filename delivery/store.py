@@ -1,6 +1,7 @@
 """Delivery's tables, and every query on them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -11,6 +12,9 @@ from sqlalchemy.orm import registry
 
 from delivery.domain import Address, Aim, Failure, Shipment, Status
 from infra.storage import Transaction
+
+MOST_AT_ONCE = 100
+"""Shipments that one sweep takes."""
 
 
 class _Word(sa.TypeDecorator[StrEnum]):
@@ -60,6 +64,8 @@ shipments = sa.Table(
     sa.Column("failure", _Word(Failure)),
     sa.Column("dispatched_at", sa.DateTime(timezone=True)),
     sa.Column("delivered_at", sa.DateTime(timezone=True)),
+    sa.Column("look_at", sa.DateTime(timezone=True)),
+    sa.Index("shipments_look_at", "look_at", postgresql_where=sa.text("look_at is not null")),
 )
 
 _mapper = registry(metadata=metadata)
@@ -87,6 +93,12 @@ async def load_shipments_and_addresses(events: Sequence[_OfOrder], tx: Transacti
 async def shipment_for_reading(tx: Transaction, order_id: UUID) -> Shipment | None:
     """One shipment, not locked."""
     return await tx.peek(Shipment, order_id)
+
+
+async def overdue_shipments(tx: Transaction, now: datetime) -> Sequence[Shipment]:
+    """Shipments, locked, that somebody should have looked at by now: a bounded number, the longest overdue first."""
+    wanted = sa.select(Shipment).where(shipments.c.look_at <= now).order_by(shipments.c.look_at).limit(MOST_AT_ONCE)
+    return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 
 
 async def address_for_reading(tx: Transaction, customer_id: str) -> Address | None:

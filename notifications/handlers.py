@@ -1,7 +1,7 @@
 """What notifications does about what it hears: one mail to whoever it concerns, if they want it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from contracts import Event
@@ -68,7 +68,7 @@ async def prepare_mail(event: Heard, tx: Transaction) -> Mail | None:
     event_id, notice = _cause(tx), await _notice(event, tx)
     message = await tx.get(Message, notice.notification_id)
     if message is None:
-        message = Message.of(notice, event_id, datetime.now(UTC))
+        message = Message.of(notice, event_id, tx.now)
         tx.add(message)
     elif not message.is_to_be_sent_for(event_id):
         return None
@@ -97,7 +97,7 @@ async def record_mail(event: Heard, answer: Answer, tx: Transaction) -> None:
         raise Reject("the message's row was lost after its mail was sent")
     if not isinstance(answer, Taken):
         _fail(tx, message, Failure.UNDELIVERABLE)
-    elif message.sent(datetime.now(UTC)):
+    elif message.sent(tx.now):
         tx.publish(
             NotificationSentV1(
                 notification_id=message.notification_id,

@@ -90,6 +90,7 @@ SERVICE = Service(
             concurrency=200,  # turns that mostly wait for somebody else's answer
         ),
     ],
+    sweeps=[webhooks.find_forgotten],
     says=[NotificationSentV1, NotificationFailedV1, WebhookDisabledV1],
     routes=Router(routes=[*api.router.routes, *webhooks_api.router.routes]),
     migrations=Path(__file__).parent / "migrations",

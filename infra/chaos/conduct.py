@@ -75,4 +75,5 @@ async def _suffer(site: Site, planned: Planned, opened: float, say: Callable[[st
         outcome.failure = f"{type(error).__name__}: {error}"
         outcome.ended = outcome.ended or time.time()
     outcome.undone, outcome.bite = time.time(), " ".join(seen)
+    outcome.failure = outcome.failure or site.failures.get(fault.id, "")
     return outcome

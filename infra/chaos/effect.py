@@ -107,6 +107,8 @@ def undone_by_hand(where: Layout, part: str) -> None:
 
 def forget_all(where: Layout) -> None:
     """The stack is down, and every fault with it."""
+    for clock in where.clock("").glob("*"):
+        clock.unlink()
     for entry in Journal(where.faults).entries():
         _over(where, entry)
 

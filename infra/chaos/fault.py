@@ -44,6 +44,8 @@ class Kind(ABC):
     """Whether it is over as soon as it has begun."""
     seconds: tuple[float, float] = (3.0, 7.0)
     """How long a random schedule has it last."""
+    least_run_s: float = 0.0
+    """A random schedule that is shorter has no place for it."""
 
     @property
     def defaults(self) -> Mapping[str, float]:
@@ -59,7 +61,10 @@ class Kind(ABC):
         return ""
 
     def likely(self, services: Sequence[str]) -> list[str]:
-        """Where a random schedule puts it: where something goes on that it can bite."""
+        """Where a random schedule puts it: where something goes on that it can bite.
+
+        Nowhere, if it cannot be had on this machine.
+        """
         return self.parts(services)
 
     @abstractmethod

@@ -50,7 +50,8 @@ def random_schedule(
         if len(planned) == wanted:
             break
         if not deck:
-            deck = chance.sample(list(KINDS), k=len(KINDS))
+            fitting = [name for name, kind in KINDS.items() if kind.least_run_s <= duration_s and kind.likely(services)]
+            deck = chance.sample(fitting, k=len(fitting))
         candidate = _draw(chance, deck[-1], duration_s, services, len(planned))
         if _server(candidate) not in given and not any(_in_the_way(candidate, each) for each in planned):
             planned.append(candidate)

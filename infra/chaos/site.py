@@ -1,7 +1,8 @@
 """Where faults happen: one running stack, and the doors by which a fault comes in."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,9 @@ class Site:
     """By fault: what its kind saw when it began."""
     holds: dict[str, contextlib.AsyncExitStack] = field(default_factory=dict)
     """By fault: what is in effect only as long as we hold it."""
+
+    failures: dict[str, str] = field(default_factory=dict)
+    """By fault: what went wrong in the background while it was in effect."""
 
     @property
     def services(self) -> list[str]:
@@ -64,6 +68,18 @@ class Site:
     def hold(self, fault_id: str) -> contextlib.AsyncExitStack:
         """What to register a thing with that is to end with this fault."""
         return self.holds.setdefault(fault_id, contextlib.AsyncExitStack())
+
+    def beside(self, fault_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do this until the fault ends. What it fails with is reported with the fault."""
+        task = asyncio.create_task(work)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.failures[fault_id] = f"what ran beside it failed: {type(error).__name__}: {error}"
+
+        self.hold(fault_id).push_async_callback(end)
 
     async def let_go(self, fault_id: str) -> None:
         """End what we hold for this fault."""

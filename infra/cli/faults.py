@@ -92,6 +92,8 @@ async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
             with console.status(f"{fault.kind} at {fault.part}"):
                 await endured(site, fault, 0 if KINDS[fault.kind].momentary else seconds or 0)
         console.print(" ".join(seen) or "Nothing was seen of it.")
+        if failure := site.failures.get(fault.id):
+            raise LocalError(f"{fault.kind} at {fault.part}: {failure}", "It is undone. Add it again.")
 
 
 async def _remove(where: Layout, fault_id: str) -> None:

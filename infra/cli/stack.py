@@ -39,7 +39,7 @@ from infra.local import (
 
 commands = typer.Typer()
 DOWN_WITHIN_S = 60
-TEST_PROGRAMS = ("bash", "curl", "git")
+TEST_PROGRAMS = ("bash", "curl", "faketime", "git", "pgbouncer")
 """What tests run besides our own programs and servers: the documents' commands need the first two."""
 
 

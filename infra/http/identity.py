@@ -105,19 +105,29 @@ class Identity:
                 algorithms=["ES256"],
                 issuer=self._issuer,
                 audience=self._audience,
-                leeway=LEEWAY_S,
-                options={"require": ["iss", "aud", "exp", "sub"], "verify_exp": False},
+                options={
+                    "require": ["iss", "aud", "exp", "sub"],
+                    "verify_exp": False,  # by our own clock, below
+                    "verify_nbf": False,
+                    "verify_iat": False,  # when it was issued says nothing of whether it is valid now
+                },
             )
         except jwt.PyJWTError as error:
             raise Unauthorized(f"The token is not valid here: {error}.") from error
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise Unauthorized("The token's claims cannot be read.") from error
-        expiry = claims["exp"]
-        if not isinstance(expiry, int | float) or not 0 < expiry < LATEST:
-            raise Unauthorized("The token's expiry is no time.")
+        expiry, start = claims["exp"], claims.get("nbf", 0)
+        if not _is_time(expiry) or not expiry > 0 or not _is_time(start):
+            raise Unauthorized("The token's times are no times.")
         if self._clock() >= expiry + LEEWAY_S:
             raise Unauthorized("The token has expired.")
+        if self._clock() < start - LEEWAY_S:
+            raise Unauthorized("The token is not valid yet.")
         return _principal(claims), expiry + LEEWAY_S
+
+
+def _is_time(claim: object) -> bool:
+    return isinstance(claim, int | float) and 0 <= claim < LATEST
 
 
 def _principal(claims: dict[str, Any]) -> Principal:

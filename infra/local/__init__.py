@@ -17,6 +17,7 @@ from infra.local.rabbitmqctl import rabbitmqctl
 from infra.local.roles import DatabaseUrls
 from infra.local.run import is_up
 from infra.local.servers import given_kinds
+from infra.local.skew import find_library, set_skew
 from infra.local.stack import forget
 from infra.local.start import start_supervisor, until_up
 from infra.local.state import StackState, read_state
@@ -39,6 +40,7 @@ __all__ = [
     "StackState",
     "ask",
     "ask_once",
+    "find_library",
     "forget",
     "given_kinds",
     "install_missing",
@@ -55,6 +57,7 @@ __all__ = [
     "rabbitmqctl",
     "read_state",
     "services_of",
+    "set_skew",
     "start_supervisor",
     "until_up",
     "write_private",

@@ -15,6 +15,7 @@ SETTINGS = (
     "RESERVATION_DEADLINE_S",
     "SHIPPING_DEADLINE_S",
     "STOCK_ANSWER_DEADLINE_S",
+    "CARRIER_SILENCE_S",
     "CART_ABANDONED_AFTER_S",
     "HTTP_MOST_AT_ONCE",
     "HTTP_POOL_SIZE",
@@ -23,6 +24,7 @@ SETTINGS = (
     "MESSAGING_POOL_SIZE",
     "REPLAY_RATE",
     "RETENTION_DAYS",
+    "SWEEP_EVERY_S",
 )
 """Passed on where the caller's environment sets them; services have defaults."""
 OUTSIDE_DELAYS = ("CARRIER_DISPATCH_AFTER_S", "CARRIER_DELIVER_AFTER_S")

@@ -48,6 +48,10 @@ class Layout:
         """A file for each fault that is in effect."""
         return self.directory / "faults"
 
+    def clock(self, service: str) -> Path:
+        """How many seconds ahead the service's clock is, while that is a fault."""
+        return self.directory / "clocks" / service
+
     @property
     def socket(self) -> Path:
         """Where the supervisor takes orders."""

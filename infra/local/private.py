@@ -36,6 +36,16 @@ class PrivateServer:
             self._running.kill()
             await self._running.wait()
 
+    def pause(self) -> None:
+        """Have it hang, with its connections open (SIGSTOP)."""
+        if self._running:
+            self._running.pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if self._running:
+            self._running.resume()
+
     async def stop(self) -> None:
         """End it gracefully."""
         if self._running:

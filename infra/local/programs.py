@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.local import skew
 from infra.local.part import Part, Running
 from infra.local.processes import Command, base_environment, spawn
 from infra.local.readiness import http_status, until_ready
@@ -20,10 +21,13 @@ class Program:
     cwd: Path
     log: Path
     ready_url: str
+    clock: Path | None = None
+    """Where it says how wrong the program's clock is to be."""
 
     async def launch(self) -> Running:
         """Start it."""
-        return await spawn(Command(argv=self.argv, env=base_environment() | dict(self.env), cwd=self.cwd, log=self.log))
+        env = base_environment() | dict(self.env) | skew.environment(self.clock)
+        return await spawn(Command(argv=self.argv, env=env, cwd=self.cwd, log=self.log))
 
     async def ready(self, running: Running) -> None:
         """Return once `ready_url` answers 200. A service whose broker is away waits for it, so there is no limit."""

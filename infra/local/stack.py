@@ -97,6 +97,7 @@ class Stack:
             env=env,
             cwd=self.layout.directory,
             log=self.layout.log(replica),
+            clock=self.layout.clock(name),
             ready_url=f"http://127.0.0.1:{ops}/readyz",
         )
 

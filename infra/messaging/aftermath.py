@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from infra.messaging import retry
@@ -29,8 +29,8 @@ LOCKED_LEAST, LOCKED_CAP_S = timedelta(seconds=1), 15.0
 class Aftermath:
     """What one worker does about the deliveries that it could not handle."""
 
-    def __init__(self, worker: "Worker", *, service: str, publisher: Publisher) -> None:
-        self._worker, self._service, self._publisher = worker, service, publisher
+    def __init__(self, worker: "Worker", *, service: str, publisher: Publisher, clock: Callable[[], datetime]) -> None:
+        self._worker, self._service, self._publisher, self._now = worker, service, publisher, clock
         self._chance = random.Random()  # noqa: S311 - jitter
 
     async def refuse(self, unreadable: Unreadable) -> None:
@@ -41,7 +41,7 @@ class Aftermath:
 
     async def failed(self, delivery: Delivery, error: BaseException) -> None:
         """Carry out what the retry policy decides: schedule the delivery for later, or dead-letter it."""
-        now = datetime.now(UTC)
+        now = self._now()
         decision = retry.after(
             error,
             attempt=delivery.attempt,
@@ -94,7 +94,7 @@ class Aftermath:
 
         They come again at intervals that grow with the time that they have waited.
         """
-        now = datetime.now(UTC)
+        now = self._now()
         put_off = []
         for delivery, error in busy:
             waiting_for = now - (delivery.failed_at or now)
@@ -116,7 +116,7 @@ class Aftermath:
         entries = []
         for delivery, delay, why in put_off:
             self._count("postponed")
-            delivery.failed_at = delivery.failed_at or datetime.now(UTC)
+            delivery.failed_at = delivery.failed_at or self._now()
             entry = self._later(delivery, delay, why, attempt=delivery.attempt)
             entries.append(replace(entry, deaths=delivery.deaths))
         await self._forget([delivery for delivery, _, _ in put_off], entries, noted=fresh)

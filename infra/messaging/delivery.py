@@ -108,10 +108,10 @@ class Unreadable:
         )
 
 
-def read(message: Received, subscription: Subscription) -> Delivery | Unreadable:
-    """A message as an event for this subscription, or why it is none; it never raises."""
+def read(message: Received, subscription: Subscription, now: datetime | None = None) -> Delivery | Unreadable:
+    """A message as an event for this subscription, or why it is none; it never raises. `now`: see `envelope_of`."""
     try:
-        envelope = envelope_of(message.properties, len(message.body))
+        envelope = envelope_of(message.properties, len(message.body), now=now)
         reaction = reaction_to(envelope.type, subscription)
     except Invalid as why:
         return Unreadable(message, why)

@@ -58,7 +58,7 @@ class Messaging:
             name: Consumer(
                 f"{service}.{name}",
                 worker.subscription.prefetch,
-                _intake(worker),
+                _intake(worker, database),
                 ordered=worker.subscription.ordered_by is not None,
             )
             for name, worker in self.workers.items()
@@ -130,8 +130,8 @@ class Messaging:
             raise Lost(repr(group.exceptions[0])) from group
 
 
-def _intake(worker: Worker) -> Callable[[Received], None]:
+def _intake(worker: Worker, database: Database) -> Callable[[Received], None]:
     def receive(message: Received) -> None:
-        worker.receive(read(message, worker.subscription))
+        worker.receive(read(message, worker.subscription, database.now))
 
     return receive

@@ -68,10 +68,13 @@ def frames_of(envelope: Envelope, body: bytes, *, channel: int, frame_max: int) 
     )
 
 
-def envelope_of(properties: Basic.Properties, body_bytes: int, *, any_age: bool = False) -> Envelope:
+def envelope_of(
+    properties: Basic.Properties, body_bytes: int, *, any_age: bool = False, now: datetime | None = None
+) -> Envelope:
     """The envelope of a received message. Raises `Invalid`, saying what is wrong with it.
 
     `any_age`: also of an event from outside the horizon, which only a dead letter may be.
+    `now`: by the database's clock, where there is one at hand; this machine's may be wrong.
     """
     headers: Headers = properties.headers or {}
     if body_bytes > MAX_BODY_BYTES:
@@ -89,7 +92,7 @@ def envelope_of(properties: Basic.Properties, body_bytes: int, *, any_age: bool 
     causation = headers.get(PREFIX + "causationid")
     traceparent = headers.get(PREFIX + "traceparent")
     return Envelope(
-        id=_id(_text(headers, "id"), parts["publisher"], any_age=any_age),
+        id=_id(_text(headers, "id"), parts["publisher"], now or datetime.now(UTC), any_age=any_age),
         type=type,
         source=_text(headers, "source"),
         subject=_text(headers, "subject"),
@@ -113,8 +116,8 @@ def _uuid(name: str, value: str) -> UUID:
         raise Invalid("bad-headers", f"{PREFIX}{name} {value[:64]!r} is no UUID") from None
 
 
-def _id(value: str, publisher: str, *, any_age: bool) -> UUID:
-    id, now = _uuid("id", value), datetime.now(UTC)
+def _id(value: str, publisher: str, now: datetime, *, any_age: bool) -> UUID:
+    id = _uuid("id", value)
     if is_ahead(id, now, clocks.TOLERATED):
         clocks.report(publisher, (id.int >> 80) / 1000 - now.timestamp())  # it may lie beyond the calendar
     wrong = why_unusable(id, now)

@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from contracts import Event
@@ -41,7 +40,7 @@ class Worker:
     ) -> None:
         self.subscription = subscription
         self.gate = gate
-        self.aftermath = Aftermath(self, service=service, publisher=publisher)
+        self.aftermath = Aftermath(self, service=service, publisher=publisher, clock=lambda: database.now)
         self.commits = Commits(
             database,
             f"{service}.{subscription.name}",
@@ -157,7 +156,7 @@ class Worker:
         What the schedule holds of a time outside the horizon may have no partition in the inbox: its row there is the
         only place that it can come from, so removing that row is enough.
         """
-        now, name = datetime.now(UTC), self.subscription.name
+        now, name = tx.now, self.subscription.name
         outside = [each for each in deliveries if each.entry is not None and not has_partition(each.envelope.id, now)]
         inside = [each for each in deliveries if each not in outside] if outside else deliveries
         new = await inbox.enter(tx, name, [each.envelope.id for each in inside], [each.attempt for each in inside])

@@ -112,6 +112,20 @@ def routes(ledger: Ledger, dials: Dials, courier: Courier) -> APIRouter:
         with under_way.working_on(part, key):
             return await dials.suffer(part, work)
 
+    @router.get("/bookings/{key}")
+    async def get_booking(which: Which, key: KeyPath) -> Response:
+        part = f"carriers-{which}"
+
+        async def work(fate: Fate) -> Response:
+            if fate.fails:
+                raise Problem(503, "carriers:unavailable", "The carrier cannot say; ask again.")
+            parcel = await ledger.do(partial(parcel_of, part=part, key=key))
+            if parcel is None:
+                raise Problem(404, "carriers:unknown", "Nothing was ever booked under this key.")
+            return JSONResponse({"status": parcel.whereabouts, "tracking_code": parcel.tracking_code})
+
+        return await dials.suffer(part, work)
+
     @router.post("/bookings/{key}/cancel")
     async def post_cancel(which: Which, key: KeyPath) -> Response:
         part = f"carriers-{which}"

@@ -57,6 +57,12 @@ class Parcel:
     since: str
     """When the parcel came to its state."""
 
+    @property
+    def whereabouts(self) -> str:
+        """Where it is, whomever that was told: `booked`, `dispatched`, `delivered` or `cancelled`."""
+        told = {State.DISPATCH_TOLD: State.DISPATCHED, State.DELIVERY_TOLD: State.DELIVERED}
+        return told.get(self.state, self.state).value
+
 
 def parcel_of(book: sqlite3.Connection, part: str, key: str) -> Parcel | None:
     """The parcel under this key."""

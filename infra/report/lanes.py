@@ -20,6 +20,7 @@ FAMILIES = {
     "broker": ("broker", "violet"),
     "dials": ("outside world", "ochre"),
     "messages": ("messages", "grey"),
+    "clocks": ("clock", "teal"),
     "traffic": ("traffic", "green"),
 }
 """A family's name for people, and its colour."""

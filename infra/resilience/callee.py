@@ -71,20 +71,31 @@ class Callee:
         Takes `timeout_s` or what is left of the deadline, and tells the callee how long it is waited for.
         Raises `CallError`.
         """
+        return await self._ask("POST", path, {"Idempotency-Key": key}, body)
+
+    async def get(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Ask something that changes nothing; otherwise as `post`."""
+        return await self._ask("GET", path, {}, None)
+
+    async def _ask(self, method: str, path: str, headers: dict[str, str], body: object) -> tuple[int, dict[str, Any]]:
         try:
             async with self._bulkhead:
                 timeout_s = at_most(self.timeout_s, least=self._connect_timeout_s)
                 async with self._breaker:
-                    return await self._send(path, key, body, timeout_s)
+                    return await self._send(method, path, headers, body, timeout_s)
         except (Refused, AskedToWait) as error:
             raise LeftAlone(f"{self._name}: {error}", error.retry_after_s) from error
 
-    async def _send(self, path: str, key: str, body: object, timeout_s: float) -> tuple[int, dict[str, Any]]:
-        headers = {"Idempotency-Key": key, "Request-Timeout": f"{timeout_s:.3f}"}
+    async def _send(
+        self, method: str, path: str, headers: dict[str, str], body: object, timeout_s: float
+    ) -> tuple[int, dict[str, Any]]:
+        headers = {**headers, "Request-Timeout": f"{timeout_s:.3f}"}
         # What is above its threshold aiohttp rounds up to whole seconds, beyond the deadline.
         timeout = aiohttp.ClientTimeout(timeout_s, sock_connect=self._connect_timeout_s, ceil_threshold=timeout_s)
         try:
-            async with self._session.post(self._url + path, json=body, headers=headers, timeout=timeout) as response:
+            async with self._session.request(
+                method, self._url + path, json=body, headers=headers, timeout=timeout
+            ) as response:
                 answer = await response.json(content_type=None)
                 status = response.status
                 retry_after = response.headers.get("Retry-After", "")

@@ -18,10 +18,12 @@ from infra.runtime.heap import settle_heap
 from infra.runtime.readiness import Readiness
 from infra.runtime.service import Service
 from infra.runtime.settings import Settings
+from infra.runtime.sweeping import sweep
 from infra.storage import (
     LOCK_TIMEOUT_S,
     Database,
     SchemaBehind,
+    SharedSessions,
     drop_partitions,
     idempotency,
     is_passing,
@@ -30,13 +32,14 @@ from infra.storage import (
     migrate_in_a_process_of_its_own,
     redrive,
     require_current,
+    require_own_sessions,
 )
 from infra.storage import ops as storage_ops
 from infra.telemetry import configure_logging, get_logger, metrics
 
 log = get_logger(__name__)
 
-TIDY_S = 3600.0
+TIDY_S, TIDY_AGAIN_S = 3600.0, 1.0
 GAUGES_S = 1.0
 GAUGES_WITHIN_S = 3.0
 GAUGES = {
@@ -54,7 +57,10 @@ def run(service: Service) -> None:
     """Run `service` until SIGTERM or SIGINT, then shut it down gracefully."""
     settings = Settings()
     configure_logging(service.name, format=settings.log_format, level=settings.log_level)
-    uvloop.run(_run(service, settings))
+    try:
+        uvloop.run(_run(service, settings))
+    except (SchemaBehind, SharedSessions) as error:
+        raise SystemExit(f"{service.name} cannot start. {error}") from None
 
 
 async def _run(service: Service, settings: Settings) -> None:
@@ -69,9 +75,9 @@ async def _run(service: Service, settings: Settings) -> None:
         pool_size=settings.messaging_pool_size,
         lock_timeout_s=LOCK_TIMEOUT_S,
     )
-    for_requests = database.with_own_pool(settings.http_pool_size)
+    for_requests = database.for_requests(settings.http_pool_size)
     outside: AbstractAsyncContextManager[Any] = service.outside() if service.outside else nullcontext()
-    async with outside as opened, Identity(settings.oidc_issuer, settings.oidc_audience) as identity:
+    async with outside as opened, _identity(settings, database) as identity:
         messaging = Messaging(
             service=service.name,
             subscriptions=service.hears,
@@ -81,7 +87,7 @@ async def _run(service: Service, settings: Settings) -> None:
             replay_rate=settings.replay_rate,
         )
 
-        readiness = Readiness(database, messaging.health)
+        readiness = Readiness(for_requests, messaging.health)
         app = create_app(
             service=service.name,
             version=_version(),
@@ -101,13 +107,27 @@ async def _run(service: Service, settings: Settings) -> None:
             ],
         )
         async with listen(app, settings.http_host, settings.ops_port):
-            await _migrate(service, settings, stop)
+            await _migrate(service, settings, database, stop)
             if not stop.is_set():
                 http = listen(app, settings.http_host, settings.http_port, shared=True)
-                background = [tend(database, settings.retention_days), readiness.run()]
+                background = [
+                    tend(database, settings.retention_days),
+                    measure(for_requests),
+                    sweep(database, service.sweeps, settings.sweep_every_s),
+                    readiness.run(),
+                ]
                 await _serve(http, messaging, background, readiness.health, stop)
     await for_requests.close()
     await database.close()
+
+
+def _identity(settings: Settings, database: Database) -> Identity:
+    """Tokens are judged by the database's clock, too: this machine's may be wrong."""
+
+    def clock() -> float:
+        return database.now.timestamp()
+
+    return Identity(settings.oidc_issuer, settings.oidc_audience, clock=clock)
 
 
 async def _serve(
@@ -136,13 +156,18 @@ async def _serve(
         task.result()
 
 
-async def _migrate(service: Service, settings: Settings, stop: asyncio.Event) -> None:
-    """Migrate, or make sure that somebody did; wait for the database where it is away."""
+async def _migrate(service: Service, settings: Settings, database: Database, stop: asyncio.Event) -> None:
+    """Migrate, or make sure that somebody did; wait for the database where it is away.
+
+    Raises `SchemaBehind`, and `SharedSessions` where no wait will help.
+    """
     app_url = settings.database_url.get_secret_value()
     attempt = 0
     while not stop.is_set():
         try:
+            await require_own_sessions(database)
             await require_current(app_url, service.migrations)
+            await database.read_clock()
             return
         except SchemaBehind:
             if settings.migration_database_url is None:
@@ -158,11 +183,15 @@ async def _migrate(service: Service, settings: Settings, stop: asyncio.Event) ->
 
 
 async def tend(database: Database, retention_days: int) -> None:
-    """Keep partitions ahead of time, drop what is old and keep gauges current, for as long as the process lives."""
-    tidied_until, now = 0.0, asyncio.get_running_loop().time
+    """Keep partitions ahead of time and drop what is old, for as long as the process lives."""
     while True:
-        if now() >= tidied_until and await _is_done(_tidy(database, retention_days)):
-            tidied_until = now() + TIDY_S
+        is_tidy = await _is_done(_tidy(database, retention_days))
+        await asyncio.sleep(TIDY_S if is_tidy else TIDY_AGAIN_S)
+
+
+async def measure(database: Database) -> None:
+    """Keep the gauges and the clock current, for as long as the process lives."""
+    while True:
         if not await _is_done(_measure(database)):
             for gauge in GAUGES.values():
                 gauge.set(nan)  # what nobody can know is not what it was before
@@ -190,6 +219,7 @@ async def _tidy(database: Database, retention_days: int) -> None:
 
 
 async def _measure(database: Database) -> None:
+    await database.read_clock()
     async with asyncio.timeout(GAUGES_WITHIN_S), database.transaction() as tx:
         counts = await storage_ops.counts_now(tx)
     for name, gauge in GAUGES.items():

@@ -9,6 +9,7 @@ from typing import Any
 from contracts import Event
 from infra.http import Router
 from infra.messaging import Subscription, Wiring
+from infra.runtime.sweeping import Sweep
 from infra.storage import Transaction
 
 
@@ -24,6 +25,8 @@ class Service:
     routes: Router | None = None
     outside: Callable[[], AbstractAsyncContextManager[Any]] | None = None
     """Opens what `ask` functions reach the outside world by; entered once, at start."""
+    sweeps: Sequence[Sweep] = ()
+    """Look every now and then for what waits in vain: for a deadline that got lost, or for somebody outside."""
     rebuild: Callable[[Transaction], Awaitable[int]] | None = None
     """Makes a read model anew from its journal; operators start it. Returns how many aggregates it has."""
 

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """Database connections of either; however many requests come, messages are still handled."""
     replay_rate: int = Field(default=REPLAY_RATE, ge=1, le=100_000)
     """Events per second that a replay from the log hands to a subscription at most."""
+    sweep_every_s: float = Field(default=15, gt=0)
+    """How often a service looks for what waits in vain: for a deadline that got lost, or for somebody outside."""
     retention_days: int = 14
     """How long it is remembered what was handled, what was said, what became of dead letters, and what was answered
     under an Idempotency-Key. For 7 days after its event a message is taken in; what was said can be published again

@@ -29,8 +29,10 @@ from infra.storage.errors import (
 )
 from infra.storage.idempotency import forget_answers
 from infra.storage.ids import HORIZON, has_partition, is_ahead, new_id, time_of, why_unusable
+from infra.storage.lost import is_lost
 from infra.storage.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from infra.storage.partitions import LEAST_DAYS, drop_partitions, make_partitions
+from infra.storage.pooling import SharedSessions, require_own_sessions
 from infra.storage.text import storable
 from infra.storage.transaction import Transaction, check_versions, identity_of
 
@@ -40,6 +42,7 @@ __all__ = [
     "LOCK_TIMEOUT_S",
     "Database",
     "SchemaBehind",
+    "SharedSessions",
     "Transaction",
     "Verdict",
     "check_versions",
@@ -56,6 +59,7 @@ __all__ = [
     "is_ahead",
     "is_conflict",
     "is_from_database",
+    "is_lost",
     "is_passing",
     "is_unavailable",
     "make_partitions",
@@ -69,6 +73,7 @@ __all__ = [
     "redrive",
     "republish",
     "require_current",
+    "require_own_sessions",
     "schedule",
     "sqlstate",
     "storable",

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from copy import copy
+from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import ARRAY, any_, bindparam, event, inspect, select
@@ -11,9 +12,11 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from contracts import Envelope
+from infra.storage.clock import Clock
 from infra.storage.contention import Contention
 from infra.storage.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_passing, sqlstate
 from infra.storage.neighbours import new_holder
+from infra.storage.patient import PatientSession
 from infra.storage.transaction import Transaction
 
 LOCK_TIMEOUT_S = 0.5
@@ -49,9 +52,13 @@ class Database:
         self.schedule_ready = asyncio.Event()
         """Set when a commit scheduled something for now; what is due later is found when its time comes."""
         self._listeners = dict(listeners or {})
-        self._pool_timeout_s, self._statement_timeout_s = pool_timeout_s, statement_timeout_s
+        self.pool_timeout_s, self._statement_timeout_s = pool_timeout_s, statement_timeout_s
         self._lock_timeout_s = lock_timeout_s
         self._contention = Contention()
+        self._clock = Clock()
+        self._session: type[AsyncSession] = AsyncSession
+        self._finishing: set[asyncio.Task[None]] = set()
+        """Sessions whose last statement is waited for, though nobody wants its result any more."""
         self._engines: list[AsyncEngine] = []
         """Of this and of all that share its database."""
         self._engine = self._open(pool_size)
@@ -62,23 +69,28 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             hide_parameters=True,  # an error's text goes to the log, an address must not
-            pool_timeout=self._pool_timeout_s,
+            pool_timeout=self.pool_timeout_s,
             pool_recycle=1800,
             connect_args={
-                "timeout": self._pool_timeout_s,
+                "timeout": self.pool_timeout_s,
                 "command_timeout": self._statement_timeout_s + 5,
-                "server_settings": {
-                    "application_name": self.source,
-                    "statement_timeout": str(int(self._statement_timeout_s * 1000)),
-                    "lock_timeout": str(int(self._lock_timeout_s * 1000)),
-                    "idle_in_transaction_session_timeout": "60000",
-                    "jit": "off",
-                },
+                "server_settings": self.server_settings,
             },
         )
         self._engines.append(engine)
         event.listen(engine.sync_engine, "handle_error", self._discard_read_only_sessions)
         return engine
+
+    @property
+    def server_settings(self) -> dict[str, str]:
+        """What each session is told when it is opened; times in milliseconds."""
+        return {
+            "application_name": self.source,
+            "statement_timeout": str(int(self._statement_timeout_s * 1000)),
+            "lock_timeout": str(int(self._lock_timeout_s * 1000)),
+            "idle_in_transaction_session_timeout": "60000",
+            "jit": "off",
+        }
 
     def _discard_read_only_sessions(self, context: ExceptionContext) -> None:
         """Replace every session when one turns out to be read-only: its server was demoted, or its settings changed.
@@ -92,10 +104,13 @@ class Database:
             if engine.sync_engine is not context.engine:
                 engine.sync_engine.dispose()
 
-    def with_own_pool(self, pool_size: int, *, lock_timeout_s: float = 0.0) -> Self:
-        """The same database through connections of its own, so that neither user of it starves the other."""
+    def for_requests(self, pool_size: int) -> Self:
+        """The same database for who may be cut off at any time, through connections of its own.
+
+        Waits for a lock take as long as a statement may. Neither user of the database starves the other.
+        """
         other = copy(self)
-        other._lock_timeout_s = lock_timeout_s
+        other._lock_timeout_s, other._session = 0.0, PatientSession
         other._engine = other._open(pool_size)
         return other
 
@@ -111,19 +126,42 @@ class Database:
         No statement is sent before the first is needed. Raises the driver's errors:
         see `is_unavailable` and `is_conflict`.
         """
+        session = self._session(self._engine, expire_on_commit=False)
+        tx = Transaction(session, self.source, self._listeners, self.holder, cause, self._contention, self._clock)
         wanted: tuple[type, list[Any]] | None = None
         try:
-            async with AsyncSession(self._engine, expire_on_commit=False) as session:
-                tx = Transaction(session, self.source, self._listeners, self.holder, cause, self._contention)
-                try:
-                    yield tx
-                finally:
-                    wanted = tx.locking
-                await tx.commit()
+            try:
+                yield tx
+            finally:
+                wanted = tx.locking
+            await tx.commit()
         except Exception as error:
+            await _close(session)
             if wanted is not None and sqlstate(error) == LOCK_NOT_AVAILABLE:
                 await self._remember_locked(*wanted)
             raise
+        except BaseException:
+            if isinstance(session, PatientSession):
+                self._leave(session, tx)
+            else:
+                await _close(session)
+            raise
+        await _close(session)
+        self._tell_of(tx)
+
+    def _leave(self, session: PatientSession, tx: Transaction) -> None:
+        """See to a session whose user was cut off. If that was amid its commit, it takes effect all the same."""
+
+        async def finish() -> None:
+            if await session.finish() and tx.committing:
+                self._tell_of(tx)
+
+        finishing = asyncio.create_task(finish())
+        self._finishing.add(finishing)
+        finishing.add_done_callback(self._finishing.discard)
+
+    def _tell_of(self, tx: Transaction) -> None:
+        """Wake who waits for what the transaction left to do."""
         if buckets := tx.buckets:
             self.outbox_buckets |= buckets
             self.outbox_ready.set()
@@ -148,6 +186,16 @@ class Database:
                 raise
         self._contention.remember(entity, locked)
 
+    @property
+    def now(self) -> datetime:
+        """The time by the database's clock, as this process knows it."""
+        return self._clock.now()
+
+    async def read_clock(self) -> None:
+        """Ask the database for its time, by which transactions go from now on: again and again, as clocks drift."""
+        async with self.transaction() as tx:
+            await self._clock.read(tx)
+
     async def ping(self) -> None:
         """Raise unless the database takes a write."""
         async with self.transaction() as tx:
@@ -155,4 +203,12 @@ class Database:
 
     async def close(self) -> None:
         """Give every connection back."""
+        for each in self._finishing:
+            each.cancel()
+        await asyncio.gather(*self._finishing, return_exceptions=True)
         await self._engine.dispose()
+
+
+async def _close(session: AsyncSession) -> None:
+    """Close it, also for who is cancelled meanwhile."""
+    await asyncio.shield(asyncio.ensure_future(session.close()))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -42,7 +41,7 @@ async def note(tx: Transaction, incidents: Sequence[Incident]) -> None:
 
     Those of events from outside the horizon, which may wait in the schedule, are left out: they may have no partition.
     """
-    now = datetime.now(UTC)
+    now = tx.now
     kept = [each for each in incidents if has_partition(each.event_id, now)]
     if not kept:
         return

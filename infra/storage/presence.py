@@ -107,6 +107,7 @@ async def _hold_lock(database: Database) -> None:
         await connection.execute(ANNOUNCE, database.holder & LOCKED)
         while True:
             await asyncio.sleep(PING_S)
-            await connection.execute("select 1")
+            if await connection.fetchval("select pg_is_in_recovery()"):
+                raise ConnectionError("the server is a standby: what counts is the lock on its primary")
     finally:
         connection.terminate()

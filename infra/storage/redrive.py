@@ -7,7 +7,6 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -164,7 +163,7 @@ async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: st
             ids[each.letter.subscription].append(each.letter.event_id)
     for subscription in sorted(ids):
         await parking.release(tx, subscription, ids[subscription])
-        deliverable = [id for id in ids[subscription] if has_partition(id, datetime.now(UTC))]
+        deliverable = [id for id in ids[subscription] if has_partition(id, tx.now)]
         await inbox.enter(tx, subscription, deliverable, [1] * len(deliverable))
     await tx.execute(SETTLE, [each.id for each in letters], "discarded", by, note)
 

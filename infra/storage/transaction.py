@@ -3,22 +3,26 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ARRAY, any_, bindparam, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from contracts import Envelope, Event
 from contracts.event import name_of
 from infra.storage import outbox
 from infra.storage import schedule as schedules
+from infra.storage.clock import Clock
 from infra.storage.contention import Contention
 from infra.storage.ids import new_id
 from infra.telemetry import child_of, current_traceparent
 
 T = TypeVar("T")
+
+SCHEDULED = "select 1 from messaging.scheduled where subject = $1 and type = $2 limit 1"
 
 SOON = timedelta(seconds=1)
 """Within this time the schedule is looked at anyway."""
@@ -42,6 +46,11 @@ def identity_of(row: object) -> tuple[type, Any]:
     return type(row), key[0] if len(key) == 1 else tuple(key)
 
 
+def _execute(session: Session, statement: str, values: tuple[Any, ...]) -> list[Any]:
+    result = session.connection().exec_driver_sql(statement, values)
+    return list(result.fetchall()) if result.returns_rows else []
+
+
 @dataclass
 class Transaction:
     """Handed to every use case. It neither commits nor rolls back: whoever opened it does."""
@@ -58,6 +67,8 @@ class Transaction:
     """The event that is being handled; None in a request from outside."""
     contention: Contention = field(default_factory=Contention)
     """The rows that are known to be locked by others."""
+    clock: Clock = field(default_factory=Clock)
+    """The database's, which all processes of the service go by."""
     locking: tuple[type, list[Any]] | None = None
     """The rows that it waits for at the moment: their class and primary keys."""
     committing: bool = False
@@ -66,6 +77,11 @@ class Transaction:
     _scheduled: list[schedules.Entry] = field(default_factory=list)
     _known: dict[tuple[type, Any], Any] = field(default_factory=dict)
     _hurried: bool = False
+
+    @property
+    def now(self) -> datetime:
+        """The time by the database's clock: for everything that is kept and compared with a later time."""
+        return self.clock.now()
 
     def publish(self, event: Event, *older: Event) -> UUID:
         """Say `event` when this transaction commits, under one id also in the `older` versions that are promised yet.
@@ -93,6 +109,12 @@ class Transaction:
             why="deadline",
         )
         self._scheduled.append(entry)
+
+    async def will_hear(self, event: Event) -> bool:
+        """Whether an event of this type about this subject is scheduled, by this transaction or another."""
+        if any(each.envelope.type == event.type and each.envelope.subject == event.subject for each in self._scheduled):
+            return True
+        return bool(await self.execute(SCHEDULED, event.subject, event.type))
 
     async def get(self, entity: type[T], key: Any) -> T | None:
         """The row with this primary key, locked until the end; None where there is none."""
@@ -171,9 +193,7 @@ class Transaction:
 
     async def execute(self, statement: str, *values: Any) -> list[Any]:
         """Run one statement in PostgreSQL's own words ($1, $2 …). Returns its rows."""
-        connection = await self.session.connection()
-        result = await connection.exec_driver_sql(statement, values)
-        return list(result.fetchall()) if result.returns_rows else []
+        return await self.session.run_sync(_execute, statement, values)
 
     def _envelope(self, event: Event) -> Envelope:
         return Envelope(
@@ -181,7 +201,7 @@ class Transaction:
             type=event.type,
             source=self.source,
             subject=event.subject,
-            time=datetime.now(UTC),
+            time=self.now,
             traceparent=child_of(current_traceparent()),
             causation_id=self.cause.id if self.cause else None,
         )

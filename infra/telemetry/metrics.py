@@ -27,6 +27,7 @@ outbox_set_aside_total = Counter("outbox_set_aside", "Events that cannot be publ
 scheduled_pending = Gauge("scheduled_pending", "Messages to be retried and deadlines to come.")
 retries_pending = Gauge("retries_pending", "Messages that failed or were put off, and are retried.")
 retries_oldest = Gauge("retries_oldest_seconds", "Since the first of them failed; 0 if there is none.")
+swept_total = Counter("swept", "What got stuck, was found by a sweep, and set going again.", ["sweep"])
 dead_letters = Gauge("dead_letters", "Letters that lie there for people to decide on.")
 
 http_request_duration = Histogram(

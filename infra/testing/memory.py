@@ -32,6 +32,13 @@ class Memory:
         """Itself, as handlers take it."""
         return cast("Transaction", self)
 
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def will_hear(self, event: Event) -> bool:
+        return any((each.type, each.subject) == (event.type, event.subject) for each, _ in self.scheduled)
+
     async def get(self, entity: type[T], key: Any) -> T | None:
         return self.rows.get((entity, key))
 

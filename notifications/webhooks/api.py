@@ -142,7 +142,7 @@ async def enable_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> Endpoint
 async def rotate_secret(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointWithSecret:
     """Make a new secret. Until `old_secret_until` the one before signs, too."""
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
-    handlers.rotate(endpoint)
+    handlers.rotate(tx, endpoint)
     return _with_secret(endpoint)
 
 

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from contracts import Envelope, Event
 from contracts.catalog import (
@@ -70,7 +70,7 @@ async def register(tx: Transaction, owner: str, url: str, events: Sequence[str],
     """Tell `url` of `events` from now on. Raises TooManyEndpoints."""
     if await store.count_of(tx, owner) >= MOST_ENDPOINTS:
         raise TooManyEndpoints(f"{MOST_ENDPOINTS} endpoints are the most. {TooManyEndpoints.__doc__}")
-    endpoint = Endpoint(new_id(), owner, url, list(events), everyones, datetime.now(UTC), new_secret())
+    endpoint = Endpoint(new_id(), owner, url, list(events), everyones, tx.now, new_secret())
     tx.add(endpoint)
     return endpoint
 
@@ -85,7 +85,7 @@ async def file_for_endpoints(event: Event, tx: Transaction) -> None:
     """Have each endpoint that hears the event told of it."""
     if tx.cause is None:
         raise RuntimeError("webhooks are sent for events only")
-    public, person, now = isinstance(event, PUBLIC), person_in(event), datetime.now(UTC)
+    public, person, now = isinstance(event, PUBLIC), person_in(event), tx.now
     hearers = [each for each in store.candidates(tx) if each.hears(event.type, person, public=public)]
     if not hearers:
         return
@@ -102,7 +102,7 @@ async def load_endpoints(events: Sequence[WebhookDueV1], tx: Transaction) -> Non
 
 async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
     """What the endpoint is sent now; None where its turn was replaced, or nothing is due."""
-    endpoint, now = await tx.get(Endpoint, event.endpoint_id), datetime.now(UTC)
+    endpoint, now = await tx.get(Endpoint, event.endpoint_id), tx.now
     if endpoint is None or endpoint.disabled or endpoint.turn != event.turn:
         return None
     due = await store.due(tx, endpoint, now)
@@ -114,7 +114,7 @@ async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
 
 async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transaction) -> None:
     """Note what came of each request, and when the endpoint's next turn is."""
-    endpoint, now = await tx.get(Endpoint, event.endpoint_id), datetime.now(UTC)
+    endpoint, now = await tx.get(Endpoint, event.endpoint_id), tx.now
     if endpoint is None:  # deleted meanwhile
         return
     policy, chance = webhooks().policy, random.random()  # noqa: S311 - jitter
@@ -132,27 +132,37 @@ async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transa
 
 def enable(tx: Transaction, endpoint: Endpoint) -> None:
     """Send to it again, beginning with what waits."""
-    now = datetime.now(UTC)
+    now = tx.now
     endpoint.enable(now)
     look_after(endpoint, now, now, tx)
 
 
-def rotate(endpoint: Endpoint) -> None:
+def rotate(tx: Transaction, endpoint: Endpoint) -> None:
     """Make a new secret; the one before signs for a while, too."""
-    endpoint.rotate(datetime.now(UTC), webhooks().overlap)
+    endpoint.rotate(tx.now, webhooks().overlap)
 
 
 def redeliver(tx: Transaction, endpoint: Endpoint, delivery: Delivery) -> None:
     """Send it once more, now. Raises IsDisabled."""
     if endpoint.disabled:
         raise IsDisabled(IsDisabled.__doc__)
-    now = datetime.now(UTC)
+    now = tx.now
     delivery.again(now)
     look_after(endpoint, now, now, tx)
 
 
+async def find_forgotten(tx: Transaction) -> int:
+    """Give a turn to endpoints whose own got lost; returns how many."""
+    now, forgotten = tx.now, await store.forgotten_endpoints(tx)
+    for endpoint in forgotten:
+        endpoint.turn_at = None
+        look_after(endpoint, now, now, tx)
+    return len(forgotten)
+
+
 def look_after(endpoint: Endpoint, at: datetime, now: datetime, tx: Transaction) -> None:
     """Have the endpoint's next turn at `at`, or after its rest."""
+    endpoint.forget_lost_turn(now)
     if endpoint.look_after(at) and endpoint.turn_at is not None:
         due = WebhookDueV1(endpoint_id=endpoint.endpoint_id, turn=endpoint.turn)
         tx.schedule(due, after=max(endpoint.turn_at - now, timedelta()))

@@ -7,7 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import registry
 
-from infra.storage import Transaction, forget_answers
+from contracts.notifications import WebhookDueV1
+from infra.storage import Transaction, forget_answers, is_lost
 from notifications.store import Word, metadata
 from notifications.webhooks.domain import Delivery, DisabledReason, Endpoint, State
 
@@ -15,6 +16,8 @@ KEPT = timedelta(days=7)
 """How long it can be seen, and sent again, what was settled."""
 MOST_WAITING = 100_000
 """Deliveries to one endpoint: some 100 MB."""
+MOST_AT_ONCE = 100
+"""Endpoints that one sweep takes."""
 CANDIDATES = "webhooks.candidates"
 
 MOMENT = sa.DateTime(timezone=True)
@@ -130,6 +133,13 @@ async def deliveries_to(tx: Transaction, endpoint_id: UUID, *, after: UUID | Non
     if after is not None:
         query = query.where(deliveries.c.event_id < after)
     return (await tx.session.scalars(query.order_by(deliveries.c.event_id.desc()).limit(limit))).all()
+
+
+async def forgotten_endpoints(tx: Transaction) -> Sequence[Endpoint]:
+    """Endpoints, locked, that wait for a turn which nothing will begin: a bounded number."""
+    waits = endpoints.c.turn_at.is_not(None), endpoints.c.disabled.is_(None)
+    wanted = sa.select(Endpoint).where(*waits, is_lost(WebhookDueV1, endpoints.c.endpoint_id)).limit(MOST_AT_ONCE)
+    return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 
 
 async def erase(tx: Transaction, endpoint: Endpoint, path: str) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from infra.chaos.fault import Fault, Kind
-from infra.chaos.kinds import broker, database, dials, links, messages, processes, traffic
+from infra.chaos.kinds import broker, clocks, database, dials, links, messages, processes, traffic
 from infra.local import LocalError
 
-FAMILIES = (processes, links, dials, broker, database, messages, traffic)
+FAMILIES = (processes, links, dials, broker, database, messages, clocks, traffic)
 FAMILY = {kind.name: family.__name__.rpartition(".")[2] for family in FAMILIES for kind in family.KINDS}
 """What a kind of fault breaks: processes, links, …"""
 REPLACED = ("links", "dials")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from infra.chaos.fault import Fault, Kind, Touches
+from infra.chaos.patience import until_seen
 from infra.chaos.site import Site
 
 SESSIONS = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
@@ -15,6 +16,9 @@ TABLE = "messaging.outbox_pending"
 """The hot table of every service: who writes an event needs it, and so does who publishes one."""
 WAITING = "select count(*) from pg_locks where relation = $1::text::regclass and not granted"
 LOOK_S = 0.25
+OPENED = "select count(*) from pg_stat_activity where usename = $1 and application_name = $1"
+TABLES = {"catalog": "products", "cart": "carts", "checkout": "orders", "delivery": "shipments"}
+"""The table of each service in which every order has a row that is locked for it."""
 
 
 class DatabaseFault(Kind):
@@ -63,8 +67,7 @@ class ExhaustedConnections(DatabaseFault):
             await _fill(site, fault, hold)
             await database.fetch(SESSIONS, fault.part.removesuffix("-db"))
             taken = await _fill(site, fault, hold)
-        taking = asyncio.create_task(_go_on_filling(site, fault, hold))
-        hold.push_async_callback(end_task, taking)
+        site.beside(fault.id, _go_on_filling(site, fault, hold))
         site.notes[fault.id] = f"connections refused, {taken} more taken from the service" if taken else ""
 
 
@@ -82,7 +85,7 @@ class HeldLock(DatabaseFault):
         watcher = await hold.enter_async_context(site.database(fault.part))
         await hold.enter_async_context(holder.transaction())
         await holder.execute(f"lock table {TABLE} in access exclusive mode")
-        hold.push_async_callback(end_task, asyncio.create_task(_watch(site, fault, watcher)))
+        site.beside(fault.id, _watch(site, fault, watcher, TABLE))
 
 
 class ReadOnly(DatabaseFault):
@@ -113,6 +116,46 @@ class ReadOnly(DatabaseFault):
             await database.execute("select pg_reload_conf()")
 
 
+class ForgottenLock(DatabaseFault):
+    """Somebody holds a row, or all rows, of a service's own table, for longer than any statement may wait."""
+
+    name = "forgotten-lock"
+    about = "A forgotten session holds a lock on a table of the service, for longer than a statement may take."
+    lasts = False
+    seconds = (17.0, 20.0)
+    least_run_s = 60.0
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        hold, table = site.hold(fault.id), TABLES[fault.part.removesuffix("-db")]
+        holder = await hold.enter_async_context(site.database(fault.part))
+        watcher = await hold.enter_async_context(site.database(fault.part))
+        await hold.enter_async_context(holder.transaction())
+        await holder.execute(f"lock table {table} in exclusive mode")
+        site.beside(fault.id, _watch(site, fault, watcher, table))
+
+    def parts(self, services: Sequence[str]) -> list[str]:
+        return [f"{service}-db" for service in services if service in TABLES]
+
+
+class ReadOnlySessions(DatabaseFault):
+    """Every session is read-only, although the server takes writes: what a failover leaves behind."""
+
+    name = "read-only-sessions"
+    about = "The service's sessions are read-only, as after a failover; a new session would not be."
+    momentary = True
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        role = fault.part.removesuffix("-db")
+        async with site.database(fault.part) as database:
+            await database.execute(f"alter role {role} set default_transaction_read_only = on")
+            try:
+                await database.fetch(SESSIONS, role)
+                opened = await until_seen(lambda: database.fetchval(OPENED, role))
+            finally:
+                await database.execute(f"alter role {role} reset default_transaction_read_only")
+        site.notes[fault.id] = f"{opened} sessions opened that can only read" if opened else ""
+
+
 async def _fill(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> int:
     """Take connections until one is refused; how many were taken."""
     taken = 0
@@ -131,20 +174,19 @@ async def _go_on_filling(site: Site, fault: Fault, hold: contextlib.AsyncExitSta
         await asyncio.sleep(LOOK_S)
 
 
-async def _watch(site: Site, fault: Fault, database: asyncpg.Connection) -> None:
+async def _watch(site: Site, fault: Fault, database: asyncpg.Connection, table: str) -> None:
     most = 0
     while True:
-        most = max(most, await database.fetchval(WAITING, TABLE))
+        most = max(most, await database.fetchval(WAITING, table))
         site.notes[fault.id] = f"up to {most} sessions waited for the lock" if most else ""
         await asyncio.sleep(LOOK_S)
 
 
-async def end_task(task: "asyncio.Task[None]") -> None:
-    """Cancel the task and wait for its end. Raises what it had failed with, if it had."""
-    task.cancel()
-    await asyncio.wait({task})
-    if not task.cancelled():
-        task.result()
-
-
-KINDS = (TerminatedSessions(), ExhaustedConnections(), HeldLock(), ReadOnly())
+KINDS = (
+    TerminatedSessions(),
+    ExhaustedConnections(),
+    HeldLock(),
+    ForgottenLock(),
+    ReadOnly(),
+    ReadOnlySessions(),
+)

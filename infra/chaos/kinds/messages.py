@@ -148,8 +148,8 @@ class Held(MessageFault):
         async def give_back() -> None:
             over.set()
             await asyncio.wait({holding}, timeout=10)
-            if holding.done():
-                holding.result()
+            if holding.done() and (error := holding.exception()) is not None:
+                site.failures[fault.id] = f"what held the messages failed: {type(error).__name__}: {error}"
 
         site.hold(fault.id).push_async_callback(give_back)
 

@@ -20,8 +20,15 @@ class ProcessFault(Kind):
     undo: str
     state: str
     """What the supervisor calls a part in this condition."""
+    order: str = ""
+    """The word that begins it, if that is not its name."""
+    only_services: bool = False
+    seconds: tuple[float, float] = (3.0, 7.0)
+    least_run_s: float = 0.0
 
     def parts(self, services: Sequence[str]) -> list[str]:
+        if self.only_services:
+            return list(services)
         return [*services, *(f"{service}-db" for service in services), "broker", "outside"]
 
     def server(self, part: str) -> str:
@@ -32,7 +39,7 @@ class ProcessFault(Kind):
 
     async def begin(self, site: Site, fault: Fault) -> None:
         before = await site.parts()
-        await site.order(self.name, fault.part)
+        await site.order(self.order or self.name, fault.part)
         site.notes[fault.id] = [
             f"{name}: {_became(before[name]['pid'], self.state)}"
             for name, part in (await site.parts()).items()
@@ -63,5 +70,15 @@ def _state(pid: int) -> str:
 KINDS = (
     ProcessFault("kill", "The process ends as by a crash (SIGKILL).", undo="start", state="killed"),
     ProcessFault("pause", "The process hangs, with its connections open (SIGSTOP).", undo="resume", state="paused"),
+    ProcessFault(
+        "outage",
+        "Every process of a service is gone for longer than any deadline of an order.",
+        undo="start",
+        state="killed",
+        order="kill",
+        only_services=True,
+        seconds=(35.0, 40.0),
+        least_run_s=90.0,
+    ),
     ProcessFault("stop", "The process is told to end (SIGTERM).", undo="start", state="stopped"),
 )

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 AT_ONCE = 16
 """Requests of one turn."""
 LOST_AFTER = timedelta(minutes=5)
-"""A turn is over long before: one that is so late became a dead letter."""
+"""A turn is over long before: one that is so late got lost. Should it come after all, it does nothing."""
 
 
 class State(StrEnum):
@@ -160,11 +160,15 @@ class Endpoint:
         return self.disabled is not None
 
     def enable(self, now: datetime) -> None:
-        """Forget what went wrong. A turn that is under way goes on; one that was lost is not waited for."""
+        """Forget what went wrong. A turn that is under way goes on."""
         self.disabled = None
+        self.forget_lost_turn(now)
+        self.recover()
+
+    def forget_lost_turn(self, now: datetime) -> None:
+        """Wait no longer for a turn that should have been over long ago."""
         if self.turn_at is not None and now - self.turn_at > LOST_AFTER:
             self.turn_at = None
-        self.recover()
 
     def recover(self) -> None:
         self.failures, self.failing_since, self.rests_until = 0, None, None

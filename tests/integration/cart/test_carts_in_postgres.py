@@ -10,6 +10,7 @@ from sqlalchemy import event as sqlalchemy_event
 
 from cart import handlers, store
 from cart.domain import Cart, NoLongerSold, NothingToBuy, Price, ProductCopy, UnknownProduct
+from cart.handlers import LATE
 from cart.settings import settings
 from contracts import Money
 from contracts.cart import AbandonmentDueV1, Line
@@ -22,7 +23,8 @@ from contracts.catalog import (
     ProductStatus,
 )
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1
-from infra.storage import Database, new_id
+from infra.storage import Database, dead_letters, new_id
+from infra.storage.dead_letters import DeadLetter
 from tests.integration.alone import said
 from tests.integration.cart.hearing import deadlines, hear
 
@@ -68,6 +70,16 @@ async def counts(database: Database, *, customer: str = "ann") -> dict[UUID, tup
 async def touched_ago(database: Database, ago: timedelta) -> None:
     async with database.transaction() as tx:
         await tx.execute("update carts set touched_at = $1 where customer_id = 'ann'", datetime.now(UTC) - ago)
+
+
+async def lose_deadline(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute("delete from messaging.scheduled")
+
+
+async def swept(database: Database) -> int:
+    async with database.transaction() as tx:
+        return await handlers.find_neglected(tx)
 
 
 def confirmed(order: UUID, *products: UUID, customer: str = "ann") -> OrderConfirmedV1:
@@ -199,10 +211,53 @@ async def test_a_cart_touched_since_is_looked_at_again_when_the_rest_has_passed(
     [product] = await listed(database)
     await put(database, product, 1)
     await touched_ago(database, settings().abandoned_after / 2)
-    await hear(database, DUE)
+    await lose_deadline(database)  # as the runtime does when it runs one
+    await hear(database, DUE, DUE)
     assert await said(database) == []
-    again = (await deadlines(database))[0]
+    [again] = await deadlines(database)
     assert abs(again - datetime.now(UTC) - settings().abandoned_after / 2) < timedelta(seconds=10)
+
+
+async def test_a_lost_deadline_is_replaced_when_the_customer_comes_back(database: Database) -> None:
+    [product] = await listed(database)
+    await put(database, product, 1)
+    await lose_deadline(database)
+    await touched_ago(database, LATE * 2)
+    await put(database, product, 2)
+    await put(database, product, 3)
+    assert len(await deadlines(database)) == 1
+
+
+async def test_a_sweep_finds_neglected_carts_whose_deadline_got_lost(database: Database) -> None:
+    [product] = await listed(database)
+    await put(database, product, 1)
+    await put(database, product, 1, customer="bob")
+    await lose_deadline(database)
+    assert await swept(database) == 0, "it is not late"
+    await touched_ago(database, settings().abandoned_after + LATE * 2)
+    assert await swept(database) == 1
+    assert await swept(database) == 0, "somebody looks again"
+    [due] = await deadlines(database)
+    assert due - datetime.now(UTC) < timedelta(seconds=1)
+    await hear(database, DUE)
+    assert await said(database) == [("cart-abandoned", {"customer_id": "ann", "product_ids": [str(product)]})]
+    await lose_deadline(database)
+    assert await swept(database) == 0, "nobody waits for anything any more"
+
+
+async def test_a_deadline_that_is_a_dead_letter_is_no_lost_one(database: Database) -> None:
+    [product] = await listed(database)
+    await put(database, product, 1)
+    await lose_deadline(database)
+    await touched_ago(database, settings().abandoned_after + LATE * 2)
+    async with database.transaction() as tx:
+        headers = {"cloudEvents_subject": "ann"}
+        letter = DeadLetter("key", "abandonment", new_id(), DUE.type, "why", "error", 12, None, headers, b"{}")
+        await dead_letters.file(tx, [letter])
+    assert await swept(database) == 0
+    async with database.transaction() as tx:
+        await tx.execute("delete from messaging.dead_letters")
+    assert await swept(database) == 1
 
 
 async def test_a_cart_that_is_being_bought_is_not_abandoned(database: Database) -> None:

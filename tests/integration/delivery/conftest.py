@@ -18,7 +18,9 @@ async def running_delivery(
         postgres=postgres,
         directory=tmp_path_factory.mktemp("delivery"),
         SHIPPING_DEADLINE_S="6",
+        CARRIER_SILENCE_S="1",
         CARRIER_TIMEOUT_S="1",
+        SWEEP_EVERY_S="0.5",
     ) as world:
         yield world
 

@@ -1,6 +1,9 @@
 """From a confirmed order to a parcel at the door, past real carriers' faults."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -213,3 +216,36 @@ async def test_parcels_booked_while_delivery_was_killed_are_shipped_once(world: 
         assert said == ["shipment-scheduled", "shipment-dispatched", "shipment-delivered"]
         booked = await ledger(world, order.order_id)
         assert sorted(booked["a"] + booked["b"]).count("dispatch") == 1
+
+
+async def callbacks_lost(world: Running, order_id: UUID) -> None:
+    """The carrier books the parcel, and believes from then on that it has told everything."""
+    with closing(sqlite3.connect(world.outside.ledger, timeout=5, isolation_level=None)) as book:
+
+        async def lost() -> bool:
+            told = "update parcels set state = 'delivery-told' where order_id = ? and state in ('booked', 'dispatched')"
+            return book.execute(told, [str(order_id)]).rowcount > 0
+
+        await until(lost)
+
+
+async def test_a_carrier_that_says_nothing_is_asked_where_the_parcel_is(world: Running):
+    order = confirmed(await a_customer(world))
+    await world.hear(order)
+    await callbacks_lost(world, order.order_id)
+    said = await world.until_said(order.order_id, "shipment-delivered")
+    assert said == ["shipment-scheduled", "shipment-dispatched", "shipment-delivered"]
+    found = "select look_at from shipments where order_id = $1"
+    assert await world.database.fetchval(found, order.order_id) is None, "nobody looks any more"
+
+
+@pytest.mark.slow  # the shipping deadline has to pass
+async def test_a_shipment_whose_deadline_got_lost_is_given_up_in_its_time_all_the_same(world: Running):
+    order = confirmed(f"c-{new_id()}")  # nobody with an address
+    await world.hear(order)
+    await world.until_said(order.order_id, "shipment-scheduled")
+    lost = "delete from messaging.scheduled where subject = $1 and type = 'delivery.shipping-due.v1' returning id"
+    assert await world.database.fetch(lost, str(order.order_id))
+    assert "shipment-failed" in await world.until_said(order.order_id, "shipment-failed")
+    took = "select now() - scheduled_at from shipments where order_id = $1"
+    assert await world.database.fetchval(took, order.order_id) > timedelta(seconds=6), "not before its time"

@@ -18,6 +18,7 @@ async def running_notifications(
         postgres=postgres,
         directory=tmp_path_factory.mktemp("notifications"),
         SMTP_TIMEOUT_S="2",
+        SWEEP_EVERY_S="0.5",
         WEBHOOK_PRIVATE_TARGETS="true",
         WEBHOOK_TIMEOUT_S="2",
         WEBHOOK_FIRST_RETRY_S="0.1",

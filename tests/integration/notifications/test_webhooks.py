@@ -387,3 +387,19 @@ async def test_what_cannot_be_an_endpoint_is_refused(world: Running, body: dict[
     status, problem = await world.ask("POST", "/webhooks", body, by="ada")
     assert status == 422
     assert problem["type"].startswith("urn:problem:marketplace:")
+
+
+async def test_an_endpoint_whose_turn_got_lost_gets_another(world: Running, receiver: Receiver, ada: str):
+    path = await register(world, receiver, ada)
+    receiver.status = 503
+    event = delivered(ada)
+    id = await world.hear(event)
+    await until_tried(world, path, id, ada)
+    lost = "delete from messaging.scheduled where type = 'notifications.webhook-due.v1' and subject = $1 returning id"
+
+    async def lose() -> bool:
+        return bool(await world.database.fetch(lost, path.rpartition("/")[2]))
+
+    await until(lose)
+    receiver.status = 204
+    await until_delivery(world, path, id, ada, state="delivered")

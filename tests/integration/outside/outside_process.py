@@ -33,6 +33,7 @@ class OutsideProcess:
         self.smtp_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.secret = SECRET
+        self.ledger = state / "ledger.sqlite3"
         self._environment = {
             **os.environ,
             "OUTSIDE_PORT": str(self.port),

@@ -105,6 +105,11 @@ async def test_one_key_books_one_parcel(http: aiohttp.ClientSession, shop: Shop)
     assert await kinds_of(http, key) == ["booking", "dispatch", "delivery"]
 
 
+async def whereabouts(http: aiohttp.ClientSession, key: str) -> tuple[int, dict[str, Any]]:
+    async with http.get(f"/carriers/a/bookings/{key}") as answer:
+        return answer.status, await answer.json(content_type=None)
+
+
 async def test_a_cancelled_parcel_never_leaves(http: aiohttp.ClientSession, shop: Shop) -> None:
     key, later = a_key(), a_key()
     await book(http, shop, key)
@@ -140,6 +145,25 @@ async def test_a_callback_is_repeated_until_heard_and_delivery_waits_for_it(
     await book(http, shop, key)
     assert [(await shop.next())[0], (await shop.next())[0]] == ["shipment.dispatched", "shipment.delivered"]
     assert shop.refuse == 0
+
+
+async def test_a_carrier_says_where_a_parcel_is_also_if_its_word_is_not_heard(
+    http: aiohttp.ClientSession, shop: Shop
+) -> None:
+    key, stopped = a_key(), a_key()
+    assert (await whereabouts(http, key))[0] == 404
+    _, booked = await book(http, shop, key)
+    shop.refuse = 10_000
+    assert await whereabouts(http, key) == (200, booked | {"status": "booked"})
+    async with asyncio.timeout(10):
+        while (await whereabouts(http, key))[1]["status"] != "dispatched":
+            await asyncio.sleep(0.05)
+    shop.refuse = 0
+    await shop.next()
+    await shop.next()
+    assert await whereabouts(http, key) == (200, booked | {"status": "delivered"})
+    await cancel(http, stopped)
+    assert (await whereabouts(http, stopped))[1]["status"] == "cancelled"
 
 
 async def test_a_failing_carrier_says_truly_that_it_did_not_book(http: aiohttp.ClientSession, shop: Shop) -> None:

@@ -12,7 +12,6 @@ from infra.chaos import Fault, Journal, Site
 from infra.chaos.conduct import carry_out
 from infra.chaos.fault import Kind, Touches
 from infra.chaos.kinds import FAMILY, KINDS
-from infra.chaos.kinds.database import end_task
 from infra.chaos.schedule import Planned
 from infra.local import Layout, StackState
 
@@ -79,15 +78,30 @@ async def test_a_broker_that_hangs_up_is_one_of_the_failures_that_are_foreseen(
     assert (outcome.bite, outcome.failure) == ("", "")
 
 
-async def test_what_a_watcher_failed_with_is_told_when_it_is_ended() -> None:
-    async def watch() -> None:
-        raise ConnectionResetError("the server is gone")
+class Watched(Odd):
+    """Has something run beside it, which fails or goes on."""
 
-    watching = asyncio.create_task(watch())
-    await asyncio.sleep(0)
-    with pytest.raises(ConnectionResetError):
-        await end_task(watching)
-    endless = asyncio.create_task(asyncio.Event().wait())
-    await asyncio.sleep(0)
-    await end_task(endless)
-    assert endless.cancelled()
+    async def begin(self, site: Site, fault: Fault) -> None:
+        site.beside(fault.id, self.watch())
+        await asyncio.sleep(0)
+
+    async def watch(self) -> None:
+        self.fail("watch")
+        await asyncio.Event().wait()
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        await site.let_go(fault.id)
+
+
+@pytest.mark.parametrize("error", [None, ConnectionResetError("the server is gone")])
+async def test_what_runs_beside_a_fault_ends_with_it_and_is_heard_of_if_it_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception | None
+) -> None:
+    monkeypatch.setitem(KINDS, "odd", Watched("watch", error))
+    monkeypatch.setitem(FAMILY, "odd", "odd")
+    async with aiohttp.ClientSession() as http:
+        site = Site(Layout("x", tmp_path), StackState("x"), http)
+        [outcome] = await carry_out(site, [Planned(Fault("odd", "cart"), 0, 0)], lambda _: None)
+    told = "what ran beside it failed: ConnectionResetError: the server is gone"
+    assert (outcome.bite, outcome.failure) == ("it bit", told if error else "")
+    assert len(asyncio.all_tasks()) == 1

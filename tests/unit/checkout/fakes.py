@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +37,10 @@ class FakeTransaction:
     entries: list[Entry] = field(default_factory=list)
     said: list[Event] = field(default_factory=list)
     scheduled: list[tuple[Event, timedelta]] = field(default_factory=list)
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     async def get(self, entity: type, key: UUID) -> Order | None:
         assert entity is Order

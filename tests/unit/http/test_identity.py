@@ -74,6 +74,8 @@ INVALID = {
     "an endless expiry": a_token(exp=float("inf")),
     "an expiry beyond all numbers": a_token(exp=10**400),
     "not valid yet": a_token(nbf=time.time() + 86_400),
+    "a start that is no number": a_token(nbf="now"),
+    "a start that is not a number": a_token(nbf=float("nan")),
     "another audience": a_token(aud="another"),
     "no audience": a_token(aud=None),
     "another issuer": a_token(iss=ISSUER + "/"),
@@ -129,6 +131,11 @@ async def test_a_token_without_roles_has_none(identity: Identity) -> None:
 
 async def test_the_clock_may_differ_by_a_little(identity: Identity) -> None:
     await identity.authenticate(f"Bearer {a_token(exp=time.time() - 4)}")
+    await identity.authenticate(f"Bearer {a_token(nbf=time.time() + 4)}")
+
+
+async def test_a_token_of_an_issuer_whose_clock_is_ahead_is_valid(identity: Identity) -> None:
+    await identity.authenticate(f"Bearer {a_token(iat=time.time() + 900)}")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,23 @@
+"""When somebody looks whether a shipment still gets on.
+
+Revision ID: 0002
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("shipments", sa.Column("look_at", sa.DateTime(timezone=True)))
+    op.execute("update shipments set look_at = now() where status not in ('delivered', 'cancelled', 'failed')")
+    is_there = sa.text("look_at is not null")
+    op.create_index("shipments_look_at", "shipments", ["look_at"], postgresql_where=is_there)
+
+
+def downgrade() -> None:
+    op.drop_column("shipments", "look_at")

@@ -1,0 +1,55 @@
+"""A process whose machine has the wrong time of day."""
+
+import time
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+
+from infra.chaos.fault import Fault, Kind, Touches
+from infra.chaos.site import Site
+from infra.local import find_library, set_skew
+
+LEAST_S = 2.0
+"""A clock that differs by less is none that is seen to be wrong: the `Date` of an answer has whole seconds."""
+
+
+class SkewedClock(Kind):
+    """Every replica of a service is started again with another time of day."""
+
+    name = "skewed-clock"
+    about = "A service runs with a clock that is wrong, as after a failure of its machine's time service."
+    seconds = (10.0, 20.0)
+    least_run_s = 45.0
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        return {"ahead_s": 45}
+
+    def parts(self, services: Sequence[str]) -> list[str]:
+        return list(services)
+
+    def likely(self, services: Sequence[str]) -> list[str]:
+        return self.parts(services) if find_library() else []
+
+    def touches(self, part: str) -> Touches:
+        return Touches(alone=frozenset({part}))
+
+    async def begin(self, site: Site, fault: Fault) -> None:
+        set_skew(site.layout.clock(fault.part), self.option(fault, "ahead_s"))
+        await site.order("restart", fault.part)
+
+    async def bite(self, site: Site, fault: Fault) -> str:
+        for replica, url in site.state.services[fault.part].ops.items():
+            async with site.http.get(f"{url}/livez") as answer:
+                ahead_s = parsedate_to_datetime(answer.headers["Date"]).timestamp() - time.time()
+            if abs(ahead_s) >= LEAST_S:
+                return f"the clock of {replica} is {ahead_s:+.0f} s ahead"
+        return ""
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        clock = site.layout.clock(fault.part)
+        if clock.exists():
+            clock.unlink()
+            await site.order("restart", fault.part)
+
+
+KINDS = (SkewedClock(),)

@@ -1,0 +1,22 @@
+"""Deadlines that got lost: whatever waits for one waits for ever, unless somebody looks."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from contracts import Event
+
+_scheduled = sa.table("scheduled", sa.column("type"), sa.column("subject"), schema="messaging")
+_letters = sa.table("dead_letters", sa.column("type"), sa.column("headers", sa.JSON), schema="messaging")
+_letters_subject = _letters.c.headers["cloudEvents_subject"].as_string()
+
+
+def is_lost(event: type[Event], subject: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that no `event` about `subject`, a column, is scheduled.
+
+    One that is a dead letter is not lost: operators decide on it.
+    """
+    key = sa.cast(subject, sa.Text)
+    scheduled = sa.select(1).select_from(_scheduled).where(_scheduled.c.type == event.type, _scheduled.c.subject == key)
+    dead = sa.select(1).select_from(_letters).where(_letters.c.type == event.type, _letters_subject == key)
+    return ~scheduled.exists() & ~dead.exists()

@@ -1,0 +1,72 @@
+"""The database's clock, as a process knows it: from readings, and without its own time of day."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from infra.storage import clock as clocks
+from infra.storage.clock import Clock
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+class World:
+    """A database whose clock is `ahead` of noon, and answers as slowly as it is told to."""
+
+    def __init__(self) -> None:
+        self.monotonic, self.ahead, self.takes_s = 100.0, timedelta(0), 0.0
+
+    async def execute(self, statement: str) -> list[Any]:
+        self.monotonic += self.takes_s / 2
+        told = self.time
+        self.monotonic += self.takes_s / 2
+        return [(told,)]
+
+    @property
+    def time(self) -> datetime:
+        return NOON + timedelta(seconds=self.monotonic) + self.ahead
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+    monkeypatch.setattr(clocks, "monotonic", lambda: world.monotonic)
+    return world
+
+
+async def read(clock: Clock, world: World, takes_s: float) -> timedelta:
+    """How wrong the clock is after a reading that takes so long."""
+    world.takes_s = takes_s
+    await clock.read(world)  # type: ignore[arg-type]
+    return abs(clock.now() - world.time)
+
+
+async def test_it_is_the_machines_until_it_was_read() -> None:
+    assert abs(Clock().now() - datetime.now(UTC)) < timedelta(seconds=1)
+
+
+async def test_it_goes_on_by_itself(world: World) -> None:
+    clock = Clock()
+    assert await read(clock, world, 0.002) == timedelta(0)
+    world.monotonic += 3600
+    assert clock.now() == world.time
+
+
+async def test_a_slow_answer_does_not_replace_a_better_one(world: World) -> None:
+    clock = Clock()
+    await read(clock, world, 0.001)
+    world.ahead = timedelta(seconds=0.4)  # an answer that took its time only on the way back looks like this
+    assert await read(clock, world, 1.0) == timedelta(seconds=0.4)
+    assert await read(clock, world, 0.001) == timedelta(0)
+
+
+@pytest.mark.parametrize("step_s", [-90, 90])
+async def test_a_database_whose_clock_was_set_is_followed(world: World, step_s: float) -> None:
+    clock = Clock()
+    await read(clock, world, 0.001)
+    world.ahead = timedelta(seconds=step_s)
+    for _ in range(10):
+        world.monotonic += 1
+        wrong = await read(clock, world, 0.004)
+    assert wrong == timedelta(0)
