@@ -15,9 +15,13 @@ from infra.chaos.recovery import against_targets, drained, medians, recovered
 from infra.chaos.schedule import Planned
 from infra.chaos.site import visit
 from infra.local import Layout
-from infra.simulator import Endpoints, Report, Shop, Traffic, run_traffic
+from infra.simulator import Endpoints, FlashSale, Report, Shop, Traffic, run_traffic
 from infra.watch import Sampler, Samples
 
+LAST_PLACE, LAST_BUYERS = 31, 24
+"""A product of which the simulator's shelf has a dozen, and which few want."""
+LAST_NUMBER = 10**12
+"""No session has as high a number, not even those of a burst."""
 Word = Literal["pass", "fail", "unknown"]
 
 
@@ -126,8 +130,12 @@ async def run(
     *,
     judge: Callable[[Sequence[Outcome], float], Awaitable[Judgement]],
     say: Callable[[str], None],
+    last_sale: bool = False,
 ) -> Result:
-    """Shop, suffer, heal, drain, judge (by the faults and since when). However it ends, every fault is undone."""
+    """Shop, suffer, heal, drain, judge (by the faults and since when). However it ends, every fault is undone.
+
+    `last_sale`: then some compete for what is scarce, so that a short run proves something about stock, too.
+    """
     outcomes: list[Outcome] = []
     opened, shops = 0.0, list[Shop]()
     async with visit(where) as site, Sampler(where) as samples:
@@ -138,6 +146,9 @@ async def run(
             shops.append(shop)
             outcomes.extend(await carry_out(site, schedule, say))
             await heal(site)
+            if last_sale:
+                say("a sale of what is scarce")
+                await FlashSale(shop, place=LAST_PLACE, buyers=LAST_BUYERS, first_number=LAST_NUMBER).run()
 
         try:
             report = await run_traffic(endpoints, traffic, say, suffer)

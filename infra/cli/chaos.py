@@ -99,7 +99,9 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
             rate=rate, duration_s=duration, seed=chosen, profile=profile, drain_s=drain, record=where.record
         )
         orders = round(rate * duration / 4)
-        result = _run(where, traffic, schedule, Least(orders, rejected=orders // 10, contended=orders // 100))
+        result = _run(
+            where, traffic, schedule, Least(orders, rejected=orders // 10, contended=orders // 100), last_sale=True
+        )
     about = f"{rate:g} shoppers per second for {duration:g} s (seed {chosen})"
     keep(_tell(where, result, "Chaos at random", about), json_file, html_file)
     raise typer.Exit(_exit(result))
@@ -160,7 +162,9 @@ def _stack() -> Iterator[Layout]:
         bring_down(where, supervisor)
 
 
-def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least: "Least") -> "Result":
+def _run(
+    where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least: "Least", *, last_sale: bool = False
+) -> "Result":
     from infra.chaos import Journal
     from infra.chaos.run import run
 
@@ -176,7 +180,9 @@ def _run(where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least
             if not console.is_terminal:
                 console.print(word, soft_wrap=True, highlight=False)
 
-        return asyncio.run(run(where, endpoints_of(where), traffic, schedule, judge=judge, say=say))
+        return asyncio.run(
+            run(where, endpoints_of(where), traffic, schedule, judge=judge, say=say, last_sale=last_sale)
+        )
 
 
 async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -> "Judgement":
