@@ -9,7 +9,7 @@ from cart.settings import settings
 from contracts import Money
 from contracts.cart import AbandonmentDueV1, CartAbandonedV1, CartCheckedOutV1, Line
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
-from infra.storage import Transaction, new_id
+from infra.storage import Transaction
 
 AT_ONCE = timedelta(0)
 LATE = timedelta(seconds=10)
@@ -40,7 +40,7 @@ async def check_out(tx: Transaction, customer_id: str) -> UUID:
     cart = await store.cart_of(tx, customer_id)
     known = await store.products_of(tx, [line.product_id for line in cart.left])
     discontinued = {product.product_id for product in known.values() if product.status == Status.DISCONTINUED}
-    checkout, bought = cart.check_out(new_id(), discontinued)
+    checkout, bought = cart.check_out(tx.new_id(), discontinued)
     tx.add(checkout)
     await _touch(cart, tx)
     tx.publish(

@@ -38,7 +38,7 @@ from contracts.catalog import (
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from infra.messaging import Reject, RetryLater
-from infra.storage import Transaction, new_id
+from infra.storage import Transaction
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
 """How soon a confirmation looks again for its order's reservation, and when it gives up."""
@@ -104,7 +104,7 @@ def list_product(
     low_stock_threshold: int,
 ) -> Product:
     """Offer a new product."""
-    product = Product(new_id(), seller_id, name, category, price, on_hand, low_stock_threshold)
+    product = Product(tx.new_id(), seller_id, name, category, price, on_hand, low_stock_threshold)
     tx.add(product)
     tx.publish(
         ProductListedV1(product_id=product.product_id, seller_id=seller_id, facts=_facts(product)),

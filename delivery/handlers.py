@@ -28,7 +28,7 @@ from delivery.gateways import Answer, Book, Booked, Closed, Left, NotBooked, Tra
 from delivery.settings import deadlines
 from infra.messaging import Reject, RetryLater
 from infra.resilience import full_jitter
-from infra.storage import Transaction, new_id
+from infra.storage import Transaction
 from infra.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -43,7 +43,7 @@ async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
     if await tx.get(Shipment, event.order_id) is not None:
         return
     now, within = tx.now, deadlines().shipping
-    shipment = Shipment(event.order_id, new_id(), event.customer_id, now, now + within)
+    shipment = Shipment(event.order_id, tx.new_id(), event.customer_id, now, now + within)
     shipment.look_again(now, deadlines().silence)
     tx.add(shipment)
     tx.publish(
@@ -56,7 +56,7 @@ async def cancel_shipment(event: CancellationRequestedV1, tx: Transaction) -> No
     """Stop the parcel, or say that it is too late; one of the two, at once or when its carrier has answered."""
     shipment = await tx.get(Shipment, event.order_id)
     if shipment is None:
-        tx.add(Shipment.never_to_be(event.order_id, new_id(), event.customer_id, tx.now))
+        tx.add(Shipment.never_to_be(event.order_id, tx.new_id(), event.customer_id, tx.now))
         tx.publish(ShipmentCancelledV1(order_id=event.order_id))
         return
     follow(tx, shipment, shipment.cancel())

@@ -4,9 +4,12 @@ Machines disagree about the time of day, by seconds or more. What one process wr
 present therefore comes from here: the database's time when it was last asked, plus what has gone by since.
 """
 
-from datetime import UTC, datetime, timedelta
-from time import monotonic
+from datetime import UTC, datetime
+from time import monotonic, time
 from typing import TYPE_CHECKING
+from uuid import UUID
+
+from infra.storage.ids import id_at
 
 if TYPE_CHECKING:
     from infra.storage.transaction import Transaction
@@ -20,14 +23,22 @@ class Clock:
     """The database's time, to within half a round trip. Before it was first read, it is this machine's."""
 
     def __init__(self) -> None:
-        self._base: datetime | None = None
+        self._ahead_s: float | None = None
+        """Of the monotonic clock, in seconds since the epoch."""
         self._read_at_s = self._error_s = 0.0
+        self._last_id = UUID(int=0)
 
     def now(self) -> datetime:
         """Return the time without asking anybody. Between two calls it may go back by a reading's error."""
-        if self._base is None:
-            return datetime.now(UTC)
-        return self._base + timedelta(seconds=monotonic() - self._read_at_s)
+        return datetime.fromtimestamp(self._now_s(), UTC)
+
+    def new_id(self) -> UUID:
+        """Return a new UUIDv7 of this time; later ones of the process compare greater."""
+        id = id_at(self._now_s())
+        if id <= self._last_id:
+            id = UUID(int=self._last_id.int + 1)
+        self._last_id = id
+        return id
 
     async def read(self, tx: "Transaction") -> None:
         """Ask the database. Of two readings the more precise one counts, as long as it is recent."""
@@ -35,5 +46,9 @@ class Clock:
         [(told,)] = await tx.execute(NOW)
         after_s = monotonic()
         error_s = (after_s - before_s) / 2
-        if self._base is None or error_s <= self._error_s + DRIFT_S_PER_S * (after_s - self._read_at_s):
-            self._base, self._read_at_s, self._error_s = told, before_s + error_s, error_s
+        if self._ahead_s is None or error_s <= self._error_s + DRIFT_S_PER_S * (after_s - self._read_at_s):
+            self._read_at_s, self._error_s = before_s + error_s, error_s
+            self._ahead_s = told.timestamp() - self._read_at_s
+
+    def _now_s(self) -> float:
+        return time() if self._ahead_s is None else monotonic() + self._ahead_s

@@ -12,8 +12,13 @@ AHEAD = timedelta(hours=1)
 
 
 def new_id() -> UUID:
-    """A new UUIDv7; within a process later ones compare greater."""
+    """A new UUIDv7 by this machine's clock; within a process later ones compare greater."""
     return uuid_utils.compat.uuid7()
+
+
+def id_at(time_s: float) -> UUID:
+    """A new UUIDv7 of this time since the epoch; those of one millisecond are in no order."""
+    return uuid_utils.compat.uuid7(nanoseconds=int(time_s * 1000) * 1_000_000)
 
 
 def time_of(id: UUID) -> datetime:

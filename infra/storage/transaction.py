@@ -17,7 +17,6 @@ from infra.storage import outbox
 from infra.storage import schedule as schedules
 from infra.storage.clock import Clock
 from infra.storage.contention import Contention
-from infra.storage.ids import new_id
 from infra.telemetry import child_of, current_traceparent
 
 T = TypeVar("T")
@@ -82,6 +81,10 @@ class Transaction:
     def now(self) -> datetime:
         """The time by the database's clock: for everything that is kept and compared with a later time."""
         return self.clock.now()
+
+    def new_id(self) -> UUID:
+        """A new UUIDv7 by the same clock; later ones of this process compare greater."""
+        return self.clock.new_id()
 
     def publish(self, event: Event, *older: Event) -> UUID:
         """Say `event` when this transaction commits, under one id also in the `older` versions that are promised yet.
@@ -197,7 +200,7 @@ class Transaction:
 
     def _envelope(self, event: Event) -> Envelope:
         return Envelope(
-            id=new_id(),
+            id=self.new_id(),
             type=event.type,
             source=self.source,
             subject=event.subject,

@@ -36,6 +36,9 @@ class Memory:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def new_id(self) -> UUID:
+        return new_id()
+
     async def will_hear(self, event: Event) -> bool:
         return any((each.type, each.subject) == (event.type, event.subject) for each, _ in self.scheduled)
 

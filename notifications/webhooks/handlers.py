@@ -23,7 +23,7 @@ from contracts.checkout import (
 )
 from contracts.delivery import ShipmentDispatchedV2, ShipmentFailedV1
 from contracts.notifications import WebhookDisabledReason, WebhookDisabledV1, WebhookDueV1
-from infra.storage import Transaction, new_id
+from infra.storage import Transaction
 from infra.telemetry import get_logger
 from notifications.webhooks import store
 from notifications.webhooks.domain import Answer, Delivery, Endpoint, new_secret
@@ -70,7 +70,7 @@ async def register(tx: Transaction, owner: str, url: str, events: Sequence[str],
     """Tell `url` of `events` from now on. Raises TooManyEndpoints."""
     if await store.count_of(tx, owner) >= MOST_ENDPOINTS:
         raise TooManyEndpoints(f"{MOST_ENDPOINTS} endpoints are the most. {TooManyEndpoints.__doc__}")
-    endpoint = Endpoint(new_id(), owner, url, list(events), everyones, tx.now, new_secret())
+    endpoint = Endpoint(tx.new_id(), owner, url, list(events), everyones, tx.now, new_secret())
     tx.add(endpoint)
     return endpoint
 

@@ -23,6 +23,8 @@ class ProcessFault(Kind):
     order: str = ""
     """The word that begins it, if that is not its name."""
     only_services: bool = False
+    also_alone: tuple[str, ...] = ()
+    """What nobody would come to meanwhile, so that no other fault could bite there."""
     seconds: tuple[float, float] = (3.0, 7.0)
     least_run_s: float = 0.0
 
@@ -35,7 +37,8 @@ class ProcessFault(Kind):
         return part
 
     def touches(self, part: str) -> Touches:
-        return Touches(alone=frozenset({part}), settle_s=SETTLE_S.get(part, 8.0))
+        alone = {part, *self.also_alone}
+        return Touches(alone=frozenset(alone), settle_s=SETTLE_S.get(part, 8.0))
 
     async def begin(self, site: Site, fault: Fault) -> None:
         before = await site.parts()
@@ -77,6 +80,7 @@ KINDS = (
         state="killed",
         order="kill",
         only_services=True,
+        also_alone=("outside",),
         seconds=(35.0, 40.0),
         least_run_s=90.0,
     ),

@@ -7,6 +7,7 @@ import pytest
 
 from infra.storage import clock as clocks
 from infra.storage.clock import Clock
+from infra.storage.ids import time_of
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -70,3 +71,16 @@ async def test_a_database_whose_clock_was_set_is_followed(world: World, step_s: 
         world.monotonic += 1
         wrong = await read(clock, world, 0.004)
     assert wrong == timedelta(0)
+
+
+async def test_ids_are_of_its_time_and_in_order_whatever_is_read(world: World) -> None:
+    clock = Clock()
+    ids = []
+    for step_s in (0, 0, 0.001, -0.5, 0, 2):
+        world.ahead += timedelta(seconds=step_s)
+        await read(clock, world, 0)
+        ids += [clock.new_id() for _ in range(100)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids)
+    assert abs(time_of(ids[-1]) - world.time) < timedelta(seconds=0.002)
+    assert {id.version for id in ids} == {7}
