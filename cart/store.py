@@ -161,11 +161,9 @@ async def cart_of(tx: Transaction, customer_id: str) -> Cart:
 async def neglected_carts(tx: Transaction, untouched_since: datetime) -> Sequence[Cart]:
     """Carts, locked, that should have been looked at, but no deadline for that is under way: a bounded number."""
     overdue = carts.c.watched, carts.c.touched_at < untouched_since, is_lost(AbandonmentDueV1, carts.c.customer_id)
-    customers = await tx.session.scalars(select(carts.c.customer_id).where(*overdue).limit(MOST_AT_ONCE))
-    events = [AbandonmentDueV1(customer_id=customer) for customer in customers]
-    await lock_carts(events, tx)
-    found = [await tx.get(Cart, event.customer_id) for event in events if not await tx.will_hear(event)]
-    return [cart for cart in found if cart is not None and cart.watched and cart.touched_at < untouched_since]
+    wanted = select(Cart).where(*overdue).limit(MOST_AT_ONCE).with_for_update(skip_locked=True, of=carts)
+    found = (await tx.session.scalars(wanted)).all()
+    return [cart for cart in found if not await tx.will_hear(AbandonmentDueV1(customer_id=cart.customer_id))]
 
 
 async def products_of(tx: Transaction, product_ids: Collection[UUID]) -> dict[UUID, ProductCopy]:

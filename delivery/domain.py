@@ -236,6 +236,10 @@ class Shipment:
         """Whether its carrier has something to tell of it."""
         return self.status in (Status.BOOKED, Status.DISPATCHED)
 
+    @property
+    def has_ended(self) -> bool:
+        return self.status in (Status.DELIVERED, Status.CANCELLED, Status.FAILED)
+
     def look_again(self, now: datetime, least: timedelta) -> None:
         """Have somebody look again after as much time as it has taken so far: `least` to an hour."""
         self.look_at = now + min(max(now - self.scheduled_at, least), LONGEST_SILENCE)

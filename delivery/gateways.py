@@ -159,7 +159,7 @@ class Carrier:
         where, code = answer.get("status"), answer.get("tracking_code")
         if status == 200 and where == "cancelled":
             return Whereabouts(self.name, "unknown")
-        if status == 200 and where in ("booked", "dispatched", "delivered") and isinstance(code, str):
+        if status == 200 and where in ("booked", "dispatched", "delivered") and isinstance(code, str) and code:
             return Whereabouts(self.name, where, code)
         raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a question")
 

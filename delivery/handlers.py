@@ -130,6 +130,9 @@ async def look_after_shipments(tx: Transaction) -> int:
     """
     lost, now = 0, tx.now
     for shipment in await store.overdue_shipments(tx, now):
+        if shipment.has_ended:  # by code that did not know of this column yet
+            shipment.look_at = None
+            continue
         due, at = _due_next(shipment, now)
         if not await tx.will_hear(due):
             tx.schedule(due, after=max(at - now, AT_ONCE))

@@ -68,6 +68,10 @@ SERVICE = Service(
                 load=store.load_shipments,
                 attempts=OWED,
             ),
+            concurrency=32,
+        ),
+        subscription(
+            "tracking",
             on(
                 TrackingDueV1,
                 prepare=prepare_tracking,
@@ -76,7 +80,7 @@ SERVICE = Service(
                 load=store.load_shipments,
                 attempts=OWED,
             ),
-            concurrency=32,
+            concurrency=8,  # bookings cannot wait as long
         ),
     ],
     says=[

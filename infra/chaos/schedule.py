@@ -39,8 +39,9 @@ def random_schedule(
 ) -> list[Planned]:
     """Faults that overlap, but never where one would hide another; all are over when `duration_s` is.
 
-    Kinds come in turn from a shuffled deck, so that many are met. Fewer faults than asked for only where no
-    more find a place. Long ones always have the broker's process end. Servers that were `given` are left alone.
+    Kinds come in turn from a shuffled deck, so that many are met; those that this machine cannot have are left out.
+    Fewer faults than asked for only where no more find a place. Long ones always have the broker's process end. Servers
+    that were `given` are left alone.
     """
     chance = random.Random(f"{seed}:faults")  # noqa: S311 - repeatable on purpose
     wanted = max(1, round(duration_s * PER_SECOND)) if faults is None else faults

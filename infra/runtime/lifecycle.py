@@ -219,8 +219,8 @@ async def _tidy(database: Database, retention_days: int) -> None:
 
 
 async def _measure(database: Database) -> None:
-    await database.read_clock()
     async with asyncio.timeout(GAUGES_WITHIN_S), database.transaction() as tx:
+        await tx.clock.read(tx)
         counts = await storage_ops.counts_now(tx)
     for name, gauge in GAUGES.items():
         gauge.set(counts[name])

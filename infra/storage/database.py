@@ -16,11 +16,14 @@ from infra.storage.clock import Clock
 from infra.storage.contention import Contention
 from infra.storage.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_passing, sqlstate
 from infra.storage.neighbours import new_holder
-from infra.storage.patient import PatientSession
+from infra.storage.patient import PatientSession, Places
 from infra.storage.transaction import Transaction
 
 LOCK_TIMEOUT_S = 0.5
 """For handlers of messages: after this wait, work is set aside, so that one locked row does not hold up a queue."""
+
+REQUEST_LOCK_TIMEOUT_S = 2.0
+"""For requests: nobody tells the server when one was cut off, and its connection is taken while it waits for a lock."""
 
 
 class Database:
@@ -56,7 +59,8 @@ class Database:
         self._lock_timeout_s = lock_timeout_s
         self._contention = Contention()
         self._clock = Clock()
-        self._session: type[AsyncSession] = AsyncSession
+        self._places: Places | None = None
+        """Where there are some, its users may be cut off."""
         self._finishing: set[asyncio.Task[None]] = set()
         """Sessions whose last statement is waited for, though nobody wants its result any more."""
         self._engines: list[AsyncEngine] = []
@@ -107,10 +111,10 @@ class Database:
     def for_requests(self, pool_size: int) -> Self:
         """The same database for who may be cut off at any time, through connections of its own.
 
-        Waits for a lock take as long as a statement may. Neither user of the database starves the other.
+        So neither user of the database starves the other.
         """
         other = copy(self)
-        other._lock_timeout_s, other._session = 0.0, PatientSession
+        other._lock_timeout_s, other._places = REQUEST_LOCK_TIMEOUT_S, Places(pool_size, self.pool_timeout_s)
         other._engine = other._open(pool_size)
         return other
 
@@ -126,7 +130,7 @@ class Database:
         No statement is sent before the first is needed. Raises the driver's errors:
         see `is_unavailable` and `is_conflict`.
         """
-        session = self._session(self._engine, expire_on_commit=False)
+        session = self._new_session()
         tx = Transaction(session, self.source, self._listeners, self.holder, cause, self._contention, self._clock)
         wanted: tuple[type, list[Any]] | None = None
         try:
@@ -135,30 +139,39 @@ class Database:
             finally:
                 wanted = tx.locking
             await tx.commit()
+            self._tell_of(tx)
         except Exception as error:
-            await _close(session)
+            await self._end(session, tx)
             if wanted is not None and sqlstate(error) == LOCK_NOT_AVAILABLE:
                 await self._remember_locked(*wanted)
             raise
         except BaseException:
-            if isinstance(session, PatientSession):
-                self._leave(session, tx)
-            else:
-                await _close(session)
+            await self._end(session, tx, was_cut_off=True)
             raise
-        await _close(session)
-        self._tell_of(tx)
+        await self._end(session, tx)
 
-    def _leave(self, session: PatientSession, tx: Transaction) -> None:
-        """See to a session whose user was cut off. If that was amid its commit, it takes effect all the same."""
+    def _new_session(self) -> AsyncSession:
+        if self._places is None:
+            return AsyncSession(self._engine, expire_on_commit=False)
+        session = PatientSession(self._engine, expire_on_commit=False)
+        session.places = self._places
+        return session
+
+    async def _end(self, session: AsyncSession, tx: Transaction, *, was_cut_off: bool = False) -> None:
+        """Close the session. A request that was cut off does not wait for that, as its database may hang."""
+        if not isinstance(session, PatientSession):
+            await session.__aexit__(None, None, None)
+            return
 
         async def finish() -> None:
-            if await session.finish() and tx.committing:
+            if await session.finish() and tx.committing:  # cut off amid its commit, which took effect
                 self._tell_of(tx)
 
         finishing = asyncio.create_task(finish())
         self._finishing.add(finishing)
         finishing.add_done_callback(self._finishing.discard)
+        if not was_cut_off:
+            await asyncio.shield(finishing)
 
     def _tell_of(self, tx: Transaction) -> None:
         """Wake who waits for what the transaction left to do."""
@@ -207,8 +220,3 @@ class Database:
             each.cancel()
         await asyncio.gather(*self._finishing, return_exceptions=True)
         await self._engine.dispose()
-
-
-async def _close(session: AsyncSession) -> None:
-    """Close it, also for who is cancelled meanwhile."""
-    await asyncio.shield(asyncio.ensure_future(session.close()))

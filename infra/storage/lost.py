@@ -12,9 +12,9 @@ _letters_subject = _letters.c.headers["cloudEvents_subject"].as_string()
 
 
 def is_lost(event: type[Event], subject: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """Return the condition that no `event` about `subject`, a column, is scheduled.
+    """Return the condition that no `event` about `subject`, a column, is scheduled, nor a dead letter on file.
 
-    One that is a dead letter is not lost: operators decide on it.
+    Transactions ask the same about a single subject by `will_hear`.
     """
     key = sa.cast(subject, sa.Text)
     scheduled = sa.select(1).select_from(_scheduled).where(_scheduled.c.type == event.type, _scheduled.c.subject == key)

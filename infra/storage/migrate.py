@@ -3,15 +3,18 @@
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from infra.storage.errors import sqlstate
+from infra.storage.errors import Verdict, sqlstate, verdict_on
 
 OWN = Path(__file__).parent / "migrations"
+ATTEMPTS, AGAIN_S = 30, 1.0
 LOCK = 7_205_759_403
 """Any number, the same in every replica: one migrates, the others wait and find it done."""
 
@@ -28,10 +31,11 @@ class MigrationFailed(Exception):
 
 
 async def migrate(owner_url: str, *, app_url: str, migrations: Path) -> None:
-    """Run what is missing of the runtime's and the service's own migrations, each in one transaction.
+    """Run what is missing of the runtime's and the service's own migrations, each history in one transaction.
 
-    Replicas that start together wait for one another. The role of `app_url`, which the service runs as,
-    is granted reading and writing of every table and owns none.
+    Waits for no lock longer than 2 s, as all who come after would wait, too; then that history is begun again.
+    Replicas that start together wait for one another. The role of `app_url`, which the service runs as, is granted
+    reading and writing of every table and owns none.
     """
     from infra.storage.upgrade import grant, upgrade  # Alembic takes 11 MB, which a service that is current saves
 
@@ -40,14 +44,27 @@ async def migrate(owner_url: str, *, app_url: str, migrations: Path) -> None:
         raise ValueError("the service's database address names no role")
     engine = create_async_engine(make_url(owner_url).set(drivername="postgresql+asyncpg"))
     try:
-        async with _one_at_a_time, engine.begin() as connection:
-            await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-            await connection.execute(text("create schema if not exists messaging"))
-            await connection.run_sync(upgrade, OWN, "messaging")
-            await connection.run_sync(upgrade, migrations, "public")
-            await connection.run_sync(grant, app_role)
+        async with _one_at_a_time:
+            await _run(engine, upgrade, OWN, "messaging")
+            await _run(engine, upgrade, migrations, "public")
+            await _run(engine, grant, app_role)
     finally:
         await engine.dispose()
+
+
+async def _run(engine: AsyncEngine, step: Callable[..., None], *arguments: object) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            async with engine.begin() as connection:
+                await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+                await connection.execute(text("set local lock_timeout = '2s'"))
+                await connection.execute(text("create schema if not exists messaging"))
+                await connection.run_sync(step, *arguments)
+            return
+        except DBAPIError as error:
+            if attempt == ATTEMPTS or verdict_on(error) not in (Verdict.BUSY, Verdict.CONFLICT):
+                raise
+            await asyncio.sleep(AGAIN_S)
 
 
 async def require_current(app_url: str, migrations: Path) -> None:

@@ -21,7 +21,12 @@ from infra.telemetry import child_of, current_traceparent
 
 T = TypeVar("T")
 
-SCHEDULED = "select 1 from messaging.scheduled where subject = $1 and type = $2 limit 1"
+SCHEDULED = """
+select 1 from messaging.scheduled where subject = $1 and type = $2
+union all
+select 1 from messaging.dead_letters where headers ->> 'cloudEvents_subject' = $1 and type = $2
+limit 1
+"""
 
 SOON = timedelta(seconds=1)
 """Within this time the schedule is looked at anyway."""
@@ -114,7 +119,10 @@ class Transaction:
         self._scheduled.append(entry)
 
     async def will_hear(self, event: Event) -> bool:
-        """Whether an event of this type about this subject is scheduled, by this transaction or another."""
+        """Whether an event of this type about this subject is scheduled, by this transaction or another.
+
+        One that is a dead letter counts, since operators decide on it; `is_lost` is the same for queries.
+        """
         if any(each.envelope.type == event.type and each.envelope.subject == event.subject for each in self._scheduled):
             return True
         return bool(await self.execute(SCHEDULED, event.subject, event.type))

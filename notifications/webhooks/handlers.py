@@ -109,6 +109,7 @@ async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
     if not due:
         await _end_turn(endpoint, now, tx)
         return None
+    endpoint.turn_at = now  # it begins, perhaps late: from now on it may take its time
     return Turn(endpoint.url, endpoint.secrets_at(now), [Message(each.event_id, each.body) for each in due])
 
 

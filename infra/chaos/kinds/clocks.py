@@ -46,10 +46,8 @@ class SkewedClock(Kind):
         return ""
 
     async def end(self, site: Site, fault: Fault) -> None:
-        clock = site.layout.clock(fault.part)
-        if clock.exists():
-            clock.unlink()
-            await site.order("restart", fault.part)
+        site.layout.clock(fault.part).unlink(missing_ok=True)
+        await site.order("restart", fault.part)
 
 
 KINDS = (SkewedClock(),)

@@ -158,8 +158,12 @@ class ReadOnlySessions(DatabaseFault):
                 await database.fetch(SESSIONS, role)
                 opened = await until_seen(lambda: database.fetchval(OPENED, role))
             finally:
-                await database.execute(f"alter role {role} reset default_transaction_read_only")
+                await self.end(site, fault)
         site.notes[fault.id] = f"{opened} sessions opened that can only read" if opened else ""
+
+    async def end(self, site: Site, fault: Fault) -> None:
+        async with site.database(fault.part) as database:
+            await database.execute(f"alter role {fault.part.removesuffix('-db')} reset default_transaction_read_only")
 
 
 async def _fill(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> int:

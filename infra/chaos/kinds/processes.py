@@ -82,7 +82,7 @@ KINDS = (
         only_services=True,
         also_alone=("outside",),
         seconds=(35.0, 40.0),
-        least_run_s=90.0,
+        least_run_s=120.0,
     ),
     ProcessFault("stop", "The process is told to end (SIGTERM).", undo="start", state="stopped"),
 )

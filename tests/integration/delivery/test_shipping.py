@@ -223,7 +223,7 @@ async def callbacks_lost(world: Running, order_id: UUID) -> None:
     with closing(sqlite3.connect(world.outside.ledger, timeout=5, isolation_level=None)) as book:
 
         async def lost() -> bool:
-            told = "update parcels set state = 'delivery-told' where order_id = ? and state in ('booked', 'dispatched')"
+            told = "update parcels set state = 'delivery-told' where order_id = ? and state <> 'delivery-told'"
             return book.execute(told, [str(order_id)]).rowcount > 0
 
         await until(lost)

@@ -1,4 +1,4 @@
-"""Finding what is scheduled about one aggregate: whether its next deadline got lost, and what failed before it.
+"""Finding what is scheduled about one aggregate: whether its next deadline got lost.
 
 Revision ID: 0008
 """
@@ -13,9 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("create index scheduled_subject on messaging.scheduled (subject, type)")
-    op.execute("drop index messaging.scheduled_failed")
 
 
 def downgrade() -> None:
-    op.execute("create index scheduled_failed on messaging.scheduled (subject) where failed_at is not null")
     op.execute("drop index messaging.scheduled_subject")
