@@ -48,10 +48,15 @@ class Undeliverable:
 
 
 Answer = Taken | Undeliverable
+SERVER_GOES_AWAY = 421
 
 
 class MailNotTaken(Exception):
     """The mail server did not say that it took the mail; the same mail can be handed over again."""
+
+
+class RecipientPutOff(Exception):
+    """The mail server does not take mail for this recipient at the moment. That says nothing about other mail."""
 
 
 class Mailer:
@@ -65,25 +70,36 @@ class Mailer:
         self._breaker = CircuitBreaker("mail", counts=(MailNotTaken,))
 
     async def send(self, mail: Mail) -> Answer:
-        """Hand one mail over. Raises MailNotTaken unless its fate is certain."""
-        message = written(mail, sender=self._settings.mail_from)
+        """Hand one mail over. Raises MailNotTaken or RecipientPutOff unless its fate is certain."""
+        message = written(mail, sender=self._settings.mail_from).as_bytes()
         async with self._bulkhead, self._breaker:
             try:
                 async with asyncio.timeout(self._settings.smtp_timeout_s), self._connection() as connection:
-                    await connection.sendmail(self._settings.mail_from, [mail.to], message.as_bytes())
-            except aiosmtplib.SMTPRecipientsRefused as refused:
-                return _judged(refused.recipients[0].code)
-            except aiosmtplib.SMTPDataError as refused:
-                return _judged(refused.code)
+                    return await self._hand_over(connection, mail.to, message)
             except aiosmtplib.SMTPResponseException as error:  # it does not like us, whoever the mail is for
                 raise MailNotTaken(f"the mail server answered {error.code}") from None
             except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
                 raise MailNotTaken(f"the mail server is away: {type(error).__name__}") from None
+
+    async def _hand_over(self, connection: aiosmtplib.SMTP, to: str, message: bytes) -> Answer:
+        try:
+            await connection.sendmail(self._settings.mail_from, [to], message)
+        except aiosmtplib.SMTPRecipientsRefused as refused:
+            code = refused.recipients[0].code
+            if code == SERVER_GOES_AWAY:
+                raise MailNotTaken(f"the mail server answered {code}") from None
+            if not _is_final(code):
+                raise RecipientPutOff(f"the mail server answered {code}") from None
+            return Undeliverable()
+        except aiosmtplib.SMTPDataError as refused:
+            if _is_final(refused.code):
+                return Undeliverable()
+            raise MailNotTaken(f"the mail server answered {refused.code}") from None
         return Taken()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
-        """A connection that nobody else uses; kept for the next mail unless something went wrong on it."""
+        """A connection that nobody else uses; kept for the next mail unless something went wrong with the server."""
         connection = self._kept()
         if connection is None:
             connection = aiosmtplib.SMTP(
@@ -96,6 +112,9 @@ class Mailer:
             if not connection.is_connected:
                 await connection.connect()
             yield connection
+        except RecipientPutOff:
+            self._idle.append((connection, time.monotonic()))
+            raise
         except BaseException:
             connection.close()
             raise
@@ -162,7 +181,5 @@ async def connect() -> AsyncIterator[Mailer]:
         mailer.close()
 
 
-def _judged(code: int) -> Undeliverable:
-    if 500 <= code < 600:
-        return Undeliverable()
-    raise MailNotTaken(f"the mail server answered {code}") from None
+def _is_final(code: int) -> bool:
+    return 500 <= code < 600
