@@ -2,14 +2,17 @@
 
 After the IETF draft (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/): the same key
 with another request is 422, one still in flight 409. A problem is not kept: nothing was done, so it may be tried again.
+Requests are the same if their JSON is (RFC 8785), in whatever order and spacing it is written.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 
+import rfc8785
 from fastapi import Request, Response
 
 from infra.http.headers import read_header
@@ -48,15 +51,16 @@ class Claim:
     route: str
     key: str
     body_sha256: bytes
+    as_sent_sha256: bytes
+    """What was kept before JSON was compared."""
 
     @classmethod
     async def of(cls, request: Request, caller: str, key: str) -> Self:
         route = f"{request.method} {request.scope['path']}"
         if len(route) > LONGEST_ROUTE:  # an index entry has its limits
             route = f"{request.method} sha256:{hashlib.sha256(route.encode()).hexdigest()}"
-        said = hashlib.sha256(await request.body())
-        said.update(request.scope["query_string"])
-        return cls(caller, route, key, said.digest())
+        body, query = await request.body(), request.scope["query_string"]
+        return cls(caller, route, key, _sha256(_canonical(body) + query), _sha256(body + query))
 
     async def answer(self, tx: Transaction, work: Callable[[], Awaitable[Response]]) -> Response:
         """The answer kept under the key or, the first time, that of `work`, which is kept with its effect."""
@@ -74,7 +78,7 @@ class Claim:
             )
             await idempotency.keep(tx, self.caller, self.route, self.key, kept)
             return response
-        if kept.body_sha256 != self.body_sha256:
+        if kept.body_sha256 not in (self.body_sha256, self.as_sent_sha256):
             raise KeyReused("Use a new key for a new request.")
         headers = {"Idempotency-Replayed": "true"}
         if kept.content_type:
@@ -82,3 +86,15 @@ class Claim:
         if kept.location is not None:
             headers["Location"] = kept.location
         return Response(kept.body, kept.status, headers)
+
+
+def _canonical(body: bytes) -> bytes:
+    """JSON in its one canonical form; anything else, and what that form cannot hold, as it is."""
+    try:
+        return rfc8785.dumps(json.loads(body))
+    except (ValueError, RecursionError):
+        return body
+
+
+def _sha256(said: bytes) -> bytes:
+    return hashlib.sha256(said).digest()

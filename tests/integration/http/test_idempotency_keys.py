@@ -1,6 +1,7 @@
 """A POST with an Idempotency-Key acts once, and answers the same again."""
 
 import asyncio
+import hashlib
 
 import pytest
 
@@ -34,6 +35,40 @@ async def test_another_body_under_the_key_is_422(web: Web) -> None:
     await web.post("/notes", NOTE, ALICE, key="k1")
     answer = await web.post("/notes", {**NOTE, "text": "other"}, ALICE, key="k1")
     assert (answer.status, answer.slug) == (422, "idempotency-key-reused")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ['{"id":"1","text":"hello"}', '{ "text" : "hello",\n"id": "1" }', '{"id": "\\u0031", "text": "h\\u0065llo"}'],
+)
+async def test_the_same_json_written_differently_is_the_same_request(
+    web: Web, database: Database, written: str
+) -> None:
+    first = await web.post("/notes", NOTE, ALICE, key="k1")
+    headers = ALICE | {"Idempotency-Key": "k1", "Content-Type": "application/json"}
+    again = await web.ask("POST", "/notes", data=written, headers=headers)
+    assert (again.status, again.headers["Idempotency-Replayed"], again.body) == (201, "true", first.body)
+    assert await notes(database) == 1
+
+
+async def test_an_answer_that_older_code_kept_is_still_found(web: Web, database: Database) -> None:
+    """It compared what was sent, byte by byte."""
+    body = b'{"text": "hello", "id": "1"}'
+    headers = ALICE | {"Idempotency-Key": "k1", "Content-Type": "application/json"}
+    await web.ask("POST", "/notes", data=body, headers=headers)
+    async with database.transaction() as tx:
+        kept = "update messaging.idempotency_keys set body_sha256 = $1 returning key"
+        assert len(await tx.execute(kept, hashlib.sha256(body).digest())) == 1
+    again = await web.ask("POST", "/notes", data=body, headers=headers)
+    assert (again.status, again.headers["Idempotency-Replayed"]) == (201, "true")
+
+
+async def test_what_has_no_canonical_form_is_compared_as_it_is(web: Web) -> None:
+    headers = ALICE | {"Idempotency-Key": "k1", "Content-Type": "application/json"}
+    beyond = [f'{{"id": "1", "text": "hello", "more": {2**60 + number}}}' for number in (0, 0, 1)]
+    first, again, other = [await web.ask("POST", "/notes", data=each, headers=headers) for each in beyond]
+    assert (first.status, again.status, again.headers["Idempotency-Replayed"]) == (201, 201, "true")
+    assert (other.status, other.slug) == (422, "idempotency-key-reused")
 
 
 async def test_another_query_under_the_key_is_422_too(web: Web) -> None:
