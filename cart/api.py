@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cart import handlers, store
 from cart.domain import Cart, Line, Price, ProductCopy, Refused, UnknownProduct, total
+from cart.settings import settings
 from contracts import Money, Quantity
 from contracts.catalog import ProductStatus
 from infra.http import Caller, Conflict, NotFound, PersonPath, Router, Tx, owned_by, promise
@@ -75,11 +76,15 @@ async def delete_item(customer: PersonPath, product_id: UUID, caller: Caller, tx
 @router.post("/carts/{customer}/checkout", status_code=202)
 @promise
 async def check_out(customer: PersonPath, caller: Caller, tx: Tx, response: Response) -> Accepted:
-    """Buy what is in the cart. The order is accepted now and decided later: look at it under Location."""
+    """Buy what is in the cart. The order is accepted now and decided later.
+
+    It can be looked at under `Location` in a moment: until checkout has heard of it, that answers 404.
+    """
     owned_by(caller, customer)
     with refusals():
         order_id = await handlers.check_out(tx, customer)
-    response.headers["Location"] = f"/orders/{order_id}"
+    if checkout := settings().checkout_public_url:
+        response.headers["Location"] = f"{checkout.rstrip('/')}/orders/{order_id}"
     return Accepted(order_id=order_id)
 
 

@@ -47,6 +47,7 @@ class World:
     outside_port: int
     smtp_port: int
     webhook_secret: str
+    checkout_url: str
     delivery_url: str
     links: Links
 
@@ -93,6 +94,7 @@ class World:
             "SMTP_PORT": str(self.links.port("mail", "127.0.0.1", self.smtp_port)),
             "MAIL_FROM": "marketplace@localhost",
             "CARRIER_WEBHOOK_SECRET": self.webhook_secret,
+            "CHECKOUT_PUBLIC_URL": self.checkout_url,
             "DELIVERY_PUBLIC_URL": self.delivery_url,
             "WEBHOOK_PRIVATE_TARGETS": "true",  # whoever uses this stack has its machine anyway
             **_passed_on(SETTINGS),

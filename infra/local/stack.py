@@ -67,6 +67,7 @@ class Stack:
             outside_port=self.ports.of("outside"),
             smtp_port=self.ports.of("smtp"),
             webhook_secret=webhook_secret(layout.directory / "webhook-secret"),
+            checkout_url=self._http("checkout"),
             delivery_url=self._http("delivery"),
             links=self._links,
         )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from cart.settings import settings
 from contracts import Money
 from contracts.catalog import PriceChangedV1, ProductFacts, ProductListedV1, ProductStatus
 from infra.storage import Database, new_id
@@ -67,12 +68,16 @@ async def test_an_item_is_taken_out_again(ann: Client, database: Database) -> No
     assert (await ann.get("/carts/ann")).body["lines"] == []
 
 
-async def test_a_checkout_is_accepted_with_the_orders_id(ann: Client, database: Database) -> None:
+@pytest.mark.parametrize("checkout", ["https://shop.example/api", "https://shop.example/api/"])
+async def test_a_checkout_is_accepted_with_the_orders_id(
+    ann: Client, database: Database, monkeypatch: pytest.MonkeyPatch, checkout: str
+) -> None:
+    monkeypatch.setattr(settings(), "checkout_public_url", checkout)
     item = f"/carts/ann/items/{await listed(database)}"
     await ann.put(item, {"quantity": 2})
     answer = await ann.post("/carts/ann/checkout")
     assert answer.status == 202
-    assert answer.headers["Location"] == f"/orders/{answer.body['order_id']}"
+    assert answer.headers["Location"] == f"https://shop.example/api/orders/{answer.body['order_id']}"
     [(type, body)] = await said(database)
     assert (type, body["order_id"]) == ("cart-checked-out", answer.body["order_id"])
     [line] = (await ann.get("/carts/ann")).body["lines"]
