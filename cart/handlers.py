@@ -85,7 +85,7 @@ async def return_items(event: OrderCancelledV1, tx: Transaction) -> None:
 
 
 async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
-    """Say that a cart was abandoned, unless it was touched since: then look again later."""
+    """Say that a cart was abandoned with something that can be bought. One touched since is looked at again later."""
     cart = await tx.get(Cart, event.customer_id)
     if cart is None or not cart.watched:
         return
@@ -93,7 +93,7 @@ async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
     if cart.left and patience.total_seconds() > 0:
         if not await tx.will_hear(event):  # there can be a second one, where the first was given up for lost
             tx.schedule(event, after=patience)
-    elif left := cart.abandon():
+    elif left := await _still_sold(tx, cart.abandon()):
         tx.publish(CartAbandonedV1(customer_id=event.customer_id, product_ids=left))
 
 
@@ -111,6 +111,11 @@ async def _touch(cart: Cart, tx: Transaction) -> None:
     was_away = tx.now - cart.touched_at > LATE
     if cart.touch(tx.now) or (cart.watched and was_away and not await tx.will_hear(due)):
         tx.schedule(due, after=settings().abandoned_after)
+
+
+async def _still_sold(tx: Transaction, product_ids: list[UUID]) -> list[UUID]:
+    known = await store.products_of(tx, product_ids)
+    return [each for each in product_ids if each in known and known[each].status is Status.ON_SALE]
 
 
 def _money(price: Price) -> Money:

@@ -11,6 +11,8 @@ from enum import StrEnum, auto
 from uuid import UUID
 
 MOST_ON_HAND = 10**9
+PLENTY = 2
+"""So many times the threshold, without a restock, is much again."""
 
 
 class Refused(Exception):
@@ -73,7 +75,8 @@ class Product:
     discontinued: bool = False
     version: int = 1
     low_stock_said: bool = field(init=False)
-    """Whether the seller knows that little is left; forgotten once there is more than the threshold."""
+    """Whether the seller knows that little is left. Forgotten once they restocked it, or much came back by itself:
+    orders that come and go near the threshold are no news."""
 
     def __post_init__(self) -> None:
         self.low_stock_said = self.available < self.low_stock_threshold
@@ -139,7 +142,8 @@ class Product:
         elif restocked or self.available == by:
             news.append(News.RESTOCKED)
         self.version += len(news)
-        if self.available > self.low_stock_threshold:
+        enough = self.low_stock_threshold if restocked else PLENTY * self.low_stock_threshold
+        if self.available > enough:
             self.low_stock_said = False
         elif self.available < self.low_stock_threshold and not self.low_stock_said:
             self.low_stock_said = True

@@ -4,7 +4,7 @@ budget, jitter."""
 from infra.resilience.admission import MOST_AT_ONCE, Admission, Importance
 from infra.resilience.breaker import CircuitBreaker, State
 from infra.resilience.bulkhead import Bulkhead
-from infra.resilience.callee import Callee, CallError, Failing, LeftAlone, NotSent, OutcomeUnknown
+from infra.resilience.callee import Callee, CallError, Failing, LeftAlone, NotSent, OutcomeUnknown, wait_s
 from infra.resilience.deadline import at_most, remaining_s, within
 from infra.resilience.errors import BulkheadFull, CircuitOpen, DeadlineExceeded, NoTimeLeft, Overloaded, Refused
 from infra.resilience.retry import RetryBudget, full_jitter
@@ -32,5 +32,6 @@ __all__ = [
     "at_most",
     "full_jitter",
     "remaining_s",
+    "wait_s",
     "within",
 ]

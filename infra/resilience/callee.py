@@ -111,8 +111,8 @@ class Callee:
         return status, answer
 
 
-def wait_s(retry_after: str, now: datetime) -> float:
-    """Read `Retry-After`, seconds or a date (RFC 9110, section 10.2.3), as seconds between 0.1 and 300.
+def wait_s(retry_after: str, now: datetime, longest_s: float = LONGEST_WAIT_S) -> float:
+    """Read `Retry-After`, seconds or a date (RFC 9110, section 10.2.3), as seconds between 0.1 and `longest_s`.
 
     What cannot be read means 5 s.
     """
@@ -123,4 +123,4 @@ def wait_s(retry_after: str, now: datetime) -> float:
             seconds = (parsedate_to_datetime(retry_after) - now).total_seconds()
     except (ValueError, TypeError, OverflowError):  # TypeError: a date without a time zone
         seconds = DEFAULT_WAIT_S
-    return min(max(seconds, LEAST_WAIT_S), LONGEST_WAIT_S)
+    return min(max(seconds, LEAST_WAIT_S), longest_s)

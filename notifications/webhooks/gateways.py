@@ -1,7 +1,7 @@
 """The endpoints' side: how a signed request leaves, and where it may never go.
 
-Of an answer only its status is read; no redirect is followed, and no cookie kept. Names are looked up on threads of
-our own, as a slow name server would otherwise hold the look-ups of everyone.
+Of an answer only its status and `Retry-After` are read; no redirect is followed, and no cookie kept. Names are looked
+up on threads of our own, as a slow name server would otherwise hold the look-ups of everyone.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -20,12 +20,14 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 from yarl import URL
 
-from infra.resilience import Bulkhead
+from infra.resilience import Bulkhead, wait_s
 from notifications.webhooks.domain import Answer, BadTarget, is_public, target_of
 from notifications.webhooks.settings import Webhooks
 
 LOOK_UP_S = 3.0
 """For the look-up of a host while its owner waits for an answer."""
+ASKS_FOR_REST, LONGEST_REST_S = (429, 503), 3600.0
+"""Answers whose `Retry-After` is honoured, up to an hour."""
 NOWHERE = "no address was found that may be called"
 """Also for a name that leads to a private address: what names there are inside is nobody's business."""
 _checks = Bulkhead("webhook-checks", 4, max_wait_s=0.1)
@@ -108,9 +110,12 @@ class Poster:
             async with self._http.post(
                 url, data=message.body.encode(), headers=headers, allow_redirects=False
             ) as response:
-                status = response.status
+                status, rest = response.status, response.headers.get("Retry-After")
                 response.close()  # whatever else it has to say
-                return Answer(message.event_id, status)
+                if rest is None or status not in ASKS_FOR_REST:
+                    return Answer(message.event_id, status)
+                rest_s = wait_s(rest, datetime.now(UTC), LONGEST_REST_S)
+                return Answer(message.event_id, status, rest=timedelta(seconds=rest_s))
         except BadTarget as error:
             return answer(str(error))
         except TimeoutError:

@@ -50,6 +50,8 @@ class Answer:
     event_id: UUID
     status: int | None
     error: str | None = None
+    rest: timedelta | None = None
+    """How long it asked to be left alone."""
 
     @property
     def accepted(self) -> bool:
@@ -92,7 +94,8 @@ class Delivery:
         elif answer.gone or self.attempts >= policy.attempts:
             self.state, self.due_at = State.FAILED, None
         else:
-            self.due_at = now + pause(self.attempts, policy.first_retry, policy.longest_retry, chance)
+            own = pause(self.attempts, policy.first_retry, policy.longest_retry, chance)
+            self.due_at = now + max(own, answer.rest or own)
 
     def again(self, now: datetime) -> None:
         """Send it now, whatever became of it, with all its attempts before it."""
@@ -151,6 +154,9 @@ class Endpoint:
             self.failures += 1
             self.failing_since = self.failing_since or now
             self.rests_until = now + pause(self.failures, policy.first_retry, policy.longest_rest, chance)
+        rests = [answer.rest for answer in answers if answer.rest is not None]
+        if rests:
+            self.rests_until = max(now + max(rests), self.rests_until or now)
         if any(answer.gone for answer in answers):
             self.disabled = DisabledReason.GONE
         elif self.failing_since is not None and now - self.failing_since >= policy.disable_after:

@@ -218,6 +218,22 @@ async def test_a_cart_touched_since_is_looked_at_again_when_the_rest_has_passed(
     assert abs(again - datetime.now(UTC) - settings().abandoned_after / 2) < timedelta(seconds=10)
 
 
+async def test_who_is_reminded_can_buy_what_they_are_reminded_of(database: Database) -> None:
+    sold, gone, sold_out = await listed(database, 3)
+    for product in (sold, gone, sold_out):
+        await put(database, product, 1)
+    await put(database, gone, 1, customer="bob")
+    await hear(
+        database,
+        ProductDiscontinuedV1(product_id=gone, facts=facts(2, status=ProductStatus.DISCONTINUED)),
+        ProductSoldOutV1(product_id=sold_out, facts=facts(2, status=ProductStatus.SOLD_OUT)),
+    )
+    async with database.transaction() as tx:
+        await tx.execute("update carts set touched_at = now() - interval '1 day'")
+    await hear(database, DUE, AbandonmentDueV1(customer_id="bob"))
+    assert await said(database) == [("cart-abandoned", {"customer_id": "ann", "product_ids": [str(sold)]})]
+
+
 async def test_a_lost_deadline_is_replaced_when_the_customer_comes_back(database: Database) -> None:
     [product] = await listed(database)
     await put(database, product, 1)

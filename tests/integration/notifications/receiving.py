@@ -18,6 +18,7 @@ class Receiver:
     url: str = ""
     secret: str = ""
     status: int = 204
+    headers: dict[str, str] = field(default_factory=dict)
     meanwhile: Callable[[], Awaitable[None]] | None = None
     """What happens between a request and its answer."""
     attempts: list[str] = field(default_factory=list)
@@ -68,7 +69,7 @@ class Receiver:
             await self.meanwhile()
         if 200 <= self.status < 300:
             self.accepted[id] = event
-        return web.Response(status=self.status, headers={"Location": self.url})
+        return web.Response(status=self.status, headers={"Location": self.url, **self.headers})
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -191,6 +192,18 @@ async def test_what_is_no_2xx_is_sent_again_and_a_redirect_is_not_followed(
     assert seen["due_at"] is not None
     receiver.status = 200
     await receiver.until_accepted(id)
+
+
+async def test_an_endpoint_that_asks_for_rest_gets_it(world: Running, receiver: Receiver, ada: str):
+    path = await register(world, receiver, ada)
+    receiver.status, receiver.headers = 503, {"Retry-After": "3"}
+    event = delivered(ada)
+    id = await world.hear(event)
+    found = await until_delivery(world, path, id, ada, attempts=1)
+    waits = datetime.fromisoformat(found["due_at"]) - datetime.fromisoformat(found["attempted_at"])
+    assert waits >= timedelta(seconds=3), "its own rule would try again after 0.1 s"
+    receiver.status, receiver.headers = 204, {}
+    await until_delivery(world, path, id, ada, state="delivered", attempts=2)
 
 
 async def test_an_endpoint_that_only_fails_is_disabled_until_its_owner_enables_it(

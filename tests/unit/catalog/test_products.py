@@ -54,15 +54,31 @@ def test_nobody_restocks_past_the_limit() -> None:
     assert product.on_hand == MOST_ON_HAND
 
 
-def test_running_low_is_said_once_until_there_was_more_than_the_threshold() -> None:
-    product = a_product(on_hand=5, threshold=3)
-    assert product.reserve(2) == []
+def test_running_low_is_said_once_however_often_orders_come_and_go() -> None:
+    product = a_product(on_hand=6, threshold=5)
+    assert product.reserve(1) == []
     assert product.reserve(1) == [News.RUNNING_LOW]
-    assert product.reserve(1) == []
-    product.unreserve(2)
-    assert product.reserve(1) == []
-    product.unreserve(3)
-    assert product.reserve(3) == [News.RUNNING_LOW]
+    for _ in range(10):
+        product.unreserve(2)
+        assert product.reserve(2) == []
+
+
+def test_running_low_is_said_again_after_a_restock_above_the_threshold() -> None:
+    product = a_product(on_hand=5, threshold=5)
+    assert product.reserve(1) == [News.RUNNING_LOW]
+    product.restock(1)
+    assert product.reserve(1) == [], "that was no more than the threshold"
+    product.restock(2)
+    assert product.reserve(2) == [News.RUNNING_LOW]
+
+
+def test_running_low_is_said_again_once_much_came_back_by_itself() -> None:
+    product = a_product(on_hand=11, threshold=5)
+    assert product.reserve(7) == [News.RUNNING_LOW]
+    product.unreserve(6)
+    assert product.reserve(6) == [], "twice the threshold is not yet much"
+    product.unreserve(7)
+    assert product.reserve(7) == [News.RUNNING_LOW]
 
 
 def test_a_product_listed_with_little_stock_is_not_running_low_yet() -> None:

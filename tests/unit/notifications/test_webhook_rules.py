@@ -188,3 +188,20 @@ def test_neither_secret_nor_url_is_shown_in_logs() -> None:
     endpoint.rotate(NOON, HOUR)
     assert "whsec_" not in repr(endpoint)
     assert "a.example" not in repr(endpoint)
+
+
+def test_who_asks_for_rest_gets_it_also_where_others_were_accepted() -> None:
+    endpoint, delivery = an_endpoint(), a_delivery()
+    busy = Answer(uuid4(), 429, rest=HOUR)
+    delivery.answered(busy, NOON, POLICY, 0)
+    assert delivery.due_at == NOON + HOUR
+    endpoint.answered([answer(204), busy], NOON, POLICY, 0)
+    assert (endpoint.failures, endpoint.rests_until) == (0, NOON + HOUR)
+
+
+def test_a_shorter_rest_than_our_own_changes_nothing() -> None:
+    endpoint, delivery = an_endpoint(), a_delivery()
+    busy = Answer(uuid4(), 503, rest=SECOND)
+    delivery.answered(busy, NOON, POLICY, 0)
+    endpoint.answered([busy], NOON, POLICY, 0)
+    assert delivery.due_at == endpoint.rests_until == NOON + 5 * SECOND
