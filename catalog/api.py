@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Annotated
 from uuid import UUID
 
+import iso4217
 from fastapi import Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from catalog import handlers, store
 from catalog.domain import Price, Product, Refused, UnknownProduct
@@ -22,6 +23,20 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Category = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 
 
+CURRENCIES = sorted(each.value for each in iso4217.Currency if each.exponent is not None)
+"""Of ISO 4217, those that have a minor unit: prices count it."""
+
+
+def known_currency(code: str) -> str:
+    """Return a currency's code. Raises ValueError for any other."""
+    if code not in CURRENCIES:
+        raise ValueError(f"{code} is no currency of ISO 4217 that prices can be in")
+    return code
+
+
+Currency = Annotated[str, AfterValidator(known_currency), Field(json_schema_extra={"enum": CURRENCIES})]
+
+
 class Body(BaseModel):
     """What a client sends: exactly these members, of exactly these types."""
 
@@ -32,7 +47,7 @@ class PriceIn(Body):
     """Minor units of an ISO 4217 currency, such as 1999 EUR for 19.99 euros."""
 
     amount: int = Field(ge=1, le=10**9)
-    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    currency: Currency
 
     def to_price(self) -> Price:
         return Price(self.amount, self.currency)

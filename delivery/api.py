@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+import pycountry
 from fastapi import Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from delivery import handlers, store
@@ -18,6 +19,17 @@ log = get_logger(__name__)
 router = Router()
 
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+COUNTRIES = sorted(each.alpha_2 for each in pycountry.countries)
+"""Of ISO 3166-1."""
+
+
+def known_country(code: str) -> str:
+    """Return a country's code. Raises ValueError for any other."""
+    if code not in COUNTRIES:
+        raise ValueError(f"{code} is no country of ISO 3166-1")
+    return code
 
 
 class BadSignature(Problem):
@@ -37,7 +49,11 @@ class AddressBody(BaseModel):
     street: Line
     city: Line
     postal_code: Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9 -]+$")]
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code")]
+    country: Annotated[str, Field(description="ISO 3166-1 alpha-2 code")]
+
+
+class AddressIn(AddressBody):
+    country: Annotated[str, AfterValidator(known_country), Field(json_schema_extra={"enum": COUNTRIES})]
 
 
 class ShipmentBody(BaseModel):
@@ -72,7 +88,7 @@ class Tracking(BaseModel):
 
 
 @router.put("/addresses/{customer}")
-async def put_address(customer: PersonPath, body: AddressBody, caller: Caller, tx: Tx) -> AddressBody:
+async def put_address(customer: PersonPath, body: AddressIn, caller: Caller, tx: Tx) -> AddressBody:
     """Keep the address for parcels to come."""
     owned_by(caller, customer)
     await store.write_address(tx, Address(customer_id=customer, **body.model_dump()))

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
+from iso4217 import Currency
+
 MATTERS = UUID("6b0f5f0a-4a0e-5d0c-9c58-0f1d1f3b7a51")
 """The name space of message ids; a constant of this service, never to change."""
 
@@ -125,14 +127,22 @@ SUBJECTS = {
     Kind.STOCK_RUNNING_LOW: "A product of yours is running low",
 }
 
-DECIMALS = {"BHD": 3, "CLP": 0, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "OMR": 3, "TND": 3, "VND": 0}
-"""Digits after the point (ISO 4217) of currencies that don't have two."""
+USUAL_DECIMALS = 2
+"""Of a code that ISO 4217 does not know any more, or gives no minor unit."""
 
 
 def readable(amount: int, currency: str) -> str:
-    """Minor units as people write them: 1999 EUR is 19.99 EUR."""
-    decimals = DECIMALS.get(currency, 2)
+    """Minor units as people write them: 1999 EUR is 19.99 EUR, 1500 XOF is 1500 XOF."""
+    decimals = _decimals(currency)
     if decimals == 0:
         return f"{amount} {currency}"
     whole, rest = divmod(amount, 10**decimals)
     return f"{whole}.{rest:0{decimals}} {currency}"
+
+
+def _decimals(currency: str) -> int:
+    try:
+        known = Currency(currency).exponent
+    except ValueError:
+        return USUAL_DECIMALS
+    return USUAL_DECIMALS if known is None else known

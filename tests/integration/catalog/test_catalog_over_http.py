@@ -123,6 +123,8 @@ async def test_stock_has_a_limit(sam: Client, database: Database) -> None:
         {"price": {"amount": 10**20, "currency": "EUR"}},
         {"price": {"amount": 1.5, "currency": "EUR"}},
         {"price": {"amount": 1, "currency": "euro"}},
+        {"price": {"amount": 1, "currency": "ZZZ"}},
+        {"price": {"amount": 1, "currency": "XAU"}},
         {"on_hand": -1},
         {"on_hand": 1_000_001},
         {"on_hand": True},

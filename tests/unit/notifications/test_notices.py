@@ -112,7 +112,17 @@ def test_there_are_words_for_everything_that_the_contracts_name():
 
 @pytest.mark.parametrize(
     ("amount", "currency", "text"),
-    [(1999, "EUR", "19.99 EUR"), (5, "USD", "0.05 USD"), (1999, "JPY", "1999 JPY"), (1234, "KWD", "1.234 KWD")],
+    [
+        (1999, "EUR", "19.99 EUR"),
+        (5, "USD", "0.05 USD"),
+        (1999, "JPY", "1999 JPY"),
+        (1500, "XOF", "1500 XOF"),
+        (1500, "UGX", "1500 UGX"),
+        (1234, "KWD", "1.234 KWD"),
+        (12345, "CLF", "1.2345 CLF"),
+        (1500, "ZZZ", "15.00 ZZZ"),
+        (1500, "XXX", "15.00 XXX"),
+    ],
 )
 def test_money_is_written_as_people_do(amount: int, currency: str, text: str):
     assert readable(amount, currency) == text
