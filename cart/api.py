@@ -67,10 +67,16 @@ async def put_item(customer: PersonPath, product_id: UUID, wish: Wish, caller: C
 
 @router.delete("/carts/{customer}/items/{product_id}", status_code=204)
 async def delete_item(customer: PersonPath, product_id: UUID, caller: Caller, tx: Tx) -> None:
-    """Want none of it; also where it was not in the cart."""
+    """Want none of it, but for units that are being bought; also where it was not in the cart."""
     owned_by(caller, customer)
-    with refusals():
-        await handlers.remove_item(tx, customer, product_id)
+    await handlers.remove_item(tx, customer, product_id)
+
+
+@router.delete("/carts/{customer}/items", status_code=204)
+async def delete_items(customer: PersonPath, caller: Caller, tx: Tx) -> None:
+    """Empty the cart, but for units that are being bought."""
+    owned_by(caller, customer)
+    await handlers.empty_by_hand(tx, customer)
 
 
 @router.post("/carts/{customer}/checkout", status_code=202)

@@ -27,7 +27,7 @@ class UnknownProduct(Refused):
 
 
 class NoLongerSold(Refused):
-    """What is discontinued can only be taken out of the cart."""
+    """What is discontinued cannot be bought: take it out of the cart."""
 
 
 class TooManyLines(Refused):
@@ -39,7 +39,7 @@ class OtherCurrency(Refused):
 
 
 class StillInCheckout(Refused):
-    """So many units are being bought right now: try again when the order is confirmed or cancelled."""
+    """More units than that are being bought right now: take the rest out of the cart, or wait until that is decided."""
 
 
 class NothingToBuy(Refused):
@@ -136,10 +136,10 @@ class Cart:
         return sorted((line for line in self.lines.values() if line.left), key=lambda line: line.product_id)
 
     def put(self, product: ProductCopy, quantity: int) -> None:
-        """Want so many units in all, at the product's price of today."""
-        if product.status == Status.DISCONTINUED:
-            raise NoLongerSold(product.product_id)
+        """Want so many units in all, at the product's price of today; of what is discontinued, only fewer."""
         line = self.lines.get(product.product_id)
+        if product.status == Status.DISCONTINUED and (line is None or quantity >= line.quantity):
+            raise NoLongerSold(product.product_id)
         others = [other for other in self.lines.values() if other is not line]
         if any(other.unit_price.currency != product.price.currency for other in others):
             raise OtherCurrency(product.product_id)
@@ -155,12 +155,18 @@ class Cart:
             line.quantity, line.unit_price = quantity, product.price
 
     def remove(self, product_id: UUID) -> None:
-        """Want none of it. Nothing happens where it is not in the cart."""
+        """Want no more of it than is being bought. Nothing happens where it is not in the cart."""
         line = self.lines.get(product_id)
-        if line is not None:
-            if line.in_checkout:
-                raise StillInCheckout(product_id)
+        if line is None:
+            return
+        line.quantity = line.in_checkout
+        if not line.quantity:
             del self.lines[product_id]
+
+    def empty(self) -> None:
+        """Want nothing but what is being bought."""
+        for product_id in list(self.lines):
+            self.remove(product_id)
 
     def check_out(self, order_id: UUID, discontinued: Collection[UUID]) -> tuple[Checkout, list[Bought]]:
         """Buy what is left at the prices that the customer saw. Whether there is enough, the catalog decides."""

@@ -28,10 +28,18 @@ async def put_item(tx: Transaction, customer_id: str, product_id: UUID, quantity
 
 
 async def remove_item(tx: Transaction, customer_id: str, product_id: UUID) -> None:
-    """The customer wants none of it. Raises `Refused`."""
+    """The customer wants no more of it than is being bought."""
     cart = await tx.get(Cart, customer_id)
     if cart is not None:
         cart.remove(product_id)
+        await _touch(cart, tx)
+
+
+async def empty_by_hand(tx: Transaction, customer_id: str) -> None:
+    """The customer wants nothing but what is being bought."""
+    cart = await tx.get(Cart, customer_id)
+    if cart is not None:
+        cart.empty()
         await _touch(cart, tx)
 
 

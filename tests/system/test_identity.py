@@ -41,6 +41,7 @@ ROUTES = {
     "catalog POST /products/{product_id}/discontinue": Who.SELLER,
     "cart GET /carts/{customer}": Who.OWNER,
     "cart PUT /carts/{customer}/items/{product_id}": Who.OWNER,
+    "cart DELETE /carts/{customer}/items": Who.OWNER,
     "cart DELETE /carts/{customer}/items/{product_id}": Who.OWNER,
     "cart POST /carts/{customer}/checkout": Who.OWNER,
     "checkout GET /orders": Who.SELF,
@@ -126,8 +127,8 @@ OPERATORS_WORK_ELSEWHERE = [
 ]
 """The same code as in the cart: asked for each service only under `--all`."""
 ROLES = {Who.SELLER: ("seller",), Who.OPERATOR: ("operator",)}
-TOO_LATE = ["checkout POST /orders/{order_id}/cancel", "cart DELETE /carts/{customer}/items/{product_id}"]
-"""Of a delivered order, and of units that are being bought."""
+TOO_LATE = ["checkout POST /orders/{order_id}/cancel"]
+"""Of a delivered order."""
 METHODS = ["GET", "PUT", "POST", "DELETE"]
 
 

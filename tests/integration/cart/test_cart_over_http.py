@@ -83,8 +83,19 @@ async def test_a_checkout_is_accepted_with_the_orders_id(
     [line] = (await ann.get("/carts/ann")).body["lines"]
     assert (line["quantity"], line["in_checkout"]) == (2, 2)
     assert (await ann.post("/carts/ann/checkout")).status == 409
-    assert (await ann.delete(item)).status == 409
     assert (await ann.put(item, {"quantity": 1})).status == 409
+    assert (await ann.put(item, {"quantity": 5})).status == 200
+    assert (await ann.delete(item)).status == 204
+    [line] = (await ann.get("/carts/ann")).body["lines"]
+    assert (line["quantity"], line["in_checkout"]) == (2, 2)
+
+
+async def test_a_cart_is_emptied_by_one_request(ann: Client, database: Database) -> None:
+    for product in [await listed(database) for _ in range(5)]:
+        await ann.put(f"/carts/ann/items/{product}", {"quantity": 1})
+    assert (await ann.delete("/carts/ann/items")).status == 204
+    assert (await ann.get("/carts/ann")).body["lines"] == []
+    assert (await ann.delete("/carts/ann/items")).status == 204
 
 
 async def test_checkouts_that_race_order_once(ann: Client, database: Database) -> None:

@@ -130,15 +130,27 @@ def test_a_total_that_no_event_could_carry_is_refused() -> None:
         cart.put(a_product(1), 1)
 
 
-def test_what_is_in_checkout_can_be_neither_removed_nor_reduced() -> None:
+def test_units_in_checkout_stay_when_the_rest_is_taken_out() -> None:
     product = a_product()
     cart = a_cart((product, 2))
     cart.check_out(new_id(), ())
-    with pytest.raises(StillInCheckout):
-        cart.remove(product.product_id)
+    cart.put(product, 5)
     with pytest.raises(StillInCheckout):
         cart.put(product, 1)
+    cart.put(product, 4)
+    cart.remove(product.product_id)
+    assert counts(cart) == {product.product_id: (2, 2)}
+
+
+def test_of_what_is_discontinued_fewer_can_be_wanted_but_not_as_many_or_more() -> None:
+    product = a_product()
+    cart = a_cart((product, 3))
+    product.learn(product.name, Price(200, "EUR"), Status.DISCONTINUED, 2)
+    for quantity in (3, 4):
+        with pytest.raises(NoLongerSold):
+            cart.put(product, quantity)
     cart.put(product, 2)
+    assert counts(cart) == {product.product_id: (2, 0)}
 
 
 def test_removing_what_is_not_there_is_no_error() -> None:
