@@ -23,11 +23,13 @@ from infra.cli import (
     stack,
     topology,
 )
+from infra.cli.groups import InGroups
 from infra.cli.show import complain
 from infra.local import LocalError
 
 app = typer.Typer(
     name="marketplace",
+    cls=InGroups,
     help="Run the marketplace, shop in it, break it.",
     no_args_is_help=True,
     add_completion=False,

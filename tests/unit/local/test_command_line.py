@@ -1,13 +1,16 @@
 """The command line says in one line what is wrong, and in another what to do."""
 
 import fcntl
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from infra.cli import app
+from infra.cli.groups import GROUPS
 from infra.cli.moments import moment
 from infra.local import StackIsDown
 
@@ -112,6 +115,14 @@ def test_a_token_needs_a_stack(run: Run) -> None:
 def test_a_traceback_is_shown_if_asked_for(run: Run) -> None:
     with pytest.raises(StackIsDown):
         run("--debug", "status")
+
+
+def test_every_command_is_listed_once_under_a_heading() -> None:
+    said = CliRunner(env={"COLUMNS": "100"}).invoke(app.app, ["--help"]).output
+    headings = [heading for line in said.splitlines() for heading in GROUPS if f" {heading} ─" in line]
+    assert headings == list(GROUPS)
+    listed = re.findall(r"^│ ([a-z]+) ", said, re.MULTILINE)
+    assert listed == [name for names in GROUPS.values() for name in names]
 
 
 def test_help_is_no_error(run: Run) -> None:
