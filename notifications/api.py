@@ -1,10 +1,11 @@
 """Notifications over HTTP: a person's contact data and choices, and what they were told."""
 
+import re
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from infra.http import Caller, Cursor, NotFound, Page, PageSize, PersonPath, Router, Tx, owned_by
 from notifications import store
@@ -14,14 +15,25 @@ router = Router()
 
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+ADDRESS = rf"^{ATOM}(\.{ATOM})*@{LABEL}(\.{LABEL})*$"
+
+
+def mail_address(text: str) -> str:
+    """Return it. Raises ValueError, with a sentence instead of a pattern."""
+    if not re.fullmatch(ADDRESS, text, re.ASCII):
+        raise ValueError("This is no mail address that can be written to: use one like ada@example.com, in ASCII.")
+    return text
+
+
 Email = Annotated[
     str,
     Field(
         max_length=254,
-        pattern=rf"^{ATOM}(\.{ATOM})*@{LABEL}(\.{LABEL})*$",
         description="an address of ASCII characters, without quotes or comments",
         examples=["ada@example.com"],
+        json_schema_extra={"pattern": ADDRESS},
     ),
+    AfterValidator(mail_address),
 ]
 
 

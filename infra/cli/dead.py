@@ -148,7 +148,8 @@ def _settle(path: str, chosen: list[Choice], options: dict[str, Any]) -> None:
                 complain(f"{name}/{refused['id']} stays: {refused['why']}")
             for missing in outcome["missing"]:
                 complain(f"{name}/{missing} is not on file.")
-    console.print(f"{total} letters{' would be' if options['dry_run'] else ''} {DONE[path]}.")
+    letters = "1 letter" if total == 1 else f"{total} letters"
+    console.print(f"{letters}{' would be' if options['dry_run'] else ''} {DONE[path]}.")
     if failed:
         raise typer.Exit(1)
 

@@ -1,8 +1,10 @@
 """Commands for single parts: logs, kill, start, restart, scale; and a token to ask them something by hand."""
 
 import asyncio
+import re
 import subprocess
 import time
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -82,13 +84,24 @@ def scale(what: Annotated[str, typer.Argument(metavar="SERVICE=N")]) -> None:
     note_healed(where, [name for name in before if name not in now])  # what is gone is not down any more
 
 
+class Role(StrEnum):
+    SELLER = "seller"
+    OPERATOR = "operator"
+
+
+def _subject(sub: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", sub):
+        raise typer.BadParameter("use 1 to 64 letters, digits, dots, hyphens and underscores")
+    return sub
+
+
 @commands.command()
 def token(
-    sub: Annotated[str, typer.Option(help="Who asks: the customer's id.")],
-    role: Annotated[list[str] | None, typer.Option(help="seller or operator; may be given twice.")] = None,
+    sub: Annotated[str, typer.Option(help="Who asks: the customer's id.", callback=_subject)],
+    role: Annotated[list[Role] | None, typer.Option(help="May be given twice.")] = None,
 ) -> None:
     """Print a bearer token of the local issuer, for curl."""
-    typer.echo(get_token(sub, role or []))
+    typer.echo(get_token(sub, [each.value for each in role or []]))
 
 
 def _note_up(part: str) -> None:

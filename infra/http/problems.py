@@ -111,7 +111,10 @@ async def answer_invalid(_: Request, error: Exception) -> Response:
     """What pydantic found, each with a JSON pointer into path, query, header or body."""
     if not isinstance(error, RequestValidationError):
         raise error
-    errors = [{"pointer": _pointer(found["loc"]), "detail": found["msg"]} for found in error.errors()[:MOST_ERRORS]]
+    errors = [
+        {"pointer": _pointer(found["loc"]), "detail": found["msg"].removeprefix("Value error, ")}
+        for found in error.errors()[:MOST_ERRORS]
+    ]
     return answer(Unprocessable("See `errors`.", errors=errors))
 
 

@@ -258,3 +258,9 @@ async def test_contact_data_that_cannot_be_is_refused(world: Running, body: dict
     status, problem = await world.ask("PUT", "/contacts/ada", body, by="ada")
     assert status == 422
     assert problem["type"].startswith("urn:problem:marketplace:")
+
+
+async def test_an_address_that_cannot_be_one_is_refused_in_a_sentence(world: Running):
+    _, problem = await world.ask("PUT", "/contacts/ada", {"email": "ada"}, by="ada")
+    [error] = problem["errors"]
+    assert error["detail"].startswith("This is no mail address that can be written to: use one like ada@example.com")

@@ -117,6 +117,19 @@ def test_a_traceback_is_shown_if_asked_for(run: Run) -> None:
         run("--debug", "status")
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--sub", "a b"], "use 1 to 64 letters, digits, dots, hyphens and underscores"),
+        (["--sub", "ada", "--role", "boss"], "'boss' is not one of 'seller', 'operator'"),
+    ],
+)
+def test_a_token_that_cannot_be_is_refused_for_what_is_wrong_with_it(run: Run, options: list[str], why: str) -> None:
+    code, said = run("token", *options)
+    assert code == 2
+    assert why in " ".join(said.replace("│", " ").split())
+
+
 def test_every_command_is_listed_once_under_a_heading() -> None:
     said = CliRunner(env={"COLUMNS": "100"}).invoke(app.app, ["--help"]).output
     headings = [heading for line in said.splitlines() for heading in GROUPS if f" {heading} ─" in line]
