@@ -25,6 +25,7 @@ from infra.local import (
     ask_once,
     forget,
     given_kinds,
+    given_settings,
     install_missing,
     is_up,
     layout,
@@ -52,6 +53,9 @@ def up(
 ) -> None:
     """Start the stack and keep it up. Ctrl-C stops it."""
     where = layout()
+    if detach and is_up(where):
+        _stay_up(where, faultable=faultable)
+        return
     began = time.monotonic()
     supervisor = bring_up(where, dies_with_us=not detach, faultable=faultable)
     console.print(f"Up after {time.monotonic() - began:.1f} s.", addresses_table(read_state(where.state)), sep="\n")
@@ -97,6 +101,22 @@ def status(
         typer.echo(json.dumps(now | {"addresses": addresses(read_state(where.state)), "figures": figures}, indent=2))
     else:
         console.print(parts_table(now, notes(figures)), addresses_table(read_state(where.state)), sep="\n\n")
+
+
+def _stay_up(where: Layout, *, faultable: bool) -> None:
+    """Show the stack that is up. Raises `LocalError` if it is not as it was asked for now, or not ready."""
+    state = read_state(where.state)
+    ignored = [f"{name}={value}" for name, value in given_settings().items() if state.settings.get(name) != value]
+    if faultable and not state.proxy:
+        ignored.append("--faultable")
+    if ignored:
+        what = f"The stack {where.name} is up already, without {', '.join(ignored)}: that is ignored."
+        raise StackIsUp(what, "Start it anew: ./marketplace down, then ./marketplace up -d")
+    parts = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]
+    if waiting := [f"{name} ({part['state']})" for name, part in parts.items() if part["state"] != "ready"]:
+        what = f"The stack {where.name} is up already, but not ready: {', '.join(waiting)}."
+        raise StackIsUp(what, "See it: ./marketplace status. Undo what was broken: ./marketplace heal")
+    console.print("It is up already.", addresses_table(state), sep="\n")
 
 
 async def _now(where: Layout) -> tuple[Message, Message]:

@@ -6,7 +6,7 @@ of its own (`python -m infra.local`), ordered about by `ask`; `layout` tells whe
 
 from infra.local.breakage import note_fault, note_healed, note_start
 from infra.local.control import Message, ask, ask_once
-from infra.local.environment import services_of
+from infra.local.environment import given_settings, services_of
 from infra.local.errors import LocalError, NothingProvides, NotReady, StackIsDown, StackIsUp
 from infra.local.layout import CHECKOUT, Layout, layout
 from infra.local.locks import is_locked
@@ -43,6 +43,7 @@ __all__ = [
     "find_library",
     "forget",
     "given_kinds",
+    "given_settings",
     "install_missing",
     "is_locked",
     "is_up",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from infra.local.backoff import Backoff
-from infra.local.errors import LocalError
+from infra.local.errors import LocalError, NotReady
 from infra.local.part import Part, Running
 
 
@@ -51,7 +51,7 @@ class Keeper:
         self._down = asyncio.Event()
         self._down.set()
         self._hurry = asyncio.Event()
-        self._ready = asyncio.Event()
+        self._ready, self._crashed = asyncio.Event(), asyncio.Event()
         self._running: Running | None = None
         self._state, self._since, self._restarts, self._why = State.STOPPED, time.time(), 0, ""
         self._task = asyncio.create_task(self._keep())
@@ -69,9 +69,20 @@ class Keeper:
         self._wanted.set()
         self._hurry.set()
 
-    async def until_ready(self) -> None:
-        """Wait until it serves."""
-        await self._ready.wait()
+    async def until_ready(self, attempts: int | None = None) -> None:
+        """Wait until it serves. Raises `NotReady` once it ended so often before; without `attempts`, never."""
+        before = self._restarts
+        ready = asyncio.ensure_future(self._ready.wait())
+        try:
+            while not ready.done():
+                crashed = asyncio.ensure_future(self._crashed.wait())
+                await asyncio.wait({ready, crashed}, return_when=asyncio.FIRST_COMPLETED)
+                crashed.cancel()
+                self._crashed.clear()
+                if attempts is not None and not ready.done() and self._restarts - before >= attempts:
+                    raise NotReady(f"{self.part.name} did not start in {attempts} attempts. {self._why}")
+        finally:
+            ready.cancel()
 
     def pause(self) -> None:
         """Stop it where it is, as a process that hangs. Raises `LocalError` if it does not run."""
@@ -120,8 +131,9 @@ class Keeper:
             self._running = None
             self._ready.clear()
             if self._wanted.is_set():
-                self._become(State.CRASHED)
                 self._restarts += 1
+                self._become(State.CRASHED)
+                self._crashed.set()
                 await self._pause(self._backoff.after(time.monotonic() - began))
             self._down.set()
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from infra.local.errors import NotReady
@@ -21,12 +22,23 @@ async def until_ready(
     try:
         while not await _attempt(answers):
             if ended.done():
-                raise NotReady(f"{name} ended with {ended.result()} before it was ready.", f"See {log}")
+                raise NotReady(
+                    f"{name} ended with {ended.result()} before it was ready. {_last_words(log)}", f"See {log}"
+                )
             if time.monotonic() > deadline:
                 raise NotReady(f"{name} was not ready within {within_s:.0f} s.", f"See {log}")
             await asyncio.sleep(POLL_S)
     finally:
         ended.cancel()
+
+
+def _last_words(log: str) -> str:
+    """The last line of a program's log, for who wants to know why it ended."""
+    try:
+        lines = Path(log).read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return f"Its last words: {lines[-1].strip()}" if lines else ""
 
 
 async def _attempt(answers: Callable[[], Awaitable[bool]]) -> bool:

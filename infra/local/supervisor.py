@@ -15,6 +15,8 @@ from infra.local.part import Part
 from infra.local.stack import Stack
 
 MOST_REPLICAS = 16
+ATTEMPTS = 3
+"""How often a server may end before it serves, until the start is given up."""
 ORDER_WITHIN_S = 60.0
 
 
@@ -23,6 +25,8 @@ class Phase(StrEnum):
 
     STARTING = "starting"
     READY = "ready"
+    DEGRADED = "degraded"
+    """It was ready, but a part is not any more."""
     FAILED = "failed"
     STOPPING = "stopping"
 
@@ -95,19 +99,21 @@ class Supervisor:
 
     async def _declare(self) -> None:
         """Declare the topology. It is begun early, to load while the broker starts, and waits for it by itself."""
-        await asyncio.gather(*(self._servers[part.name].until_ready() for part in self._stack.databases.values()))
+        databases = self._stack.databases.values()
+        await asyncio.gather(*(self._servers[part.name].until_ready(ATTEMPTS) for part in databases))
         early = asyncio.ensure_future(self._stack.declare())
         try:
-            await self._servers["broker"].until_ready()
-            await early
-        except NotReady:  # perhaps it lost patience before the broker was there
-            await self._stack.declare()
+            await self._servers["broker"].until_ready(ATTEMPTS)
+            try:
+                await early
+            except NotReady:  # perhaps it lost patience before the broker was there
+                await self._stack.declare()
         finally:
             early.cancel()
 
     async def _start_service(self, name: str, declared: asyncio.Task[None]) -> None:
         needed = [f"{name}-db", "outside", *({"proxy"} & self._servers.keys())]
-        await asyncio.gather(*(self._servers[each].until_ready() for each in needed))
+        await asyncio.gather(*(self._servers[each].until_ready(ATTEMPTS) for each in needed))
         await asyncio.shield(declared)
         for keeper in list(self._replicas[name].values()):
             keeper.start()
@@ -215,9 +221,10 @@ class Supervisor:
 
     def _status(self) -> Message:
         conditions = {name: keeper.condition for name, keeper in self._keepers().items()}
+        all_ready = all(each.state is State.READY for each in conditions.values())
         return {
             "stack": self._stack.layout.name,
-            "phase": self.phase,
+            "phase": Phase.DEGRADED if self.phase is Phase.READY and not all_ready else self.phase,
             "why": self.why,
             "parts": {
                 name: asdict(condition) | {"rss_bytes": resident_bytes(condition.pid) if condition.pid else None}

@@ -107,6 +107,23 @@ async def test_a_killed_supervisor_leaves_no_process_and_its_data(marketplace: M
     await customer.order(second, "delivered")
 
 
+async def test_up_on_a_stack_that_is_up_says_what_it_ignores_and_what_is_not_ready(
+    marketplace: Marketplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "It is up already." in marketplace.command("up", "-d", "--faultable").stdout
+    monkeypatch.setitem(marketplace.environment, "CART_ABANDONED_AFTER_S", "4321")
+    other = marketplace.attempt("up", "-d")
+    assert other.returncode == 1
+    assert "without CART_ABANDONED_AFTER_S=4321: that is ignored." in " ".join(other.stderr.split())
+    monkeypatch.undo()
+    async with without(marketplace, "notifications"):
+        assert marketplace.status["phase"] == "degraded"
+        broken = marketplace.attempt("up", "-d")
+        assert broken.returncode == 1
+        assert "not ready: notifications.1 (" in " ".join(broken.stderr.split())
+    assert marketplace.status["phase"] == "ready"
+
+
 def living() -> set[tuple[int, str]]:
     """Every process by its id and its start time, so that an id used again is another process."""
     return set(parents())

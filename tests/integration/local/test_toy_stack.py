@@ -16,6 +16,7 @@ import pytest
 from infra.local import (
     Layout,
     LocalError,
+    NotReady,
     StackIsDown,
     ask,
     ask_once,
@@ -166,3 +167,14 @@ async def test_two_stacks_stand_side_by_side(where: Layout) -> None:
         await down(other, second)
     finally:
         forget(other)
+
+
+async def test_a_database_that_cannot_start_is_given_up_with_its_last_words(where: Layout) -> None:
+    supervisor = await up(where)
+    await down(where, supervisor)
+    settings, *_ = where.directory.glob("**/data/postgresql.auto.conf")
+    settings.write_text("no_such_setting = on\n")
+    with pytest.raises(NotReady, match=r"did not start in 3 attempts.*Its last words: .*contains errors") as told:
+        await up(where)
+    assert told.value.remedy == "Then: ./marketplace down"
+    await down(where, supervisor)

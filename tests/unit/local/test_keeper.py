@@ -152,3 +152,21 @@ async def test_what_is_paused_is_resumed_before_it_is_stopped(part: FakePart, ke
 async def test_what_does_not_run_cannot_be_paused(part: FakePart, keeper: Keeper) -> None:
     with pytest.raises(LocalError, match="does not run"):
         keeper.pause()
+
+
+async def test_who_waits_may_give_up_after_some_attempts(part: FakePart, keeper: Keeper) -> None:
+    part.refusals = 100
+    keeper.start()
+    async with asyncio.timeout(10):
+        with pytest.raises(NotReady, match=r"^part did not start in 3 attempts\. It does not answer\. See its log$"):
+            await keeper.until_ready(3)
+    part.refusals = 0
+    async with asyncio.timeout(10):
+        await keeper.until_ready(3)
+
+
+async def test_one_who_waits_hears_nothing_of_crashes_before(part: FakePart, keeper: Keeper) -> None:
+    part.refusals = 2
+    keeper.start()
+    async with asyncio.timeout(10):
+        await asyncio.gather(keeper.until_ready(3), keeper.until_ready(3), keeper.until_ready())
