@@ -169,6 +169,7 @@ async def test_two_stacks_stand_side_by_side(where: Layout) -> None:
         forget(other)
 
 
+@pytest.mark.slow  # it is given up after its third start
 async def test_a_database_that_cannot_start_is_given_up_with_its_last_words(where: Layout) -> None:
     supervisor = await up(where)
     await down(where, supervisor)
