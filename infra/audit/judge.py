@@ -151,8 +151,11 @@ def _empty_victory(found: Evidence, least: Least) -> list[str]:
     """Why nothing would be proved although nothing was found."""
     happened = _happened(found, least.since)
     floors = {"accepted": least.orders, "rejected": least.rejected, "contended": least.contended}
+    placed = sum(1 for _ in found.said("checkout.order-placed"))
+    whose = f"; only simulated shoppers write down what they were promised ({placed:,} orders in all)"
+    counted = {"accepted": whose}
     short = [
-        f"too little happened: {happened[name]} {name}, where at least {floor} prove something"
+        f"too little happened: {happened[name]} {name}, where at least {floor} prove something{counted.get(name, '')}"
         for name, floor in floors.items()
         if happened[name] < floor
     ]

@@ -96,6 +96,7 @@ def test_too_little_traffic_proves_nothing(least: Least) -> None:
     found = judge(a_world(), least)
     assert found.verdict == "unknown"
     assert "too little happened" in found.unknown[0]
+    assert ("only simulated shoppers write down" in found.unknown[0]) is (least.orders == 4)
 
 
 def test_a_fault_that_did_not_bite_proves_nothing() -> None:
