@@ -27,6 +27,8 @@ Service = Annotated[str | None, typer.Option(help="Of this service alone.", meta
 Letter = Annotated[str, typer.Argument(help="One letter, as `dead ls SERVICE/GROUP` names it.", metavar=LETTER)]
 Targets = Annotated[list[str] | None, typer.Argument(help="Letters or whole groups.", metavar=f"[{LETTER} | {GROUP}]…")]
 Everything = Annotated[bool, typer.Option("--all", help="Every letter on file (see --service).")]
+LONG, WIDE = ("event_id", "reason", "error"), 130
+"""What is printed below the table where the terminal has fewer columns."""
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
@@ -53,7 +55,7 @@ def list_letters(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
-        console.print(_table(headings, rows))
+        _show(headings, rows)
     else:
         console.print("No dead letters.")
 
@@ -181,10 +183,14 @@ def _tell_set_aside(operator: Operator, services: list[str]) -> None:
             )
 
 
-def _table(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> Table:
+def _show(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    """Print a table; what is long comes below it where the terminal is narrow, so that no word is broken."""
+    below = [name for name in LONG if name in headings and console.width < WIDE]
+    columns = [name for name in headings if name not in below]
     table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("letter", "group", *AGES))
+    for heading in columns:
+        table.add_column(heading, overflow="fold", no_wrap=heading != "error")
+    words = []
     for row in rows:
         shown = row | {
             "letter": f"{row['service']}/{row.get('id')}",
@@ -192,8 +198,11 @@ def _table(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> Table:
             "error": row["error"].partition("\n")[0],
         }
         shown |= {name: _age(row[at]) for name, at in AGES.items() if at in row}
-        table.add_row(*(_plain(shown[heading] or "") for heading in headings))
-    return table
+        table.add_row(*(_plain(shown[heading] or "") for heading in columns))
+        words.append(_plain(f"{shown[headings[0]]}: " + ": ".join(str(shown[name]) for name in below)))
+    console.print(table)
+    if below:
+        console.print("", *words, sep="\n", soft_wrap=True)
 
 
 def _plain(value: object) -> Text:

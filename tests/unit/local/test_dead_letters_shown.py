@@ -1,0 +1,32 @@
+"""Dead letters can be read in a narrow terminal, too."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from infra.cli import dead
+
+AT = "2026-01-01T12:00:00+00:00"
+ROW = {
+    "service": "notifications",
+    "group": "a1b2c3d4",
+    "subscription": "endpoints",
+    "letters": 12,
+    "oldest": AT,
+    "newest": AT,
+    "reason": "attempts-exhausted",
+    "error": "OutcomeUnknown: carrier a answered 500 to a booking, and there is more to say about that",
+}
+HEADINGS = ("group", "subscription", "letters", "oldest", "newest", "reason", "error")
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_no_word_is_broken(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    console = Console(width=width, file=io.StringIO())
+    monkeypatch.setattr(dead, "console", console)
+    dead._show(HEADINGS, [ROW])
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    for words in ("notifications/a1b2c3d4", "endpoints", "attempts-exhausted", "OutcomeUnknown", "booking"):
+        assert words in shown
+    assert ("notifications/a1b2c3d4: attempts-exhausted: OutcomeUnknown" in shown) is (width == 80)
