@@ -5,8 +5,6 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-from iso4217 import Currency
-
 MATTERS = UUID("6b0f5f0a-4a0e-5d0c-9c58-0f1d1f3b7a51")
 """The name space of message ids; a constant of this service, never to change."""
 
@@ -126,23 +124,3 @@ SUBJECTS = {
     Kind.CART_ABANDONED: "Something is waiting in your cart",
     Kind.STOCK_RUNNING_LOW: "A product of yours is running low",
 }
-
-USUAL_DECIMALS = 2
-"""Of a code that ISO 4217 does not know any more, or gives no minor unit."""
-
-
-def readable(amount: int, currency: str) -> str:
-    """Minor units as people write them: 1999 EUR is 19.99 EUR, 1500 XOF is 1500 XOF."""
-    decimals = _decimals(currency)
-    if decimals == 0:
-        return f"{amount} {currency}"
-    whole, rest = divmod(amount, 10**decimals)
-    return f"{whole}.{rest:0{decimals}} {currency}"
-
-
-def _decimals(currency: str) -> int:
-    try:
-        known = Currency(currency).exponent
-    except ValueError:
-        return USUAL_DECIMALS
-    return USUAL_DECIMALS if known is None else known

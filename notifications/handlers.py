@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from iso4217 import Currency
+
 from contracts import Event
 from contracts.cart import CartAbandonedV1
 from contracts.catalog import StockRunningLowV1
@@ -24,7 +26,7 @@ from contracts.notifications import (
 from infra.messaging import Reject, RetryLater
 from infra.storage import Transaction
 from notifications import store
-from notifications.domain import Contact, Failure, Kind, Message, Notice, notification_id, readable
+from notifications.domain import Contact, Failure, Kind, Message, Notice, notification_id
 from notifications.gateways import Answer, Mail, Taken
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
@@ -61,6 +63,10 @@ KINDS: dict[type[Event], Kind] = {
     CartAbandonedV1: Kind.CART_ABANDONED,
     StockRunningLowV1: Kind.STOCK_RUNNING_LOW,
 }
+
+
+USUAL_DECIMALS = 2
+"""Of a code that ISO 4217 does not know any more, or gives no minor unit."""
 
 
 async def prepare_mail(event: Heard, tx: Transaction) -> Mail | None:
@@ -189,3 +195,20 @@ def _fail(tx: Transaction, message: Message, failure: Failure) -> None:
                 reason=NotificationFailureReason(failure),
             )
         )
+
+
+def readable(amount: int, currency: str) -> str:
+    """Minor units as people write them: 1999 EUR is 19.99 EUR, 1500 XOF is 1500 XOF."""
+    decimals = _decimals(currency)
+    if decimals == 0:
+        return f"{amount} {currency}"
+    whole, rest = divmod(amount, 10**decimals)
+    return f"{whole}.{rest:0{decimals}} {currency}"
+
+
+def _decimals(currency: str) -> int:
+    try:
+        known = Currency(currency).exponent
+    except ValueError:
+        return USUAL_DECIMALS
+    return USUAL_DECIMALS if known is None else known

@@ -117,11 +117,11 @@ async def test_up_on_a_stack_that_is_up_says_what_it_ignores_and_what_is_not_rea
     assert "without CART_ABANDONED_AFTER_S=4321: that is ignored." in " ".join(other.stderr.split())
     monkeypatch.undo()
     async with without(marketplace, "notifications"):
-        assert marketplace.status["phase"] == "degraded"
+        assert marketplace.status()["phase"] == "degraded"
         broken = marketplace.attempt("up", "-d")
         assert broken.returncode == 1
         assert "not ready: notifications.1 (" in " ".join(broken.stderr.split())
-    assert marketplace.status["phase"] == "ready"
+    assert marketplace.status()["phase"] == "ready"
 
 
 def living() -> set[tuple[int, str]]:

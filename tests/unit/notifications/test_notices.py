@@ -13,9 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from contracts.checkout import CancellationReason
 from contracts.notifications import NotificationFailureReason, NotificationKind
 from notifications.api import Email
-from notifications.domain import SUBJECTS, Contact, Failure, Kind, Message, Notice, Status, notification_id, readable
+from notifications.domain import SUBJECTS, Contact, Failure, Kind, Message, Notice, Status, notification_id
 from notifications.gateways import Mail, written
-from notifications.handlers import KINDS, REASONS
+from notifications.handlers import KINDS, REASONS, readable
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
