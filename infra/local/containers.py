@@ -17,12 +17,11 @@ from testcontainers.core.docker_client import DockerClient
 
 from infra.local.broker import BrokerUrls
 from infra.local.errors import LocalError
+from infra.local.images import BROKER_IMAGE, POSTGRES_IMAGE
 from infra.local.part import Running
 from infra.local.readiness import until_ready
 from infra.local.roles import PostgresServer
 
-BROKER_IMAGE = "rabbitmq:4.0-management-alpine"
-POSTGRES_IMAGE = "postgres:17-alpine"
 START_WITHIN_S = 60.0
 REAP_AFTER = "1s"
 

@@ -10,11 +10,12 @@ from infra.local.binaries import find_postgres, find_rabbitmq
 from infra.local.broker import BrokerUrls, RabbitNode
 from infra.local.cluster import Cluster
 from infra.local.errors import NothingProvides
+from infra.local.images import docker_works
 from infra.local.part import Part, Running
 from infra.local.passwords import Passwords
 from infra.local.ports import Ports
 from infra.local.postgres import PostgresNode
-from infra.local.provision import BROKER, POSTGRES, Kind, Provider, docker_works, forced_provider, how_to_get
+from infra.local.provision import BROKER, POSTGRES, Kind, Provider, forced_provider, how_to_get
 from infra.local.roles import DatabaseUrls, PostgresServer
 
 

@@ -2,17 +2,16 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from infra.local.apt import Apt
 from infra.local.binaries import find_postgres, find_rabbitmq
 from infra.local.errors import LocalError, NothingProvides
-
-ENGINE_WITHIN_S = 10
+from infra.local.images import BROKER_IMAGE, POSTGRES_IMAGE, docker_has, docker_works
 
 
 class Provider(StrEnum):
@@ -33,6 +32,8 @@ class Kind:
     packages: Mapping[str, str]
     """Package manager to package."""
     installed: Callable[[], bool]
+    image: str = ""
+    """What Docker runs it from."""
 
 
 BROKER = Kind(
@@ -40,32 +41,20 @@ BROKER = Kind(
     "MARKETPLACE_BROKER_URL and MARKETPLACE_BROKER_MANAGEMENT_URL",
     {"apt-get": "rabbitmq-server", "brew": "rabbitmq"},
     lambda: find_rabbitmq() is not None,
+    BROKER_IMAGE,
 )
 POSTGRES = Kind(
     "PostgreSQL 15 to 18",
     "MARKETPLACE_<SERVICE>_DATABASE_URL",
     {"apt-get": "postgresql", "brew": "postgresql@17"},
     lambda: bool(find_postgres()),
+    POSTGRES_IMAGE,
 )
 
 
 def program(name: str) -> Kind:
     """Return the kind of a program that is looked for on the PATH; its package has its name everywhere."""
     return Kind(name, "", {"apt-get": name, "brew": name}, lambda: shutil.which(name) is not None)
-
-
-def docker_works() -> bool:
-    """Whether a Docker engine answers; that `docker` is installed says nothing of it."""
-    try:
-        done = subprocess.run(
-            ("docker", "info", "--format", "{{.ServerVersion}}"),  # noqa: S607 - whichever is on the PATH
-            capture_output=True,
-            check=False,
-            timeout=ENGINE_WITHIN_S,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
 
 
 def forced_provider() -> Provider | None:
@@ -106,10 +95,14 @@ def provide(kinds: Mapping[Kind, bool], say: Callable[[str], None], apt: Apt | N
     apt = apt or Apt()
     forced = forced_provider()
     engine = _once(docker_works)
+
+    def in_docker(kind: Kind) -> bool:
+        return engine() and docker_has(kind.image, say)
+
     chosen = {
         kind: choose(
             given=given,
-            docker=engine,
+            docker=partial(in_docker, kind),
             installed=kind.installed,
             installable=lambda: apt.usable,
             forced=Provider.GIVEN if given else forced,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from testcontainers.core.config import testcontainers_config
 
 from infra.local import private, provision
 from infra.local.apt import Apt
@@ -152,3 +153,44 @@ def test_debians_own_script_is_preferred_to_the_wrapper_on_the_path(
     assert found.server == tmp_path / "usr/lib/rabbitmq/bin/rabbitmq-server"
     (tmp_path / "usr/lib/rabbitmq/bin/rabbitmq-server").unlink()
     assert find_rabbitmq(tmp_path) is None, "the wrapper would change user"
+
+
+ENGINE = """#!/bin/sh
+case "$1 $2" in
+    "info --format") ;;
+    "image inspect") grep -qx "$3" {images} ;;
+    "pull --quiet") {pull} && echo "$3" >> {images} ;;
+    *) exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("there", "pull", "expected"),
+    [
+        (["BROKER", "REAPER"], "false", True),
+        ([], "true", True),
+        ([], "false", False),
+        (["BROKER"], "false", False),
+        (["REAPER"], "false", False),
+    ],
+)
+def test_an_engine_without_images_is_passed_over_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: list[str], pull: str, expected: bool
+) -> None:
+    names = {"BROKER": BROKER.image, "REAPER": testcontainers_config.ryuk_image}
+    images, engine = tmp_path / "images", tmp_path / "docker"
+    images.write_text("".join(f"{names[each]}\n" for each in there))
+    engine.write_text(ENGINE.format(images=images, pull=pull))
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("MARKETPLACE_PROVIDER", raising=False)
+    said: list[str] = []
+
+    broker = replace(BROKER, installed=lambda: True)
+
+    found = provide({broker: False}, said.append, Apt(tmp_path))
+
+    assert found == {broker: Provider.DOCKER if expected else Provider.HOST}
+    assert bool(said) is ("BROKER" not in there or "REAPER" not in there)
+    assert any("cannot fetch it; looking for installed servers" in each for each in said) is not expected

@@ -1,0 +1,41 @@
+"""Container images: which we use, and whether Docker has them."""
+
+import subprocess
+from collections.abc import Callable
+
+BROKER_IMAGE = "rabbitmq:4.0-management-alpine"
+POSTGRES_IMAGE = "postgres:17-alpine"
+ENGINE_WITHIN_S, PULL_WITHIN_S = 10, 600
+
+
+def docker_works() -> bool:
+    """Whether a Docker engine answers; that `docker` is installed says nothing of it."""
+    return _docker("info", "--format", "{{.ServerVersion}}")
+
+
+def docker_has(image: str, say: Callable[[str], None]) -> bool:
+    """Whether an engine that answers has this image, and what removes its containers after us, or can fetch them."""
+    from testcontainers.core.config import testcontainers_config  # only where Docker is tried
+
+    for each in (image, testcontainers_config.ryuk_image):
+        if _docker("image", "inspect", each):
+            continue
+        say(f"Fetching {each} (docker pull)")
+        if not _docker("pull", "--quiet", each, within_s=PULL_WITHIN_S):
+            say(f"Docker answers, but has no {each} and cannot fetch it; looking for installed servers")
+            return False
+    return True
+
+
+def _docker(*arguments: str, within_s: float = ENGINE_WITHIN_S) -> bool:
+    try:
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            ("docker", *arguments),  # noqa: S607 - whichever is on the PATH
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=within_s,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
