@@ -9,7 +9,15 @@ from infra.watch import Moment, Seen
 
 PUBLISHERS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 STYLES = {"said": "bold", "failed": "yellow", "duplicate": "yellow", "waiting": "dim", "dead": "bold red"}
-VERBS = {"said": "says", "handled": "handles", "failed": "fails at", "waiting": "will hear", "dead": "gave up"}
+VERBS = {
+    "said": "says",
+    "handled": "handles",
+    "failed": "fails at",
+    "duplicate": "gets again",
+    "waiting": "will hear",
+    "dead": "gave up",
+    "settled": "had given up",
+}
 
 
 def event_line(seen: Seen, services: Sequence[str]) -> Text:
@@ -27,12 +35,11 @@ def event_line(seen: Seen, services: Sequence[str]) -> Text:
 def moment_line(moment: Moment, began: datetime, services: Sequence[str]) -> Text:
     """Seconds since the story began, who, what, and why."""
     after = (moment.at - began).total_seconds()
-    verb = "gets again" if moment.what == "duplicate" else VERBS[moment.what]
     return Text.assemble(
         (_clock(moment.at) if moment.at.year < 9999 else "some day    ", "dim"),
         (f" {after:+10.3f} s  " if moment.at.year < 9999 else " " * 15, "dim"),
         (f"{moment.where or moment.service:<24}", _colour(moment.service, services)),
-        (f" {verb} {moment.type}", STYLES.get(moment.what, "")),
+        (f" {VERBS[moment.what]} {moment.type}", STYLES.get(moment.what, "")),
         (f"  {moment.detail}" if moment.detail else "", "dim"),
     )
 

@@ -75,6 +75,19 @@ class Dead(BaseModel):
     at: datetime
 
 
+class Settled(BaseModel):
+    """What an operator did about an event that had been given up."""
+
+    id: int
+    subscription: str
+    event_id: UUID
+    type: str | None
+    action: Literal["replayed", "edited", "discarded"]
+    by: str
+    note: str
+    at: datetime
+
+
 class Story(BaseModel):
     """Each list in the order of time, 500 entries at most."""
 
@@ -83,6 +96,7 @@ class Story(BaseModel):
     incidents: list[Incident]
     waiting: list[Waiting]
     dead: list[Dead]
+    settled: list[Settled]
 
 
 @router.get("/story")

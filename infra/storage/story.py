@@ -38,9 +38,14 @@ select id, subscription, event_id, type, reason, error, attempts, filed_at as at
 where event_id = any($1::uuid[]) order by id limit $2
 """
 
+SETTLED = """
+select id, subscription, event_id, type, action, by, note, at from messaging.settled_letters
+where event_id = any($1::uuid[]) order by settled limit $2
+"""
+
 
 async def of_subject(tx: Transaction, subject: str, events: Sequence[UUID]) -> dict[str, list[dict[str, Any]]]:
-    """`said`, `handled`, `incidents`, `waiting` and `dead`, each in the order of time.
+    """`said`, `handled`, `incidents`, `waiting`, `dead` and `settled`, each in the order of time.
 
     Events of other services are known here by their ids alone: give those of the subject in `events`.
     """
@@ -52,6 +57,7 @@ async def of_subject(tx: Transaction, subject: str, events: Sequence[UUID]) -> d
         "incidents": await _rows(tx, INCIDENTS, ids, MOST),
         "waiting": await _rows(tx, WAITING, subject, ids, MOST),
         "dead": await _rows(tx, DEAD, ids, MOST),
+        "settled": await _rows(tx, SETTLED, ids, MOST),
     }
 
 

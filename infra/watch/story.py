@@ -19,7 +19,7 @@ AT_ONCE = 150
 """Events that are asked for in one request: their ids travel in its address."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 """When a parked event is due: it waits for another."""
-NOTHING: Tale = {"said": [], "handled": [], "incidents": [], "waiting": [], "dead": []}
+NOTHING: Tale = {"said": [], "handled": [], "incidents": [], "waiting": [], "dead": [], "settled": []}
 
 
 @dataclass(frozen=True, order=True)
@@ -28,7 +28,7 @@ class Moment:
 
     at: datetime
     service: str
-    what: Literal["said", "handled", "failed", "duplicate", "waiting", "dead"]
+    what: Literal["said", "handled", "failed", "duplicate", "waiting", "dead", "settled"]
     type: str
     """The event that it is about."""
     where: str = ""
@@ -59,7 +59,8 @@ def moments(tales: Mapping[str, Tale]) -> list[Moment]:
 
 
 def _moments(service: str, tale: Tale, said: Mapping[str, Mapping[str, Any]]) -> Iterator[Moment]:
-    known = {each["event_id"]: each["type"] for kind in ("incidents", "waiting", "dead") for each in tale[kind]}
+    told = (each for kind in ("settled", "incidents", "waiting", "dead") for each in tale[kind])
+    known = {each["event_id"]: each["type"] or "unknown" for each in told}
     known |= {id: each["type"] for id, each in said.items()}
     for each in tale["said"]:
         cause = each["causation_id"]
@@ -84,6 +85,11 @@ def _moments(service: str, tale: Tale, said: Mapping[str, Mapping[str, Any]]) ->
     for each in tale["dead"]:
         what = f"{each['reason']} after {each['attempts']}: {each['error']}"
         yield Moment(_at(each), service, "dead", each["type"] or "unknown", _queue(service, each), what)
+
+    for each in tale["settled"]:
+        what = f"dead letter {each['id']} {each['action']} by {each['by']}"
+        detail = f"{what}: {each['note']}" if each["note"] else what
+        yield Moment(_at(each), service, "settled", each["type"] or "unknown", _queue(service, each), detail)
 
 
 async def _all(

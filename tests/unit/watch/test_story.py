@@ -9,7 +9,14 @@ from contracts.event import matches
 from infra.watch import moments
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-EMPTY: dict[str, list[dict[str, Any]]] = {"said": [], "handled": [], "incidents": [], "waiting": [], "dead": []}
+EMPTY: dict[str, list[dict[str, Any]]] = {
+    "said": [],
+    "handled": [],
+    "incidents": [],
+    "waiting": [],
+    "dead": [],
+    "settled": [],
+}
 
 
 def at(seconds: float) -> str:
@@ -55,6 +62,16 @@ def test_failures_and_duplicates_stand_where_they_happened_with_their_cause() ->
         "after 2.000 s, attempt 2",
         "published again",
     ]
+
+
+def test_an_edited_dead_letter_is_told_as_that_and_its_event_by_its_type() -> None:
+    letter = {"id": 7, "subscription": "carts", "event_id": "9", "type": "cart.cart-checked-out.v1"}
+    edited = letter | {"action": "edited", "by": "root", "note": "a price was missing", "at": at(5)}
+    checkout = EMPTY | {"settled": [edited], "handled": [handled("9", "carts", 6)]}
+    first, second = moments({"checkout": checkout})
+    assert (first.what, first.type, first.where) == ("settled", "cart.cart-checked-out.v1", "checkout.carts")
+    assert first.detail == "dead letter 7 edited by root: a price was missing"
+    assert (second.what, second.type) == ("handled", "cart.cart-checked-out.v1")
 
 
 def test_what_was_said_in_two_versions_was_handled_in_one_of_them() -> None:
