@@ -155,7 +155,7 @@ class Cart:
             line.quantity, line.unit_price = quantity, product.price
 
     def remove(self, product_id: UUID) -> None:
-        """Want no more of it than is being bought. Nothing happens where it is not in the cart."""
+        """Take it out of the cart, but for units that are being bought. Nothing happens where it is not in there."""
         line = self.lines.get(product_id)
         if line is None:
             return
@@ -164,7 +164,7 @@ class Cart:
             del self.lines[product_id]
 
     def empty(self) -> None:
-        """Want nothing but what is being bought."""
+        """Take everything out, but for units that are being bought."""
         for product_id in list(self.lines):
             self.remove(product_id)
 

@@ -28,7 +28,7 @@ async def put_item(tx: Transaction, customer_id: str, product_id: UUID, quantity
 
 
 async def remove_item(tx: Transaction, customer_id: str, product_id: UUID) -> None:
-    """The customer wants no more of it than is being bought."""
+    """Take it out of the cart, but for units that are being bought."""
     cart = await tx.get(Cart, customer_id)
     if cart is not None:
         cart.remove(product_id)
@@ -36,7 +36,7 @@ async def remove_item(tx: Transaction, customer_id: str, product_id: UUID) -> No
 
 
 async def empty_by_hand(tx: Transaction, customer_id: str) -> None:
-    """The customer wants nothing but what is being bought."""
+    """Take everything out of the cart, but for units that are being bought."""
     cart = await tx.get(Cart, customer_id)
     if cart is not None:
         cart.empty()

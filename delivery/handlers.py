@@ -164,9 +164,9 @@ async def record_tracking(event: TrackingDueV1, answer: Whereabouts, tx: Transac
     if answer.status == "unknown" and answer.carrier == shipment.carrier and shipment.is_with_carrier:
         log.error("a carrier does not know a parcel that it booked", order_id=str(event.order_id))
     elif answer.status in ("dispatched", "delivered"):
-        tell = shipment.deliver if answer.status == "delivered" else shipment.dispatch
+        place = shipment.order_id, shipment.shipment_id, answer.carrier, answer.tracking_code
         try:
-            follow(tx, shipment, tell(answer.carrier, answer.tracking_code, tx.now))
+            await track_shipment(tx, *place, delivered=answer.status == "delivered")
         except NotItsCarrier:
             log.error("a carrier has a parcel that it should not have", order_id=str(event.order_id))
 

@@ -107,7 +107,7 @@ def undone_by_hand(where: Layout, part: str) -> None:
 
 def forget_all(where: Layout) -> None:
     """The stack is down, and every fault with it."""
-    for clock in where.clock("").glob("*"):
+    for clock in where.clocks.glob("*"):
         clock.unlink()
     for entry in Journal(where.faults).entries():
         _over(where, entry)

@@ -48,9 +48,14 @@ class Layout:
         """A file for each fault that is in effect."""
         return self.directory / "faults"
 
+    @property
+    def clocks(self) -> Path:
+        """A file for each service whose clock is wrong."""
+        return self.directory / "clocks"
+
     def clock(self, service: str) -> Path:
         """How many seconds ahead the service's clock is, while that is a fault."""
-        return self.directory / "clocks" / service
+        return self.clocks / service
 
     @property
     def socket(self) -> Path:

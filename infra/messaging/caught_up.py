@@ -17,7 +17,6 @@ log = get_logger(__name__)
 
 PAUSE_S = 0.25
 """After each time: a deadline may have to wait for something else."""
-NOW = "select clock_timestamp()"
 
 
 class CaughtUp:
@@ -41,8 +40,7 @@ class CaughtUp:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                async with self._database.transaction() as tx:
-                    [(moment,)] = await tx.execute(NOW)
+                moment = await self._database.read_clock()
                 await asyncio.gather(*(each.caught_up() for each in self._consumers))
             except Exception as error:
                 if not is_passing(error):

@@ -42,8 +42,11 @@ class Clock:
         self._last_id = id
         return id
 
-    async def read(self, tx: "Transaction") -> None:
-        """Ask the database. Of two readings the more precise one counts, unless they contradict: then it was set."""
+    async def read(self, tx: "Transaction") -> datetime:
+        """Return the time that the database tells.
+
+        A less precise reading than the last does not count, unless it contradicts that one: then the clock was set.
+        """
         before_s = monotonic()
         [(told,)] = await tx.execute(NOW)
         after_s = monotonic()
@@ -53,6 +56,8 @@ class Clock:
         was_set = self._ahead_s is None or abs(ahead_s - self._ahead_s) > error_s + known_to_s
         if was_set or error_s <= known_to_s:
             self._ahead_s, self._read_at_s, self._error_s = ahead_s, before_s + error_s, error_s
+        moment: datetime = told
+        return moment
 
     def _now_s(self) -> float:
         return time() if self._ahead_s is None else monotonic() + self._ahead_s

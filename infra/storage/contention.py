@@ -33,7 +33,7 @@ class Contention:
             del self._until[entity, key]
 
     def remember(self, entity: type, keys: Iterable[Any]) -> None:
-        """These rows were found locked just now."""
+        """Note that these rows were found locked just now."""
         now = self._clock()
         self._until = {row: until for row, until in self._until.items() if now < until}
         self._until.update({(entity, key): now + REMEMBERED_S for key in keys})

@@ -204,10 +204,10 @@ class Database:
         """The time by the database's clock, as this process knows it."""
         return self._clock.now()
 
-    async def read_clock(self) -> None:
-        """Ask the database for its time, by which transactions go from now on: again and again, as clocks drift."""
+    async def read_clock(self) -> datetime:
+        """Return the database's time, by which transactions go from now on. To be read again, as clocks drift."""
         async with self.transaction() as tx:
-            await self._clock.read(tx)
+            return await self._clock.read(tx)
 
     async def ping(self) -> None:
         """Raise unless the database takes a write."""

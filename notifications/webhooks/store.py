@@ -136,7 +136,7 @@ async def deliveries_to(tx: Transaction, endpoint_id: UUID, *, after: UUID | Non
 
 
 async def forgotten_endpoints(tx: Transaction) -> Sequence[Endpoint]:
-    """Endpoints, locked, that wait for a turn which nothing will begin: a bounded number."""
+    """Lock and return some of the endpoints that wait for a turn which is not scheduled."""
     waits = endpoints.c.turn_at.is_not(None), endpoints.c.disabled.is_(None)
     wanted = sa.select(Endpoint).where(*waits, is_lost(WebhookDueV1, endpoints.c.endpoint_id)).limit(MOST_AT_ONCE)
     return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()

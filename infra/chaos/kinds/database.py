@@ -79,14 +79,40 @@ class HeldLock(DatabaseFault):
     about = "Another session holds an exclusive lock on the table of events to be published."
     lasts = False
     seconds = (3.0, 8.0)
+    mode = "access exclusive"
+
+    def table(self, part: str) -> str:
+        """What is locked."""
+        return TABLE
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        hold = site.hold(fault.id)
+        hold, table = site.hold(fault.id), self.table(fault.part)
         holder = await hold.enter_async_context(site.database(fault.part))
         watcher = await hold.enter_async_context(site.database(fault.part))
         await hold.enter_async_context(holder.transaction())
-        await holder.execute(f"lock table {TABLE} in access exclusive mode")
-        site.beside(fault.id, _watch(site, fault, watcher, TABLE))
+        await holder.execute(f"lock table {table} in {self.mode} mode")
+        site.beside(fault.id, _watch(site, fault, watcher, table))
+
+
+class ForgottenLock(HeldLock):
+    """Somebody holds all rows of a service's own table, for longer than any statement may wait."""
+
+    name = "forgotten-lock"
+    about = "A forgotten session holds a lock on a table of the service, for longer than a statement may take."
+    seconds = (17.0, 20.0)
+    least_run_s = 60.0
+    mode = "exclusive"
+
+    def table(self, part: str) -> str:
+        return TABLES[part.removesuffix("-db")]
+
+    def parts(self, services: Sequence[str]) -> list[str]:
+        return [f"{service}-db" for service in services if service in TABLES]
+
+    def touches(self, part: str) -> Touches:
+        """Orders come no further for a long time, so nobody asks the outside."""
+        touched = super().touches(part)
+        return replace(touched, alone=touched.alone | {"outside"})
 
 
 class ReadOnly(DatabaseFault):
@@ -115,32 +141,6 @@ class ReadOnly(DatabaseFault):
         async with site.database(fault.part) as database:
             await database.execute("alter system reset default_transaction_read_only")
             await database.execute("select pg_reload_conf()")
-
-
-class ForgottenLock(DatabaseFault):
-    """Somebody holds a row, or all rows, of a service's own table, for longer than any statement may wait."""
-
-    name = "forgotten-lock"
-    about = "A forgotten session holds a lock on a table of the service, for longer than a statement may take."
-    lasts = False
-    seconds = (17.0, 20.0)
-    least_run_s = 60.0
-
-    async def begin(self, site: Site, fault: Fault) -> None:
-        hold, table = site.hold(fault.id), TABLES[fault.part.removesuffix("-db")]
-        holder = await hold.enter_async_context(site.database(fault.part))
-        watcher = await hold.enter_async_context(site.database(fault.part))
-        await hold.enter_async_context(holder.transaction())
-        await holder.execute(f"lock table {table} in exclusive mode")
-        site.beside(fault.id, _watch(site, fault, watcher, table))
-
-    def parts(self, services: Sequence[str]) -> list[str]:
-        return [f"{service}-db" for service in services if service in TABLES]
-
-    def touches(self, part: str) -> Touches:
-        """Orders come no further for a long time, so nobody asks the outside."""
-        touched = super().touches(part)
-        return replace(touched, alone=touched.alone | {"outside"})
 
 
 class ReadOnlySessions(DatabaseFault):
