@@ -16,6 +16,7 @@ from uuid import UUID
 import aio_pika
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
+from pamqp.commands import Queue
 
 from contracts import Envelope, Event
 from contracts.cart import CartAbandonedV1
@@ -181,8 +182,7 @@ class World:
         return not any(waiting) and await self._queued() == 0
 
     async def _is_consumed(self) -> bool:
-        found = await self.admin.queue_declare(QUEUES[0], passive=True)
-        return bool(found.consumer_count)
+        return bool((await self._counted(QUEUES[0])).consumer_count)
 
     def _settled_or_lost(self) -> Callable[[], Awaitable[bool]]:
         clock = asyncio.get_running_loop().time
@@ -206,8 +206,12 @@ class World:
         return placed, due, self.events.get("called", []), given_up
 
     async def _queued(self) -> int:
-        found = [await self.admin.queue_declare(name, passive=True) for name in QUEUES]
+        found = [await self._counted(name) for name in QUEUES]
         return sum(each.message_count or 0 for each in found)
+
+    async def _counted(self, queue: str) -> Queue.DeclareOk:
+        """Shielded: the client closes a channel when a deadline cancels its question, and this one hears events too."""
+        return await asyncio.shield(self.admin.queue_declare(queue, passive=True))
 
     async def _heard_everything(self) -> bool:
         [(published,)] = await self.toy.rows("select count(*) from messaging.outbox")
