@@ -34,9 +34,9 @@ class LineOut(BaseModel):
     in_checkout: int
     """Units that are being bought right now; they leave the cart when the order is confirmed."""
     unit_price: Money
-    """What the customer saw and will be charged. Put the item again to accept today's price."""
+    """What the customer saw: more is not charged. Put the item again to accept today's price."""
     new_price: Money | None
-    """Today's price, where it differs: the order would be refused."""
+    """Today's price, where it differs: a lower one is what is paid, for a higher one the order would be refused."""
 
 
 class CartOut(BaseModel):

@@ -161,6 +161,7 @@ class Reason(StrEnum):
     DISCONTINUED = "discontinued"
     SOLD_OUT = "sold-out"
     PRICE_CHANGED = "price-changed"
+    """It costs more than the customer saw, or another currency. A lower price is what the customer pays."""
 
 
 @dataclass(frozen=True)
@@ -193,9 +194,14 @@ def objections(order: Sequence[Wanted], stock: Stock) -> list[Objection]:
             found.append(Objection(line, Reason.DISCONTINUED, product))
         elif wanted[line.product_id] > product.available:
             found.append(Objection(line, Reason.SOLD_OUT, product))
-        elif line.price != product.price:
+        elif line.price.currency != product.price.currency or line.price.amount < product.price.amount:
             found.append(Objection(line, Reason.PRICE_CHANGED, product))
     return found
+
+
+def lowered(order: Sequence[Wanted], stock: Stock) -> dict[UUID, Price]:
+    """Today's price of what costs less than the customer saw, in an order against which nothing stands."""
+    return {line.product_id: price for line in order if (price := stock[line.product_id].price) != line.price}
 
 
 def quantities(order: Sequence[Wanted]) -> dict[UUID, int]:

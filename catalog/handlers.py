@@ -14,12 +14,14 @@ from catalog.domain import (
     State,
     UnknownProduct,
     Wanted,
+    lowered,
     objections,
     quantities,
 )
 from catalog.settings import settings
 from contracts import Money
 from contracts.catalog import (
+    LoweredPrice,
     PriceChangedV1,
     ProductDiscontinuedV1,
     ProductFacts,
@@ -61,7 +63,8 @@ async def reserve_stock(event: OrderPlacedV1, tx: Transaction) -> None:
     tx.add(reservation)
     _tell_all(reservation.reserve(stock), tx)
     deadline = settings().reservation_deadline
-    tx.publish(StockReservedV1(order_id=event.order_id, expires_at=tx.now + deadline))
+    less = [LoweredPrice(product_id=each, price=_money(price)) for each, price in lowered(order, stock).items()]
+    tx.publish(StockReservedV1(order_id=event.order_id, expires_at=tx.now + deadline, lowered=less or None))
     tx.schedule(ReservationDueV1(order_id=event.order_id), after=deadline)
 
 

@@ -90,7 +90,7 @@ async def prepare_charge(event: StockReservedV1 | ChargeDueV1, tx: Transaction) 
     """Write down which provider is about to be asked, and for what."""
     order = await _order(tx, event.order_id)
     if isinstance(event, StockReservedV1):
-        order.reserve(tx.now)
+        _reserve(order, event, tx)
     provider = order.ask_provider(tx.now)
     keep(tx, order)
     if provider is None:
@@ -193,6 +193,13 @@ async def note_delay(event: ShippingOverdueV1, tx: Transaction) -> None:
     order = await _order(tx, event.order_id)
     order.shipping_overdue(tx.now)
     keep(tx, order)
+
+
+def _reserve(order: Order, event: StockReservedV1, tx: Transaction) -> None:
+    try:
+        order.reserve(tx.now, {less.product_id: _money(less.price) for less in event.lowered or ()})
+    except Inconsistent as error:
+        raise Reject(str(error)) from error
 
 
 def _void(order: Order) -> Void | None:

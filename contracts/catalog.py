@@ -73,12 +73,24 @@ class StockRunningLowV1(Event, type="catalog.stock-running-low.v1", key="product
     available: int = Field(ge=0)
 
 
+class LoweredPrice(BaseModel):
+    """A product that costs less now than the customer saw."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    product_id: UUID
+    price: Money
+    """Today's, in the currency that the customer saw."""
+
+
 class StockReservedV1(Event, type="catalog.stock-reserved.v1", key="order_id"):
     """Every line of the order is set aside until it is confirmed or cancelled."""
 
     order_id: UUID
     expires_at: datetime
     """When the catalog will ask whether the order is still wanted."""
+    lowered: list[LoweredPrice] | None = Field(default=None, min_length=1, max_length=50)
+    """What the customer pays less for than the order says; None where every price is as ordered."""
 
 
 class RejectionReason(StrEnum):

@@ -13,4 +13,4 @@ class TooLate(OrderError):
 
 
 class Inconsistent(OrderError):
-    """The total is not the sum of the lines in one currency."""
+    """The total is not the sum of the lines in one currency, or what is said to cost less does not."""

@@ -44,11 +44,12 @@ class Journalled:
     def fold(cls, entries: Iterable[Entry]) -> Self:
         """The order that a whole journal tells of. The same journal always gives the same order."""
         first, *rest = entries
+        lines, total = _priced(first.data)
         order = cls(
             order_id=first.order_id,
             customer_id=first.data["customer_id"],
-            lines=tuple(Line.from_json(line) for line in first.data["lines"]),
-            total=Money(**first.data["total"]),
+            lines=lines,
+            total=total,
             placed_at=first.at,
             updated_at=first.at,
         )
@@ -63,6 +64,8 @@ class Journalled:
         match entry.type:
             case EntryType.STOCK_RESERVED:
                 self.status = Status.PAYING
+                if "lines" in data:  # a price was lowered since the customer saw it
+                    self.lines, self.total = _priced(data)
             case EntryType.STOCK_REJECTED:
                 self.rejected_lines = tuple(RejectedLine.from_json(line) for line in data["lines"])
             case EntryType.PAYMENT_ASKED:
@@ -108,3 +111,7 @@ class Journalled:
         entry = Entry(self.order_id, self.version + 1, type, data, at)
         self.apply(entry)
         self.unsaved = (*self.unsaved, entry)
+
+
+def _priced(data: dict[str, Any]) -> tuple[tuple[Line, ...], Money]:
+    return tuple(Line.from_json(line) for line in data["lines"]), Money(**data["total"])

@@ -3,8 +3,8 @@
 What happens in between is in `paying`.
 """
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Self
 from uuid import UUID
@@ -42,10 +42,22 @@ class Order(Payable):
         order.unsaved = (entry,)
         return order
 
-    def reserve(self, at: datetime) -> None:
-        """The catalog set every line aside."""
-        if self.status is Status.PLACED:
+    def reserve(self, at: datetime, lowered: Mapping[UUID, Money] | None = None) -> None:
+        """The catalog set every line aside; `lowered` is today's price of what costs less than the customer saw.
+
+        Raises Inconsistent if one of these is no lower price of a line.
+        """
+        if self.status is not Status.PLACED:
+            return
+        if not lowered:
             self._write(EntryType.STOCK_RESERVED, at)
+            return
+        if not lowered.keys() <= {line.product_id for line in self.lines}:
+            raise Inconsistent
+        lines = [replace(line, unit_price=_lower(line, lowered)) for line in self.lines]
+        total = replace(self.total, amount=sum(line.quantity * line.unit_price.amount for line in lines))
+        data = {"lines": [line.to_json() for line in lines], "total": asdict(total)}
+        self._write(EntryType.STOCK_RESERVED, at, **data)
 
     def reject(self, lines: Iterable[RejectedLine], at: datetime) -> None:
         """The catalog set nothing aside. What changed is kept for the customer to read."""
@@ -101,3 +113,10 @@ class Order(Payable):
     @property
     def _is_with_delivery(self) -> bool:
         return self.status in (Status.CONFIRMED, Status.CANCELLING)
+
+
+def _lower(line: Line, lowered: Mapping[UUID, Money]) -> Money:
+    today = lowered.get(line.product_id, line.unit_price)
+    if today.currency != line.unit_price.currency or today.amount > line.unit_price.amount:
+        raise Inconsistent
+    return today

@@ -1,6 +1,6 @@
 """An order's life as its journal tells it, by the audit's own reading of the rules."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,15 +70,31 @@ class Entry:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is bought for how much."""
+
+    lines: tuple[tuple[str, int, int], ...] = ()
+    """Product, units, and the price of one."""
+    total: int = 0
+    currency: str = ""
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "Terms":
+        """From the `lines` and the `total` of an event or of a journal's entry."""
+        lines = ((line["product_id"], line["quantity"], line["unit_price"]["amount"]) for line in data["lines"])
+        return cls(tuple(sorted(lines)), data["total"]["amount"], data["total"]["currency"])
+
+
 @dataclass
 class Life:
     """What became of an order; `faults` says what its journal cannot have."""
 
     customer: str = ""
-    lines: tuple[tuple[str, int], ...] = ()
-    """Product and units."""
-    total: int = 0
-    currency: str = ""
+    ordered: Terms = Terms()
+    """As the customer saw it."""
+    terms: Terms = Terms()
+    """As it is charged: some prices may be lower."""
     status: str = ""
     payment: str = "none"
     provider: str | None = None
@@ -86,6 +102,19 @@ class Life:
     version: int = 0
     types: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> tuple[tuple[str, int], ...]:
+        """Product and units."""
+        return tuple((product_id, quantity) for product_id, quantity, _ in self.terms.lines)
+
+    @property
+    def total(self) -> int:
+        return self.terms.total
+
+    @property
+    def currency(self) -> str:
+        return self.terms.currency
 
     @property
     def over(self) -> bool:
@@ -110,8 +139,9 @@ def fold(entries: Iterable[Entry]) -> Life:
 def _take(life: Life, entry: Entry) -> None:
     if entry.type == "placed":
         life.customer = entry.data["customer_id"]
-        life.lines = tuple((line["product_id"], line["quantity"]) for line in entry.data["lines"])
-        life.total, life.currency = entry.data["total"]["amount"], entry.data["total"]["currency"]
+        life.ordered = life.terms = Terms.of(entry.data)
+    if entry.type == "stock-reserved" and "total" in entry.data:  # a price was lowered since
+        life.terms = Terms.of(entry.data)
     if entry.type == "payment-asked":
         life.provider = entry.data["provider"]
     if entry.type in ("given-up", "cancelled"):

@@ -132,6 +132,20 @@ async def test_what_cannot_be_sold_as_ordered_is_refused_and_says_why(visit: Vis
     assert await visit.ledger("payments/a", order_id) == []
 
 
+async def test_what_costs_less_by_now_is_bought_for_less(visit: Visit) -> None:
+    seller, product_id = await visit.product(on_hand=2)
+    customer = await visit.customer()
+    cart = f"/carts/{customer.subject}"
+    assert (await customer.ask("PUT", "cart", f"{cart}/items/{product_id}", {"quantity": 2}))[0] == 200
+    price = {"price": {"amount": 1499, "currency": "EUR"}}
+    assert (await seller.ask("POST", "catalog", f"/products/{product_id}/price", price))[0] == 200
+    status, answer = await customer.ask("POST", "cart", f"{cart}/checkout", {})
+    assert status == 202
+    order = await customer.order(answer["order_id"], "confirmed", "delivered")
+    assert order["total"] == {"amount": 2998, "currency": "EUR"}
+    assert [line["unit_price"]["amount"] for line in order["lines"]] == [1499]
+
+
 async def test_a_second_customer_cannot_see_or_touch_the_first_ones_things(visit: Visit) -> None:
     _, product_id = await visit.product()
     owner, stranger = await visit.customer(), await visit.customer()

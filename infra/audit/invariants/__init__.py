@@ -38,6 +38,7 @@ INVARIANTS = (
     Invariant(orders.said_is_journalled, ("log", "checkout")),
     Invariant(orders.deadlines_are_honoured, ("checkout",)),
     Invariant(money.captured_is_owed, ("payments", "checkout")),
+    Invariant(money.nobody_pays_more, ("log", "checkout")),
     Invariant(money.never_charged_twice, ("payments", "checkout")),
     Invariant(money.one_provider_at_a_time, ("payments",)),
     Invariant(money.charged_in_the_orders_currency, ("payments", "checkout")),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from infra.audit.evidence import Evidence, Money
 from infra.audit.findings import Findings
+from infra.audit.life import Terms
 
 SIGN = {"capture": 1, "refund": -1, "void": -1, "decline": 0}
 
@@ -18,6 +19,19 @@ def captured_is_owed(found: Evidence) -> Findings:
         if held != owed:
             status = life.status if life else "unknown"
             yield {"order_id": order_id, "status": status, "held": held, "owed": owed, "ledger": _shown(entries)}
+
+
+def nobody_pays_more(found: Evidence) -> Findings:
+    """An order costs what its customer saw, but for what the catalog said to cost less when it reserved: never more."""
+    said = {event.subject: event.body for event in found.said("catalog.stock-reserved")}
+    for order_id, life in found.lives.items():
+        less = {each["product_id"]: each["price"]["amount"] for each in said.get(order_id, {}).get("lowered") or ()}
+        priced = tuple(
+            (product, units, min(less.get(product, price), price)) for product, units, price in life.ordered.lines
+        )
+        owed = Terms(priced, sum(units * price for _, units, price in priced), life.ordered.currency)
+        if "stock-reserved" in life.types and life.terms != owed:
+            yield {"order_id": order_id, "charged": str(life.terms), "owed": str(owed)}
 
 
 def never_charged_twice(found: Evidence) -> Findings:

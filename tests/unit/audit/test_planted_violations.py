@@ -1,6 +1,7 @@
 """Each promise, broken once in a world where all else is right: exactly that is reported."""
 
 import copy
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -67,6 +68,12 @@ def committed(found: Evidence, said: Said) -> Evidence:
     log = Log({**found.log.events, (said.id, said.type): said})
     outbox = {**found.books[str(said.user)].outbox, (said.id, said.type): next(iter(said.digests))}
     return with_books(replace(found, log=log), str(said.user), outbox=outbox)
+
+
+def saying(said: Said, **members: Any) -> Said:
+    """The same event with other members."""
+    raw = json.dumps({**said.body, **members}).encode()
+    return replace(said, raw=raw, digests={hashlib.sha256(raw).digest()})
 
 
 # -- orders -------------------------------------------------------------------------------------------------
@@ -189,6 +196,23 @@ def given_up_after(found: Evidence, seconds: float) -> Evidence:
 
 
 # -- money --------------------------------------------------------------------------------------------------
+
+
+@noticed_by("nobody-pays-more")
+def a_lower_price_that_is_not_charged(found: Evidence) -> Evidence:
+    said = the(found, KEPT, "catalog.stock-reserved.v1")
+    less = {"product_id": LAMP, "price": {"amount": 499, "currency": "EUR"}}
+    return committed(found, saying(said, lowered=[less]))
+
+
+@noticed_by("nobody-pays-more", "captured-is-owed", "read-model-is-its-journal")
+def an_order_that_costs_more_than_its_customer_saw(found: Evidence) -> Evidence:
+    placed, reserved, *rest = found.checkout.journal[KEPT]
+    [line] = reserved.data["lines"]
+    dearer = {"lines": [{**line, "unit_price": {"amount": 600, "currency": "EUR"}}]}
+    data = {**reserved.data, **dearer, "total": {"amount": 1200, "currency": "EUR"}}
+    journal = {**found.checkout.journal, KEPT: (placed, replace(reserved, data=data), *rest)}
+    return replace(found, checkout=replace(found.checkout, journal=journal))
 
 
 @noticed_by("captured-is-owed", "never-charged-twice")

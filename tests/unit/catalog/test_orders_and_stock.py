@@ -8,6 +8,7 @@ from catalog import handlers
 from catalog.domain import Price, Status
 from contracts import Money
 from contracts.catalog import (
+    LoweredPrice,
     RejectionReason,
     ReservationDueV1,
     ReservationExpiredV1,
@@ -69,6 +70,32 @@ async def test_a_changed_price_is_refused_with_the_one_of_today() -> None:
     memory.add(table)
     [line] = (await rejection(memory, placed(new_id(), {table.product_id: 1}))).lines
     assert (line.reason, line.price) == (RejectionReason.PRICE_CHANGED, Money(amount=120, currency="EUR"))
+
+
+@pytest.mark.parametrize("price", [Price(90, "EUR"), Price(0, "EUR")])
+async def test_a_lower_price_is_what_the_customer_pays(price: Price) -> None:
+    memory, table, chair = Memory(), a_product(5, price=price), a_product(5)
+    memory.add(table)
+    memory.add(chair)
+    await handlers.reserve_stock(placed(new_id(), {table.product_id: 1, chair.product_id: 1}), memory.tx)
+    [said] = [event for event in memory.said if isinstance(event, StockReservedV1)]
+    today = Money(amount=price.amount, currency=price.currency)
+    assert said.lowered == [LoweredPrice(product_id=table.product_id, price=today)]
+
+
+async def test_nothing_is_said_of_prices_that_are_as_ordered() -> None:
+    memory, table = Memory(), a_product(5)
+    memory.add(table)
+    await handlers.reserve_stock(placed(new_id(), {table.product_id: 1}), memory.tx)
+    [said] = [event for event in memory.said if isinstance(event, StockReservedV1)]
+    assert said.lowered is None
+
+
+async def test_a_price_in_another_currency_is_refused_however_low() -> None:
+    memory, table = Memory(), a_product(5, price=Price(1, "USD"))
+    memory.add(table)
+    [line] = (await rejection(memory, placed(new_id(), {table.product_id: 1}))).lines
+    assert line.reason == RejectionReason.PRICE_CHANGED
 
 
 async def test_a_discontinued_product_is_refused() -> None:

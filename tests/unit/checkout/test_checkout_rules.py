@@ -99,6 +99,25 @@ def test_what_is_sold_out_is_cancelled_as_rejected() -> None:
     assert order.reason is Reason.STOCK_REJECTED
 
 
+def test_what_costs_less_by_now_is_charged_less() -> None:
+    chair = Line(UUID(int=7), 1, Money(500, "EUR"))
+    order = Order.place(ID, "ada", [LINE, chair], Money(1900, "EUR"), at=NOON)
+    order.reserve(NOON, {PRODUCT: Money(600, "EUR")})
+    order.reserve(NOON, {PRODUCT: Money(1, "EUR")})
+    assert (order.total, order.lines) == (Money(1700, "EUR"), (replace(LINE, unit_price=Money(600, "EUR")), chair))
+    assert Order.fold(order.unsaved) == order
+
+
+@pytest.mark.parametrize(
+    "lowered", [{PRODUCT: Money(701, "EUR")}, {PRODUCT: Money(600, "USD")}, {UUID(int=7): Money(600, "EUR")}]
+)
+def test_what_is_no_lower_price_of_a_line_is_refused(lowered: dict[UUID, Money]) -> None:
+    order = an_order()
+    with pytest.raises(Inconsistent):
+        order.reserve(NOON, lowered)
+    assert history(order) == ["placed"]
+
+
 def test_a_is_asked_first_and_b_once_a_did_not_charge() -> None:
     order = an_order(reserved)
     assert order.ask_provider(NOON) == "a"
