@@ -1,7 +1,7 @@
 """The cart: what customers mean to buy.
 
-Owns: carts; its own copy of product facts.
+Owns: carts; its own copy of product facts, and of who has an address.
 Hears: ProductListed, PriceChanged, ProductDiscontinued, ProductSoldOut, ProductRestocked, OrderConfirmed,
-OrderCancelled; its own AbandonmentDue.
+OrderCancelled, AddressRecorded, AddressErased; its own AbandonmentDue.
 Says: CartCheckedOut, CartAbandoned.
 """

@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 
 from cart import handlers, store
-from cart.domain import Cart, Line, Price, ProductCopy, Refused, UnknownProduct, total
+from cart.domain import Cart, Line, NoAddress, Price, ProductCopy, Refused, UnknownProduct, total
 from cart.settings import settings
 from contracts import Money, Quantity
 from contracts.catalog import ProductStatus
@@ -50,6 +50,10 @@ class Accepted(BaseModel):
     order_id: UUID
 
 
+class AddressMissing(Conflict):
+    slug, title = "address-missing", "There is no address to bring the order to"
+
+
 @router.get("/carts/{customer}")
 async def get_cart(customer: PersonPath, caller: Caller, tx: Tx) -> CartOut:
     owned_by(caller, customer)
@@ -84,6 +88,8 @@ async def delete_items(customer: PersonPath, caller: Caller, tx: Tx) -> None:
 async def check_out(customer: PersonPath, caller: Caller, tx: Tx, response: Response) -> Accepted:
     """Buy what is in the cart. The order is accepted now and decided later.
 
+    Refused where the customer is known to have no address. Where that is not known, the order waits for it.
+
     It can be looked at under `Location` in a moment: until checkout has heard of it, that answers 404.
     """
     owned_by(caller, customer)
@@ -101,6 +107,8 @@ def refusals() -> Iterator[None]:
         yield
     except UnknownProduct as refusal:
         raise NotFound(str(refusal)) from refusal
+    except NoAddress as refusal:
+        raise AddressMissing(str(refusal)) from refusal
     except Refused as refusal:
         about = [str(product_id) for product_id in refusal.product_ids]
         raise Conflict(str(refusal), product_ids=about) from refusal

@@ -50,6 +50,10 @@ class TooExpensive(Refused):
     """A cart is worth at most 1000000000000 minor units."""
 
 
+class NoAddress(Refused):
+    """There is no address to bring it to: record one with delivery, then check out again."""
+
+
 class Status(StrEnum):
     ON_SALE = "on-sale"
     SOLD_OUT = "sold-out"
@@ -77,6 +81,22 @@ class ProductCopy:
         """Take over newer facts; older ones, which come late or again, change nothing."""
         if version > self.version:
             self.name, self.price, self.status, self.version = name, price, status, version
+
+
+@dataclass
+class KnownAddress:
+    """What the cart knows of where a customer wants parcels: that there is an address, or that there is none."""
+
+    customer_id: str
+    address_id: UUID | None = None
+    """None: there is none."""
+    revision: int = 0
+    """0 where nothing was ever said of it, although an order waited for that."""
+
+    def learn(self, address_id: UUID | None, revision: int) -> None:
+        """Take over what is newer; what comes late or again changes nothing."""
+        if revision > self.revision:
+            self.address_id, self.revision = address_id, revision
 
 
 @dataclass

@@ -4,11 +4,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from cart import store
-from cart.domain import Cart, Checkout, Price, ProductCopy, Status, UnknownProduct, total
+from cart.domain import Cart, Checkout, KnownAddress, NoAddress, Price, ProductCopy, Status, UnknownProduct, total
 from cart.settings import settings
 from contracts import Money
 from contracts.cart import AbandonmentDueV1, CartAbandonedV1, CartCheckedOutV1, Line
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
+from contracts.delivery import AddressRecordedV1
 from infra.storage import Transaction
 
 AT_ONCE = timedelta(0)
@@ -48,6 +49,9 @@ async def check_out(tx: Transaction, customer_id: str) -> UUID:
     cart = await store.cart_of(tx, customer_id)
     known = await store.products_of(tx, [line.product_id for line in cart.left])
     discontinued = {product.product_id for product in known.values() if product.status == Status.DISCONTINUED}
+    address = await tx.peek(KnownAddress, customer_id)
+    if address is not None and address.address_id is None:
+        raise NoAddress
     checkout, bought = cart.check_out(tx.new_id(), discontinued)
     tx.add(checkout)
     await _touch(cart, tx)
@@ -60,6 +64,7 @@ async def check_out(tx: Transaction, customer_id: str) -> UUID:
                 for item in bought
             ],
             total=_money(total(bought)),
+            address_id=address.address_id if address else None,
         )
     )
     return checkout.order_id
@@ -76,6 +81,15 @@ async def copy_facts(event: store.ProductEvent, tx: Transaction) -> None:
         product.learn(facts.name, price, status, facts.version)
 
 
+async def copy_address(event: store.AddressEvent, tx: Transaction) -> None:
+    """Know whether the customer has an address, whatever order that is told in."""
+    address = await tx.get(KnownAddress, event.customer_id)
+    if address is None:
+        address = KnownAddress(event.customer_id)
+        tx.add(address)
+    address.learn(event.address_id if isinstance(event, AddressRecordedV1) else None, event.revision)
+
+
 async def empty_cart(event: OrderConfirmedV1, tx: Transaction) -> None:
     """What was bought leaves the cart."""
     checkout = await tx.get(Checkout, event.order_id)
@@ -84,7 +98,10 @@ async def empty_cart(event: OrderConfirmedV1, tx: Transaction) -> None:
 
 
 async def return_items(event: OrderCancelledV1, tx: Transaction) -> None:
-    """What an unconfirmed order was to buy is only in the cart again."""
+    """What an unconfirmed order was to buy is only in the cart again. An order that waited for an address in vain says
+    that there is none, unless one was heard of since."""
+    if event.detail == "no-address":
+        await store.note_no_address(tx, event.customer_id)
     checkout = await tx.get(Checkout, event.order_id)
     if checkout is not None:
         cart = await store.cart_of(tx, checkout.customer_id)

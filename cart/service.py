@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cart import api, store
-from cart.handlers import copy_facts, empty_cart, find_neglected, notice_neglect, return_items
+from cart.handlers import copy_address, copy_facts, empty_cart, find_neglected, notice_neglect, return_items
 from contracts.cart import AbandonmentDueV1, CartAbandonedV1, CartCheckedOutV1
 from contracts.catalog import (
     PriceChangedV1,
@@ -13,6 +13,7 @@ from contracts.catalog import (
     ProductSoldOutV1,
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
+from contracts.delivery import AddressErasedV1, AddressRecordedV1
 from infra.runtime import Service, on, subscription
 
 SERVICE = Service(
@@ -30,6 +31,11 @@ SERVICE = Service(
             "orders",
             on(OrderConfirmedV1, empty_cart, load=store.lock_checkouts),
             on(OrderCancelledV1, return_items, load=store.lock_checkouts),
+        ),
+        subscription(
+            "addresses",
+            on(AddressRecordedV1, copy_address, load=store.lock_addresses),
+            on(AddressErasedV1, copy_address, load=store.lock_addresses),
         ),
         subscription(
             "abandonment",

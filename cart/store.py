@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import attribute_keyed_dict, composite, registry, relationship
 
-from cart.domain import Cart, Checkout, Line, Price, ProductCopy, State, Status
+from cart.domain import Cart, Checkout, KnownAddress, Line, Price, ProductCopy, State, Status
 from contracts.cart import AbandonmentDueV1
 from contracts.catalog import (
     PriceChangedV1,
@@ -39,9 +39,11 @@ from contracts.catalog import (
     ProductSoldOutV1,
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
+from contracts.delivery import AddressErasedV1, AddressRecordedV1
 from infra.storage import Transaction, is_lost
 
 ProductEvent = ProductListedV1 | PriceChangedV1 | ProductDiscontinuedV1 | ProductSoldOutV1 | ProductRestockedV1
+AddressEvent = AddressRecordedV1 | AddressErasedV1
 OrderEvent = OrderConfirmedV1 | OrderCancelledV1
 MOST_AT_ONCE = 100
 """Carts that one sweep takes."""
@@ -75,6 +77,13 @@ products = Table(
     Column("price_currency", String(3), nullable=False),
     Column("status", word(Status), nullable=False),
     Column("version", BigInteger, nullable=False),
+)
+addresses = Table(
+    "addresses",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("address_id", Uuid),
+    Column("revision", BigInteger, nullable=False),
 )
 carts = Table(
     "carts",
@@ -111,6 +120,7 @@ mapping.map_imperatively(
     products,
     properties={"price": composite(Price, products.c.price_amount, products.c.price_currency)},
 )
+mapping.map_imperatively(KnownAddress, addresses)
 mapping.map_imperatively(
     Line,
     lines,
@@ -135,6 +145,17 @@ mapping.map_imperatively(Checkout, checkouts)
 async def lock_products(events: Sequence[ProductEvent], tx: Transaction) -> None:
     """Load the copies that a batch is about in one statement."""
     await tx.preload(ProductCopy, [event.product_id for event in events])
+
+
+async def lock_addresses(events: Sequence[AddressEvent], tx: Transaction) -> None:
+    """Load what is known of the addresses that a batch is about in one statement."""
+    await tx.preload(KnownAddress, [event.customer_id for event in events])
+
+
+async def note_no_address(tx: Transaction, customer_id: str) -> None:
+    """Know that the customer has no address, if nothing is known of it."""
+    nothing = {"customer_id": customer_id, "address_id": None, "revision": 0}
+    await tx.session.execute(insert(addresses).values(nothing).on_conflict_do_nothing())
 
 
 async def lock_checkouts(events: Sequence[OrderEvent], tx: Transaction) -> None:

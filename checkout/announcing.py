@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import contracts
 from checkout import store
-from checkout.domain import Entry, EntryType, Money, Order, Status
+from checkout.domain import Entry, EntryType, Money, Order, Reason, Status
 from checkout.settings import deadlines
 from contracts import cart
 from contracts.checkout import (
@@ -57,15 +57,18 @@ def _announce(tx: Transaction, order: Order, entry: Entry) -> None:  # noqa: PLR
             tx.publish(PaymentCapturedV1(order_id=order_id, customer_id=customer, provider=provider, amount=amount))
         case EntryType.CONFIRMED:
             lines, total = _lines(order), _contract(order.total)
-            tx.publish(OrderConfirmedV1(order_id=order_id, customer_id=customer, lines=lines, total=total))
+            to = order.address_id
+            tx.publish(
+                OrderConfirmedV1(order_id=order_id, customer_id=customer, lines=lines, total=total, address_id=to)
+            )
             tx.schedule(ShippingOverdueV1(order_id=order_id), after=deadlines().shipping)
         case EntryType.GIVEN_UP:
             tx.schedule(VoidDueV1(order_id=order_id), after=AT_ONCE)
         case EntryType.CANCELLATION_REQUESTED:
             tx.publish(CancellationRequestedV1(order_id=order_id, customer_id=customer))
         case EntryType.CANCELLED:
-            reason = CancellationReason(entry.data["reason"])
-            tx.publish(OrderCancelledV1(order_id=order_id, customer_id=customer, reason=reason))
+            reason, detail = said_as(Reason(entry.data["reason"]))
+            tx.publish(OrderCancelledV1(order_id=order_id, customer_id=customer, reason=reason, detail=detail))
             if order.owes_refund:
                 tx.schedule(RefundDueV1(order_id=order_id), after=AT_ONCE)
         case EntryType.REFUNDED:
@@ -73,6 +76,13 @@ def _announce(tx: Transaction, order: Order, entry: Entry) -> None:  # noqa: PLR
             tx.publish(PaymentRefundedV1(order_id=order_id, customer_id=customer, provider=provider, amount=amount))
         case EntryType.DELIVERED:
             tx.publish(OrderDeliveredV1(order_id=order_id, customer_id=customer))
+
+
+def said_as(reason: Reason) -> tuple[CancellationReason, str | None]:
+    """What others hear for it: a reason that they all know, and what that has no word for."""
+    if reason is Reason.NO_ADDRESS:
+        return CancellationReason.SHIPPING_FAILED, "no-address"
+    return CancellationReason(reason.value), None
 
 
 def _pause(order: Order) -> timedelta:

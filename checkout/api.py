@@ -56,6 +56,8 @@ class OrderView(BaseModel):
     total: MoneyView
     rejected_lines: list[RejectedLineView]
     """What could not be had as ordered, with today's price."""
+    awaits_address: bool
+    """Nobody is charged before the customer has recorded an address with delivery."""
     payment: Payment
     provider: str | None
     dispatched: bool

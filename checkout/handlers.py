@@ -5,7 +5,7 @@ from uuid import UUID
 
 import contracts
 from checkout.announcing import AT_ONCE, keep
-from checkout.domain import Inconsistent, Line, Money, Order, Reason, RejectedLine
+from checkout.domain import Inconsistent, KnownAddress, Line, Money, Order, Reason, RejectedLine
 from checkout.gateways import Answer, Captured, Charge, Closed, Declined, NotCharged, Refund, Refunded, Void
 from contracts.cart import CartCheckedOutV1
 from contracts.catalog import ReservationExpiredV1, StockRejectedV1, StockReservedV1
@@ -19,17 +19,22 @@ from contracts.checkout import (
     VoidDueV1,
 )
 from contracts.delivery import (
+    AddressErasedV1,
+    AddressRecordedV1,
     CancellationRefusedV1,
     ShipmentCancelledV1,
     ShipmentDeliveredV1,
     ShipmentDispatchedV1,
     ShipmentFailedV1,
+    ShipmentFailureReason,
 )
 from infra.messaging import Reject, RetryLater
 from infra.storage import Transaction
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
 """How soon an event looks again for the order that it is about, and when it gives up."""
+LOOK_AGAIN, LOOK_AGAIN_AT_MOST = timedelta(seconds=0.25), timedelta(seconds=4)
+"""How soon an order looks again for its customer's address: after as much time as it has waited, within these."""
 
 
 # -- from the cart to the stock ---------------------------------------------------------------------
@@ -41,7 +46,9 @@ async def place_order(event: CartCheckedOutV1, tx: Transaction) -> None:
         return
     lines = [Line(line.product_id, line.quantity, _money(line.unit_price)) for line in event.lines]
     try:
-        order = Order.place(event.order_id, event.customer_id, lines, _money(event.total), at=tx.now)
+        order = Order.place(
+            event.order_id, event.customer_id, lines, _money(event.total), at=tx.now, address_id=event.address_id
+        )
     except Inconsistent as error:
         raise Reject(str(error)) from error
     keep(tx, order)
@@ -83,15 +90,29 @@ async def expire_order(event: ReservationOverV1, tx: Transaction) -> None:
     keep(tx, order)
 
 
+async def copy_address(event: AddressRecordedV1 | AddressErasedV1, tx: Transaction) -> None:
+    """Know whether the customer has an address, whatever order that is told in."""
+    address = await tx.get(KnownAddress, event.customer_id)
+    if address is None:
+        address = KnownAddress(event.customer_id)
+        tx.add(address)
+    address.learn(event.address_id if isinstance(event, AddressRecordedV1) else None, event.revision)
+
+
 # -- paying ---------------------------------------------------------------------------------------------
 
 
 async def prepare_charge(event: StockReservedV1 | ChargeDueV1, tx: Transaction) -> Charge | Void | None:
-    """Write down which provider is about to be asked, and for what."""
+    """Write down which provider is about to be asked, and for what: nobody, before there is an address."""
     order = await _order(tx, event.order_id)
     if isinstance(event, StockReservedV1):
         _reserve(order, event, tx)
+    known = await tx.peek(KnownAddress, order.customer_id)
+    order.find_address(known.address_id if known else order.address_id, tx.now)
     provider = order.ask_provider(tx.now)
+    if order.awaits_address:
+        patience = min(max(tx.now - order.updated_at, LOOK_AGAIN), LOOK_AGAIN_AT_MOST)
+        tx.schedule(ChargeDueV1(order_id=order.order_id), after=patience)
     keep(tx, order)
     if provider is None:
         return _void(order)
@@ -168,9 +189,10 @@ async def complete_order(event: ShipmentDeliveredV1, tx: Transaction) -> None:
 
 
 async def cancel_unsendable(event: ShipmentFailedV1, tx: Transaction) -> None:
-    """No carrier took the parcel: cancel, and give the money back."""
+    """No carrier took the parcel, or it had no address: cancel, and give the money back."""
     order = await _order(tx, event.order_id)
-    order.shipment_stopped(Reason.SHIPPING_FAILED, tx.now)
+    homeless = event.reason is ShipmentFailureReason.NO_ADDRESS
+    order.shipment_stopped(Reason.NO_ADDRESS if homeless else Reason.SHIPPING_FAILED, tx.now)
     keep(tx, order)
 
 

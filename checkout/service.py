@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from checkout import api, gateways, handlers
-from checkout.store import load_orders, rebuild
+from checkout.store import load_orders, lock_addresses, rebuild
 from contracts.cart import CartCheckedOutV1
 from contracts.catalog import ReservationExpiredV1, StockRejectedV1, StockReservedV1
 from contracts.checkout import (
@@ -24,6 +24,8 @@ from contracts.checkout import (
     VoidDueV1,
 )
 from contracts.delivery import (
+    AddressErasedV1,
+    AddressRecordedV1,
     CancellationRefusedV1,
     ShipmentCancelledV1,
     ShipmentDeliveredV1,
@@ -43,6 +45,11 @@ SERVICE = Service(
             "stock",
             on(StockRejectedV1, handlers.reject_order, load=load_orders),
             on(ReservationExpiredV1, handlers.schedule_expiry),
+        ),
+        subscription(
+            "addresses",
+            on(AddressRecordedV1, handlers.copy_address, load=lock_addresses),
+            on(AddressErasedV1, handlers.copy_address, load=lock_addresses),
         ),
         subscription(
             "shipments",

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import composite, registry
 
-from checkout.domain import Entry, EntryType, Line, Money, Order, Payment, Reason, RejectedLine, Status
+from checkout.domain import Entry, EntryType, KnownAddress, Line, Money, Order, Payment, Reason, RejectedLine, Status
+from contracts.delivery import AddressErasedV1, AddressRecordedV1
 from infra.storage import Transaction
 
 metadata = sa.MetaData()
@@ -87,6 +88,8 @@ orders = sa.Table(
     sa.Column("lines", _Values(Line.from_json), nullable=False),
     sa.Column("total_amount", sa.BigInteger, nullable=False),
     sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("address_id", sa.Uuid),
+    sa.Column("awaits_address", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("payment", _Word(Payment), nullable=False),
     sa.Column("provider", sa.Text),
     sa.Column("asks", sa.Integer, nullable=False),
@@ -102,8 +105,17 @@ orders = sa.Table(
     sa.Index("orders_by_customer", "customer_id", sa.text("order_id desc")),
 )
 
+addresses = sa.Table(
+    "addresses",
+    metadata,
+    sa.Column("customer_id", sa.Text, primary_key=True),
+    sa.Column("address_id", sa.Uuid),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+)
+
 _mapper = registry(metadata=metadata)
 _mapper.map_imperatively(Entry, order_journal)
+_mapper.map_imperatively(KnownAddress, addresses)
 _mapper.map_imperatively(
     Order,
     orders,
@@ -121,6 +133,11 @@ class _OfOrder(Protocol):
 async def load_orders(events: Sequence[_OfOrder], tx: Transaction) -> None:
     """Lock and load what a batch of events is about in one statement."""
     await tx.preload(Order, [event.order_id for event in events])
+
+
+async def lock_addresses(events: Sequence[AddressRecordedV1 | AddressErasedV1], tx: Transaction) -> None:
+    """Lock and load what is known of the addresses that a batch is about in one statement."""
+    await tx.preload(KnownAddress, [event.customer_id for event in events])
 
 
 def save(tx: Transaction, order: Order) -> tuple[Entry, ...]:

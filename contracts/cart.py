@@ -25,6 +25,8 @@ class CartCheckedOutV1(Event, type="cart.cart-checked-out.v1", key="order_id"):
     customer_id: PersonId
     lines: list[Line] = Field(min_length=1, max_length=50)
     total: Money
+    address_id: UUID | None = None
+    """Where the customer wanted parcels at this moment; None where the cart had not heard of an address."""
 
 
 class CartAbandonedV1(Event, type="cart.cart-abandoned.v1", key="customer_id"):

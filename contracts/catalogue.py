@@ -37,6 +37,8 @@ EVENTS: tuple[type[Event], ...] = (
     checkout.RefundDueV1,
     checkout.ShippingOverdueV1,
     # what delivery says
+    delivery.AddressRecordedV1,
+    delivery.AddressErasedV1,
     delivery.ShipmentScheduledV1,
     delivery.ShipmentDispatchedV1,
     delivery.ShipmentDispatchedV2,

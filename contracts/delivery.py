@@ -1,4 +1,4 @@
-"""What delivery says: the life of a shipment. One shipment per confirmed order."""
+"""What delivery says: that there is an address, and the life of a shipment. One shipment per confirmed order."""
 
 from datetime import date
 from enum import StrEnum
@@ -7,6 +7,24 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.event import Event, PersonId
+
+
+class AddressRecordedV1(Event, type="delivery.address-recorded.v1", key="customer_id"):
+    """A customer has said where parcels go from now on. Where that is, delivery alone knows."""
+
+    customer_id: PersonId
+    address_id: UUID
+    """Another for every change: orders name the one that they are to go to."""
+    revision: int = Field(ge=1)
+    """Of what is said about a customer's address, the highest counts, whatever order it comes in."""
+
+
+class AddressErasedV1(Event, type="delivery.address-erased.v1", key="customer_id"):
+    """A customer has no address any more: all that were recorded are gone."""
+
+    customer_id: PersonId
+    revision: int = Field(ge=1)
+    """As that of AddressRecorded."""
 
 
 class ShipmentScheduledV1(Event, type="delivery.shipment-scheduled.v1", key="order_id"):

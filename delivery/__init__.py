@@ -1,8 +1,8 @@
 """Delivery: brings confirmed orders to their customers, by one of two carriers.
 
-Owns: customers' addresses (erasable), shipments, bookings at the carriers.
+Owns: customers' addresses (erasable; earlier ones for orders of then), shipments, bookings at the carriers.
 Hears: OrderConfirmed, CancellationRequested; its own ShipmentScheduled, ShippingDue, BookingDue,
 UnbookingDue, TrackingDue.
-Says: ShipmentScheduled, ShipmentDispatched, ShipmentDelivered, ShipmentFailed, ShipmentCancelled,
-CancellationRefused.
+Says: AddressRecorded, AddressErased, ShipmentScheduled, ShipmentDispatched, ShipmentDelivered, ShipmentFailed,
+ShipmentCancelled, CancellationRefused.
 """

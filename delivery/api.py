@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from delivery import handlers, store
-from delivery.domain import Address, Aim, Failure, NotItsCarrier, Shipment, Status
+from delivery.domain import Aim, Failure, NotItsCarrier, Place, Shipment, Status
 from delivery.settings import webhooks
 from infra.http import Caller, NotFound, PersonPath, Problem, Router, Tx, Unprocessable, owned_by
 from infra.telemetry import get_logger
@@ -89,9 +89,9 @@ class Tracking(BaseModel):
 
 @router.put("/addresses/{customer}")
 async def put_address(customer: PersonPath, body: AddressIn, caller: Caller, tx: Tx) -> AddressBody:
-    """Keep the address for parcels to come."""
+    """Have what is ordered from now on brought there. What was ordered before goes where it was to go."""
     owned_by(caller, customer)
-    await store.write_address(tx, Address(customer_id=customer, **body.model_dump()))
+    await handlers.record_address(tx, customer, Place(**body.model_dump()))
     return body
 
 
@@ -102,14 +102,14 @@ async def get_address(customer: PersonPath, caller: Caller, tx: Tx) -> AddressBo
     address = await store.address_for_reading(tx, customer)
     if address is None:
         raise NotFound("There is no address; PUT one here.")
-    return AddressBody.model_validate(address, from_attributes=True)
+    return AddressBody.model_validate(address.place, from_attributes=True)
 
 
 @router.delete("/addresses/{customer}", status_code=204)
 async def delete_address(customer: PersonPath, caller: Caller, tx: Tx) -> None:
-    """Erase the address. Parcels that no carrier has booked yet wait for a new one."""
+    """Erase the address, and earlier ones. Parcels that no carrier has booked yet wait for a new one."""
     owned_by(caller, customer)
-    await store.erase_address(tx, customer)
+    await handlers.erase_address(tx, customer)
 
 
 @router.get("/shipments/{order_id}")

@@ -71,16 +71,43 @@ class NotItsCarrier(Exception):
     """Tracking of a parcel that this carrier should not have."""
 
 
-@dataclass(repr=False)  # personal data: not for logs
-class Address:
-    """Where a customer wants parcels. Owned by the customer, who may erase it."""
+@dataclass(frozen=True, repr=False)  # personal data: not for logs
+class Place:
+    """Where a parcel can be brought."""
 
-    customer_id: str
     name: str
     street: str
     city: str
     postal_code: str
     country: str
+
+
+@dataclass
+class Address:
+    """Where a customer wants parcels from now on. Owned by the customer, who may erase it."""
+
+    customer_id: str
+    place: Place
+    address_id: UUID | None = None
+    """Another for every change; None until it was said that there is an address."""
+    revision: int | None = None
+    """Of what was said of it last."""
+
+    def become(self, place: Place, address_id: UUID, now: datetime) -> "PastAddress | None":
+        """Move. Returns what orders of before may still go to."""
+        past = PastAddress(self.address_id, self.customer_id, self.place, now) if self.address_id else None
+        self.place, self.address_id = place, address_id
+        return past
+
+
+@dataclass
+class PastAddress:
+    """Where a customer wanted parcels once: for orders of that time."""
+
+    address_id: UUID
+    customer_id: str
+    place: Place
+    replaced_at: datetime
 
 
 @dataclass
@@ -109,6 +136,8 @@ class Shipment:
     failure: Failure | None = None
     look_at: datetime | None = None
     """When somebody looks whether it still gets on; None once it has come to its end."""
+    address_id: UUID | None = None
+    """Where it goes: as of checkout. Where that is not known, or erased: as of when a carrier is asked."""
     dispatched_at: datetime | None = None
     delivered_at: datetime | None = None
 

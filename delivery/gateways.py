@@ -7,13 +7,13 @@ carries what was sent or answered: both may hold an address.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 from uuid import UUID
 
 import aiohttp
 
-from delivery.domain import Address
+from delivery.domain import Place
 from delivery.settings import Carriers
 from infra.resilience import Callee, Failing, NotSent, OutcomeUnknown
 
@@ -24,12 +24,12 @@ DISPATCHED = "urn:problem:carriers:dispatched"
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Fetch the parcel and bring it to the address."""
+    """Fetch the parcel and bring it to the place."""
 
     order_id: UUID
     shipment_id: UUID
     carrier: str
-    address: Address = field(repr=False)
+    place: Place = field(repr=False)
     asked_before: bool
     """An earlier request under this key has no known outcome."""
 
@@ -110,17 +110,10 @@ class Carrier:
 
     async def book(self, request: Book) -> Answer:
         """Ask for the parcel to be fetched; safe however often it is repeated under the same key."""
-        address = request.address
         body = {
             "shipment_id": str(request.shipment_id),
             "order_id": str(request.order_id),
-            "address": {
-                "name": address.name,
-                "street": address.street,
-                "city": address.city,
-                "postal_code": address.postal_code,
-                "country": address.country,
-            },
+            "address": asdict(request.place),
             "callback_url": self._callback_url,
         }
         try:

@@ -7,6 +7,8 @@ from uuid import UUID
 from contracts import Event
 from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
 from contracts.delivery import (
+    AddressErasedV1,
+    AddressRecordedV1,
     BookingDueV1,
     CancellationRefusedV1,
     RefusalReason,
@@ -23,7 +25,7 @@ from contracts.delivery import (
     UnbookingDueV1,
 )
 from delivery import store
-from delivery.domain import Address, NotItsCarrier, Shipment, Status, Step
+from delivery.domain import Address, NotItsCarrier, Place, Shipment, Status, Step
 from delivery.gateways import Answer, Book, Booked, Closed, Left, NotBooked, Track, Unbook, Whereabouts
 from delivery.settings import deadlines
 from infra.messaging import Reject, RetryLater
@@ -36,6 +38,52 @@ log = get_logger(__name__)
 AT_ONCE = timedelta(0)
 ADDRESS_PAUSE = timedelta(seconds=1)
 """How long until a missing address is looked for again."""
+KEPT_FOR = timedelta(days=30)
+"""An address after it was replaced: longer than any order is on its way from its checkout to its confirmation."""
+
+
+async def record_address(tx: Transaction, customer_id: str, place: Place) -> None:
+    """Bring what is ordered from now on there. What was ordered before still goes where it was to go."""
+    address = await store.lock_address(tx, customer_id)
+    if address is None:
+        address = Address(customer_id, place, tx.new_id())
+        tx.add(address)
+    elif address.place == place:
+        return
+    elif past := address.become(place, tx.new_id(), tx.now):
+        tx.add(past)
+    await _say_recorded(address, tx)
+
+
+async def erase_address(tx: Transaction, customer_id: str) -> None:
+    """Forget where the customer lives and lived; no copy is kept. Nothing happens where that is not known."""
+    if await store.lock_address(tx, customer_id) is None:
+        return
+    await store.erase_addresses(tx, customer_id)
+    tx.publish(AddressErasedV1(customer_id=customer_id, revision=await store.next_revision(tx)))
+
+
+async def announce_addresses(tx: Transaction) -> int:
+    """Say of addresses which were recorded before that was said, or by older code, that they are there."""
+    for address in await store.unsaid_addresses(tx):
+        address.address_id = tx.new_id()
+        await _say_recorded(address, tx)
+    return 0
+
+
+async def forget_past_addresses(tx: Transaction) -> int:
+    """Delete replaced addresses that no parcel can be to go to any more."""
+    await store.delete_past_addresses(tx, tx.now - KEPT_FOR)
+    return 0
+
+
+async def _say_recorded(address: Address, tx: Transaction) -> None:
+    if address.address_id is None:
+        raise ValueError("an address that has no id can't be spoken of")
+    address.revision = await store.next_revision(tx)
+    tx.publish(
+        AddressRecordedV1(customer_id=address.customer_id, address_id=address.address_id, revision=address.revision)
+    )
 
 
 async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
@@ -43,7 +91,7 @@ async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
     if await tx.get(Shipment, event.order_id) is not None:
         return
     now, within = tx.now, deadlines().shipping
-    shipment = Shipment(event.order_id, tx.new_id(), event.customer_id, now, now + within)
+    shipment = Shipment(event.order_id, tx.new_id(), event.customer_id, now, now + within, address_id=event.address_id)
     shipment.look_again(now, deadlines().silence)
     tx.add(shipment)
     tx.publish(
@@ -65,7 +113,7 @@ async def cancel_shipment(event: CancellationRequestedV1, tx: Transaction) -> No
 async def give_up_shipment(event: ShippingDueV1, tx: Transaction) -> None:
     """Fail what no carrier took in time."""
     shipment = await _shipment(tx, event.order_id)
-    has_address = await tx.get(Address, shipment.customer_id) is not None
+    has_address = await store.address_for(tx, shipment) is not None
     steps = shipment.look_at_deadline(tx.now, deadlines().shipping, has_address=has_address)
     follow(tx, shipment, steps)
 
@@ -75,15 +123,15 @@ async def prepare_booking(event: ShipmentScheduledV1 | BookingDueV1, tx: Transac
     shipment = await _shipment(tx, event.order_id)
     if shipment.status is not Status.SCHEDULED:
         return None
-    address = await tx.get(Address, shipment.customer_id)
-    if address is None:
-        if shipment.is_untouched:
-            raise RetryLater(ADDRESS_PAUSE)
-        follow(tx, shipment, shipment.rebook())  # erased meanwhile: it can't be asked again under the same key
+    address, asked_before = await store.address_for(tx, shipment), not shipment.is_untouched
+    if asked_before and (address is None or address.address_id != shipment.address_id):
+        follow(tx, shipment, shipment.rebook())  # erased meanwhile: another can't be asked for under the same key
         return None
-    asked_before = not shipment.is_untouched
+    if address is None:
+        raise RetryLater(ADDRESS_PAUSE)
+    shipment.address_id = address.address_id
     carrier = shipment.ask_carrier(tx.now)
-    return Book(shipment.order_id, shipment.shipment_id, carrier, address, asked_before=asked_before)
+    return Book(shipment.order_id, shipment.shipment_id, carrier, address.place, asked_before=asked_before)
 
 
 async def prepare_unbooking(event: UnbookingDueV1, tx: Transaction) -> Unbook | None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
 from contracts.delivery import (
+    AddressErasedV1,
+    AddressRecordedV1,
     BookingDueV1,
     CancellationRefusedV1,
     ShipmentCancelledV1,
@@ -18,7 +20,9 @@ from contracts.delivery import (
 )
 from delivery import api, gateways, store
 from delivery.handlers import (
+    announce_addresses,
     cancel_shipment,
+    forget_past_addresses,
     give_up_shipment,
     look_after_shipments,
     prepare_booking,
@@ -84,6 +88,8 @@ SERVICE = Service(
         ),
     ],
     says=[
+        AddressRecordedV1,
+        AddressErasedV1,
         ShipmentScheduledV1,
         ShipmentDispatchedV1,
         ShipmentDispatchedV2,
@@ -92,7 +98,7 @@ SERVICE = Service(
         ShipmentCancelledV1,
         CancellationRefusedV1,
     ],
-    sweeps=[look_after_shipments],
+    sweeps=[look_after_shipments, announce_addresses, forget_past_addresses],
     routes=api.router,
     migrations=Path(__file__).parent / "migrations",
     outside=gateways.connect,

@@ -7,14 +7,15 @@ from typing import Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import registry
+from sqlalchemy.orm import composite, registry
 
-from delivery.domain import Address, Aim, Failure, Shipment, Status
+from delivery.domain import Address, Aim, Failure, PastAddress, Place, Shipment, Status
 from infra.storage import Transaction
 
 MOST_AT_ONCE = 100
 """Shipments that one sweep takes."""
+MOST_ADDRESSES_AT_ONCE = 2000
+"""Addresses that one sweep takes: at an upgrade, orders wait until theirs is said."""
 
 
 class _Word(sa.TypeDecorator[StrEnum]):
@@ -35,16 +36,25 @@ class _Word(sa.TypeDecorator[StrEnum]):
 
 
 metadata = sa.MetaData()
+PLACE = ("name", "street", "city", "postal_code", "country")
 addresses = sa.Table(
     "addresses",
     metadata,
     sa.Column("customer_id", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("street", sa.Text, nullable=False),
-    sa.Column("city", sa.Text, nullable=False),
-    sa.Column("postal_code", sa.Text, nullable=False),
-    sa.Column("country", sa.Text, nullable=False),
+    *(sa.Column(part, sa.Text, nullable=False) for part in PLACE),
+    sa.Column("address_id", sa.Uuid),
+    sa.Column("revision", sa.BigInteger),
+    sa.Index("addresses_unsaid", "customer_id", postgresql_where=sa.text("revision is null")),
 )
+past_addresses = sa.Table(
+    "past_addresses",
+    metadata,
+    sa.Column("address_id", sa.Uuid, primary_key=True),
+    sa.Column("customer_id", sa.Text, nullable=False, index=True),
+    *(sa.Column(part, sa.Text, nullable=False) for part in PLACE),
+    sa.Column("replaced_at", sa.DateTime(timezone=True), nullable=False, index=True),
+)
+revisions = sa.Sequence("address_revisions", metadata=metadata)
 shipments = sa.Table(
     "shipments",
     metadata,
@@ -65,11 +75,15 @@ shipments = sa.Table(
     sa.Column("dispatched_at", sa.DateTime(timezone=True)),
     sa.Column("delivered_at", sa.DateTime(timezone=True)),
     sa.Column("look_at", sa.DateTime(timezone=True)),
+    sa.Column("address_id", sa.Uuid),
     sa.Index("shipments_look_at", "look_at", postgresql_where=sa.text("look_at is not null")),
+    sa.Index("shipments_under_way", "address_id", postgresql_where=sa.text("look_at is not null")),
 )
 
 _mapper = registry(metadata=metadata)
-_mapper.map_imperatively(Address, addresses)
+for entity, table in ((Address, addresses), (PastAddress, past_addresses)):
+    place = composite(Place, *(table.c[part] for part in PLACE))
+    _mapper.map_imperatively(entity, table, properties={"place": place})
 _mapper.map_imperatively(Shipment, shipments)
 
 
@@ -106,13 +120,43 @@ async def address_for_reading(tx: Transaction, customer_id: str) -> Address | No
     return await tx.peek(Address, customer_id)
 
 
-async def write_address(tx: Transaction, address: Address) -> None:
-    """Keep the address in place of the one before."""
-    values = {column.name: getattr(address, column.name) for column in addresses.columns}
-    statement = insert(addresses).values(values)
-    await tx.session.execute(statement.on_conflict_do_update(index_elements=[addresses.c.customer_id], set_=values))
+async def address_for(tx: Transaction, shipment: Shipment) -> Address | PastAddress | None:
+    """Where the parcel goes: as of checkout; else, and where that was erased, the customer's address of now."""
+    address = await tx.get(Address, shipment.customer_id)
+    if address is None or shipment.address_id in (None, address.address_id):
+        return address
+    return await tx.peek(PastAddress, shipment.address_id) or address
 
 
-async def erase_address(tx: Transaction, customer_id: str) -> None:
-    """Forget where the customer lives; no copy is kept."""
-    await tx.session.execute(sa.delete(addresses).where(addresses.c.customer_id == customer_id))
+async def lock_address(tx: Transaction, customer_id: str) -> Address | None:
+    """The customer's address of now. Until the end nobody else replaces, erases or adds one."""
+    await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 7207))", customer_id)
+    return await tx.get(Address, customer_id)
+
+
+async def next_revision(tx: Transaction) -> int:
+    """Greater than all before. Ask for it while the customer's address is locked."""
+    return await tx.session.scalar(sa.select(revisions.next_value())) or 0
+
+
+async def unsaid_addresses(tx: Transaction) -> Sequence[Address]:
+    """Addresses, locked, of which nothing was said: a bounded number."""
+    wanted = sa.select(Address).where(addresses.c.revision.is_(None)).limit(MOST_ADDRESSES_AT_ONCE)
+    return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
+
+
+async def erase_addresses(tx: Transaction, customer_id: str) -> None:
+    """Delete where the customer lives and lived."""
+    for table in (addresses, past_addresses):
+        await tx.session.execute(sa.delete(table).where(table.c.customer_id == customer_id))
+
+
+async def delete_past_addresses(tx: Transaction, replaced_before: datetime) -> None:
+    """Delete, of those that were replaced so long ago, a bounded number to which no parcel is under way."""
+    under_way = shipments.c.look_at.is_not(None) & (shipments.c.address_id == past_addresses.c.address_id)
+    old = (
+        sa.select(past_addresses.c.address_id)
+        .where(past_addresses.c.replaced_at < replaced_before, ~sa.exists().where(under_way))
+        .limit(MOST_ADDRESSES_AT_ONCE)
+    )
+    await tx.session.execute(sa.delete(past_addresses).where(past_addresses.c.address_id.in_(old)))

@@ -43,6 +43,11 @@ REASONS = {
     CancellationReason.SHIPPING_FAILED: "since it could not be shipped",
 }
 
+DETAILS = {
+    "no-address": "since we have no address to bring it to. Record your address, then check out again",
+}
+"""Of the details of a cancellation, those that say more than its reason."""
+
 OrderEvent = (
     OrderConfirmedV1
     | OrderCancelledV1
@@ -160,7 +165,7 @@ def _text(event: Heard) -> str:  # noqa: PLR0911 - one arm per event
             total = readable(event.total.amount, event.total.currency)
             return f"Order {event.order_id} is paid: {total}. We are getting it ready.\n"
         case OrderCancelledV1():
-            why = REASONS[event.reason]
+            why = DETAILS.get(event.detail or "", REASONS[event.reason])
             return f"Order {event.order_id} was cancelled, {why}.\nWhat you paid, if anything, will be given back.\n"
         case PaymentRefundedV1():
             return f"We gave back {readable(event.amount.amount, event.amount.currency)} for order {event.order_id}.\n"

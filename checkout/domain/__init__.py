@@ -1,5 +1,6 @@
 """The rules of an order; standard library only."""
 
+from checkout.domain.address import KnownAddress
 from checkout.domain.errors import Inconsistent, OrderError, TooLate
 from checkout.domain.journal import Entry, EntryType, Line, Money, RejectedLine
 from checkout.domain.order import Order
@@ -11,6 +12,7 @@ __all__ = [
     "Entry",
     "EntryType",
     "Inconsistent",
+    "KnownAddress",
     "Line",
     "Money",
     "Order",

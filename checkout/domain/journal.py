@@ -11,6 +11,8 @@ class EntryType(StrEnum):
     PLACED = "placed"
     STOCK_RESERVED = "stock-reserved"
     STOCK_REJECTED = "stock-rejected"
+    ADDRESS_AWAITED = "address-awaited"
+    ADDRESS_KNOWN = "address-known"
     PAYMENT_ASKED = "payment-asked"
     PAYMENT_NOT_CHARGED = "payment-not-charged"
     PAYMENT_DOUBTED = "payment-doubted"

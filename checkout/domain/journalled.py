@@ -23,6 +23,9 @@ class Journalled:
     version: int = 1
     status: Status = Status.PLACED
     reason: Reason | None = None
+    address_id: UUID | None = None
+    """Where the parcel goes; None where that is not known yet."""
+    awaits_address: bool = False
     payment: Payment = Payment.NONE
     provider: str | None = None
     """Who was asked last; who holds the money once it is captured."""
@@ -52,12 +55,13 @@ class Journalled:
             total=total,
             placed_at=first.at,
             updated_at=first.at,
+            address_id=_id(first.data.get("address_id")),
         )
         for entry in rest:
             order.apply(entry)
         return order
 
-    def apply(self, entry: Entry) -> None:  # noqa: PLR0912 - one arm per type of entry is the table itself
+    def apply(self, entry: Entry) -> None:  # noqa: PLR0912, PLR0915 - an arm per type of entry: a table
         """Take an entry in. Decides nothing and reads no clock: order and entry are all there is."""
         self.version, self.updated_at = entry.version, entry.at
         data = entry.data
@@ -68,6 +72,10 @@ class Journalled:
                     self.lines, self.total = _priced(data)
             case EntryType.STOCK_REJECTED:
                 self.rejected_lines = tuple(RejectedLine.from_json(line) for line in data["lines"])
+            case EntryType.ADDRESS_AWAITED:
+                self.awaits_address = True
+            case EntryType.ADDRESS_KNOWN:
+                self.address_id, self.awaits_address = UUID(data["address_id"]), False
             case EntryType.PAYMENT_ASKED:
                 self.payment, self.provider = Payment.ASKED, data["provider"]
                 self.asks, self.doubtful = data["ask"], data["again"]
@@ -97,7 +105,7 @@ class Journalled:
                 if self.status is Status.CANCELLING:
                     self.status = Status.CONFIRMED
             case EntryType.CANCELLED:
-                self.status, self.reason = Status.CANCELLED, Reason(data["reason"])
+                self.status, self.reason, self.awaits_address = Status.CANCELLED, Reason(data["reason"]), False
             case EntryType.REFUNDED:
                 self.payment = Payment.REFUNDED
             case EntryType.SHIPPING_DELAYED:
@@ -111,6 +119,10 @@ class Journalled:
         entry = Entry(self.order_id, self.version + 1, type, data, at)
         self.apply(entry)
         self.unsaved = (*self.unsaved, entry)
+
+
+def _id(text: str | None) -> UUID | None:
+    return UUID(text) if text else None
 
 
 def _priced(data: dict[str, Any]) -> tuple[tuple[Line, ...], Money]:

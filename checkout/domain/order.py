@@ -12,7 +12,7 @@ from uuid import UUID
 from checkout.domain.errors import Inconsistent, TooLate
 from checkout.domain.journal import Entry, EntryType, Line, Money, RejectedLine
 from checkout.domain.paying import Payable
-from checkout.domain.states import Reason, Status
+from checkout.domain.states import Payment, Reason, Status
 
 
 class Order(Payable):
@@ -25,8 +25,17 @@ class Order(Payable):
     # -- placed, reserved or rejected -------------------------------------------------------------
 
     @classmethod
-    def place(cls, order_id: UUID, customer_id: str, lines: Iterable[Line], total: Money, *, at: datetime) -> Self:
-        """A new order. Raises Inconsistent unless the total is what the lines come to."""
+    def place(
+        cls,
+        order_id: UUID,
+        customer_id: str,
+        lines: Iterable[Line],
+        total: Money,
+        *,
+        at: datetime,
+        address_id: UUID | None = None,
+    ) -> Self:
+        """A new order, to be brought to `address_id`. Raises Inconsistent unless the lines come to the total."""
         lines = tuple(lines)
         if {line.unit_price.currency for line in lines} != {total.currency}:
             raise Inconsistent
@@ -36,6 +45,7 @@ class Order(Payable):
             "customer_id": customer_id,
             "lines": [line.to_json() for line in lines],
             "total": asdict(total),
+            "address_id": str(address_id) if address_id else None,
         }
         entry = Entry(order_id, 1, EntryType.PLACED, data, at)
         order = cls.fold([entry])
@@ -67,6 +77,19 @@ class Order(Payable):
         price_changed = any(line.reason == "price-changed" for line in lines)
         self._write(EntryType.STOCK_REJECTED, at, lines=[line.to_json() for line in lines])
         self._cancel(Reason.PRICE_CHANGED if price_changed else Reason.STOCK_REJECTED, at)
+
+    def find_address(self, known: UUID | None, at: datetime) -> None:
+        """Before anybody is asked for the money: go to the address as of checkout, else to the one that is known.
+
+        None: there is none at the moment, so the order waits.
+        """
+        if self.status is not Status.PAYING or self.payment is not Payment.NONE:
+            return
+        if known is None:
+            if not self.awaits_address:
+                self._write(EntryType.ADDRESS_AWAITED, at)
+        elif self.awaits_address or self.address_id is None:
+            self._write(EntryType.ADDRESS_KNOWN, at, address_id=str(known))
 
     def stock_unanswered(self, at: datetime) -> None:
         """The catalog has had long enough to answer."""

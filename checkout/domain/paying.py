@@ -24,7 +24,7 @@ class Payable(Journalled):
 
         Returns it; None where nobody is to be asked to charge.
         """
-        if self.status is not Status.PAYING or self.payment is Payment.CLOSING:
+        if self.status is not Status.PAYING or self.payment is Payment.CLOSING or self.awaits_address:
             return None
         again = self.payment is Payment.ASKED
         provider = self.provider if again else self._next_provider()
@@ -116,9 +116,9 @@ class Payable(Journalled):
                 self._cancel(reason, at)
 
     def payment_overdue(self, at: datetime) -> None:
-        """The providers have had long enough."""
+        """The providers have had long enough, or whoever knows the address."""
         if self.status is Status.PAYING:
-            self.give_up(Reason.PAYMENT_TIMED_OUT, at)
+            self.give_up(Reason.NO_ADDRESS if self.awaits_address else Reason.PAYMENT_TIMED_OUT, at)
 
     def _cancel(self, reason: Reason | None, at: datetime) -> None:
         self._write(EntryType.CANCELLED, at, reason=reason)

@@ -42,3 +42,4 @@ class Reason(StrEnum):
     PAYMENT_DECLINED = "payment-declined"
     PAYMENT_TIMED_OUT = "payment-timed-out"
     SHIPPING_FAILED = "shipping-failed"
+    NO_ADDRESS = "no-address"

@@ -23,6 +23,7 @@ LOOKS = 3
 """So often everything is read anew because something was said meanwhile."""
 DEADLINES = {
     "payment-timed-out": ("PAYMENT_DEADLINE_S", 30.0),
+    "no-address": ("PAYMENT_DEADLINE_S", 30.0),
     "reservation-expired": ("RESERVATION_DEADLINE_S", 30.0),
     "no-stock-answer": ("STOCK_ANSWER_DEADLINE_S", 600.0),
 }

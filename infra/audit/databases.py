@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from infra.audit.evidence import Books, Cart, Catalog, Checkout, Row, Unlogged
+from infra.audit.evidence import Books, Cart, Catalog, Checkout, Delivery, Row, Unlogged
 from infra.audit.life import Entry
 from infra.audit.log import Said
 
@@ -50,6 +50,7 @@ select product_id::text, version, name, price_amount, price_currency, on_hand, r
     case when discontinued then 'discontinued' when on_hand > reserved then 'on-sale' else 'sold-out' end as status
 from products
 """
+ADDRESSES = "select customer_id, address_id::text from addresses"
 COPIES = "select product_id::text, version, name, price_amount, price_currency, status from products"
 ORDERS = """
 select order_id::text, version, customer_id, status, reason, total_amount, currency, payment, provider from orders
@@ -141,28 +142,33 @@ async def read_catalog(url: str) -> Catalog:
 
 
 async def read_cart(url: str) -> Cart:
-    """The cart's copy of product facts, its checkouts, and what is in carts."""
+    """The cart's copies of product facts and of who has an address, its checkouts, and what is in carts."""
     async with reading(url) as connection:
         products = await _rows(connection, COPIES)
         checkouts = await _rows(connection, "select order_id::text, customer_id, state from checkouts")
         lines = await _rows(connection, "select customer_id, product_id::text, quantity, in_checkout from lines")
-    return Cart(_by(products, "product_id"), _by(checkouts, "order_id"), lines)
+        addresses = await _rows(connection, ADDRESSES)
+    return Cart(_by(products, "product_id"), _by(checkouts, "order_id"), lines, _by(addresses, "customer_id"))
 
 
 async def read_checkout(url: str) -> Checkout:
-    """Orders, and their journals."""
+    """Orders, their journals, and the copy of who has an address."""
     async with reading(url) as connection:
         orders = await _rows(connection, ORDERS)
         journal: dict[str, list[Entry]] = defaultdict(list)
         async for order_id, *entry in connection.cursor(JOURNAL, prefetch=5000):
             journal[order_id].append(Entry(*entry))
-    return Checkout(_by(orders, "order_id"), {order_id: tuple(entries) for order_id, entries in journal.items()})
+        addresses = await _rows(connection, ADDRESSES)
+    journals = {order_id: tuple(entries) for order_id, entries in journal.items()}
+    return Checkout(_by(orders, "order_id"), journals, _by(addresses, "customer_id"))
 
 
-async def read_delivery(url: str) -> dict[str, Row]:
-    """Shipments by order."""
+async def read_delivery(url: str) -> Delivery:
+    """Shipments, and who has an address; not where that is."""
     async with reading(url) as connection:
-        return _by(await _rows(connection, "select order_id::text, status, carrier from shipments"), "order_id")
+        shipments = await _rows(connection, "select order_id::text, status, carrier from shipments")
+        addresses = await _rows(connection, ADDRESSES)
+    return Delivery(_by(shipments, "order_id"), _by(addresses, "customer_id"))
 
 
 async def read_notifications(url: str) -> dict[tuple[str, str], Row]:

@@ -115,6 +115,8 @@ class Cart:
     products: Mapping[str, Row] = field(default_factory=dict)
     checkouts: Mapping[str, Row] = field(default_factory=dict)
     lines: tuple[Row, ...] = ()
+    addresses: Mapping[str, Row] = field(default_factory=dict)
+    """What it knows of them, by customer."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,16 @@ class Checkout:
     orders: Mapping[str, Row] = field(default_factory=dict)
     journal: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
     """By order, in the order of versions."""
+    addresses: Mapping[str, Row] = field(default_factory=dict)
+    """What it knows of them, by customer."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    shipments: Mapping[str, Row] = field(default_factory=dict)
+    """By order."""
+    addresses: Mapping[str, Row] = field(default_factory=dict)
+    """The ids of those that customers have now, by customer."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +149,7 @@ class Evidence:
     catalog: Catalog = field(default_factory=Catalog)
     cart: Cart = field(default_factory=Cart)
     checkout: Checkout = field(default_factory=Checkout)
-    delivery: Mapping[str, Row] = field(default_factory=dict)
-    """Shipments by order."""
+    delivery: Delivery = field(default_factory=Delivery)
     notifications: Mapping[tuple[str, str], Row] = field(default_factory=dict)
     """Messages by matter and kind."""
     books: Mapping[str, Books] = field(default_factory=dict)

@@ -11,6 +11,8 @@ OPEN_PAYMENTS = frozenset({"asked", "closing"})
 FROM: dict[str, frozenset[str]] = {
     "stock-reserved": frozenset({"placed"}),
     "stock-rejected": frozenset({"placed"}),
+    "address-awaited": frozenset({"paying"}),
+    "address-known": frozenset({"paying"}),
     "payment-asked": frozenset({"paying"}),
     "payment-not-charged": frozenset({"paying", "voiding"}),
     "payment-doubted": frozenset({"paying"}),
@@ -50,6 +52,7 @@ PAYMENT = {
     "refunded": "refunded",
 }
 PAYMENT_BEFORE = {
+    **dict.fromkeys(("address-awaited", "address-known"), frozenset({"none"})),
     **dict.fromkeys(("payment-not-charged", "payment-closed", "payment-declined", "payment-voided"), OPEN_PAYMENTS),
     "payment-doubted": frozenset({"asked"}),
     "payment-captured": frozenset({"asked"}),
@@ -97,6 +100,7 @@ class Life:
     """As it is charged: some prices may be lower."""
     status: str = ""
     payment: str = "none"
+    awaits_address: bool = False
     provider: str | None = None
     reason: str | None = None
     version: int = 0
@@ -142,6 +146,8 @@ def _take(life: Life, entry: Entry) -> None:
         life.ordered = life.terms = Terms.of(entry.data)
     if entry.type == "stock-reserved" and "total" in entry.data:  # a price was lowered since
         life.terms = Terms.of(entry.data)
+    if entry.type in ("address-awaited", "address-known"):
+        life.awaits_address = entry.type == "address-awaited"
     if entry.type == "payment-asked":
         life.provider = entry.data["provider"]
     if entry.type in ("given-up", "cancelled"):
@@ -168,6 +174,8 @@ def _faults(life: Life, entry: Entry) -> Iterable[str]:
         yield f"{what} while {life.status or 'not placed'}"
     if life.payment not in PAYMENT_BEFORE.get(entry.type, {life.payment}):
         yield f"{what} while its payment was {life.payment}"
+    if entry.type == "payment-asked" and life.awaits_address:
+        yield f"{what} while it waits for an address"
     if entry.type == "payment-asked" and life.payment not in ("none", "asked", "not-charged"):
         yield f"{what} while its payment was {life.payment}"
     if entry.type == "payment-asked" and life.payment == "asked" and entry.data["provider"] != life.provider:

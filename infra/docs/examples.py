@@ -10,7 +10,7 @@ FORMATS = {
     "date-time": "2026-01-01T12:00:00Z",
     "date": "2026-01-01",
 }
-PATTERNS = {r"^[A-Z]{3}$": "EUR", r"^[A-Za-z0-9._-]{1,64}$": "ada"}
+PATTERNS = {r"^[A-Z]{3}$": "EUR", r"^[A-Za-z0-9._-]{1,64}$": "ada", r"^[a-z]+(-[a-z]+)*$": "no-address"}
 
 
 def example(schema: Schema) -> Any:

@@ -30,7 +30,10 @@ PERSONAL = {
     *("name", "first", "last", "surname", "forename", "birth", "birthday", "age", "gender", "sex"),
     *("iban", "card", "account", "ip", "password", "token", "latitude", "longitude", "location"),
 }
-NO_PERSONS = {"facts.name": "the name of a product"}
+NO_PERSONS = {
+    "facts.name": "the name of a product",
+    "address_id": "an id: where that is, delivery alone knows",
+}
 
 
 @cache

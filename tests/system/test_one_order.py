@@ -146,6 +146,36 @@ async def test_what_costs_less_by_now_is_bought_for_less(visit: Visit) -> None:
     assert [line["unit_price"]["amount"] for line in order["lines"]] == [1499]
 
 
+@pytest.mark.slow  # the time to pay has to pass
+async def test_without_an_address_nobody_is_charged_and_the_customer_is_told_what_to_do(visit: Visit) -> None:
+    _, product_id = await visit.product()
+    settled, homeless = await visit.customer(), await visit.person(name="customer")
+    contact = {"email": f"{homeless.subject}@example.org"}
+    assert (await homeless.ask("PUT", "notifications", f"/contacts/{homeless.subject}", contact))[0] == 200
+    order_id = await homeless.check_out(product_id)
+    order = await homeless.order(order_id, "cancelled", within_s=60)
+    assert (order["reason"], order["payment"]) == ("no-address", "none")
+    assert await visit.ledger("payments/a", order_id) + await visit.ledger("payments/b", order_id) == []
+
+    async def told() -> bool:
+        return await visit.mails(order_id) == ["order-cancelled"]
+
+    async def refused() -> bool:
+        status, answer = await homeless.ask("POST", "cart", f"/carts/{homeless.subject}/checkout", {})
+        return status == 409 and answer["type"] == "urn:problem:marketplace:address-missing"
+
+    await until(told, 20)
+    await until(refused, 20)
+    address = await settled.get("delivery", f"/addresses/{settled.subject}")
+    assert (await homeless.ask("PUT", "delivery", f"/addresses/{homeless.subject}", address))[0] == 200
+
+    async def accepted() -> bool:
+        status, answer = await homeless.ask("POST", "cart", f"/carts/{homeless.subject}/checkout", {})
+        return status == 202 and bool(await homeless.order(answer["order_id"], "delivered"))
+
+    await until(accepted, 60)
+
+
 async def test_a_second_customer_cannot_see_or_touch_the_first_ones_things(visit: Visit) -> None:
     _, product_id = await visit.product()
     owner, stranger = await visit.customer(), await visit.customer()

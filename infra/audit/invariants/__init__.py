@@ -54,6 +54,7 @@ INVARIANTS = (
     Invariant(parcels.one_carrier_at_a_time, ("parcels",)),
     Invariant(parcels.shipments_follow_carriers, ("parcels", "delivery", "checkout")),
     Invariant(parcels.parcels_are_told, ("parcels", "log")),
+    Invariant(parcels.addresses_are_known, ("delivery", "cart", "checkout")),
     Invariant(mail.every_mail_arrives, ("mails", "log", "notifications", "record")),
     Invariant(mail.no_mail_comes_twice, ("mails", "log", "record")),
     Invariant(mail.mail_reaches_its_customer, ("mails", "record")),

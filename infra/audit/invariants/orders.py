@@ -18,6 +18,7 @@ SAID_OF = {
 }
 BEGINS = {
     "payment-timed-out": "stock-reserved",
+    "no-address": "stock-reserved",
     "no-stock-answer": "placed",
     "reservation-expired": "placed",  # the catalog counts from earlier than checkout hears of it
 }
@@ -133,7 +134,7 @@ def deadlines_are_honoured(found: Evidence) -> Findings:
         for entry in journal:
             reason = str(entry.data.get("reason")) if entry.type in ("given-up", "cancelled") else ""
             begin, due_s = at.get(BEGINS.get(reason, "")), found.deadlines.get(reason)
-            if begin is None or due_s is None or "payment-closed" in at:
+            if begin is None or due_s is None or {"payment-closed", "confirmed"} & at.keys():
                 continue
             waited_s = (entry.at - begin).total_seconds()
             if waited_s < due_s - TOLERANCE_S:

@@ -35,8 +35,8 @@ def shipments_follow_carriers(found: Evidence) -> Findings:
     """Delivery's shipments are where the carriers say, one for each order that ever was confirmed; of what was stopped
     no carrier holds a booking."""
     confirmed = {order_id for order_id, life in found.lives.items() if "confirmed" in life.types}
-    for order_id in confirmed | found.delivery.keys():
-        shipment = found.delivery.get(order_id)
+    for order_id in confirmed | found.delivery.shipments.keys():
+        shipment = found.delivery.shipments.get(order_id)
         entries = found.parcels_by_order.get(order_id, [])
         kinds = {entry.kind for entry in entries}
         cancelled = {entry.key for entry in entries if entry.kind == "cancellation"}
@@ -62,3 +62,12 @@ def parcels_are_told(found: Evidence) -> Findings:
     for order_id, type in said.keys() | done.keys():
         if said[order_id, type] != done[order_id, type]:
             yield {"order_id": order_id, "type": type, "said": said[order_id, type], "ledger": done[order_id, type]}
+
+
+def addresses_are_known(found: Evidence) -> Findings:
+    """At rest cart and checkout know of every customer's address, and of none that is not there."""
+    for service, copies in (("cart", found.cart.addresses), ("checkout", found.checkout.addresses)):
+        for customer in found.delivery.addresses.keys() | copies.keys():
+            there, known = (each.get(customer, {}).get("address_id") for each in (found.delivery.addresses, copies))
+            if there != known:
+                yield {"customer": customer, "delivery_has": there, f"{service}_knows": known}

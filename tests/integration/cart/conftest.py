@@ -18,7 +18,7 @@ async def cart_urls(postgres: PrivatePostgres) -> DatabaseUrls:
 
 @pytest.fixture
 async def database(cart_urls: DatabaseUrls) -> AsyncIterator[Database]:
-    async with emptied(SERVICE, cart_urls, "lines", "carts", "products", "checkouts") as database:
+    async with emptied(SERVICE, cart_urls, "lines", "carts", "products", "checkouts", "addresses") as database:
         yield database
 
 

@@ -24,7 +24,12 @@ from infra.runtime import Service
 from infra.storage import Database, make_partitions, migrate
 from infra.testing.bench import until
 
-PASSWORDS = {"catalog": "catalog-secret", "cart": "cart-secret", "checkout": "checkout-secret"}
+PASSWORDS = {
+    "catalog": "catalog-secret",
+    "cart": "cart-secret",
+    "checkout": "checkout-secret",
+    "delivery": "delivery-secret",
+}
 
 
 @dataclass
@@ -122,7 +127,7 @@ async def shop(
     (nothing_to_migrate / "versions").mkdir()
     databases = {}
     async with AsyncExitStack() as stack:
-        wiring = [CATALOG.wiring(), CART.wiring(), Wiring("checkout", {})]
+        wiring = [CATALOG.wiring(), CART.wiring(), Wiring("checkout", {}), Wiring("delivery", {})]
         await admin.declare(broker.urls.management, definitions(wiring, PASSWORDS))
         for name, table in (("catalog", CATALOG), ("cart", CART), ("checkout", None)):
             urls = await postgres.create_database(f"{name}_of_shop")

@@ -10,6 +10,8 @@ import pytest
 from cart.settings import settings
 from contracts import Money
 from contracts.catalog import PriceChangedV1, ProductFacts, ProductListedV1, ProductStatus
+from contracts.checkout import CancellationReason, OrderCancelledV1
+from contracts.delivery import AddressErasedV1, AddressRecordedV1
 from infra.storage import Database, new_id
 from tests.integration.alone import said
 from tests.integration.cart.hearing import hear
@@ -153,3 +155,59 @@ async def test_the_same_key_orders_once(ann: Client, database: Database) -> None
     first, again = await keyed.post("/carts/ann/checkout"), await keyed.post("/carts/ann/checkout")
     assert (again.status, again.body) == (202, first.body)
     assert len(await said(database)) == 1
+
+
+def recorded(address_id: UUID, revision: int = 1) -> AddressRecordedV1:
+    return AddressRecordedV1(customer_id="ann", address_id=address_id, revision=revision)
+
+
+async def filled(ann: Client, database: Database) -> None:
+    assert (await ann.put(f"/carts/ann/items/{await listed(database)}", {"quantity": 1})).status == 200
+
+
+async def test_a_checkout_names_the_address_of_that_moment(ann: Client, database: Database) -> None:
+    home = new_id()
+    await filled(ann, database)
+    await hear(database, recorded(new_id(), 1), recorded(home, 3), recorded(new_id(), 2))
+    assert (await ann.post("/carts/ann/checkout")).status == 202
+    [(_, event)] = await said(database)
+    assert event["address_id"] == str(home)
+
+
+async def test_a_checkout_of_somebody_of_whom_nothing_is_known_is_accepted(ann: Client, database: Database) -> None:
+    await filled(ann, database)
+    assert (await ann.post("/carts/ann/checkout")).status == 202
+    [(_, event)] = await said(database)
+    assert "address_id" not in event
+
+
+async def test_a_checkout_is_refused_once_the_address_was_erased_until_there_is_one(
+    ann: Client, database: Database
+) -> None:
+    await filled(ann, database)
+    await hear(database, AddressErasedV1(customer_id="ann", revision=2), recorded(new_id(), 1))
+    refused = await ann.post("/carts/ann/checkout")
+    assert (refused.status, refused.body["type"]) == (409, "urn:problem:marketplace:address-missing")
+    assert "record one with delivery" in refused.body["detail"]
+    await hear(database, recorded(new_id(), 3))
+    assert (await ann.post("/carts/ann/checkout")).status == 202
+
+
+async def test_a_checkout_is_refused_after_an_order_waited_for_an_address_in_vain(
+    ann: Client, database: Database
+) -> None:
+    await filled(ann, database)
+    order_id = UUID((await ann.post("/carts/ann/checkout")).body["order_id"])
+    over = {"order_id": order_id, "customer_id": "ann", "reason": CancellationReason.SHIPPING_FAILED}
+    await hear(database, OrderCancelledV1(**over, detail="no-address"))
+    assert (await ann.post("/carts/ann/checkout")).status == 409
+    await hear(database, recorded(new_id()))
+    assert (await ann.post("/carts/ann/checkout")).status == 202
+
+
+async def test_an_address_that_came_while_an_order_was_cancelled_for_it_counts(ann: Client, database: Database) -> None:
+    await filled(ann, database)
+    await hear(database, recorded(new_id()))
+    over = {"order_id": new_id(), "customer_id": "ann", "reason": CancellationReason.SHIPPING_FAILED}
+    await hear(database, OrderCancelledV1(**over, detail="no-address"))
+    assert (await ann.post("/carts/ann/checkout")).status == 202

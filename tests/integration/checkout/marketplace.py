@@ -1,11 +1,11 @@
 """Checkout alone with a real broker, database and payment providers; the test speaks for everyone else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import aio_pika
@@ -26,9 +26,11 @@ from infra.storage import Database, new_id
 from infra.telemetry import new_traceparent
 from tests.integration.outside.outside_process import entries_of, held
 
+E = TypeVar("E", bound=Event)
 OTHERS = ("cart", "catalog", "delivery")
 PASSWORDS = {name: f"{name}-secret" for name in (*OTHERS, "checkout")}
 CUSTOMER = "ada"
+ADDRESS = UUID("01930000-0000-7000-8000-0000000000aa")
 PRICE = Money(amount=700, currency="EUR")
 TOTAL = Money(amount=1400, currency="EUR")
 
@@ -60,11 +62,13 @@ class Marketplace:
                     properties=properties_of(envelope, user=event.publisher),
                 )
 
-    async def place(self) -> UUID:
+    async def place(self, customer: str = CUSTOMER, address_id: UUID | None = ADDRESS) -> UUID:
         """An order that the catalog has reserved stock for."""
         order_id = new_id()
         line = Line(product_id=new_id(), quantity=2, unit_price=PRICE)
-        await self.say(CartCheckedOutV1(order_id=order_id, customer_id=CUSTOMER, lines=[line], total=TOTAL))
+        await self.say(
+            CartCheckedOutV1(order_id=order_id, customer_id=customer, lines=[line], total=TOTAL, address_id=address_id)
+        )
         await self.say(StockReservedV1(order_id=order_id, expires_at=datetime.now(UTC)))
         return order_id
 
@@ -89,6 +93,18 @@ class Marketplace:
         except TimeoutError:
             raise AssertionError(f"still {order}") from None
         return order
+
+    async def until_true(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(25):
+            while not await condition():
+                await asyncio.sleep(0.05)
+
+    async def events(self, order_id: UUID, kind: type[E]) -> list[E]:
+        """What checkout said of this kind about the order."""
+        async with self.database.transaction() as tx:
+            statement = "select body from messaging.outbox where subject = $1 and type = $2 order by event_id"
+            rows = await tx.execute(statement, str(order_id), kind.type)
+            return [kind.model_validate_json(body) for (body,) in rows]
 
     async def until_status(self, order_id: UUID, status: Status) -> Order:
         return await self.until(order_id, lambda order: order.status is status)

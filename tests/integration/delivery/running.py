@@ -140,6 +140,12 @@ class Running:
             assert answer.ok
             return await answer.json()
 
+    async def outside_shows(self, path: str) -> str:
+        """The text of the outside world's answer, which has to be a success."""
+        async with aiohttp.ClientSession(self.outside.url) as http, http.get(path) as answer:
+            assert answer.ok
+            return await answer.text()
+
 
 @asynccontextmanager
 async def running(

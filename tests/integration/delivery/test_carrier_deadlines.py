@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from delivery import gateways
-from delivery.domain import Address
+from delivery.domain import Place
 from delivery.gateways import Book, Booked, NotBooked, NotSent, OutcomeUnknown, Outside, Unbook
 from infra.resilience import within
 from infra.storage import new_id
@@ -31,8 +31,8 @@ async def outside(callee: Callee, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
 
 def a_booking() -> Book:
-    address = Address("ada", name="Ada", street="1 Lane", city="Bath", postal_code="BA1", country="GB")
-    return Book(new_id(), new_id(), "a", address, asked_before=False)
+    place = Place(name="Ada", street="1 Lane", city="Bath", postal_code="BA1", country="GB")
+    return Book(new_id(), new_id(), "a", place, asked_before=False)
 
 
 async def test_a_carrier_is_told_how_long_it_is_waited_for(callee: Callee, outside: Outside) -> None:

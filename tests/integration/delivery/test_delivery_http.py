@@ -1,5 +1,6 @@
 """Who may see and write what, and which tracking is believed."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from infra.storage import new_id
+from infra.testing.bench import until
 from tests.integration.delivery.customers import ADDRESS, a_customer, confirmed
 from tests.integration.delivery.running import Running
 from tests.integration.outside.outside_process import SECRET
@@ -140,3 +142,78 @@ async def test_no_address_is_in_logs_events_or_the_schedule(world: Running):
     for table in ("outbox", "scheduled", "dead_letters"):
         rows = await world.database.fetch(f"select * from messaging.{table}")
         assert "Lovelace" not in str(rows)
+
+
+async def spoken_of(world: Running, customer: str) -> list[dict[str, Any]]:
+    """What was said of the customer's address, without whose it is."""
+    rows = await world.database.fetch(
+        "select type, body from messaging.outbox where subject = $1 order by event_id", customer
+    )
+    said = [{"type": row["type"].split(".")[1]} | json.loads(row["body"]) for row in rows]
+    assert {each.pop("customer_id") for each in said} <= {customer}
+    return said
+
+
+async def test_that_there_is_an_address_is_said_whenever_it_changes_and_when_it_is_gone(world: Running):
+    customer = await a_customer(world)
+    path = f"/addresses/{customer}"
+    for change in ({}, {"city": "Ockham"}, {"city": "Ockham"}):
+        assert (await world.ask("PUT", path, ADDRESS | change, by=customer))[0] == 200
+    for _ in range(2):
+        assert (await world.ask("DELETE", path, by=customer))[0] == 204
+    first, moved, gone = await spoken_of(world, customer)
+    assert [each["type"] for each in (first, moved, gone)] == ["address-recorded", "address-recorded", "address-erased"]
+    assert first["address_id"] != moved["address_id"]
+    assert first["revision"] < moved["revision"] < gone["revision"]
+    assert await world.database.fetchval("select count(*) from past_addresses where customer_id = $1", customer) == 0
+
+
+async def test_changes_at_the_same_time_are_said_in_the_order_in_which_they_are_made(world: Running):
+    customer = f"c-{new_id()}"
+    path = f"/addresses/{customer}"
+
+    async def change(number: int) -> None:
+        if number % 3:
+            assert (await world.ask("PUT", path, ADDRESS | {"city": f"City {number}"}, by=customer))[0] == 200
+        else:
+            assert (await world.ask("DELETE", path, by=customer))[0] == 204
+
+    await asyncio.gather(*(change(number) for number in range(24)))
+    last = max(await spoken_of(world, customer), key=lambda said: said["revision"])
+    now = await world.database.fetchval("select address_id from addresses where customer_id = $1", customer)
+    assert last.get("address_id") == (str(now) if now else None)
+
+
+async def test_an_address_of_before_is_said_once(world: Running):
+    customer = f"c-{new_id()}"
+    insert = (
+        "insert into addresses (customer_id, name, street, city, postal_code, country) values ($1, $2, $3, $4, $5, $6)"
+    )
+    await world.database.execute(insert, customer, *ADDRESS.values())
+    await world.until_said(customer, "address-recorded")
+    assert (await world.ask("PUT", f"/addresses/{customer}", ADDRESS, by=customer))[0] == 200
+    [said] = await spoken_of(world, customer)
+    now = await world.database.fetchval("select address_id from addresses where customer_id = $1", customer)
+    assert said["address_id"] == str(now)
+
+
+async def test_a_replaced_address_is_forgotten_once_no_parcel_can_be_to_go_there(world: Running):
+    customer, order_id = await a_customer(world), new_id()
+    old, needed = new_id(), new_id()
+    await world.database.execute(
+        "insert into shipments (order_id, shipment_id, customer_id, scheduled_at, due_at, status, doubtful, refusals,"
+        " closed, look_at, address_id)"
+        " values ($1, $1, $2, now(), now(), 'booked', false, 0, '{}', now() + interval '1 day', $3)",
+        *(order_id, customer, needed),
+    )
+    insert = "insert into past_addresses values ($1, $2, $3, $4, $5, $6, $7, now() - interval '31 days')"
+    for address_id in (needed, old):
+        await world.database.execute(insert, address_id, customer, *ADDRESS.values())
+    left = "select array_agg(address_id) from past_addresses where customer_id = $1"
+
+    async def forgotten() -> bool:
+        return old not in await world.database.fetchval(left, customer)
+
+    await until(forgotten)
+    assert await world.database.fetchval(left, customer) == [needed]
+    await world.database.execute("delete from shipments where order_id = $1", order_id)

@@ -47,6 +47,11 @@ async def mails_to(world: Running, person: str) -> list[dict[str, Any]]:
     return found
 
 
+async def text_of(world: Running, mail: dict[str, Any]) -> str:
+    """What its reader sees: lines are folded on the way."""
+    return (await world.outside_shows(f"/mail/messages/{mail['seq']}")).replace("=\r\n", "")
+
+
 async def test_everything_that_happens_to_an_order_is_told_once(world: Running):
     person = await a_person(world)
     order = new_id()
@@ -75,6 +80,24 @@ async def test_everything_that_happens_to_an_order_is_told_once(world: Running):
     assert {mail["about"] for mail in mails} == {str(order)}
     assert len({mail["message_id"] for mail in mails}) == len(mails)
     assert await world.said(order) == ["notification-sent"] * len(events)
+
+
+async def test_whoever_has_no_address_is_told_what_to_do(world: Running):
+    person, order = await a_person(world), new_id()
+    about = {"order_id": order, "customer_id": person}
+    await world.hear(OrderCancelledV1(**about, reason=CancellationReason.SHIPPING_FAILED, detail="no-address"))
+    await world.until_said(order, "notification-sent")
+    [mail] = await mails_to(world, person)
+    assert "Record your address, then check out again" in await text_of(world, mail)
+
+
+async def test_a_detail_that_is_not_known_here_is_as_if_there_were_none(world: Running):
+    person, order = await a_person(world), new_id()
+    about = {"order_id": order, "customer_id": person}
+    await world.hear(OrderCancelledV1(**about, reason=CancellationReason.SHIPPING_FAILED, detail="some-news"))
+    await world.until_said(order, "notification-sent")
+    [mail] = await mails_to(world, person)
+    assert "since it could not be shipped" in await text_of(world, mail)
 
 
 @pytest.mark.parametrize("newest_first", [True, False], ids=["v2, v1", "v1, v2"])

@@ -32,8 +32,15 @@ from contracts.checkout import (
     OrderDeliveredV1,
     OrderPlacedV1,
 )
-from contracts.delivery import ShipmentDeliveredV1, ShipmentDispatchedV1, ShipmentScheduledV1
+from contracts.delivery import (
+    AddressErasedV1,
+    AddressRecordedV1,
+    ShipmentDeliveredV1,
+    ShipmentDispatchedV1,
+    ShipmentScheduledV1,
+)
 from infra.messaging import on, subscription
+from infra.runtime import Service
 from infra.storage import Transaction
 from infra.testing import Broken, Servers, conforms
 
@@ -57,7 +64,7 @@ def cancelled(order_id: UUID) -> OrderCancelledV1:
 
 
 def checked_out(order_id: UUID) -> CartCheckedOutV1:
-    return CartCheckedOutV1(order_id=order_id, lines=LINES, total=TOTAL, **ADA)
+    return CartCheckedOutV1(order_id=order_id, lines=LINES, total=TOTAL, address_id=SHIPMENT, **ADA)
 
 
 def facts(version: int, amount: int) -> dict[str, Any]:
@@ -106,6 +113,16 @@ def paid(request: Any) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("service", [cart.service.SERVICE, checkout.service.SERVICE], ids=lambda each: each.name)
+async def test_copies_of_addresses(servers: Servers, service: Service) -> None:
+    events = [
+        AddressRecordedV1(address_id=ORDER, revision=1, **ADA),
+        AddressRecordedV1(address_id=OTHER, revision=2, **ADA),
+        AddressErasedV1(revision=3, **ADA),
+    ]
+    await conforms(servers, service, "addresses", events, in_any_order=True)
+
+
 async def test_checkout_carts(servers: Servers) -> None:
     events = [checked_out(ORDER), checked_out(OTHER)]
     await conforms(servers, checkout.service.SERVICE, "carts", events, answer=paid, in_any_order=True)
@@ -131,7 +148,7 @@ def booked(request: Any) -> Any:
 
 
 async def an_address(tx: Transaction) -> None:
-    tx.add(delivery.domain.Address("ada", "Ada", "1 Main St", "Berlin", "10115", "DE"))
+    tx.add(delivery.domain.Address("ada", delivery.domain.Place("Ada", "1 Main St", "Berlin", "10115", "DE")))
 
 
 @pytest.mark.slow

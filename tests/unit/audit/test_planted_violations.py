@@ -353,7 +353,17 @@ def a_booking_left_open_for_a_cancelled_order(found: Evidence) -> Evidence:
 
 @noticed_by("shipments-follow-carriers")
 def a_shipment_that_delivery_forgot(found: Evidence) -> Evidence:
-    return replace(found, delivery=without(found.delivery, KEPT))
+    return replace(found, delivery=replace(found.delivery, shipments=without(found.delivery.shipments, KEPT)))
+
+
+@noticed_by("addresses-are-known")
+def an_address_that_checkout_has_not_heard_of(found: Evidence) -> Evidence:
+    return replace(found, checkout=replace(found.checkout, addresses=without(found.checkout.addresses, ADA)))
+
+
+@noticed_by("addresses-are-known")
+def an_erased_address_that_the_cart_still_knows(found: Evidence) -> Evidence:
+    return replace(found, cart=replace(found.cart, addresses={**found.cart.addresses, "eve": {"address_id": LAMP}}))
 
 
 # -- mail ---------------------------------------------------------------------------------------------------

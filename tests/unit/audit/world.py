@@ -18,6 +18,7 @@ from infra.audit.evidence import (
     Cart,
     Catalog,
     Checkout,
+    Delivery,
     Evidence,
     Mail,
     Money,
@@ -36,6 +37,7 @@ SHIPMENTS = {
     order_id: f"00000000-0000-7000-8000-0000000000b{n}" for n, order_id in enumerate((KEPT, CALLED_OFF, SOLD_OUT))
 }
 ADA, BEN = "ada", "ben"
+ADDRESSES = {ADA: {"address_id": "00000000-0000-7000-8000-0000000000c1"}}
 PRICE = {"amount": 500, "currency": "EUR"}
 SERVICES = ("cart", "catalog", "checkout", "delivery", "notifications")
 
@@ -160,7 +162,7 @@ def a_checkout() -> Checkout:
         }
         for order_id, (status, payment, provider) in end.items()
     }
-    return Checkout(rows, {order_id: a_journal(order_id) for order_id in JOURNALS})
+    return Checkout(rows, {order_id: a_journal(order_id) for order_id in JOURNALS}, ADDRESSES)
 
 
 def some_books(log: Log) -> Mapping[str, Books]:
@@ -231,9 +233,10 @@ def a_world() -> Evidence:
                 SOLD_OUT: {"state": "cancelled"},
             },
             ({"customer_id": BEN, "product_id": RARE, "quantity": 9, "in_checkout": 0},),
+            ADDRESSES,
         ),
         checkout=a_checkout(),
-        delivery={KEPT: {"status": "delivered"}, CALLED_OFF: {"status": "cancelled"}},
+        delivery=Delivery({KEPT: {"status": "delivered"}, CALLED_OFF: {"status": "cancelled"}}, ADDRESSES),
         notifications={(about, kind): {"status": "sent", "person_id": customer(about)} for about, kind, _ in told},
         books=some_books(log),
         views={KEPT: "delivered", CALLED_OFF: "cancelled", SOLD_OUT: "cancelled"},

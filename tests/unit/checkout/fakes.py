@@ -1,13 +1,13 @@
-"""A transaction in memory, for checkout's use cases: it keeps the journal, and folds orders from it."""
+"""A transaction in memory, for checkout: it keeps the journal, folds orders from it, and knows addresses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from checkout.domain import Entry, Order
+from checkout.domain import Entry, KnownAddress, Order
 from contracts import Event
 
 
@@ -16,6 +16,7 @@ class FakeDatabase:
     """What was committed."""
 
     journals: dict[UUID, list[Entry]] = field(default_factory=dict)
+    addresses: dict[str, KnownAddress] = field(default_factory=dict)
     said: list[Event] = field(default_factory=list)
     scheduled: list[tuple[Event, timedelta]] = field(default_factory=list)
 
@@ -34,6 +35,7 @@ class FakeDatabase:
 class FakeTransaction:
     database: FakeDatabase
     orders: dict[UUID, Order] = field(default_factory=dict)
+    addresses: dict[str, KnownAddress] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     said: list[Event] = field(default_factory=list)
     scheduled: list[tuple[Event, timedelta]] = field(default_factory=list)
@@ -42,14 +44,22 @@ class FakeTransaction:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    async def get(self, entity: type, key: UUID) -> Order | None:
+    async def get(self, entity: type, key: Any) -> Any:
+        if entity is KnownAddress:
+            if key not in self.addresses and key in self.database.addresses:
+                self.addresses[key] = replace(self.database.addresses[key])
+            return self.addresses.get(key)
         assert entity is Order
         if key not in self.orders and key in self.database.journals:
             self.orders[key] = self.database.order(key)
         return self.orders.get(key)
 
-    def add(self, row: Order | Entry) -> None:
-        if isinstance(row, Order):
+    peek = get
+
+    def add(self, row: Order | Entry | KnownAddress) -> None:
+        if isinstance(row, KnownAddress):
+            self.addresses[row.customer_id] = row
+        elif isinstance(row, Order):
             self.orders[row.order_id] = row
         else:
             self.entries.append(row)
@@ -70,5 +80,6 @@ class FakeTransaction:
             journal.append(entry)
         for order_id, order in self.orders.items():
             assert order == self.database.order(order_id), "the read model is not what the journal says"
+        self.database.addresses |= self.addresses
         self.database.said += self.said
         self.database.scheduled += self.scheduled

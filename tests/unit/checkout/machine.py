@@ -31,16 +31,21 @@ class Marketplace(RuleBasedStateMachine):
 
     # -- the runtime: at least once, in any order, with crashes between the steps
 
-    @initialize(start=st.sampled_from(["placed", "charging", "charging", "charging", "confirmed"]))
-    def head_start(self, start: str) -> None:
+    @initialize(
+        start=st.sampled_from(["placed", "charging", "charging", "charging", "confirmed"]),
+        homeless=st.sampled_from([False, False, False, True]),
+    )
+    def head_start(self, start: str, homeless: bool) -> None:
         """Most of what can go wrong begins with a charge or with a parcel."""
+        if homeless:
+            self.world = World(address=None)
         world = self.world
         world.deliver(world.waiting[0])
         if start == "placed":
             return
         world.catalog_answers()
         world.deliver(world.ready[0])
-        if start == "confirmed":
+        if start == "confirmed" and not homeless:
             world.work(world.calls[0])
             world.record(world.calls[0])
 
@@ -103,6 +108,11 @@ class Marketplace(RuleBasedStateMachine):
         status = self.world.order.status
         accepted = self.world.cancel()
         assert accepted or status in (Status.CONFIRMED, Status.DELIVERED)
+
+    @rule(erased=OFTEN, really=SELDOM)
+    def address_changes(self, erased: bool, really: bool) -> None:
+        if really:
+            self.world.address_changes(erased=erased)
 
     @precondition(lambda self: self.world.said(OrderConfirmedV1))
     @rule()

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from checkout.announcing import said_as
 from checkout.domain import (
     EntryType,
     Inconsistent,
@@ -25,6 +26,7 @@ from contracts.checkout import CancellationReason
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ID = UUID("01930000-0000-7000-8000-000000000001")
 PRODUCT = UUID("01930000-0000-7000-8000-000000000002")
+HOME = UUID("01930000-0000-7000-8000-000000000003")
 LINE = Line(PRODUCT, 2, Money(700, "EUR"))
 
 
@@ -60,8 +62,9 @@ def history(order: Order) -> list[EntryType]:
     return [entry.type for entry in order.unsaved]
 
 
-def test_reasons_are_those_that_events_can_carry() -> None:
-    assert {reason.value for reason in Reason} == {reason.value for reason in CancellationReason}
+def test_every_reason_can_be_told_to_others() -> None:
+    assert {said_as(reason)[0] for reason in Reason} == set(CancellationReason)
+    assert len({said_as(reason) for reason in Reason}) == len(Reason)
 
 
 def test_folding_the_journal_gives_the_order() -> None:
@@ -116,6 +119,52 @@ def test_what_is_no_lower_price_of_a_line_is_refused(lowered: dict[UUID, Money])
     with pytest.raises(Inconsistent):
         order.reserve(NOON, lowered)
     assert history(order) == ["placed"]
+
+
+def without_address() -> Order:
+    order = Order.place(ID, "ada", [LINE], Money(1400, "EUR"), at=NOON)
+    order.reserve(NOON)
+    return order
+
+
+def test_nobody_is_asked_for_the_money_before_there_is_an_address() -> None:
+    order = without_address()
+    for _ in range(2):
+        order.find_address(None, NOON)
+    assert (order.ask_provider(NOON), order.awaits_address) == (None, True)
+    order.find_address(HOME, NOON)
+    assert (order.ask_provider(NOON), order.address_id) == ("a", HOME)
+    assert history(order) == ["placed", "stock-reserved", "address-awaited", "address-known", "payment-asked"]
+    assert Order.fold(order.unsaved) == order
+
+
+def test_an_order_that_no_address_is_found_for_says_so() -> None:
+    order = without_address()
+    order.find_address(None, NOON)
+    order.payment_overdue(NOON)
+    assert (order.status, order.reason, order.payment) == (Status.CANCELLED, Reason.NO_ADDRESS, Payment.NONE)
+
+
+def test_a_later_address_does_not_move_an_order() -> None:
+    order = Order.place(ID, "ada", [LINE], Money(1400, "EUR"), at=NOON, address_id=HOME)
+    order.reserve(NOON)
+    order.find_address(UUID(int=9), NOON)
+    assert order.address_id == HOME
+
+
+def test_an_address_that_is_erased_before_the_charge_is_waited_for_and_replaced() -> None:
+    order = Order.place(ID, "ada", [LINE], Money(1400, "EUR"), at=NOON, address_id=HOME)
+    order.reserve(NOON)
+    order.find_address(None, NOON)
+    assert order.ask_provider(NOON) is None
+    order.find_address(UUID(int=9), NOON)
+    assert (order.ask_provider(NOON), order.address_id) == ("a", UUID(int=9))
+
+
+def test_an_address_that_is_erased_after_the_first_request_changes_nothing() -> None:
+    order = an_order(reserved, asked)
+    order.find_address(None, NOON)
+    assert order.ask_provider(NOON) == "a"
 
 
 def test_a_is_asked_first_and_b_once_a_did_not_charge() -> None:

@@ -46,6 +46,8 @@ from contracts.checkout import (
     VoidDueV1,
 )
 from contracts.delivery import (
+    AddressErasedV1,
+    AddressRecordedV1,
     CancellationRefusedV1,
     RefusalReason,
     ShipmentCancelledV1,
@@ -61,6 +63,7 @@ ORDER = UUID("01930000-0000-7000-8000-000000000001")
 PRODUCT = UUID("01930000-0000-7000-8000-000000000002")
 SHIPMENT = UUID("01930000-0000-7000-8000-000000000003")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ADDRESS = UUID("01930000-0000-7000-8000-000000000004")
 PRICE = Money(amount=700, currency="EUR")
 TOTAL = Money(amount=1400, currency="EUR")
 LINES = [Line(product_id=PRODUCT, quantity=2, unit_price=PRICE)]
@@ -77,6 +80,8 @@ PLAIN: dict[type[Event], Handler] = {
     StockAnswerDueV1: handlers.stop_waiting_for_stock,
     PaymentDueV1: handlers.stop_waiting_for_payment,
     ShippingOverdueV1: handlers.note_delay,
+    AddressRecordedV1: handlers.copy_address,
+    AddressErasedV1: handlers.copy_address,
     ShipmentDispatchedV1: handlers.note_dispatch,
     ShipmentDeliveredV1: handlers.complete_order,
     ShipmentFailedV1: handlers.cancel_unsendable,
@@ -167,9 +172,16 @@ class World:
     heard: int = 0
     shipment: str | None = None
     """As delivery knows it: scheduled, dispatched, delivered, failed or cancelled."""
+    address: UUID | None = ADDRESS
+    """As the cart knew it."""
+    revisions: int = 0
+    """Of the address, as delivery said it."""
 
     def __post_init__(self) -> None:
-        self.tell(CartCheckedOutV1(order_id=ORDER, customer_id=CUSTOMER, lines=LINES, total=TOTAL))
+        event = CartCheckedOutV1(
+            order_id=ORDER, customer_id=CUSTOMER, lines=LINES, total=TOTAL, address_id=self.address
+        )
+        self.tell(event)
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -180,6 +192,18 @@ class World:
     @property
     def waiting(self) -> list[Message]:
         return [message for message in self.messages if not message.done]
+
+    @property
+    def has_address(self) -> bool:
+        """Whether checkout may know by now of an address to bring the order to."""
+        known = self.database.addresses.get(CUSTOMER)
+        return (known.address_id if known else self.address) is not None
+
+    @property
+    def pressing(self) -> list[Message]:
+        """What is ready, but for looking once more for an address that is not there."""
+        vain = self.order is not None and self.order.awaits_address and not self.has_address
+        return [message for message in self.ready if not (vain and isinstance(message.event, ChargeDueV1))]
 
     @property
     def deadlines(self) -> list[Message]:
@@ -214,6 +238,8 @@ class World:
                 drive(PLAIN[type(message.event)](message.event, tx))
         except RetryLater:
             return
+        if isinstance(request, Charge) and not request.asked_before:
+            assert request.ask > 1 or self.has_address, "nobody is charged without an address"
         if crash:
             return
         self._commit(tx)
@@ -282,6 +308,12 @@ class World:
             self.tell(StockRejectedV1(order_id=ORDER, lines=[line]))
         return True
 
+    def address_changes(self, *, erased: bool) -> None:
+        """The customer records an address, or erases it."""
+        self.revisions += 1
+        what = {"customer_id": CUSTOMER, "revision": self.revisions}
+        self.tell(AddressErasedV1(**what) if erased else AddressRecordedV1(**what, address_id=ADDRESS))
+
     def delivery_hears(self) -> bool:
         """Delivery acts on the next thing that we said."""
         while self.heard < len(self.database.said):
@@ -335,7 +367,7 @@ class World:
             self.record(call)
         for _ in range(200):
             busy = self.catalog_answers() or self.delivery_hears()
-            for message in self.ready or self.deadlines:
+            for message in self.pressing or self.deadlines or self.ready:
                 busy = True
                 self.deliver(message)
                 for call in [call for call in self.calls if call.message is message and not call.abandoned]:

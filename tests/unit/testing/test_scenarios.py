@@ -1,6 +1,6 @@
 """Given rows, when an event comes, then these rows and events."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -10,20 +10,28 @@ from contracts import Event, Money
 from contracts.cart import Line
 from contracts.catalog import StockReservedV1
 from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1, OrderPlacedV1
-from contracts.delivery import ShipmentCancelledV1, ShipmentDispatchedV1, ShipmentScheduledV1, ShippingDueV1
+from contracts.delivery import (
+    BookingDueV1,
+    ShipmentCancelledV1,
+    ShipmentDispatchedV1,
+    ShipmentScheduledV1,
+    ShippingDueV1,
+    UnbookingDueV1,
+)
 from contracts.upcasts import shipment_dispatched_v2
-from delivery.domain import Address, Shipment, Status
+from delivery.domain import Address, PastAddress, Place, Shipment, Status
 from delivery.gateways import Book, Booked
 from delivery.service import SERVICE
 from infra.testing import Memory, given
 from notifications.domain import Contact
 
-ORDER = UUID("01930000-0000-7000-8000-000000000001")
+ORDER, OTHER, THIRD = (UUID(f"01930000-0000-7000-8000-00000000000{number}") for number in (1, 2, 3))
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PRICE = Money(amount=700, currency="EUR")
 LINES = [Line(product_id=ORDER, quantity=1, unit_price=PRICE)]
 CONFIRMED = OrderConfirmedV1(order_id=ORDER, customer_id="ada", lines=LINES, total=PRICE)
 DISPATCHED = ShipmentDispatchedV1(order_id=ORDER, shipment_id=ORDER, customer_id="ada", carrier="a", tracking_code="A1")
-HOME = Address("ada", "Ada", "1 Main St", "Berlin", "10115", "DE")
+HOME = Address("ada", Place("Ada", "1 Main St", "Berlin", "10115", "DE"))
 
 
 async def test_an_event_leads_to_rows_events_and_deadlines() -> None:
@@ -52,9 +60,28 @@ async def test_an_outside_call_is_asked_and_its_answer_recorded() -> None:
     [scheduled] = (await world.when(CONFIRMED)).said
     then = await world.when(scheduled, answer=Booked("a", "T1"))
     assert isinstance(then.asked, Book)
-    assert then.asked.address == HOME
+    assert then.asked.place == HOME.place
     assert world.row(Shipment, ORDER).status is Status.BOOKED
     assert (await world.when(scheduled)).asked is None
+
+
+async def test_a_parcel_goes_to_the_address_as_of_checkout() -> None:
+    before, now = UUID(int=1), UUID(int=2)
+    old = Place("Ada", "2 Side St", "Potsdam", "14467", "DE")
+    moved = PastAddress(before, "ada", old, datetime(2026, 1, 1, tzinfo=UTC))
+    world = given(SERVICE, Address("ada", HOME.place, now, 2), moved)
+    for order_id, to, place in ((ORDER, before, old), (OTHER, now, HOME.place), (THIRD, UUID(int=3), HOME.place)):
+        confirmed = CONFIRMED.model_copy(update={"order_id": order_id, "address_id": to})
+        [scheduled] = (await world.when(confirmed)).said
+        assert (await world.when(scheduled, answer=Booked("a", "T1"))).asked.place == place
+
+
+async def test_a_carrier_that_was_asked_with_an_erased_address_is_told_to_forget_it_before_another_is_used() -> None:
+    shipment = Shipment(ORDER, OTHER, "ada", NOON, NOON + timedelta(days=1), address_id=UUID(int=1))
+    shipment.ask_carrier(NOON)
+    world = given(SERVICE, shipment, Address("ada", HOME.place, UUID(int=2), 2))
+    then = await world.when(BookingDueV1(order_id=ORDER), subscription="carriers")
+    assert (then.asked, [event for event, _ in then.scheduled]) == (None, [UnbookingDueV1(order_id=ORDER)])
 
 
 @pytest.mark.parametrize("said", [DISPATCHED, shipment_dispatched_v2(DISPATCHED)], ids=["v1", "v2"])
