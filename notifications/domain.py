@@ -18,6 +18,7 @@ class Kind(StrEnum):
     ORDER_DELIVERED = "order-delivered"
     CART_ABANDONED = "cart-abandoned"
     STOCK_RUNNING_LOW = "stock-running-low"
+    WEBHOOK_DISABLED = "webhook-disabled"
 
 
 REMINDERS = (Kind.CART_ABANDONED, Kind.STOCK_RUNNING_LOW)
@@ -47,6 +48,9 @@ class Contact:
     reminders: bool = True
 
     def wants(self, kind: Kind) -> bool:
+        """Whether they chose to be told. That something of theirs stopped working is no matter of choice."""
+        if kind is Kind.WEBHOOK_DISABLED:
+            return True
         return self.reminders if kind in REMINDERS else self.order_updates
 
 
@@ -55,7 +59,7 @@ class Notice:
     """Something that a person should be told."""
 
     about: str
-    """The order, or the product or cart at one moment: there is one message per matter and kind."""
+    """The order; or the product, cart or endpoint at one moment: there is one message per matter and kind."""
     kind: Kind
     person_id: str
     text: str
@@ -123,4 +127,5 @@ SUBJECTS = {
     Kind.ORDER_DELIVERED: "Your parcel was delivered",
     Kind.CART_ABANDONED: "Something is waiting in your cart",
     Kind.STOCK_RUNNING_LOW: "A product of yours is running low",
+    Kind.WEBHOOK_DISABLED: "A webhook endpoint of yours is disabled",
 }

@@ -22,6 +22,8 @@ from contracts.notifications import (
     NotificationFailureReason,
     NotificationKind,
     NotificationSentV1,
+    WebhookDisabledReason,
+    WebhookDisabledV1,
 )
 from infra.messaging import Reject, RetryLater
 from infra.storage import Transaction
@@ -48,6 +50,12 @@ DETAILS = {
 }
 """Of the details of a cancellation, those that say more than its reason."""
 
+DISABLED = {
+    WebhookDisabledReason.FAILING: "it has failed for too long",
+    WebhookDisabledReason.GONE: "it answered 410 Gone",
+    WebhookDisabledReason.OVERRUN: "more events wait for it than are kept",
+}
+
 OrderEvent = (
     OrderConfirmedV1
     | OrderCancelledV1
@@ -56,7 +64,7 @@ OrderEvent = (
     | ShipmentDispatchedV2
     | CancellationRefusedV1
 )
-Heard = OrderEvent | CartAbandonedV1 | StockRunningLowV1
+Heard = OrderEvent | CartAbandonedV1 | StockRunningLowV1 | WebhookDisabledV1
 
 KINDS: dict[type[Event], Kind] = {
     OrderConfirmedV1: Kind.ORDER_CONFIRMED,
@@ -67,9 +75,12 @@ KINDS: dict[type[Event], Kind] = {
     CancellationRefusedV1: Kind.CANCELLATION_REFUSED,
     CartAbandonedV1: Kind.CART_ABANDONED,
     StockRunningLowV1: Kind.STOCK_RUNNING_LOW,
+    WebhookDisabledV1: Kind.WEBHOOK_DISABLED,
 }
 
 
+SPOKEN_OF = {Kind(kind.value) for kind in NotificationKind}
+"""The mails of which NotificationSent and NotificationFailed have a word for: all but that an endpoint is disabled."""
 USUAL_DECIMALS = 2
 """Of a code that ISO 4217 does not know any more, or gives no minor unit."""
 
@@ -108,7 +119,7 @@ async def record_mail(event: Heard, answer: Answer, tx: Transaction) -> None:
         raise Reject("the message's row was lost after its mail was sent")
     if not isinstance(answer, Taken):
         _fail(tx, message, Failure.UNDELIVERABLE)
-    elif message.sent(tx.now):
+    elif message.sent(tx.now) and message.kind in SPOKEN_OF:
         tx.publish(
             NotificationSentV1(
                 notification_id=message.notification_id,
@@ -138,6 +149,8 @@ def about(event: Heard, tx: Transaction) -> str:
             return f"{event.customer_id}:{_cause(tx)}"
         case StockRunningLowV1():
             return f"{event.product_id}:{_cause(tx)}"
+        case WebhookDisabledV1():
+            return f"{event.endpoint_id}:{_cause(tx)}"
         case _:
             return str(event.order_id)
 
@@ -150,6 +163,8 @@ async def _person(event: Heard, tx: Transaction) -> str:
     match event:
         case StockRunningLowV1():
             return event.seller_id
+        case WebhookDisabledV1():
+            return event.person_id
         case CancellationRefusedV1():  # it names the order alone; its confirmation named the customer
             confirmed = await tx.get(Message, notification_id(str(event.order_id), Kind.ORDER_CONFIRMED))
             if confirmed is None:
@@ -181,6 +196,13 @@ def _text(event: Heard) -> str:  # noqa: PLR0911 - one arm per event
             return f"There {'is 1 product' if count == 1 else f'are {count} products'} in your cart.\n"
         case StockRunningLowV1():
             return f"Units left of product {event.product_id}: {event.available}.\n"
+        case WebhookDisabledV1():
+            path = f"/webhooks/{event.endpoint_id}"
+            return (
+                f"Nothing is sent to your webhook endpoint {event.endpoint_id} any more: {DISABLED[event.reason]}.\n"
+                f"Once it works, POST {path}/enable. What it misses until then is kept for 7 days:\n"
+                f"POST {path}/redeliver-missed has it sent.\n"
+            )
 
 
 def _cause(tx: Transaction) -> UUID:
@@ -190,7 +212,7 @@ def _cause(tx: Transaction) -> UUID:
 
 
 def _fail(tx: Transaction, message: Message, failure: Failure) -> None:
-    if message.failed(failure):
+    if message.failed(failure) and message.kind in SPOKEN_OF:
         tx.publish(
             NotificationFailedV1(
                 notification_id=message.notification_id,

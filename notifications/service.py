@@ -70,6 +70,7 @@ SERVICE = Service(
             tell(CancellationRefusedV1),
             tell(CartAbandonedV1, load=None),
             tell(StockRunningLowV1, load=None),
+            tell(WebhookDisabledV1, load=None),
             concurrency=16,
             batch=50,
         ),
@@ -90,7 +91,7 @@ SERVICE = Service(
             concurrency=200,  # turns that mostly wait for somebody else's answer
         ),
     ],
-    sweeps=[webhooks.find_forgotten],
+    sweeps=[webhooks.find_forgotten, webhooks.forget_missed],
     says=[NotificationSentV1, NotificationFailedV1, WebhookDisabledV1],
     routes=Router(routes=[*api.router.routes, *webhooks_api.router.routes]),
     migrations=Path(__file__).parent / "migrations",

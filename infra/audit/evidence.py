@@ -54,7 +54,7 @@ class Mail:
 
     @property
     def moment(self) -> UUID | None:
-        """The event that it is about, where that is no order but one moment of a cart or product."""
+        """The event that it is about, where that is no order but one moment of a cart, product or endpoint."""
         _, colon, event_id = (self.about or "").rpartition(":")
         return UUID(event_id) if colon else None
 

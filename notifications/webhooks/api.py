@@ -63,6 +63,8 @@ class EndpointOut(BaseModel):
     created_at: datetime
     old_secret_until: datetime | None
     """Until when the secret before the last rotation signs, too."""
+    missed: int
+    """Events that came while it was disabled; they are kept for 7 days, and can be redelivered."""
 
 
 class EndpointWithSecret(EndpointOut):
@@ -84,6 +86,12 @@ class DeliveryOut(BaseModel):
     attempted_at: datetime | None
     due_at: datetime | None
     """When it is sent next, unless its endpoint is left alone for longer."""
+
+
+class Redelivered(BaseModel):
+    redelivered: int
+    missed: int
+    """What is left."""
 
 
 @router.post("/webhooks", status_code=201)
@@ -132,7 +140,7 @@ async def delete_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> None:
 
 @router.post("/webhooks/{endpoint_id}/enable")
 async def enable_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointOut:
-    """Send again, beginning with what waited when it was disabled."""
+    """Send again, beginning with what waited when it was disabled. What it missed since can be redelivered."""
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
     handlers.enable(tx, endpoint)
     return _shown(endpoint)
@@ -148,11 +156,17 @@ async def rotate_secret(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointWi
 
 @router.get("/webhooks/{endpoint_id}/deliveries")
 async def list_deliveries(
-    endpoint_id: UUID, caller: Caller, tx: Tx, *, cursor: Cursor[UUID] = None, limit: PageSize = 20
+    endpoint_id: UUID,
+    caller: Caller,
+    tx: Tx,
+    *,
+    state: State | None = None,
+    cursor: Cursor[UUID] = None,
+    limit: PageSize = 20,
 ) -> Page[DeliveryOut]:
-    """What the endpoint was sent in the last days, or is to be sent; newest first."""
+    """What the endpoint was sent in the last days, is to be sent, or missed; newest first."""
     _owned(caller, await tx.peek(Endpoint, endpoint_id))
-    found = await store.deliveries_to(tx, endpoint_id, after=cursor, limit=limit + 1)
+    found = await store.deliveries_to(tx, endpoint_id, state=state, after=cursor, limit=limit + 1)
     return Page.of([_delivery(each) for each in found], limit, key=lambda last: last.event_id)
 
 
@@ -168,6 +182,17 @@ async def redeliver(endpoint_id: UUID, event_id: UUID, caller: Caller, tx: Tx) -
     except handlers.IsDisabled as error:
         raise Conflict(str(error)) from error
     return _delivery(found[event_id])
+
+
+@router.post("/webhooks/{endpoint_id}/redeliver-missed", status_code=202)
+async def redeliver_missed(endpoint_id: UUID, caller: Caller, tx: Tx) -> Redelivered:
+    """Send what it missed while it was disabled, the oldest first: at most 10,000 events; ask again for the rest."""
+    endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
+    try:
+        sent = await handlers.redeliver_missed(tx, endpoint)
+    except handlers.IsDisabled as error:
+        raise Conflict(str(error)) from error
+    return Redelivered(redelivered=sent, missed=endpoint.missed)
 
 
 def _owned(caller: Principal, endpoint: Endpoint | None) -> Endpoint:
@@ -193,6 +218,7 @@ def _shown(endpoint: Endpoint) -> EndpointOut:
         failing_since=endpoint.failing_since,
         created_at=endpoint.created_at,
         old_secret_until=endpoint.old_secret_until,
+        missed=endpoint.missed,
     )
 
 

@@ -26,7 +26,7 @@ from contracts.notifications import WebhookDisabledReason, WebhookDisabledV1, We
 from infra.storage import Transaction
 from infra.telemetry import get_logger
 from notifications.webhooks import store
-from notifications.webhooks.domain import Answer, Delivery, Endpoint, new_secret
+from notifications.webhooks.domain import Answer, Delivery, Endpoint, State, new_secret
 from notifications.webhooks.gateways import Message, Turn
 from notifications.webhooks.settings import webhooks
 
@@ -91,8 +91,12 @@ async def file_for_endpoints(event: Event, tx: Transaction) -> None:
         return
     body = written(event, tx.cause)
     for endpoint in hearers:
-        tx.add(Delivery(endpoint.endpoint_id, tx.cause.id, event.type, body, now, due_at=now))
-        look_after(endpoint, now, now, tx)
+        what = endpoint.endpoint_id, tx.cause.id, event.type, body, now
+        if not endpoint.disabled:
+            tx.add(Delivery(*what, due_at=now))
+            look_after(endpoint, now, now, tx)
+        elif endpoint.miss():
+            tx.add(Delivery.not_sent(*what))
 
 
 async def load_endpoints(events: Sequence[WebhookDueV1], tx: Transaction) -> None:
@@ -148,8 +152,30 @@ def redeliver(tx: Transaction, endpoint: Endpoint, delivery: Delivery) -> None:
     if endpoint.disabled:
         raise IsDisabled(IsDisabled.__doc__)
     now = tx.now
+    if delivery.state is State.MISSED:
+        endpoint.missed = max(endpoint.missed - 1, 0)
     delivery.again(now)
     look_after(endpoint, now, now, tx)
+
+
+async def redeliver_missed(tx: Transaction, endpoint: Endpoint) -> int:
+    """Send what it missed while it was disabled, the oldest first, not more than it may have waiting.
+
+    Returns how many that are. Raises IsDisabled.
+    """
+    if endpoint.disabled:
+        raise IsDisabled(IsDisabled.__doc__)
+    now = tx.now
+    sent = await store.make_missed_due(tx, endpoint.endpoint_id, now)
+    endpoint.missed = await store.count_missed(tx, endpoint.endpoint_id)
+    look_after(endpoint, now, now, tx)
+    return sent
+
+
+async def forget_missed(tx: Transaction) -> int:
+    """Delete what disabled endpoints missed, or were sent, longer ago than is kept."""
+    await store.prune_disabled(tx, tx.now)
+    return 0
 
 
 async def find_forgotten(tx: Transaction) -> int:

@@ -18,6 +18,10 @@ MOST_WAITING = 100_000
 """Deliveries to one endpoint: some 100 MB."""
 MOST_AT_ONCE = 100
 """Endpoints that one sweep takes."""
+MOST_DELETED = 5_000
+"""Deliveries that one sweep deletes."""
+MOST_REDELIVERED = 10_000
+"""Missed deliveries that one request has sent."""
 CANDIDATES = "webhooks.candidates"
 
 MOMENT = sa.DateTime(timezone=True)
@@ -39,6 +43,7 @@ endpoints = sa.Table(
     sa.Column("rests_until", MOMENT),
     sa.Column("turn", sa.Uuid, nullable=False),
     sa.Column("turn_at", MOMENT),
+    sa.Column("missed", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Index("webhook_endpoints_by_owner", "owner", "endpoint_id"),
 )
 deliveries = sa.Table(
@@ -66,7 +71,7 @@ _mapper.map_imperatively(Delivery, deliveries)
 async def load_candidates(tx: Transaction, people: Iterable[str], *, public: bool) -> None:
     """Lock, in one statement for a whole batch, the endpoints that events naming `people` may be for."""
     theirs = endpoints.c.everyones | endpoints.c.owner.in_(sorted(set(people)))
-    wanted = sa.select(Endpoint).where(endpoints.c.disabled.is_(None), sa.true() if public else theirs)
+    wanted = sa.select(Endpoint).where(sa.true() if public else theirs)
     found = await tx.session.scalars(wanted.order_by(endpoints.c.endpoint_id).with_for_update())
     tx.session.info[CANDIDATES] = found.all()
 
@@ -105,11 +110,46 @@ async def deliveries_by_id(tx: Transaction, endpoint_id: UUID, event_ids: Iterab
     return {each.event_id: each for each in await tx.session.scalars(sa.select(Delivery).where(*wanted))}
 
 
+def oldest(now: datetime) -> UUID:
+    """The id that an event of the longest time ago that is kept would have."""
+    return UUID(int=int((now - KEPT).timestamp() * 1000) << 80)
+
+
 async def prune(tx: Transaction, endpoint_id: UUID, now: datetime) -> None:
     """Forget what was settled and happened long ago, which the ids of events tell."""
-    oldest = UUID(int=int((now - KEPT).timestamp() * 1000) << 80)
-    old = deliveries.c.due_at.is_(None), deliveries.c.event_id < oldest
+    old = deliveries.c.due_at.is_(None), deliveries.c.event_id < oldest(now)
     await tx.session.execute(sa.delete(deliveries).where(deliveries.c.endpoint_id == endpoint_id, *old))
+
+
+async def prune_disabled(tx: Transaction, now: datetime) -> None:
+    """The same for endpoints that are disabled, which have no turns: a bounded number."""
+    old = (
+        sa.select(deliveries.c.endpoint_id, deliveries.c.event_id)
+        .join(endpoints)
+        .where(endpoints.c.disabled.is_not(None), deliveries.c.due_at.is_(None), deliveries.c.event_id < oldest(now))
+        .limit(MOST_DELETED)
+    )
+    key = sa.tuple_(deliveries.c.endpoint_id, deliveries.c.event_id)
+    await tx.session.execute(sa.delete(deliveries).where(key.in_(old)))
+
+
+async def make_missed_due(tx: Transaction, endpoint_id: UUID, now: datetime) -> int:
+    """Have sent what an endpoint, whose row is locked, missed: the oldest, a bounded number. Returns how many."""
+    missed = deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == State.MISSED
+    first = sa.select(deliveries.c.event_id).where(*missed).order_by(deliveries.c.event_id).limit(MOST_REDELIVERED)
+    again = (
+        sa.update(deliveries)
+        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.event_id.in_(first))
+        .values(state=State.PENDING, due_at=now, attempts=0)
+        .returning(deliveries.c.event_id)
+    )
+    return len((await tx.session.scalars(again)).all())
+
+
+async def count_missed(tx: Transaction, endpoint_id: UUID) -> int:
+    """How much of what it missed is kept."""
+    missed = deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == State.MISSED
+    return await tx.session.scalar(sa.select(sa.func.count()).where(*missed)) or 0
 
 
 async def endpoints_of(tx: Transaction, owner: str, *, after: UUID | None, limit: int) -> Sequence[Endpoint]:
@@ -127,9 +167,13 @@ async def count_of(tx: Transaction, owner: str) -> int:
     return counted or 0
 
 
-async def deliveries_to(tx: Transaction, endpoint_id: UUID, *, after: UUID | None, limit: int) -> Sequence[Delivery]:
-    """What an endpoint was or is to be sent, newest first."""
+async def deliveries_to(
+    tx: Transaction, endpoint_id: UUID, *, state: State | None, after: UUID | None, limit: int
+) -> Sequence[Delivery]:
+    """What an endpoint was or is to be sent, or only what is in one state; newest first."""
     query = sa.select(Delivery).where(deliveries.c.endpoint_id == endpoint_id)
+    if state is not None:
+        query = query.where(deliveries.c.state == state)
     if after is not None:
         query = query.where(deliveries.c.event_id < after)
     return (await tx.session.scalars(query.order_by(deliveries.c.event_id.desc()).limit(limit))).all()

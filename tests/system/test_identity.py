@@ -66,6 +66,7 @@ ROUTES = {
     "notifications POST /webhooks/{endpoint_id}/rotate": Who.OWNER,
     "notifications GET /webhooks/{endpoint_id}/deliveries": Who.OWNER,
     "notifications POST /webhooks/{endpoint_id}/deliveries/{event_id}/redeliver": Who.OWNER,
+    "notifications POST /webhooks/{endpoint_id}/redeliver-missed": Who.OWNER,
 } | {
     f"{service} {what}": Who.OPERATOR
     for service in ("catalog", "cart", "checkout", "notifications", "delivery")

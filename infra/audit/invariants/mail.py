@@ -21,6 +21,7 @@ ABOUT_ORDERS = {
 ABOUT_MOMENTS = {
     "cart.cart-abandoned": "cart-abandoned",
     "catalog.stock-running-low": "stock-running-low",
+    "notifications.webhook-disabled": "webhook-disabled",
 }
 UNSENT = ("skipped", "failed")
 """Nobody wants it, or nobody can be reached."""

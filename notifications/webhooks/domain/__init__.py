@@ -1,6 +1,7 @@
 """The rules of webhooks; standard library only."""
 
 from notifications.webhooks.domain.endpoints import (
+    MOST_MISSED,
     Answer,
     Delivery,
     DisabledReason,
@@ -14,6 +15,7 @@ from notifications.webhooks.domain.endpoints import (
 from notifications.webhooks.domain.targets import BadTarget, Target, is_public, target_of
 
 __all__ = [
+    "MOST_MISSED",
     "Answer",
     "BadTarget",
     "Delivery",

@@ -14,6 +14,8 @@ from uuid import UUID, uuid4
 
 AT_ONCE = 16
 """Requests of one turn."""
+MOST_MISSED = 100_000
+"""Events that are kept for an endpoint which is disabled: some 100 MB."""
 LOST_AFTER = timedelta(minutes=5)
 """A turn is over long before: one that is so late got lost. Should it come after all, it does nothing."""
 
@@ -23,6 +25,8 @@ class State(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     """Given up; its owner may have it sent again."""
+    MISSED = "missed"
+    """Not sent, since its endpoint was disabled; its owner may have it sent."""
 
 
 class DisabledReason(StrEnum):
@@ -97,6 +101,11 @@ class Delivery:
             own = pause(self.attempts, policy.first_retry, policy.longest_retry, chance)
             self.due_at = now + max(own, answer.rest or own)
 
+    @classmethod
+    def not_sent(cls, endpoint_id: UUID, event_id: UUID, type: str, body: str, now: datetime) -> "Delivery":
+        """One for an endpoint that is disabled."""
+        return cls(endpoint_id, event_id, type, body, now, due_at=None, state=State.MISSED)
+
     def again(self, now: datetime) -> None:
         """Send it now, whatever became of it, with all its attempts before it."""
         self.state, self.due_at, self.attempts = State.PENDING, now, 0
@@ -125,12 +134,19 @@ class Endpoint:
     turn: UUID = field(default_factory=uuid4)
     turn_at: datetime | None = None
     """When its next turn is, or was while that is under way; None where nothing waits."""
+    missed: int = 0
+    """Events that came while it was disabled, and that were not asked for since; no more are kept than MOST_MISSED."""
 
     def hears(self, type: str, person: str | None, *, public: bool) -> bool:
         """Whether an event of `type` is for it: one that is public, names its owner, or may be anyone's."""
-        if self.disabled or not (public or self.everyones or person == self.owner):
+        if not (public or self.everyones or person == self.owner):
             return False
         return any(matches(pattern, type) for pattern in self.events)
+
+    def miss(self) -> bool:
+        """Count an event that came while it is disabled. False if so many came that this one is not kept."""
+        self.missed = min(self.missed + 1, MOST_MISSED)
+        return self.missed < MOST_MISSED
 
     def look_after(self, at: datetime) -> bool:
         """Have a turn at `at`, or after its rest. False where one comes as soon anyway."""

@@ -20,6 +20,7 @@ from contracts.delivery import CancellationRefusedV1, RefusalReason, ShipmentDis
 from contracts.upcasts import shipment_dispatched_v2
 from infra.storage import new_id
 from tests.integration.delivery.running import Running, until
+from tests.integration.notifications.mailbox import mails_to, text_of
 from tests.integration.notifications.stored import everything_stored
 
 PRICE = Money(amount=1999, currency="EUR")
@@ -36,20 +37,6 @@ async def a_person(world: Running, **choices: bool) -> str:
 def confirmed(person: str, order_id: UUID | None = None) -> OrderConfirmedV1:
     line = Line(product_id=new_id(), quantity=1, unit_price=PRICE)
     return OrderConfirmedV1(order_id=order_id or new_id(), customer_id=person, lines=[line], total=PRICE)
-
-
-async def mails_to(world: Running, person: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    after = 0
-    while page := (await world.outside_says(f"/mail/messages?after={after}"))["messages"]:
-        found += [mail for mail in page if mail["to"] == f"{person}@example.com"]
-        after = page[-1]["seq"]
-    return found
-
-
-async def text_of(world: Running, mail: dict[str, Any]) -> str:
-    """What its reader sees: lines are folded on the way."""
-    return (await world.outside_shows(f"/mail/messages/{mail['seq']}")).replace("=\r\n", "")
 
 
 async def test_everything_that_happens_to_an_order_is_told_once(world: Running):

@@ -13,6 +13,7 @@ from contracts.catalog import ProductFacts, ProductListedV1, ProductStatus, Stoc
 from contracts.checkout import OrderDeliveredV1
 from infra.storage import new_id
 from tests.integration.delivery.running import Running, until
+from tests.integration.notifications.mailbox import mails_to, text_of
 from tests.integration.notifications.receiving import Receiver, a_receiver
 from tests.integration.notifications.stored import everything_stored
 
@@ -227,8 +228,104 @@ async def test_an_endpoint_that_only_fails_is_disabled_until_its_owner_enables_i
     receiver.status = 204
     assert (await world.ask("POST", f"{path}/enable", by=ada))[1]["enabled"]
     await receiver.until_accepted(waiting)
-    assert await delivery(world, path, missed, ada) is None
-    assert len(receiver.attempts) == asked + 1
+    await world.until_idle()
+    assert len(receiver.attempts) == asked + 1, "what it missed is sent on demand alone"
+    shown = await delivery(world, path, missed, ada)
+    assert shown is not None
+    assert (shown["state"], shown["attempts"], shown["due_at"]) == ("missed", 0, None)
+
+
+async def disabled(world: Running, receiver: Receiver, person: str) -> str:
+    """The path of an endpoint that said that it is gone."""
+    receiver.status = 410
+    path = await register(world, receiver, person, "checkout.*")
+    await world.hear(delivered(person))
+    await world.until_said(path.rpartition("/")[2], "webhook-disabled")
+    receiver.status = 204
+    return path
+
+
+async def missed_by(world: Running, path: str, person: str, number: int) -> list[UUID]:
+    """So many events that came meanwhile, once they are listed as missed."""
+    events = [await world.hear(delivered(person)) for _ in range(number)]
+    for each in events:
+        await until_delivery(world, path, each, person, state="missed")
+    return events
+
+
+async def test_what_a_disabled_endpoint_missed_is_listed_and_sent_when_its_owner_asks(
+    world: Running, receiver: Receiver, ada: str
+):
+    path = await disabled(world, receiver, ada)
+    events = await missed_by(world, path, ada, 3)
+    assert (await world.ask("POST", f"{path}/redeliver-missed", by=ada))[0] == 409, "it is disabled yet"
+    assert (await world.ask("GET", path, by=ada))[1]["missed"] == 3
+    _, page = await world.ask("GET", f"{path}/deliveries?state=missed", by=ada)
+    assert [each["event_id"] for each in page["items"]] == [str(each) for each in reversed(events)]
+    await world.ask("POST", f"{path}/enable", by=ada)
+    first = f"{path}/deliveries/{events[0]}/redeliver"
+    assert (await world.ask("POST", first, by=ada))[0] == 202
+    assert (await world.ask("GET", path, by=ada))[1]["missed"] == 2
+    status, answer = await world.ask("POST", f"{path}/redeliver-missed", by=ada)
+    assert (status, answer) == (202, {"redelivered": 2, "missed": 0})
+    await receiver.until_accepted(*events)
+    assert (await world.ask("POST", f"{path}/redeliver-missed", by=ada))[1] == {"redelivered": 0, "missed": 0}
+
+
+async def test_what_is_missed_is_forgotten_after_a_week_and_bounded(world: Running, receiver: Receiver, ada: str):
+    path = await disabled(world, receiver, ada)
+    endpoint_id = UUID(path.rpartition("/")[2])
+    [recent] = await missed_by(world, path, ada, 1)
+    long_ago = UUID(int=recent.int - (8 * 86_400_000 << 80))
+    await world.database.execute(
+        "insert into webhook_deliveries (endpoint_id, event_id, type, body, created_at, state, attempts)"
+        " values ($1, $2, 'checkout.order-delivered.v1', '{}', now(), 'missed', 0)",
+        endpoint_id,
+        long_ago,
+    )
+
+    async def forgotten() -> bool:
+        return await delivery(world, path, long_ago, ada) is None
+
+    await until(forgotten)
+    assert await delivery(world, path, recent, ada)
+    await world.database.execute("update webhook_endpoints set missed = 99999 where endpoint_id = $1", endpoint_id)
+    too_many = await world.hear(delivered(ada))
+    await world.until_idle()
+    assert await delivery(world, path, too_many, ada) is None
+
+
+async def test_whose_endpoint_is_disabled_gets_a_mail_each_time(world: Running, receiver: Receiver, ada: str):
+    choices = {"order_updates": False, "reminders": False}
+    contact = {"email": f"{ada}@example.com", "choices": choices}
+    assert (await world.ask("PUT", f"/contacts/{ada}", contact, by=ada))[0] == 200
+    path = await disabled(world, receiver, ada)
+    receiver.status = 410
+    await world.ask("POST", f"{path}/enable", by=ada)
+    await world.hear(delivered(ada))
+    endpoint_id = path.rpartition("/")[2]
+
+    async def told_twice() -> bool:
+        return [each["about"].partition(":")[0] for each in await mails_to(world, ada)] == [endpoint_id] * 2
+
+    await until(told_twice)
+    text = await text_of(world, (await mails_to(world, ada))[0])
+    assert "answered 410 Gone" in text
+    assert f"POST /webhooks/{endpoint_id}/redeliver-missed" in text
+
+
+async def test_who_cannot_be_reached_is_not_told_and_nothing_is_dead_lettered(
+    world: Running, receiver: Receiver, ada: str
+):
+    path = await disabled(world, receiver, ada)
+
+    async def noted() -> bool:
+        _, page = await world.ask("GET", "/notifications", by=ada)
+        return ("webhook-disabled", "no-contact") in [(each["kind"], each["failure"]) for each in page["items"]]
+
+    await until(noted)
+    assert await world.said(path.rpartition("/")[2]) == ["webhook-disabled"]
+    assert await world.database.fetchval("select count(*) from messaging.dead_letters") == 0
 
 
 async def test_an_endpoint_is_asked_one_turn_at_a_time_however_often_it_is_enabled(

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.checkout import CancellationReason
-from contracts.notifications import NotificationFailureReason, NotificationKind
+from contracts.notifications import NotificationFailureReason, NotificationKind, WebhookDisabledReason
 from notifications.api import Email
 from notifications.domain import SUBJECTS, Contact, Failure, Kind, Message, Notice, Status, notification_id
 from notifications.gateways import Mail, written
-from notifications.handlers import KINDS, REASONS, readable
+from notifications.handlers import DISABLED, KINDS, REASONS, readable
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
@@ -105,7 +105,9 @@ def test_an_address_does_not_show_in_logs():
 
 
 def test_there_are_words_for_everything_that_the_contracts_name():
-    assert {*Kind} == {*NotificationKind} == {*SUBJECTS} == {*KINDS.values()}
+    assert {*Kind} == {*SUBJECTS} == {*KINDS.values()}
+    assert {*Kind} - {Kind.WEBHOOK_DISABLED} == {*NotificationKind}
+    assert {*DISABLED} == {*WebhookDisabledReason}
     assert {*Failure} == {*NotificationFailureReason}
     assert {*REASONS} == {*CancellationReason}
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.webhooks.domain import (
+    MOST_MISSED,
     Answer,
     Delivery,
     DisabledReason,
@@ -119,11 +120,18 @@ def test_it_is_disabled_after_a_stretch_of_nothing_but_failures() -> None:
     assert not endpoint.answered([answer(500)], NOON + HOUR - SECOND, POLICY, 0)
     assert endpoint.answered([answer(500)], NOON + HOUR, POLICY, 0)
     assert endpoint.disabled is DisabledReason.FAILING
-    assert not endpoint.hears("checkout.order-placed.v1", "ada", public=False)
+    assert not endpoint.look_after(NOON + HOUR)
     assert not endpoint.look_after(NOON + HOUR)
     endpoint.enable(NOON + HOUR)
     assert endpoint.hears("checkout.order-placed.v1", "ada", public=False)
     assert endpoint.look_after(NOON + HOUR)
+
+
+def test_what_comes_while_it_is_disabled_is_counted_and_bounded() -> None:
+    endpoint = an_endpoint()
+    endpoint.missed = MOST_MISSED - 2
+    assert [endpoint.miss() for _ in range(3)] == [True, False, False]
+    assert endpoint.missed == MOST_MISSED
 
 
 def test_who_enables_again_and_again_gets_no_second_turn_beside_the_first() -> None:
