@@ -15,7 +15,15 @@ TOGETHER = (
 """Folders whose tests share a stack or a running service, or are too short to be spread."""
 OWN_STACK = tuple(
     f"tests/system/test_{name}.py"
-    for name in ("audit", "chaos_at_length", "new_service", "republish", "schemathesis_at_length", "tutorial")
+    for name in (
+        "audit",
+        "chaos_at_length",
+        "content_mutants",
+        "new_service",
+        "republish",
+        "schemathesis_at_length",
+        "tutorial",
+    )
 )
 """System tests with a stack of their own, or for so long that one is started for them: they run beside the others."""
 

@@ -133,6 +133,7 @@ async def _read(sources: Sources, http: aiohttp.ClientSession, rest: Rest) -> Ev
     await take("checkout", databases.read_checkout(at["checkout"]))
     await take("delivery", databases.read_delivery(at["delivery"]))
     await take("notifications", databases.read_notifications(at["notifications"]))
+    await take("webhooks", databases.read_webhooks(at["notifications"], before))
     await take("books", _books(at, before))
     if "books" in found and "log" in found:
         kept = {key for books in found["books"].values() for key in books.outbox}

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from infra.audit.evidence import Books, Cart, Catalog, Checkout, Delivery, Row, Unlogged
+from infra.audit.evidence import Books, Cart, Catalog, Checkout, Delivery, Row, Unlogged, Webhooks
 from infra.audit.life import Entry
 from infra.audit.log import Said
 
@@ -46,14 +46,26 @@ from messaging.settled_letters where action = 'discarded' order by settled
 SAID = "select event_id, type, subject, at, causation_id, body from messaging.outbox where event_id = any($1)"
 HANDLED = "select event_id, subscription, handled_at from messaging.inbox where event_id = any($1)"
 PRODUCTS = """
-select product_id::text, version, name, price_amount, price_currency, on_hand, reserved,
+select product_id::text, seller_id, version, name, category, price_amount, price_currency, on_hand, reserved,
+    low_stock_threshold,
     case when discontinued then 'discontinued' when on_hand > reserved then 'on-sale' else 'sold-out' end as status
 from products
 """
-ADDRESSES = "select customer_id, address_id::text from addresses"
+ADDRESSES = "select customer_id, address_id::text, revision from addresses"
+SHIPMENTS = """
+select order_id::text, shipment_id::text, customer_id, status, carrier, tracking_code, failure, address_id::text
+from shipments
+"""
 COPIES = "select product_id::text, version, name, price_amount, price_currency, status from products"
+MESSAGES = "select notification_id::text, about, kind, person_id, status, failure, sent_at from messages"
+ENDPOINTS = "select endpoint_id::text, owner, everyones, disabled from webhook_endpoints"
+DELIVERIES = """
+select endpoint_id::text, event_id::text, type, body, state from webhook_deliveries where event_id < $1
+"""
 ORDERS = """
-select order_id::text, version, customer_id, status, reason, total_amount, currency, payment, provider from orders
+select order_id::text, version, customer_id, status, reason, lines, total_amount, currency, address_id::text,
+    payment, provider
+from orders
 """
 JOURNAL = "select order_id::text, version, type, data, at from order_journal order by order_id, version"
 
@@ -145,7 +157,7 @@ async def read_cart(url: str) -> Cart:
     """The cart's copies of product facts and of who has an address, its checkouts, and what is in carts."""
     async with reading(url) as connection:
         products = await _rows(connection, COPIES)
-        checkouts = await _rows(connection, "select order_id::text, customer_id, state from checkouts")
+        checkouts = await _rows(connection, "select order_id::text, customer_id, state, quantities from checkouts")
         lines = await _rows(connection, "select customer_id, product_id::text, quantity, in_checkout from lines")
         addresses = await _rows(connection, ADDRESSES)
     return Cart(_by(products, "product_id"), _by(checkouts, "order_id"), lines, _by(addresses, "customer_id"))
@@ -166,7 +178,7 @@ async def read_checkout(url: str) -> Checkout:
 async def read_delivery(url: str) -> Delivery:
     """Shipments, and who has an address; not where that is."""
     async with reading(url) as connection:
-        shipments = await _rows(connection, "select order_id::text, status, carrier from shipments")
+        shipments = await _rows(connection, SHIPMENTS)
         addresses = await _rows(connection, ADDRESSES)
     return Delivery(_by(shipments, "order_id"), _by(addresses, "customer_id"))
 
@@ -174,8 +186,15 @@ async def read_delivery(url: str) -> Delivery:
 async def read_notifications(url: str) -> dict[tuple[str, str], Row]:
     """What became of each message, by matter and kind."""
     async with reading(url) as connection:
-        rows = await _rows(connection, "select about, kind, person_id, status, failure, sent_at from messages")
+        rows = await _rows(connection, MESSAGES)
     return {(row["about"], row["kind"]): row for row in rows}
+
+
+async def read_webhooks(url: str, before: UUID) -> Webhooks:
+    """Endpoints, and what they were told of events with a smaller id."""
+    async with reading(url) as connection:
+        endpoints = await _rows(connection, ENDPOINTS)
+        return Webhooks(_by(endpoints, "endpoint_id"), await _rows(connection, DELIVERIES, before))
 
 
 async def _rows(connection: asyncpg.Connection, query: str, *values: Any) -> tuple[dict[str, Any], ...]:

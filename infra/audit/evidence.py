@@ -51,6 +51,7 @@ class Mail:
     kind: str | None
     to: str
     at: datetime
+    text: str = ""
 
     @property
     def moment(self) -> UUID | None:
@@ -133,7 +134,15 @@ class Delivery:
     shipments: Mapping[str, Row] = field(default_factory=dict)
     """By order."""
     addresses: Mapping[str, Row] = field(default_factory=dict)
-    """The ids of those that customers have now, by customer."""
+    """The ids and revisions of those that customers have now, by customer."""
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    endpoints: Mapping[str, Row] = field(default_factory=dict)
+    """Whose each is."""
+    deliveries: tuple[Row, ...] = ()
+    """What each was sent, or is to be sent."""
 
 
 @dataclass(frozen=True)
@@ -152,11 +161,12 @@ class Evidence:
     delivery: Delivery = field(default_factory=Delivery)
     notifications: Mapping[tuple[str, str], Row] = field(default_factory=dict)
     """Messages by matter and kind."""
+    webhooks: Webhooks = field(default_factory=Webhooks)
     books: Mapping[str, Books] = field(default_factory=dict)
     """By service."""
     unlogged: tuple[Unlogged, ...] = ()
-    views: Mapping[str, str] = field(default_factory=dict)
-    """The status of each order of the record's customers, as their own GET /orders shows it."""
+    views: Mapping[str, Row] = field(default_factory=dict)
+    """Each order of the record's customers, as their own GET /orders shows it."""
     deadlines: Mapping[str, float] = field(default_factory=dict)
     """Seconds that an order waits, by the reason that it is then cancelled for."""
     unread: Mapping[str, str] = field(default_factory=dict)
@@ -177,6 +187,24 @@ class Evidence:
     def checked_out(self) -> dict[str, dict[str, Any]]:
         """What the cart said was ordered, by order."""
         return {said.subject: said.body for said in self.said("cart.cart-checked-out")}
+
+    @cached_property
+    def prices_said(self) -> dict[str, set[tuple[int, str]]]:
+        """Every price that the catalog ever said of a product: amount and currency."""
+        prices: dict[str, set[tuple[int, str]]] = defaultdict(set)
+        for said in self.said("catalog.product-listed", "catalog.price-changed"):
+            price = said.body["facts"]["price"]
+            prices[said.subject].add((price["amount"], price["currency"]))
+        return prices
+
+    @cached_property
+    def addresses_said(self) -> dict[str, Said]:
+        """What was said last of each customer's address."""
+        newest: dict[str, tuple[int, Said]] = {}
+        for said in self.said("delivery.address-recorded", "delivery.address-erased"):
+            revision = said.body["revision"]
+            newest[said.subject] = max((revision, said), newest.get(said.subject, (0, said)), key=lambda each: each[0])
+        return {customer: said for customer, (_, said) in newest.items()}
 
     @cached_property
     def money_by_order(self) -> dict[str, list[Money]]:

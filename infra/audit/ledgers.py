@@ -49,7 +49,8 @@ async def read_mails(http: aiohttp.ClientSession, outside: str) -> tuple[Mail, .
         page = await _get(http, f"{outside}/mail/messages", after)
         for each in page["messages"]:
             after = each["seq"]
-            found.append(Mail(each["about"], each["kind"], each["to"], datetime.fromisoformat(each["received_at"])))
+            at = datetime.fromisoformat(each["received_at"])
+            found.append(Mail(each["about"], each["kind"], each["to"], at, each["text"] or ""))
         if not page["messages"]:
             return tuple(found)
 

@@ -1,7 +1,7 @@
 """An order's life as its journal tells it, by the audit's own reading of the rules."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -77,15 +77,18 @@ class Entry:
 class Terms:
     """What is bought for how much."""
 
-    lines: tuple[tuple[str, int, int], ...] = ()
-    """Product, units, and the price of one."""
+    lines: tuple[tuple[str, int, int, str], ...] = ()
+    """Product, units, and the price of one with its currency."""
     total: int = 0
     currency: str = ""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "Terms":
         """From the `lines` and the `total` of an event or of a journal's entry."""
-        lines = ((line["product_id"], line["quantity"], line["unit_price"]["amount"]) for line in data["lines"])
+        lines = [
+            (line["product_id"], line["quantity"], line["unit_price"]["amount"], line["unit_price"]["currency"])
+            for line in data["lines"]
+        ]
         return cls(tuple(sorted(lines)), data["total"]["amount"], data["total"]["currency"])
 
 
@@ -100,7 +103,10 @@ class Life:
     """As it is charged: some prices may be lower."""
     status: str = ""
     payment: str = "none"
+    address_id: str | None = None
     awaits_address: bool = False
+    data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the last entry of each type says."""
     provider: str | None = None
     reason: str | None = None
     version: int = 0
@@ -110,7 +116,7 @@ class Life:
     @property
     def lines(self) -> tuple[tuple[str, int], ...]:
         """Product and units."""
-        return tuple((product_id, quantity) for product_id, quantity, _ in self.terms.lines)
+        return tuple((product_id, quantity) for product_id, quantity, *_ in self.terms.lines)
 
     @property
     def total(self) -> int:
@@ -144,10 +150,12 @@ def _take(life: Life, entry: Entry) -> None:
     if entry.type == "placed":
         life.customer = entry.data["customer_id"]
         life.ordered = life.terms = Terms.of(entry.data)
+        life.address_id = entry.data.get("address_id")
     if entry.type == "stock-reserved" and "total" in entry.data:  # a price was lowered since
         life.terms = Terms.of(entry.data)
     if entry.type in ("address-awaited", "address-known"):
         life.awaits_address = entry.type == "address-awaited"
+        life.address_id = entry.data.get("address_id", life.address_id)
     if entry.type == "payment-asked":
         life.provider = entry.data["provider"]
     if entry.type in ("given-up", "cancelled"):
@@ -155,6 +163,7 @@ def _take(life: Life, entry: Entry) -> None:
     if entry.type == "cancellation-refused" and life.status == "cancelling":
         life.status = "confirmed"
     life.version = entry.version
+    life.data[entry.type] = entry.data
     life.types = (*life.types, entry.type)
     life.status = STATUS.get(entry.type, life.status)
     life.payment = PAYMENT.get(entry.type, life.payment)

@@ -20,6 +20,26 @@ class Ask:
     refused: bool = False
     at: float = 0.0
     """When it was meant to be sent, in seconds since the epoch."""
+    began: int = 0
+    """The line of the record that says that it is about to be sent."""
+    ended: int | None = None
+    """The line that says what came of it; None where its answer was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A customer wants so many units of a product in all; 0: none but those that are being bought."""
+
+    customer: str
+    product_id: str
+    quantity: int
+    began: int
+    """The line of the record that says that it is about to be asked."""
+    ended: int | None = None
+    """The line that says what came of it; None where the answer was lost."""
+    done: bool | None = None
+    in_checkout: int | None = None
+    """Units that were being bought when it was done, as the answer says; None where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +84,7 @@ class Record:
     listed: dict[str, int] = field(default_factory=dict)
     """Units on hand at first, by product."""
     restocks: dict[str, Restock] = field(default_factory=dict)
+    wishes: dict[str, Wish] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -85,20 +106,21 @@ def read_record(path: Path) -> Record:
     return _record(json.loads(line) for line in whole.splitlines())
 
 
-def _record(lines: Iterable[dict[str, Any]]) -> Record:
+def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one arm per kind of line
     asks: dict[str, Ask] = {}
     listed: dict[str, int] = {}
     restocks: dict[str, Restock] = {}
+    wishes: dict[str, Wish] = {}
     faults: list[Fault] = []
     listing: dict[str, int] = {}
-    for line in lines:
+    for number, line in enumerate(lines):
         match line:
             case {"did": "ask", "key": key, "customer_id": customer, "at": at}:
-                asks[key] = Ask(customer, at=at)
+                asks[key] = Ask(customer, at=at, began=number)
             case {"did": "accept", "key": key, "order_id": order_id}:
-                asks[key] = replace(asks[key], order_id=order_id)
+                asks[key] = replace(asks[key], order_id=order_id, ended=number)
             case {"did": "refuse", "key": key}:
-                asks[key] = replace(asks[key], refused=True)
+                asks[key] = replace(asks[key], refused=True, ended=number)
             case {"did": "list", "key": key, "on_hand": on_hand}:
                 listing[key] = on_hand
             case {"did": "listed", "key": key, "product_id": product_id}:
@@ -107,6 +129,10 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:
                 restocks[key] = Restock(product_id, quantity)
             case {"did": "restocked", "key": key, "done": done}:
                 restocks[key] = replace(restocks[key], done=done)
+            case {"did": "put", "key": key, "customer_id": customer, "product_id": product_id, "quantity": quantity}:
+                wishes[key] = Wish(customer, product_id, quantity, number)
+            case {"did": "was put", "key": key, "done": done}:
+                wishes[key] = replace(wishes[key], ended=number, done=done, in_checkout=line.get("in_checkout"))
             case {"did": "fault", "kind": kind, "part": part, "began": began}:
                 faults.append(Fault(kind, part, began, line.get("ended"), line.get("bite")))
             case {"did": "heal", "part": part, "at": at}:
@@ -115,4 +141,4 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:
                 faults = [each.over(at) for each in faults]
             case _:
                 raise ValueError(f"the record has a line that nobody knows: {line}")
-    return Record(asks, listed, restocks, tuple(faults))
+    return Record(asks, listed, restocks, wishes, tuple(faults))

@@ -5,15 +5,17 @@ from collections.abc import Collection
 
 import aiohttp
 
+from infra.audit.evidence import Row
+
 AT_ONCE = 8
 PAGE = "100"
 
 
 async def read_views(
     http: aiohttp.ClientSession, issuer: str, checkout: str, customers: Collection[str]
-) -> dict[str, str]:
-    """The status of every order of these customers, by order."""
-    shown: dict[str, str] = {}
+) -> dict[str, Row]:
+    """Every order of these customers, by its id."""
+    shown: dict[str, Row] = {}
     waiting = iter(sorted(customers))
 
     async def ask() -> None:
@@ -26,15 +28,15 @@ async def read_views(
     return shown
 
 
-async def _orders(http: aiohttp.ClientSession, checkout: str, token: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+async def _orders(http: aiohttp.ClientSession, checkout: str, token: str) -> dict[str, Row]:
+    found: dict[str, Row] = {}
     query = {"limit": PAGE}
     while True:
         headers = {"Authorization": f"Bearer {token}"}
         async with http.get(f"{checkout}/orders", params=query, headers=headers) as answer:
             answer.raise_for_status()
             page = await answer.json()
-        found.update({each["order_id"]: each["status"] for each in page["items"]})
+        found.update({each["order_id"]: each for each in page["items"]})
         if page.get("next_cursor") is None:
             return found
         query["cursor"] = page["next_cursor"]

@@ -74,6 +74,13 @@ def keep(book: sqlite3.Connection, envelope: Envelope) -> None:
         )
 
 
+def shown(mail: dict[str, Any]) -> dict[str, Any]:
+    """A mail with the text that its reader sees, in place of what was sent."""
+    message = BytesParser(policy=policy.default).parsebytes(mail.pop("content"))
+    part = message.get_body(("plain",))
+    return mail | {"text": None if part is None else part.get_content()}
+
+
 def routes(ledger: Ledger) -> APIRouter:
     """Reading what was received."""
     router = APIRouter(prefix="/mail")
@@ -82,11 +89,11 @@ def routes(ledger: Ledger) -> APIRouter:
     async def messages(after: After = 0, limit: Limit = 500) -> Response:
         def read(book: sqlite3.Connection) -> list[dict[str, Any]]:
             rows = book.execute(
-                'SELECT seq, message_id, recipient AS "to", subject, about, kind, received_at FROM mails'
+                'SELECT seq, message_id, recipient AS "to", subject, about, kind, received_at, content FROM mails'
                 " WHERE seq > ? ORDER BY seq LIMIT ?",
                 (after, limit),
             )
-            return [dict(row) for row in rows]
+            return [shown(dict(row)) for row in rows]
 
         return JSONResponse({"messages": await ledger.do(read)})
 

@@ -81,7 +81,8 @@ class OrderBook:
     The record's lines: {"did": "ask", "key", "customer_id", "at"}, then, under the same key,
     {"did": "accept", "order_id"} or {"did": "refuse"}; without one of these the outcome is not known.
     Likewise {"did": "list", "on_hand"} and {"did": "listed", "product_id"}, and {"did": "restock", "product_id",
-    "quantity"} and {"did": "restocked", "done"}: so that stock can be counted.
+    "quantity"} and {"did": "restocked", "done"}: so that stock can be counted; and {"did": "put", "customer_id",
+    "product_id", "quantity"} and {"did": "was put", "done", "in_checkout"}: so that carts can.
     """
 
     def __init__(self, record: Path | None) -> None:
@@ -131,6 +132,18 @@ class OrderBook:
     def restocked(self, key: str, *, done: bool) -> None:
         """Notes whether they were. Where the answer is lost, nothing is noted."""
         self._note({"did": "restocked", "key": key, "done": done})
+
+    def put(self, key: str, customer: str, product_id: str, quantity: int) -> None:
+        """Notes that a customer is about to want so many units in all; 0: to take out what is not being bought."""
+        what = {"customer_id": customer, "product_id": product_id, "quantity": quantity}
+        self._note({"did": "put", "key": key, **what})
+
+    def was_put(self, key: str, *, done: bool, in_checkout: int | None) -> None:
+        """Notes whether the cart took it, and how many units were being bought then, as far as its answer says so.
+
+        Where the answer is lost, nothing is noted.
+        """
+        self._note({"did": "was put", "key": key, "done": done, "in_checkout": in_checkout})
 
     def pending(self) -> list[Order]:
         """Accepted, and neither delivered nor cancelled."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from uuid import uuid4
 
 from infra.simulator.checkouts import check_out
 from infra.simulator.client import Answer
@@ -74,13 +75,11 @@ class Session:
                 url = f"{self._shop.at.catalog}/products/{product.id}"
                 await self._customer_asks("GET", url, "product", intended)
             case Put(place=place, quantity=quantity):
-                ordered = self._in_checkout.get(self._shop.shelf[place].id, 0)
-                what = {"quantity": ordered + quantity}
-                self._wanted.add(self._shop.shelf[place].id)
-                url = self._item(place)
-                await self._customer_asks("PUT", url, "cart item", intended, what, expected=(404, 409))
+                product_id = self._shop.shelf[place].id
+                self._wanted.add(product_id)
+                await self._want(product_id, self._in_checkout.get(product_id, 0) + quantity, intended)
             case Remove(place=place):
-                await self._customer_asks("DELETE", self._item(place), "cart item", intended, expected=(404, 409))
+                await self._want(self._shop.shelf[place].id, 0, intended)
             case ViewCart():
                 await self._view_cart(intended)
             case CheckOut():
@@ -103,8 +102,19 @@ class Session:
     def _cart(self) -> str:
         return f"{self._shop.at.cart}/carts/{self._customer.id}"
 
-    def _item(self, place: int) -> str:
-        return f"{self._cart}/items/{self._shop.shelf[place].id}"
+    async def _want(self, product_id: str, quantity: int, intended: float) -> None:
+        """Have so many units of a product in the cart; 0: take it out."""
+        url, key = f"{self._cart}/items/{product_id}", str(uuid4())
+        method, what = ("PUT", {"quantity": quantity}) if quantity else ("DELETE", None)
+        self._shop.book.put(key, self._customer.id, product_id, quantity)
+        answer = await self._customer.client.ask(
+            method, url, what="cart item", json=what, expected=(404, 409), intended=intended
+        )
+        if not answer.lost:
+            lines = {line["product_id"]: line["in_checkout"] for line in answer.body.get("lines", ())}
+            self._shop.book.was_put(key, done=answer.ok, in_checkout=lines.get(product_id))
+        if not answer.ok and answer.status not in (404, 409):
+            raise SessionEndedError
 
     async def _customer_asks(
         self,
@@ -134,12 +144,10 @@ class Session:
         self._in_checkout = {str(line["product_id"]): int(line["in_checkout"]) for line in answer.body["lines"]}
         for line in answer.body["lines"]:
             left_over = line["status"] == "sold-out" and line["product_id"] not in self._wanted
-            url, now = f"{self._cart}/items/{line['product_id']}", time.monotonic()
             if line["status"] == "discontinued" or left_over:
-                await self._customer_asks("DELETE", url, "cart item", now, expected=(404, 409))
+                await self._want(line["product_id"], 0, time.monotonic())
             elif line["new_price"] is not None:
-                same = {"quantity": line["quantity"]}
-                await self._customer_asks("PUT", url, "cart item", now, same, expected=(404, 409))
+                await self._want(line["product_id"], line["quantity"], time.monotonic())
 
     async def _browse(self, step: Browse, intended: float) -> None:
         query = {"limit": "20"}

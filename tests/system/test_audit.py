@@ -86,13 +86,14 @@ async def test_after_traffic_every_promise_was_kept(stack: Marketplace, tmp_path
                 *("accepted-is-ordered", "checked-out-is-placed", "said-is-journalled", "stock-adds-up"),
                 *("captured-is-owed", "never-charged-twice", "charged-in-the-orders-currency", "shipped-once"),
                 *("reservations-follow-orders", "bought-leaves-the-cart", "shipments-follow-carriers"),
+                *("carts-hold-what-was-put", "events-say-what-is-recorded"),
             },
         ),
         (
             [a_second_parcel, a_second_mail, an_event_that_was_not_handled, a_read_model_that_lost_a_row],
             {
                 *("shipped-once", "parcels-are-told", "no-mail-comes-twice", "every-event-took-effect"),
-                *("read-model-is-its-journal", "customers-read-the-truth"),
+                *("read-model-is-its-journal", "customers-read-the-truth", "parcels-are-of-their-orders"),
             },
         ),
     ],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from infra.audit.evidence import Evidence
 from infra.audit.findings import Findings
-from infra.audit.invariants import events, mail, money, orders, parcels, rest, stock
+from infra.audit.invariants import carts, content, events, mail, money, orders, parcels, rest, stock
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,34 @@ INVARIANTS = (
     Invariant(money.never_charged_twice, ("payments", "checkout")),
     Invariant(money.one_provider_at_a_time, ("payments",)),
     Invariant(money.charged_in_the_orders_currency, ("payments", "checkout")),
+    Invariant(money.charged_as_a_whole, ("payments", "checkout")),
     Invariant(money.refunds_match, ("payments", "log")),
     Invariant(stock.stock_adds_up, ("record", "catalog", "checkout")),
     Invariant(stock.nothing_is_oversold, ("catalog",)),
     Invariant(stock.nothing_stays_reserved, ("catalog",)),
-    Invariant(stock.reservations_follow_orders, ("catalog", "checkout")),
+    Invariant(stock.reservations_follow_orders, ("catalog", "checkout", "log")),
     Invariant(stock.stock_is_answered_once, ("log",)),
     Invariant(stock.carts_know_the_catalog, ("catalog", "cart")),
     Invariant(stock.bought_leaves_the_cart, ("cart", "checkout")),
+    Invariant(carts.carts_hold_what_was_put, ("record", "cart", "checkout")),
+    Invariant(content.facts_follow_one_another, ("log", "catalog", "record")),
     Invariant(parcels.shipped_once, ("parcels", "checkout")),
     Invariant(parcels.one_carrier_at_a_time, ("parcels",)),
     Invariant(parcels.shipments_follow_carriers, ("parcels", "delivery", "checkout")),
+    Invariant(parcels.parcels_are_of_their_orders, ("parcels", "delivery")),
     Invariant(parcels.parcels_are_told, ("parcels", "log")),
+    Invariant(parcels.parcels_go_where_ordered, ("delivery", "checkout", "log")),
     Invariant(parcels.addresses_are_known, ("delivery", "cart", "checkout")),
     Invariant(mail.every_mail_arrives, ("mails", "log", "notifications", "record")),
     Invariant(mail.no_mail_comes_twice, ("mails", "log", "record")),
-    Invariant(mail.mail_reaches_its_customer, ("mails", "record")),
+    Invariant(mail.mail_reaches_its_customer, ("mails", "record", "notifications")),
     Invariant(mail.no_mail_is_made_up, ("mails", "log")),
+    Invariant(content.mail_says_what_happened, ("mails", "log")),
+    Invariant(content.webhooks_say_what_was_said, ("webhooks", "log")),
+    Invariant(
+        content.events_say_what_is_recorded,
+        ("log", "record", "catalog", "cart", "checkout", "delivery", "notifications", "webhooks"),
+    ),
     Invariant(events.one_id_one_body, ("log",)),
     Invariant(events.events_are_authentic, ("log", "record")),
     Invariant(events.said_is_in_the_outbox, ("log", "books")),

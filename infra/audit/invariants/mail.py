@@ -72,11 +72,12 @@ def no_mail_comes_twice(found: Evidence) -> Findings:
 
 
 def mail_reaches_its_customer(found: Evidence) -> Findings:
-    """Every mail about an order or a cart of the record's customers went to that customer's address."""
+    """Every mail about an order, a cart or an endpoint of the record's customers went to that customer's address."""
     customers = {ask.customer for ask in found.record.asks.values()}
     for mail in found.mails:
         about = mail.about or ""
-        customer = found.record.accepted.get(about, about.rpartition(":")[0])
+        message = found.notifications.get((about, mail.kind or ""), {})
+        customer = found.record.accepted.get(about) or message.get("person_id", about.rpartition(":")[0])
         if customer in customers and mail.to != address_of(customer):
             yield {"about": mail.about, "kind": mail.kind, "customer": customer, "to": mail.to}
 

@@ -7,6 +7,11 @@ from infra.audit.evidence import Evidence, Money
 from infra.audit.findings import Findings
 from infra.audit.life import Terms
 
+SAID_OF = {
+    "checkout.payment-captured": "capture",
+    "checkout.payment-declined": "decline",
+    "checkout.payment-refunded": "refund",
+}
 SIGN = {"capture": 1, "refund": -1, "void": -1, "decline": 0}
 
 
@@ -26,10 +31,11 @@ def nobody_pays_more(found: Evidence) -> Findings:
     said = {event.subject: event.body for event in found.said("catalog.stock-reserved")}
     for order_id, life in found.lives.items():
         less = {each["product_id"]: each["price"]["amount"] for each in said.get(order_id, {}).get("lowered") or ()}
-        priced = tuple(
-            (product, units, min(less.get(product, price), price)) for product, units, price in life.ordered.lines
+        lines = tuple(
+            (product, units, min(less.get(product, price), price), currency)
+            for product, units, price, currency in life.ordered.lines
         )
-        owed = Terms(priced, sum(units * price for _, units, price in priced), life.ordered.currency)
+        owed = Terms(lines, sum(units * price for _, units, price, _ in lines), life.ordered.currency)
         if "stock-reserved" in life.types and life.terms != owed:
             yield {"order_id": order_id, "charged": str(life.terms), "owed": str(owed)}
 
@@ -59,26 +65,35 @@ def one_provider_at_a_time(found: Evidence) -> Findings:
 
 
 def charged_in_the_orders_currency(found: Evidence) -> Findings:
-    """Every capture is of an order that exists, in that order's currency."""
+    """Every entry of a ledger is of an order that exists, in that order's currency; a void of nothing may have none."""
     for order_id, entries in found.money_by_order.items():
         life = found.lives.get(order_id)
+        expected = life.currency if life else None
         for entry in entries:
-            if entry.kind == "capture" and (life is None or entry.currency != life.currency):
-                expected = life.currency if life else None
+            if expected is None or entry.currency not in (expected, *((None,) if _is_of_nothing(entry) else ())):
                 yield {"order_id": order_id, "currency": entry.currency, "expected": expected}
 
 
+def charged_as_a_whole(found: Evidence) -> Findings:
+    """Every entry of a ledger is of its order's whole total; a void may be of nothing."""
+    for order_id, entries in found.money_by_order.items():
+        life = found.lives.get(order_id)
+        for entry in entries:
+            if life is not None and entry.amount != life.total and not _is_of_nothing(entry):
+                yield {"order_id": order_id, "ledger": _shown([entry]), "total": life.total}
+
+
 def refunds_match(found: Evidence) -> Findings:
-    """Checkout said of captures and refunds what the ledgers hold, to the cent and to the provider."""
+    """Checkout said of captures, declines and refunds what the ledgers hold, to the cent and to the provider."""
     said: dict[tuple[str, str], Counter[tuple[str, int]]] = {}
-    for event in found.said("checkout.payment-captured", "checkout.payment-refunded"):
-        kind = "capture" if event.name == "checkout.payment-captured" else "refund"
-        told = said.setdefault((event.subject, kind), Counter())
-        told[event.body["provider"], event.body["amount"]["amount"]] += 1
+    for event in found.said(*SAID_OF):
+        body, told = event.body, said.setdefault((event.subject, SAID_OF[event.name]), Counter())
+        amount = body["amount"]["amount"] if "amount" in body else _total(found, event.subject)
+        told[body["provider"], amount] += 1
     done: dict[tuple[str, str], Counter[tuple[str, int]]] = {}
     for order_id, entries in found.money_by_order.items():
         for entry in entries:
-            if entry.kind in ("capture", "refund"):
+            if entry.kind in SAID_OF.values():
                 done.setdefault((order_id, entry.kind), Counter())[entry.provider, entry.amount] += 1
     for (order_id, kind), told in said.items():
         if told - done.get((order_id, kind), Counter()):
@@ -86,6 +101,15 @@ def refunds_match(found: Evidence) -> Findings:
     for (order_id, kind), entered in done.items():
         if kind == "refund" and entered - said.get((order_id, kind), Counter()):
             yield {"order_id": order_id, "kind": kind, "ledger": list(entered), "said": False}
+
+
+def _total(found: Evidence, order_id: str) -> int:
+    life = found.lives.get(order_id)
+    return life.total if life else 0
+
+
+def _is_of_nothing(entry: Money) -> bool:
+    return entry.kind == "void" and not entry.amount
 
 
 def _shown(entries: Sequence[Money]) -> list[str]:

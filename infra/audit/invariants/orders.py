@@ -54,13 +54,14 @@ def nobody_ordered_unasked(found: Evidence) -> Findings:
 
 
 def checked_out_is_placed(found: Evidence) -> Findings:
-    """Checkout has exactly the orders that the cart said, with the same customer, lines and total."""
+    """Checkout has exactly the orders that the cart said, with the same customer, lines, total and address."""
     for order_id, body in found.checked_out.items():
         life = found.lives.get(order_id)
         if life is None:
             yield {"order_id": order_id, "checked_out": True, "known_to_checkout": False}
             continue
-        said, has = (body["customer_id"], Terms.of(body)), (life.customer, life.ordered)
+        said = (body["customer_id"], Terms.of(body), body.get("address_id"))
+        has = (life.customer, life.ordered, life.data["placed"].get("address_id"))
         if said != has:
             yield {"order_id": order_id, "cart_said": str(said), "checkout_has": str(has)}
     for order_id in found.lives.keys() - found.checked_out.keys():
@@ -98,17 +99,23 @@ def read_model_is_its_journal(found: Evidence) -> Findings:
             ("customer_id", life.customer),
             ("total_amount", life.total),
             ("currency", life.currency),
+            ("address_id", life.address_id),
         ):
             if row[name] != told:
                 yield {"order_id": order_id, "column": name, "row": row[name], "journal": told}
+        total = {"amount": row["total_amount"], "currency": row["currency"]}
+        if Terms.of({"lines": row["lines"], "total": total}) != life.terms:
+            yield {"order_id": order_id, "column": "lines", "row": row["lines"], "journal": str(life.terms)}
 
 
 def customers_read_the_truth(found: Evidence) -> Findings:
-    """What a customer's GET /orders shows is what the journal tells."""
-    for order_id, status in found.views.items():
+    """What a customer's GET /orders shows is what the journal tells: status, reason, payment, lines and total."""
+    for order_id, view in found.views.items():
         life = found.lives.get(order_id)
-        if life is None or life.status != status:
-            yield {"order_id": order_id, "shown": status, "journal": life.status if life else None}
+        shown = (view["customer_id"], view["status"], view["reason"], view["payment"], Terms.of(view))
+        told = life and (life.customer, life.status, life.reason, life.payment, life.terms)
+        if shown != told:
+            yield {"order_id": order_id, "shown": str(shown), "journal": str(told)}
     customers = set(found.record.accepted.values())
     for order_id, life in found.lives.items():
         if life.customer in customers and order_id not in found.views:

@@ -5,6 +5,8 @@ from collections import Counter
 from infra.audit.evidence import Evidence
 from infra.audit.findings import Findings
 
+KINDS = ("booking", "cancellation", "dispatch", "delivery")
+
 
 def shipped_once(found: Evidence) -> Findings:
     """Exactly one parcel left for an order that was kept, and was delivered; none for any other."""
@@ -33,7 +35,7 @@ def one_carrier_at_a_time(found: Evidence) -> Findings:
 
 def shipments_follow_carriers(found: Evidence) -> Findings:
     """Delivery's shipments are where the carriers say, one for each order that ever was confirmed; of what was stopped
-    no carrier holds a booking."""
+    no carrier holds a booking, and none is on record."""
     confirmed = {order_id for order_id, life in found.lives.items() if "confirmed" in life.types}
     for order_id in confirmed | found.delivery.shipments.keys():
         shipment = found.delivery.shipments.get(order_id)
@@ -44,9 +46,34 @@ def shipments_follow_carriers(found: Evidence) -> Findings:
         arrived = "delivered" if "delivery" in kinds else "dispatched" if "dispatch" in kinds else None
         status = shipment["status"] if shipment else None
         stopped = status in ("cancelled", "failed") and arrived is None and not booked
-        if order_id not in confirmed or not (stopped or (status is not None and status == arrived)):
+        kept_on_record = stopped and shipment is not None and (shipment["carrier"] or shipment["tracking_code"])
+        blamed = shipment is not None and bool(shipment["failure"]) != (status == "failed")
+        if (
+            order_id not in confirmed
+            or blamed
+            or kept_on_record
+            or not (stopped or (status is not None and status == arrived))
+        ):
             told = {"shipment": status, "carriers": arrived, "booked_under": sorted(booked)}
             yield {"order_id": order_id, **told, "confirmed": order_id in confirmed}
+
+
+def parcels_are_of_their_orders(found: Evidence) -> Findings:
+    """Every entry of a carrier's ledger is under the key of its order's one shipment at that carrier."""
+    for order_id, entries in found.parcels_by_order.items():
+        shipment = found.delivery.shipments.get(order_id, {}).get("shipment_id")
+        for entry in entries:
+            if entry.kind not in KINDS or entry.key != f"{shipment}:{entry.carrier}":
+                yield {"order_id": order_id, "carrier": entry.carrier, "kind": entry.kind, "key": entry.key}
+
+
+def parcels_go_where_ordered(found: Evidence) -> Findings:
+    """A parcel goes to the address as of its order's checkout, unless that was erased since."""
+    erased = {said.subject for said in found.said("delivery.address-erased")}
+    for order_id, shipment in found.delivery.shipments.items():
+        life = found.lives.get(order_id)
+        if life is not None and life.address_id != shipment["address_id"] and life.customer not in erased:
+            yield {"order_id": order_id, "ordered_to": life.address_id, "goes_to": shipment["address_id"]}
 
 
 def parcels_are_told(found: Evidence) -> Findings:

@@ -52,19 +52,28 @@ def nothing_stays_reserved(found: Evidence) -> Findings:
 
 
 def reservations_follow_orders(found: Evidence) -> Findings:
-    """The catalog took stock for exactly the orders that are kept, and for exactly their lines."""
+    """The catalog took stock for exactly the orders that are kept; what it reserved was for exactly their lines, and
+    what it rejected holds nothing."""
+    answers = {said.subject: said.name for said in found.said("catalog.stock-reserved", "catalog.stock-rejected")}
     for order_id in found.lives.keys() | found.catalog.reservations.keys():
         life, reservation = found.lives.get(order_id), found.catalog.reservations.get(order_id)
         state = reservation["state"] if reservation else None
-        kept = life is not None and life.kept
-        if kept != (state == "taken"):
+        kept, answer = life is not None and life.kept, answers.get(order_id)
+        expected = "taken" if kept else "rejected" if answer == "catalog.stock-rejected" else "released"
+        if state != expected:
             yield {"order_id": order_id, "status": life.status if life else "unknown", "reservation": state}
-        elif life is not None and reservation is not None and kept:
-            wanted: Counter[str] = Counter()
-            for product_id, quantity in life.lines:
-                wanted[product_id] += quantity
-            if reservation["lines"] != dict(wanted):
-                yield {"order_id": order_id, "ordered": dict(wanted), "taken": reservation["lines"]}
+        elif life is not None and reservation is not None:
+            wanted = _units(life.lines) if answer == "catalog.stock-reserved" else {}
+            if reservation["lines"] != wanted:
+                yield {"order_id": order_id, "ordered": wanted, "reserved": reservation["lines"]}
+
+
+def _units(lines: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """By product, also where several lines name the same one."""
+    wanted: Counter[str] = Counter()
+    for product_id, quantity in lines:
+        wanted[product_id] += quantity
+    return dict(wanted)
 
 
 def stock_is_answered_once(found: Evidence) -> Findings:

@@ -107,7 +107,8 @@ async def tell_twice(
             for _ in range(2):
                 await hear(OrderDeliveredV1(order_id=order, customer_id=ADA))
             right, arrived = a_world(), await read_mails(http, outside.url)
-            mails = [replace(mail, about=KEPT) for mail in arrived if mail.about == str(order)]
+            ours = [mail for mail in arrived if mail.about == str(order)]
+            mails = [replace(mail, about=KEPT, text=mail.text.replace(str(order), KEPT)) for mail in ours]
             others = [mail for mail in right.mails if (mail.about, mail.kind) != (KEPT, "order-delivered")]
             return replace(right, mails=(*mails, *others))
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.integration.mutants import rules, runtime, services
+from tests.integration.mutants import content, rules, runtime, services
 from tests.integration.mutants.mutant import Mutant
 
 DOCUMENT = Path(__file__).parents[3] / "ARCHITECTURE.md"
@@ -22,13 +22,13 @@ def mutants_of(module: ModuleType) -> set[Mutant]:
 
 
 def test_the_table_names_every_mutant_that_there_is_and_no_other() -> None:
-    there = mutants_of(runtime) | mutants_of(rules) | mutants_of(services)
+    there = mutants_of(runtime) | mutants_of(rules) | mutants_of(services) | mutants_of(content)
     text = DOCUMENT.read_text()
     table = text[text.index("| mutant |") :].partition("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == {each.__name__ for each in there}
     assert len(there) >= 10
 
 
-@pytest.mark.parametrize("module", [runtime, rules])
+@pytest.mark.parametrize("module", [runtime, rules, content])
 def test_a_mutant_that_was_written_is_tried(module: ModuleType) -> None:
     assert {mutant for mutant, *_ in module.MUTANTS} == mutants_of(module)

@@ -1,6 +1,8 @@
-"""A small world in which everything is right: three orders with all that each source would know of them.
+"""A small world in which everything is right: six orders with all that each source would know of them, and every
+public event at least once.
 
-`KEPT` is delivered, `CALLED_OFF` was confirmed and then cancelled, `SOLD_OUT` was rejected.
+`KEPT` is delivered, `CALLED_OFF` was confirmed and then cancelled, `SOLD_OUT` was rejected, `DECLINED` was not paid,
+`UNSENDABLE` had no address when it was to be sent, `TOO_LATE` was to be cancelled after its parcel had left.
 """
 
 import hashlib
@@ -24,21 +26,31 @@ from infra.audit.evidence import (
     Money,
     Parcel,
     Queue,
+    Webhooks,
 )
-from infra.audit.invariants.mail import ABOUT_ORDERS
+from infra.audit.invariants.mail import ABOUT_MOMENTS, ABOUT_ORDERS
 from infra.audit.life import Entry
 from infra.audit.log import Log, Said
-from infra.audit.record import Ask, Record, Restock
+from infra.audit.record import Ask, Record, Restock, Wish
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-KEPT, CALLED_OFF, SOLD_OUT = (f"00000000-0000-7000-8000-00000000000{n}" for n in "123")
+KEPT, CALLED_OFF, SOLD_OUT, DECLINED, UNSENDABLE, TOO_LATE = (
+    f"00000000-0000-7000-8000-00000000001{n}" for n in "123456"
+)
 LAMP, RARE = (f"00000000-0000-7000-8000-0000000000a{n}" for n in "12")
 SHIPMENTS = {
-    order_id: f"00000000-0000-7000-8000-0000000000b{n}" for n, order_id in enumerate((KEPT, CALLED_OFF, SOLD_OUT))
+    order_id: f"00000000-0000-7000-8000-0000000000b{n}"
+    for n, order_id in enumerate((KEPT, CALLED_OFF, SOLD_OUT, DECLINED, UNSENDABLE, TOO_LATE))
 }
-ADA, BEN = "ada", "ben"
-ADDRESSES = {ADA: {"address_id": "00000000-0000-7000-8000-0000000000c1"}}
+ADA, BEN, SAM, MAX = "ada", "ben", "sam", "max"
+"""Two customers and two sellers."""
+HOME, HOOK = "00000000-0000-7000-8000-0000000000c1", "00000000-0000-7000-8000-0000000000d1"
+ADDRESSES = {ADA: {"address_id": HOME, "revision": 1}}
+KNOWN = ADDRESSES | {BEN: {"address_id": None, "revision": 3}}
+AN_ENDPOINT = {"endpoint_id": HOOK, "owner": ADA, "everyones": False, "disabled": "gone"}
+SHELF = {"category": "home", "reserved": 0, "low_stock_threshold": 3}
 PRICE = {"amount": 500, "currency": "EUR"}
+KINDS = ABOUT_ORDERS | ABOUT_MOMENTS
 SERVICES = ("cart", "catalog", "checkout", "delivery", "notifications")
 
 JOURNALS = {
@@ -48,8 +60,22 @@ JOURNALS = {
         *("cancellation-requested", "cancelled", "refunded"),
     ),
     SOLD_OUT: ("placed", "stock-rejected", "cancelled"),
+    DECLINED: ("placed", "stock-reserved", "payment-asked", "payment-declined", "cancelled"),
+    UNSENDABLE: (
+        *("placed", "stock-reserved", "payment-asked", "payment-captured", "confirmed"),
+        *("cancelled", "refunded"),
+    ),
+    TOO_LATE: (
+        *("placed", "stock-reserved", "payment-asked", "payment-captured", "confirmed", "cancellation-requested"),
+        *("dispatched", "cancellation-refused", "delivered"),
+    ),
 }
-REASONS = {CALLED_OFF: "customer", SOLD_OUT: "stock-rejected"}
+REASONS = {
+    CALLED_OFF: "customer",
+    SOLD_OUT: "stock-rejected",
+    DECLINED: "payment-declined",
+    UNSENDABLE: "no-address",
+}
 SAID = {
     KEPT: (
         *("cart.cart-checked-out", "checkout.order-placed", "catalog.stock-reserved", "checkout.payment-captured"),
@@ -65,7 +91,43 @@ SAID = {
     SOLD_OUT: (
         *("cart.cart-checked-out", "checkout.order-placed", "catalog.stock-rejected", "checkout.order-cancelled"),
     ),
+    DECLINED: (
+        *("cart.cart-checked-out", "checkout.order-placed", "catalog.stock-reserved", "catalog.reservation-expired"),
+        *("checkout.payment-declined", "checkout.order-cancelled", "catalog.stock-released"),
+    ),
+    UNSENDABLE: (
+        *("cart.cart-checked-out", "checkout.order-placed", "catalog.stock-reserved", "checkout.payment-captured"),
+        *("checkout.order-confirmed", "delivery.shipment-scheduled", "delivery.shipment-failed"),
+        *("checkout.order-cancelled", "catalog.stock-released", "checkout.payment-refunded"),
+    ),
+    TOO_LATE: (
+        *("cart.cart-checked-out", "checkout.order-placed", "catalog.stock-reserved", "checkout.payment-captured"),
+        *("checkout.order-confirmed", "delivery.shipment-scheduled", "checkout.cancellation-requested"),
+        *("delivery.shipment-dispatched", "delivery.cancellation-refused", "delivery.shipment-delivered"),
+        "checkout.order-delivered",
+    ),
 }
+FACTS = {"name": "Lamp", "category": "home", "price": PRICE, "status": "on-sale"}
+MOMENTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (
+        "catalog.product-listed",
+        LAMP,
+        {"seller_id": MAX, "facts": FACTS | {"version": 1, "price": PRICE | {"amount": 600}}},
+    ),
+    ("catalog.price-changed", LAMP, {"facts": FACTS | {"version": 2}}),
+    ("catalog.product-listed", RARE, {"seller_id": SAM, "facts": FACTS | {"version": 1}}),
+    ("catalog.stock-running-low", RARE, {"seller_id": SAM, "available": 1}),
+    ("catalog.product-sold-out", RARE, {"facts": FACTS | {"version": 2, "status": "sold-out"}}),
+    ("catalog.product-restocked", RARE, {"facts": FACTS | {"version": 3}, "available": 5}),
+    ("catalog.product-discontinued", RARE, {"facts": FACTS | {"version": 4, "status": "discontinued"}}),
+    ("catalog.stock-running-low", LAMP, {"seller_id": MAX, "available": 2}),
+    ("cart.cart-abandoned", ADA, {"product_ids": [LAMP]}),
+    ("delivery.address-recorded", ADA, {"address_id": HOME, "revision": 1}),
+    ("delivery.address-recorded", BEN, {"address_id": LAMP, "revision": 2}),
+    ("delivery.address-erased", BEN, {"revision": 3}),
+    ("notifications.webhook-disabled", HOOK, {"person_id": ADA, "reason": "gone"}),
+)
+"""What is said of no order: type, subject, and the body without that."""
 HEARD = {"checkout.carts": "cart.cart-checked-out.v1", "catalog.orders": "checkout.order-placed.v1"}
 
 
@@ -89,7 +151,10 @@ def event_id(number: int) -> UUID:
 def body_of(order_id: str, type: str) -> dict[str, Any]:
     """Every member that any event of an order may have; contracts ignore what is not theirs."""
     product_id, quantity = units(order_id)
-    rejected = {"product_id": product_id, "reason": "sold-out", "requested": quantity}
+    rejected = {"product_id": product_id, "reason": "sold-out", "requested": quantity, "available": 5, "price": PRICE}
+    reason = REASONS.get(order_id, "")
+    said = {"delivery.cancellation-refused": "already-dispatched", "delivery.shipment-failed": "no-address"}
+    homeless = type == "checkout.order-cancelled" and reason == "no-address"
     return {
         "order_id": order_id,
         "customer_id": customer(order_id),
@@ -103,18 +168,47 @@ def body_of(order_id: str, type: str) -> dict[str, Any]:
         "tracking_code": "A1",
         "tracking": {"carrier": "a", "code": "A1"},
         "shipment_id": SHIPMENTS[order_id],
-        "expires_at": START.isoformat(),
-        "reason": REASONS.get(order_id, ""),
+        "address_id": HOME,
+        "reason": "shipping-failed" if homeless else said.get(type, reason),
+        **({"detail": "no-address"} if homeless else {}),
     }
 
 
 def said_about(order_id: str, type: str, number: int, version: int = 1) -> Said:
-    raw = json.dumps(body_of(order_id, type)).encode()
-    full = f"{type}.v{version}"
+    expires_at = START + timedelta(seconds=number + 30)
+    body = body_of(order_id, type) | {"expires_at": expires_at.isoformat()}
+    return an_event(f"{type}.v{version}", order_id, body, number)
+
+
+def an_event(type: str, subject: str, body: Mapping[str, Any], number: int) -> Said:
+    raw = json.dumps(body).encode()
     at = START + timedelta(seconds=number)
-    said = Said(event_id(number), full, BY_TYPE[full].publisher, order_id, at, None, raw, copies=1)
+    said = Said(event_id(number), type, BY_TYPE[type].publisher, subject, at, None, raw, copies=1)
     said.digests.add(hashlib.sha256(raw).digest())
     return said
+
+
+def a_moment(number: int) -> Said:
+    """One of what is said of no order."""
+    name, subject, more = MOMENTS[number]
+    contract = BY_TYPE[f"{name}.v1"]
+    return an_event(contract.type, subject, {contract.key: subject, **more}, 500 + number)
+
+
+def a_notification(number: int, said: Said, person: str) -> Said:
+    """Notifications' word on one of its mails."""
+    kind, status = KINDS[said.name], "failed" if person == MAX else "sent"
+    body = {"notification_id": notification(said), "person_id": person, "kind": kind, "about": about(said)}
+    more = {"reason": "no-contact"} if status == "failed" else {}
+    return an_event(f"notifications.notification-{status}.v1", about(said), body | more, 700 + number)
+
+
+def notification(said: Said) -> str:
+    return str(UUID(int=said.id.int + (1 << 64)))
+
+
+def about(said: Said) -> str:
+    return f"{said.subject}:{said.id}" if said.name in ABOUT_MOMENTS else said.subject
 
 
 def a_log() -> Log:
@@ -125,22 +219,40 @@ def a_log() -> Log:
         for event in EVENTS
         if name_of(event.type) == type
     ]
+    events += [a_moment(number) for number in range(len(MOMENTS))]
+    told = [event for event in events if event.name in KINDS and event.type != "delivery.shipment-dispatched.v1"]
+    events += [
+        a_notification(number, event, person_of(event))
+        for number, event in enumerate(told)
+        if event.name != "notifications.webhook-disabled"
+    ]
     return Log({(event.id, event.type): event for event in events})
 
 
 def a_journal(order_id: str) -> tuple[Entry, ...]:
-    product_id, quantity = units(order_id)
-    data = {
-        "customer_id": customer(order_id),
-        "lines": [{"product_id": product_id, "quantity": quantity, "unit_price": PRICE}],
-        "total": {"amount": total(order_id), "currency": "EUR"},
-        "provider": "a",
-        "reason": REASONS.get(order_id, ""),
-    }
     return tuple(
-        Entry(number + 1, type, data, START + timedelta(seconds=number))
+        Entry(number + 1, type, entry_of(order_id, type), START + timedelta(seconds=number))
         for number, type in enumerate(JOURNALS[order_id])
     )
+
+
+def entry_of(order_id: str, type: str) -> dict[str, Any]:
+    """What an entry of this type says."""
+    asked = {"provider": "a"}
+    return {
+        "placed": {
+            "customer_id": customer(order_id),
+            "lines": lines_of(order_id),
+            "total": {"amount": total(order_id), "currency": "EUR"},
+            "address_id": HOME,
+        },
+        "stock-rejected": {"lines": body_of(order_id, "catalog.stock-rejected")["lines"]},
+        "payment-asked": {**asked, "ask": 1, "again": False},
+        **dict.fromkeys(("payment-captured", "payment-declined", "payment-not-charged", "refunded"), asked),
+        **{type: {"reason": REASONS.get(order_id, "")} for type in ("given-up", "cancelled")},
+        "dispatched": {"carrier": "a", "tracking_code": "A1"},
+        "cancellation-refused": {"reason": "already-dispatched"},
+    }.get(type, {})
 
 
 def a_checkout() -> Checkout:
@@ -148,6 +260,9 @@ def a_checkout() -> Checkout:
         KEPT: ("delivered", "captured", "a"),
         CALLED_OFF: ("cancelled", "refunded", "a"),
         SOLD_OUT: ("cancelled", "none", None),
+        DECLINED: ("cancelled", "declined", "a"),
+        UNSENDABLE: ("cancelled", "refunded", "a"),
+        TOO_LATE: ("delivered", "captured", "a"),
     }
     rows = {
         order_id: {
@@ -159,10 +274,38 @@ def a_checkout() -> Checkout:
             "currency": "EUR",
             "payment": payment,
             "provider": provider,
+            "lines": lines_of(order_id),
+            "address_id": HOME,
         }
         for order_id, (status, payment, provider) in end.items()
     }
-    return Checkout(rows, {order_id: a_journal(order_id) for order_id in JOURNALS}, ADDRESSES)
+    return Checkout(rows, {order_id: a_journal(order_id) for order_id in JOURNALS}, KNOWN)
+
+
+def lines_of(order_id: str) -> list[dict[str, Any]]:
+    product_id, quantity = units(order_id)
+    return [{"product_id": product_id, "quantity": quantity, "unit_price": PRICE}]
+
+
+def a_view(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An order as its customer sees it."""
+    names = ("customer_id", "status", "reason", "payment", "lines")
+    return {name: row[name] for name in names} | {"total": {"amount": row["total_amount"], "currency": "EUR"}}
+
+
+def text_about(said: Said) -> str:
+    """What a mail says."""
+    body = said.body
+    money = body.get("total" if said.name == "checkout.order-confirmed" else "amount", {})
+    paid = said.name in ("checkout.order-confirmed", "checkout.payment-refunded")
+    words = [
+        said.subject,
+        f"{money['amount'] / 100:.2f} EUR" if paid else "",
+        "carrier a, A1" if said.name == "delivery.shipment-dispatched" else "",
+        "no address" if body.get("detail") else "",
+        f"{len(body.get('product_ids', ()))} product, {body.get('available')} left",
+    ]
+    return f"About {', '.join(words)}.\n"
 
 
 def some_books(log: Log) -> Mapping[str, Books]:
@@ -179,30 +322,46 @@ def some_books(log: Log) -> Mapping[str, Books]:
     return {service: of(service) for service in SERVICES}
 
 
+def a_record() -> Record:
+    """Each customer puts what they want into their cart before they order it; one order after the other."""
+    asks = {"0": Ask(BEN, refused=True)}
+    wishes = {}
+    orders = (KEPT, CALLED_OFF, SOLD_OUT, UNSENDABLE, TOO_LATE, DECLINED)
+    for number, order_id in enumerate(orders):
+        (product_id, quantity), line = units(order_id), 3 * number
+        wishes[f"w{number}"] = Wish(customer(order_id), product_id, quantity, line, line + 1, True, 0)
+        asks[str(number + 1)] = Ask(customer(order_id), order_id, began=line + 2, ended=line + 2)
+    return Record(
+        asks=asks,
+        listed={LAMP: 10, RARE: 5},
+        restocks={"5": Restock(LAMP, 3, done=True), "6": Restock(LAMP, 4, done=False)},
+        wishes=wishes,
+    )
+
+
 def a_world() -> Evidence:
     """Evidence in which no promise is broken."""
-    log = a_log()
-    facts = {"version": 1, "name": "Lamp", "price_amount": 500, "price_currency": "EUR", "status": "on-sale"}
-    told = [
-        (said.subject, ABOUT_ORDERS[said.name], said.at)
-        for said in log.events.values()
-        if said.name in ABOUT_ORDERS and said.type.endswith(".v1")
-    ]
+    log, checkout = a_log(), a_checkout()
+    facts = {"name": "Lamp", "price_amount": 500, "price_currency": "EUR"}
+    copies = {
+        LAMP: facts | {"version": 2, "status": "on-sale"},
+        RARE: facts | {"version": 4, "status": "discontinued"},
+    }
+    newest = {said.id: said for said in sorted(log.events.values(), key=lambda said: said.type)}
+    told = [(said, KINDS[said.name], person_of(said)) for said in newest.values() if said.name in KINDS]
+    states = dict.fromkeys((KEPT, TOO_LATE), "taken") | {SOLD_OUT: "rejected"}
+    ends = dict.fromkeys((SOLD_OUT, DECLINED), "cancelled")
+    left = {KEPT: "delivered", CALLED_OFF: "cancelled", UNSENDABLE: "failed", TOO_LATE: "delivered"}
     return Evidence(
-        record=Record(
-            asks={
-                "1": Ask(ADA, KEPT),
-                "2": Ask(ADA, CALLED_OFF),
-                "3": Ask(BEN, SOLD_OUT),
-                "4": Ask(BEN, refused=True),
-            },
-            listed={LAMP: 10, RARE: 5},
-            restocks={"5": Restock(LAMP, 3, done=True), "6": Restock(LAMP, 4, done=False)},
-        ),
+        record=a_record(),
         payments=(
             Money(1, "a", "capture", KEPT, total(KEPT), "EUR"),
             Money(2, "a", "capture", CALLED_OFF, total(CALLED_OFF), "EUR"),
             Money(3, "a", "refund", CALLED_OFF, total(CALLED_OFF), "EUR"),
+            Money(4, "a", "capture", UNSENDABLE, total(UNSENDABLE), "EUR"),
+            Money(5, "a", "refund", UNSENDABLE, total(UNSENDABLE), "EUR"),
+            Money(6, "a", "capture", TOO_LATE, total(TOO_LATE), "EUR"),
+            Money(7, "a", "decline", DECLINED, total(DECLINED), "EUR"),
         ),
         parcels=(
             Parcel(1, "a", "booking", f"{SHIPMENTS[KEPT]}:a", KEPT),
@@ -210,44 +369,101 @@ def a_world() -> Evidence:
             Parcel(3, "a", "cancellation", f"{SHIPMENTS[CALLED_OFF]}:a", CALLED_OFF),
             Parcel(4, "a", "dispatch", f"{SHIPMENTS[KEPT]}:a", KEPT),
             Parcel(5, "a", "delivery", f"{SHIPMENTS[KEPT]}:a", KEPT),
+            *(
+                Parcel(6 + number, "a", kind, f"{SHIPMENTS[TOO_LATE]}:a", TOO_LATE)
+                for number, kind in enumerate(("booking", "dispatch", "delivery"))
+            ),
         ),
-        mails=tuple(Mail(about, kind, f"{customer(about)}@example.com", at) for about, kind, at in told),
+        mails=tuple(
+            Mail(about(said), kind, f"{person}@example.com", said.at, text_about(said))
+            for said, kind, person in told
+            if person != MAX
+        ),
         log=log,
         queues=tuple(Queue(name, 0, 0, frozenset({type})) for name, type in HEARD.items()),
         catalog=Catalog(
             {
-                LAMP: {**facts, "on_hand": 10 + 3 - 2, "reserved": 0},
-                RARE: {**facts, "on_hand": 5, "reserved": 0},
+                LAMP: {**copies[LAMP], **SHELF, "seller_id": MAX, "on_hand": 10 + 3 - 2 * 2},
+                RARE: {**copies[RARE], **SHELF, "seller_id": SAM, "on_hand": 5},
             },
             {
-                KEPT: {"state": "taken", "lines": {LAMP: 2}},
-                CALLED_OFF: {"state": "released", "lines": {LAMP: 2}},
-                SOLD_OUT: {"state": "rejected", "lines": {}},
+                order_id: {
+                    "state": state,
+                    "lines": {} if state == "rejected" else dict([units(order_id)]),
+                }
+                for order_id in JOURNALS
+                for state in [states.get(order_id, "released")]
             },
         ),
         cart=Cart(
-            {LAMP: facts, RARE: facts},
+            copies,
             {
-                KEPT: {"state": "confirmed"},
-                CALLED_OFF: {"state": "confirmed"},
-                SOLD_OUT: {"state": "cancelled"},
+                order_id: {
+                    "customer_id": customer(order_id),
+                    "quantities": dict([units(order_id)]),
+                    "state": ends.get(order_id, "confirmed"),
+                }
+                for order_id in JOURNALS
             },
-            ({"customer_id": BEN, "product_id": RARE, "quantity": 9, "in_checkout": 0},),
+            (
+                {"customer_id": BEN, "product_id": RARE, "quantity": 9, "in_checkout": 0},
+                {"customer_id": ADA, "product_id": LAMP, "quantity": 2, "in_checkout": 0},
+            ),
+            KNOWN,
+        ),
+        checkout=checkout,
+        delivery=Delivery(
+            {
+                order_id: {
+                    "shipment_id": SHIPMENTS[order_id],
+                    "customer_id": customer(order_id),
+                    "status": status,
+                    "carrier": "a" if status == "delivered" else None,
+                    "tracking_code": "A1" if status == "delivered" else None,
+                    "failure": "no-address" if status == "failed" else None,
+                    "address_id": HOME,
+                }
+                for order_id, status in left.items()
+            },
             ADDRESSES,
         ),
-        checkout=a_checkout(),
-        delivery=Delivery({KEPT: {"status": "delivered"}, CALLED_OFF: {"status": "cancelled"}}, ADDRESSES),
-        notifications={(about, kind): {"status": "sent", "person_id": customer(about)} for about, kind, _ in told},
+        notifications={
+            (about(said), kind): {
+                "notification_id": notification(said),
+                "person_id": person,
+                "status": "failed" if person == MAX else "sent",
+                "failure": "no-contact" if person == MAX else None,
+                "sent_at": None,
+            }
+            for said, kind, person in told
+        },
+        webhooks=Webhooks({HOOK: AN_ENDPOINT}, (a_delivery(log),)),
         books=some_books(log),
-        views={KEPT: "delivered", CALLED_OFF: "cancelled", SOLD_OUT: "cancelled"},
+        views={order_id: a_view(row) for order_id, row in checkout.orders.items()},
         deadlines={"payment-timed-out": 30.0, "no-stock-answer": 600.0, "reservation-expired": 30.0},
     )
 
 
+def person_of(said: Said) -> str:
+    """Who is to be told of it."""
+    if said.name == "delivery.cancellation-refused":
+        return customer(said.subject)
+    body = said.body
+    return str(body.get("seller_id") or body.get("person_id") or body.get("customer_id"))
+
+
+def a_delivery(log: Log) -> Mapping[str, Any]:
+    """What the endpoint was sent before it was disabled."""
+    said = next(said for said in log.events.values() if said.name == "checkout.order-delivered")
+    body = {"id": str(said.id), "type": said.type, "source": said.user, "subject": said.subject}
+    body |= {"time": said.at.isoformat(), "data": said.body}
+    return {"endpoint_id": HOOK, "event_id": str(said.id), "type": said.type, "body": json.dumps(body)}
+
+
 def journal_of(found: Evidence, order_id: str, *types: str) -> Evidence:
     """The same evidence with another journal for one order."""
-    first = found.checkout.journal[order_id][0]
     entries = tuple(
-        Entry(number + 1, type, first.data, START + timedelta(seconds=number)) for number, type in enumerate(types)
+        Entry(number + 1, type, entry_of(order_id, type), START + timedelta(seconds=number))
+        for number, type in enumerate(types)
     )
     return replace(found, checkout=replace(found.checkout, journal={**found.checkout.journal, order_id: entries}))

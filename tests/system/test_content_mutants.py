@@ -1,0 +1,58 @@
+"""A marketplace that tells many things wrong, each consistently: the audit finds every one.
+
+All at once, since one stack is enough: each is told by its own invariant and field. What is right passes in
+`test_audit.py`.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local import services_of
+from tests.integration.mutants.content import MUTANTS
+from tests.integration.mutants.mutant import Mutant
+from tests.system.marketplace import Marketplace
+from tests.unit.scaffold.copies import a_copy
+
+MAIN = """
+from {service}.service import SERVICE
+from infra.runtime import run
+from tests.integration.mutants import content
+
+content.apply()
+run(SERVICE)
+"""
+SHOPPING = ("--rate", "5", "--duration", "6", "--seed", "7", "--profile", "buyers")
+
+
+@pytest.fixture(scope="module")
+def violations() -> Iterator[list[dict[str, Any]]]:
+    """What an audit finds after customers have shopped where every service lies."""
+    with tempfile.TemporaryDirectory(prefix="marketplace-lies-") as home:
+        Path(home).chmod(0o711)
+        checkout = a_copy(Path(home))
+        for service in services_of(checkout):
+            (checkout / service / "__main__.py").write_text(MAIN.format(service=service))
+        stack, verdict = Marketplace(Path(home), f"lies-{os.getpid()}", checkout), Path(home) / "verdict.json"
+        try:
+            stack.command("up", "-d")
+            stack.command("traffic", *SHOPPING)
+            stack.attempt("audit", "--json", str(verdict))
+            yield json.loads(verdict.read_text())["violations"]
+        finally:
+            stack.command("down", "--volumes")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("mutant", "invariant", "about"), MUTANTS, ids=[each[0].__name__ for each in MUTANTS])
+def test_what_is_told_wrong_is_found(
+    violations: list[dict[str, Any]], mutant: Mutant, invariant: str, about: dict[str, str]
+) -> None:
+    found = [each["evidence"] for each in violations if each["invariant"] == invariant]
+    assert [each for each in found if about.items() <= each.items()], found[:5]

@@ -1,0 +1,95 @@
+"""Whatever field is wrong, the audit notices, or its page says why it does not."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from contracts.catalogue import BY_TYPE, EVENTS
+from contracts.event import name_of
+from infra.audit.invariants import INVARIANTS
+from infra.audit.judge import ANYTHING, judge
+from tests.unit.audit.changing import changed_events, changed_records
+from tests.unit.audit.world import a_world
+
+PAGE = (Path(__file__).parents[3] / "docs/audit.md").read_text()
+UNKNOWN = "unknown"
+"""The verdict where an invariant stumbled over the change."""
+
+
+class Row(NamedTuple):
+    what: tuple[str, ...]
+    fields: tuple[str, ...]
+    checked_by: frozenset[str]
+    partly: bool
+    """It says what is not noticed."""
+
+
+def rows() -> Iterator[Row]:
+    for line in PAGE.splitlines():
+        if line.startswith("| `"):
+            what, fields, checks = (cell.strip() for cell in line.strip("|").split(" | "))
+            names = frozenset() if checks.startswith("nothing:") else frozenset(re.findall(r"`([a-z-]+)`", checks))
+            yield Row(tuple(_quoted(what)), tuple(_quoted(fields)), names, "but not" in checks)
+
+
+def _quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+ROWS = list(rows())
+
+
+def row_of(what: str, field: str) -> Row:
+    """The row about a field, or about what holds it."""
+    for row in ROWS:
+        said = any(fnmatchcase(what, pattern) for pattern in row.what)
+        if said and any(field == each or field.startswith(f"{each}.") for each in row.fields):
+            return row
+    pytest.fail(f"docs/audit.md does not say what checks {field} of {what}")
+
+
+def noticed(found: dict[tuple[str, str], list[set[str]]]) -> None:
+    """Assert that of each field every change was noticed as the page says, or where it says so, at least some."""
+    for (what, field), complaints in found.items():
+        row = row_of(what, field)
+        if not row.checked_by:
+            assert not any(complaints), f"{field} of {what} is checked: say by what"
+            continue
+        named = [bool(each & (row.checked_by | {UNKNOWN})) for each in complaints]
+        assert all(named) or (row.partly and any(named)), f"{field} of {what} was changed, and nothing of {row} noticed"
+
+
+def test_every_field_of_every_event_is_checked_or_it_is_said_why_not() -> None:
+    found: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
+    for type, field, evidence in changed_events(a_world()):
+        complaints = {each.invariant for each in judge(evidence, ANYTHING).violations}
+        if field == BY_TYPE[type].key:
+            assert "events-are-authentic" in complaints
+        else:
+            found[name_of(type), field].append(complaints)
+    noticed(found)
+
+
+def test_every_other_field_of_the_evidence_is_checked_or_it_is_said_why_not() -> None:
+    found: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
+    for path, evidence in changed_records(a_world()):
+        verdict = judge(evidence, ANYTHING)
+        complaints = {each.invariant for each in verdict.violations} | ({UNKNOWN} if verdict.unknown else set())
+        what = max((each for row in ROWS for each in row.what if path.startswith(f"{each}.")), key=len, default="?")
+        found[what, path.removeprefix(f"{what}.")].append(complaints)
+    noticed(found)
+
+
+def test_the_small_world_says_every_event_that_there_is() -> None:
+    said = {type for _, type in a_world().log.events}
+    assert {event.type for event in EVENTS if not event.internal} == said
+
+
+def test_the_page_names_invariants_that_exist() -> None:
+    known = {invariant.id for invariant in INVARIANTS}
+    assert {name for row in ROWS for name in row.checked_by} <= known
