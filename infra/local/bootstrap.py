@@ -1,4 +1,4 @@
-"""Makes .venv: run by the launcher with the system's Python, before anything else is installed.
+"""Makes .venv: run by the launcher with the system's Python, before anything else is installed. Others like it, too.
 
 Only the standard library is used. An interrupted attempt leaves a mark and is made anew.
 """
@@ -20,12 +20,16 @@ class BootstrapError(Exception):
     """The virtual environment could not be made. The message says what to do."""
 
 
-def bootstrap(checkout: Path) -> None:
-    """Bring .venv to what requirements.txt says. Of two that run at once, one waits and finds it done."""
-    requirements, venv = checkout / "requirements.txt", checkout / ".venv"
+def bootstrap(checkout: Path, name: str = "") -> Path:
+    """Bring .venv to what requirements.txt says; with a `name`, .venv-NAME to requirements-NAME.txt.
+
+    Of two that run at once, one waits and finds it done. Returns where the environment is. Raises BootstrapError.
+    """
+    suffix = f"-{name}" if name else ""
+    requirements, venv = checkout / f"requirements{suffix}.txt", checkout / f".venv{suffix}"
     with _one_at_a_time(requirements) as lock:
         if _is_current(requirements, venv):
-            return
+            return venv
         if not _is_whole(venv):
             _make(venv)
         mark = venv / UNFINISHED
@@ -34,6 +38,7 @@ def bootstrap(checkout: Path) -> None:
         _install(requirements, venv, lock)
         shutil.copyfile(requirements, venv / STAMP)
         mark.unlink()
+    return venv
 
 
 @contextlib.contextmanager
@@ -43,7 +48,7 @@ def _one_at_a_time(requirements: Path) -> Iterator[int]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Another marketplace command is setting up .venv: waiting for it")
+            say("Another marketplace command is setting up the environment: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
 

@@ -4,14 +4,17 @@ import argparse
 import asyncio
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from infra.cli.show import complain
 from infra.cli.stack import get_servers
-from infra.local import LocalError
+from infra.local import CHECKOUT, LocalError
+from infra.local.bootstrap import BootstrapError, bootstrap
 from tests.benchmarks.against import PAIRS, compare
 from tests.benchmarks.chart import MEANINGS, chart
 from tests.benchmarks.figures import Figure
@@ -21,7 +24,6 @@ from tests.benchmarks.serving import serve
 from tests.benchmarks.size import FULL, QUICK
 
 PEERS = ("faststream", "celery", "psycopg")
-INSTALL = f"{sys.executable} -m pip install --require-hashes -r requirements-bench.txt"
 
 
 def main() -> int:
@@ -93,12 +95,23 @@ def _run(given: argparse.Namespace) -> int:
 def _measured(names: Sequence[str], *, quick: bool, rounds: int | None) -> dict[str, Figure]:
     """Raises ValueError, with what to do, where that can't be measured."""
     known = _known(names)
-    missing = [name for name in PEERS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ValueError(f"The peers to compare with are not installed: {', '.join(missing)}.\nInstall them: {INSTALL}")
+    if any(importlib.util.find_spec(name) is None for name in PEERS):
+        _go_on_beside_the_peers()
     get_servers()
     size = QUICK if quick else FULL
     return asyncio.run(run(known or list(BENCHMARKS), replace(size, rounds=rounds) if rounds else size))
+
+
+def _go_on_beside_the_peers() -> NoReturn:
+    """Become the same command in .venv-bench, which is made if needed: what peers need is kept from all else."""
+    try:
+        python = str(bootstrap(CHECKOUT, "bench") / "bin/python")
+    except BootstrapError as error:
+        why, _, remedy = str(error).partition("\n")
+        raise LocalError(why, remedy) from error
+    if Path(sys.prefix) == CHECKOUT / ".venv-bench":
+        raise LocalError("The peers are not in .venv-bench.", "Remove that directory, then run this again.")
+    os.execv(python, [python, "-P", "-m", "tests.benchmarks", *sys.argv[1:]])
 
 
 def _known(names: Sequence[str]) -> Sequence[str]:

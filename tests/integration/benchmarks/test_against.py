@@ -18,7 +18,7 @@ from tests.benchmarks.trees import rounds_in
 from tests.integration.local.processes_of import processes_of
 
 ROOT = Path(__file__).parents[3]
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build")
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "build")
 GONE_WITHIN_S = 20
 
 

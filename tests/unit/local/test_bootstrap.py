@@ -47,6 +47,14 @@ def test_it_is_made_once(checkout: Path) -> None:
     assert not (checkout / ".venv" / UNFINISHED).exists()
 
 
+def test_another_one_is_made_beside_it(checkout: Path) -> None:
+    (checkout / "requirements-bench.txt").write_text("peer==1\n")
+    assert bootstrap(checkout) == checkout / ".venv"
+    assert bootstrap(checkout, "bench") == bootstrap(checkout, "bench") == checkout / ".venv-bench"
+    assert made(checkout) == ["venv", "install", "venv", "install"]
+    assert (checkout / ".venv-bench" / STAMP).read_text() == "peer==1\n"
+
+
 def test_changed_requirements_are_installed_into_it(checkout: Path) -> None:
     bootstrap(checkout)
     (checkout / "requirements.txt").write_text("one==2\n")

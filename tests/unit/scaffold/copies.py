@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", ".*_cache", ".hypothesis", ".schemathesis")
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "build", ".*_cache", ".hypothesis", ".schemathesis")
 
 
 def a_copy(directory: Path) -> Path:
