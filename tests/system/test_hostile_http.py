@@ -304,6 +304,7 @@ async def test_a_query_that_makes_no_sense_is_refused(
         "group": ("x", "g" * 12, "g" + "0" * 12, "\0"),
         "bodies": ("maybe", "\0"),
         "last": ("x", "-1", "", "9" * 30, "\0"),
+        "state": ("lost", "", "\0"),
         "subject": ("", "\0", "x" * 5000),
         "event": ("x", "\0", "00000000"),
     }
