@@ -205,6 +205,7 @@ async def test_a_checkout_is_refused_after_an_order_waited_for_an_address_in_vai
     assert (await ann.post("/carts/ann/checkout")).status == 202
 
 
+@pytest.mark.slow
 async def test_an_address_that_came_while_an_order_was_cancelled_for_it_counts(ann: Client, database: Database) -> None:
     await filled(ann, database)
     await hear(database, recorded(new_id()))

@@ -83,6 +83,7 @@ async def test_without_an_address_it_is_cancelled_at_the_deadline_and_no_provide
     assert (said.reason.value, said.detail) == ("shipping-failed", "no-address")
 
 
+@pytest.mark.slow
 async def test_what_was_erased_since_the_checkout_is_waited_for(marketplace: Marketplace, homeless: str) -> None:
     await know(marketplace, AddressErasedV1(customer_id=homeless, revision=2))
     order_id = await marketplace.place(homeless)
@@ -92,12 +93,14 @@ async def test_what_was_erased_since_the_checkout_is_waited_for(marketplace: Mar
     assert (await marketplace.until_status(order_id, Status.CONFIRMED)).address_id == new
 
 
+@pytest.mark.slow
 async def test_a_later_address_does_not_move_an_order(marketplace: Marketplace, homeless: str) -> None:
     await know(marketplace, recorded(homeless, 2, new_id()))
     order_id = await marketplace.place(homeless)
     assert (await marketplace.until_status(order_id, Status.CONFIRMED)).address_id == ADDRESS
 
 
+@pytest.mark.slow
 async def test_what_is_said_of_an_address_counts_in_its_own_order(marketplace: Marketplace, homeless: str) -> None:
     await know(marketplace, recorded(homeless, 3))
     await marketplace.say(AddressErasedV1(customer_id=homeless, revision=2))

@@ -168,6 +168,7 @@ async def test_that_there_is_an_address_is_said_whenever_it_changes_and_when_it_
     assert await world.database.fetchval("select count(*) from past_addresses where customer_id = $1", customer) == 0
 
 
+@pytest.mark.slow
 async def test_changes_at_the_same_time_are_said_in_the_order_in_which_they_are_made(world: Running):
     customer = f"c-{new_id()}"
     path = f"/addresses/{customer}"

@@ -78,6 +78,7 @@ async def test_whoever_has_no_address_is_told_what_to_do(world: Running):
     assert "Record your address, then check out again" in await text_of(world, mail)
 
 
+@pytest.mark.slow
 async def test_a_detail_that_is_not_known_here_is_as_if_there_were_none(world: Running):
     person, order = await a_person(world), new_id()
     about = {"order_id": order, "customer_id": person}

@@ -272,6 +272,7 @@ async def test_what_a_disabled_endpoint_missed_is_listed_and_sent_when_its_owner
     assert (await world.ask("POST", f"{path}/redeliver-missed", by=ada))[1] == {"redelivered": 0, "missed": 0}
 
 
+@pytest.mark.slow
 async def test_what_is_missed_is_forgotten_after_a_week_and_bounded(world: Running, receiver: Receiver, ada: str):
     path = await disabled(world, receiver, ada)
     endpoint_id = UUID(path.rpartition("/")[2])
@@ -314,6 +315,7 @@ async def test_whose_endpoint_is_disabled_gets_a_mail_each_time(world: Running, 
     assert f"POST /webhooks/{endpoint_id}/redeliver-missed" in text
 
 
+@pytest.mark.slow
 async def test_who_cannot_be_reached_is_not_told_and_nothing_is_dead_lettered(
     world: Running, receiver: Receiver, ada: str
 ):
