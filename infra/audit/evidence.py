@@ -207,6 +207,12 @@ class Evidence:
         return {customer: said for customer, (_, said) in newest.items()}
 
     @cached_property
+    def disabled_last(self) -> dict[str, Said]:
+        """By which event each endpoint was disabled the last time."""
+        said = sorted(self.said("notifications.webhook-disabled"), key=lambda said: said.id)
+        return {each.subject: each for each in said}
+
+    @cached_property
     def money_by_order(self) -> dict[str, list[Money]]:
         """Both providers' entries in the order in which they happened."""
         found: dict[str, list[Money]] = defaultdict(list)

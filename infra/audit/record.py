@@ -86,6 +86,8 @@ class Record:
     restocks: dict[str, Restock] = field(default_factory=dict)
     wishes: dict[str, Wish] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    started: float = 0.0
+    """When everything was started the last time, in seconds since the epoch: settings are known since then."""
 
     @property
     def accepted(self) -> dict[str, str]:
@@ -113,6 +115,7 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one a
     wishes: dict[str, Wish] = {}
     faults: list[Fault] = []
     listing: dict[str, int] = {}
+    started = 0.0
     for number, line in enumerate(lines):
         match line:
             case {"did": "ask", "key": key, "customer_id": customer, "at": at}:
@@ -138,7 +141,7 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one a
             case {"did": "heal", "part": part, "at": at}:
                 faults = [each.healed(part, at) for each in faults]
             case {"did": "start", "at": at}:
-                faults = [each.over(at) for each in faults]
+                started, faults = at, [each.over(at) for each in faults]
             case _:
                 raise ValueError(f"the record has a line that nobody knows: {line}")
-    return Record(asks, listed, restocks, wishes, tuple(faults))
+    return Record(asks, listed, restocks, wishes, tuple(faults), started)

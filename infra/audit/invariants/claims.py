@@ -66,7 +66,7 @@ def _reason(life: Life, body: Mapping[str, Any]) -> Claims:
 
 def _reserved(found: Evidence, said: Said) -> Claims:
     body, due_s = said.body, found.deadlines.get("reservation-expired")
-    if due_s is not None:
+    if due_s is not None and said.at.timestamp() > found.record.started:  # before, it may have been another
         after_s = (datetime.fromisoformat(body["expires_at"]) - said.at).total_seconds()
         yield "expires_at", abs(after_s - due_s) <= EXPIRY_S, True
     for less in body.get("lowered") or ():
@@ -169,7 +169,7 @@ def _disabled(found: Evidence, said: Said) -> Claims:
     endpoint = found.webhooks.endpoints.get(said.subject)
     if endpoint is not None:  # else its owner erased it
         yield "person_id", said.body["person_id"], endpoint["owner"]
-        if endpoint["disabled"]:
+        if endpoint["disabled"] and found.disabled_last[said.subject] is said:
             yield "reason", said.body["reason"], endpoint["disabled"]
 
 

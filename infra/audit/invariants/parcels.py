@@ -71,9 +71,11 @@ def parcels_go_where_ordered(found: Evidence) -> Findings:
     """A parcel goes to the address as of its order's checkout, unless that was erased since."""
     erased = {said.subject for said in found.said("delivery.address-erased")}
     for order_id, shipment in found.delivery.shipments.items():
-        life = found.lives.get(order_id)
-        if life is not None and life.address_id != shipment["address_id"] and life.customer not in erased:
-            yield {"order_id": order_id, "ordered_to": life.address_id, "goes_to": shipment["address_id"]}
+        life, to = found.lives.get(order_id), shipment["address_id"]
+        if life is None or None in (life.address_id, to):  # ordered before addresses had ids, or stopped before that
+            continue
+        if life.address_id != to and life.customer not in erased:
+            yield {"order_id": order_id, "ordered_to": life.address_id, "goes_to": to}
 
 
 def parcels_are_told(found: Evidence) -> Findings:

@@ -377,7 +377,7 @@ def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert found.accepted == {KEPT: ADA}
     assert found.asks["k1"] == Ask(ADA, KEPT, at=1.0, began=2, ended=3)
     assert found.asks["k2"] == Ask(ADA, at=1.0, began=4)
-    assert found.listed == {LAMP: 12}
+    assert (found.listed, found.started) == ({LAMP: 12}, 7.0)
     assert found.restocks == {"k3": Restock(LAMP, 3)}
     assert found.wishes == {"k4": Wish(ADA, LAMP, 2, 6, 7, done=True)}
     assert found.faults == (
