@@ -152,7 +152,8 @@ def _empty_victory(found: Evidence, least: Least) -> list[str]:
     happened = _happened(found, least.since)
     floors = {"accepted": least.orders, "rejected": least.rejected, "contended": least.contended}
     placed = sum(1 for _ in found.said("checkout.order-placed"))
-    whose = f"; only simulated shoppers write down what they were promised ({placed:,} orders in all)"
+    hint = f"of {placed:,} in all" if placed else "send customers first: ./marketplace traffic --rate 5 --duration 10"
+    whose = f"; only simulated shoppers write down what they were promised ({hint})"
     counted = {"accepted": whose}
     short = [
         f"too little happened: {happened[name]} {name}, where at least {floor} prove something{counted.get(name, '')}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import sys
 from typing import Annotated
 
@@ -24,7 +25,7 @@ from infra.cli import (
     topology,
 )
 from infra.cli.groups import InGroups
-from infra.cli.show import complain
+from infra.cli.show import CHOSEN, complain
 from infra.local import LocalError
 
 app = typer.Typer(
@@ -62,8 +63,10 @@ def choose(
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
 ) -> None:
     """Remember what holds for every command."""
-    if name:
-        os.environ["MARKETPLACE_STACK"] = name
+    if name is not None:
+        if not name:
+            raise typer.BadParameter("a stack's name is not empty.", param_hint="'--stack'")
+        os.environ["MARKETPLACE_STACK"] = os.environ[CHOSEN] = name
     if debug:
         os.environ["MARKETPLACE_DEBUG"] = "1"
 
@@ -82,6 +85,6 @@ def main() -> int:
     except Exception as error:
         if os.environ.get("MARKETPLACE_DEBUG"):
             raise
-        complain(f"{type(error).__name__}: {error}", "See more: ./marketplace --debug " + " ".join(sys.argv[1:]))
+        complain(f"{type(error).__name__}: {error}", f"See more: ./marketplace --debug {shlex.join(sys.argv[1:])}")
         return 1
     return 0

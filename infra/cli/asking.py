@@ -21,7 +21,9 @@ def get_token(subject: str, roles: list[str], *, ttl_s: int = 3600) -> str:
     try:
         answer = _send("POST", f"{read_state(layout().state).issuer}/token", wanted)
     except OSError as error:
-        raise LocalError(f"The issuer does not answer: {error}", "Is it up? ./marketplace start outside") from None
+        raise LocalError(
+            "The issuer of tokens, in the part outside, does not answer.", "Start it: ./marketplace start outside"
+        ) from error
     return str(answer["access_token"])
 
 
@@ -39,14 +41,11 @@ class Operator:
         try:
             return _send(method, f"{self.services[service]}/ops/{path}", body, self._token)
         except urllib.error.HTTPError as refusal:
-            problem = json.load(refusal)
             away = refusal.code == HTTPStatus.SERVICE_UNAVAILABLE
-            remedy = "Is everything up? ./marketplace status" if away else problem.get("detail", "")
-            raise LocalError(f"{service}: {problem['title']}.", remedy) from None
+            remedy = "Is everything up? ./marketplace status" if away else ""
+            raise LocalError(f"{service}: {_why(json.load(refusal))}", remedy) from None
         except OSError as error:
-            raise LocalError(
-                f"{service} does not answer: {error}", f"Start it: ./marketplace start {service}"
-            ) from None
+            raise LocalError(f"{service} does not answer.", f"Start it: ./marketplace start {service}") from error
 
     def pages(self, service: str, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Every item of a list, read page by page."""
@@ -65,6 +64,12 @@ class Operator:
             outcome = self.ask("POST", service, path, body | going_on)
             yield outcome
             going_on = outcome["next"]
+
+
+def _why(problem: dict[str, Any]) -> str:
+    """What a problem document says, in one line: what is wrong with which value, if it tells."""
+    errors = [f"{each['pointer'].rpartition('/')[2]}: {each['detail']}" for each in problem.get("errors", ())]
+    return " ".join(errors) or problem.get("detail") or f"{problem['title']}."
 
 
 def _send(method: str, url: str, body: dict[str, Any] | None, token: str | None = None) -> Any:

@@ -11,7 +11,7 @@ import typer
 
 from infra.cli.files import writable
 from infra.cli.moments import moment
-from infra.cli.show import complain, console
+from infra.cli.show import complain, console, several
 from infra.cli.stack import running_stack
 from infra.local import Layout, LocalError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # it brings clients of everything along, which the other comm
 commands = typer.Typer()
 EXIT = {"pass": 0, "fail": 1, "unknown": 3}
 STYLES = {"pass": "bold green", "fail": "bold red", "unknown": "bold yellow"}
+NOUNS = ("orders", "events", "mails", "faults", "log gaps")
 MOST_SHOWN = 20
 
 
@@ -104,14 +105,17 @@ def tell_judgement(judgement: "Judgement") -> None:
     """The verdict, and what it rests on."""
     _tell([(each["invariant"], each["evidence"]) for each in judgement.violations], judgement.reasons)
     if gaps := judgement.counts.get("log_gaps"):
-        console.print(f"The log lacks {gaps} events that the broker lost when it was killed: ./marketplace republish")
-    words = f"Verdict of the audit: {judgement.verdict}, {len(judgement.violations)} violations."
+        lost = several(gaps, "event")
+        console.print(f"The log lacks {lost} that the broker lost when it was killed: ./marketplace republish")
+    words = f"Verdict of the audit: {judgement.verdict}, {several(len(judgement.violations), 'violation')}."
     console.print(words, style=STYLES.get(judgement.verdict), highlight=False)
 
 
 def _tell_verdict(found: "Verdict") -> None:
-    counts = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in found.counts.items() if number)
-    console.print(f"{len(found.checked)} invariants checked on {counts}.", soft_wrap=True, highlight=False)
+    counted = {name.replace("_", " "): number for name, number in found.counts.items() if number}
+    counts = ", ".join(several(n, name[:-1]) if name in NOUNS else f"{n:,} {name}" for name, n in counted.items())
+    on = f" on {counts}" if counts else "; nothing has happened yet that they could be checked on"
+    console.print(f"{len(found.checked)} invariants checked{on}.", soft_wrap=True, highlight=False)
     _tell([(each.invariant, each.evidence) for each in found.violations], found.unknown)
     console.print(found.verdict, style=STYLES[found.verdict])
 

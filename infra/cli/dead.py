@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.cli.asking import Operator
-from infra.cli.show import complain, console, duration
+from infra.cli.files import writable
+from infra.cli.show import complain, console, duration, several
 from infra.local import LocalError
 
 commands = typer.Typer()
@@ -23,6 +24,8 @@ Choice = tuple[str, dict[str, Any]]
 DONE = {"replays": "replayed", "discards": "discarded"}
 AGES = {"age": "filed_at", "oldest": "oldest", "newest": "newest"}
 LETTER, GROUP = "SERVICE/ID", "SERVICE/GROUP"
+LONGEST_ID = 18
+"""Digits."""
 Service = Annotated[str | None, typer.Option(help="Of this service alone.", metavar="SERVICE")]
 Letter = Annotated[str, typer.Argument(help="One letter, as `dead ls SERVICE/GROUP` names it.", metavar=LETTER)]
 Targets = Annotated[list[str] | None, typer.Argument(help="Letters or whole groups.", metavar=f"[{LETTER} | {GROUP}]…")]
@@ -63,7 +66,7 @@ def list_letters(
 @dead.command()
 def show(letter: Letter) -> None:
     """One letter with its headers and body, as JSON."""
-    service, id = _split(letter)
+    service, id = _letter(letter)
     typer.echo(json.dumps(Operator().ask("GET", service, f"dead-letters/{id}"), indent=2))
 
 
@@ -93,12 +96,21 @@ def discard(
 @dead.command()
 def edit(
     letter: Letter,
-    body: Annotated[Path | None, typer.Option(help="The new body; without it your $EDITOR opens.")] = None,
+    body: Annotated[
+        Path | None,
+        typer.Option(
+            help="The new body; without it your $EDITOR opens.",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+        ),
+    ] = None,
     type: Annotated[str | None, typer.Option(help="What event it is, if the letter does not say.")] = None,
     note: Annotated[str, typer.Option("--reason", help="Kept with the old body, and your name.")] = "edited",
 ) -> None:
     """Replay a letter with another body, which has to fit the schema of its type."""
-    service, id = _split(letter)
+    service, id = _letter(letter)
     operator = Operator()
     if body is None:
         old = operator.ask("GET", service, f"dead-letters/{id}")["body"] or ""
@@ -122,13 +134,17 @@ def retry(
 ) -> None:
     """Publish events once more that were set aside since they could not be published. See GET /ops/set-aside."""
     answer = Operator().ask("POST", service, "set-aside/retry", {"seqs": seqs or None})
-    console.print(f"{answer['retried']} events wait to be published again.")
+    if not answer["retried"]:
+        raise LocalError(f"{service} has set no such events aside." if seqs else f"{service} has set no events aside.")
+    console.print(f"{several(answer['retried'], 'event')} will be published again.")
 
 
 @dead.command()
 def export(
     service: Service = None,
-    output: Annotated[Path | None, typer.Option(help="A file; without it, standard output.", metavar="FILE")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A file; without it, standard output.", metavar="FILE", callback=writable)
+    ] = None,
 ) -> None:
     """Every letter with its body, one JSON object per line."""
     operator = Operator()
@@ -150,27 +166,39 @@ def _settle(path: str, chosen: list[Choice], options: dict[str, Any]) -> None:
                 complain(f"{name}/{refused['id']} stays: {refused['why']}")
             for missing in outcome["missing"]:
                 complain(f"{name}/{missing} is not on file.")
-    letters = "1 letter" if total == 1 else f"{total} letters"
-    console.print(f"{letters}{' would be' if options['dry_run'] else ''} {DONE[path]}.")
+    console.print(f"{several(total, 'letter')}{' would be' if options['dry_run'] else ''} {DONE[path]}.")
     if failed:
         raise typer.Exit(1)
 
 
 def _chosen(targets: list[str] | None, everything: bool, service: str | None) -> list[Choice]:
     """What a person named; nothing for everything of all services."""
-    if everything == bool(targets) or (service and targets):
+    if everything and targets:
+        raise typer.BadParameter("name letters or groups, or give --all: not both")
+    if service and targets:
+        raise typer.BadParameter("--service goes with --all: letters and groups name theirs")
+    if not (everything or targets):
         raise typer.BadParameter("name letters or groups, or give --all, perhaps with --service")
     if everything:
         return [(service, {"all": True})] if service else []
     names = map(_split, targets or ())
-    return [(of, {"ids": [int(name)]} if name.isdecimal() else {"group": name}) for of, name in names]
+    return [(of, {"ids": [int(name)]} if name[:LONGEST_ID].isdecimal() else {"group": name}) for of, name in names]
 
 
 def _split(target: str) -> tuple[str, str]:
     service, _, name = target.partition("/")
-    if not name:
-        raise typer.BadParameter(f"{target!r}: write it as {LETTER} or {GROUP}, as `dead ls` shows them")
+    if not (service and name):
+        raise typer.BadParameter(
+            f"{target!r}: write it as {GROUP}, as `dead ls` shows it, or {LETTER}, as `dead ls {GROUP}` does"
+        )
     return service, name
+
+
+def _letter(target: str) -> tuple[str, str]:
+    service, id = _split(target)
+    if not id.isdecimal() or len(id) > LONGEST_ID:
+        raise typer.BadParameter(f"{target!r} is no letter: write it as {LETTER}, as `dead ls {GROUP}` shows it")
+    return service, id
 
 
 def _tell_set_aside(operator: Operator, services: list[str]) -> None:
@@ -178,7 +206,7 @@ def _tell_set_aside(operator: Operator, services: list[str]) -> None:
         number = operator.ask("GET", name, "backlog")["set_aside"]
         if number:
             complain(
-                f"{name} set {number} events aside that could not be published.",
+                f"{name} set {several(number, 'event')} aside that could not be published.",
                 f"See GET /ops/set-aside of {name}; try again: ./marketplace dead retry {name}",
             )
 

@@ -49,9 +49,13 @@ def tail_events(
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each.")] = False,
 ) -> None:
     """Show events as they are published, until Ctrl-C. Nobody gets one event less."""
+    from contracts.catalogue import BY_TYPE
+    from contracts.event import matches
     from infra.cli.telling import event_line
     from infra.watch import tail
 
+    if not any(matches(pattern, type) for type in BY_TYPE):
+        raise typer.BadParameter(f"no event is like {pattern!r}: see `events map`", param_hint="PATTERN")
     state = read_state(layout().state)
     passing = tail(state.broker["amqp"], list(state.services), pattern)
     next(passing)
@@ -77,17 +81,21 @@ def order(
     from infra.cli.telling import moment_line
     from infra.watch import tell
 
+    if not id.strip():
+        raise typer.BadParameter("it is empty: GET /orders lists a customer's orders", param_hint="ID")
     state = read_state(layout().state)
     services = {name: next(iter(each.ops.values()), each.http) for name, each in state.services.items()}
     story, missing = asyncio.run(tell(services, get_token("operator", ["operator"]), id))
-    for moment in story:
-        console.print(moment_line(moment, story[0].at, sorted(services)), soft_wrap=True)
     for each in missing:
         complain(each)
+    for moment in story:
+        console.print(moment_line(moment, story[0].at, sorted(services)), soft_wrap=True)
+    if not story and missing:
+        raise LocalError(f"The services that answered know nothing of {id}.", "Is everything up? ./marketplace status")
     if not story:
         raise LocalError(
-            f"Nothing is known of {id}.",
-            "What is older than RETENTION_DAYS (14) is forgotten. Which events pass now: ./marketplace events tail",
+            f"No service knows {id}.",
+            "Is that its whole id? GET /orders lists a customer's. After RETENTION_DAYS (14) stories are forgotten.",
         )
 
 
@@ -146,4 +154,5 @@ def _until(day: date | None) -> str:
 
 def _table(*headings: str) -> Table:
     first = Column(headings[0], no_wrap=True)
-    return Table(first, *headings[1:], box=None, pad_edge=False, header_style="bold")
+    others = (Column(heading, overflow="fold") for heading in headings[1:])
+    return Table(first, *others, box=None, pad_edge=False, header_style="bold")

@@ -5,12 +5,12 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from infra.cli.ending import undo_when_told_to_end
 from infra.cli.show import console
 from infra.cli.stack import running_stack
-from infra.local import CHECKOUT, Layout, LocalError, layout, services_of
+from infra.local import CHECKOUT, Layout, LocalError, services_of
 
 if TYPE_CHECKING:  # it brings clients along, which the other commands should not wait for
     from infra.chaos import Fault
@@ -45,7 +45,11 @@ def list_faults() -> None:
     from infra.chaos import Journal
 
     table = _table("id", "kind", "part", "options", "for")
-    for entry in Journal(layout().faults).entries():
+    entries = Journal(running_stack().faults).entries()
+    if not entries:
+        console.print("No faults are in effect.")
+        return
+    for entry in entries:
         options = " ".join(f"{name}={value:g}" for name, value in entry.fault.options.items())
         table.add_row(entry.fault.id, entry.fault.kind, entry.fault.part, options, f"{time.time() - entry.since:.0f} s")
     console.print(table)
@@ -123,4 +127,4 @@ def _option(text: str) -> tuple[str, float]:
 
 
 def _table(*headings: str) -> Table:
-    return Table(*headings, box=None, pad_edge=False)
+    return Table(*(Column(heading, overflow="fold") for heading in headings), box=None, pad_edge=False)

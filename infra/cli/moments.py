@@ -14,6 +14,9 @@ def moment(text: str) -> datetime:
     try:
         if ago := AGO.fullmatch(text):
             return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-        return datetime.fromisoformat(text).astimezone(UTC)
+        at = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise typer.BadParameter("write it as 2h, 30m, 1d or 2030-01-31T12:00") from None
+        raise typer.BadParameter(f"{text!r}: write it as 2h, 30m, 1d or 2026-01-31T12:00") from None
+    if at > datetime.now(UTC):
+        raise typer.BadParameter(f"{text} is in the future")
+    return at

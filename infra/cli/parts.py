@@ -14,6 +14,7 @@ from infra.cli.show import console, parts_table
 from infra.local import LocalError, Message, ask_once, layout, note_fault, note_healed
 
 commands = typer.Typer()
+MOST_DIGITS = 10
 Part = Annotated[str, typer.Argument(help="broker, outside, catalog-db, catalog, catalog.2, …", metavar="PART")]
 
 
@@ -28,7 +29,11 @@ def logs(
     found = found or sorted(where.logs.glob(f"{part}.*.log"))
     if not found:
         known = ", ".join(sorted(path.stem for path in where.logs.glob("*.log")))
-        raise LocalError(f"There is no log of {part or 'this stack'}.", f"There are: {known or 'none'}")
+        if not known:
+            raise LocalError(
+                f"The stack {where.name} has no logs: it was never started.", "Start it: ./marketplace up -d"
+            )
+        raise LocalError(f"There is no log of {part!r}.", f"There are: {known}")
     options = ["-n", "+1" if part and not follow else "20", *(["-F"] if follow else [])]
     subprocess.run(["tail", *options, *found], check=False)  # noqa: S603, S607 - the system's own tail
 
@@ -76,7 +81,7 @@ def restart(part: Part) -> None:
 def scale(what: Annotated[str, typer.Argument(metavar="SERVICE=N")]) -> None:
     """Run N competing replicas of a service."""
     service, _, number = what.partition("=")
-    if not number.isdecimal():
+    if not (service and number.removeprefix("-").isdecimal() and len(number) < MOST_DIGITS):
         raise typer.BadParameter("write it as SERVICE=N, such as delivery=3")
     where = layout()
     before = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]

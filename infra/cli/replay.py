@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from infra.cli.asking import Operator
 from infra.cli.moments import moment
-from infra.cli.show import complain, console, duration
+from infra.cli.show import complain, console, duration, several
 from infra.local import LocalError
 
 commands = typer.Typer()
@@ -44,9 +44,11 @@ def begin(
         return
     if to is None:
         raise typer.BadParameter(f"say whom to feed: --to {TARGET}; or see `replay ls`")
-    service, _, name = to.partition(".")
-    operator = Operator()
+    service, dot, name = to.partition(".")
+    if not service or "." in name or (dot and not name):
+        raise typer.BadParameter(f"{to!r}: write it as {TARGET}", param_hint="'--to'")
     wish = {"id": str(uuid4()), "to": name or None, "events": events, "rate": rate, **_place(since)}
+    operator = Operator()
     row = operator.ask("POST", service, "history", wish)
     try:
         _conclude(service, _follow(operator, service, row))
@@ -91,7 +93,10 @@ def watch(target: Target) -> None:
     operator = Operator()
     found = [row for row in operator.ask("GET", service, "history")["items"] if row["subscription"] == name]
     if not found:
-        raise LocalError(f"There was no replay to {target}.", f"Begin one: ./marketplace replay --to {target}")
+        raise LocalError(
+            f"There was no replay to {target}.",
+            f"If there is such a subscription (./marketplace events map): ./marketplace replay --to {target}",
+        )
     _conclude(service, _follow(operator, service, found[0]))
 
 
@@ -114,7 +119,10 @@ def _place(text: str) -> Row:
         return {}
     if text.isdecimal():
         return {"offset": int(text)}
-    return {"since": moment(text).isoformat()}
+    try:
+        return {"since": moment(text).isoformat()}
+    except typer.BadParameter as error:
+        raise typer.BadParameter(f"{error.message}; or first, or an offset", param_hint="'--from'") from None
 
 
 def _follow(operator: Operator, service: str, row: Row) -> Row:
@@ -159,10 +167,8 @@ def _conclude(service: str, row: Row) -> None:
     name = f"{service}.{row['subscription']}"
     if row["state"] == "failed":
         raise LocalError(f"The replay to {name} failed: {row['why']}")
-    console.print(
-        f"{name}: {row['state']}. {row['handed']:,} events handed over, {row['known']:,} were known,"
-        f" {row['refused']:,} were no events of their owner.",
-        highlight=False,
-    )
+    done = f"{several(row['handed'], 'event')} handed over, {row['known']:,} handled before."
+    left_out = f" {several(row['refused'], 'event')} said by others than their owner: left out."
+    console.print(f"{name}: {row['state']}. {done}{left_out if row['refused'] else ''}", highlight=False)
     if row["too_old"]:
         console.print(f"{row['too_old']:,} lie further back than it is known what was handled: left out.")

@@ -29,7 +29,9 @@ HtmlFile = Annotated[
 
 @commands.command("report")
 def draw_report(
-    json_file: Annotated[Path, typer.Argument(metavar="JSON", help="What --json of a run wrote.", exists=True)],
+    json_file: Annotated[
+        Path, typer.Argument(metavar="JSON", help="What --json of a run wrote.", exists=True, dir_okay=False)
+    ],
     html_file: HtmlFile = None,
     svg_file: Annotated[
         Path | None,
@@ -40,7 +42,7 @@ def draw_report(
     from infra.report import page, standalone
 
     if not (html_file or svg_file):
-        raise LocalError("Nothing is to be drawn.", "Say where to: --html FILE, --svg FILE, or both.")
+        raise LocalError("It is not said where to draw it.", "Give --html FILE, --svg FILE, or both.")
     try:
         document = json.loads(json_file.read_text())
         if html_file:
@@ -49,7 +51,8 @@ def draw_report(
             svg_file.write_text(standalone(document), encoding="utf-8")
     except (ValueError, KeyError, TypeError) as error:
         remedy = "Give it what traffic, demo or chaos wrote with --json."
-        raise LocalError(f"{json_file} is not the report of a run: {error!r}", remedy) from None
+        why = {KeyError: f"it lacks {error}", TypeError: "it is another kind of JSON"}.get(type(error), "it is no JSON")
+        raise LocalError(f"{json_file} is not the report of a run: {why}.", remedy) from None
 
 
 def recovery_table(groups: Sequence[Mapping[str, Any]]) -> Table:

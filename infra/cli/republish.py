@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.cli.moments import moment
-from infra.cli.show import complain, console
+from infra.cli.show import complain, console, several
 from infra.cli.stack import running_stack
 from infra.local import LocalError, StackState, read_state
 
@@ -59,9 +59,9 @@ async def _republish(
         try:
             await each.run(since, lambda: tell("Published again: " + ", ".join(map(str, every))))
         except LocalError as error:
-            complain(f"{each.service}: {each.queued:,} events queued. {error}", error.remedy)
+            complain(f"{each.service}: {several(each.queued, 'event')} queued. {error}", error.remedy)
             return True
-        console.print(f"{each.service}: {each.queued:,} events published again")
+        console.print(f"{each.service}: {several(each.queued, 'event')} published again")
         return False
 
     async with operator(state) as asking:

@@ -96,7 +96,8 @@ def _demo(where: Layout, traffic: "Traffic") -> dict[str, Any]:
 
 def _shop(where: Layout, traffic: "Traffic", title: str) -> dict[str, Any]:
     """Send customers, and say what came of it. Returns it as a document."""
-    about = f"{traffic.rate:g} shoppers per second for {traffic.duration_s:g} s (seed {traffic.seed})"
+    shoppers = "shopper" if traffic.rate == 1 else "shoppers"
+    about = f"{traffic.rate:g} {shoppers} per second for {traffic.duration_s:g} s (seed {traffic.seed})"
     console.print(f"Shopping: {about}.", highlight=False)
     with console.status("Shopping") as spinner:
         report, samples = asyncio.run(_watched(where, traffic, spinner.update))

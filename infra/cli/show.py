@@ -1,5 +1,7 @@
 """How a stack looks to a person."""
 
+import os
+import re
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,6 +14,9 @@ from infra.local import Message, StackState
 console = Console()
 complaints = Console(stderr=True)
 
+CHOSEN = "MARKETPLACE_CHOSEN"
+"""Names the stack that `--stack` chose, for the words of this process alone."""
+COMMAND = re.compile(r"\./marketplace (?!--)")
 COLOURS = {
     "ready": "green",
     "starting": "yellow",
@@ -23,10 +28,21 @@ COLOURS = {
 
 
 def complain(problem: str, remedy: str = "") -> None:
-    """Say in one line what is wrong, and in another what to do."""
+    """Say in one line what is wrong, and in another what to do: with commands for the stack that was chosen."""
     complaints.print(problem, style="bold red", markup=False, highlight=False, soft_wrap=True)
     if remedy:
-        complaints.print(remedy, markup=False, highlight=False, soft_wrap=True)
+        complaints.print(for_this_stack(remedy), markup=False, highlight=False, soft_wrap=True)
+
+
+def for_this_stack(text: str) -> str:
+    """The same with commands that name the stack, where `--stack` did."""
+    name = os.environ.get(CHOSEN)
+    return COMMAND.sub(f"./marketplace --stack {name} ", text) if name else text
+
+
+def several(number: int, what: str) -> str:
+    """A number and what it counts: 1 event, 2 events."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 OLD_RETRY_S = 60.0

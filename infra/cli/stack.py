@@ -80,7 +80,7 @@ def down(
         with console.status("Stopping"):
             _wait_until_down(where)
     elif not volumes:
-        raise StackIsDown("The stack is not up.")
+        raise StackIsDown(f"The stack {where.name} is not up.")
     if volumes:
         forget(where)
     console.print("Down." if not volumes else "Down, and all data forgotten.")
@@ -129,7 +129,7 @@ def running_stack(start: str = "./marketplace up -d") -> Layout:
     """Where the chosen stack lies. Raises `StackIsDown`, with how to start it."""
     where = layout()
     if not is_up(where):
-        raise StackIsDown("The stack is not up.", f"Start it: {start}")
+        raise StackIsDown(f"The stack {where.name} is not up.", f"Start it: {start}")
     return where
 
 

@@ -47,7 +47,7 @@ async def ask(path: Path, request: Message) -> AsyncIterator[Message]:
         with _short(path) as address:
             reader, writer = await asyncio.open_unix_connection(address, limit=LINE_LIMIT)
     except (FileNotFoundError, ConnectionRefusedError):
-        raise StackIsDown("The stack is not up.", "Start it: ./marketplace up -d") from None
+        raise StackIsDown(f"The stack {path.parent.name} is not up.", "Start it: ./marketplace up -d") from None
     try:
         await _send(writer, request)
         while line := await reader.readline():

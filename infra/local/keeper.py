@@ -87,7 +87,9 @@ class Keeper:
     def pause(self) -> None:
         """Stop it where it is, as a process that hangs. Raises `LocalError` if it does not run."""
         if self._running is None or self._state not in (State.STARTING, State.READY):
-            raise LocalError(f"{self.part.name} does not run.", f"It is {self._state}: ./marketplace status")
+            verb = "resume" if self._state is State.PAUSED else "start"
+            remedy = f"Have it go on: ./marketplace {verb} {self.part.name}"
+            raise LocalError(f"{self.part.name} is {self._state}, so it cannot be paused.", remedy)
         self._running.pause()
         self._become(State.PAUSED)
 

@@ -57,7 +57,7 @@ def read_state(path: Path) -> StackState:
     try:
         raw = json.loads(path.read_text())
     except FileNotFoundError:
-        raise StackIsDown("There is no stack of this name.", "Start one: ./marketplace up -d") from None
+        raise StackIsDown(f"There is no stack {path.parent.name}.", "Start it: ./marketplace up -d") from None
     services = {name: ServiceState(**_known(ServiceState, each)) for name, each in raw["services"].items()}
     return StackState(**_known(StackState, raw) | {"services": services})
 

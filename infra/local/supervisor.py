@@ -150,7 +150,7 @@ class Supervisor:
             known = ", ".join(self._replicas)
             raise UnknownPart(f"There is no service {service!r}.", f"Services: {known}")
         if not 1 <= replicas <= MOST_REPLICAS:
-            raise LocalError(f"{replicas} replicas cannot be.", f"Choose 1 to {MOST_REPLICAS}.")
+            raise LocalError(f"{service} cannot have {replicas} replicas.", f"Choose 1 to {MOST_REPLICAS}.")
         running = self._replicas[service]
         for number in sorted(running)[replicas:]:
             await running.pop(number).close()
@@ -169,6 +169,10 @@ class Supervisor:
             return [keepers[name]]
         if name in self._replicas:
             return self._replicas[name].values()
+        service, _, number = name.partition(".")
+        if service in self._replicas and number.isdecimal():
+            there = ", ".join(keeper.part.name for keeper in self._replicas[service].values())
+            raise UnknownPart(f"There is no replica {name}.", f"There are: {there}. See `scale`.")
         raise UnknownPart(f"There is no part {name!r}.", f"Parts: {', '.join([*self._servers, *self._replicas])}")
 
     def _keepers(self) -> dict[str, Keeper]:

@@ -1,5 +1,6 @@
 """Which names may be given, and what they are called in code."""
 
+import keyword
 import re
 import sys
 import tomllib
@@ -39,6 +40,8 @@ def check_service(checkout: Path, name: str) -> None:
         raise Refused(
             f"{name!r} can't be a service's name.", f"Use 2 to {LONGEST} lower-case letters, such as ratings."
         )
+    if keyword.iskeyword(name):
+        raise Refused(f"The name {name} is a word of Python.", "Choose another one.")
     if name in services_in(checkout):
         raise Refused(f"There is a service called {name} already.", f"Its table: {name}/service.py")
     taken = name in RESERVED or name in sys.stdlib_module_names or (checkout / name).exists() or _installed(name)

@@ -45,30 +45,31 @@ async def tell(services: Mapping[str, str], token: str, subject: str) -> tuple[l
         tales, missing = await _all(http, services, subject, ids[:AT_ONCE])
     if len(ids) > AT_ONCE:
         missing.append(f"There are {len(ids)} events; this tells of {AT_ONCE}.")
-    return moments(tales), missing
+    return moments(tales, whole=not missing), missing
 
 
-def moments(tales: Mapping[str, Tale]) -> list[Moment]:
-    """The story in the order of time."""
+def moments(tales: Mapping[str, Tale], *, whole: bool = True) -> list[Moment]:
+    """The story in the order of time. Unless it is `whole`, an event that nobody tells of may be anybody's."""
     said: dict[str, Mapping[str, Any]] = {}
     for each in (each for tale in tales.values() for each in tale["said"]):
         id, type = each["event_id"], each["type"]
         in_versions = id in said and said[id]["type"] != type  # which of them was handled, no inbox tells
         said[id] = {**each, "type": name_of(type)} if in_versions else each
-    return sorted(moment for service, tale in tales.items() for moment in _moments(service, tale, said))
+    unsaid = "a deadline" if whole else "an event that is not told"
+    return sorted(moment for service, tale in tales.items() for moment in _moments(service, tale, said, unsaid))
 
 
-def _moments(service: str, tale: Tale, said: Mapping[str, Mapping[str, Any]]) -> Iterator[Moment]:
+def _moments(service: str, tale: Tale, said: Mapping[str, Mapping[str, Any]], unsaid: str) -> Iterator[Moment]:
     told = (each for kind in ("settled", "incidents", "waiting", "dead") for each in tale[kind])
     known = {each["event_id"]: each["type"] or "unknown" for each in told}
     known |= {id: each["type"] for id, each in said.items()}
     for each in tale["said"]:
         cause = each["causation_id"]
-        why = f"because of {known.get(cause, 'a deadline of its own')}" if cause else "a request from outside"
+        why = f"because of {known.get(cause, unsaid)}" if cause else "a request from outside"
         pending = ", waits to be published" if each["pending"] else ""
         yield Moment(_at(each), service, "said", each["type"], detail=why + pending)
     for each in tale["handled"]:
-        type = known.get(each["event_id"], "a deadline")
+        type = known.get(each["event_id"], unsaid)
         after = said.get(each["event_id"])
         delay = f"after {(_at(each) - _at(after)).total_seconds():.3f} s" if after else ""
         attempt = f"attempt {each['attempt']}" if each["attempt"] > 1 else ""
@@ -100,11 +101,11 @@ async def _all(
             query = [("subject", subject), *(("event", id) for id in ids)]
             async with http.get(f"{url}/ops/story", params=query) as answer:
                 if answer.status != 200:
-                    return f"{name} answers {answer.status}: its part is missing."
+                    return f"{name} answers {answer.status}: what it did is not told."
                 tale: Tale = await answer.json()
                 return tale
         except (aiohttp.ClientError, TimeoutError):
-            return f"{name} does not answer: its part is missing."
+            return f"{name} does not answer: what it did is not told."
 
     answers = await asyncio.gather(*(one(name, url) for name, url in services.items()))
     tales = {name: NOTHING if isinstance(each, str) else each for name, each in zip(services, answers, strict=True)}

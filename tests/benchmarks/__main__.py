@@ -95,6 +95,8 @@ def _run(given: argparse.Namespace) -> int:
 def _measured(names: Sequence[str], *, quick: bool, rounds: int | None) -> dict[str, Figure]:
     """Raises ValueError, with what to do, where that can't be measured."""
     known = _known(names)
+    if rounds is not None and rounds < 1:
+        raise ValueError(f"{rounds} rounds are too few. Give --rounds at least 1.")
     if any(importlib.util.find_spec(name) is None for name in PEERS):
         _go_on_beside_the_peers()
     get_servers()

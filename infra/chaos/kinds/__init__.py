@@ -23,8 +23,8 @@ def checked(fault: Fault, services: Sequence[str]) -> Fault:
         raise LocalError(f"{fault.kind} cannot be at {fault.part!r}.", f"It can be at: {', '.join(parts)}")
     for name in fault.options:
         if name not in kind.defaults:
-            known = ", ".join(kind.defaults) or "none"
-            raise LocalError(f"{fault.kind} has no option {name!r}.", f"It has: {known}")
+            known = f"It has: {', '.join(kind.defaults)}" if kind.defaults else "It has none."
+            raise LocalError(f"{fault.kind} has no option {name!r}.", known)
     return fault
 
 

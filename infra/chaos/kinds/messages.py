@@ -64,7 +64,7 @@ class Duplicated(MessageFault):
             rows = await until_seen(lambda: database.fetch(LATEST, int(self.option(fault, "events"))))
             again = [(row["event_id"], row["type"], _bucket(row["subject"])) for row in reversed(rows)]
             await database.executemany(AGAIN, again)
-        site.notes[fault.id] = f"{len(rows)} events published again" if rows else ""
+        site.notes[fault.id] = f"{len(rows)} event{'' if len(rows) == 1 else 's'} published again" if rows else ""
 
 
 class Poison(MessageFault):

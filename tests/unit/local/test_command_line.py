@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from infra.cli import app
 from infra.cli.groups import GROUPS
 from infra.cli.moments import moment
+from infra.cli.show import CHOSEN, several
 from infra.local import StackIsDown
 
 Run = Callable[..., tuple[int, str]]
@@ -52,13 +53,13 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
 def test_a_stack_that_is_down_is_told_in_a_line(run: Run, command: list[str]) -> None:
     code, said = run(*command)
     assert code == 1
-    assert said.splitlines()[0] == "The stack is not up."
+    assert said.splitlines()[0] == "The stack none is not up."
     assert "Traceback" not in said
 
 
 def test_an_audit_that_looked_at_nothing_is_unknown(run: Run) -> None:
     code, said = run("audit")
-    assert (code, said.splitlines()) == (3, ["The stack is not up.", "Start it: ./marketplace up -d"])
+    assert (code, said.splitlines()) == (3, ["The stack none is not up.", "Start it: ./marketplace up -d"])
 
 
 def test_an_audit_of_a_stack_whose_state_says_nothing_is_unknown(run: Run, tmp_path: Path) -> None:
@@ -90,6 +91,13 @@ def test_an_audit_of_a_stack_whose_state_says_nothing_is_unknown(run: Run, tmp_p
         ["dead", "edit", "17"],
         ["republish", "--since", "2 hours"],
         ["republish", "--since", "999999999d"],
+        ["republish", "--since", "2999-01-01"],
+        ["--stack", "", "status"],
+        ["dead", "show", "cart/x"],
+        ["order", ""],
+        ["events", "tail", "nosuch"],
+        ["replay", "--to", "a.b.c"],
+        ["replay", "--to", "cart.products", "--from", "yesterday"],
     ],
 )
 def test_what_is_asked_for_wrongly_ends_with_2(run: Run, command: list[str]) -> None:
@@ -98,13 +106,32 @@ def test_what_is_asked_for_wrongly_ends_with_2(run: Run, command: list[str]) -> 
 
 def test_a_moment_is_a_time_or_how_long_ago() -> None:
     assert datetime.now(UTC) - moment("2h") < timedelta(hours=2, seconds=10)
-    assert moment("2030-01-31T12:00:00+02:00") == datetime(2030, 1, 31, 10, tzinfo=UTC)
-    assert moment("2030-01-31T12:00") == datetime(2030, 1, 31, 12).astimezone()
+    assert moment("2026-01-31T12:00:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
+    assert moment("2026-01-31T12:00") == datetime(2026, 1, 31, 12).astimezone()
 
 
-def test_a_missing_log_names_those_that_are_there(run: Run) -> None:
+def test_a_missing_log_names_those_that_are_there(run: Run, tmp_path: Path) -> None:
     code, said = run("logs", "nothing")
-    assert (code, said.splitlines()) == (1, ["There is no log of nothing.", "There are: none"])
+    assert (code, said.splitlines()[0]) == (1, "The stack none has no logs: it was never started.")
+    logs = tmp_path / "none/logs"
+    logs.mkdir(parents=True)
+    (logs / "cart.1.log").touch()
+    code, said = run("logs", "nothing")
+    assert (code, said.splitlines()) == (1, ["There is no log of 'nothing'.", "There are: cart.1"])
+
+
+def test_a_remedy_is_for_the_stack_that_was_chosen(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CHOSEN, raising=False)
+    assert run("--stack", "mine", "status")[1].splitlines() == [
+        "The stack mine is not up.",
+        "Start it: ./marketplace --stack mine up -d",
+    ]
+    monkeypatch.delenv(CHOSEN)
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 events"), (1, "1 event"), (2, "2 events"), (1200, "1,200 events")])
+def test_a_number_and_what_it_counts(number: int, text: str) -> None:
+    assert several(number, "event") == text
 
 
 def test_a_token_needs_a_stack(run: Run) -> None:

@@ -150,7 +150,7 @@ async def test_what_is_paused_is_resumed_before_it_is_stopped(part: FakePart, ke
 
 
 async def test_what_does_not_run_cannot_be_paused(part: FakePart, keeper: Keeper) -> None:
-    with pytest.raises(LocalError, match="does not run"):
+    with pytest.raises(LocalError, match="cannot be paused"):
         keeper.pause()
 
 
