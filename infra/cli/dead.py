@@ -129,7 +129,7 @@ def edit(
 
 @dead.command()
 def retry(
-    service: Annotated[str, typer.Argument(help="Which service's events.")],
+    service: Annotated[str, typer.Argument(help="Which service's events.", metavar="SERVICE")],
     seqs: Annotated[list[int] | None, typer.Argument(metavar="SEQ…", help="Their numbers; without any, all.")] = None,
 ) -> None:
     """Publish events once more that were set aside since they could not be published. See GET /ops/set-aside."""

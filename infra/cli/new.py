@@ -14,7 +14,7 @@ commands.add_typer(new, name="new")
 
 @new.command("service")
 def begin_service(
-    name: Annotated[str, typer.Argument(help="Lower-case letters, such as recommendations.")],
+    name: Annotated[str, typer.Argument(help="Lower-case letters, such as recommendations.", metavar="NAME")],
     hears: Annotated[list[str], typer.Option(help="An event to hear; may be given more than once.", metavar="TYPE")],
     says: Annotated[
         list[str] | None, typer.Option(help="An event of its own, to begin with it.", metavar="TYPE")

@@ -14,7 +14,9 @@ commands = typer.Typer()
 
 @commands.command()
 def topology(
-    what: Annotated[Literal["plan", "apply"], typer.Argument(help="plan: only look. apply: do what is safe.")],
+    what: Annotated[
+        Literal["plan", "apply"], typer.Argument(help="plan: only look. apply: do what is safe.", metavar="plan|apply")
+    ],
 ) -> None:
     """Compare the broker with the services' tables. Succeeds if nothing differs (any more)."""
     state = read_state(running_stack().state)

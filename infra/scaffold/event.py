@@ -49,6 +49,9 @@ def add_event(plan: Plan, name: EventName, *, types: Sequence[str], key: str, ke
         add_next_version(plan, newest, name)
         _add_line(plan, name, after=newest)
         return
+    if name.version > 1:
+        first = replace(name, version=1)
+        raise Refused(f"There is no event {first.type} yet.", f"Begin it: ./marketplace new event {first.type}")
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", key):
         raise Refused(f"{key!r} can't be a field's name.", "Write it as in order_id.")
     annotation = key_type or KEY_TYPES.get(key, "UUID")

@@ -131,8 +131,10 @@ def _read(files: Sequence[Path], names: Sequence[str]) -> dict[str, Figure]:
             if unknown := said.keys() - MEANINGS.keys():
                 raise KeyError(*unknown)
             figures |= {name: Figure.from_json(each) for name, each in said.items()}
-        except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{file} holds no figures of `bench --json`: {error!r}") from None
+        except OSError as error:
+            raise ValueError(f"{file} can't be read: {error.strerror}.") from None
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{file} holds no figures of `bench --json`.\nGive what that wrote.") from error
     if missing := [name for name in names if name not in figures]:
         raise ValueError(f"None of the files has {', '.join(missing)}; they have {', '.join(figures)}.")
     return {name: figures[name] for name in names or figures}
