@@ -62,7 +62,7 @@ async def test_events_pass_by_and_an_order_tells_its_story(visit: Visit, marketp
 
 
 async def test_an_order_that_nobody_knows_is_told_in_a_line(marketplace: Marketplace, visit: Visit) -> None:
-    with pytest.raises(AssertionError, match="Nothing is known of nobody"):
+    with pytest.raises(AssertionError, match="No service knows nobody"):
         marketplace.command("order", "nobody")
 
 
