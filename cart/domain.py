@@ -17,8 +17,8 @@ MOST_IN_TOTAL = 10**12
 class Refused(Exception):
     """The cart does not allow this, because of `product_ids` if it is about some."""
 
-    def __init__(self, *product_ids: UUID) -> None:
-        super().__init__(self.__doc__)
+    def __init__(self, *product_ids: UUID, message: str | None = None) -> None:
+        super().__init__(message or self.__doc__)
         self.product_ids = product_ids
 
 
@@ -30,12 +30,20 @@ class NoLongerSold(Refused):
     """What is discontinued cannot be bought: take it out of the cart."""
 
 
+class NotSold(NoLongerSold):
+    """This product is discontinued: it cannot be bought."""
+
+
 class TooManyLines(Refused):
     """A cart has at most 50 lines: check out, or take something out."""
 
 
 class OtherCurrency(Refused):
-    """All lines of a cart are in one currency: check out what is in it first."""
+    """All lines of a cart are in one currency."""
+
+    def __init__(self, product_id: UUID, *, cart: str, product: str) -> None:
+        way_out = "check out what is in it, or take it out, first"
+        super().__init__(product_id, message=f"The cart is in {cart} and this costs {product}: {way_out}.")
 
 
 class StillInCheckout(Refused):
@@ -44,6 +52,10 @@ class StillInCheckout(Refused):
 
 class NothingToBuy(Refused):
     """The cart holds nothing that is not already being bought."""
+
+
+class EmptyCart(NothingToBuy):
+    """The cart is empty: put something into it first."""
 
 
 class TooExpensive(Refused):
@@ -159,10 +171,11 @@ class Cart:
         """Want so many units in all, at the product's price of today; of what is discontinued, only fewer."""
         line = self.lines.get(product.product_id)
         if product.status == Status.DISCONTINUED and (line is None or quantity >= line.quantity):
-            raise NoLongerSold(product.product_id)
+            raise NoLongerSold(product.product_id) if line else NotSold(product.product_id)
         others = [other for other in self.lines.values() if other is not line]
-        if any(other.unit_price.currency != product.price.currency for other in others):
-            raise OtherCurrency(product.product_id)
+        ours = product.price.currency
+        if theirs := [other.unit_price.currency for other in others if other.unit_price.currency != ours]:
+            raise OtherCurrency(product.product_id, cart=theirs[0], product=ours)
         if line is None and len(others) >= MOST_LINES:
             raise TooManyLines
         if line is not None and quantity < line.in_checkout:
@@ -192,7 +205,7 @@ class Cart:
         """Buy what is left at the prices that the customer saw. Whether there is enough, the catalog decides."""
         left = self.left
         if not left:
-            raise NothingToBuy
+            raise NothingToBuy if self.lines else EmptyCart
         if gone := [line.product_id for line in left if line.product_id in discontinued]:
             raise NoLongerSold(*gone)
         bought = [Bought(line.product_id, line.left, line.unit_price) for line in left]

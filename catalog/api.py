@@ -30,7 +30,8 @@ CURRENCIES = sorted(each.value for each in iso4217.Currency if each.exponent is 
 def known_currency(code: str) -> str:
     """Return a currency's code. Raises ValueError for any other."""
     if code not in CURRENCIES:
-        raise ValueError(f"{code} is no currency of ISO 4217 that prices can be in")
+        meant = code.upper() if code.upper() in CURRENCIES else "three capital letters, such as EUR"
+        raise ValueError(f"{code} is no currency of ISO 4217 that prices can be in: write {meant}.")
     return code
 
 

@@ -12,6 +12,8 @@ from infra.http import Caller, Conflict, Cursor, NotFound, Page, PageSize, Route
 
 router = Router(tags=["orders"])
 
+NO_ORDER = "There is no such thing here, or it is not yours, or checkout has not heard of it yet."
+
 
 class MoneyView(BaseModel):
     """Minor units of an ISO 4217 currency."""
@@ -117,13 +119,13 @@ async def cancel_order(order_id: UUID, caller: Caller, tx: Tx) -> OrderView:
     except TooLate as error:
         raise TooLateToCancel(str(error)) from error
     if order is None:
-        raise NotFound
+        raise NotFound(NO_ORDER)
     return OrderView.model_validate(order)
 
 
 async def _own(order_id: UUID, caller: Caller, tx: Tx) -> Order:
     order = await store.order_for_reading(tx, order_id)
     if order is None:
-        raise NotFound
-    owned_by(caller, order.customer_id)
+        raise NotFound(NO_ORDER)
+    owned_by(caller, order.customer_id, NO_ORDER)
     return order

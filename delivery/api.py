@@ -12,13 +12,24 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from delivery import handlers, store
 from delivery.domain import Aim, Failure, NotItsCarrier, Place, Shipment, Status
 from delivery.settings import webhooks
-from infra.http import Caller, NotFound, PersonPath, Problem, Router, Tx, Unprocessable, owned_by
+from infra.http import Caller, Matching, NotFound, PersonPath, Problem, Router, Tx, Unprocessable, owned_by
 from infra.telemetry import get_logger
 
 log = get_logger(__name__)
 router = Router()
 
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Line = Annotated[
+    str,
+    Field(min_length=1, max_length=200),
+    Matching(r"^[^\x00-\x1f\x7f]*$", "One line, without control characters."),
+]
+PostalCode = Annotated[
+    str,
+    Field(min_length=1, max_length=16),
+    Matching(r"^[A-Za-z0-9 -]+$", "Letters, digits, spaces and hyphens only."),
+]
+
+NO_SHIPMENT = "There is no shipment for this order, or not yet, or it is not yours."
 
 
 COUNTRIES = sorted(each.alpha_2 for each in pycountry.countries)
@@ -28,7 +39,8 @@ COUNTRIES = sorted(each.alpha_2 for each in pycountry.countries)
 def known_country(code: str) -> str:
     """Return a country's code. Raises ValueError for any other."""
     if code not in COUNTRIES:
-        raise ValueError(f"{code} is no country of ISO 3166-1")
+        meant = code.upper() if code.upper() in COUNTRIES else "two capital letters, such as DE"
+        raise ValueError(f"{code} is no country of ISO 3166-1: write {meant}.")
     return code
 
 
@@ -48,7 +60,7 @@ class AddressBody(BaseModel):
     name: Line
     street: Line
     city: Line
-    postal_code: Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9 -]+$")]
+    postal_code: PostalCode
     country: Annotated[str, Field(description="ISO 3166-1 alpha-2 code")]
 
 
@@ -117,8 +129,8 @@ async def get_shipment(order_id: UUID, caller: Caller, tx: Tx) -> ShipmentBody:
     """The shipment of the caller's own order."""
     shipment = await store.shipment_for_reading(tx, order_id)
     if shipment is None:
-        raise NotFound("There is no shipment for this order, or not yet.")
-    owned_by(caller, shipment.customer_id)
+        raise NotFound(NO_SHIPMENT)
+    owned_by(caller, shipment.customer_id, NO_SHIPMENT)
     return _body(shipment)
 
 

@@ -12,5 +12,9 @@ class TooLate(OrderError):
     """The parcel has left, so the order can no longer be cancelled."""
 
 
+class Arrived(TooLate):
+    """The order was delivered, so it can no longer be cancelled."""
+
+
 class Inconsistent(OrderError):
     """The total is not the sum of the lines in one currency, or what is said to cost less does not."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from checkout.domain.errors import Inconsistent, TooLate
+from checkout.domain.errors import Arrived, Inconsistent, TooLate
 from checkout.domain.journal import Entry, EntryType, Line, Money, RejectedLine
 from checkout.domain.paying import Payable
 from checkout.domain.states import Payment, Reason, Status
@@ -101,7 +101,7 @@ class Order(Payable):
     def request_cancellation(self, at: datetime) -> None:
         """The customer wants out. Raises TooLate where the parcel is known to have left."""
         if self.status is Status.DELIVERED:
-            raise TooLate
+            raise Arrived
         if self.status is Status.CONFIRMED:
             if self.dispatched or self.cancellation_refused is not None:
                 raise TooLate

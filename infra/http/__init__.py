@@ -2,11 +2,12 @@
 
 from infra.http import ops, republish, story
 from infra.http.app import create_app
-from infra.http.callers import Caller, Operator, Seller, owned_by
+from infra.http.callers import NOT_YOURS, Caller, Operator, Seller, owned_by
 from infra.http.dead import dead_letters
 from infra.http.health import Health, Phase
 from infra.http.history import feeding
 from infra.http.identity import Identity, Principal
+from infra.http.matching import Matching
 from infra.http.pages import Cursor, Page, PageSize, PersonPath
 from infra.http.problems import (
     BadRequest,
@@ -24,6 +25,7 @@ from infra.http.timeouts import REQUEST_TIMEOUT_S
 from infra.http.transactional import Router, Tx, promise
 
 __all__ = [
+    "NOT_YOURS",
     "REQUEST_TIMEOUT_S",
     "BadRequest",
     "Caller",
@@ -32,6 +34,7 @@ __all__ = [
     "Forbidden",
     "Health",
     "Identity",
+    "Matching",
     "NotFound",
     "Operator",
     "Page",

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from infra.http import problems
 from infra.http.health import Health
@@ -50,20 +51,19 @@ def create_app(
     app.state.health = health or Health(_nothing)
 
     async def answer_http_error(request: Request, error: Exception) -> Response:
-        response = await problems.answer_http_error(request, error)
-        if response.status_code == 405:  # the framework names the methods of the first route that matches alone
-            path = request.scope["path"]
-            allowed = {
-                method for route in every_route if route.path_regex.match(path) for method in route.methods or ()
-            }
-            response.headers["Allow"] = ", ".join(sorted(allowed))
-        return response
+        return await problems.answer_http_error(request, error, _methods(app, request.scope["path"]))
 
     app.add_exception_handler(problems.Problem, problems.answer_problem)
     app.add_exception_handler(RequestValidationError, problems.answer_invalid)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_middleware(Observed)
     return app
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """All that a path has: the framework names those of the first route that matches alone."""
+    routes = [route for route in app.routes if isinstance(route, Route) and route.path_regex.match(path)]
+    return sorted({method for route in routes for method in route.methods or ()})
 
 
 async def _nothing() -> dict[str, str]:

@@ -10,6 +10,7 @@ from infra.http.identity import Identity, Principal
 from infra.http.problems import Forbidden, NotFound
 
 _SCOPE = "marketplace.caller"
+NOT_YOURS = "There is no such thing here, or it is not yours."
 
 
 class Bearer(SecurityBase):
@@ -38,7 +39,10 @@ Seller = Annotated[Principal, Depends(Bearer("seller"))]
 Operator = Annotated[Principal, Depends(Bearer("operator"))]
 
 
-def owned_by(caller: Principal, person_id: str) -> None:
-    """Nothing of another's can be told from nothing at all: raises `NotFound`."""
+def owned_by(caller: Principal, person_id: str, otherwise: str = NOT_YOURS) -> None:
+    """Nothing of another's can be told from nothing at all: raises `NotFound`, which says `otherwise`.
+
+    A route that says something else of nothing at all gives that as `otherwise`, too.
+    """
     if caller.subject != person_id:
-        raise NotFound
+        raise NotFound(otherwise)

@@ -12,7 +12,6 @@ from pydantic_core import to_json
 from infra.http.callers import Operator
 from infra.http.letters import (
     CHUNK,
-    FINGERPRINT,
     Chosen,
     DeadLetter,
     Discarding,
@@ -57,7 +56,7 @@ def dead_letters(reader: Reader) -> Router:
         tx: Tx,
         limit: PageSize = 20,
         cursor: Cursor[int] = None,
-        group: Annotated[str | None, Query(pattern=FINGERPRINT)] = None,
+        group: Annotated[Fingerprint | None, Query()] = None,
         bodies: Annotated[bool, Query(description="with bodies, so fewer in a page where they are large")] = False,
     ) -> Page[DeadLetter]:
         """Oldest first."""

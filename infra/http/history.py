@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from contracts.event import matches
 from infra.http.callers import Operator
+from infra.http.matching import Matching
 from infra.http.problems import Conflict, NotFound, Unprocessable
 from infra.http.transactional import Router, Tx
 from infra.storage import HORIZON, history
@@ -17,8 +18,7 @@ from infra.telemetry import get_logger
 
 log = get_logger(__name__)
 
-NAME = r"^[a-z][a-z0-9-]{0,62}$"
-Name = Annotated[str, Field(pattern=NAME)]
+Name = Annotated[str, Matching(r"^[a-z][a-z0-9-]{0,62}$", "Lower-case letters, digits and hyphens, after a letter.")]
 Offset = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
@@ -118,7 +118,7 @@ def feeding(subscriptions: Sequence[Heard]) -> Router:
         return _shown(replay)
 
     @router.delete("/{subscription}")
-    async def stop(subscription: Annotated[str, Path(pattern=NAME)], _: Operator, tx: Tx) -> Replay:
+    async def stop(subscription: Annotated[Name, Path()], _: Operator, tx: Tx) -> Replay:
         """End a replay where it is. Live events that waited for it are handled from now on."""
         await history.stop(tx, subscription)
         found = await history.find(tx, [subscription] if subscription in heard else [])

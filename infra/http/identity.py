@@ -91,7 +91,7 @@ class Identity:
         try:
             header = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
-            raise Unauthorized("The token is no JWT.") from error
+            raise Unauthorized("The token is broken or cut off: get a new one.") from error
         kid = header.get("kid")
         if header.get("alg") != "ES256" or not isinstance(kid, str):
             raise Unauthorized("Tokens are signed with ES256 by a key that has an id.")

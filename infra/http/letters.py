@@ -7,14 +7,18 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from infra.http.matching import Matching
 from infra.storage.redrive import LAST
 
 CHUNK = 200
 """Letters in one transaction; with bodies, 50 MB at the most."""
 
 Id = Annotated[int, Field(ge=1, le=LAST)]
-FINGERPRINT = r"^g[0-9a-f]{11}$"
-Fingerprint = Annotated[str, Field(pattern=FINGERPRINT, description="`group` of a letter")]
+Fingerprint = Annotated[
+    str,
+    Field(description="`group` of a letter"),
+    Matching(r"^g[0-9a-f]{11}$", "A group is named as GET /ops/dead-letter-groups shows it."),
+]
 Note = Annotated[str, Field(min_length=1, max_length=1000, description="why, for those who come later")]
 
 

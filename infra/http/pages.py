@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from fastapi import Path, Query
-from pydantic import BaseModel, BeforeValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, TypeAdapter, WithJsonSchema
 from pydantic_core import to_json
 
 from contracts import PersonId
 from infra.http.body import parse
+from infra.http.matching import Matching
 from infra.http.problems import Problem
 
 T = TypeVar("T")
@@ -19,7 +20,13 @@ LONGEST_CURSOR = 512
 PageSize = Annotated[int, Query(ge=1, le=100, description="items in a page")]
 """Give it a default: `limit: PageSize = 20`."""
 
-PersonPath = Annotated[PersonId, Path()]
+_PERSON = TypeAdapter[str](PersonId).json_schema()
+
+PersonPath = Annotated[
+    str,
+    Path(description=_PERSON["description"]),
+    Matching(_PERSON["pattern"], "1 to 64 letters, digits, dots, hyphens and underscores."),
+]
 """A person's id in a path: the subject of their token."""
 
 

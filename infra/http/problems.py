@@ -1,8 +1,8 @@
 """Errors as clients read them: problem details, RFC 9457 (https://www.rfc-editor.org/rfc/rfc9457)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +12,18 @@ from starlette.exceptions import HTTPException
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 20
 LONGEST_POINTER = 200
+
+IN_OUR_WORDS = {
+    "dict_type": "Write a JSON object.",
+    "extra_forbidden": "There is no such field.",
+    "missing": "This is needed.",
+    "model_attributes_type": "Write a JSON object.",
+    "model_type": "Write a JSON object.",
+    "string_pattern_mismatch": "This is not written as it has to be; /openapi.json has the pattern.",
+    "uuid_parsing": "This is no UUID.",
+    "uuid_type": "This is no UUID.",
+}
+"""What to say instead of what pydantic says, by its name for it."""
 
 
 class Problem(Exception):
@@ -111,24 +123,40 @@ async def answer_invalid(_: Request, error: Exception) -> Response:
     """What pydantic found, each with a JSON pointer into path, query, header or body."""
     if not isinstance(error, RequestValidationError):
         raise error
-    errors = [
-        {"pointer": _pointer(found["loc"]), "detail": found["msg"].removeprefix("Value error, ")}
-        for found in error.errors()[:MOST_ERRORS]
-    ]
+    errors = [{"pointer": _pointer(found["loc"]), "detail": _said(found)} for found in error.errors()[:MOST_ERRORS]]
     return answer(Unprocessable("See `errors`.", errors=errors))
 
 
-async def answer_http_error(_: Request, error: Exception) -> Response:
-    """What the framework itself refuses: unknown routes, methods."""
+async def answer_http_error(_: Request, error: Exception, allowed: Sequence[str] = ()) -> Response:
+    """What the framework itself refuses: unknown routes, methods. `allowed` are those that the path has."""
     if not isinstance(error, HTTPException):
         raise error
-    for kind in (BadRequest, NotFound, MethodNotAllowed):
-        if kind.status == error.status_code:
-            return answer(kind(headers=error.headers))
+    match error.status_code:
+        case BadRequest.status:
+            return answer(BadRequest(headers=error.headers))
+        case NotFound.status:
+            return answer(NotFound("There is no such path; see /openapi.json.", headers=error.headers))
+        case MethodNotAllowed.status:
+            methods = ", ".join(allowed)
+            return answer(MethodNotAllowed(f"This path has {methods}.", headers={"Allow": methods}))
     problem = Problem(headers=error.headers)
     title = HTTPStatus(error.status_code).phrase
     document = {"type": "about:blank", "title": title, "status": error.status_code}
     return Response(to_json(document), error.status_code, problem.headers, MEDIA_TYPE)
+
+
+def _said(found: Mapping[str, Any]) -> str:
+    """What is wrong and what to do."""
+    limits = found.get("ctx", {})
+    match found["type"]:
+        case "missing" if found["loc"] == ("body",):
+            return "A body is needed."
+        case "too_short":
+            return f"List at least {limits['min_length']}."
+        case "too_long":
+            return f"List at most {limits['max_length']}."
+        case kind:
+            return IN_OUR_WORDS.get(kind) or str(found["msg"]).removeprefix("Value error, ")
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:

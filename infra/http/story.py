@@ -8,13 +8,16 @@ from fastapi import Query
 from pydantic import BaseModel
 
 from infra.http.callers import Operator
+from infra.http.matching import Matching
 from infra.http.transactional import Router, Tx
 from infra.storage import story
 
 router = Router(prefix="/ops", tags=["ops"])
 
 Subject = Annotated[
-    str, Query(min_length=1, max_length=255, pattern=r"^[^\x00]*$", description="such as an order's id")
+    str,
+    Query(min_length=1, max_length=255, description="such as an order's id"),
+    Matching(r"^[^\x00]*$", "Text without NUL."),
 ]
 Events = Annotated[list[UUID], Query(max_length=200, description="ids of the subject's events at other services")]
 

@@ -8,10 +8,12 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from infra.http import (
+    NOT_YOURS,
     Caller,
     Conflict,
     Cursor,
     Forbidden,
+    Matching,
     NotFound,
     Page,
     PageSize,
@@ -33,10 +35,20 @@ Pattern = Annotated[
     str,
     Field(
         max_length=128,
-        pattern=r"^(\*|[a-z]+\.(\*|[a-z]+(-[a-z]+)*\.(\*|v[1-9][0-9]{0,3})))$",
         description="an event's type, or a pattern of types",
         examples=["checkout.order-placed.v1", "checkout.order-placed.*", "checkout.*", "*"],
     ),
+    Matching(
+        r"^(\*|[a-z]+\.(\*|[a-z]+(-[a-z]+)*\.(\*|v[1-9][0-9]{0,3})))$",
+        "Write *, checkout.*, or a type such as checkout.order-placed.v1.",
+    ),
+]
+
+
+Url = Annotated[
+    str,
+    Field(max_length=2000),
+    Matching(r"^https?://[!-~]+$", "Write https://host/path, in ASCII."),
 ]
 
 
@@ -45,7 +57,7 @@ class NewEndpoint(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    url: Annotated[str, Field(max_length=2000, pattern=r"^https?://[!-~]+$")]
+    url: Url
     events: Annotated[list[Pattern], Field(min_length=1, max_length=20)]
     everyones: bool = False
     """Also what concerns others: for operators."""
@@ -98,11 +110,13 @@ class Redelivered(BaseModel):
 async def register(body: NewEndpoint, caller: Caller, tx: Tx, response: Response) -> EndpointWithSecret:
     """Tell this address of these events from now on, at least once each."""
     if body.everyones and "operator" not in caller.roles:
-        raise Forbidden("What concerns others is for the role operator.")
+        raise Forbidden("`everyones` is for the role operator: leave it out, or come with an operator's token.")
     for pattern in body.events:
         if not any(matches(pattern, event.type) for event in handlers.HEARD):
             known = ", ".join(event.type for event in handlers.HEARD)
-            raise Unprocessable(f"{pattern} is no event that webhooks are sent for. These are: {known}.")
+            raise Unprocessable(
+                f"{pattern} is no event that webhooks are sent for. Write *, checkout.*, or one of these: {known}."
+            )
     try:
         await gateways.check(body.url, webhooks())
         endpoint = await handlers.register(tx, caller.subject, body.url, body.events, everyones=body.everyones)
@@ -198,7 +212,7 @@ async def redeliver_missed(endpoint_id: UUID, caller: Caller, tx: Tx) -> Redeliv
 def _owned(caller: Principal, endpoint: Endpoint | None) -> Endpoint:
     """The endpoint, if it is the caller's. Raises NotFound."""
     if endpoint is None:
-        raise NotFound
+        raise NotFound(NOT_YOURS)
     owned_by(caller, endpoint.owner)
     return endpoint
 

@@ -28,8 +28,8 @@ LOOK_UP_S = 3.0
 """For the look-up of a host while its owner waits for an answer."""
 ASKS_FOR_REST, LONGEST_REST_S = (429, 503), 3600.0
 """Answers whose `Retry-After` is honoured, up to an hour."""
-NOWHERE = "no address was found that may be called"
-"""Also for a name that leads to a private address: what names there are inside is nobody's business."""
+NOWHERE = "this name was not found, or leads to an address that is not public"
+"""One text for both: what names there are inside is nobody's business."""
 _checks = Bulkhead("webhook-checks", 4, max_wait_s=0.1)
 """Look-ups for people who wait meanwhile, with a connection of the database in hand."""
 _threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="webhook-names")

@@ -69,7 +69,7 @@ class IsDisabled(Exception):
 async def register(tx: Transaction, owner: str, url: str, events: Sequence[str], *, everyones: bool) -> Endpoint:
     """Tell `url` of `events` from now on. Raises TooManyEndpoints."""
     if await store.count_of(tx, owner) >= MOST_ENDPOINTS:
-        raise TooManyEndpoints(f"{MOST_ENDPOINTS} endpoints are the most. {TooManyEndpoints.__doc__}")
+        raise TooManyEndpoints(f"You have {MOST_ENDPOINTS} endpoints, the most there can be: delete one first.")
     endpoint = Endpoint(tx.new_id(), owner, url, list(events), everyones, tx.now, new_secret())
     tx.add(endpoint)
     return endpoint

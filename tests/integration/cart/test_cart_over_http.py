@@ -62,6 +62,11 @@ async def test_a_cart_shows_the_price_that_was_seen_and_the_one_of_today(ann: Cl
     assert (await ann.get("/carts/ann")).body["lines"] == [line | {"unit_price": today}]
 
 
+async def test_the_checkout_of_an_empty_cart_is_told_that_it_is_empty(ann: Client) -> None:
+    answer = await ann.post("/carts/ann/checkout")
+    assert (answer.status, answer.body["detail"]) == (409, "The cart is empty: put something into it first.")
+
+
 async def test_an_item_is_taken_out_again(ann: Client, database: Database) -> None:
     item = f"/carts/ann/items/{await listed(database)}"
     await ann.put(item, {"quantity": 2})
@@ -111,13 +116,16 @@ async def test_a_refusal_names_the_product_that_it_is_about(ann: Client, databas
     product = await listed(database, facts(status=ProductStatus.DISCONTINUED))
     answer = await ann.put(f"/carts/ann/items/{product}", {"quantity": 1})
     assert (answer.status, answer.body["product_ids"]) == (409, [str(product)])
+    assert answer.body["detail"] == "This product is discontinued: it cannot be bought."
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 async def test_another_currency_is_a_conflict(ann: Client, database: Database) -> None:
     euros, pounds = await listed(database), await listed(database, facts(currency="GBP"))
     await ann.put(f"/carts/ann/items/{euros}", {"quantity": 1})
-    assert (await ann.put(f"/carts/ann/items/{pounds}", {"quantity": 1})).status == 409
+    answer = await ann.put(f"/carts/ann/items/{pounds}", {"quantity": 1})
+    assert (answer.status, answer.body["product_ids"]) == (409, [str(pounds)])
+    assert answer.body["detail"].startswith("The cart is in EUR and this costs GBP: ")
 
 
 async def test_an_unknown_product_is_not_found(ann: Client) -> None:

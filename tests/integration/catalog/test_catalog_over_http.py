@@ -137,6 +137,16 @@ async def test_a_product_that_makes_no_sense_is_refused(sam: Client, changed: An
     assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json")
 
 
+@pytest.mark.parametrize(
+    ("currency", "meant"), [("eur", "EUR"), ("euro", "three capital letters, such as EUR"), ("xau", "three capital")]
+)
+async def test_a_currency_that_is_none_is_told_how_to_write_one(sam: Client, currency: str, meant: str) -> None:
+    answer = await sam.post("/products", TABLE | {"price": {"amount": 1, "currency": currency}})
+    [error] = answer.body["errors"]
+    assert error["pointer"] == "/body/price/currency"
+    assert error["detail"].startswith(f"{currency} is no currency of ISO 4217 that prices can be in: write {meant}")
+
+
 @pytest.mark.parametrize("quantity", [0, -1, 1_000_001, 10**30, "1", None])
 async def test_a_restock_that_makes_no_sense_is_refused(sam: Client, quantity: Any) -> None:
     product = (await a_product(sam))["product_id"]

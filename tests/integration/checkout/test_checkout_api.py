@@ -100,6 +100,7 @@ async def test_anothers_order_is_not_there(
     answers = [await client.request(method, f"/orders/{id}{path}", headers=eve) for id in (order_id, new_id())]
     assert [answer.status for answer in answers] == [404, 404]
     assert answers[0].body == answers[1].body
+    assert answers[0].body["detail"].endswith("or it is not yours, or checkout has not heard of it yet.")
     assert (await client.request(method, f"/orders/{order_id}{path}")).status == 401
 
 
@@ -155,3 +156,13 @@ async def test_a_parcel_that_left_is_a_conflict(client: Client, database: Databa
     assert answer.status == 409
     assert answer.body["type"] == "urn:problem:marketplace:too-late-to-cancel"
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_parcel_that_arrived_is_a_conflict_that_says_so(
+    client: Client, database: Database, ada: dict[str, str]
+) -> None:
+    order = confirmed(an_order())
+    order.delivered(NOON)
+    answer = await client.post(f"/orders/{await kept(database, order)}/cancel", headers=ada)
+    assert (answer.status, answer.body["type"]) == (409, "urn:problem:marketplace:too-late-to-cancel")
+    assert answer.body["detail"] == "The order was delivered, so it can no longer be cancelled."

@@ -64,6 +64,30 @@ async def test_an_address_that_cannot_be_one_is_refused(world: Running, change: 
     assert problem["type"].startswith("urn:problem:marketplace:")
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "detail"),
+    [
+        ("street", "a\r\nb", "One line, without control characters."),
+        ("postal_code", "1_2", "Letters, digits, spaces and hyphens only."),
+        ("country", "de", "de is no country of ISO 3166-1: write DE."),
+        ("country", "XX", "XX is no country of ISO 3166-1: write two capital letters, such as DE."),
+    ],
+)
+async def test_what_is_wrong_with_an_address_is_said_in_a_sentence(world: Running, field: str, text: str, detail: str):
+    _, problem = await world.ask("PUT", "/addresses/ada", ADDRESS | {field: text}, by="ada")
+    assert problem["errors"] == [{"pointer": f"/body/{field}", "detail": detail}]
+
+
+async def test_a_shipment_of_anothers_is_answered_as_one_that_is_not_there(world: Running):
+    customer = await a_customer(world)
+    order = confirmed(customer)
+    await world.hear(order)
+    await world.until_said(order.order_id, "shipment-delivered")
+    theirs, nothing = [await world.ask("GET", f"/shipments/{id}", by="mallory") for id in (order.order_id, new_id())]
+    assert theirs == nothing
+    assert theirs[1]["detail"] == "There is no shipment for this order, or not yet, or it is not yours."
+
+
 def tracking(order_id: UUID, shipment_id: UUID, *, carrier: str = "a", kind: str = "dispatched") -> bytes:
     data = {"shipment_id": str(shipment_id), "order_id": str(order_id), "tracking_code": "X1", "carrier": carrier}
     now = datetime.now(UTC).isoformat()

@@ -123,7 +123,8 @@ async def test_a_person_hears_of_their_own_things_and_of_the_shop_window(world: 
 
 async def test_an_operator_may_hear_of_everyones_and_nobody_else(world: Running, receiver: Receiver, ada: str):
     body = {"url": receiver.url, "events": ["checkout.*"], "everyones": True}
-    assert (await world.ask("POST", "/webhooks", body, by=ada))[0] == 403
+    status, problem = await world.ask("POST", "/webhooks", body, by=ada)
+    assert (status, problem["detail"].partition(":")[0]) == (403, "`everyones` is for the role operator")
     headers = await world.token(ada, "operator")
     async with world.http.post("/webhooks", json=body, headers=headers) as answer:
         assert answer.status == 201
@@ -458,7 +459,8 @@ async def test_for_others_there_is_no_such_endpoint(world: Running, receiver: Re
         ("POST", f"{path}/deliveries/{id}/redeliver"),
     ]
     for method, route in routes:
-        assert (await world.ask(method, route, by="mallory"))[0] == 404
+        status, problem = await world.ask(method, route, by="mallory")
+        assert (status, problem["detail"]) == (404, "There is no such thing here, or it is not yours.")
         assert (await world.ask(method, route))[0] == 401
     assert (await world.ask("GET", "/webhooks", by="mallory"))[1]["items"] == []
     status, shown = await world.ask("GET", path, by=ada)
@@ -469,6 +471,7 @@ async def test_endpoints_are_listed_in_pages_and_bounded(world: Running, receive
     made = [await register(world, receiver, ada) for _ in range(10)]
     status, problem = await world.ask("POST", "/webhooks", {"url": receiver.url, "events": ["*"]}, by=ada)
     assert (status, problem["type"]) == (409, "urn:problem:marketplace:conflict")
+    assert problem["detail"] == "You have 10 endpoints, the most there can be: delete one first."
     read, cursor = [], ""
     while True:
         _, page = await world.ask("GET", f"/webhooks?limit=3{cursor}", by=ada)
@@ -499,6 +502,30 @@ async def test_what_cannot_be_an_endpoint_is_refused(world: Running, body: dict[
     status, problem = await world.ask("POST", "/webhooks", body, by="ada")
     assert status == 422
     assert problem["type"].startswith("urn:problem:marketplace:")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "pointer", "detail"),
+    [
+        ("events", ["orders"], "/body/events/0", "Write *, checkout.*, or a type such as checkout.order-placed.v1."),
+        ("events", [], "/body/events", "List at least 1."),
+        ("url", "ftp://example.com/", "/body/url", "Write https://host/path, in ASCII."),
+    ],
+)
+async def test_what_is_wrong_with_an_endpoint_is_said_in_a_sentence(
+    world: Running, field: str, value: object, pointer: str, detail: str
+):
+    body = {"url": "https://example.com/", "events": ["*"]} | {field: value}
+    _, problem = await world.ask("POST", "/webhooks", body, by="ada")
+    assert problem["errors"] == [{"pointer": pointer, "detail": detail}]
+
+
+async def test_a_pattern_that_fits_no_event_is_told_what_does(world: Running):
+    body = {"url": "https://example.com/", "events": ["nosuch.*"]}
+    _, problem = await world.ask("POST", "/webhooks", body, by="ada")
+    assert (
+        "nosuch.* is no event that webhooks are sent for. Write *, checkout.*, or one of these: " in problem["detail"]
+    )
 
 
 async def test_an_endpoint_whose_turn_got_lost_gets_another(world: Running, receiver: Receiver, ada: str):

@@ -63,15 +63,17 @@ def test_a_line_keeps_the_price_that_was_seen_until_it_is_put_again() -> None:
 
 def test_what_is_sold_out_may_wait_in_a_cart_but_what_is_discontinued_may_not() -> None:
     a_cart((a_product(status=Status.SOLD_OUT), 1))
-    with pytest.raises(NoLongerSold):
+    with pytest.raises(NoLongerSold, match="This product is discontinued: it cannot be bought"):
         a_cart((a_product(status=Status.DISCONTINUED), 1))
 
 
 def test_a_cart_has_one_currency() -> None:
     euros, pounds = a_product(), a_product(currency="GBP")
     cart = a_cart((euros, 1))
-    with pytest.raises(OtherCurrency):
+    both = r"The cart is in EUR and this costs GBP: check out what is in it, or take it out, first\."
+    with pytest.raises(OtherCurrency, match=both) as refusal:
         cart.put(pounds, 1)
+    assert refusal.value.product_ids == (pounds.product_id,)
     cart.remove(euros.product_id)
     cart.put(pounds, 1)
 
@@ -103,7 +105,7 @@ def test_what_is_in_checkout_is_not_bought_again() -> None:
     product = a_product()
     cart = a_cart((product, 3))
     cart.check_out(new_id(), ())
-    with pytest.raises(NothingToBuy):
+    with pytest.raises(NothingToBuy, match="nothing that is not already being bought"):
         cart.check_out(new_id(), ())
     cart.put(product, 5)
     _, bought = cart.check_out(new_id(), ())
@@ -111,7 +113,7 @@ def test_what_is_in_checkout_is_not_bought_again() -> None:
 
 
 def test_an_empty_cart_buys_nothing() -> None:
-    with pytest.raises(NothingToBuy):
+    with pytest.raises(NothingToBuy, match="The cart is empty: put something into it first"):
         a_cart().check_out(new_id(), ())
 
 
@@ -147,7 +149,7 @@ def test_of_what_is_discontinued_fewer_can_be_wanted_but_not_as_many_or_more() -
     cart = a_cart((product, 3))
     product.learn(product.name, Price(200, "EUR"), Status.DISCONTINUED, 2)
     for quantity in (3, 4):
-        with pytest.raises(NoLongerSold):
+        with pytest.raises(NoLongerSold, match="take it out of the cart"):
             cart.put(product, quantity)
     cart.put(product, 2)
     assert counts(cart) == {product.product_id: (2, 0)}

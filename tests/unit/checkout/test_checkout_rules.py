@@ -274,8 +274,15 @@ def test_after_a_refusal_the_order_goes_on_and_it_is_too_late() -> None:
 
 
 def test_a_parcel_that_left_cannot_be_cancelled() -> None:
-    with pytest.raises(TooLate):
+    with pytest.raises(TooLate, match="The parcel has left"):
         an_order(confirmed, dispatched, cancel_requested)
+
+
+def test_an_order_that_was_delivered_cannot_be_cancelled_and_says_so() -> None:
+    order = an_order(confirmed)
+    order.delivered(NOON)
+    with pytest.raises(TooLate, match="The order was delivered"):
+        order.request_cancellation(NOON)
 
 
 def test_a_stopped_shipment_is_refunded_once() -> None:

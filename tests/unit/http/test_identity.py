@@ -149,6 +149,12 @@ async def test_anything_else_is_refused_every_time(identity: Identity, authoriza
             await identity.authenticate(authorization)
 
 
+@pytest.mark.parametrize("token", [f"{HEADER}.{BODY}.{'A' * 85}", f"{HEADER[:-3]}.{BODY}.{SIGNATURE}"])
+async def test_a_token_that_cannot_be_decoded_is_called_broken(identity: Identity, token: str) -> None:
+    with pytest.raises(Unauthorized, match=r"The token is broken or cut off: get a new one\."):
+        await identity.authenticate(f"Bearer {token}")
+
+
 @pytest.mark.parametrize("forged", ["no algorithm", "the public key as a shared secret", "RSA", "another curve"])
 async def test_the_algorithm_is_refused_before_any_key_is_looked_for(
     identity: Identity, keys: FakeKeys, forged: str

@@ -1,0 +1,28 @@
+"""Texts of a certain form. Whoever writes another is told in a sentence; the OpenAPI document has the pattern."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Goes into `Annotated[str, ...]`, after a Field. Other text is refused with `sentence`."""
+
+    pattern: str
+    sentence: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.matched, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": self.pattern}
+
+    def matched(self, text: str) -> str:
+        """Return it. Raises ValueError, with the sentence, unless all of it matches."""
+        if not re.fullmatch(self.pattern, text, re.ASCII):
+            raise ValueError(self.sentence)
+        return text

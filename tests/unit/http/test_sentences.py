@@ -1,0 +1,115 @@
+"""Refused values are told in sentences: without regular expressions, and without pydantic's words."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from contracts import PersonId
+from infra.http import Matching, Router
+from infra.http.letters import Fingerprint
+from tests.unit.http.asking import Client, bearer
+from tests.unit.http.things import routes
+
+SIGN = r"^[a-z]{2}$"
+GOOD: dict[str, Any] = {"id": str(UUID(int=1)), "signs": ["ab"], "size": {"height": 1}}
+
+
+class Size(BaseModel):
+    height: int
+
+
+class Sized(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    signs: Annotated[list[Annotated[str, Matching(SIGN, "Two small letters.")]], Field(min_length=1, max_length=2)]
+    size: Size
+    bare: Annotated[str, Field(pattern=SIGN)] = "ab"
+    sizes: dict[str, int] = {}
+
+
+@pytest.fixture
+def client(client_for: Callable[[Router], Client]) -> Client:
+    router = routes()
+
+    @router.put("/sized")
+    async def sized(body: Sized) -> None: ...
+
+    return client_for(router)
+
+
+@pytest.mark.parametrize(
+    ("changed", "pointer", "detail"),
+    [
+        ({"id": "x"}, "/body/id", "This is no UUID."),
+        ({"id": 7}, "/body/id", "This is no UUID."),
+        ({"signs": []}, "/body/signs", "List at least 1."),
+        ({"signs": ["ab"] * 3}, "/body/signs", "List at most 2."),
+        ({"signs": ["AB"]}, "/body/signs/0", "Two small letters."),
+        ({"signs": ["ab\n"]}, "/body/signs/0", "Two small letters."),
+        ({"size": 1}, "/body/size", "Write a JSON object."),
+        ({"sizes": []}, "/body/sizes", "Write a JSON object."),
+        ({"size": {}}, "/body/size/height", "This is needed."),
+        ({"more": 1}, "/body/more", "There is no such field."),
+        ({"bare": "AB"}, "/body/bare", "This is not written as it has to be; /openapi.json has the pattern."),
+    ],
+)
+async def test_what_is_wrong_with_a_body_is_said_in_a_sentence(
+    client: Client, changed: dict[str, Any], pointer: str, detail: str
+) -> None:
+    answer = await client.ask("PUT", "/sized", GOOD | changed)
+    assert answer.json["errors"] == [{"pointer": pointer, "detail": detail}]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"), [(None, "A body is needed."), ([], "Write a JSON object."), (7, "Write a JSON object.")]
+)
+async def test_a_body_that_is_no_object_is_told_so(client: Client, body: object, detail: str) -> None:
+    answer = await client.ask("PUT", "/sized", body)
+    assert answer.json["errors"] == [{"pointer": "/body", "detail": detail}]
+
+
+async def test_a_good_body_is_taken(client: Client) -> None:
+    assert (await client.ask("PUT", "/sized", GOOD)).status == 200
+
+
+async def test_a_person_that_cannot_be_one_is_told_what_can(client: Client) -> None:
+    answer = await client.ask("GET", "/mine/a%20b", headers=bearer())
+    detail = "1 to 64 letters, digits, dots, hyphens and underscores."
+    assert answer.json["errors"] == [{"pointer": "/path/person", "detail": detail}]
+
+
+def test_a_group_that_cannot_be_one_is_told_where_groups_are_shown() -> None:
+    groups = TypeAdapter[str](Fingerprint)
+    assert groups.validate_python("g0123456789a") == "g0123456789a"
+    with pytest.raises(ValidationError, match="as GET /ops/dead-letter-groups shows it"):
+        groups.validate_python("0123456789a")
+
+
+async def test_the_document_has_the_patterns(client: Client) -> None:
+    document = (await client.ask("GET", "/openapi.json")).json
+    assert document["components"]["schemas"]["Sized"]["properties"]["signs"]["items"]["pattern"] == SIGN
+    [person] = [each for each in document["paths"]["/mine/{person}"]["get"]["parameters"] if each["in"] == "path"]
+    told = {"schema": person["schema"]["pattern"], "description": person["description"]}
+    contract = TypeAdapter[str](PersonId).json_schema()
+    assert told == {"schema": contract["pattern"], "description": contract["description"]}
+
+
+async def test_a_path_that_is_not_there_points_to_the_document(client: Client) -> None:
+    answer = await client.ask("GET", "/no-such")
+    assert answer.json["detail"] == "There is no such path; see /openapi.json."
+
+
+async def test_what_is_anothers_may_not_be_there(client: Client) -> None:
+    answer = await client.ask("GET", "/mine/bob", headers=bearer("alice"))
+    assert answer.json["detail"] == "There is no such thing here, or it is not yours."
+
+
+@pytest.mark.parametrize(("path", "methods"), [("/mine/alice", "GET, PUT"), ("/openapi.json", "GET, HEAD")])
+async def test_a_method_that_a_path_lacks_is_told_which_it_has(client: Client, path: str, methods: str) -> None:
+    answer = await client.ask("PATCH", path)
+    assert (answer.slug, answer.headers["allow"]) == ("method-not-allowed", methods)
+    assert answer.json["detail"] == f"This path has {methods}."
