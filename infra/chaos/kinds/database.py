@@ -110,9 +110,9 @@ class ForgottenLock(HeldLock):
         return [f"{service}-db" for service in services if service in TABLES]
 
     def touches(self, part: str) -> Touches:
-        """Orders come no further for a long time, so nobody asks the outside."""
+        """Orders come no further for a long time, so nobody asks the outside, and services hear little."""
         touched = super().touches(part)
-        return replace(touched, alone=touched.alone | {"outside"})
+        return replace(touched, alone=touched.alone | {"outside", "orders"})
 
 
 class ReadOnly(DatabaseFault):

@@ -5,7 +5,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -131,6 +131,11 @@ class Held(MessageFault):
 
     lasts = False
     seconds = (4.0, 8.0)
+
+    def touches(self, part: str) -> Touches:
+        """There is nothing to hold while orders come no further."""
+        touched = super().touches(part)
+        return replace(touched, shared=touched.shared | {"orders"})
 
     async def begin(self, site: Site, fault: Fault) -> None:
         management = site.state.broker["management"]

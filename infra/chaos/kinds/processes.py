@@ -80,7 +80,7 @@ KINDS = (
         state="killed",
         order="kill",
         only_services=True,
-        also_alone=("outside",),
+        also_alone=("outside", "orders"),
         seconds=(35.0, 40.0),
         least_run_s=120.0,
     ),

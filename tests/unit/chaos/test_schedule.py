@@ -61,6 +61,13 @@ def test_one_by_one_no_fault_overlaps_another_and_every_kind_has_its_turns() -> 
     assert killed == {*SERVICES[:3], *(f"{name}-db" for name in SERVICES[:3]), "broker"}
 
 
+@pytest.mark.parametrize(("long", "at"), [("outage", "checkout"), ("forgotten-lock", "catalog-db")])
+@pytest.mark.parametrize("holding", ["delayed", "reordered"])
+def test_while_orders_come_no_further_nothing_waits_for_messages_to_hold(long: str, at: str, holding: str) -> None:
+    assert KINDS[long].touches(at).exclude(KINDS[holding].touches("delivery"))
+    assert not KINDS["kill"].touches("checkout").exclude(KINDS[holding].touches("delivery"))
+
+
 def test_as_many_faults_as_are_asked_for() -> None:
     assert len(random_schedule(1, 120, SERVICES, 40)) == 40
 
