@@ -43,7 +43,7 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """What died, in groups of one subscription and one kind of error; or the letters of one group."""
-    operator = Operator()
+    operator, away = Operator(), False
     headings: tuple[str, ...]
     if group:
         name, fingerprint = _split(group)
@@ -51,16 +51,16 @@ def list_letters(
         headings = ("letter", "type", "event_id", "attempts", "age", "error")
     else:
         of = [service] if service else list(operator.services)
-        rows = [{"service": name, **each} for name in of for each in operator.pages(name, "dead-letter-groups")]
-        rows.sort(key=lambda row: -row["letters"])
+        rows, away = _groups(operator, of)
         headings = ("group", "subscription", "letters", "oldest", "newest", "reason", "error")
-        _tell_set_aside(operator, of)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
         _show(headings, rows)
     else:
         console.print("No dead letters.")
+    if away:
+        raise typer.Exit(1)
 
 
 @dead.command()
@@ -201,14 +201,26 @@ def _letter(target: str) -> tuple[str, str]:
     return service, id
 
 
-def _tell_set_aside(operator: Operator, services: list[str]) -> None:
+def _groups(operator: Operator, services: list[str]) -> tuple[list[dict[str, Any]], bool]:
+    """The groups of these services, the largest first, and whether one of them is away; that is told, too."""
+    rows: list[dict[str, Any]] = []
+    away = False
     for name in services:
-        number = operator.ask("GET", name, "backlog")["set_aside"]
+        try:
+            rows += [{"service": name, **each} for each in operator.pages(name, "dead-letter-groups")]
+            number = operator.ask("GET", name, "backlog")["set_aside"]
+        except LocalError as error:
+            if len(services) == 1:
+                raise
+            complain(str(error), error.remedy)
+            away = True
+            continue
         if number:
             complain(
                 f"{name} set {several(number, 'event')} aside that could not be published.",
                 f"See GET /ops/set-aside of {name}; try again: ./marketplace dead retry {name}",
             )
+    return sorted(rows, key=lambda row: -row["letters"]), away
 
 
 def _show(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> None:

@@ -101,7 +101,9 @@ def order(
 
 @commands.command("docs")
 def build_docs(
-    out: Annotated[Path, typer.Option(help="The directory to write to.", metavar="DIR")] = CHECKOUT / "build" / "docs",
+    out: Annotated[Path, typer.Option(help="The directory to write to.", metavar="DIR", file_okay=False)] = CHECKOUT
+    / "build"
+    / "docs",
 ) -> None:
     """Build the events' AsyncAPI 3.0 document, their JSON Schemas, and a page to browse them without a network."""
     from contracts.catalogue import EVENTS

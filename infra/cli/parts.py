@@ -42,7 +42,7 @@ def logs(
 def kill(part: Part) -> None:
     """End a part as a crash would. It stays down until it is started."""
     began = time.time()
-    _order({"do": "kill", "part": part})
+    _order({"do": "kill", "part": part}, in_vain="killed")
     note_fault(layout(), "kill", part, began=began)
 
 
@@ -57,14 +57,14 @@ def pause(part: Part) -> None:
 @commands.command()
 def resume(part: Part) -> None:
     """Let a paused part go on."""
-    _order({"do": "resume", "part": part})
+    _order({"do": "resume", "part": part}, in_vain="ready")
     _note_up(part)
 
 
 @commands.command()
 def start(part: Part) -> None:
     """Start a part that is down, and wait until it is ready."""
-    _order({"do": "start", "part": part})
+    _order({"do": "start", "part": part}, in_vain="ready")
     _note_up(part)
 
 
@@ -119,9 +119,15 @@ def _note_up(part: str) -> None:
         undone_by_hand(where, part)
 
 
-def _order(request: Message) -> Message:
+def _order(request: Message, *, in_vain: str = "") -> Message:
+    """Have the supervisor do it, and show what came of it: nothing, if all of it was in the state `in_vain` before."""
     where = layout()
-    with console.status(f"{request['do']} {request.get('part', request.get('service'))}"):
+    what = request.get("part", request.get("service"))
+    with console.status(f"{request['do']} {what}"):
+        before = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]
         now = asyncio.run(ask_once(where.socket, request))
     console.print(parts_table(now))
+    concerned = {part["state"] for name, part in before.items() if name == what or name.startswith(f"{what}.")}
+    if in_vain and concerned == {in_vain}:
+        console.print(f"{what} was {in_vain} before: nothing was done.")
     return now

@@ -65,11 +65,13 @@ def list_replays() -> None:
     table = Table(Column("subscription", no_wrap=True), box=None, pad_edge=False, header_style="bold")
     for heading in ("state", "read", "handed", "known", "left out", "age", ""):
         table.add_column(heading, justify="right" if heading in ("handed", "known", "left out") else "left")
+    away = False
     for service in operator.services:
         try:
             found = operator.ask("GET", service, "history")["items"]
         except LocalError as error:
             complain(str(error), error.remedy)
+            away = True
             continue
         for row in found:
             done, all_of_it = _read(row)
@@ -84,6 +86,8 @@ def list_replays() -> None:
                 row["why"] or ("live events wait" if row["holds"] and row["state"] == "running" else ""),
             )
     console.print(table if table.row_count else "Nothing was ever replayed.")
+    if away:
+        raise typer.Exit(1)
 
 
 @replay.command()

@@ -13,7 +13,7 @@ from infra.cli.ending import undo_when_told_to_end
 from infra.cli.reporting import HtmlFile, JsonFile, documented, keep
 from infra.cli.show import complain, console
 from infra.cli.stack import bring_down, bring_up, running_stack
-from infra.local import Layout, forget, is_up, layout, read_state
+from infra.local import Layout, ask_once, forget, is_up, layout, read_state
 
 if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
     from infra.simulator import Endpoints, Report, Traffic
@@ -76,6 +76,9 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
 ) -> None:
     """Send customers to a stack that is up."""
     where = running_stack()
+    parts = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]
+    if away := [f"{name} ({part['state']})" for name, part in parts.items() if part["state"] != "ready"]:
+        complain(f"Not ready: {', '.join(away)}. Customers come anyway.", "Start what is down: ./marketplace heal")
     keep(_shop(where, _traffic(where, duration, rate, seed, drain, profile), "Traffic"), json_file, html_file)
     console.print(AFTER_TRAFFIC, highlight=False, soft_wrap=True)
 
