@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
 
 GROUPS = {
@@ -14,8 +15,26 @@ GROUPS = {
 }
 
 
+PLAIN = {
+    "Value error, ": "",
+    "Input should be a valid number, unable to parse string as a number": "Write a number, such as 2.5.",
+    "Input should be a valid integer, unable to parse string as an integer": "Write a whole number, such as 3.",
+    "Input should be ": "It has to be ",
+}
+"""What the library says of a wrong value, and what we say."""
+
+
 class InGroups(TyperGroup):
-    """Lists its commands as `GROUPS` has them."""
+    """Lists its commands as `GROUPS` has them, and says in plain words what is wrong with a value."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            for theirs, ours in PLAIN.items():
+                error.message = error.message.replace(theirs, ours)
+            raise
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Every command, those without a group last."""

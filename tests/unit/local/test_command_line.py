@@ -104,6 +104,22 @@ def test_what_is_asked_for_wrongly_ends_with_2(run: Run, command: list[str]) -> 
     assert run(*command)[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["token", "--sub", "ada", "--role", "king"], "'king' is not one of 'seller', 'operator'"),
+        (["traffic", "--rate", "fast", "--duration", "1"], "Write a number, such as 2.5."),
+        (["traffic", "--rate", "0", "--duration", "1"], "It has to be greater than or equal to 0.01"),
+        (["events", "tail", "-n", "1.5"], "Write a whole number, such as 3."),
+    ],
+)
+def test_a_wrong_value_is_told_in_plain_words(run: Run, command: list[str], words: str) -> None:
+    code, said = run(*command)
+    told = re.sub(r"[\s│]+", " ", said)
+    assert (code, words in told) == (2, True), told
+    assert "Value error" not in told
+
+
 def test_a_moment_is_a_time_or_how_long_ago() -> None:
     assert datetime.now(UTC) - moment("2h") < timedelta(hours=2, seconds=10)
     assert moment("2026-01-31T12:00:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
