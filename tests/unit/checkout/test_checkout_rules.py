@@ -143,6 +143,7 @@ def test_an_order_that_no_address_is_found_for_says_so() -> None:
     order.find_address(None, NOON)
     order.payment_overdue(NOON)
     assert (order.status, order.reason, order.payment) == (Status.CANCELLED, Reason.NO_ADDRESS, Payment.NONE)
+    assert not order.awaits_address, "nobody looks for it any more"
 
 
 def test_a_later_address_does_not_move_an_order() -> None:
