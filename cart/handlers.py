@@ -98,8 +98,10 @@ async def empty_cart(event: OrderConfirmedV1, tx: Transaction) -> None:
 
 
 async def return_items(event: OrderCancelledV1, tx: Transaction) -> None:
-    """What an unconfirmed order was to buy is only in the cart again. An order that waited for an address in vain says
-    that there is none, unless one was heard of since."""
+    """Give the cart back what an unconfirmed order was to buy.
+
+    An order that waited for an address in vain shows that there is none, unless an address was heard of.
+    """
     if event.detail == "no-address":
         await store.note_no_address(tx, event.customer_id)
     checkout = await tx.get(Checkout, event.order_id)

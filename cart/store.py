@@ -148,7 +148,7 @@ async def lock_products(events: Sequence[ProductEvent], tx: Transaction) -> None
 
 
 async def lock_addresses(events: Sequence[AddressEvent], tx: Transaction) -> None:
-    """Load what is known of the addresses that a batch is about in one statement."""
+    """Lock and load, in one statement, what is known of the addresses of a batch's customers."""
     await tx.preload(KnownAddress, [event.customer_id for event in events])
 
 

@@ -136,7 +136,7 @@ async def load_orders(events: Sequence[_OfOrder], tx: Transaction) -> None:
 
 
 async def lock_addresses(events: Sequence[AddressRecordedV1 | AddressErasedV1], tx: Transaction) -> None:
-    """Lock and load what is known of the addresses that a batch is about in one statement."""
+    """Lock and load, in one statement, what is known of the addresses of a batch's customers."""
     await tx.preload(KnownAddress, [event.customer_id for event in events])
 
 

@@ -93,10 +93,10 @@ class Address:
     revision: int | None = None
     """Of what was said of it last."""
 
-    def become(self, place: Place, address_id: UUID, now: datetime) -> "PastAddress | None":
-        """Move. Returns what orders of before may still go to."""
+    def become(self, place: Place, now: datetime) -> "PastAddress | None":
+        """Move. Returns the address until now, which earlier orders may still go to; None if it has no id."""
         past = PastAddress(self.address_id, self.customer_id, self.place, now) if self.address_id else None
-        self.place, self.address_id = place, address_id
+        self.place = place
         return past
 
 

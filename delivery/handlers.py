@@ -46,11 +46,11 @@ async def record_address(tx: Transaction, customer_id: str, place: Place) -> Non
     """Bring what is ordered from now on there. What was ordered before still goes where it was to go."""
     address = await store.lock_address(tx, customer_id)
     if address is None:
-        address = Address(customer_id, place, tx.new_id())
+        address = Address(customer_id, place)
         tx.add(address)
     elif address.place == place:
         return
-    elif past := address.become(place, tx.new_id(), tx.now):
+    elif past := address.become(place, tx.now):
         tx.add(past)
     await _say_recorded(address, tx)
 
@@ -66,7 +66,6 @@ async def erase_address(tx: Transaction, customer_id: str) -> None:
 async def announce_addresses(tx: Transaction) -> int:
     """Say of addresses which were recorded before that was said, or by older code, that they are there."""
     for address in await store.unsaid_addresses(tx):
-        address.address_id = tx.new_id()
         await _say_recorded(address, tx)
     return 0
 
@@ -78,12 +77,10 @@ async def forget_past_addresses(tx: Transaction) -> int:
 
 
 async def _say_recorded(address: Address, tx: Transaction) -> None:
-    if address.address_id is None:
-        raise ValueError("an address that has no id can't be spoken of")
-    address.revision = await store.next_revision(tx)
-    tx.publish(
-        AddressRecordedV1(customer_id=address.customer_id, address_id=address.address_id, revision=address.revision)
-    )
+    """Give the address a new id and the next revision, and say so."""
+    address.address_id = id = tx.new_id()
+    address.revision = revision = await store.next_revision(tx)
+    tx.publish(AddressRecordedV1(customer_id=address.customer_id, address_id=id, revision=revision))
 
 
 async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:

@@ -116,7 +116,7 @@ class Payable(Journalled):
                 self._cancel(reason, at)
 
     def payment_overdue(self, at: datetime) -> None:
-        """The providers have had long enough, or whoever knows the address."""
+        """Give up: no provider has charged in time, or no address became known in time."""
         if self.status is Status.PAYING:
             self.give_up(Reason.NO_ADDRESS if self.awaits_address else Reason.PAYMENT_TIMED_OUT, at)
 

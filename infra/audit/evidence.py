@@ -55,7 +55,7 @@ class Mail:
 
     @property
     def moment(self) -> UUID | None:
-        """The event that it is about, where that is no order but one moment of a cart, product or endpoint."""
+        """The id of the event that it is about; None if it is about an order."""
         _, colon, event_id = (self.about or "").rpartition(":")
         return UUID(event_id) if colon else None
 

@@ -22,7 +22,7 @@ class Matching:
         return {**handler(schema), "pattern": self.pattern}
 
     def matched(self, text: str) -> str:
-        """Return it. Raises ValueError, with the sentence, unless all of it matches."""
+        """Return `text`. Raises ValueError with the sentence unless the whole text matches the pattern."""
         if not re.fullmatch(self.pattern, text, re.ASCII):
             raise ValueError(self.sentence)
         return text

@@ -147,7 +147,7 @@ async def make_missed_due(tx: Transaction, endpoint_id: UUID, now: datetime) -> 
 
 
 async def count_missed(tx: Transaction, endpoint_id: UUID) -> int:
-    """How much of what it missed is kept."""
+    """The number of events that the endpoint missed and that are still kept."""
     missed = deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == State.MISSED
     return await tx.session.scalar(sa.select(sa.func.count()).where(*missed)) or 0
 

@@ -12,7 +12,7 @@ from iso4217 import Currency
 from infra.audit.evidence import Evidence
 from infra.audit.findings import Findings
 from infra.audit.invariants.claims import CLAIMS
-from infra.audit.invariants.mail import ABOUT_MOMENTS, ABOUT_ORDERS, by_matter
+from infra.audit.invariants.mail import by_matter, matters
 from infra.audit.log import Said
 
 PERSONS = ("customer_id", "seller_id", "person_id")
@@ -55,8 +55,7 @@ def facts_follow_one_another(found: Evidence) -> Findings:
 
 def mail_says_what_happened(found: Evidence) -> Findings:
     """Every mail has the order, amounts, parcel, products or endpoint of what it is about, and no other amounts."""
-    told = {(said.subject, ABOUT_ORDERS[said.name]): said for said in found.said(*ABOUT_ORDERS)}
-    told |= {(f"{said.subject}:{said.id}", ABOUT_MOMENTS[said.name]): said for said in found.said(*ABOUT_MOMENTS)}
+    told = matters(found)
     for matter, mails in by_matter(found).items():
         if (said := told.get(matter)) is None:
             continue  # that one is made up, another invariant says

@@ -1,13 +1,13 @@
 """Invariants of mail, by the mail sink."""
 
 from collections import defaultdict
-from datetime import datetime
 from itertools import pairwise
 
 from infra.audit.evidence import Evidence, Mail
 from infra.audit.findings import Findings
 from infra.audit.gaps import DEATHS
 from infra.audit.invariants.events import CLOCKS_DIFFER
+from infra.audit.log import Said
 from infra.audit.record import Fault, address_of
 
 ABOUT_ORDERS = {
@@ -90,11 +90,11 @@ def no_mail_is_made_up(found: Evidence) -> Findings:
             yield {"about": matter[0], "kind": matter[1], "mails": len(mails), "happened": False}
 
 
-def matters(found: Evidence) -> dict[Matter, datetime]:
-    """All that people are to be told of, and when it happened."""
-    happened = {(event.subject, ABOUT_ORDERS[event.name]): event.at for event in found.said(*ABOUT_ORDERS)}
+def matters(found: Evidence) -> dict[Matter, Said]:
+    """All that people are to be told of, and the event that says it."""
+    happened = {(event.subject, ABOUT_ORDERS[event.name]): event for event in found.said(*ABOUT_ORDERS)}
     for event in found.said(*ABOUT_MOMENTS):
-        happened[f"{event.subject}:{event.id}", ABOUT_MOMENTS[event.name]] = event.at
+        happened[f"{event.subject}:{event.id}", ABOUT_MOMENTS[event.name]] = event
     return happened
 
 

@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from checkout.service import SERVICE
-from infra.local import DatabaseUrls, PrivatePostgres
+from checkout.settings import deadlines
+from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
 from infra.storage import Database
 from tests.integration.alone import database_of
+from tests.integration.checkout.marketplace import Marketplace, running
 from tests.integration.outside.outside_process import OutsideProcess
 
 
@@ -43,3 +45,23 @@ async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
             await tx.session.execute(text(f"delete from {table}"))
         await tx.session.execute(text("delete from messaging.scheduled"))
     await database.close()
+
+
+@pytest.fixture
+async def marketplace(
+    broker: PrivateBroker,
+    database: Database,
+    providers: OutsideProcess,
+    http: aiohttp.ClientSession,
+    limits: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Marketplace]:
+    """Checkout's messaging with the settings of the test file's `limits`; nothing is a dead letter afterwards."""
+    urls = {f"PAYMENT_{provider.upper()}_URL": f"{providers.url}/payments/{provider}" for provider in "ab"}
+    for name, value in (urls | limits).items():
+        monkeypatch.setenv(name, value)
+    deadlines.cache_clear()
+    async with running(broker, database, http) as marketplace:
+        yield marketplace
+    assert await marketplace.dead() == []
+    deadlines.cache_clear()

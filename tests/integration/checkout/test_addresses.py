@@ -1,39 +1,19 @@
 """Nobody is charged for what cannot be brought anywhere."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
-import aiohttp
 import pytest
 
 from checkout.domain import KnownAddress, Payment, Reason, Status
-from checkout.settings import deadlines
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
-from infra.local import PrivateBroker
-from infra.storage import Database, new_id
-from tests.integration.checkout.marketplace import ADDRESS, Marketplace, running
-from tests.integration.outside.outside_process import OutsideProcess
-
-PAYMENT_DEADLINE_S = 4
+from infra.storage import new_id
+from tests.integration.checkout.marketplace import ADDRESS, Marketplace
 
 
 @pytest.fixture
-async def marketplace(
-    broker: PrivateBroker,
-    database: Database,
-    providers: OutsideProcess,
-    http: aiohttp.ClientSession,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Marketplace]:
-    for provider in "ab":
-        monkeypatch.setenv(f"PAYMENT_{provider.upper()}_URL", f"{providers.url}/payments/{provider}")
-    monkeypatch.setenv("PAYMENT_DEADLINE_S", str(PAYMENT_DEADLINE_S))
-    deadlines.cache_clear()
-    async with running(broker, database, http) as marketplace:
-        yield marketplace
-    assert await marketplace.dead() == []
-    deadlines.cache_clear()
+def limits() -> dict[str, str]:
+    return {"PAYMENT_DEADLINE_S": "4"}
 
 
 @pytest.fixture

@@ -1,42 +1,23 @@
 """An order's way through checkout, with the real broker, database and payment providers."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
 from checkout.domain import Payment, Reason, Status
 from checkout.handlers import cancel_order
-from checkout.settings import deadlines
 from contracts.delivery import (
     CancellationRefusedV1,
     RefusalReason,
     ShipmentCancelledV1,
 )
-from infra.local import PrivateBroker
-from infra.storage import Database
-from tests.integration.checkout.marketplace import CUSTOMER, Marketplace, running
-from tests.integration.outside.outside_process import OutsideProcess, turn
+from tests.integration.checkout.marketplace import CUSTOMER, Marketplace
+from tests.integration.outside.outside_process import turn
 
 
 @pytest.fixture
-async def marketplace(
-    broker: PrivateBroker,
-    database: Database,
-    providers: OutsideProcess,
-    http: aiohttp.ClientSession,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Marketplace]:
-    for provider in "ab":
-        monkeypatch.setenv(f"PAYMENT_{provider.upper()}_URL", f"{providers.url}/payments/{provider}")
-    monkeypatch.setenv("PAYMENT_TIMEOUT_S", "0.5")
-    monkeypatch.setenv("PAYMENT_DEADLINE_S", "2")
-    deadlines.cache_clear()
-    async with running(broker, database, http) as marketplace:
-        yield marketplace
-    assert await marketplace.dead() == []
-    deadlines.cache_clear()
+def limits() -> dict[str, str]:
+    return {"PAYMENT_TIMEOUT_S": "0.5", "PAYMENT_DEADLINE_S": "2"}
 
 
 async def cancel(marketplace: Marketplace, order_id: object) -> None:

@@ -61,7 +61,7 @@ def reservation_for_an_hour_more(patch: Patch) -> None:
 
 
 def address_of_another_id(patch: Patch) -> None:
-    """AddressRecorded names an address that there is not."""
+    """AddressRecorded names an address that does not exist."""
     _says(patch, AddressRecordedV1, lambda said: {"address_id": ELSEWHERE})
 
 
@@ -132,6 +132,6 @@ MUTANTS: list[tuple[Mutant, str, dict[str, str]]] = [
 
 
 def apply() -> None:
-    """Have this process tell all of it wrong."""
+    """Apply every mutant to this process."""
     for mutant, *_ in MUTANTS:
         mutant(setattr)

@@ -69,23 +69,20 @@ async def test_everything_that_happens_to_an_order_is_told_once(world: Running):
     assert await world.said(order) == ["notification-sent"] * len(events)
 
 
-async def test_whoever_has_no_address_is_told_what_to_do(world: Running):
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        ("no-address", "Record your address, then check out again"),
+        pytest.param("some-news", "since it could not be shipped", marks=pytest.mark.slow),  # not known here
+    ],
+)
+async def test_a_mail_says_what_the_detail_of_a_cancellation_means(world: Running, detail: str, words: str):
     person, order = await a_person(world), new_id()
     about = {"order_id": order, "customer_id": person}
-    await world.hear(OrderCancelledV1(**about, reason=CancellationReason.SHIPPING_FAILED, detail="no-address"))
+    await world.hear(OrderCancelledV1(**about, reason=CancellationReason.SHIPPING_FAILED, detail=detail))
     await world.until_said(order, "notification-sent")
     [mail] = await mails_to(world, person)
-    assert "Record your address, then check out again" in await text_of(world, mail)
-
-
-@pytest.mark.slow
-async def test_a_detail_that_is_not_known_here_is_as_if_there_were_none(world: Running):
-    person, order = await a_person(world), new_id()
-    about = {"order_id": order, "customer_id": person}
-    await world.hear(OrderCancelledV1(**about, reason=CancellationReason.SHIPPING_FAILED, detail="some-news"))
-    await world.until_said(order, "notification-sent")
-    [mail] = await mails_to(world, person)
-    assert "since it could not be shipped" in await text_of(world, mail)
+    assert words in await text_of(world, mail)
 
 
 @pytest.mark.parametrize("newest_first", [True, False], ids=["v2, v1", "v1, v2"])

@@ -74,7 +74,7 @@ def committed(found: Evidence, said: Said) -> Evidence:
 
 
 def saying(said: Said, **members: Any) -> Said:
-    """The same event with other members."""
+    """The same event with some members of its body replaced."""
     raw = json.dumps({**said.body, **members}).encode()
     return replace(said, raw=raw, digests={hashlib.sha256(raw).digest()})
 
