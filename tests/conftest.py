@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from infra.telemetry import configure_logging
+from tests import frozen
 from tests.durations import print_time_per_folder
 from tests.examples import QUICK, THOROUGH
 from tests.isolation import isolate
@@ -24,6 +25,7 @@ configure_logging("tests", format="json", level="info")  # a logged exception co
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run what is marked slow, too, and try every example")
+    frozen.add_option(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile(THOROUGH if everything else QUICK)
     if everything and config.option.markexpr == NOT_SLOW:
         config.option.markexpr = ""
+    frozen.configure(config)
     config.add_cleanup(STATE_HOME.cleanup)
 
 

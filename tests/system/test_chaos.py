@@ -6,6 +6,7 @@
 import pytest
 
 from infra.audit import INVARIANTS
+from tests.frozen import key_paths, require_unchanged
 from tests.system.chaos import chaos, require_nothing_lost
 from tests.system.marketplace import Marketplace
 from tests.system.planting import a_delivered_order, a_doubled_charge, audited
@@ -15,6 +16,7 @@ from tests.system.planting import a_delivered_order, a_doubled_charge, audited
 def test_some_seeded_faults_lose_nothing(marketplace: Marketplace) -> None:
     found = chaos(marketplace, "random", "--seed", "5", "--duration", "10", "--rate", "8")
     require_nothing_lost(marketplace, found, accepted=20, faults=2)
+    require_unchanged("json-chaos", sorted(key_paths(found)))
 
 
 async def test_a_charge_that_is_doubled_behind_everybodys_back_is_found(marketplace: Marketplace) -> None:
