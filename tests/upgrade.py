@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra.local import CHECKOUT
+from infra.local import CHECKOUT, python_path
 from tests.benchmarks.trees import commit_of, python_of, worktree
 
 BEFORE = "8c42fe7c470bcc31dd3d2e7f2fcb6b337761e77f"
@@ -76,7 +76,7 @@ def replica_beside(service: str, pid: int, tree: Path) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment |= {"OPS_PORT": str(port), "PYTHONPATH": str(tree)}
+    environment |= {"OPS_PORT": str(port), "PYTHONPATH": python_path(tree)}
     with tempfile.TemporaryFile() as log:
         running = subprocess.Popen(
             [python_of(tree), "-m", service], cwd=tree, env=environment, stdout=log, stderr=subprocess.STDOUT

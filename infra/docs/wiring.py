@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from infra.local import LocalError
+from infra.local import LocalError, python_path
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def read_wiring(checkout: Path) -> list[Wired]:
     done = subprocess.run(
         (sys.executable, "-P", "-m", "infra.runtime", "describe"),
         cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout)},
+        env={**os.environ, "PYTHONPATH": python_path(checkout)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

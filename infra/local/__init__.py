@@ -8,7 +8,7 @@ from infra.local.breakage import note_fault, note_healed, note_start
 from infra.local.control import Message, ask, ask_once
 from infra.local.environment import given_settings, services_of
 from infra.local.errors import LocalError, NothingProvides, NotReady, StackIsDown, StackIsUp
-from infra.local.layout import CHECKOUT, Layout, layout
+from infra.local.layout import CHECKOUT, Layout, layout, python_path
 from infra.local.locks import is_locked
 from infra.local.passwords import Passwords, write_private
 from infra.local.private import PrivateBroker, PrivatePostgres, private_broker, private_postgres
@@ -55,6 +55,7 @@ __all__ = [
     "private_postgres",
     "program",
     "provide",
+    "python_path",
     "rabbitmqctl",
     "read_state",
     "services_of",

@@ -12,7 +12,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-STAMP = "requirements.installed"
+STAMP = "packages.installed"
+RUNTIME = Path("infra", "runtime")
+"""The runtime's project in a checkout. Programs of the environment import it from there."""
 UNFINISHED = "unfinished"
 
 
@@ -36,6 +38,7 @@ def bootstrap(checkout: Path, name: str = "") -> Path:
         mark.touch()
         (venv / STAMP).unlink(missing_ok=True)
         _install(requirements, venv, lock)
+        _link_runtime(venv)
         shutil.copyfile(requirements, venv / STAMP)
         mark.unlink()
     return venv
@@ -125,6 +128,15 @@ def _install(requirements: Path, venv: Path, lock: int) -> None:
             f"pip could not install the Python packages: {_last_words(chr(10).join(said))}\n"
             "Is the package index reachable? Then run this again."
         )
+
+
+def _link_runtime(venv: Path) -> None:
+    """Have the environment's Python import the runtime from the checkout, wherever both are moved together.
+
+    A line of a path file is relative to the directory that holds it.
+    """
+    for packages in venv.glob("lib/python3*/site-packages"):
+        (packages / "marketplace-runtime.pth").write_text(f"{Path(*[os.pardir] * 4) / RUNTIME}\n")
 
 
 def _run(*argv: str) -> "subprocess.CompletedProcess[str]":

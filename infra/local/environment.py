@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.local.layout import python_path
 from infra.local.links import Links
 from infra.local.passwords import write_private
 
@@ -102,7 +103,7 @@ class World:
 
     def _python(self) -> dict[str, str]:
         logging = {name: os.environ.get(name, default) for name, default in LOG_SETTINGS.items()}
-        return {"PYTHONPATH": str(self.checkout), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", **logging}
+        return {"PYTHONPATH": python_path(self.checkout), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", **logging}
 
 
 def given_settings() -> dict[str, str]:

@@ -11,6 +11,11 @@ from infra.local.errors import LocalError
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
+def python_path(checkout: Path) -> str:
+    """Return the PYTHONPATH of programs that are run from `checkout`: its packages, and the runtime's project."""
+    return os.pathsep.join([str(checkout), str(checkout / "infra" / "runtime")])
+
+
 @dataclass(frozen=True)
 class Layout:
     """The directory of one stack, and what lies in it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infra.local.environment import World, given_settings, services_of, webhook_secret
 from infra.local.errors import NotReady, StackIsDown
-from infra.local.layout import CHECKOUT, Layout
+from infra.local.layout import CHECKOUT, Layout, python_path
 from infra.local.links import Links
 from infra.local.part import Part
 from infra.local.passwords import Passwords, write_private
@@ -124,7 +124,7 @@ class Stack:
                 argv=self.programs.declare,
                 env=base_environment()
                 | {
-                    "PYTHONPATH": str(self.programs.checkout),
+                    "PYTHONPATH": python_path(self.programs.checkout),
                     "BROKER_MANAGEMENT_URL": self.broker_urls.management,
                     "SERVICE_PASSWORDS_FILE": str(self.layout.service_passwords),
                 },
@@ -193,7 +193,7 @@ class Stack:
         return Program(
             name="proxy",
             argv=(*self.programs.proxy, str(self.layout.links), str(port)),
-            env={"PYTHONPATH": str(self.programs.checkout), "PYTHONSAFEPATH": "1"},
+            env={"PYTHONPATH": python_path(self.programs.checkout), "PYTHONSAFEPATH": "1"},
             cwd=self.layout.directory,
             log=self.layout.log("proxy"),
             ready_url=f"http://127.0.0.1:{port}/livez",

@@ -9,7 +9,7 @@ from signal import SIGTERM
 
 from infra.local.control import Message, ask
 from infra.local.errors import NotReady, StackIsDown
-from infra.local.layout import CHECKOUT, Layout
+from infra.local.layout import CHECKOUT, Layout, python_path
 from infra.local.processes import die_with_parent
 
 READY_WITHIN_S = 120.0
@@ -33,7 +33,7 @@ def start_supervisor(
         return subprocess.Popen(  # noqa: S603 - our own program
             (*command, layout.name, *([FAULTABLE] if faultable else [])),
             cwd=CHECKOUT,
-            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            env={**os.environ, "PYTHONPATH": python_path(CHECKOUT)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

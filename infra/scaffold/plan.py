@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.local import LocalError
+from infra.local import LocalError, python_path
 
 
 class Refused(LocalError):
@@ -68,7 +68,7 @@ class Plan:
             parent.rmdir()
 
     def _run(self, command: Sequence[str]) -> None:
-        environment = os.environ | {"PYTHONPATH": str(self.checkout), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = os.environ | {"PYTHONPATH": python_path(self.checkout), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(  # noqa: S603 - our own programs
             (sys.executable, "-P", "-m", *command),
             cwd=self.checkout,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from infra.local import python_path
 from infra.local.processes import Command, Process, base_environment, spawn
 from tests.benchmarks.work import OUTGOING, SERVICE, Assignment, Message, Work
 from tests.benchmarks.world import PASSWORDS, World, as_celery_task
@@ -58,7 +59,7 @@ async def running(contender: Contender, world: World, work: Work) -> AsyncIterat
     process = await spawn(
         Command(
             argv=(sys.executable, "-m", contender.module),
-            env=base_environment() | {"PYTHONPATH": str(PROJECT)} | assignment.environment(),
+            env=base_environment() | {"PYTHONPATH": python_path(PROJECT)} | assignment.environment(),
             cwd=world.directory,
             log=log,
         )

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local import CHECKOUT, LocalError
+from infra.local import CHECKOUT, LocalError, python_path
 
 SERVER = "tests/benchmarks/serving.py"
 """A tree without this file can't be compared with."""
@@ -104,7 +104,7 @@ def rounds_in(tree: Path, *arguments: str) -> Iterator[Rounds]:
             child = subprocess.Popen(
                 [python_of(tree), "-P", "-m", "tests.benchmarks", *arguments, "--serve"],
                 cwd=tree,
-                env=os.environ | {"PYTHONPATH": str(tree)},
+                env=os.environ | {"PYTHONPATH": python_path(tree)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -13,6 +13,8 @@ from uuid import uuid4
 
 import aiohttp
 
+from infra.local import python_path
+
 ROOT = Path(__file__).parents[2]
 COMMAND_WITHIN_S = 110
 
@@ -22,7 +24,7 @@ class Marketplace:
 
     def __init__(self, home: Path, name: str, root: Path = ROOT) -> None:
         self.home, self.name, self.root = home, name, root
-        self.environment = os.environ | {"MARKETPLACE_STATE_HOME": str(home), "PYTHONPATH": str(root)}
+        self.environment = os.environ | {"MARKETPLACE_STATE_HOME": str(home), "PYTHONPATH": python_path(root)}
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `./marketplace --stack NAME …`; raises with what it printed if it fails."""

@@ -12,6 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.local import python_path
 from tests.system.asking import token_for
 from tests.system.marketplace import ROOT, Marketplace, Visit, until
 
@@ -83,7 +84,7 @@ enabled = false
         subprocess.run,
         [*command, f"{visit.base(service)}/openapi.json", *options, "--exclude-path", REBUILD],
         cwd=home,  # it keeps its findings where it is started
-        env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.system.schemathesis_checks", "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.system.schemathesis_checks", "PYTHONPATH": python_path(ROOT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from infra.local import python_path
 from tests.system.marketplace import ROOT, Marketplace
 
 BOX = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SHIM = f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -P -m infra.cli "$@"\n'
+SHIM = f'#!/bin/sh\nPYTHONPATH={python_path(ROOT)} exec {sys.executable} -P -m infra.cli "$@"\n'
 
 
 def test_a_lamp_is_bought_by_hand(marketplace: Marketplace, tmp_path: Path) -> None:

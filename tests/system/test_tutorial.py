@@ -14,7 +14,7 @@ from tests.unit.scaffold.copies import ROOT, a_copy, run
 BLOCK = re.compile(r"^```(sh|python) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHIM = f"""#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
-PYTHONPATH=$here exec {sys.executable} -P -m infra.cli "$@"
+PYTHONPATH=$here:$here/infra/runtime exec {sys.executable} -P -m infra.cli "$@"
 """
 
 

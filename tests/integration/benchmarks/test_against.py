@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import LocalError
+from infra.local import LocalError, python_path
 from tests.benchmarks.trees import rounds_in
 from tests.integration.local.processes_of import processes_of
 
@@ -67,7 +67,7 @@ def bench(repository: Path, temporary: Path, *arguments: str) -> "subprocess.Pop
     return subprocess.Popen(
         [sys.executable, "-m", "infra.cli", "bench", "hop", "--against", "HEAD", "--quick", "--pairs", "6", *arguments],
         cwd=repository,
-        env=os.environ | {"PYTHONPATH": str(repository), "TMPDIR": str(temporary)},
+        env=os.environ | {"PYTHONPATH": python_path(repository), "TMPDIR": str(temporary)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local import python_path
 from tests.unit.scaffold.copies import a_copy
 
 
@@ -20,7 +21,7 @@ def test_the_first_run_installs_the_peers_beside_and_measures_them() -> None:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "tests.benchmarks", "hop", "--quick"],
             cwd=checkout,
-            env=os.environ | {"PYTHONPATH": str(checkout)},
+            env=os.environ | {"PYTHONPATH": python_path(checkout)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

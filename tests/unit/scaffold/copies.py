@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from infra.local import python_path
+
 ROOT = Path(__file__).parents[3]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "build", ".*_cache", ".hypothesis", ".schemathesis")
 
@@ -19,7 +21,7 @@ def run(checkout: Path, *command: str) -> None:
     done = subprocess.run(
         [sys.executable, "-P", "-m", *command],
         cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout)},
+        env={**os.environ, "PYTHONPATH": python_path(checkout)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
