@@ -1,6 +1,6 @@
 """`python -m cart` runs one replica of the cart."""
 
 from cart.service import SERVICE
-from infra.runtime import run
+from marketplace_runtime.service import run
 
 run(SERVICE)

@@ -14,7 +14,8 @@ from contracts.catalog import (
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
-from infra.runtime import Service, on, subscription
+from infra.messaging import on, subscription
+from marketplace_runtime.service import Service
 
 SERVICE = Service(
     name="cart",

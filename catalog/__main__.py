@@ -1,6 +1,6 @@
 """`python -m catalog` runs one replica of the catalog."""
 
 from catalog.service import SERVICE
-from infra.runtime import run
+from marketplace_runtime.service import run
 
 run(SERVICE)

@@ -18,7 +18,8 @@ from contracts.catalog import (
     StockRunningLowV1,
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
-from infra.runtime import Service, on, subscription
+from infra.messaging import on, subscription
+from marketplace_runtime.service import Service
 
 SERVICE = Service(
     name="catalog",

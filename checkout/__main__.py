@@ -1,6 +1,6 @@
 """`python -m checkout`: one replica of the service."""
 
 from checkout.service import SERVICE
-from infra.runtime import run
+from marketplace_runtime.service import run
 
 run(SERVICE)

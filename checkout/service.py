@@ -32,7 +32,8 @@ from contracts.delivery import (
     ShipmentDispatchedV1,
     ShipmentFailedV1,
 )
-from infra.runtime import Service, on, subscription
+from infra.messaging import on, subscription
+from marketplace_runtime.service import Service
 
 OWED = None
 """No number of failed attempts ends these: money is at stake. A charge ends at its deadline."""

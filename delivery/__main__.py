@@ -1,6 +1,6 @@
 """`python -m delivery` runs one replica of delivery."""
 
 from delivery.service import SERVICE
-from infra.runtime import run
+from marketplace_runtime.service import run
 
 run(SERVICE)

@@ -32,7 +32,8 @@ from delivery.handlers import (
     record_tracking,
     schedule_shipment,
 )
-from infra.runtime import Service, on, subscription
+from infra.messaging import on, subscription
+from marketplace_runtime.service import Service
 
 OWED = None
 """No number of failed attempts ends these: a booking ends at its deadline, a cancellation never."""

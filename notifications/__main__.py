@@ -1,6 +1,6 @@
 """`python -m notifications` runs one replica of notifications."""
 
-from infra.runtime import run
+from marketplace_runtime.service import run
 from notifications.service import SERVICE
 
 run(SERVICE)

@@ -13,9 +13,9 @@ from contracts.delivery import CancellationRefusedV1, ShipmentDispatchedV1, Ship
 from contracts.notifications import NotificationFailedV1, NotificationSentV1, WebhookDisabledV1, WebhookDueV1
 from contracts.upcasts import shipment_dispatched_v2
 from infra.http import Router
-from infra.messaging import Reaction
-from infra.runtime import Service, on, subscription
+from infra.messaging import Reaction, on, subscription
 from infra.storage import Transaction
+from marketplace_runtime.service import Service
 from notifications import api, gateways
 from notifications.handlers import Heard, load_for_orders, prepare_mail, record_mail
 from notifications.webhooks import api as webhooks_api

@@ -25,4 +25,4 @@ def topology(
         "SERVICE_PASSWORDS_FILE": state.secrets["service_passwords"],
     }
     os.chdir(CHECKOUT)
-    os.execv(sys.executable, [sys.executable, "-m", "infra.runtime", what])  # noqa: S606 - it takes over
+    os.execv(sys.executable, [sys.executable, "-m", "marketplace_runtime", what])  # noqa: S606 - it takes over

@@ -26,7 +26,7 @@ class Wired:
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Self:
-        """From what `python -m infra.runtime describe` says of a service."""
+        """From what `python -m marketplace_runtime describe` says of a service."""
         return cls(described["service"], described["says"], described["subscriptions"])
 
     def queues_for(self, type: str) -> list[str]:
@@ -37,7 +37,7 @@ class Wired:
 def read_wiring(checkout: Path) -> list[Wired]:
     """Every service of `checkout`, in its order. Raises `LocalError` if a table can't be loaded."""
     done = subprocess.run(
-        (sys.executable, "-P", "-m", "infra.runtime", "describe"),
+        (sys.executable, "-P", "-m", "marketplace_runtime", "describe"),
         cwd=checkout,
         env={**os.environ, "PYTHONPATH": python_path(checkout)},
         stdin=subprocess.DEVNULL,
@@ -47,7 +47,9 @@ def read_wiring(checkout: Path) -> list[Wired]:
     )
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["It said nothing."]
-        raise LocalError(f"A service's table can't be loaded: {said[0]}", "See more: python -m infra.runtime describe")
+        raise LocalError(
+            f"A service's table can't be loaded: {said[0]}", "See more: python -m marketplace_runtime describe"
+        )
     return [Wired.of(each) for each in json.loads(done.stdout)]
 
 

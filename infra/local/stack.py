@@ -43,7 +43,7 @@ def marketplace() -> Programs:
         services=services_of(CHECKOUT),
         service=lambda name: (sys.executable, "-m", name),
         outside=(sys.executable, "-m", "infra.outside"),
-        declare=(sys.executable, "-m", "infra.runtime", "declare"),
+        declare=(sys.executable, "-m", "marketplace_runtime", "declare"),
         proxy=(sys.executable, "-m", "infra.chaos.proxy"),
         checkout=CHECKOUT,
     )

@@ -21,9 +21,9 @@ from infra.messaging import Messaging, Subscription, Wiring, admin, definitions
 from infra.messaging.connection import keep_connected, open_channel
 from infra.messaging.topology import LOG
 from infra.messaging.wire import properties_of
-from infra.runtime import Service
 from infra.storage import Database, Transaction, is_conflict, make_partitions, migrate, new_id
 from infra.telemetry import new_traceparent
+from marketplace_runtime.service.service import Service
 
 READY_S, SETTLED_S = 30.0, 60.0
 KEPT = {"alembic_version", "probe"}

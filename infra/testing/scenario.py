@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from contracts import Event
 from infra.messaging import Reaction
-from infra.runtime import Service
 from infra.testing.memory import Memory, caused_by
+from marketplace_runtime.service.service import Service
 
 T = TypeVar("T")
 

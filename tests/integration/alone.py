@@ -7,8 +7,8 @@ from typing import Any
 
 from contracts import Event
 from infra.local import DatabaseUrls, PrivatePostgres
-from infra.runtime import Service
 from infra.storage import Database, Transaction, make_partitions, migrate
+from marketplace_runtime.service import Service
 
 MESSAGING = ("outbox", "outbox_pending", "scheduled", "idempotency_keys")
 

@@ -21,7 +21,7 @@ from tests.unit.scaffold.copies import a_copy
 
 MAIN = """
 from {service}.service import SERVICE
-from infra.runtime import run
+from marketplace_runtime.service import run
 from tests.integration.mutants import content
 
 content.apply()

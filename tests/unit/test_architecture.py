@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVICES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["marketplace"]["services"]
-PACKAGES = [*SERVICES, "contracts", "infra"]
+PACKAGES = [*SERVICES, "contracts", "infra", "marketplace_runtime"]
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,21 @@ def test_domains_import_the_standard_library_only(graph: grimp.ImportGraph) -> N
 @pytest.mark.parametrize(
     ("library", "home"),
     [
-        ("aio_pika", lambda each: each.startswith("infra.messaging")),
+        ("aio_pika", lambda each: each.startswith(("infra.messaging", "marketplace_runtime"))),
         ("pika", lambda each: each.startswith(("infra.audit", "infra.chaos", "infra.watch"))),
-        ("aiormq", lambda each: each.startswith("infra.messaging")),
+        ("aiormq", lambda each: each.startswith(("infra.messaging", "marketplace_runtime"))),
         (
             "sqlalchemy",
-            lambda each: each.startswith("infra.storage") or ".migrations" in each or ".store" in each,
+            lambda each: (
+                each.startswith(("infra.storage", "marketplace_runtime")) or ".migrations" in each or ".store" in each
+            ),
         ),
-        ("fastapi", lambda each: each.startswith(("infra.http", "infra.outside")) or each.endswith(".api")),
+        (
+            "fastapi",
+            lambda each: (
+                each.startswith(("infra.http", "infra.outside", "marketplace_runtime")) or each.endswith(".api")
+            ),
+        ),
     ],
 )
 def test_a_library_is_used_only_where_it_is_at_home(
@@ -67,7 +74,7 @@ def test_infra_packages_are_entered_by_their_front_door(graph: grimp.ImportGraph
         f"{module} -> {imported}"
         for module in modules(graph, lambda each: each.split(".")[0] in SERVICES)
         for imported in graph.find_modules_directly_imported_by(module)
-        if imported.startswith("infra.") and imported.count(".") > 1
+        if imported.startswith(("infra.", "marketplace_runtime.")) and imported.count(".") > 1
     ]
     assert inner == []
 

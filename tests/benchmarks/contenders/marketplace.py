@@ -13,9 +13,9 @@ from sqlalchemy.orm import registry
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1
 from infra.messaging import Messaging, on, subscription
-from infra.runtime import settle_heap
 from infra.storage import Database, Transaction
 from infra.telemetry import configure_logging
+from marketplace_runtime.service.heap import settle_heap
 from tests.benchmarks.work import SERVICE, SUBSCRIPTION, Assignment, Work
 
 UNBOUNDED = 100_000

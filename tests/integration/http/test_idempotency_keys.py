@@ -5,8 +5,8 @@ import hashlib
 
 import pytest
 
-from infra.runtime.lifecycle import tend
 from infra.storage import Database, idempotency
+from marketplace_runtime.service.lifecycle import tend
 from tests.integration.http.conftest import Web
 from tests.unit.http.asking import bearer
 

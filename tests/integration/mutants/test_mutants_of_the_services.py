@@ -20,9 +20,9 @@ from infra.audit.evidence import Evidence
 from infra.audit.judge import ANYTHING, judge
 from infra.audit.ledgers import read_mails, read_payments
 from infra.local import PrivatePostgres
-from infra.runtime import Service
 from infra.storage import Database, make_partitions, migrate, new_id
 from infra.telemetry import new_traceparent
+from marketplace_runtime.service import Service
 from notifications import handlers
 from notifications.domain import Contact
 from notifications.gateways import connect

@@ -8,7 +8,7 @@ import catalog.settings
 import checkout.settings
 import delivery.settings
 import infra.outside.settings
-import infra.runtime.settings
+import marketplace_runtime.service.settings
 from infra.local.environment import OUTSIDE_DELAYS, SETTINGS, given_settings
 
 READERS: list[type[BaseSettings]] = [
@@ -17,7 +17,7 @@ READERS: list[type[BaseSettings]] = [
     checkout.settings.Deadlines,
     delivery.settings.Deadlines,
     infra.outside.settings.Settings,
-    infra.runtime.settings.Settings,
+    marketplace_runtime.service.settings.Settings,
 ]
 
 

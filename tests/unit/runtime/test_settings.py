@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from infra.runtime.settings import Settings
+from marketplace_runtime.service.settings import Settings
 
 
 @pytest.fixture(autouse=True)

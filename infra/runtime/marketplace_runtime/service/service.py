@@ -9,8 +9,8 @@ from typing import Any
 from contracts import Event
 from infra.http import Router
 from infra.messaging import Subscription, Wiring
-from infra.runtime.sweeping import Sweep
 from infra.storage import Transaction
+from marketplace_runtime.service.sweeping import Sweep
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The admin steps: `python -m infra.runtime describe | declare | plan | apply`."""
+"""The admin steps: `python -m marketplace_runtime describe | declare | plan | apply`."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 
 from infra.messaging import admin, definitions, plan
 from infra.messaging.errors import TopologyDiffers
-from infra.runtime.discovery import load_services
+from marketplace_runtime.service.discovery import load_services
 
 
 class AdminSettings(BaseSettings):
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
                 print(error, file=sys.stderr)
                 return 1
         case _:
-            print("usage: python -m infra.runtime describe | declare | plan | apply", file=sys.stderr)
+            print("usage: python -m marketplace_runtime describe | declare | plan | apply", file=sys.stderr)
             return 2
     return 0
 

@@ -14,11 +14,6 @@ import uvloop
 from infra.http import Health, Identity, Phase, create_app, dead_letters, feeding, listen, ops, republish, story
 from infra.messaging import Messaging, Redrive
 from infra.resilience import Admission
-from infra.runtime.heap import settle_heap
-from infra.runtime.readiness import Readiness
-from infra.runtime.service import Service
-from infra.runtime.settings import Settings
-from infra.runtime.sweeping import sweep
 from infra.storage import (
     LOCK_TIMEOUT_S,
     Database,
@@ -36,6 +31,11 @@ from infra.storage import (
 )
 from infra.storage import ops as storage_ops
 from infra.telemetry import configure_logging, get_logger, metrics
+from marketplace_runtime.service.heap import settle_heap
+from marketplace_runtime.service.readiness import Readiness
+from marketplace_runtime.service.service import Service
+from marketplace_runtime.service.settings import Settings
+from marketplace_runtime.service.sweeping import sweep
 
 log = get_logger(__name__)
 

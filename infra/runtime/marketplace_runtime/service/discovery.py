@@ -4,9 +4,9 @@ import importlib
 import tomllib
 from pathlib import Path
 
-from infra.runtime.service import Service
+from marketplace_runtime.service.service import Service
 
-PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+PROJECT = Path(__file__).parents[4] / "pyproject.toml"
 
 
 def service_names() -> list[str]:
