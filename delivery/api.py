@@ -13,7 +13,7 @@ from delivery import handlers, store
 from delivery.domain import Aim, Failure, NotItsCarrier, Place, Shipment, Status
 from delivery.settings import webhooks
 from infra.http import Caller, Matching, NotFound, PersonPath, Problem, Router, Tx, Unprocessable, owned_by
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 router = Router()

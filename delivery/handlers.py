@@ -31,7 +31,7 @@ from delivery.settings import deadlines
 from infra.messaging import Reject, RetryLater
 from infra.resilience import full_jitter
 from infra.storage import Transaction
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

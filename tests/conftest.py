@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from infra.telemetry import configure_logging
+from marketplace_runtime.telemetry import configure_logging
 from tests import frozen
 from tests.durations import print_time_per_folder
 from tests.examples import QUICK, THOROUGH

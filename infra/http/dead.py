@@ -30,7 +30,7 @@ from infra.http.transactional import Router, Tx
 from infra.storage import Transaction, redrive
 from infra.storage.redrive import LAST, CannotReplay, Kept, Reader
 from infra.storage.schedule import Entry
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from infra.telemetry import metrics
+from marketplace_runtime.telemetry import metrics
 
 
 class Phase(StrEnum):

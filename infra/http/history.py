@@ -14,7 +14,7 @@ from infra.http.matching import Matching
 from infra.http.problems import Conflict, NotFound, Unprocessable
 from infra.http.transactional import Router, Tx
 from infra.storage import HORIZON, history
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

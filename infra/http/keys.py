@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 
 from infra.http.problems import Unavailable
 from infra.resilience import full_jitter
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

@@ -6,7 +6,7 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infra.http.problems import Problem, Unavailable, Unprocessable, answer
-from infra.telemetry import get_logger, metrics, trace
+from marketplace_runtime.telemetry import get_logger, metrics, trace
 
 log = get_logger(__name__)
 

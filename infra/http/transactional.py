@@ -16,7 +16,7 @@ from infra.http.health import Phase
 from infra.http.problems import Conflict, Problem, Unavailable
 from infra.resilience import Admission, Importance, Overloaded, within
 from infra.storage import Database, Transaction, Verdict, verdict_on
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

@@ -14,7 +14,7 @@ from infra.messaging.publisher import Publisher, Unconfirmed
 from infra.storage import Transaction, claims, dead_letters, incidents, schedule, storable
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.schedule import Entry
-from infra.telemetry import get_logger, metrics
+from marketplace_runtime.telemetry import get_logger, metrics
 
 if TYPE_CHECKING:
     from infra.messaging.worker import Worker

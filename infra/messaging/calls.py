@@ -14,7 +14,7 @@ from uuid import UUID
 from infra.messaging.delivery import Delivery
 from infra.resilience import within
 from infra.storage import Database, Transaction, claims, inbox
-from infra.telemetry import trace
+from marketplace_runtime.telemetry import trace
 
 if TYPE_CHECKING:
     from infra.messaging.worker import Worker

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from infra.messaging.consumer import Consumer
 from infra.storage import Database, is_passing
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

@@ -3,7 +3,7 @@
 import time
 from datetime import timedelta
 
-from infra.telemetry import get_logger, metrics
+from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
 

@@ -16,7 +16,7 @@ from infra.storage import (
     sqlstate,
     verdict_on,
 )
-from infra.telemetry import get_logger, metrics
+from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
 

@@ -11,7 +11,7 @@ from aiormq.channel import Channel
 from aiormq.exceptions import AMQPError
 
 from infra.messaging import tolerance
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

@@ -12,7 +12,7 @@ from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
 from infra.messaging.connection import BROKEN, Lost, open_channel, telling_loss
 from infra.messaging.receipts import Receipts, Received
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

@@ -18,7 +18,7 @@ from infra.messaging.wire import PREFIX
 from infra.messaging.worker import Worker
 from infra.storage import Transaction, history, inbox, time_of
 from infra.storage.history import Replay, Step
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

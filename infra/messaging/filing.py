@@ -6,7 +6,7 @@ from collections import deque
 from infra.messaging.dead import letter_of
 from infra.messaging.receipts import Received
 from infra.storage import Database, dead_letters, is_passing
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

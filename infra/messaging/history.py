@@ -16,7 +16,7 @@ from infra.messaging.feed import Feed
 from infra.messaging.worker import Worker
 from infra.storage import Database, Transaction, history, is_passing
 from infra.storage.history import Replay
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

@@ -21,7 +21,7 @@ from infra.messaging.scheduler import Scheduler
 from infra.messaging.wiring import Subscription
 from infra.messaging.worker import Worker
 from infra.storage import Database, presence
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

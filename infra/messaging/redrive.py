@@ -17,7 +17,7 @@ from infra.storage import new_id
 from infra.storage.dead_letters import DeadLetter
 from infra.storage.redrive import CannotReplay, Kept
 from infra.storage.schedule import Entry
-from infra.telemetry import current_traceparent
+from marketplace_runtime.telemetry import current_traceparent
 
 
 class Redrive:

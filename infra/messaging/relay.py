@@ -19,7 +19,7 @@ from infra.storage import Database, outbox
 from infra.storage.errors import LOST
 from infra.storage.outbox import Pending
 from infra.storage.presence import HERE
-from infra.telemetry import get_logger, metrics
+from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
 

@@ -22,7 +22,7 @@ from infra.storage import (
     schedule,
 )
 from infra.storage.schedule import Deadlines, Entry
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

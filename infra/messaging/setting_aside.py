@@ -13,7 +13,7 @@ from infra.messaging import wire
 from infra.messaging.publisher import Publisher
 from infra.storage import outbox
 from infra.storage.outbox import Pending
-from infra.telemetry import get_logger, metrics
+from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
 

@@ -13,7 +13,7 @@ from contracts.event import TYPE_PATTERN
 from infra.messaging import clocks, frames
 from infra.messaging.errors import Invalid
 from infra.storage import is_ahead, new_id, why_unusable
-from infra.telemetry import child_of
+from marketplace_runtime.telemetry import child_of
 
 PREFIX = "cloudEvents_"
 CONTENT_TYPE = "application/json"

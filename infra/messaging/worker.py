@@ -17,7 +17,7 @@ from infra.messaging.receipts import Source
 from infra.messaging.together import together
 from infra.messaging.wiring import Load, Subscription
 from infra.storage import Database, Transaction, has_partition, inbox, incidents, schedule, suspects
-from infra.telemetry import trace
+from marketplace_runtime.telemetry import trace
 
 
 class Worker:

@@ -8,7 +8,7 @@ import uvicorn
 from infra.outside.app import create_app
 from infra.outside.cuts import CuttableProtocol
 from infra.outside.settings import Settings
-from infra.telemetry import configure_logging
+from marketplace_runtime.telemetry import configure_logging
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 
 from infra.outside.ledger import Ledger
 from infra.outside.parcels import Parcel, State, advance, parcels_on_their_way
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 BACKOFF_FROM_S, BACKOFF_TO_S = 0.25, 5.0
 CALLBACK_TIMEOUT_S = 5.0

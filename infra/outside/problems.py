@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 _log = get_logger(__name__)
 

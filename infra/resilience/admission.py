@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from enum import Enum
 
 from infra.resilience.errors import Overloaded
-from infra.telemetry import metrics
+from marketplace_runtime.telemetry import metrics
 
 MOST_AT_ONCE = 100
 """Where nobody says otherwise."""

@@ -8,7 +8,7 @@ from enum import IntEnum
 from types import TracebackType
 
 from infra.resilience.errors import AskedToWait, CircuitOpen
-from infra.telemetry import get_logger, metrics
+from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
 

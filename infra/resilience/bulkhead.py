@@ -5,7 +5,7 @@ from types import TracebackType
 
 from infra.resilience.deadline import at_most
 from infra.resilience.errors import BulkheadFull, NoTimeLeft
-from infra.telemetry import metrics
+from marketplace_runtime.telemetry import metrics
 
 
 class Bulkhead:

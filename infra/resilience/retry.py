@@ -2,7 +2,7 @@
 
 import random
 
-from infra.telemetry import metrics
+from marketplace_runtime.telemetry import metrics
 
 
 def full_jitter(attempt: int, base_s: float, cap_s: float) -> float:

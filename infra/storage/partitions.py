@@ -6,7 +6,7 @@ from infra.storage.database import Database
 from infra.storage.errors import is_passing, is_unavailable
 from infra.storage.ids import HORIZON
 from infra.storage.transaction import Transaction
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

@@ -15,7 +15,7 @@ from infra.storage import neighbours
 from infra.storage.database import Database
 from infra.storage.errors import LOST
 from infra.storage.transaction import Transaction
-from infra.telemetry import get_logger
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

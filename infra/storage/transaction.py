@@ -17,7 +17,7 @@ from infra.storage import outbox
 from infra.storage import schedule as schedules
 from infra.storage.clock import Clock
 from infra.storage.contention import Contention
-from infra.telemetry import child_of, current_traceparent
+from marketplace_runtime.telemetry import child_of, current_traceparent
 
 T = TypeVar("T")
 

@@ -22,8 +22,8 @@ from infra.messaging.connection import keep_connected, open_channel
 from infra.messaging.topology import LOG
 from infra.messaging.wire import properties_of
 from infra.storage import Database, Transaction, is_conflict, make_partitions, migrate, new_id
-from infra.telemetry import new_traceparent
 from marketplace_runtime.service.service import Service
+from marketplace_runtime.telemetry import new_traceparent
 
 READY_S, SETTLED_S = 30.0, 60.0
 KEPT = {"alembic_version", "probe"}

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contracts import Envelope, Event
 from infra.storage import Transaction, check_versions, identity_of, new_id
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 
 T = TypeVar("T")
 

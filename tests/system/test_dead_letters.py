@@ -12,7 +12,7 @@ import aio_pika
 from contracts import Envelope
 from infra.messaging.wire import properties_of
 from infra.storage import new_id
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 from tests.system.marketplace import Marketplace, Visit, until
 
 LISTED = "catalog.product-listed.v1"

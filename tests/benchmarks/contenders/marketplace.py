@@ -14,8 +14,8 @@ from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1
 from infra.messaging import Messaging, on, subscription
 from infra.storage import Database, Transaction
-from infra.telemetry import configure_logging
 from marketplace_runtime.service.heap import settle_heap
+from marketplace_runtime.telemetry import configure_logging
 from tests.benchmarks.work import SERVICE, SUBSCRIPTION, Assignment, Work
 
 UNBOUNDED = 100_000

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, DateTime, Identity, SmallInteger, Text, Uuid
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from infra.telemetry import child_of
+from marketplace_runtime.telemetry import child_of
 from tests.benchmarks.work import EVENT_OUT, SERVICE
 
 

@@ -23,7 +23,7 @@ from infra.messaging import Messaging, Wiring, admin, definitions
 from infra.messaging.connection import open_channel
 from infra.messaging.wire import properties_of
 from infra.storage import Database, new_id
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.outside.outside_process import entries_of, held
 
 E = TypeVar("E", bound=Event)

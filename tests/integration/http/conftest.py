@@ -32,7 +32,7 @@ from infra.http import (
 from infra.local import DatabaseUrls, PrivatePostgres
 from infra.messaging import Redrive
 from infra.storage import Database, make_partitions, migrate
-from infra.telemetry import configure_logging
+from marketplace_runtime.telemetry import configure_logging
 from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys
 
 

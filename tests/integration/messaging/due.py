@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from contracts import Envelope, Event
 from infra.storage import Database, new_id
 from infra.storage.schedule import Entry
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 
 
 async def have_due(database: Database, *events: Event) -> None:

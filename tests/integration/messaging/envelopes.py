@@ -9,7 +9,7 @@ from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from infra.messaging.wire import properties_of
 from infra.storage import new_id
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 
 
 def an_envelope(event: CartCheckedOutV1, age: timedelta) -> Envelope:

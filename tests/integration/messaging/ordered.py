@@ -14,7 +14,7 @@ import uvloop
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Messaging, Reject, Subscription, on, subscription
 from infra.storage import Database, Transaction, new_id, parking
-from infra.telemetry import configure_logging
+from marketplace_runtime.telemetry import configure_logging
 from tests.integration.messaging.crash.steps import Point, When, kill_at
 from tests.integration.messaging.crash.world import processes
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until

@@ -20,7 +20,7 @@ from infra.messaging.topology import LOG
 from infra.storage import Database, Transaction
 from infra.storage.history import Replay
 from infra.storage.history import find as find_replays
-from infra.telemetry import configure_logging
+from marketplace_runtime.telemetry import configure_logging
 from tests.integration.messaging.crash.world import processes
 from tests.integration.messaging.toy import PASSWORDS, Toy, effect
 

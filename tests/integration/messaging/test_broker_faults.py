@@ -17,7 +17,7 @@ from infra.messaging.connection import open_channel
 from infra.messaging.consumer import Consumer
 from infra.messaging.wire import properties_of
 from infra.storage import Database, Transaction, new_id
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.proxy import Wire, wire_to
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until
 

@@ -15,7 +15,7 @@ from contracts.checkout import PaymentDueV1
 from infra.messaging import Subscription, on, subscription
 from infra.storage import Transaction, new_id
 from infra.storage.schedule import Entry
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 

@@ -11,7 +11,7 @@ from infra.messaging import on, subscription
 from infra.messaging.wire import properties_of
 from infra.storage import Transaction
 from infra.storage.schedule import Entry
-from infra.telemetry import metrics
+from marketplace_runtime.telemetry import metrics
 from tests.integration.messaging.bug import Bug
 from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.operating import operating

@@ -17,7 +17,7 @@ from contracts.cart import CartCheckedOutV1
 from infra.messaging.wire import headers_of
 from infra.storage import dead_letters, new_id, redrive
 from infra.storage.dead_letters import DeadLetter
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.bug import Bug
 from tests.integration.messaging.envelopes import good_properties
 from tests.integration.messaging.operating import Operator, operating

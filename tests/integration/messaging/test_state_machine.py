@@ -31,7 +31,7 @@ from infra.messaging.relay import Relay
 from infra.messaging.worker import Worker
 from infra.storage import Database, Transaction, dead_letters, new_id, outbox, presence, schedule, suspects
 from infra.storage.outbox import BUCKETS, Pending
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 from tests.examples import examples
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect, empty
 

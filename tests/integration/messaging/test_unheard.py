@@ -10,7 +10,7 @@ from infra.messaging.scheduler import UNHEARD_AFTER
 from infra.messaging.wiring import DEFAULT_ATTEMPTS
 from infra.storage import Transaction, new_id, parking
 from infra.storage.schedule import Entry
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.ordered import ordered
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 

@@ -15,7 +15,7 @@ from infra.messaging.wire import properties_of
 from infra.messaging.wiring import DEFAULT_ATTEMPTS
 from infra.storage import Transaction
 from infra.storage.incidents import KEPT_ATTEMPTS
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 

@@ -21,8 +21,8 @@ from infra.audit.judge import ANYTHING, judge
 from infra.audit.ledgers import read_mails, read_payments
 from infra.local import PrivatePostgres
 from infra.storage import Database, make_partitions, migrate, new_id
-from infra.telemetry import new_traceparent
 from marketplace_runtime.service import Service
+from marketplace_runtime.telemetry import new_traceparent
 from notifications import handlers
 from notifications.domain import Contact
 from notifications.gateways import connect

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from infra.http import Identity, Router, create_app, ops
 from infra.storage import Database
-from infra.telemetry import configure_logging
+from marketplace_runtime.telemetry import configure_logging
 from tests.unit.http.asking import AUDIENCE, ISSUER, Client, FakeDatabase, FakeKeys
 
 

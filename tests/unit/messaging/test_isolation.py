@@ -11,7 +11,7 @@ from infra.messaging import on
 from infra.messaging.delivery import Delivery
 from infra.messaging.poison import Gate, Isolation
 from infra.storage import new_id
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 
 if TYPE_CHECKING:
     from infra.messaging.worker import Worker

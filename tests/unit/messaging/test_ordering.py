@@ -13,7 +13,7 @@ from infra.messaging.delivery import Delivery, reaction_to
 from infra.messaging.ordering import key_of
 from infra.messaging.topology import ORDERED, QUORUM, Wiring, definitions
 from infra.storage import Transaction, new_id
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 
 
 async def handle(event: Any, tx: Transaction) -> None:

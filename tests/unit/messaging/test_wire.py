@@ -15,7 +15,7 @@ from contracts import Envelope
 from infra.messaging import Invalid
 from infra.messaging.wire import MAX_BODY_BYTES, PREFIX, envelope_of, properties_of
 from infra.storage import new_id
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=255)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from infra.resilience import CircuitBreaker, CircuitOpen, State
-from infra.telemetry import metrics
+from marketplace_runtime.telemetry import metrics
 from tests.examples import examples
 
 names = (f"test-{number}" for number in count())

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from infra.resilience import Bulkhead, BulkheadFull
-from infra.telemetry import metrics
+from marketplace_runtime.telemetry import metrics
 
 
 async def test_no_more_than_the_limit_run_at_once_and_all_get_their_turn() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from infra.telemetry import configure_logging, get_logger, trace
+from marketplace_runtime.telemetry import configure_logging, get_logger, trace
 
 
 @pytest.fixture(autouse=True)

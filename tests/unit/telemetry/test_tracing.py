@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from infra.telemetry import child_of, current_traceparent, new_traceparent, trace
+from marketplace_runtime.telemetry import child_of, current_traceparent, new_traceparent, trace
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

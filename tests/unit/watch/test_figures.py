@@ -7,8 +7,8 @@ from rich.console import Console
 
 from infra.cli.watching import view
 from infra.local import Message
-from infra.telemetry import metrics
 from infra.watch import Figures, Samples, parse, together
+from marketplace_runtime.telemetry import metrics
 
 EXPOSITION = """
 # TYPE messaging_process_total counter

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from infra.local import Layout, StackState
 from infra.local.state import ServiceState
-from infra.telemetry import metrics
 from infra.watch import Sampler, look
 from infra.watch.depths import WITHIN_S
+from marketplace_runtime.telemetry import metrics
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 

@@ -30,12 +30,12 @@ from infra.storage import (
     require_own_sessions,
 )
 from infra.storage import ops as storage_ops
-from infra.telemetry import configure_logging, get_logger, metrics
 from marketplace_runtime.service.heap import settle_heap
 from marketplace_runtime.service.readiness import Readiness
 from marketplace_runtime.service.service import Service
 from marketplace_runtime.service.settings import Settings
 from marketplace_runtime.service.sweeping import sweep
+from marketplace_runtime.telemetry import configure_logging, get_logger, metrics
 
 log = get_logger(__name__)
 

@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from infra.storage import Database, Transaction, is_passing
-from infra.telemetry import get_logger, metrics
+from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
 

@@ -15,7 +15,7 @@ import uvloop
 
 from infra.messaging import Messaging
 from infra.storage import Database
-from infra.telemetry import configure_logging
+from marketplace_runtime.telemetry import configure_logging
 from tests.integration.messaging.crash import service
 from tests.integration.messaging.crash.steps import POINTS, When, kill_at
 

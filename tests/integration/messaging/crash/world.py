@@ -25,7 +25,7 @@ from infra.messaging.delivery import SUSPECT_AFTER
 from infra.messaging.poison import RUNS_ALONE
 from infra.messaging.wire import PREFIX, properties_of
 from infra.storage import new_id
-from infra.telemetry import new_traceparent
+from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.crash import child
 from tests.integration.messaging.crash.service import marked, table
 from tests.integration.messaging.crash.steps import POINTS, Kinds, When

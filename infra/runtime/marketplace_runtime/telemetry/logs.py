@@ -16,7 +16,7 @@ from typing import Any, Literal, TextIO, cast
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-from infra.telemetry.tracing import add_trace
+from marketplace_runtime.telemetry.tracing import add_trace
 
 REDACTED = "[redacted]"
 
