@@ -24,8 +24,8 @@ from contracts.checkout import (
     StockAnswerDueV1,
     VoidDueV1,
 )
-from infra.resilience import full_jitter
 from infra.storage import Transaction
+from marketplace_runtime.resilience import full_jitter
 
 AT_ONCE = timedelta(0)
 

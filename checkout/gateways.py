@@ -13,7 +13,15 @@ import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from checkout.settings import Providers
-from infra.resilience import Callee, Failing, NotSent, OutcomeUnknown, RetryBudget, full_jitter, remaining_s
+from marketplace_runtime.resilience import (
+    Callee,
+    Failing,
+    NotSent,
+    OutcomeUnknown,
+    RetryBudget,
+    full_jitter,
+    remaining_s,
+)
 
 NOT_CHARGED = "urn:problem:payments:not-charged"
 

@@ -15,7 +15,7 @@ import aiohttp
 
 from delivery.domain import Place
 from delivery.settings import Carriers
-from infra.resilience import Callee, Failing, NotSent, OutcomeUnknown
+from marketplace_runtime.resilience import Callee, Failing, NotSent, OutcomeUnknown
 
 NOT_BOOKED = "urn:problem:carriers:not-booked"
 CANCELLED = "urn:problem:carriers:cancelled"

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import aiosmtplib
 
-from infra.resilience import Bulkhead, CircuitBreaker
+from marketplace_runtime.resilience import Bulkhead, CircuitBreaker
 from notifications.settings import MailServer
 
 

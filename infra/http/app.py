@@ -17,8 +17,8 @@ from infra.http.observed import Observed
 from infra.http.openapi import completed
 from infra.http.timeouts import REQUEST_TIMEOUT_S
 from infra.http.transactional import Router
-from infra.resilience import MOST_AT_ONCE, Admission
 from infra.storage import Database
+from marketplace_runtime.resilience import MOST_AT_ONCE, Admission
 
 
 def create_app(

@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
 from infra.http.problems import Unavailable
-from infra.resilience import full_jitter
+from marketplace_runtime.resilience import full_jitter
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

@@ -11,7 +11,7 @@ from fastapi import Request
 
 from infra.http.headers import read_header
 from infra.http.problems import BadRequest, TimedOut
-from infra.resilience import DeadlineExceeded, within
+from marketplace_runtime.resilience import DeadlineExceeded, within
 
 HEADER = "Request-Timeout"
 PATTERN = r"^[0-9]{1,5}(\.[0-9]{1,6})?$"

@@ -14,8 +14,8 @@ from infra.http.body import BoundedRequest
 from infra.http.callers import Bearer
 from infra.http.health import Phase
 from infra.http.problems import Conflict, Problem, Unavailable
-from infra.resilience import Admission, Importance, Overloaded, within
 from infra.storage import Database, Transaction, Verdict, verdict_on
+from marketplace_runtime.resilience import Admission, Importance, Overloaded, within
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from infra.messaging.delivery import Delivery
-from infra.resilience import within
 from infra.storage import Database, Transaction, claims, inbox
+from marketplace_runtime.resilience import within
 from marketplace_runtime.telemetry import trace
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from infra.messaging.errors import Invalid, Reject, RetryLater, UnknownVersion
-from infra.resilience import LeftAlone, Refused
+from marketplace_runtime.resilience import LeftAlone, Refused
 
 BASE_S, CAP_S = 0.25, 15.0
 OWED_LEAST_S, OWED_CAP_S = 0.5, 3600.0

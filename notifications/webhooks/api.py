@@ -24,7 +24,7 @@ from infra.http import (
     Unprocessable,
     owned_by,
 )
-from infra.resilience import BulkheadFull
+from marketplace_runtime.resilience import BulkheadFull
 from notifications.webhooks import gateways, handlers, store
 from notifications.webhooks.domain import BadTarget, Delivery, DisabledReason, Endpoint, State, matches
 from notifications.webhooks.settings import webhooks

@@ -20,7 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 from yarl import URL
 
-from infra.resilience import Bulkhead, wait_s
+from marketplace_runtime.resilience import Bulkhead, wait_s
 from notifications.webhooks.domain import Answer, BadTarget, is_public, target_of
 from notifications.webhooks.settings import Webhooks
 

@@ -23,8 +23,8 @@ from checkout.gateways import (
     Refunded,
     Void,
 )
-from infra.resilience import LeftAlone
 from infra.storage import new_id
+from marketplace_runtime.resilience import LeftAlone
 from tests.integration.outside.outside_process import OutsideProcess, entries_of, free_port, held, turn
 
 

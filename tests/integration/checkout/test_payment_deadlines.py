@@ -6,8 +6,8 @@ import pytest
 
 from checkout import gateways
 from checkout.gateways import Captured, Charge, NotCharged, NotSent, OutcomeUnknown, Outside, Void
-from infra.resilience import within
 from infra.storage import new_id
+from marketplace_runtime.resilience import within
 from tests.integration.outside.callee import Callee, a_callee
 
 TIMEOUT_S, CONNECT_S = 30.0, 0.5
@@ -32,7 +32,7 @@ async def outside(callee: Callee) -> AsyncIterator[Outside]:
 @pytest.fixture
 def early(monkeypatch: pytest.MonkeyPatch) -> float:
     """Calls end this long before the deadline, so that a loaded machine cannot take one for the other."""
-    monkeypatch.setattr("infra.resilience.deadline.RESERVE_S", 10.0)
+    monkeypatch.setattr("marketplace_runtime.resilience.deadline.RESERVE_S", 10.0)
     return 10.0
 
 

@@ -7,8 +7,8 @@ import pytest
 from delivery import gateways
 from delivery.domain import Place
 from delivery.gateways import Book, Booked, NotBooked, NotSent, OutcomeUnknown, Outside, Unbook
-from infra.resilience import within
 from infra.storage import new_id
+from marketplace_runtime.resilience import within
 from tests.integration.outside.callee import Callee, a_callee
 
 TIMEOUT_S, CONNECT_S, EARLY_S = 30.0, 0.5, 10.0
@@ -47,7 +47,9 @@ async def test_a_carrier_is_told_how_long_it_is_waited_for(callee: Callee, outsi
 async def test_what_was_sent_is_in_doubt_at_the_deadline_and_what_comes_too_late_is_not_sent(
     callee: Callee, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.resilience.deadline.RESERVE_S", EARLY_S)  # so that load cannot blur the two
+    monkeypatch.setattr(
+        "marketplace_runtime.resilience.deadline.RESERVE_S", EARLY_S
+    )  # so that load cannot blur the two
     async with within(EARLY_S + 2 * CONNECT_S):
         with pytest.raises(OutcomeUnknown):
             await gateways.book(a_booking(), outside)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from infra.resilience import Admission
+from marketplace_runtime.resilience import Admission
 from tests.integration.http.conftest import Answer, Web
 from tests.unit.http.asking import bearer
 

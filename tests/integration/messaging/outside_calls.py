@@ -6,8 +6,8 @@ from uuid import UUID
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, subscription
-from infra.resilience import remaining_s
 from infra.storage import Transaction
+from marketplace_runtime.resilience import remaining_s
 from tests.integration.messaging.toy import effect
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from infra.messaging import Invalid, Reject, RetryLater
 from infra.messaging.errors import UnknownVersion
 from infra.messaging.retry import BASE_S, CAP_S, OWED_LEAST_S, Again, Dead, after, in_proportion
-from infra.resilience import CircuitOpen, LeftAlone
+from marketplace_runtime.resilience import CircuitOpen, LeftAlone
 
 attempts = st.integers(min_value=1, max_value=10_000)
 

@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from infra.resilience import Admission, Importance, Overloaded
+from marketplace_runtime.resilience import Admission, Importance, Overloaded
 
 
 class Clock:

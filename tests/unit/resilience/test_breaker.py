@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from infra.resilience import CircuitBreaker, CircuitOpen, State
+from marketplace_runtime.resilience import CircuitBreaker, CircuitOpen, State
 from marketplace_runtime.telemetry import metrics
 from tests.examples import examples
 

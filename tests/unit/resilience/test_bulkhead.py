@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from infra.resilience import Bulkhead, BulkheadFull
+from marketplace_runtime.resilience import Bulkhead, BulkheadFull
 from marketplace_runtime.telemetry import metrics
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from infra.resilience import (
+from marketplace_runtime.resilience import (
     Bulkhead,
     BulkheadFull,
     DeadlineExceeded,
@@ -124,7 +124,7 @@ async def test_a_step_takes_its_own_time_or_what_is_left() -> None:
 
 
 async def test_who_waits_for_a_place_waits_no_longer_than_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.resilience.deadline.RESERVE_S", AGES)
+    monkeypatch.setattr("marketplace_runtime.resilience.deadline.RESERVE_S", AGES)
     bulkhead = Bulkhead("deadline", 1, max_wait_s=2 * AGES)
     async with bulkhead:
         for seconds in (AGES / 2, AGES + 0.01):  # less than the reserve, and a little more

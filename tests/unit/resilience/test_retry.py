@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.resilience import RetryBudget, full_jitter
+from marketplace_runtime.resilience import RetryBudget, full_jitter
 
 
 @given(

@@ -13,7 +13,6 @@ import uvloop
 
 from infra.http import Health, Identity, Phase, create_app, dead_letters, feeding, listen, ops, republish, story
 from infra.messaging import Messaging, Redrive
-from infra.resilience import Admission
 from infra.storage import (
     LOCK_TIMEOUT_S,
     Database,
@@ -30,6 +29,7 @@ from infra.storage import (
     require_own_sessions,
 )
 from infra.storage import ops as storage_ops
+from marketplace_runtime.resilience import Admission
 from marketplace_runtime.service.heap import settle_heap
 from marketplace_runtime.service.readiness import Readiness
 from marketplace_runtime.service.service import Service

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 
-from infra.resilience.errors import DeadlineExceeded, NoTimeLeft
+from marketplace_runtime.resilience.errors import DeadlineExceeded, NoTimeLeft
 
 RESERVE_S = 0.05
 """Kept back from every step, so that there is time left to say what came of it."""

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from enum import IntEnum
 from types import TracebackType
 
-from infra.resilience.errors import AskedToWait, CircuitOpen
+from marketplace_runtime.resilience.errors import AskedToWait, CircuitOpen
 from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)

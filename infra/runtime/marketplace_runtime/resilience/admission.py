@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 
-from infra.resilience.errors import Overloaded
+from marketplace_runtime.resilience.errors import Overloaded
 from marketplace_runtime.telemetry import metrics
 
 MOST_AT_ONCE = 100

@@ -3,8 +3,8 @@
 import asyncio
 from types import TracebackType
 
-from infra.resilience.deadline import at_most
-from infra.resilience.errors import BulkheadFull, NoTimeLeft
+from marketplace_runtime.resilience.deadline import at_most
+from marketplace_runtime.resilience.errors import BulkheadFull, NoTimeLeft
 from marketplace_runtime.telemetry import metrics
 
 

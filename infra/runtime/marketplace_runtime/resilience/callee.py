@@ -6,10 +6,10 @@ from typing import Any
 
 import aiohttp
 
-from infra.resilience.breaker import CircuitBreaker
-from infra.resilience.bulkhead import Bulkhead
-from infra.resilience.deadline import at_most
-from infra.resilience.errors import AskedToWait, Refused
+from marketplace_runtime.resilience.breaker import CircuitBreaker
+from marketplace_runtime.resilience.bulkhead import Bulkhead
+from marketplace_runtime.resilience.deadline import at_most
+from marketplace_runtime.resilience.errors import AskedToWait, Refused
 
 TOO_MANY_REQUESTS = 429
 LEAST_WAIT_S, DEFAULT_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0, 300.0
