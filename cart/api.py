@@ -13,7 +13,7 @@ from cart.settings import settings
 from contracts import Money, Quantity
 from contracts.catalog import ProductStatus
 from infra.http import Caller, Conflict, NotFound, PersonPath, Router, Tx, owned_by, promise
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 
 router = Router(tags=["carts"])
 

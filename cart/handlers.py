@@ -10,7 +10,7 @@ from contracts import Money
 from contracts.cart import AbandonmentDueV1, CartAbandonedV1, CartCheckedOutV1, Line
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from contracts.delivery import AddressRecordedV1
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 
 AT_ONCE = timedelta(0)
 LATE = timedelta(seconds=10)

@@ -40,7 +40,8 @@ from contracts.catalog import (
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
-from infra.storage import Transaction, is_lost
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.scheduler import is_lost
 
 ProductEvent = ProductListedV1 | PriceChangedV1 | ProductDiscontinuedV1 | ProductSoldOutV1 | ProductRestockedV1
 AddressEvent = AddressRecordedV1 | AddressErasedV1

@@ -40,7 +40,7 @@ from contracts.catalog import (
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from infra.messaging import Reject, RetryLater
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
 """How soon a confirmation looks again for its order's reservation, and when it gives up."""

@@ -29,7 +29,7 @@ from sqlalchemy.orm import composite, registry
 from catalog.domain import Price, Product, Reservation, State, Stock
 from contracts.catalog import ReservationDueV1
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 
 OrderEvent = OrderPlacedV1 | OrderConfirmedV1 | OrderCancelledV1 | ReservationDueV1
 

@@ -24,7 +24,7 @@ from contracts.checkout import (
     StockAnswerDueV1,
     VoidDueV1,
 )
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from marketplace_runtime.resilience import full_jitter
 
 AT_ONCE = timedelta(0)

@@ -29,7 +29,7 @@ from contracts.delivery import (
     ShipmentFailureReason,
 )
 from infra.messaging import Reject, RetryLater
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
 """How soon an event looks again for the order that it is about, and when it gives up."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import composite, registry
 
 from checkout.domain import Entry, EntryType, KnownAddress, Line, Money, Order, Payment, Reason, RejectedLine, Status
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 
 metadata = sa.MetaData()
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import composite, registry
 
 from delivery.domain import Address, Aim, Failure, PastAddress, Place, Shipment, Status
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 
 MOST_AT_ONCE = 100
 """Shipments that one sweep takes."""

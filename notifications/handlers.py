@@ -26,7 +26,7 @@ from contracts.notifications import (
     WebhookDisabledV1,
 )
 from infra.messaging import Reject, RetryLater
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from notifications import store
 from notifications.domain import Contact, Failure, Kind, Message, Notice, notification_id
 from notifications.gateways import Answer, Mail, Taken

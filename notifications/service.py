@@ -14,7 +14,7 @@ from contracts.notifications import NotificationFailedV1, NotificationSentV1, We
 from contracts.upcasts import shipment_dispatched_v2
 from infra.http import Router
 from infra.messaging import Reaction, on, subscription
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from marketplace_runtime.service import Service
 from notifications import api, gateways
 from notifications.handlers import Heard, load_for_orders, prepare_mail, record_mail

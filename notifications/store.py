@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import registry
 
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from notifications.domain import Contact, Failure, Kind, Message, Status
 
 

@@ -17,7 +17,7 @@ from infra.http.observed import Observed
 from infra.http.openapi import completed
 from infra.http.timeouts import REQUEST_TIMEOUT_S
 from infra.http.transactional import Router
-from infra.storage import Database
+from marketplace_runtime.database.database import Database
 from marketplace_runtime.resilience import MOST_AT_ONCE, Admission
 
 

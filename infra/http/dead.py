@@ -27,9 +27,10 @@ from infra.http.letters import (
 from infra.http.pages import Cursor, Page, PageSize
 from infra.http.problems import Conflict, NotFound
 from infra.http.transactional import Router, Tx
-from infra.storage import Transaction, redrive
-from infra.storage.redrive import LAST, CannotReplay, Kept, Reader
-from infra.storage.schedule import Entry
+from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.dead_letters import actions as redrive
+from marketplace_runtime.dead_letters.actions import LAST, CannotReplay, Kept, Reader
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

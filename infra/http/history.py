@@ -13,7 +13,8 @@ from infra.http.callers import Operator
 from infra.http.matching import Matching
 from infra.http.problems import Conflict, NotFound, Unprocessable
 from infra.http.transactional import Router, Tx
-from infra.storage import HORIZON, history
+from marketplace_runtime.database.ids import HORIZON
+from marketplace_runtime.replay import table as history
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

@@ -17,7 +17,8 @@ from fastapi import Request, Response
 
 from infra.http.headers import read_header
 from infra.http.problems import BadRequest, Conflict, Unprocessable
-from infra.storage import Transaction, idempotency
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.http import idempotency_table
 
 HEADER = "Idempotency-Key"
 PATTERN = r"^[!-~]{1,255}$"
@@ -64,19 +65,19 @@ class Claim:
 
     async def answer(self, tx: Transaction, work: Callable[[], Awaitable[Response]]) -> Response:
         """The answer kept under the key or, the first time, that of `work`, which is kept with its effect."""
-        if not await idempotency.try_lock(tx, self.caller, self.route, self.key):
+        if not await idempotency_table.try_lock(tx, self.caller, self.route, self.key):
             raise KeyInFlight("Ask again in a moment.", headers={"Retry-After": "1"})
-        kept = await idempotency.recall(tx, self.caller, self.route, self.key)
+        kept = await idempotency_table.recall(tx, self.caller, self.route, self.key)
         if kept is None:
             response = await work()
-            kept = idempotency.Kept(
+            kept = idempotency_table.Kept(
                 body_sha256=self.body_sha256,
                 status=response.status_code,
                 content_type=response.headers.get("content-type", ""),
                 location=response.headers.get("location"),
                 body=bytes(response.body),
             )
-            await idempotency.keep(tx, self.caller, self.route, self.key, kept)
+            await idempotency_table.keep(tx, self.caller, self.route, self.key, kept)
             return response
         if kept.body_sha256 not in (self.body_sha256, self.as_sent_sha256):
             raise KeyReused("Use a new key for a new request.")

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from infra.http.matching import Matching
-from infra.storage.redrive import LAST
+from marketplace_runtime.dead_letters.actions import LAST
 
 CHUNK = 200
 """Letters in one transaction; with bodies, 50 MB at the most."""

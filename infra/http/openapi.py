@@ -3,7 +3,7 @@
 from typing import Any
 
 from infra.http import idempotency, problems, timeouts
-from infra.storage import LEAST_DAYS
+from marketplace_runtime.database.partitions import LEAST_DAYS
 
 _ALWAYS = (problems.BadRequest, problems.NotFound, problems.MethodNotAllowed, problems.Unprocessable)
 _SECURED = (problems.Unauthorized, problems.Forbidden)

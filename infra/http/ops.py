@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from infra.http.callers import Operator
 from infra.http.pages import Cursor, Page, PageSize
 from infra.http.transactional import Router, Tx
-from infra.storage import Transaction, ops
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.service import operator_queries
 
 router = Router(prefix="/ops", tags=["ops"])
 
@@ -87,22 +88,22 @@ def rebuilding(rebuild: Rebuild) -> Router:
 
 @router.get("/counts")
 async def counts(_: Operator, tx: Tx) -> Counts:
-    return Counts(**await ops.counts(tx))
+    return Counts(**await operator_queries.counts(tx))
 
 
 @router.get("/backlog")
 async def backlog(_: Operator, tx: Tx) -> Backlog:
-    return Backlog(**await ops.counts_now(tx))
+    return Backlog(**await operator_queries.counts_now(tx))
 
 
 @router.post("/set-aside/retry")
 async def retry_set_aside(_: Operator, tx: Tx, retrying: Retrying) -> Retried:
     """Have the relay publish events once more that could not be published before."""
-    return Retried(retried=await ops.retry_set_aside(tx, retrying.seqs))
+    return Retried(retried=await operator_queries.retry_set_aside(tx, retrying.seqs))
 
 
 @router.get("/set-aside")
 async def set_aside(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[int] = None) -> Page[SetAside]:
     """Oldest first."""
-    found = [SetAside(**each) for each in await ops.set_aside(tx, limit + 1, cursor or 0)]
+    found = [SetAside(**each) for each in await operator_queries.set_aside(tx, limit + 1, cursor or 0)]
     return Page[SetAside].of(found, limit, key=lambda each: each.seq)

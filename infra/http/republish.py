@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from infra.http.callers import Operator
 from infra.http.problems import Unprocessable
 from infra.http.transactional import Router, Tx
-from infra.storage import republish
+from marketplace_runtime.outbox import republishing
 
 router = Router(prefix="/ops/republish", tags=["ops"])
 
@@ -50,15 +50,15 @@ class Waiting(BaseModel):
 async def publish_again(span: Span, _: Operator, tx: Tx) -> Queued:
     """Queue a chunk of the retained events for the relay. Repeating it does no harm: consumers know the ids."""
     now = datetime.now(UTC)
-    earliest = republish.earliest(now)
+    earliest = republishing.earliest(now)
     since, until = min(span.since or earliest, now), min(span.until or now, now)
     if since < earliest:
         raise Unprocessable(f"Consumers know what they have handled since {earliest.isoformat()}: ask for later ones.")
-    queued = await republish.queue_again(tx, since=since, until=max(since, until), after=span.after)
+    queued = await republishing.queue_again(tx, since=since, until=max(since, until), after=span.after)
     return Queued(**queued._asdict())
 
 
 @router.get("")
 async def waiting(_: Operator, tx: Tx, last: Place) -> Waiting:
     """How far the relay has come, up to the place `last`."""
-    return Waiting(waiting=await republish.waiting(tx, last))
+    return Waiting(waiting=await republishing.waiting(tx, last))

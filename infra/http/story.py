@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from infra.http.callers import Operator
 from infra.http.matching import Matching
 from infra.http.transactional import Router, Tx
-from infra.storage import story
+from marketplace_runtime.service import story_queries
 
 router = Router(prefix="/ops", tags=["ops"])
 
@@ -105,4 +105,4 @@ class Story(BaseModel):
 @router.get("/story")
 async def tell_story(_: Operator, tx: Tx, subject: Subject, event: Events = []) -> Story:  # noqa: B006 - FastAPI copies it
     """What this service said about `subject`, and what became of that and of the given events here."""
-    return Story.model_validate(await story.of_subject(tx, subject, event))
+    return Story.model_validate(await story_queries.of_subject(tx, subject, event))

@@ -14,7 +14,9 @@ from infra.http.body import BoundedRequest
 from infra.http.callers import Bearer
 from infra.http.health import Phase
 from infra.http.problems import Conflict, Problem, Unavailable
-from infra.storage import Database, Transaction, Verdict, verdict_on
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import Verdict, verdict_on
+from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.resilience import Admission, Importance, Overloaded, within
 from marketplace_runtime.telemetry import get_logger
 

@@ -11,9 +11,14 @@ from infra.messaging import retry
 from infra.messaging.dead import letter_of, properties_of_dead
 from infra.messaging.delivery import Delivery, Unreadable
 from infra.messaging.publisher import Publisher, Unconfirmed
-from infra.storage import Transaction, claims, dead_letters, incidents, schedule, storable
-from infra.storage.dead_letters import DeadLetter
-from infra.storage.schedule import Entry
+from marketplace_runtime.consumer import incidents
+from marketplace_runtime.database import schedule
+from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.database.text import storable
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.dead_letters import table as dead_letters
+from marketplace_runtime.dead_letters.table import DeadLetter
+from marketplace_runtime.external_calls import claims
 from marketplace_runtime.telemetry import get_logger, metrics
 
 if TYPE_CHECKING:

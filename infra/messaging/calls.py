@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from infra.messaging.delivery import Delivery
-from infra.storage import Database, Transaction, claims, inbox
+from marketplace_runtime.consumer import inbox
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.external_calls import claims
 from marketplace_runtime.resilience import within
 from marketplace_runtime.telemetry import trace
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from infra.messaging.consumer import Consumer
-from infra.storage import Database, is_passing
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import is_passing
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from infra.messaging.delivery import Delivery
-from infra.storage import (
-    Database,
-    Transaction,
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import (
     Verdict,
     is_from_database,
     is_passing,
@@ -16,6 +15,7 @@ from infra.storage import (
     sqlstate,
     verdict_on,
 )
+from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)

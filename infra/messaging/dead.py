@@ -10,8 +10,9 @@ from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 from infra.messaging.wire import PERSISTENT, PREFIX
-from infra.storage import new_id, storable
-from infra.storage.dead_letters import DeadLetter
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.text import storable
+from marketplace_runtime.dead_letters.table import DeadLetter
 
 MAX_ERROR_CHARACTERS = 8 * 1024
 MAX_HEADER_CHARACTERS = 1024

@@ -13,9 +13,9 @@ from infra.messaging.errors import Invalid
 from infra.messaging.receipts import Received
 from infra.messaging.wire import envelope_of, properties_of
 from infra.messaging.wiring import Reaction, Subscription
-from infra.storage.dead_letters import DeadLetter
-from infra.storage.incidents import Incident
-from infra.storage.schedule import Entry
+from marketplace_runtime.consumer.incidents import Incident
+from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.dead_letters.table import DeadLetter
 
 SUSPECT_AFTER = 3
 """Deaths of a process with a message in hand. They count for all that it had prefetched, guilty or not."""

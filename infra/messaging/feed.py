@@ -16,8 +16,11 @@ from infra.messaging.log import Log, Logged, Place, last_of, reading
 from infra.messaging.receipts import Received
 from infra.messaging.wire import PREFIX
 from infra.messaging.worker import Worker
-from infra.storage import Transaction, history, inbox, time_of
-from infra.storage.history import Replay, Step
+from marketplace_runtime.consumer import inbox
+from marketplace_runtime.database.ids import time_of
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.replay import table as history
+from marketplace_runtime.replay.table import Replay, Step
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

@@ -5,7 +5,9 @@ from collections import deque
 
 from infra.messaging.dead import letter_of
 from infra.messaging.receipts import Received
-from infra.storage import Database, dead_letters, is_passing
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import is_passing
+from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

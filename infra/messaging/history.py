@@ -1,6 +1,6 @@
 """Replays of one service: which are to be fed, and that one replica at a time does each.
 
-The row of a replay names the process that feeds it (`infra.storage.history`); that of a process which is gone is
+The row of a replay names the process that feeds it (`marketplace_runtime.replay.table`); that of a process which is gone is
 taken over, as claims and leases are, and goes on where the row says. What lies between there and where it died is
 handed over again: the inbox knows it.
 """
@@ -14,8 +14,11 @@ from infra.messaging.connection import keep_connected
 from infra.messaging.consumer import Consumer
 from infra.messaging.feed import Feed
 from infra.messaging.worker import Worker
-from infra.storage import Database, Transaction, history, is_passing
-from infra.storage.history import Replay
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import is_passing
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.replay import table as history
+from marketplace_runtime.replay.table import Replay
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

@@ -20,7 +20,8 @@ from infra.messaging.relay import Relay
 from infra.messaging.scheduler import Scheduler
 from infra.messaging.wiring import Subscription
 from infra.messaging.worker import Worker
-from infra.storage import Database, presence
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.external_calls import liveness
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -83,7 +84,7 @@ class Messaging:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; then let go of everything in order. Raises if a part fails unforeseen."""
-        working = [asyncio.create_task(presence.announce(self._database))]  # first: before anything is claimed
+        working = [asyncio.create_task(liveness.announce(self._database))]  # first: before anything is claimed
         working += [asyncio.create_task(each.run()) for each in self.workers.values()]
         working.append(asyncio.create_task(self._filing.run()))
         working.append(asyncio.create_task(self._caught_up.run()))

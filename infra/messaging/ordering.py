@@ -13,8 +13,11 @@ from datetime import timedelta
 from infra.messaging.delivery import SUSPECT_AFTER, Delivery
 from infra.messaging.errors import Invalid
 from infra.messaging.wiring import OrderedBy, Subscription
-from infra.storage import Transaction, inbox, parking, schedule
-from infra.storage.schedule import Entry
+from marketplace_runtime.consumer import inbox
+from marketplace_runtime.database import schedule
+from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.scheduler import key_queue
 
 MAX_KEY_CHARACTERS = 255
 
@@ -31,11 +34,11 @@ class Lines:
             if delivery.key is None:
                 delivery.key = key_of(delivery, self._ordered_by)
         keys = [each.key for each in deliveries if each.key is not None]
-        lines = await parking.look(tx, self._name, keys, len(deliveries))
+        lines = await key_queue.look(tx, self._name, keys, len(deliveries))
         if not lines and not any(each.in_line or each.suspect for each in deliveries):
             return list(deliveries)
-        await parking.lock(tx, self._name, keys)
-        lines = await parking.look(tx, self._name, keys, len(deliveries))
+        await key_queue.lock(tx, self._name, keys)
+        lines = await key_queue.look(tx, self._name, keys, len(deliveries))
         return await self._sort_out(tx, deliveries, {key: deque(ids) for key, ids in lines.items()})
 
     async def _sort_out(
@@ -63,33 +66,33 @@ class Lines:
             else:
                 admitted.append(delivery)
         if behind:
-            await parking.park(tx, behind)
+            await key_queue.park(tx, behind)
         if moved:
             await schedule.remove(tx, moved)
         if early:
-            await parking.hold(tx, early)
+            await key_queue.hold(tx, early)
         return admitted
 
     async def move_up(self, tx: Transaction, handled: Sequence[Delivery]) -> None:
         """Let the next ones have their turn where heads have left."""
         keys = [each.key for each in handled if each.in_line and each.key is not None]
         if keys:
-            await parking.move_up(tx, self._name, keys, self._most)
+            await key_queue.move_up(tx, self._name, keys, self._most)
 
     async def keep(self, tx: Transaction, delivery: Delivery, entry: Entry) -> bool:
         """Let a delivery that failed stand at the head of its line: as `entry` says for later, or dead.
 
         Returns False where it was handled after all, by somebody who was quicker.
         """
-        await parking.lock(tx, self._name, [entry.key or ""])
+        await key_queue.lock(tx, self._name, [entry.key or ""])
         if delivery.in_line and delivery.entry is not None:
-            await parking.stay(tx, delivery.entry, entry)
+            await key_queue.stay(tx, delivery.entry, entry)
             return True
         if delivery.entry is not None:
             await schedule.remove(tx, [delivery.entry])
         if await inbox.known(tx, self._name, [entry.envelope.id]):
             return False
-        await parking.park(tx, [entry])
+        await key_queue.park(tx, [entry])
         return True
 
     def _parked(self, delivery: Delivery, delay: timedelta | None) -> Entry:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.messaging.delivery import Delivery
-from infra.storage import suspects
+from marketplace_runtime.consumer import poison_counter
 
 if TYPE_CHECKING:
     from infra.messaging.worker import Worker
@@ -112,7 +112,7 @@ class Isolation:
             return
         ids = [each.envelope.id for each in new]
         deaths = await self._worker.commits.surely(
-            partial(suspects.runs, subscription=self._worker.subscription.name, ids=ids)
+            partial(poison_counter.runs, subscription=self._worker.subscription.name, ids=ids)
         )
         now = asyncio.get_running_loop().time()
         del self._new[: len(new)]  # not before: what is looked up is not settled
@@ -127,5 +127,5 @@ class Isolation:
             return
         name, id = self._worker.subscription.name, delivery.envelope.id
         async with self._worker.gate.alone():
-            await self._worker.commits.surely(partial(suspects.count, subscription=name, id=id))
+            await self._worker.commits.surely(partial(poison_counter.count, subscription=name, id=id))
             await self._run(delivery)

@@ -13,10 +13,10 @@ from infra.messaging.delivery import Delivery, reaction_to
 from infra.messaging.errors import Invalid
 from infra.messaging.wire import CONTENT_TYPE, PREFIX, envelope_of
 from infra.messaging.wiring import Subscription
-from infra.storage import new_id
-from infra.storage.dead_letters import DeadLetter
-from infra.storage.redrive import CannotReplay, Kept
-from infra.storage.schedule import Entry
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.dead_letters.actions import CannotReplay, Kept
+from marketplace_runtime.dead_letters.table import DeadLetter
 from marketplace_runtime.telemetry import current_traceparent
 
 

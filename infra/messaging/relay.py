@@ -15,10 +15,11 @@ import asyncpg
 
 from infra.messaging.publisher import Publisher
 from infra.messaging.setting_aside import send_one_by_one, set_aside, unsendable
-from infra.storage import Database, outbox
-from infra.storage.errors import LOST
-from infra.storage.outbox import Pending
-from infra.storage.presence import HERE
+from marketplace_runtime.database import outbox
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import LOST
+from marketplace_runtime.database.outbox import Pending
+from marketplace_runtime.external_calls.liveness import HERE
 from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)

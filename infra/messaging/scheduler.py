@@ -12,16 +12,14 @@ from infra.messaging.delivery import from_entry, letter_of_unheard, reaction_to
 from infra.messaging.errors import Invalid
 from infra.messaging.wiring import Reaction
 from infra.messaging.worker import Worker
-from infra.storage import (
-    Database,
-    Transaction,
-    dead_letters,
-    is_passing,
-    parking,
-    presence,
-    schedule,
-)
-from infra.storage.schedule import Deadlines, Entry
+from marketplace_runtime.database import schedule
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import is_passing
+from marketplace_runtime.database.schedule import Deadlines, Entry
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.dead_letters import table as dead_letters
+from marketplace_runtime.external_calls import liveness
+from marketplace_runtime.scheduler import key_queue
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -74,7 +72,7 @@ class Scheduler:
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
             if now >= self._free_at:
-                await presence.free_what_the_dead_hold(tx, self._missed)
+                await liveness.free_what_the_dead_hold(tx, self._missed)
                 self._free_at = now + POLL_S
             if now >= self._unheard_at:
                 await self._bury_unheard(tx)
@@ -103,7 +101,7 @@ class Scheduler:
 
     async def _bury_unheard(self, tx: Transaction) -> None:
         """Give up what no code hears any more; a line of a subscription that is still there is held by it."""
-        await parking.disband(
+        await key_queue.disband(
             tx, [name for name, each in self._workers.items() if each.subscription.ordered_by is None]
         )
         entries = await schedule.take_unheard(tx, self._heard, TAKE, UNHEARD_AFTER)
@@ -114,11 +112,11 @@ class Scheduler:
         for entry, letter in zip(entries, letters, strict=True):
             log.error("dead letter", subscription=letter.subscription, reason=letter.reason, error=letter.error)
             if entry.key is not None and entry.subscription in self._workers:
-                await parking.stay(tx, entry.id or 0, replace(entry, delay=None, dead=True))
+                await key_queue.stay(tx, entry.id or 0, replace(entry, delay=None, dead=True))
                 continue
             await schedule.remove(tx, [entry.id or 0])
             if entry.key is not None:
-                await parking.move_up(tx, entry.subscription, [entry.key], TAKE)
+                await key_queue.move_up(tx, entry.subscription, [entry.key], TAKE)
 
     def _why_unheard(self, entry: Entry) -> Invalid:
         worker = self._workers.get(entry.subscription)

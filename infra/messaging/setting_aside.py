@@ -11,8 +11,8 @@ import asyncpg
 
 from infra.messaging import wire
 from infra.messaging.publisher import Publisher
-from infra.storage import outbox
-from infra.storage.outbox import Pending
+from marketplace_runtime.database import outbox
+from marketplace_runtime.database.outbox import Pending
 from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)

@@ -12,7 +12,7 @@ from contracts import Envelope
 from contracts.event import TYPE_PATTERN
 from infra.messaging import clocks, frames
 from infra.messaging.errors import Invalid
-from infra.storage import is_ahead, new_id, why_unusable
+from marketplace_runtime.database.ids import is_ahead, new_id, why_unusable
 from marketplace_runtime.telemetry import child_of
 
 PREFIX = "cloudEvents_"

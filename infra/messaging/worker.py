@@ -16,7 +16,11 @@ from infra.messaging.publisher import Publisher
 from infra.messaging.receipts import Source
 from infra.messaging.together import together
 from infra.messaging.wiring import Load, Subscription
-from infra.storage import Database, Transaction, has_partition, inbox, incidents, schedule, suspects
+from marketplace_runtime.consumer import inbox, incidents, poison_counter
+from marketplace_runtime.database import schedule
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.ids import has_partition
+from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.telemetry import trace
 
 
@@ -181,7 +185,7 @@ class Worker:
         """Take back that processes died of those that were suspected: their run came to an end."""
         suspected = [each.envelope.id for each in deliveries if each.suspect]
         if suspected:
-            await suspects.clear(tx, self.subscription.name, suspected)
+            await poison_counter.clear(tx, self.subscription.name, suspected)
 
     async def load(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
         """Read what the handlers will need: each `load` once, for all the events of reactions that share it."""

@@ -21,7 +21,12 @@ from infra.messaging import Messaging, Subscription, Wiring, admin, definitions
 from infra.messaging.connection import keep_connected, open_channel
 from infra.messaging.topology import LOG
 from infra.messaging.wire import properties_of
-from infra.storage import Database, Transaction, is_conflict, make_partitions, migrate, new_id
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import is_conflict
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.migrate import migrate
+from marketplace_runtime.database.partitions import make_partitions
+from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.service.service import Service
 from marketplace_runtime.telemetry import new_traceparent
 

@@ -6,7 +6,8 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from contracts import Envelope, Event
-from infra.storage import Transaction, check_versions, identity_of, new_id
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.transaction import Transaction, check_versions, identity_of
 from marketplace_runtime.telemetry import new_traceparent
 
 T = TypeVar("T")

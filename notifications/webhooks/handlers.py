@@ -23,7 +23,7 @@ from contracts.checkout import (
 )
 from contracts.delivery import ShipmentDispatchedV2, ShipmentFailedV1
 from contracts.notifications import WebhookDisabledReason, WebhookDisabledV1, WebhookDueV1
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from marketplace_runtime.telemetry import get_logger
 from notifications.webhooks import store
 from notifications.webhooks.domain import Answer, Delivery, Endpoint, State, new_secret

@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import registry
 
 from contracts.notifications import WebhookDueV1
-from infra.storage import Transaction, forget_answers, is_lost
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.http import forget_answers
+from marketplace_runtime.scheduler import is_lost
 from notifications.store import Word, metadata
 from notifications.webhooks.domain import Delivery, DisabledReason, Endpoint, State
 

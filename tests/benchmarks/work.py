@@ -14,7 +14,7 @@ from contracts import Envelope, Money
 from contracts.cart import CartCheckedOutV1, Line
 from contracts.checkout import OrderPlacedV1
 from infra.messaging.wire import properties_of
-from infra.storage import new_id
+from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 MIGRATIONS = Path(__file__).parent / "migrations"

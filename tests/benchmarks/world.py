@@ -19,7 +19,7 @@ from infra.local import DatabaseUrls, PrivatePostgres, private_broker, private_p
 from infra.local.broker import BrokerUrls
 from infra.messaging import Wiring, admin, definitions
 from infra.messaging.topology import LOG
-from infra.storage import migrate
+from marketplace_runtime.database.migrate import migrate
 from tests.benchmarks.work import EVENT_IN, EVENT_OUT, EXCHANGE_IN, MIGRATIONS, OUTGOING, QUEUE, SERVICE, Message
 
 PASSWORDS = {"cart": "cart-secret", "checkout": "checkout-secret", "catalog": "catalog-secret"}

@@ -11,7 +11,7 @@ import aio_pika
 
 from contracts import Envelope
 from infra.messaging.wire import properties_of
-from infra.storage import new_id
+from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
 from tests.system.marketplace import Marketplace, Visit, until
 

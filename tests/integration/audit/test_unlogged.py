@@ -9,8 +9,8 @@ import pytest
 
 from infra.audit.databases import read_events
 from infra.local import DatabaseUrls, PrivatePostgres
-from infra.storage import migrate
-from infra.storage.ids import new_id
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.migrate import migrate
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PLACED, OTHER = "checkout.order-placed.v1", "checkout.order-placed.v2"

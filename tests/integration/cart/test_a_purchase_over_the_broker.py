@@ -20,8 +20,10 @@ from contracts.cart import Line
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from infra.local import PrivateBroker, PrivatePostgres
 from infra.messaging import Messaging, Wiring, admin, definitions
-from infra.storage import Database, make_partitions, migrate
 from infra.testing.bench import until
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.migrate import migrate
+from marketplace_runtime.database.partitions import make_partitions
 from marketplace_runtime.service import Service
 
 PASSWORDS = {

@@ -23,8 +23,10 @@ from contracts.catalog import (
     ProductStatus,
 )
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1
-from infra.storage import Database, dead_letters, new_id
-from infra.storage.dead_letters import DeadLetter
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.dead_letters import table as dead_letters
+from marketplace_runtime.dead_letters.table import DeadLetter
 from tests.integration.alone import said
 from tests.integration.cart.hearing import deadlines, hear
 

@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey, generate_private_key
 
 from infra.http import Identity, create_app, serve
-from infra.storage import Database
+from marketplace_runtime.database.database import Database
 from marketplace_runtime.service import Service
 from tests.integration.outside.outside_process import free_port
 

@@ -22,7 +22,8 @@ from infra.local import PrivateBroker
 from infra.messaging import Messaging, Wiring, admin, definitions
 from infra.messaging.connection import open_channel
 from infra.messaging.wire import properties_of
-from infra.storage import Database, new_id
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.outside.outside_process import entries_of, held
 

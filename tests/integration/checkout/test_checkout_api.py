@@ -12,7 +12,8 @@ from checkout import api
 from checkout.announcing import keep
 from checkout.domain import Order, RejectedLine
 from infra.http import Identity, create_app, serve
-from infra.storage import Database, new_id
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.ids import new_id
 from tests.integration.catalog.web import Answer
 from tests.integration.checkout.orders import LINE, NOON, an_order, confirmed
 from tests.integration.outside.outside_process import OutsideProcess, free_port

@@ -20,8 +20,8 @@ from infra.local import PrivateBroker, PrivatePostgres
 from infra.messaging import Wiring, admin, definitions
 from infra.messaging.connection import open_channel
 from infra.messaging.wire import properties_of
-from infra.storage import new_id
 from infra.testing.bench import until
+from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.service import Service
 from tests.integration.brokers import forget_everything
 from tests.integration.outside.outside_process import SECRET, OutsideProcess, free_port

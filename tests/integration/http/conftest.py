@@ -31,7 +31,9 @@ from infra.http import (
 )
 from infra.local import DatabaseUrls, PrivatePostgres
 from infra.messaging import Redrive
-from infra.storage import Database, make_partitions, migrate
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.migrate import migrate
+from marketplace_runtime.database.partitions import make_partitions
 from marketplace_runtime.telemetry import configure_logging
 from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys
 

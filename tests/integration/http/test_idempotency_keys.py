@@ -5,7 +5,8 @@ import hashlib
 
 import pytest
 
-from infra.storage import Database, idempotency
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.http import idempotency_table
 from marketplace_runtime.service.lifecycle import tend
 from tests.integration.http.conftest import Web
 from tests.unit.http.asking import bearer
@@ -145,7 +146,7 @@ async def test_any_other_key_is_taken(web: Web, key: str) -> None:
 async def test_keys_are_forgotten_after_the_retention_while_the_service_runs(
     web: Web, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency, "CHUNK", 2)
+    monkeypatch.setattr(idempotency_table, "CHUNK", 2)
     for number in range(7):
         assert (await web.post("/notes", {"id": str(number)}, ALICE, key=f"k{number}")).status == 201
     async with database.transaction() as tx:

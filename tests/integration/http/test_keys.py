@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.http import Identity, Unauthorized, Unavailable
 from infra.http.keys import REFETCH_AFTER_S, TASK, Keys
-from infra.storage import Database
+from marketplace_runtime.database.database import Database
 from marketplace_runtime.resilience import DeadlineExceeded, within
 from tests.integration.http.conftest import served
 

@@ -2,7 +2,7 @@
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Reject, Subscription, on, subscription
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from tests.integration.messaging.toy import effect
 
 

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from contracts import Envelope, Event
-from infra.storage import Database, new_id
-from infra.storage.schedule import Entry
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.schedule import Entry
 from marketplace_runtime.telemetry import new_traceparent
 
 

@@ -9,7 +9,7 @@ import aiohttp
 
 from infra.http import Identity, create_app, dead_letters, feeding, ops, serve
 from infra.messaging import Redrive, Subscription
-from infra.storage import Database
+from marketplace_runtime.database.database import Database
 from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys, bearer
 
 

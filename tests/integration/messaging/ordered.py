@@ -13,7 +13,10 @@ import uvloop
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Messaging, Reject, Subscription, on, subscription
-from infra.storage import Database, Transaction, new_id, parking
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.scheduler import key_queue
 from marketplace_runtime.telemetry import configure_logging
 from tests.integration.messaging.crash.steps import Point, When, kill_at
 from tests.integration.messaging.crash.world import processes
@@ -63,7 +66,7 @@ def replica(toy: Toy, point: str | None = None, when: When = "before") -> ForkSe
 
 def _main(database: str, broker: str, point: str | None, when: When) -> None:
     if point is not None:
-        kill_at(Point(parking, point, {}), when, 1)
+        kill_at(Point(key_queue, point, {}), when, 1)
     configure_logging("checkout", format="console", level="ERROR")
     uvloop.run(_run(database, broker))
 

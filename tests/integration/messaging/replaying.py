@@ -17,9 +17,10 @@ from contracts.cart import CartCheckedOutV1
 from infra.messaging import Messaging, Subscription, on, subscription
 from infra.messaging.connection import open_channel
 from infra.messaging.topology import LOG
-from infra.storage import Database, Transaction
-from infra.storage.history import Replay
-from infra.storage.history import find as find_replays
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.replay.table import Replay
+from marketplace_runtime.replay.table import find as find_replays
 from marketplace_runtime.telemetry import configure_logging
 from tests.integration.messaging.crash.world import processes
 from tests.integration.messaging.toy import PASSWORDS, Toy, effect

@@ -16,7 +16,9 @@ from infra.messaging import Messaging, Reject, on, subscription
 from infra.messaging.connection import open_channel
 from infra.messaging.consumer import Consumer
 from infra.messaging.wire import properties_of
-from infra.storage import Database, Transaction, new_id
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.proxy import Wire, wire_to
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until

@@ -18,7 +18,7 @@ from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres, private_br
 from infra.messaging import Messaging, on, subscription
 from infra.messaging.publisher import CONFIRM_TIMEOUT_S
 from infra.messaging.relay import WINDOW
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from tests.integration.messaging.toy import Toy, a_checkout, effect, toy_world, until
 
 HEALED_WITHIN_S = 20.0

@@ -13,7 +13,8 @@ from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from infra.messaging import Subscription, on, subscription
 from infra.messaging.aftermath import Aftermath
-from infra.storage import Transaction, presence
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.external_calls import liveness
 from tests.integration.messaging.outside_calls import TABLE, Provider
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
@@ -74,7 +75,7 @@ async def test_a_deadlock_does_not_stop_the_schedule(toy: Toy, monkeypatch: pyte
         await effect(tx, event.order_id, "due")
 
     async with toy.running(subscription("carts", on(CartCheckedOutV1, start), on(PaymentDueV1, due))):
-        once = Once(monkeypatch, presence, "free_what_the_dead_hold", asyncpg.DeadlockDetectedError("deadlock"))
+        once = Once(monkeypatch, liveness, "free_what_the_dead_hold", asyncpg.DeadlockDetectedError("deadlock"))
 
         async def deadlocked() -> bool:
             return once.calls > 0

@@ -13,8 +13,9 @@ from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from infra.messaging import Subscription, on, subscription
-from infra.storage import Transaction, new_id
-from infra.storage.schedule import Entry
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.schedule import Entry
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 

@@ -9,8 +9,8 @@ import pytest
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from infra.messaging import Reject, RetryLater, on, retry, subscription
-from infra.storage import Transaction
-from infra.storage.incidents import KEPT_ATTEMPTS
+from marketplace_runtime.consumer.incidents import KEPT_ATTEMPTS
+from marketplace_runtime.database import Transaction
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
 
 

@@ -16,8 +16,9 @@ from infra.messaging import Subscription, on, subscription
 from infra.messaging.connection import open_channel
 from infra.messaging.topology import LOG
 from infra.messaging.wire import properties_of
-from infra.storage import history, new_id
-from infra.storage.history import Replay, Wish
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.replay import table as history
+from marketplace_runtime.replay.table import Replay, Wish
 from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.operating import operating
 from tests.integration.messaging.replaying import (

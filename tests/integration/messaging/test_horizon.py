@@ -8,8 +8,8 @@ from uuid import UUID
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Reject, on, subscription
 from infra.messaging.wire import properties_of
-from infra.storage import Transaction
-from infra.storage.schedule import Entry
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.schedule import Entry
 from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 

@@ -10,7 +10,9 @@ from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from infra.messaging import on, subscription
 from infra.messaging.scheduler import TAKE
-from infra.storage import Transaction, claims, neighbours, new_id, schedule
+from marketplace_runtime.database import Transaction, schedule
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.external_calls import claims, local_liveness
 from tests.integration.messaging.due import have_due
 from tests.integration.messaging.outside_calls import TABLE, Provider, ask, calling, prepare, record
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
@@ -73,7 +75,7 @@ async def test_who_gets_a_place_when_the_claim_is_nearly_over_leaves_the_call_to
     other = toy.checkout_database([])
     await have_due(other, *(a_checkout() for _ in range(6)))
     table = subscription("carts", call, concurrency=1)
-    with neighbours.living_here(other.holder):
+    with local_liveness.living_here(other.holder):
         async with toy.running(table, outside=provider):
             await toy.until_effects(6)
             await until(partial(calling, provider))
@@ -133,7 +135,7 @@ async def test_what_is_put_off_without_being_run_keeps_the_deaths_that_it_was_me
     [(id,)] = await toy.rows("update messaging.scheduled set deaths = 2 returning event_id")
     async with other.transaction() as tx:
         await claims.take(tx, "carts", [id], MINUTE)
-    with neighbours.living_here(other.holder):
+    with local_liveness.living_here(other.holder):
         async with toy.running(TABLE, outside=provider):
             await until(lambda: put_off(toy))
             assert await toy.rows("select deaths from messaging.scheduled") == [(2,)]

@@ -9,8 +9,8 @@ from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, subscription
 from infra.messaging.wire import properties_of
-from infra.storage import Transaction
-from infra.storage.schedule import Entry
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.schedule import Entry
 from marketplace_runtime.telemetry import metrics
 from tests.integration.messaging.bug import Bug
 from tests.integration.messaging.envelopes import an_envelope

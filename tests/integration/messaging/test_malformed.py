@@ -21,7 +21,8 @@ from contracts.cart import CartCheckedOutV1
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
 from infra.messaging import on, subscription
 from infra.messaging.connection import open_channel
-from infra.storage import Transaction, new_id
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.ids import new_id
 from tests.integration.messaging.envelopes import good_properties
 from tests.integration.messaging.operating import Operator, operating
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, toy_world, until

@@ -13,7 +13,11 @@ from pamqp.commands import Queue
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging.connection import open_channel
-from infra.storage import Database, Transaction, new_id, parking, presence
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.external_calls import liveness
+from marketplace_runtime.scheduler import key_queue
 from tests.integration.messaging.crash.steps import When
 from tests.integration.messaging.ordered import (
     FAILS,
@@ -53,7 +57,7 @@ async def consumed(toy: Toy) -> bool:
 
 async def alive(toy: Toy, number: int) -> bool:
     """Whether so many replicas are there. The broker's count is no help: it leaves out who stands by."""
-    return len(await toy.rows(presence.ALIVE)) == number
+    return len(await toy.rows(liveness.ALIVE)) == number
 
 
 async def test_later_events_of_a_key_wait_for_one_that_is_tried_again_and_other_keys_flow(toy: Toy) -> None:
@@ -83,7 +87,7 @@ async def test_a_dead_head_keeps_its_key_parked_until_it_is_discarded(toy: Toy) 
         await toy.say(a_checkout(picky.order, cents=6))
         await until(partial(parked, toy, 5))
         async with toy.databases[-1].transaction() as tx:
-            await parking.release(tx, "carts", [first, new_id()])
+            await key_queue.release(tx, "carts", [first, new_id()])
         await until(partial(heard, toy, {picky.other: [1, 2, 3, 4, 5], picky.order: [2, 3, 4, 5, 6]}))
         await toy.until_idle()
 
@@ -97,7 +101,7 @@ async def test_a_dead_head_that_is_replayed_runs_before_what_is_parked_behind_it
     async with toy.running(table):
         body = a_checkout(picky.order, cents=1).model_dump_json().encode()
         async with toy.databases[-1].transaction() as tx:
-            assert await parking.revive(tx, "carts", {first: body, new_id(): body}) == {first}
+            assert await key_queue.revive(tx, "carts", {first: body, new_id(): body}) == {first}
         await until(partial(heard, toy, {order: [1, 2, 3, 4, 5] for order in (picky.order, picky.other)}))
         await toy.until_idle()
 
@@ -235,4 +239,4 @@ async def test_an_event_that_kills_is_given_up_in_its_place_and_holds_its_key_al
 async def release_all(database: Database) -> None:
     async with database.transaction() as tx:
         dead = [row[0] for row in await tx.execute("select event_id from messaging.scheduled where dead")]
-        await parking.release(tx, "carts", dead)
+        await key_queue.release(tx, "carts", dead)

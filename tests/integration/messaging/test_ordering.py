@@ -5,7 +5,8 @@ from uuid import UUID
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Subscription, on, subscription
-from infra.storage import Transaction, new_id
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.ids import new_id
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 
 AGGREGATES = 20

@@ -11,7 +11,7 @@ import pytest
 
 from infra.messaging.calls import Calls
 from infra.messaging.delivery import Delivery
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from tests.integration.messaging.outside_calls import TABLE, Provider
 from tests.integration.messaging.toy import Toy, a_checkout
 
@@ -45,7 +45,9 @@ async def test_overlapping_deliveries_make_one_call(toy: Toy) -> None:
     assert await toy.rows("select what, count(*) from messaging.incidents group by what") == [("duplicate", 5)]
 
 
-@pytest.mark.parametrize("step", ["infra.storage.inbox.known", "infra.storage.claims.take"])
+@pytest.mark.parametrize(
+    "step", ["marketplace_runtime.consumer.inbox.known", "marketplace_runtime.external_calls.claims.take"]
+)
 async def test_a_duplicate_that_is_prepared_while_the_answer_is_recorded_is_only_a_duplicate(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

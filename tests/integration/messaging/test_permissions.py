@@ -13,7 +13,7 @@ from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, subscription
 from infra.messaging.connection import open_channel
 from infra.messaging.topology import LOG
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from tests.integration.messaging.envelopes import good_properties
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until
 

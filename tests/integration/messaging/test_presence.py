@@ -13,7 +13,9 @@ from contracts.cart import CartCheckedOutV1
 from infra.messaging import Messaging
 from infra.messaging.caught_up import CaughtUp
 from infra.messaging.scheduler import Scheduler
-from infra.storage import Database, Transaction, claims, neighbours, presence, schedule
+from marketplace_runtime.database import Transaction, schedule
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.external_calls import claims, liveness, local_liveness
 from tests.integration.messaging.due import have_due
 from tests.integration.messaging.outside_calls import TABLE, Provider, calling
 from tests.integration.messaging.proxy import wire_to
@@ -21,19 +23,19 @@ from tests.integration.messaging.toy import Toy, a_checkout, until
 
 MINUTE = timedelta(minutes=1)
 HELD = "select (select array_agg(holder) from messaging.claims), (select array_agg(holder) from messaging.scheduled)"
-LOCKS = f"select pid from pg_locks where {presence.HERE} and classid = {presence.CLASS}"
+LOCKS = f"select pid from pg_locks where {liveness.HERE} and classid = {liveness.CLASS}"
 
 
 def looks_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How often the process of `database` has looked who is dead."""
-    look, looks = presence.free_what_the_dead_hold, 0
+    look, looks = liveness.free_what_the_dead_hold, 0
 
     async def counted(tx: Transaction, *args: dict[int, float]) -> None:
         nonlocal looks
         await look(tx, *args)
         looks += tx.holder == database.holder
 
-    monkeypatch.setattr(presence, "free_what_the_dead_hold", counted)
+    monkeypatch.setattr(liveness, "free_what_the_dead_hold", counted)
     return lambda: looks
 
 
@@ -69,20 +71,20 @@ async def test_a_process_elsewhere_is_dead_once_it_was_missing_for_long_without_
     look = partial(look_who_is_dead, toy.checkout_database([]), missed)
     await look()
     assert list(missed) == [far]
-    missed[far] -= 0.9 * presence.MISSING_S
+    missed[far] -= 0.9 * liveness.MISSING_S
     await look()
     assert await toy.rows(HELD) == [([far], [far])]
     connection = await asyncpg.connect(toy.urls["checkout"].app)
-    await connection.execute(presence.ANNOUNCE, far & presence.LOCKED)
+    await connection.execute(liveness.ANNOUNCE, far & liveness.LOCKED)
     await look()
     assert missed == {}, "it is back"
     await connection.close()
     await until(lambda: locked(toy, 0))
     await look()
-    missed[far] -= 0.9 * presence.MISSING_S
+    missed[far] -= 0.9 * liveness.MISSING_S
     await look()
     assert await toy.rows(HELD) == [([far], [far])]
-    missed[far] -= 0.1 * presence.MISSING_S
+    missed[far] -= 0.1 * liveness.MISSING_S
     await look()
     assert await toy.rows(HELD) == [(None, [None])]
     assert await toy.rows("select event_id, deaths, due <= now() from messaging.scheduled") == [(id, 1, True)]
@@ -91,7 +93,7 @@ async def test_a_process_elsewhere_is_dead_once_it_was_missing_for_long_without_
 async def test_a_process_of_this_machine_is_dead_when_its_kernel_says_so(toy: Toy) -> None:
     await hold(here := toy.checkout_database([]))
     look = partial(look_who_is_dead, toy.checkout_database([]), {})
-    with neighbours.living_here(here.holder):
+    with local_liveness.living_here(here.holder):
         await look()
         assert await toy.rows(HELD) == [([here.holder], [here.holder])]
     await look()
@@ -107,7 +109,7 @@ async def test_absence_before_a_look_that_failed_does_not_count(toy: Toy, monkey
         if len(told) == 2:
             raise asyncpg.DeadlockDetectedError("deadlock")
 
-    monkeypatch.setattr(presence, "free_what_the_dead_hold", look)
+    monkeypatch.setattr(liveness, "free_what_the_dead_hold", look)
     database = toy.checkout_database([])
     looking = asyncio.create_task(Scheduler(database, {}, CaughtUp(database, [])).run())
     await until(lambda: _is(lambda: len(told) > 2))
@@ -135,7 +137,7 @@ async def test_a_process_whose_session_ended_is_seen_again_while_its_broker_is_a
     async def again() -> bool:
         return before not in (found := [pid for (pid,) in await toy.rows(LOCKS)]) and len(found) == 1
 
-    await until(again, presence.MISSING_S + 5)
+    await until(again, liveness.MISSING_S + 5)
     stop.set()
     await running
 
@@ -165,4 +167,4 @@ async def holding_elsewhere(toy: Toy) -> tuple[UUID, int]:
 
 async def look_who_is_dead(database: Database, missed: dict[int, float]) -> None:
     async with database.transaction() as tx:
-        await presence.free_what_the_dead_hold(tx, missed)
+        await liveness.free_what_the_dead_hold(tx, missed)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.storage import Transaction, dead_letters
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.dead_letters import table as dead_letters
 from tests.integration.messaging.operating import operating
 from tests.integration.messaging.ordered import Picky, heard, ordered
 from tests.integration.messaging.toy import Toy, a_checkout, until

@@ -6,7 +6,9 @@ from functools import partial
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, subscription
-from infra.storage import Transaction, new_id, republish, time_of
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.ids import new_id, time_of
+from marketplace_runtime.outbox import republishing
 from tests.integration.messaging.listening import hearing
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
@@ -25,7 +27,7 @@ async def queue_all_again(toy: Toy, *, chunk: int, since: datetime | None = None
     now, events, after = datetime.now(UTC), 0, None
     while True:
         async with toy.cart.transaction() as tx:
-            queued = await republish.queue_again(tx, since=since or now - EARLY, until=now, after=after, chunk=chunk)
+            queued = await republishing.queue_again(tx, since=since or now - EARLY, until=now, after=after, chunk=chunk)
         events += queued.events
         after = queued.after
         if after is None:
@@ -109,9 +111,9 @@ async def test_how_many_wait_is_told_up_to_a_place(toy: Toy) -> None:
     await toy.say(a_checkout(), a_checkout())
     now = datetime.now(UTC)
     async with toy.cart.transaction() as tx:
-        queued = await republish.queue_again(tx, since=now - EARLY, until=now, after=None)
-        assert await republish.waiting(tx, queued.last) == 2
+        queued = await republishing.queue_again(tx, since=now - EARLY, until=now, after=None)
+        assert await republishing.waiting(tx, queued.last) == 2
     await toy.say(a_checkout())
     async with toy.cart.transaction() as tx:
-        assert await republish.waiting(tx, queued.last) == 2
-        assert await republish.waiting(tx, 0) == 0
+        assert await republishing.waiting(tx, queued.last) == 2
+        assert await republishing.waiting(tx, 0) == 0

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, scheduler, subscription
-from infra.storage import Transaction, schedule
+from marketplace_runtime.database import Transaction, schedule
 from tests.integration.messaging.due import have_due
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 

@@ -9,7 +9,7 @@ from aiormq.channel import Channel
 
 from infra.messaging import wire
 from infra.messaging.publisher import Publisher
-from infra.storage import new_id
+from marketplace_runtime.database.ids import new_id
 from tests.integration.messaging.bug import Bug
 from tests.integration.messaging.operating import operating
 from tests.integration.messaging.toy import Toy, a_checkout, until

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, subscription
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 

@@ -12,7 +12,7 @@ from aiormq.channel import Channel
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import Messaging, Subscription, consumer, on, subscription
 from infra.messaging.connection import open_channel
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from tests.integration.messaging.ordered import ordered
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 

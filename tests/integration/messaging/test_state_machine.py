@@ -29,8 +29,13 @@ from infra.messaging.publisher import Publisher
 from infra.messaging.receipts import Receipts, Received
 from infra.messaging.relay import Relay
 from infra.messaging.worker import Worker
-from infra.storage import Database, Transaction, dead_letters, new_id, outbox, presence, schedule, suspects
-from infra.storage.outbox import BUCKETS, Pending
+from marketplace_runtime.consumer import poison_counter
+from marketplace_runtime.database import Transaction, outbox, schedule
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.outbox import BUCKETS, Pending
+from marketplace_runtime.dead_letters import table as dead_letters
+from marketplace_runtime.external_calls import liveness
 from marketplace_runtime.telemetry import new_traceparent
 from tests.examples import examples
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect, empty
@@ -195,7 +200,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
             for delivery in [each for each in deliveries if each.suspect]:
                 id = delivery.envelope.id
                 async with self.database.transaction() as tx:
-                    runs = await suspects.runs(tx, "carts", [id])
+                    runs = await poison_counter.runs(tx, "carts", [id])
                 try:
                     await self.worker._isolation._run_alone(delivery, runs.get(id, 0))
                 except Death:
@@ -213,7 +218,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
 
         async def _run_due(self) -> None:
             async with self.database.transaction() as tx:
-                await presence.free_what_the_dead_hold(tx, {})
+                await liveness.free_what_the_dead_hold(tx, {})
                 await tx.execute("update messaging.scheduled set due = now()")
                 entries = await schedule.take(tx, [("carts", CartCheckedOutV1.type)], 100, timedelta(seconds=60))
             await self._run([from_entry(each, self.worker.subscription) for each in entries])

@@ -2,7 +2,9 @@
 
 from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, subscription
-from infra.storage import Transaction, new_id, story
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.service import story_queries
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
 
 
@@ -26,8 +28,8 @@ async def test_attempts_and_duplicates_are_part_of_an_orders_story(toy: Toy) -> 
         await toy.publish_again(id)
         await toy.until_idle()
         async with toy.databases[-1].transaction() as tx:
-            told = await story.of_subject(tx, str(event.order_id), [id])
-            nothing = await story.of_subject(tx, str(new_id()), [unharmed])
+            told = await story_queries.of_subject(tx, str(event.order_id), [id])
+            nothing = await story_queries.of_subject(tx, str(new_id()), [unharmed])
 
     [said] = told["said"]
     assert (said["type"], said["causation_id"], said["pending"]) == ("checkout.order-placed.v1", id, False)

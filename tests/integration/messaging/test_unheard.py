@@ -8,8 +8,10 @@ from contracts.cart import CartCheckedOutV1
 from infra.messaging import on, subscription
 from infra.messaging.scheduler import UNHEARD_AFTER
 from infra.messaging.wiring import DEFAULT_ATTEMPTS
-from infra.storage import Transaction, new_id, parking
-from infra.storage.schedule import Entry
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.scheduler import key_queue
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.ordered import ordered
 from tests.integration.messaging.toy import Toy, a_checkout, effect
@@ -76,7 +78,7 @@ async def test_what_a_newer_replica_may_hear_is_left_to_it(toy: Toy) -> None:
 async def test_a_line_of_a_subscription_that_is_gone_is_given_up_from_its_head_on(toy: Toy) -> None:
     head, parked = replace(an_entry("gone"), key="k"), replace(an_entry("gone"), key="k", delay=None)
     async with toy.checkout_database([TABLE]).transaction() as tx:
-        await parking.park(tx, [head, parked])
+        await key_queue.park(tx, [head, parked])
     async with toy.running(TABLE):
         await toy.until_dead(1)
     assert await toy.dead() == [("gone", "unknown-subscription", 3, GONE)]
@@ -90,12 +92,12 @@ async def test_an_unheard_head_of_an_ordered_subscription_holds_its_line(toy: To
         replace(an_entry("carts"), key="k", delay=None),
     ]
     async with toy.checkout_database([table]).transaction() as tx:
-        await parking.park(tx, entries)
+        await key_queue.park(tx, entries)
     async with toy.running(table):
         await toy.until_dead(1)
         assert await toy.effects() == []
         async with toy.databases[-1].transaction() as tx:
-            await parking.release(tx, "carts", [entries[0].envelope.id])
+            await key_queue.release(tx, "carts", [entries[0].envelope.id])
         await toy.until_effects(1)
         await toy.until_idle()
 
@@ -103,7 +105,7 @@ async def test_an_unheard_head_of_an_ordered_subscription_holds_its_line(toy: To
 async def test_who_stands_in_a_line_goes_on_when_its_subscription_keeps_no_order_any_more(toy: Toy) -> None:
     entries = [replace(an_entry("carts"), key="k", delay=None) for _ in range(3)]
     async with toy.checkout_database([TABLE]).transaction() as tx:
-        await parking.park(tx, entries)
+        await key_queue.park(tx, entries)
     async with toy.running(TABLE):
         await toy.until_effects(3)
         await toy.until_idle()

@@ -13,8 +13,8 @@ from contracts.cart import CartCheckedOutV1
 from infra.messaging import Subscription, on, retry, scheduler, subscription
 from infra.messaging.wire import properties_of
 from infra.messaging.wiring import DEFAULT_ATTEMPTS
-from infra.storage import Transaction
-from infra.storage.incidents import KEPT_ATTEMPTS
+from marketplace_runtime.consumer.incidents import KEPT_ATTEMPTS
+from marketplace_runtime.database import Transaction
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 

@@ -19,8 +19,12 @@ from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
 from infra.messaging import Messaging, Subscription, Wiring, admin, definitions
 from infra.messaging.connection import open_channel
 from infra.messaging.wire import properties_of
-from infra.storage import LOCK_TIMEOUT_S, Database, Transaction, is_unavailable, migrate, new_id, outbox
 from infra.testing.bench import until
+from marketplace_runtime.database import Transaction, outbox
+from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database
+from marketplace_runtime.database.errors import is_unavailable
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.migrate import migrate
 
 PASSWORDS = {"cart": "cart-secret", "checkout": "checkout-secret", "catalog": "catalog-secret"}
 

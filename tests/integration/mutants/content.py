@@ -12,7 +12,7 @@ from contracts.catalog import ProductListedV1, StockReservedV1
 from contracts.checkout import OrderConfirmedV1, OrderPlacedV1, PaymentCapturedV1
 from contracts.delivery import AddressRecordedV1, ShipmentDispatchedV1, ShipmentDispatchedV2, ShipmentScheduledV1
 from contracts.notifications import NotificationSentV1
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from notifications import handlers
 from tests.integration.mutants.mutant import Mutant, Patch
 

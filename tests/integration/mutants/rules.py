@@ -10,7 +10,7 @@ from catalog.domain import Moves, Objection, Reservation, State, Stock, Wanted
 from checkout.domain import EntryType, Order, Payment, Status
 from contracts.checkout import OrderCancelledV1
 from delivery.domain import Aim, Shipment, Step
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from tests.integration.mutants.mutant import Mutant, Patch
 from tests.unit.catalog.machine import Orders
 from tests.unit.checkout.machine import Marketplace

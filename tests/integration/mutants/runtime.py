@@ -8,9 +8,11 @@ from infra.messaging.aftermath import Aftermath
 from infra.messaging.delivery import Delivery
 from infra.messaging.relay import Relay
 from infra.messaging.worker import Worker
-from infra.storage import Transaction, inbox, outbox, presence, schedule
-from infra.storage.outbox import Pending
-from infra.storage.schedule import Entry, Heard
+from marketplace_runtime.consumer import inbox
+from marketplace_runtime.database import Transaction, outbox, schedule
+from marketplace_runtime.database.outbox import Pending
+from marketplace_runtime.database.schedule import Entry, Heard
+from marketplace_runtime.external_calls import liveness
 from tests.integration.messaging.crash.steps import When
 from tests.integration.mutants.mutant import Mutant, Patch
 
@@ -129,7 +131,7 @@ def claims_outlive_their_process(patch: Patch) -> None:
 
     async def free_nothing(tx: Transaction, missed: dict[int, float]) -> None: ...
 
-    patch(presence, "free_what_the_dead_hold", free_nothing)
+    patch(liveness, "free_what_the_dead_hold", free_nothing)
 
 
 EFFECTS = "each effect is there once"

@@ -10,8 +10,12 @@ import asyncpg
 import pytest
 
 from infra.local import DatabaseUrls, PrivatePostgres
-from infra.storage import Database, drop_partitions, inbox, is_passing, make_partitions, migrate, new_id
-from infra.storage.partitions import LOCK_TIMEOUT_MS
+from marketplace_runtime.consumer import inbox
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import is_passing
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.migrate import migrate
+from marketplace_runtime.database.partitions import LOCK_TIMEOUT_MS, drop_partitions, make_partitions
 
 OLDEST, KEPT = 20, 10
 PARTITIONS = "select relname from pg_inherits join pg_class c on c.oid = inhrelid where inhparent = $1::regclass"

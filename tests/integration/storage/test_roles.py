@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from infra.local import DatabaseUrls, PrivatePostgres
-from infra.storage import migrate
+from marketplace_runtime.database.migrate import migrate
 
 SERVICES = ("roles_cart", "roles_checkout")
 MIGRATION = """

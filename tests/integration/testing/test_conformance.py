@@ -40,8 +40,8 @@ from contracts.delivery import (
     ShipmentScheduledV1,
 )
 from infra.messaging import on, subscription
-from infra.storage import Transaction
 from infra.testing import Broken, Servers, conforms
+from marketplace_runtime.database import Transaction
 from marketplace_runtime.service import Service
 
 PRODUCT, ORDER, OTHER, SHIPMENT = (UUID(f"01930000-0000-7000-8000-{number:012}") for number in range(1, 5))

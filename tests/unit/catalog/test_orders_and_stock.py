@@ -18,8 +18,8 @@ from contracts.catalog import (
 )
 from contracts.checkout import OrderPlacedV1
 from infra.messaging import Reject, RetryLater
-from infra.storage import new_id
 from infra.testing import Memory
+from marketplace_runtime.database.ids import new_id
 from tests.unit.catalog.machine import Orders, a_product, cancelled, confirmed, placed
 
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from infra.http import Identity, Router, create_app, ops
-from infra.storage import Database
+from marketplace_runtime.database.database import Database
 from marketplace_runtime.telemetry import configure_logging
 from tests.unit.http.asking import AUDIENCE, ISSUER, Client, FakeDatabase, FakeKeys
 

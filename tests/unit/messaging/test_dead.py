@@ -24,8 +24,9 @@ from infra.messaging.delivery import Unreadable, read
 from infra.messaging.feed import Window
 from infra.messaging.receipts import Received
 from infra.messaging.wire import PREFIX
-from infra.storage import Transaction, new_id
-from infra.storage.dead_letters import DeadLetter
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.dead_letters.table import DeadLetter
 from tests.unit.messaging.odd import FULL, Odd, odd_properties
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

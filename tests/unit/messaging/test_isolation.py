@@ -10,7 +10,7 @@ from contracts.cart import CartCheckedOutV1
 from infra.messaging import on
 from infra.messaging.delivery import Delivery
 from infra.messaging.poison import Gate, Isolation
-from infra.storage import new_id
+from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from infra.messaging import Invalid, on, subscription
 from infra.messaging.delivery import Delivery, reaction_to
 from infra.messaging.ordering import key_of
 from infra.messaging.topology import ORDERED, QUORUM, Wiring, definitions
-from infra.storage import Transaction, new_id
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 

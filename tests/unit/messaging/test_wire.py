@@ -14,7 +14,7 @@ from pamqp.header import ContentHeader
 from contracts import Envelope
 from infra.messaging import Invalid
 from infra.messaging.wire import MAX_BODY_BYTES, PREFIX, envelope_of, properties_of
-from infra.storage import new_id
+from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

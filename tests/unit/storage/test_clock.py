@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from infra.storage import clock as clocks
-from infra.storage.clock import Clock
-from infra.storage.ids import time_of
+from marketplace_runtime.database import clock as clocks
+from marketplace_runtime.database.clock import Clock
+from marketplace_runtime.database.ids import time_of
 
 TINY = timedelta(microseconds=10)
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

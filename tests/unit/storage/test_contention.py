@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.storage.contention import REMEMBERED_S, Contention, RowLocked
+from marketplace_runtime.database.locked_rows import REMEMBERED_S, Contention, RowLocked
 
 
 class Clock:

@@ -5,9 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from infra.storage import new_id, time_of
-from infra.storage.ids import AHEAD
-from infra.storage.story import not_before
+from marketplace_runtime.database.ids import AHEAD, new_id, time_of
+from marketplace_runtime.service.story_queries import not_before
 
 NIL = UUID(int=0)
 

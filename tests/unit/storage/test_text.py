@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.storage import storable
+from marketplace_runtime.database.text import storable
 
 
 @pytest.mark.parametrize(

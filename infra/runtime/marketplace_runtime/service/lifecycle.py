@@ -13,23 +13,15 @@ import uvloop
 
 from infra.http import Health, Identity, Phase, create_app, dead_letters, feeding, listen, ops, republish, story
 from infra.messaging import Messaging, Redrive
-from infra.storage import (
-    LOCK_TIMEOUT_S,
-    Database,
-    SchemaBehind,
-    SharedSessions,
-    drop_partitions,
-    idempotency,
-    is_passing,
-    is_unavailable,
-    make_partitions,
-    migrate_in_a_process_of_its_own,
-    redrive,
-    require_current,
-    require_own_sessions,
-)
-from infra.storage import ops as storage_ops
+from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database
+from marketplace_runtime.database.errors import is_passing, is_unavailable
+from marketplace_runtime.database.migrate import SchemaBehind, migrate_in_a_process_of_its_own, require_current
+from marketplace_runtime.database.partitions import drop_partitions, make_partitions
+from marketplace_runtime.database.pooler_check import SharedSessions, require_own_sessions
+from marketplace_runtime.dead_letters import actions as redrive
+from marketplace_runtime.http import idempotency_table
 from marketplace_runtime.resilience import Admission
+from marketplace_runtime.service import operator_queries as storage_ops
 from marketplace_runtime.service.heap import settle_heap
 from marketplace_runtime.service.readiness import Readiness
 from marketplace_runtime.service.service import Service
@@ -215,7 +207,7 @@ async def _tidy(database: Database, retention_days: int) -> None:
         await make_partitions(tx)
     await drop_partitions(database, retention_days)
     await redrive.forget_settled(database, retention_days)
-    await idempotency.forget_old(database, retention_days)
+    await idempotency_table.forget_old(database, retention_days)
 
 
 async def _measure(database: Database) -> None:

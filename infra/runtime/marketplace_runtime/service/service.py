@@ -9,7 +9,7 @@ from typing import Any
 from contracts import Event
 from infra.http import Router
 from infra.messaging import Subscription, Wiring
-from infra.storage import Transaction
+from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.service.sweeping import Sweep
 
 

@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings
 
 from infra.http import REQUEST_TIMEOUT_S
 from infra.messaging import REPLAY_RATE
-from infra.storage import LEAST_DAYS
+from marketplace_runtime.database.partitions import LEAST_DAYS
 from marketplace_runtime.resilience import MOST_AT_ONCE
 
 

@@ -14,7 +14,7 @@ import asyncpg
 import uvloop
 
 from infra.messaging import Messaging
-from infra.storage import Database
+from marketplace_runtime.database.database import Database
 from marketplace_runtime.telemetry import configure_logging
 from tests.integration.messaging.crash import service
 from tests.integration.messaging.crash.steps import POINTS, When, kill_at

@@ -15,7 +15,7 @@ from uuid import UUID
 from contracts.cart import CartAbandonedV1, CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from infra.messaging import Reject, Subscription, on, subscription
-from infra.storage import Transaction
+from marketplace_runtime.database import Transaction
 from tests.integration.messaging.toy import an_order, effect
 
 DEADLINE = timedelta(seconds=0.1)

@@ -22,7 +22,10 @@ from infra.messaging.delivery import Delivery
 from infra.messaging.publisher import Publisher
 from infra.messaging.receipts import Receipts, Received
 from infra.messaging.worker import Worker
-from infra.storage import Transaction, claims, dead_letters, inbox, outbox, presence, schedule
+from marketplace_runtime.consumer import inbox
+from marketplace_runtime.database import Transaction, outbox, schedule
+from marketplace_runtime.dead_letters import table as dead_letters
+from marketplace_runtime.external_calls import claims, liveness
 from tests.integration.messaging.crash import service
 
 When = Literal["before", "during", "after"]
@@ -111,7 +114,7 @@ POINTS = {
     "record": Point(service, "record", CALLED, rare=True),
     "release of the claim": Point(claims, "release", CALLED, rare=True),
     "commit of the answer": Point(Transaction, "commit", CALLED, _commits("recorded")),
-    "freeing what the dead hold": Point(presence, "free_what_the_dead_hold", CALLED, rare=True),
+    "freeing what the dead hold": Point(liveness, "free_what_the_dead_hold", CALLED, rare=True),
 }
 
 

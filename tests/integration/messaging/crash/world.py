@@ -24,7 +24,7 @@ from infra.messaging.connection import open_channel
 from infra.messaging.delivery import SUSPECT_AFTER
 from infra.messaging.poison import RUNS_ALONE
 from infra.messaging.wire import PREFIX, properties_of
-from infra.storage import new_id
+from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.crash import child
 from tests.integration.messaging.crash.service import marked, table

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from infra.storage.ids import has_partition
-from infra.storage.text import storable
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.ids import has_partition
+from marketplace_runtime.database.text import storable
+from marketplace_runtime.database.transaction import Transaction
 
 KEPT_ATTEMPTS = 10
 """Of each message and subscription, the first so many attempts are kept, and the latest."""

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from infra.storage.ids import new_id
-from infra.storage.presence import missing
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.external_calls.liveness import missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.transaction import Transaction
 
 COUNTS = """
 select

@@ -12,12 +12,12 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from contracts import Envelope
-from infra.storage.clock import Clock
-from infra.storage.contention import Contention
-from infra.storage.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_passing, sqlstate
-from infra.storage.neighbours import new_holder
-from infra.storage.patient import PatientSession, Places
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.cancellation import PatientSession, Places
+from marketplace_runtime.database.clock import Clock
+from marketplace_runtime.database.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_passing, sqlstate
+from marketplace_runtime.database.locked_rows import Contention
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.external_calls.local_liveness import new_holder
 
 LOCK_TIMEOUT_S = 0.5
 """For handlers of messages: after this wait, work is set aside, so that one locked row does not hold up a queue."""

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from infra.storage.ids import HORIZON
-from infra.storage.outbox import bucket_of
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.ids import HORIZON
+from marketplace_runtime.database.outbox import bucket_of
+from marketplace_runtime.database.transaction import Transaction
 
 CHUNK = 5000
 RETAINED = HORIZON - timedelta(hours=1)

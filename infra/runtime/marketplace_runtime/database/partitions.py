@@ -2,10 +2,10 @@
 
 import asyncio
 
-from infra.storage.database import Database
-from infra.storage.errors import is_passing, is_unavailable
-from infra.storage.ids import HORIZON
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import is_passing, is_unavailable
+from marketplace_runtime.database.ids import HORIZON
+from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from infra.storage import inbox, parking
-from infra.storage.database import Database
-from infra.storage.dead_letters import DeadLetter
-from infra.storage.ids import has_partition
-from infra.storage.schedule import Entry
-from infra.storage.transaction import Transaction
+from marketplace_runtime.consumer import inbox
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.ids import has_partition
+from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.dead_letters.table import DeadLetter
+from marketplace_runtime.scheduler import key_queue
 
 LARGEST_BODY = 256 * 1024
 """What is larger is no event: its body stays in the database until it is asked for."""
@@ -162,7 +163,7 @@ async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: st
         if each.letter.event_id is not None:
             ids[each.letter.subscription].append(each.letter.event_id)
     for subscription in sorted(ids):
-        await parking.release(tx, subscription, ids[subscription])
+        await key_queue.release(tx, subscription, ids[subscription])
         deliverable = [id for id in ids[subscription] if has_partition(id, tx.now)]
         await inbox.enter(tx, subscription, deliverable, [1] * len(deliverable))
     await tx.execute(SETTLE, [each.id for each in letters], "discarded", by, note)
@@ -185,7 +186,7 @@ async def _hand_over(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Have the subscriptions hear these again: the head of a line in its place, all others as they come."""
     for subscription in sorted({each.subscription for each in entries}):
         theirs = [each for each in entries if each.subscription == subscription]
-        heads = await parking.revive(tx, subscription, {each.envelope.id: each.body for each in theirs})
+        heads = await key_queue.revive(tx, subscription, {each.envelope.id: each.body for each in theirs})
         for entry in theirs:
             if entry.envelope.id not in heads:
                 tx.file(entry)

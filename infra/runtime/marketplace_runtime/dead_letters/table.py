@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.transaction import Transaction
 
 INSERT = """
 insert into messaging.dead_letters

@@ -1,12 +1,12 @@
-"""Migrate one service's database: `python -m infra.storage MIGRATIONS`, addresses from the environment."""
+"""Migrate one service's database: `python -m marketplace_runtime.database MIGRATIONS`, addresses from the environment."""
 
 import asyncio
 import os
 import sys
 from pathlib import Path
 
-from infra.storage.errors import is_unavailable
-from infra.storage.migrate import migrate
+from marketplace_runtime.database.errors import is_unavailable
+from marketplace_runtime.database.migrate import migrate
 
 try:
     asyncio.run(

@@ -13,7 +13,7 @@ from contracts import Envelope
 from contracts.event import name_of
 
 if TYPE_CHECKING:
-    from infra.storage.transaction import Transaction
+    from marketplace_runtime.database.transaction import Transaction
 
 INSERT = """
 insert into messaging.scheduled

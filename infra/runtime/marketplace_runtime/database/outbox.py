@@ -14,7 +14,7 @@ from zlib import crc32
 from contracts import Envelope
 
 if TYPE_CHECKING:
-    from infra.storage.transaction import Transaction
+    from marketplace_runtime.database.transaction import Transaction
 
 BUCKETS = 16
 """Aggregates hash into these; one relay at a time owns a bucket."""

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from infra.storage.errors import Verdict, sqlstate, verdict_on
+from marketplace_runtime.database.errors import Verdict, sqlstate, verdict_on
 
 OWN = Path(__file__).parent / "migrations"
 ATTEMPTS, AGAIN_S = 30, 1.0
@@ -37,7 +37,10 @@ async def migrate(owner_url: str, *, app_url: str, migrations: Path) -> None:
     Replicas that start together wait for one another. The role of `app_url`, which the service runs as, is granted
     reading and writing of every table and owns none.
     """
-    from infra.storage.upgrade import grant, upgrade  # Alembic takes 11 MB, which a service that is current saves
+    from marketplace_runtime.database.upgrade import (
+        grant,  # Alembic takes 11 MB, which a service that is current saves
+        upgrade,
+    )
 
     app_role = make_url(app_url).username
     if app_role is None:
@@ -93,7 +96,7 @@ async def migrate_in_a_process_of_its_own(owner_url: str, *, app_url: str, migra
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "infra.storage",
+        "marketplace_runtime.database",
         str(migrations),
         env=os.environ | {"MIGRATION_DATABASE_URL": owner_url, "DATABASE_URL": app_url},
     )

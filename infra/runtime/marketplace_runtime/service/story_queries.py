@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from infra.storage.ids import AHEAD
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.ids import AHEAD
+from marketplace_runtime.database.transaction import Transaction
 
 MOST = 500
 """Rows of each kind: an order has dozens."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from infra.storage.schedule import Entry, columns
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.schedule import Entry, columns
+from marketplace_runtime.database.transaction import Transaction
 
 LOCK = """
 select pg_advisory_xact_lock(line) from (

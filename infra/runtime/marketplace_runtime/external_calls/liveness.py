@@ -11,10 +11,10 @@ from time import monotonic
 
 import asyncpg
 
-from infra.storage import neighbours
-from infra.storage.database import Database
-from infra.storage.errors import LOST
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import LOST
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.external_calls import local_liveness
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -35,7 +35,7 @@ HERE = "locktype = 'advisory' and database = (select oid from pg_database where 
 
 ALIVE = f"select objid::bigint from pg_locks where {HERE} and classid = {CLASS} and objsubid = 2"  # noqa: S608 - a constant
 
-LOCKED = 2**neighbours.BITS - 1
+LOCKED = 2**local_liveness.BITS - 1
 """The lower bits of a holder: what its lock has room for."""
 
 
@@ -78,7 +78,7 @@ async def free_what_the_dead_hold(tx: Transaction, missed: dict[int, float]) -> 
 
 
 def _is_dead(holder: int, missing_s: float) -> bool:
-    alive = neighbours.lives_here(holder)
+    alive = local_liveness.lives_here(holder)
     return missing_s >= MISSING_S if alive is None else not alive
 
 
@@ -87,7 +87,7 @@ async def announce(database: Database) -> None:
 
     On a connection of its own: a relay that waits for its broker would not notice that it lost another.
     """
-    with neighbours.living_here(database.holder):
+    with local_liveness.living_here(database.holder):
         while True:
             try:
                 await _hold_lock(database)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.transaction import Transaction
 
 RUNS = "select event_id, runs from messaging.suspects where subscription = $1 and event_id = any($2::uuid[])"
 

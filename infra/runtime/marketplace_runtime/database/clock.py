@@ -9,10 +9,10 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from infra.storage.ids import id_at, time_of
+from marketplace_runtime.database.ids import id_at, time_of
 
 if TYPE_CHECKING:
-    from infra.storage.transaction import Transaction
+    from marketplace_runtime.database.transaction import Transaction
 
 NOW = "select clock_timestamp()"
 DRIFT_S_PER_S = 0.001

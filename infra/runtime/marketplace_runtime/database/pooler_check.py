@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 
-from infra.storage.database import Database
-from infra.storage.errors import sqlstate
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.errors import sqlstate
 
 AT_ONCE = 4
 """How many statements run side by side to see whether one of them gets the session of an idle connection."""

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from infra.storage.database import Database
-from infra.storage.transaction import Transaction
+from marketplace_runtime.database.database import Database
+from marketplace_runtime.database.transaction import Transaction
 
 LOCK = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))"
 

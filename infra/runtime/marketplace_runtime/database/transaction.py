@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from contracts import Envelope, Event
 from contracts.event import name_of
-from infra.storage import outbox
-from infra.storage import schedule as schedules
-from infra.storage.clock import Clock
-from infra.storage.contention import Contention
+from marketplace_runtime.database import outbox
+from marketplace_runtime.database import schedule as schedules
+from marketplace_runtime.database.clock import Clock
+from marketplace_runtime.database.locked_rows import Contention
 from marketplace_runtime.telemetry import child_of, current_traceparent
 
 T = TypeVar("T")

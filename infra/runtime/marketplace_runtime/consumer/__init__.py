@@ -1,0 +1,1 @@
+"""Consumes events: exactly one effect per event and subscription."""

@@ -1,0 +1,1 @@
+"""Calls to external systems, made once per event although processes may die."""

@@ -1,0 +1,1 @@
+"""Publishes the events that a service committed with its state."""

@@ -1,0 +1,1 @@
+"""Replays the log stream to one subscription."""
