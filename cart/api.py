@@ -12,8 +12,8 @@ from cart.domain import Cart, Line, NoAddress, Price, ProductCopy, Refused, Unkn
 from cart.settings import settings
 from contracts import Money, Quantity
 from contracts.catalog import ProductStatus
-from infra.http import Caller, Conflict, NotFound, PersonPath, Router, Tx, owned_by, promise
 from marketplace_runtime.database import Transaction
+from marketplace_runtime.http import Caller, Conflict, NotFound, PersonPath, Router, Tx, owned_by, promise
 
 router = Router(tags=["carts"])
 

@@ -13,7 +13,7 @@ from catalog import handlers, store
 from catalog.domain import Price, Product, Refused, UnknownProduct
 from contracts import Money
 from contracts.catalog import ProductStatus
-from infra.http import Conflict, Cursor, NotFound, Page, PageSize, Router, Seller, Tx
+from marketplace_runtime.http import Conflict, Cursor, NotFound, Page, PageSize, Router, Seller, Tx
 
 router = Router(tags=["products"])
 

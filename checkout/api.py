@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from checkout import handlers, store
 from checkout.domain import Order, Payment, Reason, Status, TooLate
-from infra.http import Caller, Conflict, Cursor, NotFound, Page, PageSize, Router, Tx, owned_by
+from marketplace_runtime.http import Caller, Conflict, Cursor, NotFound, Page, PageSize, Router, Tx, owned_by
 
 router = Router(tags=["orders"])
 

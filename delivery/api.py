@@ -12,7 +12,17 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from delivery import handlers, store
 from delivery.domain import Aim, Failure, NotItsCarrier, Place, Shipment, Status
 from delivery.settings import webhooks
-from infra.http import Caller, Matching, NotFound, PersonPath, Problem, Router, Tx, Unprocessable, owned_by
+from marketplace_runtime.http import (
+    Caller,
+    Matching,
+    NotFound,
+    PersonPath,
+    Problem,
+    Router,
+    Tx,
+    Unprocessable,
+    owned_by,
+)
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from infra.http import Caller, Cursor, NotFound, Page, PageSize, PersonPath, Router, Tx, owned_by
+from marketplace_runtime.http import Caller, Cursor, NotFound, Page, PageSize, PersonPath, Router, Tx, owned_by
 from notifications import store
 from notifications.domain import Contact, Failure, Kind, Status
 

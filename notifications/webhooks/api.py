@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from infra.http import (
+from marketplace_runtime.http import (
     NOT_YOURS,
     Caller,
     Conflict,

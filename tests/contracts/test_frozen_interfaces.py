@@ -20,10 +20,10 @@ from contracts import Envelope
 from contracts.catalogue import EVENTS
 from contracts.gate import golden
 from infra.cli.app import app
-from infra.http.problems import Problem
 from infra.messaging.dead import properties_of_dead
 from infra.messaging.wire import frames_of, properties_of
 from marketplace_runtime.dead_letters.table import DeadLetter
+from marketplace_runtime.http import Problem
 from marketplace_runtime.service.discovery import load_services
 from tests.frozen import require_unchanged
 

@@ -11,8 +11,10 @@ import aiohttp
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey, generate_private_key
 
-from infra.http import Identity, create_app, serve
 from marketplace_runtime.database.database import Database
+from marketplace_runtime.http.app import create_app
+from marketplace_runtime.http.identity import Identity
+from marketplace_runtime.http.server import serve
 from marketplace_runtime.service import Service
 from tests.integration.outside.outside_process import free_port
 

@@ -11,9 +11,11 @@ import pytest
 from checkout import api
 from checkout.announcing import keep
 from checkout.domain import Order, RejectedLine
-from infra.http import Identity, create_app, serve
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.http.app import create_app
+from marketplace_runtime.http.identity import Identity
+from marketplace_runtime.http.server import serve
 from tests.integration.catalog.web import Answer
 from tests.integration.checkout.orders import LINE, NOON, an_order, confirmed
 from tests.integration.outside.outside_process import OutsideProcess, free_port

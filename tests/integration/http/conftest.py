@@ -13,27 +13,19 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
-from infra.http import (
-    REQUEST_TIMEOUT_S,
-    Caller,
-    Conflict,
-    Identity,
-    NotFound,
-    Router,
-    Seller,
-    Tx,
-    create_app,
-    dead_letters,
-    ops,
-    promise,
-    republish,
-    serve,
-)
 from infra.local import DatabaseUrls, PrivatePostgres
 from infra.messaging import Redrive
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.migrate import migrate
 from marketplace_runtime.database.partitions import make_partitions
+from marketplace_runtime.dead_letters.routes import dead_letters
+from marketplace_runtime.http import Caller, Conflict, NotFound, Router, Seller, Tx, promise
+from marketplace_runtime.http.app import create_app
+from marketplace_runtime.http.identity import Identity
+from marketplace_runtime.http.server import serve
+from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
+from marketplace_runtime.outbox import routes as republish
+from marketplace_runtime.service import operator_routes
 from marketplace_runtime.telemetry import configure_logging
 from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys
 
@@ -181,7 +173,7 @@ async def served(
             identity=identity or Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
             timeout_s=timeout_s,
             routes=routes(steps),
-            ops=[ops.router, republish.router, dead_letters(Redrive([]))],
+            ops=[operator_routes.router, republish.router, dead_letters(Redrive([]))],
         )
         session = await stack.enter_async_context(aiohttp.ClientSession())
         ports = await stack.enter_async_context(serve(app, host="127.0.0.1", http_port=0, ops_port=0))

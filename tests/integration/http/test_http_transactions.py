@@ -57,7 +57,7 @@ async def test_a_client_that_hangs_up_leaves_a_whole_effect(web: Web, database: 
 async def test_a_request_cancelled_by_shutdown_leaves_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.http.server.GRACE_S", 0.0)
+    monkeypatch.setattr("marketplace_runtime.http.server.GRACE_S", 0.0)
     async with served(database) as web:
         asking = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
         await web.steps.written.wait()

@@ -12,9 +12,11 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from infra.http import Identity, Unauthorized, Unavailable
-from infra.http.keys import REFETCH_AFTER_S, TASK, Keys
 from marketplace_runtime.database.database import Database
+from marketplace_runtime.http import Unavailable
+from marketplace_runtime.http.identity import Identity
+from marketplace_runtime.http.problems import Unauthorized
+from marketplace_runtime.http.signing_keys import REFETCH_AFTER_S, TASK, Keys
 from marketplace_runtime.resilience import DeadlineExceeded, within
 from tests.integration.http.conftest import served
 

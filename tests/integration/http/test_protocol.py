@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from infra.http import protocol, serve
+from marketplace_runtime.http import protocol
+from marketplace_runtime.http.server import serve
 
 ONE = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 OVER_LOOPBACK_S = 20

@@ -8,8 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from infra.http import serve
-from infra.http.server import Ports
+from marketplace_runtime.http.server import Ports, serve
 
 Sends = Callable[[Any], Any]
 
@@ -84,7 +83,7 @@ async def test_what_is_under_way_is_finished_before_the_end(session: aiohttp.Cli
 async def test_what_does_not_end_is_cancelled_after_a_bounded_wait(
     session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.http.server.GRACE_S", 0.0)
+    monkeypatch.setattr("marketplace_runtime.http.server.GRACE_S", 0.0)
     held = asyncio.Event()
     app = an_app("a", hold=asyncio.Event(), held=held)
     async with asyncio.timeout(3):

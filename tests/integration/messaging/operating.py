@@ -7,9 +7,14 @@ from typing import Any
 
 import aiohttp
 
-from infra.http import Identity, create_app, dead_letters, feeding, ops, serve
 from infra.messaging import Redrive, Subscription
 from marketplace_runtime.database.database import Database
+from marketplace_runtime.dead_letters.routes import dead_letters
+from marketplace_runtime.http.app import create_app
+from marketplace_runtime.http.identity import Identity
+from marketplace_runtime.http.server import serve
+from marketplace_runtime.replay.routes import feeding
+from marketplace_runtime.service import operator_routes
 from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys, bearer
 
 
@@ -49,7 +54,7 @@ async def operating(database: Database, *subscriptions: Subscription) -> AsyncIt
         version="1",
         database=database,
         identity=Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
-        ops=[ops.router, dead_letters(Redrive(subscriptions)), feeding(subscriptions)],
+        ops=[operator_routes.router, dead_letters(Redrive(subscriptions)), feeding(subscriptions)],
     )
     async with aiohttp.ClientSession() as session, serve(app, host="127.0.0.1", http_port=0, ops_port=0) as ports:
         yield Operator(session, f"http://127.0.0.1:{ports.http}")

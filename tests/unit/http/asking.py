@@ -12,8 +12,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 
-from infra.http import Health
-from infra.http.keys import Keys
+from marketplace_runtime.http.health import Health
+from marketplace_runtime.http.signing_keys import Keys
 
 ISSUER, AUDIENCE, KID = "http://identity.test/identity", "marketplace", "k1"
 PRIVATE = ec.generate_private_key(ec.SECP256R1())

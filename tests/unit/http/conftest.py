@@ -6,8 +6,11 @@ from typing import cast
 import pytest
 from fastapi import FastAPI
 
-from infra.http import Identity, Router, create_app, ops
 from marketplace_runtime.database.database import Database
+from marketplace_runtime.http import Router
+from marketplace_runtime.http.app import create_app
+from marketplace_runtime.http.identity import Identity
+from marketplace_runtime.service import operator_routes
 from marketplace_runtime.telemetry import configure_logging
 from tests.unit.http.asking import AUDIENCE, ISSUER, Client, FakeDatabase, FakeKeys
 
@@ -29,7 +32,7 @@ def client_for() -> Callable[[Router], Client]:
             identity=Identity(ISSUER, AUDIENCE, keys=keys),
             health=client.health,
             routes=routes,
-            ops=[ops.router],
+            ops=[operator_routes.router],
         )
         return client
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra.http import BadRequest
-from infra.http.body import BoundedRequest
-from infra.http.problems import Slow
+from marketplace_runtime.http.body import BoundedRequest
+from marketplace_runtime.http.problems import BadRequest, Slow
 
 
 def a_request(*messages: dict[str, Any], **headers: str) -> BoundedRequest:
@@ -23,7 +22,7 @@ def a_request(*messages: dict[str, Any], **headers: str) -> BoundedRequest:
 
 
 async def test_a_client_that_stalls_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.http.body.SLOWEST_S", 0.01)
+    monkeypatch.setattr("marketplace_runtime.http.body.SLOWEST_S", 0.01)
     request = a_request({"type": "http.request", "body": b"{", "more_body": True}, content_length="9")
     with pytest.raises(Slow):
         await request.body()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.http import Router
+from marketplace_runtime.http import Router
 from tests.unit.http.asking import Client
 from tests.unit.http.things import routes
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from infra.http import Phase, Router, Tx
+from marketplace_runtime.http import Router, Tx
+from marketplace_runtime.http.health import Phase
 from tests.unit.http.asking import Client, bearer
 from tests.unit.http.things import Thing, routes
 

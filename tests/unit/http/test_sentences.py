@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from contracts import PersonId
-from infra.http import Matching, Router
-from infra.http.letters import Fingerprint
+from marketplace_runtime.dead_letters.models import Fingerprint
+from marketplace_runtime.http import Matching, Router
 from tests.unit.http.asking import Client, bearer
 from tests.unit.http.things import routes
 

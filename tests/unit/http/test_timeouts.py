@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from infra.http import Router
+from marketplace_runtime.http import Router
 from tests.unit.http.asking import Client, bearer
 from tests.unit.http.things import routes
 

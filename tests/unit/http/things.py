@@ -6,7 +6,19 @@ from uuid import UUID, uuid4
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
-from infra.http import Caller, Conflict, Cursor, NotFound, Page, PageSize, PersonPath, Router, Seller, Tx, owned_by
+from marketplace_runtime.http import (
+    Caller,
+    Conflict,
+    Cursor,
+    NotFound,
+    Page,
+    PageSize,
+    PersonPath,
+    Router,
+    Seller,
+    Tx,
+    owned_by,
+)
 
 
 class Thing(BaseModel):

@@ -11,7 +11,6 @@ from typing import Any
 
 import uvloop
 
-from infra.http import Health, Identity, Phase, create_app, dead_letters, feeding, listen, ops, republish, story
 from infra.messaging import Messaging, Redrive
 from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database
 from marketplace_runtime.database.errors import is_passing, is_unavailable
@@ -19,9 +18,17 @@ from marketplace_runtime.database.migrate import SchemaBehind, migrate_in_a_proc
 from marketplace_runtime.database.partitions import drop_partitions, make_partitions
 from marketplace_runtime.database.pooler_check import SharedSessions, require_own_sessions
 from marketplace_runtime.dead_letters import actions as redrive
+from marketplace_runtime.dead_letters.routes import dead_letters
 from marketplace_runtime.http import idempotency_table
+from marketplace_runtime.http.app import create_app
+from marketplace_runtime.http.health import Health, Phase
+from marketplace_runtime.http.identity import Identity
+from marketplace_runtime.http.server import listen
+from marketplace_runtime.outbox import routes as republish
+from marketplace_runtime.replay.routes import feeding
 from marketplace_runtime.resilience import Admission
 from marketplace_runtime.service import operator_queries as storage_ops
+from marketplace_runtime.service import operator_routes, story
 from marketplace_runtime.service.heap import settle_heap
 from marketplace_runtime.service.readiness import Readiness
 from marketplace_runtime.service.service import Service
@@ -90,12 +97,12 @@ async def _run(service: Service, settings: Settings) -> None:
             timeout_s=settings.http_timeout_s,
             health=readiness.health,
             ops=[
-                ops.router,
+                operator_routes.router,
                 republish.router,
                 story.router,
                 dead_letters(Redrive(service.hears)),
                 feeding(service.hears),
-                *([ops.rebuilding(service.rebuild)] if service.rebuild else []),
+                *([operator_routes.rebuilding(service.rebuild)] if service.rebuild else []),
             ],
         )
         async with listen(app, settings.http_host, settings.ops_port):

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from contracts import Event
-from infra.http import Router
 from infra.messaging import Subscription, Wiring
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.http.unit_of_work import Router
 from marketplace_runtime.service.sweeping import Sweep
 
 

@@ -6,8 +6,8 @@ from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
-from infra.http.identity import Identity, Principal
-from infra.http.problems import Forbidden, NotFound
+from marketplace_runtime.http.identity import Identity, Principal
+from marketplace_runtime.http.problems import Forbidden, NotFound
 
 _SCOPE = "marketplace.caller"
 NOT_YOURS = "There is no such thing here, or it is not yours."

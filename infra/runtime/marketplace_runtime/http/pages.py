@@ -9,9 +9,9 @@ from pydantic import BaseModel, BeforeValidator, TypeAdapter, WithJsonSchema
 from pydantic_core import to_json
 
 from contracts import PersonId
-from infra.http.body import parse
-from infra.http.matching import Matching
-from infra.http.problems import Problem
+from marketplace_runtime.http.body import parse
+from marketplace_runtime.http.matching import Matching
+from marketplace_runtime.http.problems import Problem
 
 T = TypeVar("T")
 

@@ -9,8 +9,11 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic_core import to_json
 
-from infra.http.callers import Operator
-from infra.http.letters import (
+from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.dead_letters import actions as redrive
+from marketplace_runtime.dead_letters.actions import LAST, CannotReplay, Kept, Reader
+from marketplace_runtime.dead_letters.models import (
     CHUNK,
     Chosen,
     DeadLetter,
@@ -24,13 +27,10 @@ from infra.http.letters import (
     Refused,
     Settled,
 )
-from infra.http.pages import Cursor, Page, PageSize
-from infra.http.problems import Conflict, NotFound
-from infra.http.transactional import Router, Tx
-from marketplace_runtime.database.schedule import Entry
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.dead_letters import actions as redrive
-from marketplace_runtime.dead_letters.actions import LAST, CannotReplay, Kept, Reader
+from marketplace_runtime.http.callers import Operator
+from marketplace_runtime.http.pages import Cursor, Page, PageSize
+from marketplace_runtime.http.problems import Conflict, NotFound
+from marketplace_runtime.http.unit_of_work import Router, Tx
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

@@ -15,10 +15,10 @@ from typing import Self
 import rfc8785
 from fastapi import Request, Response
 
-from infra.http.headers import read_header
-from infra.http.problems import BadRequest, Conflict, Unprocessable
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.http import idempotency_table
+from marketplace_runtime.http.headers import read_header
+from marketplace_runtime.http.problems import BadRequest, Conflict, Unprocessable
 
 HEADER = "Idempotency-Key"
 PATTERN = r"^[!-~]{1,255}$"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from infra.http import idempotency, problems, timeouts
 from marketplace_runtime.database.partitions import LEAST_DAYS
+from marketplace_runtime.http import idempotency, problems, timeouts
 
 _ALWAYS = (problems.BadRequest, problems.NotFound, problems.MethodNotAllowed, problems.Unprocessable)
 _SECURED = (problems.Unauthorized, problems.Forbidden)

@@ -9,15 +9,15 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from infra.http import problems
-from infra.http.health import Health
-from infra.http.health import router as health_routes
-from infra.http.identity import Identity
-from infra.http.observed import Observed
-from infra.http.openapi import completed
-from infra.http.timeouts import REQUEST_TIMEOUT_S
-from infra.http.transactional import Router
 from marketplace_runtime.database.database import Database
+from marketplace_runtime.http import problems
+from marketplace_runtime.http.health import Health
+from marketplace_runtime.http.health import router as health_routes
+from marketplace_runtime.http.identity import Identity
+from marketplace_runtime.http.observation import Observed
+from marketplace_runtime.http.openapi import completed
+from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
+from marketplace_runtime.http.unit_of_work import Router
 from marketplace_runtime.resilience import MOST_AT_ONCE, Admission
 
 

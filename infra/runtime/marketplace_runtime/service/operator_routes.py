@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from infra.http.callers import Operator
-from infra.http.pages import Cursor, Page, PageSize
-from infra.http.transactional import Router, Tx
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.http.callers import Operator
+from marketplace_runtime.http.pages import Cursor, Page, PageSize
+from marketplace_runtime.http.unit_of_work import Router, Tx
 from marketplace_runtime.service import operator_queries
 
 router = Router(prefix="/ops", tags=["ops"])

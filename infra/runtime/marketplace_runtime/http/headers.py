@@ -4,7 +4,7 @@ import re
 
 from fastapi import Request
 
-from infra.http.problems import BadRequest
+from marketplace_runtime.http.problems import BadRequest
 
 
 def read_header(request: Request, name: str, pattern: re.Pattern[str], refusal: type[BadRequest]) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from infra.http.problems import BadRequest, Slow, TooLarge, Unprocessable, UnsupportedMediaType
+from marketplace_runtime.http.problems import BadRequest, Slow, TooLarge, Unprocessable, UnsupportedMediaType
 
 LARGEST = 64 * 1024
 SLOWEST_S = 10.0

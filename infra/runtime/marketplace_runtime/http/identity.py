@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import jwt
 
-from infra.http.keys import Keys
-from infra.http.problems import Unauthorized
+from marketplace_runtime.http.problems import Unauthorized
+from marketplace_runtime.http.signing_keys import Keys
 
 LEEWAY_S = 5
 LONGEST_TOKEN = 8192

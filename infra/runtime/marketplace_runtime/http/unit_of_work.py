@@ -9,14 +9,14 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from infra.http import idempotency, timeouts
-from infra.http.body import BoundedRequest
-from infra.http.callers import Bearer
-from infra.http.health import Phase
-from infra.http.problems import Conflict, Problem, Unavailable
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import Verdict, verdict_on
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.http import idempotency, timeouts
+from marketplace_runtime.http.body import BoundedRequest
+from marketplace_runtime.http.callers import Bearer
+from marketplace_runtime.http.health import Phase
+from marketplace_runtime.http.problems import Conflict, Problem, Unavailable
 from marketplace_runtime.resilience import Admission, Importance, Overloaded, within
 from marketplace_runtime.telemetry import get_logger
 

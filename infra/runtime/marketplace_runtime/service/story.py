@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel
 
-from infra.http.callers import Operator
-from infra.http.matching import Matching
-from infra.http.transactional import Router, Tx
+from marketplace_runtime.http.callers import Operator
+from marketplace_runtime.http.matching import Matching
+from marketplace_runtime.http.unit_of_work import Router, Tx
 from marketplace_runtime.service import story_queries
 
 router = Router(prefix="/ops", tags=["ops"])

@@ -11,7 +11,7 @@ import aiohttp
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
-from infra.http.problems import Unavailable
+from marketplace_runtime.http.problems import Unavailable
 from marketplace_runtime.resilience import full_jitter
 from marketplace_runtime.telemetry import get_logger
 

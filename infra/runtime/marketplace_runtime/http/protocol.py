@@ -10,7 +10,7 @@ from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from infra.http import problems
+from marketplace_runtime.http import problems
 
 LARGEST_HEAD = 64 * 1024
 """And what is read at once, some 256 KiB: heads that came in one piece were parsed already."""

@@ -5,7 +5,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from infra.http.problems import Problem, Unavailable, Unprocessable, answer
+from marketplace_runtime.http.problems import Problem, Unavailable, Unprocessable, answer
 from marketplace_runtime.telemetry import get_logger, metrics, trace
 
 log = get_logger(__name__)

@@ -9,11 +9,11 @@ from fastapi import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from contracts.event import matches
-from infra.http.callers import Operator
-from infra.http.matching import Matching
-from infra.http.problems import Conflict, NotFound, Unprocessable
-from infra.http.transactional import Router, Tx
 from marketplace_runtime.database.ids import HORIZON
+from marketplace_runtime.http.callers import Operator
+from marketplace_runtime.http.matching import Matching
+from marketplace_runtime.http.problems import Conflict, NotFound, Unprocessable
+from marketplace_runtime.http.unit_of_work import Router, Tx
 from marketplace_runtime.replay import table as history
 from marketplace_runtime.telemetry import get_logger
 

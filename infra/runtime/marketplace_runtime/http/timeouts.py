@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import Request
 
-from infra.http.headers import read_header
-from infra.http.problems import BadRequest, TimedOut
+from marketplace_runtime.http.headers import read_header
+from marketplace_runtime.http.problems import BadRequest, TimedOut
 from marketplace_runtime.resilience import DeadlineExceeded, within
 
 HEADER = "Request-Timeout"
