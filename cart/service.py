@@ -14,7 +14,7 @@ from contracts.catalog import (
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
-from infra.messaging import on, subscription
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.service import Service
 
 SERVICE = Service(

@@ -18,7 +18,7 @@ from contracts.catalog import (
     StockRunningLowV1,
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
-from infra.messaging import on, subscription
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.service import Service
 
 SERVICE = Service(

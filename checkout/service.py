@@ -32,7 +32,7 @@ from contracts.delivery import (
     ShipmentDispatchedV1,
     ShipmentFailedV1,
 )
-from infra.messaging import on, subscription
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.service import Service
 
 OWED = None

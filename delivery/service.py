@@ -32,7 +32,7 @@ from delivery.handlers import (
     record_tracking,
     schedule_shipment,
 )
-from infra.messaging import on, subscription
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.service import Service
 
 OWED = None

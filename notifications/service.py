@@ -12,7 +12,7 @@ from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderDelivere
 from contracts.delivery import CancellationRefusedV1, ShipmentDispatchedV1, ShipmentDispatchedV2
 from contracts.notifications import NotificationFailedV1, NotificationSentV1, WebhookDisabledV1, WebhookDueV1
 from contracts.upcasts import shipment_dispatched_v2
-from infra.messaging import Reaction, on, subscription
+from marketplace_runtime.consumer import Reaction, on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.http import Router
 from marketplace_runtime.service import Service

@@ -17,18 +17,20 @@ from yarl import URL
 
 from contracts import Envelope, Event
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
-from infra.messaging import Messaging, Subscription, Wiring, admin, definitions
-from infra.messaging.connection import keep_connected, open_channel
-from infra.messaging.topology import LOG
-from infra.messaging.wire import properties_of
+from marketplace_runtime.amqp.connection import keep_connected, open_channel
+from marketplace_runtime.amqp.wire_format import properties_of
+from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import is_conflict
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.migrate import migrate
 from marketplace_runtime.database.partitions import make_partitions
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.service.messaging import Messaging
 from marketplace_runtime.service.service import Service
 from marketplace_runtime.telemetry import new_traceparent
+from marketplace_runtime.topology import apply
+from marketplace_runtime.topology.declaration import LOG, Wiring, definitions
 
 READY_S, SETTLED_S = 30.0, 60.0
 KEPT = {"alembic_version", "probe"}
@@ -208,7 +210,7 @@ async def on_a_bench(
     passwords = {each.service: _secret(each.service) for each in wirings}
     for queue in (LOG, *(f"{service.name}.{name}" for name in (*service.wiring().subscriptions, "dead"))):
         await _manage(servers.broker, "DELETE", f"queues/%2F/{queue}", missing_ok=True)
-    await admin.declare(servers.broker.urls.management, definitions(wirings, passwords))
+    await apply.declare(servers.broker.urls.management, definitions(wirings, passwords))
     urls = await servers.postgres.create_database(f"{service.name}_bench")
     await migrate(urls.owner, app_url=urls.app, migrations=service.migrations)
     bench = Bench(_answering(service, answer), servers.broker, urls, None)

@@ -12,9 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from contracts import Event
-from infra.messaging import Reaction, Subscription
 from infra.testing.bench import SETTLED_S, Bench, Servers, on_a_bench, until
 from infra.testing.comparison import SAID, State, comparable, differences, ids_in, said_in
+from marketplace_runtime.consumer.subscription import Reaction, Subscription
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.service.service import Service

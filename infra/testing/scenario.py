@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from contracts import Event
-from infra.messaging import Reaction
 from infra.testing.memory import Memory, caused_by
+from marketplace_runtime.consumer.subscription import Reaction
 from marketplace_runtime.service.service import Service
 
 T = TypeVar("T")

@@ -20,8 +20,8 @@ from contracts import Envelope
 from contracts.catalogue import EVENTS
 from contracts.gate import golden
 from infra.cli.app import app
-from infra.messaging.dead import properties_of_dead
-from infra.messaging.wire import frames_of, properties_of
+from marketplace_runtime.amqp.dead_letter_format import properties_of_dead
+from marketplace_runtime.amqp.wire_format import frames_of, properties_of
 from marketplace_runtime.dead_letters.table import DeadLetter
 from marketplace_runtime.http import Problem
 from marketplace_runtime.service.discovery import load_services

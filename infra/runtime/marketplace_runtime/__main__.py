@@ -8,9 +8,11 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
-from infra.messaging import admin, definitions, plan
-from infra.messaging.errors import TopologyDiffers
+from marketplace_runtime.amqp.errors import TopologyDiffers
 from marketplace_runtime.service.discovery import load_services
+from marketplace_runtime.topology import apply
+from marketplace_runtime.topology.declaration import definitions
+from marketplace_runtime.topology.plan import plan
 
 
 class AdminSettings(BaseSettings):
@@ -45,9 +47,9 @@ async def _topology(step: str) -> int:
     passwords = json.loads(settings.service_passwords_file.read_text())
     wanted = definitions([each.wiring() for each in load_services()], passwords)
     if step == "declare":
-        await admin.declare(settings.broker_management_url, wanted)
+        await apply.declare(settings.broker_management_url, wanted)
         return 0
-    found = await (admin.compare if step == "plan" else admin.apply)(settings.broker_management_url, wanted)
+    found = await (apply.compare if step == "plan" else apply.apply)(settings.broker_management_url, wanted)
     print(plan(found))
     return 1 if found else 0
 

@@ -12,10 +12,11 @@ from sqlalchemy.orm import registry
 
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1
-from infra.messaging import Messaging, on, subscription
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.service.heap import settle_heap
+from marketplace_runtime.service.messaging import Messaging
 from marketplace_runtime.telemetry import configure_logging
 from tests.benchmarks.work import SERVICE, SUBSCRIPTION, Assignment, Work
 

@@ -11,7 +11,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from infra.audit import log as capture
 from infra.audit.log import LOG, PREFETCH, Said, read_log
 from infra.local import PrivateBroker
-from infra.messaging import Wiring, admin, definitions
+from marketplace_runtime.topology import apply
+from marketplace_runtime.topology.declaration import Wiring, definitions
 
 PASSWORDS = {"cart": "cart-secret", "audit": "audit-secret"}
 
@@ -22,7 +23,7 @@ async def auditor(broker: PrivateBroker) -> str:
     connection = pika.BlockingConnection(pika.URLParameters(broker.urls.amqp))
     connection.channel().queue_delete(LOG)
     connection.close()
-    await admin.declare(broker.urls.management, definitions([Wiring("cart", {})], PASSWORDS))
+    await apply.declare(broker.urls.management, definitions([Wiring("cart", {})], PASSWORDS))
     return broker.urls.amqp_of("audit", PASSWORDS["audit"])
 
 

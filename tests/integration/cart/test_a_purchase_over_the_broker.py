@@ -19,12 +19,14 @@ from contracts import Event, Money
 from contracts.cart import Line
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from infra.local import PrivateBroker, PrivatePostgres
-from infra.messaging import Messaging, Wiring, admin, definitions
 from infra.testing.bench import until
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.migrate import migrate
 from marketplace_runtime.database.partitions import make_partitions
 from marketplace_runtime.service import Service
+from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.topology import apply
+from marketplace_runtime.topology.declaration import Wiring, definitions
 
 PASSWORDS = {
     "catalog": "catalog-secret",
@@ -130,7 +132,7 @@ async def shop(
     databases = {}
     async with AsyncExitStack() as stack:
         wiring = [CATALOG.wiring(), CART.wiring(), Wiring("checkout", {}), Wiring("delivery", {})]
-        await admin.declare(broker.urls.management, definitions(wiring, PASSWORDS))
+        await apply.declare(broker.urls.management, definitions(wiring, PASSWORDS))
         for name, table in (("catalog", CATALOG), ("cart", CART), ("checkout", None)):
             urls = await postgres.create_database(f"{name}_of_shop")
             await migrate(urls.owner, app_url=urls.app, migrations=table.migrations if table else nothing_to_migrate)

@@ -17,12 +17,13 @@ import asyncpg
 
 from contracts import Envelope, Event
 from infra.local import PrivateBroker, PrivatePostgres
-from infra.messaging import Wiring, admin, definitions
-from infra.messaging.connection import open_channel
-from infra.messaging.wire import properties_of
 from infra.testing.bench import until
+from marketplace_runtime.amqp.connection import open_channel
+from marketplace_runtime.amqp.wire_format import properties_of
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.service import Service
+from marketplace_runtime.topology import apply
+from marketplace_runtime.topology.declaration import Wiring, definitions
 from tests.integration.brokers import forget_everything
 from tests.integration.outside.outside_process import SECRET, OutsideProcess, free_port
 
@@ -187,7 +188,7 @@ async def running(
     ):
         names = [service.name, *neighbours]
         wirings = [service.wiring(), *(Wiring(name, {}) for name in neighbours)]
-        await admin.declare(broker.urls.management, definitions(wirings, {name: f"{name}-secret" for name in names}))
+        await apply.declare(broker.urls.management, definitions(wirings, {name: f"{name}-secret" for name in names}))
         environment["BROKER_URL"] = broker.urls.amqp_of(service.name, f"{service.name}-secret")
         world = Running(service, broker, database, outside, http, environment, directory / f"{service.name}.log")
         try:

@@ -14,10 +14,10 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
 from infra.local import DatabaseUrls, PrivatePostgres
-from infra.messaging import Redrive
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.migrate import migrate
 from marketplace_runtime.database.partitions import make_partitions
+from marketplace_runtime.dead_letters.redrive import Redrive
 from marketplace_runtime.dead_letters.routes import dead_letters
 from marketplace_runtime.http import Caller, Conflict, NotFound, Router, Seller, Tx, promise
 from marketplace_runtime.http.app import create_app

@@ -7,8 +7,8 @@ import aio_pika
 from aiormq.abc import DeliveredMessage
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging.connection import open_channel
-from infra.messaging.wire import PREFIX
+from marketplace_runtime.amqp.connection import open_channel
+from marketplace_runtime.amqp.wire_format import PREFIX
 from tests.integration.messaging.toy import Toy
 
 

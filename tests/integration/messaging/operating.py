@@ -7,8 +7,9 @@ from typing import Any
 
 import aiohttp
 
-from infra.messaging import Redrive, Subscription
+from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database.database import Database
+from marketplace_runtime.dead_letters.redrive import Redrive
 from marketplace_runtime.dead_letters.routes import dead_letters
 from marketplace_runtime.http.app import create_app
 from marketplace_runtime.http.identity import Identity

@@ -12,11 +12,14 @@ from uuid import UUID
 import uvloop
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import Messaging, Reject, Subscription, on, subscription
+from marketplace_runtime.amqp import Reject
+from marketplace_runtime.consumer import on, subscription
+from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.scheduler import key_queue
+from marketplace_runtime.service.messaging import Messaging
 from marketplace_runtime.telemetry import configure_logging
 from tests.integration.messaging.crash.steps import Point, When, kill_at
 from tests.integration.messaging.crash.world import processes

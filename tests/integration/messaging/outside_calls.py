@@ -5,7 +5,7 @@ from collections import Counter
 from uuid import UUID
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import on, subscription
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.resilience import remaining_s
 from tests.integration.messaging.toy import effect

@@ -14,14 +14,16 @@ import aio_pika
 import uvloop
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import Messaging, Subscription, on, subscription
-from infra.messaging.connection import open_channel
-from infra.messaging.topology import LOG
+from marketplace_runtime.amqp.connection import open_channel
+from marketplace_runtime.consumer import on, subscription
+from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.replay.table import Replay
 from marketplace_runtime.replay.table import find as find_replays
+from marketplace_runtime.service.messaging import Messaging
 from marketplace_runtime.telemetry import configure_logging
+from marketplace_runtime.topology.declaration import LOG
 from tests.integration.messaging.crash.world import processes
 from tests.integration.messaging.toy import PASSWORDS, Toy, effect
 

@@ -7,8 +7,8 @@ import aio_pika
 from aiormq.abc import DeliveredMessage
 
 from infra.local import PrivateBroker
-from infra.messaging.connection import open_channel
-from infra.messaging.receipts import Receipts
+from marketplace_runtime.amqp.acknowledgements import Receipts
+from marketplace_runtime.amqp.connection import open_channel
 
 MESSAGES, SETTLED_AT_ONCE = 300, 10
 

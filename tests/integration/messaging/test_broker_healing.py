@@ -15,10 +15,11 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from contracts.cart import CartCheckedOutV1
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker
-from infra.messaging import Messaging, on, subscription
-from infra.messaging.publisher import CONFIRM_TIMEOUT_S
-from infra.messaging.relay import WINDOW
+from marketplace_runtime.amqp.publisher import CONFIRM_TIMEOUT_S
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
+from marketplace_runtime.outbox.relay import WINDOW
+from marketplace_runtime.service.messaging import Messaging
 from tests.integration.messaging.toy import Toy, a_checkout, effect, toy_world, until
 
 HEALED_WITHIN_S = 20.0

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
-from infra.messaging.delivery import SUSPECT_AFTER
-from infra.messaging.poison import RUNS_ALONE
+from marketplace_runtime.consumer.delivery import SUSPECT_AFTER
+from marketplace_runtime.consumer.quarantine import RUNS_ALONE
 from tests.integration.messaging.crash.service import table
 from tests.integration.messaging.crash.steps import CASES, When, is_rare
 from tests.integration.messaging.crash.world import World, crash_world, forget

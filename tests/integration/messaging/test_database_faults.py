@@ -11,8 +11,9 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
-from infra.messaging import Subscription, on, subscription
-from infra.messaging.aftermath import Aftermath
+from marketplace_runtime.consumer import on, subscription
+from marketplace_runtime.consumer.failures import Aftermath
+from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.external_calls import liveness
 from tests.integration.messaging.outside_calls import TABLE, Provider

@@ -8,9 +8,11 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
-from infra.messaging import Reject, RetryLater, on, retry, subscription
+from marketplace_runtime.amqp import Reject, RetryLater
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.consumer.incidents import KEPT_ATTEMPTS
 from marketplace_runtime.database import Transaction
+from marketplace_runtime.scheduler import retry_policy
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
 
 
@@ -152,7 +154,7 @@ async def test_a_handler_can_ask_to_be_run_later_more_often_than_it_has_attempts
 async def test_what_is_owed_is_retried_without_limit_and_keeps_a_bounded_story(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "in_proportion", lambda *_, **__: timedelta(milliseconds=5))
+    monkeypatch.setattr(retry_policy, "in_proportion", lambda *_, **__: timedelta(milliseconds=5))
     runs = 0
 
     async def owe(event: CartCheckedOutV1, tx: Transaction) -> None:

@@ -12,13 +12,14 @@ import aio_pika
 import pytest
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import Subscription, on, subscription
-from infra.messaging.connection import open_channel
-from infra.messaging.topology import LOG
-from infra.messaging.wire import properties_of
+from marketplace_runtime.amqp.connection import open_channel
+from marketplace_runtime.amqp.wire_format import properties_of
+from marketplace_runtime.consumer import on, subscription
+from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.replay import table as history
 from marketplace_runtime.replay.table import Replay, Wish
+from marketplace_runtime.topology.declaration import LOG
 from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.operating import operating
 from tests.integration.messaging.replaying import (

@@ -6,8 +6,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import Reject, on, subscription
-from infra.messaging.wire import properties_of
+from marketplace_runtime.amqp import Reject
+from marketplace_runtime.amqp.wire_format import properties_of
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.schedule import Entry
 from tests.integration.messaging.envelopes import an_envelope

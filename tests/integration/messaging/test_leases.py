@@ -8,11 +8,11 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
-from infra.messaging import on, subscription
-from infra.messaging.scheduler import TAKE
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction, schedule
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.external_calls import claims, local_liveness
+from marketplace_runtime.scheduler.scheduler import TAKE
 from tests.integration.messaging.due import have_due
 from tests.integration.messaging.outside_calls import TABLE, Provider, ask, calling, prepare, record
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
@@ -67,8 +67,8 @@ async def said(toy: Toy, what: str) -> bool:
 async def test_who_gets_a_place_when_the_claim_is_nearly_over_leaves_the_call_to_others(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.messaging.calls.LEASE", timedelta(seconds=1))
-    monkeypatch.setattr("infra.messaging.calls.PLACE_WITHIN_S", 0.5)
+    monkeypatch.setattr("marketplace_runtime.external_calls.calls.LEASE", timedelta(seconds=1))
+    monkeypatch.setattr("marketplace_runtime.external_calls.calls.PLACE_WITHIN_S", 0.5)
     provider = Provider()
     provider.answering.clear()
     call = on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record)

@@ -7,8 +7,8 @@ import pytest
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import on, subscription
-from infra.messaging.wire import properties_of
+from marketplace_runtime.amqp.wire_format import properties_of
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.schedule import Entry
 from marketplace_runtime.telemetry import metrics

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Table, Text, Uuid
 from sqlalchemy.orm import registry
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import on, subscription
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 

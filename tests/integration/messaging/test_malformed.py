@@ -19,8 +19,8 @@ from pamqp.commands import Basic
 
 from contracts.cart import CartCheckedOutV1
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
-from infra.messaging import on, subscription
-from infra.messaging.connection import open_channel
+from marketplace_runtime.amqp.connection import open_channel
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.ids import new_id
 from tests.integration.messaging.envelopes import good_properties

@@ -12,7 +12,7 @@ import pytest
 from pamqp.commands import Queue
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging.connection import open_channel
+from marketplace_runtime.amqp.connection import open_channel
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.ids import new_id

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from infra.messaging.calls import Calls
-from infra.messaging.delivery import Delivery
+from marketplace_runtime.consumer.delivery import Delivery
 from marketplace_runtime.database import Transaction
+from marketplace_runtime.external_calls.calls import Calls
 from tests.integration.messaging.outside_calls import TABLE, Provider
 from tests.integration.messaging.toy import Toy, a_checkout
 
@@ -110,7 +110,7 @@ async def test_a_call_without_an_answer_is_made_again(toy: Toy) -> None:
 async def test_a_call_knows_its_deadline_and_is_made_again_when_that_is_over(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.messaging.calls.ASK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("marketplace_runtime.external_calls.calls.ASK_TIMEOUT_S", 0.2)
     provider = Provider()
     provider.answering.clear()
     event = a_checkout()

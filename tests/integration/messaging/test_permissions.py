@@ -10,10 +10,10 @@ from aiormq.exceptions import AMQPError
 from pamqp.commands import Basic
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import on, subscription
-from infra.messaging.connection import open_channel
-from infra.messaging.topology import LOG
+from marketplace_runtime.amqp.connection import open_channel
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
+from marketplace_runtime.topology.declaration import LOG
 from tests.integration.messaging.envelopes import good_properties
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until
 

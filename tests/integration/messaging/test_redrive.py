@@ -14,7 +14,7 @@ import pytest
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from infra.messaging.wire import headers_of
+from marketplace_runtime.amqp.wire_format import headers_of
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.dead_letters import actions as redrive
 from marketplace_runtime.dead_letters import table as dead_letters

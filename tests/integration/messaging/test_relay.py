@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from infra.messaging import relay
-from infra.messaging.publisher import Publisher
-from infra.messaging.relay import Relay
+from marketplace_runtime.amqp.publisher import Publisher
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.outbox import BUCKETS
 from marketplace_runtime.external_calls.liveness import HERE
+from marketplace_runtime.outbox import relay
+from marketplace_runtime.outbox.relay import Relay
 from tests.integration.messaging.listening import hearing
 from tests.integration.messaging.proxy import Wire, wire_to
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until

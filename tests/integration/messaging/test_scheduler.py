@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import on, scheduler, subscription
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction, schedule
+from marketplace_runtime.scheduler import scheduler
 from tests.integration.messaging.due import have_due
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from aiormq.channel import Channel
 
-from infra.messaging import wire
-from infra.messaging.publisher import Publisher
+from marketplace_runtime.amqp import wire_format
+from marketplace_runtime.amqp.publisher import Publisher
 from marketplace_runtime.database.ids import new_id
 from tests.integration.messaging.bug import Bug
 from tests.integration.messaging.operating import operating
@@ -75,7 +75,7 @@ async def test_what_no_consumer_would_read_is_set_aside_and_all_else_arrives(toy
     bad = await toy.say(*(a_checkout() for _ in range(3)), a_checkout(order, cents=1))
     good = [a_checkout() for _ in range(20)]
     await toy.say(*good, a_checkout(order, cents=2))
-    await spoil(toy, bad[:1], body=b"x" * (wire.MAX_BODY_BYTES + 1))
+    await spoil(toy, bad[:1], body=b"x" * (wire_format.MAX_BODY_BYTES + 1))
     await spoil(toy, bad[1:2], type="catalog.product-listed.v1")
     await spoil(toy, bad[2:3], subject="s" * 300_000)
     await spoil(toy, bad[3:], traceparent="t" * 300_000)
@@ -103,7 +103,7 @@ async def test_what_was_set_aside_is_published_when_an_operator_retries_it_and_w
 ) -> None:
     mended, still_bad = a_checkout(), a_checkout()
     ids = await toy.say(mended, still_bad)
-    await spoil(toy, ids, body=b"x" * (wire.MAX_BODY_BYTES + 1))
+    await spoil(toy, ids, body=b"x" * (wire_format.MAX_BODY_BYTES + 1))
     async with toy.running(working().table), operating(toy.cart) as operator:
         await until_none_is_pending(toy)
         await spoil(toy, ids[:1], body=mended.model_dump_json().encode())
@@ -119,7 +119,7 @@ async def test_what_the_broker_refuses_is_found_among_many_and_set_aside(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where a broker takes less than we think: it closes the channel, and all in flight on it is in doubt."""
-    monkeypatch.setattr(wire, "MAX_BODY_BYTES", 10**9)
+    monkeypatch.setattr(wire_format, "MAX_BODY_BYTES", 10**9)
     events = [a_checkout() for _ in range(50)]
     ids = await toy.say(*events)
     await spoil(toy, ids[20:21], body=b" " * TOO_LARGE_FOR_THE_BROKER)
@@ -135,7 +135,7 @@ async def test_what_the_broker_refuses_is_found_among_many_and_set_aside(
 async def test_while_the_broker_refuses_everything_no_event_is_blamed(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, closed: list[str]
 ) -> None:
-    monkeypatch.setattr(wire, "MAX_BODY_BYTES", 10**9)
+    monkeypatch.setattr(wire_format, "MAX_BODY_BYTES", 10**9)
     await spoil(toy, await toy.say(a_checkout()), body=b" " * TOO_LARGE_FOR_THE_BROKER)
     async with toy.running(working().table):
         await until_refused(closed, "larger than", 3)

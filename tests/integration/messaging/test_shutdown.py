@@ -4,7 +4,7 @@ import asyncio
 from uuid import UUID
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import on, subscription
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 

@@ -10,9 +10,12 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import Messaging, Subscription, consumer, on, subscription
-from infra.messaging.connection import open_channel
+from marketplace_runtime.amqp import queue_consumer
+from marketplace_runtime.amqp.connection import open_channel
+from marketplace_runtime.consumer import on, subscription
+from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database import Transaction
+from marketplace_runtime.service.messaging import Messaging
 from tests.integration.messaging.ordered import ordered
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
@@ -28,7 +31,7 @@ TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 @pytest.fixture(autouse=True)
 def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "WATCH_S", 0.3)
+    monkeypatch.setattr(queue_consumer, "WATCH_S", 0.3)
 
 
 @asynccontextmanager

@@ -21,21 +21,21 @@ from pamqp.commands import Basic
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import Reject, on, subscription
-from infra.messaging.dead import letter_of
-from infra.messaging.delivery import SUSPECT_AFTER, Delivery, from_entry
-from infra.messaging.poison import RUNS_ALONE, Gate
-from infra.messaging.publisher import Publisher
-from infra.messaging.receipts import Receipts, Received
-from infra.messaging.relay import Relay
-from infra.messaging.worker import Worker
-from marketplace_runtime.consumer import poison_counter
+from marketplace_runtime.amqp import Reject
+from marketplace_runtime.amqp.acknowledgements import Receipts, Received
+from marketplace_runtime.amqp.dead_letter_format import letter_of
+from marketplace_runtime.amqp.publisher import Publisher
+from marketplace_runtime.consumer import on, poison_counter, subscription
+from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery, from_entry
+from marketplace_runtime.consumer.quarantine import RUNS_ALONE, Gate
+from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database import Transaction, outbox, schedule
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.outbox import BUCKETS, Pending
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import liveness
+from marketplace_runtime.outbox.relay import Relay
 from marketplace_runtime.telemetry import new_traceparent
 from tests.examples import examples
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect, empty

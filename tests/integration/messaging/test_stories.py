@@ -1,7 +1,7 @@
 """A mishap leaves a row that says why; what goes well leaves none."""
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import on, subscription
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.service import story_queries

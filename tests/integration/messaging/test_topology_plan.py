@@ -7,7 +7,10 @@ import aiohttp
 import pytest
 
 from infra.local import PrivateBroker
-from infra.messaging import Definitions, Remedy, TopologyDiffers, Wiring, admin, definitions, plan
+from marketplace_runtime.amqp.errors import TopologyDiffers
+from marketplace_runtime.topology import apply
+from marketplace_runtime.topology.declaration import Definitions, Wiring, definitions
+from marketplace_runtime.topology.plan import Remedy, plan
 
 WIRINGS = [Wiring("north", {}), Wiring("south", {"parcels": ["north.sent.v1"], "returns": ["north.returned.v1"]})]
 WANTED = definitions(WIRINGS, {"north": "n-secret", "south": "s-secret"})
@@ -25,10 +28,10 @@ class Management:
             assert answer.status < 300 or (missing and answer.status == 404), await answer.text()
 
     async def differs(self, wanted: Definitions = WANTED) -> list[tuple[str, Remedy]]:
-        return [(str(each), each.remedy) for each in await admin.compare(self.url, wanted)]
+        return [(str(each), each.remedy) for each in await apply.compare(self.url, wanted)]
 
     async def apply(self, wanted: Definitions = WANTED) -> list[str]:
-        return [str(each) for each in await admin.apply(self.url, wanted)]
+        return [str(each) for each in await apply.apply(self.url, wanted)]
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ async def management(broker: PrivateBroker) -> AsyncIterator[Management]:
     """A broker that has all that is wanted."""
     async with aiohttp.ClientSession() as session:
         management = Management(session, broker.urls.management)
-        await admin.declare(management.url, WANTED)
+        await apply.declare(management.url, WANTED)
         yield management
         for name in QUEUES:
             await management.do("DELETE", f"queues/%2F/{name}", missing=True)
@@ -45,7 +48,7 @@ async def management(broker: PrivateBroker) -> AsyncIterator[Management]:
 
 async def test_what_was_declared_does_not_differ_and_is_declared_again(management: Management) -> None:
     assert await management.differs() == []
-    await admin.declare(management.url, WANTED)
+    await apply.declare(management.url, WANTED)
     assert await management.apply() == []
 
 
@@ -59,7 +62,7 @@ async def test_a_queue_of_the_wrong_type_needs_a_new_queue(management: Managemen
     assert "'classic'" in wrong
     assert remedy is Remedy.NEW_QUEUE
     with pytest.raises(TopologyDiffers) as refused:
-        await admin.declare(management.url, WANTED)
+        await apply.declare(management.url, WANTED)
     assert f"needs a new queue:\n  {wrong}" in str(refused.value)
     assert await management.differs() == found, "a start that refuses changes nothing"
     assert await management.apply() == [wrong]
@@ -71,7 +74,7 @@ async def test_a_missing_binding_is_safe_to_add_also_at_a_start(management: Mana
     assert await management.differs() == [missing]
     assert await management.apply() == []
     await management.do("DELETE", "queues/%2F/south.returns")
-    await admin.declare(management.url, WANTED)
+    await apply.declare(management.url, WANTED)
     assert await management.differs() == []
 
 
@@ -82,7 +85,7 @@ async def test_an_extra_binding_is_removed_by_applying_but_not_by_a_start(manage
     await management.do("POST", "bindings/%2F/e/north.events/e/south.dead", {"routing_key": key})
     assert {remedy for _, remedy in await management.differs()} == {Remedy.SAFE}
     with pytest.raises(TopologyDiffers, match="not wanted any more"):
-        await admin.declare(management.url, WANTED)
+        await apply.declare(management.url, WANTED)
     assert len(await management.differs()) == 2
     assert await management.apply() == []
     assert await management.differs() == []
@@ -121,12 +124,12 @@ async def test_somebody_elses_policy_over_ours_is_for_people(management: Managem
     left = ["policy theirs: takes policy south out of effect for south.parcels"]
     assert await management.apply() == left
     with pytest.raises(TopologyDiffers, match="by hand"):
-        await admin.declare(management.url, WANTED)
+        await apply.declare(management.url, WANTED)
 
 
 async def test_all_of_a_new_service_is_missing_and_safe_to_add(management: Management) -> None:
     passwords = dict.fromkeys(("north", "south", "west"), "x")
-    found = await admin.compare(
+    found = await apply.compare(
         management.url, definitions([*WIRINGS, Wiring("west", {"parcels": ["north.sent.v1"]})], passwords)
     )
     assert {each.what for each in found} >= {"user west", "permission west", "queue west.parcels", "policy west"}

@@ -10,11 +10,12 @@ import pytest
 
 from contracts import Envelope, Event
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import Subscription, on, retry, scheduler, subscription
-from infra.messaging.wire import properties_of
-from infra.messaging.wiring import DEFAULT_ATTEMPTS
+from marketplace_runtime.amqp.wire_format import properties_of
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.consumer.incidents import KEPT_ATTEMPTS
+from marketplace_runtime.consumer.subscription import DEFAULT_ATTEMPTS, Subscription
 from marketplace_runtime.database import Transaction
+from marketplace_runtime.scheduler import retry_policy, scheduler
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
@@ -151,7 +152,7 @@ async def test_a_version_that_one_replica_does_not_know_is_left_to_one_that_does
 async def test_a_version_that_nobody_knows_is_retried_then_dead_and_says_which_are_understood(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "CAP_S", 0.01)
+    monkeypatch.setattr(retry_policy, "CAP_S", 0.01)
     monkeypatch.setattr(scheduler, "UNKNOWN_AFTER", timedelta(0))
     monkeypatch.setattr(scheduler, "UNKNOWN_S", 0.01)
     monkeypatch.setattr(scheduler, "POLL_S", 0.02)

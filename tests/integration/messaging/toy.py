@@ -16,15 +16,18 @@ from contracts import Money
 from contracts.cart import CartCheckedOutV1, Line
 from contracts.checkout import OrderPlacedV1
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
-from infra.messaging import Messaging, Subscription, Wiring, admin, definitions
-from infra.messaging.connection import open_channel
-from infra.messaging.wire import properties_of
 from infra.testing.bench import until
+from marketplace_runtime.amqp.connection import open_channel
+from marketplace_runtime.amqp.wire_format import properties_of
+from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database import Transaction, outbox
 from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database
 from marketplace_runtime.database.errors import is_unavailable
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.migrate import migrate
+from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.topology import apply
+from marketplace_runtime.topology.declaration import Wiring, definitions
 
 PASSWORDS = {"cart": "cart-secret", "checkout": "checkout-secret", "catalog": "catalog-secret"}
 
@@ -99,7 +102,7 @@ class Toy:
         ordered = [each.name for each in subscriptions if each.ordered_by is not None]
         wiring = [Wiring("cart", {}), Wiring("catalog", {}), Wiring("checkout", hears, ordered)]
         wanted = definitions(wiring, PASSWORDS)
-        await admin.declare(self.broker.urls.management, wanted)
+        await apply.declare(self.broker.urls.management, wanted)
 
     @asynccontextmanager
     async def running(self, *subscriptions: Subscription, outside: Any = None) -> AsyncIterator[Messaging]:

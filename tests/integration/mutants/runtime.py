@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from infra.messaging.aftermath import Aftermath
-from infra.messaging.delivery import Delivery
-from infra.messaging.relay import Relay
-from infra.messaging.worker import Worker
 from marketplace_runtime.consumer import inbox
+from marketplace_runtime.consumer.delivery import Delivery
+from marketplace_runtime.consumer.failures import Aftermath
+from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database import Transaction, outbox, schedule
 from marketplace_runtime.database.outbox import Pending
 from marketplace_runtime.database.schedule import Entry, Heard
 from marketplace_runtime.external_calls import liveness
+from marketplace_runtime.outbox.relay import Relay
 from tests.integration.messaging.crash.steps import When
 from tests.integration.mutants.mutant import Mutant, Patch
 

@@ -39,8 +39,8 @@ from contracts.delivery import (
     ShipmentDispatchedV1,
     ShipmentScheduledV1,
 )
-from infra.messaging import on, subscription
 from infra.testing import Broken, Servers, conforms
+from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.service import Service
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from infra.messaging import tolerance
+from marketplace_runtime.amqp import lenient_decoder
 
-tolerance.install()
+lenient_decoder.install()
 
 CONTENT_TYPE, CONTENT_ENCODING, HEADERS, DELIVERY_MODE, PRIORITY, CORRELATION_ID, REPLY_TO = range(15, 8, -1)
 MESSAGE_ID, TIMESTAMP, TYPE, USER_ID, APP_ID = range(7, 2, -1)

@@ -10,8 +10,8 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import on, subscription
-from infra.messaging.dead import (
+from marketplace_runtime.amqp.acknowledgements import Received
+from marketplace_runtime.amqp.dead_letter_format import (
     MAX_ERROR_CHARACTERS,
     MAX_HEADERS,
     key_of,
@@ -20,13 +20,13 @@ from infra.messaging.dead import (
     scalars,
     too_long,
 )
-from infra.messaging.delivery import Unreadable, read
-from infra.messaging.feed import Window
-from infra.messaging.receipts import Received
-from infra.messaging.wire import PREFIX
+from marketplace_runtime.amqp.wire_format import PREFIX
+from marketplace_runtime.consumer import on, subscription
+from marketplace_runtime.consumer.delivery import Unreadable, read
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.dead_letters.table import DeadLetter
+from marketplace_runtime.replay.reader import Window
 from tests.unit.messaging.odd import FULL, Odd, odd_properties
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

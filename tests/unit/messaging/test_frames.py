@@ -8,7 +8,7 @@ from pamqp.commands import Basic
 from pamqp.frame import FrameTypes
 from pamqp.header import ContentHeader
 
-from infra.messaging import frames
+from marketplace_runtime.amqp import publish_frames
 
 short = st.text(max_size=60)
 
@@ -40,7 +40,7 @@ def test_a_publish_reads_back_as_it_was_said(
     body: bytes,
     frame_max: int,
 ) -> None:
-    data = frames.publish(
+    data = publish_frames.publish(
         channel,
         exchange="cart.events",
         routing_key=routing_key,

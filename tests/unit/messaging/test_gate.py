@@ -2,7 +2,7 @@
 
 import asyncio
 
-from infra.messaging.poison import Gate
+from marketplace_runtime.consumer.quarantine import Gate
 
 
 async def turns(number: int = 5) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, cast
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from infra.messaging import on
-from infra.messaging.delivery import Delivery
-from infra.messaging.poison import Gate, Isolation
+from marketplace_runtime.consumer import on
+from marketplace_runtime.consumer.delivery import Delivery
+from marketplace_runtime.consumer.quarantine import Gate, Isolation
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 if TYPE_CHECKING:
-    from infra.messaging.worker import Worker
+    from marketplace_runtime.consumer.worker import Worker
 
 
 async def test_a_suspect_is_under_way_while_its_deaths_are_looked_up() -> None:

@@ -8,13 +8,14 @@ import pytest
 
 from contracts import Envelope, Money
 from contracts.cart import CartAbandonedV1, CartCheckedOutV1, Line
-from infra.messaging import Invalid, on, subscription
-from infra.messaging.delivery import Delivery, reaction_to
-from infra.messaging.ordering import key_of
-from infra.messaging.topology import ORDERED, QUORUM, Wiring, definitions
+from marketplace_runtime.amqp.errors import Invalid
+from marketplace_runtime.consumer import on, subscription
+from marketplace_runtime.consumer.delivery import Delivery, reaction_to
+from marketplace_runtime.consumer.key_ordering import key_of
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
+from marketplace_runtime.topology.declaration import ORDERED, QUORUM, Wiring, definitions
 
 
 async def handle(event: Any, tx: Transaction) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from infra.messaging.together import together
+from marketplace_runtime.consumer.run_all import together
 
 
 async def for_ever(ended: list[str]) -> None:

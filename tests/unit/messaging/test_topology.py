@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.messaging import Definitions, Remedy, Wiring, definitions, differences, plan
-from infra.messaging.topology import AUDITOR, LOG, NO_DELIVERY_LIMIT
+from marketplace_runtime.topology.declaration import AUDITOR, LOG, NO_DELIVERY_LIMIT, Definitions, Wiring, definitions
+from marketplace_runtime.topology.plan import Remedy, differences, plan
 
 SERVICES = [
     Wiring("cart", {}),

@@ -12,8 +12,8 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from contracts import Envelope
-from infra.messaging import Invalid
-from infra.messaging.wire import MAX_BODY_BYTES, PREFIX, envelope_of, properties_of
+from marketplace_runtime.amqp.errors import Invalid
+from marketplace_runtime.amqp.wire_format import MAX_BODY_BYTES, PREFIX, envelope_of, properties_of
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
 

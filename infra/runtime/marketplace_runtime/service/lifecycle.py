@@ -11,13 +11,13 @@ from typing import Any
 
 import uvloop
 
-from infra.messaging import Messaging, Redrive
 from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database
 from marketplace_runtime.database.errors import is_passing, is_unavailable
 from marketplace_runtime.database.migrate import SchemaBehind, migrate_in_a_process_of_its_own, require_current
 from marketplace_runtime.database.partitions import drop_partitions, make_partitions
 from marketplace_runtime.database.pooler_check import SharedSessions, require_own_sessions
 from marketplace_runtime.dead_letters import actions as redrive
+from marketplace_runtime.dead_letters.redrive import Redrive
 from marketplace_runtime.dead_letters.routes import dead_letters
 from marketplace_runtime.http import idempotency_table
 from marketplace_runtime.http.app import create_app
@@ -30,6 +30,7 @@ from marketplace_runtime.resilience import Admission
 from marketplace_runtime.service import operator_queries as storage_ops
 from marketplace_runtime.service import operator_routes, story
 from marketplace_runtime.service.heap import settle_heap
+from marketplace_runtime.service.messaging import Messaging
 from marketplace_runtime.service.readiness import Readiness
 from marketplace_runtime.service.service import Service
 from marketplace_runtime.service.settings import Settings

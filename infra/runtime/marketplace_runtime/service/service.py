@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from contracts import Event
-from infra.messaging import Subscription, Wiring
+from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.http.unit_of_work import Router
 from marketplace_runtime.service.sweeping import Sweep
+from marketplace_runtime.topology.declaration import Wiring
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
-from infra.messaging import REPLAY_RATE
 from marketplace_runtime.database.partitions import LEAST_DAYS
 from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
+from marketplace_runtime.replay.job import REPLAY_RATE
 from marketplace_runtime.resilience import MOST_AT_ONCE
 
 

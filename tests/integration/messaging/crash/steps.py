@@ -17,12 +17,12 @@ import asyncpg
 from aiormq.channel import Channel
 
 from contracts.cart import CartCheckedOutV1
-from infra.messaging.aftermath import Aftermath
-from infra.messaging.delivery import Delivery
-from infra.messaging.publisher import Publisher
-from infra.messaging.receipts import Receipts, Received
-from infra.messaging.worker import Worker
+from marketplace_runtime.amqp.acknowledgements import Receipts, Received
+from marketplace_runtime.amqp.publisher import Publisher
 from marketplace_runtime.consumer import inbox
+from marketplace_runtime.consumer.delivery import Delivery
+from marketplace_runtime.consumer.failures import Aftermath
+from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database import Transaction, outbox, schedule
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import claims, liveness

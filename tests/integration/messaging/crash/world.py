@@ -20,10 +20,10 @@ from pamqp.commands import Queue
 
 from contracts import Envelope, Event
 from contracts.cart import CartAbandonedV1
-from infra.messaging.connection import open_channel
-from infra.messaging.delivery import SUSPECT_AFTER
-from infra.messaging.poison import RUNS_ALONE
-from infra.messaging.wire import PREFIX, properties_of
+from marketplace_runtime.amqp.connection import open_channel
+from marketplace_runtime.amqp.wire_format import PREFIX, properties_of
+from marketplace_runtime.consumer.delivery import SUSPECT_AFTER
+from marketplace_runtime.consumer.quarantine import RUNS_ALONE
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.crash import child

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from infra.messaging.topology import LOG, Definitions
+from marketplace_runtime.topology.declaration import LOG, Definitions
 
 QUEUE_POLICIES = {"all", "queues", "quorum_queues"}
 """What a policy may apply to that concerns our queues; the last since 3.12."""

@@ -10,12 +10,12 @@ from aio_pika.abc import AbstractConnection
 from aiormq.channel import Channel
 from aiormq.exceptions import AMQPError
 
-from infra.messaging import tolerance
+from marketplace_runtime.amqp import lenient_decoder
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-tolerance.install()
+lenient_decoder.install()
 
 BROKEN = (AMQPError, aio_pika.exceptions.AMQPException, ConnectionError, OSError, TimeoutError, RuntimeError)
 """What a lost, refused or half-dead connection raises in this client."""

@@ -10,8 +10,8 @@ from pamqp.common import FieldTable
 
 from contracts import Envelope
 from contracts.event import TYPE_PATTERN
-from infra.messaging import clocks, frames
-from infra.messaging.errors import Invalid
+from marketplace_runtime.amqp import publish_frames, publisher_clocks
+from marketplace_runtime.amqp.errors import Invalid
 from marketplace_runtime.database.ids import is_ahead, new_id, why_unusable
 from marketplace_runtime.telemetry import child_of
 
@@ -20,7 +20,7 @@ CONTENT_TYPE = "application/json"
 MAX_BODY_BYTES = 256 * 1024
 MAX_TEXT = 255
 """Of an attribute, in characters."""
-PERSISTENT = frames.PERSISTENT
+PERSISTENT = publish_frames.PERSISTENT
 
 Headers = Mapping[str, Any]
 
@@ -55,7 +55,7 @@ def properties_of(envelope: Envelope, user: str) -> Basic.Properties:
 
 def frames_of(envelope: Envelope, body: bytes, *, channel: int, frame_max: int) -> bytes:
     """One publish by the service that says the event, ready to be written to its connection."""
-    return frames.publish(
+    return publish_frames.publish(
         channel,
         exchange=f"{envelope.source}.events",
         routing_key=envelope.type,
@@ -118,8 +118,8 @@ def _uuid(name: str, value: str) -> UUID:
 
 def _id(value: str, publisher: str, now: datetime, *, any_age: bool) -> UUID:
     id = _uuid("id", value)
-    if is_ahead(id, now, clocks.TOLERATED):
-        clocks.report(publisher, (id.int >> 80) / 1000 - now.timestamp())  # it may lie beyond the calendar
+    if is_ahead(id, now, publisher_clocks.TOLERATED):
+        publisher_clocks.report(publisher, (id.int >> 80) / 1000 - now.timestamp())  # it may lie beyond the calendar
     wrong = why_unusable(id, now)
     if wrong is not None and not (any_age and id.version == 7):
         raise Invalid(*wrong)

@@ -10,8 +10,8 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
-from infra.messaging.connection import BROKEN, Lost, open_channel, telling_loss
-from infra.messaging.receipts import Receipts, Received
+from marketplace_runtime.amqp.acknowledgements import Receipts, Received
+from marketplace_runtime.amqp.connection import BROKEN, Lost, open_channel, telling_loss
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

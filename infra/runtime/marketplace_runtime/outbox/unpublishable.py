@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from infra.messaging import wire
-from infra.messaging.publisher import Publisher
+from marketplace_runtime.amqp import wire_format
+from marketplace_runtime.amqp.publisher import Publisher
 from marketplace_runtime.database import outbox
 from marketplace_runtime.database.outbox import Pending
 from marketplace_runtime.telemetry import get_logger, metrics
@@ -54,13 +54,13 @@ async def set_aside(connection: asyncpg.Connection, bad: Bad) -> None:
 
 
 def _why(row: Pending, own: str) -> str | None:
-    if len(row.body) > wire.MAX_BODY_BYTES:
-        return f"the body has {len(row.body)} bytes; at most {wire.MAX_BODY_BYTES} are read"
+    if len(row.body) > wire_format.MAX_BODY_BYTES:
+        return f"the body has {len(row.body)} bytes; at most {wire_format.MAX_BODY_BYTES} are read"
     if not row.type.startswith(own):
         return f"{own}events takes no events of type {row.type[:255]}"
-    if len(row.type.encode()) > wire.MAX_TEXT:  # a routing key is counted in bytes
-        return f"the type has more than {wire.MAX_TEXT} bytes"
+    if len(row.type.encode()) > wire_format.MAX_TEXT:  # a routing key is counted in bytes
+        return f"the type has more than {wire_format.MAX_TEXT} bytes"
     for text in (row.subject, row.traceparent):
-        if not 0 < len(text) <= wire.MAX_TEXT:
-            return f"{text[:40]!r} is no text of 1 to {wire.MAX_TEXT} characters"
+        if not 0 < len(text) <= wire_format.MAX_TEXT:
+            return f"{text[:40]!r} is no text of 1 to {wire_format.MAX_TEXT} characters"
     return None

@@ -6,12 +6,10 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from infra.messaging.calls import LEASE
-from infra.messaging.caught_up import CaughtUp
-from infra.messaging.delivery import from_entry, letter_of_unheard, reaction_to
-from infra.messaging.errors import Invalid
-from infra.messaging.wiring import Reaction
-from infra.messaging.worker import Worker
+from marketplace_runtime.amqp.errors import Invalid
+from marketplace_runtime.consumer.delivery import from_entry, letter_of_unheard, reaction_to
+from marketplace_runtime.consumer.subscription import Reaction
+from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database import schedule
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import is_passing
@@ -19,7 +17,9 @@ from marketplace_runtime.database.schedule import Deadlines, Entry
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import liveness
+from marketplace_runtime.external_calls.calls import LEASE
 from marketplace_runtime.scheduler import key_queue
+from marketplace_runtime.scheduler.caught_up import CaughtUp
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

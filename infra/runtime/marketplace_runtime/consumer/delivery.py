@@ -8,12 +8,12 @@ from pydantic import ValidationError
 
 from contracts import Envelope, Event
 from contracts.event import name_of
-from infra.messaging.dead import key_of, scalars, unchecked
-from infra.messaging.errors import Invalid
-from infra.messaging.receipts import Received
-from infra.messaging.wire import envelope_of, properties_of
-from infra.messaging.wiring import Reaction, Subscription
+from marketplace_runtime.amqp.acknowledgements import Received
+from marketplace_runtime.amqp.dead_letter_format import key_of, scalars, unchecked
+from marketplace_runtime.amqp.errors import Invalid
+from marketplace_runtime.amqp.wire_format import envelope_of, properties_of
 from marketplace_runtime.consumer.incidents import Incident
+from marketplace_runtime.consumer.subscription import Reaction, Subscription
 from marketplace_runtime.database.schedule import Entry
 from marketplace_runtime.dead_letters.table import DeadLetter
 

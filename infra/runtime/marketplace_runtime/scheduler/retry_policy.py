@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from infra.messaging.errors import Invalid, Reject, RetryLater, UnknownVersion
+from marketplace_runtime.amqp.errors import Invalid, Reject, RetryLater, UnknownVersion
 from marketplace_runtime.resilience import LeftAlone, Refused
 
 BASE_S, CAP_S = 0.25, 15.0

@@ -13,8 +13,8 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from infra.messaging.connection import BROKEN, Lost, open_channel, telling_loss
-from infra.messaging.topology import LOG
+from marketplace_runtime.amqp.connection import BROKEN, Lost, open_channel, telling_loss
+from marketplace_runtime.topology.declaration import LOG
 
 AHEAD = 200
 """Messages in memory that nobody has looked at yet."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
-from infra.messaging.connection import BROKEN, telling_loss
+from marketplace_runtime.amqp.connection import BROKEN, telling_loss
 
 
 class Source(Protocol):

@@ -10,13 +10,13 @@ from uuid import UUID
 from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPChannelError
 
-from infra.messaging.connection import Lost, open_channel, telling_loss
-from infra.messaging.delivery import SUSPECT_AFTER, Delivery, Unreadable, read
-from infra.messaging.log import Log, Logged, Place, last_of, reading
-from infra.messaging.receipts import Received
-from infra.messaging.wire import PREFIX
-from infra.messaging.worker import Worker
+from marketplace_runtime.amqp.acknowledgements import Received
+from marketplace_runtime.amqp.connection import Lost, open_channel, telling_loss
+from marketplace_runtime.amqp.log_stream import Log, Logged, Place, last_of, reading
+from marketplace_runtime.amqp.wire_format import PREFIX
 from marketplace_runtime.consumer import inbox
+from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery, Unreadable, read
+from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database.ids import time_of
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.replay import table as history

@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from infra.messaging.delivery import Delivery
 from marketplace_runtime.consumer import inbox
+from marketplace_runtime.consumer.delivery import Delivery
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.external_calls import claims
@@ -20,7 +20,7 @@ from marketplace_runtime.resilience import within
 from marketplace_runtime.telemetry import trace
 
 if TYPE_CHECKING:
-    from infra.messaging.worker import Worker
+    from marketplace_runtime.consumer.worker import Worker
 
 LEASE = timedelta(seconds=60)
 """How long a claim holds if its process neither finishes nor dies: to wait for a place, to ask, and to record."""

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from infra.messaging.consumer import Consumer
+from marketplace_runtime.amqp.queue_consumer import Consumer
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import is_passing
 from marketplace_runtime.telemetry import get_logger

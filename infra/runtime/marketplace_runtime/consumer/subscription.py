@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from contracts import Event
 from contracts.event import name_of
-from infra.messaging.errors import UnknownVersion
+from marketplace_runtime.amqp.errors import UnknownVersion
 from marketplace_runtime.database.transaction import Transaction
 
 E = TypeVar("E", bound=Event)

@@ -9,7 +9,7 @@ from uuid import UUID
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
-from infra.messaging.wire import PERSISTENT, PREFIX
+from marketplace_runtime.amqp.wire_format import PERSISTENT, PREFIX
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.text import storable
 from marketplace_runtime.dead_letters.table import DeadLetter

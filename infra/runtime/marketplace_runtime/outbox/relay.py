@@ -13,13 +13,13 @@ from contextlib import suppress
 
 import asyncpg
 
-from infra.messaging.publisher import Publisher
-from infra.messaging.setting_aside import send_one_by_one, set_aside, unsendable
+from marketplace_runtime.amqp.publisher import Publisher
 from marketplace_runtime.database import outbox
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import LOST
 from marketplace_runtime.database.outbox import Pending
 from marketplace_runtime.external_calls.liveness import HERE
+from marketplace_runtime.outbox.unpublishable import send_one_by_one, set_aside, unsendable
 from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)

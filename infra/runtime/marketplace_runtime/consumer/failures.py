@@ -7,11 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from infra.messaging import retry
-from infra.messaging.dead import letter_of, properties_of_dead
-from infra.messaging.delivery import Delivery, Unreadable
-from infra.messaging.publisher import Publisher, Unconfirmed
+from marketplace_runtime.amqp.dead_letter_format import letter_of, properties_of_dead
+from marketplace_runtime.amqp.publisher import Publisher, Unconfirmed
 from marketplace_runtime.consumer import incidents
+from marketplace_runtime.consumer.delivery import Delivery, Unreadable
 from marketplace_runtime.database import schedule
 from marketplace_runtime.database.schedule import Entry
 from marketplace_runtime.database.text import storable
@@ -19,10 +18,11 @@ from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.dead_letters.table import DeadLetter
 from marketplace_runtime.external_calls import claims
+from marketplace_runtime.scheduler import retry_policy
 from marketplace_runtime.telemetry import get_logger, metrics
 
 if TYPE_CHECKING:
-    from infra.messaging.worker import Worker
+    from marketplace_runtime.consumer.worker import Worker
 
 log = get_logger(__name__)
 
@@ -47,7 +47,7 @@ class Aftermath:
     async def failed(self, delivery: Delivery, error: BaseException) -> None:
         """Carry out what the retry policy decides: schedule the delivery for later, or dead-letter it."""
         now = self._now()
-        decision = retry.after(
+        decision = retry_policy.after(
             error,
             attempt=delivery.attempt,
             attempts=delivery.reaction.attempts,
@@ -63,13 +63,15 @@ class Aftermath:
             attempt=delivery.attempt,
             decision=repr(decision),
             error=why,
-            exc_info=error if isinstance(decision, retry.Dead) and decision.reason == "attempts-exhausted" else None,
+            exc_info=error
+            if isinstance(decision, retry_policy.Dead) and decision.reason == "attempts-exhausted"
+            else None,
         )
-        if isinstance(decision, retry.Again) and not decision.counts:
+        if isinstance(decision, retry_policy.Again) and not decision.counts:
             await self.postpone(delivery, decision.delay, why)
             return
         delivery.failed_at = delivery.failed_at or now
-        if isinstance(decision, retry.Dead):
+        if isinstance(decision, retry_policy.Dead):
             await self.give_up(delivery, decision.reason, why)
         else:
             self._count("retried")
@@ -103,7 +105,7 @@ class Aftermath:
         put_off = []
         for delivery, error in busy:
             waiting_for = now - (delivery.failed_at or now)
-            delay = max(LOCKED_LEAST, retry.in_proportion(waiting_for, self._chance, cap_s=LOCKED_CAP_S))
+            delay = max(LOCKED_LEAST, retry_policy.in_proportion(waiting_for, self._chance, cap_s=LOCKED_CAP_S))
             put_off.append((delivery, delay, f"{type(error).__name__}: {error}"))
         _, error = busy[0]
         log.warning(

@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from contracts import Event
-from infra.messaging.aftermath import Aftermath
-from infra.messaging.calls import Calls
-from infra.messaging.commits import Commits
-from infra.messaging.delivery import Delivery, Unreadable
-from infra.messaging.ordering import Lines
-from infra.messaging.poison import Gate, Isolation
-from infra.messaging.publisher import Publisher
-from infra.messaging.receipts import Source
-from infra.messaging.together import together
-from infra.messaging.wiring import Load, Subscription
+from marketplace_runtime.amqp.acknowledgements import Source
+from marketplace_runtime.amqp.publisher import Publisher
 from marketplace_runtime.consumer import inbox, incidents, poison_counter
+from marketplace_runtime.consumer.delivery import Delivery, Unreadable
+from marketplace_runtime.consumer.failures import Aftermath
+from marketplace_runtime.consumer.key_ordering import Lines
+from marketplace_runtime.consumer.quarantine import Gate, Isolation
+from marketplace_runtime.consumer.run_all import together
+from marketplace_runtime.consumer.subscription import Load, Subscription
+from marketplace_runtime.consumer.unit_of_work import Commits
 from marketplace_runtime.database import schedule
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.ids import has_partition
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.external_calls.calls import Calls
 from marketplace_runtime.telemetry import trace
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from pamqp.commands import Basic
 
 from contracts import Envelope, Event
-from infra.messaging.dead import USER
-from infra.messaging.delivery import Delivery, reaction_to
-from infra.messaging.errors import Invalid
-from infra.messaging.wire import CONTENT_TYPE, PREFIX, envelope_of
-from infra.messaging.wiring import Subscription
+from marketplace_runtime.amqp.dead_letter_format import USER
+from marketplace_runtime.amqp.errors import Invalid
+from marketplace_runtime.amqp.wire_format import CONTENT_TYPE, PREFIX, envelope_of
+from marketplace_runtime.consumer.delivery import Delivery, reaction_to
+from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.schedule import Entry
 from marketplace_runtime.dead_letters.actions import CannotReplay, Kept

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import aiohttp
 
-from infra.messaging.errors import TopologyDiffers
-from infra.messaging.plan import Difference, differences, plan
-from infra.messaging.topology import VHOST, Definitions
+from marketplace_runtime.amqp.errors import TopologyDiffers
+from marketplace_runtime.topology.declaration import VHOST, Definitions
+from marketplace_runtime.topology.plan import Difference, differences, plan
 
 READY_S = 30.0
 SETTLE_S = 10.0

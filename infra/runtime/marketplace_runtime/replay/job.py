@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from uuid import UUID
 
-from infra.messaging.connection import keep_connected
-from infra.messaging.consumer import Consumer
-from infra.messaging.feed import Feed
-from infra.messaging.worker import Worker
+from marketplace_runtime.amqp.connection import keep_connected
+from marketplace_runtime.amqp.queue_consumer import Consumer
+from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import is_passing
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.replay import table as history
+from marketplace_runtime.replay.reader import Feed
 from marketplace_runtime.replay.table import Replay
 from marketplace_runtime.telemetry import get_logger
 

@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from infra.messaging.delivery import Delivery
+from marketplace_runtime.consumer.delivery import Delivery
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import (
     Verdict,

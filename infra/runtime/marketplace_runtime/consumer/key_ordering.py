@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
 
-from infra.messaging.delivery import SUSPECT_AFTER, Delivery
-from infra.messaging.errors import Invalid
-from infra.messaging.wiring import OrderedBy, Subscription
+from marketplace_runtime.amqp.errors import Invalid
 from marketplace_runtime.consumer import inbox
+from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery
+from marketplace_runtime.consumer.subscription import OrderedBy, Subscription
 from marketplace_runtime.database import schedule
 from marketplace_runtime.database.schedule import Entry
 from marketplace_runtime.database.transaction import Transaction

@@ -13,11 +13,11 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infra.messaging.delivery import Delivery
 from marketplace_runtime.consumer import poison_counter
+from marketplace_runtime.consumer.delivery import Delivery
 
 if TYPE_CHECKING:
-    from infra.messaging.worker import Worker
+    from marketplace_runtime.consumer.worker import Worker
 
 RUNS_ALONE = 3
 PAUSE_S = 0.5

@@ -7,21 +7,21 @@ from typing import Any
 
 from aio_pika.abc import AbstractConnection
 
-from infra.messaging.caught_up import CaughtUp
-from infra.messaging.connection import BROKEN, Lost, keep_connected
-from infra.messaging.consumer import Consumer
-from infra.messaging.delivery import read
-from infra.messaging.filing import PREFETCH, Filing
-from infra.messaging.history import REPLAY_RATE, History
-from infra.messaging.poison import Gate
-from infra.messaging.publisher import Publisher
-from infra.messaging.receipts import Received
-from infra.messaging.relay import Relay
-from infra.messaging.scheduler import Scheduler
-from infra.messaging.wiring import Subscription
-from infra.messaging.worker import Worker
+from marketplace_runtime.amqp.acknowledgements import Received
+from marketplace_runtime.amqp.connection import BROKEN, Lost, keep_connected
+from marketplace_runtime.amqp.publisher import Publisher
+from marketplace_runtime.amqp.queue_consumer import Consumer
+from marketplace_runtime.consumer.delivery import read
+from marketplace_runtime.consumer.quarantine import Gate
+from marketplace_runtime.consumer.subscription import Subscription
+from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database.database import Database
+from marketplace_runtime.dead_letters.consumer import PREFETCH, Filing
 from marketplace_runtime.external_calls import liveness
+from marketplace_runtime.outbox.relay import Relay
+from marketplace_runtime.replay.job import REPLAY_RATE, History
+from marketplace_runtime.scheduler.caught_up import CaughtUp
+from marketplace_runtime.scheduler.scheduler import Scheduler
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
