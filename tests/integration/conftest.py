@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
-from infra.testing import Servers
+from marketplace_runtime.testing import Servers
 from tests.integration.brokers import forget_everything
 from tests.integration.messaging.toy import toy_databases
 
@@ -37,5 +37,5 @@ async def toy_urls(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 async def servers(broker: PrivateBroker, postgres: PrivatePostgres) -> Servers:
-    """For `infra.testing`."""
+    """For `marketplace_runtime.testing`."""
     return Servers(broker, postgres)

@@ -19,12 +19,12 @@ from contracts import Event, Money
 from contracts.cart import Line
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from infra.local import PrivateBroker, PrivatePostgres
-from infra.testing.bench import until
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.migrate import migrate
 from marketplace_runtime.database.partitions import make_partitions
 from marketplace_runtime.service import Service
 from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.testing.bench import until
 from marketplace_runtime.topology import apply
 from marketplace_runtime.topology.declaration import Wiring, definitions
 

@@ -17,11 +17,11 @@ import asyncpg
 
 from contracts import Envelope, Event
 from infra.local import PrivateBroker, PrivatePostgres
-from infra.testing.bench import until
 from marketplace_runtime.amqp.connection import open_channel
 from marketplace_runtime.amqp.wire_format import properties_of
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.service import Service
+from marketplace_runtime.testing.bench import until
 from marketplace_runtime.topology import apply
 from marketplace_runtime.topology.declaration import Wiring, definitions
 from tests.integration.brokers import forget_everything

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 from standardwebhooks import Webhook
 
-from infra.testing.bench import until
 from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.testing.bench import until
 from tests.integration.delivery.customers import ADDRESS, a_customer, confirmed
 from tests.integration.delivery.running import Running
 from tests.integration.outside.outside_process import SECRET

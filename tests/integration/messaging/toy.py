@@ -16,7 +16,6 @@ from contracts import Money
 from contracts.cart import CartCheckedOutV1, Line
 from contracts.checkout import OrderPlacedV1
 from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
-from infra.testing.bench import until
 from marketplace_runtime.amqp.connection import open_channel
 from marketplace_runtime.amqp.wire_format import properties_of
 from marketplace_runtime.consumer.subscription import Subscription
@@ -26,6 +25,7 @@ from marketplace_runtime.database.errors import is_unavailable
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.migrate import migrate
 from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.testing.bench import until
 from marketplace_runtime.topology import apply
 from marketplace_runtime.topology.declaration import Wiring, definitions
 

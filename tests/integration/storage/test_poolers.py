@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 
 from infra.local import DatabaseUrls, PrivatePostgres
-from infra.testing.bench import until
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.pooler_check import SharedSessions, require_own_sessions
+from marketplace_runtime.testing.bench import until
 from tests.integration.outside.outside_process import free_port
 
 OURS = "ignore_startup_parameters = statement_timeout,lock_timeout,idle_in_transaction_session_timeout,jit"

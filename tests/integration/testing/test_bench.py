@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 import catalog.service
-from infra.testing import Bench, Servers, on_a_bench
+from marketplace_runtime.testing import Bench, Servers, on_a_bench
 
 TRIES = 5
 WAITING = """

@@ -39,10 +39,10 @@ from contracts.delivery import (
     ShipmentDispatchedV1,
     ShipmentScheduledV1,
 )
-from infra.testing import Broken, Servers, conforms
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.service import Service
+from marketplace_runtime.testing import Broken, Servers, conforms
 
 PRODUCT, ORDER, OTHER, SHIPMENT = (UUID(f"01930000-0000-7000-8000-{number:012}") for number in range(1, 5))
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

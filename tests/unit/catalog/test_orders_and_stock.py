@@ -17,9 +17,9 @@ from contracts.catalog import (
     StockReservedV1,
 )
 from contracts.checkout import OrderPlacedV1
-from infra.testing import Memory
 from marketplace_runtime.amqp import Reject, RetryLater
 from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.testing import Memory
 from tests.unit.catalog.machine import Orders, a_product, cancelled, confirmed, placed
 
 

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from contracts.checkout import OrderDeliveredV1
-from infra.testing.memory import caused_by
 from marketplace_runtime.resilience import BulkheadFull
+from marketplace_runtime.testing.memory import caused_by
 from notifications.webhooks import gateways
 from notifications.webhooks.domain import Answer, BadTarget, new_secret
 from notifications.webhooks.gateways import Message, Poster, Turn, check, signed

@@ -1,6 +1,6 @@
 """Two runs are compared without what a service makes up itself."""
 
-from infra.testing.comparison import comparable, differences, ids_in, said_in
+from marketplace_runtime.testing.comparison import comparable, differences, ids_in, said_in
 
 ORDER, OTHER = "01930000-0000-7000-8000-000000000001", "01930000-0000-7000-8000-000000000002"
 

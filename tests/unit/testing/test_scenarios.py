@@ -22,7 +22,7 @@ from contracts.upcasts import shipment_dispatched_v2
 from delivery.domain import Address, PastAddress, Place, Shipment, Status
 from delivery.gateways import Book, Booked
 from delivery.service import SERVICE
-from infra.testing import Memory, given
+from marketplace_runtime.testing import Memory, given
 from notifications.domain import Contact
 
 ORDER, OTHER, THIRD = (UUID(f"01930000-0000-7000-8000-00000000000{number}") for number in (1, 2, 3))

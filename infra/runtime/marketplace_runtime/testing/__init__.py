@@ -6,9 +6,9 @@ assert then.said == [ShipmentScheduledV1(...)]
 await conforms(servers, SERVICE, "orders", events)
 """
 
-from infra.testing.bench import Bench, Servers, on_a_bench, servers
-from infra.testing.conformance import Broken, conforms
-from infra.testing.memory import Memory
-from infra.testing.scenario import Given, Then, given
+from marketplace_runtime.testing.bench import Bench, Servers, on_a_bench, servers
+from marketplace_runtime.testing.conformance import Broken, conforms
+from marketplace_runtime.testing.memory import Memory
+from marketplace_runtime.testing.scenario import Given, Then, given
 
 __all__ = ["Bench", "Broken", "Given", "Memory", "Servers", "Then", "conforms", "given", "on_a_bench", "servers"]

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from contracts import Event
-from infra.testing.memory import Memory, caused_by
 from marketplace_runtime.consumer.subscription import Reaction
 from marketplace_runtime.service.service import Service
+from marketplace_runtime.testing.memory import Memory, caused_by
 
 T = TypeVar("T")
 
