@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra.local import CHECKOUT, python_path
+from infra.stack import CHECKOUT, python_path
 from tests.benchmarks.trees import commit_of, python_of, worktree
 
 BEFORE = "8c42fe7c470bcc31dd3d2e7f2fcb6b337761e77f"

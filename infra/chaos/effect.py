@@ -13,7 +13,7 @@ from infra.chaos.fault import Fault
 from infra.chaos.journal import Entry, Journal
 from infra.chaos.kinds import FAMILY, KINDS
 from infra.chaos.site import Site
-from infra.local import Layout, LocalError, note_fault
+from infra.stack import Layout, LocalError, note_fault
 
 FAILURES = (
     LocalError,

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from infra.chaos.fault import Fault
 from infra.chaos.kinds import checked, replaced_by
 from infra.chaos.schedule import Planned
-from infra.local import LocalError
 from infra.simulator import Profile
+from infra.stack import LocalError
 
 DIRECTORY = Path(__file__).with_name("experiments")
 Seconds = Annotated[float, Field(ge=0)]

@@ -5,7 +5,7 @@ import asyncio
 from infra.chaos.effect import end
 from infra.chaos.journal import Entry, Journal
 from infra.chaos.site import Site
-from infra.local import note_healed
+from infra.stack import note_healed
 
 UP = ("ready", "starting")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra.chaos.fault import Fault
 from infra.chaos.kinds import replaced_by
-from infra.local import LocalError, is_locked, write_private
+from infra.stack import LocalError, is_locked, write_private
 
 
 @dataclass(frozen=True)

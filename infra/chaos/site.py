@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from infra.local import Layout, LocalError, Message, StackState, ask_once, read_state
 from infra.simulator import Shop
+from infra.stack import Layout, LocalError, Message, StackState, ask_once, read_state
 
 ANSWER_WITHIN_S = 10.0
 

@@ -26,7 +26,7 @@ from infra.cli import (
 )
 from infra.cli.groups import InGroups
 from infra.cli.show import CHOSEN, complain
-from infra.local import LocalError
+from infra.stack import LocalError
 
 app = typer.Typer(
     name="marketplace",

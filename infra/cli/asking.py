@@ -10,7 +10,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from infra.local import LocalError, layout, read_state
+from infra.stack import LocalError, read_state
+from infra.stack.layout import layout
 
 WITHIN_S = 30
 

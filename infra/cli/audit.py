@@ -13,7 +13,7 @@ from infra.cli.files import writable
 from infra.cli.moments import moment
 from infra.cli.show import complain, console, several
 from infra.cli.stack import running_stack
-from infra.local import Layout, LocalError
+from infra.stack import Layout, LocalError
 
 if TYPE_CHECKING:  # it brings clients of everything along, which the other commands should not wait for
     from infra.audit import Fault, Least, Sources, Verdict

@@ -14,7 +14,8 @@ from infra.cli.reporting import HtmlFile, JsonFile, documented, keep, recovery_t
 from infra.cli.shopping import Drain, Duration, Rate, Seed, drawn, endpoints_of
 from infra.cli.show import complain, console
 from infra.cli.stack import bring_down, bring_up
-from infra.local import Layout, LocalError, is_up, layout, read_state
+from infra.stack import Layout, LocalError, is_up, read_state
+from infra.stack.layout import layout
 
 if TYPE_CHECKING:  # they bring clients along, which the other commands should not wait for
     from infra.audit import Least

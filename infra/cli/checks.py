@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from infra.cli.stack import install_for_tests
-from infra.local import CHECKOUT
+from infra.stack import CHECKOUT
 
 commands = typer.Typer()
 IN_PARALLEL = ["-n", "3", "--dist", "loadscope", "--no-loadscope-reorder"]

@@ -14,7 +14,7 @@ from rich.text import Text
 from infra.cli.asking import Operator
 from infra.cli.files import writable
 from infra.cli.show import complain, console, duration, several
-from infra.local import LocalError
+from infra.stack import LocalError
 
 commands = typer.Typer()
 dead = typer.Typer(help="Look at dead letters, replay, mend or discard them.", no_args_is_help=True)

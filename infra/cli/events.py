@@ -11,7 +11,8 @@ from rich.table import Column, Table
 
 from infra.cli.asking import get_token
 from infra.cli.show import complain, console
-from infra.local import CHECKOUT, LocalError, layout, read_state
+from infra.stack import CHECKOUT, LocalError, read_state
+from infra.stack.layout import layout
 
 commands = typer.Typer()
 events = typer.Typer(no_args_is_help=True, help="Events: who says and hears them.")

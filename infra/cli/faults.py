@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from infra.cli.ending import undo_when_told_to_end
 from infra.cli.show import console
 from infra.cli.stack import running_stack
-from infra.local import CHECKOUT, Layout, LocalError, services_of
+from infra.stack import CHECKOUT, Layout, LocalError, services_of
 
 if TYPE_CHECKING:  # it brings clients along, which the other commands should not wait for
     from infra.chaos import Fault

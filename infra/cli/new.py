@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from infra.cli.show import console
-from infra.local import CHECKOUT
+from infra.stack import CHECKOUT
 
 commands = typer.Typer()
 new = typer.Typer(no_args_is_help=True, help="Begin a service or an event.")

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from infra.cli.asking import get_token
-from infra.local import LocalError, StackState
+from infra.stack import LocalError, StackState
 
 ANSWER_WITHIN_S = 30.0
 AWAY_S = 60.0

@@ -11,7 +11,8 @@ import typer
 
 from infra.cli.asking import get_token
 from infra.cli.show import console, parts_table
-from infra.local import LocalError, Message, ask_once, layout, note_fault, note_healed
+from infra.stack import LocalError, Message, ask_once, note_fault, note_healed
+from infra.stack.layout import layout
 
 commands = typer.Typer()
 MOST_DIGITS = 10

@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from infra.cli.asking import Operator
 from infra.cli.moments import moment
 from infra.cli.show import complain, console, duration, several
-from infra.local import LocalError
+from infra.stack import LocalError
 
 commands = typer.Typer()
 replay = typer.Typer()

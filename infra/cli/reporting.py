@@ -11,7 +11,7 @@ from rich.table import Table
 
 from infra.cli.files import writable
 from infra.cli.show import console
-from infra.local import Layout, LocalError, read_state
+from infra.stack import Layout, LocalError, read_state
 
 if TYPE_CHECKING:  # they bring an HTTP client along, which the other commands should not wait for
     from infra.simulator import Report

@@ -12,7 +12,7 @@ import typer
 from infra.cli.moments import moment
 from infra.cli.show import complain, console, several
 from infra.cli.stack import running_stack
-from infra.local import LocalError, StackState, read_state
+from infra.stack import LocalError, StackState, read_state
 
 if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
     from infra.cli.operator import PatientOperator

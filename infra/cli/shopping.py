@@ -13,7 +13,8 @@ from infra.cli.ending import undo_when_told_to_end
 from infra.cli.reporting import HtmlFile, JsonFile, documented, keep
 from infra.cli.show import complain, console
 from infra.cli.stack import bring_down, bring_up, running_stack
-from infra.local import Layout, ask_once, forget, is_up, layout, read_state
+from infra.stack import Layout, ask_once, forget, is_up, read_state
+from infra.stack.layout import layout
 
 if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
     from infra.simulator import Endpoints, Report, Traffic

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from rich.console import Console
 from rich.table import Table
 
-from infra.local import Message, StackState
+from infra.stack import Message, StackState
 
 console = Console()
 complaints = Console(stderr=True)

@@ -13,7 +13,7 @@ import typer
 from infra.cli.ending import undo_when_told_to_end
 from infra.cli.show import addresses, addresses_table, complain, console, notes, parts_table
 from infra.cli.watching import figures_once, follow
-from infra.local import (
+from infra.stack import (
     BROKER,
     CHECKOUT,
     POSTGRES,
@@ -28,7 +28,6 @@ from infra.local import (
     given_settings,
     install_missing,
     is_up,
-    layout,
     note_start,
     program,
     provide,
@@ -37,6 +36,7 @@ from infra.local import (
     start_supervisor,
     until_up,
 )
+from infra.stack.layout import layout
 
 commands = typer.Typer()
 DOWN_WITHIN_S = 60

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from infra.cli.stack import running_stack
-from infra.local import CHECKOUT, read_state
+from infra.stack import CHECKOUT, read_state
 
 commands = typer.Typer()
 

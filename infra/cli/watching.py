@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.cli.show import COLOURS, console, duration
-from infra.local import Layout, Message, ask, read_state
+from infra.stack import Layout, Message, ask, read_state
 
 if TYPE_CHECKING:  # they bring an HTTP client along, which the other commands should not wait for
     from infra.watch import Figures, Samples

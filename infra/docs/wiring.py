@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from infra.local import LocalError, python_path
+from infra.stack import LocalError, python_path
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.local import LocalError, python_path
+from infra.stack import LocalError, python_path
 
 
 class Refused(LocalError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from infra.local import StackState
+from infra.stack import StackState
 
 Profile = Literal["mixed", "buyers"]
 

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import aiohttp
 
-from infra.local import Layout, read_state
+from infra.stack import Layout, read_state
 from infra.watch.depths import AWAY, WITHIN_S, Depths
 from infra.watch.figures import parse
 from infra.watch.samples import Samples

@@ -12,7 +12,7 @@ import pika
 from pika.exceptions import AMQPError
 
 from contracts.event import matches
-from infra.local import LocalError
+from infra.stack import LocalError
 
 MOST_WAITING = 10_000
 ARGUMENTS = {"x-max-length": MOST_WAITING, "x-overflow": "drop-head"}

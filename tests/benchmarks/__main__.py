@@ -13,8 +13,8 @@ from typing import NoReturn
 
 from infra.cli.show import complain
 from infra.cli.stack import get_servers
-from infra.local import CHECKOUT, LocalError
-from infra.local.bootstrap import BootstrapError, bootstrap
+from infra.stack import CHECKOUT, LocalError
+from infra.stack.bootstrap import BootstrapError, bootstrap
 from tests.benchmarks.against import PAIRS, compare
 from tests.benchmarks.chart import MEANINGS, chart
 from tests.benchmarks.figures import Figure

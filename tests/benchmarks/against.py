@@ -13,7 +13,7 @@ from rich.text import Text
 
 from infra.cli.ending import undo_when_told_to_end
 from infra.cli.stack import get_servers
-from infra.local import CHECKOUT, LocalError
+from infra.stack import CHECKOUT, LocalError
 from tests.benchmarks.alone import ALONE, Alone
 from tests.benchmarks.figures import Spread, in_few_digits, note
 from tests.benchmarks.pairs import FEWEST_PAIRS, Estimate, ratio

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from infra.local import python_path
-from infra.local.processes import Command, Process, base_environment, spawn
+from infra.stack import python_path
+from infra.stack.processes import Command, Process, base_environment, spawn
 from tests.benchmarks.work import OUTGOING, SERVICE, Assignment, Message, Work
 from tests.benchmarks.world import PASSWORDS, World, as_celery_task
 

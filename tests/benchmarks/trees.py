@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local import CHECKOUT, LocalError, python_path
+from infra.stack import CHECKOUT, LocalError, python_path
 
 SERVER = "tests/benchmarks/serving.py"
 """A tree without this file can't be compared with."""
@@ -130,7 +130,7 @@ def _bootstrap(tree: Path) -> None:
     """Have the tree make its virtual environment, with the Python that ours was made with."""
     python = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
     running = subprocess.Popen(
-        [python, "-P", tree / "infra/local/bootstrap.py", tree],
+        [python, "-P", tree / "infra/stack/bootstrap.py", tree],
         env=os.environ | {"TMPDIR": str(tree.parent)},  # what a pip that is ended leaves is removed with the tree
         stdin=subprocess.DEVNULL,
         start_new_session=True,

@@ -15,8 +15,8 @@ from aiormq.abc import AbstractChannel
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from infra.local import DatabaseUrls, PrivatePostgres, private_broker, private_postgres
-from infra.local.broker import BrokerUrls
+from infra.stack import DatabaseUrls, PrivatePostgres, private_broker, private_postgres
+from infra.stack.broker import BrokerUrls
 from marketplace_runtime.database.migrate import migrate
 from marketplace_runtime.topology import apply
 from marketplace_runtime.topology.declaration import LOG, Wiring, definitions

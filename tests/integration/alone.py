@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from contracts import Event
-from infra.local import DatabaseUrls, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.migrate import migrate

@@ -2,7 +2,7 @@
 
 import aiohttp
 
-from infra.local import PrivateBroker
+from infra.stack import PrivateBroker
 
 VHOST = "%2F"
 EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}

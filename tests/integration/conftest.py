@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
+from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
 from marketplace_runtime.testing import Servers
 from tests.integration.brokers import forget_everything
 from tests.integration.messaging.toy import toy_databases

@@ -7,7 +7,7 @@ import pytest
 
 from infra.chaos import Site
 from infra.chaos import visit as visit_site
-from infra.local import Layout
+from infra.stack import Layout
 from tests.system.marketplace import Marketplace, Person, Visit
 
 

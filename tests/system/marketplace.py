@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from infra.local import python_path
+from infra.stack import python_path
 
 ROOT = Path(__file__).parents[2]
 COMMAND_WITHIN_S = 110

@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local import python_path
+from infra.stack import python_path
 from tests.system.asking import token_for
 from tests.system.marketplace import ROOT, Marketplace, Visit, until
 

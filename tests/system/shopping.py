@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from infra.local import read_state
 from infra.simulator import Endpoints, Report, Traffic, run_traffic
+from infra.stack import read_state
 from tests.system.marketplace import Marketplace, Visit, until
 
 RATE, DURATION_S, DRAIN_S = 8.0, 20.0, 90.0

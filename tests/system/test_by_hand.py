@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.local import python_path
+from infra.stack import python_path
 from tests.system.marketplace import ROOT, Marketplace
 
 BOX = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)

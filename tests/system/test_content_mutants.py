@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra.local import services_of
+from infra.stack import services_of
 from tests.integration.mutants.content import MUTANTS
 from tests.integration.mutants.mutant import Mutant
 from tests.system.marketplace import Marketplace

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from infra.chaos.fault import Fault, Kind
 from infra.chaos.kinds import broker, clocks, database, dials, links, messages, processes, traffic
-from infra.local import LocalError
+from infra.stack import LocalError
 
 FAMILIES = (processes, links, dials, broker, database, messages, clocks, traffic)
 FAMILY = {kind.name: family.__name__.rpartition(".")[2] for family in FAMILIES for kind in family.KINDS}

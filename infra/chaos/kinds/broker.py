@@ -7,7 +7,7 @@ from urllib.parse import quote
 from infra.chaos.fault import Fault, Kind, Touches
 from infra.chaos.patience import until_seen
 from infra.chaos.site import Site
-from infra.local import rabbitmqctl
+from infra.stack.rabbitmqctl import rabbitmqctl
 
 WATERMARK = ("absolute", "1GB")
 """As the stack's own broker is configured."""

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 from infra.chaos.fault import Fault, Kind, Touches
 from infra.chaos.site import Site
-from infra.local import find_library, set_skew
+from infra.stack import find_library, set_skew
 
 LEAST_S = 2.0
 """A clock that differs by less is none that is seen to be wrong: the `Date` of an answer has whole seconds."""

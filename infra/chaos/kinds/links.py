@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from infra.chaos.fault import Fault, Kind, Touches
 from infra.chaos.kinds.dials import ALL, SPARE
 from infra.chaos.site import Site
-from infra.local import LocalError
+from infra.stack import LocalError
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pika.exceptions import AMQPError
 from infra.chaos.fault import Fault, Kind, Touches
 from infra.chaos.patience import until_seen
 from infra.chaos.site import Site
-from infra.local import Passwords
+from infra.stack import Passwords
 
 BUCKETS = 16
 """As the outbox has them: an event belongs to the bucket of its subject's CRC-32."""

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from infra.chaos.fault import Fault, Kind, Touches
 from infra.chaos.site import Site
-from infra.local import LocalError
 from infra.simulator import Endpoints, FlashSale, Meter, SetUpFailed, Shop, Traffic, opened
+from infra.stack import LocalError
 
 RUSH_S = 15.0
 """How long a sale goes on after its time, where the house is slow."""

@@ -10,7 +10,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from infra.audit import log as capture
 from infra.audit.log import LOG, PREFETCH, Said, read_log
-from infra.local import PrivateBroker
+from infra.stack import PrivateBroker
 from marketplace_runtime.topology import apply
 from marketplace_runtime.topology.declaration import Wiring, definitions
 

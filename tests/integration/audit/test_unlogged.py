@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from infra.audit.databases import read_events
-from infra.local import DatabaseUrls, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.migrate import migrate
 

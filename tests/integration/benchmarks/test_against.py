@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import LocalError, python_path
+from infra.stack import LocalError, python_path
 from tests.benchmarks.trees import rounds_in
 from tests.integration.local.processes_of import processes_of
 

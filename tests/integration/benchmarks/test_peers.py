@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import python_path
+from infra.stack import python_path
 from tests.unit.scaffold.copies import a_copy
 
 

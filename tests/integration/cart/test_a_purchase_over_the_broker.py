@@ -18,7 +18,7 @@ from catalog.service import SERVICE as CATALOG
 from contracts import Event, Money
 from contracts.cart import Line
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
-from infra.local import PrivateBroker, PrivatePostgres
+from infra.stack import PrivateBroker, PrivatePostgres
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.migrate import migrate
 from marketplace_runtime.database.partitions import make_partitions

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from catalog.service import SERVICE
-from infra.local import DatabaseUrls, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database.database import Database
 from tests.integration.alone import database_of, emptied
 from tests.integration.catalog.web import Client, served

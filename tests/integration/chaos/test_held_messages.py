@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from infra.chaos import KINDS, Fault, Site
-from infra.local import Layout, Passwords, PrivateBroker, StackState
+from infra.stack import Layout, Passwords, PrivateBroker, StackState
 
 HEARER, QUEUE = "hearer", "hearer.things"
 QUEUE_PATH = f"/api/queues/%2F/{QUEUE}"

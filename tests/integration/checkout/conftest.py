@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from checkout.service import SERVICE
 from checkout.settings import deadlines
-from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
 from marketplace_runtime.database.database import Database
 from tests.integration.alone import database_of
 from tests.integration.checkout.marketplace import Marketplace, running

@@ -18,7 +18,7 @@ from contracts import Envelope, Event, Money
 from contracts.cart import CartCheckedOutV1, Line
 from contracts.catalog import StockReservedV1
 from contracts.delivery import ShipmentDeliveredV1, ShipmentDispatchedV1
-from infra.local import PrivateBroker
+from infra.stack import PrivateBroker
 from marketplace_runtime.amqp.connection import open_channel
 from marketplace_runtime.amqp.wire_format import properties_of
 from marketplace_runtime.database.database import Database

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from delivery.service import SERVICE
-from infra.local import PrivateBroker, PrivatePostgres
+from infra.stack import PrivateBroker, PrivatePostgres
 from tests.integration.delivery.running import Running, running
 
 

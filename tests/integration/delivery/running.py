@@ -16,7 +16,7 @@ import aiohttp
 import asyncpg
 
 from contracts import Envelope, Event
-from infra.local import PrivateBroker, PrivatePostgres
+from infra.stack import PrivateBroker, PrivatePostgres
 from marketplace_runtime.amqp.connection import open_channel
 from marketplace_runtime.amqp.wire_format import properties_of
 from marketplace_runtime.database.ids import new_id

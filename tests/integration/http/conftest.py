@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
-from infra.local import DatabaseUrls, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.migrate import migrate
 from marketplace_runtime.database.partitions import make_partitions

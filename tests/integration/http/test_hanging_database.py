@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from infra.local import DatabaseUrls, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database.database import Database
 from tests.integration.http.conftest import served
 from tests.unit.http.asking import bearer

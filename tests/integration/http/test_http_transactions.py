@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from infra.local import DatabaseUrls
+from infra.stack import DatabaseUrls
 from marketplace_runtime.database.database import Database
 from tests.integration.http.conftest import Web, served
 from tests.integration.http.counting import rows

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from infra.local import CHECKOUT, given_kinds, is_up, layout, provide, services_of
-from infra.local.environment import given_settings
-from infra.local.layout import default_name
+from infra.stack import CHECKOUT, given_kinds, is_up, provide, services_of
+from infra.stack.environment import given_settings
+from infra.stack.layout import default_name, layout
 from tests.integration.outside.outside_process import OutsideProcess
 
 

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from infra.local.absence import Absence
-from infra.local.ports import Ports
+from infra.stack.maintenance_responder import Absence
+from infra.stack.ports import Ports
 
 
 @asynccontextmanager

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import NotReady, layout
-from infra.local.layout import CHECKOUT
-from infra.local.stack import Programs, Stack
+from infra.stack import NotReady
+from infra.stack.layout import CHECKOUT, layout
+from infra.stack.stack import Programs, Stack
 
 Declaring = Callable[[str], Stack]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import CHECKOUT, Layout, services_of
-from infra.local.environment import LOG_SETTINGS, OUTSIDE_DELAYS, SETTINGS
-from infra.local.layout import default_name
-from infra.local.ports import Ports
+from infra.stack import CHECKOUT, Layout, services_of
+from infra.stack.environment import LOG_SETTINGS, OUTSIDE_DELAYS, SETTINGS
+from infra.stack.layout import default_name
+from infra.stack.ports import Ports
 from tests.system.marketplace import Marketplace
 
 DOCKER = """#!/bin/sh

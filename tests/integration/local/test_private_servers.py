@@ -9,7 +9,7 @@ import aio_pika
 import asyncpg
 import pytest
 
-from infra.local import PrivateBroker, PrivatePostgres, private_broker, private_postgres
+from infra.stack import PrivateBroker, PrivatePostgres, private_broker, private_postgres
 from tests.integration.local.processes_of import listening_addresses, processes_of
 
 LOOPBACK = {"0100007F", "00000000000000000000000001000000"}

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import asyncpg
 import pytest
 
-from infra.local import (
+from infra.stack import (
     Layout,
     LocalError,
     NotReady,
@@ -22,11 +22,11 @@ from infra.local import (
     ask_once,
     forget,
     is_up,
-    layout,
     read_state,
     start_supervisor,
     until_up,
 )
+from infra.stack.layout import layout
 from tests.integration.local import toy_stack
 from tests.integration.local.processes_of import processes_of
 

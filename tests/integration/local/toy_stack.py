@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from infra.local.environment import services_of
-from infra.local.layout import CHECKOUT, layout
-from infra.local.run import supervise
-from infra.local.stack import Programs
+from infra.stack.environment import services_of
+from infra.stack.layout import CHECKOUT, layout
+from infra.stack.run import supervise
+from infra.stack.stack import Programs
 
 ME = str(Path(__file__).resolve())
 SERVICES = ["catalog", "delivery"]

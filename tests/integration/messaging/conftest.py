@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
 from tests.integration.messaging.toy import Toy, toy_world
 
 

@@ -6,7 +6,7 @@ import random
 import aio_pika
 from aiormq.abc import DeliveredMessage
 
-from infra.local import PrivateBroker
+from infra.stack import PrivateBroker
 from marketplace_runtime.amqp.acknowledgements import Receipts
 from marketplace_runtime.amqp.connection import open_channel
 

@@ -14,7 +14,7 @@ import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from contracts.cart import CartCheckedOutV1
-from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker
+from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker
 from marketplace_runtime.amqp.publisher import CONFIRM_TIMEOUT_S
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction

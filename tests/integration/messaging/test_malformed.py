@@ -18,7 +18,7 @@ from pamqp import encode
 from pamqp.commands import Basic
 
 from contracts.cart import CartCheckedOutV1
-from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
 from marketplace_runtime.amqp.connection import open_channel
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from infra.local import PrivateBroker
+from infra.stack import PrivateBroker
 from marketplace_runtime.amqp.errors import TopologyDiffers
 from marketplace_runtime.topology import apply
 from marketplace_runtime.topology.declaration import Definitions, Wiring, definitions

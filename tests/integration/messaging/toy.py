@@ -15,7 +15,7 @@ from pamqp.commands import Basic
 from contracts import Money
 from contracts.cart import CartCheckedOutV1, Line
 from contracts.checkout import OrderPlacedV1
-from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
 from marketplace_runtime.amqp.connection import open_channel
 from marketplace_runtime.amqp.wire_format import properties_of
 from marketplace_runtime.consumer.subscription import Subscription

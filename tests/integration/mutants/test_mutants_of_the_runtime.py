@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
 from tests.integration.messaging.crash.steps import CASES, When, is_rare
 from tests.integration.messaging.crash.world import World, crash_world, forget
 from tests.integration.messaging.toy import toy_world

@@ -19,7 +19,7 @@ from contracts.checkout import OrderDeliveredV1
 from infra.audit.evidence import Evidence
 from infra.audit.judge import ANYTHING, judge
 from infra.audit.ledgers import read_mails, read_payments
-from infra.local import PrivatePostgres
+from infra.stack import PrivatePostgres
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.migrate import migrate

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infra.local import PrivateBroker, PrivatePostgres
+from infra.stack import PrivateBroker, PrivatePostgres
 from notifications.service import SERVICE
 from tests.integration.delivery.running import Running, running
 

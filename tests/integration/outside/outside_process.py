@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from infra.local.ports import Ports
+from infra.stack.ports import Ports
 
 ROOT = Path(__file__).parents[3]
 SECRET = "whsec_" + base64.b64encode(b"a secret that tests share with it").decode()

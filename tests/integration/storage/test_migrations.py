@@ -14,7 +14,7 @@ from sqlalchemy import CheckConstraint, Connection, MetaData, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from infra.local import DatabaseUrls, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from marketplace_runtime.service import Service
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from infra.local import DatabaseUrls, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.pooler_check import SharedSessions, require_own_sessions
 from marketplace_runtime.testing.bench import until

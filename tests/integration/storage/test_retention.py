@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from infra.local import DatabaseUrls, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.consumer import inbox
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import is_passing

@@ -5,7 +5,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from infra.local import DatabaseUrls, PrivatePostgres
+from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database.migrate import migrate
 
 SERVICES = ("roles_cart", "roles_checkout")

@@ -13,7 +13,7 @@ from infra.chaos.conduct import carry_out
 from infra.chaos.fault import Kind, Touches
 from infra.chaos.kinds import FAMILY, KINDS
 from infra.chaos.schedule import Planned
-from infra.local import Layout, StackState
+from infra.stack import Layout, StackState
 
 
 class Odd(Kind):

@@ -8,7 +8,7 @@ import pytest
 
 from infra.chaos import Fault, Journal, begin, bite
 from infra.chaos.site import Site
-from infra.local import Layout, LocalError, StackState
+from infra.stack import Layout, LocalError, StackState
 
 
 class Watched(Site):

@@ -8,7 +8,7 @@ import pytest
 
 from infra.chaos import experiment
 from infra.chaos.kinds import KINDS
-from infra.local import CHECKOUT, LocalError
+from infra.stack import CHECKOUT, LocalError
 
 SERVICES = ["catalog", "cart", "checkout", "notifications", "delivery"]
 

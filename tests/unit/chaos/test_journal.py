@@ -10,7 +10,7 @@ from infra.audit import Fault as Broken
 from infra.audit.record import read_record
 from infra.chaos import Fault, Journal, checked, undone_by_hand
 from infra.cli.audit import faults_in_effect
-from infra.local import Layout, LocalError
+from infra.stack import Layout, LocalError
 
 SERVICES = ["cart", "checkout"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from infra.chaos.proxy.link import Link
 from infra.chaos.proxy.toxics import Toxics
-from infra.local.ports import Ports
+from infra.stack.ports import Ports
 
 
 @dataclass

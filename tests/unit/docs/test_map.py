@@ -7,7 +7,7 @@ import pytest
 from contracts.catalogue import BY_TYPE, EVENTS
 from infra.docs import Wired, event_map, read_wiring
 from infra.docs.wiring import hearers
-from infra.local import LocalError
+from infra.stack import LocalError
 
 ROOT = Path(__file__).parents[3]
 

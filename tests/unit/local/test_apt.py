@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.apt import Apt
+from infra.stack.apt import Apt
 
 POLICY, CLUSTER = "usr/sbin/policy-rc.d", "etc/postgresql-common/createcluster.conf"
 

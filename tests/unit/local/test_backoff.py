@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local.backoff import Backoff
+from infra.stack.backoff import Backoff
 
 
 @given(st.integers(), st.lists(st.floats(0, 29), max_size=30))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import bootstrap as module
-from infra.local.bootstrap import STAMP, UNFINISHED, BootstrapError, bootstrap
+from infra.stack import bootstrap as module
+from infra.stack.bootstrap import STAMP, UNFINISHED, BootstrapError, bootstrap
 
 PYTHON = '#!/bin/sh\n[ "$*" = "-m pip --version" ] && {answer}\n'
 """Answers that pip works (`true`) or doesn't. Not the real Python: outside an environment, Debian's has no pip."""

@@ -13,7 +13,7 @@ from infra.cli import app
 from infra.cli.groups import GROUPS
 from infra.cli.moments import moment
 from infra.cli.show import CHOSEN, several
-from infra.local import StackIsDown
+from infra.stack import StackIsDown
 
 Run = Callable[..., tuple[int, str]]
 

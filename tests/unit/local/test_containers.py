@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from infra.local import Layout, LocalError, StackState, rabbitmqctl
-from infra.local.broker import BrokerUrls
-from infra.local.passwords import Passwords
-from infra.local.roles import PostgresServer
+from infra.stack import Layout, LocalError, StackState
+from infra.stack.broker import BrokerUrls
+from infra.stack.passwords import Passwords
+from infra.stack.rabbitmqctl import rabbitmqctl
+from infra.stack.roles import PostgresServer
 
 
 class FakeDocker:
@@ -68,7 +69,7 @@ class FakeDocker:
 def docker(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
     from testcontainers.core import container
 
-    from infra.local import containers
+    from infra.stack import containers
 
     fake = FakeDocker()
     monkeypatch.setattr(containers, "DockerClient", lambda: fake)
@@ -80,7 +81,7 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
 async def test_the_broker_is_bound_to_the_loopback_and_keeps_its_data_in_a_volume(
     docker: FakeDocker, tmp_path: Path
 ) -> None:
-    from infra.local.containers import broker_container
+    from infra.stack.containers import broker_container
 
     urls = BrokerUrls("127.0.0.1", 20001, 20002, "secret")
     running = await broker_container(urls, stack="s", log=tmp_path / "log").launch()
@@ -93,7 +94,7 @@ async def test_the_broker_is_bound_to_the_loopback_and_keeps_its_data_in_a_volum
 
 
 async def test_a_killed_container_ends_with_its_log_kept(docker: FakeDocker, tmp_path: Path) -> None:
-    from infra.local.containers import postgres_container
+    from infra.stack.containers import postgres_container
 
     server = PostgresServer("postgresql://postgres:pw@127.0.0.1:20003", Passwords(tmp_path / "passwords"))
     part = postgres_container("cart-db", server, port=20003, password="pw", stack="s", log=tmp_path / "log")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from infra.local import CHECKOUT
+from infra.stack import CHECKOUT
 
 PROGRAM = """
 import asyncio

@@ -9,7 +9,7 @@ import checkout.settings
 import delivery.settings
 import infra.outside.settings
 import marketplace_runtime.service.settings
-from infra.local.environment import OUTSIDE_DELAYS, SETTINGS, given_settings
+from infra.stack.environment import OUTSIDE_DELAYS, SETTINGS, given_settings
 
 READERS: list[type[BaseSettings]] = [
     cart.settings.Settings,

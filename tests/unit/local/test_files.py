@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import Layout, LocalError, StackIsDown, layout, read_state
-from infra.local.accounts import Account, require_enterable
-from infra.local.errors import NotEnterable
-from infra.local.layout import default_name
-from infra.local.passwords import Passwords
-from infra.local.state import ServiceState, StackState
+from infra.stack import Layout, LocalError, StackIsDown, read_state
+from infra.stack.accounts import Account, require_enterable
+from infra.stack.errors import NotEnterable
+from infra.stack.layout import default_name, layout
+from infra.stack.passwords import Passwords
+from infra.stack.state import ServiceState, StackState
 
 
 def test_a_state_is_read_as_it_was_written_and_only_by_its_owner(tmp_path: Path) -> None:

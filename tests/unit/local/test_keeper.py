@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infra.local.backoff import Backoff
-from infra.local.errors import LocalError, NotReady
-from infra.local.keeper import Keeper, State
+from infra.stack.backoff import Backoff
+from infra.stack.errors import LocalError, NotReady
+from infra.stack.process_monitor import Keeper, State
 
 
 class Life:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import CHECKOUT
+from infra.stack import CHECKOUT
 
 
 def a_checkout(directory: Path) -> Path:

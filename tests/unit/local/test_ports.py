@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from infra.local import LocalError
-from infra.local import ports as module
-from infra.local.ports import Ports
+from infra.stack import LocalError
+from infra.stack import ports as module
+from infra.stack.ports import Ports
 
 
 def serve(port: int, option: int) -> socket.socket:

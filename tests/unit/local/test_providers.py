@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from testcontainers.core.config import testcontainers_config
 
-from infra.local import private, provision
-from infra.local.apt import Apt
-from infra.local.binaries import find_postgres, find_rabbitmq
-from infra.local.elsewhere import given_broker
-from infra.local.errors import LocalError, NothingProvides
-from infra.local.provision import BROKER, POSTGRES, Provider, choose, install_missing, provide
+from infra.stack import private_servers, provision
+from infra.stack.apt import Apt
+from infra.stack.binaries import find_postgres, find_rabbitmq
+from infra.stack.errors import LocalError, NothingProvides
+from infra.stack.external_servers import given_broker
+from infra.stack.provision import BROKER, POSTGRES, Provider, choose, install_missing, provide
 
 
 @pytest.mark.parametrize("can", list(itertools.product([True, False], repeat=4)))
@@ -99,11 +99,11 @@ def test_without_root_one_line_says_how_to_install_a_missing_program(bare: Path)
 async def test_a_private_server_is_not_dockers_where_installed_programs_are_chosen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(private, "find_rabbitmq", lambda: None)
-    monkeypatch.setattr(private, "docker_works", lambda: True)
+    monkeypatch.setattr(private_servers, "find_rabbitmq", lambda: None)
+    monkeypatch.setattr(private_servers, "docker_works", lambda: True)
     monkeypatch.setenv("MARKETPLACE_PROVIDER", "host")
     with pytest.raises(NothingProvides, match="RabbitMQ cannot be found") as told:
-        async with private.private_broker():
+        async with private_servers.private_broker():
             pass
     assert told.value.__notes__ == [told.value.remedy]
     assert "install" in told.value.remedy

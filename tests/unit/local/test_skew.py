@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import LocalError, find_library, set_skew
-from infra.local.skew import environment
+from infra.stack import LocalError, find_library, set_skew
+from infra.stack.clock_skew import environment
 
 TELL = "import time; print(time.time(), time.monotonic())"
 
@@ -33,7 +33,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     file = tmp_path / "cart"
     with pytest.raises(LocalError, match="cannot be inf s ahead"):
         set_skew(file, float("inf"))
-    monkeypatch.setattr("infra.local.skew.find_library", lambda: None)
+    monkeypatch.setattr("infra.stack.clock_skew.find_library", lambda: None)
     with pytest.raises(LocalError, match="libfaketime is not installed") as told:
         set_skew(file, 30)
     assert told.value.remedy == "Run: sudo apt-get install -y faketime"

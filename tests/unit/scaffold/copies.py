@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.local import python_path
+from infra.stack import python_path
 
 ROOT = Path(__file__).parents[3]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "build", ".*_cache", ".hypothesis", ".schemathesis")

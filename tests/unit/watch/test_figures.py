@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from infra.cli.watching import view
-from infra.local import Message
+from infra.stack import Message
 from infra.watch import Figures, Samples, parse, together
 from marketplace_runtime.telemetry import metrics
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from infra.local import Layout, StackState
-from infra.local.state import ServiceState
+from infra.stack import Layout, StackState
+from infra.stack.state import ServiceState
 from infra.watch import Sampler, look
 from infra.watch.depths import WITHIN_S
 from marketplace_runtime.telemetry import metrics

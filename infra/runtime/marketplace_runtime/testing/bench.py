@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 from yarl import URL
 
 from contracts import Envelope, Event
-from infra.local import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
+from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
 from marketplace_runtime.amqp.connection import keep_connected, open_channel
 from marketplace_runtime.amqp.wire_format import properties_of
 from marketplace_runtime.consumer.subscription import Subscription

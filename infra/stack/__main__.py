@@ -1,0 +1,24 @@
+"""`python -m infra.stack [STACK] [--faultable]`: the supervisor, in the foreground."""
+
+import asyncio
+import sys
+
+from infra.stack.errors import LocalError
+from infra.stack.layout import layout
+from infra.stack.run import describe, supervise
+from infra.stack.stack import marketplace
+from infra.stack.start import FAULTABLE
+
+
+def main() -> None:
+    """Supervise the stack that the command line names."""
+    try:
+        names = [each for each in sys.argv[1:] if each != FAULTABLE]
+        where = layout(names[0] if names else None)
+        asyncio.run(supervise(where, marketplace(), faultable=FAULTABLE in sys.argv))
+    except LocalError as error:
+        sys.exit(describe(error))
+
+
+if __name__ == "__main__":
+    main()

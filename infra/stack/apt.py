@@ -1,0 +1,113 @@
+"""Installing servers by apt without letting it start them."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from infra.stack.errors import LocalError
+
+MARK = "# put here for the time of one installation by `marketplace`"
+REFUSE = f"#!/bin/sh\n{MARK}\nexit 101\n"
+NO_CLUSTER = f"{MARK}\ncreate_main_cluster = false\n"
+WITHIN_S = 900
+
+
+def run_quietly(argv: Sequence[str]) -> None:
+    """Run a command of apt's. Raises `LocalError` with the end of what it said."""
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        argv,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN_S,
+    )
+    if done.returncode != 0:
+        said = " ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+        raise LocalError(f"{' '.join(argv)} failed: {said}", "Run it by hand to see more, then try again.")
+
+
+@dataclass(frozen=True)
+class Apt:
+    """Debian's package manager on this machine, or below another `root` in a test."""
+
+    root: Path = Path("/")
+    run: Callable[[Sequence[str]], None] = run_quietly
+    is_root: bool = os.geteuid() == 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether this is Debian or Ubuntu, and we may install."""
+        return self.is_root and os.access(self.root / "usr/bin/apt-get", os.X_OK)
+
+    def install(self, packages: Sequence[str], say: Callable[[str], None]) -> None:
+        """Install the packages. Nothing is started, no cluster is made, and the machine's settings are put back.
+
+        An earlier attempt that was killed half-way is cleaned up after, too.
+        """
+        options = ("-y", "-qq", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends")
+        with _ending_by_exception(), self._nothing_starts(), self._no_cluster():
+            say("Fetching the lists of packages (apt-get update)")
+            self.run(("apt-get", "update", "-qq"))
+            say(f"Installing {' and '.join(packages)} (apt-get install)")
+            self.run(("apt-get", "install", *options, *packages))
+
+    @contextlib.contextmanager
+    def _nothing_starts(self) -> Iterator[None]:
+        with _replaced(self.root / "usr/sbin/policy-rc.d", REFUSE, mode=0o755):
+            yield
+
+    @contextlib.contextmanager
+    def _no_cluster(self) -> Iterator[None]:
+        settings = self.root / "etc/postgresql-common/createcluster.conf"
+        packaged = settings.with_name(f"{settings.name}.dpkg-dist")  # where dpkg puts its own beside ours
+        try:
+            with _replaced(settings, NO_CLUSTER, mode=0o644):
+                yield
+        finally:
+            if packaged.exists() and not settings.exists():
+                packaged.rename(settings)
+
+
+@contextlib.contextmanager
+def _replaced(path: Path, content: str, *, mode: int) -> Iterator[None]:
+    """Have this content in `path`; afterwards what was there before, or nothing."""
+    kept = path.with_name(f"{path.name}.before-marketplace")
+    _put_back(path, kept)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.rename(kept)
+    try:
+        path.write_text(content)
+        path.chmod(mode)
+        yield
+    finally:
+        _put_back(path, kept)
+
+
+def _put_back(path: Path, kept: Path) -> None:
+    if path.exists() and MARK in path.read_text():
+        path.unlink()
+    if kept.exists():
+        kept.replace(path)
+
+
+@contextlib.contextmanager
+def _ending_by_exception() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end us as Ctrl-C does, so that settings are put back."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

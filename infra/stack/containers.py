@@ -1,0 +1,157 @@
+"""Servers in Docker containers, by testcontainers.
+
+Testcontainers' reaper removes them when we are gone, however we go. Its RabbitMQ class needs a second AMQP
+library and both its classes bind to every interface, so the general container is used.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.docker_client import DockerClient
+
+from infra.stack.broker import BrokerUrls
+from infra.stack.errors import LocalError
+from infra.stack.images import BROKER_IMAGE, POSTGRES_IMAGE
+from infra.stack.part import Running
+from infra.stack.readiness import until_ready
+from infra.stack.roles import PostgresServer
+
+START_WITHIN_S = 60.0
+REAP_AFTER = "1s"
+
+
+class ContainerLife:
+    """A started container. What it logs is appended to the part's log file."""
+
+    pid = None
+
+    def __init__(self, container: DockerContainer, log: Path) -> None:
+        self._container = container
+        self._log = log
+        self._end = asyncio.ensure_future(asyncio.to_thread(self._wait))
+
+    async def wait(self) -> int:
+        """Wait for its end; the exit code."""
+        return await asyncio.shield(self._end)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if not self._end.done():
+            self._container.get_wrapped_container().kill()
+
+    async def stop(self) -> None:
+        """End it gracefully; by force after 10 s."""
+        if not self._end.done():
+            await asyncio.to_thread(self._container.get_wrapped_container().stop, timeout=10)
+        await self.wait()
+
+    def pause(self) -> None:
+        """Stop everything in it where it is."""
+        self._container.get_wrapped_container().pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._container.get_wrapped_container().unpause()
+
+    def _wait(self) -> int:
+        wrapped = self._container.get_wrapped_container()
+        with self._log.open("ab", buffering=0) as log:
+            for output in wrapped.logs(stream=True, follow=True):  # until it ends
+                log.write(output)
+        code = int(wrapped.wait(timeout=None)["StatusCode"])
+        self._container.stop(delete_volume=False)
+        return code
+
+
+@dataclass(frozen=True)
+class Container:
+    """A server in a container, its ports on our loopback and its data in a named volume."""
+
+    name: str
+    image: str
+    env: Mapping[str, str]
+    ports: Mapping[int, int]
+    """Port in the container to port on the loopback."""
+    volume: str
+    mounted_at: str
+    answers: Callable[[], Awaitable[bool]]
+    log: Path
+
+    async def launch(self) -> Running:
+        """Fetch the image if it is not there, and start a container."""
+        try:
+            return ContainerLife(await asyncio.to_thread(self._start), self.log)
+        except Exception as error:  # the Docker client's errors share no class with a readable message
+            raise LocalError(f"Docker could not start {self.image}: {error}", "See `docker info`.") from error
+
+    async def ready(self, running: Running) -> None:
+        """Return once it answers."""
+        await until_ready(self.answers, running, name=self.name, within_s=START_WITHIN_S, log=str(self.log))
+
+    def _start(self) -> DockerContainer:
+        testcontainers_config.ryuk_reconnection_timeout = REAP_AFTER
+        container = DockerContainer(self.image, env=dict(self.env))
+        container.with_volume_mapping(self.volume, self.mounted_at, "rw")
+        loopback: dict[str, Any] = {f"{inside}/tcp": ("127.0.0.1", port) for inside, port in self.ports.items()}
+        container.ports.update(loopback)  # with_bind_ports knows no address
+        return container.start()
+
+
+def broker_container(urls: BrokerUrls, *, stack: str, log: Path) -> Container:
+    """RabbitMQ with its management API."""
+    return Container(
+        name="broker",
+        image=BROKER_IMAGE,
+        env={
+            "RABBITMQ_NODENAME": "marketplace@localhost",
+            "RABBITMQ_DEFAULT_USER": urls.user,
+            "RABBITMQ_DEFAULT_PASS": urls.password,
+        },
+        ports={5672: urls.amqp_port, 15672: urls.management_port},
+        volume=_volume(stack, "broker"),
+        mounted_at="/var/lib/rabbitmq",
+        answers=partial(urls.answers, 5672),
+        log=log,
+    )
+
+
+def postgres_container(
+    name: str, server: PostgresServer, *, port: int, password: str, stack: str, log: Path
+) -> Container:
+    """PostgreSQL with the superuser `postgres`."""
+    return Container(
+        name=name,
+        image=POSTGRES_IMAGE,
+        env={"POSTGRES_PASSWORD": password, "POSTGRES_INITDB_ARGS": "--auth=scram-sha-256"},
+        ports={5432: port},
+        volume=_volume(stack, name),
+        mounted_at="/var/lib/postgresql/data",
+        answers=server.answers,
+        log=log,
+    )
+
+
+def run_inside(stack: str, part: str, *command: str) -> tuple[int, str]:
+    """Run a program in the container of this stack's part: its exit code, and what it said. Raises `LocalError`."""
+    running = DockerClient().client.containers.list(filters={"volume": _volume(stack, part)})
+    if not running:
+        raise LocalError(f"{part} has no container that runs.", "Is it up? ./marketplace status")
+    code, said = running[0].exec_run(list(command))
+    return code, said.decode(errors="replace")
+
+
+def remove_volumes(stack: str) -> None:
+    """Forget the data that this stack's containers kept."""
+    docker = DockerClient().client
+    for volume in docker.volumes.list(filters={"name": _volume(stack, "")}):
+        volume.remove()
+
+
+def _volume(stack: str, part: str) -> str:
+    return f"marketplace-{stack}-{part}"

@@ -1,0 +1,87 @@
+"""The supervisor's ear: one JSON line asks, JSON lines answer, over a socket that only its owner can open."""
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from infra.stack.errors import LocalError, StackIsDown
+
+Message = dict[str, Any]
+"""One JSON object: `do` and its arguments in a request; `error` and `remedy` in a refusal."""
+Answers = Callable[[Message], AsyncIterator[Message]]
+LINE_LIMIT = 2**20
+
+
+async def serve(path: Path, answers: Answers) -> asyncio.Server:
+    """Answer requests at `path` until the server is closed."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = json.loads(await reader.readline())
+            try:
+                async for answer in answers(request):
+                    await _send(writer, answer)
+            except LocalError as error:
+                await _send(writer, {"error": str(error), "remedy": error.remedy})
+        except (OSError, ValueError):
+            return  # the other side is gone, or talks rubbish
+        finally:
+            writer.close()
+
+    path.unlink(missing_ok=True)  # noqa: ASYNC240 - one system call
+    with _short(path) as address:
+        mask = os.umask(0o177)
+        try:
+            return await asyncio.start_unix_server(talk, address, limit=LINE_LIMIT)
+        finally:
+            os.umask(mask)
+
+
+async def ask(path: Path, request: Message) -> AsyncIterator[Message]:
+    """Send a request to the supervisor and yield what it answers. Raises `StackIsDown`, or its refusal."""
+    try:
+        with _short(path) as address:
+            reader, writer = await asyncio.open_unix_connection(address, limit=LINE_LIMIT)
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise StackIsDown(f"The stack {path.parent.name} is not up.", "Start it: ./marketplace up -d") from None
+    try:
+        await _send(writer, request)
+        while line := await reader.readline():
+            answer: Message = json.loads(line)
+            if "error" in answer:
+                raise LocalError(answer["error"], answer["remedy"])
+            yield answer
+    except ConnectionResetError:
+        return  # it was killed
+    finally:
+        writer.close()
+
+
+async def ask_once(path: Path, request: Message) -> Message:
+    """The last thing that the supervisor answers; empty if it ended without a word."""
+    last: Message = {}
+    async for answer in ask(path, request):
+        last = answer
+    return last
+
+
+async def _send(writer: asyncio.StreamWriter, message: Message) -> None:
+    writer.write(json.dumps(message).encode() + b"\n")
+    await writer.drain()
+
+
+@contextlib.contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """An address of at most 100 bytes for the socket: the system allows little more."""
+    if len(os.fsencode(path)) <= 100 or not Path("/proc/self/fd").exists():
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)

@@ -1,0 +1,122 @@
+"""The environment that services get: settings by name, nothing else of ours."""
+
+import base64
+import os
+import secrets
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.stack.layout import python_path
+from infra.stack.passwords import write_private
+from infra.stack.proxy_links import Links
+
+SETTINGS = (
+    "PAYMENT_DEADLINE_S",
+    "RESERVATION_DEADLINE_S",
+    "SHIPPING_DEADLINE_S",
+    "STOCK_ANSWER_DEADLINE_S",
+    "CARRIER_SILENCE_S",
+    "CART_ABANDONED_AFTER_S",
+    "HTTP_MOST_AT_ONCE",
+    "HTTP_POOL_SIZE",
+    "HTTP_SLOW_S",
+    "HTTP_TIMEOUT_S",
+    "MESSAGING_POOL_SIZE",
+    "REPLAY_RATE",
+    "RETENTION_DAYS",
+    "SWEEP_EVERY_S",
+)
+"""Passed on where the caller's environment sets them; services have defaults."""
+OUTSIDE_DELAYS = ("CARRIER_DISPATCH_AFTER_S", "CARRIER_DELIVER_AFTER_S")
+LOG_SETTINGS = {"LOG_FORMAT": "console", "LOG_LEVEL": "info"}
+AUDIENCE = "marketplace"
+
+
+def services_of(checkout: Path) -> list[str]:
+    """The services that pyproject.toml names."""
+    with (checkout / "pyproject.toml").open("rb") as file:
+        services: list[str] = tomllib.load(file)["tool"]["marketplace"]["services"]
+    return services
+
+
+@dataclass(frozen=True)
+class World:
+    """What all services share: where the outside world is, and how it knows us."""
+
+    checkout: Path
+    outside_port: int
+    smtp_port: int
+    webhook_secret: str
+    checkout_url: str
+    delivery_url: str
+    links: Links
+
+    @property
+    def outside(self) -> str:
+        """Base URL of the stand-ins for the outside world."""
+        return f"http://127.0.0.1:{self.outside_port}"
+
+    @property
+    def issuer(self) -> str:
+        """The local identity issuer."""
+        return f"{self.outside}/identity"
+
+    def for_outside(self, state_directory: Path) -> dict[str, str]:
+        """The environment of `infra.outside`."""
+        return self._python() | {
+            "OUTSIDE_HOST": "127.0.0.1",
+            "OUTSIDE_PORT": str(self.outside_port),
+            "SMTP_PORT": str(self.smtp_port),
+            "STATE_DIR": str(state_directory),
+            "CARRIER_WEBHOOK_SECRET": self.webhook_secret,
+            "OIDC_AUDIENCE": AUDIENCE,
+            **_passed_on(OUTSIDE_DELAYS),
+        }
+
+    def for_service(
+        self, *, database_url: str, owner_url: str, broker_url: str, http_port: int, ops_port: int
+    ) -> dict[str, str]:
+        """The environment of one replica of a service."""
+        return self._python() | {
+            "DATABASE_URL": database_url,
+            "MIGRATION_DATABASE_URL": owner_url,
+            "BROKER_URL": broker_url,
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_PORT": str(http_port),
+            "OPS_PORT": str(ops_port),
+            "OIDC_ISSUER": self.issuer,
+            "OIDC_AUDIENCE": AUDIENCE,
+            "PAYMENT_A_URL": self.links.through("payments-a", f"{self.outside}/payments/a"),
+            "PAYMENT_B_URL": self.links.through("payments-b", f"{self.outside}/payments/b"),
+            "CARRIER_A_URL": self.links.through("carriers-a", f"{self.outside}/carriers/a"),
+            "CARRIER_B_URL": self.links.through("carriers-b", f"{self.outside}/carriers/b"),
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(self.links.port("mail", "127.0.0.1", self.smtp_port)),
+            "MAIL_FROM": "marketplace@localhost",
+            "CARRIER_WEBHOOK_SECRET": self.webhook_secret,
+            "CHECKOUT_PUBLIC_URL": self.checkout_url,
+            "DELIVERY_PUBLIC_URL": self.delivery_url,
+            "WEBHOOK_PRIVATE_TARGETS": "true",  # whoever uses this stack has its machine anyway
+            **_passed_on(SETTINGS),
+        }
+
+    def _python(self) -> dict[str, str]:
+        logging = {name: os.environ.get(name, default) for name, default in LOG_SETTINGS.items()}
+        return {"PYTHONPATH": python_path(self.checkout), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", **logging}
+
+
+def given_settings() -> dict[str, str]:
+    """What the caller's environment sets of all that is passed on."""
+    return _passed_on((*SETTINGS, *OUTSIDE_DELAYS))
+
+
+def _passed_on(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def webhook_secret(path: Path) -> str:
+    """The carriers' signing secret (Standard Webhooks), made up on first use and kept in `path` (0600)."""
+    if not path.exists():
+        write_private(path, "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+    return path.read_text().strip()

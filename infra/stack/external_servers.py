@@ -1,0 +1,86 @@
+"""Servers that run elsewhere, and whose addresses were given."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from infra.stack.broker import BrokerUrls
+from infra.stack.errors import LocalError
+from infra.stack.part import Running
+from infra.stack.readiness import until_ready
+
+ANSWER_WITHIN_S = 30.0
+
+
+class Held:
+    """A life that only we end, by looking no longer."""
+
+    pid = None
+
+    def __init__(self) -> None:
+        self._over = asyncio.Event()
+
+    async def wait(self) -> int:
+        """Wait until we look no longer."""
+        await self._over.wait()
+        return 0
+
+    def kill(self) -> None:
+        """Look no longer; the server itself is not ours to end."""
+        self._over.set()
+
+    async def stop(self) -> None:
+        """Look no longer."""
+        self._over.set()
+
+    def pause(self) -> None:
+        """Refuse: raises `LocalError`."""
+        raise LocalError("A server that was given cannot be paused.", "Pause it where it runs.")
+
+    def resume(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A given server as a part: never started or ended, only waited for."""
+
+    name: str
+    answers: Callable[[], Awaitable[bool]]
+
+    async def launch(self) -> Running:
+        """Do nothing."""
+        return Held()
+
+    async def ready(self, running: Running) -> None:
+        """Return once it answers."""
+        await until_ready(
+            self.answers, running, name=f"The given {self.name}", within_s=ANSWER_WITHIN_S, log="the given address"
+        )
+
+
+def given_broker() -> BrokerUrls | None:
+    """The broker that the environment names, if it does."""
+    amqp, management = (os.environ.get(f"MARKETPLACE_BROKER_{name}") for name in ("URL", "MANAGEMENT_URL"))
+    if not amqp and not management:
+        return None
+    there, api = urlsplit(amqp or ""), urlsplit(management or "")
+    if not (there.hostname and there.username and there.password and api.hostname):
+        raise LocalError(
+            "MARKETPLACE_BROKER_URL or MARKETPLACE_BROKER_MANAGEMENT_URL is not complete.",
+            "Set both: amqp://admin:password@host:5672/ and http://admin:password@host:15672",
+        )
+    return BrokerUrls(
+        host=there.hostname,
+        amqp_port=there.port or 5672,
+        management_port=api.port or 15672,
+        user=there.username,
+        password=there.password,
+    )
+
+
+def given_database(service: str) -> str | None:
+    """The superuser's address of the server that the environment names for this service, if it does."""
+    return os.environ.get(f"MARKETPLACE_{service.upper()}_DATABASE_URL")

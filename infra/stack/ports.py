@@ -1,0 +1,77 @@
+"""Free ports on the loopback, held so that nobody else takes them before their server does."""
+
+import contextlib
+import random
+import socket
+import time
+from collections.abc import Mapping
+
+from infra.stack.errors import LocalError
+
+CHOICE = range(15_000, 32_000)
+"""Below the ports that Linux and macOS give to outgoing connections, which would race with a server's start."""
+
+PATIENCE_S = 3.0
+"""For a server of an earlier supervisor that was killed, and which is ending just now."""
+
+
+class Ports:
+    """Ports by name. A known port is kept if it is still free, so that addresses survive a restart.
+
+    Each is held by a bound socket that does not listen. Servers bind beside it, as they all set SO_REUSEADDR
+    or SO_REUSEPORT; a second stack that looks for free ports does not, and is refused. While the server
+    is down a connection is refused, as it should be.
+    """
+
+    def __init__(self, known: Mapping[str, int] | None = None) -> None:
+        self._known = dict(known or {})
+        self._held: dict[str, socket.socket] = {}
+        self._patient_until = time.monotonic() + PATIENCE_S
+
+    def of(self, name: str) -> int:
+        """The port called `name`: the known one if it is free, or else a new one."""
+        if name not in self._held:
+            self._held[name] = self._hold_known(name) or _hold_new()
+            self._known[name] = self._held[name].getsockname()[1]
+        return self._known[name]
+
+    def as_dict(self) -> dict[str, int]:
+        """Every port by its name, to be remembered."""
+        return dict(self._known)
+
+    def release(self) -> None:
+        """Hold them no longer."""
+        for held in self._held.values():
+            held.close()
+        self._held.clear()
+
+    def _hold_known(self, name: str) -> socket.socket | None:
+        if name not in self._known:
+            return None
+        while True:
+            with contextlib.suppress(OSError):
+                return _hold(self._known[name], was_ours=True)
+            if time.monotonic() > self._patient_until:
+                return None
+            time.sleep(0.1)
+
+
+def _hold_new() -> socket.socket:
+    for _ in range(200):
+        with contextlib.suppress(OSError):
+            return _hold(random.choice(CHOICE), was_ours=False)  # noqa: S311 - no secret
+    raise LocalError("No free port found on 127.0.0.1.", f"Free one between {CHOICE[0]} and {CHOICE[-1]}.")
+
+
+def _hold(port: int, *, was_ours: bool) -> socket.socket:
+    held = socket.socket()
+    try:
+        if was_ours:  # what remains of its last server's connections (TIME_WAIT) is no hindrance
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", port))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    except OSError:
+        held.close()
+        raise
+    return held

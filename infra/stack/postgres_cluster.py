@@ -1,0 +1,136 @@
+"""A PostgreSQL data directory: made, copied, and run by the version that made it."""
+
+import asyncio
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.stack.accounts import Account, give_to, require_enterable
+from infra.stack.binaries import PostgresBinaries
+from infra.stack.errors import LocalError
+from infra.stack.passwords import write_private
+from infra.stack.processes import Command, base_environment, spawn
+
+COMMAND_WITHIN_S = 120.0
+LOCALE = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where one server's data lies, which programs run it, and as whom."""
+
+    directory: Path
+    binaries: tuple[PostgresBinaries, ...]
+    account: Account | None
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.directory / "data"
+
+    def program(self, name: str) -> str:
+        """The program of the version that made the data, or of the first one found where there is none yet."""
+        made_by = self.data / "PG_VERSION"
+        if not made_by.exists():
+            return str(self.binaries[0].directory / name)
+        major = int(made_by.read_text())
+        for found in self.binaries:
+            if found.major == major:
+                return str(found.directory / name)
+        raise LocalError(
+            f"The data in {self.data} needs PostgreSQL {major}, which is not installed.",
+            f"apt-get install postgresql-{major}, or forget the data: ./marketplace down --volumes",
+        )
+
+    async def create(self, password: str) -> None:
+        """Make the data directory (initdb), unless it is there. An interrupted attempt is made anew."""
+        if self.data.exists():
+            return
+        new = self._fresh()
+        secret = self.directory / "superuser"
+        write_private(secret, password)
+        give_to(secret, self.account)
+        try:
+            await self._run(
+                *("initdb", "--no-sync", "--no-instructions", "--encoding=UTF8", f"--locale={LOCALE}"),
+                *("--auth=scram-sha-256", "--username=postgres", f"--pwfile={secret}", f"--pgdata={new}"),
+            )
+        finally:
+            secret.unlink()
+        await self._settle(new)
+
+    async def copy(self, template: "Cluster") -> None:
+        """Make the data directory from a template that no server runs on, unless it is there.
+
+        The superuser's password comes along. 50 ms, where initdb takes more than a second.
+        """
+        if self.data.exists():
+            return
+        new = self._fresh()
+        copy = await asyncio.create_subprocess_exec("cp", "-a", str(template.data), str(new))
+        if await copy.wait() != 0:
+            raise LocalError(f"Could not copy {template.data} to {new}.", "Is the disk full?")
+        await self._settle(new)
+
+    async def _settle(self, new: Path) -> None:
+        await self._run("initdb", "--sync-only", f"--pgdata={new}")
+        new.rename(self.data)  # noqa: ASYNC240 - one system call
+
+    def _fresh(self) -> Path:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        give_to(self.directory, self.account)
+        require_enterable(self.directory, self.account)
+        new = self.directory / "data.new"
+        shutil.rmtree(new, ignore_errors=True)
+        return new
+
+    async def _run(self, program: str, *arguments: str) -> None:
+        log = self.directory / "initdb.log"
+        running = await spawn(
+            Command(
+                argv=(self.program(program), *arguments),
+                env=base_environment(),
+                cwd=self.directory,
+                log=log,
+                account=self.account,
+            )
+        )
+        try:
+            async with asyncio.timeout(COMMAND_WITHIN_S):
+                code = await running.wait()
+        finally:
+            running.kill()
+        if code != 0:
+            raise LocalError(f"{program} failed with {code}.", f"See {log}")
+
+    def forget_stale_lock(self) -> None:
+        """Remove the lock file of a server that is gone, even if another process has its number by now."""
+        lock = self.data / "postmaster.pid"
+        try:
+            pid = int(lock.read_text().splitlines()[0])
+            in_use = os.path.samefile(os.readlink(f"/proc/{pid}/cwd"), self.data)  # noqa: PTH115, PTH121 - links of /proc
+        except (FileNotFoundError, ProcessLookupError):
+            in_use = False
+        except (OSError, ValueError, IndexError):
+            return  # cannot tell: the server decides
+        if not in_use and Path("/proc/self").exists():
+            lock.unlink(missing_ok=True)
+
+
+class Template:
+    """A data directory that no server runs on: made when first needed, and copied for each server."""
+
+    def __init__(self, cluster: Cluster, password: str) -> None:
+        self._cluster = cluster
+        self._password = password
+        self._one_at_a_time = asyncio.Lock()
+
+    async def copy_to(self, cluster: Cluster) -> None:
+        """Give this server its data directory, unless it has one."""
+        if cluster.data.exists():
+            return
+        async with self._one_at_a_time:
+            await self._cluster.create(self._password)
+        await cluster.copy(self._cluster)

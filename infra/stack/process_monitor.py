@@ -1,0 +1,177 @@
+"""One part's life: as a person wants it, and again after a crash."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from infra.stack.backoff import Backoff
+from infra.stack.errors import LocalError, NotReady
+from infra.stack.part import Part, Running
+
+
+class State(StrEnum):
+    """What a part does at the moment."""
+
+    STOPPED = "stopped"
+    KILLED = "killed"
+    STARTING = "starting"
+    READY = "ready"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A part as it is seen from outside."""
+
+    state: State
+    pid: int | None
+    since: float
+    """Unix time of the last change of state."""
+    restarts: int
+    """How often it was started again after it ended by itself."""
+    why: str
+    """What went wrong last, if it is not ready."""
+
+
+class Keeper:
+    """Starts a part while it is wanted, and starts it again with backoff when it ends by itself.
+
+    What a person killed or stopped stays down until a person starts it.
+    """
+
+    def __init__(self, part: Part, *, changed: Callable[[], None], backoff: Backoff | None = None) -> None:
+        self.part = part
+        self._changed = changed
+        self._backoff = backoff or Backoff()
+        self._wanted = asyncio.Event()
+        self._down = asyncio.Event()
+        self._down.set()
+        self._hurry = asyncio.Event()
+        self._ready, self._crashed = asyncio.Event(), asyncio.Event()
+        self._running: Running | None = None
+        self._state, self._since, self._restarts, self._why = State.STOPPED, time.time(), 0, ""
+        self._task = asyncio.create_task(self._keep())
+
+    @property
+    def condition(self) -> Condition:
+        """How it is now."""
+        pid = self._running.pid if self._running else None
+        return Condition(self._state, pid, self._since, self._restarts, self._why)
+
+    def start(self) -> None:
+        """Want it up. A part that waits after a crash is started at once, and a paused one goes on."""
+        self.resume()
+        self._backoff.forget()
+        self._wanted.set()
+        self._hurry.set()
+
+    async def until_ready(self, attempts: int | None = None) -> None:
+        """Wait until it serves. Raises `NotReady` once it ended so often before; without `attempts`, never."""
+        before = self._restarts
+        ready = asyncio.ensure_future(self._ready.wait())
+        try:
+            while not ready.done():
+                crashed = asyncio.ensure_future(self._crashed.wait())
+                await asyncio.wait({ready, crashed}, return_when=asyncio.FIRST_COMPLETED)
+                crashed.cancel()
+                self._crashed.clear()
+                if attempts is not None and not ready.done() and self._restarts - before >= attempts:
+                    raise NotReady(f"{self.part.name} did not start in {attempts} attempts. {self._why}")
+        finally:
+            ready.cancel()
+
+    def pause(self) -> None:
+        """Stop it where it is, as a process that hangs. Raises `LocalError` if it does not run."""
+        if self._running is None or self._state not in (State.STARTING, State.READY):
+            verb = "resume" if self._state is State.PAUSED else "start"
+            remedy = f"Have it go on: ./marketplace {verb} {self.part.name}"
+            raise LocalError(f"{self.part.name} is {self._state}, so it cannot be paused.", remedy)
+        self._running.pause()
+        self._become(State.PAUSED)
+
+    def resume(self) -> None:
+        """Let it go on, if it is paused."""
+        if self._running and self._state is State.PAUSED:
+            self._running.resume()
+            self._become(State.READY if self._ready.is_set() else State.STARTING)
+
+    async def kill(self) -> None:
+        """End it as a crash would, and keep it down."""
+        self._wanted.clear()
+        self._hurry.set()
+        if self._running:
+            self._running.kill()
+        await self._down.wait()
+        self._become(State.KILLED)
+
+    async def stop(self) -> None:
+        """End it gracefully, and keep it down."""
+        self._wanted.clear()
+        self._hurry.set()
+        self.resume()
+        if self._running:
+            self._become(State.STOPPING)
+            await self._running.stop()
+        await self._down.wait()
+        self._become(State.STOPPED)
+
+    async def close(self) -> None:
+        """Stop it and keep it no longer."""
+        await self.stop()
+        self._task.cancel()
+
+    async def _keep(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._down.clear()
+            began = time.monotonic()
+            await self._live()
+            self._running = None
+            self._ready.clear()
+            if self._wanted.is_set():
+                self._restarts += 1
+                self._become(State.CRASHED)
+                self._crashed.set()
+                await self._pause(self._backoff.after(time.monotonic() - began))
+            self._down.set()
+
+    async def _live(self) -> None:
+        """From launch to end; why it ended, unless a person ended it, is kept for people to read."""
+        self._become(State.STARTING)
+        try:
+            self._running = running = await self.part.launch()
+            if not self._wanted.is_set():  # killed while it was launched
+                running.kill()
+            self._become(State.STARTING)
+            try:
+                await self.part.ready(running)
+            except BaseException:
+                running.kill()
+                await running.wait()
+                raise
+            if self._wanted.is_set():
+                self._why = ""
+                self._ready.set()
+                self._become(State.READY)
+            self._why = f"ended with {await running.wait()}"
+        except LocalError as error:
+            self._why = f"{error} {error.remedy}".strip()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the keeper goes on and tries again
+            self._why = f"could not be started: {error!r}"
+
+    async def _pause(self, delay_s: float) -> None:
+        self._hurry.clear()
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._hurry.wait()
+        except TimeoutError:
+            return
+
+    def _become(self, state: State) -> None:
+        if state is not self._state:
+            self._state, self._since = state, time.time()
+        self._changed()

@@ -1,0 +1,59 @@
+"""Parts that are Python programs of this repository."""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.stack import clock_skew
+from infra.stack.part import Part, Running
+from infra.stack.processes import Command, base_environment, spawn
+from infra.stack.readiness import http_status, until_ready
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that says by HTTP when it is ready."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    log: Path
+    ready_url: str
+    clock: Path | None = None
+    """Where it says how wrong the program's clock is to be."""
+
+    async def launch(self) -> Running:
+        """Start it."""
+        env = base_environment() | dict(self.env) | clock_skew.environment(self.clock)
+        return await spawn(Command(argv=self.argv, env=env, cwd=self.cwd, log=self.log))
+
+    async def ready(self, running: Running) -> None:
+        """Return once `ready_url` answers 200. A service whose broker is away waits for it, so there is no limit."""
+        await until_ready(self._answers, running, name=self.name, within_s=math.inf, log=str(self.log))
+
+    async def _answers(self) -> bool:
+        return await http_status(self.ready_url) == 200
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A part that counts as ready only after something was done with it."""
+
+    part: Part
+    prepare: Callable[[], Awaitable[object]]
+
+    @property
+    def name(self) -> str:
+        """The part's own name."""
+        return self.part.name
+
+    async def launch(self) -> Running:
+        """Start the part."""
+        return await self.part.launch()
+
+    async def ready(self, running: Running) -> None:
+        """Return once it serves and is prepared."""
+        await self.part.ready(running)
+        await self.prepare()

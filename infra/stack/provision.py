@@ -1,0 +1,160 @@
+"""Where the broker and the databases come from: given URLs, Docker, installed programs, or apt."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+from infra.stack.apt import Apt
+from infra.stack.binaries import find_postgres, find_rabbitmq
+from infra.stack.errors import LocalError, NothingProvides
+from infra.stack.images import BROKER_IMAGE, POSTGRES_IMAGE, docker_has, docker_works
+
+
+class Provider(StrEnum):
+    """In the order in which they are tried."""
+
+    GIVEN = "given"
+    DOCKER = "docker"
+    HOST = "host"
+    APT = "apt"
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """A kind of server, and how to get it."""
+
+    name: str
+    given_by: str
+    packages: Mapping[str, str]
+    """Package manager to package."""
+    installed: Callable[[], bool]
+    image: str = ""
+    """What Docker runs it from."""
+
+
+BROKER = Kind(
+    "RabbitMQ",
+    "MARKETPLACE_BROKER_URL and MARKETPLACE_BROKER_MANAGEMENT_URL",
+    {"apt-get": "rabbitmq-server", "brew": "rabbitmq"},
+    lambda: find_rabbitmq() is not None,
+    BROKER_IMAGE,
+)
+POSTGRES = Kind(
+    "PostgreSQL 15 to 18",
+    "MARKETPLACE_<SERVICE>_DATABASE_URL",
+    {"apt-get": "postgresql", "brew": "postgresql@17"},
+    lambda: bool(find_postgres()),
+    POSTGRES_IMAGE,
+)
+
+
+def program(name: str) -> Kind:
+    """Return the kind of a program that is looked for on the PATH; its package has its name everywhere."""
+    return Kind(name, "", {"apt-get": name, "brew": name}, lambda: shutil.which(name) is not None)
+
+
+def forced_provider() -> Provider | None:
+    """The one that MARKETPLACE_PROVIDER names, if it is set."""
+    name = os.environ.get("MARKETPLACE_PROVIDER")
+    if not name:
+        return None
+    try:
+        return Provider(name)
+    except ValueError:
+        known = ", ".join(Provider)
+        raise LocalError(f"MARKETPLACE_PROVIDER={name} is unknown.", f"Use one of {known}.") from None
+
+
+def choose(
+    *,
+    given: bool,
+    docker: Callable[[], bool],
+    installed: Callable[[], bool],
+    installable: Callable[[], bool],
+    forced: Provider | None = None,
+) -> Provider | None:
+    """The first provider that can serve, or the forced one if it can; None if there is none."""
+    can = {
+        Provider.GIVEN: lambda: given,
+        Provider.DOCKER: docker,
+        Provider.HOST: installed,
+        Provider.APT: installable,
+    }
+    return next((provider for provider in Provider if forced in (None, provider) and can[provider]()), None)
+
+
+def provide(kinds: Mapping[Kind, bool], say: Callable[[str], None], apt: Apt | None = None) -> dict[Kind, Provider]:
+    """Decide for each kind (True: its URLs are given) and install what must be installed.
+
+    APT turns into HOST once it has installed. Raises `NothingProvides` with the line to run.
+    """
+    apt = apt or Apt()
+    forced = forced_provider()
+    engine = _once(docker_works)
+
+    def in_docker(kind: Kind) -> bool:
+        return engine() and docker_has(kind.image, say)
+
+    chosen = {
+        kind: choose(
+            given=given,
+            docker=partial(in_docker, kind),
+            installed=kind.installed,
+            installable=lambda: apt.usable,
+            forced=Provider.GIVEN if given else forced,
+        )
+        for kind, given in kinds.items()
+    }
+    missing = [kind for kind, provider in chosen.items() if provider is None]
+    if missing:
+        raise _nothing_provides(missing)
+    install_missing([kind for kind, provider in chosen.items() if provider is Provider.APT], say, apt)
+    return {kind: Provider.HOST if found is Provider.APT else Provider(found or "") for kind, found in chosen.items()}
+
+
+def install_missing(kinds: Iterable[Kind], say: Callable[[str], None], apt: Apt | None = None) -> None:
+    """Install those of the kinds that are not installed here, whether or not Docker or given URLs could serve.
+
+    Raises `NothingProvides` with the line to run.
+    """
+    apt = apt or Apt()
+    missing = [kind for kind in kinds if not kind.installed()]
+    if not missing:
+        return
+    if not apt.usable:
+        raise _nothing_provides(missing)
+    apt.install([kind.packages["apt-get"] for kind in missing], say)
+    unfound = [kind for kind in missing if not kind.installed()]
+    if unfound:
+        raise NothingProvides(f"{unfound[0].name} was installed, but cannot be found.", how_to_get(unfound))
+
+
+def how_to_get(kinds: Sequence[Kind]) -> str:
+    """The exact line that a person runs to get these servers."""
+    manager = "brew" if sys.platform == "darwin" else "apt-get"
+    line = " ".join(kind.packages[manager] for kind in kinds)
+    if manager == "brew":
+        return f"Run: brew install {line}"
+    if shutil.which("apt-get") is None:
+        given_by = ", ".join(kind.given_by for kind in kinds if kind.given_by)
+        return f"Install them, start Docker, or give their addresses by {given_by}" if given_by else "Install them."
+    return f"Run: sudo apt-get install -y {line}"
+
+
+def _nothing_provides(kinds: Sequence[Kind]) -> NothingProvides:
+    return NothingProvides(f"{' and '.join(kind.name for kind in kinds)} cannot be found.", how_to_get(kinds))
+
+
+def _once(question: Callable[[], bool]) -> Callable[[], bool]:
+    answers: list[bool] = []
+
+    def ask() -> bool:
+        if not answers:
+            answers.append(question())
+        return answers[0]
+
+    return ask

@@ -1,0 +1,67 @@
+"""Orders to a broker of our own that its management API does not take."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from infra.stack.binaries import RabbitBinaries, find_rabbitmq
+from infra.stack.errors import LocalError
+from infra.stack.layout import Layout
+from infra.stack.processes import base_environment
+from infra.stack.provision import BROKER, Provider
+from infra.stack.state import StackState
+
+NODE = "marketplace@localhost"
+WITHIN_S = 30.0
+
+
+async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str:
+    """What `rabbitmqctl ARGUMENTS` says of this stack's node. Raises `LocalError` if it fails."""
+    if state.providers.get(BROKER.name) == Provider.DOCKER:
+        from infra.stack.containers import run_inside
+
+        command = ("rabbitmqctl", "-q", "-n", NODE, *arguments)
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                done = await asyncio.to_thread(run_inside, layout.name, "broker", *command)
+        except TimeoutError:
+            raise _no_answer(arguments[0]) from None
+        return _said(arguments[0], *done)
+    binaries = find_rabbitmq()
+    if binaries is None or "epmd" not in state.ports:
+        raise LocalError("This needs a broker that the stack runs itself.", "See MARKETPLACE_PROVIDER.")
+    return await control(binaries, layout.directory / "broker", state.ports["epmd"], *arguments)
+
+
+async def control(binaries: RabbitBinaries, home: Path, epmd_port: int, *arguments: str) -> str:
+    """The same of the node that keeps everything below `home`."""
+    running = await asyncio.create_subprocess_exec(
+        *(str(binaries.server.with_name("rabbitmqctl")), "-q", "-n", NODE, *arguments),
+        env=base_environment()
+        | {
+            "HOME": str(home),  # the Erlang cookie lies there
+            "ERL_EPMD_PORT": str(epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+        },
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            said, _ = await running.communicate()
+    except TimeoutError:
+        running.kill()
+        raise _no_answer(arguments[0]) from None
+    return _said(arguments[0], running.returncode, said.decode(errors="replace"))
+
+
+def _no_answer(word: str) -> LocalError:
+    return LocalError(f"rabbitmqctl {word} did not answer.", "Is the broker up? ./marketplace status")
+
+
+def _said(word: str, code: int | None, said: str) -> str:
+    if code != 0:
+        raise LocalError(f"rabbitmqctl {word} failed: {said.strip()[-300:]}")
+    return said

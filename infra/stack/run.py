@@ -1,0 +1,70 @@
+"""The supervisor's own process."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+
+from infra.stack.control_socket import serve
+from infra.stack.errors import LocalError, StackIsUp
+from infra.stack.layout import Layout
+from infra.stack.locks import is_locked
+from infra.stack.stack import Programs, Stack
+from infra.stack.supervisor import Supervisor
+
+
+async def supervise(layout: Layout, programs: Programs, *, faultable: bool = False) -> None:
+    """Run a stack until it is told to stop (by the control socket, SIGTERM or SIGINT).
+
+    `faultable`: services reach broker, databases and the outside through a proxy that can be told to fail.
+
+    Raises `StackIsUp` if it already runs, and `NothingProvides`.
+    """
+    layout.create()
+    with _only_one(layout):
+        async with _supervisor(Stack(layout, programs, faultable=faultable)) as supervisor:
+            await supervisor.stopped.wait()
+
+
+@contextlib.asynccontextmanager
+async def _supervisor(stack: Stack) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(stack)
+    stopping: list[asyncio.Task[None]] = []
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: stopping.append(asyncio.ensure_future(supervisor.stop())))
+    server = await serve(stack.layout.socket, supervisor.answers)
+    starting = asyncio.create_task(supervisor.start())
+    try:
+        yield supervisor
+    finally:
+        starting.cancel()
+        await supervisor.stop()
+        server.close()
+        stack.layout.socket.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _only_one(layout: Layout) -> Iterator[None]:
+    """Hold the stack's lock; the kernel lets go of it when we die."""
+    with layout.lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackIsUp(f"The stack {layout.name} is already up.", "See ./marketplace status") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def is_up(layout: Layout) -> bool:
+    """Whether a supervisor of this stack runs."""
+    return is_locked(layout.lock)
+
+
+def describe(error: LocalError) -> str:
+    """What is wrong in one line, and what to do in another."""
+    return f"{error}\n{error.remedy}".strip()

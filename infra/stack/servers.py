@@ -1,0 +1,104 @@
+"""The servers that a stack needs: the broker, and a PostgreSQL for each service."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from infra.stack.accounts import unprivileged_account
+from infra.stack.binaries import find_postgres, find_rabbitmq
+from infra.stack.broker import BrokerUrls, RabbitNode
+from infra.stack.errors import LocalError
+from infra.stack.external_servers import Elsewhere, given_broker, given_database
+from infra.stack.layout import Layout
+from infra.stack.part import Part
+from infra.stack.passwords import Passwords
+from infra.stack.ports import Ports
+from infra.stack.postgres import PostgresNode
+from infra.stack.postgres_cluster import Cluster, Template
+from infra.stack.programs import Prepared
+from infra.stack.provision import BROKER, POSTGRES, Kind, Provider, provide
+from infra.stack.roles import PostgresServer
+
+
+def given_kinds(services: Sequence[str]) -> dict[Kind, bool]:
+    """The kinds of server that a stack needs, and whether the environment gives all addresses of a kind."""
+    return {BROKER: given_broker() is not None, POSTGRES: all(map(given_database, services))}
+
+
+class Servers:
+    """Where each comes from is decided once: from given addresses, from Docker, or from this machine's programs."""
+
+    def __init__(self, layout: Layout, services: Sequence[str], ports: Ports, passwords: Passwords) -> None:
+        self._layout, self._ports, self._passwords = layout, ports, passwords
+        self._provider = provide(given_kinds(services), lambda _: None)
+        self.databases = {name: self._postgres_server(name) for name in services}
+
+    @property
+    def providers(self) -> dict[str, str]:
+        """Kind of server to where it comes from."""
+        return {kind.name: provider.value for kind, provider in self._provider.items()}
+
+    @property
+    def given(self) -> list[str]:
+        """The parts that run elsewhere, and are not ours to start or end."""
+        databases = [f"{service}-db" for service in self.databases if given_database(service)]
+        return [*(["broker"] if given_broker() else []), *databases]
+
+    @cached_property
+    def broker_urls(self) -> BrokerUrls:
+        """Where the broker is."""
+        ports = self._ports
+        return given_broker() or BrokerUrls(
+            "127.0.0.1", ports.of("broker"), ports.of("management"), self._passwords.of("broker-admin")
+        )
+
+    def broker_part(self) -> Part:
+        """The broker, to be kept alive."""
+        log, urls = self._layout.log("broker"), self.broker_urls
+        if given_broker():
+            return Elsewhere("broker", urls.answers)
+        if self._provider[BROKER] is Provider.DOCKER:
+            from infra.stack.containers import broker_container
+
+            return broker_container(urls, stack=self._layout.name, log=log)
+        binaries = find_rabbitmq()
+        if binaries is None:
+            raise LocalError("RabbitMQ went away.", "Try again.")
+        for name in ("epmd", "dist"):  # now, so that they are remembered
+            self._ports.of(name)
+        return RabbitNode(self._layout.directory / "broker", urls, binaries=binaries, ports=self._ports, log=log)
+
+    def database_part(self, service: str) -> Part:
+        """A service's database server, to be kept alive; the service's database is in it when it is ready."""
+        server = self.databases[service]
+
+        async def prepare() -> None:
+            if not given_database(service):
+                await server.forget_what_was_set()
+            await server.create_database(service)
+
+        return Prepared(self._database_server(service), prepare)
+
+    def _database_server(self, service: str) -> Part:
+        name = f"{service}-db"
+        server, log = self.databases[service], self._layout.log(name)
+        if given_database(service):
+            return Elsewhere(name, server.answers)
+        port, password = self._ports.of(name), self._passwords.of("postgres")
+        if self._provider[POSTGRES] is Provider.DOCKER:
+            from infra.stack.containers import postgres_container
+
+            return postgres_container(name, server, port=port, password=password, stack=self._layout.name, log=log)
+        return PostgresNode(
+            *(name, self._cluster(name), server), port=port, password=password, log=log, template=self._template
+        )
+
+    @cached_property
+    def _template(self) -> Template:
+        return Template(self._cluster("template"), self._passwords.of("postgres"))
+
+    def _cluster(self, name: str) -> Cluster:
+        return Cluster(self._layout.directory / name, tuple(find_postgres()), unprivileged_account())
+
+    def _postgres_server(self, service: str) -> PostgresServer:
+        own = f"postgresql://postgres:{self._passwords.of('postgres')}@127.0.0.1"
+        return PostgresServer(given_database(service) or f"{own}:{self._ports.of(f'{service}-db')}", self._passwords)

@@ -1,0 +1,69 @@
+"""Starting a supervisor as a process of its own, and following it until the stack is up."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from signal import SIGTERM
+
+from infra.stack.control_socket import Message, ask
+from infra.stack.errors import NotReady, StackIsDown
+from infra.stack.layout import CHECKOUT, Layout, python_path
+from infra.stack.processes import die_with_parent
+
+READY_WITHIN_S = 120.0
+POLL_S = 0.05
+FAULTABLE = "--faultable"
+
+
+def start_supervisor(
+    layout: Layout,
+    *,
+    dies_with_us: bool,
+    faultable: bool = False,
+    command: Sequence[str] = (sys.executable, "-m", "infra.stack"),
+) -> subprocess.Popen[bytes]:
+    """Start the stack's supervisor in the background; its words go to its log.
+
+    It ends the stack gracefully when we are gone, if it `dies_with_us`; otherwise it outlives us.
+    """
+    layout.create()
+    with layout.log("supervisor").open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - our own program
+            (*command, layout.name, *([FAULTABLE] if faultable else [])),
+            cwd=CHECKOUT,
+            env={**os.environ, "PYTHONPATH": python_path(CHECKOUT)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=die_with_parent(SIGTERM) if dies_with_us else None,  # noqa: PLW1509 - we have no threads
+        )
+
+
+async def until_up(layout: Layout, supervisor: subprocess.Popen[bytes], told: Callable[[Message], None]) -> None:
+    """Return once everything is ready; `told` gets the status at every change.
+
+    Raises `NotReady` if the supervisor ends, gives up, or takes longer than two minutes.
+    """
+    log = layout.log("supervisor")
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            while supervisor.poll() is None:
+                try:
+                    async for status in ask(layout.socket, {"do": "watch"}):
+                        told(status)
+                        if status["phase"] == "ready":
+                            return
+                        if status["phase"] == "failed":
+                            raise NotReady(f"The stack did not come up: {status['why']}", "Then: ./marketplace down")
+                except StackIsDown:
+                    await asyncio.sleep(POLL_S)
+    except TimeoutError:
+        raise NotReady(
+            f"The stack was not ready within {READY_WITHIN_S:.0f} s.",
+            "See ./marketplace status and ./marketplace logs PART",
+        ) from None
+    said = log.read_text().strip().splitlines()[-2:]
+    raise NotReady("The supervisor ended: " + " ".join(said), f"See {log}")

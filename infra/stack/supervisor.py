@@ -1,0 +1,237 @@
+"""Keeps the parts of one stack as people want them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import asdict
+from enum import StrEnum
+
+from infra.stack.control_socket import Message
+from infra.stack.errors import LocalError, NotReady, UnknownPart
+from infra.stack.maintenance_responder import Absence
+from infra.stack.memory import resident_bytes
+from infra.stack.part import Part
+from infra.stack.process_monitor import Keeper, State
+from infra.stack.stack import Stack
+
+MOST_REPLICAS = 16
+ATTEMPTS = 3
+"""How often a server may end before it serves, until the start is given up."""
+ORDER_WITHIN_S = 60.0
+
+
+class Phase(StrEnum):
+    """How far the stack as a whole has come."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DEGRADED = "degraded"
+    """It was ready, but a part is not any more."""
+    FAILED = "failed"
+    STOPPING = "stopping"
+
+
+class Supervisor:
+    """Starts broker, databases and the outside world together, then the services; and obeys orders after that."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._news = asyncio.Condition()
+        self._telling: set[asyncio.Task[None]] = set()
+        self.stopped = asyncio.Event()
+        self.phase, self.why = Phase.STARTING, ""
+        servers = [stack.broker, *stack.databases.values(), stack.outside, *([stack.proxy] if stack.proxy else [])]
+        self._servers = {part.name: self._keep(part) for part in servers}
+        self._replicas: dict[str, dict[int, Keeper]] = {
+            name: {1: self._keep(stack.service(name, 1))} for name in stack.programs.services
+        }
+        self._absences = {name: Absence(name, stack.http_port(name)) for name in self._replicas}
+        self._covering = [asyncio.create_task(self._cover(name)) for name in self._replicas]
+
+    async def start(self) -> None:
+        """Bring everything up. What goes wrong is told by `phase` and `why`, not raised."""
+        for server in self._servers.values():
+            server.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                declared = group.create_task(self._declare())
+                for name in self._replicas:
+                    group.create_task(self._start_service(name, declared))
+        except* LocalError as errors:
+            first = errors.exceptions[0]
+            self._enter(Phase.FAILED, f"{first} {getattr(first, 'remedy', '')}")
+        else:
+            self._enter(Phase.READY)
+
+    async def stop(self) -> None:
+        """Bring everything down, the services first."""
+        if self.phase is Phase.STOPPING:
+            await self.stopped.wait()
+            return
+        self._enter(Phase.STOPPING)
+        for covering in self._covering:
+            covering.cancel()
+        services = [keeper for replicas in self._replicas.values() for keeper in replicas.values()]
+        await asyncio.gather(*(keeper.close() for keeper in services))
+        await asyncio.gather(*(keeper.close() for keeper in self._servers.values()))
+        self.stopped.set()
+        self._tell()
+
+    async def answers(self, request: Message) -> AsyncIterator[Message]:
+        """Carry out one request of the command line's."""
+        match request:
+            case {"do": "status"}:
+                yield self._status()
+            case {"do": "watch"}:
+                async for status in self._watch():
+                    yield status
+            case {"do": "kill" | "pause" | "resume" | "start" | "stop" | "restart" as what, "part": str(part)}:
+                await asyncio.gather(*(self._order(what, keeper) for keeper in self._called(part)))
+                yield self._status()
+            case {"do": "scale", "service": str(service), "replicas": int(replicas)}:
+                await self._scale(service, replicas)
+                yield self._status()
+            case {"do": "down"}:
+                await self.stop()
+                yield {"done": True}
+            case _:
+                raise LocalError("The supervisor does not know this request.", "Is it of another version? Restart it.")
+
+    async def _declare(self) -> None:
+        """Declare the topology. It is begun early, to load while the broker starts, and waits for it by itself."""
+        databases = self._stack.databases.values()
+        await asyncio.gather(*(self._servers[part.name].until_ready(ATTEMPTS) for part in databases))
+        early = asyncio.ensure_future(self._stack.declare())
+        try:
+            await self._servers["broker"].until_ready(ATTEMPTS)
+            try:
+                await early
+            except NotReady:  # perhaps it lost patience before the broker was there
+                await self._stack.declare()
+        finally:
+            early.cancel()
+
+    async def _start_service(self, name: str, declared: asyncio.Task[None]) -> None:
+        needed = [f"{name}-db", "outside", *({"proxy"} & self._servers.keys())]
+        await asyncio.gather(*(self._servers[each].until_ready(ATTEMPTS) for each in needed))
+        await asyncio.shield(declared)
+        for keeper in list(self._replicas[name].values()):
+            keeper.start()
+            await keeper.until_ready()
+
+    async def _order(self, what: str, keeper: Keeper) -> None:
+        if keeper.part.name in self._stack.state.given and what not in ("start", "resume"):
+            raise LocalError(f"{keeper.part.name} runs elsewhere: its address was given.", f"{what} it there.")
+        if what == "kill":
+            await keeper.kill()
+        if what == "pause":
+            keeper.pause()
+        if what == "resume":
+            keeper.resume()
+        if what in ("stop", "restart"):
+            await keeper.stop()
+        if what in ("start", "restart"):
+            keeper.start()
+            try:
+                async with asyncio.timeout(ORDER_WITHIN_S):
+                    await keeper.until_ready()
+                    if keeper.part is self._stack.broker:
+                        await self._stack.declare()  # it may have lost what it had
+            except TimeoutError:
+                name, condition = keeper.part.name, keeper.condition
+                log = self._stack.layout.log(name)
+                raise NotReady(
+                    f"{name} is not ready after {ORDER_WITHIN_S:.0f} s ({condition.state}). {condition.why}".strip(),
+                    f"It is still wanted up. See {log}",
+                ) from None
+
+    async def _scale(self, service: str, replicas: int) -> None:
+        if service not in self._replicas:
+            known = ", ".join(self._replicas)
+            raise UnknownPart(f"There is no service {service!r}.", f"Services: {known}")
+        if not 1 <= replicas <= MOST_REPLICAS:
+            raise LocalError(f"{service} cannot have {replicas} replicas.", f"Choose 1 to {MOST_REPLICAS}.")
+        running = self._replicas[service]
+        for number in sorted(running)[replicas:]:
+            await running.pop(number).close()
+            self._stack.forget_replica(service, number)
+        added = []
+        for number in range(1, replicas + 1):
+            if number not in running:
+                running[number] = self._keep(self._stack.service(service, number))
+                added.append(running[number])
+        await asyncio.gather(*(self._order("start", keeper) for keeper in added))
+
+    def _called(self, name: str) -> Iterable[Keeper]:
+        """A server, one replica (`cart.2`), or all replicas of a service (`cart`)."""
+        keepers = self._keepers()
+        if name in keepers:
+            return [keepers[name]]
+        if name in self._replicas:
+            return self._replicas[name].values()
+        service, _, number = name.partition(".")
+        if service in self._replicas and number.isdecimal():
+            there = ", ".join(keeper.part.name for keeper in self._replicas[service].values())
+            raise UnknownPart(f"There is no replica {name}.", f"There are: {there}. See `scale`.")
+        raise UnknownPart(f"There is no part {name!r}.", f"Parts: {', '.join([*self._servers, *self._replicas])}")
+
+    def _keepers(self) -> dict[str, Keeper]:
+        services = (keeper for replicas in self._replicas.values() for keeper in replicas.values())
+        return self._servers | {keeper.part.name: keeper for keeper in services}
+
+    def _keep(self, part: Part) -> Keeper:
+        return Keeper(part, changed=self._tell)
+
+    def _enter(self, phase: Phase, why: str = "") -> None:
+        self.phase, self.why = phase, why
+        self._tell()
+
+    async def _cover(self, service: str) -> None:
+        """Have somebody answer at a service's port while no replica does."""
+
+        def own_ports() -> list[int]:
+            return [self._stack.own_port(service, number) for number in self._replicas[service]]
+
+        try:
+            await self._absences[service].cover(lambda: self._is_served(service), own_ports, self._news)
+        finally:
+            self._absences[service].end()
+
+    def _is_served(self, service: str) -> bool:
+        """Also by a replica that is paused: its port is open, and nobody can tell."""
+        states = {keeper.condition.state for keeper in self._replicas[service].values()}
+        return bool(states & {State.READY, State.PAUSED})
+
+    def _tell(self) -> None:
+        """Wake whoever watches. Nobody answers for a service that is back, not even until they are awake."""
+        for service, absence in self._absences.items():
+            if self._is_served(service):
+                absence.end()
+        task = asyncio.ensure_future(self._notify())
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _notify(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    async def _watch(self) -> AsyncIterator[Message]:
+        """The status now, at every change, and at least once a second; until the stack is down."""
+        while not self.stopped.is_set():
+            yield self._status()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1), self._news:
+                    await self._news.wait()
+
+    def _status(self) -> Message:
+        conditions = {name: keeper.condition for name, keeper in self._keepers().items()}
+        all_ready = all(each.state is State.READY for each in conditions.values())
+        return {
+            "stack": self._stack.layout.name,
+            "phase": Phase.DEGRADED if self.phase is Phase.READY and not all_ready else self.phase,
+            "why": self.why,
+            "parts": {
+                name: asdict(condition) | {"rss_bytes": resident_bytes(condition.pid) if condition.pid else None}
+                for name, condition in conditions.items()
+            },
+        }
