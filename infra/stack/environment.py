@@ -63,7 +63,7 @@ class World:
         return f"{self.outside}/identity"
 
     def for_outside(self, state_directory: Path) -> dict[str, str]:
-        """The environment of `infra.outside`."""
+        """The environment of `infra.lab.stand_ins`."""
         return self._python() | {
             "OUTSIDE_HOST": "127.0.0.1",
             "OUTSIDE_PORT": str(self.outside_port),

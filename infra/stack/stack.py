@@ -42,7 +42,7 @@ def marketplace() -> Programs:
     return Programs(
         services=services_of(CHECKOUT),
         service=lambda name: (sys.executable, "-m", name),
-        outside=(sys.executable, "-m", "infra.outside"),
+        outside=(sys.executable, "-m", "infra.lab.stand_ins"),
         declare=(sys.executable, "-m", "marketplace_runtime", "declare"),
         proxy=(sys.executable, "-m", "infra.chaos.proxy"),
         checkout=CHECKOUT,

@@ -109,7 +109,7 @@ def test_environment_variables() -> None:
     for name in [*services(), "notifications.webhooks"]:
         if (ROOT / name.replace(".", "/") / "settings.py").exists():
             importlib.import_module(f"{name}.settings")
-    importlib.import_module("infra.outside.settings")
+    importlib.import_module("infra.lab.stand_ins.settings")
     settings = {
         f"{each.__module__.split('.')[0]} {variable.upper()}": field.is_required()
         for each in subclasses(BaseSettings)

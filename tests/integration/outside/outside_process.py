@@ -26,7 +26,7 @@ def free_port() -> int:
 
 
 class OutsideProcess:
-    """`python -m infra.outside` on ports and a state directory of its own."""
+    """`python -m infra.lab.stand_ins` on ports and a state directory of its own."""
 
     def __init__(self, state: Path) -> None:
         self.port = free_port()
@@ -60,7 +60,7 @@ class OutsideProcess:
 
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "infra.outside", cwd=ROOT, env=self._environment
+            sys.executable, "-m", "infra.lab.stand_ins", cwd=ROOT, env=self._environment
         )
         async with aiohttp.ClientSession() as http, asyncio.timeout(30):
             while True:

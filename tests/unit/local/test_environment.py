@@ -7,7 +7,7 @@ import cart.settings
 import catalog.settings
 import checkout.settings
 import delivery.settings
-import infra.outside.settings
+import infra.lab.stand_ins.settings
 import marketplace_runtime.service.settings
 from infra.stack.environment import OUTSIDE_DELAYS, SETTINGS, given_settings
 
@@ -16,7 +16,7 @@ READERS: list[type[BaseSettings]] = [
     catalog.settings.Settings,
     checkout.settings.Deadlines,
     delivery.settings.Deadlines,
-    infra.outside.settings.Settings,
+    infra.lab.stand_ins.settings.Settings,
     marketplace_runtime.service.settings.Settings,
 ]
 

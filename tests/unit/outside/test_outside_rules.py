@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.outside import payments
-from infra.outside.keys import UnderWay
-from infra.outside.ledger import SCHEMA, Ledger, page, write
-from infra.outside.payments import Charge, capture, refund, void
-from infra.outside.problems import Problem
+from infra.lab.stand_ins import payments
+from infra.lab.stand_ins.keys import UnderWay
+from infra.lab.stand_ins.ledger import SCHEMA, Ledger, page, write
+from infra.lab.stand_ins.payments import Charge, capture, refund, void
+from infra.lab.stand_ins.problems import Problem
 
 
 def a_book() -> sqlite3.Connection:

@@ -14,8 +14,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from infra.outside.cuts import CutConnection, NeverAnswer
-from infra.outside.problems import Problem
+from infra.lab.stand_ins.connection_cuts import CutConnection, NeverAnswer
+from infra.lab.stand_ins.problems import Problem
 
 Part = Literal["payments-a", "payments-b", "carriers-a", "carriers-b", "mail"]
 Rate = Annotated[float, Field(ge=0, le=1)]

@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 from starlette.responses import Response
 
-from infra.outside.courier import Courier
-from infra.outside.dials import Dials, Fate
-from infra.outside.keys import After, KeyHeader, KeyPath, Limit, UnderWay, Which, fingerprint
-from infra.outside.ledger import Ledger, now, page
-from infra.outside.parcels import Parcel, State, add_parcel, cancel_parcel, parcel_of
-from infra.outside.problems import Problem
+from infra.lab.stand_ins.carrier_callbacks import Courier
+from infra.lab.stand_ins.dials import Dials, Fate
+from infra.lab.stand_ins.keys import After, KeyHeader, KeyPath, Limit, UnderWay, Which, fingerprint
+from infra.lab.stand_ins.ledger import Ledger, now, page
+from infra.lab.stand_ins.parcels import Parcel, State, add_parcel, cancel_parcel, parcel_of
+from infra.lab.stand_ins.problems import Problem
 
 Text = Annotated[str, Field(max_length=200)]
 

@@ -1,13 +1,13 @@
-"""`python -m infra.outside`: runs until it is told to stop (SIGTERM), or killed; both are fine."""
+"""`python -m infra.lab.stand_ins`: runs until it is told to stop (SIGTERM), or killed; both are fine."""
 
 import signal
 import sys
 
 import uvicorn
 
-from infra.outside.app import create_app
-from infra.outside.cuts import CuttableProtocol
-from infra.outside.settings import Settings
+from infra.lab.stand_ins.app import create_app
+from infra.lab.stand_ins.connection_cuts import CuttableProtocol
+from infra.lab.stand_ins.settings import Settings
 from marketplace_runtime.telemetry import configure_logging
 
 

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from standardwebhooks import Webhook
 
-from infra.outside.ledger import Ledger
-from infra.outside.parcels import Parcel, State, advance, parcels_on_their_way
+from infra.lab.stand_ins.ledger import Ledger
+from infra.lab.stand_ins.parcels import Parcel, State, advance, parcels_on_their_way
 from marketplace_runtime.telemetry import get_logger
 
 BACKOFF_FROM_S, BACKOFF_TO_S = 0.25, 5.0

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from infra.outside import carriers, dials, identity, mail, parcels, payments
-from infra.outside.courier import Courier
-from infra.outside.identity import Issuer
-from infra.outside.ledger import Ledger
-from infra.outside.mail import MailSink
-from infra.outside.problems import answer_with_problems
-from infra.outside.settings import Settings
+from infra.lab.stand_ins import carriers, dials, identity, mail, parcels, payments
+from infra.lab.stand_ins.carrier_callbacks import Courier
+from infra.lab.stand_ins.identity import Issuer
+from infra.lab.stand_ins.ledger import Ledger
+from infra.lab.stand_ins.mail import MailSink
+from infra.lab.stand_ins.problems import answer_with_problems
+from infra.lab.stand_ins.settings import Settings
 
 
 def create_app(settings: Settings) -> FastAPI:

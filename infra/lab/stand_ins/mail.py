@@ -14,11 +14,11 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from infra.outside.cuts import HANG_AT_MOST_S
-from infra.outside.dials import Dials
-from infra.outside.keys import After, Limit
-from infra.outside.ledger import Ledger, now
-from infra.outside.problems import Problem
+from infra.lab.stand_ins.connection_cuts import HANG_AT_MOST_S
+from infra.lab.stand_ins.dials import Dials
+from infra.lab.stand_ins.keys import After, Limit
+from infra.lab.stand_ins.ledger import Ledger, now
+from infra.lab.stand_ins.problems import Problem
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS mails (

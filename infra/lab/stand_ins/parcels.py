@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from infra.outside.ledger import now, write
+from infra.lab.stand_ins.ledger import now, write
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS parcels (

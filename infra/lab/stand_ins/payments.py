@@ -13,10 +13,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from infra.outside.dials import Dials, Fate
-from infra.outside.keys import After, KeyHeader, KeyPath, Limit, UnderWay, Which, fingerprint
-from infra.outside.ledger import Ledger, page, write
-from infra.outside.problems import Problem
+from infra.lab.stand_ins.dials import Dials, Fate
+from infra.lab.stand_ins.keys import After, KeyHeader, KeyPath, Limit, UnderWay, Which, fingerprint
+from infra.lab.stand_ins.ledger import Ledger, page, write
+from infra.lab.stand_ins.problems import Problem
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS charges (

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HANG_AT_MOST_S = 60.0
-_EXTENSION = "infra.outside.cut"
+_EXTENSION = "infra.lab.stand_ins.cut"
 
 
 class CuttableProtocol(HttpToolsProtocol):

@@ -1,0 +1,1 @@
+"""Tools for experiments. They reach services only over HTTP and AMQP, like any outsider."""
