@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from infra.chaos.fault import Fault
 from infra.chaos.kinds import checked, replaced_by
 from infra.chaos.schedule import Planned
-from infra.simulator import Profile
+from infra.lab.simulator import Profile
 from infra.stack import LocalError
 
 DIRECTORY = Path(__file__).with_name("experiments")

@@ -14,7 +14,7 @@ from infra.chaos.healing import heal
 from infra.chaos.recovery import against_targets, drained, medians, recovered
 from infra.chaos.schedule import Planned
 from infra.chaos.site import visit
-from infra.simulator import Endpoints, FlashSale, Report, Shop, Traffic, run_traffic
+from infra.lab.simulator import Endpoints, FlashSale, Report, Shop, Traffic, run_traffic
 from infra.stack import Layout
 from infra.watch import Sampler, Samples
 

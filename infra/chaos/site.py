@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from infra.simulator import Shop
+from infra.lab.simulator import Shop
 from infra.stack import Layout, LocalError, Message, StackState, ask_once, read_state
 
 ANSWER_WITHIN_S = 10.0

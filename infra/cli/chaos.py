@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # they bring clients along, which the other commands should n
     from infra.chaos.conduct import Outcome
     from infra.chaos.run import Judgement, Result
     from infra.chaos.schedule import Planned
-    from infra.simulator import Traffic
+    from infra.lab.simulator import Traffic
 
 commands = typer.Typer()
 chaos_commands = typer.Typer(no_args_is_help=True, help="Break things while customers shop, and judge what came of it.")
@@ -50,7 +50,7 @@ def run_experiment(
     """Run a named experiment. Succeeds if what it expects was seen and the audit passes."""
     from infra.audit import Least
     from infra.chaos import experiment
-    from infra.simulator import Traffic
+    from infra.lab.simulator import Traffic
 
     chosen = experiment.load(name)
     console.print(chosen.about, soft_wrap=True, highlight=False)
@@ -88,7 +88,7 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
     """Break things at random, the same for the same seed. Succeeds if the audit passes: 1 is fail, 3 unknown."""
     from infra.audit import Least
     from infra.chaos.schedule import random_schedule
-    from infra.simulator import Traffic
+    from infra.lab.simulator import Traffic
 
     chosen = drawn(seed)
     with _stack() as where:
@@ -124,7 +124,7 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
     from infra.audit import Least
     from infra.chaos.recovery import in_words
     from infra.chaos.schedule import one_by_one
-    from infra.simulator import Traffic
+    from infra.lab.simulator import Traffic
 
     with _stack() as where:
         state = read_state(where.state)

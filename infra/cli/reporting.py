@@ -14,7 +14,7 @@ from infra.cli.show import console
 from infra.stack import Layout, LocalError, read_state
 
 if TYPE_CHECKING:  # they bring an HTTP client along, which the other commands should not wait for
-    from infra.simulator import Report
+    from infra.lab.simulator import Report
     from infra.watch import Samples
 
 commands = typer.Typer()

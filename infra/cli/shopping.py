@@ -17,7 +17,7 @@ from infra.stack import Layout, ask_once, forget, is_up, read_state
 from infra.stack.layout import layout
 
 if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
-    from infra.simulator import Endpoints, Report, Traffic
+    from infra.lab.simulator import Endpoints, Report, Traffic
     from infra.watch import Samples
 
 commands = typer.Typer()
@@ -112,7 +112,7 @@ def _shop(where: Layout, traffic: "Traffic", title: str) -> dict[str, Any]:
 
 
 async def _watched(where: Layout, traffic: "Traffic", say: Callable[[str], None]) -> tuple["Report", "Samples"]:
-    from infra.simulator import run_traffic
+    from infra.lab.simulator import run_traffic
     from infra.watch import Sampler
 
     async with Sampler(where) as samples:
@@ -121,7 +121,7 @@ async def _watched(where: Layout, traffic: "Traffic", say: Callable[[str], None]
 
 def endpoints_of(where: Layout) -> "Endpoints":
     """Where the simulator finds the services of a stack."""
-    from infra.simulator import Endpoints
+    from infra.lab.simulator import Endpoints
 
     return Endpoints.of(read_state(where.state))
 
@@ -129,7 +129,7 @@ def endpoints_of(where: Layout) -> "Endpoints":
 def _traffic(  # noqa: PLR0917 - handed on as they come
     where: Layout, duration: float, rate: float, seed: int | None, drain: float, profile: Literal["mixed", "buyers"]
 ) -> "Traffic":
-    from infra.simulator import Traffic
+    from infra.lab.simulator import Traffic
 
     return Traffic(
         rate=rate, duration_s=duration, seed=drawn(seed), profile=profile, drain_s=drain, record=where.record

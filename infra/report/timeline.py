@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from infra.simulator import Seconds
+from infra.lab.simulator import Seconds
 from infra.watch import Samples
 
 AFTER_S = 5

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from infra.simulator import Endpoints, Report, Traffic, run_traffic
+from infra.lab.simulator import Endpoints, Report, Traffic, run_traffic
 from infra.stack import read_state
 from tests.system.marketplace import Marketplace, Visit, until
 

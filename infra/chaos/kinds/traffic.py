@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from infra.chaos.fault import Fault, Kind, Touches
 from infra.chaos.site import Site
-from infra.simulator import Endpoints, FlashSale, Meter, SetUpFailed, Shop, Traffic, opened
+from infra.lab.simulator import Endpoints, FlashSale, Meter, SetUpFailed, Shop, Traffic, opened
 from infra.stack import LocalError
 
 RUSH_S = 15.0

@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 from aiohttp import web
 
-from infra.simulator import Endpoints
+from infra.lab.simulator import Endpoints
 
 CALLER = web.RequestKey("caller", str)
 SERVICES = ("catalog", "cart", "checkout", "delivery", "notifications")

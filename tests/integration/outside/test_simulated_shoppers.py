@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from infra.simulator import FlashSale, Report, SetUpFailed, Shop, Traffic, events, follow, run_traffic, script
+from infra.lab.simulator import FlashSale, Report, SetUpFailed, Shop, Traffic, events, follow, run_traffic, script
 from tests.integration.outside.fake_market import FakeMarket
 from tests.integration.outside.outside_process import OutsideProcess
 
@@ -178,5 +178,5 @@ async def test_the_same_seed_asks_for_the_same_things(outside: OutsideProcess) -
 
 
 async def test_a_shop_that_cannot_be_opened_is_said_so_in_bounded_time(outside: OutsideProcess) -> None:
-    with patch("infra.simulator.setup.PATIENCE_S", 0.5), pytest.raises(SetUpFailed, match=r"products.*503"):
+    with patch("infra.lab.simulator.setup.PATIENCE_S", 0.5), pytest.raises(SetUpFailed, match=r"products.*503"):
         await shop_in(FakeMarket(down={"catalog"}), outside)

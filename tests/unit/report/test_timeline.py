@@ -1,7 +1,7 @@
 """All time lines share one axis, and nobody's silence is a zero."""
 
+from infra.lab.simulator import Seconds
 from infra.report import timeline
-from infra.simulator import Seconds
 from infra.watch import Figures, Samples
 
 SERVICES = ("cart", "checkout")

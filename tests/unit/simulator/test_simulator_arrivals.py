@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.simulator.popularity import Popularity
-from infra.simulator.traffic import Traffic, arrivals
+from infra.lab.simulator.popularity import Popularity
+from infra.lab.simulator.traffic import Traffic, arrivals
 
 
 def test_arrivals_come_at_the_rate_with_the_spread_of_a_poisson_process() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from infra.simulator.client import Latencies, Meter
-from infra.simulator.orders import OrderBook
-from infra.simulator.report import Report, make_report
+from infra.lab.simulator.client import Latencies, Meter
+from infra.lab.simulator.orders import OrderBook
+from infra.lab.simulator.report import Report, make_report
 
 EVENTS = {"published": 5, "handled": 9, "retried": 1, "dead": 0}
 

@@ -6,18 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.simulator.popularity import Popularity
-from infra.simulator.script import (
-    Cancel,
-    ChangePrice,
-    CheckOut,
-    Put,
-    Replace,
-    Restock,
-    Script,
-    script_of,
-)
-from infra.simulator.traffic import Profile
+from infra.lab.simulator.popularity import Popularity
+from infra.lab.simulator.script import Cancel, ChangePrice, CheckOut, Put, Replace, Restock, Script, script_of
+from infra.lab.simulator.traffic import Profile
 
 POPULARITY = Popularity(40)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.simulator.orders import Order
-from infra.simulator.seconds import Waits, orders_by_second
+from infra.lab.simulator.orders import Order
+from infra.lab.simulator.seconds import Waits, orders_by_second
 
 
 def test_waits_belong_to_the_second_in_which_somebody_asked() -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import aiohttp
 
-from infra.simulator.client import Answer, Client, Issuer, Meter, in_turns
-from infra.simulator.orders import OrderBook
-from infra.simulator.popularity import Popularity
-from infra.simulator.script import CATEGORIES
-from infra.simulator.shop import Person, Product, Shop
-from infra.simulator.traffic import Endpoints, Traffic
+from infra.lab.simulator.client import Answer, Client, Issuer, Meter, in_turns
+from infra.lab.simulator.orders import OrderBook
+from infra.lab.simulator.popularity import Popularity
+from infra.lab.simulator.script import CATEGORIES
+from infra.lab.simulator.shop import Person, Product, Shop
+from infra.lab.simulator.traffic import Endpoints, Traffic
 
 PLACES = 40
 AMPLE, SCARCE = 100_000, 12

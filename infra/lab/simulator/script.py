@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.simulator.popularity import Popularity
-from infra.simulator.traffic import Profile
+from infra.lab.simulator.popularity import Popularity
+from infra.lab.simulator.traffic import Profile
 
 CATEGORIES = ("kitchen", "garden", "office", "travel")
 Kind = Literal["browse", "abandon", "buy", "sell"]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import aiohttp
 from hdrh.histogram import HdrHistogram
 
-from infra.simulator.seconds import Waits
+from infra.lab.simulator.seconds import Waits
 
 T = TypeVar("T")
 REQUEST_TIMEOUT_S = 10.0

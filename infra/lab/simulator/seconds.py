@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from infra.simulator.orders import Order
+from infra.lab.simulator.orders import Order
 
 STATES = ("accepted", "confirmed", "cancelled", "delivered")
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from infra.simulator.client import Client
-from infra.simulator.orders import OrderBook
-from infra.simulator.popularity import Popularity
-from infra.simulator.traffic import Endpoints
+from infra.lab.simulator.client import Client
+from infra.lab.simulator.orders import OrderBook
+from infra.lab.simulator.popularity import Popularity
+from infra.lab.simulator.traffic import Endpoints
 
 
 @dataclass(frozen=True)

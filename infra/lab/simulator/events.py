@@ -3,8 +3,8 @@
 import asyncio
 from collections import Counter
 
-from infra.simulator.client import Client
-from infra.simulator.report import EVENT_COUNTS
+from infra.lab.simulator.client import Client
+from infra.lab.simulator.report import EVENT_COUNTS
 
 SETTLED_WITHIN_S, LOOK_EVERY_S = 10.0, 1.0
 

@@ -7,10 +7,10 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable
 
-from infra.simulator.checkouts import check_out
-from infra.simulator.client import Meter, in_turns
-from infra.simulator.orders import Order
-from infra.simulator.shop import Person, Shop
+from infra.lab.simulator.checkouts import check_out
+from infra.lab.simulator.client import Meter, in_turns
+from infra.lab.simulator.orders import Order
+from infra.lab.simulator.shop import Person, Shop
 
 ROUND_S = 1.0
 JOURNALS_AT_MOST_S = 60.0

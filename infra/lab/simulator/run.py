@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from infra.simulator.client import Meter, open_http
-from infra.simulator.events import count_events, settled_count
-from infra.simulator.follow import follow, observers, read_journals
-from infra.simulator.orders import OrderBook
-from infra.simulator.report import EVENT_COUNTS, Report, make_report
-from infra.simulator.script import script_of
-from infra.simulator.session import Session
-from infra.simulator.setup import open_shop
-from infra.simulator.shop import Shop
-from infra.simulator.traffic import Endpoints, Traffic, arrivals
+from infra.lab.simulator.client import Meter, open_http
+from infra.lab.simulator.events import count_events, settled_count
+from infra.lab.simulator.follow import follow, observers, read_journals
+from infra.lab.simulator.orders import OrderBook
+from infra.lab.simulator.report import EVENT_COUNTS, Report, make_report
+from infra.lab.simulator.script import script_of
+from infra.lab.simulator.session import Session
+from infra.lab.simulator.setup import open_shop
+from infra.lab.simulator.shop import Shop
+from infra.lab.simulator.traffic import Endpoints, Traffic, arrivals
 
 T = TypeVar("T")
 SESSIONS_AT_ONCE = 5000

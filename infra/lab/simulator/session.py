@@ -5,9 +5,9 @@ import time
 from collections.abc import Mapping
 from uuid import uuid4
 
-from infra.simulator.checkouts import check_out
-from infra.simulator.client import Answer
-from infra.simulator.script import (
+from infra.lab.simulator.checkouts import check_out
+from infra.lab.simulator.client import Answer
+from infra.lab.simulator.script import (
     Browse,
     Cancel,
     ChangePrice,
@@ -22,8 +22,8 @@ from infra.simulator.script import (
     Step,
     ViewCart,
 )
-from infra.simulator.setup import AMPLE, new_product
-from infra.simulator.shop import Person, Shop
+from infra.lab.simulator.setup import AMPLE, new_product
+from infra.lab.simulator.shop import Person, Shop
 
 SESSION_AT_MOST_S = 60.0
 CHECKOUT_PATIENCE_S = 40.0

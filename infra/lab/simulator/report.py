@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.table import Table
 
-from infra.simulator.client import Latencies, Meter
-from infra.simulator.orders import Order, OrderBook
-from infra.simulator.seconds import Seconds, orders_by_second
+from infra.lab.simulator.client import Latencies, Meter
+from infra.lab.simulator.orders import Order, OrderBook
+from infra.lab.simulator.seconds import Seconds, orders_by_second
 
 EVENT_COUNTS = ("published", "handled", "retried", "dead")
 _MOST_COMPLAINTS = 100

@@ -3,9 +3,9 @@
 import asyncio
 import time
 
-from infra.simulator.script import CheckOut, Put, Script
-from infra.simulator.session import Session
-from infra.simulator.shop import Shop
+from infra.lab.simulator.script import CheckOut, Put, Script
+from infra.lab.simulator.session import Session
+from infra.lab.simulator.shop import Shop
 
 
 class FlashSale:

@@ -4,8 +4,8 @@ import asyncio
 import random
 import time
 
-from infra.simulator.orders import OrderBook
-from infra.simulator.shop import Person
+from infra.lab.simulator.orders import OrderBook
+from infra.lab.simulator.shop import Person
 
 BACKOFF_FROM_S, BACKOFF_TO_S = 0.2, 3.0
 

@@ -1,0 +1,24 @@
+"""Simulated shoppers and sellers: open-loop traffic against any running marketplace, over HTTP only."""
+
+from infra.lab.simulator.client import Meter
+from infra.lab.simulator.flash import FlashSale
+from infra.lab.simulator.report import Report
+from infra.lab.simulator.run import opened, run_traffic
+from infra.lab.simulator.seconds import Seconds
+from infra.lab.simulator.setup import SetUpFailed
+from infra.lab.simulator.shop import Shop
+from infra.lab.simulator.traffic import Endpoints, Profile, Traffic
+
+__all__ = [
+    "Endpoints",
+    "FlashSale",
+    "Meter",
+    "Profile",
+    "Report",
+    "Seconds",
+    "SetUpFailed",
+    "Shop",
+    "Traffic",
+    "opened",
+    "run_traffic",
+]
