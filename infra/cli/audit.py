@@ -16,8 +16,8 @@ from infra.cli.stack import running_stack
 from infra.stack import Layout, LocalError
 
 if TYPE_CHECKING:  # it brings clients of everything along, which the other commands should not wait for
-    from infra.audit import Fault, Least, Sources, Verdict
     from infra.chaos.run import Judgement
+    from infra.lab.audit import Fault, Least, Sources, Verdict
 
 commands = typer.Typer()
 EXIT = {"pass": 0, "fail": 1, "unknown": 3}
@@ -50,7 +50,7 @@ def run_audit(
     Looks at everything since the stack was made, once traffic has ended. Ends with 0: pass; 1: fail; 3: unknown, also
     if there is no stack to look at.
     """
-    from infra.audit import INVARIANTS, Least, audit
+    from infra.lab.audit import INVARIANTS, Least, audit
 
     if only_list:
         for invariant in INVARIANTS:
@@ -73,8 +73,8 @@ def run_audit(
 
 async def judged(where: Layout, *, least: "Least", faults: Sequence["Fault"] = (), settle_s: float = 60) -> "Judgement":
     """The verdict on all that ever happened to a stack."""
-    from infra.audit import audit
     from infra.chaos.run import Judgement
+    from infra.lab.audit import audit
 
     try:
         sources = _sources(where)
@@ -86,14 +86,14 @@ async def judged(where: Layout, *, least: "Least", faults: Sequence["Fault"] = (
 
 def faults_in_effect(where: Layout) -> list["Fault"]:
     """Those of which the record does not tell yet: it does so when they are undone."""
-    from infra.audit import Fault
     from infra.chaos import Journal
+    from infra.lab.audit import Fault
 
     return [Fault(each.fault.kind, each.fault.part, each.since) for each in Journal(where.faults).entries()]
 
 
 def _sources(where: Layout) -> "Sources":
-    from infra.audit import Sources, Unreadable
+    from infra.lab.audit import Sources, Unreadable
 
     try:
         return Sources.of_stack(where.state, where.record)

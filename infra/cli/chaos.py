@@ -18,10 +18,10 @@ from infra.stack import Layout, LocalError, is_up, read_state
 from infra.stack.layout import layout
 
 if TYPE_CHECKING:  # they bring clients along, which the other commands should not wait for
-    from infra.audit import Least
     from infra.chaos.conduct import Outcome
     from infra.chaos.run import Judgement, Result
     from infra.chaos.schedule import Planned
+    from infra.lab.audit import Least
     from infra.lab.simulator import Traffic
 
 commands = typer.Typer()
@@ -48,8 +48,8 @@ def run_experiment(
     html_file: HtmlFile = None,
 ) -> None:
     """Run a named experiment. Succeeds if what it expects was seen and the audit passes."""
-    from infra.audit import Least
     from infra.chaos import experiment
+    from infra.lab.audit import Least
     from infra.lab.simulator import Traffic
 
     chosen = experiment.load(name)
@@ -86,8 +86,8 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
     html_file: HtmlFile = None,
 ) -> None:
     """Break things at random, the same for the same seed. Succeeds if the audit passes: 1 is fail, 3 unknown."""
-    from infra.audit import Least
     from infra.chaos.schedule import random_schedule
+    from infra.lab.audit import Least
     from infra.lab.simulator import Traffic
 
     chosen = drawn(seed)
@@ -121,9 +121,9 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
 
     Succeeds if the audit passes and every median is within its target: 1 is a failure, 3 unknown.
     """
-    from infra.audit import Least
     from infra.chaos.recovery import in_words
     from infra.chaos.schedule import one_by_one
+    from infra.lab.audit import Least
     from infra.lab.simulator import Traffic
 
     with _stack() as where:
@@ -188,7 +188,7 @@ def _run(
 
 async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -> "Judgement":
     """The audit's verdict. The record tells it of every fault, but not of each whether it had a bite."""
-    from infra.audit import Fault
+    from infra.lab.audit import Fault
 
     toothless = [
         Fault(each.fault.kind, each.fault.part, each.began, each.ended, bite=False)

@@ -85,7 +85,7 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
 
 
 def _demo(where: Layout, traffic: "Traffic") -> dict[str, Any]:
-    from infra.audit import Least
+    from infra.lab.audit import Least
 
     supervisor = bring_up(where, dies_with_us=True)
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from infra.audit import Sources, Verdict, audit
+from infra.lab.audit import Sources, Verdict, audit
 from tests.system.marketplace import Marketplace
 
 SETTLE_S = 20.0

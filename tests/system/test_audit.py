@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from infra.audit import INVARIANTS
+from infra.lab.audit import INVARIANTS
 from tests.system.marketplace import Marketplace
 from tests.system.planting import (
     Plant,

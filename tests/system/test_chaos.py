@@ -5,7 +5,7 @@
 
 import pytest
 
-from infra.audit import INVARIANTS
+from infra.lab.audit import INVARIANTS
 from tests.frozen import key_paths, require_unchanged
 from tests.system.chaos import chaos, require_nothing_lost
 from tests.system.marketplace import Marketplace

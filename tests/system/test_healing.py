@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from infra.audit.record import read_record
 from infra.chaos import Site
+from infra.lab.audit.record import read_record
 from tests.system.marketplace import ROOT, Marketplace, Person, until
 
 HELD = """

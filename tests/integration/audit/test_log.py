@@ -8,8 +8,8 @@ import pytest
 import uuid_utils.compat
 from pika.adapters.blocking_connection import BlockingChannel
 
-from infra.audit import log as capture
-from infra.audit.log import LOG, PREFETCH, Said, read_log
+from infra.lab.audit import log as capture
+from infra.lab.audit.log import LOG, PREFETCH, Said, read_log
 from infra.stack import PrivateBroker
 from marketplace_runtime.topology import apply
 from marketplace_runtime.topology.declaration import Wiring, definitions

@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from infra.audit.databases import read_events
+from infra.lab.audit.databases import read_events
 from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.migrate import migrate

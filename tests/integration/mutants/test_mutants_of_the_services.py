@@ -16,9 +16,9 @@ from catalog.service import SERVICE as CATALOG
 from checkout import gateways
 from contracts import Envelope
 from contracts.checkout import OrderDeliveredV1
-from infra.audit.evidence import Evidence
-from infra.audit.judge import ANYTHING, judge
-from infra.audit.ledgers import read_mails, read_payments
+from infra.lab.audit.evidence import Evidence
+from infra.lab.audit.judge import ANYTHING, judge
+from infra.lab.audit.ledgers import read_mails, read_payments
 from infra.stack import PrivatePostgres
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.ids import new_id

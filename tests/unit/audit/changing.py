@@ -12,8 +12,8 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from contracts.catalogue import BY_TYPE
-from infra.audit.evidence import Evidence
-from infra.audit.log import Log, Said
+from infra.lab.audit.evidence import Evidence
+from infra.lab.audit.log import Log, Said
 
 Path = tuple[Any, ...]
 WORDS = (

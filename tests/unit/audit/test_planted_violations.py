@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from infra.audit.evidence import Evidence, Mail, Money, Parcel
-from infra.audit.invariants import INVARIANTS
-from infra.audit.judge import Least, judge
-from infra.audit.log import Log, Said, Strange
-from infra.audit.record import Ask
+from infra.lab.audit.evidence import Evidence, Mail, Money, Parcel
+from infra.lab.audit.invariants import INVARIANTS
+from infra.lab.audit.judge import Least, judge
+from infra.lab.audit.log import Log, Said, Strange
+from infra.lab.audit.record import Ask
 from tests.unit.audit.world import (
     ADA,
     BEN,

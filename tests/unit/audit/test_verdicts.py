@@ -12,13 +12,13 @@ from uuid import UUID
 import pika
 import pytest
 
-from infra.audit import INVARIANTS, Fault, Least, Sources, Unreadable
-from infra.audit import log as log_reading
-from infra.audit.evidence import Evidence, Mail, Unlogged
-from infra.audit.invariants.stock import sums
-from infra.audit.judge import judge
-from infra.audit.log import Log, Strange
-from infra.audit.record import Ask, Restock, Wish, read_record
+from infra.lab.audit import INVARIANTS, Fault, Least, Sources, Unreadable
+from infra.lab.audit import log as log_reading
+from infra.lab.audit.evidence import Evidence, Mail, Unlogged
+from infra.lab.audit.invariants.stock import sums
+from infra.lab.audit.judge import judge
+from infra.lab.audit.log import Log, Strange
+from infra.lab.audit.record import Ask, Restock, Wish, read_record
 from tests.unit.audit.world import ADA, KEPT, LAMP, START, a_world, event_id, said_about
 
 ONCE = Least()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.audit.invariants.carts import Purchase, quantities
-from infra.audit.record import Wish
+from infra.lab.audit.invariants.carts import Purchase, quantities
+from infra.lab.audit.record import Wish
 
 
 def wish(units: int, began: int, ended: int | None, *, done: bool | None = True, being_bought: int | None = 0) -> Wish:

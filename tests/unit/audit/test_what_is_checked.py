@@ -11,8 +11,8 @@ import pytest
 
 from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import name_of
-from infra.audit.invariants import INVARIANTS
-from infra.audit.judge import ANYTHING, judge
+from infra.lab.audit.invariants import INVARIANTS
+from infra.lab.audit.judge import ANYTHING, judge
 from tests.unit.audit.changing import changed_events, changed_records
 from tests.unit.audit.world import a_world
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import name_of
-from infra.audit.evidence import (
+from infra.lab.audit.evidence import (
     Books,
     Cart,
     Catalog,
@@ -28,10 +28,10 @@ from infra.audit.evidence import (
     Queue,
     Webhooks,
 )
-from infra.audit.invariants.mail import ABOUT_MOMENTS, ABOUT_ORDERS
-from infra.audit.life import Entry
-from infra.audit.log import Log, Said
-from infra.audit.record import Ask, Record, Restock, Wish
+from infra.lab.audit.invariants.mail import ABOUT_MOMENTS, ABOUT_ORDERS
+from infra.lab.audit.life import Entry
+from infra.lab.audit.log import Log, Said
+from infra.lab.audit.record import Ask, Record, Restock, Wish
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KEPT, CALLED_OFF, SOLD_OUT, DECLINED, UNSENDABLE, TOO_LATE = (

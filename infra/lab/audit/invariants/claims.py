@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from infra.audit.evidence import Evidence
-from infra.audit.life import Life, Terms
-from infra.audit.log import Said
+from infra.lab.audit.evidence import Evidence
+from infra.lab.audit.life import Life, Terms
+from infra.lab.audit.log import Said
 
 Claim = tuple[str, Any, Any]
 """A field, what an event says in it, and what is on record."""

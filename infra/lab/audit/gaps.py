@@ -7,8 +7,8 @@ does not know, that is counted and no violation.
 
 from dataclasses import replace
 
-from infra.audit.evidence import Evidence, Unlogged
-from infra.audit.log import Log
+from infra.lab.audit.evidence import Evidence, Unlogged
+from infra.lab.audit.log import Log
 
 DEATHS = ("kill", "stop", "restart")
 SETTLE_S = 10.0

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from infra.audit.evidence import Evidence
-from infra.audit.findings import Findings
-from infra.audit.record import Wish
+from infra.lab.audit.evidence import Evidence
+from infra.lab.audit.findings import Findings
+from infra.lab.audit.record import Wish
 
 Place = tuple[str, str]
 """Customer and product."""

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from infra.audit.evidence import Evidence
-from infra.audit.findings import Findings
-from infra.audit.life import Terms
+from infra.lab.audit.evidence import Evidence
+from infra.lab.audit.findings import Findings
+from infra.lab.audit.life import Terms
 
 SAID_OF = {
     "placed": "checkout.order-placed",

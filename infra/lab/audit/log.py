@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from contracts.catalogue import BY_TYPE
 from contracts.event import name_of
-from infra.audit.sources import Unreadable
+from infra.lab.audit.sources import Unreadable
 
 LOG = "marketplace.log"
 PREFETCH = 1000

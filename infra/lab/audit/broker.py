@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from infra.audit.evidence import Queue
+from infra.lab.audit.evidence import Queue
 
 
 async def read_queues(http: aiohttp.ClientSession, management: str, services: Collection[str]) -> tuple[Queue, ...]:

@@ -4,9 +4,9 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infra.audit.evidence import Evidence
-from infra.audit.findings import Findings
-from infra.audit.invariants import carts, content, events, mail, money, orders, parcels, rest, stock
+from infra.lab.audit.evidence import Evidence
+from infra.lab.audit.findings import Findings
+from infra.lab.audit.invariants import carts, content, events, mail, money, orders, parcels, rest, stock
 
 
 @dataclass(frozen=True)

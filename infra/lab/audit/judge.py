@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from infra.audit.collect import collect
-from infra.audit.evidence import Evidence
-from infra.audit.gaps import fill
-from infra.audit.invariants import INVARIANTS
-from infra.audit.invariants.mail import by_matter
-from infra.audit.invariants.rest import was_injected
-from infra.audit.record import Fault
-from infra.audit.sources import Sources
+from infra.lab.audit.collect import collect
+from infra.lab.audit.evidence import Evidence
+from infra.lab.audit.gaps import fill
+from infra.lab.audit.invariants import INVARIANTS
+from infra.lab.audit.invariants.mail import by_matter
+from infra.lab.audit.invariants.rest import was_injected
+from infra.lab.audit.record import Fault
+from infra.lab.audit.sources import Sources
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from infra.audit.evidence import Mail, Money, Parcel
+from infra.lab.audit.evidence import Mail, Money, Parcel
 
 WHICH = ("a", "b")
 PAGE = 1000

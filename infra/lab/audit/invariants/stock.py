@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from infra.audit.evidence import Evidence
-from infra.audit.findings import Findings
+from infra.lab.audit.evidence import Evidence
+from infra.lab.audit.findings import Findings
 
 
 def sold(found: Evidence) -> Counter[str]:

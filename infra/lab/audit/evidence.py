@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from contracts.catalogue import BY_TYPE
-from infra.audit.life import Entry, Life, fold
-from infra.audit.log import Log, Said, why_wrong
-from infra.audit.record import Record
+from infra.lab.audit.life import Entry, Life, fold
+from infra.lab.audit.log import Log, Said, why_wrong
+from infra.lab.audit.record import Record
 
 Row = Mapping[str, Any]
 

@@ -5,9 +5,9 @@ capture of every event, the public API, and read-only looks into the databases. 
 `contracts` alone.
 """
 
-from infra.audit.invariants import INVARIANTS
-from infra.audit.judge import Least, Verdict, Violation, audit
-from infra.audit.record import Fault
-from infra.audit.sources import Sources, Unreadable
+from infra.lab.audit.invariants import INVARIANTS
+from infra.lab.audit.judge import Least, Verdict, Violation, audit
+from infra.lab.audit.record import Fault
+from infra.lab.audit.sources import Sources, Unreadable
 
 __all__ = ["INVARIANTS", "Fault", "Least", "Sources", "Unreadable", "Verdict", "Violation", "audit"]

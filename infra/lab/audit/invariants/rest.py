@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from infra.audit.evidence import Evidence, Row
-from infra.audit.findings import Findings
-from infra.audit.invariants.events import CLOCKS_DIFFER, poison
+from infra.lab.audit.evidence import Evidence, Row
+from infra.lab.audit.findings import Findings
+from infra.lab.audit.invariants.events import CLOCKS_DIFFER, poison
 
 
 def queues_are_empty(found: Evidence) -> Findings:

@@ -12,9 +12,9 @@ from uuid import UUID
 
 import asyncpg
 
-from infra.audit.evidence import Books, Cart, Catalog, Checkout, Delivery, Row, Unlogged, Webhooks
-from infra.audit.life import Entry
-from infra.audit.log import Said
+from infra.lab.audit.evidence import Books, Cart, Catalog, Checkout, Delivery, Row, Unlogged, Webhooks
+from infra.lab.audit.life import Entry
+from infra.lab.audit.log import Said
 
 PULSE = """
 select (select count(*) from messaging.outbox where type not like all ($1)),

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 import aiohttp
 
-from infra.audit.evidence import Row
+from infra.lab.audit.evidence import Row
 
 AT_ONCE = 8
 PAGE = "100"

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from infra.audit.evidence import Evidence
-from infra.audit.findings import Findings
+from infra.lab.audit.evidence import Evidence
+from infra.lab.audit.findings import Findings
 
 KINDS = ("booking", "cancellation", "dispatch", "delivery")
 

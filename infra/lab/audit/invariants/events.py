@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import name_of
 from contracts.upcasts import newest
-from infra.audit.evidence import Evidence
-from infra.audit.findings import Findings
-from infra.audit.log import Said, Strange
+from infra.lab.audit.evidence import Evidence
+from infra.lab.audit.findings import Findings
+from infra.lab.audit.log import Said, Strange
 
 CLOCKS_DIFFER = timedelta(seconds=5)
 BECAUSE = {

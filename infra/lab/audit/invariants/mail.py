@@ -3,12 +3,12 @@
 from collections import defaultdict
 from itertools import pairwise
 
-from infra.audit.evidence import Evidence, Mail
-from infra.audit.findings import Findings
-from infra.audit.gaps import DEATHS
-from infra.audit.invariants.events import CLOCKS_DIFFER
-from infra.audit.log import Said
-from infra.audit.record import Fault, address_of
+from infra.lab.audit.evidence import Evidence, Mail
+from infra.lab.audit.findings import Findings
+from infra.lab.audit.gaps import DEATHS
+from infra.lab.audit.invariants.events import CLOCKS_DIFFER
+from infra.lab.audit.log import Said
+from infra.lab.audit.record import Fault, address_of
 
 ABOUT_ORDERS = {
     "checkout.order-confirmed": "order-confirmed",

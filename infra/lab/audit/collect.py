@@ -11,12 +11,12 @@ import aiohttp
 import asyncpg
 from pika.exceptions import AMQPError
 
-from infra.audit import broker, databases, ledgers, views
-from infra.audit.databases import Pulse
-from infra.audit.evidence import Books, Evidence, Mail, Queue
-from infra.audit.log import Log, read_log
-from infra.audit.record import read_record
-from infra.audit.sources import Sources, Unreadable
+from infra.lab.audit import broker, databases, ledgers, views
+from infra.lab.audit.databases import Pulse
+from infra.lab.audit.evidence import Books, Evidence, Mail, Queue
+from infra.lab.audit.log import Log, read_log
+from infra.lab.audit.record import read_record
+from infra.lab.audit.sources import Sources, Unreadable
 
 POLL_S = 1.0
 LOOKS = 3

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from iso4217 import Currency
 
-from infra.audit.evidence import Evidence
-from infra.audit.findings import Findings
-from infra.audit.invariants.claims import CLAIMS
-from infra.audit.invariants.mail import by_matter, matters
-from infra.audit.log import Said
+from infra.lab.audit.evidence import Evidence
+from infra.lab.audit.findings import Findings
+from infra.lab.audit.invariants.claims import CLAIMS
+from infra.lab.audit.invariants.mail import by_matter, matters
+from infra.lab.audit.log import Said
 
 PERSONS = ("customer_id", "seller_id", "person_id")
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ([A-Z]{3})\b")

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from infra.audit.evidence import Evidence, Money
-from infra.audit.findings import Findings
-from infra.audit.life import Terms
+from infra.lab.audit.evidence import Evidence, Money
+from infra.lab.audit.findings import Findings
+from infra.lab.audit.life import Terms
 
 SAID_OF = {
     "checkout.payment-captured": "capture",
