@@ -15,8 +15,8 @@ from infra.chaos.recovery import against_targets, drained, medians, recovered
 from infra.chaos.schedule import Planned
 from infra.chaos.site import visit
 from infra.lab.simulator import Endpoints, FlashSale, Report, Shop, Traffic, run_traffic
+from infra.lab.watch import Sampler, Samples
 from infra.stack import Layout
-from infra.watch import Sampler, Samples
 
 LAST_PLACE, LAST_BUYERS = 31, 24
 """A product of which the simulator's shelf has a dozen, and which few want."""

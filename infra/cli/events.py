@@ -53,7 +53,7 @@ def tail_events(
     from contracts.catalogue import BY_TYPE
     from contracts.event import matches
     from infra.cli.telling import event_line
-    from infra.watch import tail
+    from infra.lab.watch.tail import tail
 
     if not any(matches(pattern, type) for type in BY_TYPE):
         raise typer.BadParameter(f"no event is like {pattern!r}: see `events map`", param_hint="PATTERN")
@@ -80,7 +80,7 @@ def order(
 ) -> None:
     """Tell one order's whole story across the services: every event, attempt, delay, duplicate and its cause."""
     from infra.cli.telling import moment_line
-    from infra.watch import tell
+    from infra.lab.watch import tell
 
     if not id.strip():
         raise typer.BadParameter("it is empty: GET /orders lists a customer's orders", param_hint="ID")

@@ -15,7 +15,7 @@ from infra.stack import Layout, LocalError, read_state
 
 if TYPE_CHECKING:  # they bring an HTTP client along, which the other commands should not wait for
     from infra.lab.simulator import Report
-    from infra.watch import Samples
+    from infra.lab.watch import Samples
 
 commands = typer.Typer()
 JsonFile = Annotated[

@@ -18,7 +18,7 @@ from infra.stack.layout import layout
 
 if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
     from infra.lab.simulator import Endpoints, Report, Traffic
-    from infra.watch import Samples
+    from infra.lab.watch import Samples
 
 commands = typer.Typer()
 AFTER_DEMO = """
@@ -113,7 +113,7 @@ def _shop(where: Layout, traffic: "Traffic", title: str) -> dict[str, Any]:
 
 async def _watched(where: Layout, traffic: "Traffic", say: Callable[[str], None]) -> tuple["Report", "Samples"]:
     from infra.lab.simulator import run_traffic
-    from infra.watch import Sampler
+    from infra.lab.watch import Sampler
 
     async with Sampler(where) as samples:
         return await run_traffic(endpoints_of(where), traffic, say), samples

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from rich.text import Text
 
-from infra.watch import Moment, Seen
+from infra.lab.watch import Moment, Seen
 
 PUBLISHERS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 STYLES = {"said": "bold", "failed": "yellow", "duplicate": "yellow", "waiting": "dim", "dead": "bold red"}

@@ -15,7 +15,7 @@ from infra.cli.show import COLOURS, console, duration
 from infra.stack import Layout, Message, ask, read_state
 
 if TYPE_CHECKING:  # they bring an HTTP client along, which the other commands should not wait for
-    from infra.watch import Figures, Samples
+    from infra.lab.watch import Figures, Samples
 
 KEEP_S = 60
 STATES = ("accepted", "confirmed", "cancelled", "delivered")
@@ -32,7 +32,7 @@ CIRCUIT_COLOURS = {"closed": "green", "half open": "yellow", "open": "red"}
 
 async def follow(where: Layout) -> None:
     """Show it until the stack is down. Who does not answer leaves empty places in the table."""
-    from infra.watch import Sampler
+    from infra.lab.watch import Sampler
 
     async with Sampler(where, keep_s=KEEP_S) as samples:
         with Live(console=console, auto_refresh=False) as live:
@@ -43,7 +43,7 @@ async def follow(where: Layout) -> None:
 
 async def figures_once(where: Layout) -> dict[str, Any]:
     """By service, its figures and the messages in its queues, for programs; null where nobody answered."""
-    from infra.watch import look
+    from infra.lab.watch import look
 
     samples, now = await look(where), int(time.time())
     depths = samples.latest_depths(now)

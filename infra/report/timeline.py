@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from infra.lab.simulator import Seconds
-from infra.watch import Samples
+from infra.lab.watch import Samples
 
 AFTER_S = 5
 """So long is shown after the last order came to its end."""

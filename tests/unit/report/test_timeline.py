@@ -1,8 +1,8 @@
 """All time lines share one axis, and nobody's silence is a zero."""
 
 from infra.lab.simulator import Seconds
+from infra.lab.watch import Figures, Samples
 from infra.report import timeline
-from infra.watch import Figures, Samples
 
 SERVICES = ("cart", "checkout")
 

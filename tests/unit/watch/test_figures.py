@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from infra.cli.watching import view
+from infra.lab.watch import Figures, Samples, parse, together
 from infra.stack import Message
-from infra.watch import Figures, Samples, parse, together
 from marketplace_runtime.telemetry import metrics
 
 EXPOSITION = """

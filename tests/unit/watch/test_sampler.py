@@ -9,10 +9,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from infra.lab.watch import Sampler, look
+from infra.lab.watch.depths import WITHIN_S
 from infra.stack import Layout, StackState
 from infra.stack.state import ServiceState
-from infra.watch import Sampler, look
-from infra.watch.depths import WITHIN_S
 from marketplace_runtime.telemetry import metrics
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.event import matches
-from infra.watch import moments
+from infra.lab.watch import moments
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 EMPTY: dict[str, list[dict[str, Any]]] = {

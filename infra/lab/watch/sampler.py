@@ -9,10 +9,10 @@ from types import TracebackType
 
 import aiohttp
 
+from infra.lab.watch.depths import AWAY, WITHIN_S, Depths
+from infra.lab.watch.figures import parse
+from infra.lab.watch.samples import Samples
 from infra.stack import Layout, read_state
-from infra.watch.depths import AWAY, WITHIN_S, Depths
-from infra.watch.figures import parse
-from infra.watch.samples import Samples
 
 EVERY_S = 1.0
 

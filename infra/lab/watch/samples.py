@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
-from infra.watch.figures import Figures, together
+from infra.lab.watch.figures import Figures, together
 
 T = TypeVar("T")
 FRESH_S = 3
