@@ -29,7 +29,7 @@ def show_map(
     write: Annotated[bool, typer.Option("--write", help="Renew the diagram in ARCHITECTURE.md.")] = False,
 ) -> None:
     """Show who says and who hears what, as the services' tables have it."""
-    from infra.docs import event_map, read_wiring
+    from infra.lab.docs import event_map, read_wiring
 
     services = read_wiring(CHECKOUT)
     if write:
@@ -108,7 +108,8 @@ def build_docs(
 ) -> None:
     """Build the events' AsyncAPI 3.0 document, their JSON Schemas, and a page to browse them without a network."""
     from contracts.catalogue import EVENTS
-    from infra.docs import build, read_wiring
+    from infra.lab.docs import read_wiring
+    from infra.lab.docs.build import build
 
     for file in build(EVENTS, read_wiring(CHECKOUT), out):
         console.print(f"wrote {file}", soft_wrap=True, highlight=False)
@@ -136,8 +137,8 @@ def write() -> None:
 def list_contracts() -> None:
     """List every event: its publisher, versions, who hears each, and until when it is said."""
     from contracts.catalogue import EVENTS
-    from infra.docs import read_wiring
-    from infra.docs.wiring import hearers
+    from infra.lab.docs import read_wiring
+    from infra.lab.docs.wiring import hearers
 
     services = read_wiring(CHECKOUT)
     table = _table("event", "publisher", "version", "heard by", "deprecated")

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from contracts import Event
 from contracts.gate import golden
-from infra.docs.examples import example
+from infra.lab.docs.examples import example
 from infra.scaffold.event import add_event, tidying
 from infra.scaffold.names import EventName, check_service, known, services_in
 from infra.scaffold.plan import Plan, Refused

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.docs import Wired, read_wiring
+from infra.lab.docs import Wired, read_wiring
 
 ROOT = Path(__file__).parents[3]
 

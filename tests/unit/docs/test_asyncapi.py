@@ -11,9 +11,10 @@ import pytest
 from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import Event
 from contracts.gate import golden
-from infra.docs import Wired, build
-from infra.docs.asyncapi import document, schemas
-from infra.docs.examples import example
+from infra.lab.docs import Wired
+from infra.lab.docs.asyncapi import document, schemas
+from infra.lab.docs.build import build
+from infra.lab.docs.examples import example
 
 ROOT = Path(__file__).parents[3]
 OFFICIAL = ROOT / "tests" / "vendor" / "asyncapi" / "3.0.0.json"
@@ -83,7 +84,7 @@ def test_two_different_parts_of_one_name_are_refused(monkeypatch: pytest.MonkeyP
             schema["$defs"]["Money"]["description"] = "other money"
         return schema
 
-    monkeypatch.setattr("infra.docs.asyncapi.golden", altered)
+    monkeypatch.setattr("infra.lab.docs.asyncapi.golden", altered)
     with pytest.raises(ValueError, match="two different schemas named Money"):
         schemas([BY_TYPE["cart.cart-checked-out.v1"], BY_TYPE["checkout.order-placed.v1"]])
 

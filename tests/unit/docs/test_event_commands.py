@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.cli.app import app
-from infra.docs import Wired
+from infra.lab.docs import Wired
 
 WIDE = {"COLUMNS": "200", "TERM": "dumb"}
 
@@ -22,7 +22,7 @@ def run(*arguments: str) -> list[str]:
 
 @pytest.fixture
 def already_read(services: list[Wired], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.docs.read_wiring", lambda _: services)
+    monkeypatch.setattr("infra.lab.docs.read_wiring", lambda _: services)
 
 
 @pytest.mark.usefixtures("already_read")

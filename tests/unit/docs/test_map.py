@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from contracts.catalogue import BY_TYPE, EVENTS
-from infra.docs import Wired, event_map, read_wiring
-from infra.docs.wiring import hearers
+from infra.lab.docs import Wired, event_map, read_wiring
+from infra.lab.docs.wiring import hearers
 from infra.stack import LocalError
 
 ROOT = Path(__file__).parents[3]

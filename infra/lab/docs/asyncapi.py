@@ -8,8 +8,8 @@ from typing import Any
 
 from contracts import Event
 from contracts.gate import golden
-from infra.docs.examples import example
-from infra.docs.wiring import Wired
+from infra.lab.docs.examples import example
+from infra.lab.docs.wiring import Wired
 
 Document = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """What the house says of itself: who says and hears what, generated from the services' tables and the contracts."""
 
-from infra.docs.build import build
-from infra.docs.wiring import Wired, read_wiring
+from infra.lab.docs.build import build
+from infra.lab.docs.wiring import Wired, read_wiring
 
 __all__ = ["Wired", "build", "read_wiring"]

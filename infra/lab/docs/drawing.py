@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from math import cos, hypot, pi, sin
 
-from infra.docs.event_map import readable
-from infra.docs.wiring import Wired
+from infra.lab.docs.event_map import readable
+from infra.lab.docs.wiring import Wired
 
 SIZE, RING = 620, 230
 WIDTH, HEIGHT, GAP = 116, 36, 3

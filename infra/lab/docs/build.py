@@ -8,9 +8,9 @@ from pathlib import Path
 
 from contracts import Event
 from contracts.gate import golden
-from infra.docs.asyncapi import document
-from infra.docs.page import page
-from infra.docs.wiring import Wired
+from infra.lab.docs.asyncapi import document
+from infra.lab.docs.page import page
+from infra.lab.docs.wiring import Wired
 
 
 def build(events: Sequence[type[Event]], services: Sequence[Wired], out: Path) -> list[Path]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from infra.docs.drawing import svg
-from infra.docs.event_map import readable
-from infra.docs.wiring import Wired, hearers
+from infra.lab.docs.drawing import svg
+from infra.lab.docs.event_map import readable
+from infra.lab.docs.wiring import Wired, hearers
 
 TEMPLATE = Path(__file__).parent / "page.html"
 
