@@ -16,8 +16,8 @@ from infra.cli.stack import running_stack
 from infra.stack import Layout, LocalError
 
 if TYPE_CHECKING:  # it brings clients of everything along, which the other commands should not wait for
-    from infra.chaos.run import Judgement
     from infra.lab.audit import Fault, Least, Sources, Verdict
+    from infra.lab.chaos.run import Judgement
 
 commands = typer.Typer()
 EXIT = {"pass": 0, "fail": 1, "unknown": 3}
@@ -73,8 +73,8 @@ def run_audit(
 
 async def judged(where: Layout, *, least: "Least", faults: Sequence["Fault"] = (), settle_s: float = 60) -> "Judgement":
     """The verdict on all that ever happened to a stack."""
-    from infra.chaos.run import Judgement
     from infra.lab.audit import audit
+    from infra.lab.chaos.run import Judgement
 
     try:
         sources = _sources(where)
@@ -86,8 +86,8 @@ async def judged(where: Layout, *, least: "Least", faults: Sequence["Fault"] = (
 
 def faults_in_effect(where: Layout) -> list["Fault"]:
     """Those of which the record does not tell yet: it does so when they are undone."""
-    from infra.chaos import Journal
     from infra.lab.audit import Fault
+    from infra.lab.chaos import Journal
 
     return [Fault(each.fault.kind, each.fault.part, each.since) for each in Journal(where.faults).entries()]
 

@@ -18,10 +18,10 @@ from infra.stack import Layout, LocalError, is_up, read_state
 from infra.stack.layout import layout
 
 if TYPE_CHECKING:  # they bring clients along, which the other commands should not wait for
-    from infra.chaos.conduct import Outcome
-    from infra.chaos.run import Judgement, Result
-    from infra.chaos.schedule import Planned
     from infra.lab.audit import Least
+    from infra.lab.chaos.experiment_runner import Outcome
+    from infra.lab.chaos.run import Judgement, Result
+    from infra.lab.chaos.schedule import Planned
     from infra.lab.simulator import Traffic
 
 commands = typer.Typer()
@@ -32,7 +32,7 @@ commands.add_typer(chaos_commands, name="chaos")
 @chaos_commands.command("ls")
 def list_experiments() -> None:
     """List the named experiments."""
-    from infra.chaos import experiment
+    from infra.lab.chaos import experiment
 
     for name in experiment.names():
         console.print(f"[bold]{name}[/]: {experiment.load(name).about}", soft_wrap=True, highlight=False)
@@ -48,8 +48,8 @@ def run_experiment(
     html_file: HtmlFile = None,
 ) -> None:
     """Run a named experiment. Succeeds if what it expects was seen and the audit passes."""
-    from infra.chaos import experiment
     from infra.lab.audit import Least
+    from infra.lab.chaos import experiment
     from infra.lab.simulator import Traffic
 
     chosen = experiment.load(name)
@@ -86,8 +86,8 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
     html_file: HtmlFile = None,
 ) -> None:
     """Break things at random, the same for the same seed. Succeeds if the audit passes: 1 is fail, 3 unknown."""
-    from infra.chaos.schedule import random_schedule
     from infra.lab.audit import Least
+    from infra.lab.chaos.schedule import random_schedule
     from infra.lab.simulator import Traffic
 
     chosen = drawn(seed)
@@ -121,9 +121,9 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
 
     Succeeds if the audit passes and every median is within its target: 1 is a failure, 3 unknown.
     """
-    from infra.chaos.recovery import in_words
-    from infra.chaos.schedule import one_by_one
     from infra.lab.audit import Least
+    from infra.lab.chaos.recovery import in_words
+    from infra.lab.chaos.schedule import one_by_one
     from infra.lab.simulator import Traffic
 
     with _stack() as where:
@@ -166,8 +166,8 @@ def _stack() -> Iterator[Layout]:
 def _run(
     where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least: "Least", *, last_sale: bool = False
 ) -> "Result":
-    from infra.chaos import Journal
-    from infra.chaos.run import run
+    from infra.lab.chaos import Journal
+    from infra.lab.chaos.run import run
 
     Journal(where.faults).check_free(*(planned.fault for planned in schedule))
 

@@ -13,7 +13,7 @@ from infra.cli.stack import running_stack
 from infra.stack import CHECKOUT, Layout, LocalError, services_of
 
 if TYPE_CHECKING:  # it brings clients along, which the other commands should not wait for
-    from infra.chaos import Fault
+    from infra.lab.chaos import Fault
 
 commands = typer.Typer()
 fault_commands = typer.Typer(no_args_is_help=True, help="Put faults into effect, list them, undo them.")
@@ -30,7 +30,7 @@ def add_fault(
     ] = None,
 ) -> None:
     """Put a fault into effect, for some seconds or until `fault rm` or `heal`."""
-    from infra.chaos import KINDS, Fault, checked
+    from infra.lab.chaos import KINDS, Fault, checked
 
     fault = checked(Fault(kind, part, dict(map(_option, options or ()))), services_of(CHECKOUT))
     if seconds is None and not KINDS[kind].lasts:
@@ -42,7 +42,7 @@ def add_fault(
 @fault_commands.command("ls")
 def list_faults() -> None:
     """List the faults in effect."""
-    from infra.chaos import Journal
+    from infra.lab.chaos import Journal
 
     table = _table("id", "kind", "part", "options", "for")
     entries = Journal(running_stack().faults).entries()
@@ -58,7 +58,7 @@ def list_faults() -> None:
 @fault_commands.command("kinds")
 def list_kinds() -> None:
     """List what can go wrong, and where."""
-    from infra.chaos import KINDS
+    from infra.lab.chaos import KINDS
 
     table = _table("kind", "what happens", "where", "options")
     for kind in KINDS.values():
@@ -84,7 +84,7 @@ def heal_everything() -> None:
 
 
 async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
-    from infra.chaos import KINDS, Journal, begin, bite, endured, in_effect, visit
+    from infra.lab.chaos import KINDS, Journal, begin, bite, endured, in_effect, visit
 
     Journal(where.faults).check_free(fault)
     async with visit(where) as site:
@@ -101,14 +101,14 @@ async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
 
 
 async def _remove(where: Layout, fault_id: str) -> None:
-    from infra.chaos import Journal, end, visit
+    from infra.lab.chaos import Journal, end, visit
 
     async with visit(where) as site:
         await end(site, Journal(where.faults).entry(fault_id).fault)
 
 
 async def _heal(where: Layout) -> list[str]:
-    from infra.chaos import heal, visit
+    from infra.lab.chaos import heal, visit
 
     async with visit(where) as site:
         return await heal(site)

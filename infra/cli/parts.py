@@ -115,7 +115,7 @@ def _note_up(part: str) -> None:
     where = layout()
     note_healed(where, [part])
     if any(where.faults.glob("*.json")):
-        from infra.chaos import undone_by_hand
+        from infra.lab.chaos import undone_by_hand
 
         undone_by_hand(where, part)
 

@@ -196,7 +196,7 @@ def _looking_for_servers() -> Iterator[Callable[[str], None]]:
 def _forget_faults(where: Layout) -> None:
     """Nothing runs, and no fault outlives that. The audit is to know it."""
     if any(where.faults.glob("*.json")):
-        from infra.chaos import forget_all
+        from infra.lab.chaos import forget_all
 
         forget_all(where)
     if where.record.exists():

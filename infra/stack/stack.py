@@ -44,7 +44,7 @@ def marketplace() -> Programs:
         service=lambda name: (sys.executable, "-m", name),
         outside=(sys.executable, "-m", "infra.lab.stand_ins"),
         declare=(sys.executable, "-m", "marketplace_runtime", "declare"),
-        proxy=(sys.executable, "-m", "infra.chaos.proxy"),
+        proxy=(sys.executable, "-m", "infra.lab.chaos.proxy"),
         checkout=CHECKOUT,
     )
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.chaos import Site
-from infra.chaos import visit as visit_site
+from infra.lab.chaos import Site
+from infra.lab.chaos import visit as visit_site
 from infra.stack import Layout
 from tests.system.marketplace import Marketplace, Person, Visit
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from infra.chaos import Fault, Journal, Site, in_effect
+from infra.lab.chaos import Fault, Journal, Site, in_effect
 
 
 @asynccontextmanager

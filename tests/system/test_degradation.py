@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from infra.chaos import Site
+from infra.lab.chaos import Site
 from tests.system.asking import well_formed_answer
 from tests.system.marketplace import Person, Visit, until
 from tests.system.suffering import suffering

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.chaos import Fault, Site, bite
 from infra.lab.audit.record import Fault as Broken
 from infra.lab.audit.record import read_record
+from infra.lab.chaos import Fault, Site, bite
 from tests.system.marketplace import ROOT, Marketplace, Person, Visit, until
 from tests.system.suffering import suffering
 

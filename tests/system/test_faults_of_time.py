@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from infra.chaos import Site
+from infra.lab.chaos import Site
 from tests.system.marketplace import Person, Visit, until
 from tests.system.suffering import suffering
 

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from infra.chaos import Site
 from infra.lab.audit.record import read_record
+from infra.lab.chaos import Site
 from tests.system.marketplace import ROOT, Marketplace, Person, until
 
 HELD = """

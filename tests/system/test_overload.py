@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from infra.chaos import Site
+from infra.lab.chaos import Site
 from tests.system.load import Answered, Client, at_rate, in_turns
 from tests.system.marketplace import Person, Visit
 

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from infra.chaos import Site
+from infra.lab.chaos import Site
 from infra.lab.simulator import Endpoints, Shop, Traffic, run_traffic
 from tests.system.marketplace import Visit
 from tests.system.suffering import suffering

@@ -45,7 +45,7 @@ def test_domains_import_the_standard_library_only(graph: grimp.ImportGraph) -> N
     ("library", "home"),
     [
         ("aio_pika", lambda each: each.startswith(("infra.messaging", "marketplace_runtime"))),
-        ("pika", lambda each: each.startswith(("infra.lab.audit", "infra.chaos", "infra.lab.watch"))),
+        ("pika", lambda each: each.startswith(("infra.lab.audit", "infra.lab.chaos", "infra.lab.watch"))),
         ("aiormq", lambda each: each.startswith(("infra.messaging", "marketplace_runtime"))),
         (
             "sqlalchemy",

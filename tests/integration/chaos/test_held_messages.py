@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from infra.chaos import KINDS, Fault, Site
+from infra.lab.chaos import KINDS, Fault, Site
 from infra.stack import Layout, Passwords, PrivateBroker, StackState
 
 HEARER, QUEUE = "hearer", "hearer.things"

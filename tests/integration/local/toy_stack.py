@@ -34,7 +34,7 @@ def main() -> None:
         service=lambda _: (sys.executable, ME, "--serve"),
         outside=(sys.executable, ME, "--serve"),
         declare=(sys.executable, "-c", ""),
-        proxy=(sys.executable, "-m", "infra.chaos.proxy"),
+        proxy=(sys.executable, "-m", "infra.lab.chaos.proxy"),
         checkout=CHECKOUT,
     )
     assert set(SERVICES) <= set(services_of(CHECKOUT))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.chaos.run import Judgement
 from infra.cli.audit import MOST_SHOWN, tell_judgement
+from infra.lab.chaos.run import Judgement
 
 
 @pytest.mark.parametrize("more", [0, 3])

@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 from pika.exceptions import AMQPConnectionError
 
-from infra.chaos import Fault, Journal, Site
-from infra.chaos.conduct import carry_out
-from infra.chaos.fault import Kind, Touches
-from infra.chaos.kinds import FAMILY, KINDS
-from infra.chaos.schedule import Planned
+from infra.lab.chaos import Fault, Journal, Site
+from infra.lab.chaos.experiment_runner import carry_out
+from infra.lab.chaos.fault import Kind, Touches
+from infra.lab.chaos.kinds import FAMILY, KINDS
+from infra.lab.chaos.schedule import Planned
 from infra.stack import Layout, StackState
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from infra.chaos import Fault, Journal, begin, bite
-from infra.chaos.site import Site
+from infra.lab.chaos import Fault, Journal, begin, bite
+from infra.lab.chaos.site import Site
 from infra.stack import Layout, LocalError, StackState
 
 

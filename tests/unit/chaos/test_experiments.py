@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.chaos import experiment
-from infra.chaos.kinds import KINDS
+from infra.lab.chaos import experiment
+from infra.lab.chaos.kinds import KINDS
 from infra.stack import CHECKOUT, LocalError
 
 SERVICES = ["catalog", "cart", "checkout", "notifications", "delivery"]

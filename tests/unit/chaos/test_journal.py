@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.chaos import Fault, Journal, checked, undone_by_hand
 from infra.cli.audit import faults_in_effect
 from infra.lab.audit import Fault as Broken
 from infra.lab.audit.record import read_record
+from infra.lab.chaos import Fault, Journal, checked, undone_by_hand
 from infra.stack import Layout, LocalError
 
 SERVICES = ["cart", "checkout"]

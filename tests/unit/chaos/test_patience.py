@@ -2,12 +2,12 @@
 
 import asyncio
 
-from infra.chaos import patience
-from infra.chaos.patience import until_seen
+from infra.lab.chaos import polling
+from infra.lab.chaos.polling import until_seen
 
 
 async def test_the_first_answer_that_is_something_ends_the_asking(monkeypatch):
-    monkeypatch.setattr(patience, "POLL_S", 0)
+    monkeypatch.setattr(polling, "POLL_S", 0)
     answers = iter([0, 0, 3, 4])
 
     async def ask() -> int:
@@ -19,7 +19,7 @@ async def test_the_first_answer_that_is_something_ends_the_asking(monkeypatch):
 
 
 async def test_who_sees_nothing_gets_nothing_when_the_patience_is_over(monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE_S", 0)
+    monkeypatch.setattr(polling, "PATIENCE_S", 0)
     asked = []
 
     async def ask() -> list[str]:

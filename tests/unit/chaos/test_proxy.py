@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from infra.chaos.proxy.link import Link
-from infra.chaos.proxy.toxics import Toxics
+from infra.lab.chaos.proxy.link import Link
+from infra.lab.chaos.proxy.toxics import Toxics
 from infra.stack.ports import Ports
 
 

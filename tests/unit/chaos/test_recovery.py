@@ -2,9 +2,9 @@
 
 import pytest
 
-from infra.chaos.conduct import Outcome
-from infra.chaos.fault import Fault
-from infra.chaos.recovery import against_targets, drained, in_words, recovered
+from infra.lab.chaos.experiment_runner import Outcome
+from infra.lab.chaos.fault import Fault
+from infra.lab.chaos.recovery import against_targets, drained, in_words, recovered
 
 
 def a_fault(began: float, ended: float, part: str = "cart") -> Outcome:

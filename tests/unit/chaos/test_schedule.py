@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.chaos.fault import Touches
-from infra.chaos.kinds import KINDS, checked
-from infra.chaos.schedule import Planned, one_by_one, random_schedule
+from infra.lab.chaos.fault import Touches
+from infra.lab.chaos.kinds import KINDS, checked
+from infra.lab.chaos.schedule import Planned, one_by_one, random_schedule
 from tests.examples import examples
 
 SERVICES = ("catalog", "cart", "checkout", "notifications", "delivery")

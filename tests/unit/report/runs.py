@@ -3,8 +3,8 @@
 import random
 from typing import Any
 
-from infra.chaos.kinds import FAMILY
-from infra.chaos.schedule import random_schedule
+from infra.lab.chaos.kinds import FAMILY
+from infra.lab.chaos.schedule import random_schedule
 
 SERVICES = ("catalog", "cart", "checkout", "notifications", "delivery")
 

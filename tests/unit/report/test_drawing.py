@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.chaos.kinds import FAMILY
+from infra.lab.chaos.kinds import FAMILY
 from infra.report.drawing import Scale, decades, line, stretches, ticks
 from infra.report.lanes import FAMILIES, lanes
 

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from rich.table import Table
 
-from infra.chaos.conduct import Outcome, carry_out
-from infra.chaos.experiment import Experiment
-from infra.chaos.healing import heal
-from infra.chaos.recovery import against_targets, drained, medians, recovered
-from infra.chaos.schedule import Planned
-from infra.chaos.site import visit
+from infra.lab.chaos.experiment import Experiment
+from infra.lab.chaos.experiment_runner import Outcome, carry_out
+from infra.lab.chaos.healing import heal
+from infra.lab.chaos.recovery import against_targets, drained, medians, recovered
+from infra.lab.chaos.schedule import Planned
+from infra.lab.chaos.site import visit
 from infra.lab.simulator import Endpoints, FlashSale, Report, Shop, Traffic, run_traffic
 from infra.lab.watch import Sampler, Samples
 from infra.stack import Layout

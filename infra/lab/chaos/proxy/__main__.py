@@ -1,4 +1,4 @@
-"""`python -m infra.chaos.proxy LINKS.json PORT`: serves the links, and takes orders over HTTP on the port."""
+"""`python -m infra.lab.chaos.proxy LINKS.json PORT`: serves the links, and takes orders over HTTP on the port."""
 
 import asyncio
 import json
@@ -9,8 +9,8 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
-from infra.chaos.proxy.link import Link
-from infra.chaos.proxy.toxics import Toxics
+from infra.lab.chaos.proxy.link import Link
+from infra.lab.chaos.proxy.toxics import Toxics
 
 
 def control(links: Mapping[str, Link]) -> web.Application:

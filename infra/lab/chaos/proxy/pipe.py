@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from infra.chaos.proxy.toxics import Toxics
+from infra.lab.chaos.proxy.toxics import Toxics
 
 CHUNK = 64 * 1024
 IN_FLIGHT = 64

@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 
-from infra.chaos.fault import Fault, Kind, Touches
-from infra.chaos.site import Site
+from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.site import Site
 from infra.stack import find_library, set_skew
 
 LEAST_S = 2.0

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from infra.chaos.site import Site
+from infra.lab.chaos.site import Site
 
 
 @dataclass(frozen=True)

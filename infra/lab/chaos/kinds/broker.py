@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from infra.chaos.fault import Fault, Kind, Touches
-from infra.chaos.patience import until_seen
-from infra.chaos.site import Site
+from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.polling import until_seen
+from infra.lab.chaos.site import Site
 from infra.stack.rabbitmqctl import rabbitmqctl
 
 WATERMARK = ("absolute", "1GB")

@@ -7,8 +7,8 @@ import struct
 from collections import Counter
 from dataclasses import dataclass, field
 
-from infra.chaos.proxy.pipe import CHUNK, Pipe
-from infra.chaos.proxy.toxics import Toxics
+from infra.lab.chaos.proxy.pipe import CHUNK, Pipe
+from infra.lab.chaos.proxy.toxics import Toxics
 
 FIRST_WORDS_S = 1.0
 """How long a client that waits for the other side's greeting is left alone before a reset."""

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from infra.chaos.fault import Fault
-from infra.chaos.kinds import checked, replaced_by
-from infra.chaos.schedule import Planned
+from infra.lab.chaos.fault import Fault
+from infra.lab.chaos.kinds import checked, replaced_by
+from infra.lab.chaos.schedule import Planned
 from infra.lab.simulator import Profile
 from infra.stack import LocalError
 

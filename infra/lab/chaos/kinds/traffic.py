@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from infra.chaos.fault import Fault, Kind, Touches
-from infra.chaos.site import Site
+from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.site import Site
 from infra.lab.simulator import Endpoints, FlashSale, Meter, SetUpFailed, Shop, Traffic, opened
 from infra.stack import LocalError
 

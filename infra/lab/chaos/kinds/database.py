@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import asyncpg
 
-from infra.chaos.fault import Fault, Kind, Touches
-from infra.chaos.patience import until_seen
-from infra.chaos.site import Site
+from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.polling import until_seen
+from infra.lab.chaos.site import Site
 
 SESSIONS = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
 TABLE = "messaging.outbox_pending"

@@ -4,8 +4,8 @@ import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from infra.chaos.fault import Fault, Touches
-from infra.chaos.kinds import KINDS
+from infra.lab.chaos.fault import Fault, Touches
+from infra.lab.chaos.kinds import KINDS
 
 PER_SECOND = 0.22
 """Faults a second, unless a number is asked for: 26 in two minutes."""

@@ -9,10 +9,10 @@ import aiohttp
 import asyncpg
 from pika.exceptions import AMQPError
 
-from infra.chaos.fault import Fault
-from infra.chaos.journal import Entry, Journal
-from infra.chaos.kinds import FAMILY, KINDS
-from infra.chaos.site import Site
+from infra.lab.chaos.fault import Fault
+from infra.lab.chaos.journal import Entry, Journal
+from infra.lab.chaos.kinds import FAMILY, KINDS
+from infra.lab.chaos.site import Site
 from infra.stack import Layout, LocalError, note_fault
 
 FAILURES = (

@@ -5,7 +5,7 @@ from math import inf
 from statistics import median
 from typing import Any
 
-from infra.chaos.conduct import Outcome
+from infra.lab.chaos.experiment_runner import Outcome
 
 LEVEL_OVER_S = 10
 """What was usual before a fault is seen in the seconds before it."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from infra.chaos.fault import Fault
-from infra.chaos.kinds import replaced_by
+from infra.lab.chaos.fault import Fault
+from infra.lab.chaos.kinds import replaced_by
 from infra.stack import LocalError, is_locked, write_private
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.chaos.fault import Fault, Kind, Touches
-from infra.chaos.site import Site
+from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.site import Site
 
 SETTLE_S = {"broker": 12.0, "outside": 6.0}
 RUNS = ("starting", "ready", "paused")

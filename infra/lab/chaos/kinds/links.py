@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infra.chaos.fault import Fault, Kind, Touches
-from infra.chaos.kinds.dials import ALL, SPARE
-from infra.chaos.site import Site
+from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.kinds.dials import ALL, SPARE
+from infra.lab.chaos.site import Site
 from infra.stack import LocalError
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import aiohttp
 
-from infra.chaos.fault import Fault, Kind, Touches
-from infra.chaos.site import Site
+from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.site import Site
 
 PAYMENTS = ("payments-a", "payments-b")
 SPARE = ("payments-b", "carriers-b")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.chaos.effect import bite, endured, in_effect
-from infra.chaos.fault import Fault
-from infra.chaos.kinds import FAMILY, KINDS
-from infra.chaos.patience import until_seen
-from infra.chaos.schedule import Planned
-from infra.chaos.site import Site
+from infra.lab.chaos.effect import bite, endured, in_effect
+from infra.lab.chaos.fault import Fault
+from infra.lab.chaos.kinds import FAMILY, KINDS
+from infra.lab.chaos.polling import until_seen
+from infra.lab.chaos.schedule import Planned
+from infra.lab.chaos.site import Site
 
 LEAST_S = 2.0
 """A fault that was begun late lasts so long all the same; and longer, if nothing came its way yet."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from infra.chaos.fault import Fault, Kind
-from infra.chaos.kinds import broker, clocks, database, dials, links, messages, processes, traffic
+from infra.lab.chaos.fault import Fault, Kind
+from infra.lab.chaos.kinds import broker, clocks, database, dials, links, messages, processes, traffic
 from infra.stack import LocalError
 
 FAMILIES = (processes, links, dials, broker, database, messages, clocks, traffic)

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from infra.chaos.effect import end
-from infra.chaos.journal import Entry, Journal
-from infra.chaos.site import Site
+from infra.lab.chaos.effect import end
+from infra.lab.chaos.journal import Entry, Journal
+from infra.lab.chaos.site import Site
 from infra.stack import note_healed
 
 UP = ("ready", "starting")

@@ -16,9 +16,9 @@ import uuid_utils
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
-from infra.chaos.fault import Fault, Kind, Touches
-from infra.chaos.patience import until_seen
-from infra.chaos.site import Site
+from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.polling import until_seen
+from infra.lab.chaos.site import Site
 from infra.stack import Passwords
 
 BUCKETS = 16
