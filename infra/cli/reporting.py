@@ -39,7 +39,8 @@ def draw_report(
     ] = None,
 ) -> None:
     """Draw a run that was kept, as a page or as a picture; the same JSON gives the same."""
-    from infra.report import page, standalone
+    from infra.lab.report import standalone
+    from infra.lab.report.page import page
 
     if not (html_file or svg_file):
         raise LocalError("It is not said where to draw it.", "Give --html FILE, --svg FILE, or both.")
@@ -69,7 +70,7 @@ def documented(
     found: Mapping[str, Any], where: Layout, report: "Report", samples: "Samples", *, title: str, about: str
 ) -> dict[str, Any]:
     """A run's figures with its time lines, and with what people call it."""
-    from infra.report import timeline
+    from infra.lab.report.timeline import timeline
 
     return dict(found) | {
         "title": title,
@@ -81,7 +82,7 @@ def documented(
 
 def keep(document: Mapping[str, Any], json_file: Path | None, html_file: Path | None) -> None:
     """Write what was asked for."""
-    from infra.report import page
+    from infra.lab.report.page import page
 
     if json_file:
         json_file.write_text(json.dumps(document, default=str) + "\n")

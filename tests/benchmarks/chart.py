@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
-from infra.report.drawing import box, text
+from infra.lab.report.drawing import box, text
 from tests.benchmarks.figures import Figure, Spread, in_few_digits
 
 MEANINGS = {

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.lab.chaos.kinds import FAMILY
-from infra.report.drawing import Scale, decades, line, stretches, ticks
-from infra.report.lanes import FAMILIES, lanes
+from infra.lab.report.drawing import Scale, decades, line, stretches, ticks
+from infra.lab.report.lanes import FAMILIES, lanes
 
 LIKELY = st.floats(1e-3, 1e7)
 FAULTS = st.lists(

@@ -6,7 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from infra.report import figure, page, standalone
+from infra.lab.report import standalone
+from infra.lab.report.figure import figure
+from infra.lab.report.page import page
 from tests.unit.report.runs import a_run
 
 HOSTILE = '<script>alert("x")</script>'

@@ -1,8 +1,8 @@
 """All time lines share one axis, and nobody's silence is a zero."""
 
+from infra.lab.report.timeline import timeline
 from infra.lab.simulator import Seconds
 from infra.lab.watch import Figures, Samples
-from infra.report import timeline
 
 SERVICES = ("cart", "checkout")
 

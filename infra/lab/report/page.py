@@ -7,8 +7,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from infra.report.figure import STYLE, VERDICTS, figure, summary
-from infra.report.lanes import bite, colour
+from infra.lab.report.figure import STYLE, VERDICTS, figure, summary
+from infra.lab.report.lanes import bite, colour
 
 TEMPLATE = Path(__file__).with_name("page.html")
 MOST_VIOLATIONS = 200

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.report.charts import charts, length
-from infra.report.drawing import Scale, box, stroke, text
-from infra.report.lanes import FAMILIES, LANE, colour, draw_lanes, lanes
-from infra.report.panels import legend
+from infra.lab.report.charts import charts, length
+from infra.lab.report.drawing import Scale, box, stroke, text
+from infra.lab.report.lanes import FAMILIES, LANE, colour, draw_lanes, lanes
+from infra.lab.report.panels import legend
 
 Document = Mapping[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.report.drawing import Scale, box, text
+from infra.lab.report.drawing import Scale, box, text
 
 Fault = Mapping[str, Any]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from infra.report.drawing import Scale, Values, area, box, decades, line, stretches, stroke, text, ticks
+from infra.lab.report.drawing import Scale, Values, area, box, decades, line, stretches, stroke, text, ticks
 
 CHARACTER = 6.1
 SWATCH = 14

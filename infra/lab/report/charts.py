@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from infra.report.drawing import Values
-from infra.report.panels import Line, Panel
+from infra.lab.report.drawing import Values
+from infra.lab.report.panels import Line, Panel
 
 Document = Mapping[str, Any]
 
