@@ -26,7 +26,7 @@ def begin_service(
 ) -> None:
     """Begin a service: the same rooms as in the others, working, with tests that pass."""
     from contracts.catalogue import EVENTS
-    from infra.scaffold import new_service
+    from infra.lab.scaffold import new_service
 
     plan = new_service(
         CHECKOUT, name, hears=hears, says=says or [], http=http, history=history is not None, events=EVENTS
@@ -43,7 +43,7 @@ def begin_event(
 ) -> None:
     """Begin an event of a service, or its next version (….v2): class, line in the catalogue, golden schema, upcast."""
     from contracts.catalogue import EVENTS
-    from infra.scaffold import new_event
+    from infra.lab.scaffold import new_event
 
     plan = new_event(CHECKOUT, type, types=[event.type for event in EVENTS], key=key)
     _tell(plan.carry_out())

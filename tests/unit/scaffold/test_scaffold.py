@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contracts.catalogue import EVENTS
-from infra.scaffold import Refused, new_event, new_service
+from infra.lab.scaffold import Refused, new_event, new_service
 from tests.unit.scaffold.copies import ROOT, a_copy, contents, run
 
 TYPES = [event.type for event in EVENTS]

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from contracts.event import TYPE_PATTERN
-from infra.scaffold.plan import Refused
+from infra.lab.scaffold.plan import Refused
 
 RESERVED = {
     "broker",

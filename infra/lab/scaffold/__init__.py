@@ -1,7 +1,7 @@
 """New services and events: the same rooms as in the others, working from the first minute."""
 
-from infra.scaffold.event import new_event
-from infra.scaffold.plan import Plan, Refused
-from infra.scaffold.service import new_service
+from infra.lab.scaffold.event import new_event
+from infra.lab.scaffold.plan import Plan, Refused
+from infra.lab.scaffold.service import new_service
 
 __all__ = ["Plan", "Refused", "new_event", "new_service"]

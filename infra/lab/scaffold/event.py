@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from infra.scaffold.names import EventName, known, services_in
-from infra.scaffold.next_version import add_next_version
-from infra.scaffold.plan import Plan, Refused
+from infra.lab.scaffold.names import EventName, known, services_in
+from infra.lab.scaffold.next_version import add_next_version
+from infra.lab.scaffold.plan import Plan, Refused
 
 CATALOGUE = "contracts/catalogue.py"
 KEY_TYPES = {"customer_id": "PersonId", "person_id": "PersonId", "seller_id": "PersonId"}

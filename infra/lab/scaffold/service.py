@@ -12,9 +12,9 @@ from uuid import UUID
 from contracts import Event
 from contracts.gate import golden
 from infra.lab.docs.examples import example
-from infra.scaffold.event import add_event, tidying
-from infra.scaffold.names import EventName, check_service, known, services_in
-from infra.scaffold.plan import Plan, Refused
+from infra.lab.scaffold.event import add_event, tidying
+from infra.lab.scaffold.names import EventName, check_service, known, services_in
+from infra.lab.scaffold.plan import Plan, Refused
 
 MAP = "ARCHITECTURE.md"
 ROOMS = Path(__file__).parent / "rooms"

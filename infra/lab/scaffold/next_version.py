@@ -3,8 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from infra.scaffold.names import EventName
-from infra.scaffold.plan import Plan, Refused
+from infra.lab.scaffold.names import EventName
+from infra.lab.scaffold.plan import Plan, Refused
 
 UPCASTS = "contracts/upcasts.py"
 SUPPORTED = timedelta(days=182)
