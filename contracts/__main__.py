@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from contracts.catalogue import EVENTS
 from contracts.gate import SCHEMAS, Verdict, explain, record, review
+from contracts.registry import EVENTS
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path = SCHEMAS) -> int:

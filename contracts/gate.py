@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from contracts.catalogue import EVENTS
 from contracts.compatibility import judge
 from contracts.event import Event
 from contracts.findings import Finding
 from contracts.normal_form import Schema, text
+from contracts.registry import EVENTS
 
 SCHEMAS = Path(__file__).parent / "schemas"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -92,7 +92,7 @@ def _remedy(review: Review) -> list[str]:
     file = f"contracts/schemas/{review.event_type}.json"
     if review.event is None:
         return [
-            "Put the class back, and its line in contracts/catalogue.py.",
+            "Put the class back, and its line in contracts/registry.py.",
             f"Once no service hears or says it and no such event is stored anywhere, delete {file} with it.",
         ]
     match review.verdict:

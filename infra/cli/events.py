@@ -50,8 +50,8 @@ def tail_events(
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each.")] = False,
 ) -> None:
     """Show events as they are published, until Ctrl-C. Nobody gets one event less."""
-    from contracts.catalogue import BY_TYPE
     from contracts.event import matches
+    from contracts.registry import BY_TYPE
     from infra.cli.telling import event_line
     from infra.lab.watch.tail import tail
 
@@ -107,7 +107,7 @@ def build_docs(
     / "docs",
 ) -> None:
     """Build the events' AsyncAPI 3.0 document, their JSON Schemas, and a page to browse them without a network."""
-    from contracts.catalogue import EVENTS
+    from contracts.registry import EVENTS
     from infra.lab.docs import read_wiring
     from infra.lab.docs.build import build
 
@@ -136,7 +136,7 @@ def write() -> None:
 @contracts.command("ls")
 def list_contracts() -> None:
     """List every event: its publisher, versions, who hears each, and until when it is said."""
-    from contracts.catalogue import EVENTS
+    from contracts.registry import EVENTS
     from infra.lab.docs import read_wiring
     from infra.lab.docs.wiring import hearers
 

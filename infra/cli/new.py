@@ -25,7 +25,7 @@ def begin_service(
     ] = None,
 ) -> None:
     """Begin a service: the same rooms as in the others, working, with tests that pass."""
-    from contracts.catalogue import EVENTS
+    from contracts.registry import EVENTS
     from infra.lab.scaffold import new_service
 
     plan = new_service(
@@ -42,7 +42,7 @@ def begin_event(
     key: Annotated[str | None, typer.Option(help="The field that names what it is about.", metavar="FIELD")] = None,
 ) -> None:
     """Begin an event of a service, or its next version (….v2): class, line in the catalogue, golden schema, upcast."""
-    from contracts.catalogue import EVENTS
+    from contracts.registry import EVENTS
     from infra.lab.scaffold import new_event
 
     plan = new_event(CHECKOUT, type, types=[event.type for event in EVENTS], key=key)

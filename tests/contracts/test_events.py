@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import contracts
-from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import Event
 from contracts.gate import golden
+from contracts.registry import BY_TYPE, EVENTS
 from tests.contracts.instances import instances
 from tests.examples import examples
 

@@ -17,8 +17,8 @@ from prometheus_client import REGISTRY
 from pydantic_settings import BaseSettings
 
 from contracts import Envelope
-from contracts.catalogue import EVENTS
 from contracts.gate import golden
+from contracts.registry import EVENTS
 from infra.cli.app import app
 from marketplace_runtime.amqp.dead_letter_format import properties_of_dead
 from marketplace_runtime.amqp.wire_format import frames_of, properties_of

@@ -2,8 +2,8 @@
 
 import pytest
 
-from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.gate import SCHEMAS, Review, Verdict, explain, review
+from contracts.registry import BY_TYPE, EVENTS
 
 
 @pytest.mark.parametrize("reviewed", review(EVENTS), ids=lambda each: each.event_type)

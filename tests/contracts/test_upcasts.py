@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contracts.catalogue import EVENTS
 from contracts.event import Event, name_of
 from contracts.gate import golden
+from contracts.registry import EVENTS
 from contracts.upcasts import UPCASTS, newest
 from tests.contracts.instances import instances
 from tests.examples import examples

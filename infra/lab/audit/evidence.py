@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from contracts.catalogue import BY_TYPE
+from contracts.registry import BY_TYPE
 from infra.lab.audit.life import Entry, Life, fold
 from infra.lab.audit.log import Log, Said, why_wrong
 from infra.lab.audit.record import Record

@@ -19,8 +19,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 from pydantic import ValidationError
 
-from contracts.catalogue import BY_TYPE
 from contracts.event import name_of
+from contracts.registry import BY_TYPE
 from infra.lab.audit.sources import Unreadable
 
 LOG = "marketplace.log"

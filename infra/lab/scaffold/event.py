@@ -9,7 +9,7 @@ from infra.lab.scaffold.names import EventName, known, services_in
 from infra.lab.scaffold.next_version import add_next_version
 from infra.lab.scaffold.plan import Plan, Refused
 
-CATALOGUE = "contracts/catalogue.py"
+CATALOGUE = "contracts/registry.py"
 KEY_TYPES = {"customer_id": "PersonId", "person_id": "PersonId", "seller_id": "PersonId"}
 """Keys that name a person; every other is a UUID."""
 IMPORTS = {"UUID": "from uuid import UUID\n", "PersonId": "from contracts.event import PersonId\n"}

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from contracts.catalogue import BY_TYPE
+from contracts.registry import BY_TYPE
 from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.log import Log, Said
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import name_of
+from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.audit.invariants import INVARIANTS
 from infra.lab.audit.judge import ANYTHING, judge
 from tests.unit.audit.changing import changed_events, changed_records

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import name_of
+from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.audit.evidence import (
     Books,
     Cart,

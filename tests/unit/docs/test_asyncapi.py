@@ -8,9 +8,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import Event
 from contracts.gate import golden
+from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.docs import Wired
 from infra.lab.docs.asyncapi import document, schemas
 from infra.lab.docs.build import build

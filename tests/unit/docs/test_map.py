@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.catalogue import BY_TYPE, EVENTS
+from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.docs import Wired, event_map, read_wiring
 from infra.lab.docs.wiring import hearers
 from infra.stack import LocalError

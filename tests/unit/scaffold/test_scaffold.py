@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.catalogue import EVENTS
+from contracts.registry import EVENTS
 from infra.lab.scaffold import Refused, new_event, new_service
 from tests.unit.scaffold.copies import ROOT, a_copy, contents, run
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from contracts.catalogue import BY_TYPE, EVENTS
 from contracts.event import name_of
+from contracts.registry import BY_TYPE, EVENTS
 from contracts.upcasts import newest
 from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.findings import Findings
