@@ -4,8 +4,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.event import Event, PersonId, Quantity
+from contracts.event import Event, PersonId
 from contracts.money import Money
+from contracts.quantity import Quantity
 
 
 class Line(BaseModel):

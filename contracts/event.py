@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 TYPE_PATTERN = re.compile(r"^(?P<publisher>[a-z]+)\.(?P<name>[a-z]+(-[a-z]+)*)\.v(?P<version>[1-9][0-9]*)$")
 
 PersonId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="a token's subject")]
-Quantity = Annotated[int, Field(ge=1, le=1000)]
 
 
 def name_of(type: str) -> str:
