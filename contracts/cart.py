@@ -4,9 +4,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.event import Event, PersonId
 from contracts.money import Money
 from contracts.quantity import Quantity
+from marketplace_runtime.events import Event, PersonId
 
 
 class Line(BaseModel):

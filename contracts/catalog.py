@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.event import Event, PersonId
 from contracts.money import Money
 from contracts.quantity import Quantity
+from marketplace_runtime.events import Event, PersonId
 
 
 class ProductStatus(StrEnum):

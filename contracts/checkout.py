@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.cart import Line
-from contracts.event import Event, PersonId
 from contracts.money import Money
+from marketplace_runtime.events import Event, PersonId
 
 
 class CancellationReason(StrEnum):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.event import Event, PersonId
+from marketplace_runtime.events import Event, PersonId
 
 
 class AddressRecordedV1(Event, type="delivery.address-recorded.v1", key="customer_id"):

@@ -12,10 +12,10 @@ from enum import Enum
 from pathlib import Path
 
 from contracts.compatibility import judge
-from contracts.event import Event
 from contracts.findings import Finding
 from contracts.normal_form import Schema, text
 from contracts.registry import EVENTS
+from marketplace_runtime.events import Event
 
 SCHEMAS = Path(__file__).parent / "schemas"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"

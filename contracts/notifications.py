@@ -3,7 +3,7 @@
 from enum import StrEnum
 from uuid import UUID
 
-from contracts.event import Event, PersonId
+from marketplace_runtime.events import Event, PersonId
 
 
 class NotificationKind(StrEnum):

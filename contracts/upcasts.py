@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2, Tracking
-from contracts.event import Event
+from marketplace_runtime.events import Event
 
 
 def shipment_dispatched_v2(old: ShipmentDispatchedV1) -> ShipmentDispatchedV2:

@@ -11,8 +11,7 @@ from rich.table import Column, Table
 
 from infra.cli.asking import get_token
 from infra.cli.show import complain, console
-from infra.stack import CHECKOUT, LocalError, read_state
-from infra.stack.layout import layout
+from infra.stack import CHECKOUT, LocalError, layout, read_state
 
 commands = typer.Typer()
 events = typer.Typer(no_args_is_help=True, help="Events: who says and hears them.")
@@ -50,10 +49,10 @@ def tail_events(
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each.")] = False,
 ) -> None:
     """Show events as they are published, until Ctrl-C. Nobody gets one event less."""
-    from contracts.event import matches
     from contracts.registry import BY_TYPE
     from infra.cli.telling import event_line
-    from infra.lab.watch.tail import tail
+    from infra.lab.watch import tail
+    from marketplace_runtime.events import matches
 
     if not any(matches(pattern, type) for type in BY_TYPE):
         raise typer.BadParameter(f"no event is like {pattern!r}: see `events map`", param_hint="PATTERN")
@@ -108,8 +107,7 @@ def build_docs(
 ) -> None:
     """Build the events' AsyncAPI 3.0 document, their JSON Schemas, and a page to browse them without a network."""
     from contracts.registry import EVENTS
-    from infra.lab.docs import read_wiring
-    from infra.lab.docs.build import build
+    from infra.lab.docs import build, read_wiring
 
     for file in build(EVENTS, read_wiring(CHECKOUT), out):
         console.print(f"wrote {file}", soft_wrap=True, highlight=False)

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import contracts
-from contracts.event import Event
 from contracts.gate import golden
 from contracts.registry import BY_TYPE, EVENTS
+from marketplace_runtime.events import Event
 from tests.contracts.instances import instances
 from tests.examples import examples
 

@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contracts.event import Event, name_of
 from contracts.gate import golden
 from contracts.registry import EVENTS
 from contracts.upcasts import UPCASTS, newest
+from marketplace_runtime.events import Event, name_of
 from tests.contracts.instances import instances
 from tests.examples import examples
 

@@ -19,9 +19,9 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 from pydantic import ValidationError
 
-from contracts.event import name_of
 from contracts.registry import BY_TYPE
 from infra.lab.audit.sources import Unreadable
+from marketplace_runtime.events import name_of
 
 LOG = "marketplace.log"
 PREFETCH = 1000

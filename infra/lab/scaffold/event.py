@@ -12,7 +12,7 @@ from infra.lab.scaffold.plan import Plan, Refused
 CATALOGUE = "contracts/registry.py"
 KEY_TYPES = {"customer_id": "PersonId", "person_id": "PersonId", "seller_id": "PersonId"}
 """Keys that name a person; every other is a UUID."""
-IMPORTS = {"UUID": "from uuid import UUID\n", "PersonId": "from contracts.event import PersonId\n"}
+IMPORTS = {"UUID": "from uuid import UUID\n", "PersonId": "from marketplace_runtime.events import PersonId\n"}
 
 
 def new_event(checkout: Path, text: str, *, types: Sequence[str], key: str | None = None) -> Plan:
@@ -72,7 +72,7 @@ def _add_class(plan: Plan, name: EventName, key: str, annotation: str) -> None:
     path = f"contracts/{name.publisher}.py"
     module = plan.read(path) if plan.exists(path) else f'"""What {name.publisher} says."""\n'
     docstring, end, rest = module.partition('"""\n')
-    imports = "\nfrom contracts.event import Event\n" + IMPORTS.get(annotation, "")
+    imports = "\nfrom marketplace_runtime.events import Event\n" + IMPORTS.get(annotation, "")
     module = docstring + end + imports + rest.removeprefix("\n")
     module += (
         f'\n\nclass {name.class_name}(Event, type="{name.type}", key="{key}"):\n'

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from contracts.event import TYPE_PATTERN
 from infra.lab.scaffold.plan import Refused
+from marketplace_runtime.events import TYPE_PATTERN
 
 RESERVED = {
     "broker",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from contracts.event import name_of
+from marketplace_runtime.events import name_of
 
 Tale = Mapping[str, Sequence[Mapping[str, Any]]]
 """What one service's `/ops/story` answers."""

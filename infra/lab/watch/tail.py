@@ -11,8 +11,8 @@ from typing import Any
 import pika
 from pika.exceptions import AMQPError
 
-from contracts.event import matches
 from infra.stack import LocalError
+from marketplace_runtime.events import matches
 
 MOST_WAITING = 10_000
 ARGUMENTS = {"x-max-length": MOST_WAITING, "x-overflow": "drop-head"}

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from contracts.event import name_of
 from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.audit.invariants import INVARIANTS
 from infra.lab.audit.judge import ANYTHING, judge
+from marketplace_runtime.events import name_of
 from tests.unit.audit.changing import changed_events, changed_records
 from tests.unit.audit.world import a_world
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from contracts.event import name_of
 from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.audit.evidence import (
     Books,
@@ -32,6 +31,7 @@ from infra.lab.audit.invariants.mail import ABOUT_MOMENTS, ABOUT_ORDERS
 from infra.lab.audit.life import Entry
 from infra.lab.audit.log import Log, Said
 from infra.lab.audit.record import Ask, Record, Restock, Wish
+from marketplace_runtime.events import name_of
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KEPT, CALLED_OFF, SOLD_OUT, DECLINED, UNSENDABLE, TOO_LATE = (

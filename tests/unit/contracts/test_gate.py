@@ -11,9 +11,9 @@ import pytest
 from pydantic import Field
 
 from contracts.__main__ import main
-from contracts.event import Event
 from contracts.gate import SCHEMAS, Verdict, explain, golden, golden_file, record, review
 from contracts.registry import EVENTS
+from marketplace_runtime.events import Event
 
 ORDER_PLACED = "checkout.order-placed.v1"
 

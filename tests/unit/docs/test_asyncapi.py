@@ -8,13 +8,13 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from contracts.event import Event
 from contracts.gate import golden
 from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.docs import Wired
 from infra.lab.docs.asyncapi import document, schemas
 from infra.lab.docs.build import build
 from infra.lab.docs.examples import example
+from marketplace_runtime.events import Event
 
 ROOT = Path(__file__).parents[3]
 OFFICIAL = ROOT / "tests" / "vendor" / "asyncapi" / "3.0.0.json"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from contracts.event import matches
 from infra.lab.watch import moments
+from marketplace_runtime.events import matches
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 EMPTY: dict[str, list[dict[str, Any]]] = {

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from contracts.event import name_of
 from contracts.registry import BY_TYPE, EVENTS
 from contracts.upcasts import newest
 from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.findings import Findings
 from infra.lab.audit.log import Said, Strange
+from marketplace_runtime.events import name_of
 
 CLOCKS_DIFFER = timedelta(seconds=5)
 BECAUSE = {

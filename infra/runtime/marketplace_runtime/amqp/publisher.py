@@ -10,9 +10,9 @@ from aiormq.channel import Channel
 from aiormq.exceptions import ChannelPreconditionFailed, DeliveryError
 from pamqp.commands import Basic
 
-from contracts import Envelope
 from marketplace_runtime.amqp.connection import BROKEN, Lost, keep_connected, open_channel, telling_loss
 from marketplace_runtime.amqp.wire_format import frames_of
+from marketplace_runtime.events.event import Envelope
 
 CONFIRM_TIMEOUT_S = 8.0
 """A leader election can take 6 s; after this the outcome is unknown and the channel is dropped."""

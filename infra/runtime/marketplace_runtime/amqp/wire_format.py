@@ -8,11 +8,10 @@ from uuid import UUID
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
-from contracts import Envelope
-from contracts.event import TYPE_PATTERN
 from marketplace_runtime.amqp import publish_frames, publisher_clocks
 from marketplace_runtime.amqp.errors import Invalid
 from marketplace_runtime.database.ids import is_ahead, new_id, why_unusable
+from marketplace_runtime.events.event import TYPE_PATTERN, Envelope
 from marketplace_runtime.telemetry import child_of
 
 PREFIX = "cloudEvents_"

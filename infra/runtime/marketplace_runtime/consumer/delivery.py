@@ -6,8 +6,6 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from contracts import Envelope, Event
-from contracts.event import name_of
 from marketplace_runtime.amqp.acknowledgements import Received
 from marketplace_runtime.amqp.dead_letter_format import key_of, scalars, unchecked
 from marketplace_runtime.amqp.errors import Invalid
@@ -16,6 +14,7 @@ from marketplace_runtime.consumer.incidents import Incident
 from marketplace_runtime.consumer.subscription import Reaction, Subscription
 from marketplace_runtime.database.schedule import Entry
 from marketplace_runtime.dead_letters.table import DeadLetter
+from marketplace_runtime.events.event import Envelope, Event, name_of
 
 SUSPECT_AFTER = 3
 """Deaths of a process with a message in hand. They count for all that it had prefetched, guilty or not."""

@@ -4,10 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from contracts import Event
-from contracts.event import name_of
 from marketplace_runtime.amqp.errors import UnknownVersion
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.events.event import Event, name_of
 
 E = TypeVar("E", bound=Event)
 

@@ -5,7 +5,6 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from contracts import Event
 from marketplace_runtime.amqp.acknowledgements import Source
 from marketplace_runtime.amqp.publisher import Publisher
 from marketplace_runtime.consumer import inbox, incidents, poison_counter
@@ -20,6 +19,7 @@ from marketplace_runtime.database import schedule
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.ids import has_partition
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.events.event import Event
 from marketplace_runtime.external_calls.calls import Calls
 from marketplace_runtime.telemetry import trace
 

@@ -11,12 +11,12 @@ from sqlalchemy import ARRAY, any_, bindparam, event, inspect, select
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from contracts import Envelope
 from marketplace_runtime.database.cancellation import PatientSession, Places
 from marketplace_runtime.database.clock import Clock
 from marketplace_runtime.database.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_passing, sqlstate
 from marketplace_runtime.database.locked_rows import Contention
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.events.event import Envelope
 from marketplace_runtime.external_calls.local_liveness import new_holder
 
 LOCK_TIMEOUT_S = 0.5

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from contracts import Envelope
-from contracts.event import name_of
+from marketplace_runtime.events.event import Envelope, name_of
 
 if TYPE_CHECKING:
     from marketplace_runtime.database.transaction import Transaction

@@ -11,12 +11,11 @@ from sqlalchemy import ARRAY, any_, bindparam, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from contracts import Envelope, Event
-from contracts.event import name_of
 from marketplace_runtime.database import outbox
 from marketplace_runtime.database import schedule as schedules
 from marketplace_runtime.database.clock import Clock
 from marketplace_runtime.database.locked_rows import Contention
+from marketplace_runtime.events.event import Envelope, Event, name_of
 from marketplace_runtime.telemetry import child_of, current_traceparent
 
 T = TypeVar("T")

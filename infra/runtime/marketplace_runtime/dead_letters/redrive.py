@@ -7,7 +7,6 @@ from typing import Any
 
 from pamqp.commands import Basic
 
-from contracts import Envelope, Event
 from marketplace_runtime.amqp.dead_letter_format import USER
 from marketplace_runtime.amqp.errors import Invalid
 from marketplace_runtime.amqp.wire_format import CONTENT_TYPE, PREFIX, envelope_of
@@ -17,6 +16,7 @@ from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.schedule import Entry
 from marketplace_runtime.dead_letters.actions import CannotReplay, Kept
 from marketplace_runtime.dead_letters.table import DeadLetter
+from marketplace_runtime.events.event import Envelope, Event
 from marketplace_runtime.telemetry import current_traceparent
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from contracts.event import matches
 from marketplace_runtime.database.ids import HORIZON
+from marketplace_runtime.events.event import matches
 from marketplace_runtime.http.callers import Operator
 from marketplace_runtime.http.matching import Matching
 from marketplace_runtime.http.problems import Conflict, NotFound, Unprocessable

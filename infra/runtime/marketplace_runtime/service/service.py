@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts import Event
 from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.events.event import Event
 from marketplace_runtime.http.unit_of_work import Router
 from marketplace_runtime.service.sweeping import Sweep
 from marketplace_runtime.topology.declaration import Wiring

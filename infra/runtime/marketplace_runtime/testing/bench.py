@@ -15,7 +15,6 @@ import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 from yarl import URL
 
-from contracts import Envelope, Event
 from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
 from marketplace_runtime.amqp.connection import keep_connected, open_channel
 from marketplace_runtime.amqp.wire_format import properties_of
@@ -26,6 +25,7 @@ from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.migrate import migrate
 from marketplace_runtime.database.partitions import make_partitions
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.events.event import Envelope, Event
 from marketplace_runtime.service.messaging import Messaging
 from marketplace_runtime.service.service import Service
 from marketplace_runtime.telemetry import new_traceparent

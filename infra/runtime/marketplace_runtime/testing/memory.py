@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from contracts import Envelope, Event
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.transaction import Transaction, check_versions, identity_of
+from marketplace_runtime.events.event import Envelope, Event
 from marketplace_runtime.telemetry import new_traceparent
 
 T = TypeVar("T")

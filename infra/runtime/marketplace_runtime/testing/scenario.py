@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from contracts import Event
 from marketplace_runtime.consumer.subscription import Reaction
+from marketplace_runtime.events.event import Event
 from marketplace_runtime.service.service import Service
 from marketplace_runtime.testing.memory import Memory, caused_by
 
