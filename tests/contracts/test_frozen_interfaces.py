@@ -20,9 +20,9 @@ from contracts import Envelope
 from contracts.gate import golden
 from contracts.registry import EVENTS
 from infra.cli.app import app
+from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.amqp.dead_letter_format import properties_of_dead
 from marketplace_runtime.amqp.wire_format import frames_of, properties_of
-from marketplace_runtime.dead_letters.table import DeadLetter
 from marketplace_runtime.http import Problem
 from marketplace_runtime.service.discovery import load_services
 from tests.frozen import require_unchanged

@@ -23,10 +23,10 @@ from contracts.catalog import (
     ProductStatus,
 )
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1
+from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.dead_letters import table as dead_letters
-from marketplace_runtime.dead_letters.table import DeadLetter
 from tests.integration.alone import said
 from tests.integration.cart.hearing import deadlines, hear
 

@@ -11,6 +11,7 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.database import Transaction, schedule
+from marketplace_runtime.database.advisory_locks import HERE
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.external_calls import claims, liveness, local_liveness
 from marketplace_runtime.scheduler.caught_up import CaughtUp
@@ -23,7 +24,7 @@ from tests.integration.messaging.toy import Toy, a_checkout, until
 
 MINUTE = timedelta(minutes=1)
 HELD = "select (select array_agg(holder) from messaging.claims), (select array_agg(holder) from messaging.scheduled)"
-LOCKS = f"select pid from pg_locks where {liveness.HERE} and classid = {liveness.CLASS}"
+LOCKS = f"select pid from pg_locks where {HERE} and classid = {liveness.CLASS}"
 
 
 def looks_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:

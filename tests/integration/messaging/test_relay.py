@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 
 from marketplace_runtime.amqp.publisher import Publisher
+from marketplace_runtime.database.advisory_locks import HERE
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.outbox import BUCKETS
-from marketplace_runtime.external_calls.liveness import HERE
 from marketplace_runtime.outbox import relay
 from marketplace_runtime.outbox.relay import Relay
 from tests.integration.messaging.listening import hearing

@@ -11,6 +11,7 @@ from pamqp.header import ContentHeader
 
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.amqp.acknowledgements import Received
+from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.amqp.dead_letter_format import (
     MAX_ERROR_CHARACTERS,
     MAX_HEADERS,
@@ -25,7 +26,6 @@ from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.consumer.delivery import Unreadable, read
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.dead_letters.table import DeadLetter
 from marketplace_runtime.replay.reader import Window
 from tests.unit.messaging.odd import FULL, Odd, odd_properties
 

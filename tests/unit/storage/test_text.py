@@ -2,7 +2,7 @@
 
 import pytest
 
-from marketplace_runtime.database.text import storable
+from marketplace_runtime.events.text import storable
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
+from uuid_utils.compat import uuid7
 
+from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.amqp.wire_format import PERSISTENT, PREFIX
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.text import storable
-from marketplace_runtime.dead_letters.table import DeadLetter
+from marketplace_runtime.events.text import storable
 
 MAX_ERROR_CHARACTERS = 8 * 1024
 MAX_HEADER_CHARACTERS = 1024
@@ -84,7 +84,7 @@ def properties_of_dead(letter: DeadLetter, user: str) -> Basic.Properties:
     return Basic.Properties(
         delivery_mode=PERSISTENT,
         headers=headers,
-        message_id=str(new_id()),
+        message_id=str(uuid7()),
         user_id=user,
     )
 

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
+from uuid_utils.compat import uuid7
 
-from marketplace_runtime.amqp import publish_frames, publisher_clocks
+from marketplace_runtime.amqp import publish_frames
 from marketplace_runtime.amqp.errors import Invalid
-from marketplace_runtime.database.ids import is_ahead, new_id, why_unusable
 from marketplace_runtime.events.event import TYPE_PATTERN, Envelope
 from marketplace_runtime.telemetry import child_of
 
@@ -47,7 +47,7 @@ def properties_of(envelope: Envelope, user: str) -> Basic.Properties:
         content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
         headers=headers,
-        message_id=str(new_id()),
+        message_id=str(uuid7()),
         user_id=user,
     )
 
@@ -60,20 +60,17 @@ def frames_of(envelope: Envelope, body: bytes, *, channel: int, frame_max: int) 
         routing_key=envelope.type,
         content_type=CONTENT_TYPE,
         headers=headers_of(envelope),
-        message_id=str(new_id()),
+        message_id=str(uuid7()),
         user_id=envelope.source,
         body=body,
         frame_max=frame_max,
     )
 
 
-def envelope_of(
-    properties: Basic.Properties, body_bytes: int, *, any_age: bool = False, now: datetime | None = None
-) -> Envelope:
-    """The envelope of a received message. Raises `Invalid`, saying what is wrong with it.
+def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
+    """Return the envelope of a received message. Raises `Invalid`, saying what is wrong with it.
 
-    `any_age`: also of an event from outside the horizon, which only a dead letter may be.
-    `now`: by the database's clock, where there is one at hand; this machine's may be wrong.
+    Whether an event of this age can still be deduplicated is for the consumer to say.
     """
     headers: Headers = properties.headers or {}
     if body_bytes > MAX_BODY_BYTES:
@@ -91,7 +88,7 @@ def envelope_of(
     causation = headers.get(PREFIX + "causationid")
     traceparent = headers.get(PREFIX + "traceparent")
     return Envelope(
-        id=_id(_text(headers, "id"), parts["publisher"], now or datetime.now(UTC), any_age=any_age),
+        id=_uuid("id", _text(headers, "id")),
         type=type,
         source=_text(headers, "source"),
         subject=_text(headers, "subject"),
@@ -113,16 +110,6 @@ def _uuid(name: str, value: str) -> UUID:
         return UUID(value)
     except ValueError:
         raise Invalid("bad-headers", f"{PREFIX}{name} {value[:64]!r} is no UUID") from None
-
-
-def _id(value: str, publisher: str, now: datetime, *, any_age: bool) -> UUID:
-    id = _uuid("id", value)
-    if is_ahead(id, now, publisher_clocks.TOLERATED):
-        publisher_clocks.report(publisher, (id.int >> 80) / 1000 - now.timestamp())  # it may lie beyond the calendar
-    wrong = why_unusable(id, now)
-    if wrong is not None and not (any_age and id.version == 7):
-        raise Invalid(*wrong)
-    return id
 
 
 def _time(value: str) -> datetime:

@@ -1,19 +1,21 @@
 """One event as it reaches a subscription: from the broker, or from the schedule."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import ValidationError
 
 from marketplace_runtime.amqp.acknowledgements import Received
+from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.amqp.dead_letter_format import key_of, scalars, unchecked
 from marketplace_runtime.amqp.errors import Invalid
 from marketplace_runtime.amqp.wire_format import envelope_of, properties_of
+from marketplace_runtime.consumer import publisher_clocks
 from marketplace_runtime.consumer.incidents import Incident
 from marketplace_runtime.consumer.subscription import Reaction, Subscription
+from marketplace_runtime.database.ids import is_ahead, why_unusable
 from marketplace_runtime.database.schedule import Entry
-from marketplace_runtime.dead_letters.table import DeadLetter
 from marketplace_runtime.events.event import Envelope, Event, name_of
 
 SUSPECT_AFTER = 3
@@ -108,9 +110,13 @@ class Unreadable:
 
 
 def read(message: Received, subscription: Subscription, now: datetime | None = None) -> Delivery | Unreadable:
-    """A message as an event for this subscription, or why it is none; it never raises. `now`: see `envelope_of`."""
+    """Return a message as an event for this subscription, or why it is none; never raises.
+
+    `now` is the database's time, where it is at hand: this machine's clock may be wrong.
+    """
     try:
-        envelope = envelope_of(message.properties, len(message.body), now=now)
+        envelope = envelope_of(message.properties, len(message.body))
+        _require_deduplicable(envelope, now or datetime.now(UTC))
         reaction = reaction_to(envelope.type, subscription)
     except Invalid as why:
         return Unreadable(message, why)
@@ -118,6 +124,16 @@ def read(message: Received, subscription: Subscription, now: datetime | None = N
         return Unreadable(message, Invalid("unreadable", f"{type(error).__name__}: {error}"))
     deaths = message.redeliveries
     return Delivery(envelope, message.body, reaction, message=message, deaths=deaths, suspect=deaths >= SUSPECT_AFTER)
+
+
+def _require_deduplicable(envelope: Envelope, now: datetime) -> None:
+    """Raise `Invalid` if the inbox has no partition for this event. Reports a publisher whose clock is ahead."""
+    if is_ahead(envelope.id, now, publisher_clocks.TOLERATED):
+        ahead_s = (envelope.id.int >> 80) / 1000 - now.timestamp()  # it may lie beyond the calendar
+        publisher_clocks.report(envelope.type.partition(".")[0], ahead_s)
+    wrong = why_unusable(envelope.id, now)
+    if wrong is not None:
+        raise Invalid(*wrong)
 
 
 def reaction_to(type: str, subscription: Subscription) -> Reaction:

@@ -7,16 +7,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.amqp.dead_letter_format import letter_of, properties_of_dead
 from marketplace_runtime.amqp.publisher import Publisher, Unconfirmed
 from marketplace_runtime.consumer import incidents
 from marketplace_runtime.consumer.delivery import Delivery, Unreadable
 from marketplace_runtime.database import schedule
 from marketplace_runtime.database.schedule import Entry
-from marketplace_runtime.database.text import storable
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.dead_letters import table as dead_letters
-from marketplace_runtime.dead_letters.table import DeadLetter
+from marketplace_runtime.events.text import storable
 from marketplace_runtime.external_calls import claims
 from marketplace_runtime.scheduler import retry_policy
 from marketplace_runtime.telemetry import get_logger, metrics

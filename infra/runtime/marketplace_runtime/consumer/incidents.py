@@ -6,8 +6,8 @@ from typing import Literal
 from uuid import UUID
 
 from marketplace_runtime.database.ids import has_partition
-from marketplace_runtime.database.text import storable
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.events.text import storable
 
 KEPT_ATTEMPTS = 10
 """Of each message and subscription, the first so many attempts are kept, and the latest."""

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from marketplace_runtime.database.cancellation import PatientSession, Places
 from marketplace_runtime.database.clock import Clock
 from marketplace_runtime.database.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_passing, sqlstate
+from marketplace_runtime.database.holder import new_holder
 from marketplace_runtime.database.locked_rows import Contention
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.events.event import Envelope
-from marketplace_runtime.external_calls.local_liveness import new_holder
 
 LOCK_TIMEOUT_S = 0.5
 """For handlers of messages: after this wait, work is set aside, so that one locked row does not hold up a queue."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from pamqp.commands import Basic
 
+from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.amqp.dead_letter_format import USER
 from marketplace_runtime.amqp.errors import Invalid
 from marketplace_runtime.amqp.wire_format import CONTENT_TYPE, PREFIX, envelope_of
@@ -15,7 +16,6 @@ from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database.ids import new_id
 from marketplace_runtime.database.schedule import Entry
 from marketplace_runtime.dead_letters.actions import CannotReplay, Kept
-from marketplace_runtime.dead_letters.table import DeadLetter
 from marketplace_runtime.events.event import Envelope, Event
 from marketplace_runtime.telemetry import current_traceparent
 
@@ -69,11 +69,10 @@ def _envelope(headers: Mapping[str, Any], body_bytes: int) -> Envelope:
     """The envelope on file. Who published it was checked before, unless `USER` says who it was."""
     owner = str(headers.get(PREFIX + "type")).partition(".")[0]
     user = str(headers.get(USER, owner))
-    return envelope_of(
-        Basic.Properties(content_type=CONTENT_TYPE, headers={**headers}, user_id=user),
-        body_bytes,
-        any_age=True,
-    )
+    envelope = envelope_of(Basic.Properties(content_type=CONTENT_TYPE, headers={**headers}, user_id=user), body_bytes)
+    if envelope.id.version != 7:
+        raise Invalid("unusable-id", f"event id {envelope.id} is no UUIDv7")
+    return envelope
 
 
 def _due_now(letter: DeadLetter, envelope: Envelope, body: bytes) -> Entry:

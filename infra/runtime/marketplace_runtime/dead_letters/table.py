@@ -2,10 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
 
+from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.database.transaction import Transaction
 
 INSERT = """
@@ -19,24 +17,6 @@ on conflict (key) do update set
     headers = excluded.headers, body = excluded.body
 where messaging.dead_letters.failed_at < excluded.failed_at
 """
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that was given up, untouched, with what is known of it."""
-
-    key: str
-    """The same for every copy of this death, so that it is filed once."""
-    subscription: str
-    event_id: UUID | None
-    type: str | None
-    reason: str
-    """A short stable word, such as `not-json` or `attempts-exhausted`."""
-    error: str
-    attempts: int
-    failed_at: datetime | None
-    headers: dict[str, str | int]
-    body: bytes
 
 
 async def file(tx: Transaction, letters: Sequence[DeadLetter]) -> None:

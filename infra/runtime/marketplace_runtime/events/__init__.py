@@ -2,4 +2,4 @@
 
 from marketplace_runtime.events.event import TYPE_PATTERN, Envelope, Event, PersonId, matches, name_of
 
-__all__ = ["Envelope", "Event", "PersonId", "TYPE_PATTERN", "matches", "name_of"]
+__all__ = ["TYPE_PATTERN", "Envelope", "Event", "PersonId", "matches", "name_of"]

@@ -11,8 +11,10 @@ from time import monotonic
 
 import asyncpg
 
+from marketplace_runtime.database.advisory_locks import HERE
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import LOST
+from marketplace_runtime.database.holder import BITS
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.external_calls import local_liveness
 from marketplace_runtime.telemetry import get_logger
@@ -30,12 +32,9 @@ CLASS = 7205
 
 ANNOUNCE = f"select pg_advisory_lock({CLASS}, $1::int)"
 
-HERE = "locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
-"""Of all the server's locks, the advisory ones of this database."""
-
 ALIVE = f"select objid::bigint from pg_locks where {HERE} and classid = {CLASS} and objsubid = 2"  # noqa: S608 - a constant
 
-LOCKED = 2**local_liveness.BITS - 1
+LOCKED = 2**BITS - 1
 """The lower bits of a holder: what its lock has room for."""
 
 

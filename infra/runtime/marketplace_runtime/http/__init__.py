@@ -9,12 +9,12 @@ from marketplace_runtime.http.problems import Conflict, Forbidden, NotFound, Pro
 from marketplace_runtime.http.unit_of_work import Router, Tx, promise
 
 __all__ = [
+    "NOT_YOURS",
     "Caller",
     "Conflict",
     "Cursor",
     "Forbidden",
     "Matching",
-    "NOT_YOURS",
     "NotFound",
     "Page",
     "PageSize",

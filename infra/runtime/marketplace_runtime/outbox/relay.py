@@ -15,10 +15,10 @@ import asyncpg
 
 from marketplace_runtime.amqp.publisher import Publisher
 from marketplace_runtime.database import outbox
+from marketplace_runtime.database.advisory_locks import HERE
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import LOST
 from marketplace_runtime.database.outbox import Pending
-from marketplace_runtime.external_calls.liveness import HERE
 from marketplace_runtime.outbox.unpublishable import send_one_by_one, set_aside, unsendable
 from marketplace_runtime.telemetry import get_logger, metrics
 

@@ -1,0 +1,36 @@
+"""What a consumer reads from a message, or why it refuses it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from contracts.cart import CartCheckedOutV1
+from marketplace_runtime.amqp.acknowledgements import Received
+from marketplace_runtime.amqp.wire_format import PREFIX, properties_of
+from marketplace_runtime.consumer import on, subscription
+from marketplace_runtime.consumer.delivery import Unreadable, read
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.events import Envelope
+from marketplace_runtime.replay.reader import Window
+from marketplace_runtime.telemetry import new_traceparent
+
+
+async def handle(_: CartCheckedOutV1, __: Transaction) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("id", "reason"),
+    [
+        ("7fe7943c-bf8c-4ee1-bf3b-f7ff72f5e558", "unusable-id"),
+        ("01000000-0000-7000-8000-000000000000", "too-old"),
+        ("ff000000-0000-7000-8000-000000000000", "from-the-future"),
+    ],
+)
+def test_an_event_that_cannot_be_deduplicated_is_refused(id: str, reason: str) -> None:
+    envelope = Envelope(new_id(), CartCheckedOutV1.type, "cart", "42", datetime.now(UTC), new_traceparent())
+    properties = properties_of(envelope, user="cart")
+    properties.headers = {**(properties.headers or {}), PREFIX + "id": id}
+    found = read(Received(b"{}", properties, 1, Window()), subscription("carts", on(CartCheckedOutV1, handle)))
+    assert isinstance(found, Unreadable)
+    assert found.why.reason == reason
