@@ -3,7 +3,6 @@
 import asyncio
 import pkgutil
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,7 @@ import pytest
 
 from marketplace_runtime.consumer.delivery import Delivery
 from marketplace_runtime.database import Transaction
-from marketplace_runtime.external_calls.calls import Calls
+from marketplace_runtime.external_calls.call_pool import CallPool
 from tests.integration.messaging.outside_calls import TABLE, Provider
 from tests.integration.messaging.toy import Toy, a_checkout
 
@@ -62,13 +61,14 @@ async def test_a_duplicate_that_is_prepared_while_the_answer_is_recorded_is_only
             await closed.wait()
         return found
 
-    def close(calls: Calls, deliveries: Sequence[Delivery]) -> None:
-        close_itself(calls, deliveries)
+    def close(pool: CallPool[Delivery], key: UUID) -> list[Delivery]:
+        held = close_itself(pool, key)
         closed.set()
+        return held
 
-    step_itself, close_itself = pkgutil.resolve_name(step), Calls._close
+    step_itself, close_itself = pkgutil.resolve_name(step), CallPool.close
     monkeypatch.setattr(step, after_the_call)
-    monkeypatch.setattr(Calls, "_close", close)
+    monkeypatch.setattr(CallPool, "close", close)
     event = a_checkout()
     async with toy.running(TABLE, outside=provider):
         [id] = await toy.say(event)

@@ -37,7 +37,7 @@ async def test_a_call_that_was_prepared_while_another_was_recorded_is_waited_for
     async with toy.running(table) as checkout, asyncio.timeout(30):
 
         async def is_first_over() -> bool:
-            return not checkout.workers["carts"]._calls.under_way
+            return not checkout.workers["carts"].calls.pool.under_way
 
         await toy.say(first)
         await asked[first.order_id].wait()

@@ -168,6 +168,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
                 service="checkout",
                 database=self.database,
                 publisher=cast("Publisher", self.broker),
+                file_dead_letters=dead_letters.file,
                 outside=None,
                 gate=Gate(),
             )
@@ -196,13 +197,13 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
         async def _run(self, deliveries: list[Delivery]) -> None:
             together = [each for each in deliveries if not each.suspect]
             if together:
-                await self.worker._handle(together)
+                await self.worker.handle(together)
             for delivery in [each for each in deliveries if each.suspect]:
                 id = delivery.envelope.id
                 async with self.database.transaction() as tx:
                     runs = await poison_counter.runs(tx, "carts", [id])
                 try:
-                    await self.worker._isolation._run_alone(delivery, runs.get(id, 0))
+                    await self.worker.run_alone(delivery, runs.get(id, 0))
                 except Death:
                     self.died_alone[id] += 1
                     raise

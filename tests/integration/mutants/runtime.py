@@ -5,8 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from marketplace_runtime.consumer import inbox
+from marketplace_runtime.consumer.acknowledge import acknowledge
+from marketplace_runtime.consumer.batch import Batch
+from marketplace_runtime.consumer.decisions import DeadLetter
 from marketplace_runtime.consumer.delivery import Delivery
-from marketplace_runtime.consumer.failures import Aftermath
+from marketplace_runtime.consumer.execute import Executor
 from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database import Transaction, outbox, schedule
 from marketplace_runtime.database.outbox import Pending
@@ -21,11 +24,11 @@ def ack_before_commit(patch: Patch) -> None:
     """A message is acknowledged as soon as it comes."""
     run = Worker._run
 
-    async def settle_and_run(worker: Worker, deliveries: Sequence[Delivery]) -> None:
-        await worker.settle(deliveries)
+    async def acknowledge_and_run(worker: Worker, deliveries: Sequence[Delivery]) -> None:
+        await acknowledge(deliveries)
         await run(worker, deliveries)
 
-    patch(Worker, "_run", settle_and_run)
+    patch(Worker, "_run", acknowledge_and_run)
 
 
 def no_inbox_check(patch: Patch) -> None:
@@ -67,15 +70,21 @@ def outbox_row_dropped(patch: Patch) -> None:
 
 def publish_before_commit(patch: Patch) -> None:
     """What a handler says leaves at once, whatever becomes of its transaction."""
-    apply = Worker._apply
+    make = Worker.__init__
 
-    async def apply_and_publish(worker: Worker, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
-        await apply(worker, tx, deliveries)
-        if tx._published:
-            await worker.aftermath._publisher.ready()
-            await worker.aftermath._publisher.publish_all([(row.envelope, row.body) for row in tx._published])
+    def make_one_that_publishes(worker: Worker, *arguments: Any, **wiring: Any) -> None:
+        make(worker, *arguments, **wiring)
+        handle, publisher = worker.handling, wiring["publisher"]
 
-    patch(Worker, "_apply", apply_and_publish)
+        async def handle_and_publish(tx: Transaction, batch: Batch) -> None:
+            await handle(tx, batch)
+            if tx._published:
+                await publisher.ready()
+                await publisher.publish_all([(row.envelope, row.body) for row in tx._published])
+
+        worker.handling = handle_and_publish
+
+    patch(Worker, "__init__", make_one_that_publishes)
 
 
 def pending_row_removed_before_confirm(patch: Patch) -> None:
@@ -104,26 +113,26 @@ def retry_taken_without_lease(patch: Patch) -> None:
 
 def retry_not_filed(patch: Patch) -> None:
     """A failed delivery is acknowledged before it is filed to come again."""
-    forget = Aftermath._forget
+    replace = Executor._replace
 
-    async def settle_and_forget(
-        aftermath: Aftermath, deliveries: Sequence[Delivery], instead: Sequence[Entry], **noted: Any
+    async def acknowledge_and_replace(
+        executor: Executor, deliveries: Sequence[Delivery], entries: Sequence[Entry], **noted: Any
     ) -> None:
-        await aftermath._worker.settle(deliveries)
-        await forget(aftermath, deliveries, instead, **noted)
+        await acknowledge(deliveries)
+        await replace(executor, deliveries, entries, **noted)
 
-    patch(Aftermath, "_forget", settle_and_forget)
+    patch(Executor, "_replace", acknowledge_and_replace)
 
 
 def dead_letter_dropped(patch: Patch) -> None:
     """What is given up is forgotten before its dead letter is published."""
 
-    async def forget_and_bury(aftermath: Aftermath, delivery: Delivery, reason: str, why: str) -> None:
-        dead = aftermath._later(delivery, None, why, attempt=delivery.attempt)
-        await aftermath._forget([delivery], [dead], noted=[delivery])
-        await aftermath._bury(delivery.letter(aftermath._worker.subscription.name, reason, why))
+    async def forget_and_publish(executor: Executor, delivery: Delivery, decision: DeadLetter) -> None:
+        dead = executor._entry(delivery, None, decision.why, attempt=delivery.attempt)
+        await executor._replace([delivery], [dead], noted=[delivery])
+        await executor._publish(delivery.letter(executor._subscription, decision.reason, decision.why))
 
-    patch(Aftermath, "give_up", forget_and_bury)
+    patch(Executor, "_dead_letter", forget_and_publish)
 
 
 def claims_outlive_their_process(patch: Patch) -> None:

@@ -11,7 +11,8 @@ from pamqp.common import FieldTable
 from uuid_utils.compat import uuid7
 
 from marketplace_runtime.amqp.dead_letter import DeadLetter
-from marketplace_runtime.amqp.wire_format import PERSISTENT, PREFIX
+from marketplace_runtime.amqp.wire_format import PERSISTENT, PREFIX, headers_of
+from marketplace_runtime.events.event import Envelope
 from marketplace_runtime.events.text import storable
 
 MAX_ERROR_CHARACTERS = 8 * 1024
@@ -64,6 +65,31 @@ def key_of(subscription: str, event_id: UUID | None, body: bytes, message_id: st
     if event_id is not None:
         return f"{subscription}/{event_id}"
     return f"{subscription}/{storable(message_id or '')}/{hashlib.sha256(body).hexdigest()}"
+
+
+def dead_letter_of(
+    envelope: Envelope,
+    body: bytes,
+    *,
+    subscription: str,
+    reason: str,
+    error: str,
+    attempts: int,
+    failed_at: datetime | None,
+) -> DeadLetter:
+    """Return the dead letter of an event that was read and is given up."""
+    return DeadLetter(
+        key=key_of(subscription, envelope.id, body, None),
+        subscription=subscription,
+        event_id=envelope.id,
+        type=envelope.type,
+        reason=reason,
+        error=error,
+        attempts=attempts,
+        failed_at=failed_at,
+        headers=scalars(headers_of(envelope)),
+        body=body,
+    )
 
 
 def properties_of_dead(letter: DeadLetter, user: str) -> Basic.Properties:

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from marketplace_runtime.amqp.acknowledgements import Received
 from marketplace_runtime.amqp.dead_letter import DeadLetter
-from marketplace_runtime.amqp.dead_letter_format import key_of, scalars, unchecked
+from marketplace_runtime.amqp.dead_letter_format import dead_letter_of, key_of, unchecked
 from marketplace_runtime.amqp.errors import Invalid
-from marketplace_runtime.amqp.wire_format import envelope_of, properties_of
+from marketplace_runtime.amqp.wire_format import envelope_of
 from marketplace_runtime.consumer import publisher_clocks
 from marketplace_runtime.consumer.incidents import Incident
 from marketplace_runtime.consumer.subscription import Reaction, Subscription
@@ -45,6 +45,8 @@ class Delivery:
     """What it is ordered by, once that is known; None where its subscription keeps no order."""
     in_line: bool = False
     """Whether its row in the schedule stands in the line of its key."""
+    answer: Any = None
+    """What its external call was answered."""
     _event: Event | None = None
 
     @property
@@ -79,7 +81,15 @@ class Delivery:
 
     def letter(self, subscription: str, reason: str, error: str) -> DeadLetter:
         """This delivery as a dead letter."""
-        return _letter(self, subscription, reason, error)
+        return dead_letter_of(
+            self.envelope,
+            self.body,
+            subscription=subscription,
+            reason=reason,
+            error=error,
+            attempts=self.attempt,
+            failed_at=self.failed_at,
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -160,26 +170,6 @@ def from_entry(entry: Entry, subscription: Subscription) -> Delivery:
         suspect=entry.deaths >= SUSPECT_AFTER,
         key=entry.key,
         in_line=entry.key is not None,
-    )
-
-
-def letter_of_unheard(entry: Entry, why: Invalid) -> DeadLetter:
-    """What the schedule holds and nobody hears, as a dead letter."""
-    return _letter(entry, entry.subscription, why.reason, str(why))
-
-
-def _letter(event: Delivery | Entry, subscription: str, reason: str, error: str) -> DeadLetter:
-    return DeadLetter(
-        key=key_of(subscription, event.envelope.id, event.body, None),
-        subscription=subscription,
-        event_id=event.envelope.id,
-        type=event.envelope.type,
-        reason=reason,
-        error=error,
-        attempts=event.attempt,
-        failed_at=event.failed_at,
-        headers=scalars(properties_of(event.envelope, event.envelope.source).headers),
-        body=event.body,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from marketplace_runtime.consumer.delivery import Delivery
 from marketplace_runtime.database.transaction import Transaction
 
 RUNS = "select event_id, runs from messaging.suspects where subscription = $1 and event_id = any($2::uuid[])"
@@ -25,6 +26,8 @@ async def count(tx: Transaction, subscription: str, id: UUID) -> None:
     await tx.execute(COUNT, subscription, id)
 
 
-async def clear(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> None:
-    """The process outlived them: whatever came of it, they kill nobody."""
-    await tx.execute(CLEAR, subscription, list(ids))
+async def reset(tx: Transaction, subscription: str, deliveries: Sequence[Delivery]) -> None:
+    """Reset the counter of deliveries whose run came to an end: the process outlived it."""
+    suspected = [each.envelope.id for each in deliveries if each.suspect]
+    if suspected:
+        await tx.execute(CLEAR, subscription, suspected)

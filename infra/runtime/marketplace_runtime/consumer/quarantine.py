@@ -8,16 +8,13 @@ who dies alone so often is given up without being run again. Innocents are clear
 import asyncio
 import heapq
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
 from marketplace_runtime.consumer import poison_counter
 from marketplace_runtime.consumer.delivery import Delivery
-
-if TYPE_CHECKING:
-    from marketplace_runtime.consumer.worker import Worker
+from marketplace_runtime.consumer.transactions import Transactions
 
 RUNS_ALONE = 3
 PAUSE_S = 0.5
@@ -60,15 +57,15 @@ class Gate:
                 self._open.set()
 
 
-class Isolation:
-    """Runs the suspects of one subscription, one at a time: the least suspect first, the others after a pause.
+class Quarantine:
+    """The suspects of one subscription, handed out one at a time: the least suspect first, the others after a pause.
 
     The pause lets the rest of what is prefetched arrive and go ahead. So deaths from outside meet another
     message each time, and none of many is blamed for all.
     """
 
-    def __init__(self, worker: "Worker", run: Callable[[Delivery], Awaitable[None]]) -> None:
-        self._worker, self._run = worker, run
+    def __init__(self, subscription: str, transactions: Transactions) -> None:
+        self._subscription, self._transactions = subscription, transactions
         self._new: list[Delivery] = []
         self._line: list[tuple[int, float, float, Delivery]] = []
         """A heap of (deaths, chance, not before, delivery)."""
@@ -78,14 +75,19 @@ class Isolation:
 
     @property
     def busy(self) -> bool:
+        """Whether a suspect waits here or is being run."""
         return bool(self._new or self._line or self._running)
 
     def receive(self, delivery: Delivery) -> None:
+        """Take a suspect in."""
         self._new.append(delivery)
         self._arrived.set()
 
-    async def run(self) -> None:
-        """Run suspects until cancelled."""
+    async def next(self) -> tuple[Delivery, int]:
+        """Wait for the next suspect. Returns it, with how many processes died while they ran it alone.
+
+        It counts as being run until `release`.
+        """
         while True:
             if not self._line:
                 await self._arrived.wait()
@@ -93,17 +95,23 @@ class Isolation:
             await self._look_up()
             deaths, _, not_before, delivery = self._line[0]
             pause_s = not_before - asyncio.get_running_loop().time()
-            if pause_s > 0:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause_s):
-                        await self._arrived.wait()
-                continue
-            heapq.heappop(self._line)
-            self._running = True
-            if not delivery.lost:
-                await self._run_alone(delivery, deaths)
-            self._running = False
-            self._worker.note_idle()
+            if pause_s <= 0:
+                heapq.heappop(self._line)
+                self._running = True
+                return delivery, deaths
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._arrived.wait()
+
+    def release(self) -> None:
+        """The suspect that was handed out last is settled."""
+        self._running = False
+
+    async def count_run(self, delivery: Delivery) -> None:
+        """Note that a suspect will be run alone now: who dies of it cannot do so afterwards."""
+        await self._transactions.surely(
+            partial(poison_counter.count, subscription=self._subscription, id=delivery.envelope.id)
+        )
 
     async def _look_up(self) -> None:
         """Take what arrived into the line, each behind those that fewer processes died of."""
@@ -111,21 +119,9 @@ class Isolation:
         if not new:
             return
         ids = [each.envelope.id for each in new]
-        deaths = await self._worker.commits.surely(
-            partial(poison_counter.runs, subscription=self._worker.subscription.name, ids=ids)
-        )
+        deaths = await self._transactions.surely(partial(poison_counter.runs, subscription=self._subscription, ids=ids))
         now = asyncio.get_running_loop().time()
         del self._new[: len(new)]  # not before: what is looked up is not settled
         for delivery in new:
             died = deaths.get(delivery.envelope.id, 0)
             heapq.heappush(self._line, (died, self._chance.random(), now + died * PAUSE_S, delivery))
-
-    async def _run_alone(self, delivery: Delivery, deaths: int) -> None:
-        if deaths >= RUNS_ALONE:
-            why = f"{deaths} processes died while they ran this event alone"
-            await self._worker.aftermath.give_up(delivery, "poison", why)
-            return
-        name, id = self._worker.subscription.name, delivery.envelope.id
-        async with self._worker.gate.alone():
-            await self._worker.commits.surely(partial(poison_counter.count, subscription=name, id=id))
-            await self._run(delivery)

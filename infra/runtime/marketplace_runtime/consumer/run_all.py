@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 
 
-async def together(*parts: Coroutine[object, object, None]) -> None:
+async def run_all(*parts: Coroutine[object, object, None]) -> None:
     """Run `parts` until cancelled, or until one of them ends; raises what ended it.
 
     A task group would go on without a part that was cancelled from within, by a client library say.

@@ -96,6 +96,11 @@ class Subscription:
         return sorted(type for type, reaction in self.reactions.items() if not reaction.event.internal)
 
     @property
+    def types_without_call(self) -> list[str]:
+        """The event types that are handled without an external call."""
+        return [type for type, reaction in self.reactions.items() if reaction.call is None]
+
+    @property
     def prefetch(self) -> int:
         return 2 * self.batch
 

@@ -1,27 +1,32 @@
-"""What happens to the deliveries of one subscription: in batches, in one transaction each."""
+"""The worker of one subscription: takes deliveries in, runs them through their stages, and acts on what comes of it.
+
+Decode, order, deduplicate, load, handle, publish (into the outbox, with the commit), acknowledge.
+"""
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from marketplace_runtime.amqp.acknowledgements import Source
+from marketplace_runtime.amqp.errors import Invalid
 from marketplace_runtime.amqp.publisher import Publisher
-from marketplace_runtime.consumer import inbox, incidents, poison_counter
-from marketplace_runtime.consumer.delivery import Delivery, Unreadable
-from marketplace_runtime.consumer.failures import Aftermath
-from marketplace_runtime.consumer.key_ordering import Lines
-from marketplace_runtime.consumer.quarantine import Gate, Isolation
-from marketplace_runtime.consumer.run_all import together
-from marketplace_runtime.consumer.subscription import Load, Subscription
-from marketplace_runtime.consumer.unit_of_work import Commits
-from marketplace_runtime.database import schedule
+from marketplace_runtime.consumer.batch import Stage, pipeline
+from marketplace_runtime.consumer.call import Calls
+from marketplace_runtime.consumer.decisions import DeadLetter, Outcome
+from marketplace_runtime.consumer.deduplicate import Deduplicate
+from marketplace_runtime.consumer.delivery import Delivery, Unreadable, from_entry, reaction_to
+from marketplace_runtime.consumer.execute import Executor, FileDeadLetters
+from marketplace_runtime.consumer.failure_policy import FailurePolicy
+from marketplace_runtime.consumer.handle import handle
+from marketplace_runtime.consumer.load import load
+from marketplace_runtime.consumer.order import OrderByKey
+from marketplace_runtime.consumer.quarantine import RUNS_ALONE, Gate, Quarantine
+from marketplace_runtime.consumer.run_all import run_all
+from marketplace_runtime.consumer.subscription import Reaction, Subscription
+from marketplace_runtime.consumer.transactions import Transactions
 from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import has_partition
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.events.event import Event
-from marketplace_runtime.external_calls.calls import Calls
-from marketplace_runtime.telemetry import trace
+from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.scheduler.scheduler import Kind
 
 
 class Worker:
@@ -39,37 +44,68 @@ class Worker:
         service: str,
         database: Database,
         publisher: Publisher,
+        file_dead_letters: FileDeadLetters,
         outside: Any,
         gate: Gate,
     ) -> None:
         self.subscription = subscription
-        self.gate = gate
-        self.aftermath = Aftermath(self, service=service, publisher=publisher, clock=lambda: database.now)
-        self.commits = Commits(
-            database,
-            f"{service}.{subscription.name}",
-            failed=self.aftermath.failed,
-            set_aside=self.aftermath.set_aside,
+        self._gate, self._database = gate, database
+        self._policy = FailurePolicy(subscription.name, lambda: database.now)
+        self.transactions = Transactions(database, f"{service}.{subscription.name}", self._policy)
+        order = OrderByKey(subscription, subscription.ordered_by) if subscription.ordered_by else None
+        deduplicate = Deduplicate(subscription.name)
+        self.calls = Calls(subscription, deduplicate, gate, outside)
+        self.handling = pipeline(order, deduplicate, load, handle)
+        self.executor = Executor(
+            service=service,
+            subscription=subscription.name,
+            transactions=self.transactions,
+            calls=self.calls,
+            order=order,
+            publisher=publisher,
+            file_dead_letters=file_dead_letters,
+            clock=lambda: database.now,
         )
+        self._quarantine = Quarantine(subscription.name, self.transactions)
         self._waiting: deque[Delivery | Unreadable] = deque()
         self._arrived = asyncio.Event()
         self._handling = False
         self._room_wanted: Callable[[], None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
-        self._calls = Calls(self, database, outside)
-        self._handled = [type for type, each in subscription.reactions.items() if each.call is None]
-        self._isolation = Isolation(self, self._run_to_its_end)
-        self.lines = Lines(subscription, subscription.ordered_by) if subscription.ordered_by else None
+
+    # -- taking deliveries in ---------------------------------------------------------------------------
 
     def receive(self, delivery: Delivery | Unreadable) -> None:
-        """Take a delivery in; it will be settled, or delivered again by whoever sent it."""
+        """Take a delivery in; it will be acknowledged, or delivered again by whoever sent it."""
         self._idle.clear()
-        if isinstance(delivery, Delivery) and delivery.suspect and (self.lines is None or delivery.message is None):
-            self._isolation.receive(delivery)
+        if isinstance(delivery, Delivery) and delivery.suspect and not (self.keeps_order and delivery.message):
+            self._quarantine.receive(delivery)
         else:
             self._waiting.append(delivery)
             self._arrived.set()
+
+    def receive_due(self, entry: Entry) -> None:
+        """Take in what the schedule holds, when it is due."""
+        self.receive(from_entry(entry, self.subscription))
+
+    def why_unheard(self, type: str) -> Invalid:
+        """Return why the subscription does nothing about events of this type. Raises AssertionError if it does."""
+        try:
+            reaction_to(type, self.subscription)
+        except Invalid as why:
+            return why
+        raise AssertionError(f"{type} is heard")
+
+    @property
+    def types(self) -> Mapping[str, Kind]:
+        """The types of events that it handles, each with how."""
+        return {type: _kind(reaction) for type, reaction in self.subscription.reactions.items()}
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether its events stand in lines."""
+        return self.subscription.ordered_by is not None
 
     @property
     def backlog(self) -> int:
@@ -86,13 +122,21 @@ class Worker:
         self._room_wanted = None if self.has_room else tell
 
     @property
-    def hears_now(self) -> Iterable[str]:
+    def types_with_room(self) -> Iterable[str]:
         """Types of events that can be handed over: none that need a call while those under way are too many."""
-        return self._handled if self._calls.crowded else self.subscription.reactions
+        if not self.calls.pool.crowded:
+            return self.subscription.reactions
+        return self.subscription.types_without_call
+
+    # -- running ----------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Handle what arrives until cancelled."""
-        await together(self._calls.run(), self._isolation.run(), self._run_batches())
+        await run_all(self._run_batches(), self._run_suspects(), self._run_calls(), self.calls.pool.run())
+
+    async def drained(self) -> None:
+        """Wait until everything that was received is acknowledged."""
+        await self._idle.wait()
 
     async def _run_batches(self) -> None:
         while True:
@@ -102,105 +146,76 @@ class Worker:
             if self._room_wanted is not None and self.has_room:
                 self._room_wanted()
                 self._room_wanted = None
-            await self._handle([each for each in batch if not each.lost])
+            await self.handle([each for each in batch if not each.lost])
             self._handling = False
             if not self._waiting:
                 self._arrived.clear()
-                self.note_idle()
+                self._note_idle()
 
-    async def drained(self) -> None:
-        """Wait until everything that was received is settled."""
-        await self._idle.wait()
+    async def _run_suspects(self) -> None:
+        while True:
+            delivery, deaths = await self._quarantine.next()
+            if not delivery.lost:
+                await self.run_alone(delivery, deaths)
+            self._quarantine.release()
+            self._note_idle()
 
-    def note_idle(self) -> None:
-        if not (self._waiting or self._handling or self._calls.under_way or self._isolation.busy):
-            self._idle.set()
+    async def _run_calls(self) -> None:
+        """Record answers as they come, many in one transaction."""
+        while True:
+            ended = await self.calls.ended()
+            await self._process([each.job for each in ended if each.error is None], self.calls.record)
+            failed = [(each.job, self._policy.decide(each.job, each.error)) for each in ended if each.error is not None]
+            await self._execute(Outcome(decided=failed))
+            was_crowded = self.calls.pool.crowded
+            for held in self.calls.close(ended):
+                self.receive(held)
+            if was_crowded and not self.calls.pool.crowded:
+                self._database.schedule_ready.set()
+            self._note_idle()
 
-    async def _handle(self, batch: Sequence[Delivery | Unreadable]) -> None:
+    async def handle(self, batch: Sequence[Delivery | Unreadable]) -> None:
+        """Run a batch through the stages, beside those of other subscriptions."""
         for unreadable in [each for each in batch if isinstance(each, Unreadable)]:
-            await self.aftermath.refuse(unreadable)
+            await self.executor.refuse(unreadable)
         deliveries = [each for each in batch if isinstance(each, Delivery)]
         if deliveries:
-            await self.gate.enter()
+            await self._gate.enter()
             try:
                 await self._run(deliveries)
             finally:
-                self.gate.leave()
+                self._gate.leave()
 
-    async def _run_to_its_end(self, delivery: Delivery) -> None:
-        await self._run([delivery])
-        await self._calls.quiet()
+    async def run_alone(self, delivery: Delivery, deaths: int) -> None:
+        """Run a suspect while nothing else of the process runs, or give it up if too many processes died of it."""
+        if deaths >= RUNS_ALONE:
+            why = f"{deaths} processes died while they ran this event alone"
+            await self._execute(Outcome(decided=[(delivery, DeadLetter("poison", why))]))
+            return
+        async with self._gate.alone():
+            await self._quarantine.count_run(delivery)
+            await self._run([delivery])
+            await self.calls.pool.quiet()
 
     async def _run(self, deliveries: Sequence[Delivery]) -> None:
-        handled = [each for each in deliveries if each.reaction.handle is not None]
-        if handled:
-            await self.commits.each(handled, self._apply, then=self.settle)
-        called = [each for each in deliveries if each.reaction.call is not None]
-        if called:
-            await self._calls.start(called)
+        await self._process([each for each in deliveries if each.reaction.call is None], self.handling)
+        await self._process([each for each in deliveries if each.reaction.call is not None], self.calls.prepare)
 
-    async def _apply(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
-        if self.lines is not None:
-            await self.clear(tx, deliveries)  # also those whose turn it is not: they were not run
-            deliveries = await self.lines.admit(tx, deliveries)
-        fresh = await self.enter(tx, deliveries)
-        if self.lines is not None:
-            await self.lines.move_up(tx, deliveries)
-        await self.load(tx, fresh)
-        for delivery in fresh:
-            handle = delivery.reaction.handle
-            if handle is not None:
-                tx.cause = delivery.envelope
-                with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
-                    await handle(delivery.event, tx)
+    async def _process(self, deliveries: Sequence[Delivery], stage: Stage) -> None:
+        if deliveries:
+            async for outcome in self.transactions.run(deliveries, stage):
+                await self._execute(outcome)
 
-    async def enter(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Write the inbox and clear the schedule. Returns those that were not handled before, each once.
+    async def _execute(self, outcome: Outcome) -> None:
+        for delivery in await self.executor.execute(outcome):
+            self.receive(delivery)
 
-        What the schedule holds of a time outside the horizon may have no partition in the inbox: its row there is the
-        only place that it can come from, so removing that row is enough.
-        """
-        now, name = tx.now, self.subscription.name
-        outside = [each for each in deliveries if each.entry is not None and not has_partition(each.envelope.id, now)]
-        inside = [each for each in deliveries if each not in outside] if outside else deliveries
-        new = await inbox.enter(tx, name, [each.envelope.id for each in inside], [each.attempt for each in inside])
-        entries = [each.entry for each in deliveries if each.entry is not None]
-        removed = await schedule.remove(tx, entries) if entries else set()
-        if outside:
-            here = {each.envelope.id for each in outside if each.entry in removed}
-            new |= here - await inbox.known(tx, name, list(here))
-        await self.clear(tx, deliveries)
-        fresh, again = [], []
-        for delivery in deliveries:
-            if delivery.envelope.id in new:
-                new.discard(delivery.envelope.id)
-                fresh.append(delivery)
-            else:
-                again.append(delivery.incident(self.subscription.name, "duplicate", delivery.came_again))
-        if again:
-            await incidents.note(tx, again)
-        return fresh
+    def _note_idle(self) -> None:
+        if not (self._waiting or self._handling or self.calls.pool.under_way or self._quarantine.busy):
+            self._idle.set()
 
-    async def clear(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
-        """Take back that processes died of those that were suspected: their run came to an end."""
-        suspected = [each.envelope.id for each in deliveries if each.suspect]
-        if suspected:
-            await poison_counter.clear(tx, self.subscription.name, suspected)
 
-    async def load(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
-        """Read what the handlers will need: each `load` once, for all the events of reactions that share it."""
-        events: defaultdict[Load, list[Event]] = defaultdict(list)
-        for delivery in deliveries:
-            if delivery.reaction.load is not None:
-                events[delivery.reaction.load].append(delivery.event)
-        for load, wanted in events.items():
-            await load(wanted, tx)
-
-    async def settle(self, deliveries: Sequence[Delivery]) -> None:
-        """Tell where they came from that these are done."""
-        by_source: defaultdict[Source, list[int]] = defaultdict(list)
-        for delivery in deliveries:
-            if delivery.message is not None:
-                by_source[delivery.message.receipts].append(delivery.message.tag)
-        for source, tags in by_source.items():
-            await source.acknowledge(tags)
+def _kind(reaction: Reaction) -> Kind:
+    if reaction.deadline:
+        return Kind.DEADLINE
+    return Kind.HANDLED if reaction.call is None else Kind.CALLED

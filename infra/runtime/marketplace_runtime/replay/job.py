@@ -97,5 +97,5 @@ class History:
         async def leave(tx: Transaction) -> None:
             await history.leave(tx, replay.id)
 
-        await worker.commits.surely(leave)
+        await worker.transactions.surely(leave)
         self._fed_now.discard(replay.id)

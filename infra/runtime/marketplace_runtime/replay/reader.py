@@ -15,6 +15,7 @@ from marketplace_runtime.amqp.connection import Lost, open_channel, telling_loss
 from marketplace_runtime.amqp.log_stream import Log, Logged, Place, last_of, reading
 from marketplace_runtime.amqp.wire_format import PREFIX
 from marketplace_runtime.consumer import inbox
+from marketplace_runtime.consumer.acknowledge import acknowledge
 from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery, Unreadable, read
 from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database.ids import time_of
@@ -171,9 +172,9 @@ class Feed:
         async def look(tx: Transaction) -> set[UUID]:
             return await inbox.known(tx, self._worker.subscription.name, ids) if ids else set()
 
-        known = await self._worker.commits.surely(look)
+        known = await self._worker.transactions.surely(look)
         fresh = [each for each in chunk.heard if each.envelope.id not in known]
-        await self._worker.settle([each for each in chunk.heard if each.envelope.id in known])
+        await acknowledge([each for each in chunk.heard if each.envelope.id in known])
         ours = await self._note(
             reached=-1 if self._next is None else self._next - 1,
             handed=len(fresh),
@@ -192,7 +193,7 @@ class Feed:
         async def note(tx: Transaction) -> bool:
             return await history.note(tx, self._replay.id, step)
 
-        ours = await self._worker.commits.surely(note)
+        ours = await self._worker.transactions.surely(note)
         if not ours or state != "running":
             log.info("replay ended", replay_to=self._queue, state=state if ours else "stopped, or taken over")
         return ours

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from marketplace_runtime.amqp.errors import Invalid, Reject, RetryLater, UnknownVersion
+from marketplace_runtime.external_calls.call_pool import NoPlaceInTime
 from marketplace_runtime.resilience import LeftAlone, Refused
 
 BASE_S, CAP_S = 0.25, 15.0
@@ -46,6 +47,8 @@ def after(
     match error:
         case RetryLater():
             return Again(error.delay, counts=False)
+        case NoPlaceInTime():
+            return Again(timedelta(0), counts=False)
         case LeftAlone() | Refused():
             rest = timedelta(seconds=error.retry_after_s)
             return Again(max(rest, in_proportion(failing_for, chance)), counts=False)
@@ -68,7 +71,7 @@ def _why_dead(error: BaseException, attempt: int, attempts: int | None, failing_
         case RetryLater():
             waited = error.give_up_after is not None and failing_for >= error.give_up_after
             return "waited-too-long" if waited else None
-        case LeftAlone() | Refused():
+        case LeftAlone() | Refused() | NoPlaceInTime():
             return None
         case _:
             return "attempts-exhausted" if no_attempt_left else None

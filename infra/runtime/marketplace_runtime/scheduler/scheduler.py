@@ -1,23 +1,23 @@
 """Runs what is due: retries and deadlines, through the same path as a fresh delivery."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from enum import Enum
+from typing import Protocol
 
+from marketplace_runtime.amqp.dead_letter import DeadLetter
+from marketplace_runtime.amqp.dead_letter_format import dead_letter_of
 from marketplace_runtime.amqp.errors import Invalid
-from marketplace_runtime.consumer.delivery import from_entry, letter_of_unheard, reaction_to
-from marketplace_runtime.consumer.subscription import Reaction
-from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database import schedule
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import is_passing
 from marketplace_runtime.database.schedule import Deadlines, Entry
 from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import liveness
-from marketplace_runtime.external_calls.calls import LEASE
+from marketplace_runtime.external_calls.call_pool import LEASE
 from marketplace_runtime.scheduler import key_queue
 from marketplace_runtime.scheduler.caught_up import CaughtUp
 from marketplace_runtime.telemetry import get_logger
@@ -37,16 +37,58 @@ UNHEARD_AFTER = timedelta(minutes=5)
 """A replica with newer code may hear what we don't: it has taken its entries long before."""
 
 
-class Scheduler:
-    """Feeds due entries of the service's schedule to its workers."""
+class Kind(Enum):
+    """How events of one type are handled."""
 
-    def __init__(self, database: Database, workers: Mapping[str, Worker], caught_up: CaughtUp) -> None:
+    HANDLED = "handled"
+    CALLED = "by an external call"
+    DEADLINE = "a deadline: after all that reached the service before it was due"
+
+
+class Worker(Protocol):
+    """What the scheduler needs of the worker of one subscription, which handles what is due."""
+
+    @property
+    def types(self) -> Mapping[str, Kind]:
+        """The types of events that it handles."""
+
+    @property
+    def types_with_room(self) -> Iterable[str]:
+        """Those of which it can take more now."""
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether its events stand in lines."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it can take more now."""
+
+    def receive_due(self, entry: Entry) -> None:
+        """Take in what is due."""
+
+    def call_when_there_is_room(self, tell: Callable[[], None]) -> None:
+        """Call `tell` once, as soon as there is room; not at all if there is room now."""
+
+    def why_unheard(self, type: str) -> Invalid:
+        """Return why it does nothing about events of this type."""
+
+
+class Scheduler:
+    """Feeds due entries of the service's schedule to its workers, by the names of their subscriptions."""
+
+    def __init__(
+        self,
+        database: Database,
+        workers: Mapping[str, Worker],
+        caught_up: CaughtUp,
+        file_dead_letters: Callable[[Transaction, Sequence[DeadLetter]], Awaitable[None]],
+    ) -> None:
         self._database, self._workers, self._caught_up = database, workers, caught_up
-        self._heard = _heard(workers.values())
-        self._deadlines = [pair for pair in self._heard if self._reaction(*pair).deadline]
-        self._handled = [
-            pair for pair in self._heard if self._reaction(*pair).call is None and pair not in self._deadlines
-        ]
+        self._file_dead_letters = file_dead_letters
+        self._heard = [(name, type) for name, each in workers.items() for type in each.types]
+        self._deadlines = self._of_kind(Kind.DEADLINE)
+        self._handled = self._of_kind(Kind.HANDLED)
         self._missed: dict[int, float] = {}
         self._free_at = self._unknown_at = self._unheard_at = 0.0
 
@@ -68,7 +110,7 @@ class Scheduler:
     async def _take(self) -> float:
         """Lease and hand over what is due. Returns how long to wait for more, in seconds."""
         self._database.schedule_ready.clear()
-        ready = [each for each in self._workers.values() if each.has_room]
+        ready = {name: each for name, each in self._workers.items() if each.has_room}
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
             if now >= self._free_at:
@@ -78,16 +120,15 @@ class Scheduler:
                 await self._bury_unheard(tx)
                 self._unheard_at = now + UNHEARD_S
             deadlines = Deadlines(self._deadlines, self._caught_up.until, self._handled)
-            entries = await schedule.take(tx, _heard_now(ready), TAKE, LEASE, deadlines)
+            entries = await schedule.take(tx, _with_room(ready), TAKE, LEASE, deadlines)
             if now >= self._unknown_at:
                 entries += await schedule.take_unknown(tx, self._heard, TAKE, LEASE, UNKNOWN_AFTER)
                 self._unknown_at = now + UNKNOWN_S
-            due_s, waiting = await schedule.next_due_s(tx, _heard_now(self._workers.values()), deadlines)
+            due_s, waiting = await schedule.next_due_s(tx, _with_room(self._workers), deadlines)
         if waiting:
             self._caught_up.want()
         for entry in entries:
-            worker = self._workers[entry.subscription]
-            worker.receive(from_entry(entry, worker.subscription))
+            self._workers[entry.subscription].receive_due(entry)
         if len(entries) >= TAKE:
             return SHORTEST_S
         shortest_s = SHORTEST_S if len(ready) == len(self._workers) else FULL_S
@@ -96,19 +137,17 @@ class Scheduler:
                 worker.call_when_there_is_room(self._database.schedule_ready.set)
         return POLL_S if due_s is None else min(POLL_S, max(shortest_s, due_s))
 
-    def _reaction(self, subscription: str, type: str) -> Reaction:
-        return self._workers[subscription].subscription.reactions[type]
+    def _of_kind(self, kind: Kind) -> list[tuple[str, str]]:
+        return [(name, type) for name, type in self._heard if self._workers[name].types[type] is kind]
 
     async def _bury_unheard(self, tx: Transaction) -> None:
         """Give up what no code hears any more; a line of a subscription that is still there is held by it."""
-        await key_queue.disband(
-            tx, [name for name, each in self._workers.items() if each.subscription.ordered_by is None]
-        )
+        await key_queue.disband(tx, [name for name, each in self._workers.items() if not each.keeps_order])
         entries = await schedule.take_unheard(tx, self._heard, TAKE, UNHEARD_AFTER)
         if not entries:
             return
-        letters = [letter_of_unheard(entry, self._why_unheard(entry)) for entry in entries]
-        await dead_letters.file(tx, letters)
+        letters = [_dead_letter(entry, self._why_unheard(entry)) for entry in entries]
+        await self._file_dead_letters(tx, letters)
         for entry, letter in zip(entries, letters, strict=True):
             log.error("dead letter", subscription=letter.subscription, reason=letter.reason, error=letter.error)
             if entry.key is not None and entry.subscription in self._workers:
@@ -124,16 +163,20 @@ class Scheduler:
             return Invalid(
                 "unknown-subscription", f"no subscription {entry.subscription!r} is here any more to hear it"
             )
-        try:
-            reaction_to(entry.envelope.type, worker.subscription)
-        except Invalid as why:
-            return why
-        raise AssertionError(f"{entry.envelope.type} is heard")
+        return worker.why_unheard(entry.envelope.type)
 
 
-def _heard(workers: Iterable[Worker]) -> list[tuple[str, str]]:
-    return [(each.subscription.name, type) for each in workers for type in each.subscription.reactions]
+def _with_room(workers: Mapping[str, Worker]) -> list[tuple[str, str]]:
+    return [(name, type) for name, each in workers.items() for type in each.types_with_room]
 
 
-def _heard_now(workers: Iterable[Worker]) -> list[tuple[str, str]]:
-    return [(each.subscription.name, type) for each in workers for type in each.hears_now]
+def _dead_letter(entry: Entry, why: Invalid) -> DeadLetter:
+    return dead_letter_of(
+        entry.envelope,
+        entry.body,
+        subscription=entry.subscription,
+        reason=why.reason,
+        error=str(why),
+        attempts=entry.attempt,
+        failed_at=entry.failed_at,
+    )

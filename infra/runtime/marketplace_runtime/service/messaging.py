@@ -16,6 +16,7 @@ from marketplace_runtime.consumer.quarantine import Gate
 from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database.database import Database
+from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.dead_letters.consumer import PREFETCH, Filing
 from marketplace_runtime.external_calls import liveness
 from marketplace_runtime.outbox.relay import Relay
@@ -50,7 +51,13 @@ class Messaging:
         gate = Gate()
         self.workers = {
             each.name: Worker(
-                each, service=service, database=database, publisher=self._publisher, outside=outside, gate=gate
+                each,
+                service=service,
+                database=database,
+                publisher=self._publisher,
+                file_dead_letters=dead_letters.file,
+                outside=outside,
+                gate=gate,
             )
             for each in subscriptions
         }
@@ -66,7 +73,7 @@ class Messaging:
             if worker.subscription.types
         }
         self._caught_up = CaughtUp(database, list(fed.values()))
-        self._scheduler = Scheduler(database, self.workers, self._caught_up)
+        self._scheduler = Scheduler(database, self.workers, self._caught_up, dead_letters.file)
         self._history = History(
             service=service, database=database, broker_url=broker_url, workers=self.workers, fed=fed, rate=replay_rate
         )
@@ -79,7 +86,7 @@ class Messaging:
             state[consumer.queue] = consumer.state
         for name, worker in self.workers.items():
             part = f"{self._service}.{name}"
-            state[part] = "paused: the database is away" if worker.commits.paused else state.get(part, "ok")
+            state[part] = "paused: the database is away" if worker.transactions.paused else state.get(part, "ok")
         return state
 
     async def run(self, stop: asyncio.Event) -> None:

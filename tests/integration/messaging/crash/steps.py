@@ -19,9 +19,9 @@ from aiormq.channel import Channel
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.amqp.acknowledgements import Receipts, Received
 from marketplace_runtime.amqp.publisher import Publisher
-from marketplace_runtime.consumer import inbox
+from marketplace_runtime.consumer import execute, inbox
 from marketplace_runtime.consumer.delivery import Delivery
-from marketplace_runtime.consumer.failures import Aftermath
+from marketplace_runtime.consumer.execute import Executor
 from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database import Transaction, outbox, schedule
 from marketplace_runtime.dead_letters import table as dead_letters
@@ -76,7 +76,7 @@ def _run_again(event: CartCheckedOutV1, _: Transaction) -> bool:
     return service.runs[event.order_id] >= service.FAILURES
 
 
-def _after_a_scheduled_run(_: Worker, deliveries: Any) -> bool:
+def _after_a_scheduled_run(deliveries: Any) -> bool:
     return any(delivery.entry is not None for delivery in deliveries)
 
 
@@ -101,10 +101,10 @@ POINTS = {
     "removal of what was taken": Point(schedule, "remove", RETRIED, rare=True),
     "deadline": Point(service, "payment_due", PLAIN, rare=True),
     "commit of a deadline": Point(Transaction, "commit", PLAIN, _commits("due"), rare=True),
-    "settling what was taken": Point(Worker, "settle", RETRIED, _after_a_scheduled_run, rare=True),
-    "giving up": Point(Aftermath, "_bury", DEAD, rare=True),
+    "settling what was taken": Point(execute, "acknowledge", RETRIED, _after_a_scheduled_run, rare=True),
+    "giving up": Point(Executor, "_publish", DEAD, rare=True),
     "dead-letter publish": Point(Publisher, "publish", DEAD, _publishes_dead),
-    "forgetting the dead": Point(Aftermath, "_forget", DEAD, rare=True),
+    "forgetting the dead": Point(Executor, "_replace", DEAD, rare=True),
     "filing a dead letter": Point(dead_letters, "file", DEAD),
     "acknowledging a dead letter": Point(Received, "acknowledge", DEAD, rare=True),
     "claim": Point(claims, "take", CALLED),

@@ -1,11 +1,14 @@
-"""Committing work on deliveries: outages are waited out, conflicts run again, and locked-out work is set aside."""
+"""Runs the stages of a batch in a transaction, and decides what is done where that fails."""
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from marketplace_runtime.consumer.batch import Batch, Stage
+from marketplace_runtime.consumer.decisions import Outcome
 from marketplace_runtime.consumer.delivery import Delivery
+from marketplace_runtime.consumer.failure_policy import FailurePolicy
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import (
     Verdict,
@@ -28,72 +31,52 @@ UNIQUE_VIOLATION = "23505"
 """It may be a conflict with another transaction, or what the message itself asks for."""
 
 T = TypeVar("T")
-Apply = Callable[[Transaction, Sequence[Delivery]], Awaitable[None]]
 
 
-class Commits:
-    """The transactions of one subscription.
+class Transactions:
+    """The transactions of one subscription: outages are waited out, and conflicts are run again."""
 
-    `failed` is told of a delivery that can't be handled, which counts as an attempt; `set_aside` of deliveries that
-    the database kept from being handled, which does not.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        queue: str,
-        *,
-        failed: Callable[[Delivery, BaseException], Awaitable[None]],
-        set_aside: Callable[[Sequence[tuple[Delivery, BaseException]]], Awaitable[None]],
-    ) -> None:
-        self._database, self._queue, self._failed, self._set_aside = database, queue, failed, set_aside
+    def __init__(self, database: Database, queue: str, policy: FailurePolicy) -> None:
+        self._database, self._queue, self._policy = database, queue, policy
         self._chance = random.Random()  # noqa: S311 - jitter
         self._seconds = metrics.process_duration.labels(queue)
         self.paused = False
         """Whether it waits for the database to come back."""
 
-    async def each(
-        self,
-        deliveries: Sequence[Delivery],
-        apply: Apply,
-        *,
-        then: Callable[[Sequence[Delivery]], Awaitable[None]],
-    ) -> None:
-        """Commit `apply` for all, or for each alone; then do what follows for those that succeeded.
+    async def run(self, deliveries: Sequence[Delivery], stage: Stage) -> AsyncIterator[Outcome]:
+        """Commit `stage` for all deliveries, or for each alone if that fails. Yields what came of each transaction.
 
-        The verdict on an error decides: an unavailable database is waited for, a conflict is run again at once, and
-        who finds the database busy is set aside. None of these spends an attempt.
+        An unavailable database is waited for, a conflict is run again at once, and what finds rows locked or the
+        database too slow is postponed. None of these is an attempt. Any other error is one.
         """
+        result = await self._commit(deliveries, stage, most_outages=BLAMELESS_FAILURES if len(deliveries) == 1 else 1)
+        if isinstance(result, Outcome):
+            yield result
+            return
         busy: list[tuple[Delivery, BaseException]] = []
-        error = await self._commit(
-            deliveries, apply, then, most_outages=BLAMELESS_FAILURES if len(deliveries) == 1 else 1
-        )
-        if error is not None:
-            for delivery in deliveries:
-                if len(deliveries) > 1:
-                    error = await self._commit([delivery], apply, then, most_outages=BLAMELESS_FAILURES)
-                if error is not None and _is_blameless(error):
-                    busy.append((delivery, error))
-                elif error is not None:
-                    await self._failed(delivery, error)
+        for delivery in deliveries:
+            if len(deliveries) > 1:
+                result = await self._commit([delivery], stage, most_outages=BLAMELESS_FAILURES)
+            if isinstance(result, Outcome):
+                yield result
+            elif _is_blameless(result):
+                busy.append((delivery, result))
+            else:
+                yield Outcome(decided=[(delivery, self._policy.decide(delivery, result))])
         if busy:
-            await self._set_aside(busy)
+            yield Outcome(decided=self._policy.postpone_busy(busy))
 
     async def _commit(
-        self,
-        deliveries: Sequence[Delivery],
-        apply: Apply,
-        then: Callable[[Sequence[Delivery]], Awaitable[None]],
-        *,
-        most_outages: int,
-    ) -> BaseException | None:
-        """Commit `apply` for all, then do what follows. Returns the error that stands in the way, if there is one."""
+        self, deliveries: Sequence[Delivery], stage: Stage, *, most_outages: int
+    ) -> Outcome | BaseException:
+        """Commit `stage` for all. Returns what to do next, or the error that stands in the way."""
         conflicts = outages = 0
         while True:
+            batch = Batch(deliveries)
             try:
                 with self._seconds.time():
                     async with self._database.transaction() as tx:
-                        await apply(tx, deliveries)
+                        await stage(tx, batch)
             except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes a decision
                 verdict = verdict_on(error)
                 if verdict is Verdict.UNAVAILABLE and outages < most_outages:
@@ -105,8 +88,7 @@ class Commits:
                     return error
             else:
                 metrics.process_total.labels(self._queue, "committed").inc(len(deliveries))
-                await then(deliveries)
-                return None
+                return batch.outcome
 
     async def surely(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Commit `work` of the runtime's own, however long the database is away, in conflict or too slow."""

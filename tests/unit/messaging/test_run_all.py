@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from marketplace_runtime.consumer.run_all import together
+from marketplace_runtime.consumer.run_all import run_all
 
 
 async def for_ever(ended: list[str]) -> None:
@@ -35,13 +35,13 @@ async def test_a_part_that_ends_ends_the_others_and_raises(part: object, error: 
     assert callable(part)
     with pytest.raises(error):
         async with asyncio.timeout(1):
-            await together(for_ever(ended), part())
+            await run_all(for_ever(ended), part())
     assert ended == ["the other"]
 
 
 async def test_a_cancellation_from_outside_ends_all() -> None:
     ended: list[str] = []
-    running = asyncio.create_task(together(for_ever(ended), for_ever(ended)))
+    running = asyncio.create_task(run_all(for_ever(ended), for_ever(ended)))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     running.cancel()

@@ -1,4 +1,8 @@
-"""Order: the events of one key, one after the other, across retries and replicas.
+"""Order: handle the events of one key one after the other, across retries and replicas.
+
+Use it (`subscription(…, ordered_by="order_id")`) where a later event must not be handled before an earlier one of the
+same key that has failed. Do without where handlers compare versions or states, as most do: an ordered subscription is
+consumed by one replica at a time, and an event that failed holds up all later ones of its key.
 
 The broker gives an ordered queue's messages, in its order, to one consumer at a time (single active consumer),
 and a worker goes through them in that order. What has to wait goes to the end of its key's line in the schedule:
@@ -11,7 +15,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from marketplace_runtime.amqp.errors import Invalid
-from marketplace_runtime.consumer import inbox
+from marketplace_runtime.consumer import inbox, poison_counter
+from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery
 from marketplace_runtime.consumer.subscription import OrderedBy, Subscription
 from marketplace_runtime.database import schedule
@@ -22,14 +27,25 @@ from marketplace_runtime.scheduler import key_queue
 MAX_KEY_CHARACTERS = 255
 
 
-class Lines:
-    """The lines of one ordered subscription."""
+class OrderByKey:
+    """The stage of one ordered subscription."""
 
     def __init__(self, subscription: Subscription, ordered_by: OrderedBy) -> None:
-        self._name, self._most, self._ordered_by = subscription.name, subscription.batch, ordered_by
+        self._name, self._batch_size, self._ordered_by = subscription.name, subscription.batch, ordered_by
 
-    async def admit(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Those whose turn it is, in their order. The others go to, or back to, their place in line."""
+    async def __call__(self, tx: Transaction, batch: Batch) -> None:
+        """Let those through whose turn it is, in their order; the others go to, or back to, their place in line.
+
+        Where the head of a line goes through, the next ones of its key become due.
+        """
+        await poison_counter.reset(tx, self._name, batch.deliveries)  # also of those that are not run now
+        admitted = await self._admit(tx, batch.deliveries)
+        leaving = [each.key for each in admitted if each.in_line and each.key is not None]
+        if leaving:
+            await key_queue.move_up(tx, self._name, leaving, self._batch_size)
+        batch.deliveries = admitted
+
+    async def _admit(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
         for delivery in deliveries:
             if delivery.key is None:
                 delivery.key = key_of(delivery, self._ordered_by)
@@ -72,12 +88,6 @@ class Lines:
         if early:
             await key_queue.hold(tx, early)
         return admitted
-
-    async def move_up(self, tx: Transaction, handled: Sequence[Delivery]) -> None:
-        """Let the next ones have their turn where heads have left."""
-        keys = [each.key for each in handled if each.in_line and each.key is not None]
-        if keys:
-            await key_queue.move_up(tx, self._name, keys, self._most)
 
     async def keep(self, tx: Transaction, delivery: Delivery, entry: Entry) -> bool:
         """Let a delivery that failed stand at the head of its line: as `entry` says for later, or dead.

@@ -1,0 +1,187 @@
+"""Execute: the one place that acts on decisions about deliveries."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from marketplace_runtime.amqp import dead_letter
+from marketplace_runtime.amqp.dead_letter_format import letter_of, properties_of_dead
+from marketplace_runtime.amqp.publisher import Publisher, Unconfirmed
+from marketplace_runtime.consumer import incidents, poison_counter
+from marketplace_runtime.consumer.acknowledge import acknowledge
+from marketplace_runtime.consumer.call import Calls
+from marketplace_runtime.consumer.decisions import AwaitCall, Call, DeadLetter, Outcome, Postpone, Retry
+from marketplace_runtime.consumer.delivery import Delivery, Unreadable
+from marketplace_runtime.consumer.order import OrderByKey
+from marketplace_runtime.consumer.transactions import Transactions
+from marketplace_runtime.database import schedule
+from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.events.text import storable
+from marketplace_runtime.external_calls import claims
+from marketplace_runtime.telemetry import get_logger, metrics
+
+log = get_logger(__name__)
+
+REPUBLISH_CAP_S = 2.0
+FileDeadLetters = Callable[[Transaction, Sequence[dead_letter.DeadLetter]], Awaitable[None]]
+
+
+class Executor:
+    """Acts for one subscription. `order` is its stage if it is ordered; `clock` tells the database's time."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        subscription: str,
+        transactions: Transactions,
+        calls: Calls,
+        order: OrderByKey | None,
+        publisher: Publisher,
+        file_dead_letters: FileDeadLetters,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._service, self._subscription, self._transactions = service, subscription, transactions
+        self._calls, self._order, self._publisher = calls, order, publisher
+        self._file_dead_letters, self._now = file_dead_letters, clock
+        self._chance = random.Random()  # noqa: S311 - jitter
+
+    async def execute(self, outcome: Outcome) -> list[Delivery]:
+        """Do what was decided, then acknowledge. Returns deliveries that have to be handled again at once."""
+        again: list[Delivery] = []
+        postponed: list[tuple[Delivery, Postpone]] = []
+        for delivery, decision in outcome.decided:
+            match decision:
+                case Call():
+                    self._calls.start(delivery, decision)
+                case AwaitCall():
+                    again += [] if self._calls.hold(delivery) else [delivery]
+                case Postpone():
+                    postponed.append((delivery, decision))
+                case Retry():
+                    await self._retry(delivery, decision)
+                case DeadLetter():
+                    await self._dead_letter(delivery, decision)
+        if postponed:
+            await self._postpone(postponed)
+        if outcome.done:
+            await acknowledge(outcome.done)
+        return again
+
+    async def refuse(self, unreadable: Unreadable) -> None:
+        """Dead-letter a message that is no event for this subscription."""
+        self._count("unreadable")
+        await self._publish(unreadable.letter(self._subscription))
+        await unreadable.message.acknowledge()
+
+    async def _retry(self, delivery: Delivery, decision: Retry) -> None:
+        self._count("retried")
+        delivery.failed_at = delivery.failed_at or self._now()
+        entry = self._entry(delivery, decision.delay, decision.why, attempt=delivery.attempt + 1)
+        await self._replace([delivery], [entry], noted=[delivery])
+
+    async def _postpone(self, postponed: Sequence[tuple[Delivery, Postpone]]) -> None:
+        """Schedule deliveries for later, in one transaction; only the first time of each is noted in its story.
+
+        Their deaths are not forgotten: they were not run.
+        """
+        fresh = [delivery for delivery, _ in postponed if delivery.failed_at is None]
+        entries = []
+        for delivery, decision in postponed:
+            self._count("postponed")
+            delivery.failed_at = delivery.failed_at or self._now()
+            entry = self._entry(delivery, decision.delay, decision.why, attempt=delivery.attempt)
+            entries.append(replace(entry, deaths=delivery.deaths))
+        await self._replace([delivery for delivery, _ in postponed], entries, noted=fresh)
+
+    async def _dead_letter(self, delivery: Delivery, decision: DeadLetter) -> None:
+        """Publish the dead letter, then forget the delivery.
+
+        The head of a line is filed in the transaction that declares it dead: a crash leaves both or neither.
+        """
+        self._count("dead")
+        delivery.failed_at = delivery.failed_at or self._now()
+        letter = delivery.letter(self._subscription, decision.reason, decision.why)
+        if self._order is not None and delivery.key is not None:
+            _log(letter)
+        else:
+            await self._publish(letter)
+        dead = self._entry(delivery, None, decision.why, attempt=delivery.attempt)
+        await self._replace([delivery], [dead], noted=[delivery], letter=letter)
+
+    def _entry(self, delivery: Delivery, delay: timedelta | None, why: str, *, attempt: int) -> Entry:
+        return Entry(
+            subscription=self._subscription,
+            envelope=delivery.envelope,
+            body=delivery.body,
+            delay=delay,
+            attempt=attempt,
+            why=storable(why[:1000]),
+            failed_at=delivery.failed_at,
+            key=delivery.key,
+            dead=delay is None,
+        )
+
+    async def _replace(
+        self,
+        deliveries: Sequence[Delivery],
+        entries: Sequence[Entry],
+        *,
+        noted: Sequence[Delivery],
+        letter: dead_letter.DeadLetter | None = None,
+    ) -> None:
+        """Replace deliveries by entries of the schedule, or the dead head of a line by its letter; then acknowledge."""
+        name = self._subscription
+        pairs = list(zip(deliveries, entries, strict=True))
+
+        async def replace_all(tx: Transaction) -> None:
+            for delivery, entry in pairs:
+                await self._replace_one(tx, delivery, entry, letter)
+            claimed = [each.envelope.id for each in deliveries if each.claimed]
+            if claimed:
+                await claims.release(tx, name, claimed)
+            await poison_counter.reset(tx, name, deliveries)
+            if noted:
+                await incidents.note(
+                    tx, [delivery.incident(name, "failed", entry.why) for delivery, entry in pairs if delivery in noted]
+                )
+
+        await self._transactions.surely(replace_all)
+        await acknowledge(deliveries)
+
+    async def _replace_one(
+        self, tx: Transaction, delivery: Delivery, entry: Entry, letter: dead_letter.DeadLetter | None
+    ) -> None:
+        if self._order is not None and delivery.key is not None:
+            stands = await self._order.keep(tx, delivery, entry)
+            if stands and letter is not None:
+                properties = properties_of_dead(letter, self._service)
+                await self._file_dead_letters(tx, [letter_of(properties, letter.body, self._service)])
+            return
+        if delivery.entry is not None:
+            await schedule.remove(tx, [delivery.entry])
+        if not entry.dead:
+            tx.file(entry)
+
+    async def _publish(self, letter: dead_letter.DeadLetter) -> None:
+        """Publish a dead letter, confirmed: before the message is forgotten anywhere else."""
+        properties = properties_of_dead(letter, self._service)
+        _log(letter)
+        while True:
+            await self._publisher.ready()
+            try:
+                await self._publisher.publish(f"{self._service}.dead", letter.subscription, letter.body, properties)
+                return
+            except Unconfirmed as error:
+                log.warning("dead letter not confirmed, publishing it again", error=str(error))
+                await asyncio.sleep(self._chance.uniform(0, REPUBLISH_CAP_S))
+
+    def _count(self, outcome: str) -> None:
+        metrics.process_total.labels(f"{self._service}.{self._subscription}", outcome).inc()
+
+
+def _log(letter: dead_letter.DeadLetter) -> None:
+    log.error("dead letter", subscription=letter.subscription, reason=letter.reason, error=letter.error, key=letter.key)

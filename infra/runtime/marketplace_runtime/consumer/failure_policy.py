@@ -1,0 +1,66 @@
+"""Failure policy: turn the error of a delivery into a decision. Nothing is carried out here."""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from marketplace_runtime.consumer.decisions import DeadLetter, Decision, Postpone, Retry
+from marketplace_runtime.consumer.delivery import Delivery
+from marketplace_runtime.scheduler import retry_policy
+from marketplace_runtime.telemetry import get_logger
+
+log = get_logger(__name__)
+
+BUSY_LEAST, BUSY_CAP_S = timedelta(seconds=1), 15.0
+"""Pauses of what was postponed since rows were locked: a lock that was held for long delays it by at most 15 s more."""
+
+
+class FailurePolicy:
+    """The policy for one subscription. `clock` tells the database's time."""
+
+    def __init__(self, subscription: str, clock: Callable[[], datetime]) -> None:
+        self._subscription, self._now = subscription, clock
+        self._chance = random.Random()  # noqa: S311 - jitter
+
+    def decide(self, delivery: Delivery, error: BaseException) -> Decision:
+        """Decide by the retry policy, and log the failure."""
+        now = self._now()
+        policy = retry_policy.after(
+            error,
+            attempt=delivery.attempt,
+            attempts=delivery.reaction.attempts,
+            chance=self._chance,
+            failing_for=now - (delivery.failed_at or now),
+        )
+        why = f"{type(error).__name__}: {error}"
+        unforeseen = isinstance(policy, retry_policy.Dead) and policy.reason == "attempts-exhausted"
+        log.warning(
+            "handling failed",
+            subscription=self._subscription,
+            event_id=str(delivery.envelope.id),
+            type=delivery.envelope.type,
+            attempt=delivery.attempt,
+            decision=repr(policy),
+            error=why,
+            exc_info=error if unforeseen else None,
+        )
+        if isinstance(policy, retry_policy.Dead):
+            return DeadLetter(policy.reason, why)
+        return Retry(policy.delay, why) if policy.counts else Postpone(policy.delay, why)
+
+    def postpone_busy(self, busy: Sequence[tuple[Delivery, BaseException]]) -> list[tuple[Delivery, Decision]]:
+        """Postpone deliveries that found rows locked or the database too slow, for longer the longer they waited."""
+        now, decided = self._now(), list[tuple[Delivery, Decision]]()
+        for delivery, error in busy:
+            waiting_for = now - (delivery.failed_at or now)
+            delay = max(BUSY_LEAST, retry_policy.in_proportion(waiting_for, self._chance, cap_s=BUSY_CAP_S))
+            decided.append((delivery, Postpone(delay, f"{type(error).__name__}: {error}")))
+        first, error = busy[0]
+        log.warning(
+            "set aside: locked or too slow",
+            subscription=self._subscription,
+            deliveries=len(busy),
+            first_event_id=str(first.envelope.id),
+            error=repr(error),
+        )
+        return decided

@@ -1,0 +1,40 @@
+"""A suspect counts as under way from when it is received until it is settled."""
+
+import asyncio
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
+
+from contracts import Envelope
+from contracts.cart import CartCheckedOutV1
+from marketplace_runtime.consumer.delivery import Delivery
+from marketplace_runtime.consumer.quarantine import Quarantine
+from marketplace_runtime.consumer.subscription import on
+from marketplace_runtime.consumer.transactions import Transactions
+from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.telemetry import new_traceparent
+
+
+async def test_a_suspect_is_under_way_while_its_deaths_are_looked_up() -> None:
+    looking, found = asyncio.Event(), asyncio.Event()
+
+    async def surely(_: object) -> dict[object, int]:
+        looking.set()
+        await found.wait()
+        return {}
+
+    async def handle(*_: object) -> None: ...
+
+    quarantine = Quarantine("carts", cast("Transactions", SimpleNamespace(surely=surely)))
+    envelope = Envelope(new_id(), CartCheckedOutV1.type, "cart", "cart/1", datetime.now(UTC), new_traceparent())
+    delivery = Delivery(envelope, b"", on(CartCheckedOutV1, handle), suspect=True)
+    async with asyncio.timeout(5):
+        quarantine.receive(delivery)
+        waiting = asyncio.create_task(quarantine.next())
+        await looking.wait()
+        assert quarantine.busy
+        found.set()
+        assert await waiting == (delivery, 0)
+    assert quarantine.busy
+    quarantine.release()
+    assert not quarantine.busy
