@@ -14,11 +14,13 @@ from contracts.catalog import (
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
+from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.service import Service
 
 SERVICE = Service(
     name="cart",
+    naming=MARKETPLACE,
     hears=[
         subscription(
             "products",

@@ -39,7 +39,7 @@ from contracts.catalog import (
     StockRunningLowV1,
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
-from marketplace_runtime.amqp import Reject, RetryLater
+from marketplace_runtime.consumer import Reject, RetryLater
 from marketplace_runtime.database import Transaction
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)

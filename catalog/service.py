@@ -18,11 +18,13 @@ from contracts.catalog import (
     StockRunningLowV1,
 )
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
+from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.service import Service
 
 SERVICE = Service(
     name="catalog",
+    naming=MARKETPLACE,
     hears=[
         subscription(
             "orders",

@@ -28,7 +28,7 @@ from contracts.delivery import (
     ShipmentFailedV1,
     ShipmentFailureReason,
 )
-from marketplace_runtime.amqp import Reject, RetryLater
+from marketplace_runtime.consumer import Reject, RetryLater
 from marketplace_runtime.database import Transaction
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)

@@ -32,6 +32,7 @@ from contracts.delivery import (
     ShipmentDispatchedV1,
     ShipmentFailedV1,
 )
+from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.service import Service
 
@@ -40,6 +41,7 @@ OWED = None
 
 SERVICE = Service(
     name="checkout",
+    naming=MARKETPLACE,
     hears=[
         subscription("carts", on(CartCheckedOutV1, handlers.place_order, load=load_orders)),
         subscription(

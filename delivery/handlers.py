@@ -28,7 +28,7 @@ from delivery import store
 from delivery.domain import Address, NotItsCarrier, Place, Shipment, Status, Step
 from delivery.gateways import Answer, Book, Booked, Closed, Left, NotBooked, Track, Unbook, Whereabouts
 from delivery.settings import deadlines
-from marketplace_runtime.amqp import Reject, RetryLater
+from marketplace_runtime.consumer import Reject, RetryLater
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.resilience import full_jitter
 from marketplace_runtime.telemetry import get_logger

@@ -18,6 +18,7 @@ from contracts.delivery import (
     TrackingDueV1,
     UnbookingDueV1,
 )
+from contracts.naming import MARKETPLACE
 from delivery import api, gateways, store
 from delivery.handlers import (
     announce_addresses,
@@ -40,6 +41,7 @@ OWED = None
 
 SERVICE = Service(
     name="delivery",
+    naming=MARKETPLACE,
     hears=[
         subscription(
             "orders",

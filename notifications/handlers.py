@@ -25,7 +25,7 @@ from contracts.notifications import (
     WebhookDisabledReason,
     WebhookDisabledV1,
 )
-from marketplace_runtime.amqp import Reject, RetryLater
+from marketplace_runtime.consumer import Reject, RetryLater
 from marketplace_runtime.database import Transaction
 from notifications import store
 from notifications.domain import Contact, Failure, Kind, Message, Notice, notification_id

@@ -10,6 +10,7 @@ from contracts.cart import CartAbandonedV1
 from contracts.catalog import StockRunningLowV1
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, PaymentRefundedV1
 from contracts.delivery import CancellationRefusedV1, ShipmentDispatchedV1, ShipmentDispatchedV2
+from contracts.naming import MARKETPLACE
 from contracts.notifications import NotificationFailedV1, NotificationSentV1, WebhookDisabledV1, WebhookDueV1
 from contracts.upcasts import shipment_dispatched_v2
 from marketplace_runtime.consumer import Reaction, on, subscription
@@ -59,6 +60,7 @@ def tell(
 
 SERVICE = Service(
     name="notifications",
+    naming=MARKETPLACE,
     hears=[
         subscription(
             "mail",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from infra.cli.stack import running_stack
-from infra.stack import CHECKOUT, read_state
+from infra.stack import CHECKOUT, read_state, services_of
 
 commands = typer.Typer()
 
@@ -25,4 +25,5 @@ def topology(
         "SERVICE_PASSWORDS_FILE": state.secrets["service_passwords"],
     }
     os.chdir(CHECKOUT)
-    os.execv(sys.executable, [sys.executable, "-m", "marketplace_runtime", what])  # noqa: S606 - it takes over
+    command = [sys.executable, "-m", "marketplace_runtime", what, *services_of(CHECKOUT)]
+    os.execv(sys.executable, command)  # noqa: S606 - it takes over

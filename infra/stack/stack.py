@@ -43,7 +43,7 @@ def marketplace() -> Programs:
         services=services_of(CHECKOUT),
         service=lambda name: (sys.executable, "-m", name),
         outside=(sys.executable, "-m", "infra.lab.stand_ins"),
-        declare=(sys.executable, "-m", "marketplace_runtime", "declare"),
+        declare=(sys.executable, "-m", "marketplace_runtime", "declare", *services_of(CHECKOUT)),
         proxy=(sys.executable, "-m", "infra.lab.chaos.proxy"),
         checkout=CHECKOUT,
     )

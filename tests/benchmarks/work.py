@@ -13,8 +13,8 @@ from pamqp.commands import Basic
 from contracts import Envelope, Money
 from contracts.cart import CartCheckedOutV1, Line
 from contracts.checkout import OrderPlacedV1
-from marketplace_runtime.amqp.wire_format import properties_of
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.amqp import properties_of
+from marketplace_runtime.database import new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 MIGRATIONS = Path(__file__).parent / "migrations"

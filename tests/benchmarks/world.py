@@ -15,11 +15,11 @@ from aiormq.abc import AbstractChannel
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
+from contracts.naming import MARKETPLACE
 from infra.stack import DatabaseUrls, PrivatePostgres, private_broker, private_postgres
 from infra.stack.broker import BrokerUrls
-from marketplace_runtime.database.migrate import migrate
-from marketplace_runtime.topology import apply
-from marketplace_runtime.topology.declaration import LOG, Wiring, definitions
+from marketplace_runtime.database import migrate
+from marketplace_runtime.topology import Wiring, apply, definitions
 from tests.benchmarks.work import EVENT_IN, EVENT_OUT, EXCHANGE_IN, MIGRATIONS, OUTGOING, QUEUE, SERVICE, Message
 
 PASSWORDS = {"cart": "cart-secret", "checkout": "checkout-secret", "catalog": "catalog-secret"}
@@ -65,8 +65,8 @@ class World:
 
     async def forget_history(self) -> None:
         """Empty the log."""
-        await self.watch.queue_delete(LOG)
-        await apply.declare(self.broker.management, definitions(WIRINGS, PASSWORDS))
+        await self.watch.queue_delete(MARKETPLACE.log_stream)
+        await apply.declare(self.broker.management, definitions(WIRINGS, PASSWORDS, MARKETPLACE))
 
     async def settle(self) -> None:
         """No messages, and nothing left to do for the database on its own."""
@@ -117,7 +117,7 @@ class World:
 async def a_world() -> AsyncIterator[World]:
     """Servers with `checkout`'s database and queues, gone afterwards."""
     async with private_broker() as broker, private_postgres() as postgres:
-        await apply.declare(broker.urls.management, definitions(WIRINGS, PASSWORDS))
+        await apply.declare(broker.urls.management, definitions(WIRINGS, PASSWORDS, MARKETPLACE))
         cart = await aiormq.connect(broker.urls.amqp_of("cart", PASSWORDS["cart"]))
         watching = await aiormq.connect(broker.urls.amqp)
         saying = await cart.channel()

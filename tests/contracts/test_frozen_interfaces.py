@@ -20,11 +20,11 @@ from contracts import Envelope
 from contracts.gate import golden
 from contracts.registry import EVENTS
 from infra.cli.app import app
-from marketplace_runtime.amqp.dead_letter import DeadLetter
-from marketplace_runtime.amqp.dead_letter_format import properties_of_dead
-from marketplace_runtime.amqp.wire_format import frames_of, properties_of
+from infra.stack import services_of
+from marketplace_runtime.amqp import DeadLetter, properties_of, properties_of_dead
+from marketplace_runtime.amqp.wire_format import frames_of
 from marketplace_runtime.http import Problem
-from marketplace_runtime.service.discovery import load_services
+from marketplace_runtime.service import load_services
 from tests.frozen import require_unchanged
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,9 @@ def test_event_types_and_golden_schemas() -> None:
 
 
 def test_an_event_on_the_wire() -> None:
-    frames = MESSAGE_ID.sub(b"MESSAGE-ID", frames_of(ENVELOPE, b"{}", channel=1, frame_max=131_072))
+    frames = MESSAGE_ID.sub(
+        b"MESSAGE-ID", frames_of(ENVELOPE, b"{}", exchange="checkout.events", channel=1, frame_max=131_072)
+    )
     properties = dict(properties_of(ENVELOPE, "checkout"))
     properties["message_id"] = "MESSAGE-ID"
     require_unchanged("wire-format", {"frames": frames.decode("latin-1"), "properties": shown(properties)})
@@ -111,9 +113,9 @@ def test_environment_variables() -> None:
             importlib.import_module(f"{name}.settings")
     importlib.import_module("infra.lab.stand_ins.settings")
     settings = {
-        f"{each.__module__.split('.')[0]} {variable.upper()}": field.is_required()
+        f"{owner(each)} {variable.upper()}": field.is_required()
         for each in subclasses(BaseSettings)
-        if each.__module__.split(".")[0] in ("infra", *services())
+        if each.__module__.split(".")[0] in ("infra", "marketplace_runtime", *services())
         for variable, field in each.model_fields.items()
     }
     source = "\n".join(file.read_text() for file in (ROOT / "infra").rglob("*.py"))
@@ -121,8 +123,14 @@ def test_environment_variables() -> None:
     require_unchanged("environment", {"settings": settings, "tools": of_the_tools})
 
 
+def owner(settings: type) -> str:
+    """Whose settings these are: a service's, or everybody's."""
+    package = settings.__module__.split(".")[0]
+    return package if package in services() else "infra"
+
+
 def services() -> list[str]:
-    return [each.name for each in load_services()]
+    return services_of(ROOT)
 
 
 def subclasses(of: type) -> Iterator[type[Any]]:
@@ -132,14 +140,14 @@ def subclasses(of: type) -> Iterator[type[Any]]:
 
 
 def test_problem_types() -> None:
-    load_services()
+    load_services(services())
     found = [Problem, *subclasses(Problem)]
     ours = [each for each in found if not each.__module__.startswith("tests")]
     require_unchanged("problems", {each.slug: each.status for each in ours})
 
 
 def test_metric_names() -> None:
-    load_services()
+    load_services(services())
     found = {
         metric.name: [metric.type, *getattr(collector, "_labelnames", ())]
         for collector in set(REGISTRY._collector_to_names)
@@ -162,7 +170,7 @@ def test_numbers_of_advisory_locks() -> None:
 
 @pytest.mark.parametrize("name", services())
 def test_subscriptions_and_published_events(name: str) -> None:
-    service = next(each for each in load_services() if each.name == name)
+    service = next(each for each in load_services(services()) if each.name == name)
     wiring = service.wiring()
     found = {
         "hears": {queue: sorted(types) for queue, types in wiring.subscriptions.items()},

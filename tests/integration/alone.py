@@ -7,10 +7,7 @@ from typing import Any
 
 from contracts import Event
 from infra.stack import DatabaseUrls, PrivatePostgres
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.migrate import migrate
-from marketplace_runtime.database.partitions import make_partitions
+from marketplace_runtime.database import Database, Transaction, make_partitions, migrate
 from marketplace_runtime.service import Service
 
 MESSAGING = ("outbox", "outbox_pending", "scheduled", "idempotency_keys")

@@ -38,4 +38,4 @@ async def toy_urls(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathF
 @pytest.fixture(scope="module")
 async def servers(broker: PrivateBroker, postgres: PrivatePostgres) -> Servers:
     """For `marketplace_runtime.testing`."""
-    return Servers(broker, postgres)
+    return Servers(broker.urls.amqp, broker.urls.management, postgres.server.urls("postgres").superuser)

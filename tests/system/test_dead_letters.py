@@ -10,8 +10,8 @@ from uuid import uuid4
 import aio_pika
 
 from contracts import Envelope
-from marketplace_runtime.amqp.wire_format import properties_of
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.amqp import properties_of
+from marketplace_runtime.database import new_id
 from marketplace_runtime.telemetry import new_traceparent
 from tests.system.marketplace import Marketplace, Visit, until
 

@@ -1,7 +1,9 @@
 """Import rules that the linter's layers can't say: what may be imported from outside, by which door, and by tests."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -9,6 +11,8 @@ from pathlib import Path
 
 import grimp
 import pytest
+
+from infra.stack import python_path
 
 ROOT = Path(__file__).parents[2]
 SERVICES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["marketplace"]["services"]
@@ -29,9 +33,22 @@ def modules(graph: grimp.ImportGraph, wanted: Callable[[str], bool]) -> list[str
     return sorted(each for each in graph.modules if each.split(".")[0] in PACKAGES and wanted(each))
 
 
-def test_contracts_import_pydantic_only(graph: grimp.ImportGraph) -> None:
+def test_contracts_import_pydantic_and_the_event_base_class_only(graph: grimp.ImportGraph) -> None:
     for module in modules(graph, lambda each: each.startswith("contracts.")):
-        assert outside_imports(graph, module) <= {"pydantic", "contracts"}, module
+        assert outside_imports(graph, module) <= {"pydantic", "contracts", "marketplace_runtime"}, module
+
+
+def test_the_event_base_class_loads_pydantic_and_nothing_else_of_the_runtime() -> None:
+    listing = "import sys, contracts.registry; print(*(each for each in sys.modules if 'marketplace_runtime.' in each))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", listing],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": python_path(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {each.split(".")[1] for each in done.stdout.split()} == {"events"}
 
 
 def test_domains_import_the_standard_library_only(graph: grimp.ImportGraph) -> None:
@@ -44,21 +61,15 @@ def test_domains_import_the_standard_library_only(graph: grimp.ImportGraph) -> N
 @pytest.mark.parametrize(
     ("library", "home"),
     [
-        ("aio_pika", lambda each: each.startswith(("infra.messaging", "marketplace_runtime"))),
+        ("aio_pika", lambda each: each.startswith("marketplace_runtime.amqp")),
+        ("aiormq", lambda each: each.startswith("marketplace_runtime.amqp")),
+        ("pamqp", lambda each: each.startswith("marketplace_runtime.amqp")),
         ("pika", lambda each: each.startswith(("infra.lab.audit", "infra.lab.chaos", "infra.lab.watch"))),
-        ("aiormq", lambda each: each.startswith(("infra.messaging", "marketplace_runtime"))),
         (
             "sqlalchemy",
-            lambda each: (
-                each.startswith(("infra.storage", "marketplace_runtime")) or ".migrations" in each or ".store" in each
-            ),
+            lambda each: each.startswith("marketplace_runtime") or ".migrations" in each or ".store" in each,
         ),
-        (
-            "fastapi",
-            lambda each: (
-                each.startswith(("infra.http", "infra.lab.stand_ins", "marketplace_runtime")) or each.endswith(".api")
-            ),
-        ),
+        ("fastapi", lambda each: each.startswith(("marketplace_runtime", "infra.lab.stand_ins")) or ".api" in each),
     ],
 )
 def test_a_library_is_used_only_where_it_is_at_home(
@@ -69,12 +80,12 @@ def test_a_library_is_used_only_where_it_is_at_home(
     assert [each for each in users if not home(each)] == []
 
 
-def test_infra_packages_are_entered_by_their_front_door(graph: grimp.ImportGraph) -> None:
+def test_packages_of_the_runtime_are_entered_by_their_front(graph: grimp.ImportGraph) -> None:
     inner = [
         f"{module} -> {imported}"
-        for module in modules(graph, lambda each: each.split(".")[0] in SERVICES)
+        for module in modules(graph, lambda each: not each.startswith("marketplace_runtime"))
         for imported in graph.find_modules_directly_imported_by(module)
-        if imported.startswith(("infra.", "marketplace_runtime.")) and imported.count(".") > 1
+        if imported.startswith("marketplace_runtime.") and imported.count(".") > 1
     ]
     assert inner == []
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from infra.stack import LocalError, python_path
+from infra.stack import LocalError, python_path, services_of
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class Wired:
 
 def read_wiring(checkout: Path) -> list[Wired]:
     """Every service of `checkout`, in its order. Raises `LocalError` if a table can't be loaded."""
-    done = subprocess.run(
-        (sys.executable, "-P", "-m", "marketplace_runtime", "describe"),
+    describe = ("-m", "marketplace_runtime", "describe", *services_of(checkout))
+    done = subprocess.run(  # noqa: S603 - our own program
+        (sys.executable, "-P", *describe),
         cwd=checkout,
         env={**os.environ, "PYTHONPATH": python_path(checkout)},
         stdin=subprocess.DEVNULL,
@@ -48,7 +49,7 @@ def read_wiring(checkout: Path) -> list[Wired]:
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["It said nothing."]
         raise LocalError(
-            f"A service's table can't be loaded: {said[0]}", "See more: python -m marketplace_runtime describe"
+            f"A service's table can't be loaded: {said[0]}", f"See more: .venv/bin/python {' '.join(describe)}"
         )
     return [Wired.of(each) for each in json.loads(done.stdout)]
 

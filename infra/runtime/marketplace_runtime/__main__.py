@@ -1,18 +1,16 @@
-"""The admin steps: `python -m marketplace_runtime describe | declare | plan | apply`."""
+"""The admin steps: `python -m marketplace_runtime describe | declare | plan | apply SERVICE…`."""
 
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
-from marketplace_runtime.amqp.errors import TopologyDiffers
-from marketplace_runtime.service.discovery import load_services
-from marketplace_runtime.topology import apply
-from marketplace_runtime.topology.declaration import definitions
-from marketplace_runtime.topology.plan import plan
+from marketplace_runtime.service import load_services
+from marketplace_runtime.topology import TopologyDiffers, apply, definitions, plan
 
 
 class AdminSettings(BaseSettings):
@@ -25,27 +23,28 @@ class AdminSettings(BaseSettings):
 def main(arguments: list[str]) -> int:
     """0: done, and nothing differs; 1: something differs, or the broker refused; 2: asked for wrongly."""
     match arguments:
-        case ["describe"]:
+        case ["describe", *names] if names:
             described = [
-                asdict(each.wiring()) | {"says": [event.type for event in each.says]} for each in load_services()
+                asdict(each.wiring()) | {"says": [event.type for event in each.says]} for each in load_services(names)
             ]
             print(json.dumps(described, indent=2))
-        case [("declare" | "plan" | "apply") as step]:
+        case [("declare" | "plan" | "apply") as step, *names] if names:
             try:
-                return asyncio.run(_topology(step))
+                return asyncio.run(_topology(step, names))
             except TopologyDiffers as error:
                 print(error, file=sys.stderr)
                 return 1
         case _:
-            print("usage: python -m marketplace_runtime describe | declare | plan | apply", file=sys.stderr)
+            print("usage: python -m marketplace_runtime describe | declare | plan | apply SERVICE…", file=sys.stderr)
             return 2
     return 0
 
 
-async def _topology(step: str) -> int:
+async def _topology(step: str, services: Sequence[str]) -> int:
     settings = AdminSettings()
     passwords = json.loads(settings.service_passwords_file.read_text())
-    wanted = definitions([each.wiring() for each in load_services()], passwords)
+    tables = load_services(services)
+    wanted = definitions([each.wiring() for each in tables], passwords, tables[0].naming)
     if step == "declare":
         await apply.declare(settings.broker_management_url, wanted)
         return 0

@@ -12,11 +12,11 @@ from sqlalchemy.orm import registry
 
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1
+from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.database import Database
+from marketplace_runtime.database import Database, Transaction
+from marketplace_runtime.service import Messaging
 from marketplace_runtime.service.heap import settle_heap
-from marketplace_runtime.service.messaging import Messaging
 from marketplace_runtime.telemetry import configure_logging
 from tests.benchmarks.work import SERVICE, SUBSCRIPTION, Assignment, Work
 
@@ -80,7 +80,7 @@ async def main(given: Assignment) -> None:
     configure_logging(SERVICE, format="json", level="warning")
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    database = Database(given.database_url, source=SERVICE)
+    database = Database(given.database_url, source=SERVICE, naming=MARKETPLACE)
     messaging = Messaging(
         service=SERVICE,
         subscriptions=[subscription(SUBSCRIPTION, REACTIONS[given.work], history="first" if given.history else None)],

@@ -8,11 +8,11 @@ import pytest
 import uuid_utils.compat
 from pika.adapters.blocking_connection import BlockingChannel
 
+from contracts.naming import MARKETPLACE
 from infra.lab.audit import log as capture
 from infra.lab.audit.log import LOG, PREFETCH, Said, read_log
 from infra.stack import PrivateBroker
-from marketplace_runtime.topology import apply
-from marketplace_runtime.topology.declaration import Wiring, definitions
+from marketplace_runtime.topology import Wiring, apply, definitions
 
 PASSWORDS = {"cart": "cart-secret", "audit": "audit-secret"}
 
@@ -23,7 +23,7 @@ async def auditor(broker: PrivateBroker) -> str:
     connection = pika.BlockingConnection(pika.URLParameters(broker.urls.amqp))
     connection.channel().queue_delete(LOG)
     connection.close()
-    await apply.declare(broker.urls.management, definitions([Wiring("cart", {})], PASSWORDS))
+    await apply.declare(broker.urls.management, definitions([Wiring("cart", {})], PASSWORDS, MARKETPLACE))
     return broker.urls.amqp_of("audit", PASSWORDS["audit"])
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from infra.lab.audit.databases import read_events
 from infra.stack import DatabaseUrls, PrivatePostgres
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.migrate import migrate
+from marketplace_runtime.database import migrate, new_id
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PLACED, OTHER = "checkout.order-placed.v1", "checkout.order-placed.v2"

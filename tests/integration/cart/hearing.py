@@ -4,7 +4,7 @@ from datetime import datetime
 
 from cart.service import SERVICE
 from contracts import Event
-from marketplace_runtime.database.database import Database
+from marketplace_runtime.database import Database
 from tests.integration.alone import handle
 
 

@@ -18,15 +18,12 @@ from catalog.service import SERVICE as CATALOG
 from contracts import Event, Money
 from contracts.cart import Line
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
+from contracts.naming import MARKETPLACE
 from infra.stack import PrivateBroker, PrivatePostgres
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.migrate import migrate
-from marketplace_runtime.database.partitions import make_partitions
-from marketplace_runtime.service import Service
-from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.database import Database, make_partitions, migrate
+from marketplace_runtime.service import Messaging, Service
 from marketplace_runtime.testing.bench import until
-from marketplace_runtime.topology import apply
-from marketplace_runtime.topology.declaration import Wiring, definitions
+from marketplace_runtime.topology import Wiring, apply, definitions
 
 PASSWORDS = {
     "catalog": "catalog-secret",
@@ -132,7 +129,7 @@ async def shop(
     databases = {}
     async with AsyncExitStack() as stack:
         wiring = [CATALOG.wiring(), CART.wiring(), Wiring("checkout", {}), Wiring("delivery", {})]
-        await apply.declare(broker.urls.management, definitions(wiring, PASSWORDS))
+        await apply.declare(broker.urls.management, definitions(wiring, PASSWORDS, MARKETPLACE))
         for name, table in (("catalog", CATALOG), ("cart", CART), ("checkout", None)):
             urls = await postgres.create_database(f"{name}_of_shop")
             await migrate(urls.owner, app_url=urls.app, migrations=table.migrations if table else nothing_to_migrate)

@@ -12,8 +12,7 @@ from contracts import Money
 from contracts.catalog import PriceChangedV1, ProductFacts, ProductListedV1, ProductStatus
 from contracts.checkout import CancellationReason, OrderCancelledV1
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import Database, new_id
 from tests.integration.alone import said
 from tests.integration.cart.hearing import hear
 from tests.integration.catalog.web import Client

@@ -23,9 +23,8 @@ from contracts.catalog import (
     ProductStatus,
 )
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1
-from marketplace_runtime.amqp.dead_letter import DeadLetter
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.amqp import DeadLetter
+from marketplace_runtime.database import Database, new_id
 from marketplace_runtime.dead_letters import table as dead_letters
 from tests.integration.alone import said
 from tests.integration.cart.hearing import deadlines, hear

@@ -6,7 +6,7 @@ import pytest
 
 from catalog.service import SERVICE
 from infra.stack import DatabaseUrls, PrivatePostgres
-from marketplace_runtime.database.database import Database
+from marketplace_runtime.database import Database
 from tests.integration.alone import database_of, emptied
 from tests.integration.catalog.web import Client, served
 

@@ -2,7 +2,7 @@
 
 from catalog.service import SERVICE
 from contracts import Event
-from marketplace_runtime.database.database import Database
+from marketplace_runtime.database import Database
 from tests.integration.alone import handle
 
 

@@ -10,8 +10,7 @@ from catalog.domain import Price
 from contracts import Money
 from contracts.cart import Line
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import Database, new_id
 from tests.integration.alone import said
 from tests.integration.catalog.hearing import hear
 

@@ -12,8 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from catalog import store
 from catalog.domain import Product, Reservation, State
 from contracts.checkout import OrderCancelledV1, OrderPlacedV1
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import is_conflict
+from marketplace_runtime.database import Database, is_conflict
 from tests.integration.alone import said
 from tests.integration.catalog.hearing import hear
 from tests.integration.catalog.stocking import cancelled, confirmed, listed, placed, race, stock

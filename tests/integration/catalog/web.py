@@ -11,9 +11,9 @@ import aiohttp
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey, generate_private_key
 
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.http.app import create_app
-from marketplace_runtime.http.identity import Identity
+from contracts.naming import MARKETPLACE
+from marketplace_runtime.database import Database
+from marketplace_runtime.http import Identity, create_app
 from marketplace_runtime.http.server import serve
 from marketplace_runtime.service import Service
 from tests.integration.outside.outside_process import free_port
@@ -85,6 +85,7 @@ async def served(service: Service, database: Database) -> AsyncIterator[aiohttp.
     """A session whose paths are those of the service."""
 
     app = create_app(
+        problem_types=MARKETPLACE.problem_types,
         service=service.name,
         version="0",
         database=database,

@@ -18,15 +18,13 @@ from contracts import Envelope, Event, Money
 from contracts.cart import CartCheckedOutV1, Line
 from contracts.catalog import StockReservedV1
 from contracts.delivery import ShipmentDeliveredV1, ShipmentDispatchedV1
+from contracts.naming import MARKETPLACE
 from infra.stack import PrivateBroker
-from marketplace_runtime.amqp.connection import open_channel
-from marketplace_runtime.amqp.wire_format import properties_of
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.amqp import open_channel, properties_of
+from marketplace_runtime.database import Database, new_id
+from marketplace_runtime.service import Messaging
 from marketplace_runtime.telemetry import new_traceparent
-from marketplace_runtime.topology import apply
-from marketplace_runtime.topology.declaration import Wiring, definitions
+from marketplace_runtime.topology import Wiring, apply, definitions
 from tests.integration.outside.outside_process import entries_of, held
 
 E = TypeVar("E", bound=Event)
@@ -136,7 +134,7 @@ class Marketplace:
 @asynccontextmanager
 async def running(broker: PrivateBroker, database: Database, http: aiohttp.ClientSession) -> AsyncIterator[Marketplace]:
     """Checkout's messaging, until the block ends."""
-    wanted = definitions([*(Wiring(name, {}) for name in OTHERS), SERVICE.wiring()], PASSWORDS)
+    wanted = definitions([*(Wiring(name, {}) for name in OTHERS), SERVICE.wiring()], PASSWORDS, MARKETPLACE)
     await apply.declare(broker.urls.management, wanted)
     async with AsyncExitStack() as stack:
         outside = await stack.enter_async_context(gateways.connect())

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from checkout.domain import Line, Money, Order
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LINE = Line(UUID("01930000-0000-7000-8000-000000000002"), 2, Money(700, "EUR"))

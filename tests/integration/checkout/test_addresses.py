@@ -7,7 +7,7 @@ import pytest
 from checkout.domain import KnownAddress, Payment, Reason, Status
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from tests.integration.checkout.marketplace import ADDRESS, Marketplace
 
 

@@ -11,10 +11,9 @@ import pytest
 from checkout import api
 from checkout.announcing import keep
 from checkout.domain import Order, RejectedLine
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.http.app import create_app
-from marketplace_runtime.http.identity import Identity
+from contracts.naming import MARKETPLACE
+from marketplace_runtime.database import Database, new_id
+from marketplace_runtime.http import Identity, create_app
 from marketplace_runtime.http.server import serve
 from tests.integration.catalog.web import Answer
 from tests.integration.checkout.orders import LINE, NOON, an_order, confirmed
@@ -40,6 +39,7 @@ class Client:
 async def client(database: Database, providers: OutsideProcess) -> AsyncIterator[Client]:
     async with Identity(f"{providers.url}/identity", "marketplace") as identity:
         app = create_app(
+            problem_types=MARKETPLACE.problem_types,
             service="checkout",
             version="0",
             database=database,

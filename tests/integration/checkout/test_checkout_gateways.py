@@ -23,7 +23,7 @@ from checkout.gateways import (
     Refunded,
     Void,
 )
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from marketplace_runtime.resilience import LeftAlone
 from tests.integration.outside.outside_process import OutsideProcess, entries_of, free_port, held, turn
 

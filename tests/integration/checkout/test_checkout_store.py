@@ -13,8 +13,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from checkout import handlers, store
 from checkout.domain import Money, Order, Reason, RejectedLine
 from infra.stack import DatabaseUrls
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import is_conflict
+from marketplace_runtime.database import Database, is_conflict
 from tests.integration.checkout.orders import LINE, NOON, an_order, confirmed
 
 

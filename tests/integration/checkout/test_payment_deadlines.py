@@ -6,7 +6,7 @@ import pytest
 
 from checkout import gateways
 from checkout.gateways import Captured, Charge, NotCharged, NotSent, OutcomeUnknown, Outside, Void
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from marketplace_runtime.resilience import within
 from tests.integration.outside.callee import Callee, a_callee
 

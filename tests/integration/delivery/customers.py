@@ -5,7 +5,7 @@ from uuid import UUID
 from contracts import Money
 from contracts.cart import Line
 from contracts.checkout import OrderConfirmedV1
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from tests.integration.delivery.running import Running
 
 ADDRESS = {

@@ -16,14 +16,13 @@ import aiohttp
 import asyncpg
 
 from contracts import Envelope, Event
+from contracts.naming import MARKETPLACE
 from infra.stack import PrivateBroker, PrivatePostgres
-from marketplace_runtime.amqp.connection import open_channel
-from marketplace_runtime.amqp.wire_format import properties_of
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.amqp import open_channel, properties_of
+from marketplace_runtime.database import new_id
 from marketplace_runtime.service import Service
 from marketplace_runtime.testing.bench import until
-from marketplace_runtime.topology import apply
-from marketplace_runtime.topology.declaration import Wiring, definitions
+from marketplace_runtime.topology import Wiring, apply, definitions
 from tests.integration.brokers import forget_everything
 from tests.integration.outside.outside_process import SECRET, OutsideProcess, free_port
 
@@ -188,7 +187,9 @@ async def running(
     ):
         names = [service.name, *neighbours]
         wirings = [service.wiring(), *(Wiring(name, {}) for name in neighbours)]
-        await apply.declare(broker.urls.management, definitions(wirings, {name: f"{name}-secret" for name in names}))
+        await apply.declare(
+            broker.urls.management, definitions(wirings, {name: f"{name}-secret" for name in names}, MARKETPLACE)
+        )
         environment["BROKER_URL"] = broker.urls.amqp_of(service.name, f"{service.name}-secret")
         world = Running(service, broker, database, outside, http, environment, directory / f"{service.name}.log")
         try:

@@ -7,7 +7,7 @@ import pytest
 from delivery import gateways
 from delivery.domain import Place
 from delivery.gateways import Book, Booked, NotBooked, NotSent, OutcomeUnknown, Outside, Unbook
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from marketplace_runtime.resilience import within
 from tests.integration.outside.callee import Callee, a_callee
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from standardwebhooks import Webhook
 
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from marketplace_runtime.testing.bench import until
 from tests.integration.delivery.customers import ADDRESS, a_customer, confirmed
 from tests.integration.delivery.running import Running

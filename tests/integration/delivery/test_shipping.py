@@ -13,7 +13,7 @@ from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
 from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2
 from contracts.upcasts import shipment_dispatched_v2
 from delivery.domain import PUNCTUAL
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from tests.integration.delivery.customers import ADDRESS, a_customer, confirmed
 from tests.integration.delivery.running import Running, until
 

@@ -13,17 +13,23 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
+from contracts.naming import MARKETPLACE
 from infra.stack import DatabaseUrls, PrivatePostgres
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.migrate import migrate
-from marketplace_runtime.database.partitions import make_partitions
-from marketplace_runtime.dead_letters.redrive import Redrive
-from marketplace_runtime.dead_letters.routes import dead_letters
-from marketplace_runtime.http import Caller, Conflict, NotFound, Router, Seller, Tx, promise
-from marketplace_runtime.http.app import create_app
-from marketplace_runtime.http.identity import Identity
+from marketplace_runtime.database import Database, make_partitions, migrate
+from marketplace_runtime.dead_letters import Redrive, dead_letters
+from marketplace_runtime.http import (
+    REQUEST_TIMEOUT_S,
+    Caller,
+    Conflict,
+    Identity,
+    NotFound,
+    Router,
+    Seller,
+    Tx,
+    create_app,
+    promise,
+)
 from marketplace_runtime.http.server import serve
-from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
 from marketplace_runtime.outbox import routes as republish
 from marketplace_runtime.service import operator_routes
 from marketplace_runtime.telemetry import configure_logging
@@ -167,6 +173,7 @@ async def served(
     async with AsyncExitStack() as stack:
         steps = Steps()
         app = create_app(
+            problem_types=MARKETPLACE.problem_types,
             service="notes",
             version="1",
             database=database,

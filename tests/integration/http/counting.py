@@ -1,6 +1,6 @@
 """What is in the database of the notes."""
 
-from marketplace_runtime.database.database import Database
+from marketplace_runtime.database import Database
 
 
 async def rows(database: Database, table: str) -> int:

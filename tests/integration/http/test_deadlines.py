@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from infra.stack import DatabaseUrls
-from marketplace_runtime.database.database import Database
+from marketplace_runtime.database import Database
 from tests.integration.http.conftest import Answer, Web, served
 from tests.integration.http.counting import rows
 from tests.unit.http.asking import bearer

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from infra.stack import DatabaseUrls
-from marketplace_runtime.database.database import Database
+from marketplace_runtime.database import Database
 from tests.integration.http.conftest import Web, served
 from tests.integration.http.counting import rows
 from tests.unit.http.asking import bearer

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from marketplace_runtime.database.database import Database
+from marketplace_runtime.database import Database
 from marketplace_runtime.http import idempotency_table
 from marketplace_runtime.service.lifecycle import tend
 from tests.integration.http.conftest import Web

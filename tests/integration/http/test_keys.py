@@ -12,9 +12,8 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.http import Unavailable
-from marketplace_runtime.http.identity import Identity
+from marketplace_runtime.database import Database
+from marketplace_runtime.http import Identity, Unavailable
 from marketplace_runtime.http.problems import Unauthorized
 from marketplace_runtime.http.signing_keys import REFETCH_AFTER_S, TASK, Keys
 from marketplace_runtime.resilience import DeadlineExceeded, within

@@ -5,8 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import Database, new_id
 from tests.integration.http.conftest import Web
 from tests.unit.http.asking import bearer
 

@@ -1,10 +1,9 @@
 """A handler with a bug that can be fixed."""
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import Reject
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.subscription import Subscription
+from marketplace_runtime.consumer import Subscription, on, subscription
 from marketplace_runtime.database import Transaction
+from marketplace_runtime.scheduler.retry_policy import Reject
 from tests.integration.messaging.toy import effect
 
 

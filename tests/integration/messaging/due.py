@@ -3,9 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from contracts import Envelope, Event
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.database import Database, Entry, new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 

@@ -7,8 +7,7 @@ import aio_pika
 from aiormq.abc import DeliveredMessage
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp.connection import open_channel
-from marketplace_runtime.amqp.wire_format import PREFIX
+from marketplace_runtime.amqp import PREFIX, open_channel
 from tests.integration.messaging.toy import Toy
 
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import aiohttp
 
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.dead_letters.redrive import Redrive
-from marketplace_runtime.dead_letters.routes import dead_letters
-from marketplace_runtime.http.app import create_app
-from marketplace_runtime.http.identity import Identity
+from contracts.naming import MARKETPLACE
+from marketplace_runtime.consumer import Subscription
+from marketplace_runtime.database import Database
+from marketplace_runtime.dead_letters import Redrive, dead_letters
+from marketplace_runtime.http import Identity, create_app
 from marketplace_runtime.http.server import serve
-from marketplace_runtime.replay.routes import feeding
+from marketplace_runtime.replay import feeding
 from marketplace_runtime.service import operator_routes
 from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys, bearer
 
@@ -51,6 +50,7 @@ async def operating(database: Database, *subscriptions: Subscription) -> AsyncIt
     """Serve what operators may ask of a service with these subscriptions."""
 
     app = create_app(
+        problem_types=MARKETPLACE.problem_types,
         service=database.source,
         version="1",
         database=database,

@@ -12,14 +12,12 @@ from uuid import UUID
 import uvloop
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import Reject
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
+from contracts.naming import MARKETPLACE
+from marketplace_runtime.consumer import Subscription, on, subscription
+from marketplace_runtime.database import Database, Transaction, new_id
 from marketplace_runtime.scheduler import key_queue
-from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.scheduler.retry_policy import Reject
+from marketplace_runtime.service import Messaging
 from marketplace_runtime.telemetry import configure_logging
 from tests.integration.messaging.crash.steps import Point, When, kill_at
 from tests.integration.messaging.crash.world import processes
@@ -77,7 +75,7 @@ def _main(database: str, broker: str, point: str | None, when: When) -> None:
 async def _run(url: str, broker: str) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    database = Database(url, source="checkout")
+    database = Database(url, source="checkout", naming=MARKETPLACE)
     messaging = Messaging(
         service="checkout", subscriptions=[ordered(note)], database=database, broker_url=broker, outside=None
     )

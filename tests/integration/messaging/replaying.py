@@ -14,16 +14,14 @@ import aio_pika
 import uvloop
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp.connection import open_channel
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.database import Database
+from contracts.naming import MARKETPLACE
+from marketplace_runtime.amqp import open_channel
+from marketplace_runtime.consumer import Subscription, on, subscription
+from marketplace_runtime.database import Database, Transaction
 from marketplace_runtime.replay.table import Replay
 from marketplace_runtime.replay.table import find as find_replays
-from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.service import Messaging
 from marketplace_runtime.telemetry import configure_logging
-from marketplace_runtime.topology.declaration import LOG
 from tests.integration.messaging.crash.world import processes
 from tests.integration.messaging.toy import PASSWORDS, Toy, effect
 
@@ -72,7 +70,7 @@ async def _run(orders: Orders) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         await keeping(LATE)(event, tx)
 
-    database = Database(orders.database, source="checkout")
+    database = Database(orders.database, source="checkout", naming=MARKETPLACE)
     messaging = Messaging(
         service="checkout",
         subscriptions=[EARLY, subscription(LATE, on(CartCheckedOutV1, handle, attempts=2), history="first")],
@@ -97,7 +95,7 @@ def a_process(toy: Toy, *, die_after: int | None = None, rate: int = 1000) -> Fo
 @asynccontextmanager
 async def without_history(toy: Toy) -> AsyncIterator[Toy]:
     """A log with nothing in it, before and after."""
-    await forget(toy, LOG, f"checkout.{LATE}")
+    await forget(toy, MARKETPLACE.log_stream, f"checkout.{LATE}")
     await toy.declare([EARLY])
     toy.checkout_database([EARLY])
     yield toy

@@ -7,8 +7,8 @@ import aio_pika
 from aiormq.abc import DeliveredMessage
 
 from infra.stack import PrivateBroker
+from marketplace_runtime.amqp import open_channel
 from marketplace_runtime.amqp.acknowledgements import Receipts
-from marketplace_runtime.amqp.connection import open_channel
 
 MESSAGES, SETTLED_AT_ONCE = 300, 10
 

@@ -12,15 +12,11 @@ from aiormq.abc import DeliveredMessage
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import Reject
-from marketplace_runtime.amqp.connection import open_channel
-from marketplace_runtime.amqp.queue_consumer import Consumer
-from marketplace_runtime.amqp.wire_format import properties_of
+from marketplace_runtime.amqp import Consumer, open_channel, properties_of
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.database import Database, Transaction, new_id
+from marketplace_runtime.scheduler.retry_policy import Reject
+from marketplace_runtime.service import Messaging
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.proxy import Wire, wire_to
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until

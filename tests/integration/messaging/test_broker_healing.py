@@ -19,7 +19,7 @@ from marketplace_runtime.amqp.publisher import CONFIRM_TIMEOUT_S
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.outbox.relay import WINDOW
-from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.service import Messaging
 from tests.integration.messaging.toy import Toy, a_checkout, effect, toy_world, until
 
 HEALED_WITHIN_S = 20.0

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
-from marketplace_runtime.consumer.delivery import SUSPECT_AFTER
+from marketplace_runtime.consumer import SUSPECT_AFTER
 from marketplace_runtime.consumer.quarantine import RUNS_ALONE
 from tests.integration.messaging.crash.service import table
 from tests.integration.messaging.crash.steps import CASES, When, is_rare

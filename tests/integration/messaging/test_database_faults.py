@@ -11,9 +11,8 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
-from marketplace_runtime.consumer import on, subscription
+from marketplace_runtime.consumer import Subscription, on, subscription
 from marketplace_runtime.consumer.failure_policy import FailurePolicy
-from marketplace_runtime.consumer.subscription import Subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.external_calls import liveness
 from tests.integration.messaging.outside_calls import TABLE, Provider

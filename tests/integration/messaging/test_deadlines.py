@@ -12,11 +12,8 @@ import pytest
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.consumer import Subscription, on, subscription
+from marketplace_runtime.database import Entry, Transaction, new_id
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 

@@ -8,11 +8,11 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
-from marketplace_runtime.amqp import Reject, RetryLater
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.consumer.incidents import KEPT_ATTEMPTS
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.scheduler import retry_policy
+from marketplace_runtime.scheduler.retry_policy import Reject, RetryLater
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
 
 

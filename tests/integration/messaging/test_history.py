@@ -12,14 +12,12 @@ import aio_pika
 import pytest
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp.connection import open_channel
-from marketplace_runtime.amqp.wire_format import properties_of
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.database.ids import new_id
+from contracts.naming import MARKETPLACE
+from marketplace_runtime.amqp import open_channel, properties_of
+from marketplace_runtime.consumer import Subscription, on, subscription
+from marketplace_runtime.database import new_id
 from marketplace_runtime.replay import table as history
 from marketplace_runtime.replay.table import Replay, Wish
-from marketplace_runtime.topology.declaration import LOG
 from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.operating import operating
 from tests.integration.messaging.replaying import (
@@ -172,7 +170,7 @@ async def test_a_log_that_lost_its_data_is_said_and_live_events_go_on(world: Toy
     await world.declare([EARLY, FILLED])
     process = a_process(world, die_after=10, rate=20)
     await until(lambda: ended(process))
-    await forget(world, LOG)
+    await forget(world, MARKETPLACE.log_stream)
     await world.declare([EARLY, FILLED])
     async with world.running(EARLY, FILLED):
         replay = await until_ended(world)

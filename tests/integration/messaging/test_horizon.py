@@ -6,11 +6,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import Reject
-from marketplace_runtime.amqp.wire_format import properties_of
+from marketplace_runtime.amqp import properties_of
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.database import Entry, Transaction
+from marketplace_runtime.scheduler.retry_policy import Reject
 from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 

@@ -9,8 +9,7 @@ import pytest
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction, schedule
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import Transaction, new_id, schedule
 from marketplace_runtime.external_calls import claims, local_liveness
 from marketplace_runtime.scheduler.scheduler import TAKE
 from tests.integration.messaging.due import have_due

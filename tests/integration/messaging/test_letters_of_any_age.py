@@ -7,10 +7,9 @@ import pytest
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp.wire_format import properties_of
+from marketplace_runtime.amqp import properties_of
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.database import Entry, Transaction
 from marketplace_runtime.telemetry import metrics
 from tests.integration.messaging.bug import Bug
 from tests.integration.messaging.envelopes import an_envelope

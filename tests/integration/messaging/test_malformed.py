@@ -19,10 +19,9 @@ from pamqp.commands import Basic
 
 from contracts.cart import CartCheckedOutV1
 from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
-from marketplace_runtime.amqp.connection import open_channel
+from marketplace_runtime.amqp import open_channel
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import Transaction, new_id
 from tests.integration.messaging.envelopes import good_properties
 from tests.integration.messaging.operating import Operator, operating
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, toy_world, until

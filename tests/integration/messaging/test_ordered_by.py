@@ -12,10 +12,8 @@ import pytest
 from pamqp.commands import Queue
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp.connection import open_channel
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.amqp import open_channel
+from marketplace_runtime.database import Database, Transaction, new_id
 from marketplace_runtime.external_calls import liveness
 from marketplace_runtime.scheduler import key_queue
 from tests.integration.messaging.crash.steps import When

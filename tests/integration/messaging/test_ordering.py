@@ -4,10 +4,8 @@ from collections import defaultdict
 from uuid import UUID
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.consumer import Subscription, on, subscription
+from marketplace_runtime.database import Transaction, new_id
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 
 AGGREGATES = 20

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from marketplace_runtime.consumer.delivery import Delivery
+from marketplace_runtime.consumer import Delivery
 from marketplace_runtime.database import Transaction
-from marketplace_runtime.external_calls.call_pool import CallPool
+from marketplace_runtime.external_calls import CallPool
 from tests.integration.messaging.outside_calls import TABLE, Provider
 from tests.integration.messaging.toy import Toy, a_checkout
 

@@ -10,10 +10,10 @@ from aiormq.exceptions import AMQPError
 from pamqp.commands import Basic
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp.connection import open_channel
+from contracts.naming import MARKETPLACE
+from marketplace_runtime.amqp import open_channel
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
-from marketplace_runtime.topology.declaration import LOG
 from tests.integration.messaging.envelopes import good_properties
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, until
 
@@ -72,9 +72,9 @@ async def test_a_service_cannot_touch_what_is_anothers(toy: Toy, user: str, othe
         ),
         lambda channel: channel.exchange_declare(f"{user}.more"),
         lambda channel: channel.exchange_delete(f"{user}.events"),
-        publish("", LOG),
-        lambda channel: channel.queue_delete(LOG),
-        lambda channel: channel.queue_bind(LOG, f"{user}.events", "#"),
+        publish("", MARKETPLACE.log_stream),
+        lambda channel: channel.queue_delete(MARKETPLACE.log_stream),
+        lambda channel: channel.queue_bind(MARKETPLACE.log_stream, f"{user}.events", "#"),
     ):
         await refused(toy, user, attempt)
 
@@ -83,7 +83,7 @@ async def test_a_service_cannot_touch_what_is_anothers(toy: Toy, user: str, othe
 async def test_only_who_hears_something_may_read_the_log(toy: Toy, user: str) -> None:
     async def read(channel: Channel) -> None:
         await channel.basic_qos(prefetch_count=1)
-        await channel.basic_consume(LOG, ignore, arguments={"x-stream-offset": "first"})
+        await channel.basic_consume(MARKETPLACE.log_stream, ignore, arguments={"x-stream-offset": "first"})
 
     await toy.declare([TABLE])
     if user == "checkout":

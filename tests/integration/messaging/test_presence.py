@@ -10,13 +10,10 @@ import asyncpg
 import pytest
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.database import Transaction, schedule
-from marketplace_runtime.database.advisory_locks import HERE
-from marketplace_runtime.database.database import Database
+from marketplace_runtime.database import HERE, Database, Transaction, schedule
 from marketplace_runtime.external_calls import claims, liveness, local_liveness
-from marketplace_runtime.scheduler.caught_up import CaughtUp
-from marketplace_runtime.scheduler.scheduler import Scheduler
-from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.scheduler import CaughtUp, Scheduler
+from marketplace_runtime.service import Messaging
 from tests.integration.messaging.due import have_due
 from tests.integration.messaging.outside_calls import TABLE, Provider, calling
 from tests.integration.messaging.proxy import wire_to

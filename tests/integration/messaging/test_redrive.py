@@ -14,9 +14,9 @@ import pytest
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp.dead_letter import DeadLetter
+from marketplace_runtime.amqp import DeadLetter
 from marketplace_runtime.amqp.wire_format import headers_of
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from marketplace_runtime.dead_letters import actions as redrive
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.telemetry import new_traceparent

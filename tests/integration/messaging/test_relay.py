@@ -9,13 +9,10 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from marketplace_runtime.amqp.publisher import Publisher
-from marketplace_runtime.database.advisory_locks import HERE
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.amqp import Publisher
+from marketplace_runtime.database import HERE, Database, new_id
 from marketplace_runtime.database.outbox import BUCKETS
-from marketplace_runtime.outbox import relay
-from marketplace_runtime.outbox.relay import Relay
+from marketplace_runtime.outbox import Relay, relay
 from tests.integration.messaging.listening import hearing
 from tests.integration.messaging.proxy import Wire, wire_to
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
@@ -29,7 +26,9 @@ WRITERS = 8
 async def relaying(toy: Toy, wire: Wire) -> AsyncIterator[Database]:
     """One more relay of `cart`, until it is cancelled like a process that dies."""
     database = Database(toy.urls["cart"].app, source="cart")
-    publisher = Publisher(wire.of(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"])), "cart publishes")
+    publisher = Publisher(
+        wire.of(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"])), "cart publishes", exchange="cart.events"
+    )
     tasks = [asyncio.create_task(publisher.run()), asyncio.create_task(Relay(database, publisher).run())]
     try:
         yield database

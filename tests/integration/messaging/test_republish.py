@@ -6,8 +6,7 @@ from functools import partial
 
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.ids import new_id, time_of
+from marketplace_runtime.database import Transaction, new_id, time_of
 from marketplace_runtime.outbox import republishing
 from tests.integration.messaging.listening import hearing
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until

@@ -7,9 +7,8 @@ import aiohttp
 import pytest
 from aiormq.channel import Channel
 
-from marketplace_runtime.amqp import wire_format
-from marketplace_runtime.amqp.publisher import Publisher
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.amqp import Publisher, wire_format
+from marketplace_runtime.database import new_id
 from tests.integration.messaging.bug import Bug
 from tests.integration.messaging.operating import operating
 from tests.integration.messaging.toy import Toy, a_checkout, until

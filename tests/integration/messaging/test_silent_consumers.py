@@ -10,12 +10,10 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import queue_consumer
-from marketplace_runtime.amqp.connection import open_channel
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.subscription import Subscription
+from marketplace_runtime.amqp import open_channel, queue_consumer
+from marketplace_runtime.consumer import Subscription, on, subscription
 from marketplace_runtime.database import Transaction
-from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.service import Messaging
 from tests.integration.messaging.ordered import ordered
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 

@@ -21,21 +21,17 @@ from pamqp.commands import Basic
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import Reject
-from marketplace_runtime.amqp.acknowledgements import Receipts, Received
-from marketplace_runtime.amqp.dead_letter_format import letter_of
-from marketplace_runtime.amqp.publisher import Publisher
-from marketplace_runtime.consumer import on, poison_counter, subscription
-from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery, from_entry
-from marketplace_runtime.consumer.quarantine import RUNS_ALONE, Gate
-from marketplace_runtime.consumer.worker import Worker
-from marketplace_runtime.database import Transaction, outbox, schedule
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.outbox import BUCKETS, Pending
+from marketplace_runtime.amqp import Publisher, Received, letter_of
+from marketplace_runtime.amqp.acknowledgements import Receipts
+from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, Gate, Worker, on, poison_counter, subscription
+from marketplace_runtime.consumer.delivery import from_entry
+from marketplace_runtime.consumer.quarantine import RUNS_ALONE
+from marketplace_runtime.database import Database, Pending, Transaction, new_id, outbox, schedule
+from marketplace_runtime.database.outbox import BUCKETS
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import liveness
-from marketplace_runtime.outbox.relay import Relay
+from marketplace_runtime.outbox import Relay
+from marketplace_runtime.scheduler.retry_policy import Reject
 from marketplace_runtime.telemetry import new_traceparent
 from tests.examples import examples
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect, empty

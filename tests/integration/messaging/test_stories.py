@@ -2,8 +2,7 @@
 
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.service import story_queries
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
 

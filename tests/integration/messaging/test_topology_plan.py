@@ -6,14 +6,14 @@ from typing import Any
 import aiohttp
 import pytest
 
+from contracts.naming import MARKETPLACE
 from infra.stack import PrivateBroker
-from marketplace_runtime.amqp.errors import TopologyDiffers
-from marketplace_runtime.topology import apply
-from marketplace_runtime.topology.declaration import Definitions, Wiring, definitions
-from marketplace_runtime.topology.plan import Remedy, plan
+from marketplace_runtime.topology import TopologyDiffers, Wiring, apply, definitions, plan
+from marketplace_runtime.topology.declaration import Definitions
+from marketplace_runtime.topology.plan import Remedy
 
 WIRINGS = [Wiring("north", {}), Wiring("south", {"parcels": ["north.sent.v1"], "returns": ["north.returned.v1"]})]
-WANTED = definitions(WIRINGS, {"north": "n-secret", "south": "s-secret"})
+WANTED = definitions(WIRINGS, {"north": "n-secret", "south": "s-secret"}, MARKETPLACE)
 QUEUES = [each["name"] for each in WANTED["queues"] if each["name"] != "marketplace.log"]
 
 
@@ -130,7 +130,7 @@ async def test_somebody_elses_policy_over_ours_is_for_people(management: Managem
 async def test_all_of_a_new_service_is_missing_and_safe_to_add(management: Management) -> None:
     passwords = dict.fromkeys(("north", "south", "west"), "x")
     found = await apply.compare(
-        management.url, definitions([*WIRINGS, Wiring("west", {"parcels": ["north.sent.v1"]})], passwords)
+        management.url, definitions([*WIRINGS, Wiring("west", {"parcels": ["north.sent.v1"]})], passwords, MARKETPLACE)
     )
     assert {each.what for each in found} >= {"user west", "permission west", "queue west.parcels", "policy west"}
     assert all(each.missing and each.can_be_added for each in found)

@@ -6,10 +6,8 @@ from datetime import UTC, datetime, timedelta
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.subscription import DEFAULT_ATTEMPTS
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.consumer.subscriptions import DEFAULT_ATTEMPTS
+from marketplace_runtime.database import Entry, Transaction, new_id
 from marketplace_runtime.scheduler import key_queue
 from marketplace_runtime.scheduler.scheduler import UNHEARD_AFTER
 from marketplace_runtime.telemetry import new_traceparent

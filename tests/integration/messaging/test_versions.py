@@ -10,10 +10,10 @@ import pytest
 
 from contracts import Envelope, Event
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp.wire_format import properties_of
-from marketplace_runtime.consumer import on, subscription
+from marketplace_runtime.amqp import properties_of
+from marketplace_runtime.consumer import Subscription, on, subscription
 from marketplace_runtime.consumer.incidents import KEPT_ATTEMPTS
-from marketplace_runtime.consumer.subscription import DEFAULT_ATTEMPTS, Subscription
+from marketplace_runtime.consumer.subscriptions import DEFAULT_ATTEMPTS
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.scheduler import retry_policy, scheduler
 from marketplace_runtime.telemetry import new_traceparent

@@ -15,19 +15,14 @@ from pamqp.commands import Basic
 from contracts import Money
 from contracts.cart import CartCheckedOutV1, Line
 from contracts.checkout import OrderPlacedV1
+from contracts.naming import MARKETPLACE
 from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
-from marketplace_runtime.amqp.connection import open_channel
-from marketplace_runtime.amqp.wire_format import properties_of
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.database import Transaction, outbox
-from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database
-from marketplace_runtime.database.errors import is_unavailable
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.migrate import migrate
-from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.amqp import open_channel, properties_of
+from marketplace_runtime.consumer import Subscription
+from marketplace_runtime.database import LOCK_TIMEOUT_S, Database, Transaction, is_unavailable, migrate, new_id, outbox
+from marketplace_runtime.service import Messaging
 from marketplace_runtime.testing.bench import until
-from marketplace_runtime.topology import apply
-from marketplace_runtime.topology.declaration import Wiring, definitions
+from marketplace_runtime.topology import Wiring, apply, definitions
 
 PASSWORDS = {"cart": "cart-secret", "checkout": "checkout-secret", "catalog": "catalog-secret"}
 
@@ -79,6 +74,7 @@ class Toy:
         database = Database(
             self.urls["checkout"].app,
             source="checkout",
+            naming=MARKETPLACE,
             listeners=listeners,
             statement_timeout_s=statement_timeout_s,
             lock_timeout_s=LOCK_TIMEOUT_S,
@@ -101,7 +97,7 @@ class Toy:
         hears = {each.name: each.types for each in subscriptions if each.types}
         ordered = [each.name for each in subscriptions if each.ordered_by is not None]
         wiring = [Wiring("cart", {}), Wiring("catalog", {}), Wiring("checkout", hears, ordered)]
-        wanted = definitions(wiring, PASSWORDS)
+        wanted = definitions(wiring, PASSWORDS, MARKETPLACE)
         await apply.declare(self.broker.urls.management, wanted)
 
     @asynccontextmanager
@@ -247,7 +243,7 @@ async def toy_world(
     await forget_queues(broker)
     for each in urls.values():
         await empty(each)
-    cart = Database(urls["cart"].app, source="cart")
+    cart = Database(urls["cart"].app, source="cart", naming=MARKETPLACE)
     toy = Toy(broker, postgres, urls, cart)
     try:
         yield toy

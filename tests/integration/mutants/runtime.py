@@ -4,18 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from marketplace_runtime.consumer import inbox
-from marketplace_runtime.consumer.acknowledge import acknowledge
+from marketplace_runtime.consumer import Delivery, Worker, acknowledge, inbox
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.decisions import DeadLetter
-from marketplace_runtime.consumer.delivery import Delivery
 from marketplace_runtime.consumer.execute import Executor
-from marketplace_runtime.consumer.worker import Worker
-from marketplace_runtime.database import Transaction, outbox, schedule
-from marketplace_runtime.database.outbox import Pending
-from marketplace_runtime.database.schedule import Entry, Heard
+from marketplace_runtime.database import Entry, Pending, Transaction, outbox, schedule
+from marketplace_runtime.database.schedule import Heard
 from marketplace_runtime.external_calls import liveness
-from marketplace_runtime.outbox.relay import Relay
+from marketplace_runtime.outbox import Relay
 from tests.integration.messaging.crash.steps import When
 from tests.integration.mutants.mutant import Mutant, Patch
 

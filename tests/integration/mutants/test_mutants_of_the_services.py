@@ -20,10 +20,7 @@ from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.judge import ANYTHING, judge
 from infra.lab.audit.ledgers import read_mails, read_payments
 from infra.stack import PrivatePostgres
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.migrate import migrate
-from marketplace_runtime.database.partitions import make_partitions
+from marketplace_runtime.database import Database, make_partitions, migrate, new_id
 from marketplace_runtime.service import Service
 from marketplace_runtime.telemetry import new_traceparent
 from notifications import handlers

@@ -18,7 +18,7 @@ from contracts.checkout import (
 )
 from contracts.delivery import CancellationRefusedV1, RefusalReason, ShipmentDispatchedV1
 from contracts.upcasts import shipment_dispatched_v2
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from tests.integration.delivery.running import Running, until
 from tests.integration.notifications.mailbox import mails_to, text_of
 from tests.integration.notifications.stored import everything_stored

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from notifications.gateways import Mail, Mailer, MailNotTaken, RecipientPutOff, Taken, Undeliverable
 from notifications.settings import MailServer
 from tests.integration.outside.outside_process import free_port

@@ -11,7 +11,7 @@ import pytest
 from contracts import Money
 from contracts.catalog import ProductFacts, ProductListedV1, ProductStatus, StockRunningLowV1
 from contracts.checkout import OrderDeliveredV1
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from tests.integration.delivery.running import Running, until
 from tests.integration.notifications.mailbox import mails_to, text_of
 from tests.integration.notifications.receiving import Receiver, a_receiver

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from infra.stack import DatabaseUrls, PrivatePostgres
-from marketplace_runtime.database.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
+from marketplace_runtime.database import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from marketplace_runtime.service import Service
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())

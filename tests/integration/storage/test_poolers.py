@@ -12,8 +12,7 @@ import asyncpg
 import pytest
 
 from infra.stack import DatabaseUrls, PrivatePostgres
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.pooler_check import SharedSessions, require_own_sessions
+from marketplace_runtime.database import Database, SharedSessions, require_own_sessions
 from marketplace_runtime.testing.bench import until
 from tests.integration.outside.outside_process import free_port
 

@@ -11,11 +11,8 @@ import pytest
 
 from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.consumer import inbox
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import is_passing
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.migrate import migrate
-from marketplace_runtime.database.partitions import LOCK_TIMEOUT_MS, drop_partitions, make_partitions
+from marketplace_runtime.database import Database, drop_partitions, is_passing, make_partitions, migrate, new_id
+from marketplace_runtime.database.partitions import LOCK_TIMEOUT_MS
 
 OLDEST, KEPT = 20, 10
 PARTITIONS = "select relname from pg_inherits join pg_class c on c.oid = inhrelid where inhparent = $1::regclass"

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from infra.stack import DatabaseUrls, PrivatePostgres
-from marketplace_runtime.database.migrate import migrate
+from marketplace_runtime.database import migrate
 
 SERVICES = ("roles_cart", "roles_checkout")
 MIGRATION = """

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from cart.domain import Cart, Checkout, NoLongerSold, NothingToBuy, Price, ProductCopy, Refused, Status
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PRODUCTS = st.integers(min_value=0, max_value=2)

@@ -20,7 +20,7 @@ from cart.domain import (
     TooExpensive,
     TooManyLines,
 )
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from cart.domain import Cart, Checkout, Price, ProductCopy, Refused, State, Status
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from tests.examples import examples
 
 

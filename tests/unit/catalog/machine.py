@@ -17,7 +17,7 @@ from contracts.catalog import (
     StockReservedV1,
 )
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from marketplace_runtime.testing import Memory
 from tests.examples import examples
 

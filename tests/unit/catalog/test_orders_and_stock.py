@@ -17,8 +17,8 @@ from contracts.catalog import (
     StockReservedV1,
 )
 from contracts.checkout import OrderPlacedV1
-from marketplace_runtime.amqp import Reject, RetryLater
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
+from marketplace_runtime.scheduler.retry_policy import Reject, RetryLater
 from marketplace_runtime.testing import Memory
 from tests.unit.catalog.machine import Orders, a_product, cancelled, confirmed, placed
 

@@ -3,7 +3,7 @@
 import pytest
 
 from catalog.domain import MOST_ON_HAND, News, NoLongerSold, Price, Product, Status, TooMuchStock
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 
 
 def a_product(*, on_hand: int = 10, threshold: int = 3) -> Product:

@@ -56,7 +56,7 @@ from contracts.delivery import (
     ShipmentFailedV1,
     ShipmentFailureReason,
 )
-from marketplace_runtime.amqp import RetryLater
+from marketplace_runtime.scheduler.retry_policy import RetryLater
 from tests.unit.checkout.fakes import FakeDatabase, FakeTransaction
 
 ORDER = UUID("01930000-0000-7000-8000-000000000001")

@@ -64,5 +64,6 @@ def test_a_page_without_markers_is_refused() -> None:
 
 
 def test_a_checkout_without_tables_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.marketplace]\nservices = ["nobody"]\n')
     with pytest.raises(LocalError, match="can't be loaded"):
         read_wiring(tmp_path)

@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 
-from marketplace_runtime.http.health import Health
+from marketplace_runtime.http import Health
 from marketplace_runtime.http.signing_keys import Keys
 
 ISSUER, AUDIENCE, KID = "http://identity.test/identity", "marketplace", "k1"

@@ -6,10 +6,9 @@ from typing import cast
 import pytest
 from fastapi import FastAPI
 
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.http import Router
-from marketplace_runtime.http.app import create_app
-from marketplace_runtime.http.identity import Identity
+from contracts.naming import MARKETPLACE
+from marketplace_runtime.database import Database
+from marketplace_runtime.http import Identity, Router, create_app
 from marketplace_runtime.service import operator_routes
 from marketplace_runtime.telemetry import configure_logging
 from tests.unit.http.asking import AUDIENCE, ISSUER, Client, FakeDatabase, FakeKeys
@@ -26,6 +25,7 @@ def client_for() -> Callable[[Router], Client]:
         database, keys = FakeDatabase(), FakeKeys()
         client = Client(cast("FastAPI", None), database, keys)
         client.app = create_app(
+            problem_types=MARKETPLACE.problem_types,
             service="test",
             version="1",
             database=cast("Database", database),

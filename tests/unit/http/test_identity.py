@@ -12,7 +12,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from marketplace_runtime.http.identity import MOST_REMEMBERED, Identity
+from marketplace_runtime.http import Identity
+from marketplace_runtime.http.identity import MOST_REMEMBERED
 from marketplace_runtime.http.problems import Unauthorized
 from tests.unit.http.asking import AUDIENCE, ISSUER, KID, PRIVATE, FakeKeys, a_token
 

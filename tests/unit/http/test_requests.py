@@ -6,8 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from marketplace_runtime.http import Router, Tx
-from marketplace_runtime.http.health import Phase
+from marketplace_runtime.http import Phase, Router, Tx
 from tests.unit.http.asking import Client, bearer
 from tests.unit.http.things import Thing, routes
 

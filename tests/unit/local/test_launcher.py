@@ -16,7 +16,7 @@ def a_checkout(directory: Path) -> Path:
     (directory / "infra/cli/__main__.py").write_text(f"import sys; print({str(directory)!r}, *sys.argv[1:])")
     (directory / ".venv/bin").mkdir(parents=True)
     (directory / ".venv/bin/python").symlink_to(sys.executable)
-    for name in ("requirements.txt", ".venv/requirements.installed"):
+    for name in ("requirements.txt", ".venv/packages.installed"):
         (directory / name).write_text("one==1\n")
     shutil.copy(CHECKOUT / "marketplace", directory)
     return directory

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import aio_pika
 import pytest
 
-from marketplace_runtime.amqp.connection import keep_connected
+from marketplace_runtime.amqp import keep_connected
 
 
 class Connection:

@@ -10,22 +10,10 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp.acknowledgements import Received
-from marketplace_runtime.amqp.dead_letter import DeadLetter
-from marketplace_runtime.amqp.dead_letter_format import (
-    MAX_ERROR_CHARACTERS,
-    MAX_HEADERS,
-    key_of,
-    letter_of,
-    properties_of_dead,
-    scalars,
-    too_long,
-)
-from marketplace_runtime.amqp.wire_format import PREFIX
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.delivery import Unreadable, read
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.amqp import PREFIX, DeadLetter, Received, key_of, letter_of, properties_of_dead
+from marketplace_runtime.amqp.dead_letter_format import MAX_ERROR_CHARACTERS, MAX_HEADERS, scalars, too_long
+from marketplace_runtime.consumer import Unreadable, on, read, subscription
+from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.replay.reader import Window
 from tests.unit.messaging.odd import FULL, Odd, odd_properties
 

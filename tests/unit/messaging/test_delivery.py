@@ -5,12 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp.acknowledgements import Received
-from marketplace_runtime.amqp.wire_format import PREFIX, properties_of
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.delivery import Unreadable, read
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.amqp import PREFIX, Received, properties_of
+from marketplace_runtime.consumer import Unreadable, on, read, subscription
+from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.events import Envelope
 from marketplace_runtime.replay.reader import Window
 from marketplace_runtime.telemetry import new_traceparent

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from marketplace_runtime.consumer.quarantine import Gate
+from marketplace_runtime.consumer import Gate
 
 
 async def turns(number: int = 5) -> None:

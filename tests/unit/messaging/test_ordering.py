@@ -8,14 +8,14 @@ import pytest
 
 from contracts import Envelope, Money
 from contracts.cart import CartAbandonedV1, CartCheckedOutV1, Line
-from marketplace_runtime.amqp.errors import Invalid
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.delivery import Delivery, reaction_to
-from marketplace_runtime.consumer.key_ordering import key_of
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.database.ids import new_id
+from contracts.naming import MARKETPLACE
+from marketplace_runtime.amqp import Invalid
+from marketplace_runtime.consumer import Delivery, on, reaction_to, subscription
+from marketplace_runtime.consumer.order import key_of
+from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.telemetry import new_traceparent
-from marketplace_runtime.topology.declaration import ORDERED, QUORUM, Wiring, definitions
+from marketplace_runtime.topology import Wiring, definitions
+from marketplace_runtime.topology.declaration import ORDERED, QUORUM
 
 
 async def handle(event: Any, tx: Transaction) -> None:
@@ -70,6 +70,8 @@ def test_an_ordered_subscription_makes_no_outside_calls() -> None:
 
 def test_only_an_ordered_queue_has_a_single_active_consumer() -> None:
     wiring = Wiring("checkout", {"carts": ["cart.x.v1"], "stock": ["catalog.x.v1"]}, ["carts"])
-    queues = {each["name"]: each["arguments"] for each in definitions([wiring], {"checkout": "secret"})["queues"]}
+    queues = {
+        each["name"]: each["arguments"] for each in definitions([wiring], {"checkout": "secret"}, MARKETPLACE)["queues"]
+    }
     assert queues["checkout.carts"] == ORDERED
     assert queues["checkout.stock"] == QUORUM

@@ -7,11 +7,10 @@ from typing import cast
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.consumer.delivery import Delivery
+from marketplace_runtime.consumer import Delivery, on
 from marketplace_runtime.consumer.quarantine import Quarantine
-from marketplace_runtime.consumer.subscription import on
 from marketplace_runtime.consumer.transactions import Transactions
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 

@@ -8,10 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace_runtime.amqp import Reject, RetryLater
-from marketplace_runtime.amqp.errors import Invalid, UnknownVersion
+from marketplace_runtime.amqp import Invalid, UnknownVersion
 from marketplace_runtime.resilience import CircuitOpen, LeftAlone
-from marketplace_runtime.scheduler.retry_policy import BASE_S, CAP_S, OWED_LEAST_S, Again, Dead, after, in_proportion
+from marketplace_runtime.scheduler.retry_policy import (
+    BASE_S,
+    CAP_S,
+    OWED_LEAST_S,
+    Again,
+    Dead,
+    Reject,
+    RetryLater,
+    after,
+    in_proportion,
+)
 
 attempts = st.integers(min_value=1, max_value=10_000)
 

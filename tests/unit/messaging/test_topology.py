@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from marketplace_runtime.topology.declaration import AUDITOR, LOG, NO_DELIVERY_LIMIT, Definitions, Wiring, definitions
-from marketplace_runtime.topology.plan import Remedy, differences, plan
+from contracts.naming import MARKETPLACE
+from marketplace_runtime.topology import Wiring, definitions, plan
+from marketplace_runtime.topology.declaration import NO_DELIVERY_LIMIT, Definitions
+from marketplace_runtime.topology.plan import Remedy, differences
 
 SERVICES = [
     Wiring("cart", {}),
@@ -17,7 +19,7 @@ SERVICES = [
 
 
 def wanted() -> Definitions:
-    return definitions(SERVICES, {each.service: "secret" for each in SERVICES})
+    return definitions(SERVICES, {each.service: "secret" for each in SERVICES}, MARKETPLACE)
 
 
 def named(found: Definitions, kind: str) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def test_every_service_has_an_exchange_a_dead_letter_queue_and_its_subscriptions
         f"{s}.{x}" for s in ("cart", "checkout", "catalog") for x in ("events", "dead")
     }
     assert set(named(found, "queues")) == {
-        LOG,
+        MARKETPLACE.log_stream,
         *("cart.dead", "checkout.dead", "catalog.dead"),
         *("checkout.carts", "checkout.stock", "catalog.orders"),
     }
@@ -40,7 +42,7 @@ def test_a_queue_is_bound_to_the_owner_of_what_it_hears_and_the_log_to_everythin
     bound = {(each["source"], each["routing_key"], each["destination"]) for each in wanted()["bindings"]}
     assert ("cart.events", "cart.cart-checked-out.v1", "checkout.carts") in bound
     assert ("checkout.events", "checkout.order-cancelled.v1", "catalog.orders") in bound
-    assert {source for source, key, queue in bound if (key, queue) == ("#", LOG)} == {
+    assert {source for source, key, queue in bound if (key, queue) == ("#", MARKETPLACE.log_stream)} == {
         "cart.events",
         "checkout.events",
         "catalog.events",
@@ -49,7 +51,7 @@ def test_a_queue_is_bound_to_the_owner_of_what_it_hears_and_the_log_to_everythin
 
 def test_queues_are_replicated_and_bounded_by_no_delivery_limit() -> None:
     found = wanted()
-    queues = [each for each in found["queues"] if each["name"] != LOG]
+    queues = [each for each in found["queues"] if each["name"] != MARKETPLACE.log_stream]
     assert {each["arguments"]["x-queue-type"] for each in queues} == {"quorum"}
     for queue in queues:
         [policy] = [each for each in found["policies"] if re.search(each["pattern"], queue["name"])]
@@ -70,12 +72,12 @@ def test_queues_are_replicated_and_bounded_by_no_delivery_limit() -> None:
         ("checkout", "read", "checkout.dead", True),
         ("checkout", "read", "catalog.orders", False),
         ("checkout", "read", "checkout.carts.more", False),
-        ("checkout", "read", LOG, True),
+        ("checkout", "read", MARKETPLACE.log_stream, True),
         ("checkout", "read", "xmarketplace.log", False),
         ("checkout", "read", "checkout.marketplace.log", False),
-        ("checkout", "write", LOG, False),
-        ("checkout", "configure", LOG, False),
-        ("cart", "read", LOG, False),
+        ("checkout", "write", MARKETPLACE.log_stream, False),
+        ("checkout", "configure", MARKETPLACE.log_stream, False),
+        ("cart", "read", MARKETPLACE.log_stream, False),
         ("cart", "read", "cart.dead", True),
         ("checkout", "configure", "checkout.carts", False),
     ],
@@ -86,13 +88,13 @@ def test_a_service_may_touch_only_what_is_its_own(user: str, right: str, name: s
 
 
 def test_the_auditor_reads_the_log_and_nothing_else() -> None:
-    passwords = {each.service: "secret" for each in SERVICES} | {AUDITOR: "secret"}
-    found = definitions(SERVICES, passwords)
-    rights = named(found, "permissions")[AUDITOR]
+    passwords = {each.service: "secret" for each in SERVICES} | {MARKETPLACE.auditor: "secret"}
+    found = definitions(SERVICES, passwords, MARKETPLACE)
+    rights = named(found, "permissions")[MARKETPLACE.auditor]
     assert (rights["configure"], rights["write"]) == ("^$", "^$")
     readable = [name for name in named(found, "queues") if re.search(rights["read"], name)]
-    assert readable == [LOG]
-    assert [user["name"] for user in found["users"] if user["tags"]] == [AUDITOR]
+    assert readable == [MARKETPLACE.log_stream]
+    assert [user["name"] for user in found["users"] if user["tags"]] == [MARKETPLACE.auditor]
 
 
 def test_a_password_is_salted_and_not_readable() -> None:

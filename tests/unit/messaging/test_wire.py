@@ -11,9 +11,9 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from contracts import Envelope
-from marketplace_runtime.amqp.errors import Invalid
-from marketplace_runtime.amqp.wire_format import MAX_BODY_BYTES, PREFIX, envelope_of, properties_of
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.amqp import PREFIX, Invalid, envelope_of, properties_of
+from marketplace_runtime.amqp.wire_format import MAX_BODY_BYTES
+from marketplace_runtime.database import new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,9 +9,8 @@ from contracts.cart import CartAbandonedV1, CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2, Tracking
 from contracts.upcasts import shipment_dispatched_v2
-from marketplace_runtime.amqp.errors import Invalid, UnknownVersion
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.delivery import reaction_to
+from marketplace_runtime.amqp import Invalid, UnknownVersion
+from marketplace_runtime.consumer import on, reaction_to, subscription
 
 ORDER = UUID("00000000-0000-7000-8000-000000000001")
 

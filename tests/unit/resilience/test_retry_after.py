@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from marketplace_runtime.resilience.callee import DEFAULT_WAIT_S, LEAST_WAIT_S, LONGEST_WAIT_S, wait_s
+from marketplace_runtime.resilience import wait_s
+from marketplace_runtime.resilience.callee import DEFAULT_WAIT_S, LEAST_WAIT_S, LONGEST_WAIT_S
 
 NOW = datetime(2026, 11, 30, 12, 0, 0, tzinfo=UTC)
 

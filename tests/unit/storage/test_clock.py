@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from marketplace_runtime.database import clock as clocks
+from marketplace_runtime.database import time_of
 from marketplace_runtime.database.clock import Clock
-from marketplace_runtime.database.ids import time_of
 
 TINY = timedelta(microseconds=10)
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

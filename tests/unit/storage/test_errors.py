@@ -9,7 +9,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
-from marketplace_runtime.database.errors import VERDICTS, Verdict, is_from_database, verdict_on
+from marketplace_runtime.database import Verdict, is_from_database, verdict_on
+from marketplace_runtime.database.errors import VERDICTS
 from marketplace_runtime.database.locked_rows import RowLocked
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from marketplace_runtime.database.ids import AHEAD, new_id, time_of
+from marketplace_runtime.database import AHEAD, new_id, time_of
 from marketplace_runtime.service.story_queries import not_before
 
 NIL = UUID(int=0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from marketplace_runtime.events.text import storable
+from marketplace_runtime.events import storable
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from contracts import Event
 from contracts.delivery import ShipmentCancelledV1, ShipmentDispatchedV1, ShipmentDispatchedV2, Tracking
-from marketplace_runtime.database.transaction import check_versions
+from marketplace_runtime.database import check_versions
 
 ORDER, OTHER = (UUID(f"00000000-0000-7000-8000-00000000000{n}") for n in "12")
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import aio_pika
 from aio_pika.abc import AbstractConnection
 from aiormq.channel import Channel
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPChannelError, AMQPError
 
 from marketplace_runtime.amqp import lenient_decoder
 from marketplace_runtime.telemetry import get_logger
@@ -17,6 +17,10 @@ log = get_logger(__name__)
 
 lenient_decoder.install()
 
+Connection = AbstractConnection
+"""A connection to the broker, as `keep_connected` hands it out."""
+ChannelRefused = AMQPChannelError
+"""The broker closed a channel over what was asked on it: a missing queue, a right that the user lacks."""
 BROKEN = (AMQPError, aio_pika.exceptions.AMQPException, ConnectionError, OSError, TimeoutError, RuntimeError)
 """What a lost, refused or half-dead connection raises in this client."""
 
@@ -41,7 +45,7 @@ def telling_loss() -> Iterator[None]:
         raise
 
 
-async def keep_connected(url: str, name: str, use: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+async def keep_connected(url: str, name: str, use: Callable[[Connection], Awaitable[None]]) -> None:
     """Run `use` with a connection, again and again until it returns by itself.
 
     `use` is cancelled when the connection breaks; what it raises of `BROKEN` means the same.
@@ -72,7 +76,7 @@ async def keep_connected(url: str, name: str, use: Callable[[AbstractConnection]
                     await connection.close()
 
 
-async def _until_lost(connection: AbstractConnection, use: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+async def _until_lost(connection: Connection, use: Callable[[Connection], Awaitable[None]]) -> None:
     lost = asyncio.get_running_loop().create_future()
 
     def on_close(_: object, error: BaseException | None) -> None:
@@ -94,7 +98,7 @@ async def _until_lost(connection: AbstractConnection, use: Callable[[AbstractCon
                 working.result()
 
 
-async def open_channel(connection: AbstractConnection, *, confirms: bool) -> Channel:
+async def open_channel(connection: Connection, *, confirms: bool) -> Channel:
     """A channel of the protocol layer, which neither copies messages nor chokes on odd properties."""
     transport = connection.transport
     if transport is None:

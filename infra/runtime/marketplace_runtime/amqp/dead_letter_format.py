@@ -12,8 +12,7 @@ from uuid_utils.compat import uuid7
 
 from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.amqp.wire_format import PERSISTENT, PREFIX, headers_of
-from marketplace_runtime.events.event import Envelope
-from marketplace_runtime.events.text import storable
+from marketplace_runtime.events import Envelope, storable
 
 MAX_ERROR_CHARACTERS = 8 * 1024
 MAX_HEADER_CHARACTERS = 1024

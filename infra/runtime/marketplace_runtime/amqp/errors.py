@@ -1,21 +1,4 @@
-"""How a handler, or the runtime for it, says that a delivery went wrong."""
-
-from datetime import timedelta
-
-
-class Reject(Exception):
-    """This event can never be handled: dead-letter it at once."""
-
-
-class RetryLater(Exception):
-    """Not now: run this event again after `delay`. That is no attempt, so it can go on for any time.
-
-    With `give_up_after`, the event is dead-lettered when it has waited for so long.
-    """
-
-    def __init__(self, delay: timedelta, *, give_up_after: timedelta | None = None) -> None:
-        super().__init__(f"again in {delay.total_seconds():g} s")
-        self.delay, self.give_up_after = delay, give_up_after
+"""Why a message cannot be read as an event."""
 
 
 class Invalid(Exception):
@@ -31,7 +14,3 @@ class UnknownVersion(Invalid):
 
     def __init__(self, explanation: str) -> None:
         super().__init__("unknown-version", explanation)
-
-
-class TopologyDiffers(Exception):
-    """What the broker has is not what the services are wired for."""

@@ -14,7 +14,6 @@ from aiormq.channel import Channel
 from pamqp.commands import Basic
 
 from marketplace_runtime.amqp.connection import BROKEN, Lost, open_channel, telling_loss
-from marketplace_runtime.topology.declaration import LOG
 
 AHEAD = 200
 """Messages in memory that nobody has looked at yet."""
@@ -81,14 +80,14 @@ class Log:
 
 
 @asynccontextmanager
-async def reading(connection: AbstractConnection, since: Place) -> AsyncIterator[Log]:
+async def reading(connection: AbstractConnection, stream: str, since: Place) -> AsyncIterator[Log]:
     """The log from a place on. Raises what a lost connection does; `AMQPChannelError` if it may not be read."""
     channel = await open_channel(connection, confirms=False)
     log = Log(channel)
     try:
         with telling_loss():
             await channel.basic_qos(prefetch_count=AHEAD)
-            await channel.basic_consume(LOG, log.receive, arguments={"x-stream-offset": since})
+            await channel.basic_consume(stream, log.receive, arguments={"x-stream-offset": since})
         yield log
     finally:
         if not channel.is_closed:
@@ -97,13 +96,13 @@ async def reading(connection: AbstractConnection, since: Place) -> AsyncIterator
                     await channel.close()
 
 
-async def last_of(connection: AbstractConnection) -> Logged | None:
+async def last_of(connection: AbstractConnection, stream: str) -> Logged | None:
     """A message that was no earlier in the log than the last one when this was called; None if it is empty.
 
     The broker's count of messages is seconds old, so a reader begins at the last chunk and reads until nothing
     follows, or something was said since. Raises `Lost` where it can't be told.
     """
-    async with reading(connection, "next") as said_since, reading(connection, "last") as log:
+    async with reading(connection, stream, "next") as said_since, reading(connection, stream, "last") as log:
         last = found = await log.next(FIRST_S)
         while found is not None and not said_since.waiting:
             found = await log.next(SILENT_S)
@@ -112,7 +111,7 @@ async def last_of(connection: AbstractConnection) -> Logged | None:
             return await said_since.next(0)
     if last is None:
         channel = await open_channel(connection, confirms=False)
-        if (await channel.queue_declare(LOG, passive=True)).message_count:
+        if (await channel.queue_declare(stream, passive=True)).message_count:
             raise Lost("the log has messages and gives none")
         await channel.close()
     return last

@@ -12,7 +12,7 @@ from pamqp.commands import Basic
 
 from marketplace_runtime.amqp.connection import BROKEN, Lost, keep_connected, open_channel, telling_loss
 from marketplace_runtime.amqp.wire_format import frames_of
-from marketplace_runtime.events.event import Envelope
+from marketplace_runtime.events import Envelope
 
 CONFIRM_TIMEOUT_S = 8.0
 """A leader election can take 6 s; after this the outcome is unknown and the channel is dropped."""
@@ -23,10 +23,13 @@ class Unconfirmed(Exception):
 
 
 class Publisher:
-    """One publishing connection with one channel in confirm mode, kept up while `run` runs."""
+    """One publishing connection with one channel in confirm mode, kept up while `run` runs.
 
-    def __init__(self, url: str, name: str) -> None:
-        self._url, self._name = url, name
+    `exchange` is where the service's own events go.
+    """
+
+    def __init__(self, url: str, name: str, *, exchange: str) -> None:
+        self._url, self._name, self._exchange = url, name, exchange
         self._channel: Channel | None = None
         self._ready = asyncio.Event()
         self._broken = asyncio.Event()
@@ -70,7 +73,10 @@ class Publisher:
         if channel is None or channel.is_closed:
             return [False] * len(events)
         frames = b"".join(
-            [frames_of(each, body, channel=channel.number, frame_max=_frame_max(channel)) for each, body in events]
+            [
+                frames_of(each, body, exchange=self._exchange, channel=channel.number, frame_max=_frame_max(channel))
+                for each, body in events
+            ]
         )
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S), channel.lock:

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from marketplace_runtime.amqp import publish_frames
 from marketplace_runtime.amqp.errors import Invalid
-from marketplace_runtime.events.event import TYPE_PATTERN, Envelope
+from marketplace_runtime.events import TYPE_PATTERN, Envelope
 from marketplace_runtime.telemetry import child_of
 
 PREFIX = "cloudEvents_"
@@ -52,11 +52,11 @@ def properties_of(envelope: Envelope, user: str) -> Basic.Properties:
     )
 
 
-def frames_of(envelope: Envelope, body: bytes, *, channel: int, frame_max: int) -> bytes:
+def frames_of(envelope: Envelope, body: bytes, *, exchange: str, channel: int, frame_max: int) -> bytes:
     """One publish by the service that says the event, ready to be written to its connection."""
     return publish_frames.publish(
         channel,
-        exchange=f"{envelope.source}.events",
+        exchange=exchange,
         routing_key=envelope.type,
         content_type=CONTENT_TYPE,
         headers=headers_of(envelope),
@@ -96,6 +96,11 @@ def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
         traceparent=child_of(traceparent if isinstance(traceparent, str) else None),
         causation_id=None if causation is None else _uuid("causationid", str(causation)),
     )
+
+
+def recorded_envelope(headers: Headers, user: str, body_bytes: int) -> Envelope:
+    """Return the envelope of a message of which its headers and its publisher are on record. Raises `Invalid`."""
+    return envelope_of(Basic.Properties(content_type=CONTENT_TYPE, headers={**headers}, user_id=user), body_bytes)
 
 
 def _text(headers: Headers, name: str) -> str:

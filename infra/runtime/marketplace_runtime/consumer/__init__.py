@@ -1,5 +1,25 @@
 """Consumes events: exactly one effect per event and subscription."""
 
-from marketplace_runtime.consumer.subscription import Reaction, on, subscription
+from marketplace_runtime.consumer.acknowledge import acknowledge
+from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery, Unreadable, reaction_to, read
+from marketplace_runtime.consumer.quarantine import Gate
+from marketplace_runtime.consumer.subscriptions import Reaction, Subscription, on, subscription
+from marketplace_runtime.consumer.worker import Worker
+from marketplace_runtime.scheduler import Reject, RetryLater
 
-__all__ = ["Reaction", "on", "subscription"]
+__all__ = [
+    "SUSPECT_AFTER",
+    "Delivery",
+    "Gate",
+    "Reaction",
+    "Reject",
+    "RetryLater",
+    "Subscription",
+    "Unreadable",
+    "Worker",
+    "acknowledge",
+    "on",
+    "reaction_to",
+    "read",
+    "subscription",
+]

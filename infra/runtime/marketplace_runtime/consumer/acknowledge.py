@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from marketplace_runtime.amqp.acknowledgements import Source
+from marketplace_runtime.amqp import Source
 from marketplace_runtime.consumer.delivery import Delivery
 
 

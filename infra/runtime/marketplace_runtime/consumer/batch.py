@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from marketplace_runtime.consumer.decisions import Decision, Outcome
 from marketplace_runtime.consumer.delivery import Delivery
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Transaction
 
 
 class Batch:

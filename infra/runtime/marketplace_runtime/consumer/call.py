@@ -18,11 +18,10 @@ from marketplace_runtime.consumer.delivery import Delivery
 from marketplace_runtime.consumer.handle import caused_by
 from marketplace_runtime.consumer.load import load_for
 from marketplace_runtime.consumer.quarantine import Gate
-from marketplace_runtime.consumer.subscription import Call as CallSteps
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.external_calls import claims
-from marketplace_runtime.external_calls.call_pool import LEASE, CallPool, Ended
+from marketplace_runtime.consumer.subscriptions import Call as CallSteps
+from marketplace_runtime.consumer.subscriptions import Subscription
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.external_calls import LEASE, CallPool, Ended, claims
 from marketplace_runtime.telemetry import trace
 
 CLAIMED_ELSEWHERE = Postpone(timedelta(seconds=1), "another delivery is making this call")

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from marketplace_runtime.consumer import inbox, incidents, poison_counter
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.delivery import Delivery
-from marketplace_runtime.database import schedule
-from marketplace_runtime.database.ids import has_partition
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Transaction, has_partition, schedule
 
 
 class Deduplicate:

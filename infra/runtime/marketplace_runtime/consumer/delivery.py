@@ -6,17 +6,12 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from marketplace_runtime.amqp.acknowledgements import Received
-from marketplace_runtime.amqp.dead_letter import DeadLetter
-from marketplace_runtime.amqp.dead_letter_format import dead_letter_of, key_of, unchecked
-from marketplace_runtime.amqp.errors import Invalid
-from marketplace_runtime.amqp.wire_format import envelope_of
+from marketplace_runtime.amqp import DeadLetter, Invalid, Received, dead_letter_of, envelope_of, key_of, unchecked
 from marketplace_runtime.consumer import publisher_clocks
 from marketplace_runtime.consumer.incidents import Incident
-from marketplace_runtime.consumer.subscription import Reaction, Subscription
-from marketplace_runtime.database.ids import is_ahead, why_unusable
-from marketplace_runtime.database.schedule import Entry
-from marketplace_runtime.events.event import Envelope, Event, name_of
+from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
+from marketplace_runtime.database import Entry, is_ahead, why_unusable
+from marketplace_runtime.events import Envelope, Event, name_of
 
 SUSPECT_AFTER = 3
 """Deaths of a process with a message in hand. They count for all that it had prefetched, guilty or not."""

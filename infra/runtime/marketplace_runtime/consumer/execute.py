@@ -6,9 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from marketplace_runtime.amqp import dead_letter
-from marketplace_runtime.amqp.dead_letter_format import letter_of, properties_of_dead
-from marketplace_runtime.amqp.publisher import Publisher, Unconfirmed
+from marketplace_runtime.amqp import Publisher, Unconfirmed, dead_letter, letter_of, properties_of_dead
 from marketplace_runtime.consumer import incidents, poison_counter
 from marketplace_runtime.consumer.acknowledge import acknowledge
 from marketplace_runtime.consumer.call import Calls
@@ -16,10 +14,8 @@ from marketplace_runtime.consumer.decisions import AwaitCall, Call, DeadLetter, 
 from marketplace_runtime.consumer.delivery import Delivery, Unreadable
 from marketplace_runtime.consumer.order import OrderByKey
 from marketplace_runtime.consumer.transactions import Transactions
-from marketplace_runtime.database import schedule
-from marketplace_runtime.database.schedule import Entry
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.events.text import storable
+from marketplace_runtime.database import Entry, Transaction, schedule
+from marketplace_runtime.events import storable
 from marketplace_runtime.external_calls import claims
 from marketplace_runtime.telemetry import get_logger, metrics
 
@@ -42,11 +38,13 @@ class Executor:
         order: OrderByKey | None,
         publisher: Publisher,
         file_dead_letters: FileDeadLetters,
+        dead_letter_exchange: str,
         clock: Callable[[], datetime],
     ) -> None:
         self._service, self._subscription, self._transactions = service, subscription, transactions
         self._calls, self._order, self._publisher = calls, order, publisher
         self._file_dead_letters, self._now = file_dead_letters, clock
+        self._dead_letter_exchange = dead_letter_exchange
         self._chance = random.Random()  # noqa: S311 - jitter
 
     async def execute(self, outcome: Outcome) -> list[Delivery]:
@@ -173,7 +171,7 @@ class Executor:
         while True:
             await self._publisher.ready()
             try:
-                await self._publisher.publish(f"{self._service}.dead", letter.subscription, letter.body, properties)
+                await self._publisher.publish(self._dead_letter_exchange, letter.subscription, letter.body, properties)
                 return
             except Unconfirmed as error:
                 log.warning("dead letter not confirmed, publishing it again", error=str(error))

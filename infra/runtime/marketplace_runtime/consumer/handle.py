@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.delivery import Delivery
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Transaction
 from marketplace_runtime.telemetry import trace
 
 

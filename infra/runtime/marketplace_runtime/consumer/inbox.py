@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Transaction
 
 INSERT = """
 insert into messaging.inbox (subscription, event_id, attempt)

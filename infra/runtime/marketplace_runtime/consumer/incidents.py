@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from marketplace_runtime.database.ids import has_partition
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.events.text import storable
+from marketplace_runtime.database import Transaction, has_partition
+from marketplace_runtime.events import storable
 
 KEPT_ATTEMPTS = 10
 """Of each message and subscription, the first so many attempts are kept, and the latest."""

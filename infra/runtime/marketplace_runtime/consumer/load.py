@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.delivery import Delivery
-from marketplace_runtime.consumer.subscription import Load
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.consumer.subscriptions import Load
+from marketplace_runtime.database import Transaction
 from marketplace_runtime.events import Event
 
 

@@ -14,14 +14,12 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
 
-from marketplace_runtime.amqp.errors import Invalid
+from marketplace_runtime.amqp import Invalid
 from marketplace_runtime.consumer import inbox, poison_counter
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery
-from marketplace_runtime.consumer.subscription import OrderedBy, Subscription
-from marketplace_runtime.database import schedule
-from marketplace_runtime.database.schedule import Entry
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.consumer.subscriptions import OrderedBy, Subscription
+from marketplace_runtime.database import Entry, Transaction, schedule
 from marketplace_runtime.scheduler import key_queue
 
 MAX_KEY_CHARACTERS = 255

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from marketplace_runtime.consumer.delivery import Delivery
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Transaction
 
 RUNS = "select event_id, runs from messaging.suspects where subscription = $1 and event_id = any($2::uuid[])"
 

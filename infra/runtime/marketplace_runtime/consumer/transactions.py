@@ -9,8 +9,9 @@ from marketplace_runtime.consumer.batch import Batch, Stage
 from marketplace_runtime.consumer.decisions import Outcome
 from marketplace_runtime.consumer.delivery import Delivery
 from marketplace_runtime.consumer.failure_policy import FailurePolicy
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import (
+from marketplace_runtime.database import (
+    Database,
+    Transaction,
     Verdict,
     is_from_database,
     is_passing,
@@ -18,7 +19,6 @@ from marketplace_runtime.database.errors import (
     sqlstate,
     verdict_on,
 )
-from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)

@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from marketplace_runtime.amqp.errors import Invalid
-from marketplace_runtime.amqp.publisher import Publisher
+from marketplace_runtime.amqp import Invalid, Publisher
 from marketplace_runtime.consumer.batch import Stage, pipeline
 from marketplace_runtime.consumer.call import Calls
 from marketplace_runtime.consumer.decisions import DeadLetter, Outcome
@@ -22,11 +21,10 @@ from marketplace_runtime.consumer.load import load
 from marketplace_runtime.consumer.order import OrderByKey
 from marketplace_runtime.consumer.quarantine import RUNS_ALONE, Gate, Quarantine
 from marketplace_runtime.consumer.run_all import run_all
-from marketplace_runtime.consumer.subscription import Reaction, Subscription
+from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
 from marketplace_runtime.consumer.transactions import Transactions
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.schedule import Entry
-from marketplace_runtime.scheduler.scheduler import Kind
+from marketplace_runtime.database import Database, Entry
+from marketplace_runtime.scheduler import Kind
 
 
 class Worker:
@@ -64,6 +62,7 @@ class Worker:
             order=order,
             publisher=publisher,
             file_dead_letters=file_dead_letters,
+            dead_letter_exchange=database.naming.dead_letters_of(service),
             clock=lambda: database.now,
         )
         self._quarantine = Quarantine(subscription.name, self.transactions)

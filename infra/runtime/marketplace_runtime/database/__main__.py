@@ -1,4 +1,4 @@
-"""Migrate one service's database: `python -m marketplace_runtime.database MIGRATIONS`, addresses from the environment."""
+"""`python -m marketplace_runtime.database MIGRATIONS SCHEMA` migrates the database that the environment names."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ try:
             os.environ["MIGRATION_DATABASE_URL"],
             app_url=os.environ["DATABASE_URL"],
             migrations=Path(sys.argv[1]),
+            schema=sys.argv[2],
         )
     )
 except Exception as error:

@@ -16,8 +16,9 @@ from marketplace_runtime.database.clock import Clock
 from marketplace_runtime.database.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_passing, sqlstate
 from marketplace_runtime.database.holder import new_holder
 from marketplace_runtime.database.locked_rows import Contention
+from marketplace_runtime.database.schema import in_schema, use_schema
 from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.events.event import Envelope
+from marketplace_runtime.events import UNNAMED, Envelope, Naming
 
 LOCK_TIMEOUT_S = 0.5
 """For handlers of messages: after this wait, work is set aside, so that one locked row does not hold up a queue."""
@@ -38,13 +39,14 @@ class Database:
         url: str,
         *,
         source: str,
+        naming: Naming = UNNAMED,
         listeners: Mapping[str, str] | None = None,
         pool_size: int = 10,
         pool_timeout_s: float = 5.0,
         statement_timeout_s: float = 15.0,
         lock_timeout_s: float = 0.0,
     ) -> None:
-        self.source = source
+        self.source, self.naming = source, naming
         self.holder = new_holder()
         """Names this process in claims and leases: they fall when it dies."""
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
@@ -82,6 +84,7 @@ class Database:
             },
         )
         self._engines.append(engine)
+        use_schema(engine.sync_engine, self.naming.database_schema)
         event.listen(engine.sync_engine, "handle_error", self._discard_read_only_sessions)
         return engine
 
@@ -122,6 +125,10 @@ class Database:
     def dsn(self) -> str:
         """The address as asyncpg itself takes it."""
         return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def in_schema(self, statement: str) -> str:
+        """Return a statement of the runtime as a connection without SQLAlchemy has to send it."""
+        return in_schema(self.naming.database_schema, statement)
 
     @asynccontextmanager
     async def transaction(self, cause: Envelope | None = None) -> AsyncIterator[Transaction]:

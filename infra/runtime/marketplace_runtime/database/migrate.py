@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from marketplace_runtime.database.errors import Verdict, sqlstate, verdict_on
+from marketplace_runtime.database.schema import WRITTEN, use_schema
 
 OWN = Path(__file__).parent / "migrations"
 ATTEMPTS, AGAIN_S = 30, 1.0
@@ -30,7 +31,7 @@ class MigrationFailed(Exception):
     """A migration failed; its own message is in the log above."""
 
 
-async def migrate(owner_url: str, *, app_url: str, migrations: Path) -> None:
+async def migrate(owner_url: str, *, app_url: str, migrations: Path, schema: str = WRITTEN) -> None:
     """Run what is missing of the runtime's and the service's own migrations, each history in one transaction.
 
     Waits for no lock longer than 2 s, as all who come after would wait, too; then that history is begun again.
@@ -46,22 +47,23 @@ async def migrate(owner_url: str, *, app_url: str, migrations: Path) -> None:
     if app_role is None:
         raise ValueError("the service's database address names no role")
     engine = create_async_engine(make_url(owner_url).set(drivername="postgresql+asyncpg"))
+    use_schema(engine.sync_engine, schema)
     try:
         async with _one_at_a_time:
-            await _run(engine, upgrade, OWN, "messaging")
-            await _run(engine, upgrade, migrations, "public")
-            await _run(engine, grant, app_role)
+            await _run(engine, schema, upgrade, OWN, schema)
+            await _run(engine, schema, upgrade, migrations, "public")
+            await _run(engine, schema, grant, app_role, schema)
     finally:
         await engine.dispose()
 
 
-async def _run(engine: AsyncEngine, step: Callable[..., None], *arguments: object) -> None:
+async def _run(engine: AsyncEngine, schema: str, step: Callable[..., None], *arguments: object) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             async with engine.begin() as connection:
                 await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
                 await connection.execute(text("set local lock_timeout = '2s'"))
-                await connection.execute(text("create schema if not exists messaging"))
+                await connection.execute(text(f"create schema if not exists {schema}"))
                 await connection.run_sync(step, *arguments)
             return
         except DBAPIError as error:
@@ -70,7 +72,7 @@ async def _run(engine: AsyncEngine, step: Callable[..., None], *arguments: objec
             await asyncio.sleep(AGAIN_S)
 
 
-async def require_current(app_url: str, migrations: Path) -> None:
+async def require_current(app_url: str, migrations: Path, schema: str = WRITTEN) -> None:
     """Raise `SchemaBehind` unless both histories are at their newest version.
 
     A migration's file name begins with its revision, and revisions are numbered: that is enough to know the newest.
@@ -78,11 +80,11 @@ async def require_current(app_url: str, migrations: Path) -> None:
     engine = create_async_engine(make_url(app_url).set(drivername="postgresql+asyncpg"))
     try:
         async with engine.connect() as connection:
-            for scripts, schema in ((OWN, "messaging"), (migrations, "public")):
+            for scripts, its_schema in ((OWN, schema), (migrations, "public")):
                 newest = max(each.name.partition("_")[0] for each in (scripts / "versions").glob("[0-9]*.py"))
-                found = await connection.scalar(text(f"select version_num from {schema}.alembic_version"))  # noqa: S608 - two fixed names
+                found = await connection.scalar(text(f"select version_num from {its_schema}.alembic_version"))  # noqa: S608 - checked names
                 if found != newest:
-                    raise SchemaBehind(f"{schema} is at {found}, the code needs {newest}. {SchemaBehind.__doc__}")
+                    raise SchemaBehind(f"{its_schema} is at {found}, the code needs {newest}. {SchemaBehind.__doc__}")
     except Exception as error:
         if sqlstate(error) == "42P01":  # no such table
             raise SchemaBehind(SchemaBehind.__doc__) from error
@@ -91,13 +93,16 @@ async def require_current(app_url: str, migrations: Path) -> None:
         await engine.dispose()
 
 
-async def migrate_in_a_process_of_its_own(owner_url: str, *, app_url: str, migrations: Path) -> None:
+async def migrate_in_a_process_of_its_own(
+    owner_url: str, *, app_url: str, migrations: Path, schema: str = WRITTEN
+) -> None:
     """`migrate`, without what it needs staying in this process: Alembic, and a connection as the owner."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "marketplace_runtime.database",
         str(migrations),
+        schema,
         env=os.environ | {"MIGRATION_DATABASE_URL": owner_url, "DATABASE_URL": app_url},
     )
     if await child.wait():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 from zlib import crc32
 
-from marketplace_runtime.events.event import Envelope
+from marketplace_runtime.events import Envelope
 
 if TYPE_CHECKING:
     from marketplace_runtime.database.transaction import Transaction

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from marketplace_runtime.events.event import Envelope, name_of
+from marketplace_runtime.events import Envelope, name_of
 
 if TYPE_CHECKING:
     from marketplace_runtime.database.transaction import Transaction

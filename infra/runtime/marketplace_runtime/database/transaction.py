@@ -15,7 +15,7 @@ from marketplace_runtime.database import outbox
 from marketplace_runtime.database import schedule as schedules
 from marketplace_runtime.database.clock import Clock
 from marketplace_runtime.database.locked_rows import Contention
-from marketplace_runtime.events.event import Envelope, Event, name_of
+from marketplace_runtime.events import Envelope, Event, name_of
 from marketplace_runtime.telemetry import child_of, current_traceparent
 
 T = TypeVar("T")

@@ -21,10 +21,10 @@ def upgrade(connection: Connection, location: Path, schema: str) -> None:
         environment.run_migrations()
 
 
-def grant(connection: Connection, app_role: str) -> None:
+def grant(connection: Connection, app_role: str, messaging: str) -> None:
     """Let `app_role` read and write every table, and own none."""
     role = connection.dialect.identifier_preparer.quote_identifier(app_role)
-    for schema in ("messaging", "public"):
+    for schema in (messaging, "public"):
         for statement in (
             f"grant usage on schema {schema} to {role}",
             f"grant select, insert, update, delete on all tables in schema {schema} to {role}",
@@ -32,7 +32,7 @@ def grant(connection: Connection, app_role: str) -> None:
             f"revoke insert, update, delete on {schema}.alembic_version from {role}",
         ):
             connection.execute(text(statement))
-    connection.execute(text(f"grant execute on all functions in schema messaging to {role}"))
+    connection.execute(text(f"grant execute on all functions in schema {messaging} to {role}"))
 
 
 def _config(location: Path) -> Config:

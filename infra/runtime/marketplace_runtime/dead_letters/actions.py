@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from marketplace_runtime.amqp.dead_letter import DeadLetter
+from marketplace_runtime.amqp import DeadLetter
 from marketplace_runtime.consumer import inbox
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.ids import has_partition
-from marketplace_runtime.database.schedule import Entry
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Database, Entry, Transaction, has_partition
 from marketplace_runtime.scheduler import key_queue
 
 LARGEST_BODY = 256 * 1024

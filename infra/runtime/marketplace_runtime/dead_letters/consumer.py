@@ -3,10 +3,8 @@
 import asyncio
 from collections import deque
 
-from marketplace_runtime.amqp.acknowledgements import Received
-from marketplace_runtime.amqp.dead_letter_format import letter_of
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import is_passing
+from marketplace_runtime.amqp import Received, letter_of
+from marketplace_runtime.database import Database, is_passing
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.telemetry import get_logger
 

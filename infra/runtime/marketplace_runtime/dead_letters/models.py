@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from marketplace_runtime.dead_letters.actions import LAST
-from marketplace_runtime.http.matching import Matching
+from marketplace_runtime.http import Matching
 
 CHUNK = 200
 """Letters in one transaction; with bodies, 50 MB at the most."""

@@ -5,18 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pamqp.commands import Basic
-
-from marketplace_runtime.amqp.dead_letter import DeadLetter
-from marketplace_runtime.amqp.dead_letter_format import USER
-from marketplace_runtime.amqp.errors import Invalid
-from marketplace_runtime.amqp.wire_format import CONTENT_TYPE, PREFIX, envelope_of
-from marketplace_runtime.consumer.delivery import Delivery, reaction_to
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.schedule import Entry
+from marketplace_runtime.amqp import PREFIX, USER, DeadLetter, Invalid, recorded_envelope
+from marketplace_runtime.consumer import Delivery, Subscription, reaction_to
+from marketplace_runtime.database import Entry, new_id
 from marketplace_runtime.dead_letters.actions import CannotReplay, Kept
-from marketplace_runtime.events.event import Envelope, Event
+from marketplace_runtime.events import Envelope, Event
 from marketplace_runtime.telemetry import current_traceparent
 
 
@@ -69,7 +62,7 @@ def _envelope(headers: Mapping[str, Any], body_bytes: int) -> Envelope:
     """The envelope on file. Who published it was checked before, unless `USER` says who it was."""
     owner = str(headers.get(PREFIX + "type")).partition(".")[0]
     user = str(headers.get(USER, owner))
-    envelope = envelope_of(Basic.Properties(content_type=CONTENT_TYPE, headers={**headers}, user_id=user), body_bytes)
+    envelope = recorded_envelope(headers, user, body_bytes)
     if envelope.id.version != 7:
         raise Invalid("unusable-id", f"event id {envelope.id} is no UUIDv7")
     return envelope

@@ -9,8 +9,7 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic_core import to_json
 
-from marketplace_runtime.database.schedule import Entry
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Entry, Transaction
 from marketplace_runtime.dead_letters import actions as redrive
 from marketplace_runtime.dead_letters.actions import LAST, CannotReplay, Kept, Reader
 from marketplace_runtime.dead_letters.models import (
@@ -27,10 +26,7 @@ from marketplace_runtime.dead_letters.models import (
     Refused,
     Settled,
 )
-from marketplace_runtime.http.callers import Operator
-from marketplace_runtime.http.pages import Cursor, Page, PageSize
-from marketplace_runtime.http.problems import Conflict, NotFound
-from marketplace_runtime.http.unit_of_work import Router, Tx
+from marketplace_runtime.http import Conflict, Cursor, NotFound, Operator, Page, PageSize, Router, Tx
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

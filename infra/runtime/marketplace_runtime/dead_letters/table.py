@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 
-from marketplace_runtime.amqp.dead_letter import DeadLetter
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.amqp import DeadLetter
+from marketplace_runtime.database import Transaction
 
 INSERT = """
 insert into messaging.dead_letters

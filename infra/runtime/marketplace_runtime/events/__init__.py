@@ -1,5 +1,7 @@
 """What every event is: its base class and its envelope. Imports pydantic only."""
 
 from marketplace_runtime.events.event import TYPE_PATTERN, Envelope, Event, PersonId, matches, name_of
+from marketplace_runtime.events.naming import UNNAMED, Naming
+from marketplace_runtime.events.text import storable
 
-__all__ = ["TYPE_PATTERN", "Envelope", "Event", "PersonId", "matches", "name_of"]
+__all__ = ["TYPE_PATTERN", "UNNAMED", "Envelope", "Event", "Naming", "PersonId", "matches", "name_of", "storable"]

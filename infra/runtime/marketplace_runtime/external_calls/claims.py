@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Transaction
 
 TAKE = """
 insert into messaging.claims (subscription, event_id, holder, lease_until)

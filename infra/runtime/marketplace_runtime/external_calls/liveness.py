@@ -11,11 +11,7 @@ from time import monotonic
 
 import asyncpg
 
-from marketplace_runtime.database.advisory_locks import HERE
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import LOST
-from marketplace_runtime.database.holder import BITS
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import BITS, HERE, LOST, Database, Transaction
 from marketplace_runtime.external_calls import local_liveness
 from marketplace_runtime.telemetry import get_logger
 

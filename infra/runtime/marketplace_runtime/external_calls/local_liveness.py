@@ -8,7 +8,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marketplace_runtime.database.holder import BITS, PLACE
+from marketplace_runtime.database import BITS, PLACE
+
+PREFIX = "marketplace"
+"""Of the sockets' names. It never changes: processes of two releases look for each other."""
 
 
 @contextmanager
@@ -33,4 +36,4 @@ def lives_here(holder: int) -> bool | None:
 
 
 def _name(holder: int) -> str:
-    return f"\0marketplace {holder}"
+    return f"\0{PREFIX} {holder}"

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from marketplace_runtime.database.database import Database
+from marketplace_runtime.database import Database
 from marketplace_runtime.http import problems
 from marketplace_runtime.http.health import Health
 from marketplace_runtime.http.health import router as health_routes
@@ -25,6 +25,7 @@ def create_app(
     *,
     service: str,
     version: str,
+    problem_types: str,
     database: Database,
     identity: Identity,
     admission: Admission | None = None,
@@ -45,6 +46,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.database = database
+    app.state.problem_types = problem_types
     app.state.identity = identity
     app.state.admission = admission or Admission(service, MOST_AT_ONCE)
     app.state.timeout_s = timeout_s

@@ -15,7 +15,7 @@ from typing import Self
 import rfc8785
 from fastapi import Request, Response
 
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Transaction
 from marketplace_runtime.http import idempotency_table
 from marketplace_runtime.http.headers import read_header
 from marketplace_runtime.http.problems import BadRequest, Conflict, Unprocessable

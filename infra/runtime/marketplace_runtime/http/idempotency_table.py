@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Database, Transaction
 
 LOCK = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))"
 

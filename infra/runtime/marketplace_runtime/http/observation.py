@@ -24,6 +24,7 @@ class Observed:
             await self.app(scope, receive, send)
             return
         started, status = perf_counter(), 0
+        types: str = scope["app"].state.problem_types
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -34,18 +35,18 @@ class Observed:
         with trace(_traceparent(scope)):
             try:
                 if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-                    await answer(Unprocessable("Text must not contain NUL."))(scope, receive, sending)
+                    await answer(Unprocessable("Text must not contain NUL."), types)(scope, receive, sending)
                 else:
                     await self.app(scope, receive, sending)
             except CancelledError:  # at the end of a graceful shutdown
                 if not status:
-                    await answer(Unavailable("Shutting down."))(scope, receive, sending)
+                    await answer(Unavailable("Shutting down."), types)(scope, receive, sending)
                 raise
             except Exception:
                 log.exception("unforeseen", method=scope["method"], path=scope["path"])
                 if status:
                     raise  # half an answer is out: the server must cut the connection
-                await answer(Problem())(scope, receive, sending)
+                await answer(Problem(), types)(scope, receive, sending)
             finally:
                 _measure(scope, status, perf_counter() - started)
 

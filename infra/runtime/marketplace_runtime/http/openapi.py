@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marketplace_runtime.database.partitions import LEAST_DAYS
+from marketplace_runtime.database import LEAST_DAYS
 from marketplace_runtime.http import idempotency, problems, timeouts
 
 _ALWAYS = (problems.BadRequest, problems.NotFound, problems.MethodNotAllowed, problems.Unprocessable)

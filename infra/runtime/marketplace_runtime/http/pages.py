@@ -8,7 +8,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, TypeAdapter, WithJsonSchema
 from pydantic_core import to_json
 
-from marketplace_runtime.events.event import PersonId
+from marketplace_runtime.events import PersonId
 from marketplace_runtime.http.body import parse
 from marketplace_runtime.http.matching import Matching
 from marketplace_runtime.http.problems import Problem

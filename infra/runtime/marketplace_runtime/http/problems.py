@@ -99,10 +99,10 @@ class TimedOut(Problem):
     status, slug, title = 504, "deadline-exceeded", "The answer was not ready in time"
 
 
-def answer(problem: Problem) -> Response:
-    """The problem as a response."""
+def answer(problem: Problem, types: str) -> Response:
+    """Return the problem as a response; `types` is what the types of problems begin with."""
     document: dict[str, object] = {
-        "type": f"urn:problem:marketplace:{problem.slug}",
+        "type": f"{types}{problem.slug}",
         "title": problem.title,
         "status": problem.status,
     }
@@ -112,37 +112,42 @@ def answer(problem: Problem) -> Response:
     return Response(body, problem.status, problem.headers, MEDIA_TYPE)
 
 
-async def answer_problem(_: Request, error: Exception) -> Response:
+async def answer_problem(request: Request, error: Exception) -> Response:
     """A `Problem` that was raised."""
     if not isinstance(error, Problem):
         raise error
-    return answer(error)
+    return answer(error, _types(request))
 
 
-async def answer_invalid(_: Request, error: Exception) -> Response:
+async def answer_invalid(request: Request, error: Exception) -> Response:
     """What pydantic found, each with a JSON pointer into path, query, header or body."""
     if not isinstance(error, RequestValidationError):
         raise error
     errors = [{"pointer": _pointer(found["loc"]), "detail": _said(found)} for found in error.errors()[:MOST_ERRORS]]
-    return answer(Unprocessable("See `errors`.", errors=errors))
+    return answer(Unprocessable("See `errors`.", errors=errors), _types(request))
 
 
-async def answer_http_error(_: Request, error: Exception, allowed: Sequence[str] = ()) -> Response:
+async def answer_http_error(request: Request, error: Exception, allowed: Sequence[str] = ()) -> Response:
     """What the framework itself refuses: unknown routes, methods. `allowed` are those that the path has."""
     if not isinstance(error, HTTPException):
         raise error
     match error.status_code:
         case BadRequest.status:
-            return answer(BadRequest(headers=error.headers))
+            return answer(BadRequest(headers=error.headers), _types(request))
         case NotFound.status:
-            return answer(NotFound("There is no such path; see /openapi.json.", headers=error.headers))
+            return answer(NotFound("There is no such path; see /openapi.json.", headers=error.headers), _types(request))
         case MethodNotAllowed.status:
             methods = ", ".join(allowed)
-            return answer(MethodNotAllowed(f"This path has {methods}.", headers={"Allow": methods}))
+            return answer(MethodNotAllowed(f"This path has {methods}.", headers={"Allow": methods}), _types(request))
     problem = Problem(headers=error.headers)
     title = HTTPStatus(error.status_code).phrase
     document = {"type": "about:blank", "title": title, "status": error.status_code}
     return Response(to_json(document), error.status_code, problem.headers, MEDIA_TYPE)
+
+
+def _types(request: Request) -> str:
+    types: str = request.app.state.problem_types
+    return types
 
 
 def _said(found: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from asyncio import BaseTransport, TimerHandle, Transport
 from http import HTTPStatus
 from typing import cast
 
+from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from marketplace_runtime.http import problems
@@ -62,7 +63,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse and close. With a request under way it only closes, or the answer would be taken for that one's."""
         if self.cycle is None or self.cycle.response_complete:
-            answer = problems.answer(problems.BadRequest(msg))
+            answer = problems.answer(problems.BadRequest(msg), cast("FastAPI", self.app).state.problem_types)
             head = "".join(
                 f"{name.decode()}: {value.decode()}\r\n"
                 for name, value in [*answer.raw_headers, (b"connection", b"close")]

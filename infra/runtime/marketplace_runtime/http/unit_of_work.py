@@ -9,9 +9,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import Verdict, verdict_on
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Database, Transaction, Verdict, verdict_on
 from marketplace_runtime.http import idempotency, timeouts
 from marketplace_runtime.http.body import BoundedRequest
 from marketplace_runtime.http.callers import Bearer

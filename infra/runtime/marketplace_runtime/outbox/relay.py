@@ -13,12 +13,8 @@ from contextlib import suppress
 
 import asyncpg
 
-from marketplace_runtime.amqp.publisher import Publisher
-from marketplace_runtime.database import outbox
-from marketplace_runtime.database.advisory_locks import HERE
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import LOST
-from marketplace_runtime.database.outbox import Pending
+from marketplace_runtime.amqp import Publisher
+from marketplace_runtime.database import HERE, LOST, Database, Pending, outbox
 from marketplace_runtime.outbox.unpublishable import send_one_by_one, set_aside, unsendable
 from marketplace_runtime.telemetry import get_logger, metrics
 
@@ -112,7 +108,10 @@ class Relay:
                 rebalance_at = loop.time() + REBALANCE_S
             self._database.outbox_ready.clear()
             await self._tell_others(connection)
-            rows = [Pending(*row) for row in await connection.fetch(outbox.PENDING, sorted(self._held), BATCH)]
+            rows = [
+                Pending(*row)
+                for row in await connection.fetch(self._database.in_schema(outbox.PENDING), sorted(self._held), BATCH)
+            ]
             bad = unsendable(rows, self._database.source)
             aside = {row.seq for row, _ in bad}
             confirmed = await self._publish([row for row in rows if row.seq not in aside])
@@ -121,9 +120,9 @@ class Relay:
                 more, refused = await send_one_by_one(left, self._database.source, self._publisher)
                 confirmed, bad = confirmed + more, bad + refused
             if bad:
-                await set_aside(connection, bad)
+                await set_aside(connection, bad, self._database)
             if confirmed:
-                await connection.execute(outbox.CONFIRMED, confirmed)
+                await connection.execute(self._database.in_schema(outbox.CONFIRMED), confirmed)
             if not rows:
                 self._idle.set()
             if len(confirmed) < BATCH:

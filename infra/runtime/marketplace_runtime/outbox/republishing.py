@@ -8,9 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from marketplace_runtime.database.ids import HORIZON
-from marketplace_runtime.database.outbox import bucket_of
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import HORIZON, Transaction, bucket_of
 
 CHUNK = 5000
 RETAINED = HORIZON - timedelta(hours=1)

@@ -7,9 +7,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from marketplace_runtime.http.callers import Operator
-from marketplace_runtime.http.problems import Unprocessable
-from marketplace_runtime.http.unit_of_work import Router, Tx
+from marketplace_runtime.http import Operator, Router, Tx, Unprocessable
 from marketplace_runtime.outbox import republishing
 
 router = Router(prefix="/ops/republish", tags=["ops"])

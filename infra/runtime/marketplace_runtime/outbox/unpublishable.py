@@ -9,10 +9,8 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from marketplace_runtime.amqp import wire_format
-from marketplace_runtime.amqp.publisher import Publisher
-from marketplace_runtime.database import outbox
-from marketplace_runtime.database.outbox import Pending
+from marketplace_runtime.amqp import Publisher, wire_format
+from marketplace_runtime.database import Database, Pending, outbox
 from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
@@ -42,14 +40,17 @@ async def send_one_by_one(rows: Sequence[Pending], source: str, publisher: Publi
     return confirmed, refused if confirmed else []
 
 
-async def set_aside(connection: asyncpg.Connection, bad: Bad) -> None:
+async def set_aside(connection: asyncpg.Connection, bad: Bad, database: Database) -> None:
     """Take `bad` rows out of what waits to be published; people find them with the reason."""
     for row, why in bad:
         log.error("event set aside", event_id=str(row.event_id), type=row.type, subject=row.subject[:100], why=why)
         metrics.outbox_set_aside_total.labels(row.type[:255]).inc()
     rows = [row for row, _ in bad]
     await connection.execute(
-        outbox.SET_ASIDE, [row.seq for row in rows], [row.subject for row in rows], [why for _, why in bad]
+        database.in_schema(outbox.SET_ASIDE),
+        [row.seq for row in rows],
+        [row.subject for row in rows],
+        [why for _, why in bad],
     )
 
 

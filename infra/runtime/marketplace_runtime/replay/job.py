@@ -1,7 +1,7 @@
 """Replays of one service: which are to be fed, and that one replica at a time does each.
 
-The row of a replay names the process that feeds it (`marketplace_runtime.replay.table`); that of a process which is gone is
-taken over, as claims and leases are, and goes on where the row says. What lies between there and where it died is
+The row of a replay (see `table`) names the process that feeds it; that of a process which is gone is taken over,
+as claims and leases are, and goes on where the row says. What lies between there and where it died is
 handed over again: the inbox knows it.
 """
 
@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from uuid import UUID
 
-from marketplace_runtime.amqp.connection import keep_connected
-from marketplace_runtime.amqp.queue_consumer import Consumer
-from marketplace_runtime.consumer.worker import Worker
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import is_passing
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.amqp import Consumer, keep_connected
+from marketplace_runtime.consumer import Worker
+from marketplace_runtime.database import Database, Transaction, is_passing
+from marketplace_runtime.events import Naming
 from marketplace_runtime.replay import table as history
 from marketplace_runtime.replay.reader import Feed
 from marketplace_runtime.replay.table import Replay
@@ -40,10 +38,11 @@ class History:
         workers: Mapping[str, Worker],
         fed: Mapping[str, Consumer],
         rate: int,
+        naming: Naming,
     ) -> None:
         """`fed` are the consumers by subscription: those that hear something from the broker."""
         self._service, self._database, self._url, self._rate = service, database, broker_url, rate
-        self._workers, self._fed = workers, fed
+        self._workers, self._fed, self._naming = workers, fed, naming
         subscriptions = [workers[name].subscription for name in fed]
         self._unfilled = {each.name: each.types for each in subscriptions if each.history == "first"}
         self._fed_now: set[UUID] = set()
@@ -88,9 +87,9 @@ class History:
         return taken
 
     async def _feed(self, replay: Replay) -> None:
-        worker, queue = self._workers[replay.subscription], f"{self._service}.{replay.subscription}"
+        worker, queue = self._workers[replay.subscription], self._naming.queue(self._service, replay.subscription)
         log.info("replay begins", replay_to=queue, types=list(replay.types), at=replay.next, deaths=replay.deaths)
-        feed = Feed(replay, worker, queue=queue, rate=self._rate, stop=self._stop)
+        feed = Feed(replay, worker, queue=queue, stream=self._naming.log_stream, rate=self._rate, stop=self._stop)
         await keep_connected(self._url, f"{self._service} replays", feed.run)
         self._changed.set()
 

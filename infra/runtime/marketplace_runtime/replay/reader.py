@@ -7,19 +7,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from aio_pika.abc import AbstractConnection
-from aiormq.exceptions import AMQPChannelError
-
-from marketplace_runtime.amqp.acknowledgements import Received
-from marketplace_runtime.amqp.connection import Lost, open_channel, telling_loss
-from marketplace_runtime.amqp.log_stream import Log, Logged, Place, last_of, reading
-from marketplace_runtime.amqp.wire_format import PREFIX
-from marketplace_runtime.consumer import inbox
-from marketplace_runtime.consumer.acknowledge import acknowledge
-from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery, Unreadable, read
-from marketplace_runtime.consumer.worker import Worker
-from marketplace_runtime.database.ids import time_of
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.amqp import (
+    PREFIX,
+    ChannelRefused,
+    Connection,
+    Log,
+    Logged,
+    Lost,
+    Place,
+    Received,
+    last_of,
+    open_channel,
+    reading,
+    telling_loss,
+)
+from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, Unreadable, Worker, acknowledge, inbox, read
+from marketplace_runtime.database import Transaction, time_of
 from marketplace_runtime.replay import table as history
 from marketplace_runtime.replay.table import Replay, Step
 from marketplace_runtime.telemetry import get_logger
@@ -74,8 +77,11 @@ class Chunk:
 class Feed:
     """Reads on from where the replay is, until its end; whoever runs it is the only one."""
 
-    def __init__(self, replay: Replay, worker: Worker, *, queue: str, rate: int, stop: asyncio.Event) -> None:
+    def __init__(
+        self, replay: Replay, worker: Worker, *, queue: str, stream: str, rate: int, stop: asyncio.Event
+    ) -> None:
         self._replay, self._worker, self._queue, self._stop = replay, worker, queue, stop
+        self._stream = stream
         self._rate = replay.rate or rate
         self._most = max(1, min(worker.subscription.batch, self._rate // 4))
         self._next, self._begun, self._through = replay.next, replay.begun, replay.through
@@ -83,20 +89,20 @@ class Feed:
         self._window = Window()
         self._due = 0.0
 
-    async def run(self, connection: AbstractConnection) -> None:
+    async def run(self, connection: Connection) -> None:
         """Feed until the end, or until it is stopped or another process's. Raises what a lost connection does."""
         self._window = Window()
         try:
             if self._replay.holds:
                 await self._until_nobody_consumes(connection)
             if await self._has_begun(connection):
-                async with reading(connection, self._place) as messages:
+                async with reading(connection, self._stream, self._place) as messages:
                     while not self._stop.is_set() and await self._feed_some(connection, messages):
                         pass
             if self._stop.is_set():
                 await self._window.until(0)
                 await self._note()
-        except AMQPChannelError as error:
+        except ChannelRefused as error:
             log.error("the log can't be read: is the topology applied?", replay_to=self._queue, error=repr(error))
             await self._note(why="the log can't be read: ./marketplace topology apply")
             await asyncio.sleep(REFUSED_S)
@@ -109,11 +115,11 @@ class Feed:
     def _place(self) -> Place:
         return self._next if self._next is not None else self._replay.since or "first"
 
-    async def _has_begun(self, connection: AbstractConnection) -> bool:
+    async def _has_begun(self, connection: Connection) -> bool:
         """Find out where the log ends now; False if there is nothing to read up to there."""
         since = self._replay.since
         if self._through is None:
-            last = await last_of(connection)
+            last = await last_of(connection, self._stream)
             self._through = -1 if last is None else last.offset
             if last is None or (since is not None and _was_made_before(last, since)):
                 return await self._end("done")
@@ -121,7 +127,7 @@ class Feed:
             return await self._end("done")
         return await self._note()
 
-    async def _feed_some(self, connection: AbstractConnection, messages: Log) -> bool:
+    async def _feed_some(self, connection: Connection, messages: Log) -> bool:
         """Hand over one chunk. False when there is nothing more for this process to do."""
         chunk = await self._read_some(messages)
         if not chunk.scanned and not self._has_ended:
@@ -210,9 +216,9 @@ class Feed:
             async with asyncio.timeout(self._due - now):
                 await self._stop.wait()
 
-    async def _is_silent(self, connection: AbstractConnection) -> bool:
+    async def _is_silent(self, connection: Connection) -> bool:
         """What it means that nothing comes although the end is not reached. Raises `Lost` to try once more."""
-        last = await last_of(connection)
+        last = await last_of(connection, self._stream)
         if last is None or last.offset < (self._through or 0):
             log.error(LOST, replay_to=self._queue)
             return await self._end("failed", LOST)
@@ -220,7 +226,7 @@ class Feed:
             return await self._end("done")  # by the broker's clock nothing was said since
         raise Lost("the log is silent before its end")
 
-    async def _until_nobody_consumes(self, connection: AbstractConnection) -> None:
+    async def _until_nobody_consumes(self, connection: Connection) -> None:
         """Let every replica hear that live events have to wait; one with older code never does."""
         channel = await open_channel(connection, confirms=False)
         with suppress(TimeoutError), telling_loss():

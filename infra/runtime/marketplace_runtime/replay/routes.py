@@ -8,12 +8,9 @@ from uuid import UUID
 from fastapi import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from marketplace_runtime.database.ids import HORIZON
-from marketplace_runtime.events.event import matches
-from marketplace_runtime.http.callers import Operator
-from marketplace_runtime.http.matching import Matching
-from marketplace_runtime.http.problems import Conflict, NotFound, Unprocessable
-from marketplace_runtime.http.unit_of_work import Router, Tx
+from marketplace_runtime.database import HORIZON
+from marketplace_runtime.events import matches
+from marketplace_runtime.http import Conflict, Matching, NotFound, Operator, Router, Tx, Unprocessable
 from marketplace_runtime.replay import table as history
 from marketplace_runtime.telemetry import get_logger
 

@@ -11,9 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.external_calls.liveness import missing
+from marketplace_runtime.database import Transaction, new_id
+from marketplace_runtime.external_calls import missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from marketplace_runtime.amqp.queue_consumer import Consumer
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import is_passing
+from marketplace_runtime.amqp import Consumer
+from marketplace_runtime.database import Database, is_passing
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)

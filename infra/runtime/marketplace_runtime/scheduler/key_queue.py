@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from marketplace_runtime.database.schedule import Entry, columns
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Entry, Transaction, columns
 
 LOCK = """
 select pg_advisory_xact_lock(line) from (

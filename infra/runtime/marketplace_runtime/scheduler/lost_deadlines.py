@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from marketplace_runtime.events.event import Event
+from marketplace_runtime.events import Event
 
 _scheduled = sa.table("scheduled", sa.column("type"), sa.column("subject"), schema="messaging")
 _letters = sa.table("dead_letters", sa.column("type"), sa.column("headers", sa.JSON), schema="messaging")

@@ -4,12 +4,27 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from marketplace_runtime.amqp.errors import Invalid, Reject, RetryLater, UnknownVersion
-from marketplace_runtime.external_calls.call_pool import NoPlaceInTime
+from marketplace_runtime.amqp import Invalid, UnknownVersion
+from marketplace_runtime.external_calls import NoPlaceInTime
 from marketplace_runtime.resilience import LeftAlone, Refused
 
 BASE_S, CAP_S = 0.25, 15.0
 OWED_LEAST_S, OWED_CAP_S = 0.5, 3600.0
+
+
+class Reject(Exception):
+    """This event can never be handled: dead-letter it at once."""
+
+
+class RetryLater(Exception):
+    """Not now: run this event again after `delay`. That is no attempt, so it can go on for any time.
+
+    With `give_up_after`, the event is dead-lettered when it has waited for so long.
+    """
+
+    def __init__(self, delay: timedelta, *, give_up_after: timedelta | None = None) -> None:
+        super().__init__(f"again in {delay.total_seconds():g} s")
+        self.delay, self.give_up_after = delay, give_up_after
 
 
 @dataclass(frozen=True, slots=True)

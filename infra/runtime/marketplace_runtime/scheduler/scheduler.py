@@ -8,16 +8,9 @@ from datetime import timedelta
 from enum import Enum
 from typing import Protocol
 
-from marketplace_runtime.amqp.dead_letter import DeadLetter
-from marketplace_runtime.amqp.dead_letter_format import dead_letter_of
-from marketplace_runtime.amqp.errors import Invalid
-from marketplace_runtime.database import schedule
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import is_passing
-from marketplace_runtime.database.schedule import Deadlines, Entry
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.external_calls import liveness
-from marketplace_runtime.external_calls.call_pool import LEASE
+from marketplace_runtime.amqp import DeadLetter, Invalid, dead_letter_of
+from marketplace_runtime.database import Database, Deadlines, Entry, Transaction, is_passing, schedule
+from marketplace_runtime.external_calls import LEASE, liveness
 from marketplace_runtime.scheduler import key_queue
 from marketplace_runtime.scheduler.caught_up import CaughtUp
 from marketplace_runtime.telemetry import get_logger

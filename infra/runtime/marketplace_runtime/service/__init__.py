@@ -1,6 +1,8 @@
 """A service as a table, and how it runs as a process."""
 
+from marketplace_runtime.service.discovery import load_services
 from marketplace_runtime.service.lifecycle import run
+from marketplace_runtime.service.messaging import Messaging
 from marketplace_runtime.service.service import Service
 
-__all__ = ["Service", "run"]
+__all__ = ["Messaging", "Service", "load_services", "run"]

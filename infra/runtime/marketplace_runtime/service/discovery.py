@@ -1,24 +1,15 @@
-"""Where services are found: the list in pyproject.toml, and nowhere else."""
+"""Finds services by the names of their packages."""
 
 import importlib
-import tomllib
-from pathlib import Path
+from collections.abc import Iterable
 
 from marketplace_runtime.service.service import Service
 
-PROJECT = Path(__file__).parents[4] / "pyproject.toml"
 
-
-def service_names() -> list[str]:
-    """The names under `[tool.marketplace] services`, in their order."""
-    with PROJECT.open("rb") as file:
-        return list(tomllib.load(file)["tool"]["marketplace"]["services"])
-
-
-def load_services() -> list[Service]:
-    """Import each service's table: `SERVICE` in its `service.py`."""
+def load_services(names: Iterable[str]) -> list[Service]:
+    """Import each service's table: `SERVICE` in its `service.py`. Raises TypeError for a package that has none."""
     services = []
-    for name in service_names():
+    for name in names:
         service = importlib.import_module(f"{name}.service").SERVICE
         if not isinstance(service, Service) or service.name != name:
             raise TypeError(f"{name}/service.py has no SERVICE named {name!r}")

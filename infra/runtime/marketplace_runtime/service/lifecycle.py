@@ -11,21 +11,24 @@ from typing import Any
 
 import uvloop
 
-from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database
-from marketplace_runtime.database.errors import is_passing, is_unavailable
-from marketplace_runtime.database.migrate import SchemaBehind, migrate_in_a_process_of_its_own, require_current
-from marketplace_runtime.database.partitions import drop_partitions, make_partitions
-from marketplace_runtime.database.pooler_check import SharedSessions, require_own_sessions
+from marketplace_runtime.database import (
+    LOCK_TIMEOUT_S,
+    Database,
+    SchemaBehind,
+    SharedSessions,
+    drop_partitions,
+    is_passing,
+    is_unavailable,
+    make_partitions,
+    migrate_in_a_process_of_its_own,
+    require_current,
+    require_own_sessions,
+)
+from marketplace_runtime.dead_letters import Redrive, dead_letters
 from marketplace_runtime.dead_letters import actions as redrive
-from marketplace_runtime.dead_letters.redrive import Redrive
-from marketplace_runtime.dead_letters.routes import dead_letters
-from marketplace_runtime.http import idempotency_table
-from marketplace_runtime.http.app import create_app
-from marketplace_runtime.http.health import Health, Phase
-from marketplace_runtime.http.identity import Identity
-from marketplace_runtime.http.server import listen
+from marketplace_runtime.http import Health, Identity, Phase, create_app, idempotency_table, listen
 from marketplace_runtime.outbox import routes as republish
-from marketplace_runtime.replay.routes import feeding
+from marketplace_runtime.replay import feeding
 from marketplace_runtime.resilience import Admission
 from marketplace_runtime.service import operator_queries as storage_ops
 from marketplace_runtime.service import operator_routes, story
@@ -71,13 +74,14 @@ async def _run(service: Service, settings: Settings) -> None:
     database = Database(
         settings.database_url.get_secret_value(),
         source=service.name,
+        naming=service.naming,
         listeners=service.listeners,
         pool_size=settings.messaging_pool_size,
         lock_timeout_s=LOCK_TIMEOUT_S,
     )
     for_requests = database.for_requests(settings.http_pool_size)
     outside: AbstractAsyncContextManager[Any] = service.outside() if service.outside else nullcontext()
-    async with outside as opened, _identity(settings, database) as identity:
+    async with outside as opened, _identity(service, settings, database) as identity:
         messaging = Messaging(
             service=service.name,
             subscriptions=service.hears,
@@ -90,7 +94,8 @@ async def _run(service: Service, settings: Settings) -> None:
         readiness = Readiness(for_requests, messaging.health)
         app = create_app(
             service=service.name,
-            version=_version(),
+            version=_version(service.naming.application),
+            problem_types=service.naming.problem_types,
             database=for_requests,
             routes=service.routes,
             identity=identity,
@@ -121,13 +126,13 @@ async def _run(service: Service, settings: Settings) -> None:
     await database.close()
 
 
-def _identity(settings: Settings, database: Database) -> Identity:
+def _identity(service: Service, settings: Settings, database: Database) -> Identity:
     """Tokens are judged by the database's clock, too: this machine's may be wrong."""
 
     def clock() -> float:
         return database.now.timestamp()
 
-    return Identity(settings.oidc_issuer, settings.oidc_audience, clock=clock)
+    return Identity(settings.oidc_issuer, settings.oidc_audience or service.naming.token_audience, clock=clock)
 
 
 async def _serve(
@@ -166,14 +171,19 @@ async def _migrate(service: Service, settings: Settings, database: Database, sto
     while not stop.is_set():
         try:
             await require_own_sessions(database)
-            await require_current(app_url, service.migrations)
+            await require_current(app_url, service.migrations, service.naming.database_schema)
             await database.read_clock()
             return
         except SchemaBehind:
             if settings.migration_database_url is None:
                 raise
             owner_url = settings.migration_database_url.get_secret_value()
-            await migrate_in_a_process_of_its_own(owner_url, app_url=app_url, migrations=service.migrations)
+            await migrate_in_a_process_of_its_own(
+                owner_url,
+                app_url=app_url,
+                migrations=service.migrations,
+                schema=service.naming.database_schema,
+            )
         except Exception as error:
             if not is_unavailable(error):
                 raise
@@ -226,8 +236,8 @@ async def _measure(database: Database) -> None:
         gauge.set(counts[name])
 
 
-def _version() -> str:
+def _version(application: str) -> str:
     try:
-        return version("marketplace")
+        return version(application)
     except PackageNotFoundError:  # run from a checkout
         return "0.1.0"

@@ -5,24 +5,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from aio_pika.abc import AbstractConnection
-
-from marketplace_runtime.amqp.acknowledgements import Received
-from marketplace_runtime.amqp.connection import BROKEN, Lost, keep_connected
-from marketplace_runtime.amqp.publisher import Publisher
-from marketplace_runtime.amqp.queue_consumer import Consumer
-from marketplace_runtime.consumer.delivery import read
-from marketplace_runtime.consumer.quarantine import Gate
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.consumer.worker import Worker
-from marketplace_runtime.database.database import Database
+from marketplace_runtime.amqp import BROKEN, Connection, Consumer, Lost, Publisher, Received, keep_connected
+from marketplace_runtime.consumer import Gate, Subscription, Worker, read
+from marketplace_runtime.database import Database
+from marketplace_runtime.dead_letters import PREFETCH, Filing
 from marketplace_runtime.dead_letters import table as dead_letters
-from marketplace_runtime.dead_letters.consumer import PREFETCH, Filing
 from marketplace_runtime.external_calls import liveness
-from marketplace_runtime.outbox.relay import Relay
-from marketplace_runtime.replay.job import REPLAY_RATE, History
-from marketplace_runtime.scheduler.caught_up import CaughtUp
-from marketplace_runtime.scheduler.scheduler import Scheduler
+from marketplace_runtime.outbox import Relay
+from marketplace_runtime.replay import REPLAY_RATE, History
+from marketplace_runtime.scheduler import CaughtUp, Scheduler
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -46,7 +37,8 @@ class Messaging:
         replay_rate: int = REPLAY_RATE,
     ) -> None:
         self._service, self._database, self._url = service, database, broker_url
-        self._publisher = Publisher(broker_url, f"{service} publishes")
+        naming = database.naming
+        self._publisher = Publisher(broker_url, f"{service} publishes", exchange=naming.exchange(service))
         self._relay = Relay(database, self._publisher)
         gate = Gate()
         self.workers = {
@@ -64,7 +56,7 @@ class Messaging:
         self._filing = Filing(service, database)
         fed = {
             name: Consumer(
-                f"{service}.{name}",
+                naming.queue(service, name),
                 worker.subscription.prefetch,
                 _intake(worker, database),
                 ordered=worker.subscription.ordered_by is not None,
@@ -75,9 +67,15 @@ class Messaging:
         self._caught_up = CaughtUp(database, list(fed.values()))
         self._scheduler = Scheduler(database, self.workers, self._caught_up, dead_letters.file)
         self._history = History(
-            service=service, database=database, broker_url=broker_url, workers=self.workers, fed=fed, rate=replay_rate
+            service=service,
+            database=database,
+            broker_url=broker_url,
+            workers=self.workers,
+            fed=fed,
+            rate=replay_rate,
+            naming=naming,
         )
-        self.consumers = [*fed.values(), Consumer(f"{service}.dead", PREFETCH, self._filing.receive)]
+        self.consumers = [*fed.values(), Consumer(naming.dead_letters_of(service), PREFETCH, self._filing.receive)]
 
     def health(self) -> dict[str, str]:
         """Each part and `ok`, or what is the matter with it."""
@@ -127,7 +125,7 @@ class Messaging:
             async with asyncio.timeout(FLUSH_S):
                 await self._relay.flushed()
 
-    async def _consume(self, connection: AbstractConnection) -> None:
+    async def _consume(self, connection: Connection) -> None:
         try:
             async with asyncio.TaskGroup() as consumers:
                 for consumer in self.consumers:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Transaction
 
 COUNTS = """
 select

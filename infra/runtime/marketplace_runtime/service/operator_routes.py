@@ -7,10 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.http.callers import Operator
-from marketplace_runtime.http.pages import Cursor, Page, PageSize
-from marketplace_runtime.http.unit_of_work import Router, Tx
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.http import Cursor, Operator, Page, PageSize, Router, Tx
 from marketplace_runtime.service import operator_queries
 
 router = Router(prefix="/ops", tags=["ops"])

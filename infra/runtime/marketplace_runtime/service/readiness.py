@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import is_unavailable, sqlstate
-from marketplace_runtime.http.health import Health, Phase
+from marketplace_runtime.database import Database, is_unavailable, sqlstate
+from marketplace_runtime.http import Health, Phase
 from marketplace_runtime.telemetry import metrics
 
 COMPONENTS_WITHIN_S = 5.0

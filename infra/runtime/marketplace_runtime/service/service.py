@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.events.event import Event
-from marketplace_runtime.http.unit_of_work import Router
+from marketplace_runtime.consumer import Subscription
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.events import Event, Naming
+from marketplace_runtime.http import Router
 from marketplace_runtime.service.sweeping import Sweep
-from marketplace_runtime.topology.declaration import Wiring
+from marketplace_runtime.topology import Wiring
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Service:
     """Everything that the runtime needs to run a service. Raises TypeError for a table that can't work."""
 
     name: str
+    naming: Naming
+    """What its application calls things: the same value in each of its services."""
     hears: Sequence[Subscription]
     says: Sequence[type[Event]]
     migrations: Path
@@ -36,8 +38,10 @@ class Service:
             if event.internal or event.publisher != self.name:
                 raise TypeError(f"{self.name} cannot say {event.type}")
         names = [each.name for each in self.hears]
-        if len(set(names)) < len(names) or "dead" in names:
-            raise TypeError(f"{self.name}: subscriptions need names of their own, other than 'dead': {names}")
+        if len(set(names)) < len(names) or self.naming.dead_letters in names:
+            raise TypeError(
+                f"{self.name}: subscriptions need names of their own, other than {self.naming.dead_letters!r}: {names}"
+            )
         for each in self.hears:
             for reaction in each.reactions.values():
                 if reaction.event.internal and reaction.event.publisher != self.name:

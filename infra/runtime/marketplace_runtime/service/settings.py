@@ -5,9 +5,9 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
-from marketplace_runtime.database.partitions import LEAST_DAYS
-from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
-from marketplace_runtime.replay.job import REPLAY_RATE
+from marketplace_runtime.database import LEAST_DAYS
+from marketplace_runtime.http import REQUEST_TIMEOUT_S
+from marketplace_runtime.replay import REPLAY_RATE
 from marketplace_runtime.resilience import MOST_AT_ONCE
 
 
@@ -25,7 +25,8 @@ class Settings(BaseSettings):
     ops_port: int = Field(default=9000, ge=1, le=65535)
     """This replica's own; the same routes."""
     oidc_issuer: str
-    oidc_audience: str = "marketplace"
+    oidc_audience: str | None = None
+    """Without it, the audience that the application names."""
     log_format: Literal["console", "json"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     http_most_at_once: int = Field(default=MOST_AT_ONCE, ge=2, le=10_000)

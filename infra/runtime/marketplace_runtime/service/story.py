@@ -7,9 +7,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel
 
-from marketplace_runtime.http.callers import Operator
-from marketplace_runtime.http.matching import Matching
-from marketplace_runtime.http.unit_of_work import Router, Tx
+from marketplace_runtime.http import Matching, Operator, Router, Tx
 from marketplace_runtime.service import story_queries
 
 router = Router(prefix="/ops", tags=["ops"])

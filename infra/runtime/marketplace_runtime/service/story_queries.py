@@ -5,8 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from marketplace_runtime.database.ids import AHEAD
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import AHEAD, Transaction
 
 MOST = 500
 """Rows of each kind: an order has dozens."""

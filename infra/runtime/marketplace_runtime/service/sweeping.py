@@ -4,9 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import is_passing
-from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database import Database, Transaction, is_passing
 from marketplace_runtime.telemetry import get_logger, metrics
 
 log = get_logger(__name__)

@@ -4,33 +4,23 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
-from yarl import URL
 
-from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
-from marketplace_runtime.amqp.connection import keep_connected, open_channel
-from marketplace_runtime.amqp.wire_format import properties_of
-from marketplace_runtime.consumer.subscription import Subscription
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import is_conflict
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.migrate import migrate
-from marketplace_runtime.database.partitions import make_partitions
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.events.event import Envelope, Event
-from marketplace_runtime.service.messaging import Messaging
-from marketplace_runtime.service.service import Service
+from marketplace_runtime.amqp import keep_connected, open_channel, properties_of
+from marketplace_runtime.consumer import Subscription
+from marketplace_runtime.database import Database, Transaction, is_conflict, make_partitions, migrate, new_id
+from marketplace_runtime.events import Envelope, Event, Naming
+from marketplace_runtime.service import Messaging, Service
 from marketplace_runtime.telemetry import new_traceparent
-from marketplace_runtime.topology import apply
-from marketplace_runtime.topology.declaration import LOG, Wiring, definitions
+from marketplace_runtime.testing.servers import PASSWORD, Servers
+from marketplace_runtime.topology import Wiring, apply, definitions
 
 READY_S, SETTLED_S = 30.0, 60.0
 KEPT = {"alembic_version", "probe"}
@@ -52,28 +42,13 @@ select (select count(*) from messaging.outbox_pending) + (select count(*) from m
 """
 
 
-@dataclass(frozen=True)
-class Servers:
-    """A broker and a PostgreSQL server that a test may use; best shared by a session."""
-
-    broker: PrivateBroker
-    postgres: PrivatePostgres
-
-
-@asynccontextmanager
-async def servers() -> AsyncIterator[Servers]:
-    """Both, ready, and gone afterwards without a trace."""
-    async with private_broker() as broker, private_postgres() as postgres:
-        yield Servers(broker, postgres)
-
-
 class Bench:
     """The service, in this process. `start` and `crash` it as often as you like; what it committed stays."""
 
-    def __init__(self, service: Service, broker: PrivateBroker, urls: DatabaseUrls, outside: Any) -> None:
+    def __init__(self, service: Service, servers: Servers, *, owner_url: str, app_url: str) -> None:
         self.service = service
         self.messaging: Messaging | None = None
-        self._broker, self._urls, self._outside = broker, urls, outside
+        self._servers, self._owner_url, self._app_url = servers, owner_url, app_url
         self._database = self._open()
         self._running: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
@@ -89,8 +64,8 @@ class Bench:
             service=self.service.name,
             subscriptions=[replace(each, history=None) for each in (self.service.hears if hears is None else hears)],
             database=self._database,
-            broker_url=self._broker.urls.amqp_of(self.service.name, _secret(self.service.name)),
-            outside=self._outside,
+            broker_url=self._servers.amqp_of(self.service.name),
+            outside=None,
         )
         running = self._running = asyncio.create_task(messaging.run(self._stop))
 
@@ -132,13 +107,15 @@ class Bench:
     async def hear_all(self, events: Sequence[tuple[UUID, Event]]) -> None:
         """Publish events in their order, each under its id and as its publisher does."""
         for publisher, several in groupby(events, lambda each: each[1].publisher):
-            url = self._broker.urls.amqp_of(publisher, _secret(publisher))
-            await keep_connected(url, f"{publisher}, played by a test", partial(_publish, list(several)))
+            url = self._servers.amqp_of(publisher)
+            await keep_connected(
+                url, f"{publisher}, played by a test", partial(_publish, self.service.naming, list(several))
+            )
 
     async def put(self, queue: str, body: bytes, properties: dict[str, Any]) -> None:
         """Put a message of any kind into a queue, past every check."""
         sent = {"routing_key": queue, "payload": body.decode(), "payload_encoding": "string", "properties": properties}
-        await _manage(self._broker, "POST", "exchanges/%2F/amq.default/publish", sent)
+        await self._servers.manage("POST", "exchanges/%2F/amq.default/publish", sent)
 
     async def settled(self) -> None:
         """Return when nothing is left to publish, to hear of its own, or to try again; deadlines may wait."""
@@ -179,7 +156,7 @@ class Bench:
 
     async def empty(self) -> None:
         """Forget everything that the service knows; once more where somebody who was cut off was in the way."""
-        owner = Database(self._urls.owner, source="bench")
+        owner = Database(self._owner_url, source="bench", naming=self.service.naming)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(is_conflict), stop=stop_after_attempt(5), reraise=True
         ):
@@ -197,7 +174,9 @@ class Bench:
                 await tx.execute(f"delete from {name}")  # noqa: S608 - a table's own name; partitions truncate slowly
 
     def _open(self) -> Database:
-        return Database(self._urls.app, source=self.service.name, listeners=self.service.listeners)
+        return Database(
+            self._app_url, source=self.service.name, naming=self.service.naming, listeners=self.service.listeners
+        )
 
 
 @asynccontextmanager
@@ -207,13 +186,15 @@ async def on_a_bench(
     """The service with an empty database and empty queues, not started yet; its outside calls get `answer(request)`."""
     publishers = sorted({type.split(".")[0] for each in service.hears for type in each.types} - {service.name})
     wirings = [service.wiring(), *(Wiring(name, {}) for name in publishers)]
-    passwords = {each.service: _secret(each.service) for each in wirings}
-    for queue in (LOG, *(f"{service.name}.{name}" for name in (*service.wiring().subscriptions, "dead"))):
-        await _manage(servers.broker, "DELETE", f"queues/%2F/{queue}", missing_ok=True)
-    await apply.declare(servers.broker.urls.management, definitions(wirings, passwords))
-    urls = await servers.postgres.create_database(f"{service.name}_bench")
-    await migrate(urls.owner, app_url=urls.app, migrations=service.migrations)
-    bench = Bench(_answering(service, answer), servers.broker, urls, None)
+    passwords = {each.service: PASSWORD for each in wirings}
+    naming = service.naming
+    own = [naming.queue(service.name, name) for name in service.wiring().subscriptions]
+    for queue in (naming.log_stream, naming.dead_letters_of(service.name), *own):
+        await servers.manage("DELETE", f"queues/%2F/{queue}", missing_ok=True)
+    await apply.declare(servers.management, definitions(wirings, passwords, naming))
+    owner_url, app_url = await servers.create_database(f"{service.name}_bench")
+    await migrate(owner_url, app_url=app_url, migrations=service.migrations, schema=naming.database_schema)
+    bench = Bench(_answering(service, answer), servers, owner_url=owner_url, app_url=app_url)
     async with bench.transaction() as tx:
         await make_partitions(tx)
     await bench.empty()
@@ -251,27 +232,14 @@ def _answering(service: Service, answer: Callable[[Any], Any] | None) -> Service
     )
 
 
-async def _publish(events: Sequence[tuple[UUID, Event]], connection: Any) -> None:
+async def _publish(naming: Naming, events: Sequence[tuple[UUID, Event]], connection: Any) -> None:
     channel = await open_channel(connection, confirms=True)
     for id, event in events:
         now = datetime.now(UTC)
         envelope = Envelope(id, event.type, event.publisher, event.subject, now, new_traceparent())
         await channel.basic_publish(
             event.model_dump_json(exclude_none=True).encode(),
-            exchange=f"{event.publisher}.events",
+            exchange=naming.exchange(event.publisher),
             routing_key=event.type,
             properties=properties_of(envelope, user=event.publisher),
         )
-
-
-async def _manage(
-    broker: PrivateBroker, method: str, path: str, body: object = None, *, missing_ok: bool = False
-) -> None:
-    url = URL(f"{broker.urls.management}/api/{path}", encoded=True)
-    async with aiohttp.ClientSession() as http, http.request(method, url, json=body) as answer:
-        if not (missing_ok and answer.status == 404):
-            answer.raise_for_status()
-
-
-def _secret(name: str) -> str:
-    return f"{name}-secret"

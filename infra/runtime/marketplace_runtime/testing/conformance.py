@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from marketplace_runtime.consumer.subscription import Reaction, Subscription
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.events.event import Event
-from marketplace_runtime.service.service import Service
-from marketplace_runtime.testing.bench import SETTLED_S, Bench, Servers, on_a_bench, until
+from marketplace_runtime.consumer import Reaction, Subscription
+from marketplace_runtime.database import Transaction, new_id
+from marketplace_runtime.events import Event
+from marketplace_runtime.service import Service
+from marketplace_runtime.testing.bench import SETTLED_S, Bench, on_a_bench, until
 from marketplace_runtime.testing.comparison import SAID, State, comparable, differences, ids_in, said_in
+from marketplace_runtime.testing.servers import Servers
 
 CRASH_WITHIN_S = 30.0
 

@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from marketplace_runtime.database.ids import new_id
-from marketplace_runtime.database.transaction import Transaction, check_versions, identity_of
-from marketplace_runtime.events.event import Envelope, Event
+from marketplace_runtime.database import Transaction, check_versions, identity_of, new_id
+from marketplace_runtime.events import Envelope, Event
 from marketplace_runtime.telemetry import new_traceparent
 
 T = TypeVar("T")

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from marketplace_runtime.consumer.subscription import Reaction
-from marketplace_runtime.events.event import Event
-from marketplace_runtime.service.service import Service
+from marketplace_runtime.consumer import Reaction
+from marketplace_runtime.events import Event
+from marketplace_runtime.service import Service
 from marketplace_runtime.testing.memory import Memory, caused_by
 
 T = TypeVar("T")

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import aiohttp
 
-from marketplace_runtime.amqp.errors import TopologyDiffers
 from marketplace_runtime.topology.declaration import VHOST, Definitions
 from marketplace_runtime.topology.plan import Difference, differences, plan
 
@@ -25,6 +24,10 @@ LISTS = {
     "policies": f"policies/{_VHOST}",
 }
 """Where the management API lists what."""
+
+
+class TopologyDiffers(Exception):
+    """What the broker has is not what the services are wired for."""
 
 
 async def declare(management_url: str, wanted: Definitions) -> None:

@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from marketplace_runtime.events import Naming
+
 Definitions = dict[str, Any]
 
 VHOST = "/"
-LOG = "marketplace.log"
-READS_THE_LOG = rf"^{re.escape(LOG)}$"
-AUDITOR = "audit"
-"""Reads the log and sees how deep queues are; writes and configures nothing."""
 LOG_ARGUMENTS = {
     "x-queue-type": "stream",
     "x-max-age": "7D",
@@ -41,34 +39,35 @@ class Wiring:
     """Subscriptions that one replica at a time consumes, in the order of the queue."""
 
 
-def definitions(services: Sequence[Wiring], passwords: Mapping[str, str]) -> Definitions:
+def definitions(services: Sequence[Wiring], passwords: Mapping[str, str], naming: Naming) -> Definitions:
     """RabbitMQ definitions: users, permissions, exchanges, queues, bindings and policies of all services.
 
-    The auditor is among the users if there is a password for it.
+    The auditor is among the users if there is a password for it: it reads the log and sees how deep queues are.
     """
+    log = naming.log_stream
     found: Definitions = {
         "vhosts": [{"name": VHOST}],
         "users": [_user(each.service, passwords[each.service]) for each in services],
-        "permissions": [_permission(each) for each in services],
+        "permissions": [_permission(each, naming) for each in services],
         "exchanges": [],
-        "queues": [_queue(LOG, LOG_ARGUMENTS)],
+        "queues": [_queue(log, LOG_ARGUMENTS)],
         "bindings": [],
         "policies": [],
     }
     for each in services:
-        dead = f"{each.service}.dead"
-        found["exchanges"] += [_exchange(f"{each.service}.events", "topic"), _exchange(dead, "fanout")]
+        dead, events = naming.dead_letters_of(each.service), naming.exchange(each.service)
+        found["exchanges"] += [_exchange(events, "topic"), _exchange(dead, "fanout")]
         found["queues"].append(_queue(dead, QUORUM))
-        found["bindings"] += [_binding(dead, dead, ""), _binding(f"{each.service}.events", LOG, "#")]
+        found["bindings"] += [_binding(dead, dead, ""), _binding(events, log, "#")]
         for name, types in each.subscriptions.items():
-            queue = f"{each.service}.{name}"
+            queue = naming.queue(each.service, name)
             found["queues"].append(_queue(queue, ORDERED if name in each.ordered else QUORUM))
-            found["bindings"] += [_binding(f"{type.split('.')[0]}.events", queue, type) for type in types]
-        found["policies"] += _policies(each)
-    if AUDITOR in passwords:
-        found["users"].append(_user(AUDITOR, passwords[AUDITOR], "monitoring"))
+            found["bindings"] += [_binding(naming.exchange(type.split(".")[0]), queue, type) for type in types]
+        found["policies"] += _policies(each, naming)
+    if naming.auditor in passwords:
+        found["users"].append(_user(naming.auditor, passwords[naming.auditor], "monitoring"))
         found["permissions"].append(
-            {"user": AUDITOR, "vhost": VHOST, "configure": "^$", "write": "^$", "read": READS_THE_LOG}
+            {"user": naming.auditor, "vhost": VHOST, "configure": "^$", "write": "^$", "read": _only(log)}
         )
     return found
 
@@ -84,30 +83,34 @@ def _user(name: str, password: str, *tags: str) -> dict[str, Any]:
     }
 
 
-def _permission(wiring: Wiring) -> dict[str, str]:
+def _permission(wiring: Wiring, naming: Naming) -> dict[str, str]:
     """Nothing may be configured; only one's own exchanges written, only one's own queues read.
 
     Whoever hears something may read the log as well: its history comes from there.
     """
     own = rf"^{wiring.service}\."
-    readable = rf"{own}({'|'.join(['dead', *sorted(wiring.subscriptions)])})$"
+    readable = rf"{own}({'|'.join([naming.dead_letters, *sorted(wiring.subscriptions)])})$"
     return {
         "user": wiring.service,
         "vhost": VHOST,
         "configure": "^$",
-        "write": rf"{own}(events|dead)$",
-        "read": rf"{readable}|{READS_THE_LOG}" if wiring.subscriptions else readable,
+        "write": rf"{own}({naming.events}|{naming.dead_letters})$",
+        "read": rf"{readable}|{_only(naming.log_stream)}" if wiring.subscriptions else readable,
     }
 
 
-def _policies(wiring: Wiring) -> list[dict[str, Any]]:
-    dead = f"{wiring.service}.dead"
+def _only(name: str) -> str:
+    return rf"^{re.escape(name)}$"
+
+
+def _policies(wiring: Wiring, naming: Naming) -> list[dict[str, Any]]:
+    dead = naming.dead_letters_of(wiring.service)
     work = "|".join(sorted(wiring.subscriptions)) or "none"
     limit = {"delivery-limit": NO_DELIVERY_LIMIT}
     backstop = {"dead-letter-exchange": dead, "dead-letter-strategy": "at-most-once"}
     return [
         _policy(wiring.service, rf"^{wiring.service}\.({work})$", limit | backstop),
-        _policy(dead, rf"^{wiring.service}\.dead$", limit),
+        _policy(dead, _only(dead), limit),
     ]
 
 

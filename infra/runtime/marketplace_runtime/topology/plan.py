@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from marketplace_runtime.topology.declaration import LOG, Definitions
+from marketplace_runtime.topology.declaration import Definitions
 
 QUEUE_POLICIES = {"all", "queues", "quorum_queues"}
 """What a policy may apply to that concerns our queues; the last since 3.12."""
@@ -113,12 +113,16 @@ def _surplus(wanted: Definitions, live: Definitions) -> Iterator[Difference]:
     """
     identity = next(kind.identity for kind in KINDS if kind.name == "bindings")
     here = {tuple(each[part] for part in identity) for each in wanted["bindings"]}
-    ours = {("queue", each["name"]) for each in wanted["queues"] if each["name"] != LOG}
+    ours = {("queue", each["name"]) for each in wanted["queues"] if not _is_stream(each)}
     ours |= {("exchange", each["name"]) for each in wanted["exchanges"]}
     for each in live["bindings"]:
         key = tuple(each[part] for part in identity)
         if key not in here and each["source"] and (each["destination_type"], each["destination"]) in ours:
             yield Difference(_label("bindings", each), "not wanted any more", Remedy.SAFE, each)
+
+
+def _is_stream(queue: Mapping[str, Any]) -> bool:
+    return bool(queue["arguments"].get("x-queue-type") == "stream")
 
 
 def _overruled(wanted: Definitions, live: Definitions) -> Iterator[Difference]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import asyncpg
 import uvloop
 
-from marketplace_runtime.database.database import Database
-from marketplace_runtime.service.messaging import Messaging
+from marketplace_runtime.database import Database
+from marketplace_runtime.service import Messaging
 from marketplace_runtime.telemetry import configure_logging
 from tests.integration.messaging.crash import service
 from tests.integration.messaging.crash.steps import POINTS, When, kill_at

@@ -14,10 +14,9 @@ from uuid import UUID
 
 from contracts.cart import CartAbandonedV1, CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
-from marketplace_runtime.amqp import Reject
-from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.subscription import Subscription
+from marketplace_runtime.consumer import Subscription, on, subscription
 from marketplace_runtime.database import Transaction
+from marketplace_runtime.scheduler.retry_policy import Reject
 from tests.integration.messaging.toy import an_order, effect
 
 DEADLINE = timedelta(seconds=0.1)

@@ -17,12 +17,10 @@ import asyncpg
 from aiormq.channel import Channel
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp.acknowledgements import Receipts, Received
-from marketplace_runtime.amqp.publisher import Publisher
-from marketplace_runtime.consumer import execute, inbox
-from marketplace_runtime.consumer.delivery import Delivery
+from marketplace_runtime.amqp import Publisher, Received
+from marketplace_runtime.amqp.acknowledgements import Receipts
+from marketplace_runtime.consumer import Delivery, Worker, execute, inbox
 from marketplace_runtime.consumer.execute import Executor
-from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.database import Transaction, outbox, schedule
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import claims, liveness

@@ -20,11 +20,10 @@ from pamqp.commands import Queue
 
 from contracts import Envelope, Event
 from contracts.cart import CartAbandonedV1
-from marketplace_runtime.amqp.connection import open_channel
-from marketplace_runtime.amqp.wire_format import PREFIX, properties_of
-from marketplace_runtime.consumer.delivery import SUSPECT_AFTER
+from marketplace_runtime.amqp import PREFIX, open_channel, properties_of
+from marketplace_runtime.consumer import SUSPECT_AFTER
 from marketplace_runtime.consumer.quarantine import RUNS_ALONE
-from marketplace_runtime.database.ids import new_id
+from marketplace_runtime.database import new_id
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.crash import child
 from tests.integration.messaging.crash.service import marked, table

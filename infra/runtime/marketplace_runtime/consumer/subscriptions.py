@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from marketplace_runtime.amqp.errors import UnknownVersion
-from marketplace_runtime.database.transaction import Transaction
-from marketplace_runtime.events.event import Event, name_of
+from marketplace_runtime.amqp import UnknownVersion
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.events import Event, name_of
 
 E = TypeVar("E", bound=Event)
 

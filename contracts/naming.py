@@ -1,0 +1,14 @@
+"""What the marketplace calls its things; every service passes it to the runtime."""
+
+from marketplace_runtime.events import Naming
+
+MARKETPLACE = Naming(
+    application="marketplace",
+    log_stream="marketplace.log",
+    problem_types="urn:problem:marketplace:",
+    token_audience="marketplace",  # noqa: S106 - no secret
+    events="events",
+    dead_letters="dead",
+    auditor="audit",
+    database_schema="messaging",
+)

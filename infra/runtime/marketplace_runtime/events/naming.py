@@ -1,0 +1,50 @@
+"""What an application calls its things: all that the runtime has to know about it."""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The names that one application gives to what the runtime creates or checks, as one value.
+
+    Every service of an application has the same. Raises ValueError for a name that cannot be used.
+    """
+
+    application: str
+    log_stream: str
+    """The stream that keeps every published event."""
+    problem_types: str
+    """What the types of problem documents begin with, such as `urn:problem:shop:`."""
+    token_audience: str
+    """The `aud` that bearer tokens must have, unless a service's settings name another."""
+    events: str = "events"
+    """The exchange that a service publishes to is `<service>.<events>`."""
+    dead_letters: str = "dead"
+    """The exchange and queue of a service's dead letters are `<service>.<dead_letters>`."""
+    auditor: str = "audit"
+    """The broker user that may read the log stream, and nothing else."""
+    database_schema: str = "messaging"
+    """The schema of the runtime's tables in each service's database."""
+
+    def __post_init__(self) -> None:
+        for name in (self.application, self.events, self.dead_letters, self.auditor, self.database_schema):
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
+                raise ValueError(f"{name!r} is no name: use lower-case letters, digits and underscores")
+
+    def exchange(self, service: str) -> str:
+        """Return the exchange to which a service publishes its events."""
+        return f"{service}.{self.events}"
+
+    def dead_letters_of(self, service: str) -> str:
+        """Return the exchange, and the queue, of a service's dead letters."""
+        return f"{service}.{self.dead_letters}"
+
+    @staticmethod
+    def queue(service: str, subscription: str) -> str:
+        """Return the queue of a subscription."""
+        return f"{service}.{subscription}"
+
+
+UNNAMED = Naming("application", "application.log", "urn:problem:application:", "application")
+"""Names for an application that needs none: tests of single parts."""
