@@ -59,7 +59,8 @@ def _texts(schema: Schema) -> st.SearchStrategy[str]:
     if "format" in schema:
         return FORMATS[schema["format"]]
     if "pattern" in schema:
-        return _matching(schema["pattern"])
+        longest = schema.get("maxLength", 1000)
+        return _matching(schema["pattern"]).filter(lambda text: len(text) <= longest)
     return st.text(min_size=schema.get("minLength", 0), max_size=schema.get("maxLength"))
 
 
