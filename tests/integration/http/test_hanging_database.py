@@ -58,7 +58,7 @@ async def test_what_was_cut_off_amid_its_commit_takes_effect_and_is_told(
     async def commit_while_it_hangs() -> None:
         async with small.transaction() as tx:
             await tx.execute("insert into notes values ('late', 'alice', '')")
-            tx.hurry()
+            tx.wake_scheduler()
             postgres.pause()
 
     try:
@@ -68,6 +68,6 @@ async def test_what_was_cut_off_amid_its_commit_takes_effect_and_is_told(
     finally:
         postgres.resume()
     async with asyncio.timeout(10):
-        await small.schedule_ready.wait()
+        await small.wake_ups.schedule()
         async with small.transaction() as tx:
             assert await tx.execute("select 1 from notes where id = 'late'")

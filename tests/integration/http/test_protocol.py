@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ class Recorder:
     """An application that answers with the path, when it may."""
 
     def __init__(self) -> None:
+        self.state = SimpleNamespace(problem_types="urn:problem:test:")
         self.paths: list[str] = []
         self.go_on = asyncio.Event()
         self.go_on.set()

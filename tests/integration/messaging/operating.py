@@ -13,6 +13,7 @@ from marketplace_runtime.database import Database
 from marketplace_runtime.dead_letters import Redrive, dead_letters
 from marketplace_runtime.http import Identity, create_app
 from marketplace_runtime.http.server import serve
+from marketplace_runtime.outbox import routes as outbox_routes
 from marketplace_runtime.replay import feeding
 from marketplace_runtime.service import operator_routes
 from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys, bearer
@@ -55,7 +56,12 @@ async def operating(database: Database, *subscriptions: Subscription) -> AsyncIt
         version="1",
         database=database,
         identity=Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
-        ops=[operator_routes.router, dead_letters(Redrive(subscriptions)), feeding(subscriptions)],
+        ops=[
+            operator_routes.router,
+            outbox_routes.router,
+            dead_letters(Redrive(subscriptions)),
+            feeding(subscriptions),
+        ],
     )
     async with aiohttp.ClientSession() as session, serve(app, host="127.0.0.1", http_port=0, ops_port=0) as ports:
         yield Operator(session, f"http://127.0.0.1:{ports.http}")

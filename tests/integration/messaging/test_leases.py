@@ -9,8 +9,9 @@ import pytest
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction, new_id, schedule
+from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.external_calls import claims, local_liveness
+from marketplace_runtime.scheduler import table as scheduled
 from marketplace_runtime.scheduler.scheduler import TAKE
 from tests.integration.messaging.due import have_due
 from tests.integration.messaging.outside_calls import TABLE, Provider, ask, calling, prepare, record
@@ -56,7 +57,7 @@ async def test_no_more_is_taken_than_was_asked_for_however_the_database_goes_abo
         async with database.transaction() as tx:
             for each in {"nestloop", "hashjoin", "mergejoin", "material", "hashagg", "sort"} - {joins}:
                 await tx.execute(f"set local enable_{each} = off")
-            assert len(await schedule.take(tx, heard, 5, MINUTE)) == 5
+            assert len(await scheduled.take(tx, heard, 5, MINUTE)) == 5
 
 
 async def said(toy: Toy, what: str) -> bool:
@@ -66,8 +67,8 @@ async def said(toy: Toy, what: str) -> bool:
 async def test_who_gets_a_place_when_the_claim_is_nearly_over_leaves_the_call_to_others(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marketplace_runtime.external_calls.calls.LEASE", timedelta(seconds=1))
-    monkeypatch.setattr("marketplace_runtime.external_calls.calls.PLACE_WITHIN_S", 0.5)
+    monkeypatch.setattr("marketplace_runtime.consumer.call.LEASE", timedelta(seconds=1))
+    monkeypatch.setattr("marketplace_runtime.external_calls.call_pool.PLACE_WITHIN_S", 0.5)
     provider = Provider()
     provider.answering.clear()
     call = on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record)
@@ -123,7 +124,7 @@ async def test_an_entry_that_its_own_process_takes_again_did_not_kill_it(toy: To
     deaths = []
     for database in (one, one, one, two, one):
         async with database.transaction() as tx:
-            [entry] = await schedule.take(tx, [("carts", CartCheckedOutV1.type)], 1, timedelta(0))
+            [entry] = await scheduled.take(tx, [("carts", CartCheckedOutV1.type)], 1, timedelta(0))
         deaths.append(entry.deaths)
     assert deaths == [0, 0, 0, 1, 2]
 

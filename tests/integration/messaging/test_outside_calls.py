@@ -110,7 +110,7 @@ async def test_a_call_without_an_answer_is_made_again(toy: Toy) -> None:
 async def test_a_call_knows_its_deadline_and_is_made_again_when_that_is_over(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marketplace_runtime.external_calls.calls.ASK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("marketplace_runtime.external_calls.call_pool.CALL_TIMEOUT_S", 0.2)
     provider = Provider()
     provider.answering.clear()
     event = a_checkout()

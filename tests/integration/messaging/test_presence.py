@@ -10,9 +10,11 @@ import asyncpg
 import pytest
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.database import HERE, Database, Transaction, schedule
+from marketplace_runtime.database import HERE, Database, Transaction
+from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import claims, liveness, local_liveness
 from marketplace_runtime.scheduler import CaughtUp, Scheduler
+from marketplace_runtime.scheduler import table as scheduled
 from marketplace_runtime.service import Messaging
 from tests.integration.messaging.due import have_due
 from tests.integration.messaging.outside_calls import TABLE, Provider, calling
@@ -109,7 +111,7 @@ async def test_absence_before_a_look_that_failed_does_not_count(toy: Toy, monkey
 
     monkeypatch.setattr(liveness, "free_what_the_dead_hold", look)
     database = toy.checkout_database([])
-    looking = asyncio.create_task(Scheduler(database, {}, CaughtUp(database, [])).run())
+    looking = asyncio.create_task(Scheduler(database, {}, CaughtUp(database, []), dead_letters.file).run())
     await until(lambda: _is(lambda: len(told) > 2))
     looking.cancel()
     assert told[:3] == [{}, {1: 0.0}, {}]
@@ -152,7 +154,7 @@ async def hold(database: Database) -> UUID:
     """Lease one entry and claim its event, as a worker does."""
     await have_due(database, a_checkout())
     async with database.transaction() as tx:
-        [entry] = await schedule.take(tx, [("carts", CartCheckedOutV1.type)], 1, MINUTE)
+        [entry] = await scheduled.take(tx, [("carts", CartCheckedOutV1.type)], 1, MINUTE)
         await claims.take(tx, "carts", [entry.envelope.id], MINUTE)
     return entry.envelope.id
 

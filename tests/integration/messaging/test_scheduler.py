@@ -9,6 +9,7 @@ from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction, schedule
 from marketplace_runtime.scheduler import scheduler
+from marketplace_runtime.scheduler import table as scheduled
 from tests.integration.messaging.due import have_due
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
@@ -16,7 +17,7 @@ from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 async def test_what_is_due_for_a_worker_without_room_is_not_looked_for_all_the_time(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks, go_on, take = 0, asyncio.Event(), schedule.take
+    looks, go_on, take = 0, asyncio.Event(), scheduled.take
 
     async def count_and_take(*given: Any) -> list[schedule.Entry]:
         nonlocal looks
@@ -35,14 +36,14 @@ async def test_what_is_due_for_a_worker_without_room_is_not_looked_for_all_the_t
         await toy.say(*(a_checkout() for _ in range(2)))
         await until(is_full)
         await have_due(toy.databases[-1], a_checkout())
-        monkeypatch.setattr(schedule, "take", count_and_take)
+        monkeypatch.setattr(scheduled, "take", count_and_take)
         await asyncio.sleep(1)
         assert 1 <= looks <= 15
 
         for pause in ("POLL_S", "FULL_S"):
             monkeypatch.setattr(scheduler, pause, 60)
         seen = looks
-        toy.databases[-1].schedule_ready.set()  # it may be amid a look already, whose pause would be the long one
+        toy.databases[-1].wake_ups.wake_scheduler()  # it may be amid a look already, whose pause would be the long one
 
         async def has_looked_once_more() -> bool:
             return looks > seen

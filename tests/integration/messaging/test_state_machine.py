@@ -26,11 +26,14 @@ from marketplace_runtime.amqp.acknowledgements import Receipts
 from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, Gate, Worker, on, poison_counter, subscription
 from marketplace_runtime.consumer.delivery import from_entry
 from marketplace_runtime.consumer.quarantine import RUNS_ALONE
-from marketplace_runtime.database import Database, Pending, Transaction, new_id, outbox, schedule
+from marketplace_runtime.database import Database, Transaction, new_id
 from marketplace_runtime.database.outbox import BUCKETS
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import liveness
 from marketplace_runtime.outbox import Relay
+from marketplace_runtime.outbox import table as outbox_table
+from marketplace_runtime.outbox.table import Pending
+from marketplace_runtime.scheduler import table as scheduled
 from marketplace_runtime.scheduler.retry_policy import Reject
 from marketplace_runtime.telemetry import new_traceparent
 from tests.examples import examples
@@ -217,17 +220,17 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
             async with self.database.transaction() as tx:
                 await liveness.free_what_the_dead_hold(tx, {})
                 await tx.execute("update messaging.scheduled set due = now()")
-                entries = await schedule.take(tx, [("carts", CartCheckedOutV1.type)], 100, timedelta(seconds=60))
+                entries = await scheduled.take(tx, [("carts", CartCheckedOutV1.type)], 100, timedelta(seconds=60))
             await self._run([from_entry(each, self.worker.subscription) for each in entries])
 
         async def _relay(self) -> None:
             async with self.database.transaction() as tx:
-                rows = await tx.execute(outbox.PENDING, list(range(BUCKETS)), 500)
+                rows = await tx.execute(outbox_table.PENDING, list(range(BUCKETS)), 500)
             confirmed = await Relay(self.database, cast("Publisher", self.broker))._publish(
                 [Pending(*row) for row in rows]
             )
             async with self.database.transaction() as tx:
-                await tx.execute(outbox.CONFIRMED, confirmed)
+                await tx.execute(outbox_table.CONFIRMED, confirmed)
 
         async def _file(self) -> None:
             while self.broker.dead:

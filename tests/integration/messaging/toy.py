@@ -19,7 +19,8 @@ from contracts.naming import MARKETPLACE
 from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
 from marketplace_runtime.amqp import open_channel, properties_of
 from marketplace_runtime.consumer import Subscription
-from marketplace_runtime.database import LOCK_TIMEOUT_S, Database, Transaction, is_unavailable, migrate, new_id, outbox
+from marketplace_runtime.database import LOCK_TIMEOUT_S, Database, Transaction, is_unavailable, migrate, new_id
+from marketplace_runtime.outbox.table import Pending
 from marketplace_runtime.service import Messaging
 from marketplace_runtime.testing.bench import until
 from marketplace_runtime.topology import Wiring, apply, definitions
@@ -146,7 +147,7 @@ class Toy:
                 " from messaging.outbox where event_id = $1",
                 id,
             )
-        pending = outbox.Pending(*row)
+        pending = Pending(*row)
         await self.publish_raw(pending.body, properties_of(pending.envelope("cart"), user="cart"))
 
     async def rows(self, statement: str, *values: Any, service: str = "checkout") -> list[tuple[Any, ...]]:

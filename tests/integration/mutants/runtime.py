@@ -8,10 +8,13 @@ from marketplace_runtime.consumer import Delivery, Worker, acknowledge, inbox
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.decisions import DeadLetter
 from marketplace_runtime.consumer.execute import Executor
-from marketplace_runtime.database import Entry, Pending, Transaction, outbox, schedule
-from marketplace_runtime.database.schedule import Heard
+from marketplace_runtime.database import Entry, Transaction, outbox
 from marketplace_runtime.external_calls import liveness
 from marketplace_runtime.outbox import Relay
+from marketplace_runtime.outbox import table as outbox_table
+from marketplace_runtime.outbox.table import Pending
+from marketplace_runtime.scheduler import table as scheduled
+from marketplace_runtime.scheduler.table import Heard
 from tests.integration.messaging.crash.steps import When
 from tests.integration.mutants.mutant import Mutant, Patch
 
@@ -89,7 +92,7 @@ def pending_row_removed_before_confirm(patch: Patch) -> None:
 
     async def forget_and_publish(relay: Relay, rows: Sequence[Pending]) -> list[int]:
         async with relay._database.transaction() as tx:
-            await tx.execute(outbox.CONFIRMED, [row.seq for row in rows])
+            await tx.execute(outbox_table.CONFIRMED, [row.seq for row in rows])
         return await publish(relay, rows)
 
     patch(Relay, "_publish", forget_and_publish)
@@ -97,14 +100,14 @@ def pending_row_removed_before_confirm(patch: Patch) -> None:
 
 def retry_taken_without_lease(patch: Patch) -> None:
     """What is due leaves the schedule when it is taken, not with its effect."""
-    take = schedule.take
+    take = scheduled.take
 
     async def take_away(tx: Transaction, heard: Heard, *limits: Any) -> list[Entry]:
         entries = await take(tx, heard, *limits)
-        await schedule.remove(tx, [entry.id or 0 for entry in entries])
+        await scheduled.remove(tx, [entry.id or 0 for entry in entries])
         return entries
 
-    patch(schedule, "take", take_away)
+    patch(scheduled, "take", take_away)
 
 
 def retry_not_filed(patch: Patch) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from marketplace_runtime.resilience import CircuitBreaker, CircuitOpen, State
-from marketplace_runtime.telemetry import metrics
+from marketplace_runtime.telemetry import exposition
 from tests.examples import examples
 
 names = (f"test-{number}" for number in count())
@@ -143,7 +143,7 @@ async def test_a_call_from_before_the_circuit_opened_tells_nothing_about_the_pro
 async def test_its_state_can_be_scraped() -> None:
     clock = Clock()
     breaker = await an_open_breaker(clock)
-    assert f'circuit_breaker_state{{name="{breaker._name}"}} 2.0' in metrics.exposition().decode()
+    assert f'circuit_breaker_state{{name="{breaker._name}"}} 2.0' in exposition().decode()
 
 
 class AnyCourse(RuleBasedStateMachine):

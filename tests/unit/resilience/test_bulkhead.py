@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from marketplace_runtime.resilience import Bulkhead, BulkheadFull
-from marketplace_runtime.telemetry import metrics
+from marketplace_runtime.telemetry import exposition
 
 
 async def test_no_more_than_the_limit_run_at_once_and_all_get_their_turn() -> None:
@@ -27,13 +27,13 @@ async def test_no_more_than_the_limit_run_at_once_and_all_get_their_turn() -> No
 async def test_who_waited_too_long_is_refused_and_takes_no_place() -> None:
     bulkhead = Bulkhead("full", 1, max_wait_s=0.01)
     async with bulkhead:
-        assert 'bulkhead_in_use{name="full"} 1.0' in metrics.exposition().decode()
+        assert 'bulkhead_in_use{name="full"} 1.0' in exposition().decode()
         with pytest.raises(BulkheadFull):
             async with bulkhead:
                 pytest.fail("the call was made")
     async with bulkhead:
         pass
-    assert 'bulkhead_refused_total{name="full"} 1.0' in metrics.exposition().decode()
+    assert 'bulkhead_refused_total{name="full"} 1.0' in exposition().decode()
 
 
 async def test_a_cancelled_wait_takes_no_place() -> None:

@@ -8,7 +8,11 @@ from rich.console import Console
 from infra.cli.watching import view
 from infra.lab.watch import Figures, Samples, parse, together
 from infra.stack import Message
-from marketplace_runtime.telemetry import metrics
+from marketplace_runtime.consumer import metrics as consumer_metrics
+from marketplace_runtime.dead_letters import metrics as dead_letters_metrics
+from marketplace_runtime.outbox import metrics as outbox_metrics
+from marketplace_runtime.scheduler import metrics as scheduler_metrics
+from marketplace_runtime.telemetry import exposition
 
 EXPOSITION = """
 # TYPE messaging_process_total counter
@@ -55,14 +59,14 @@ def test_what_a_process_does_not_know_is_not_zero() -> None:
 
 
 def test_every_gauge_and_total_that_is_looked_for_is_exposed() -> None:
-    metrics.outbox_pending.set(41)
-    metrics.outbox_oldest.set(42)
-    metrics.scheduled_pending.set(43)
-    metrics.dead_letters.set(44)
-    before = parse(metrics.exposition().decode())
-    metrics.process_total.labels("cart.orders", "committed").inc(3)
-    metrics.publish_total.labels("checkout.order-delivered.v1").inc()
-    after = parse(metrics.exposition().decode())
+    outbox_metrics.outbox_pending.set(41)
+    outbox_metrics.outbox_oldest.set(42)
+    scheduler_metrics.scheduled_pending.set(43)
+    dead_letters_metrics.dead_letters.set(44)
+    before = parse(exposition().decode())
+    consumer_metrics.process_total.labels("cart.orders", "committed").inc(3)
+    outbox_metrics.publish_total.labels("checkout.order-delivered.v1").inc()
+    after = parse(exposition().decode())
     assert (after.outbox, after.outbox_age_s, after.scheduled, after.dead) == (41, 42, 43, 44)
     assert (after.handled - before.handled, after.published - before.published) == (3, 1)
     assert after.orders["delivered"] - before.orders.get("delivered", 0) == 1

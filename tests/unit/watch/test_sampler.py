@@ -13,7 +13,7 @@ from infra.lab.watch import Sampler, look
 from infra.lab.watch.depths import WITHIN_S
 from infra.stack import Layout, StackState
 from infra.stack.state import ServiceState
-from marketplace_runtime.telemetry import metrics
+from marketplace_runtime.telemetry import exposition
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -33,7 +33,7 @@ async def serving(answer: Handler) -> AsyncIterator[str]:
 
 
 async def well(_: web.Request) -> web.Response:
-    return web.Response(body=metrics.exposition())
+    return web.Response(body=exposition())
 
 
 @asynccontextmanager

@@ -40,6 +40,11 @@ class Link:
         self._whole = asyncio.Event()
         self._whole.set()
 
+    @property
+    def is_used(self) -> bool:
+        """Whether anybody is connected."""
+        return bool(self._connections)
+
     async def open(self) -> asyncio.Server:
         """Listen on the loopback."""
         return await asyncio.start_server(self._serve, "127.0.0.1", self.listen, limit=CHUNK)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from marketplace_runtime.consumer import inbox, incidents, poison_counter
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.delivery import Delivery
-from marketplace_runtime.database import Transaction, has_partition, schedule
+from marketplace_runtime.database import Transaction, has_partition
+from marketplace_runtime.scheduler import table as scheduled
 
 
 class Deduplicate:
@@ -29,7 +30,7 @@ class Deduplicate:
         inside = [each for each in deliveries if each not in outside] if outside else deliveries
         new = await inbox.enter(tx, name, [each.envelope.id for each in inside], [each.attempt for each in inside])
         entries = [each.entry for each in deliveries if each.entry is not None]
-        removed = await schedule.remove(tx, entries) if entries else set()
+        removed = await scheduled.remove(tx, entries) if entries else set()
         if outside:
             here = {each.envelope.id for each in outside if each.entry in removed}
             new |= here - await inbox.known(tx, name, list(here))

@@ -7,17 +7,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from marketplace_runtime.amqp import Publisher, Unconfirmed, dead_letter, letter_of, properties_of_dead
-from marketplace_runtime.consumer import incidents, poison_counter
+from marketplace_runtime.consumer import incidents, metrics, poison_counter
 from marketplace_runtime.consumer.acknowledge import acknowledge
 from marketplace_runtime.consumer.call import Calls
 from marketplace_runtime.consumer.decisions import AwaitCall, Call, DeadLetter, Outcome, Postpone, Retry
 from marketplace_runtime.consumer.delivery import Delivery, Unreadable
 from marketplace_runtime.consumer.order import OrderByKey
 from marketplace_runtime.consumer.transactions import Transactions
-from marketplace_runtime.database import Entry, Transaction, schedule
+from marketplace_runtime.database import Entry, Transaction
 from marketplace_runtime.events import storable
 from marketplace_runtime.external_calls import claims
-from marketplace_runtime.telemetry import get_logger, metrics
+from marketplace_runtime.scheduler import table as scheduled
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
@@ -66,8 +67,12 @@ class Executor:
         if postponed:
             await self._postpone(postponed)
         if outcome.done:
-            await acknowledge(outcome.done)
+            await self.acknowledge(outcome.done)
         return again
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Tell where deliveries came from that they are done."""
+        await acknowledge(deliveries)
 
     async def refuse(self, unreadable: Unreadable) -> None:
         """Dead-letter a message that is no event for this subscription."""
@@ -148,7 +153,7 @@ class Executor:
                 )
 
         await self._transactions.surely(replace_all)
-        await acknowledge(deliveries)
+        await self.acknowledge(deliveries)
 
     async def _replace_one(
         self, tx: Transaction, delivery: Delivery, entry: Entry, letter: dead_letter.DeadLetter | None
@@ -160,7 +165,7 @@ class Executor:
                 await self._file_dead_letters(tx, [letter_of(properties, letter.body, self._service)])
             return
         if delivery.entry is not None:
-            await schedule.remove(tx, [delivery.entry])
+            await scheduled.remove(tx, [delivery.entry])
         if not entry.dead:
             tx.file(entry)
 

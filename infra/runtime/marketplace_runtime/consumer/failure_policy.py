@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 
 from marketplace_runtime.consumer.decisions import DeadLetter, Decision, Postpone, Retry
 from marketplace_runtime.consumer.delivery import Delivery
+from marketplace_runtime.external_calls import NoPlaceInTime
 from marketplace_runtime.scheduler import retry_policy
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
+AT_ONCE = timedelta(0)
 BUSY_LEAST, BUSY_CAP_S = timedelta(seconds=1), 15.0
 """Pauses of what was postponed since rows were locked: a lock that was held for long delays it by at most 15 s more."""
 
@@ -23,7 +25,9 @@ class FailurePolicy:
         self._chance = random.Random()  # noqa: S311 - jitter
 
     def decide(self, delivery: Delivery, error: BaseException) -> Decision:
-        """Decide by the retry policy, and log the failure."""
+        """Decide by the retry policy, and log the failure. A call that found no place in time was not made."""
+        if isinstance(error, NoPlaceInTime):
+            return Postpone(AT_ONCE, str(error))
         now = self._now()
         policy = retry_policy.after(
             error,

@@ -19,8 +19,9 @@ from marketplace_runtime.consumer import inbox, poison_counter
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery
 from marketplace_runtime.consumer.subscriptions import OrderedBy, Subscription
-from marketplace_runtime.database import Entry, Transaction, schedule
+from marketplace_runtime.database import Entry, Transaction
 from marketplace_runtime.scheduler import key_queue
+from marketplace_runtime.scheduler import table as scheduled
 
 MAX_KEY_CHARACTERS = 255
 
@@ -82,7 +83,7 @@ class OrderByKey:
         if behind:
             await key_queue.park(tx, behind)
         if moved:
-            await schedule.remove(tx, moved)
+            await scheduled.remove(tx, moved)
         if early:
             await key_queue.hold(tx, early)
         return admitted
@@ -97,7 +98,7 @@ class OrderByKey:
             await key_queue.stay(tx, delivery.entry, entry)
             return True
         if delivery.entry is not None:
-            await schedule.remove(tx, [delivery.entry])
+            await scheduled.remove(tx, [delivery.entry])
         if await inbox.known(tx, self._name, [entry.envelope.id]):
             return False
         await key_queue.park(tx, [entry])

@@ -3,7 +3,8 @@
 import time
 from datetime import timedelta
 
-from marketplace_runtime.telemetry import get_logger, metrics
+from marketplace_runtime.consumer import metrics
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from marketplace_runtime.consumer import metrics
 from marketplace_runtime.consumer.batch import Batch, Stage
 from marketplace_runtime.consumer.decisions import Outcome
 from marketplace_runtime.consumer.delivery import Delivery
@@ -19,7 +20,7 @@ from marketplace_runtime.database import (
     sqlstate,
     verdict_on,
 )
-from marketplace_runtime.telemetry import get_logger, metrics
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

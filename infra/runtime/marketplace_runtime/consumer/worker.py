@@ -170,7 +170,7 @@ class Worker:
             for held in self.calls.close(ended):
                 self.receive(held)
             if was_crowded and not self.calls.pool.crowded:
-                self._database.schedule_ready.set()
+                self._database.wake_ups.wake_scheduler()
             self._note_idle()
 
     async def handle(self, batch: Sequence[Delivery | Unreadable]) -> None:

@@ -6,13 +6,10 @@ present therefore comes from here: the database's time when it was last asked, p
 
 from datetime import UTC, datetime, timedelta
 from time import monotonic, time
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from marketplace_runtime.database.ids import id_at, time_of
-
-if TYPE_CHECKING:
-    from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database.statements import Statements
 
 NOW = "select clock_timestamp()"
 DRIFT_S_PER_S = 0.001
@@ -42,7 +39,7 @@ class Clock:
         self._last_id = id
         return id
 
-    async def read(self, tx: "Transaction") -> datetime:
+    async def read(self, tx: Statements) -> datetime:
         """Return the time that the database tells.
 
         A less precise reading than the last does not count, unless it contradicts that one: then the clock was set.

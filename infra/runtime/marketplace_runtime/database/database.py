@@ -18,6 +18,7 @@ from marketplace_runtime.database.holder import new_holder
 from marketplace_runtime.database.locked_rows import Contention
 from marketplace_runtime.database.schema import in_schema, use_schema
 from marketplace_runtime.database.transaction import Transaction
+from marketplace_runtime.database.wake_ups import WakeUps
 from marketplace_runtime.events import UNNAMED, Envelope, Naming
 
 LOCK_TIMEOUT_S = 0.5
@@ -50,12 +51,7 @@ class Database:
         self.holder = new_holder()
         """Names this process in claims and leases: they fall when it dies."""
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
-        self.outbox_ready = asyncio.Event()
-        """Set when there may be events to publish."""
-        self.outbox_buckets: set[int] = set()
-        """To which of the outbox's buckets commits added since the relay last looked."""
-        self.schedule_ready = asyncio.Event()
-        """Set when a commit scheduled something for now; what is due later is found when its time comes."""
+        self.wake_ups = WakeUps()
         self._listeners = dict(listeners or {})
         self.pool_timeout_s, self._statement_timeout_s = pool_timeout_s, statement_timeout_s
         self._lock_timeout_s = lock_timeout_s
@@ -183,10 +179,9 @@ class Database:
     def _tell_of(self, tx: Transaction) -> None:
         """Wake who waits for what the transaction left to do."""
         if buckets := tx.buckets:
-            self.outbox_buckets |= buckets
-            self.outbox_ready.set()
+            self.wake_ups.wake_relay(buckets)
         if tx.has_due:
-            self.schedule_ready.set()
+            self.wake_ups.wake_scheduler()
 
     async def _remember_locked(self, entity: type, keys: list[Any]) -> None:
         """Find out which of these rows are locked: all, if even that cannot be found out."""

@@ -79,7 +79,7 @@ class Transaction:
     _published: list[outbox.Row] = field(default_factory=list)
     _scheduled: list[schedules.Entry] = field(default_factory=list)
     _known: dict[tuple[type, Any], Any] = field(default_factory=dict)
-    _hurried: bool = False
+    _wakes_scheduler: bool = False
 
     @property
     def now(self) -> datetime:
@@ -191,15 +191,15 @@ class Transaction:
     @property
     def has_due(self) -> bool:
         """Whether something was scheduled for now, or nearly."""
-        return self._hurried or any(entry.delay is not None and entry.delay < SOON for entry in self._scheduled)
+        return self._wakes_scheduler or any(entry.delay is not None and entry.delay < SOON for entry in self._scheduled)
 
     def file(self, entry: schedules.Entry) -> None:
         """File something for later as it is: what the runtime does with a failed delivery."""
         self._scheduled.append(entry)
 
-    def hurry(self) -> None:
+    def wake_scheduler(self) -> None:
         """Have the schedule looked at after the commit: something in it became due by another way."""
-        self._hurried = True
+        self._wakes_scheduler = True
 
     async def execute(self, statement: str, *values: Any) -> list[Any]:
         """Run one statement in PostgreSQL's own words ($1, $2 …). Returns its rows."""

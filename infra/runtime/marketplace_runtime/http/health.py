@@ -7,7 +7,7 @@ from enum import StrEnum
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from marketplace_runtime.telemetry import metrics
+from marketplace_runtime.telemetry import CONTENT_TYPE, exposition
 
 
 class Phase(StrEnum):
@@ -50,4 +50,4 @@ async def readyz(request: Request) -> Response:
 
 @router.get("/metrics")
 async def exposed() -> Response:
-    return Response(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
+    return Response(exposition(), headers={"Content-Type": CONTENT_TYPE})

@@ -5,8 +5,9 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from marketplace_runtime.http import metrics
 from marketplace_runtime.http.problems import Problem, Unavailable, Unprocessable, answer
-from marketplace_runtime.telemetry import get_logger, metrics, trace
+from marketplace_runtime.telemetry import get_logger, trace
 
 log = get_logger(__name__)
 

@@ -14,9 +14,11 @@ from contextlib import suppress
 import asyncpg
 
 from marketplace_runtime.amqp import Publisher
-from marketplace_runtime.database import HERE, LOST, Database, Pending, outbox
+from marketplace_runtime.database import HERE, LOST, Database, outbox
+from marketplace_runtime.outbox import metrics, table
+from marketplace_runtime.outbox.table import Pending
 from marketplace_runtime.outbox.unpublishable import send_one_by_one, set_aside, unsendable
-from marketplace_runtime.telemetry import get_logger, metrics
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
@@ -86,7 +88,7 @@ class Relay:
     async def flushed(self) -> None:
         """Wait until the relay found nothing more to publish in its buckets."""
         self._idle.clear()
-        self._database.outbox_ready.set()
+        self._database.wake_ups.wake_relay()
         await self._idle.wait()
 
     async def _relay(self, connection: asyncpg.Connection) -> None:
@@ -106,11 +108,10 @@ class Relay:
             if loop.time() >= rebalance_at:
                 await self._rebalance(connection)
                 rebalance_at = loop.time() + REBALANCE_S
-            self._database.outbox_ready.clear()
-            await self._tell_others(connection)
+            await self._tell_others(connection, self._database.wake_ups.take_buckets())
             rows = [
                 Pending(*row)
-                for row in await connection.fetch(self._database.in_schema(outbox.PENDING), sorted(self._held), BATCH)
+                for row in await connection.fetch(self._database.in_schema(table.PENDING), sorted(self._held), BATCH)
             ]
             bad = unsendable(rows, self._database.source)
             aside = {row.seq for row, _ in bad}
@@ -122,13 +123,13 @@ class Relay:
             if bad:
                 await set_aside(connection, bad, self._database)
             if confirmed:
-                await connection.execute(self._database.in_schema(outbox.CONFIRMED), confirmed)
+                await connection.execute(self._database.in_schema(table.CONFIRMED), confirmed)
             if not rows:
                 self._idle.set()
             if len(confirmed) < BATCH:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
-                        await self._database.outbox_ready.wait()
+                        await self._database.wake_ups.outbox()
 
     async def _is_broker_here(self) -> bool:
         try:
@@ -138,17 +139,16 @@ class Relay:
             return False
         return True
 
-    async def _tell_others(self, connection: asyncpg.Connection) -> None:
+    async def _tell_others(self, connection: asyncpg.Connection, buckets: set[int]) -> None:
         """Wake the relays of other processes for what was committed in this one and is theirs to publish."""
-        theirs = self._database.outbox_buckets - self._held
-        self._database.outbox_buckets.clear()
+        theirs = buckets - self._held
         if theirs:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, ",".join(map(str, theirs)))
 
     def _hear(self, *told: object) -> None:
         """Take in what another relay tells: the last is the buckets."""
         if self._held.intersection(map(int, str(told[-1]).split(","))):
-            self._database.outbox_ready.set()
+            self._database.wake_ups.wake_relay()
 
     async def _rebalance(self, connection: asyncpg.Connection) -> None:
         """Hold a fair share of the buckets: take what is free, or hand over what is too much."""

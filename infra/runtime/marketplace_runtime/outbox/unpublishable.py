@@ -10,8 +10,10 @@ from collections.abc import Sequence
 import asyncpg
 
 from marketplace_runtime.amqp import Publisher, wire_format
-from marketplace_runtime.database import Database, Pending, outbox
-from marketplace_runtime.telemetry import get_logger, metrics
+from marketplace_runtime.database import Database
+from marketplace_runtime.outbox import metrics, table
+from marketplace_runtime.outbox.table import Pending
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
@@ -47,7 +49,7 @@ async def set_aside(connection: asyncpg.Connection, bad: Bad, database: Database
         metrics.outbox_set_aside_total.labels(row.type[:255]).inc()
     rows = [row for row, _ in bad]
     await connection.execute(
-        database.in_schema(outbox.SET_ASIDE),
+        database.in_schema(table.SET_ASIDE),
         [row.seq for row in rows],
         [row.subject for row in rows],
         [why for _, why in bad],

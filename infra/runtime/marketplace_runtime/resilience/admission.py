@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 
+from marketplace_runtime.resilience import metrics
 from marketplace_runtime.resilience.errors import Overloaded
-from marketplace_runtime.telemetry import metrics
 
 MOST_AT_ONCE = 100
 """Where nobody says otherwise."""

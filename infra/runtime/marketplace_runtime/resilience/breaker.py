@@ -7,8 +7,9 @@ from contextvars import ContextVar
 from enum import IntEnum
 from types import TracebackType
 
+from marketplace_runtime.resilience import metrics
 from marketplace_runtime.resilience.errors import AskedToWait, CircuitOpen
-from marketplace_runtime.telemetry import get_logger, metrics
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

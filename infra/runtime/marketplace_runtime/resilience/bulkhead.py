@@ -3,9 +3,9 @@
 import asyncio
 from types import TracebackType
 
+from marketplace_runtime.resilience import metrics
 from marketplace_runtime.resilience.deadline import at_most
 from marketplace_runtime.resilience.errors import BulkheadFull, NoTimeLeft
-from marketplace_runtime.telemetry import metrics
 
 
 class Bulkhead:

@@ -2,7 +2,7 @@
 
 import random
 
-from marketplace_runtime.telemetry import metrics
+from marketplace_runtime.resilience import metrics
 
 
 def full_jitter(attempt: int, base_s: float, cap_s: float) -> float:

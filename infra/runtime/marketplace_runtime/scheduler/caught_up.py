@@ -48,5 +48,5 @@ class CaughtUp:
                 log.debug("deadlines wait: database unavailable", error=repr(error))
             else:
                 self.until = moment
-                self._database.schedule_ready.set()
+                self._database.wake_ups.wake_scheduler()
             await asyncio.sleep(PAUSE_S)

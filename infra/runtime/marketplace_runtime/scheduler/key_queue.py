@@ -93,7 +93,7 @@ async def park(tx: Transaction, entries: Sequence[Entry]) -> None:
     ]
     await tx.execute(PARK, *columns(entries), *in_line)
     if any(entry.delay is not None for entry in entries):
-        tx.hurry()
+        tx.wake_scheduler()
 
 
 async def hold(tx: Transaction, ids: Sequence[int]) -> None:
@@ -104,13 +104,13 @@ async def hold(tx: Transaction, ids: Sequence[int]) -> None:
 async def stay(tx: Transaction, id: int, changed: Entry) -> None:
     """Let an entry keep its place in line and come again as `changed` says, or never if it is dead."""
     await tx.execute(STAY, id, changed.delay, changed.attempt, changed.why, changed.failed_at, changed.dead)
-    tx.hurry()
+    tx.wake_scheduler()
 
 
 async def move_up(tx: Transaction, subscription: str, keys: Sequence[str], most: int) -> None:
     """Have the next of each line, up to `most` of them, taken at once: those before them have left."""
     await tx.execute(MOVE_UP, subscription, list(keys), most)
-    tx.hurry()
+    tx.wake_scheduler()
 
 
 async def revive(tx: Transaction, subscription: str, bodies: Mapping[UUID, bytes]) -> set[UUID]:
@@ -119,7 +119,7 @@ async def revive(tx: Transaction, subscription: str, bodies: Mapping[UUID, bytes
     Returns the ids of those that held a line. What is not among them is no head and may be filed as usual.
     """
     revived = await tx.execute(REVIVE, subscription, list(bodies), list(bodies.values()))
-    tx.hurry()
+    tx.wake_scheduler()
     return {row[0] for row in revived}
 
 

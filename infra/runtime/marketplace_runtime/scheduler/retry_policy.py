@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from marketplace_runtime.amqp import Invalid, UnknownVersion
-from marketplace_runtime.external_calls import NoPlaceInTime
 from marketplace_runtime.resilience import LeftAlone, Refused
 
 BASE_S, CAP_S = 0.25, 15.0
@@ -62,8 +61,6 @@ def after(
     match error:
         case RetryLater():
             return Again(error.delay, counts=False)
-        case NoPlaceInTime():
-            return Again(timedelta(0), counts=False)
         case LeftAlone() | Refused():
             rest = timedelta(seconds=error.retry_after_s)
             return Again(max(rest, in_proportion(failing_for, chance)), counts=False)
@@ -86,7 +83,7 @@ def _why_dead(error: BaseException, attempt: int, attempts: int | None, failing_
         case RetryLater():
             waited = error.give_up_after is not None and failing_for >= error.give_up_after
             return "waited-too-long" if waited else None
-        case LeftAlone() | Refused() | NoPlaceInTime():
+        case LeftAlone() | Refused():
             return None
         case _:
             return "attempts-exhausted" if no_attempt_left else None

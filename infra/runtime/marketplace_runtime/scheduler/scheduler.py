@@ -9,10 +9,12 @@ from enum import Enum
 from typing import Protocol
 
 from marketplace_runtime.amqp import DeadLetter, Invalid, dead_letter_of
-from marketplace_runtime.database import Database, Deadlines, Entry, Transaction, is_passing, schedule
+from marketplace_runtime.database import Database, Entry, Transaction, is_passing
 from marketplace_runtime.external_calls import LEASE, liveness
 from marketplace_runtime.scheduler import key_queue
+from marketplace_runtime.scheduler import table as scheduled
 from marketplace_runtime.scheduler.caught_up import CaughtUp
+from marketplace_runtime.scheduler.table import Deadlines
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -98,11 +100,11 @@ class Scheduler:
                 wait_s = POLL_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
-                    await self._database.schedule_ready.wait()
+                    await self._database.wake_ups.schedule()
 
     async def _take(self) -> float:
         """Lease and hand over what is due. Returns how long to wait for more, in seconds."""
-        self._database.schedule_ready.clear()
+        self._database.wake_ups.begin_schedule()
         ready = {name: each for name, each in self._workers.items() if each.has_room}
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
@@ -113,11 +115,11 @@ class Scheduler:
                 await self._bury_unheard(tx)
                 self._unheard_at = now + UNHEARD_S
             deadlines = Deadlines(self._deadlines, self._caught_up.until, self._handled)
-            entries = await schedule.take(tx, _with_room(ready), TAKE, LEASE, deadlines)
+            entries = await scheduled.take(tx, _with_room(ready), TAKE, LEASE, deadlines)
             if now >= self._unknown_at:
-                entries += await schedule.take_unknown(tx, self._heard, TAKE, LEASE, UNKNOWN_AFTER)
+                entries += await scheduled.take_unknown(tx, self._heard, TAKE, LEASE, UNKNOWN_AFTER)
                 self._unknown_at = now + UNKNOWN_S
-            due_s, waiting = await schedule.next_due_s(tx, _with_room(self._workers), deadlines)
+            due_s, waiting = await scheduled.next_due_s(tx, _with_room(self._workers), deadlines)
         if waiting:
             self._caught_up.want()
         for entry in entries:
@@ -127,7 +129,7 @@ class Scheduler:
         shortest_s = SHORTEST_S if len(ready) == len(self._workers) else FULL_S
         if due_s is not None and due_s <= 0:
             for worker in self._workers.values():
-                worker.call_when_there_is_room(self._database.schedule_ready.set)
+                worker.call_when_there_is_room(self._database.wake_ups.wake_scheduler)
         return POLL_S if due_s is None else min(POLL_S, max(shortest_s, due_s))
 
     def _of_kind(self, kind: Kind) -> list[tuple[str, str]]:
@@ -136,7 +138,7 @@ class Scheduler:
     async def _bury_unheard(self, tx: Transaction) -> None:
         """Give up what no code hears any more; a line of a subscription that is still there is held by it."""
         await key_queue.disband(tx, [name for name, each in self._workers.items() if not each.keeps_order])
-        entries = await schedule.take_unheard(tx, self._heard, TAKE, UNHEARD_AFTER)
+        entries = await scheduled.take_unheard(tx, self._heard, TAKE, UNHEARD_AFTER)
         if not entries:
             return
         letters = [_dead_letter(entry, self._why_unheard(entry)) for entry in entries]
@@ -146,7 +148,7 @@ class Scheduler:
             if entry.key is not None and entry.subscription in self._workers:
                 await key_queue.stay(tx, entry.id or 0, replace(entry, delay=None, dead=True))
                 continue
-            await schedule.remove(tx, [entry.id or 0])
+            await scheduled.remove(tx, [entry.id or 0])
             if entry.key is not None:
                 await key_queue.move_up(tx, entry.subscription, [entry.key], TAKE)
 

@@ -26,10 +26,13 @@ from marketplace_runtime.database import (
 )
 from marketplace_runtime.dead_letters import Redrive, dead_letters
 from marketplace_runtime.dead_letters import actions as redrive
+from marketplace_runtime.dead_letters import metrics as dead_letters_metrics
 from marketplace_runtime.http import Health, Identity, Phase, create_app, idempotency_table, listen
+from marketplace_runtime.outbox import metrics as outbox_metrics
 from marketplace_runtime.outbox import routes as republish
 from marketplace_runtime.replay import feeding
 from marketplace_runtime.resilience import Admission
+from marketplace_runtime.scheduler import metrics as scheduler_metrics
 from marketplace_runtime.service import operator_queries as storage_ops
 from marketplace_runtime.service import operator_routes, story
 from marketplace_runtime.service.heap import settle_heap
@@ -38,7 +41,7 @@ from marketplace_runtime.service.readiness import Readiness
 from marketplace_runtime.service.service import Service
 from marketplace_runtime.service.settings import Settings
 from marketplace_runtime.service.sweeping import sweep
-from marketplace_runtime.telemetry import configure_logging, get_logger, metrics
+from marketplace_runtime.telemetry import configure_logging, get_logger
 
 log = get_logger(__name__)
 
@@ -46,12 +49,12 @@ TIDY_S, TIDY_AGAIN_S = 3600.0, 1.0
 GAUGES_S = 1.0
 GAUGES_WITHIN_S = 3.0
 GAUGES = {
-    "pending": metrics.outbox_pending,
-    "oldest_s": metrics.outbox_oldest,
-    "scheduled": metrics.scheduled_pending,
-    "dead": metrics.dead_letters,
-    "retrying": metrics.retries_pending,
-    "retrying_oldest_s": metrics.retries_oldest,
+    "pending": outbox_metrics.outbox_pending,
+    "oldest_s": outbox_metrics.outbox_oldest,
+    "scheduled": scheduler_metrics.scheduled_pending,
+    "dead": dead_letters_metrics.dead_letters,
+    "retrying": scheduler_metrics.retries_pending,
+    "retrying_oldest_s": scheduler_metrics.retries_oldest,
 }
 PROBE_CAP_S = 2.0
 

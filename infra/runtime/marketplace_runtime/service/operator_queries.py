@@ -1,8 +1,5 @@
 """Numbers for operators, from the database rather than from a process's memory."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from marketplace_runtime.database import Transaction
 
 COUNTS = """
@@ -34,19 +31,6 @@ from (
 ) as r
 """
 
-SET_ASIDE = "select * from messaging.outbox_set_aside where seq > $2 order by seq limit $1"
-
-
-RETRY = """
-with gone as (
-    delete from messaging.outbox_set_aside as s using messaging.outbox as o
-    where s.event_id = o.event_id and s.type = o.type and ($1::bigint[] is null or s.seq = any($1))
-    returning s.seq, s.event_id, s.type, s.bucket
-)
-insert into messaging.outbox_pending (event_id, type, bucket)
-select event_id, type, bucket from gone order by seq returning event_id
-"""
-
 
 async def counts(tx: Transaction) -> dict[str, int]:
     """`published`, `handled` and `retried` ever; `dead`, `set_aside`, `pending` and `scheduled` now."""
@@ -63,16 +47,3 @@ async def counts_now(tx: Transaction) -> dict[str, float]:
     """
     [row] = await tx.execute(NOW)
     return {name: float(number) for name, number in row._mapping.items()}
-
-
-async def set_aside(tx: Transaction, limit: int, after: int = 0) -> list[dict[str, Any]]:
-    """Events that the relay set aside, at most `limit`, those after the sequence number `after`."""
-    return [dict(row._mapping) for row in await tx.execute(SET_ASIDE, limit, after)]
-
-
-async def retry_set_aside(tx: Transaction, seqs: Sequence[int] | None) -> int:
-    """Have the relay publish events that were set aside once more: those with these numbers, or all.
-
-    Returns how many. One that cannot be published yet is set aside again.
-    """
-    return len(await tx.execute(RETRY, None if seqs is None else list(seqs)))

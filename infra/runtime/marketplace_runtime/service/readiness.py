@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from marketplace_runtime.database import Database, is_unavailable, sqlstate
 from marketplace_runtime.http import Health, Phase
-from marketplace_runtime.telemetry import metrics
+from marketplace_runtime.service import metrics
 
 COMPONENTS_WITHIN_S = 5.0
 """A process is ready when all components are `ok`, at the latest after this time: some may be away for long."""

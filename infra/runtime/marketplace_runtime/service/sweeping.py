@@ -5,7 +5,8 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from marketplace_runtime.database import Database, Transaction, is_passing
-from marketplace_runtime.telemetry import get_logger, metrics
+from marketplace_runtime.service import metrics
+from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 

@@ -27,7 +27,7 @@ KEPT = {"alembic_version", "probe"}
 
 TABLES = """
 select table_schema, table_name from information_schema.tables
-where table_schema in ('public', 'messaging') and table_type = 'BASE TABLE'
+where table_schema in ('public', $1) and table_type = 'BASE TABLE'
     and table_name !~ '_[0-9]{8}$' order by 1, 2
 """
 
@@ -136,7 +136,9 @@ class Bench:
     async def tables(self) -> dict[str, list[dict[str, Any]]]:
         """Every row of the service's own tables."""
         async with self._database.transaction() as tx:
-            names = [name for schema, name in await tx.execute(TABLES) if schema == "public" and name not in KEPT]
+            names = [
+                name for schema, name in await tx.execute(TABLES, "public") if schema == "public" and name not in KEPT
+            ]
             return {
                 name: [json.loads(row) for (row,) in await tx.execute(f"select to_jsonb(t)::text from {name} t")]  # noqa: S608 - a table's own name
                 for name in names
@@ -166,7 +168,12 @@ class Bench:
 
     async def _empty(self, owner: Database) -> None:
         async with owner.transaction() as tx:
-            found = [(schema, f'"{schema}"."{name}"') for schema, name in await tx.execute(TABLES) if name not in KEPT]
+            own_schema = self.service.naming.database_schema
+            found = [
+                (schema, f'"{schema}"."{name}"')
+                for schema, name in await tx.execute(TABLES, own_schema)
+                if name not in KEPT
+            ]
             if own := [name for schema, name in found if schema == "public"]:
                 await tx.execute(f"truncate {', '.join(own)}")
             for name in [name for schema, name in found if schema != "public"]:

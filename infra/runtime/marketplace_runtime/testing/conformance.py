@@ -157,7 +157,7 @@ class _Trial:
                 reached.set()
                 await asyncio.Event().wait()
 
-        setattr(messaging.workers[self._name], "settle", never)  # noqa: B010 - a method, for this one worker
+        setattr(messaging.workers[self._name].executor, "acknowledge", never)  # noqa: B010 - a method, of this one
         await self._crash_once(reached)
 
     async def _crash_once(self, reached: asyncio.Event) -> None:

@@ -24,6 +24,8 @@ from marketplace_runtime.consumer.execute import Executor
 from marketplace_runtime.database import Transaction, outbox, schedule
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import claims, liveness
+from marketplace_runtime.outbox import table as outbox_table
+from marketplace_runtime.scheduler import table as scheduled
 from tests.integration.messaging.crash import service
 
 When = Literal["before", "during", "after"]
@@ -88,15 +90,15 @@ POINTS = {
     "publish": Point(Publisher, "publish_all", PLAIN),
     "confirm": Point(Channel, "_confirm_delivery", PLAIN, rare=True),
     "removal of the pending row": Point(
-        asyncpg.Connection, "execute", PLAIN, lambda _, query, *__: query == outbox.CONFIRMED
+        asyncpg.Connection, "execute", PLAIN, lambda _, query, *__: query == outbox_table.CONFIRMED
     ),
     "acknowledge": Point(Receipts, "acknowledge", PLAIN),
     "filing a retry": Point(schedule, "insert", RETRIED, _retries),
     "commit of a retry": Point(Transaction, "commit", RETRIED, lambda tx: _retries(tx, tx._scheduled), rare=True),
-    "taking what is due": Point(schedule, "take", RETRIED, rare=True),
+    "taking what is due": Point(scheduled, "take", RETRIED, rare=True),
     "receiving what was taken": Point(Worker, "receive", RETRIED, _from_schedule, rare=True),
     "running a retry": Point(service, "place", RETRIED, _run_again),
-    "removal of what was taken": Point(schedule, "remove", RETRIED, rare=True),
+    "removal of what was taken": Point(scheduled, "remove", RETRIED, rare=True),
     "deadline": Point(service, "payment_due", PLAIN, rare=True),
     "commit of a deadline": Point(Transaction, "commit", PLAIN, _commits("due"), rare=True),
     "settling what was taken": Point(execute, "acknowledge", RETRIED, _after_a_scheduled_run, rare=True),

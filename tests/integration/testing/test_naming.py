@@ -1,0 +1,46 @@
+"""An application of another name: its own exchanges, log stream and schema, and nothing of the marketplace's."""
+
+from dataclasses import replace
+from uuid import uuid4
+
+import catalog.service
+from contracts import Money
+from contracts.cart import Line
+from contracts.checkout import OrderPlacedV1
+from marketplace_runtime.events import Naming
+from marketplace_runtime.testing import Servers, on_a_bench
+from marketplace_runtime.testing.bench import until
+
+SHOP = Naming(
+    "shop",
+    "shop.everything",
+    "urn:problem:shop:",
+    "shoppers",
+    events="facts",
+    dead_letters="lost",
+    database_schema="bus",
+)
+SCHEMAS = "select count(*) from information_schema.tables where table_schema = $1 and table_name = 'inbox'"
+
+
+async def test_a_service_of_another_application_uses_its_names(servers: Servers) -> None:
+    service = replace(catalog.service.SERVICE, name="catalog", naming=SHOP)
+    line = Line(product_id=uuid4(), quantity=1, unit_price=Money(amount=700, currency="EUR"))
+    order = OrderPlacedV1(order_id=uuid4(), customer_id="ada", lines=[line], total=line.unit_price)
+    async with on_a_bench(servers, service) as bench:
+        messaging = await bench.start()
+        await bench.hear(order)
+
+        async def handled() -> bool:
+            return await bench.count("select count(*) from bus.inbox") == 1
+
+        await until(handled)
+        await bench.settled()
+        assert [type for type, _ in await bench.said()] == ["catalog.stock-rejected.v1"]
+        assert await bench.count("select count(*) from bus.outbox") == 1
+        assert await bench.count("select count(*) from bus.outbox_pending") == 0, "its relay published"
+        assert await bench.count(SCHEMAS, "bus") == 1
+        assert "catalog.lost" in messaging.health()
+        for exchange in ("catalog.facts", "catalog.lost"):
+            await servers.manage("GET", f"exchanges/%2F/{exchange}")
+        await servers.manage("GET", "queues/%2F/shop.everything")
