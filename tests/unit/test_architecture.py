@@ -112,3 +112,12 @@ def test_no_test_is_imported(imported_by_tests: list[tuple[str, str]]) -> None:
 def test_tests_import_nothing_private(imported_by_tests: list[tuple[str, str]]) -> None:
     assert len(imported_by_tests) > 1000, "the search finds them"
     assert [each for each in imported_by_tests if re.search(r"\._(?!_)", each[1])] == []
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "DECISIONS.md"])
+def test_files_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text().replace("`R/", "`infra/runtime/marketplace_runtime/")
+    named = set(re.findall(r"`((?:infra|contracts|tests|[a-z]+)/[\w./-]+\.(?:py|toml|md))`", text))
+    assert named, "the search finds them"
+    ours = {each for each in named if each.split("/")[0] in (*PACKAGES, "tests", "docs")}
+    assert [each for each in sorted(ours) if not (ROOT / each).exists()] == []
