@@ -46,7 +46,7 @@ from marketplace_runtime.scheduler import is_lost
 ProductEvent = ProductListedV1 | PriceChangedV1 | ProductDiscontinuedV1 | ProductSoldOutV1 | ProductRestockedV1
 AddressEvent = AddressRecordedV1 | AddressErasedV1
 OrderEvent = OrderConfirmedV1 | OrderCancelledV1
-MOST_AT_ONCE = 100
+MAX_CARTS_PER_SWEEP = 100
 """Carts that one sweep takes."""
 
 
@@ -183,7 +183,7 @@ async def cart_of(tx: Transaction, customer_id: str) -> Cart:
 async def neglected_carts(tx: Transaction, untouched_since: datetime) -> Sequence[Cart]:
     """Carts, locked, that should have been looked at, but no deadline for that is under way: a bounded number."""
     overdue = carts.c.watched, carts.c.touched_at < untouched_since, is_lost(AbandonmentDueV1, carts.c.customer_id)
-    wanted = select(Cart).where(*overdue).limit(MOST_AT_ONCE).with_for_update(skip_locked=True, of=carts)
+    wanted = select(Cart).where(*overdue).limit(MAX_CARTS_PER_SWEEP).with_for_update(skip_locked=True, of=carts)
     found = (await tx.session.scalars(wanted)).all()
     return [cart for cart in found if not await tx.will_hear(AbandonmentDueV1(customer_id=cart.customer_id))]
 

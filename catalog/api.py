@@ -17,7 +17,7 @@ from marketplace_runtime.http import Conflict, Cursor, NotFound, Page, PageSize,
 
 router = Router(tags=["products"])
 
-MOST_AT_ONCE = 1_000_000
+MAX_UNITS_PER_REQUEST = 1_000_000
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Category = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
@@ -58,8 +58,8 @@ class NewProduct(Body):
     name: Name
     category: Category
     price: PriceIn
-    on_hand: int = Field(ge=0, le=MOST_AT_ONCE)
-    low_stock_threshold: int = Field(default=5, ge=0, le=MOST_AT_ONCE)
+    on_hand: int = Field(ge=0, le=MAX_UNITS_PER_REQUEST)
+    low_stock_threshold: int = Field(default=5, ge=0, le=MAX_UNITS_PER_REQUEST)
     """Say so when fewer units than this are available."""
 
 
@@ -68,7 +68,7 @@ class NewPrice(Body):
 
 
 class Restock(Body):
-    quantity: int = Field(ge=1, le=MOST_AT_ONCE)
+    quantity: int = Field(ge=1, le=MAX_UNITS_PER_REQUEST)
 
 
 class ProductOut(BaseModel):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import composite, registry
 from delivery.domain import Address, Aim, Failure, PastAddress, Place, Shipment, Status
 from marketplace_runtime.database import Transaction
 
-MOST_AT_ONCE = 100
+MAX_PER_SWEEP = 100
 """Shipments that one sweep takes."""
 MOST_ADDRESSES_AT_ONCE = 2000
 """Addresses that one sweep takes: at an upgrade, orders wait until theirs is said."""
@@ -111,7 +111,7 @@ async def shipment_for_reading(tx: Transaction, order_id: UUID) -> Shipment | No
 
 async def overdue_shipments(tx: Transaction, now: datetime) -> Sequence[Shipment]:
     """Shipments, locked, that somebody should have looked at by now: a bounded number, the longest overdue first."""
-    wanted = sa.select(Shipment).where(shipments.c.look_at <= now).order_by(shipments.c.look_at).limit(MOST_AT_ONCE)
+    wanted = sa.select(Shipment).where(shipments.c.look_at <= now).order_by(shipments.c.look_at).limit(MAX_PER_SWEEP)
     return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 
 

@@ -44,7 +44,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class ExternalServer:
     """A given server as a part: never started or ended, only waited for."""
 
     name: str

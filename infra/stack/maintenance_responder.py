@@ -13,7 +13,7 @@ RETRY_AFTER_S = 1
 CHUNK = 64 * 1024
 
 
-class Absence:
+class MaintenanceResponder:
     """Answers at a service's port between `begin` and `end`. Replicas may bind the port beside it."""
 
     def __init__(self, service: str, port: int) -> None:

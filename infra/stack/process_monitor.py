@@ -37,7 +37,7 @@ class Condition:
     """What went wrong last, if it is not ready."""
 
 
-class Keeper:
+class ProcessMonitor:
     """Starts a part while it is wanted, and starts it again with backoff when it ends by itself.
 
     What a person killed or stopped stays down until a person starts it.

@@ -7,7 +7,7 @@ from infra.stack.accounts import unprivileged_account
 from infra.stack.binaries import find_postgres, find_rabbitmq
 from infra.stack.broker import BrokerUrls, RabbitNode
 from infra.stack.errors import LocalError
-from infra.stack.external_servers import Elsewhere, given_broker, given_database
+from infra.stack.external_servers import ExternalServer, given_broker, given_database
 from infra.stack.layout import Layout
 from infra.stack.part import Part
 from infra.stack.passwords import Passwords
@@ -55,7 +55,7 @@ class Servers:
         """The broker, to be kept alive."""
         log, urls = self._layout.log("broker"), self.broker_urls
         if given_broker():
-            return Elsewhere("broker", urls.answers)
+            return ExternalServer("broker", urls.answers)
         if self._provider[BROKER] is Provider.DOCKER:
             from infra.stack.containers import broker_container
 
@@ -82,7 +82,7 @@ class Servers:
         name = f"{service}-db"
         server, log = self.databases[service], self._layout.log(name)
         if given_database(service):
-            return Elsewhere(name, server.answers)
+            return ExternalServer(name, server.answers)
         port, password = self._ports.of(name), self._passwords.of("postgres")
         if self._provider[POSTGRES] is Provider.DOCKER:
             from infra.stack.containers import postgres_container

@@ -8,10 +8,10 @@ from enum import StrEnum
 
 from infra.stack.control_socket import Message
 from infra.stack.errors import LocalError, NotReady, UnknownPart
-from infra.stack.maintenance_responder import Absence
+from infra.stack.maintenance_responder import MaintenanceResponder
 from infra.stack.memory import resident_bytes
 from infra.stack.part import Part
-from infra.stack.process_monitor import Keeper, State
+from infra.stack.process_monitor import ProcessMonitor, State
 from infra.stack.stack import Stack
 
 MOST_REPLICAS = 16
@@ -42,10 +42,10 @@ class Supervisor:
         self.phase, self.why = Phase.STARTING, ""
         servers = [stack.broker, *stack.databases.values(), stack.outside, *([stack.proxy] if stack.proxy else [])]
         self._servers = {part.name: self._keep(part) for part in servers}
-        self._replicas: dict[str, dict[int, Keeper]] = {
+        self._replicas: dict[str, dict[int, ProcessMonitor]] = {
             name: {1: self._keep(stack.service(name, 1))} for name in stack.programs.services
         }
-        self._absences = {name: Absence(name, stack.http_port(name)) for name in self._replicas}
+        self._absences = {name: MaintenanceResponder(name, stack.http_port(name)) for name in self._replicas}
         self._covering = [asyncio.create_task(self._cover(name)) for name in self._replicas]
 
     async def start(self) -> None:
@@ -119,7 +119,7 @@ class Supervisor:
             keeper.start()
             await keeper.until_ready()
 
-    async def _order(self, what: str, keeper: Keeper) -> None:
+    async def _order(self, what: str, keeper: ProcessMonitor) -> None:
         if keeper.part.name in self._stack.state.given and what not in ("start", "resume"):
             raise LocalError(f"{keeper.part.name} runs elsewhere: its address was given.", f"{what} it there.")
         if what == "kill":
@@ -162,7 +162,7 @@ class Supervisor:
                 added.append(running[number])
         await asyncio.gather(*(self._order("start", keeper) for keeper in added))
 
-    def _called(self, name: str) -> Iterable[Keeper]:
+    def _called(self, name: str) -> Iterable[ProcessMonitor]:
         """A server, one replica (`cart.2`), or all replicas of a service (`cart`)."""
         keepers = self._keepers()
         if name in keepers:
@@ -175,12 +175,12 @@ class Supervisor:
             raise UnknownPart(f"There is no replica {name}.", f"There are: {there}. See `scale`.")
         raise UnknownPart(f"There is no part {name!r}.", f"Parts: {', '.join([*self._servers, *self._replicas])}")
 
-    def _keepers(self) -> dict[str, Keeper]:
+    def _keepers(self) -> dict[str, ProcessMonitor]:
         services = (keeper for replicas in self._replicas.values() for keeper in replicas.values())
         return self._servers | {keeper.part.name: keeper for keeper in services}
 
-    def _keep(self, part: Part) -> Keeper:
-        return Keeper(part, changed=self._tell)
+    def _keep(self, part: Part) -> ProcessMonitor:
+        return ProcessMonitor(part, changed=self._tell)
 
     def _enter(self, phase: Phase, why: str = "") -> None:
         self.phase, self.why = phase, why

@@ -18,7 +18,7 @@ KEPT = timedelta(days=7)
 """How long it can be seen, and sent again, what was settled."""
 MOST_WAITING = 100_000
 """Deliveries to one endpoint: some 100 MB."""
-MOST_AT_ONCE = 100
+MAX_PER_SWEEP = 100
 """Endpoints that one sweep takes."""
 MOST_DELETED = 5_000
 """Deliveries that one sweep deletes."""
@@ -184,7 +184,7 @@ async def deliveries_to(
 async def forgotten_endpoints(tx: Transaction) -> Sequence[Endpoint]:
     """Lock and return some of the endpoints that wait for a turn which is not scheduled."""
     waits = endpoints.c.turn_at.is_not(None), endpoints.c.disabled.is_(None)
-    wanted = sa.select(Endpoint).where(*waits, is_lost(WebhookDueV1, endpoints.c.endpoint_id)).limit(MOST_AT_ONCE)
+    wanted = sa.select(Endpoint).where(*waits, is_lost(WebhookDueV1, endpoints.c.endpoint_id)).limit(MAX_PER_SWEEP)
     return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from infra.lab.stand_ins import carriers, dials, identity, mail, parcels, payments
-from infra.lab.stand_ins.carrier_callbacks import Courier
+from infra.lab.stand_ins.carrier_callbacks import CarrierCallbacks
 from infra.lab.stand_ins.identity import Issuer
 from infra.lab.stand_ins.ledger import Ledger
 from infra.lab.stand_ins.mail import MailSink
@@ -22,7 +22,7 @@ def create_app(settings: Settings) -> FastAPI:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         ledger = Ledger(settings.state_dir / "ledger.sqlite3", schemas=(payments.SCHEMA, parcels.SCHEMA, mail.SCHEMA))
         faults = dials.Dials()
-        courier = Courier(
+        courier = CarrierCallbacks(
             ledger,
             secret=settings.carrier_webhook_secret.get_secret_value(),
             dispatch_after_s=settings.carrier_dispatch_after_s,

@@ -26,7 +26,7 @@ CALLBACKS_AT_ONCE = 16
 _log = get_logger(__name__)
 
 
-class Courier:
+class CarrierCallbacks:
     """Runs the parcels of both carriers; `start` also picks up those that an earlier process left behind."""
 
     def __init__(self, ledger: Ledger, *, secret: str, dispatch_after_s: float, deliver_after_s: float) -> None:

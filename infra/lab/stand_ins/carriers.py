@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 from starlette.responses import Response
 
-from infra.lab.stand_ins.carrier_callbacks import Courier
+from infra.lab.stand_ins.carrier_callbacks import CarrierCallbacks
 from infra.lab.stand_ins.dials import Dials, Fate
 from infra.lab.stand_ins.keys import After, KeyHeader, KeyPath, Limit, UnderWay, Which, fingerprint
 from infra.lab.stand_ins.ledger import Ledger, now, page
@@ -88,7 +88,7 @@ def cancel_booking(book: sqlite3.Connection, part: str, key: str) -> None:
         raise Problem(409, "carriers:dispatched", "The parcel is on its way and can no longer be stopped.")
 
 
-def routes(ledger: Ledger, dials: Dials, courier: Courier) -> APIRouter:
+def routes(ledger: Ledger, dials: Dials, courier: CarrierCallbacks) -> APIRouter:
     """The carriers' HTTP API."""
     router = APIRouter(prefix="/carriers/{which}")
     under_way = UnderWay()

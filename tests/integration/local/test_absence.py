@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from infra.stack.maintenance_responder import Absence
+from infra.stack.maintenance_responder import MaintenanceResponder
 from infra.stack.ports import Ports
 
 
@@ -50,7 +50,7 @@ def ports() -> Ports:
 
 
 async def test_it_says_when_to_ask_again_also_to_whoever_sends_much(ports: Ports) -> None:
-    absence = Absence("cart", ports.of("cart-http"))
+    absence = MaintenanceResponder("cart", ports.of("cart-http"))
     await absence.begin()
     head, _, body = (await asked(ports.of("cart-http"), b"x" * 1_000_000)).partition(b"\r\n\r\n")
     absence.end()
@@ -64,7 +64,7 @@ async def test_it_says_when_to_ask_again_also_to_whoever_sends_much(ports: Ports
 async def test_a_replica_answers_as_soon_as_it_listens_and_the_absence_when_it_is_gone(ports: Ports) -> None:
     shared, own = ports.of("cart-http"), ports.of("cart.1-ops")
     ready, news = False, asyncio.Condition()
-    absence = Absence("cart", shared)
+    absence = MaintenanceResponder("cart", shared)
     covering = asyncio.create_task(absence.cover(lambda: ready, lambda: [own], news))
 
     async def becomes(now: bool) -> None:

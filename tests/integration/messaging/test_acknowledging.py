@@ -8,7 +8,7 @@ from aiormq.abc import DeliveredMessage
 
 from infra.stack import PrivateBroker
 from marketplace_runtime.amqp import open_channel
-from marketplace_runtime.amqp.acknowledgements import Receipts
+from marketplace_runtime.amqp.acknowledgements import Acknowledgements
 
 MESSAGES, SETTLED_AT_ONCE = 300, 10
 
@@ -21,11 +21,11 @@ async def test_settles_side_by_side_acknowledge_everything_and_keep_the_channel(
         queue = str((await publishing.queue_declare(exclusive=True)).queue)
         await asyncio.gather(*(publishing.basic_publish(b"", routing_key=queue) for _ in range(MESSAGES)))
         consuming = await open_channel(connection, confirms=False)
-        receipts = Receipts(consuming)
+        acknowledgements = Acknowledgements(consuming)
 
         async def receive(message: DeliveredMessage) -> None:
             tags.append(tag := message.delivery_tag or 0)
-            receipts.add(tag)
+            acknowledgements.add(tag)
             if len(tags) == MESSAGES:
                 arrived.set()
 
@@ -35,7 +35,7 @@ async def test_settles_side_by_side_acknowledge_everything_and_keep_the_channel(
 
         random.Random(1).shuffle(tags)
         some = [tags[first : first + SETTLED_AT_ONCE] for first in range(0, MESSAGES, SETTLED_AT_ONCE)]
-        await asyncio.gather(*(receipts.acknowledge(each) for each in some))
+        await asyncio.gather(*(acknowledgements.acknowledge(each) for each in some))
 
         await consuming.queue_declare(queue, passive=True)  # raises why, if the broker closed the channel
         await consuming.close()

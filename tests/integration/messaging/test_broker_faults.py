@@ -12,7 +12,7 @@ from aiormq.abc import DeliveredMessage
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import Consumer, open_channel, properties_of
+from marketplace_runtime.amqp import QueueConsumer, open_channel, properties_of
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Database, Transaction, new_id
 from marketplace_runtime.scheduler.retry_policy import Reject
@@ -58,7 +58,7 @@ async def check(toy: Toy, events: list[CartCheckedOutV1]) -> None:
     assert await toy.dead() == []
 
 
-async def _is_consuming(consumer: Consumer) -> bool:
+async def _is_consuming(consumer: QueueConsumer) -> bool:
     return consumer.consuming
 
 

@@ -150,7 +150,7 @@ async def test_deadlines_wait_for_the_broker_that_may_hold_their_answers(toy: To
         await toy.say(event)
 
         async def there() -> bool:
-            return consumer._receipts is not None and consumer._receipts.open == 1
+            return consumer._acknowledgements is not None and consumer._acknowledgements.open == 1
 
         await until(there)
         await have_overdue(toy, tables, event.order_id, since=timedelta(0))

@@ -17,7 +17,7 @@ from marketplace_runtime.amqp import open_channel, properties_of
 from marketplace_runtime.consumer import Subscription, on, subscription
 from marketplace_runtime.database import new_id
 from marketplace_runtime.replay import table as history
-from marketplace_runtime.replay.table import Replay, Wish
+from marketplace_runtime.replay.table import Replay, ReplayRequest
 from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.operating import operating
 from tests.integration.messaging.replaying import (
@@ -60,7 +60,7 @@ async def say_before(toy: Toy, number: int = SOME, orders: Sequence[UUID] = ()) 
 async def ask(toy: Toy, table: Subscription = LIVE, **wanted: object) -> Replay | None:
     wish = {"rate": None, "holds": table.ordered_by is not None, "since": None, "offset": None, **wanted}
     async with toy.databases[-1].transaction() as tx:
-        return await history.ask(tx, Wish(new_id(), table.name, table.types, "ada", **wish))
+        return await history.ask(tx, ReplayRequest(new_id(), table.name, table.types, "ada", **wish))
 
 
 async def until_ended(toy: Toy, within_s: float = 30) -> Replay:

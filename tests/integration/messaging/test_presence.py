@@ -28,14 +28,14 @@ LOCKS = f"select pid from pg_locks where {HERE} and classid = {liveness.CLASS}"
 
 def looks_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How often the process of `database` has looked who is dead."""
-    look, looks = liveness.free_what_the_dead_hold, 0
+    look, looks = liveness.release_expired_claims, 0
 
     async def counted(tx: Transaction, *args: dict[int, float]) -> None:
         nonlocal looks
         await look(tx, *args)
         looks += tx.holder == database.holder
 
-    monkeypatch.setattr(liveness, "free_what_the_dead_hold", counted)
+    monkeypatch.setattr(liveness, "release_expired_claims", counted)
     return lambda: looks
 
 
@@ -109,7 +109,7 @@ async def test_absence_before_a_look_that_failed_does_not_count(toy: Toy, monkey
         if len(told) == 2:
             raise asyncpg.DeadlockDetectedError("deadlock")
 
-    monkeypatch.setattr(liveness, "free_what_the_dead_hold", look)
+    monkeypatch.setattr(liveness, "release_expired_claims", look)
     database = toy.checkout_database([])
     looking = asyncio.create_task(Scheduler(database, {}, CaughtUp(database, []), dead_letters.file).run())
     await until(lambda: _is(lambda: len(told) > 2))
@@ -167,4 +167,4 @@ async def holding_elsewhere(toy: Toy) -> tuple[UUID, int]:
 
 async def look_who_is_dead(database: Database, missed: dict[int, float]) -> None:
     async with database.transaction() as tx:
-        await liveness.free_what_the_dead_hold(tx, missed)
+        await liveness.release_expired_claims(tx, missed)

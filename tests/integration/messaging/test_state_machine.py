@@ -21,8 +21,7 @@ from pamqp.commands import Basic
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import Publisher, Received, letter_of
-from marketplace_runtime.amqp.acknowledgements import Receipts
+from marketplace_runtime.amqp import IncomingMessage, MessageSource, Publisher, letter_of
 from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, Gate, Worker, on, poison_counter, subscription
 from marketplace_runtime.consumer.delivery import from_entry
 from marketplace_runtime.consumer.quarantine import RUNS_ALONE
@@ -118,13 +117,15 @@ class Broker:
             self.fate.meet("after publish")
         return [True] * len(events)
 
-    def take(self, number: int) -> list[Received]:
+    def take(self, number: int) -> list[IncomingMessage]:
         received = []
         for _ in range(min(number, len(self.queue))):
             tag = max(self.taken, default=0) + 1
             message = self.taken[tag] = self.queue.pop(0)
             received.append(
-                Received(message.body, Basic.Properties(), tag, cast("Receipts", self), message.redeliveries)
+                IncomingMessage(
+                    message.body, Basic.Properties(), tag, cast("MessageSource", self), message.redeliveries
+                )
             )
         return received
 
@@ -218,7 +219,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
 
         async def _run_due(self) -> None:
             async with self.database.transaction() as tx:
-                await liveness.free_what_the_dead_hold(tx, {})
+                await liveness.release_expired_claims(tx, {})
                 await tx.execute("update messaging.scheduled set due = now()")
                 entries = await scheduled.take(tx, [("carts", CartCheckedOutV1.type)], 100, timedelta(seconds=60))
             await self._run([from_entry(each, self.worker.subscription) for each in entries])

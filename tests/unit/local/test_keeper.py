@@ -7,7 +7,7 @@ import pytest
 
 from infra.stack.backoff import Backoff
 from infra.stack.errors import LocalError, NotReady
-from infra.stack.process_monitor import Keeper, State
+from infra.stack.process_monitor import ProcessMonitor, State
 
 
 class Life:
@@ -64,19 +64,19 @@ def part() -> FakePart:
 
 
 @pytest.fixture
-async def keeper(part: FakePart) -> AsyncIterator[Keeper]:
-    keeper = Keeper(part, changed=lambda: None, backoff=Backoff(base_s=0.01))
+async def keeper(part: FakePart) -> AsyncIterator[ProcessMonitor]:
+    keeper = ProcessMonitor(part, changed=lambda: None, backoff=Backoff(base_s=0.01))
     yield keeper
     await keeper.close()
 
 
-async def test_nothing_starts_before_it_is_wanted(part: FakePart, keeper: Keeper) -> None:
+async def test_nothing_starts_before_it_is_wanted(part: FakePart, keeper: ProcessMonitor) -> None:
     await asyncio.sleep(0)
     assert not part.lives
     assert keeper.condition.state is State.STOPPED
 
 
-async def test_what_ends_by_itself_starts_again(part: FakePart, keeper: Keeper) -> None:
+async def test_what_ends_by_itself_starts_again(part: FakePart, keeper: ProcessMonitor) -> None:
     keeper.start()
     await keeper.until_ready()
     part.lives[0].end.set_result(1)
@@ -87,7 +87,7 @@ async def test_what_ends_by_itself_starts_again(part: FakePart, keeper: Keeper) 
     assert keeper.condition.state is State.READY
 
 
-async def test_what_was_killed_stays_down_until_it_is_started(part: FakePart, keeper: Keeper) -> None:
+async def test_what_was_killed_stays_down_until_it_is_started(part: FakePart, keeper: ProcessMonitor) -> None:
     keeper.start()
     await keeper.until_ready()
     await keeper.kill()
@@ -99,7 +99,7 @@ async def test_what_was_killed_stays_down_until_it_is_started(part: FakePart, ke
     assert (len(part.lives), keeper.condition.restarts) == (2, 0)
 
 
-async def test_what_does_not_become_ready_is_ended_and_tried_again(part: FakePart, keeper: Keeper) -> None:
+async def test_what_does_not_become_ready_is_ended_and_tried_again(part: FakePart, keeper: ProcessMonitor) -> None:
     part.refusals = 2
     keeper.start()
     async with asyncio.timeout(5):
@@ -108,7 +108,7 @@ async def test_what_does_not_become_ready_is_ended_and_tried_again(part: FakePar
 
 
 async def test_a_part_that_waits_after_a_crash_can_be_killed_and_started_at_once(part: FakePart) -> None:
-    keeper = Keeper(part, changed=lambda: None, backoff=Backoff(base_s=3600))
+    keeper = ProcessMonitor(part, changed=lambda: None, backoff=Backoff(base_s=3600))
     part.refusals = 1
     keeper.start()
     while keeper.condition.state is not State.CRASHED:
@@ -121,7 +121,7 @@ async def test_a_part_that_waits_after_a_crash_can_be_killed_and_started_at_once
     await keeper.close()
 
 
-async def test_stopping_is_graceful(part: FakePart, keeper: Keeper) -> None:
+async def test_stopping_is_graceful(part: FakePart, keeper: ProcessMonitor) -> None:
     keeper.start()
     await keeper.until_ready()
     await keeper.stop()
@@ -129,7 +129,7 @@ async def test_stopping_is_graceful(part: FakePart, keeper: Keeper) -> None:
     assert keeper.condition.state is State.STOPPED
 
 
-async def test_what_is_paused_goes_on_when_it_is_resumed_or_started(part: FakePart, keeper: Keeper) -> None:
+async def test_what_is_paused_goes_on_when_it_is_resumed_or_started(part: FakePart, keeper: ProcessMonitor) -> None:
     keeper.start()
     await keeper.until_ready()
     for go_on in (keeper.resume, keeper.start):
@@ -140,7 +140,7 @@ async def test_what_is_paused_goes_on_when_it_is_resumed_or_started(part: FakePa
     assert len(part.lives) == 1
 
 
-async def test_what_is_paused_is_resumed_before_it_is_stopped(part: FakePart, keeper: Keeper) -> None:
+async def test_what_is_paused_is_resumed_before_it_is_stopped(part: FakePart, keeper: ProcessMonitor) -> None:
     keeper.start()
     await keeper.until_ready()
     keeper.pause()
@@ -149,12 +149,12 @@ async def test_what_is_paused_is_resumed_before_it_is_stopped(part: FakePart, ke
     assert keeper.condition.state is State.STOPPED
 
 
-async def test_what_does_not_run_cannot_be_paused(part: FakePart, keeper: Keeper) -> None:
+async def test_what_does_not_run_cannot_be_paused(part: FakePart, keeper: ProcessMonitor) -> None:
     with pytest.raises(LocalError, match="cannot be paused"):
         keeper.pause()
 
 
-async def test_who_waits_may_give_up_after_some_attempts(part: FakePart, keeper: Keeper) -> None:
+async def test_who_waits_may_give_up_after_some_attempts(part: FakePart, keeper: ProcessMonitor) -> None:
     part.refusals = 100
     keeper.start()
     async with asyncio.timeout(10):
@@ -165,7 +165,7 @@ async def test_who_waits_may_give_up_after_some_attempts(part: FakePart, keeper:
         await keeper.until_ready(3)
 
 
-async def test_one_who_waits_hears_nothing_of_crashes_before(part: FakePart, keeper: Keeper) -> None:
+async def test_one_who_waits_hears_nothing_of_crashes_before(part: FakePart, keeper: ProcessMonitor) -> None:
     part.refusals = 2
     keeper.start()
     async with asyncio.timeout(10):

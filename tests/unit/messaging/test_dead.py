@@ -10,11 +10,11 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import PREFIX, DeadLetter, Received, key_of, letter_of, properties_of_dead
+from marketplace_runtime.amqp import PREFIX, DeadLetter, IncomingMessage, key_of, letter_of, properties_of_dead
 from marketplace_runtime.amqp.dead_letter_format import MAX_ERROR_CHARACTERS, MAX_HEADERS, scalars, too_long
 from marketplace_runtime.consumer import Unreadable, on, read, subscription
 from marketplace_runtime.database import Transaction, new_id
-from marketplace_runtime.replay.reader import Window
+from marketplace_runtime.replay.reader import ReplayWindow
 from tests.unit.messaging.odd import FULL, Odd, odd_properties
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -87,7 +87,7 @@ async def hear(event: CartCheckedOutV1, tx: Transaction) -> None:
 
 def given_up(arrived: Basic.Properties, body: bytes = b"") -> DeadLetter:
     """The letter that a consumer makes of a message that is no event."""
-    found = read(Received(body, arrived, 1, Window()), subscription("carts", on(CartCheckedOutV1, hear)))
+    found = read(IncomingMessage(body, arrived, 1, ReplayWindow()), subscription("carts", on(CartCheckedOutV1, hear)))
     assert isinstance(found, Unreadable)
     return found.letter("carts")
 

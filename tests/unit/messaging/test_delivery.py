@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import PREFIX, Received, properties_of
+from marketplace_runtime.amqp import PREFIX, IncomingMessage, properties_of
 from marketplace_runtime.consumer import Unreadable, on, read, subscription
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.events import Envelope
-from marketplace_runtime.replay.reader import Window
+from marketplace_runtime.replay.reader import ReplayWindow
 from marketplace_runtime.telemetry import new_traceparent
 
 
@@ -28,6 +28,8 @@ def test_an_event_that_cannot_be_deduplicated_is_refused(id: str, reason: str) -
     envelope = Envelope(new_id(), CartCheckedOutV1.type, "cart", "42", datetime.now(UTC), new_traceparent())
     properties = properties_of(envelope, user="cart")
     properties.headers = {**(properties.headers or {}), PREFIX + "id": id}
-    found = read(Received(b"{}", properties, 1, Window()), subscription("carts", on(CartCheckedOutV1, handle)))
+    found = read(
+        IncomingMessage(b"{}", properties, 1, ReplayWindow()), subscription("carts", on(CartCheckedOutV1, handle))
+    )
     assert isinstance(found, Unreadable)
     assert found.why.reason == reason

@@ -2,7 +2,7 @@
 
 import pytest
 
-from marketplace_runtime.database.locked_rows import REMEMBERED_S, Contention, RowLocked
+from marketplace_runtime.database.locked_rows import REMEMBERED_S, LockedRows, RowLocked
 
 
 class Clock:
@@ -20,20 +20,20 @@ class Order: ...
 
 def test_a_locked_row_is_passed_by_for_a_while_and_others_are_not() -> None:
     clock = Clock()
-    contention = Contention(clock)
-    contention.remember(Product, ["lamp"])
-    contention.check(Product, ["chair"])
-    contention.check(Order, ["lamp"])
+    locked_rows = LockedRows(clock)
+    locked_rows.remember(Product, ["lamp"])
+    locked_rows.check(Product, ["chair"])
+    locked_rows.check(Order, ["lamp"])
     with pytest.raises(RowLocked, match="Product lamp"):
-        contention.check(Product, ["chair", "lamp"])
+        locked_rows.check(Product, ["chair", "lamp"])
     clock.now += REMEMBERED_S
-    contention.check(Product, ["chair", "lamp"])
+    locked_rows.check(Product, ["chair", "lamp"])
 
 
 def test_what_is_remembered_is_forgotten_however_many_rows_there_were() -> None:
     clock = Clock()
-    contention = Contention(clock)
+    locked_rows = LockedRows(clock)
     for number in range(100):
-        contention.remember(Product, [number])
+        locked_rows.remember(Product, [number])
         clock.now += REMEMBERED_S
-    assert len(contention._until) == 1
+    assert len(locked_rows._until) == 1

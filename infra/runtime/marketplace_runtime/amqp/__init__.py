@@ -1,14 +1,14 @@
 """AMQP connections, the wire format, and acknowledgements. The only user of the AMQP client."""
 
-from marketplace_runtime.amqp.acknowledgements import Received, Source
+from marketplace_runtime.amqp.acknowledgements import IncomingMessage, MessageSource
 from marketplace_runtime.amqp.connection import (
-    BROKEN,
+    CONNECTION_ERRORS,
     ChannelRefused,
     Connection,
-    Lost,
+    ConnectionLost,
     keep_connected,
     open_channel,
-    telling_loss,
+    raising_lost,
 )
 from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.amqp.dead_letter_format import (
@@ -20,40 +20,40 @@ from marketplace_runtime.amqp.dead_letter_format import (
     unchecked,
 )
 from marketplace_runtime.amqp.errors import Invalid, UnknownVersion
-from marketplace_runtime.amqp.log_stream import Log, Logged, Place, last_of, reading
+from marketplace_runtime.amqp.log_stream import LoggedMessage, LogReader, Place, last_message, reading_log
 from marketplace_runtime.amqp.publisher import Publisher, Unconfirmed
-from marketplace_runtime.amqp.queue_consumer import Consumer
+from marketplace_runtime.amqp.queue_consumer import QueueConsumer
 from marketplace_runtime.amqp.wire_format import PREFIX, envelope_of, properties_of, recorded_envelope
 
 __all__ = [
-    "BROKEN",
+    "CONNECTION_ERRORS",
     "PREFIX",
     "USER",
     "ChannelRefused",
     "Connection",
-    "Consumer",
+    "ConnectionLost",
     "DeadLetter",
+    "IncomingMessage",
     "Invalid",
-    "Log",
-    "Logged",
-    "Lost",
+    "LogReader",
+    "LoggedMessage",
+    "MessageSource",
     "Place",
     "Publisher",
-    "Received",
-    "Source",
+    "QueueConsumer",
     "Unconfirmed",
     "UnknownVersion",
     "dead_letter_of",
     "envelope_of",
     "keep_connected",
     "key_of",
-    "last_of",
+    "last_message",
     "letter_of",
     "open_channel",
     "properties_of",
     "properties_of_dead",
-    "reading",
+    "raising_lost",
+    "reading_log",
     "recorded_envelope",
-    "telling_loss",
     "unchecked",
 ]

@@ -9,10 +9,10 @@ from typing import Protocol
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
-from marketplace_runtime.amqp.connection import BROKEN, telling_loss
+from marketplace_runtime.amqp.connection import CONNECTION_ERRORS, raising_lost
 
 
-class Source(Protocol):
+class MessageSource(Protocol):
     """Where messages came from, and are settled."""
 
     @property
@@ -22,7 +22,7 @@ class Source(Protocol):
     async def acknowledge(self, tags: Sequence[int]) -> None: ...
 
 
-class Receipts:
+class Acknowledgements:
     """What was delivered on one channel and is not acknowledged yet.
 
     Acknowledges runs of messages at once. After the channel is gone it does nothing: the broker
@@ -58,7 +58,7 @@ class Receipts:
 
     async def acknowledge(self, tags: Sequence[int]) -> None:
         """Tell the broker that these are done, each once: it closes the channel over a tag that it does not know."""
-        with suppress(*BROKEN), telling_loss():
+        with suppress(*CONNECTION_ERRORS), raising_lost():
             async with self._turn:
                 await self._acknowledge(tags)
 
@@ -78,17 +78,17 @@ class Receipts:
 
 
 @dataclass(slots=True, eq=False)
-class Received:
+class IncomingMessage:
     """A message as it came from the broker."""
 
     body: bytes
     properties: Basic.Properties
     tag: int
-    receipts: Source
+    source: MessageSource
     redeliveries: int = 0
     """How often it was delivered before to a consumer that did not acknowledge it."""
     replayed: bool = False
     """Whether it comes from the log, by its offset, and not from the subscription's queue."""
 
     async def acknowledge(self) -> None:
-        await self.receipts.acknowledge([self.tag])
+        await self.source.acknowledge([self.tag])

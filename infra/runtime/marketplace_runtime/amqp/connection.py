@@ -21,7 +21,7 @@ Connection = AbstractConnection
 """A connection to the broker, as `keep_connected` hands it out."""
 ChannelRefused = AMQPChannelError
 """The broker closed a channel over what was asked on it: a missing queue, a right that the user lacks."""
-BROKEN = (AMQPError, aio_pika.exceptions.AMQPException, ConnectionError, OSError, TimeoutError, RuntimeError)
+CONNECTION_ERRORS = (AMQPError, aio_pika.exceptions.AMQPException, ConnectionError, OSError, TimeoutError, RuntimeError)
 """What a lost, refused or half-dead connection raises in this client."""
 
 CONNECT_TIMEOUT_S = 5.0
@@ -30,25 +30,25 @@ HEARTBEAT_S = 10
 BACKOFF_S, BACKOFF_CAP_S = 0.1, 3.0
 
 
-class Lost(ConnectionError):
+class ConnectionLost(ConnectionError):
     """The connection to the broker broke."""
 
 
 @contextmanager
-def telling_loss() -> Iterator[None]:
-    """Raise `Lost` where the client raises a bare `Exception`: its word for what waits on a channel that closes."""
+def raising_lost() -> Iterator[None]:
+    """Raise `ConnectionLost` where the client raises a bare `Exception`, as it does when a channel closes."""
     try:
         yield
     except Exception as error:
         if type(error) is Exception:
-            raise Lost("the channel closed") from error
+            raise ConnectionLost("the channel closed") from error
         raise
 
 
 async def keep_connected(url: str, name: str, use: Callable[[Connection], Awaitable[None]]) -> None:
     """Run `use` with a connection, again and again until it returns by itself.
 
-    `use` is cancelled when the connection breaks; what it raises of `BROKEN` means the same.
+    `use` is cancelled when the connection breaks; what it raises of `CONNECTION_ERRORS` means the same.
     """
     failures = 0
     while True:
@@ -56,7 +56,7 @@ async def keep_connected(url: str, name: str, use: Callable[[Connection], Awaita
             connection = await aio_pika.connect(
                 url, heartbeat=HEARTBEAT_S, timeout=CONNECT_TIMEOUT_S, client_properties={"connection_name": name}
             )
-        except BROKEN as error:
+        except CONNECTION_ERRORS as error:
             failures += 1
             if failures == 1:
                 log.warning("broker unreachable", connection=name, error=repr(error))
@@ -67,11 +67,11 @@ async def keep_connected(url: str, name: str, use: Callable[[Connection], Awaita
         try:
             await _until_lost(connection, use)
             return
-        except BROKEN as error:
+        except CONNECTION_ERRORS as error:
             log.warning("broker connection lost", connection=name, error=repr(error))
             await asyncio.sleep(random.uniform(0, BACKOFF_S))  # noqa: S311 - jitter
         finally:
-            with suppress(*BROKEN):
+            with suppress(*CONNECTION_ERRORS):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await connection.close()
 
@@ -88,13 +88,13 @@ async def _until_lost(connection: Connection, use: Callable[[Connection], Awaita
     try:
         await asyncio.wait({working, lost}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise Lost(repr(lost.result()))
+            raise ConnectionLost(repr(lost.result()))
         await working
     finally:
         working.cancel()
         await asyncio.wait({working})  # unlike awaiting it: a cancellation of our own is no end of `working`
         if not working.cancelled():
-            with suppress(*BROKEN):
+            with suppress(*CONNECTION_ERRORS):
                 working.result()
 
 
@@ -102,8 +102,8 @@ async def open_channel(connection: Connection, *, confirms: bool) -> Channel:
     """A channel of the protocol layer, which neither copies messages nor chokes on odd properties."""
     transport = connection.transport
     if transport is None:
-        raise Lost("no transport")
-    with telling_loss():
+        raise ConnectionLost("no transport")
+    with raising_lost():
         channel = await transport.connection.channel(publisher_confirms=confirms)
     if not isinstance(channel, Channel):
         raise TypeError(f"expected a channel of aiormq, got {type(channel).__name__}")

@@ -13,7 +13,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from marketplace_runtime.amqp.connection import BROKEN, Lost, open_channel, telling_loss
+from marketplace_runtime.amqp.connection import CONNECTION_ERRORS, ConnectionLost, open_channel, raising_lost
 
 AHEAD = 200
 """Messages in memory that nobody has looked at yet."""
@@ -24,7 +24,7 @@ Place = str | int | datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class LoggedMessage:
     """One message of the log."""
 
     offset: int
@@ -34,7 +34,7 @@ class Logged:
     properties: Basic.Properties
 
 
-class Log:
+class LogReader:
     """The messages from one place on, in order."""
 
     def __init__(self, channel: Channel) -> None:
@@ -54,25 +54,25 @@ class Log:
         self._waiting.append(message)
         self._arrived.set()
 
-    async def next(self, within_s: float) -> Logged | None:
-        """The next message; None if there is none for so long. Raises `Lost` if the broker ends it."""
+    async def next(self, within_s: float) -> LoggedMessage | None:
+        """The next message; None if there is none for so long. Raises `ConnectionLost` if the broker ends it."""
         if not self._waiting and not self._ended:
             self._arrived.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(within_s):
                     await self._arrived.wait()
         if self._ended:
-            raise Lost("the broker ended the reading of the log")
+            raise ConnectionLost("the broker ended the reading of the log")
         if not self._waiting:
             return None
         message = self._waiting.popleft()
         tag = message.delivery_tag or 0
         if tag % (AHEAD // 4) == 0:
-            with telling_loss():
+            with raising_lost():
                 await self._channel.basic_ack(tag, multiple=True)
         properties = message.header.properties
         offset: Any = (properties.headers or {})["x-stream-offset"]
-        return Logged(int(offset), message.routing_key or "", message.body, properties)
+        return LoggedMessage(int(offset), message.routing_key or "", message.body, properties)
 
     def _end(self, _: object) -> None:
         self._ended = True
@@ -80,29 +80,29 @@ class Log:
 
 
 @asynccontextmanager
-async def reading(connection: AbstractConnection, stream: str, since: Place) -> AsyncIterator[Log]:
+async def reading_log(connection: AbstractConnection, stream: str, since: Place) -> AsyncIterator[LogReader]:
     """The log from a place on. Raises what a lost connection does; `AMQPChannelError` if it may not be read."""
     channel = await open_channel(connection, confirms=False)
-    log = Log(channel)
+    log = LogReader(channel)
     try:
-        with telling_loss():
+        with raising_lost():
             await channel.basic_qos(prefetch_count=AHEAD)
             await channel.basic_consume(stream, log.receive, arguments={"x-stream-offset": since})
         yield log
     finally:
         if not channel.is_closed:
-            with suppress(*BROKEN), telling_loss():
+            with suppress(*CONNECTION_ERRORS), raising_lost():
                 async with asyncio.timeout(2):
                     await channel.close()
 
 
-async def last_of(connection: AbstractConnection, stream: str) -> Logged | None:
+async def last_message(connection: AbstractConnection, stream: str) -> LoggedMessage | None:
     """A message that was no earlier in the log than the last one when this was called; None if it is empty.
 
     The broker's count of messages is seconds old, so a reader begins at the last chunk and reads until nothing
-    follows, or something was said since. Raises `Lost` where it can't be told.
+    follows, or something was said since. Raises `ConnectionLost` where it can't be told.
     """
-    async with reading(connection, stream, "next") as said_since, reading(connection, stream, "last") as log:
+    async with reading_log(connection, stream, "next") as said_since, reading_log(connection, stream, "last") as log:
         last = found = await log.next(FIRST_S)
         while found is not None and not said_since.waiting:
             found = await log.next(SILENT_S)
@@ -112,6 +112,6 @@ async def last_of(connection: AbstractConnection, stream: str) -> Logged | None:
     if last is None:
         channel = await open_channel(connection, confirms=False)
         if (await channel.queue_declare(stream, passive=True)).message_count:
-            raise Lost("the log has messages and gives none")
+            raise ConnectionLost("the log has messages and gives none")
         await channel.close()
     return last

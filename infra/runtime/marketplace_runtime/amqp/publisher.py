@@ -10,7 +10,13 @@ from aiormq.channel import Channel
 from aiormq.exceptions import ChannelPreconditionFailed, DeliveryError
 from pamqp.commands import Basic
 
-from marketplace_runtime.amqp.connection import BROKEN, Lost, keep_connected, open_channel, telling_loss
+from marketplace_runtime.amqp.connection import (
+    CONNECTION_ERRORS,
+    ConnectionLost,
+    keep_connected,
+    open_channel,
+    raising_lost,
+)
 from marketplace_runtime.amqp.wire_format import frames_of
 from marketplace_runtime.events import Envelope
 
@@ -54,13 +60,13 @@ class Publisher:
             raise Unconfirmed("not connected to the broker")
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
-                with telling_loss():
+                with raising_lost():
                     await channel.basic_publish(
                         body, exchange=exchange, routing_key=routing_key, properties=properties, wait=False
                     )
         except DeliveryError as error:
             raise Unconfirmed("the broker refused the message") from error
-        except BROKEN as error:
+        except CONNECTION_ERRORS as error:
             self.drop()
             raise Unconfirmed(repr(error)) from error
 
@@ -83,7 +89,7 @@ class Publisher:
                 confirms = _expect(channel, len(events))
                 # At once: the client's own way makes one system call per message.
                 await channel.write_queue.put(ChannelFrame(payload=frames, should_close=False))
-        except BROKEN:
+        except CONNECTION_ERRORS:
             self.drop()
             return [False] * len(events)
         _, late = await asyncio.wait(confirms, timeout=CONFIRM_TIMEOUT_S)
@@ -116,9 +122,9 @@ class Publisher:
             finally:
                 self.drop()
             if connection.is_closed:
-                raise Lost("closed while publishing")
+                raise ConnectionLost("closed while publishing")
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
-                with telling_loss():
+                with raising_lost():
                     await channel.close()
 
     def _lose(self, channel: Channel, closing: asyncio.Future[object]) -> None:
@@ -128,7 +134,7 @@ class Publisher:
         self._broken.set()
         for confirm in channel.confirmations.values():
             if not confirm.done():
-                confirm.set_exception(Lost("the channel closed before the confirm"))
+                confirm.set_exception(ConnectionLost("the channel closed before the confirm"))
 
 
 def _expect(channel: Channel, messages: int) -> list[asyncio.Future[object]]:

@@ -10,8 +10,8 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
-from marketplace_runtime.amqp.acknowledgements import Receipts, Received
-from marketplace_runtime.amqp.connection import BROKEN, Lost, open_channel, telling_loss
+from marketplace_runtime.amqp.acknowledgements import Acknowledgements, IncomingMessage
+from marketplace_runtime.amqp.connection import CONNECTION_ERRORS, ConnectionLost, open_channel, raising_lost
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -24,19 +24,19 @@ LOOK_S = 0.1
 """How often a queue is looked at that a deadline waits for."""
 
 
-class Consumer:
+class QueueConsumer:
     """Feeds every message of `queue` to `receive`, up to `prefetch` of them unacknowledged.
 
     An `ordered` queue is not left to the next consumer until what we took of it is settled.
     """
 
     def __init__(
-        self, queue: str, prefetch: int, receive: Callable[[Received], None], *, ordered: bool = False
+        self, queue: str, prefetch: int, receive: Callable[[IncomingMessage], None], *, ordered: bool = False
     ) -> None:
         self.queue, self._ordered = queue, ordered
         self._prefetch, self._receive = prefetch, receive
         self._channel: Channel | None = None
-        self._receipts: Receipts | None = None
+        self._acknowledgements: Acknowledgements | None = None
         self._tag = ""
         self._silence: str | None = None
         self._wanted = asyncio.Event()
@@ -70,27 +70,27 @@ class Consumer:
         """
         while self._wanted.is_set():
             try:
-                with telling_loss():
+                with raising_lost():
                     if await self._has_caught_up():
                         return
-            except (*BROKEN, AMQPChannelError, TimeoutError) as error:
+            except (*CONNECTION_ERRORS, AMQPChannelError, TimeoutError) as error:
                 log.debug("queue cannot be looked at", queue=self.queue, error=repr(error))
             await asyncio.sleep(LOOK_S)
 
     async def _has_caught_up(self) -> bool:
         """Wait for what is in the queue now. False if its channel broke: what was taken from it comes again."""
-        channel, receipts = self._channel, self._receipts
-        if channel is None or receipts is None or not self.consuming:
+        channel, acknowledgements = self._channel, self._acknowledgements
+        if channel is None or acknowledgements is None or not self.consuming:
             return False
         left = None
-        while not channel.is_closed and self._receipts is receipts:
+        while not channel.is_closed and self._acknowledgements is acknowledgements:
             async with asyncio.timeout(ANSWER_S):
                 found = await channel.queue_declare(self.queue, passive=True)
             waiting = found.message_count or 0
             if left is None:
                 await asyncio.sleep(0)  # what was delivered before that answer is taken in
-                left = receipts.received + waiting
-            if waiting + receipts.open == 0 or receipts.settled >= left:
+                left = acknowledgements.received + waiting
+            if waiting + acknowledgements.open == 0 or acknowledgements.settled >= left:
                 return True
             await asyncio.sleep(LOOK_S)
         return False
@@ -102,7 +102,7 @@ class Consumer:
             await self._wanted.wait()
             began = asyncio.get_running_loop().time()
             try:
-                with telling_loss():
+                with raising_lost():
                     await self._consume(connection)
             except ChannelNotFoundEntity:
                 log.error("queue missing: declare the topology", queue=self.queue)
@@ -113,7 +113,7 @@ class Consumer:
             if _is_cancelled():
                 raise asyncio.CancelledError
             if connection.is_closed or connection.transport is None:
-                raise Lost("closed while consuming")
+                raise ConnectionLost("closed while consuming")
             failures = 0 if asyncio.get_running_loop().time() - began > WATCH_S else failures + 1
             await asyncio.sleep(random.uniform(0, min(REOPEN_CAP_S, 0.1 * 2**failures)))  # noqa: S311 - jitter
 
@@ -122,14 +122,14 @@ class Consumer:
         channel, self._receive = self._channel, _ignore
         if channel is not None and self.consuming and not self._ordered:
             try:
-                with telling_loss():
+                with raising_lost():
                     await channel.basic_cancel(self._tag, timeout=2)
-            except BROKEN as error:
+            except CONNECTION_ERRORS as error:
                 log.warning("could not cancel the consumer", queue=self.queue, error=repr(error))
 
     async def _consume(self, connection: AbstractConnection) -> None:
         channel = await open_channel(connection, confirms=False)
-        receipts = Receipts(channel)
+        acknowledgements = Acknowledgements(channel)
         ended = self._ended = asyncio.Event()
         channel.closing.add_done_callback(lambda _: ended.set())
         channel.on_consumer_cancel_callbacks.add(lambda _: ended.set())
@@ -137,24 +137,28 @@ class Consumer:
         async def on_message(message: DeliveredMessage) -> None:
             tag = message.delivery_tag
             if tag is not None:
-                receipts.add(tag)
-                self._receive(Received(message.body, message.header.properties, tag, receipts, _redeliveries(message)))
+                acknowledgements.add(tag)
+                self._receive(
+                    IncomingMessage(
+                        message.body, message.header.properties, tag, acknowledgements, _redeliveries(message)
+                    )
+                )
 
         await channel.basic_qos(prefetch_count=self._prefetch)
         consuming = await channel.basic_consume(self.queue, on_message)
-        self._tag, self._channel, self._receipts = str(consuming.consumer_tag), channel, receipts
+        self._tag, self._channel, self._acknowledgements = str(consuming.consumer_tag), channel, acknowledgements
         if not self._wanted.is_set():
             ended.set()
         try:
-            await self._watch(channel, receipts, ended)
+            await self._watch(channel, acknowledgements, ended)
         finally:
             self._channel = None
             if not channel.is_closed:
-                with suppress(*BROKEN), telling_loss():
+                with suppress(*CONNECTION_ERRORS), raising_lost():
                     async with asyncio.timeout(2):
                         await channel.close()
 
-    async def _watch(self, channel: Channel, receipts: Receipts, ended: asyncio.Event) -> None:
+    async def _watch(self, channel: Channel, acknowledgements: Acknowledgements, ended: asyncio.Event) -> None:
         """Return when the consumer has ended, by the broker's word or by its silence.
 
         A passive declaration needs no rights: it tells how many consumers the broker counts and what waits. Waiting
@@ -170,8 +174,8 @@ class Consumer:
                 continue  # it was cancelled by us, and is kept for the acknowledgements
             async with asyncio.timeout(ANSWER_S):
                 found = await channel.queue_declare(self.queue, passive=True)
-            stands_by = self._ordered and not receipts.received
-            hungry = receipts.received == received and receipts.open < self._prefetch and not stands_by
+            stands_by = self._ordered and not acknowledgements.received
+            hungry = acknowledgements.received == received and acknowledgements.open < self._prefetch and not stands_by
             if not found.consumer_count or not self.consuming:
                 self._silence = "the broker forgot this consumer"
             elif waiting and hungry and found.message_count:
@@ -181,7 +185,7 @@ class Consumer:
             if self._silence is not None:
                 log.warning("consumer fell silent: consuming anew", queue=self.queue, why=self._silence)
                 return
-            received, waiting = receipts.received, bool(found.message_count)
+            received, waiting = acknowledgements.received, bool(found.message_count)
 
 
 def _is_cancelled() -> bool:
@@ -198,5 +202,5 @@ def _redeliveries(message: DeliveredMessage) -> int:
     return count if isinstance(count, int) else 0
 
 
-def _ignore(message: Received) -> None:
+def _ignore(message: IncomingMessage) -> None:
     """Leave a message that came after the consumer was cancelled to the broker, which delivers it again."""

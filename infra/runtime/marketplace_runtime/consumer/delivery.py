@@ -6,7 +6,15 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from marketplace_runtime.amqp import DeadLetter, Invalid, Received, dead_letter_of, envelope_of, key_of, unchecked
+from marketplace_runtime.amqp import (
+    DeadLetter,
+    IncomingMessage,
+    Invalid,
+    dead_letter_of,
+    envelope_of,
+    key_of,
+    unchecked,
+)
 from marketplace_runtime.consumer import publisher_clocks
 from marketplace_runtime.consumer.incidents import Incident
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
@@ -28,7 +36,7 @@ class Delivery:
     failed_at: datetime | None = None
     entry: int | None = None
     """Its row in the schedule, if it comes from there."""
-    message: Received | None = None
+    message: IncomingMessage | None = None
     """The message to acknowledge, if it comes from the broker."""
     claimed: bool = False
     """Whether it holds the claim to make the outside call."""
@@ -47,7 +55,7 @@ class Delivery:
     @property
     def lost(self) -> bool:
         """Whether it will be delivered again anyway."""
-        return self.message is not None and self.message.receipts.lost
+        return self.message is not None and self.message.source.lost
 
     @property
     def event(self) -> Event:
@@ -91,12 +99,12 @@ class Delivery:
 class Unreadable:
     """A message that is no event for this subscription."""
 
-    message: Received
+    message: IncomingMessage
     why: Invalid
 
     @property
     def lost(self) -> bool:
-        return self.message.receipts.lost
+        return self.message.source.lost
 
     def letter(self, subscription: str) -> DeadLetter:
         properties = self.message.properties
@@ -114,7 +122,7 @@ class Unreadable:
         )
 
 
-def read(message: Received, subscription: Subscription, now: datetime | None = None) -> Delivery | Unreadable:
+def read(message: IncomingMessage, subscription: Subscription, now: datetime | None = None) -> Delivery | Unreadable:
     """Return a message as an event for this subscription, or why it is none; never raises.
 
     `now` is the database's time, where it is at hand: this machine's clock may be wrong.

@@ -30,7 +30,7 @@ class Places:
         self._free.release()
 
 
-class PatientSession(AsyncSession):
+class CancellableSession(AsyncSession):
     """A session for who may be cut off. It is ended by `finish`, which waits for what is under way."""
 
     places: Places
@@ -70,11 +70,11 @@ class PatientSession(AsyncSession):
 
 
 def _patiently(method: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Awaitable[T]]:
-    async def run(session: PatientSession, *arguments: Any, **options: Any) -> T:
+    async def run(session: CancellableSession, *arguments: Any, **options: Any) -> T:
         return await session.to_its_end(lambda: method(session, *arguments, **options))
 
     return run
 
 
 for _name in ("commit", "delete", "execute", "flush", "get", "get_one", "run_sync", "scalar", "scalars"):
-    setattr(PatientSession, _name, _patiently(getattr(AsyncSession, _name)))
+    setattr(CancellableSession, _name, _patiently(getattr(AsyncSession, _name)))

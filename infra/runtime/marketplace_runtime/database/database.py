@@ -11,11 +11,11 @@ from sqlalchemy import ARRAY, any_, bindparam, event, inspect, select
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from marketplace_runtime.database.cancellation import PatientSession, Places
+from marketplace_runtime.database.cancellation import CancellableSession, Places
 from marketplace_runtime.database.clock import Clock
 from marketplace_runtime.database.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_passing, sqlstate
 from marketplace_runtime.database.holder import new_holder
-from marketplace_runtime.database.locked_rows import Contention
+from marketplace_runtime.database.locked_rows import LockedRows
 from marketplace_runtime.database.schema import in_schema, use_schema
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.database.wake_ups import WakeUps
@@ -55,7 +55,7 @@ class Database:
         self._listeners = dict(listeners or {})
         self.pool_timeout_s, self._statement_timeout_s = pool_timeout_s, statement_timeout_s
         self._lock_timeout_s = lock_timeout_s
-        self._contention = Contention()
+        self._locked_rows = LockedRows()
         self._clock = Clock()
         self._places: Places | None = None
         """Where there are some, its users may be cut off."""
@@ -134,7 +134,7 @@ class Database:
         see `is_unavailable` and `is_conflict`.
         """
         session = self._new_session()
-        tx = Transaction(session, self.source, self._listeners, self.holder, cause, self._contention, self._clock)
+        tx = Transaction(session, self.source, self._listeners, self.holder, cause, self._locked_rows, self._clock)
         wanted: tuple[type, list[Any]] | None = None
         try:
             try:
@@ -156,13 +156,13 @@ class Database:
     def _new_session(self) -> AsyncSession:
         if self._places is None:
             return AsyncSession(self._engine, expire_on_commit=False)
-        session = PatientSession(self._engine, expire_on_commit=False)
+        session = CancellableSession(self._engine, expire_on_commit=False)
         session.places = self._places
         return session
 
     async def _end(self, session: AsyncSession, tx: Transaction, *, was_cut_off: bool = False) -> None:
         """Close the session. A request that was cut off does not wait for that, as its database may hang."""
-        if not isinstance(session, PatientSession):
+        if not isinstance(session, CancellableSession):
             await session.__aexit__(None, None, None)
             return
 
@@ -187,7 +187,7 @@ class Database:
         """Find out which of these rows are locked: all, if even that cannot be found out."""
         columns: Any = inspect(entity).primary_key
         if len(columns) > 1:  # such rows are locked one by one
-            self._contention.remember(entity, keys)
+            self._locked_rows.remember(entity, keys)
             return
         (column,) = columns
         wanted = select(column).where(column == any_(bindparam(None, keys, ARRAY(column.type))))
@@ -199,7 +199,7 @@ class Database:
         except Exception as error:
             if not is_passing(error):
                 raise
-        self._contention.remember(entity, locked)
+        self._locked_rows.remember(entity, locked)
 
     @property
     def now(self) -> datetime:

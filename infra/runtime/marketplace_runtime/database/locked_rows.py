@@ -12,7 +12,7 @@ class RowLocked(Exception):
     """Another transaction keeps a row locked that this work needs. Run it again later."""
 
 
-class Contention:
+class LockedRows:
     """The rows of one service's database that were found locked a moment ago."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

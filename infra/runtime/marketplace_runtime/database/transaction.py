@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from marketplace_runtime.database import outbox
 from marketplace_runtime.database import schedule as schedules
 from marketplace_runtime.database.clock import Clock
-from marketplace_runtime.database.locked_rows import Contention
+from marketplace_runtime.database.locked_rows import LockedRows
 from marketplace_runtime.events import Envelope, Event, name_of
 from marketplace_runtime.telemetry import child_of, current_traceparent
 
@@ -68,7 +68,7 @@ class Transaction:
     """Which process this is, to claims and leases."""
     cause: Envelope | None = None
     """The event that is being handled; None in a request from outside."""
-    contention: Contention = field(default_factory=Contention)
+    locked_rows: LockedRows = field(default_factory=LockedRows)
     """The rows that are known to be locked by others."""
     clock: Clock = field(default_factory=Clock)
     """The database's, which all processes of the service go by."""
@@ -159,7 +159,7 @@ class Transaction:
     @contextmanager
     def _lock(self, entity: type, keys: list[Any]) -> Iterator[None]:
         """Note which rows the block locks. Raises `RowLocked` if one of them is known to be locked by others."""
-        self.contention.check(entity, keys)
+        self.locked_rows.check(entity, keys)
         self.locking = entity, keys
         yield
         self.locking = None

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from marketplace_runtime.amqp import Received, letter_of
+from marketplace_runtime.amqp import IncomingMessage, letter_of
 from marketplace_runtime.database import Database, is_passing
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.telemetry import get_logger
@@ -15,15 +15,15 @@ PREFETCH = 20
 PROBE_S = 1.0
 
 
-class Filing:
+class DeadLetterConsumer:
     """Files what `receive` is given, then acknowledges it."""
 
     def __init__(self, service: str, database: Database) -> None:
         self._service, self._database = service, database
-        self._waiting: deque[Received] = deque()
+        self._waiting: deque[IncomingMessage] = deque()
         self._arrived = asyncio.Event()
 
-    def receive(self, message: Received) -> None:
+    def receive(self, message: IncomingMessage) -> None:
         self._waiting.append(message)
         self._arrived.set()
 
@@ -34,7 +34,7 @@ class Filing:
             self._arrived.clear()
             while self._waiting:
                 message = self._waiting[0]
-                if message.receipts.lost:
+                if message.source.lost:
                     self._waiting.popleft()
                     continue
                 try:

@@ -55,7 +55,7 @@ delete from messaging.claims where holder = any($1::bigint[])
 """
 
 
-async def free_what_the_dead_hold(tx: Transaction, missed: dict[int, float]) -> None:
+async def release_expired_claims(tx: Transaction, missed: dict[int, float]) -> None:
     """Give back the claims and leases of processes that are gone.
 
     `missed` is the caller's memory from look to look: since when each holder is missing, by the monotonic clock.

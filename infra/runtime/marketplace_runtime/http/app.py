@@ -14,11 +14,11 @@ from marketplace_runtime.http import problems
 from marketplace_runtime.http.health import Health
 from marketplace_runtime.http.health import router as health_routes
 from marketplace_runtime.http.identity import Identity
-from marketplace_runtime.http.observation import Observed
+from marketplace_runtime.http.observation import ObservationMiddleware
 from marketplace_runtime.http.openapi import completed
 from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
 from marketplace_runtime.http.unit_of_work import Router
-from marketplace_runtime.resilience import MOST_AT_ONCE, Admission
+from marketplace_runtime.resilience import MAX_CONCURRENT_REQUESTS, Admission
 
 
 def create_app(
@@ -48,7 +48,7 @@ def create_app(
     app.state.database = database
     app.state.problem_types = problem_types
     app.state.identity = identity
-    app.state.admission = admission or Admission(service, MOST_AT_ONCE)
+    app.state.admission = admission or Admission(service, MAX_CONCURRENT_REQUESTS)
     app.state.timeout_s = timeout_s
     app.state.health = health or Health(_nothing)
 
@@ -58,7 +58,7 @@ def create_app(
     app.add_exception_handler(problems.Problem, problems.answer_problem)
     app.add_exception_handler(RequestValidationError, problems.answer_invalid)
     app.add_exception_handler(HTTPException, answer_http_error)
-    app.add_middleware(Observed)
+    app.add_middleware(ObservationMiddleware)
     return app
 
 

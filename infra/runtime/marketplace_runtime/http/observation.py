@@ -14,7 +14,7 @@ log = get_logger(__name__)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 
 
-class Observed:
+class ObservationMiddleware:
     """Pure ASGI middleware around the whole application."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from uuid import UUID
 
-from marketplace_runtime.amqp import Consumer, keep_connected
+from marketplace_runtime.amqp import QueueConsumer, keep_connected
 from marketplace_runtime.consumer import Worker
 from marketplace_runtime.database import Database, Transaction, is_passing
 from marketplace_runtime.events import Naming
 from marketplace_runtime.replay import table as history
-from marketplace_runtime.replay.reader import Feed
+from marketplace_runtime.replay.reader import ReplayReader
 from marketplace_runtime.replay.table import Replay
 from marketplace_runtime.telemetry import get_logger
 
@@ -26,7 +26,7 @@ REPLAY_RATE = 1000
 POLL_S = 1.0
 
 
-class History:
+class Replays:
     """Feeds subscriptions from the log where that was asked for, and keeps live events waiting where it has to."""
 
     def __init__(
@@ -36,7 +36,7 @@ class History:
         database: Database,
         broker_url: str,
         workers: Mapping[str, Worker],
-        fed: Mapping[str, Consumer],
+        fed: Mapping[str, QueueConsumer],
         rate: int,
         naming: Naming,
     ) -> None:
@@ -89,7 +89,9 @@ class History:
     async def _feed(self, replay: Replay) -> None:
         worker, queue = self._workers[replay.subscription], self._naming.queue(self._service, replay.subscription)
         log.info("replay begins", replay_to=queue, types=list(replay.types), at=replay.next, deaths=replay.deaths)
-        feed = Feed(replay, worker, queue=queue, stream=self._naming.log_stream, rate=self._rate, stop=self._stop)
+        feed = ReplayReader(
+            replay, worker, queue=queue, stream=self._naming.log_stream, rate=self._rate, stop=self._stop
+        )
         await keep_connected(self._url, f"{self._service} replays", feed.run)
         self._changed.set()
 

@@ -11,15 +11,15 @@ from marketplace_runtime.amqp import (
     PREFIX,
     ChannelRefused,
     Connection,
-    Log,
-    Logged,
-    Lost,
+    ConnectionLost,
+    IncomingMessage,
+    LoggedMessage,
+    LogReader,
     Place,
-    Received,
-    last_of,
+    last_message,
     open_channel,
-    reading,
-    telling_loss,
+    raising_lost,
+    reading_log,
 )
 from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, Unreadable, Worker, acknowledge, inbox, read
 from marketplace_runtime.database import Transaction, time_of
@@ -37,7 +37,7 @@ HELD_S, LOOK_S = 10.0, 0.1
 LOST = "the log ends before the place where it did when this began: the broker lost its data. `republish`, then replay"
 
 
-class Window:
+class ReplayWindow:
     """The offsets that were handed over and are not settled yet: a `Source` of messages."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Chunk:
     too_old: int = 0
 
 
-class Feed:
+class ReplayReader:
     """Reads on from where the replay is, until its end; whoever runs it is the only one."""
 
     def __init__(
@@ -86,17 +86,17 @@ class Feed:
         self._most = max(1, min(worker.subscription.batch, self._rate // 4))
         self._next, self._begun, self._through = replay.next, replay.begun, replay.through
         self._suspect_through = replay.reached if replay.deaths >= SUSPECT_AFTER else -1
-        self._window = Window()
+        self._window = ReplayWindow()
         self._due = 0.0
 
     async def run(self, connection: Connection) -> None:
         """Feed until the end, or until it is stopped or another process's. Raises what a lost connection does."""
-        self._window = Window()
+        self._window = ReplayWindow()
         try:
             if self._replay.holds:
                 await self._until_nobody_consumes(connection)
             if await self._has_begun(connection):
-                async with reading(connection, self._stream, self._place) as messages:
+                async with reading_log(connection, self._stream, self._place) as messages:
                     while not self._stop.is_set() and await self._feed_some(connection, messages):
                         pass
             if self._stop.is_set():
@@ -119,7 +119,7 @@ class Feed:
         """Find out where the log ends now; False if there is nothing to read up to there."""
         since = self._replay.since
         if self._through is None:
-            last = await last_of(connection, self._stream)
+            last = await last_message(connection, self._stream)
             self._through = -1 if last is None else last.offset
             if last is None or (since is not None and _was_made_before(last, since)):
                 return await self._end("done")
@@ -127,7 +127,7 @@ class Feed:
             return await self._end("done")
         return await self._note()
 
-    async def _feed_some(self, connection: Connection, messages: Log) -> bool:
+    async def _feed_some(self, connection: Connection, messages: LogReader) -> bool:
         """Hand over one chunk. False when there is nothing more for this process to do."""
         chunk = await self._read_some(messages)
         if not chunk.scanned and not self._has_ended:
@@ -147,7 +147,7 @@ class Feed:
     def _has_ended(self) -> bool:
         return self._next is not None and self._through is not None and self._next > self._through
 
-    async def _read_some(self, messages: Log) -> Chunk:
+    async def _read_some(self, messages: LogReader) -> Chunk:
         chunk, through = Chunk(), self._through or 0
         while len(chunk.heard) < self._most and chunk.scanned < SCAN and not self._has_ended:
             message = await messages.next(BRIEF_S if chunk.scanned else SILENT_S)
@@ -160,8 +160,8 @@ class Feed:
                 self._take(message, chunk)
         return chunk
 
-    def _take(self, message: Logged, chunk: Chunk) -> None:
-        received = Received(message.body, message.properties, message.offset, self._window, replayed=True)
+    def _take(self, message: LoggedMessage, chunk: Chunk) -> None:
+        received = IncomingMessage(message.body, message.properties, message.offset, self._window, replayed=True)
         found = read(received, self._worker.subscription)
         if isinstance(found, Unreadable):
             chunk.too_old += found.why.reason == "too-old"
@@ -217,26 +217,26 @@ class Feed:
                 await self._stop.wait()
 
     async def _is_silent(self, connection: Connection) -> bool:
-        """What it means that nothing comes although the end is not reached. Raises `Lost` to try once more."""
-        last = await last_of(connection, self._stream)
+        """Find out why nothing comes although the end is not reached. Raises `ConnectionLost` to try once more."""
+        last = await last_message(connection, self._stream)
         if last is None or last.offset < (self._through or 0):
             log.error(LOST, replay_to=self._queue)
             return await self._end("failed", LOST)
         if self._begun is None and self._replay.since is not None:
             return await self._end("done")  # by the broker's clock nothing was said since
-        raise Lost("the log is silent before its end")
+        raise ConnectionLost("the log is silent before its end")
 
     async def _until_nobody_consumes(self, connection: Connection) -> None:
         """Let every replica hear that live events have to wait; one with older code never does."""
         channel = await open_channel(connection, confirms=False)
-        with suppress(TimeoutError), telling_loss():
+        with suppress(TimeoutError), raising_lost():
             async with asyncio.timeout(HELD_S):
                 while (await channel.queue_declare(self._queue, passive=True)).consumer_count:  # noqa: ASYNC110 - in a server
                     await asyncio.sleep(LOOK_S)
         await channel.close()
 
 
-def _was_made_before(last: Logged, moment: datetime) -> bool:
+def _was_made_before(last: LoggedMessage, moment: datetime) -> bool:
     try:
         return time_of(UUID(str((last.properties.headers or {})[PREFIX + "id"]))) < moment
     except (KeyError, ValueError, OverflowError):

@@ -33,7 +33,7 @@ class Heard(Protocol):
     def ordered_by(self) -> object | None: ...
 
 
-class Wish(BaseModel):
+class ReplayRequest(BaseModel):
     """A replay: from the log's first message, or its first since a time, or at an offset, to its end as it is now."""
 
     model_config = ConfigDict(extra="forbid")
@@ -93,13 +93,13 @@ def feeding(subscriptions: Sequence[Heard]) -> Router:
         return Replays(items=[_shown(each) for each in await history.find(tx, list(heard))])
 
     @router.post("")
-    async def begin(wish: Wish, operator: Operator, tx: Tx) -> Replay:
+    async def begin(wish: ReplayRequest, operator: Operator, tx: Tx) -> Replay:
         """Begin a replay. What the subscription has handled before, it does not hear again."""
         one = _chosen(heard, wish.to)
         types = [type for type in one.types if matches(wish.events, type)]
         if not types:
             raise Unprocessable(f"{one.name} hears nothing like {wish.events!r}. It hears: {', '.join(one.types)}")
-        wanted = history.Wish(
+        wanted = history.ReplayRequest(
             id=wish.id,
             subscription=one.name,
             types=types,
@@ -136,7 +136,7 @@ def _chosen(heard: dict[str, Heard], name: str | None) -> Heard:
     return heard[name]
 
 
-def _since(wish: Wish) -> datetime | None:
+def _since(wish: ReplayRequest) -> datetime | None:
     now = datetime.now(UTC)
     if wish.since is None:
         return None

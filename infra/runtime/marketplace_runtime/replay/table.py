@@ -105,7 +105,7 @@ update messaging.history set state = 'stopped', ended_at = now() where subscript
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReplayRequest:
     """A replay that somebody asks for. `id` is of the asker's making: asking again under it changes nothing."""
 
     id: UUID
@@ -136,7 +136,7 @@ class Step:
     state: str = "running"
 
 
-async def ask(tx: Transaction, wish: Wish) -> Replay | None:
+async def ask(tx: Transaction, wish: ReplayRequest) -> Replay | None:
     """Begin a replay; the process that takes it is not necessarily this one. None if another one is running."""
     values = (wish.id, wish.asked_by, list(wish.types), wish.rate, wish.holds, wish.since, wish.offset)
     for row in await tx.execute(ASK, wish.subscription, *values):

@@ -1,7 +1,7 @@
 """What keeps one failing neighbour, or a crowd, from failing us: deadline, breaker, bulkhead, admission, retry
 budget, jitter."""
 
-from marketplace_runtime.resilience.admission import MOST_AT_ONCE, Admission, Importance
+from marketplace_runtime.resilience.admission import MAX_CONCURRENT_REQUESTS, Admission, Importance
 from marketplace_runtime.resilience.breaker import CircuitBreaker, State
 from marketplace_runtime.resilience.bulkhead import Bulkhead
 from marketplace_runtime.resilience.callee import Callee, CallError, Failing, LeftAlone, NotSent, OutcomeUnknown, wait_s
@@ -17,7 +17,7 @@ from marketplace_runtime.resilience.errors import (
 from marketplace_runtime.resilience.retry import RetryBudget, full_jitter
 
 __all__ = [
-    "MOST_AT_ONCE",
+    "MAX_CONCURRENT_REQUESTS",
     "Admission",
     "Bulkhead",
     "BulkheadFull",

@@ -8,13 +8,13 @@ from enum import Enum
 from marketplace_runtime.resilience import metrics
 from marketplace_runtime.resilience.errors import Overloaded
 
-MOST_AT_ONCE = 100
+MAX_CONCURRENT_REQUESTS = 100
 """Where nobody says otherwise."""
 
 WINDOW_S = 1.0
-LEAST = 0.25
+MIN_SHARE = 0.25
 """The share of the limit that is left however slow everything is: so that it is seen when it is quick again."""
-LESS, MORE = 0.7, 1.2
+DECREASE_FACTOR, INCREASE_FACTOR = 0.7, 1.2
 
 
 class Importance(Enum):
@@ -70,6 +70,10 @@ class Admission:
         if now - self._since < WINDOW_S:
             return
         mostly_slow = 2 * self._slow > self._done
-        limit = max(self._limit * LESS, self._most * LEAST) if mostly_slow else min(self._limit * MORE, self._most)
+        limit = (
+            max(self._limit * DECREASE_FACTOR, self._most * MIN_SHARE)
+            if mostly_slow
+            else min(self._limit * INCREASE_FACTOR, self._most)
+        )
         self._since, self._done, self._slow, self._limit = now, 0, 0, limit
         self._limit_gauge.set(limit)

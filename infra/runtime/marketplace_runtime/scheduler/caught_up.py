@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from marketplace_runtime.amqp import Consumer
+from marketplace_runtime.amqp import QueueConsumer
 from marketplace_runtime.database import Database, is_passing
 from marketplace_runtime.telemetry import get_logger
 
@@ -25,7 +25,7 @@ class CaughtUp:
     While the broker is away nobody can know what its queues hold: the moment stands still, and deadlines wait.
     """
 
-    def __init__(self, database: Database, consumers: Sequence[Consumer]) -> None:
+    def __init__(self, database: Database, consumers: Sequence[QueueConsumer]) -> None:
         self._database, self._consumers = database, consumers
         self._wanted = asyncio.Event()
         self.until: datetime | None = None

@@ -109,7 +109,7 @@ class Scheduler:
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
             if now >= self._free_at:
-                await liveness.free_what_the_dead_hold(tx, self._missed)
+                await liveness.release_expired_claims(tx, self._missed)
                 self._free_at = now + POLL_S
             if now >= self._unheard_at:
                 await self._bury_unheard(tx)

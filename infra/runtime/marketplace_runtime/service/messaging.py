@@ -5,14 +5,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from marketplace_runtime.amqp import BROKEN, Connection, Consumer, Lost, Publisher, Received, keep_connected
+from marketplace_runtime.amqp import (
+    CONNECTION_ERRORS,
+    Connection,
+    ConnectionLost,
+    IncomingMessage,
+    Publisher,
+    QueueConsumer,
+    keep_connected,
+)
 from marketplace_runtime.consumer import Gate, Subscription, Worker, read
 from marketplace_runtime.database import Database
-from marketplace_runtime.dead_letters import PREFETCH, Filing
+from marketplace_runtime.dead_letters import PREFETCH, DeadLetterConsumer
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import liveness
 from marketplace_runtime.outbox import Relay
-from marketplace_runtime.replay import REPLAY_RATE, History
+from marketplace_runtime.replay import REPLAY_RATE, Replays
 from marketplace_runtime.scheduler import CaughtUp, Scheduler
 from marketplace_runtime.telemetry import get_logger
 
@@ -53,9 +61,9 @@ class Messaging:
             )
             for each in subscriptions
         }
-        self._filing = Filing(service, database)
+        self._filing = DeadLetterConsumer(service, database)
         fed = {
-            name: Consumer(
+            name: QueueConsumer(
                 naming.queue(service, name),
                 worker.subscription.prefetch,
                 _intake(worker, database),
@@ -66,7 +74,7 @@ class Messaging:
         }
         self._caught_up = CaughtUp(database, list(fed.values()))
         self._scheduler = Scheduler(database, self.workers, self._caught_up, dead_letters.file)
-        self._history = History(
+        self._history = Replays(
             service=service,
             database=database,
             broker_url=broker_url,
@@ -75,7 +83,7 @@ class Messaging:
             rate=replay_rate,
             naming=naming,
         )
-        self.consumers = [*fed.values(), Consumer(naming.dead_letters_of(service), PREFETCH, self._filing.receive)]
+        self.consumers = [*fed.values(), QueueConsumer(naming.dead_letters_of(service), PREFETCH, self._filing.receive)]
 
     def health(self) -> dict[str, str]:
         """Each part and `ok`, or what is the matter with it."""
@@ -131,13 +139,13 @@ class Messaging:
                 for consumer in self.consumers:
                     consumers.create_task(consumer.run(connection))
         except ExceptionGroup as group:
-            if group.split(BROKEN)[1] is not None:
+            if group.split(CONNECTION_ERRORS)[1] is not None:
                 raise
-            raise Lost(repr(group.exceptions[0])) from group
+            raise ConnectionLost(repr(group.exceptions[0])) from group
 
 
-def _intake(worker: Worker, database: Database) -> Callable[[Received], None]:
-    def receive(message: Received) -> None:
+def _intake(worker: Worker, database: Database) -> Callable[[IncomingMessage], None]:
+    def receive(message: IncomingMessage) -> None:
         worker.receive(read(message, worker.subscription, database.now))
 
     return receive

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 from marketplace_runtime.database import LEAST_DAYS
 from marketplace_runtime.http import REQUEST_TIMEOUT_S
 from marketplace_runtime.replay import REPLAY_RATE
-from marketplace_runtime.resilience import MOST_AT_ONCE
+from marketplace_runtime.resilience import MAX_CONCURRENT_REQUESTS
 
 
 class Settings(BaseSettings):
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     """Without it, the audience that the application names."""
     log_format: Literal["console", "json"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    http_most_at_once: int = Field(default=MOST_AT_ONCE, ge=2, le=10_000)
+    http_most_at_once: int = Field(default=MAX_CONCURRENT_REQUESTS, ge=2, le=10_000)
     """Requests under way in this replica; reads may fill half of it, changes four fifths, checkouts all."""
     http_slow_s: float = Field(default=1.0, gt=0)
     """While most requests take longer than this, fewer are let in at once, down to a quarter."""

@@ -17,8 +17,8 @@ import asyncpg
 from aiormq.channel import Channel
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import Publisher, Received
-from marketplace_runtime.amqp.acknowledgements import Receipts
+from marketplace_runtime.amqp import IncomingMessage, Publisher
+from marketplace_runtime.amqp.acknowledgements import Acknowledgements
 from marketplace_runtime.consumer import Delivery, Worker, execute, inbox
 from marketplace_runtime.consumer.execute import Executor
 from marketplace_runtime.database import Transaction, outbox, schedule
@@ -92,7 +92,7 @@ POINTS = {
     "removal of the pending row": Point(
         asyncpg.Connection, "execute", PLAIN, lambda _, query, *__: query == outbox_table.CONFIRMED
     ),
-    "acknowledge": Point(Receipts, "acknowledge", PLAIN),
+    "acknowledge": Point(Acknowledgements, "acknowledge", PLAIN),
     "filing a retry": Point(schedule, "insert", RETRIED, _retries),
     "commit of a retry": Point(Transaction, "commit", RETRIED, lambda tx: _retries(tx, tx._scheduled), rare=True),
     "taking what is due": Point(scheduled, "take", RETRIED, rare=True),
@@ -106,7 +106,7 @@ POINTS = {
     "dead-letter publish": Point(Publisher, "publish", DEAD, _publishes_dead),
     "forgetting the dead": Point(Executor, "_replace", DEAD, rare=True),
     "filing a dead letter": Point(dead_letters, "file", DEAD),
-    "acknowledging a dead letter": Point(Received, "acknowledge", DEAD, rare=True),
+    "acknowledging a dead letter": Point(IncomingMessage, "acknowledge", DEAD, rare=True),
     "claim": Point(claims, "take", CALLED),
     "prepare": Point(service, "prepare", CALLED, rare=True),
     "commit of the claim": Point(Transaction, "commit", CALLED, _commits("prepared")),
@@ -114,7 +114,7 @@ POINTS = {
     "record": Point(service, "record", CALLED, rare=True),
     "release of the claim": Point(claims, "release", CALLED, rare=True),
     "commit of the answer": Point(Transaction, "commit", CALLED, _commits("recorded")),
-    "freeing what the dead hold": Point(liveness, "free_what_the_dead_hold", CALLED, rare=True),
+    "freeing what the dead hold": Point(liveness, "release_expired_claims", CALLED, rare=True),
 }
 
 
