@@ -1,0 +1,124 @@
+"""The transaction in memory and the one in a database: handlers cannot tell them apart. One suite for both."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+import catalog.service
+from catalog.domain import Reservation, State
+from contracts import Event
+from contracts.catalog import ReservationDueV1, ReservationExpiredV1
+from contracts.checkout import OrderDeliveredV1
+from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2, Tracking
+from marketplace_runtime.database import Transaction
+from marketplace_runtime.testing import Memory, Servers, on_a_bench
+
+ONE, TWO = UUID("01930000-0000-7000-8000-000000000001"), UUID("01930000-0000-7000-8000-000000000002")
+SERVICE = catalog.service.SERVICE
+Open = Callable[[], AbstractAsyncContextManager[Transaction]]
+
+
+@pytest.fixture(params=["memory", "database"])
+async def open_transaction(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Open]:
+    """Opens one transaction after the other; what one has committed, the next one finds."""
+    if request.param == "memory":
+        memory = Memory(source=SERVICE.name, listeners=SERVICE.listeners)
+
+        @asynccontextmanager
+        async def in_memory() -> AsyncIterator[Transaction]:
+            yield memory.tx
+
+        yield in_memory
+        return
+    async with on_a_bench(servers, SERVICE) as bench:
+        yield bench.transaction
+
+
+def due(order_id: UUID) -> Event:
+    return ReservationDueV1(order_id=order_id)
+
+
+async def test_a_row_is_found_by_its_key_once_it_was_added(open_transaction: Open) -> None:
+    async with open_transaction() as tx:
+        assert await tx.get(Reservation, ONE) is None
+    async with open_transaction() as tx:
+        added = Reservation(ONE, State.RESERVED, {TWO: 3})
+        tx.add(added)
+        assert await tx.get(Reservation, ONE) is added
+    async with open_transaction() as tx:
+        assert await tx.get(Reservation, ONE) == added
+        assert await tx.peek(Reservation, ONE) == added
+        assert await tx.get(Reservation, TWO) is None
+
+
+async def test_a_changed_row_stays_changed(open_transaction: Open) -> None:
+    async with open_transaction() as tx:
+        tx.add(Reservation(ONE, State.RESERVED, {}))
+    async with open_transaction() as tx:
+        reservation = await tx.get(Reservation, ONE)
+        assert reservation is not None
+        reservation.state = State.TAKEN
+    async with open_transaction() as tx:
+        reservation = await tx.peek(Reservation, ONE)
+        assert reservation is not None
+        assert reservation.state == State.TAKEN
+
+
+async def test_what_was_loaded_before_is_found_as_well_as_what_is_not_there(open_transaction: Open) -> None:
+    async with open_transaction() as tx:
+        tx.add(Reservation(ONE, State.RESERVED, {}))
+    async with open_transaction() as tx:
+        await tx.preload(Reservation, [ONE, TWO])
+        assert await tx.get(Reservation, ONE) is not None
+        assert await tx.get(Reservation, TWO) is None
+
+
+async def test_two_rows_of_one_key_are_refused(open_transaction: Open) -> None:
+    async def add_twice() -> None:
+        async with open_transaction() as tx:
+            tx.add(Reservation(ONE, State.RESERVED, {}))
+            await tx.flush()
+            tx.add(Reservation(ONE, State.TAKEN, {}))
+            await tx.flush()
+
+    with pytest.raises(Exception, match=r"inserted twice|duplicate key|conflicts with"):
+        await add_twice()
+
+
+async def test_only_own_events_can_be_published(open_transaction: Open) -> None:
+    async with open_transaction() as tx:
+        assert tx.publish(ReservationExpiredV1(order_id=ONE)) < tx.publish(ReservationExpiredV1(order_id=TWO))
+        with pytest.raises(ValueError, match="catalog cannot publish"):
+            tx.publish(OrderDeliveredV1(order_id=ONE, customer_id="ada"))
+        with pytest.raises(ValueError, match="catalog cannot publish"):
+            tx.publish(due(ONE))
+
+
+async def test_versions_are_published_newest_first(open_transaction: Open) -> None:
+    about = {"order_id": ONE, "shipment_id": TWO, "customer_id": "ada"}
+    older = ShipmentDispatchedV1(**about, carrier="a", tracking_code="1")
+    newer = ShipmentDispatchedV2(**about, tracking=Tracking(carrier="a", code="1"))
+    async with open_transaction() as tx:
+        tx.source = "delivery"
+        with pytest.raises(ValueError, match="newest version first"):
+            tx.publish(older, newer)
+        tx.publish(newer, older)
+
+
+async def test_what_nobody_hears_cannot_be_scheduled(open_transaction: Open) -> None:
+    async with open_transaction() as tx:
+        with pytest.raises(ValueError, match="hears"):
+            tx.schedule(ReservationExpiredV1(order_id=ONE), after=timedelta(0))
+
+
+async def test_what_is_scheduled_will_be_heard(open_transaction: Open) -> None:
+    async with open_transaction() as tx:
+        assert not await tx.will_hear(due(ONE))
+        tx.schedule(due(ONE), after=timedelta(minutes=1))
+        assert await tx.will_hear(due(ONE))
+        assert not await tx.will_hear(due(TWO))
+    async with open_transaction() as tx:
+        assert await tx.will_hear(due(ONE))
