@@ -14,8 +14,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ BEFORE = "8c42fe7c470bcc31dd3d2e7f2fcb6b337761e77f"
 STACK = "upgrade"
 SERVICES = ("catalog", "cart", "checkout", "notifications", "delivery")
 DYING = ("delivery", "catalog", "checkout")
+BETWEEN_DEATHS_S = 5
+"""The first comes when the shop is open."""
 STOPPED_WITHIN_S = 30
 
 
@@ -61,10 +65,12 @@ class Tree:
 
 def shop_while_services_die(tree: Tree) -> None:
     """Leave orders that wait for delivery, for stock and for checkout."""
-    tree.run("traffic", "--rate", "5", "--duration", "5s", "--seed", "1")
-    for number, service in enumerate(DYING, start=2):
-        tree.run("kill", service)
-        tree.run("traffic", "--rate", "5", "--duration", "4s", "--drain", "0", "--seed", str(number))
+    with ThreadPoolExecutor(1) as pool:
+        shopping = pool.submit(tree.run, "traffic", "--rate", "5", "--duration", "20", "--drain", "0", "--seed", "1")
+        for service in DYING:
+            time.sleep(BETWEEN_DEATHS_S)
+            tree.run("kill", service)
+        shopping.result()
 
 
 @contextmanager
@@ -108,7 +114,7 @@ def work_side_by_side(ours: Tree, theirs: Path, state: Path) -> None:
             service: replicas.enter_context(replica_beside(service, parts[f"{service}.1"]["pid"], theirs))
             for service in SERVICES
         }
-        ours.run("traffic", "--rate", "8", "--duration", "20s", "--seed", "9")
+        ours.run("traffic", "--rate", "8", "--duration", "20", "--seed", "9")
         for service, port in ports.items():
             own = int(services[service]["ops"][f"{service}.1"].rpartition(":")[2])
             found = {"earlier": handled(port), "ours": handled(own)}

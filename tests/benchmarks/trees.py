@@ -129,8 +129,9 @@ def _end(child: "subprocess.Popen[str]") -> None:
 def _bootstrap(tree: Path) -> None:
     """Have the tree make its virtual environment, with the Python that ours was made with."""
     python = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+    [bootstrap] = tree.glob("infra/*/bootstrap.py")  # its package was called `local` once
     running = subprocess.Popen(
-        [python, "-P", tree / "infra/stack/bootstrap.py", tree],
+        [python, "-P", bootstrap, tree],
         env=os.environ | {"TMPDIR": str(tree.parent)},  # what a pip that is ended leaves is removed with the tree
         stdin=subprocess.DEVNULL,
         start_new_session=True,
