@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 
 from cart import handlers, store
-from cart.domain import Cart, Line, NoAddress, Price, ProductCopy, Refused, UnknownProduct, total
+from cart.domain import Cart, Line, NoAddress, ProductCopy, Refused, UnknownProduct, total
 from cart.settings import settings
 from contracts import Money, Quantity
 from contracts.catalog import ProductStatus
@@ -120,7 +120,7 @@ async def _shown(cart: Cart | None, customer: str, tx: Transaction) -> CartOut:
     return CartOut(
         customer_id=customer,
         lines=[_line(line, known[line.product_id]) for line in lines],
-        total=_money(total(lines)) if lines else None,
+        total=Money.of(total(lines)) if lines else None,
     )
 
 
@@ -131,10 +131,6 @@ def _line(line: Line, product: ProductCopy) -> LineOut:
         status=ProductStatus(product.status),
         quantity=line.quantity,
         in_checkout=line.in_checkout,
-        unit_price=_money(line.unit_price),
-        new_price=_money(product.price) if product.price != line.unit_price else None,
+        unit_price=Money.of(line.unit_price),
+        new_price=Money.of(product.price) if product.price != line.unit_price else None,
     )
-
-
-def _money(price: Price) -> Money:
-    return Money(amount=price.amount, currency=price.currency)

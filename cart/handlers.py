@@ -60,10 +60,10 @@ async def check_out(tx: Transaction, customer_id: str) -> UUID:
             order_id=checkout.order_id,
             customer_id=customer_id,
             lines=[
-                Line(product_id=item.product_id, quantity=item.quantity, unit_price=_money(item.unit_price))
+                Line(product_id=item.product_id, quantity=item.quantity, unit_price=Money.of(item.unit_price))
                 for item in bought
             ],
-            total=_money(total(bought)),
+            total=Money.of(total(bought)),
             address_id=address.address_id if address else None,
         )
     )
@@ -73,7 +73,7 @@ async def check_out(tx: Transaction, customer_id: str) -> UUID:
 async def copy_facts(event: store.ProductEvent, tx: Transaction) -> None:
     """Keep the newest facts of a product, whatever order they come in."""
     facts = event.facts
-    price, status = Price(facts.price.amount, facts.price.currency), Status(facts.status)
+    price, status = Price(*facts.price.parts), Status(facts.status)
     product = await tx.get(ProductCopy, event.product_id)
     if product is None:
         tx.add(ProductCopy(event.product_id, facts.name, price, status, facts.version))
@@ -143,7 +143,3 @@ async def _touch(cart: Cart, tx: Transaction) -> None:
 async def _still_sold(tx: Transaction, product_ids: list[UUID]) -> list[UUID]:
     known = await store.products_of(tx, product_ids)
     return [each for each in product_ids if each in known and known[each].status is Status.ON_SALE]
-
-
-def _money(price: Price) -> Money:
-    return Money(amount=price.amount, currency=price.currency)

@@ -143,12 +143,12 @@ mapping.map_imperatively(
 mapping.map_imperatively(Checkout, checkouts)
 
 
-async def lock_products(events: Sequence[ProductEvent], tx: Transaction) -> None:
+async def load_products(events: Sequence[ProductEvent], tx: Transaction) -> None:
     """Load the copies that a batch is about in one statement."""
     await tx.preload(ProductCopy, [event.product_id for event in events])
 
 
-async def lock_addresses(events: Sequence[AddressEvent], tx: Transaction) -> None:
+async def load_addresses(events: Sequence[AddressEvent], tx: Transaction) -> None:
     """Lock and load, in one statement, what is known of the addresses of a batch's customers."""
     await tx.preload(KnownAddress, [event.customer_id for event in events])
 
@@ -159,13 +159,13 @@ async def note_no_address(tx: Transaction, customer_id: str) -> None:
     await tx.session.execute(insert(addresses).values(nothing).on_conflict_do_nothing())
 
 
-async def lock_checkouts(events: Sequence[OrderEvent], tx: Transaction) -> None:
+async def load_checkouts(events: Sequence[OrderEvent], tx: Transaction) -> None:
     """Load what a batch touches in three statements: checkouts, then carts with their lines."""
     await tx.preload(Checkout, [event.order_id for event in events])
     await tx.preload(Cart, [event.customer_id for event in events])
 
 
-async def lock_carts(events: Sequence[AbandonmentDueV1], tx: Transaction) -> None:
+async def load_carts(events: Sequence[AbandonmentDueV1], tx: Transaction) -> None:
     """Load the carts of a batch with their lines."""
     await tx.preload(Cart, [event.customer_id for event in events])
 

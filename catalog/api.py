@@ -163,7 +163,7 @@ def _shown(product: Product) -> ProductOut:
         seller_id=product.seller_id,
         name=product.name,
         category=product.category,
-        price=Money(amount=product.price.amount, currency=product.price.currency),
+        price=Money.of(product.price),
         status=ProductStatus(product.status),
         available=product.available,
         version=product.version,

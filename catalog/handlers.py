@@ -50,10 +50,7 @@ async def reserve_stock(event: OrderPlacedV1, tx: Transaction) -> None:
     """Set every line aside, or none and say why not."""
     if await tx.get(Reservation, event.order_id):
         return  # decided before, or cancelled before it came
-    order = [
-        Wanted(line.product_id, line.quantity, Price(line.unit_price.amount, line.unit_price.currency))
-        for line in event.lines
-    ]
+    order = [Wanted(line.product_id, line.quantity, Price(*line.unit_price.parts)) for line in event.lines]
     stock = await store.stock_of(tx, (line.product_id for line in order))
     if against := objections(order, stock):
         tx.add(Reservation(event.order_id, State.REJECTED))
@@ -63,7 +60,7 @@ async def reserve_stock(event: OrderPlacedV1, tx: Transaction) -> None:
     tx.add(reservation)
     _tell_all(reservation.reserve(stock), tx)
     deadline = settings().reservation_deadline
-    less = [LoweredPrice(product_id=each, price=_money(price)) for each, price in lowered(order, stock).items()]
+    less = [LoweredPrice(product_id=each, price=Money.of(price)) for each, price in lowered(order, stock).items()]
     tx.publish(StockReservedV1(order_id=event.order_id, expires_at=tx.now + deadline, lowered=less or None))
     tx.schedule(ReservationDueV1(order_id=event.order_id), after=deadline)
 
@@ -173,7 +170,7 @@ def _facts(product: Product) -> ProductFacts:
         version=product.version,
         name=product.name,
         category=product.category,
-        price=_money(product.price),
+        price=Money.of(product.price),
         status=ProductStatus(product.status),
     )
 
@@ -185,9 +182,5 @@ def _rejected(objection: Objection) -> RejectedLine:
         reason=RejectionReason(objection.reason),
         requested=objection.line.quantity,
         available=known.available if known else None,
-        price=_money(known.price) if known else None,
+        price=Money.of(known.price) if known else None,
     )
-
-
-def _money(price: Price) -> Money:
-    return Money(amount=price.amount, currency=price.currency)

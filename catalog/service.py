@@ -28,10 +28,10 @@ SERVICE = Service(
     hears=[
         subscription(
             "orders",
-            on(OrderPlacedV1, reserve_stock, load=store.lock_orders),
-            on(OrderConfirmedV1, take_stock, load=store.lock_orders),
-            on(OrderCancelledV1, release_stock, load=store.lock_orders),
-            on(ReservationDueV1, question_reservation, load=store.lock_orders, deadline=True),
+            on(OrderPlacedV1, reserve_stock, load=store.load_orders),
+            on(OrderConfirmedV1, take_stock, load=store.load_orders),
+            on(OrderCancelledV1, release_stock, load=store.load_orders),
+            on(ReservationDueV1, question_reservation, load=store.load_orders, deadline=True),
         ),
     ],
     says=[

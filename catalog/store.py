@@ -91,7 +91,7 @@ mapping.map_imperatively(
 mapping.map_imperatively(Reservation, reservations)
 
 
-async def lock_orders(events: Sequence[OrderEvent], tx: Transaction) -> None:
+async def load_orders(events: Sequence[OrderEvent], tx: Transaction) -> None:
     """Load what a batch touches in two statements: first reservations, then products, each by id."""
     orders = [event.order_id for event in events]
     await tx.preload(Reservation, orders)

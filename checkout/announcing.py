@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import contracts
 from checkout import store
-from checkout.domain import Entry, EntryType, Money, Order, Reason, Status
+from checkout.domain import Entry, EntryType, Order, Reason, Status
 from checkout.settings import deadlines
 from contracts import cart
 from contracts.checkout import (
@@ -40,7 +40,7 @@ def _announce(tx: Transaction, order: Order, entry: Entry) -> None:  # noqa: PLR
     order_id, customer = order.order_id, order.customer_id
     match entry.type:
         case EntryType.PLACED:
-            lines, total = _lines(order), _contract(order.total)
+            lines, total = _lines(order), contracts.Money.of(order.total)
             tx.publish(OrderPlacedV1(order_id=order_id, customer_id=customer, lines=lines, total=total))
             tx.schedule(StockAnswerDueV1(order_id=order_id), after=deadlines().stock_answer)
         case EntryType.STOCK_RESERVED:
@@ -53,10 +53,10 @@ def _announce(tx: Transaction, order: Order, entry: Entry) -> None:  # noqa: PLR
             provider = entry.data["provider"]
             tx.publish(PaymentDeclinedV1(order_id=order_id, customer_id=customer, provider=provider))
         case EntryType.PAYMENT_CAPTURED:
-            provider, amount = entry.data["provider"], _contract(order.total)
+            provider, amount = entry.data["provider"], contracts.Money.of(order.total)
             tx.publish(PaymentCapturedV1(order_id=order_id, customer_id=customer, provider=provider, amount=amount))
         case EntryType.CONFIRMED:
-            lines, total = _lines(order), _contract(order.total)
+            lines, total = _lines(order), contracts.Money.of(order.total)
             to = order.address_id
             tx.publish(
                 OrderConfirmedV1(order_id=order_id, customer_id=customer, lines=lines, total=total, address_id=to)
@@ -72,7 +72,7 @@ def _announce(tx: Transaction, order: Order, entry: Entry) -> None:  # noqa: PLR
             if order.owes_refund:
                 tx.schedule(RefundDueV1(order_id=order_id), after=AT_ONCE)
         case EntryType.REFUNDED:
-            provider, amount = entry.data["provider"], _contract(order.total)
+            provider, amount = entry.data["provider"], contracts.Money.of(order.total)
             tx.publish(PaymentRefundedV1(order_id=order_id, customer_id=customer, provider=provider, amount=amount))
         case EntryType.DELIVERED:
             tx.publish(OrderDeliveredV1(order_id=order_id, customer_id=customer))
@@ -92,12 +92,8 @@ def _pause(order: Order) -> timedelta:
     return timedelta(seconds=1 + full_jitter(order.refusals, 0.5, 10))
 
 
-def _contract(money: Money) -> contracts.Money:
-    return contracts.Money(amount=money.amount, currency=money.currency)
-
-
 def _lines(order: Order) -> list[cart.Line]:
     return [
-        cart.Line(product_id=line.product_id, quantity=line.quantity, unit_price=_contract(line.unit_price))
+        cart.Line(product_id=line.product_id, quantity=line.quantity, unit_price=contracts.Money.of(line.unit_price))
         for line in order.lines
     ]

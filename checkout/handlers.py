@@ -3,7 +3,6 @@
 from datetime import timedelta
 from uuid import UUID
 
-import contracts
 from checkout.announcing import AT_ONCE, keep
 from checkout.domain import Inconsistent, KnownAddress, Line, Money, Order, Reason, RejectedLine
 from checkout.gateways import Answer, Captured, Charge, Closed, Declined, NotCharged, Refund, Refunded, Void
@@ -44,10 +43,10 @@ async def place_order(event: CartCheckedOutV1, tx: Transaction) -> None:
     """Start an order; the catalog answers whether it can be had."""
     if await tx.get(Order, event.order_id) is not None:
         return
-    lines = [Line(line.product_id, line.quantity, _money(line.unit_price)) for line in event.lines]
+    lines = [Line(line.product_id, line.quantity, Money(*line.unit_price.parts)) for line in event.lines]
     try:
         order = Order.place(
-            event.order_id, event.customer_id, lines, _money(event.total), at=tx.now, address_id=event.address_id
+            event.order_id, event.customer_id, lines, Money(*event.total.parts), at=tx.now, address_id=event.address_id
         )
     except Inconsistent as error:
         raise Reject(str(error)) from error
@@ -63,7 +62,7 @@ async def reject_order(event: StockRejectedV1, tx: Transaction) -> None:
             line.reason.value,
             line.requested,
             line.available,
-            _money(line.price) if line.price else None,
+            Money(*line.price.parts) if line.price else None,
         )
         for line in event.lines
     ]
@@ -219,7 +218,7 @@ async def note_delay(event: ShippingOverdueV1, tx: Transaction) -> None:
 
 def _reserve(order: Order, event: StockReservedV1, tx: Transaction) -> None:
     try:
-        order.reserve(tx.now, {less.product_id: _money(less.price) for less in event.lowered or ()})
+        order.reserve(tx.now, {less.product_id: Money(*less.price.parts) for less in event.lowered or ()})
     except Inconsistent as error:
         raise Reject(str(error)) from error
 
@@ -234,7 +233,3 @@ async def _order(tx: Transaction, order_id: UUID) -> Order:
     if order is None:
         raise RetryLater(UNHEARD_OF, give_up_after=MISSING_FOR)
     return order
-
-
-def _money(money: contracts.Money) -> Money:
-    return Money(money.amount, money.currency)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from checkout import api, gateways, handlers
-from checkout.store import load_orders, lock_addresses, rebuild
+from checkout.store import load_addresses, load_orders, rebuild
 from contracts.cart import CartCheckedOutV1
 from contracts.catalog import ReservationExpiredV1, StockRejectedV1, StockReservedV1
 from contracts.checkout import (
@@ -51,8 +51,8 @@ SERVICE = Service(
         ),
         subscription(
             "addresses",
-            on(AddressRecordedV1, handlers.copy_address, load=lock_addresses),
-            on(AddressErasedV1, handlers.copy_address, load=lock_addresses),
+            on(AddressRecordedV1, handlers.copy_address, load=load_addresses),
+            on(AddressErasedV1, handlers.copy_address, load=load_addresses),
         ),
         subscription(
             "shipments",

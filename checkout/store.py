@@ -135,7 +135,7 @@ async def load_orders(events: Sequence[_OfOrder], tx: Transaction) -> None:
     await tx.preload(Order, [event.order_id for event in events])
 
 
-async def lock_addresses(events: Sequence[AddressRecordedV1 | AddressErasedV1], tx: Transaction) -> None:
+async def load_addresses(events: Sequence[AddressRecordedV1 | AddressErasedV1], tx: Transaction) -> None:
     """Lock and load, in one statement, what is known of the addresses of a batch's customers."""
     await tx.preload(KnownAddress, [event.customer_id for event in events])
 

@@ -1,11 +1,23 @@
 """Money as it travels in events: whole minor units and an ISO 4217 code, never a float."""
 
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")]
 MinorUnits = Annotated[int, Field(ge=0, le=10**12, description="cents, pence, yen …")]
+
+
+class HasAmount(Protocol):
+    """Money as a service's domain has it."""
+
+    @property
+    def amount(self) -> int:
+        """Minor units."""
+
+    @property
+    def currency(self) -> str:
+        """An ISO 4217 code."""
 
 
 class Money(BaseModel):
@@ -15,3 +27,13 @@ class Money(BaseModel):
 
     amount: MinorUnits
     currency: Currency
+
+    @classmethod
+    def of(cls, value: "HasAmount") -> "Money":
+        """Return what a service's own class of money or price says, as it travels. Raises ValidationError."""
+        return cls(amount=value.amount, currency=value.currency)
+
+    @property
+    def parts(self) -> tuple[int, str]:
+        """Amount and currency, of which a service makes its own class: `Price(*money.parts)`."""
+        return self.amount, self.currency
