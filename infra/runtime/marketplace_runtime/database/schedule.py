@@ -46,7 +46,7 @@ class Entry:
     deaths: int = 0
     """How often it was taken by another process that was not heard of again."""
     key: str | None = None
-    """The line that it stands in: of events that have to be handled in order (see `parking`)."""
+    """The line that it stands in: of events that have to be handled in order (see `scheduler.key_queue`)."""
     dead: bool = False
     """Whether it was given up and holds its line."""
 
