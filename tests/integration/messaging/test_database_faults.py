@@ -99,7 +99,7 @@ async def test_a_call_that_the_runtime_itself_cannot_carry_on_ends_the_process(
     async with toy.started(toy.messaging("cart", toy.cart, [], None)):
         running = asyncio.create_task(checkout.run(asyncio.Event()))
         await toy.say(a_checkout())
-        with pytest.raises(TypeError):
+        with pytest.raises(ExceptionGroup):
             async with asyncio.timeout(10):
                 await running
 

@@ -8,10 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from marketplace_runtime.consumer import Delivery
+from contracts.cart import CartCheckedOutV1
+from marketplace_runtime.amqp import Publisher
+from marketplace_runtime.consumer import Delivery, Reject, on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.external_calls import CallPool
-from tests.integration.messaging.outside_calls import TABLE, Provider
+from tests.integration.messaging.outside_calls import TABLE, Provider, ask, prepare, record
 from tests.integration.messaging.toy import Toy, a_checkout
 
 
@@ -79,6 +81,32 @@ async def test_a_duplicate_that_is_prepared_while_the_answer_is_recorded_is_only
     assert provider.asked == {event.order_id: 1}
     assert [what for _, what in await toy.effects()] == ["prepared", "yes"]
     assert await toy.rows("select what, count(*) from messaging.incidents group by what") == [("duplicate", 1)]
+
+
+async def test_a_dead_letter_that_cannot_be_published_holds_up_no_other_call(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, taken = Provider(), asyncio.Event()
+    publish = Publisher.publish
+
+    async def publish_later(publisher: Publisher, *message: Any) -> None:
+        await taken.wait()
+        await publish(publisher, *message)
+
+    async def refuse_once(order_id: UUID, provider: Provider) -> str:
+        if not provider.asked:
+            provider.asked[order_id] += 1
+            raise Reject("never")
+        return await ask(order_id, provider)
+
+    monkeypatch.setattr(Publisher, "publish", publish_later)
+    table = subscription("carts", on(CartCheckedOutV1, prepare=prepare, ask=refuse_once, record=record), batch=1)
+    async with toy.running(table, outside=provider):
+        await toy.say(a_checkout(), a_checkout())
+        await toy.until_effects(3)
+        taken.set()
+        await toy.until_idle()
+    assert sorted(what for _, what in await toy.effects()) == ["prepared", "prepared", "yes"]
 
 
 async def test_two_deliveries_in_one_batch_make_one_call_or_none(toy: Toy) -> None:

@@ -22,11 +22,11 @@ class Batch:
 
     @property
     def outcome(self) -> Outcome:
-        """What to do after the commit."""
+        """What to do after the commit, in the order of the deliveries: a call begins before its twin waits for it."""
         if not self._decided:
             return Outcome(self.all)
         done = [each for each in self.all if each not in self._decided]
-        return Outcome(done, list(self._decided.items()))
+        return Outcome(done, [(each, self._decided[each]) for each in self.all if each in self._decided])
 
 
 Stage = Callable[[Transaction, Batch], Awaitable[None]]

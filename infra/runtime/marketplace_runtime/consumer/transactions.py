@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from marketplace_runtime.consumer import metrics
@@ -44,7 +44,7 @@ class Transactions:
         self.paused = False
         """Whether it waits for the database to come back."""
 
-    async def run(self, deliveries: Sequence[Delivery], stage: Stage) -> AsyncIterator[Outcome]:
+    async def run(self, deliveries: Sequence[Delivery], stage: Stage) -> AsyncGenerator[Outcome]:
         """Commit `stage` for all deliveries, or for each alone if that fails. Yields what came of each transaction.
 
         An unavailable database is waited for, a conflict is run again at once, and what finds rows locked or the

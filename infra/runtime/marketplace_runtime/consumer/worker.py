@@ -6,6 +6,7 @@ Decode, order, deduplicate, load, handle, publish (into the outbox, with the com
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from marketplace_runtime.amqp import Invalid, Publisher
@@ -24,6 +25,7 @@ from marketplace_runtime.consumer.run_all import run_all
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
 from marketplace_runtime.consumer.transactions import Transactions
 from marketplace_runtime.database import Database, Entry
+from marketplace_runtime.external_calls import Ended
 from marketplace_runtime.scheduler import Kind
 
 
@@ -131,7 +133,7 @@ class Worker:
 
     async def run(self) -> None:
         """Handle what arrives until cancelled."""
-        await run_all(self._run_batches(), self._run_suspects(), self._run_calls(), self.calls.pool.run())
+        await run_all(self.calls.pool.run(), self._run_batches(), self._run_suspects(), self._run_calls())
 
     async def drained(self) -> None:
         """Wait until everything that was received is acknowledged."""
@@ -160,18 +162,31 @@ class Worker:
             self._note_idle()
 
     async def _run_calls(self) -> None:
-        """Record answers as they come, many in one transaction."""
-        while True:
-            ended = await self.calls.ended()
-            await self._process([each.job for each in ended if each.error is None], self.calls.record)
-            failed = [(each.job, self._policy.decide(each.job, each.error)) for each in ended if each.error is not None]
-            await self._execute(Outcome(decided=failed))
-            was_crowded = self.calls.pool.crowded
-            for held in self.calls.close(ended):
-                self.receive(held)
-            if was_crowded and not self.calls.pool.crowded:
-                self._database.wake_ups.wake_scheduler()
-            self._note_idle()
+        """Record answers as they come, many in one transaction. Failed calls do not hold them up."""
+        async with asyncio.TaskGroup() as failures:
+            while True:
+                ended = await self.calls.ended()
+                for each in ended:
+                    if each.error is not None:
+                        failures.create_task(self._act_on_failure(each, each.error))
+                answered = [each for each in ended if each.error is None]
+                await self._process([each.job for each in answered], self.calls.record)
+                self._close(answered)
+
+    async def _act_on_failure(self, call: Ended[Delivery], error: BaseException) -> None:
+        try:
+            await self._execute(Outcome(decided=[(call.job, self._policy.decide(call.job, error))]))
+        finally:
+            self._close([call])
+
+    def _close(self, calls: Sequence[Ended[Delivery]]) -> None:
+        """Forget calls that were dealt with, and take in what was held for them."""
+        was_crowded = self.calls.pool.crowded
+        for held in self.calls.close(calls):
+            self.receive(held)
+        if was_crowded and not self.calls.pool.crowded:
+            self._database.wake_ups.wake_scheduler()
+        self._note_idle()
 
     async def handle(self, batch: Sequence[Delivery | Unreadable]) -> None:
         """Run a batch through the stages, beside those of other subscriptions."""
@@ -202,8 +217,9 @@ class Worker:
 
     async def _process(self, deliveries: Sequence[Delivery], stage: Stage) -> None:
         if deliveries:
-            async for outcome in self.transactions.run(deliveries, stage):
-                await self._execute(outcome)
+            async with aclosing(self.transactions.run(deliveries, stage)) as outcomes:
+                async for outcome in outcomes:
+                    await self._execute(outcome)
 
     async def _execute(self, outcome: Outcome) -> None:
         for delivery in await self.executor.execute(outcome):

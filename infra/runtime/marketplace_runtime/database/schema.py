@@ -7,13 +7,14 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 WRITTEN = "messaging"
-_QUALIFIED = re.compile(rf"\b{WRITTEN}\.")
+_NAMED = re.compile(rf"\b{WRITTEN}(?=\.|, pg_temp)")
+"""Before a name, and in the search path of functions."""
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def in_schema(schema: str, statement: str) -> str:
     """Return `statement` with `schema` in place of `messaging`."""
-    return statement if schema == WRITTEN else _QUALIFIED.sub(f"{schema}.", statement)
+    return statement if schema == WRITTEN else _NAMED.sub(schema, statement)
 
 
 def use_schema(engine: Engine, schema: str) -> None:

@@ -25,7 +25,8 @@ class Naming:
     auditor: str = "audit"
     """The broker user that may read the log stream, and nothing else."""
     database_schema: str = "messaging"
-    """The schema of the runtime's tables in each service's database."""
+    """The schema of the runtime's tables in each service's database. Unless it is `messaging`, a service's own SQL must
+    call nothing by that name."""
 
     def __post_init__(self) -> None:
         for name in (self.application, self.events, self.dead_letters, self.auditor, self.database_schema):

@@ -98,7 +98,10 @@ class CallPool(Generic[Job]):
                     raise NoPlaceInTime("no place was free in time")
                 async with within(CALL_TIMEOUT_S):
                     answer = await call()
-        except Exception as error:  # noqa: BLE001 - an unknown outcome: the consumer's failure policy decides
+        except (Exception, asyncio.CancelledError) as error:  # an unknown outcome: the failure policy decides
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise  # unlike one that a client library raised by itself
             self._ended.put_nowait(Ended(key, job, error=error))
         else:
             self._ended.put_nowait(Ended(key, job, answer))

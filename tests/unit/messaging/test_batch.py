@@ -1,0 +1,50 @@
+"""What is done about the deliveries of a batch once its transaction has committed."""
+
+from datetime import UTC, datetime
+from typing import cast
+
+from contracts.cart import CartCheckedOutV1
+from marketplace_runtime.consumer import Delivery, on
+from marketplace_runtime.consumer.batch import Batch, pipeline
+from marketplace_runtime.consumer.decisions import AwaitCall, Call
+from marketplace_runtime.database import Transaction, new_id
+from marketplace_runtime.events import Envelope
+from marketplace_runtime.telemetry import new_traceparent
+
+
+async def handle(_: CartCheckedOutV1, __: Transaction) -> None: ...
+
+
+def a_delivery() -> Delivery:
+    envelope = Envelope(new_id(), CartCheckedOutV1.type, "cart", "42", datetime.now(UTC), new_traceparent())
+    return Delivery(envelope, b"{}", on(CartCheckedOutV1, handle))
+
+
+def test_what_is_not_decided_otherwise_is_acknowledged() -> None:
+    one, two, three = (a_delivery() for _ in range(3))
+    batch = Batch([one, two, three])
+    batch.deliveries = [three]  # a stage left two out
+    batch.decide(two, AwaitCall())
+    assert list(batch.outcome.done) == [one, three]
+    assert list(batch.outcome.decided) == [(two, AwaitCall())]
+
+
+def test_a_call_begins_before_its_twin_waits_for_it() -> None:
+    first, twin = a_delivery(), a_delivery()
+    batch = Batch([first, twin])
+    batch.decide(twin, AwaitCall())
+    batch.decide(first, Call("request", 0.0))
+    assert [delivery for delivery, _ in batch.outcome.decided] == [first, twin]
+
+
+async def test_stages_run_in_their_order_and_see_what_the_one_before_let_through() -> None:
+    one, two = a_delivery(), a_delivery()
+    seen: list[list[Delivery]] = []
+
+    async def leave_the_first_out(_: object, batch: Batch) -> None:
+        seen.append(list(batch.deliveries))
+        batch.deliveries = batch.deliveries[1:]
+
+    run = pipeline(leave_the_first_out, None, leave_the_first_out)
+    await run(cast("Transaction", None), Batch([one, two]))
+    assert seen == [[one, two], [two]]
