@@ -30,7 +30,7 @@ class Money(BaseModel):
 
     @classmethod
     def of(cls, value: "HasAmount") -> "Money":
-        """Return what a service's own class of money or price says, as it travels. Raises ValidationError."""
+        """Convert a service's own money or price to the form that events carry. Raises ValidationError."""
         return cls(amount=value.amount, currency=value.currency)
 
     @property

@@ -34,9 +34,9 @@ class FailurePolicy:
             attempt=delivery.attempt,
             attempts=delivery.reaction.attempts,
             chance=self._chance,
-            failing_for=now - (delivery.failed_at or now),
+            failing_for=_failing_for(delivery, now),
         )
-        why = f"{type(error).__name__}: {error}"
+        why = _why(error)
         unforeseen = isinstance(policy, retry_policy.Dead) and policy.reason == "attempts-exhausted"
         log.warning(
             "handling failed",
@@ -56,9 +56,9 @@ class FailurePolicy:
         """Postpone deliveries that found rows locked or the database too slow, for longer the longer they waited."""
         now, decided = self._now(), list[tuple[Delivery, Decision]]()
         for delivery, error in busy:
-            waiting_for = now - (delivery.failed_at or now)
-            delay = max(BUSY_LEAST, retry_policy.in_proportion(waiting_for, self._chance, cap_s=BUSY_CAP_S))
-            decided.append((delivery, Postpone(delay, f"{type(error).__name__}: {error}")))
+            failing_for = _failing_for(delivery, now)
+            delay = max(BUSY_LEAST, retry_policy.in_proportion(failing_for, self._chance, cap_s=BUSY_CAP_S))
+            decided.append((delivery, Postpone(delay, _why(error))))
         first, error = busy[0]
         log.warning(
             "set aside: locked or too slow",
@@ -68,3 +68,12 @@ class FailurePolicy:
             error=repr(error),
         )
         return decided
+
+
+def _failing_for(delivery: Delivery, now: datetime) -> timedelta:
+    """How long ago `delivery` failed first; zero if it fails for the first time."""
+    return now - (delivery.failed_at or now)
+
+
+def _why(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

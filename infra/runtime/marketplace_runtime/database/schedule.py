@@ -46,9 +46,9 @@ class Entry:
     deaths: int = 0
     """How often it was taken by another process that was not heard of again."""
     key: str | None = None
-    """The line that it stands in: of events that have to be handled in order (see `scheduler.key_queue`)."""
+    """Entries with the same key run in order, one at a time (see `scheduler.key_queue`); None if order is not kept."""
     dead: bool = False
-    """Whether it was given up and holds its line."""
+    """Whether it was given up and still holds up the entries of its key."""
 
 
 def columns(entries: Sequence[Entry]) -> list[list[Any]]:
