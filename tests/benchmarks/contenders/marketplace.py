@@ -14,7 +14,7 @@ from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Database, Transaction
+from marketplace_runtime.database import Database, Transaction, publishes
 from marketplace_runtime.service import Messaging
 from marketplace_runtime.service.heap import settle_heap
 from marketplace_runtime.telemetry import configure_logging
@@ -48,6 +48,7 @@ class Order:
 registry(metadata=metadata).map_imperatively(Order, orders)
 
 
+@publishes(OrderPlacedV1)
 async def place(event: CartCheckedOutV1, tx: Transaction) -> None:
     tx.add(Order(event.order_id, event.customer_id, event.total.amount))
     tx.publish(placed(event))
@@ -57,6 +58,7 @@ async def load_orders(events: Sequence[CartCheckedOutV1], tx: Transaction) -> No
     await tx.preload(Order, [event.order_id for event in events])
 
 
+@publishes(OrderPlacedV1)
 async def change(event: CartCheckedOutV1, tx: Transaction) -> None:
     order = await tx.get(Order, event.order_id)
     if order is None:

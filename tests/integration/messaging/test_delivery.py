@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from contracts.cart import CartCheckedOutV1
-from contracts.checkout import PaymentDueV1
+from contracts.checkout import OrderPlacedV1, PaymentDueV1
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.consumer.incidents import KEPT_ATTEMPTS
-from marketplace_runtime.database import Transaction
+from marketplace_runtime.database import Transaction, publishes
 from marketplace_runtime.scheduler import retry_policy
 from marketplace_runtime.scheduler.retry_policy import Reject, RetryLater
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
@@ -21,6 +21,7 @@ async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
 
 
 async def test_an_event_has_its_effect_once_and_leads_to_another(toy: Toy) -> None:
+    @publishes(OrderPlacedV1)
     async def place(event: CartCheckedOutV1, tx: Transaction) -> None:
         await effect(tx, event.order_id)
         tx.publish(an_order(event))

@@ -21,11 +21,12 @@ from pamqp.commands import Basic
 
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
+from contracts.checkout import OrderPlacedV1
 from marketplace_runtime.amqp import IncomingMessage, MessageSource, Publisher, letter_of
 from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, Gate, Worker, on, poison_counter, subscription
 from marketplace_runtime.consumer.delivery import from_entry
 from marketplace_runtime.consumer.quarantine import RUNS_ALONE
-from marketplace_runtime.database import Database, Transaction, new_id
+from marketplace_runtime.database import Database, Transaction, new_id, publishes
 from marketplace_runtime.database.outbox import BUCKETS
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import liveness
@@ -173,6 +174,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
                 gate=Gate(),
             )
 
+        @publishes(OrderPlacedV1)
         async def _place(self, event: CartCheckedOutV1, tx: Transaction) -> None:
             if event.order_id in self.doomed:
                 raise Reject("never")

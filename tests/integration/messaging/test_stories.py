@@ -1,8 +1,9 @@
 """A mishap leaves a row that says why; what goes well leaves none."""
 
 from contracts.cart import CartCheckedOutV1
+from contracts.checkout import OrderPlacedV1
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction, new_id
+from marketplace_runtime.database import Transaction, new_id, publishes
 from marketplace_runtime.service import story_queries
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
 
@@ -10,6 +11,7 @@ from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
 async def test_attempts_and_duplicates_are_part_of_an_orders_story(toy: Toy) -> None:
     runs = 0
 
+    @publishes(OrderPlacedV1)
     async def stumble(event: CartCheckedOutV1, tx: Transaction) -> None:
         nonlocal runs
         runs += 1

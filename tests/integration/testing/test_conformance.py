@@ -40,7 +40,7 @@ from contracts.delivery import (
     ShipmentScheduledV1,
 )
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction
+from marketplace_runtime.database import Transaction, publishes
 from marketplace_runtime.service import Service
 from marketplace_runtime.testing import Broken, Servers, conforms
 
@@ -225,6 +225,7 @@ async def test_a_handler_that_calls_what_is_not_transactional_is_found_out(serve
     """It counts in the process, not in its rows: what was rolled back or comes again is counted, too."""
     runs = 0
 
+    @publishes(catalog.service.StockReleasedV1, catalog.service.ReservationExpiredV1)
     async def careless(event: OrderPlacedV1, tx: Transaction) -> None:
         nonlocal runs
         runs += 1

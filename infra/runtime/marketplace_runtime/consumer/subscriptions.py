@@ -47,6 +47,12 @@ class Reaction:
     deadline: bool = False
     """Whether it waits for all that reached the service before it was due."""
 
+    @property
+    def use_cases(self) -> list[Callable[..., Awaitable[Any]]]:
+        """What runs in a transaction: the handler, or the first and the last step of the call."""
+        steps = (self.call.prepare, self.call.record) if self.call else (self.handle,)
+        return [step for step in steps if step is not None]
+
     def or_older(self, event: type[E], upcast: Callable[[E], Event]) -> "Reaction":
         """Do the same about an older version: the handler gets it as `upcast` makes it, once if both come."""
 
@@ -122,6 +128,7 @@ def on(
     deadline: bool = False,
 ) -> Reaction:
     """React to `event` with a handler, or with an outside call of three steps.
+
 
     `load(events, tx)` reads, in one go, what the handlers of a whole batch will need.
     `prepare(event, tx)` writes down what will be asked and returns the request, or None for no call;

@@ -2,6 +2,7 @@
 
 from marketplace_runtime.database.advisory_locks import HERE
 from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database
+from marketplace_runtime.database.declarations import Declaration, declaration_of, publishes
 from marketplace_runtime.database.errors import (
     LOST,
     Verdict,
@@ -31,6 +32,7 @@ __all__ = [
     "LOST",
     "PLACE",
     "Database",
+    "Declaration",
     "Entry",
     "SchemaBehind",
     "SharedSessions",
@@ -39,6 +41,7 @@ __all__ = [
     "bucket_of",
     "check_versions",
     "columns",
+    "declaration_of",
     "drop_partitions",
     "has_partition",
     "identity_of",
@@ -51,6 +54,7 @@ __all__ = [
     "migrate",
     "migrate_in_a_process_of_its_own",
     "new_id",
+    "publishes",
     "require_current",
     "require_own_sessions",
     "sqlstate",

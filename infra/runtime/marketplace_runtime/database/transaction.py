@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from marketplace_runtime.database import outbox
 from marketplace_runtime.database import schedule as schedules
 from marketplace_runtime.database.clock import Clock
+from marketplace_runtime.database.declarations import Declaration
 from marketplace_runtime.database.locked_rows import LockedRows
 from marketplace_runtime.events import Envelope, Event, name_of
 from marketplace_runtime.telemetry import child_of, current_traceparent
@@ -76,6 +77,8 @@ class Transaction:
     """The rows that it waits for at the moment: their class and primary keys."""
     committing: bool = False
     """Whether the commit was sent: from now on an error does not say whether it took effect."""
+    declaration: Declaration | None = None
+    """What the use case at work may publish; None outside of those that declare it: whatever the service may say."""
     _published: list[outbox.Row] = field(default_factory=list)
     _scheduled: list[schedules.Entry] = field(default_factory=list)
     _known: dict[tuple[type, Any], Any] = field(default_factory=dict)
@@ -96,6 +99,8 @@ class Transaction:
         Newest first: who hears several acts on the first that comes. Returns the id.
         """
         check_versions(self.source, event, *older)
+        if self.declaration is not None:
+            self.declaration.check(event, *older)
         envelope = self._envelope(event)
         for each in (event, *older):
             body = each.model_dump_json(exclude_none=True).encode()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from marketplace_runtime.consumer import Subscription
-from marketplace_runtime.database import Transaction
+from marketplace_runtime.database import Declaration, Transaction, declaration_of
 from marketplace_runtime.events import Event, Naming
 from marketplace_runtime.http import Router
 from marketplace_runtime.service.sweeping import Sweep
@@ -37,6 +37,9 @@ class Service:
         for event in self.says:
             if event.internal or event.publisher != self.name:
                 raise TypeError(f"{self.name} cannot say {event.type}")
+        for declaration in self.declarations:
+            for event in declaration.events - set(self.says):
+                raise TypeError(f"{self.name}: {declaration.use_case} publishes {event.type}, not among its `says`")
         names = [each.name for each in self.hears]
         if len(set(names)) < len(names) or self.naming.dead_letters in names:
             raise TypeError(
@@ -48,6 +51,13 @@ class Service:
                     raise TypeError(f"{self.name} cannot hear {reaction.event.type}, which never leaves its service")
                 if reaction.event.internal and self.listeners[reaction.event.type] != each.name:
                     raise TypeError(f"{self.name} hears {reaction.event.type} in two subscriptions")
+
+    @property
+    def declarations(self) -> list[Declaration]:
+        """What its handlers and sweeps declare that they publish."""
+        reactions = [each for subscription in self.hears for each in subscription.reactions.values()]
+        use_cases = [*(step for each in reactions for step in each.use_cases), *self.sweeps]
+        return [declaration for each in use_cases if (declaration := declaration_of(each))]
 
     @property
     def listeners(self) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from marketplace_runtime.database import Transaction, check_versions, identity_of, new_id
+from marketplace_runtime.database import Declaration, Transaction, check_versions, identity_of, new_id
 from marketplace_runtime.events import Envelope, Event
 from marketplace_runtime.telemetry import new_traceparent
 
@@ -23,6 +23,7 @@ class Memory:
         self.said: list[Event] = []
         self.scheduled: list[tuple[Event, timedelta]] = []
         self.cause: Envelope | None = None
+        self.declaration: Declaration | None = None
         self.source, self.listeners = source, listeners
         for row in rows:
             self.add(row)
@@ -63,6 +64,8 @@ class Memory:
 
     def publish(self, event: Event, *older: Event) -> UUID:
         check_versions(self.source or event.publisher, event, *older)
+        if self.declaration is not None:
+            self.declaration.check(event, *older)
         self.said += [event, *older]
         return new_id()
 

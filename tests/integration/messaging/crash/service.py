@@ -13,9 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from contracts.cart import CartAbandonedV1, CartCheckedOutV1
-from contracts.checkout import PaymentDueV1
+from contracts.checkout import OrderPlacedV1, PaymentDueV1
 from marketplace_runtime.consumer import Subscription, on, subscription
-from marketplace_runtime.database import Transaction
+from marketplace_runtime.database import Transaction, publishes
 from marketplace_runtime.scheduler.retry_policy import Reject
 from tests.integration.messaging.toy import an_order, effect
 
@@ -37,6 +37,7 @@ def kill_if_marked(id: UUID) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@publishes(OrderPlacedV1)
 async def place(event: CartCheckedOutV1, tx: Transaction) -> None:
     if event.customer_id == "poison":
         os.kill(os.getpid(), signal.SIGKILL)
