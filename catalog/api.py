@@ -111,7 +111,7 @@ async def get_product(product_id: UUID, tx: Tx) -> ProductOut:
 @router.post("/products", status_code=201)
 async def create_product(body: NewProduct, seller: Seller, tx: Tx, response: Response) -> ProductOut:
     """Offer a new product."""
-    product = handlers.list_product(
+    product = await handlers.list_product(
         tx,
         seller_id=seller.subject,
         name=body.name,

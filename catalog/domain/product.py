@@ -34,9 +34,10 @@ class Status(StrEnum):
     DISCONTINUED = "discontinued"
 
 
-class News(StrEnum):
-    """What a change of a product is worth telling others."""
+class ProductChange(StrEnum):
+    """What others are told of a product."""
 
+    LISTED = auto()
     PRICE_CHANGED = auto()
     DISCONTINUED = auto()
     SOLD_OUT = auto()
@@ -55,7 +56,7 @@ class Price:
 class Product:
     """Something a seller offers. `on_hand >= reserved >= 0` at all times.
 
-    `version` counts what others know of it: it grows with every piece of news but RUNNING_LOW.
+    `version` counts what others know of it: it grows with every change but RUNNING_LOW.
     """
 
     product_id: UUID
@@ -70,7 +71,7 @@ class Product:
     version: int = 1
     low_stock_said: bool = field(init=False)
     """Whether the seller knows that little is left. Forgotten once they restocked it, or much came back by itself:
-    orders that come and go near the threshold are no news."""
+    orders that come and go near the threshold are not told."""
 
     def __post_init__(self) -> None:
         self.low_stock_said = self.available < self.low_stock_threshold
@@ -85,23 +86,23 @@ class Product:
             return Status.DISCONTINUED
         return Status.ON_SALE if self.available else Status.SOLD_OUT
 
-    def change_price(self, price: Price) -> list[News]:
+    def change_price(self, price: Price) -> list[ProductChange]:
         if self.discontinued:
             raise NoLongerSold
         if price == self.price:
             return []
         self.price = price
         self.version += 1
-        return [News.PRICE_CHANGED]
+        return [ProductChange.PRICE_CHANGED]
 
-    def discontinue(self) -> list[News]:
+    def discontinue(self) -> list[ProductChange]:
         if self.discontinued:
             return []
         self.discontinued = True
         self.version += 1
-        return [News.DISCONTINUED]
+        return [ProductChange.DISCONTINUED]
 
-    def restock(self, quantity: int) -> list[News]:
+    def restock(self, quantity: int) -> list[ProductChange]:
         if self.discontinued:
             raise NoLongerSold
         if self.on_hand + quantity > MOST_ON_HAND:
@@ -109,11 +110,11 @@ class Product:
         self.on_hand += quantity
         return self._moved(by=quantity, restocked=True)
 
-    def reserve(self, quantity: int) -> list[News]:
+    def reserve(self, quantity: int) -> list[ProductChange]:
         self.reserved += quantity
         return self._moved(by=-quantity)
 
-    def unreserve(self, quantity: int) -> list[News]:
+    def unreserve(self, quantity: int) -> list[ProductChange]:
         self.reserved -= quantity
         return self._moved(by=quantity)
 
@@ -122,24 +123,24 @@ class Product:
         self.on_hand -= quantity
         self.reserved -= quantity
 
-    def put_back(self, quantity: int) -> list[News]:
+    def put_back(self, quantity: int) -> list[ProductChange]:
         """Taken units come back, even past the most that a seller may restock to."""
         self.on_hand += quantity
         return self._moved(by=quantity)
 
-    def _moved(self, *, by: int, restocked: bool = False) -> list[News]:
+    def _moved(self, *, by: int, restocked: bool = False) -> list[ProductChange]:
         if self.discontinued:
             return []
-        news = []
+        changes = []
         if self.available == 0:
-            news.append(News.SOLD_OUT)
+            changes.append(ProductChange.SOLD_OUT)
         elif restocked or self.available == by:
-            news.append(News.RESTOCKED)
-        self.version += len(news)
+            changes.append(ProductChange.RESTOCKED)
+        self.version += len(changes)
         enough = self.low_stock_threshold if restocked else PLENTY * self.low_stock_threshold
         if self.available > enough:
             self.low_stock_said = False
         elif self.available < self.low_stock_threshold and not self.low_stock_said:
             self.low_stock_said = True
-            news.append(News.RUNNING_LOW)
-        return news
+            changes.append(ProductChange.RUNNING_LOW)
+        return changes

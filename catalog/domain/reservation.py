@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from catalog.domain.product import News, Price, Product
+from catalog.domain.product import Price, Product, ProductChange
 
 Stock = Mapping[UUID, Product]
 """The products that an order names, as far as there are such."""
-Moves = list[tuple[Product, list[News]]]
+Moves = list[tuple[Product, list[ProductChange]]]
+"""What an order changed about each of its products."""
 
 
 class Reason(StrEnum):
@@ -80,6 +81,34 @@ class State(StrEnum):
     REJECTED = "rejected"
 
 
+@dataclass(frozen=True)
+class Reserved:
+    """Every line is set aside; `lowered` is today's price of what costs less than the customer saw."""
+
+    lowered: Mapping[UUID, Price]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Nothing is set aside, for these reasons."""
+
+    objections: Sequence[Objection]
+
+
+@dataclass(frozen=True)
+class Released:
+    """What was held is given back."""
+
+
+@dataclass(frozen=True)
+class Expired:
+    """It was held for as long as it may be held."""
+
+
+ReservationChange = Reserved | Rejected | Released | Expired
+"""What others are told of a reservation."""
+
+
 @dataclass
 class Reservation:
     """What an order holds. `lines` never change; `state` says whether they are still held."""
@@ -97,6 +126,10 @@ class Reservation:
             self.state = State.TAKEN
             for product, units in self.lines.items():
                 stock[product].take(units)
+
+    def expire(self) -> list[ReservationChange]:
+        """It was held for long enough: whoever ordered decides whether it is still wanted."""
+        return [Expired()] if self.state == State.RESERVED else []
 
     def release(self, stock: Stock) -> Moves:
         """The order was cancelled: give back what it still holds, reserved or taken."""

@@ -48,7 +48,7 @@ class Shop:
     async def offer(self, on_hand: int) -> UUID:
         """A new product that the cart has heard of."""
         async with self.catalog.transaction() as tx:
-            product_id = catalog.handlers.list_product(
+            product = await catalog.handlers.list_product(
                 tx,
                 seller_id="sam",
                 name="Oak table",
@@ -56,7 +56,8 @@ class Shop:
                 price=Price(100, "EUR"),
                 on_hand=on_hand,
                 low_stock_threshold=0,
-            ).product_id
+            )
+        product_id = product.product_id
 
         async def known() -> bool:
             async with self.cart.transaction() as tx:

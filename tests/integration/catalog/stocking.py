@@ -19,8 +19,8 @@ EUR = Price(100, "EUR")
 
 async def listed(database: Database, *on_hand: int, name: str = "Oak table", category: str = "tables") -> list[UUID]:
     async with database.transaction() as tx:
-        return [
-            handlers.list_product(
+        products = [
+            await handlers.list_product(
                 tx,
                 seller_id="sam",
                 name=name,
@@ -28,9 +28,10 @@ async def listed(database: Database, *on_hand: int, name: str = "Oak table", cat
                 price=EUR,
                 on_hand=count,
                 low_stock_threshold=0,
-            ).product_id
+            )
             for count in on_hand
         ]
+        return [product.product_id for product in products]
 
 
 def placed(units: dict[UUID, int]) -> OrderPlacedV1:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog.domain import MOST_ON_HAND, News, NoLongerSold, Price, Product, Status, TooMuchStock
+from catalog.domain import MOST_ON_HAND, NoLongerSold, Price, Product, ProductChange, Status, TooMuchStock
 from marketplace_runtime.database import new_id
 
 
@@ -22,14 +22,14 @@ def test_a_product_without_stock_is_sold_out() -> None:
 def test_reserving_the_last_unit_is_news_and_a_new_version() -> None:
     product = a_product(on_hand=2, threshold=0)
     assert product.reserve(1) == []
-    assert product.reserve(1) == [News.SOLD_OUT]
+    assert product.reserve(1) == [ProductChange.SOLD_OUT]
     assert (product.status, product.version) == (Status.SOLD_OUT, 2)
 
 
 def test_the_first_unit_to_come_back_is_news() -> None:
     product = a_product(on_hand=2, threshold=0)
     product.reserve(2)
-    assert product.unreserve(1) == [News.RESTOCKED]
+    assert product.unreserve(1) == [ProductChange.RESTOCKED]
     assert product.unreserve(1) == []
     assert (product.status, product.version) == (Status.ON_SALE, 3)
 
@@ -43,7 +43,7 @@ def test_taking_reserved_units_leaves_what_is_available_alone() -> None:
 
 def test_a_restock_by_the_seller_is_always_news() -> None:
     product = a_product()
-    assert product.restock(1) == [News.RESTOCKED]
+    assert product.restock(1) == [ProductChange.RESTOCKED]
     assert (product.on_hand, product.version) == (11, 2)
 
 
@@ -57,7 +57,7 @@ def test_nobody_restocks_past_the_limit() -> None:
 def test_running_low_is_said_once_however_often_orders_come_and_go() -> None:
     product = a_product(on_hand=6, threshold=5)
     assert product.reserve(1) == []
-    assert product.reserve(1) == [News.RUNNING_LOW]
+    assert product.reserve(1) == [ProductChange.RUNNING_LOW]
     for _ in range(10):
         product.unreserve(2)
         assert product.reserve(2) == []
@@ -65,20 +65,20 @@ def test_running_low_is_said_once_however_often_orders_come_and_go() -> None:
 
 def test_running_low_is_said_again_after_a_restock_above_the_threshold() -> None:
     product = a_product(on_hand=5, threshold=5)
-    assert product.reserve(1) == [News.RUNNING_LOW]
+    assert product.reserve(1) == [ProductChange.RUNNING_LOW]
     product.restock(1)
     assert product.reserve(1) == [], "that was no more than the threshold"
     product.restock(2)
-    assert product.reserve(2) == [News.RUNNING_LOW]
+    assert product.reserve(2) == [ProductChange.RUNNING_LOW]
 
 
 def test_running_low_is_said_again_once_much_came_back_by_itself() -> None:
     product = a_product(on_hand=11, threshold=5)
-    assert product.reserve(7) == [News.RUNNING_LOW]
+    assert product.reserve(7) == [ProductChange.RUNNING_LOW]
     product.unreserve(6)
     assert product.reserve(6) == [], "twice the threshold is not yet much"
     product.unreserve(7)
-    assert product.reserve(7) == [News.RUNNING_LOW]
+    assert product.reserve(7) == [ProductChange.RUNNING_LOW]
 
 
 def test_a_product_listed_with_little_stock_is_not_running_low_yet() -> None:
@@ -89,13 +89,13 @@ def test_a_product_listed_with_little_stock_is_not_running_low_yet() -> None:
 def test_the_same_price_again_is_no_news() -> None:
     product = a_product()
     assert product.change_price(Price(1999, "EUR")) == []
-    assert product.change_price(Price(2099, "EUR")) == [News.PRICE_CHANGED]
+    assert product.change_price(Price(2099, "EUR")) == [ProductChange.PRICE_CHANGED]
     assert product.version == 2
 
 
 def test_a_discontinued_product_is_neither_repriced_nor_restocked() -> None:
     product = a_product()
-    assert product.discontinue() == [News.DISCONTINUED]
+    assert product.discontinue() == [ProductChange.DISCONTINUED]
     assert product.discontinue() == []
     with pytest.raises(NoLongerSold):
         product.change_price(Price(1, "EUR"))
