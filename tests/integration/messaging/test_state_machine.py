@@ -24,7 +24,7 @@ from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1
 from marketplace_runtime.amqp import IncomingMessage, MessageSource, Publisher, letter_of
 from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, Gate, Worker, on, poison_counter, subscription
-from marketplace_runtime.consumer.delivery import from_entry
+from marketplace_runtime.consumer.decode import from_entry
 from marketplace_runtime.consumer.quarantine import RUNS_ALONE
 from marketplace_runtime.database import Database, Transaction, new_id, publishes
 from marketplace_runtime.database.outbox import BUCKETS

@@ -1,7 +1,8 @@
 """Consumes events: exactly one effect per event and subscription."""
 
 from marketplace_runtime.consumer.acknowledge import acknowledge
-from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery, Unreadable, reaction_to, read
+from marketplace_runtime.consumer.decode import reaction_to, read
+from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery, Unreadable
 from marketplace_runtime.consumer.quarantine import Gate
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription, on, subscription
 from marketplace_runtime.consumer.worker import Worker

@@ -13,8 +13,9 @@ from marketplace_runtime.amqp import Invalid, Publisher
 from marketplace_runtime.consumer.batch import Stage, pipeline
 from marketplace_runtime.consumer.call import Calls
 from marketplace_runtime.consumer.decisions import DeadLetter, Outcome
+from marketplace_runtime.consumer.decode import from_entry, reaction_to
 from marketplace_runtime.consumer.deduplicate import Deduplicate
-from marketplace_runtime.consumer.delivery import Delivery, Unreadable, from_entry, reaction_to
+from marketplace_runtime.consumer.delivery import Delivery, Unreadable
 from marketplace_runtime.consumer.execute import Executor, FileDeadLetters
 from marketplace_runtime.consumer.failure_policy import FailurePolicy
 from marketplace_runtime.consumer.handle import handle
