@@ -16,7 +16,7 @@ from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Database, Transaction, publishes
 from marketplace_runtime.service import Messaging
-from marketplace_runtime.service.heap import settle_heap
+from marketplace_runtime.service.garbage_collection import settle_heap
 from marketplace_runtime.telemetry import configure_logging
 from tests.benchmarks.work import SERVICE, SUBSCRIPTION, Assignment, Work
 

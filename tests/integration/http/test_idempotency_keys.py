@@ -7,7 +7,7 @@ import pytest
 
 from marketplace_runtime.database import Database
 from marketplace_runtime.http import idempotency_table
-from marketplace_runtime.service.lifecycle import tend
+from marketplace_runtime.service.maintenance import tend
 from tests.integration.http.conftest import Web
 from tests.unit.http.asking import bearer
 

@@ -2,7 +2,7 @@
 
 import gc
 
-from marketplace_runtime.service.heap import settle_heap
+from marketplace_runtime.service.garbage_collection import settle_heap
 
 
 def test_what_is_there_is_left_alone_and_cycles_made_later_are_still_found():

@@ -1,0 +1,78 @@
+"""Maintenance of one process: partitions and old rows, gauges and the clock."""
+
+import asyncio
+from collections.abc import Coroutine
+from math import nan
+from typing import Any
+
+from marketplace_runtime.database import (
+    Database,
+    drop_partitions,
+    is_passing,
+    make_partitions,
+)
+from marketplace_runtime.dead_letters import actions as redrive
+from marketplace_runtime.dead_letters import metrics as dead_letters_metrics
+from marketplace_runtime.http import idempotency_table
+from marketplace_runtime.outbox import metrics as outbox_metrics
+from marketplace_runtime.scheduler import metrics as scheduler_metrics
+from marketplace_runtime.service import operator_queries as storage_ops
+from marketplace_runtime.telemetry import get_logger
+
+log = get_logger(__name__)
+
+TIDY_S, TIDY_AGAIN_S = 3600.0, 1.0
+GAUGES_S = 1.0
+GAUGES_WITHIN_S = 3.0
+GAUGES = {
+    "pending": outbox_metrics.outbox_pending,
+    "oldest_s": outbox_metrics.outbox_oldest,
+    "scheduled": scheduler_metrics.scheduled_pending,
+    "dead": dead_letters_metrics.dead_letters,
+    "retrying": scheduler_metrics.retries_pending,
+    "retrying_oldest_s": scheduler_metrics.retries_oldest,
+}
+
+
+async def tend(database: Database, retention_days: int) -> None:
+    """Keep partitions ahead of time and drop what is old, for as long as the process lives."""
+    while True:
+        is_tidy = await _is_done(_tidy(database, retention_days))
+        await asyncio.sleep(TIDY_S if is_tidy else TIDY_AGAIN_S)
+
+
+async def measure(database: Database) -> None:
+    """Keep the gauges and the clock current, for as long as the process lives."""
+    while True:
+        if not await _is_done(_measure(database)):
+            for gauge in GAUGES.values():
+                gauge.set(nan)  # what nobody can know is not what it was before
+        await asyncio.sleep(GAUGES_S)
+
+
+async def _is_done(work: Coroutine[Any, Any, None]) -> bool:
+    """Do it; False, and said so, where that has to wait for the database."""
+    try:
+        await work
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        log.warning("maintenance put off: database away, in conflict or too slow", error=repr(error))
+        return False
+    return True
+
+
+async def _tidy(database: Database, retention_days: int) -> None:
+    async with database.transaction() as tx:
+        await make_partitions(tx)
+    await drop_partitions(database, retention_days)
+    await redrive.forget_settled(database, retention_days)
+    await idempotency_table.forget_old(database, retention_days)
+
+
+async def _measure(database: Database) -> None:
+    async with asyncio.timeout(GAUGES_WITHIN_S), database.transaction() as tx:
+        await tx.clock.read(tx)
+        counts = await storage_ops.counts_now(tx)
+    for name, gauge in GAUGES.items():
+        gauge.set(counts[name])

@@ -1,0 +1,51 @@
+"""Startup: wait for the database, and migrate it or check that it is migrated."""
+
+import asyncio
+import random
+
+from marketplace_runtime.database import (
+    Database,
+    SchemaBehind,
+    is_unavailable,
+    migrate_in_a_process_of_its_own,
+    require_current,
+    require_own_sessions,
+)
+from marketplace_runtime.service.service import Service
+from marketplace_runtime.service.settings import Settings
+from marketplace_runtime.telemetry import get_logger
+
+log = get_logger(__name__)
+
+PROBE_CAP_S = 2.0
+
+
+async def migrate_or_wait(service: Service, settings: Settings, database: Database, stop: asyncio.Event) -> None:
+    """Migrate, or make sure that somebody did; wait for the database where it is away.
+
+    Raises `SchemaBehind`, and `SharedSessions` where no wait will help.
+    """
+    app_url = settings.database_url.get_secret_value()
+    attempt = 0
+    while not stop.is_set():
+        try:
+            await require_own_sessions(database)
+            await require_current(app_url, service.migrations, service.naming.database_schema)
+            await database.read_clock()
+            return
+        except SchemaBehind:
+            if settings.migration_database_url is None:
+                raise
+            owner_url = settings.migration_database_url.get_secret_value()
+            await migrate_in_a_process_of_its_own(
+                owner_url,
+                app_url=app_url,
+                migrations=service.migrations,
+                schema=service.naming.database_schema,
+            )
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            attempt += 1
+            log.warning("waiting for the database", error=repr(error), attempt=attempt)
+            await asyncio.sleep(random.uniform(0, min(PROBE_CAP_S, 0.1 * 2**attempt)))  # noqa: S311 - jitter
