@@ -14,7 +14,7 @@ from marketplace_runtime.amqp import PREFIX, DeadLetter, IncomingMessage, key_of
 from marketplace_runtime.amqp.dead_letter_format import MAX_ERROR_CHARACTERS, MAX_HEADERS, scalars, too_long
 from marketplace_runtime.consumer import Unreadable, on, read, subscription
 from marketplace_runtime.database import Transaction, new_id
-from marketplace_runtime.replay.reader import ReplayWindow
+from marketplace_runtime.replay.window import ReplayWindow
 from tests.unit.messaging.odd import FULL, Odd, odd_properties
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

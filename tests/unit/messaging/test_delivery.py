@@ -9,7 +9,7 @@ from marketplace_runtime.amqp import PREFIX, IncomingMessage, properties_of
 from marketplace_runtime.consumer import Unreadable, on, read, subscription
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.events import Envelope
-from marketplace_runtime.replay.reader import ReplayWindow
+from marketplace_runtime.replay.window import ReplayWindow
 from marketplace_runtime.telemetry import new_traceparent
 
 

@@ -1,7 +1,6 @@
 """One replay: from the log through the same worker as live events, in order and at a bounded rate."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +24,7 @@ from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, Unreadable, Wo
 from marketplace_runtime.database import Transaction, time_of
 from marketplace_runtime.replay import table as history
 from marketplace_runtime.replay.table import Replay, Step
+from marketplace_runtime.replay.window import ReplayWindow
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -35,33 +35,6 @@ BRIEF_S, SILENT_S = 0.05, 5.0
 REFUSED_S = 3.0
 HELD_S, LOOK_S = 10.0, 0.1
 LOST = "the log ends before the place where it did when this began: the broker lost its data. `republish`, then replay"
-
-
-class ReplayWindow:
-    """The offsets that were handed over and are not settled yet: a `Source` of messages."""
-
-    def __init__(self) -> None:
-        self.lost = False
-        self._open: dict[int, None] = {}
-        self._settled = asyncio.Event()
-
-    def add(self, offset: int) -> None:
-        self._open[offset] = None
-
-    async def acknowledge(self, tags: Sequence[int]) -> None:
-        for tag in tags:
-            self._open.pop(tag, None)
-        self._settled.set()
-
-    async def until(self, at_most: int) -> None:
-        """Wait until no more than so many are open."""
-        while len(self._open) > at_most:
-            self._settled.clear()
-            await self._settled.wait()
-
-    def lowest(self, otherwise: int | None) -> int | None:
-        """The first that is open."""
-        return next(iter(self._open), otherwise)
 
 
 @dataclass
