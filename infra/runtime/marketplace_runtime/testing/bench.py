@@ -15,12 +15,11 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from marketplace_runtime.amqp import keep_connected, open_channel, properties_of
 from marketplace_runtime.consumer import Subscription
-from marketplace_runtime.database import Database, Transaction, is_conflict, make_partitions, migrate, new_id
+from marketplace_runtime.database import Database, Transaction, is_conflict, new_id
 from marketplace_runtime.events import Envelope, Event, Naming
 from marketplace_runtime.service import Messaging, Service
 from marketplace_runtime.telemetry import new_traceparent
-from marketplace_runtime.testing.servers import PASSWORD, Servers
-from marketplace_runtime.topology import Wiring, apply, definitions
+from marketplace_runtime.testing.servers import Servers
 
 READY_S, SETTLED_S = 30.0, 60.0
 KEPT = {"alembic_version", "probe"}
@@ -186,57 +185,11 @@ class Bench:
         )
 
 
-@asynccontextmanager
-async def on_a_bench(
-    servers: Servers, service: Service, *, answer: Callable[[Any], Any] | None = None
-) -> AsyncIterator[Bench]:
-    """The service with an empty database and empty queues, not started yet; its outside calls get `answer(request)`."""
-    publishers = sorted({type.split(".")[0] for each in service.hears for type in each.types} - {service.name})
-    wirings = [service.wiring(), *(Wiring(name, {}) for name in publishers)]
-    passwords = {each.service: PASSWORD for each in wirings}
-    naming = service.naming
-    own = [naming.queue(service.name, name) for name in service.wiring().subscriptions]
-    for queue in (naming.log_stream, naming.dead_letters_of(service.name), *own):
-        await servers.manage("DELETE", f"queues/%2F/{queue}", missing_ok=True)
-    await apply.declare(servers.management, definitions(wirings, passwords, naming))
-    owner_url, app_url = await servers.create_database(f"{service.name}_bench")
-    await migrate(owner_url, app_url=app_url, migrations=service.migrations, schema=naming.database_schema)
-    bench = Bench(_answering(service, answer), servers, owner_url=owner_url, app_url=app_url)
-    async with bench.transaction() as tx:
-        await make_partitions(tx)
-    await bench.empty()
-    try:
-        yield bench
-    finally:
-        await bench.crash()
-
-
 async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 30) -> None:
     """Wait for what can only be seen by asking a server. Raises TimeoutError."""
     async with asyncio.timeout(within_s):
         while not await condition():  # noqa: ASYNC110 - what is awaited happens in a server
             await asyncio.sleep(0.02)
-
-
-def _answering(service: Service, answer: Callable[[Any], Any] | None) -> Service:
-    async def ask(request: Any, _: Any) -> Any:
-        if answer is None:
-            raise LookupError(f"{request!r}: give an answer to the service's outside calls")
-        return answer(request)
-
-    return replace(
-        service,
-        hears=[
-            replace(
-                each,
-                reactions={
-                    type: replace(reaction, call=reaction.call and replace(reaction.call, ask=ask))
-                    for type, reaction in each.reactions.items()
-                },
-            )
-            for each in service.hears
-        ],
-    )
 
 
 async def _publish(naming: Naming, events: Sequence[tuple[UUID, Event]], connection: Any) -> None:

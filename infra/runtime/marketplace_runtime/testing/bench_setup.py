@@ -1,0 +1,58 @@
+"""Sets up a bench: an empty database, empty queues, and answers to external calls."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from marketplace_runtime.database import make_partitions, migrate
+from marketplace_runtime.service import Service
+from marketplace_runtime.testing.bench import Bench
+from marketplace_runtime.testing.servers import PASSWORD, Servers
+from marketplace_runtime.topology import Wiring, apply, definitions
+
+
+@asynccontextmanager
+async def on_a_bench(
+    servers: Servers, service: Service, *, answer: Callable[[Any], Any] | None = None
+) -> AsyncIterator[Bench]:
+    """The service with an empty database and empty queues, not started yet; its outside calls get `answer(request)`."""
+    publishers = sorted({type.split(".")[0] for each in service.hears for type in each.types} - {service.name})
+    wirings = [service.wiring(), *(Wiring(name, {}) for name in publishers)]
+    passwords = {each.service: PASSWORD for each in wirings}
+    naming = service.naming
+    own = [naming.queue(service.name, name) for name in service.wiring().subscriptions]
+    for queue in (naming.log_stream, naming.dead_letters_of(service.name), *own):
+        await servers.manage("DELETE", f"queues/%2F/{queue}", missing_ok=True)
+    await apply.declare(servers.management, definitions(wirings, passwords, naming))
+    owner_url, app_url = await servers.create_database(f"{service.name}_bench")
+    await migrate(owner_url, app_url=app_url, migrations=service.migrations, schema=naming.database_schema)
+    bench = Bench(_answering(service, answer), servers, owner_url=owner_url, app_url=app_url)
+    async with bench.transaction() as tx:
+        await make_partitions(tx)
+    await bench.empty()
+    try:
+        yield bench
+    finally:
+        await bench.crash()
+
+
+def _answering(service: Service, answer: Callable[[Any], Any] | None) -> Service:
+    async def ask(request: Any, _: Any) -> Any:
+        if answer is None:
+            raise LookupError(f"{request!r}: give an answer to the service's outside calls")
+        return answer(request)
+
+    return replace(
+        service,
+        hears=[
+            replace(
+                each,
+                reactions={
+                    type: replace(reaction, call=reaction.call and replace(reaction.call, ask=ask))
+                    for type, reaction in each.reactions.items()
+                },
+            )
+            for each in service.hears
+        ],
+    )
