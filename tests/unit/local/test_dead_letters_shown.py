@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from infra.cli import dead
+from infra.cli import dead_letter_tables
 
 AT = "2026-01-01T12:00:00+00:00"
 ROW = {
@@ -24,8 +24,8 @@ HEADINGS = ("group", "subscription", "letters", "oldest", "newest", "reason", "e
 @pytest.mark.parametrize("width", [80, 200])
 def test_no_word_is_broken(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     console = Console(width=width, file=io.StringIO())
-    monkeypatch.setattr(dead, "console", console)
-    dead._show(HEADINGS, [ROW])
+    monkeypatch.setattr(dead_letter_tables, "console", console)
+    dead_letter_tables.show_table(HEADINGS, [ROW])
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     for words in ("notifications/a1b2c3d4", "endpoints", "attempts-exhausted", "OutcomeUnknown", "booking"):
         assert words in shown

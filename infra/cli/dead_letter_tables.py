@@ -1,0 +1,78 @@
+"""Dead letters as tables for people."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from infra.cli.asking import Operator
+from infra.cli.show import complain, console, duration, several
+from infra.stack import LocalError
+
+AGES = {"age": "filed_at", "oldest": "oldest", "newest": "newest"}
+
+
+LONG, WIDE = ("event_id", "reason", "error"), 130
+"""What is printed below the table where the terminal has fewer columns."""
+
+
+def groups_of(operator: Operator, services: list[str]) -> tuple[list[dict[str, Any]], bool]:
+    """The groups of these services, the largest first, and whether one of them is away; that is told, too."""
+    rows: list[dict[str, Any]] = []
+    away = False
+    for name in services:
+        try:
+            rows += [{"service": name, **each} for each in operator.pages(name, "dead-letter-groups")]
+            number = operator.ask("GET", name, "backlog")["set_aside"]
+        except LocalError as error:
+            if len(services) == 1:
+                raise
+            complain(str(error), error.remedy)
+            away = True
+            continue
+        if number:
+            complain(
+                f"{name} set {several(number, 'event')} aside that could not be published.",
+                f"See GET /ops/set-aside of {name}; try again: ./marketplace dead retry {name}",
+            )
+    return sorted(rows, key=lambda row: -row["letters"]), away
+
+
+def show_table(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    """Print a table; what is long comes below it where the terminal is narrow, so that no word is broken."""
+    below = [name for name in LONG if name in headings and console.width < WIDE]
+    columns = [name for name in headings if name not in below]
+    table = Table(box=None, pad_edge=False)
+    for heading in columns:
+        table.add_column(heading, overflow="fold", no_wrap=heading != "error")
+    words = []
+    for row in rows:
+        shown = row | {
+            "letter": f"{row['service']}/{row.get('id')}",
+            "group": f"{row['service']}/{row['group']}",
+            "error": row["error"].partition("\n")[0],
+        }
+        shown |= {name: _age(row[at]) for name, at in AGES.items() if at in row}
+        table.add_row(*(_plain(shown[heading] or "") for heading in columns))
+        words.append(_plain(f"{shown[headings[0]]}: " + ": ".join(str(shown[name]) for name in below)))
+    console.print(table)
+    if below:
+        console.print("", *words, sep="\n", soft_wrap=True)
+
+
+def _plain(value: object) -> Text:
+    """What others wrote, without what a terminal would obey."""
+    return Text("".join(each if each.isprintable() else "�" for each in str(value)))
+
+
+def _age(at: str) -> str:
+    return duration((datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds())
+
+
+def indented(body: str) -> str:
+    try:
+        return json.dumps(json.loads(body), indent=2)
+    except ValueError:
+        return body

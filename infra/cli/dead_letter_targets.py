@@ -1,0 +1,40 @@
+"""Which dead letters a person names on the command line."""
+
+from typing import Any
+
+import typer
+
+Choice = tuple[str, dict[str, Any]]
+LETTER, GROUP = "SERVICE/ID", "SERVICE/GROUP"
+LONGEST_ID = 18
+"""Digits."""
+
+
+def chosen_of(targets: list[str] | None, everything: bool, service: str | None) -> list[Choice]:
+    """What a person named; nothing for everything of all services."""
+    if everything and targets:
+        raise typer.BadParameter("name letters or groups, or give --all: not both")
+    if service and targets:
+        raise typer.BadParameter("--service goes with --all: letters and groups name theirs")
+    if not (everything or targets):
+        raise typer.BadParameter("name letters or groups, or give --all, perhaps with --service")
+    if everything:
+        return [(service, {"all": True})] if service else []
+    names = map(split_target, targets or ())
+    return [(of, {"ids": [int(name)]} if name[:LONGEST_ID].isdecimal() else {"group": name}) for of, name in names]
+
+
+def split_target(target: str) -> tuple[str, str]:
+    service, _, name = target.partition("/")
+    if not (service and name):
+        raise typer.BadParameter(
+            f"{target!r}: write it as {GROUP}, as `dead ls` shows it, or {LETTER}, as `dead ls {GROUP}` does"
+        )
+    return service, name
+
+
+def letter_of(target: str) -> tuple[str, str]:
+    service, id = split_target(target)
+    if not id.isdecimal() or len(id) > LONGEST_ID:
+        raise typer.BadParameter(f"{target!r} is no letter: write it as {LETTER}, as `dead ls {GROUP}` shows it")
+    return service, id
