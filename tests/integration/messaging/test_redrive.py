@@ -17,7 +17,6 @@ from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.amqp import DeadLetter
 from marketplace_runtime.amqp.wire_format import headers_of
 from marketplace_runtime.database import new_id
-from marketplace_runtime.dead_letters import actions as redrive
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.bug import Bug
@@ -197,14 +196,14 @@ async def test_a_discarded_letter_is_kept_with_who_did_it_and_why(toy: Toy) -> N
 async def test_what_became_of_letters_is_forgotten_after_the_retention(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redrive, "CHUNK", 2)
+    monkeypatch.setattr(dead_letters, "CHUNK", 2)
     async with operated(toy, Bug()) as operator:
         await die(toy, 6)
         ids = [letter["id"] for letter in (await operator.get("dead-letters"))["items"]]
         await operator.post("discards", ids=ids[:5], note="test orders")
     old = "update messaging.settled_letters set at = at - interval '14 days 1 minute' where id = any($1::bigint[])"
     await toy.rows(f"{old} returning id", ids[:3])
-    await redrive.forget_settled(toy.databases[-1], days=14)
+    await dead_letters.forget_settled(toy.databases[-1], days=14)
     assert await toy.rows("select id from messaging.settled_letters order by id") == [(id,) for id in ids[3:5]]
     assert len(await toy.dead()) == 1
 

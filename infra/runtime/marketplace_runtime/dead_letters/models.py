@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from marketplace_runtime.dead_letters.actions import LAST
+from marketplace_runtime.dead_letters.table import LAST
 from marketplace_runtime.http import Matching
 
 CHUNK = 200

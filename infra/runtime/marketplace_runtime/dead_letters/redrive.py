@@ -1,72 +1,67 @@
-"""Redrive: dead letters as events again, for the one subscription that gave them up."""
+"""What people do with dead letters: look at them in groups, replay, mend or discard them.
 
+A letter leaves the file in the transaction that settles it, so of two people who settle it at once one does.
+"""
+
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Protocol
+from uuid import UUID
 
-from marketplace_runtime.amqp import PREFIX, USER, DeadLetter, Invalid, recorded_envelope
-from marketplace_runtime.consumer import Delivery, Subscription, reaction_to
-from marketplace_runtime.database import Entry, new_id
-from marketplace_runtime.dead_letters.actions import CannotReplay, Kept
-from marketplace_runtime.events import Envelope, Event
-from marketplace_runtime.telemetry import current_traceparent
+from marketplace_runtime.amqp import DeadLetter
+from marketplace_runtime.consumer import inbox
+from marketplace_runtime.database import Entry, Transaction, has_partition
+from marketplace_runtime.dead_letters.table import SETTLE, Kept
+from marketplace_runtime.scheduler import key_queue
 
 
-class Redrive:
-    """Knows which subscription hears what, so which letter can be replayed."""
+class CannotReplay(Exception):
+    """This letter is no event that its subscription could hear. The message says why, and what to do."""
 
-    def __init__(self, subscriptions: Sequence[Subscription]) -> None:
-        self._subscriptions = {each.name: each for each in subscriptions}
+
+class Reader(Protocol):
+    """Makes events of letters again: the messaging runtime knows how."""
 
     def entry(self, kept: Kept) -> Entry:
-        """`kept` for the schedule, under its own id. It has to pass all that a message from the broker has to.
-
-        Raises `CannotReplay`.
-        """
-        letter = kept.letter
-        try:
-            envelope = _envelope(letter.headers, kept.size)
-            self._event(letter.subscription, envelope, letter.body)
-        except Invalid as why:
-            raise CannotReplay(f"{why.reason}: {why}. Edit it, or discard it.") from None
-        return _due_now(letter, envelope, letter.body)
+        """The letter for the schedule, due now as a first attempt. Raises `CannotReplay`."""
 
     def mended(self, letter: DeadLetter, body: bytes, type: str | None) -> Entry:
-        """`letter` with another body, as an event of `type` or of its own type: the operator vouches for it.
-
-        It keeps its id; what can't be read of its headers is made anew. Raises `CannotReplay`.
-        """
-        type = type or letter.type
-        if type is None:
-            raise CannotReplay("The letter does not say what type of event it is: name one in `type`.")
-        owner = type.partition(".")[0]
-        try:
-            envelope = _envelope({**letter.headers, PREFIX + "type": type, USER: owner}, len(body))
-        except Invalid:
-            envelope = Envelope(new_id(), type, owner, "", datetime.now(UTC), current_traceparent())
-        try:
-            event = self._event(letter.subscription, envelope, body)
-        except Invalid as why:
-            raise CannotReplay(f"{why.reason}: {why}.") from None
-        return _due_now(letter, replace(envelope, subject=event.subject), body)
-
-    def _event(self, name: str, envelope: Envelope, body: bytes) -> Event:
-        subscription = self._subscriptions.get(name)
-        if subscription is None:
-            raise CannotReplay(f"There is no subscription {name!r} here any more. Discard it.")
-        return Delivery(envelope, body, reaction_to(envelope.type, subscription)).event
+        """The same with another body, and a type where it has none. Raises `CannotReplay`."""
 
 
-def _envelope(headers: Mapping[str, Any], body_bytes: int) -> Envelope:
-    """The envelope on file. Who published it was checked before, unless `USER` says who it was."""
-    owner = str(headers.get(PREFIX + "type")).partition(".")[0]
-    user = str(headers.get(USER, owner))
-    envelope = recorded_envelope(headers, user, body_bytes)
-    if envelope.id.version != 7:
-        raise Invalid("unusable-id", f"event id {envelope.id} is no UUIDv7")
-    return envelope
+async def replay(tx: Transaction, entries: Mapping[int, Entry], *, by: str) -> None:
+    """Hand letters, by their ids, to the one subscription that failed; a suspect gets a fresh start."""
+    await _hand_over(tx, list(entries.values()))
+    await tx.execute(SETTLE, list(entries), "replayed", by, "")
 
 
-def _due_now(letter: DeadLetter, envelope: Envelope, body: bytes) -> Entry:
-    return Entry(letter.subscription, envelope, body, delay=timedelta(0), attempt=1, why="replay")
+async def mend(tx: Transaction, id: int, entry: Entry, *, by: str, note: str) -> None:
+    """Hand one letter over as `entry`; what it was before is kept."""
+    await _hand_over(tx, [entry])
+    await tx.execute(SETTLE, [id], "edited", by, note)
+
+
+async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: str) -> None:
+    """Take letters off the file; they are kept with who did it and why.
+
+    Lines that they held go on, and the inbox has their events as done: publishing them again changes nothing.
+    """
+    ids: defaultdict[str, list[UUID]] = defaultdict(list)
+    for each in letters:
+        if each.letter.event_id is not None:
+            ids[each.letter.subscription].append(each.letter.event_id)
+    for subscription in sorted(ids):
+        await key_queue.release(tx, subscription, ids[subscription])
+        deliverable = [id for id in ids[subscription] if has_partition(id, tx.now)]
+        await inbox.enter(tx, subscription, deliverable, [1] * len(deliverable))
+    await tx.execute(SETTLE, [each.id for each in letters], "discarded", by, note)
+
+
+async def _hand_over(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Have the subscriptions hear these again: the head of a line in its place, all others as they come."""
+    for subscription in sorted({each.subscription for each in entries}):
+        theirs = [each for each in entries if each.subscription == subscription]
+        heads = await key_queue.revive(tx, subscription, {each.envelope.id: each.body for each in theirs})
+        for entry in theirs:
+            if entry.envelope.id not in heads:
+                tx.file(entry)

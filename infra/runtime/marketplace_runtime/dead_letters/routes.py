@@ -10,8 +10,7 @@ from fastapi import Path, Query
 from pydantic_core import to_json
 
 from marketplace_runtime.database import Entry, Transaction
-from marketplace_runtime.dead_letters import actions as redrive
-from marketplace_runtime.dead_letters.actions import LAST, CannotReplay, Kept, Reader
+from marketplace_runtime.dead_letters import redrive, table
 from marketplace_runtime.dead_letters.models import (
     CHUNK,
     Chosen,
@@ -26,6 +25,8 @@ from marketplace_runtime.dead_letters.models import (
     Refused,
     Settled,
 )
+from marketplace_runtime.dead_letters.redrive import CannotReplay, Reader
+from marketplace_runtime.dead_letters.table import LAST, Kept
 from marketplace_runtime.http import Conflict, Cursor, NotFound, Operator, Page, PageSize, Router, Tx
 from marketplace_runtime.telemetry import get_logger
 
@@ -44,7 +45,7 @@ def dead_letters(reader: Reader) -> Router:
     @router.get("/dead-letter-groups")
     async def groups(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[Fingerprint] = None) -> Page[Group]:
         """Letters by subscription and fingerprint: reason, type of error, and message without ids and numbers."""
-        found = [Group(**each) for each in await redrive.groups(tx, limit + 1, cursor or "")]
+        found = [Group(**each) for each in await table.groups(tx, limit + 1, cursor or "")]
         return Page[Group].of(found, limit, key=lambda each: each.group)
 
     @router.get("/dead-letters")
@@ -57,7 +58,7 @@ def dead_letters(reader: Reader) -> Router:
         bodies: Annotated[bool, Query(description="with bodies, so fewer in a page where they are large")] = False,
     ) -> Page[DeadLetter]:
         """Oldest first."""
-        found = [DeadLetter(**each) for each in await redrive.letters(tx, limit + 1, cursor or 0, group)]
+        found = [DeadLetter(**each) for each in await table.letters(tx, limit + 1, cursor or 0, group)]
         if bodies:
             limit = _fitting(found[:limit])
             await _fill(tx, found[:limit])
@@ -65,7 +66,7 @@ def dead_letters(reader: Reader) -> Router:
 
     @router.get("/dead-letters/{id}")
     async def letter(id: IdPath, _: Operator, tx: Tx) -> DeadLetter:
-        found = [DeadLetter(**each) for each in await redrive.letters(tx, 1, id - 1)]
+        found = [DeadLetter(**each) for each in await table.letters(tx, 1, id - 1)]
         if not found or found[0].id != id:
             raise NotFound("No letter on file has this id.")
         await _fill(tx, found)
@@ -74,7 +75,7 @@ def dead_letters(reader: Reader) -> Router:
     @router.post("/dead-letters/{id}/edit")
     async def edit(id: IdPath, mending: Mending, operator: Operator, tx: Tx) -> Mended:
         """Replay the letter with another body, which has to fit the schema of its type."""
-        found = await redrive.pick(tx, redrive.Selection([id]), 1)
+        found = await table.pick(tx, table.Selection([id]), 1)
         if not found:
             raise NotFound("No letter on file has this id.")
         try:
@@ -113,7 +114,7 @@ def dead_letters(reader: Reader) -> Router:
     @router.get("/settled-letters")
     async def settled(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[int] = None) -> Page[Settled]:
         """What became of letters, the latest first."""
-        found = [Settled(**each) for each in await redrive.settled(tx, limit + 1, cursor or LAST)]
+        found = [Settled(**each) for each in await table.settled(tx, limit + 1, cursor or LAST)]
         return Page[Settled].of(found, limit, key=lambda each: each.settled)
 
     return router
@@ -121,9 +122,9 @@ def dead_letters(reader: Reader) -> Router:
 
 async def _pick(tx: Transaction, chosen: Chosen) -> tuple[list[Kept], Next | None]:
     """A chunk of what was chosen, and where the next begins."""
-    through = await redrive.newest(tx) if chosen.through is None else chosen.through
-    selection = redrive.Selection(chosen.ids, chosen.group, chosen.after, through)
-    picked = await redrive.pick(tx, selection, CHUNK, lock=not chosen.dry_run)
+    through = await table.newest(tx) if chosen.through is None else chosen.through
+    selection = table.Selection(chosen.ids, chosen.group, chosen.after, through)
+    picked = await table.pick(tx, selection, CHUNK, lock=not chosen.dry_run)
     return picked, Next(after=picked[-1].id, through=through) if len(picked) == CHUNK else None
 
 
@@ -142,7 +143,7 @@ def _fitting(letters: list[DeadLetter]) -> int:
 
 
 async def _fill(tx: Transaction, letters: list[DeadLetter]) -> None:
-    bodies = await redrive.bodies(tx, [each.id for each in letters])
+    bodies = await table.bodies(tx, [each.id for each in letters])
     for letter in letters:
         raw = bodies.get(letter.id, b"")
         try:

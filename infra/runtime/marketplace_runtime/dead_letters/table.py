@@ -1,10 +1,12 @@
-"""Dead letters on file: messages that a person has to look at."""
+"""The table of dead letters: messages that a person has to look at, and what became of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from marketplace_runtime.amqp import DeadLetter
-from marketplace_runtime.database import Transaction
+from marketplace_runtime.database import Database, Transaction
 
 INSERT = """
 insert into messaging.dead_letters
@@ -17,6 +19,85 @@ on conflict (key) do update set
     headers = excluded.headers, body = excluded.body
 where messaging.dead_letters.failed_at < excluded.failed_at
 """
+
+LARGEST_BODY = 256 * 1024
+"""What is larger is no event: its body stays in the database until it is asked for."""
+
+LAST = 2**63 - 1
+
+GROUPS = """
+with groups as (
+    select fingerprint, min(id) as first, count(*) as letters, min(filed_at) as oldest, max(filed_at) as newest
+    from messaging.dead_letters where fingerprint > $2 group by fingerprint order by fingerprint limit $1)
+select fingerprint as "group", subscription, reason, messaging.normalised(error) as error, letters, oldest, newest
+from groups join messaging.dead_letters using (fingerprint)
+where id = first order by fingerprint
+"""
+
+LETTERS = """
+select id, fingerprint as "group", subscription, event_id, type, reason, error, attempts, failed_at, filed_at, headers,
+    octet_length(body) as size
+from messaging.dead_letters
+where id > $2 and ($3::text is null or fingerprint = $3) order by id limit $1
+"""
+
+BODIES = "select id, body from messaging.dead_letters where id = any($1::bigint[])"
+
+PICK = """
+select id, octet_length(body), key, subscription, event_id, type, reason, error, attempts, failed_at, headers::text,
+    case when octet_length(body) <= $6 then body else '' end
+from messaging.dead_letters
+where id > $2 and id <= $3 and ($4::text is null or fingerprint = $4) and ($5::bigint[] is null or id = any($5))
+order by id limit $1
+"""
+
+NEWEST = "select coalesce(max(id), 0) from messaging.dead_letters"
+
+SETTLE = """
+with gone as (
+    delete from messaging.dead_letters where id = any($1::bigint[]) returning *
+), fresh as (
+    delete from messaging.suspects as s using gone
+    where s.subscription = gone.subscription and s.event_id = gone.event_id
+)
+insert into messaging.settled_letters (id, subscription, event_id, type, reason, error, attempts, failed_at, filed_at,
+    headers, body, action, by, note)
+select id, subscription, event_id, type, reason, error, attempts, failed_at, filed_at,
+    headers, case when $2 <> 'replayed' then body end, $2, $3, $4 from gone order by id
+"""
+
+SETTLED = """
+select settled, id, subscription, event_id, type, reason, error, filed_at, action, by, at, note
+from messaging.settled_letters where settled < $2 order by settled desc limit $1
+"""
+
+FORGET = """
+with oldest as (select settled, at from messaging.settled_letters order by settled limit $1)
+delete from messaging.settled_letters using oldest
+where settled_letters.settled = oldest.settled and oldest.at < now() - make_interval(days => $2)
+returning settled_letters.settled
+"""
+
+CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A letter on file. Its body is left out, unlike its size, where it is larger than any event."""
+
+    id: int
+    size: int
+    letter: DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which letters: those with these ids, or of this group, or all; in every case after and up to an id."""
+
+    ids: Sequence[int] | None = None
+    group: str | None = None
+    after: int = 0
+    through: int = LAST
 
 
 async def file(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
@@ -34,3 +115,47 @@ async def file(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
         [json.dumps(letter.headers) for letter in letters],
         [letter.body for letter in letters],
     )
+
+
+async def groups(tx: Transaction, limit: int, after: str = "") -> list[dict[str, Any]]:
+    """Letters by subscription, reason and kind of error; at most `limit`, those after the group `after`."""
+    return [dict(row._mapping) for row in await tx.execute(GROUPS, limit, after)]
+
+
+async def letters(tx: Transaction, limit: int, after: int = 0, group: str | None = None) -> list[dict[str, Any]]:
+    """Letters without their bodies, oldest first, at most `limit`, those after the id `after`."""
+    return [dict(row._mapping) for row in await tx.execute(LETTERS, limit, after, group)]
+
+
+async def bodies(tx: Transaction, ids: Sequence[int]) -> Mapping[int, bytes]:
+    """The bodies by id."""
+    return {row[0]: row[1] for row in await tx.execute(BODIES, list(ids))}
+
+
+async def pick(tx: Transaction, selection: Selection, limit: int, *, lock: bool = True) -> list[Kept]:
+    """The first `limit` letters of a selection, oldest first; nobody else settles them until the end, if locked."""
+    ids = None if selection.ids is None else list(selection.ids)
+    rows = await tx.execute(
+        PICK + "for update" if lock else PICK,
+        *(limit, selection.after, selection.through, selection.group, ids, LARGEST_BODY),
+    )
+    return [Kept(row[0], row[1], DeadLetter(*[*row[2:10], json.loads(row[10]), row[11]])) for row in rows]
+
+
+async def newest(tx: Transaction) -> int:
+    """The id of the letter that was filed last; 0 where there is none."""
+    [(id,)] = await tx.execute(NEWEST)
+    return int(id)
+
+
+async def settled(tx: Transaction, limit: int, before: int = LAST) -> list[dict[str, Any]]:
+    """What became of letters, the latest first, at most `limit`, those before `before`."""
+    return [dict(row._mapping) for row in await tx.execute(SETTLED, limit, before)]
+
+
+async def forget_settled(database: Database, days: int) -> None:
+    """Drop what became of letters more than `days` days ago; call it now and then. Letters on file stay."""
+    forgotten = CHUNK
+    while forgotten == CHUNK:
+        async with database.transaction() as tx:
+            forgotten = len(await tx.execute(FORGET, CHUNK, days))

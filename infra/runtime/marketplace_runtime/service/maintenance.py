@@ -11,8 +11,8 @@ from marketplace_runtime.database import (
     is_passing,
     make_partitions,
 )
-from marketplace_runtime.dead_letters import actions as redrive
 from marketplace_runtime.dead_letters import metrics as dead_letters_metrics
+from marketplace_runtime.dead_letters import table as dead_letters_table
 from marketplace_runtime.http import idempotency_table
 from marketplace_runtime.outbox import metrics as outbox_metrics
 from marketplace_runtime.scheduler import metrics as scheduler_metrics
@@ -66,7 +66,7 @@ async def _tidy(database: Database, retention_days: int) -> None:
     async with database.transaction() as tx:
         await make_partitions(tx)
     await drop_partitions(database, retention_days)
-    await redrive.forget_settled(database, retention_days)
+    await dead_letters_table.forget_settled(database, retention_days)
     await idempotency_table.forget_old(database, retention_days)
 
 
