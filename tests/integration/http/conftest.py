@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from contracts.naming import MARKETPLACE
 from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database import Database, make_partitions, migrate
-from marketplace_runtime.dead_letters import Redrive, dead_letters
+from marketplace_runtime.dead_letters import dead_letter_routes
 from marketplace_runtime.http import (
     REQUEST_TIMEOUT_S,
     Caller,
@@ -180,7 +180,7 @@ async def served(
             identity=identity or Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
             timeout_s=timeout_s,
             routes=routes(steps),
-            ops=[operator_routes.router, republish.router, dead_letters(Redrive([]))],
+            ops=[operator_routes.router, republish.router, dead_letter_routes([])],
         )
         session = await stack.enter_async_context(aiohttp.ClientSession())
         ports = await stack.enter_async_context(serve(app, host="127.0.0.1", http_port=0, ops_port=0))

@@ -10,7 +10,7 @@ import aiohttp
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import Subscription
 from marketplace_runtime.database import Database
-from marketplace_runtime.dead_letters import Redrive, dead_letters
+from marketplace_runtime.dead_letters import dead_letter_routes
 from marketplace_runtime.http import Identity, create_app
 from marketplace_runtime.http.server import serve
 from marketplace_runtime.outbox import routes as outbox_routes
@@ -59,7 +59,7 @@ async def operating(database: Database, *subscriptions: Subscription) -> AsyncIt
         ops=[
             operator_routes.router,
             outbox_routes.router,
-            dead_letters(Redrive(subscriptions)),
+            dead_letter_routes(subscriptions),
             feeding(subscriptions),
         ],
     )

@@ -1,4 +1,4 @@
-"""Redrive: dead letters as events again, for the one subscription that gave them up."""
+"""From a dead letter back to an event, for the one subscription that gave it up."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,14 +8,14 @@ from typing import Any
 from marketplace_runtime.amqp import PREFIX, USER, DeadLetter, Invalid, recorded_envelope
 from marketplace_runtime.consumer import Delivery, Subscription, reaction_to
 from marketplace_runtime.database import Entry, new_id
-from marketplace_runtime.dead_letters.redrive import CannotReplay
+from marketplace_runtime.dead_letters.redrive import CannotRedrive
 from marketplace_runtime.dead_letters.table import Kept
 from marketplace_runtime.events import Envelope, Event
 from marketplace_runtime.telemetry import current_traceparent
 
 
-class Redrive:
-    """Knows which subscription hears what, so which letter can be replayed."""
+class LetterReader:
+    """Turns dead letters into entries of the schedule, as far as a subscription of the service accepts them."""
 
     def __init__(self, subscriptions: Sequence[Subscription]) -> None:
         self._subscriptions = {each.name: each for each in subscriptions}
@@ -23,24 +23,24 @@ class Redrive:
     def entry(self, kept: Kept) -> Entry:
         """`kept` for the schedule, under its own id. It has to pass all that a message from the broker has to.
 
-        Raises `CannotReplay`.
+        Raises `CannotRedrive`.
         """
         letter = kept.letter
         try:
             envelope = _envelope(letter.headers, kept.size)
             self._event(letter.subscription, envelope, letter.body)
         except Invalid as why:
-            raise CannotReplay(f"{why.reason}: {why}. Edit it, or discard it.") from None
+            raise CannotRedrive(f"{why.reason}: {why}. Edit it, or discard it.") from None
         return _due_now(letter, envelope, letter.body)
 
-    def mended(self, letter: DeadLetter, body: bytes, type: str | None) -> Entry:
+    def edited(self, letter: DeadLetter, body: bytes, type: str | None) -> Entry:
         """`letter` with another body, as an event of `type` or of its own type: the operator vouches for it.
 
-        It keeps its id; what can't be read of its headers is made anew. Raises `CannotReplay`.
+        It keeps its id; what can't be read of its headers is made anew. Raises `CannotRedrive`.
         """
         type = type or letter.type
         if type is None:
-            raise CannotReplay("The letter does not say what type of event it is: name one in `type`.")
+            raise CannotRedrive("The letter does not say what type of event it is: name one in `type`.")
         owner = type.partition(".")[0]
         try:
             envelope = _envelope({**letter.headers, PREFIX + "type": type, USER: owner}, len(body))
@@ -49,13 +49,13 @@ class Redrive:
         try:
             event = self._event(letter.subscription, envelope, body)
         except Invalid as why:
-            raise CannotReplay(f"{why.reason}: {why}.") from None
+            raise CannotRedrive(f"{why.reason}: {why}.") from None
         return _due_now(letter, replace(envelope, subject=event.subject), body)
 
     def _event(self, name: str, envelope: Envelope, body: bytes) -> Event:
         subscription = self._subscriptions.get(name)
         if subscription is None:
-            raise CannotReplay(f"There is no subscription {name!r} here any more. Discard it.")
+            raise CannotRedrive(f"There is no subscription {name!r} here any more. Discard it.")
         return Delivery(envelope, body, reaction_to(envelope.type, subscription)).event
 
 

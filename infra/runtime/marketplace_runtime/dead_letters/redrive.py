@@ -1,44 +1,33 @@
-"""What people do with dead letters: look at them in groups, replay, mend or discard them.
+"""What operators do with dead letters: redrive, edit or discard them.
 
-A letter leaves the file in the transaction that settles it, so of two people who settle it at once one does.
+A letter leaves the table in the transaction that settles it, so if two people settle it at once, one of them does.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 from uuid import UUID
 
-from marketplace_runtime.amqp import DeadLetter
 from marketplace_runtime.consumer import inbox
 from marketplace_runtime.database import Entry, Transaction, has_partition
-from marketplace_runtime.dead_letters.table import SETTLE, Kept
+from marketplace_runtime.dead_letters import table
+from marketplace_runtime.dead_letters.table import Kept
 from marketplace_runtime.scheduler import key_queue
 
 
-class CannotReplay(Exception):
-    """This letter is no event that its subscription could hear. The message says why, and what to do."""
+class CannotRedrive(Exception):
+    """This letter is not an event that its subscription accepts. The message says why, and what to do."""
 
 
-class Reader(Protocol):
-    """Makes events of letters again: the messaging runtime knows how."""
-
-    def entry(self, kept: Kept) -> Entry:
-        """The letter for the schedule, due now as a first attempt. Raises `CannotReplay`."""
-
-    def mended(self, letter: DeadLetter, body: bytes, type: str | None) -> Entry:
-        """The same with another body, and a type where it has none. Raises `CannotReplay`."""
-
-
-async def replay(tx: Transaction, entries: Mapping[int, Entry], *, by: str) -> None:
+async def redrive(tx: Transaction, entries: Mapping[int, Entry], *, by: str) -> None:
     """Hand letters, by their ids, to the one subscription that failed; a suspect gets a fresh start."""
     await _hand_over(tx, list(entries.values()))
-    await tx.execute(SETTLE, list(entries), "replayed", by, "")
+    await table.settle(tx, list(entries), "replayed", by=by)
 
 
-async def mend(tx: Transaction, id: int, entry: Entry, *, by: str, note: str) -> None:
+async def edit(tx: Transaction, id: int, entry: Entry, *, by: str, note: str) -> None:
     """Hand one letter over as `entry`; what it was before is kept."""
     await _hand_over(tx, [entry])
-    await tx.execute(SETTLE, [id], "edited", by, note)
+    await table.settle(tx, [id], "edited", by=by, note=note)
 
 
 async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: str) -> None:
@@ -54,7 +43,7 @@ async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: st
         await key_queue.release(tx, subscription, ids[subscription])
         deliverable = [id for id in ids[subscription] if has_partition(id, tx.now)]
         await inbox.enter(tx, subscription, deliverable, [1] * len(deliverable))
-    await tx.execute(SETTLE, [each.id for each in letters], "discarded", by, note)
+    await table.settle(tx, [each.id for each in letters], "discarded", by=by, note=note)
 
 
 async def _hand_over(tx: Transaction, entries: Sequence[Entry]) -> None:

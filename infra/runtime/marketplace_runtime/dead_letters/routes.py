@@ -4,13 +4,16 @@ The answer's `next` says how to go on: what is filed meanwhile is left out, so t
 """
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Path, Query
 from pydantic_core import to_json
 
+from marketplace_runtime.consumer import Subscription
 from marketplace_runtime.database import Entry, Transaction
 from marketplace_runtime.dead_letters import redrive, table
+from marketplace_runtime.dead_letters.entries import LetterReader
 from marketplace_runtime.dead_letters.models import (
     CHUNK,
     Chosen,
@@ -25,7 +28,7 @@ from marketplace_runtime.dead_letters.models import (
     Refused,
     Settled,
 )
-from marketplace_runtime.dead_letters.redrive import CannotReplay, Reader
+from marketplace_runtime.dead_letters.redrive import CannotRedrive
 from marketplace_runtime.dead_letters.table import LAST, Kept
 from marketplace_runtime.http import Conflict, Cursor, NotFound, Operator, Page, PageSize, Router, Tx
 from marketplace_runtime.telemetry import get_logger
@@ -38,8 +41,9 @@ MOST_BODY_BYTES = 4 * 1024 * 1024
 IdPath = Annotated[int, Path(ge=1, le=LAST)]
 
 
-def dead_letters(reader: Reader) -> Router:
-    """Everything about dead letters, below `/ops`."""
+def dead_letter_routes(subscriptions: Sequence[Subscription]) -> Router:
+    """Return the operator routes of a service with these subscriptions, below `/ops`."""
+    reader = LetterReader(subscriptions)
     router = Router(prefix="/ops", tags=["dead letters"])
 
     @router.get("/dead-letter-groups")
@@ -79,10 +83,10 @@ def dead_letters(reader: Reader) -> Router:
         if not found:
             raise NotFound("No letter on file has this id.")
         try:
-            entry = reader.mended(found[0].letter, to_json(mending.body), mending.type)
-        except CannotReplay as why:
+            entry = reader.edited(found[0].letter, to_json(mending.body), mending.type)
+        except CannotRedrive as why:
             raise Conflict(str(why)) from why
-        await redrive.mend(tx, id, entry, by=operator.subject, note=mending.note)
+        await redrive.edit(tx, id, entry, by=operator.subject, note=mending.note)
         log.info("letter edited", letter=id, by=operator.subject, note=mending.note)
         return Mended(event_id=entry.envelope.id, type=entry.envelope.type)
 
@@ -95,10 +99,10 @@ def dead_letters(reader: Reader) -> Router:
         for each in picked:
             try:
                 entries[each.id] = reader.entry(each)
-            except CannotReplay as why:
+            except CannotRedrive as why:
                 refused.append(Refused(id=each.id, why=str(why)))
         if entries and not chosen.dry_run:
-            await redrive.replay(tx, entries, by=operator.subject)
+            await redrive.redrive(tx, entries, by=operator.subject)
             log.info("letters replayed", letters=len(entries), by=operator.subject)
         return Outcome(settled=len(entries), refused=refused, missing=_missing(chosen, picked), next=more)
 

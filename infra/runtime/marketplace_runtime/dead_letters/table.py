@@ -148,6 +148,11 @@ async def newest(tx: Transaction) -> int:
     return int(id)
 
 
+async def settle(tx: Transaction, ids: Sequence[int], action: str, *, by: str, note: str = "") -> None:
+    """Take letters off the table, and keep what was done with them, by whom and why."""
+    await tx.execute(SETTLE, list(ids), action, by, note)
+
+
 async def settled(tx: Transaction, limit: int, before: int = LAST) -> list[dict[str, Any]]:
     """What became of letters, the latest first, at most `limit`, those before `before`."""
     return [dict(row._mapping) for row in await tx.execute(SETTLED, limit, before)]

@@ -15,7 +15,7 @@ from marketplace_runtime.database import (
     SchemaBehind,
     SharedSessions,
 )
-from marketplace_runtime.dead_letters import Redrive, dead_letters
+from marketplace_runtime.dead_letters import dead_letter_routes
 from marketplace_runtime.http import Health, Identity, Phase, create_app, listen
 from marketplace_runtime.outbox import routes as republish
 from marketplace_runtime.replay import feeding
@@ -84,7 +84,7 @@ async def _run(service: Service, settings: Settings) -> None:
                 operator_routes.router,
                 republish.router,
                 story.router,
-                dead_letters(Redrive(service.hears)),
+                dead_letter_routes(service.hears),
                 feeding(service.hears),
                 *([operator_routes.rebuilding(service.rebuild)] if service.rebuild else []),
             ],
