@@ -68,6 +68,6 @@ async def test_what_was_cut_off_amid_its_commit_takes_effect_and_is_told(
     finally:
         postgres.resume()
     async with asyncio.timeout(10):
-        await small.wake_ups.schedule()
+        await small.wake_ups.wait_for_schedule()
         async with small.transaction() as tx:
             assert await tx.execute("select 1 from notes where id = 'late'")

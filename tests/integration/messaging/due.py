@@ -13,6 +13,6 @@ async def have_due(database: Database, *events: Event) -> None:
     async with database.transaction() as tx:
         for event in events:
             envelope = Envelope(new_id(), event.type, "cart", event.subject, now, new_traceparent())
-            tx.file(
+            tx.file_entry(
                 Entry("carts", envelope, event.model_dump_json().encode(), timedelta(0), attempt=2, why="it was away")
             )

@@ -37,7 +37,9 @@ async def have_overdue(toy: Toy, tables: Sequence[Subscription], *orders: UUID, 
         for order in orders:
             event = PaymentDueV1(order_id=order)
             envelope = Envelope(new_id(), event.type, "checkout", event.subject, datetime.now(UTC), new_traceparent())
-            tx.file(Entry("deadlines", envelope, event.model_dump_json().encode(), -since, attempt=1, why="deadline"))
+            tx.file_entry(
+                Entry("deadlines", envelope, event.model_dump_json().encode(), -since, attempt=1, why="deadline")
+            )
 
 
 async def until_queued(toy: Toy, number: int) -> None:

@@ -16,7 +16,7 @@ from contracts.naming import MARKETPLACE
 from marketplace_runtime.amqp import open_channel, properties_of
 from marketplace_runtime.consumer import Subscription, on, subscription
 from marketplace_runtime.database import new_id
-from marketplace_runtime.replay import table as history
+from marketplace_runtime.replay import table as replay_table
 from marketplace_runtime.replay.table import Replay, ReplayRequest
 from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.operating import operating
@@ -60,7 +60,7 @@ async def say_before(toy: Toy, number: int = SOME, orders: Sequence[UUID] = ()) 
 async def ask(toy: Toy, table: Subscription = LIVE, **wanted: object) -> Replay | None:
     wish = {"rate": None, "holds": table.ordered_by is not None, "since": None, "offset": None, **wanted}
     async with toy.databases[-1].transaction() as tx:
-        return await history.ask(tx, ReplayRequest(new_id(), table.name, table.types, "ada", **wish))
+        return await replay_table.ask(tx, ReplayRequest(new_id(), table.name, table.types, "ada", **wish))
 
 
 async def until_ended(toy: Toy, within_s: float = 30) -> Replay:
@@ -353,7 +353,7 @@ async def test_it_is_no_faster_than_it_may_be_and_can_be_stopped(world: Toy) -> 
 
         await until(begun)
         async with world.databases[-1].transaction() as tx:
-            await history.stop(tx, LATE)
+            await replay_table.stop(tx, LATE)
         replay = await until_ended(world)
         assert replay.state == "stopped"
         await asyncio.sleep(2)  # that nothing happens any more can't be awaited

@@ -28,7 +28,7 @@ async def wait_for_their_run(toy: Toy, ages: Sequence[int]) -> list[UUID]:
     async with toy.checkout_database([TABLE]).transaction() as tx:
         for event, days in zip(events, ages, strict=True):
             body = event.model_dump_json().encode()
-            tx.file(
+            tx.file_entry(
                 Entry("carts", an_envelope(event, timedelta(days=days)), body, timedelta(0), attempt=1, why="replay")
             )
     return [each.order_id for each in events]
@@ -96,8 +96,8 @@ async def test_what_waited_twice_past_the_horizon_is_handled_once(toy: Toy) -> N
     body = event.model_dump_json().encode()
     entry = Entry("carts", an_envelope(event, timedelta(days=400)), body, timedelta(0), attempt=1, why="ValueError")
     async with toy.checkout_database([TABLE]).transaction() as tx:
-        tx.file(entry)
-        tx.file(entry)
+        tx.file_entry(entry)
+        tx.file_entry(entry)
     async with toy.running(TABLE):
         await toy.until_effects(1)
         await toy.until_idle()

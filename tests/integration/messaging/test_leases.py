@@ -75,7 +75,7 @@ async def test_who_gets_a_place_when_the_claim_is_nearly_over_leaves_the_call_to
     other = toy.checkout_database([])
     await have_due(other, *(a_checkout() for _ in range(6)))
     table = subscription("carts", call, concurrency=1)
-    with local_liveness.living_here(other.holder):
+    with local_liveness.living_here(other.process_id):
         async with toy.running(table, outside=provider):
             await toy.until_effects(6)
             await until(partial(calling, provider))
@@ -112,7 +112,7 @@ async def test_a_claim_is_given_back_by_its_holder_alone(toy: Toy) -> None:
         assert await claims.take(tx, "carts", [id], MINUTE) == {id}
     async with one.transaction() as tx:
         await claims.release(tx, "carts", [id])
-    assert await toy.rows("select holder from messaging.claims") == [(two.holder,)]
+    assert await toy.rows("select holder from messaging.claims") == [(two.process_id,)]
     async with two.transaction() as tx:
         await claims.release(tx, "carts", [id])
     assert await toy.rows("select * from messaging.claims") == []
@@ -135,7 +135,7 @@ async def test_what_is_put_off_without_being_run_keeps_the_deaths_that_it_was_me
     [(id,)] = await toy.rows("update messaging.scheduled set deaths = 2 returning event_id")
     async with other.transaction() as tx:
         await claims.take(tx, "carts", [id], MINUTE)
-    with local_liveness.living_here(other.holder):
+    with local_liveness.living_here(other.process_id):
         async with toy.running(TABLE, outside=provider):
             await until(lambda: put_off(toy))
             assert await toy.rows("select deaths from messaging.scheduled") == [(2,)]

@@ -64,7 +64,7 @@ async def test_an_old_head_of_a_line_is_replayed_and_those_behind_it_follow(toy:
     later = [a_checkout(first.order_id, cents=cents) for cents in (101, 102)]
     async with toy.checkout_database([table]).transaction() as tx:
         old = an_envelope(first, timedelta(days=8))
-        tx.file(Entry("carts", old, first.model_dump_json().encode(), timedelta(0), attempt=1, why="replay"))
+        tx.file_entry(Entry("carts", old, first.model_dump_json().encode(), timedelta(0), attempt=1, why="replay"))
     async with toy.running(table), operating(toy.databases[-1], table) as operator:
         await toy.until_dead(1)
         await toy.say(*later)

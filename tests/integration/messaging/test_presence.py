@@ -33,7 +33,7 @@ def looks_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     async def counted(tx: Transaction, *args: dict[int, float]) -> None:
         nonlocal looks
         await look(tx, *args)
-        looks += tx.holder == database.holder
+        looks += tx.process_id == database.process_id
 
     monkeypatch.setattr(liveness, "release_expired_claims", counted)
     return lambda: looks
@@ -58,7 +58,7 @@ async def test_a_call_stays_with_its_process_while_the_database_does_not_see_it(
             async with toy.started(toy.messaging("checkout", other, [TABLE], provider)):
                 seen = looks()
                 await until(lambda: _is(lambda: looks() > seen + 2))
-                assert await toy.rows(HELD) == [([cut_off.holder], [cut_off.holder])]
+                assert await toy.rows(HELD) == [([cut_off.process_id], [cut_off.process_id])]
                 wire.broken = False
                 provider.answering.set()
                 await toy.until_idle()
@@ -93,9 +93,9 @@ async def test_a_process_elsewhere_is_dead_once_it_was_missing_for_long_without_
 async def test_a_process_of_this_machine_is_dead_when_its_kernel_says_so(toy: Toy) -> None:
     await hold(here := toy.checkout_database([]))
     look = partial(look_who_is_dead, toy.checkout_database([]), {})
-    with local_liveness.living_here(here.holder):
+    with local_liveness.living_here(here.process_id):
         await look()
-        assert await toy.rows(HELD) == [([here.holder], [here.holder])]
+        assert await toy.rows(HELD) == [([here.process_id], [here.process_id])]
     await look()
     assert await toy.rows(HELD) == [(None, [None])]
 
@@ -161,8 +161,8 @@ async def hold(database: Database) -> UUID:
 
 async def holding_elsewhere(toy: Toy) -> tuple[UUID, int]:
     database = toy.checkout_database([])
-    database.holder ^= 1 << 40  # another machine's
-    return await hold(database), database.holder
+    database.process_id ^= 1 << 40  # another machine's
+    return await hold(database), database.process_id
 
 
 async def look_who_is_dead(database: Database, missed: dict[int, float]) -> None:

@@ -23,7 +23,7 @@ from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1
 from marketplace_runtime.amqp import IncomingMessage, MessageSource, Publisher, letter_of
-from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, Gate, Worker, on, poison_counter, subscription
+from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, RunAloneGate, Worker, on, poison_counter, subscription
 from marketplace_runtime.consumer.decode import from_entry
 from marketplace_runtime.consumer.quarantine import RUNS_ALONE
 from marketplace_runtime.database import Database, Transaction, new_id, publishes
@@ -171,7 +171,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
                 publisher=cast("Publisher", self.broker),
                 file_dead_letters=dead_letters.file,
                 outside=None,
-                gate=Gate(),
+                gate=RunAloneGate(),
             )
 
         @publishes(OrderPlacedV1)

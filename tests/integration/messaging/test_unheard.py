@@ -39,7 +39,7 @@ async def test_an_entry_that_nobody_hears_any_more_is_dead_lettered_and_its_neig
     ]
     async with toy.checkout_database([TABLE]).transaction() as tx:
         for entry in [*entries, an_entry("carts")]:
-            tx.file(entry)
+            tx.file_entry(entry)
     async with toy.running(TABLE):
         await toy.until_effects(1)
         await toy.until_dead(3)
@@ -61,9 +61,9 @@ async def test_an_entry_that_nobody_hears_any_more_is_dead_lettered_and_its_neig
 async def test_what_a_newer_replica_may_hear_is_left_to_it(toy: Toy) -> None:
     just_now = timedelta(seconds=-1)
     async with toy.checkout_database([TABLE]).transaction() as tx:
-        tx.file(an_entry("new", delay=just_now))
-        tx.file(an_entry("carts", "cart.cart-checked-out.v2", delay=just_now))
-        tx.file(an_entry("carts"))
+        tx.file_entry(an_entry("new", delay=just_now))
+        tx.file_entry(an_entry("carts", "cart.cart-checked-out.v2", delay=just_now))
+        tx.file_entry(an_entry("carts"))
     async with toy.running(TABLE):
         await toy.until_effects(1)
         await toy.say(a_checkout())

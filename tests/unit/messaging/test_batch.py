@@ -6,7 +6,7 @@ from typing import cast
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.consumer import Delivery, on
 from marketplace_runtime.consumer.batch import Batch, pipeline
-from marketplace_runtime.consumer.decisions import AwaitCall, Call
+from marketplace_runtime.consumer.decisions import AwaitCall, MakeCall
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.events import Envelope
 from marketplace_runtime.telemetry import new_traceparent
@@ -33,7 +33,7 @@ def test_a_call_begins_before_its_twin_waits_for_it() -> None:
     first, twin = a_delivery(), a_delivery()
     batch = Batch([first, twin])
     batch.decide(twin, AwaitCall())
-    batch.decide(first, Call("request", 0.0))
+    batch.decide(first, MakeCall("request", 0.0))
     assert [delivery for delivery, _ in batch.outcome.decided] == [first, twin]
 
 

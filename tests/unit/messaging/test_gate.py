@@ -2,7 +2,7 @@
 
 import asyncio
 
-from marketplace_runtime.consumer import Gate
+from marketplace_runtime.consumer import RunAloneGate
 
 
 async def turns(number: int = 5) -> None:
@@ -11,14 +11,14 @@ async def turns(number: int = 5) -> None:
 
 
 async def test_many_are_inside_side_by_side() -> None:
-    gate = Gate()
+    gate = RunAloneGate()
     async with asyncio.timeout(1):
         for _ in range(5):
             await gate.enter()
 
 
 async def test_nobody_comes_in_while_one_is_alone() -> None:
-    gate, inside = Gate(), asyncio.Event()
+    gate, inside = RunAloneGate(), asyncio.Event()
 
     async def come_in() -> None:
         await gate.enter()
@@ -33,7 +33,7 @@ async def test_nobody_comes_in_while_one_is_alone() -> None:
 
 
 async def test_one_is_alone_only_after_all_have_left() -> None:
-    gate, alone = Gate(), asyncio.Event()
+    gate, alone = RunAloneGate(), asyncio.Event()
 
     async def be_alone() -> None:
         async with gate.alone():
@@ -51,7 +51,7 @@ async def test_one_is_alone_only_after_all_have_left() -> None:
 
 
 async def test_two_are_alone_one_after_the_other() -> None:
-    gate, inside, most = Gate(), 0, 0
+    gate, inside, most = RunAloneGate(), 0, 0
 
     async def be_alone() -> None:
         nonlocal inside, most
@@ -67,7 +67,7 @@ async def test_two_are_alone_one_after_the_other() -> None:
 
 
 async def test_who_gives_up_waiting_to_be_alone_leaves_the_gate_open() -> None:
-    gate = Gate()
+    gate = RunAloneGate()
     await gate.enter()
 
     async def be_alone() -> None:

@@ -3,7 +3,7 @@
 from marketplace_runtime.consumer.acknowledge import acknowledge
 from marketplace_runtime.consumer.decode import reaction_to, read
 from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery, Unreadable
-from marketplace_runtime.consumer.quarantine import Gate
+from marketplace_runtime.consumer.quarantine import RunAloneGate
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription, on, subscription
 from marketplace_runtime.consumer.worker import Worker
 from marketplace_runtime.scheduler import Reject, RetryLater
@@ -11,10 +11,10 @@ from marketplace_runtime.scheduler import Reject, RetryLater
 __all__ = [
     "SUSPECT_AFTER",
     "Delivery",
-    "Gate",
     "Reaction",
     "Reject",
     "RetryLater",
+    "RunAloneGate",
     "Subscription",
     "Unreadable",
     "Worker",

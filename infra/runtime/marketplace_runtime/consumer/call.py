@@ -12,14 +12,13 @@ from uuid import UUID
 
 from marketplace_runtime.consumer import inbox
 from marketplace_runtime.consumer.batch import Batch
-from marketplace_runtime.consumer.decisions import AwaitCall, Call, Postpone
+from marketplace_runtime.consumer.decisions import AwaitCall, MakeCall, Postpone
 from marketplace_runtime.consumer.deduplicate import Deduplicate
 from marketplace_runtime.consumer.delivery import Delivery
 from marketplace_runtime.consumer.handle import caused_by
 from marketplace_runtime.consumer.load import load_for
-from marketplace_runtime.consumer.quarantine import Gate
-from marketplace_runtime.consumer.subscriptions import Call as CallSteps
-from marketplace_runtime.consumer.subscriptions import Subscription
+from marketplace_runtime.consumer.quarantine import RunAloneGate
+from marketplace_runtime.consumer.subscriptions import CallSteps, Subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.external_calls import LEASE, CallPool, Ended, claims
 from marketplace_runtime.telemetry import trace
@@ -30,7 +29,7 @@ CLAIMED_ELSEWHERE = Postpone(timedelta(seconds=1), "another delivery is making t
 class Calls:
     """The stages of one subscription's external calls, and the pool in which they run. `client` makes the calls."""
 
-    def __init__(self, subscription: Subscription, deduplicate: Deduplicate, gate: Gate, client: Any) -> None:
+    def __init__(self, subscription: Subscription, deduplicate: Deduplicate, gate: RunAloneGate, client: Any) -> None:
         self._name, self._batch_size, self._deduplicate = subscription.name, subscription.batch, deduplicate
         self._gate, self._client = gate, client
         self.pool = CallPool[Delivery](concurrency=subscription.concurrency, waiting=subscription.batch)
@@ -62,7 +61,7 @@ class Calls:
             if request is None:
                 finished.append(delivery)
             else:
-                batch.decide(delivery, Call(request, claimed_at_s))
+                batch.decide(delivery, MakeCall(request, claimed_at_s))
         if finished:
             await self._finish(tx, finished)
 
@@ -80,7 +79,7 @@ class Calls:
         await claims.release(tx, self._name, [each.envelope.id for each in deliveries])
         return fresh
 
-    def start(self, delivery: Delivery, decision: Call) -> None:
+    def start(self, delivery: Delivery, decision: MakeCall) -> None:
         """Begin the call that was prepared. While it is under way its process runs no suspect."""
         delivery.claimed = True
         self._gate.join()

@@ -12,7 +12,7 @@ from marketplace_runtime.consumer.delivery import Delivery
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class MakeCall:
     """Make the external call that was prepared."""
 
     request: Any
@@ -49,7 +49,7 @@ class DeadLetter:
     why: str
 
 
-Decision = Call | AwaitCall | Retry | Postpone | DeadLetter
+Decision = MakeCall | AwaitCall | Retry | Postpone | DeadLetter
 
 
 @dataclass(frozen=True, slots=True)

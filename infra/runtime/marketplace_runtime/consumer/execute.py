@@ -10,7 +10,7 @@ from marketplace_runtime.amqp import Publisher, Unconfirmed, dead_letter, letter
 from marketplace_runtime.consumer import incidents, metrics, poison_counter
 from marketplace_runtime.consumer.acknowledge import acknowledge
 from marketplace_runtime.consumer.call import Calls
-from marketplace_runtime.consumer.decisions import AwaitCall, Call, DeadLetter, Outcome, Postpone, Retry
+from marketplace_runtime.consumer.decisions import AwaitCall, DeadLetter, MakeCall, Outcome, Postpone, Retry
 from marketplace_runtime.consumer.delivery import Delivery, Unreadable
 from marketplace_runtime.consumer.order import OrderByKey
 from marketplace_runtime.consumer.transactions import Transactions
@@ -54,7 +54,7 @@ class Executor:
         postponed: list[tuple[Delivery, Postpone]] = []
         for delivery, decision in outcome.decided:
             match decision:
-                case Call():
+                case MakeCall():
                     self._calls.start(delivery, decision)
                 case AwaitCall():
                     again += [] if self._calls.hold(delivery) else [delivery]
@@ -167,7 +167,7 @@ class Executor:
         if delivery.entry is not None:
             await scheduled.remove(tx, [delivery.entry])
         if not entry.dead:
-            tx.file(entry)
+            tx.file_entry(entry)
 
     async def _publish(self, letter: dead_letter.DeadLetter) -> None:
         """Publish a dead letter, confirmed: before the message is forgotten anywhere else."""

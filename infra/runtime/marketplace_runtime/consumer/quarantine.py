@@ -20,7 +20,7 @@ RUNS_ALONE = 3
 PAUSE_S = 0.5
 
 
-class Gate:
+class RunAloneGate:
     """Lets in any number side by side, or one alone; one for all handlers of a process."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ DEFAULT_ATTEMPTS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallSteps:
     """A call to the outside world in three steps, so that no transaction is open while it runs."""
 
     prepare: Prepare
@@ -37,7 +37,7 @@ class Reaction:
 
     event: type[Event]
     handle: Handler | None
-    call: Call | None
+    call: CallSteps | None
     load: Load | None
     attempts: int | None
     """After so many failed runs the event is dead-lettered; None: never, since it is owed."""
@@ -146,7 +146,7 @@ def on(
         return Reaction(event, handle, None, load, attempts, event.model_validate_json, deadline=deadline)
     if prepare is None or ask is None or record is None:
         raise TypeError(f"on({event.__name__}): an outside call needs prepare, ask and record")
-    call = Call(prepare, ask, record)
+    call = CallSteps(prepare, ask, record)
     return Reaction(event, None, call, load, attempts, event.model_validate_json, deadline=deadline)
 
 

@@ -21,7 +21,7 @@ from marketplace_runtime.consumer.failure_policy import FailurePolicy
 from marketplace_runtime.consumer.handle import handle
 from marketplace_runtime.consumer.load import load
 from marketplace_runtime.consumer.order import OrderByKey
-from marketplace_runtime.consumer.quarantine import RUNS_ALONE, Gate, Quarantine
+from marketplace_runtime.consumer.quarantine import RUNS_ALONE, Quarantine, RunAloneGate
 from marketplace_runtime.consumer.run_all import run_all
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
 from marketplace_runtime.consumer.transactions import Transactions
@@ -47,7 +47,7 @@ class Worker:
         publisher: Publisher,
         file_dead_letters: FileDeadLetters,
         outside: Any,
-        gate: Gate,
+        gate: RunAloneGate,
     ) -> None:
         self.subscription = subscription
         self._gate, self._database = gate, database

@@ -13,12 +13,12 @@ from marketplace_runtime.database.errors import (
     sqlstate,
     verdict_on,
 )
-from marketplace_runtime.database.holder import BITS, PLACE
 from marketplace_runtime.database.ids import AHEAD, HORIZON, has_partition, is_ahead, new_id, time_of, why_unusable
 from marketplace_runtime.database.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
 from marketplace_runtime.database.outbox import bucket_of
 from marketplace_runtime.database.partitions import LEAST_DAYS, drop_partitions, make_partitions
 from marketplace_runtime.database.pooler_check import SharedSessions, require_own_sessions
+from marketplace_runtime.database.process_id import BITS, PLACE
 from marketplace_runtime.database.schedule import Entry, columns
 from marketplace_runtime.database.transaction import Transaction, check_versions, identity_of
 

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from marketplace_runtime.database.cancellation import CancellableSession, Places
 from marketplace_runtime.database.clock import Clock
 from marketplace_runtime.database.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_passing, sqlstate
-from marketplace_runtime.database.holder import new_holder
 from marketplace_runtime.database.locked_rows import LockedRows
+from marketplace_runtime.database.process_id import new_process_id
 from marketplace_runtime.database.schema import in_schema, use_schema
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.database.wake_ups import WakeUps
@@ -48,7 +48,7 @@ class Database:
         lock_timeout_s: float = 0.0,
     ) -> None:
         self.source, self.naming = source, naming
-        self.holder = new_holder()
+        self.process_id = new_process_id()
         """Names this process in claims and leases: they fall when it dies."""
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
         self.wake_ups = WakeUps()
@@ -134,7 +134,7 @@ class Database:
         see `is_unavailable` and `is_conflict`.
         """
         session = self._new_session()
-        tx = Transaction(session, self.source, self._listeners, self.holder, cause, self._locked_rows, self._clock)
+        tx = Transaction(session, self.source, self._listeners, self.process_id, cause, self._locked_rows, self._clock)
         wanted: tuple[type, list[Any]] | None = None
         try:
             try:

@@ -38,7 +38,7 @@ async def migrate(owner_url: str, *, app_url: str, migrations: Path, schema: str
     Replicas that start together wait for one another. The role of `app_url`, which the service runs as, is granted
     reading and writing of every table and owns none.
     """
-    from marketplace_runtime.database.upgrade import (
+    from marketplace_runtime.database.alembic_scripts import (
         grant,  # Alembic takes 11 MB, which a service that is current saves
         upgrade,
     )

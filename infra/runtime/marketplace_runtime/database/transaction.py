@@ -65,7 +65,7 @@ class Transaction:
     """The service, as events name it."""
     listeners: Mapping[str, str]
     """Which subscription hears the service's own scheduled events, by type."""
-    holder: int
+    process_id: int
     """Which process this is, to claims and leases."""
     cause: Envelope | None = None
     """The event that is being handled; None in a request from outside."""
@@ -198,7 +198,7 @@ class Transaction:
         """Whether something was scheduled for now, or nearly."""
         return self._wakes_scheduler or any(entry.delay is not None and entry.delay < SOON for entry in self._scheduled)
 
-    def file(self, entry: schedules.Entry) -> None:
+    def file_entry(self, entry: schedules.Entry) -> None:
         """File something for later as it is: what the runtime does with a failed delivery."""
         self._scheduled.append(entry)
 

@@ -33,10 +33,10 @@ class WakeUps:
         """Forget the signal: the scheduler looks now."""
         self._schedule.clear()
 
-    async def outbox(self) -> None:
+    async def wait_for_outbox(self) -> None:
         """Wait until the relay is woken."""
         await self._outbox.wait()
 
-    async def schedule(self) -> None:
+    async def wait_for_schedule(self) -> None:
         """Wait until the scheduler is woken."""
         await self._schedule.wait()

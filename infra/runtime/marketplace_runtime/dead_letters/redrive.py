@@ -53,4 +53,4 @@ async def _hand_over(tx: Transaction, entries: Sequence[Entry]) -> None:
         heads = await key_queue.revive(tx, subscription, {each.envelope.id: each.body for each in theirs})
         for entry in theirs:
             if entry.envelope.id not in heads:
-                tx.file(entry)
+                tx.file_entry(entry)

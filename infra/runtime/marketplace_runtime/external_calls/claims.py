@@ -22,9 +22,9 @@ async def take(tx: Transaction, subscription: str, ids: Sequence[UUID], lease: t
 
     A claim of our own is taken again: its commit was not answered. Don't pass events whose call is under way.
     """
-    return {row[0] for row in await tx.execute(TAKE, subscription, list(ids), lease, tx.holder)}
+    return {row[0] for row in await tx.execute(TAKE, subscription, list(ids), lease, tx.process_id)}
 
 
 async def release(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> None:
     """Give claims of this process back: the call is over, whatever came of it. What another has taken over is its."""
-    await tx.execute(RELEASE, subscription, list(ids), tx.holder)
+    await tx.execute(RELEASE, subscription, list(ids), tx.process_id)

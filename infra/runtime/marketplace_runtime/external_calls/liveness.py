@@ -31,7 +31,7 @@ ANNOUNCE = f"select pg_advisory_lock({CLASS}, $1::int)"
 ALIVE = f"select objid::bigint from pg_locks where {HERE} and classid = {CLASS} and objsubid = 2"  # noqa: S608 - a constant
 
 LOCKED = 2**BITS - 1
-"""The lower bits of a holder: what its lock has room for."""
+"""The lower bits of a process id: what its lock has room for."""
 
 
 def missing(holder: str) -> str:
@@ -62,7 +62,7 @@ async def release_expired_claims(tx: Transaction, missed: dict[int, float]) -> N
     It has to be emptied when a look fails: whoever was missing before may have been there in between.
     """
     now = monotonic()
-    found = {row[0] for row in await tx.execute(MISSING, tx.holder)}
+    found = {row[0] for row in await tx.execute(MISSING, tx.process_id)}
     for holder in missed.keys() - found:
         del missed[holder]
     for holder in found:
@@ -82,7 +82,7 @@ async def announce(database: Database) -> None:
 
     On a connection of its own: a relay that waits for its broker would not notice that it lost another.
     """
-    with local_liveness.living_here(database.holder):
+    with local_liveness.living_here(database.process_id):
         while True:
             try:
                 await _hold_lock(database)
@@ -99,7 +99,7 @@ async def _hold_lock(database: Database) -> None:
         server_settings={"application_name": f"{database.source} presence"},
     )
     try:
-        await connection.execute(ANNOUNCE, database.holder & LOCKED)
+        await connection.execute(ANNOUNCE, database.process_id & LOCKED)
         while True:
             await asyncio.sleep(PING_S)
             if await connection.fetchval("select pg_is_in_recovery()"):

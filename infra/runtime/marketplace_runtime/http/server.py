@@ -9,7 +9,7 @@ from typing import NamedTuple
 import uvicorn
 from starlette.types import ASGIApp
 
-from marketplace_runtime.http.protocol import BoundedProtocol
+from marketplace_runtime.http.bounded_protocol import BoundedProtocol
 
 GRACE_S = 5.0
 CANCELLED_S = 1.0

@@ -129,7 +129,7 @@ class Relay:
             if len(confirmed) < BATCH:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
-                        await self._database.wake_ups.outbox()
+                        await self._database.wake_ups.wait_for_outbox()
 
     async def _is_broker_here(self) -> bool:
         try:

@@ -14,7 +14,7 @@ from marketplace_runtime.amqp import QueueConsumer, keep_connected
 from marketplace_runtime.consumer import Worker
 from marketplace_runtime.database import Database, Transaction, is_passing
 from marketplace_runtime.events import Naming
-from marketplace_runtime.replay import table as history
+from marketplace_runtime.replay import table
 from marketplace_runtime.replay.reader import ReplayReader
 from marketplace_runtime.replay.table import Replay
 from marketplace_runtime.telemetry import get_logger
@@ -78,9 +78,9 @@ class Replays:
         names = list(self._fed)
         async with self._database.transaction() as tx:
             if self._unfilled:
-                await history.fill(tx, self._unfilled)
-            taken = await history.take(tx, names, self._fed_now)
-            holding = await history.holding(tx, names)
+                await table.fill(tx, self._unfilled)
+            taken = await table.take(tx, names, self._fed_now)
+            holding = await table.holding(tx, names)
         self._unfilled = {}
         for name, consumer in self._fed.items():
             consumer.hold(name in holding)
@@ -96,7 +96,7 @@ class Replays:
         self._changed.set()
 
         async def leave(tx: Transaction) -> None:
-            await history.leave(tx, replay.id)
+            await table.leave(tx, replay.id)
 
         await worker.transactions.surely(leave)
         self._fed_now.discard(replay.id)

@@ -22,7 +22,7 @@ from marketplace_runtime.amqp import (
 )
 from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, Unreadable, Worker, acknowledge, inbox, read
 from marketplace_runtime.database import Transaction, time_of
-from marketplace_runtime.replay import table as history
+from marketplace_runtime.replay import table
 from marketplace_runtime.replay.table import Replay, Step
 from marketplace_runtime.replay.window import ReplayWindow
 from marketplace_runtime.telemetry import get_logger
@@ -170,7 +170,7 @@ class ReplayReader:
         step = Step(place, self._begun, self._through, why=why, survived=survived, state=state, **counts)
 
         async def note(tx: Transaction) -> bool:
-            return await history.note(tx, self._replay.id, step)
+            return await table.note(tx, self._replay.id, step)
 
         ours = await self._worker.transactions.surely(note)
         if not ours or state != "running":

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from marketplace_runtime.database import HORIZON
 from marketplace_runtime.events import matches
 from marketplace_runtime.http import Conflict, Matching, NotFound, Operator, Router, Tx, Unprocessable
-from marketplace_runtime.replay import table as history
+from marketplace_runtime.replay import table
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -90,7 +90,7 @@ def feeding(subscriptions: Sequence[Heard]) -> Router:
 
     @router.get("")
     async def replays(_: Operator, tx: Tx) -> Replays:
-        return Replays(items=[_shown(each) for each in await history.find(tx, list(heard))])
+        return Replays(items=[_shown(each) for each in await table.find(tx, list(heard))])
 
     @router.post("")
     async def begin(wish: ReplayRequest, operator: Operator, tx: Tx) -> Replay:
@@ -99,7 +99,7 @@ def feeding(subscriptions: Sequence[Heard]) -> Router:
         types = [type for type in one.types if matches(wish.events, type)]
         if not types:
             raise Unprocessable(f"{one.name} hears nothing like {wish.events!r}. It hears: {', '.join(one.types)}")
-        wanted = history.ReplayRequest(
+        wanted = table.ReplayRequest(
             id=wish.id,
             subscription=one.name,
             types=types,
@@ -109,7 +109,7 @@ def feeding(subscriptions: Sequence[Heard]) -> Router:
             since=_since(wish),
             offset=wish.offset,
         )
-        replay = await history.ask(tx, wanted)
+        replay = await table.ask(tx, wanted)
         if replay is None:
             raise Conflict(f"A replay to {one.name} is running: wait for its end, or stop it first.")
         log.info("replay asked for", subscription=one.name, types=types, by=operator.subject)
@@ -118,8 +118,8 @@ def feeding(subscriptions: Sequence[Heard]) -> Router:
     @router.delete("/{subscription}")
     async def stop(subscription: Annotated[Name, Path()], _: Operator, tx: Tx) -> Replay:
         """End a replay where it is. Live events that waited for it are handled from now on."""
-        await history.stop(tx, subscription)
-        found = await history.find(tx, [subscription] if subscription in heard else [])
+        await table.stop(tx, subscription)
+        found = await table.find(tx, [subscription] if subscription in heard else [])
         if not found:
             raise NotFound("There was no replay to this subscription.")
         return _shown(found[0])
@@ -150,5 +150,5 @@ def _since(wish: ReplayRequest) -> datetime | None:
     return min(wish.since, now)
 
 
-def _shown(replay: history.Replay) -> Replay:
+def _shown(replay: table.Replay) -> Replay:
     return Replay(**{name: getattr(replay, name) for name in Replay.model_fields})

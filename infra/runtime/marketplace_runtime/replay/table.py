@@ -163,19 +163,19 @@ async def holding(tx: Transaction, subscriptions: Sequence[str]) -> set[str]:
 
 async def take(tx: Transaction, subscriptions: Sequence[str], fed: Collection[UUID]) -> list[Replay]:
     """Make this process the one that feeds what nobody alive feeds; it feeds those in `fed` already."""
-    return [Replay(*row) for row in await tx.execute(TAKE, list(subscriptions), tx.holder, list(fed))]
+    return [Replay(*row) for row in await tx.execute(TAKE, list(subscriptions), tx.process_id, list(fed))]
 
 
 async def note(tx: Transaction, id: UUID, step: Step) -> bool:
     """Write down how far a replay is. False if it is not this process's any more, which then has to leave it."""
     counts: list[Any] = [step.handed, step.known, step.refused, step.too_old]
     place: list[Any] = [step.next, step.begun, step.through, step.reached, step.why]
-    return bool(await tx.execute(NOTE, id, tx.holder, *place, *counts, step.survived, step.state))
+    return bool(await tx.execute(NOTE, id, tx.process_id, *place, *counts, step.survived, step.state))
 
 
 async def leave(tx: Transaction, id: UUID) -> None:
     """Let another process go on at once."""
-    await tx.execute(LEAVE, id, tx.holder)
+    await tx.execute(LEAVE, id, tx.process_id)
 
 
 async def stop(tx: Transaction, subscription: str) -> None:

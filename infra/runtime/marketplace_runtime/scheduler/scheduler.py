@@ -100,7 +100,7 @@ class Scheduler:
                 wait_s = POLL_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
-                    await self._database.wake_ups.schedule()
+                    await self._database.wake_ups.wait_for_schedule()
 
     async def _take(self) -> float:
         """Lease and hand over what is due. Returns how long to wait for more, in seconds."""

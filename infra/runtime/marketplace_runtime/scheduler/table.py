@@ -90,13 +90,13 @@ async def take(
 ) -> list[Entry]:
     """Lease up to `limit` entries that are due, the oldest first; other replicas pass them over meanwhile."""
     before = _pairs(deadlines.types), deadlines.caught_up, _pairs(deadlines.handled)
-    rows = await tx.execute(TAKE, _pairs(heard), limit, lease, tx.holder, *before)
+    rows = await tx.execute(TAKE, _pairs(heard), limit, lease, tx.process_id, *before)
     return sorted(map(_entry, rows), key=lambda entry: entry.id or 0)
 
 
 async def take_unknown(tx: Transaction, heard: Heard, limit: int, lease: timedelta, overdue: timedelta) -> list[Entry]:
     """Lease entries in versions that are not among `heard`, though others are, and that no other replica took."""
-    rows = await tx.execute(TAKE_UNKNOWN, _pairs(heard), _names(heard), limit, lease, tx.holder, overdue)
+    rows = await tx.execute(TAKE_UNKNOWN, _pairs(heard), _names(heard), limit, lease, tx.process_id, overdue)
     return [_entry(row) for row in rows]
 
 

@@ -14,7 +14,7 @@ from marketplace_runtime.amqp import (
     QueueConsumer,
     keep_connected,
 )
-from marketplace_runtime.consumer import Gate, Subscription, Worker, read
+from marketplace_runtime.consumer import RunAloneGate, Subscription, Worker, read
 from marketplace_runtime.database import Database
 from marketplace_runtime.dead_letters import PREFETCH, DeadLetterConsumer
 from marketplace_runtime.dead_letters import table as dead_letters
@@ -48,7 +48,7 @@ class Messaging:
         naming = database.naming
         self._publisher = Publisher(broker_url, f"{service} publishes", exchange=naming.exchange(service))
         self._relay = Relay(database, self._publisher)
-        gate = Gate()
+        gate = RunAloneGate()
         self.workers = {
             each.name: Worker(
                 each,

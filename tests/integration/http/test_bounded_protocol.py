@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from marketplace_runtime.http import protocol
+from marketplace_runtime.http import bounded_protocol
 from marketplace_runtime.http.server import serve
 
 ONE = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -132,7 +132,7 @@ async def test_how_many_wait_is_bounded(app: Recorder) -> None:
 async def test_a_head_that_does_not_come_is_not_waited_for(
     app: Recorder, start: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_WITHIN_S", 0.2)
+    monkeypatch.setattr(bounded_protocol, "HEAD_WITHIN_S", 0.2)
     async with connected(app) as (reader, writer):
         writer.write(start)
         await reader.read()
@@ -140,7 +140,7 @@ async def test_a_head_that_does_not_come_is_not_waited_for(
 
 
 async def test_an_answer_may_take_longer_than_a_head(app: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_WITHIN_S", 0.1)
+    monkeypatch.setattr(bounded_protocol, "HEAD_WITHIN_S", 0.1)
     app.go_on.clear()
     async with connected(app) as (reader, writer):
         writer.write(ONE % 1)

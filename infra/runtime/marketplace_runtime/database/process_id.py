@@ -5,7 +5,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 BITS = 31
-"""The lower bits of a holder tell the processes of one place apart; the upper ones name the place."""
+"""The lower bits of an id tell the processes of one place apart; the upper ones name the place."""
 
 
 def _place() -> int:
@@ -21,6 +21,6 @@ def _place() -> int:
 PLACE = _place()
 
 
-def new_holder() -> int:
+def new_process_id() -> int:
     """Return a name for this process, in 63 bits."""
     return PLACE << BITS | secrets.randbits(BITS)
