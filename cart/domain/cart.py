@@ -1,156 +1,30 @@
-"""The rules of carts and of their checkouts.
+"""The rules of a cart.
 
 A line counts `quantity` units, of which `in_checkout` are on their way to being bought. Confirmation
 of the order removes those from both counts, cancellation only from `in_checkout`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from uuid import UUID
+
+from cart.domain.checkout import Checkout, State
+from cart.domain.copies import ProductCopy, Status
+from cart.domain.errors import (
+    EmptyCart,
+    NoLongerSold,
+    NothingToBuy,
+    NotSold,
+    OtherCurrency,
+    StillInCheckout,
+    TooExpensive,
+    TooManyLines,
+)
+from cart.domain.lines import Bought, Line, total
 
 MOST_LINES = 50
 MOST_IN_TOTAL = 10**12
-
-
-class Refused(Exception):
-    """The cart does not allow this, because of `product_ids` if it is about some."""
-
-    def __init__(self, *product_ids: UUID, message: str | None = None) -> None:
-        super().__init__(message or self.__doc__)
-        self.product_ids = product_ids
-
-
-class UnknownProduct(Refused):
-    """There is no such product, or the cart has not heard of it yet."""
-
-
-class NoLongerSold(Refused):
-    """What is discontinued cannot be bought: take it out of the cart."""
-
-
-class NotSold(NoLongerSold):
-    """This product is discontinued: it cannot be bought."""
-
-
-class TooManyLines(Refused):
-    """A cart has at most 50 lines: check out, or take something out."""
-
-
-class OtherCurrency(Refused):
-    """All lines of a cart are in one currency."""
-
-    def __init__(self, product_id: UUID, *, cart: str, product: str) -> None:
-        way_out = "check out what is in it, or take it out, first"
-        super().__init__(product_id, message=f"The cart is in {cart} and this costs {product}: {way_out}.")
-
-
-class StillInCheckout(Refused):
-    """More units than that are being bought right now: take the rest out of the cart, or wait until that is decided."""
-
-
-class NothingToBuy(Refused):
-    """The cart holds nothing that is not already being bought."""
-
-
-class EmptyCart(NothingToBuy):
-    """The cart is empty: put something into it first."""
-
-
-class TooExpensive(Refused):
-    """A cart is worth at most 1000000000000 minor units."""
-
-
-class NoAddress(Refused):
-    """There is no address to bring it to: record one with delivery, then check out again."""
-
-
-class Status(StrEnum):
-    ON_SALE = "on-sale"
-    SOLD_OUT = "sold-out"
-    DISCONTINUED = "discontinued"
-
-
-@dataclass(frozen=True)
-class Price:
-    amount: int
-    """Minor units."""
-    currency: str
-
-
-@dataclass
-class ProductCopy:
-    """What the cart knows of a product: as of `version`, perhaps not the newest."""
-
-    product_id: UUID
-    name: str
-    price: Price
-    status: Status
-    version: int
-
-    def learn(self, name: str, price: Price, status: Status, version: int) -> None:
-        """Take over newer facts; older ones, which come late or again, change nothing."""
-        if version > self.version:
-            self.name, self.price, self.status, self.version = name, price, status, version
-
-
-@dataclass
-class KnownAddress:
-    """What the cart knows of where a customer wants parcels: that there is an address, or that there is none."""
-
-    customer_id: str
-    address_id: UUID | None = None
-    """None: there is none."""
-    revision: int = 0
-    """0 where nothing was ever said of it, although an order waited for that."""
-
-    def learn(self, address_id: UUID | None, revision: int) -> None:
-        """Take over what is newer; what comes late or again changes nothing."""
-        if revision > self.revision:
-            self.address_id, self.revision = address_id, revision
-
-
-@dataclass
-class Line:
-    """`quantity >= in_checkout >= 0`. The price is the one that the customer saw."""
-
-    customer_id: str
-    product_id: UUID
-    quantity: int
-    unit_price: Price
-    in_checkout: int = 0
-
-    @property
-    def left(self) -> int:
-        """Units that a checkout would buy."""
-        return self.quantity - self.in_checkout
-
-
-@dataclass(frozen=True)
-class Bought:
-    """What a checkout takes of a line."""
-
-    product_id: UUID
-    quantity: int
-    unit_price: Price
-
-
-class State(StrEnum):
-    OPEN = "open"
-    CONFIRMED = "confirmed"
-    CANCELLED = "cancelled"
-
-
-@dataclass
-class Checkout:
-    """One order made of a cart, until it is confirmed or cancelled."""
-
-    order_id: UUID
-    customer_id: str
-    quantities: dict[UUID, int]
-    """Units by product; never changed."""
-    state: State = State.OPEN
 
 
 @dataclass
@@ -254,9 +128,3 @@ class Cart:
     def _return(self, checkout: Checkout) -> None:
         for product_id, quantity in checkout.quantities.items():
             self.lines[product_id].in_checkout -= quantity
-
-
-def total(items: Iterable[Bought | Line]) -> Price:
-    """What they cost together. There is at least one, and all are in one currency."""
-    priced = list(items)
-    return Price(sum(item.quantity * item.unit_price.amount for item in priced), priced[0].unit_price.currency)

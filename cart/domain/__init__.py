@@ -1,0 +1,40 @@
+"""The rules of carts and of their checkouts; standard library only."""
+
+from cart.domain.cart import MOST_LINES, Cart
+from cart.domain.checkout import Checkout, State
+from cart.domain.copies import KnownAddress, Price, ProductCopy, Status
+from cart.domain.errors import (
+    NoAddress,
+    NoLongerSold,
+    NothingToBuy,
+    OtherCurrency,
+    Refused,
+    StillInCheckout,
+    TooExpensive,
+    TooManyLines,
+    UnknownProduct,
+)
+from cart.domain.lines import Bought, Line, total
+
+__all__ = [
+    "MOST_LINES",
+    "Bought",
+    "Cart",
+    "Checkout",
+    "KnownAddress",
+    "Line",
+    "NoAddress",
+    "NoLongerSold",
+    "NothingToBuy",
+    "OtherCurrency",
+    "Price",
+    "ProductCopy",
+    "Refused",
+    "State",
+    "Status",
+    "StillInCheckout",
+    "TooExpensive",
+    "TooManyLines",
+    "UnknownProduct",
+    "total",
+]

@@ -1,0 +1,55 @@
+"""Why a cart refuses what a customer wants."""
+
+from uuid import UUID
+
+
+class Refused(Exception):
+    """The cart does not allow this, because of `product_ids` if it is about some."""
+
+    def __init__(self, *product_ids: UUID, message: str | None = None) -> None:
+        super().__init__(message or self.__doc__)
+        self.product_ids = product_ids
+
+
+class UnknownProduct(Refused):
+    """There is no such product, or the cart has not heard of it yet."""
+
+
+class NoLongerSold(Refused):
+    """What is discontinued cannot be bought: take it out of the cart."""
+
+
+class NotSold(NoLongerSold):
+    """This product is discontinued: it cannot be bought."""
+
+
+class TooManyLines(Refused):
+    """A cart has at most 50 lines: check out, or take something out."""
+
+
+class OtherCurrency(Refused):
+    """All lines of a cart are in one currency."""
+
+    def __init__(self, product_id: UUID, *, cart: str, product: str) -> None:
+        way_out = "check out what is in it, or take it out, first"
+        super().__init__(product_id, message=f"The cart is in {cart} and this costs {product}: {way_out}.")
+
+
+class StillInCheckout(Refused):
+    """More units than that are being bought right now: take the rest out of the cart, or wait until that is decided."""
+
+
+class NothingToBuy(Refused):
+    """The cart holds nothing that is not already being bought."""
+
+
+class EmptyCart(NothingToBuy):
+    """The cart is empty: put something into it first."""
+
+
+class TooExpensive(Refused):
+    """A cart is worth at most 1000000000000 minor units."""
+
+
+class NoAddress(Refused):
+    """There is no address to bring it to: record one with delivery, then check out again."""
