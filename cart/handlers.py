@@ -1,22 +1,23 @@
-"""What the cart does: load, decide, say."""
+"""What the cart does: load, decide, publish what changed."""
 
 from datetime import timedelta
 from uuid import UUID
 
 from cart import store
-from cart.domain import Cart, Checkout, KnownAddress, NoAddress, Price, ProductCopy, Status, UnknownProduct, total
+from cart.domain import Cart, Checkout, KnownAddress, NoAddress, Price, ProductCopy, Status, UnknownProduct
+from cart.publishing import publish_cart_changes
 from cart.settings import settings
-from contracts import Money
-from contracts.cart import AbandonmentDueV1, CartAbandonedV1, CartCheckedOutV1, Line
+from contracts.cart import AbandonmentDueV1, CartAbandonedV1, CartCheckedOutV1
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from contracts.delivery import AddressRecordedV1
-from marketplace_runtime.database import Transaction
+from marketplace_runtime.database import Transaction, publishes
 
 AT_ONCE = timedelta(0)
 LATE = timedelta(seconds=10)
 """A deadline that was due so long ago may have got lost. So may any, once a cart was untouched for that time."""
 
 
+@publishes()
 async def put_item(tx: Transaction, customer_id: str, product_id: UUID, quantity: int) -> Cart:
     """The customer wants so many units at today's price. Raises `Refused`."""
     product = await tx.peek(ProductCopy, product_id)
@@ -28,6 +29,7 @@ async def put_item(tx: Transaction, customer_id: str, product_id: UUID, quantity
     return cart
 
 
+@publishes()
 async def remove_item(tx: Transaction, customer_id: str, product_id: UUID) -> None:
     """Take it out of the cart, but for units that are being bought."""
     cart = await tx.get(Cart, customer_id)
@@ -36,6 +38,7 @@ async def remove_item(tx: Transaction, customer_id: str, product_id: UUID) -> No
         await _touch(cart, tx)
 
 
+@publishes()
 async def empty_by_hand(tx: Transaction, customer_id: str) -> None:
     """Take everything out of the cart, but for units that are being bought."""
     cart = await tx.get(Cart, customer_id)
@@ -44,6 +47,7 @@ async def empty_by_hand(tx: Transaction, customer_id: str) -> None:
         await _touch(cart, tx)
 
 
+@publishes(CartCheckedOutV1)
 async def check_out(tx: Transaction, customer_id: str) -> UUID:
     """The customer buys what is in the cart; returns the order's id. Raises `Refused`."""
     cart = await store.cart_of(tx, customer_id)
@@ -52,24 +56,14 @@ async def check_out(tx: Transaction, customer_id: str) -> UUID:
     address = await tx.peek(KnownAddress, customer_id)
     if address is not None and address.address_id is None:
         raise NoAddress
-    checkout, bought = cart.check_out(tx.new_id(), discontinued)
+    checkout, changes = cart.check_out(tx.new_id(), discontinued, address.address_id if address else None)
     tx.add(checkout)
     await _touch(cart, tx)
-    tx.publish(
-        CartCheckedOutV1(
-            order_id=checkout.order_id,
-            customer_id=customer_id,
-            lines=[
-                Line(product_id=item.product_id, quantity=item.quantity, unit_price=Money.of(item.unit_price))
-                for item in bought
-            ],
-            total=Money.of(total(bought)),
-            address_id=address.address_id if address else None,
-        )
-    )
+    publish_cart_changes(tx, cart, changes)
     return checkout.order_id
 
 
+@publishes()
 async def copy_facts(event: store.ProductEvent, tx: Transaction) -> None:
     """Keep the newest facts of a product, whatever order they come in."""
     facts = event.facts
@@ -81,6 +75,7 @@ async def copy_facts(event: store.ProductEvent, tx: Transaction) -> None:
         product.learn(facts.name, price, status, facts.version)
 
 
+@publishes()
 async def copy_address(event: store.AddressEvent, tx: Transaction) -> None:
     """Know whether the customer has an address, whatever order that is told in."""
     address = await tx.get(KnownAddress, event.customer_id)
@@ -90,6 +85,7 @@ async def copy_address(event: store.AddressEvent, tx: Transaction) -> None:
     address.learn(event.address_id if isinstance(event, AddressRecordedV1) else None, event.revision)
 
 
+@publishes()
 async def empty_cart(event: OrderConfirmedV1, tx: Transaction) -> None:
     """What was bought leaves the cart."""
     checkout = await tx.get(Checkout, event.order_id)
@@ -97,6 +93,7 @@ async def empty_cart(event: OrderConfirmedV1, tx: Transaction) -> None:
         (await store.cart_of(tx, checkout.customer_id)).confirm(checkout)
 
 
+@publishes()
 async def return_items(event: OrderCancelledV1, tx: Transaction) -> None:
     """Give the cart back what an unconfirmed order was to buy.
 
@@ -111,8 +108,9 @@ async def return_items(event: OrderCancelledV1, tx: Transaction) -> None:
             await _touch(cart, tx)
 
 
+@publishes(CartAbandonedV1)
 async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
-    """Say that a cart was abandoned with something that can be bought. One touched since is looked at again later."""
+    """Publish that a cart with something to buy was abandoned. One touched since is looked at again later."""
     cart = await tx.get(Cart, event.customer_id)
     if cart is None or not cart.watched:
         return
@@ -120,10 +118,13 @@ async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
     if cart.left and patience.total_seconds() > 0:
         if not await tx.will_hear(event):  # there can be a second one, where the first was given up for lost
             tx.schedule(event, after=patience)
-    elif left := await _still_sold(tx, cart.abandon()):
-        tx.publish(CartAbandonedV1(customer_id=event.customer_id, product_ids=left))
+    else:
+        for abandoned in cart.abandon():
+            on_sale = await _still_sold(tx, abandoned.product_ids)
+            publish_cart_changes(tx, cart, abandoned.only(on_sale))
 
 
+@publishes()
 async def find_neglected(tx: Transaction) -> int:
     """Have carts looked at whose deadline got lost; returns how many."""
     neglected = await store.neglected_carts(tx, tx.now - settings().abandoned_after - LATE)
@@ -140,6 +141,6 @@ async def _touch(cart: Cart, tx: Transaction) -> None:
         tx.schedule(due, after=settings().abandoned_after)
 
 
-async def _still_sold(tx: Transaction, product_ids: list[UUID]) -> list[UUID]:
+async def _still_sold(tx: Transaction, product_ids: list[UUID]) -> set[UUID]:
     known = await store.products_of(tx, product_ids)
-    return [each for each in product_ids if each in known and known[each].status is Status.ON_SALE]
+    return {product.product_id for product in known.values() if product.status is Status.ON_SALE}

@@ -1,6 +1,6 @@
 """The rules of carts and of their checkouts; standard library only."""
 
-from cart.domain.cart import MOST_LINES, Cart
+from cart.domain.cart import MOST_LINES, Abandoned, Cart, CartChange, CheckedOut
 from cart.domain.checkout import Checkout, State
 from cart.domain.copies import KnownAddress, Price, ProductCopy, Status
 from cart.domain.errors import (
@@ -18,8 +18,11 @@ from cart.domain.lines import Bought, Line, total
 
 __all__ = [
     "MOST_LINES",
+    "Abandoned",
     "Bought",
     "Cart",
+    "CartChange",
+    "CheckedOut",
     "Checkout",
     "KnownAddress",
     "Line",

@@ -27,6 +27,31 @@ MOST_LINES = 50
 MOST_IN_TOTAL = 10**12
 
 
+@dataclass(frozen=True)
+class CheckedOut:
+    """The customer ordered these lines, to be brought to this address if one is known."""
+
+    order_id: UUID
+    bought: list[Bought]
+    address_id: UUID | None
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """The customer left these products in the cart."""
+
+    product_ids: list[UUID]
+
+    def only(self, on_sale: Collection[UUID]) -> "list[Abandoned]":
+        """Leave out what cannot be bought now. Nothing remains where that is everything."""
+        left = [product_id for product_id in self.product_ids if product_id in on_sale]
+        return [Abandoned(left)] if left else []
+
+
+CartChange = CheckedOut | Abandoned
+"""What others are told of a cart."""
+
+
 @dataclass
 class Cart:
     """One customer's cart. `watched` while a deadline is under way that looks at it again."""
@@ -75,7 +100,9 @@ class Cart:
         for product_id in list(self.lines):
             self.remove(product_id)
 
-    def check_out(self, order_id: UUID, discontinued: Collection[UUID]) -> tuple[Checkout, list[Bought]]:
+    def check_out(
+        self, order_id: UUID, discontinued: Collection[UUID], address_id: UUID | None = None
+    ) -> tuple[Checkout, list[CartChange]]:
         """Buy what is left at the prices that the customer saw. Whether there is enough, the catalog decides."""
         left = self.left
         if not left:
@@ -85,7 +112,8 @@ class Cart:
         bought = [Bought(line.product_id, line.left, line.unit_price) for line in left]
         for line in left:
             line.in_checkout = line.quantity
-        return Checkout(order_id, self.customer_id, {item.product_id: item.quantity for item in bought}), bought
+        checkout = Checkout(order_id, self.customer_id, {item.product_id: item.quantity for item in bought})
+        return checkout, [CheckedOut(order_id, bought, address_id)]
 
     def confirm(self, checkout: Checkout) -> None:
         """The order is paid: what it bought leaves the cart, also when its cancellation came first."""
@@ -120,10 +148,11 @@ class Cart:
         """How long what is left may still be left alone; zero or less: it is abandoned."""
         return self.touched_at + bearable - now
 
-    def abandon(self) -> list[UUID]:
-        """Watch no more until the cart is touched. Returns the products that were left behind."""
+    def abandon(self) -> list[Abandoned]:
+        """Watch no more until the cart is touched. Where all of it is being bought, nothing was abandoned."""
         self.watched = False
-        return [line.product_id for line in self.left]
+        left = [line.product_id for line in self.left]
+        return [Abandoned(left)] if left else []
 
     def _return(self, checkout: Checkout) -> None:
         for product_id, quantity in checkout.quantities.items():

@@ -7,8 +7,10 @@ import pytest
 
 from cart.domain import (
     MOST_LINES,
+    Abandoned,
     Bought,
     Cart,
+    CheckedOut,
     NoLongerSold,
     NothingToBuy,
     OtherCurrency,
@@ -91,8 +93,9 @@ def test_a_checkout_buys_what_is_left_at_the_price_that_was_seen() -> None:
     cart = a_cart((product, 3))
     order = new_id()
     product.learn(product.name, Price(120, "EUR"), Status.ON_SALE, 2)
-    checkout, bought = cart.check_out(order, ())
-    assert bought == [Bought(product.product_id, 3, Price(100, "EUR"))]
+    address = new_id()
+    checkout, changes = cart.check_out(order, (), address)
+    assert changes == [CheckedOut(order, [Bought(product.product_id, 3, Price(100, "EUR"))], address)]
     assert (checkout.order_id, checkout.state, checkout.quantities) == (
         order,
         State.OPEN,
@@ -108,8 +111,8 @@ def test_what_is_in_checkout_is_not_bought_again() -> None:
     with pytest.raises(NothingToBuy, match="nothing that is not already being bought"):
         cart.check_out(new_id(), ())
     cart.put(product, 5)
-    _, bought = cart.check_out(new_id(), ())
-    assert [item.quantity for item in bought] == [2]
+    _, changes = cart.check_out(new_id(), ())
+    assert [item.quantity for change in changes for item in change.bought] == [2]
 
 
 def test_an_empty_cart_buys_nothing() -> None:
@@ -219,7 +222,7 @@ def test_an_abandoned_cart_is_watched_again_once_it_is_touched() -> None:
     product = a_product()
     cart = a_cart((product, 1))
     cart.touch(NOON)
-    assert cart.abandon() == [product.product_id]
+    assert cart.abandon() == [Abandoned([product.product_id])]
     assert not cart.watched
     assert cart.touch(NOON + MINUTE)
 
@@ -229,3 +232,9 @@ def test_nothing_is_abandoned_where_all_is_being_bought() -> None:
     cart.touch(NOON)
     cart.check_out(new_id(), ())
     assert cart.abandon() == []
+
+
+def test_what_cannot_be_bought_now_is_not_abandoned() -> None:
+    kept, gone = new_id(), new_id()
+    assert Abandoned([kept, gone]).only({kept}) == [Abandoned([kept])]
+    assert Abandoned([gone]).only({kept}) == []

@@ -1,0 +1,31 @@
+"""What changes of a cart mean to others: the only place where the cart publishes."""
+
+from collections.abc import Sequence
+
+from cart.domain import Abandoned, Bought, Cart, CartChange, CheckedOut, total
+from contracts import Money
+from contracts.cart import CartAbandonedV1, CartCheckedOutV1, Line
+from marketplace_runtime.database import Transaction
+
+
+def publish_cart_changes(tx: Transaction, cart: Cart, changes: Sequence[CartChange]) -> None:
+    """Publish an event for each change of a cart."""
+    customer_id = cart.customer_id
+    for change in changes:
+        match change:
+            case CheckedOut(order_id, bought, address_id):
+                tx.publish(
+                    CartCheckedOutV1(
+                        order_id=order_id,
+                        customer_id=customer_id,
+                        lines=[_line(item) for item in bought],
+                        total=Money.of(total(bought)),
+                        address_id=address_id,
+                    )
+                )
+            case Abandoned(product_ids):
+                tx.publish(CartAbandonedV1(customer_id=customer_id, product_ids=product_ids))
+
+
+def _line(item: Bought) -> Line:
+    return Line(product_id=item.product_id, quantity=item.quantity, unit_price=Money.of(item.unit_price))
