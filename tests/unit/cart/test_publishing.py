@@ -1,0 +1,9 @@
+"""What the cart's use cases declare is what its table says."""
+
+from cart import handlers
+from cart.service import SERVICE
+from tests.publishing import require_true_declarations
+
+
+def test_use_cases_declare_what_the_service_publishes() -> None:
+    require_true_declarations(SERVICE, [handlers])

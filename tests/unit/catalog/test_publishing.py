@@ -1,0 +1,9 @@
+"""What the catalog's use cases declare is what its table says."""
+
+from catalog import handlers
+from catalog.service import SERVICE
+from tests.publishing import require_true_declarations
+
+
+def test_use_cases_declare_what_the_service_publishes() -> None:
+    require_true_declarations(SERVICE, [handlers])
