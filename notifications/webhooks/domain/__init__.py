@@ -1,17 +1,7 @@
 """The rules of webhooks; standard library only."""
 
-from notifications.webhooks.domain.endpoints import (
-    MOST_MISSED,
-    Answer,
-    Delivery,
-    DisabledReason,
-    Endpoint,
-    Policy,
-    State,
-    matches,
-    new_secret,
-    pause,
-)
+from notifications.webhooks.domain.deliveries import Answer, Delivery, Policy, State, pause
+from notifications.webhooks.domain.endpoints import MOST_MISSED, DisabledReason, Endpoint, matches, new_secret
 from notifications.webhooks.domain.targets import BadTarget, Target, is_public, target_of
 
 __all__ = [
