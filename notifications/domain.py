@@ -38,6 +38,22 @@ class Failure(StrEnum):
     UNDELIVERABLE = "undeliverable"
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A mail server took it."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """It was not and will not be sent, for this reason."""
+
+    failure: Failure
+
+
+MessageChange = Sent | Failed
+"""What others are told of a message."""
+
+
 @dataclass(repr=False)  # personal data: not for logs
 class Contact:
     """How to reach a person, and what for. Owned by the person, who may erase it."""
@@ -95,19 +111,19 @@ class Message:
     def is_to_be_sent_for(self, event_id: UUID) -> bool:
         return self.status is Status.PENDING and self.event_id == event_id
 
-    def sent(self, now: datetime) -> bool:
-        """A mail server took it. False where that was known."""
+    def sent(self, now: datetime) -> list[MessageChange]:
+        """A mail server took it."""
         if self.status is not Status.PENDING:
-            return False
+            return []
         self.status, self.sent_at = Status.SENT, now
-        return True
+        return [Sent()]
 
-    def failed(self, failure: Failure) -> bool:
-        """It was not and will not be sent. False where that was known."""
+    def failed(self, failure: Failure) -> list[MessageChange]:
+        """It was not and will not be sent."""
         if self.status is not Status.PENDING:
-            return False
+            return []
         self.status, self.failure = Status.FAILED, failure
-        return True
+        return [Failed(failure)]
 
     def skip(self) -> None:
         self.status = Status.SKIPPED

@@ -19,17 +19,16 @@ from contracts.checkout import (
 from contracts.delivery import CancellationRefusedV1, ShipmentDispatchedV2
 from contracts.notifications import (
     NotificationFailedV1,
-    NotificationFailureReason,
-    NotificationKind,
     NotificationSentV1,
     WebhookDisabledReason,
     WebhookDisabledV1,
 )
 from marketplace_runtime.consumer import Reject, RetryLater
-from marketplace_runtime.database import Transaction
+from marketplace_runtime.database import Transaction, publishes
 from notifications import store
 from notifications.domain import Contact, Failure, Kind, Message, Notice, notification_id
 from notifications.gateways import Answer, Mail, Taken
+from notifications.publishing import publish_message_changes
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
 """How soon a refusal looks again for the confirmation that says whose order it is, and when it gives up."""
@@ -79,12 +78,11 @@ KINDS: dict[type[Event], Kind] = {
 }
 
 
-SPOKEN_OF = {Kind(kind.value) for kind in NotificationKind}
-"""The mails of which NotificationSent and NotificationFailed have a word for: all but that an endpoint is disabled."""
 USUAL_DECIMALS = 2
 """Of a code that ISO 4217 does not know any more, or gives no minor unit."""
 
 
+@publishes(NotificationFailedV1)
 async def prepare_mail(event: Heard, tx: Transaction) -> Mail | None:
     """Note that the person is about to be told; None where it was done, or they can't or won't be."""
     event_id, notice = _cause(tx), await _notice(event, tx)
@@ -96,7 +94,7 @@ async def prepare_mail(event: Heard, tx: Transaction) -> Mail | None:
         return None
     contact = await tx.get(Contact, notice.person_id)
     if contact is None:
-        _fail(tx, message, Failure.NO_CONTACT)
+        publish_message_changes(tx, message, message.failed(Failure.NO_CONTACT))
         return None
     if not contact.wants(notice.kind):
         message.skip()
@@ -112,22 +110,14 @@ async def prepare_mail(event: Heard, tx: Transaction) -> Mail | None:
     )
 
 
+@publishes(NotificationSentV1, NotificationFailedV1)
 async def record_mail(event: Heard, answer: Answer, tx: Transaction) -> None:
     """Note what the mail server said."""
     message = await tx.get(Message, notification_id(about(event, tx), KINDS[type(event)]))
     if message is None:
         raise Reject("the message's row was lost after its mail was sent")
-    if not isinstance(answer, Taken):
-        _fail(tx, message, Failure.UNDELIVERABLE)
-    elif message.sent(tx.now) and message.kind in SPOKEN_OF:
-        tx.publish(
-            NotificationSentV1(
-                notification_id=message.notification_id,
-                person_id=message.person_id,
-                kind=NotificationKind(message.kind),
-                about=message.about,
-            )
-        )
+    changes = message.sent(tx.now) if isinstance(answer, Taken) else message.failed(Failure.UNDELIVERABLE)
+    publish_message_changes(tx, message, changes)
 
 
 async def load_for_orders(events: Sequence[OrderEvent], tx: Transaction) -> None:
@@ -209,19 +199,6 @@ def _cause(tx: Transaction) -> UUID:
     if tx.cause is None:
         raise RuntimeError("mail is sent for events only")
     return tx.cause.id
-
-
-def _fail(tx: Transaction, message: Message, failure: Failure) -> None:
-    if message.failed(failure) and message.kind in SPOKEN_OF:
-        tx.publish(
-            NotificationFailedV1(
-                notification_id=message.notification_id,
-                person_id=message.person_id,
-                kind=NotificationKind(message.kind),
-                about=message.about,
-                reason=NotificationFailureReason(failure),
-            )
-        )
 
 
 def readable(amount: int, currency: str) -> str:

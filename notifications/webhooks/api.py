@@ -156,7 +156,7 @@ async def delete_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> None:
 async def enable_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointOut:
     """Send again, beginning with what waited when it was disabled. What it missed since can be redelivered."""
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
-    handlers.enable(tx, endpoint)
+    await handlers.enable(tx, endpoint)
     return _shown(endpoint)
 
 
@@ -164,7 +164,7 @@ async def enable_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> Endpoint
 async def rotate_secret(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointWithSecret:
     """Make a new secret. Until `old_secret_until` the one before signs, too."""
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
-    handlers.rotate(tx, endpoint)
+    await handlers.rotate(tx, endpoint)
     return _with_secret(endpoint)
 
 
@@ -192,7 +192,7 @@ async def redeliver(endpoint_id: UUID, event_id: UUID, caller: Caller, tx: Tx) -
     if event_id not in found:
         raise NotFound("This endpoint was not sent such an event, or it is no longer known.")
     try:
-        handlers.redeliver(tx, endpoint, found[event_id])
+        await handlers.redeliver(tx, endpoint, found[event_id])
     except handlers.IsDisabled as error:
         raise Conflict(str(error)) from error
     return _delivery(found[event_id])

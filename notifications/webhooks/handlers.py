@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from contracts import Envelope, Event
 from contracts.catalog import (
@@ -22,15 +22,13 @@ from contracts.checkout import (
     PaymentRefundedV1,
 )
 from contracts.delivery import ShipmentDispatchedV2, ShipmentFailedV1
-from contracts.notifications import WebhookDisabledReason, WebhookDisabledV1, WebhookDueV1
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.telemetry import get_logger
+from contracts.notifications import WebhookDisabledV1, WebhookDueV1
+from marketplace_runtime.database import Transaction, publishes
 from notifications.webhooks import store
 from notifications.webhooks.domain import Answer, Delivery, Endpoint, State, new_secret
 from notifications.webhooks.gateways import Message, Turn
+from notifications.webhooks.publishing import publish_endpoint_changes
 from notifications.webhooks.settings import webhooks
-
-log = get_logger(__name__)
 
 PUBLIC: tuple[type[Event], ...] = (
     ProductListedV1,
@@ -66,6 +64,7 @@ class IsDisabled(Exception):
     """Enable the endpoint first."""
 
 
+@publishes()
 async def register(tx: Transaction, owner: str, url: str, events: Sequence[str], *, everyones: bool) -> Endpoint:
     """Tell `url` of `events` from now on. Raises TooManyEndpoints."""
     if await store.count_of(tx, owner) >= MOST_ENDPOINTS:
@@ -81,6 +80,7 @@ async def load_candidates(events: Sequence[Event], tx: Transaction) -> None:
     await store.load_candidates(tx, people, public=any(isinstance(event, PUBLIC) for event in events))
 
 
+@publishes()
 async def file_for_endpoints(event: Event, tx: Transaction) -> None:
     """Have each endpoint that hears the event told of it."""
     if tx.cause is None:
@@ -94,7 +94,7 @@ async def file_for_endpoints(event: Event, tx: Transaction) -> None:
         what = endpoint.endpoint_id, tx.cause.id, event.type, body, now
         if not endpoint.disabled:
             tx.add(Delivery(*what, due_at=now))
-            look_after(endpoint, now, now, tx)
+            publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
         elif endpoint.miss():
             tx.add(Delivery.not_sent(*what))
 
@@ -104,6 +104,7 @@ async def load_endpoints(events: Sequence[WebhookDueV1], tx: Transaction) -> Non
     await tx.preload(Endpoint, [event.endpoint_id for event in events])
 
 
+@publishes()
 async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
     """What the endpoint is sent now; None where its turn was replaced, or nothing is due."""
     endpoint, now = await tx.get(Endpoint, event.endpoint_id), tx.now
@@ -117,6 +118,7 @@ async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
     return Turn(endpoint.url, endpoint.secrets_at(now), [Message(each.event_id, each.body) for each in due])
 
 
+@publishes(WebhookDisabledV1)
 async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transaction) -> None:
     """Note what came of each request, and when the endpoint's next turn is."""
     endpoint, now = await tx.get(Endpoint, event.endpoint_id), tx.now
@@ -129,25 +131,25 @@ async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transa
     if endpoint.turn != event.turn:  # enabled anew meanwhile
         return
     overrun = len(answers) == endpoint.most_at_once and await store.is_overrun(tx, endpoint.endpoint_id)
-    if endpoint.answered(answers, now, policy, chance, overrun=overrun):
-        _tell_disabled(endpoint, tx)
+    publish_endpoint_changes(tx, endpoint, endpoint.answered(answers, now, policy, chance, overrun=overrun))
     await store.prune(tx, endpoint.endpoint_id, now)
     await _end_turn(endpoint, now, tx)
 
 
-def enable(tx: Transaction, endpoint: Endpoint) -> None:
+@publishes()
+async def enable(tx: Transaction, endpoint: Endpoint) -> None:
     """Send to it again, beginning with what waits."""
-    now = tx.now
-    endpoint.enable(now)
-    look_after(endpoint, now, now, tx)
+    publish_endpoint_changes(tx, endpoint, endpoint.enable(tx.now))
 
 
-def rotate(tx: Transaction, endpoint: Endpoint) -> None:
+@publishes()
+async def rotate(tx: Transaction, endpoint: Endpoint) -> None:
     """Make a new secret; the one before signs for a while, too."""
     endpoint.rotate(tx.now, webhooks().overlap)
 
 
-def redeliver(tx: Transaction, endpoint: Endpoint, delivery: Delivery) -> None:
+@publishes()
+async def redeliver(tx: Transaction, endpoint: Endpoint, delivery: Delivery) -> None:
     """Send it once more, now. Raises IsDisabled."""
     if endpoint.disabled:
         raise IsDisabled(IsDisabled.__doc__)
@@ -155,9 +157,10 @@ def redeliver(tx: Transaction, endpoint: Endpoint, delivery: Delivery) -> None:
     if delivery.state is State.MISSED:
         endpoint.missed = max(endpoint.missed - 1, 0)
     delivery.again(now)
-    look_after(endpoint, now, now, tx)
+    publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
 
 
+@publishes()
 async def redeliver_missed(tx: Transaction, endpoint: Endpoint) -> int:
     """Send what it missed while it was disabled, the oldest first, not more than it may have waiting.
 
@@ -168,31 +171,25 @@ async def redeliver_missed(tx: Transaction, endpoint: Endpoint) -> int:
     now = tx.now
     sent = await store.make_missed_due(tx, endpoint.endpoint_id, now)
     endpoint.missed = await store.count_missed(tx, endpoint.endpoint_id)
-    look_after(endpoint, now, now, tx)
+    publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
     return sent
 
 
+@publishes()
 async def forget_missed(tx: Transaction) -> int:
     """Delete what disabled endpoints missed, or were sent, longer ago than is kept."""
     await store.prune_disabled(tx, tx.now)
     return 0
 
 
+@publishes()
 async def find_forgotten(tx: Transaction) -> int:
     """Give a turn to endpoints whose own got lost; returns how many."""
     now, forgotten = tx.now, await store.forgotten_endpoints(tx)
     for endpoint in forgotten:
         endpoint.turn_at = None
-        look_after(endpoint, now, now, tx)
+        publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
     return len(forgotten)
-
-
-def look_after(endpoint: Endpoint, at: datetime, now: datetime, tx: Transaction) -> None:
-    """Have the endpoint's next turn at `at`, or after its rest."""
-    endpoint.forget_lost_turn(now)
-    if endpoint.look_after(at) and endpoint.turn_at is not None:
-        due = WebhookDueV1(endpoint_id=endpoint.endpoint_id, turn=endpoint.turn)
-        tx.schedule(due, after=max(endpoint.turn_at - now, timedelta()))
 
 
 def person_in(event: Event) -> str | None:
@@ -222,10 +219,4 @@ async def _end_turn(endpoint: Endpoint, now: datetime, tx: Transaction) -> None:
     endpoint.turn_at = None
     at = await store.next_due(tx, endpoint.endpoint_id)
     if at is not None:
-        look_after(endpoint, at, now, tx)
-
-
-def _tell_disabled(endpoint: Endpoint, tx: Transaction) -> None:
-    reason = WebhookDisabledReason(endpoint.disabled or WebhookDisabledReason.FAILING)
-    log.warning("webhook endpoint disabled", endpoint_id=str(endpoint.endpoint_id), reason=reason)
-    tx.publish(WebhookDisabledV1(endpoint_id=endpoint.endpoint_id, person_id=endpoint.owner, reason=reason))
+        publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(at, now))

@@ -1,7 +1,16 @@
 """The rules of webhooks; standard library only."""
 
 from notifications.webhooks.domain.deliveries import Answer, Delivery, Policy, State, pause
-from notifications.webhooks.domain.endpoints import MOST_MISSED, DisabledReason, Endpoint, matches, new_secret
+from notifications.webhooks.domain.endpoints import (
+    MOST_MISSED,
+    Disabled,
+    DisabledReason,
+    Endpoint,
+    EndpointChange,
+    TurnScheduled,
+    matches,
+    new_secret,
+)
 from notifications.webhooks.domain.targets import BadTarget, Target, is_public, target_of
 
 __all__ = [
@@ -9,11 +18,14 @@ __all__ = [
     "Answer",
     "BadTarget",
     "Delivery",
+    "Disabled",
     "DisabledReason",
     "Endpoint",
+    "EndpointChange",
     "Policy",
     "State",
     "Target",
+    "TurnScheduled",
     "is_public",
     "matches",
     "new_secret",

@@ -29,6 +29,25 @@ class DisabledReason(StrEnum):
     """It takes in less than it is sent, and more waits than we keep."""
 
 
+@dataclass(frozen=True)
+class TurnScheduled:
+    """Its next turn is this one, after so long; an earlier one is replaced."""
+
+    turn: UUID
+    after: timedelta
+
+
+@dataclass(frozen=True)
+class Disabled:
+    """Nothing more is sent to it until its owner enables it again."""
+
+    reason: DisabledReason
+
+
+EndpointChange = TurnScheduled | Disabled
+"""What follows from what happened to an endpoint."""
+
+
 @dataclass
 class Endpoint:
     """Where somebody wants to be told, of what, and how that goes."""
@@ -66,13 +85,15 @@ class Endpoint:
         self.missed = min(self.missed + 1, MOST_MISSED)
         return self.missed < MOST_MISSED
 
-    def look_after(self, at: datetime) -> bool:
-        """Have a turn at `at`, or after its rest. False where one comes as soon anyway."""
+    def schedule_turn(self, at: datetime, now: datetime) -> list[EndpointChange]:
+        """Have the next turn at `at`, or after its rest. No change where one comes as soon anyway, and is not lost."""
+        if self.turn_at is not None and now - self.turn_at > LOST_AFTER:
+            self.turn_at = None
         at = max(at, self.rests_until or at)
         if self.disabled or (self.turn_at is not None and self.turn_at <= at):
-            return False
+            return []
         self.turn, self.turn_at = uuid4(), at
-        return True
+        return [TurnScheduled(self.turn, after=max(at - now, timedelta()))]
 
     @property
     def most_at_once(self) -> int:
@@ -80,8 +101,8 @@ class Endpoint:
 
     def answered(
         self, answers: Sequence[Answer], now: datetime, policy: Policy, chance: float, *, overrun: bool = False
-    ) -> bool:
-        """Take in a turn's answers, and whether too much waits. Returns whether that disabled it."""
+    ) -> list[EndpointChange]:
+        """Take in a turn's answers, and whether too much waits: that may disable it."""
         if any(answer.accepted for answer in answers):
             self.recover()
         else:
@@ -97,18 +118,13 @@ class Endpoint:
             self.disabled = DisabledReason.FAILING
         elif overrun:
             self.disabled = DisabledReason.OVERRUN
-        return self.disabled is not None
+        return [Disabled(self.disabled)] if self.disabled else []
 
-    def enable(self, now: datetime) -> None:
-        """Forget what went wrong. A turn that is under way goes on."""
+    def enable(self, now: datetime) -> list[EndpointChange]:
+        """Forget what went wrong, and have a turn now. A turn that is under way goes on."""
         self.disabled = None
-        self.forget_lost_turn(now)
         self.recover()
-
-    def forget_lost_turn(self, now: datetime) -> None:
-        """Wait no longer for a turn that should have been over long ago."""
-        if self.turn_at is not None and now - self.turn_at > LOST_AFTER:
-            self.turn_at = None
+        return self.schedule_turn(now, now)
 
     def recover(self) -> None:
         self.failures, self.failing_since, self.rests_until = 0, None, None

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from contracts.checkout import CancellationReason
 from contracts.notifications import NotificationFailureReason, NotificationKind, WebhookDisabledReason
 from notifications.api import Email
-from notifications.domain import SUBJECTS, Contact, Failure, Kind, Message, Notice, Status, notification_id
+from notifications.domain import SUBJECTS, Contact, Failure, Kind, Message, Notice, Sent, Status, notification_id
 from notifications.gateways import Mail, written
 from notifications.handlers import DISABLED, KINDS, REASONS, readable
 
@@ -87,9 +87,9 @@ def test_there_is_one_message_per_matter_and_kind():
 
 def test_what_became_of_a_message_is_said_once():
     message = Message.of(Notice("o1", Kind.ORDER_CONFIRMED, "ada", "Hello.\n"), uuid4(), NOW)
-    assert message.sent(NOW)
-    assert not message.sent(NOW)
-    assert not message.failed(Failure.UNDELIVERABLE)
+    assert message.sent(NOW) == [Sent()]
+    assert message.sent(NOW) == []
+    assert message.failed(Failure.UNDELIVERABLE) == []
     assert (message.status, message.failure) == (Status.SENT, None)
 
 

@@ -11,10 +11,12 @@ from notifications.webhooks.domain import (
     MOST_MISSED,
     Answer,
     Delivery,
+    Disabled,
     DisabledReason,
     Endpoint,
     Policy,
     State,
+    TurnScheduled,
     matches,
     new_secret,
     pause,
@@ -116,15 +118,14 @@ def test_one_bad_event_among_good_ones_is_no_failure_of_the_endpoint() -> None:
 
 def test_it_is_disabled_after_a_stretch_of_nothing_but_failures() -> None:
     endpoint = an_endpoint()
-    assert not endpoint.answered([answer()], NOON, POLICY, 0)
-    assert not endpoint.answered([answer(500)], NOON + HOUR - SECOND, POLICY, 0)
-    assert endpoint.answered([answer(500)], NOON + HOUR, POLICY, 0)
+    assert endpoint.answered([answer()], NOON, POLICY, 0) == []
+    assert endpoint.answered([answer(500)], NOON + HOUR - SECOND, POLICY, 0) == []
+    assert endpoint.answered([answer(500)], NOON + HOUR, POLICY, 0) == [Disabled(DisabledReason.FAILING)]
     assert endpoint.disabled is DisabledReason.FAILING
-    assert not endpoint.look_after(NOON + HOUR)
-    assert not endpoint.look_after(NOON + HOUR)
-    endpoint.enable(NOON + HOUR)
+    assert endpoint.schedule_turn(NOON + HOUR, NOON + HOUR) == []
+    assert endpoint.schedule_turn(NOON + HOUR, NOON + HOUR) == []
+    assert endpoint.enable(NOON + HOUR) == [TurnScheduled(endpoint.turn, after=timedelta())]
     assert endpoint.hears("checkout.order-placed.v1", "ada", public=False)
-    assert endpoint.look_after(NOON + HOUR)
 
 
 def test_what_comes_while_it_is_disabled_is_counted_and_bounded() -> None:
@@ -136,33 +137,40 @@ def test_what_comes_while_it_is_disabled_is_counted_and_bounded() -> None:
 
 def test_who_enables_again_and_again_gets_no_second_turn_beside_the_first() -> None:
     endpoint = an_endpoint()
-    assert endpoint.look_after(NOON)
+    assert endpoint.schedule_turn(NOON, NOON)
     under_way = endpoint.turn
-    endpoint.enable(NOON + SECOND)
-    assert not endpoint.look_after(NOON + SECOND)
+    assert endpoint.enable(NOON + SECOND) == []
+    assert endpoint.schedule_turn(NOON + SECOND, NOON + SECOND) == []
     assert endpoint.turn == under_way
 
 
 def test_a_turn_that_was_lost_is_not_waited_for_once_its_endpoint_is_enabled() -> None:
     endpoint = an_endpoint()
-    assert endpoint.look_after(NOON)
-    assert not endpoint.look_after(NOON + HOUR)
-    endpoint.enable(NOON + HOUR)
-    assert endpoint.look_after(NOON + HOUR)
+    assert endpoint.schedule_turn(NOON, NOON)
+    assert endpoint.schedule_turn(NOON + HOUR, NOON) == []
+    assert endpoint.enable(NOON + HOUR) == [TurnScheduled(endpoint.turn, after=timedelta())]
+
+
+def test_a_turn_that_was_lost_is_replaced_by_the_next() -> None:
+    endpoint = an_endpoint()
+    assert endpoint.schedule_turn(NOON, NOON)
+    assert endpoint.schedule_turn(NOON + 5 * MINUTE, NOON + 5 * MINUTE) == []
+    lost = endpoint.turn
+    assert endpoint.schedule_turn(NOON + HOUR, NOON + 6 * MINUTE) == [TurnScheduled(endpoint.turn, after=54 * MINUTE)]
+    assert endpoint.turn != lost
 
 
 def test_who_enables_an_endpoint_that_rests_has_its_turn_at_once() -> None:
     endpoint = an_endpoint()
     endpoint.answered([answer()], NOON, POLICY, 0)
-    assert endpoint.look_after(NOON)
-    endpoint.enable(NOON)
-    assert endpoint.look_after(NOON)
+    assert endpoint.schedule_turn(NOON, NOON) == [TurnScheduled(endpoint.turn, after=5 * SECOND)]
+    assert endpoint.enable(NOON) == [TurnScheduled(endpoint.turn, after=timedelta())]
     assert endpoint.turn_at == NOON
 
 
 def test_gone_disables_at_once() -> None:
     endpoint, delivery = an_endpoint(), a_delivery()
-    assert endpoint.answered([answer(200), answer(410)], NOON, POLICY, 0)
+    assert endpoint.answered([answer(200), answer(410)], NOON, POLICY, 0) == [Disabled(DisabledReason.GONE)]
     assert endpoint.disabled is DisabledReason.GONE
     delivery.answered(answer(410), NOON, POLICY, 0)
     assert delivery.state is State.FAILED
@@ -170,14 +178,14 @@ def test_gone_disables_at_once() -> None:
 
 def test_a_turn_is_replaced_by_a_sooner_one_only_and_waits_for_the_rest() -> None:
     endpoint = an_endpoint()
-    assert endpoint.look_after(NOON + HOUR)
+    assert endpoint.schedule_turn(NOON + HOUR, NOON) == [TurnScheduled(endpoint.turn, after=HOUR)]
     first = endpoint.turn
-    assert not endpoint.look_after(NOON + HOUR)
-    assert endpoint.look_after(NOON)
+    assert endpoint.schedule_turn(NOON + HOUR, NOON) == []
+    assert endpoint.schedule_turn(NOON, NOON)
     assert endpoint.turn != first
     endpoint.turn_at = None
     endpoint.answered([answer()], NOON, POLICY, 0)
-    assert endpoint.look_after(NOON)
+    assert endpoint.schedule_turn(NOON, NOON)
     assert endpoint.turn_at == endpoint.rests_until
 
 
