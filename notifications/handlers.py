@@ -129,7 +129,7 @@ async def load_for_orders(events: Sequence[OrderEvent], tx: Transaction) -> None
         if isinstance(event, CancellationRefusedV1)
     ]
     people = {event.customer_id for event in events if not isinstance(event, CancellationRefusedV1)}
-    await store.load(tx, [*ids, *confirmed], people)
+    await store.load_messages_and_contacts(tx, [*ids, *confirmed], people)
 
 
 def about(event: Heard, tx: Transaction) -> str:

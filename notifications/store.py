@@ -58,7 +58,9 @@ _mapper.map_imperatively(Contact, contacts)
 _mapper.map_imperatively(Message, messages)
 
 
-async def load(tx: Transaction, notification_ids: Iterable[UUID], person_ids: Iterable[str]) -> None:
+async def load_messages_and_contacts(
+    tx: Transaction, notification_ids: Iterable[UUID], person_ids: Iterable[str]
+) -> None:
     """Lock and load messages and contacts in two statements."""
     await tx.preload(Message, notification_ids)
     await tx.preload(Contact, person_ids)
