@@ -18,7 +18,8 @@ from marketplace_runtime.database import Transaction
 from marketplace_runtime.http import Router
 from marketplace_runtime.service import Service
 from notifications import api, gateways
-from notifications.handlers import Heard, load_for_orders, prepare_mail, record_mail
+from notifications.handlers import load_for_orders, prepare_mail, record_mail
+from notifications.notices import Heard
 from notifications.webhooks import api as webhooks_api
 from notifications.webhooks import gateways as webhook_gateways
 from notifications.webhooks import handlers as webhooks

@@ -13,7 +13,7 @@ from contracts.checkout import OrderConfirmedV1, OrderPlacedV1, PaymentCapturedV
 from contracts.delivery import AddressRecordedV1, ShipmentDispatchedV1, ShipmentDispatchedV2, ShipmentScheduledV1
 from contracts.notifications import NotificationSentV1
 from marketplace_runtime.database import Transaction
-from notifications import handlers
+from notifications import notices
 from tests.integration.mutants.mutant import Mutant, Patch
 
 STRANGER = "mallory"
@@ -87,8 +87,8 @@ def notification_of_a_stranger(patch: Patch) -> None:
 
 def mail_of_a_cent_more(patch: Patch) -> None:
     """Mails have an amount that is a cent too high."""
-    readable = handlers.readable
-    patch(handlers, "readable", lambda amount, currency: readable(amount + 1, currency))
+    readable = notices.readable
+    patch(notices, "readable", lambda amount, currency: readable(amount + 1, currency))
 
 
 def bought_items_stay(patch: Patch) -> None:

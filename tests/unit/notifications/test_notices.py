@@ -15,7 +15,7 @@ from contracts.notifications import NotificationFailureReason, NotificationKind,
 from notifications.api import Email
 from notifications.domain import SUBJECTS, Contact, Failure, Kind, Message, Notice, Sent, Status, notification_id
 from notifications.gateways import Mail, written
-from notifications.handlers import DISABLED, KINDS, REASONS, readable
+from notifications.notices import DISABLED, KINDS, REASONS, readable
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
