@@ -8,8 +8,9 @@ answer, a crash, a late arrival), the parcel stays with that carrier. So no two 
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum, auto
 from uuid import UUID
+
+from delivery.domain.states import Aim, Failure, Status, Step
 
 CARRIERS = ("a", "b")
 """In the order in which they are asked."""
@@ -24,90 +25,8 @@ TRYING = 2 / 3
 """The share of the time to the deadline within which a carrier must have been asked, or we were not trying."""
 
 
-class Status(StrEnum):
-    SCHEDULED = "scheduled"
-    """To be booked; a carrier may have been asked."""
-    BOOKED = "booked"
-    """A carrier will fetch it."""
-    STOPPING = "stopping"
-    """The carrier that was asked is being told to forget it."""
-    DISPATCHED = "dispatched"
-    DELIVERED = "delivered"
-    CANCELLED = "cancelled"
-    """Stopped as the customer wished; never left."""
-    FAILED = "failed"
-    """Given up; never left."""
-
-
-class Aim(StrEnum):
-    """What a shipment is stopped for."""
-
-    CANCEL = "cancel"
-    GIVE_UP = "give-up"
-    REBOOK = "rebook"
-    """Its carrier refuses, but an earlier request may yet arrive there: closed before the next is asked."""
-
-
-class Failure(StrEnum):
-    NO_CARRIER = "no-carrier"
-    NO_ADDRESS = "no-address"
-
-
-class Step(StrEnum):
-    """What follows from a change: something to do, or to say."""
-
-    BOOK = auto()
-    BOOK_LATER = auto()
-    UNBOOK = auto()
-    WAIT_LONGER = auto()
-    SAY_DISPATCHED = auto()
-    SAY_DELIVERED = auto()
-    SAY_CANCELLED = auto()
-    SAY_REFUSED = auto()
-    SAY_FAILED = auto()
-
-
 class NotItsCarrier(Exception):
     """Tracking of a parcel that this carrier should not have."""
-
-
-@dataclass(frozen=True, repr=False)  # personal data: not for logs
-class Place:
-    """Where a parcel can be brought."""
-
-    name: str
-    street: str
-    city: str
-    postal_code: str
-    country: str
-
-
-@dataclass
-class Address:
-    """Where a customer wants parcels from now on. Owned by the customer, who may erase it."""
-
-    customer_id: str
-    place: Place
-    address_id: UUID | None = None
-    """Another for every change; None until it was said that there is an address."""
-    revision: int | None = None
-    """Of what was said of it last."""
-
-    def become(self, place: Place, now: datetime) -> "PastAddress | None":
-        """Move. Returns the address until now, which earlier orders may still go to; None if it has no id."""
-        past = PastAddress(self.address_id, self.customer_id, self.place, now) if self.address_id else None
-        self.place = place
-        return past
-
-
-@dataclass
-class PastAddress:
-    """Where a customer wanted parcels once: for orders of that time."""
-
-    address_id: UUID
-    customer_id: str
-    place: Place
-    replaced_at: datetime
 
 
 @dataclass

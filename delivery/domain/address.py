@@ -1,0 +1,44 @@
+"""Where a customer wants parcels, now and before."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, repr=False)  # personal data: not for logs
+class Place:
+    """Where a parcel can be brought."""
+
+    name: str
+    street: str
+    city: str
+    postal_code: str
+    country: str
+
+
+@dataclass
+class Address:
+    """Where a customer wants parcels from now on. Owned by the customer, who may erase it."""
+
+    customer_id: str
+    place: Place
+    address_id: UUID | None = None
+    """Another for every change; None until it was said that there is an address."""
+    revision: int | None = None
+    """Of what was said of it last."""
+
+    def become(self, place: Place, now: datetime) -> "PastAddress | None":
+        """Move. Returns the address until now, which earlier orders may still go to; None if it has no id."""
+        past = PastAddress(self.address_id, self.customer_id, self.place, now) if self.address_id else None
+        self.place = place
+        return past
+
+
+@dataclass
+class PastAddress:
+    """Where a customer wanted parcels once: for orders of that time."""
+
+    address_id: UUID
+    customer_id: str
+    place: Place
+    replaced_at: datetime
