@@ -1,6 +1,5 @@
-"""What delivery does about what it hears. The rules are the shipment's; here its steps become deeds and events."""
+"""What delivery does: load, decide, publish what changed."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,37 +10,36 @@ from contracts.delivery import (
     AddressRecordedV1,
     BookingDueV1,
     CancellationRefusedV1,
-    RefusalReason,
     ShipmentCancelledV1,
     ShipmentDeliveredV1,
     ShipmentDispatchedV1,
     ShipmentDispatchedV2,
     ShipmentFailedV1,
-    ShipmentFailureReason,
     ShipmentScheduledV1,
     ShippingDueV1,
-    Tracking,
     TrackingDueV1,
     UnbookingDueV1,
 )
 from delivery import store
-from delivery.domain import Address, NotItsCarrier, Place, Shipment, Status, Step
+from delivery.domain import Address, NotItsCarrier, Place, Shipment, ShipmentChange, Status
 from delivery.gateways import Answer, Book, Booked, Closed, Left, NotBooked, Track, Unbook, Whereabouts
+from delivery.publishing import AT_ONCE, publish_address_changes, publish_shipment_changes
 from delivery.settings import deadlines
 from marketplace_runtime.consumer import Reject, RetryLater
-from marketplace_runtime.database import Transaction
-from marketplace_runtime.resilience import full_jitter
+from marketplace_runtime.database import Transaction, publishes
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-AT_ONCE = timedelta(0)
 ADDRESS_PAUSE = timedelta(seconds=1)
 """How long until a missing address is looked for again."""
 KEPT_FOR = timedelta(days=30)
 """An address after it was replaced: longer than any order is on its way from its checkout to its confirmation."""
+PARCEL_MOVES = (ShipmentDispatchedV2, ShipmentDispatchedV1, ShipmentDeliveredV1, CancellationRefusedV1)
+"""What may follow where a carrier says that the parcel is on its way, or at the door."""
 
 
+@publishes(AddressRecordedV1)
 async def record_address(tx: Transaction, customer_id: str, place: Place) -> None:
     """Bring what is ordered from now on there. What was ordered before still goes where it was to go."""
     address = await store.lock_address(tx, customer_id)
@@ -52,37 +50,35 @@ async def record_address(tx: Transaction, customer_id: str, place: Place) -> Non
         return
     elif past := address.become(place, tx.now):
         tx.add(past)
-    await _say_recorded(address, tx)
+    publish_address_changes(tx, address, address.record(tx.new_id(), await store.next_revision(tx)))
 
 
+@publishes(AddressErasedV1)
 async def erase_address(tx: Transaction, customer_id: str) -> None:
     """Forget where the customer lives and lived; no copy is kept. Nothing happens where that is not known."""
-    if await store.lock_address(tx, customer_id) is None:
+    address = await store.lock_address(tx, customer_id)
+    if address is None:
         return
     await store.erase_addresses(tx, customer_id)
-    tx.publish(AddressErasedV1(customer_id=customer_id, revision=await store.next_revision(tx)))
+    publish_address_changes(tx, address, address.erase(await store.next_revision(tx)))
 
 
+@publishes(AddressRecordedV1)
 async def announce_addresses(tx: Transaction) -> int:
-    """Say of addresses which were recorded before that was said, or by older code, that they are there."""
-    for address in await store.unsaid_addresses(tx):
-        await _say_recorded(address, tx)
+    """Publish the addresses that were recorded before that was published, or by older code."""
+    for address in await store.unpublished_addresses(tx):
+        publish_address_changes(tx, address, address.record(tx.new_id(), await store.next_revision(tx)))
     return 0
 
 
+@publishes()
 async def forget_past_addresses(tx: Transaction) -> int:
     """Delete replaced addresses that no parcel can be to go to any more."""
     await store.delete_past_addresses(tx, tx.now - KEPT_FOR)
     return 0
 
 
-async def _say_recorded(address: Address, tx: Transaction) -> None:
-    """Give the address a new id and the next revision, and say so."""
-    address.address_id = id = tx.new_id()
-    address.revision = revision = await store.next_revision(tx)
-    tx.publish(AddressRecordedV1(customer_id=address.customer_id, address_id=id, revision=revision))
-
-
+@publishes(ShipmentScheduledV1)
 async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
     """Plan the order's one parcel, unless it was cancelled before we heard of it."""
     if await tx.get(Shipment, event.order_id) is not None:
@@ -91,38 +87,40 @@ async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
     shipment = Shipment(event.order_id, tx.new_id(), event.customer_id, now, now + within, address_id=event.address_id)
     shipment.look_again(now, deadlines().silence)
     tx.add(shipment)
-    tx.publish(
-        ShipmentScheduledV1(order_id=event.order_id, shipment_id=shipment.shipment_id, customer_id=shipment.customer_id)
-    )
-    tx.schedule(ShippingDueV1(order_id=event.order_id), after=within)
+    publish_shipment_changes(tx, shipment, [ShipmentChange.SCHEDULED])
 
 
+@publishes(ShipmentCancelledV1, CancellationRefusedV1)
 async def cancel_shipment(event: CancellationRequestedV1, tx: Transaction) -> None:
-    """Stop the parcel, or say that it is too late; one of the two, at once or when its carrier has answered."""
+    """Stop the parcel, or refuse to; one of the two, at once or when its carrier has answered."""
     shipment = await tx.get(Shipment, event.order_id)
     if shipment is None:
-        tx.add(Shipment.never_to_be(event.order_id, tx.new_id(), event.customer_id, tx.now))
-        tx.publish(ShipmentCancelledV1(order_id=event.order_id))
-        return
-    follow(tx, shipment, shipment.cancel())
+        shipment = Shipment.never_to_be(event.order_id, tx.new_id(), event.customer_id, tx.now)
+        tx.add(shipment)
+        publish_shipment_changes(tx, shipment, [ShipmentChange.CANCELLED])
+    else:
+        publish_shipment_changes(tx, shipment, shipment.cancel())
 
 
+@publishes(ShipmentFailedV1)
 async def give_up_shipment(event: ShippingDueV1, tx: Transaction) -> None:
     """Fail what no carrier took in time."""
-    shipment = await _shipment(tx, event.order_id)
+    shipment = await existing_shipment(tx, event.order_id)
     has_address = await store.address_for(tx, shipment) is not None
-    steps = shipment.look_at_deadline(tx.now, deadlines().shipping, has_address=has_address)
-    follow(tx, shipment, steps)
+    changes = shipment.look_at_deadline(tx.now, deadlines().shipping, has_address=has_address)
+    publish_shipment_changes(tx, shipment, changes)
 
 
+@publishes()
 async def prepare_booking(event: ShipmentScheduledV1 | BookingDueV1, tx: Transaction) -> Book | None:
     """Write down which carrier is about to be asked. Waits for an address until the deadline."""
-    shipment = await _shipment(tx, event.order_id)
+    shipment = await existing_shipment(tx, event.order_id)
     if shipment.status is not Status.SCHEDULED:
         return None
     address, asked_before = await store.address_for(tx, shipment), not shipment.is_untouched
     if asked_before and (address is None or address.address_id != shipment.address_id):
-        follow(tx, shipment, shipment.rebook())  # erased meanwhile: another can't be asked for under the same key
+        # erased meanwhile: another can't be asked for under the same key
+        publish_shipment_changes(tx, shipment, shipment.rebook())
         return None
     if address is None:
         raise RetryLater(ADDRESS_PAUSE)
@@ -131,31 +129,34 @@ async def prepare_booking(event: ShipmentScheduledV1 | BookingDueV1, tx: Transac
     return Book(shipment.order_id, shipment.shipment_id, carrier, address.place, asked_before=asked_before)
 
 
+@publishes()
 async def prepare_unbooking(event: UnbookingDueV1, tx: Transaction) -> Unbook | None:
     """Find the carrier that may hold a parcel which is not to leave."""
-    shipment = await _shipment(tx, event.order_id)
+    shipment = await existing_shipment(tx, event.order_id)
     if shipment.status is not Status.STOPPING or shipment.carrier is None:
         return None
     return Unbook(shipment.shipment_id, shipment.carrier)
 
 
+@publishes(ShipmentCancelledV1, CancellationRefusedV1, ShipmentFailedV1)
 async def record_answer(
     event: ShipmentScheduledV1 | BookingDueV1 | UnbookingDueV1, answer: Answer, tx: Transaction
 ) -> None:
     """Take in what a carrier answered, as far as the shipment still cares."""
-    shipment = await _shipment(tx, event.order_id)
+    shipment = await existing_shipment(tx, event.order_id)
     match answer:
         case Booked(carrier, tracking_code):
-            steps = shipment.booked(carrier, tracking_code)
+            changes = shipment.booked(carrier, tracking_code)
         case NotBooked(carrier):
-            steps = shipment.not_booked(carrier)
+            changes = shipment.not_booked(carrier)
         case Closed(carrier):
-            steps = shipment.key_closed(carrier)
+            changes = shipment.key_closed(carrier)
         case Left(carrier):
-            steps = shipment.left_already(carrier)
-    follow(tx, shipment, steps)
+            changes = shipment.left_already(carrier)
+    publish_shipment_changes(tx, shipment, changes)
 
 
+@publishes(*PARCEL_MOVES)
 async def track_shipment(
     tx: Transaction, order_id: UUID, shipment_id: UUID, carrier: str, tracking_code: str, *, delivered: bool
 ) -> bool:
@@ -164,10 +165,11 @@ async def track_shipment(
     if shipment is None or shipment.shipment_id != shipment_id:
         return False
     tell = shipment.deliver if delivered else shipment.dispatch
-    follow(tx, shipment, tell(carrier, tracking_code, tx.now))
+    publish_shipment_changes(tx, shipment, tell(carrier, tracking_code, tx.now))
     return True
 
 
+@publishes()
 async def look_after_shipments(tx: Transaction) -> int:
     """See to it that every shipment gets on: carriers that say nothing are asked, lost deadlines are replaced.
 
@@ -195,17 +197,19 @@ def _due_next(shipment: Shipment, now: datetime) -> tuple[Event, datetime]:
     return ShippingDueV1(order_id=shipment.order_id), shipment.due_at
 
 
+@publishes()
 async def prepare_tracking(event: TrackingDueV1, tx: Transaction) -> Track | None:
     """Find the carrier that has the parcel."""
-    shipment = await _shipment(tx, event.order_id)
+    shipment = await existing_shipment(tx, event.order_id)
     if not shipment.is_with_carrier or shipment.carrier is None:
         return None
     return Track(shipment.shipment_id, shipment.carrier)
 
 
+@publishes(*PARCEL_MOVES)
 async def record_tracking(event: TrackingDueV1, answer: Whereabouts, tx: Transaction) -> None:
     """Take in what the carrier did not tell us by itself."""
-    shipment = await _shipment(tx, event.order_id)
+    shipment = await existing_shipment(tx, event.order_id)
     if answer.status == "unknown" and answer.carrier == shipment.carrier and shipment.is_with_carrier:
         log.error("a carrier does not know a parcel that it booked", order_id=str(event.order_id))
     elif answer.status in ("dispatched", "delivered"):
@@ -216,59 +220,8 @@ async def record_tracking(event: TrackingDueV1, answer: Whereabouts, tx: Transac
             log.error("a carrier has a parcel that it should not have", order_id=str(event.order_id))
 
 
-def follow(tx: Transaction, shipment: Shipment, steps: Iterable[Step]) -> None:
-    """Do and say what follows from a change of the shipment."""
-    order_id, shipment_id, customer_id = shipment.order_id, shipment.shipment_id, shipment.customer_id
-    for step in steps:
-        match step:
-            case Step.BOOK:
-                tx.schedule(BookingDueV1(order_id=order_id), after=AT_ONCE)
-            case Step.BOOK_LATER:
-                tx.schedule(BookingDueV1(order_id=order_id), after=_pause(shipment))
-            case Step.UNBOOK:
-                tx.schedule(UnbookingDueV1(order_id=order_id), after=AT_ONCE)
-            case Step.WAIT_LONGER:
-                tx.schedule(ShippingDueV1(order_id=order_id), after=deadlines().shipping)
-            case Step.SAY_DISPATCHED:
-                carrier, code = shipment.carrier or "", shipment.tracking_code or ""
-                tx.publish(
-                    ShipmentDispatchedV2(
-                        order_id=order_id,
-                        shipment_id=shipment_id,
-                        customer_id=customer_id,
-                        tracking=Tracking(carrier=carrier, code=code),
-                    ),
-                    ShipmentDispatchedV1(
-                        order_id=order_id,
-                        shipment_id=shipment_id,
-                        customer_id=customer_id,
-                        carrier=carrier,
-                        tracking_code=code,
-                    ),
-                )
-            case Step.SAY_DELIVERED:
-                tx.publish(ShipmentDeliveredV1(order_id=order_id, shipment_id=shipment_id, customer_id=customer_id))
-            case Step.SAY_CANCELLED:
-                tx.publish(ShipmentCancelledV1(order_id=order_id))
-            case Step.SAY_REFUSED:
-                tx.publish(CancellationRefusedV1(order_id=order_id, reason=RefusalReason.ALREADY_DISPATCHED))
-            case Step.SAY_FAILED:
-                tx.publish(
-                    ShipmentFailedV1(
-                        order_id=order_id,
-                        shipment_id=shipment_id,
-                        customer_id=customer_id,
-                        reason=ShipmentFailureReason(shipment.failure or ShipmentFailureReason.NO_CARRIER),
-                    )
-                )
-
-
-def _pause(shipment: Shipment) -> timedelta:
-    """Before carriers that all refused are asked again; longer with every round."""
-    return timedelta(seconds=0.25 + full_jitter(shipment.refusals, 0.25, 5))
-
-
-async def _shipment(tx: Transaction, order_id: UUID) -> Shipment:
+async def existing_shipment(tx: Transaction, order_id: UUID) -> Shipment:
+    """The order's shipment, of which an event was published. Raises `Reject` if there is none."""
     shipment = await tx.get(Shipment, order_id)
     if shipment is None:
         raise Reject(f"there is no shipment for order {order_id}: its row was lost after its event was said")

@@ -15,7 +15,7 @@ from marketplace_runtime.database import Transaction
 MAX_PER_SWEEP = 100
 """Shipments that one sweep takes."""
 MOST_ADDRESSES_AT_ONCE = 2000
-"""Addresses that one sweep takes: at an upgrade, orders wait until theirs is said."""
+"""Addresses that one sweep takes: at an upgrade, orders wait until theirs is published."""
 
 
 class _Word(sa.TypeDecorator[StrEnum]):
@@ -139,8 +139,8 @@ async def next_revision(tx: Transaction) -> int:
     return await tx.session.scalar(sa.select(revisions.next_value())) or 0
 
 
-async def unsaid_addresses(tx: Transaction) -> Sequence[Address]:
-    """Addresses, locked, of which nothing was said: a bounded number."""
+async def unpublished_addresses(tx: Transaction) -> Sequence[Address]:
+    """Addresses, locked, of which no event was published: a bounded number."""
     wanted = sa.select(Address).where(addresses.c.revision.is_(None)).limit(MOST_ADDRESSES_AT_ONCE)
     return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 

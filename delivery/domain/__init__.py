@@ -1,19 +1,22 @@
 """The rules of addresses and shipments; standard library only."""
 
-from delivery.domain.address import Address, PastAddress, Place
+from delivery.domain.address import Address, AddressChange, Erased, PastAddress, Place, Recorded
 from delivery.domain.shipment import CARRIERS, PUNCTUAL, NotItsCarrier, Shipment
-from delivery.domain.states import Aim, Failure, Status, Step
+from delivery.domain.states import Aim, Failure, ShipmentChange, Status
 
 __all__ = [
     "CARRIERS",
     "PUNCTUAL",
     "Address",
+    "AddressChange",
     "Aim",
+    "Erased",
     "Failure",
     "NotItsCarrier",
     "PastAddress",
     "Place",
+    "Recorded",
     "Shipment",
+    "ShipmentChange",
     "Status",
-    "Step",
 ]

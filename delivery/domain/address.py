@@ -16,6 +16,25 @@ class Place:
     country: str
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """The customer has another address, under this id."""
+
+    address_id: UUID
+    revision: int
+
+
+@dataclass(frozen=True)
+class Erased:
+    """The customer has no address any more."""
+
+    revision: int
+
+
+AddressChange = Recorded | Erased
+"""What others are told of an address."""
+
+
 @dataclass
 class Address:
     """Where a customer wants parcels from now on. Owned by the customer, who may erase it."""
@@ -23,15 +42,24 @@ class Address:
     customer_id: str
     place: Place
     address_id: UUID | None = None
-    """Another for every change; None until it was said that there is an address."""
+    """Another for every change; None until it is published."""
     revision: int | None = None
-    """Of what was said of it last."""
+    """Of the last event about it."""
 
     def become(self, place: Place, now: datetime) -> "PastAddress | None":
         """Move. Returns the address until now, which earlier orders may still go to; None if it has no id."""
         past = PastAddress(self.address_id, self.customer_id, self.place, now) if self.address_id else None
         self.place = place
         return past
+
+    def record(self, address_id: UUID, revision: int) -> list[AddressChange]:
+        """Take the id and the revision under which others will know it."""
+        self.address_id, self.revision = address_id, revision
+        return [Recorded(address_id, revision)]
+
+    def erase(self, revision: int) -> list[AddressChange]:
+        """The customer wants it forgotten."""
+        return [Erased(revision)]
 
 
 @dataclass

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from delivery.domain.states import Aim, Failure, Status, Step
+from delivery.domain.states import Aim, Failure, ShipmentChange, Status
 
 CARRIERS = ("a", "b")
 """In the order in which they are asked."""
@@ -81,11 +81,11 @@ class Shipment:
         self.asked_at = now
         return self.carrier
 
-    def rebook(self) -> list[Step]:
+    def rebook(self) -> list[ShipmentChange]:
         """Close the doubtful key, then start again."""
         return self._stop(Aim.REBOOK)
 
-    def booked(self, carrier: str, tracking_code: str) -> list[Step]:
+    def booked(self, carrier: str, tracking_code: str) -> list[ShipmentChange]:
         """The carrier has it."""
         if carrier == self.carrier and self.status in (Status.SCHEDULED, Status.STOPPING):
             self.tracking_code = tracking_code
@@ -93,7 +93,7 @@ class Shipment:
                 self.status = Status.BOOKED
         return []
 
-    def not_booked(self, carrier: str) -> list[Step]:
+    def not_booked(self, carrier: str) -> list[ShipmentChange]:
         """The carrier refused a request."""
         if carrier != self.carrier or self.status not in (Status.SCHEDULED, Status.STOPPING):
             return []
@@ -103,24 +103,25 @@ class Shipment:
         self.refusals += 1
         if self.status is Status.STOPPING:
             return self._settle()
-        return [Step.BOOK if self.refusals % len(self._open) else Step.BOOK_LATER]
+        others_left = self.refusals % len(self._open)
+        return [ShipmentChange.TO_BE_BOOKED if others_left else ShipmentChange.REFUSED_BY_ALL_CARRIERS]
 
     # -- stopping ------------------------------------------------------------------------------------------
 
-    def cancel(self) -> list[Step]:
+    def cancel(self) -> list[ShipmentChange]:
         """The customer wants it stopped. Answered once: at once, or when its carrier has answered."""
         match self.status:
             case Status.CANCELLED | Status.FAILED:
-                return []  # said already
+                return []  # published already
             case Status.DISPATCHED | Status.DELIVERED:
-                return [Step.SAY_REFUSED]
+                return [ShipmentChange.CANCELLATION_REFUSED]
             case Status.STOPPING:
                 self.aim = Aim.CANCEL
                 return []
             case _:
                 return self._stop(Aim.CANCEL)
 
-    def look_at_deadline(self, now: datetime, within: timedelta, *, has_address: bool) -> list[Step]:
+    def look_at_deadline(self, now: datetime, within: timedelta, *, has_address: bool) -> list[ShipmentChange]:
         """Give up what no carrier has booked; what is booked goes on.
 
         If we were away when the time ran out, or were not trying although we could have been, it starts
@@ -132,14 +133,15 @@ class Shipment:
         was_trying = self.asked_at is not None and now - self.asked_at < within * TRYING
         if now > self.due_at + PUNCTUAL or (has_address and not was_trying):
             self.due_at = now + within
-            return [Step.WAIT_LONGER, Step.BOOK] if self.status is Status.SCHEDULED else [Step.WAIT_LONGER]
+            booking = [ShipmentChange.TO_BE_BOOKED] if self.status is Status.SCHEDULED else []
+            return [ShipmentChange.DEADLINE_EXTENDED, *booking]
         self.failure = Failure.NO_CARRIER if has_address or self.asked_at else Failure.NO_ADDRESS
         if self.status is Status.STOPPING:
             self.aim = Aim.GIVE_UP
             return []
         return self._stop(Aim.GIVE_UP)
 
-    def key_closed(self, carrier: str) -> list[Step]:
+    def key_closed(self, carrier: str) -> list[ShipmentChange]:
         """The carrier holds nothing under the shipment's key, and never will."""
         if carrier != self.carrier or self.status not in (Status.SCHEDULED, Status.STOPPING):
             return []
@@ -147,7 +149,7 @@ class Shipment:
         self.carrier = None
         return self._settle()
 
-    def left_already(self, carrier: str) -> list[Step]:
+    def left_already(self, carrier: str) -> list[ShipmentChange]:
         """The carrier could not stop it; its tracking will tell the rest."""
         if carrier != self.carrier or self.status is not Status.STOPPING:
             return []
@@ -156,7 +158,7 @@ class Shipment:
 
     # -- tracking ------------------------------------------------------------------------------------------
 
-    def dispatch(self, carrier: str, tracking_code: str, now: datetime) -> list[Step]:
+    def dispatch(self, carrier: str, tracking_code: str, now: datetime) -> list[ShipmentChange]:
         """The carrier fetched it: nothing stops it any more. Raises NotItsCarrier."""
         if carrier != self.carrier:
             raise NotItsCarrier
@@ -165,17 +167,17 @@ class Shipment:
         self.status = Status.DISPATCHED
         self.tracking_code = tracking_code
         self.dispatched_at = now
-        return [Step.SAY_DISPATCHED, *self._go_on()]
+        return [ShipmentChange.DISPATCHED, *self._go_on()]
 
-    def deliver(self, carrier: str, tracking_code: str, now: datetime) -> list[Step]:
+    def deliver(self, carrier: str, tracking_code: str, now: datetime) -> list[ShipmentChange]:
         """The carrier handed it over, and so had fetched it, whether or not it told us. Raises NotItsCarrier."""
-        steps = self.dispatch(carrier, tracking_code, now)
+        changes = self.dispatch(carrier, tracking_code, now)
         if self.status is Status.DELIVERED:
             return []
         self.status = Status.DELIVERED
         self.delivered_at = now
         self.look_at = None
-        return [*steps, Step.SAY_DELIVERED]
+        return [*changes, ShipmentChange.DELIVERED]
 
     # -- getting on ----------------------------------------------------------------------------------------
 
@@ -196,25 +198,25 @@ class Shipment:
     def _open(self) -> list[str]:
         return [carrier for carrier in CARRIERS if carrier not in self.closed]
 
-    def _stop(self, aim: Aim) -> list[Step]:
+    def _stop(self, aim: Aim) -> list[ShipmentChange]:
         self.status = Status.STOPPING
         self.aim = aim
-        return self._settle() if self.is_untouched else [Step.UNBOOK]
+        return self._settle() if self.is_untouched else [ShipmentChange.TO_BE_UNBOOKED]
 
-    def _settle(self) -> list[Step]:
+    def _settle(self) -> list[ShipmentChange]:
         """No carrier holds it: do what it was stopped for."""
         aim, self.aim = self.aim, None
         self.doubtful = False
         self.tracking_code = None
         if aim is Aim.CANCEL:
             self.status, self.failure, self.look_at = Status.CANCELLED, None, None
-            return [Step.SAY_CANCELLED]
+            return [ShipmentChange.CANCELLED]
         if aim is Aim.GIVE_UP or not self._open:
             self.status, self.failure, self.look_at = Status.FAILED, self.failure or Failure.NO_CARRIER, None
-            return [Step.SAY_FAILED]
+            return [ShipmentChange.FAILED]
         self.status = Status.SCHEDULED
-        return [Step.BOOK]
+        return [ShipmentChange.TO_BE_BOOKED]
 
-    def _go_on(self) -> list[Step]:
+    def _go_on(self) -> list[ShipmentChange]:
         aim, self.aim, self.failure = self.aim, None, None
-        return [Step.SAY_REFUSED] if aim is Aim.CANCEL else []
+        return [ShipmentChange.CANCELLATION_REFUSED] if aim is Aim.CANCEL else []

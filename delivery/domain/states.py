@@ -1,4 +1,4 @@
-"""The words for a shipment: where it is, why it is stopped, why it failed, and what follows from a change."""
+"""The words for a shipment: where it is, why it is stopped, why it failed, and what changes about it."""
 
 from enum import StrEnum, auto
 
@@ -32,15 +32,19 @@ class Failure(StrEnum):
     NO_ADDRESS = "no-address"
 
 
-class Step(StrEnum):
-    """What follows from a change: something to do, or to say."""
+class ShipmentChange(StrEnum):
+    """What happened to a shipment, or must happen next."""
 
-    BOOK = auto()
-    BOOK_LATER = auto()
-    UNBOOK = auto()
-    WAIT_LONGER = auto()
-    SAY_DISPATCHED = auto()
-    SAY_DELIVERED = auto()
-    SAY_CANCELLED = auto()
-    SAY_REFUSED = auto()
-    SAY_FAILED = auto()
+    SCHEDULED = auto()
+    TO_BE_BOOKED = auto()
+    """The next carrier is asked at once."""
+    REFUSED_BY_ALL_CARRIERS = auto()
+    """In this round; the next begins after a pause."""
+    TO_BE_UNBOOKED = auto()
+    """Its carrier is told to forget it."""
+    DEADLINE_EXTENDED = auto()
+    DISPATCHED = auto()
+    DELIVERED = auto()
+    CANCELLED = auto()
+    CANCELLATION_REFUSED = auto()
+    FAILED = auto()

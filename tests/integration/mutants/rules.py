@@ -9,7 +9,7 @@ from catalog import handlers as catalog
 from catalog.domain import Moves, Objection, Reservation, State, Stock, Wanted
 from checkout.domain import EntryType, Order, Payment, Status
 from contracts.checkout import OrderCancelledV1
-from delivery.domain import Aim, Shipment, Step
+from delivery.domain import Aim, Shipment, ShipmentChange
 from marketplace_runtime.database import Transaction
 from tests.integration.mutants.mutant import Mutant, Patch
 from tests.unit.catalog.machine import Orders
@@ -71,7 +71,7 @@ def next_carrier_too_early(patch: Patch) -> None:
     """The second carrier is asked although an earlier request may still reach the first."""
     not_booked = Shipment.not_booked
 
-    def believe(shipment: Shipment, carrier: str) -> list[Step]:
+    def believe(shipment: Shipment, carrier: str) -> list[ShipmentChange]:
         shipment.doubtful = False
         return not_booked(shipment, carrier)
 
@@ -81,7 +81,7 @@ def next_carrier_too_early(patch: Patch) -> None:
 def parcel_not_stopped(patch: Patch) -> None:
     """A shipment counts as cancelled although its carrier was not told."""
 
-    def settle(shipment: Shipment, aim: Aim) -> list[Step]:
+    def settle(shipment: Shipment, aim: Aim) -> list[ShipmentChange]:
         shipment.aim = aim
         return shipment._settle()
 

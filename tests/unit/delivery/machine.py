@@ -8,13 +8,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from delivery.domain import CARRIERS, Shipment, Status, Step
+from delivery.domain import CARRIERS, Shipment, ShipmentChange, Status
 from tests.examples import examples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DEADLINE = timedelta(seconds=30)
 HELD = ("booked", "dispatched", "delivered")
 SETTLED = (Status.DELIVERED, Status.CANCELLED, Status.FAILED)
+ANSWERS = (ShipmentChange.CANCELLED, ShipmentChange.CANCELLATION_REFUSED)
 
 
 @dataclass
@@ -58,23 +59,23 @@ class Deliveries(RuleBasedStateMachine):
         self.shipment = Shipment(uuid4(), uuid4(), "ada", START, START + DEADLINE)
         self.carriers = {name: ModelCarrier() for name in CARRIERS}
         self.has_address = True
-        self.tasks = [Step.BOOK]
+        self.tasks = [ShipmentChange.TO_BE_BOOKED]
         self.requests: list[Request] = []
         self.callbacks: list[tuple[str, str]] = []
-        self.said: list[Step] = []
+        self.published: list[ShipmentChange] = []
         self.cancellations = 0
         self.deadlines = 1
 
-    def follow(self, steps: list[Step]) -> None:
-        for step in steps:
-            if step in (Step.BOOK, Step.BOOK_LATER):
-                self.tasks.append(Step.BOOK)
-            elif step is Step.UNBOOK:
-                self.tasks.append(Step.UNBOOK)
-            elif step is Step.WAIT_LONGER:
+    def publish(self, changes: list[ShipmentChange]) -> None:
+        for change in changes:
+            if change in (ShipmentChange.TO_BE_BOOKED, ShipmentChange.REFUSED_BY_ALL_CARRIERS):
+                self.tasks.append(ShipmentChange.TO_BE_BOOKED)
+            elif change is ShipmentChange.TO_BE_UNBOOKED:
+                self.tasks.append(ShipmentChange.TO_BE_UNBOOKED)
+            elif change is ShipmentChange.DEADLINE_EXTENDED:
                 self.deadlines += 1
             else:
-                self.said.append(step)
+                self.published.append(change)
 
     # -- our side ------------------------------------------------------------------------------------------
 
@@ -84,7 +85,7 @@ class Deliveries(RuleBasedStateMachine):
         for number in range(requests):
             if number:
                 self.requests[-1].awaited = False
-                self.tasks.append(Step.BOOK)
+                self.tasks.append(ShipmentChange.TO_BE_BOOKED)
             self.do(self.tasks.pop())
         if self.requests and refuses:
             self.arrive(self.requests[-1], refuses=True)
@@ -94,10 +95,10 @@ class Deliveries(RuleBasedStateMachine):
     def prepare(self, data: st.DataObject) -> None:
         self.do(self.tasks.pop(data.draw(st.integers(0, len(self.tasks) - 1))))
 
-    def do(self, task: Step) -> None:
+    def do(self, task: ShipmentChange) -> None:
         """The first of the three steps of a call; what it writes is committed before the request leaves."""
         shipment = self.shipment
-        if task is Step.UNBOOK:
+        if task is ShipmentChange.TO_BE_UNBOOKED:
             if shipment.status is Status.STOPPING and shipment.carrier:
                 self.requests.append(Request(shipment.carrier, books=False))
         elif shipment.status is Status.SCHEDULED:
@@ -108,7 +109,7 @@ class Deliveries(RuleBasedStateMachine):
             elif shipment.is_untouched:
                 self.tasks.append(task)  # looks again in a second
             else:
-                self.follow(shipment.rebook())
+                self.publish(shipment.rebook())
 
     def awaited(self) -> list[Request]:
         return [request for request in self.requests if request.awaited]
@@ -123,20 +124,20 @@ class Deliveries(RuleBasedStateMachine):
     def take_in(self, request: Request, answer: str) -> None:
         match answer:
             case "booked":
-                self.follow(self.shipment.booked(request.carrier, "T"))
+                self.publish(self.shipment.booked(request.carrier, "T"))
             case "not-booked":
-                self.follow(self.shipment.not_booked(request.carrier))
+                self.publish(self.shipment.not_booked(request.carrier))
             case "closed":
-                self.follow(self.shipment.key_closed(request.carrier))
+                self.publish(self.shipment.key_closed(request.carrier))
             case "dispatched":
-                self.follow(self.shipment.left_already(request.carrier))
+                self.publish(self.shipment.left_already(request.carrier))
 
     @precondition(lambda self: self.awaited())
     @rule(data=st.data())
     def give_up_waiting_or_crash(self, data: st.DataObject) -> None:
         request = data.draw(st.sampled_from(self.awaited()))
         request.awaited = False
-        self.tasks.append(Step.BOOK if request.books else Step.UNBOOK)
+        self.tasks.append(ShipmentChange.TO_BE_BOOKED if request.books else ShipmentChange.TO_BE_UNBOOKED)
 
     @precondition(lambda self: any(not request.answers for request in self.awaited()))
     @rule(data=st.data())
@@ -144,7 +145,7 @@ class Deliveries(RuleBasedStateMachine):
         request = data.draw(st.sampled_from([each for each in self.awaited() if not each.answers]))
         self.requests.remove(request)  # it never left
         if request.asked_before or not request.books:
-            self.tasks.append(Step.BOOK if request.books else Step.UNBOOK)
+            self.tasks.append(ShipmentChange.TO_BE_BOOKED if request.books else ShipmentChange.TO_BE_UNBOOKED)
         else:
             self.take_in(request, "not-booked")
 
@@ -154,7 +155,7 @@ class Deliveries(RuleBasedStateMachine):
         self.cancellations += 1
         if self.shipment.status is Status.FAILED:
             self.cancellations = 0  # checkout has heard of the failure and asks no more
-        self.follow(self.shipment.cancel())
+        self.publish(self.shipment.cancel())
 
     @precondition(lambda self: self.deadlines)
     @rule(late=st.booleans(), trying=st.booleans())
@@ -163,7 +164,7 @@ class Deliveries(RuleBasedStateMachine):
         self.now = self.shipment.due_at + timedelta(seconds=60 if late else 0)
         if trying and self.shipment.asked_at:
             self.shipment.asked_at = self.now - timedelta(seconds=5)
-        self.follow(self.shipment.look_at_deadline(self.now, DEADLINE, has_address=self.has_address))
+        self.publish(self.shipment.look_at_deadline(self.now, DEADLINE, has_address=self.has_address))
 
     @rule()
     def address_erased_or_written(self) -> None:
@@ -205,7 +206,7 @@ class Deliveries(RuleBasedStateMachine):
         at = data.draw(st.integers(0, len(self.callbacks) - 1))
         name, kind = self.callbacks[at] if again else self.callbacks.pop(at)
         tell = self.shipment.dispatch if kind == "dispatched" else self.shipment.deliver
-        self.follow(tell(name, "T", self.now))  # raises where a parcel left that should not have
+        self.publish(tell(name, "T", self.now))  # raises where a parcel left that should not have
 
     # -- what holds ----------------------------------------------------------------------------------------
 
@@ -219,9 +220,9 @@ class Deliveries(RuleBasedStateMachine):
             assert not any(carrier.state in HELD for carrier in self.carriers.values())
 
     @invariant()
-    def each_thing_is_said_once(self) -> None:
-        assert len(self.said) == len(set(self.said))
-        assert sum(step in (Step.SAY_CANCELLED, Step.SAY_REFUSED) for step in self.said) <= self.cancellations
+    def each_change_is_published_once(self) -> None:
+        assert len(self.published) == len(set(self.published))
+        assert sum(change in ANSWERS for change in self.published) <= self.cancellations
 
     def teardown(self) -> None:
         """Everything heals: then the shipment settles, and whoever asked has an answer."""
@@ -230,7 +231,7 @@ class Deliveries(RuleBasedStateMachine):
                 break
             self.heal()
         assert self.shipment.status in SETTLED, self.shipment
-        answers = [step for step in self.said if step in (Step.SAY_CANCELLED, Step.SAY_REFUSED)]
+        answers = [change for change in self.published if change in ANSWERS]
         assert len(answers) == self.cancellations
         delivered = [carrier for carrier in self.carriers.values() if carrier.state == "delivered"]
         assert len(delivered) == (self.shipment.status is Status.DELIVERED)
@@ -249,7 +250,7 @@ class Deliveries(RuleBasedStateMachine):
             self.hand_over(name)
         for name, kind in [*self.callbacks]:
             tell = self.shipment.dispatch if kind == "dispatched" else self.shipment.deliver
-            self.follow(tell(name, "T", self.now))
+            self.publish(tell(name, "T", self.now))
         self.callbacks.clear()
         tasks, self.tasks = self.tasks, []
         for task in tasks:
