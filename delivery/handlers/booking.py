@@ -1,0 +1,67 @@
+"""Have a carrier book a shipment, or forget it: before the call, and after it."""
+
+from datetime import timedelta
+
+from contracts.delivery import (
+    BookingDueV1,
+    CancellationRefusedV1,
+    ShipmentCancelledV1,
+    ShipmentFailedV1,
+    ShipmentScheduledV1,
+    UnbookingDueV1,
+)
+from delivery import store
+from delivery.domain import Status
+from delivery.gateways import Answer, Book, Booked, Closed, Left, NotBooked, Unbook
+from delivery.handlers.shipments import existing_shipment
+from delivery.publishing import publish_shipment_changes
+from marketplace_runtime.consumer import RetryLater
+from marketplace_runtime.database import Transaction, publishes
+
+ADDRESS_PAUSE = timedelta(seconds=1)
+"""How long until a missing address is looked for again."""
+
+
+@publishes()
+async def prepare_booking(event: ShipmentScheduledV1 | BookingDueV1, tx: Transaction) -> Book | None:
+    """Write down which carrier is about to be asked. Waits for an address until the deadline."""
+    shipment = await existing_shipment(tx, event.order_id)
+    if shipment.status is not Status.SCHEDULED:
+        return None
+    address, asked_before = await store.address_for(tx, shipment), not shipment.is_untouched
+    if asked_before and (address is None or address.address_id != shipment.address_id):
+        # erased meanwhile: another can't be asked for under the same key
+        publish_shipment_changes(tx, shipment, shipment.rebook())
+        return None
+    if address is None:
+        raise RetryLater(ADDRESS_PAUSE)
+    shipment.address_id = address.address_id
+    carrier = shipment.ask_carrier(tx.now)
+    return Book(shipment.order_id, shipment.shipment_id, carrier, address.place, asked_before=asked_before)
+
+
+@publishes()
+async def prepare_unbooking(event: UnbookingDueV1, tx: Transaction) -> Unbook | None:
+    """Find the carrier that may hold a parcel which is not to leave."""
+    shipment = await existing_shipment(tx, event.order_id)
+    if shipment.status is not Status.STOPPING or shipment.carrier is None:
+        return None
+    return Unbook(shipment.shipment_id, shipment.carrier)
+
+
+@publishes(ShipmentCancelledV1, CancellationRefusedV1, ShipmentFailedV1)
+async def record_answer(
+    event: ShipmentScheduledV1 | BookingDueV1 | UnbookingDueV1, answer: Answer, tx: Transaction
+) -> None:
+    """Take in what a carrier answered, as far as the shipment still cares."""
+    shipment = await existing_shipment(tx, event.order_id)
+    match answer:
+        case Booked(carrier, tracking_code):
+            changes = shipment.booked(carrier, tracking_code)
+        case NotBooked(carrier):
+            changes = shipment.not_booked(carrier)
+        case Closed(carrier):
+            changes = shipment.key_closed(carrier)
+        case Left(carrier):
+            changes = shipment.left_already(carrier)
+    publish_shipment_changes(tx, shipment, changes)

@@ -1,0 +1,91 @@
+"""Schedule, cancel and give up shipments, and see that each gets on."""
+
+from datetime import datetime
+from uuid import UUID
+
+from contracts import Event
+from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
+from contracts.delivery import (
+    CancellationRefusedV1,
+    ShipmentCancelledV1,
+    ShipmentFailedV1,
+    ShipmentScheduledV1,
+    ShippingDueV1,
+    TrackingDueV1,
+    UnbookingDueV1,
+)
+from delivery import store
+from delivery.domain import Shipment, ShipmentChange, Status
+from delivery.publishing import AT_ONCE, publish_shipment_changes
+from delivery.settings import deadlines
+from marketplace_runtime.consumer import Reject
+from marketplace_runtime.database import Transaction, publishes
+
+
+@publishes(ShipmentScheduledV1)
+async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
+    """Plan the order's one parcel, unless it was cancelled before we heard of it."""
+    if await tx.get(Shipment, event.order_id) is not None:
+        return
+    now, within = tx.now, deadlines().shipping
+    shipment = Shipment(event.order_id, tx.new_id(), event.customer_id, now, now + within, address_id=event.address_id)
+    shipment.look_again(now, deadlines().silence)
+    tx.add(shipment)
+    publish_shipment_changes(tx, shipment, [ShipmentChange.SCHEDULED])
+
+
+@publishes(ShipmentCancelledV1, CancellationRefusedV1)
+async def cancel_shipment(event: CancellationRequestedV1, tx: Transaction) -> None:
+    """Stop the parcel, or refuse to; one of the two, at once or when its carrier has answered."""
+    shipment = await tx.get(Shipment, event.order_id)
+    if shipment is None:
+        shipment = Shipment.never_to_be(event.order_id, tx.new_id(), event.customer_id, tx.now)
+        tx.add(shipment)
+        publish_shipment_changes(tx, shipment, [ShipmentChange.CANCELLED])
+    else:
+        publish_shipment_changes(tx, shipment, shipment.cancel())
+
+
+@publishes(ShipmentFailedV1)
+async def give_up_shipment(event: ShippingDueV1, tx: Transaction) -> None:
+    """Fail what no carrier took in time."""
+    shipment = await existing_shipment(tx, event.order_id)
+    has_address = await store.address_for(tx, shipment) is not None
+    changes = shipment.look_at_deadline(tx.now, deadlines().shipping, has_address=has_address)
+    publish_shipment_changes(tx, shipment, changes)
+
+
+@publishes()
+async def look_after_shipments(tx: Transaction) -> int:
+    """See to it that every shipment gets on: carriers that say nothing are asked, lost deadlines are replaced.
+
+    Returns how many deadlines were lost.
+    """
+    lost, now = 0, tx.now
+    for shipment in await store.overdue_shipments(tx, now):
+        if shipment.has_ended:  # by code that did not know of this column yet
+            shipment.look_at = None
+            continue
+        due, at = _due_next(shipment, now)
+        if not await tx.will_hear(due):
+            tx.schedule(due, after=max(at - now, AT_ONCE))
+            lost += not shipment.is_with_carrier
+        shipment.look_again(now, deadlines().silence)
+    return lost
+
+
+def _due_next(shipment: Shipment, now: datetime) -> tuple[Event, datetime]:
+    """What has to happen to a shipment that has not come to its end, and when."""
+    if shipment.is_with_carrier:
+        return TrackingDueV1(order_id=shipment.order_id), now
+    if shipment.status is Status.STOPPING:
+        return UnbookingDueV1(order_id=shipment.order_id), now
+    return ShippingDueV1(order_id=shipment.order_id), shipment.due_at
+
+
+async def existing_shipment(tx: Transaction, order_id: UUID) -> Shipment:
+    """The order's shipment, of which an event was published. Raises `Reject` if there is none."""
+    shipment = await tx.get(Shipment, order_id)
+    if shipment is None:
+        raise Reject(f"there is no shipment for order {order_id}: its row was lost after its event was said")
+    return shipment
