@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import contracts
 from checkout import store
-from checkout.domain import Entry, EntryType, Order, Reason, Status
+from checkout.domain import Entry, EntryType, Order, Reason, Status, paying
 from checkout.settings import deadlines
 from contracts import cart
 from contracts.checkout import (
@@ -69,7 +69,7 @@ def _announce(tx: Transaction, order: Order, entry: Entry) -> None:  # noqa: PLR
         case EntryType.CANCELLED:
             reason, detail = said_as(Reason(entry.data["reason"]))
             tx.publish(OrderCancelledV1(order_id=order_id, customer_id=customer, reason=reason, detail=detail))
-            if order.owes_refund:
+            if paying.owes_refund(order):
                 tx.schedule(RefundDueV1(order_id=order_id), after=AT_ONCE)
         case EntryType.REFUNDED:
             provider, amount = entry.data["provider"], contracts.Money.of(order.total)
@@ -87,7 +87,7 @@ def said_as(reason: Reason) -> tuple[CancellationReason, str | None]:
 
 def _pause(order: Order) -> timedelta:
     """None before a provider that was not asked in this round; longer with every round."""
-    if not order.every_provider_refused:
+    if not paying.every_provider_refused(order):
         return AT_ONCE
     return timedelta(seconds=1 + full_jitter(order.refusals, 0.5, 10))
 

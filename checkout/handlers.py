@@ -4,7 +4,18 @@ from datetime import timedelta
 from uuid import UUID
 
 from checkout.announcing import AT_ONCE, keep
-from checkout.domain import Inconsistent, KnownAddress, Line, Money, Order, Reason, RejectedLine
+from checkout.domain import (
+    Inconsistent,
+    KnownAddress,
+    Line,
+    Money,
+    Order,
+    Reason,
+    RejectedLine,
+    paying,
+    placing,
+    shipping,
+)
 from checkout.gateways import Answer, Captured, Charge, Closed, Declined, NotCharged, Refund, Refunded, Void
 from contracts.cart import CartCheckedOutV1
 from contracts.catalog import ReservationExpiredV1, StockRejectedV1, StockReservedV1
@@ -45,7 +56,7 @@ async def place_order(event: CartCheckedOutV1, tx: Transaction) -> None:
         return
     lines = [Line(line.product_id, line.quantity, Money(*line.unit_price.parts)) for line in event.lines]
     try:
-        order = Order.place(
+        order = placing.place(
             event.order_id, event.customer_id, lines, Money(*event.total.parts), at=tx.now, address_id=event.address_id
         )
     except Inconsistent as error:
@@ -66,14 +77,14 @@ async def reject_order(event: StockRejectedV1, tx: Transaction) -> None:
         )
         for line in event.lines
     ]
-    order.reject(lines, tx.now)
+    placing.reject(order, lines, tx.now)
     keep(tx, order)
 
 
 async def stop_waiting_for_stock(event: StockAnswerDueV1, tx: Transaction) -> None:
     """Cancel what the catalog never answered."""
     order = await _order(tx, event.order_id)
-    order.stock_unanswered(tx.now)
+    placing.stock_unanswered(order, tx.now)
     keep(tx, order)
 
 
@@ -85,7 +96,7 @@ async def schedule_expiry(event: ReservationExpiredV1, tx: Transaction) -> None:
 async def expire_order(event: ReservationOverV1, tx: Transaction) -> None:
     """Cancel unless the order is paid, so that its stock can be sold to others."""
     order = await _order(tx, event.order_id)
-    order.give_up(Reason.RESERVATION_EXPIRED, tx.now)
+    paying.give_up(order, Reason.RESERVATION_EXPIRED, tx.now)
     keep(tx, order)
 
 
@@ -107,8 +118,8 @@ async def prepare_charge(event: StockReservedV1 | ChargeDueV1, tx: Transaction) 
     if isinstance(event, StockReservedV1):
         _reserve(order, event, tx)
     known = await tx.peek(KnownAddress, order.customer_id)
-    order.find_address(known.address_id if known else order.address_id, tx.now)
-    provider = order.ask_provider(tx.now)
+    placing.find_address(order, known.address_id if known else order.address_id, tx.now)
+    provider = paying.ask_provider(order, tx.now)
     if order.awaits_address:
         patience = min(max(tx.now - order.updated_at, LOOK_AGAIN), LOOK_AGAIN_AT_MOST)
         tx.schedule(ChargeDueV1(order_id=order.order_id), after=patience)
@@ -129,27 +140,27 @@ async def record_payment(event: StockReservedV1 | ChargeDueV1 | VoidDueV1, answe
     order = await _order(tx, event.order_id)
     match answer:
         case Captured(provider):
-            order.captured(provider, tx.now)
+            paying.captured(order, provider, tx.now)
         case Declined(provider):
-            order.declined(provider, tx.now)
+            paying.declined(order, provider, tx.now)
         case NotCharged(provider, ask):
-            order.not_charged(provider, ask, tx.now)
+            paying.not_charged(order, provider, ask, tx.now)
         case Closed(provider, refunded):
-            order.voided(provider, refunded=refunded, at=tx.now)
+            paying.voided(order, provider, refunded=refunded, at=tx.now)
     keep(tx, order)
 
 
 async def stop_waiting_for_payment(event: PaymentDueV1, tx: Transaction) -> None:
     """Void and cancel what is not paid by now."""
     order = await _order(tx, event.order_id)
-    order.payment_overdue(tx.now)
+    paying.overdue(order, tx.now)
     keep(tx, order)
 
 
 async def prepare_refund(event: RefundDueV1, tx: Transaction) -> Refund | None:
     """Find who holds the money of a cancelled order."""
     order = await _order(tx, event.order_id)
-    if not order.owes_refund or order.provider is None:
+    if not paying.owes_refund(order) or order.provider is None:
         return None
     return Refund(order.order_id, order.provider)
 
@@ -157,7 +168,7 @@ async def prepare_refund(event: RefundDueV1, tx: Transaction) -> Refund | None:
 async def record_refund(event: RefundDueV1, answer: Refunded, tx: Transaction) -> None:
     """Note that the money went back."""
     order = await _order(tx, event.order_id)
-    order.refunded(tx.now)
+    paying.refunded(order, tx.now)
     keep(tx, order)
 
 
@@ -169,7 +180,7 @@ async def cancel_order(order_id: UUID, customer_id: str, tx: Transaction) -> Ord
     order = await tx.get(Order, order_id)
     if order is None or order.customer_id != customer_id:
         return None
-    order.request_cancellation(tx.now)
+    shipping.request_cancellation(order, tx.now)
     keep(tx, order)
     return order
 
@@ -177,13 +188,13 @@ async def cancel_order(order_id: UUID, customer_id: str, tx: Transaction) -> Ord
 async def note_dispatch(event: ShipmentDispatchedV1, tx: Transaction) -> None:
     """From now on it is too late to cancel."""
     order = await _order(tx, event.order_id)
-    order.shipment_dispatched(event.carrier, event.tracking_code, tx.now)
+    shipping.dispatched(order, event.carrier, event.tracking_code, tx.now)
     keep(tx, order)
 
 
 async def complete_order(event: ShipmentDeliveredV1, tx: Transaction) -> None:
     order = await _order(tx, event.order_id)
-    order.delivered(tx.now)
+    shipping.delivered(order, tx.now)
     keep(tx, order)
 
 
@@ -191,40 +202,40 @@ async def cancel_unsendable(event: ShipmentFailedV1, tx: Transaction) -> None:
     """No carrier took the parcel, or it had no address: cancel, and give the money back."""
     order = await _order(tx, event.order_id)
     homeless = event.reason is ShipmentFailureReason.NO_ADDRESS
-    order.shipment_stopped(Reason.NO_ADDRESS if homeless else Reason.SHIPPING_FAILED, tx.now)
+    shipping.stopped(order, Reason.NO_ADDRESS if homeless else Reason.SHIPPING_FAILED, tx.now)
     keep(tx, order)
 
 
 async def cancel_stopped(event: ShipmentCancelledV1, tx: Transaction) -> None:
     """The parcel was stopped as the customer wished: cancel, and give the money back."""
     order = await _order(tx, event.order_id)
-    order.shipment_stopped(Reason.CUSTOMER, tx.now)
+    shipping.stopped(order, Reason.CUSTOMER, tx.now)
     keep(tx, order)
 
 
 async def refuse_cancellation(event: CancellationRefusedV1, tx: Transaction) -> None:
     """The order goes on; the customer can read why it was not cancelled."""
     order = await _order(tx, event.order_id)
-    order.refuse_cancellation(event.reason.value, tx.now)
+    shipping.refuse_cancellation(order, event.reason.value, tx.now)
     keep(tx, order)
 
 
 async def note_delay(event: ShippingOverdueV1, tx: Transaction) -> None:
     """Let the customer read that the parcel is late."""
     order = await _order(tx, event.order_id)
-    order.shipping_overdue(tx.now)
+    shipping.overdue(order, tx.now)
     keep(tx, order)
 
 
 def _reserve(order: Order, event: StockReservedV1, tx: Transaction) -> None:
     try:
-        order.reserve(tx.now, {less.product_id: Money(*less.price.parts) for less in event.lowered or ()})
+        placing.reserve(order, tx.now, {less.product_id: Money(*less.price.parts) for less in event.lowered or ()})
     except Inconsistent as error:
         raise Reject(str(error)) from error
 
 
 def _void(order: Order) -> Void | None:
-    provider = order.key_to_close
+    provider = paying.key_to_close(order)
     return Void(order.order_id, provider) if provider else None
 
 

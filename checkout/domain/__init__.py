@@ -1,5 +1,6 @@
 """The rules of an order; standard library only."""
 
+from checkout.domain import paying, placing, shipping
 from checkout.domain.address import KnownAddress
 from checkout.domain.errors import Inconsistent, OrderError, TooLate
 from checkout.domain.journal import Entry, EntryType, Line, Money, RejectedLine
@@ -22,4 +23,7 @@ __all__ = [
     "RejectedLine",
     "Status",
     "TooLate",
+    "paying",
+    "placing",
+    "shipping",
 ]

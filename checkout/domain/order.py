@@ -1,145 +1,134 @@
-"""An order, and the rules on what may happen to it next: when it is placed, and after it was confirmed.
+"""An order: its state, into which the entries of its journal fold, always into the same."""
 
-What happens in between is in `paying`.
-"""
-
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
-from checkout.domain.errors import Arrived, Inconsistent, TooLate
 from checkout.domain.journal import Entry, EntryType, Line, Money, RejectedLine
-from checkout.domain.paying import Payable
 from checkout.domain.states import Payment, Reason, Status
 
 
-class Order(Payable):
-    """One order.
+@dataclass
+class Order:
+    """The state of one order. It changes only by `apply`.
 
-    Every command looks at the state first and writes nothing where it has nothing to say, so that what
-    comes twice, late or in another order changes nothing.
+    The rules are the functions of `placing`, `paying` and `shipping`. Each looks at the state first and records
+    nothing where it has nothing to say, so that what comes twice, late or in another order changes nothing.
     """
 
-    # -- placed, reserved or rejected -------------------------------------------------------------
+    order_id: UUID
+    customer_id: str
+    lines: tuple[Line, ...]
+    total: Money
+    placed_at: datetime
+    updated_at: datetime
+    version: int = 1
+    status: Status = Status.PLACED
+    reason: Reason | None = None
+    address_id: UUID | None = None
+    """Where the parcel goes; None where that is not known yet."""
+    awaits_address: bool = False
+    payment: Payment = Payment.NONE
+    provider: str | None = None
+    """Who was asked last; who holds the money once it is captured."""
+    asks: int = 0
+    doubtful: bool = False
+    """More than one request for the open provider was begun, so one may still be on its way."""
+    refusals: int = 0
+    """How often a provider definitely did not charge."""
+    closed: tuple[str, ...] = ()
+    """Providers that can never charge this order again."""
+    rejected_lines: tuple[RejectedLine, ...] = ()
+    dispatched: bool = False
+    shipping_delayed: bool = False
+    cancellation_refused: str | None = None
+    unsaved: tuple[Entry, ...] = field(default=(), compare=False, repr=False)
+    """Entries of this unit of work; the store takes them."""
 
     @classmethod
-    def place(
-        cls,
-        order_id: UUID,
-        customer_id: str,
-        lines: Iterable[Line],
-        total: Money,
-        *,
-        at: datetime,
-        address_id: UUID | None = None,
-    ) -> Self:
-        """A new order, to be brought to `address_id`. Raises Inconsistent unless the lines come to the total."""
-        lines = tuple(lines)
-        if {line.unit_price.currency for line in lines} != {total.currency}:
-            raise Inconsistent
-        if sum(line.quantity * line.unit_price.amount for line in lines) != total.amount:
-            raise Inconsistent
-        data = {
-            "customer_id": customer_id,
-            "lines": [line.to_json() for line in lines],
-            "total": asdict(total),
-            "address_id": str(address_id) if address_id else None,
-        }
-        entry = Entry(order_id, 1, EntryType.PLACED, data, at)
-        order = cls.fold([entry])
-        order.unsaved = (entry,)
+    def fold(cls, entries: Iterable[Entry]) -> Self:
+        """The order that a whole journal tells of. The same journal always gives the same order."""
+        first, *rest = entries
+        lines, total = _priced(first.data)
+        order = cls(
+            order_id=first.order_id,
+            customer_id=first.data["customer_id"],
+            lines=lines,
+            total=total,
+            placed_at=first.at,
+            updated_at=first.at,
+            address_id=_id(first.data.get("address_id")),
+        )
+        for entry in rest:
+            order.apply(entry)
         return order
 
-    def reserve(self, at: datetime, lowered: Mapping[UUID, Money] | None = None) -> None:
-        """The catalog set every line aside; `lowered` is today's price of what costs less than the customer saw.
+    def apply(self, entry: Entry) -> None:  # noqa: PLR0912, PLR0915 - an arm per type of entry: a table
+        """Take an entry in. Decides nothing and reads no clock: order and entry are all there is."""
+        self.version, self.updated_at = entry.version, entry.at
+        data = entry.data
+        match entry.type:
+            case EntryType.STOCK_RESERVED:
+                self.status = Status.PAYING
+                if "lines" in data:  # a price was lowered since the customer saw it
+                    self.lines, self.total = _priced(data)
+            case EntryType.STOCK_REJECTED:
+                self.rejected_lines = tuple(RejectedLine.from_json(line) for line in data["lines"])
+            case EntryType.ADDRESS_AWAITED:
+                self.awaits_address = True
+            case EntryType.ADDRESS_KNOWN:
+                self.address_id, self.awaits_address = UUID(data["address_id"]), False
+            case EntryType.PAYMENT_ASKED:
+                self.payment, self.provider = Payment.ASKED, data["provider"]
+                self.asks, self.doubtful = data["ask"], data["again"]
+            case EntryType.PAYMENT_NOT_CHARGED:
+                self.payment = Payment.NOT_CHARGED
+                self.refusals += 1
+            case EntryType.PAYMENT_DOUBTED:
+                self.payment = Payment.CLOSING
+            case EntryType.PAYMENT_CLOSED:
+                self.payment = Payment.NOT_CHARGED
+                self.refusals += 1
+                self.closed = (*self.closed, data["provider"])
+            case EntryType.PAYMENT_DECLINED:
+                self.payment = Payment.DECLINED
+            case EntryType.PAYMENT_CAPTURED:
+                self.payment = Payment.CAPTURED
+            case EntryType.PAYMENT_VOIDED:
+                self.payment = Payment.VOIDED
+            case EntryType.GIVEN_UP:
+                self.status, self.reason = Status.VOIDING, Reason(data["reason"])
+            case EntryType.CONFIRMED:
+                self.status = Status.CONFIRMED
+            case EntryType.CANCELLATION_REQUESTED:
+                self.status = Status.CANCELLING
+            case EntryType.CANCELLATION_REFUSED:
+                self.cancellation_refused = data["reason"]
+                if self.status is Status.CANCELLING:
+                    self.status = Status.CONFIRMED
+            case EntryType.CANCELLED:
+                self.status, self.reason, self.awaits_address = Status.CANCELLED, Reason(data["reason"]), False
+            case EntryType.REFUNDED:
+                self.payment = Payment.REFUNDED
+            case EntryType.SHIPPING_DELAYED:
+                self.shipping_delayed = True
+            case EntryType.DISPATCHED:
+                self.dispatched = True
+            case EntryType.DELIVERED:
+                self.status = Status.DELIVERED
 
-        Raises Inconsistent if one of these is no lower price of a line.
-        """
-        if self.status is not Status.PLACED:
-            return
-        if not lowered:
-            self._write(EntryType.STOCK_RESERVED, at)
-            return
-        if not lowered.keys() <= {line.product_id for line in self.lines}:
-            raise Inconsistent
-        lines = [replace(line, unit_price=_lower(line, lowered)) for line in self.lines]
-        total = replace(self.total, amount=sum(line.quantity * line.unit_price.amount for line in lines))
-        data = {"lines": [line.to_json() for line in lines], "total": asdict(total)}
-        self._write(EntryType.STOCK_RESERVED, at, **data)
-
-    def reject(self, lines: Iterable[RejectedLine], at: datetime) -> None:
-        """The catalog set nothing aside. What changed is kept for the customer to read."""
-        if self.status is not Status.PLACED:
-            return
-        lines = tuple(lines)
-        price_changed = any(line.reason == "price-changed" for line in lines)
-        self._write(EntryType.STOCK_REJECTED, at, lines=[line.to_json() for line in lines])
-        self._cancel(Reason.PRICE_CHANGED if price_changed else Reason.STOCK_REJECTED, at)
-
-    def find_address(self, known: UUID | None, at: datetime) -> None:
-        """Before anybody is asked for the money: go to the address as of checkout, else to the one that is known.
-
-        None: there is none at the moment, so the order waits.
-        """
-        if self.status is not Status.PAYING or self.payment is not Payment.NONE:
-            return
-        if known is None:
-            if not self.awaits_address:
-                self._write(EntryType.ADDRESS_AWAITED, at)
-        elif self.awaits_address or self.address_id is None:
-            self._write(EntryType.ADDRESS_KNOWN, at, address_id=str(known))
-
-    def stock_unanswered(self, at: datetime) -> None:
-        """The catalog has had long enough to answer."""
-        if self.status is Status.PLACED:
-            self._cancel(Reason.NO_STOCK_ANSWER, at)
-
-    # -- after confirmation ---------------------------------------------------------------------------
-
-    def request_cancellation(self, at: datetime) -> None:
-        """The customer wants out. Raises TooLate where the parcel is known to have left."""
-        if self.status is Status.DELIVERED:
-            raise Arrived
-        if self.status is Status.CONFIRMED:
-            if self.dispatched or self.cancellation_refused is not None:
-                raise TooLate
-            self._write(EntryType.CANCELLATION_REQUESTED, at)
-        else:
-            self.give_up(Reason.CUSTOMER, at)
-
-    def refuse_cancellation(self, reason: str, at: datetime) -> None:
-        """Delivery could not stop the parcel. Kept for the customer to read, also after delivery."""
-        asked_for = self.status in (Status.CANCELLING, Status.DELIVERED)
-        if asked_for and self.cancellation_refused is None:
-            self._write(EntryType.CANCELLATION_REFUSED, at, reason=reason)
-
-    def shipment_stopped(self, reason: Reason, at: datetime) -> None:
-        """No parcel was sent and none will be, so the money goes back."""
-        if self._is_with_delivery:
-            self._cancel(reason, at)
-
-    def shipment_dispatched(self, carrier: str, tracking_code: str, at: datetime) -> None:
-        if self._is_with_delivery and not self.dispatched:
-            self._write(EntryType.DISPATCHED, at, carrier=carrier, tracking_code=tracking_code)
-
-    def delivered(self, at: datetime) -> None:
-        if self._is_with_delivery:
-            self._write(EntryType.DELIVERED, at)
-
-    def shipping_overdue(self, at: datetime) -> None:
-        """The parcel should have left by now; the customer can read that it is late."""
-        if self._is_with_delivery and not self.dispatched and not self.shipping_delayed:
-            self._write(EntryType.SHIPPING_DELAYED, at)
-
-    @property
-    def _is_with_delivery(self) -> bool:
-        return self.status in (Status.CONFIRMED, Status.CANCELLING)
+    def record(self, type: EntryType, at: datetime, **data: Any) -> None:
+        """Make an entry, and take it in."""
+        entry = Entry(self.order_id, self.version + 1, type, data, at)
+        self.apply(entry)
+        self.unsaved = (*self.unsaved, entry)
 
 
-def _lower(line: Line, lowered: Mapping[UUID, Money]) -> Money:
-    today = lowered.get(line.product_id, line.unit_price)
-    if today.currency != line.unit_price.currency or today.amount > line.unit_price.amount:
-        raise Inconsistent
-    return today
+def _id(text: str | None) -> UUID | None:
+    return UUID(text) if text else None
+
+
+def _priced(data: dict[str, Any]) -> tuple[tuple[Line, ...], Money]:
+    return tuple(Line.from_json(line) for line in data["lines"]), Money(**data["total"])

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from checkout.domain import Line, Money, Order
+from checkout.domain import Line, Money, Order, paying, placing
 from marketplace_runtime.database import new_id
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -11,10 +11,10 @@ LINE = Line(UUID("01930000-0000-7000-8000-000000000002"), 2, Money(700, "EUR"))
 
 
 def an_order(customer: str = "ada") -> Order:
-    return Order.place(new_id(), customer, [LINE], Money(1400, "EUR"), at=NOON)
+    return placing.place(new_id(), customer, [LINE], Money(1400, "EUR"), at=NOON)
 
 
 def confirmed(order: Order) -> Order:
-    order.reserve(NOON)
-    order.captured(str(order.ask_provider(NOON)), NOON)
+    placing.reserve(order, NOON)
+    paying.captured(order, str(paying.ask_provider(order, NOON)), NOON)
     return order

@@ -10,7 +10,7 @@ import pytest
 
 from checkout import api
 from checkout.announcing import keep
-from checkout.domain import Order, RejectedLine
+from checkout.domain import Order, RejectedLine, placing, shipping
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.database import Database, new_id
 from marketplace_runtime.http import Identity, create_app
@@ -89,7 +89,7 @@ async def test_a_customer_reads_their_order(client: Client, database: Database, 
 async def test_a_refused_order_shows_todays_price(client: Client, database: Database, ada: dict[str, str]) -> None:
     order = an_order()
     today = RejectedLine(LINE.product_id, "price-changed", 2, 5, an_order().total)
-    order.reject([today], NOON)
+    placing.reject(order, [today], NOON)
     body = (await client.get(f"/orders/{await kept(database, order)}", headers=ada)).body
     assert body["reason"] == "price-changed"
     assert body["rejected_lines"] == [today.to_json()]
@@ -154,7 +154,7 @@ async def test_a_confirmed_order_is_cancelling_until_delivery_answers(
 
 async def test_a_parcel_that_left_is_a_conflict(client: Client, database: Database, ada: dict[str, str]) -> None:
     order = confirmed(an_order())
-    order.shipment_dispatched("a", "T1", NOON)
+    shipping.dispatched(order, "a", "T1", NOON)
     answer = await client.post(f"/orders/{await kept(database, order)}/cancel", headers=ada)
     assert answer.status == 409
     assert answer.body["type"] == "urn:problem:marketplace:too-late-to-cancel"
@@ -165,7 +165,7 @@ async def test_a_parcel_that_arrived_is_a_conflict_that_says_so(
     client: Client, database: Database, ada: dict[str, str]
 ) -> None:
     order = confirmed(an_order())
-    order.delivered(NOON)
+    shipping.delivered(order, NOON)
     answer = await client.post(f"/orders/{await kept(database, order)}/cancel", headers=ada)
     assert (answer.status, answer.body["type"]) == (409, "urn:problem:marketplace:too-late-to-cancel")
     assert answer.body["detail"] == "The order was delivered, so it can no longer be cancelled."

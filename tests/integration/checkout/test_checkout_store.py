@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm.exc import StaleDataError
 
 from checkout import handlers, store
-from checkout.domain import Money, Order, Reason, RejectedLine
+from checkout.domain import Money, Order, Reason, RejectedLine, placing
 from infra.stack import DatabaseUrls
 from marketplace_runtime.database import Database, is_conflict
 from tests.integration.checkout.orders import LINE, NOON, an_order, confirmed
@@ -43,7 +43,7 @@ async def test_an_order_is_read_back_as_it_was_written(database: Database) -> No
     async with database.transaction() as tx:
         order = await tx.get(Order, order_id)
         assert order
-        order.reject([today], NOON)
+        placing.reject(order, [today], NOON)
         store.save(tx, order)
     async with database.transaction() as tx:
         kept = await store.order_for_reading(tx, order_id)
@@ -72,7 +72,7 @@ async def test_a_stale_write_is_refused(database: Database) -> None:
         stale = await store.order_for_reading(mine, order_id)
         assert stale
         await confirm(database, order_id)
-        stale.stock_unanswered(NOON)
+        placing.stock_unanswered(stale, NOON)
         store.save(mine, stale)
         with pytest.raises(Exception) as refused:
             await mine.flush()

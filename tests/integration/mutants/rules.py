@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from catalog import handlers as catalog
 from catalog.domain import Moves, Objection, Reservation, State, Stock, Wanted
-from checkout.domain import EntryType, Order, Payment, Status
+from checkout.domain import EntryType, Order, Payment, Reason, Status, paying
 from contracts.checkout import OrderCancelledV1
 from delivery.domain import Aim, Shipment, ShipmentChange
 from marketplace_runtime.database import Transaction
@@ -19,12 +19,16 @@ from tests.unit.delivery.machine import Deliveries
 
 def no_refund(patch: Patch) -> None:
     """A confirmed order that is cancelled keeps the money."""
-    patch(Order, "owes_refund", False)
+    patch(paying, "owes_refund", lambda order: False)
 
 
 def no_void(patch: Patch) -> None:
     """An order is given up although a provider that was asked may have charged."""
-    patch(Order, "give_up", Order._cancel)
+
+    def cancel_at_once(order: Order, reason: Reason, at: datetime) -> None:
+        order.record(EntryType.CANCELLED, at, reason=reason)
+
+    patch(paying, "give_up", cancel_at_once)
 
 
 def next_provider_too_early(patch: Patch) -> None:
@@ -32,9 +36,9 @@ def next_provider_too_early(patch: Patch) -> None:
 
     def believe(order: Order, provider: str, ask: int, at: datetime) -> None:
         if order.status is Status.PAYING and order.provider == provider and order.payment is Payment.ASKED:
-            order._write(EntryType.PAYMENT_NOT_CHARGED, at, provider=provider)
+            order.record(EntryType.PAYMENT_NOT_CHARGED, at, provider=provider)
 
-    patch(Order, "not_charged", believe)
+    patch(paying, "not_charged", believe)
 
 
 def stock_not_released(patch: Patch) -> None:

@@ -20,6 +20,9 @@ from checkout.domain import (
     RejectedLine,
     Status,
     TooLate,
+    paying,
+    placing,
+    shipping,
 )
 from contracts.checkout import CancellationReason
 
@@ -31,31 +34,31 @@ LINE = Line(PRODUCT, 2, Money(700, "EUR"))
 
 
 def an_order(*steps: Callable[[Order], object]) -> Order:
-    order = Order.place(ID, "ada", [LINE], Money(1400, "EUR"), at=NOON)
+    order = placing.place(ID, "ada", [LINE], Money(1400, "EUR"), at=NOON)
     for step in steps:
         step(order)
     return order
 
 
 def reserved(order: Order) -> None:
-    order.reserve(NOON)
+    placing.reserve(order, NOON)
 
 
 def asked(order: Order) -> None:
-    order.ask_provider(NOON)
+    paying.ask_provider(order, NOON)
 
 
 def confirmed(order: Order) -> None:
-    order.reserve(NOON)
-    order.captured(str(order.ask_provider(NOON)), NOON)
+    placing.reserve(order, NOON)
+    paying.captured(order, str(paying.ask_provider(order, NOON)), NOON)
 
 
 def cancel_requested(order: Order) -> None:
-    order.request_cancellation(NOON)
+    shipping.request_cancellation(order, NOON)
 
 
 def dispatched(order: Order) -> None:
-    order.shipment_dispatched("a", "T1", NOON)
+    shipping.dispatched(order, "a", "T1", NOON)
 
 
 def history(order: Order) -> list[EntryType]:
@@ -83,14 +86,14 @@ def test_folding_the_journal_gives_the_order() -> None:
 )
 def test_a_total_that_is_not_the_sum_of_the_lines_is_refused(lines: list[Line], total: Money) -> None:
     with pytest.raises(Inconsistent):
-        Order.place(ID, "ada", lines, total, at=NOON)
+        placing.place(ID, "ada", lines, total, at=NOON)
 
 
 def test_a_changed_price_is_kept_for_the_customer_to_read() -> None:
     order = an_order()
     today = RejectedLine(PRODUCT, "price-changed", 2, 5, Money(900, "EUR"))
-    order.reject([today], NOON)
-    order.reject([today], NOON)
+    placing.reject(order, [today], NOON)
+    placing.reject(order, [today], NOON)
     assert (order.status, order.reason) == (Status.CANCELLED, Reason.PRICE_CHANGED)
     assert Order.fold(order.unsaved).rejected_lines == (today,)
     assert history(order) == ["placed", "stock-rejected", "cancelled"]
@@ -98,15 +101,15 @@ def test_a_changed_price_is_kept_for_the_customer_to_read() -> None:
 
 def test_what_is_sold_out_is_cancelled_as_rejected() -> None:
     order = an_order()
-    order.reject([RejectedLine(PRODUCT, "sold-out", 2, 0, None)], NOON)
+    placing.reject(order, [RejectedLine(PRODUCT, "sold-out", 2, 0, None)], NOON)
     assert order.reason is Reason.STOCK_REJECTED
 
 
 def test_what_costs_less_by_now_is_charged_less() -> None:
     chair = Line(UUID(int=7), 1, Money(500, "EUR"))
-    order = Order.place(ID, "ada", [LINE, chair], Money(1900, "EUR"), at=NOON)
-    order.reserve(NOON, {PRODUCT: Money(600, "EUR")})
-    order.reserve(NOON, {PRODUCT: Money(1, "EUR")})
+    order = placing.place(ID, "ada", [LINE, chair], Money(1900, "EUR"), at=NOON)
+    placing.reserve(order, NOON, {PRODUCT: Money(600, "EUR")})
+    placing.reserve(order, NOON, {PRODUCT: Money(1, "EUR")})
     assert (order.total, order.lines) == (Money(1700, "EUR"), (replace(LINE, unit_price=Money(600, "EUR")), chair))
     assert Order.fold(order.unsaved) == order
 
@@ -117,93 +120,93 @@ def test_what_costs_less_by_now_is_charged_less() -> None:
 def test_what_is_no_lower_price_of_a_line_is_refused(lowered: dict[UUID, Money]) -> None:
     order = an_order()
     with pytest.raises(Inconsistent):
-        order.reserve(NOON, lowered)
+        placing.reserve(order, NOON, lowered)
     assert history(order) == ["placed"]
 
 
 def without_address() -> Order:
-    order = Order.place(ID, "ada", [LINE], Money(1400, "EUR"), at=NOON)
-    order.reserve(NOON)
+    order = placing.place(ID, "ada", [LINE], Money(1400, "EUR"), at=NOON)
+    placing.reserve(order, NOON)
     return order
 
 
 def test_nobody_is_asked_for_the_money_before_there_is_an_address() -> None:
     order = without_address()
     for _ in range(2):
-        order.find_address(None, NOON)
-    assert (order.ask_provider(NOON), order.awaits_address) == (None, True)
-    order.find_address(HOME, NOON)
-    assert (order.ask_provider(NOON), order.address_id) == ("a", HOME)
+        placing.find_address(order, None, NOON)
+    assert (paying.ask_provider(order, NOON), order.awaits_address) == (None, True)
+    placing.find_address(order, HOME, NOON)
+    assert (paying.ask_provider(order, NOON), order.address_id) == ("a", HOME)
     assert history(order) == ["placed", "stock-reserved", "address-awaited", "address-known", "payment-asked"]
     assert Order.fold(order.unsaved) == order
 
 
 def test_an_order_that_no_address_is_found_for_says_so() -> None:
     order = without_address()
-    order.find_address(None, NOON)
-    order.payment_overdue(NOON)
+    placing.find_address(order, None, NOON)
+    paying.overdue(order, NOON)
     assert (order.status, order.reason, order.payment) == (Status.CANCELLED, Reason.NO_ADDRESS, Payment.NONE)
     assert not order.awaits_address, "nobody looks for it any more"
 
 
 def test_a_later_address_does_not_move_an_order() -> None:
-    order = Order.place(ID, "ada", [LINE], Money(1400, "EUR"), at=NOON, address_id=HOME)
-    order.reserve(NOON)
-    order.find_address(UUID(int=9), NOON)
+    order = placing.place(ID, "ada", [LINE], Money(1400, "EUR"), at=NOON, address_id=HOME)
+    placing.reserve(order, NOON)
+    placing.find_address(order, UUID(int=9), NOON)
     assert order.address_id == HOME
 
 
 def test_an_address_that_is_erased_before_the_charge_is_waited_for_and_replaced() -> None:
-    order = Order.place(ID, "ada", [LINE], Money(1400, "EUR"), at=NOON, address_id=HOME)
-    order.reserve(NOON)
-    order.find_address(None, NOON)
-    assert order.ask_provider(NOON) is None
-    order.find_address(UUID(int=9), NOON)
-    assert (order.ask_provider(NOON), order.address_id) == ("a", UUID(int=9))
+    order = placing.place(ID, "ada", [LINE], Money(1400, "EUR"), at=NOON, address_id=HOME)
+    placing.reserve(order, NOON)
+    placing.find_address(order, None, NOON)
+    assert paying.ask_provider(order, NOON) is None
+    placing.find_address(order, UUID(int=9), NOON)
+    assert (paying.ask_provider(order, NOON), order.address_id) == ("a", UUID(int=9))
 
 
 def test_an_address_that_is_erased_after_the_first_request_changes_nothing() -> None:
     order = an_order(reserved, asked)
-    order.find_address(None, NOON)
-    assert order.ask_provider(NOON) == "a"
+    placing.find_address(order, None, NOON)
+    assert paying.ask_provider(order, NOON) == "a"
 
 
 def test_a_is_asked_first_and_b_once_a_did_not_charge() -> None:
     order = an_order(reserved)
-    assert order.ask_provider(NOON) == "a"
-    order.not_charged("a", order.asks, NOON)
-    assert not order.every_provider_refused
-    assert order.ask_provider(NOON) == "b"
-    order.not_charged("b", order.asks, NOON)
-    assert order.every_provider_refused
-    assert order.ask_provider(NOON) == "a"
+    assert paying.ask_provider(order, NOON) == "a"
+    paying.not_charged(order, "a", order.asks, NOON)
+    assert not paying.every_provider_refused(order)
+    assert paying.ask_provider(order, NOON) == "b"
+    paying.not_charged(order, "b", order.asks, NOON)
+    assert paying.every_provider_refused(order)
+    assert paying.ask_provider(order, NOON) == "a"
 
 
 def test_a_charge_without_an_answer_stays_with_its_provider() -> None:
     order = an_order(reserved, asked)
-    assert [order.ask_provider(NOON) for _ in range(3)] == ["a", "a", "a"]
+    assert [paying.ask_provider(order, NOON) for _ in range(3)] == ["a", "a", "a"]
 
 
 def test_a_no_does_not_count_while_another_request_may_be_on_its_way() -> None:
     order = an_order(reserved, asked, asked)
-    order.not_charged("a", 2, NOON)
+    paying.not_charged(order, "a", 2, NOON)
     assert order.payment is Payment.CLOSING
-    assert order.key_to_close == "a"
-    assert order.ask_provider(NOON) is None
-    order.voided("a", refunded=True, at=NOON)
-    assert [order.ask_provider(NOON), order.status] == ["b", Status.PAYING]
+    assert paying.key_to_close(order) == "a"
+    assert paying.ask_provider(order, NOON) is None
+    paying.voided(order, "a", refunded=True, at=NOON)
+    assert [paying.ask_provider(order, NOON), order.status] == ["b", Status.PAYING]
 
 
 def test_a_stale_no_does_not_count_either() -> None:
     order = an_order(reserved, asked, asked)
-    order.not_charged("a", 1, NOON)
+    paying.not_charged(order, "a", 1, NOON)
     assert order.payment is Payment.CLOSING
 
 
 def test_a_capture_after_the_key_was_ordered_closed_is_left_to_the_void() -> None:
     order = an_order(reserved, asked, asked)
-    order.not_charged("a", 2, NOON)
-    order.captured("a", NOON)
+    paying.not_charged(order, "a", 2, NOON)
+    paying.captured(order, "a", NOON)
     assert order.status is Status.PAYING
 
 
@@ -212,8 +215,8 @@ def test_an_order_that_no_provider_can_charge_any_more_is_cancelled() -> None:
     for provider in "ab":
         asked(order)
         asked(order)
-        order.not_charged(provider, order.asks, NOON)
-        order.voided(provider, refunded=False, at=NOON)
+        paying.not_charged(order, provider, order.asks, NOON)
+        paying.voided(order, provider, refunded=False, at=NOON)
     assert (order.status, order.reason) == (Status.CANCELLED, Reason.PAYMENT_TIMED_OUT)
 
 
@@ -222,56 +225,56 @@ def test_the_payment_deadline_voids_what_may_be_held(doubt: bool) -> None:
     order = an_order(reserved, asked)
     if doubt:
         asked(order)
-        order.not_charged("a", 2, NOON)
-    order.payment_overdue(NOON)
-    assert (order.status, order.key_to_close) == (Status.VOIDING, "a")
-    order.captured("a", NOON)
+        paying.not_charged(order, "a", 2, NOON)
+    paying.overdue(order, NOON)
+    assert (order.status, paying.key_to_close(order)) == (Status.VOIDING, "a")
+    paying.captured(order, "a", NOON)
     assert order.status is Status.VOIDING
-    order.voided("a", refunded=True, at=NOON)
+    paying.voided(order, "a", refunded=True, at=NOON)
     assert (order.status, order.reason) == (Status.CANCELLED, Reason.PAYMENT_TIMED_OUT)
-    assert not order.owes_refund
+    assert not paying.owes_refund(order)
 
 
 def test_the_payment_deadline_cancels_at_once_when_nobody_can_hold_anything() -> None:
     order = an_order(reserved, asked)
-    order.not_charged("a", 1, NOON)
-    order.payment_overdue(NOON)
+    paying.not_charged(order, "a", 1, NOON)
+    paying.overdue(order, NOON)
     assert order.status is Status.CANCELLED
 
 
 def test_a_certain_no_ends_a_voiding_order() -> None:
     order = an_order(reserved, asked, cancel_requested)
     assert order.status is Status.VOIDING
-    order.not_charged("a", 1, NOON)
+    paying.not_charged(order, "a", 1, NOON)
     assert (order.status, order.reason) == (Status.CANCELLED, Reason.CUSTOMER)
 
 
 def test_a_decline_is_final_and_the_other_provider_is_not_tried() -> None:
     order = an_order(reserved, asked)
-    order.declined("a", NOON)
+    paying.declined(order, "a", NOON)
     assert (order.status, order.reason) == (Status.CANCELLED, Reason.PAYMENT_DECLINED)
-    assert order.ask_provider(NOON) is None
+    assert paying.ask_provider(order, NOON) is None
 
 
 def test_an_expired_reservation_leaves_a_paid_order_alone() -> None:
     order = an_order(confirmed)
-    order.give_up(Reason.RESERVATION_EXPIRED, NOON)
+    paying.give_up(order, Reason.RESERVATION_EXPIRED, NOON)
     assert order.status is Status.CONFIRMED
 
 
 def test_a_refusal_is_kept_also_when_the_parcel_arrives_first() -> None:
     order = an_order(confirmed, cancel_requested)
-    order.delivered(NOON)
-    order.refuse_cancellation("already-dispatched", NOON)
+    shipping.delivered(order, NOON)
+    shipping.refuse_cancellation(order, "already-dispatched", NOON)
     assert (order.status, order.cancellation_refused) == (Status.DELIVERED, "already-dispatched")
 
 
 def test_after_a_refusal_the_order_goes_on_and_it_is_too_late() -> None:
     order = an_order(confirmed, cancel_requested)
-    order.refuse_cancellation("already-dispatched", NOON)
+    shipping.refuse_cancellation(order, "already-dispatched", NOON)
     assert order.status is Status.CONFIRMED
     with pytest.raises(TooLate):
-        order.request_cancellation(NOON)
+        shipping.request_cancellation(order, NOON)
 
 
 def test_a_parcel_that_left_cannot_be_cancelled() -> None:
@@ -281,46 +284,46 @@ def test_a_parcel_that_left_cannot_be_cancelled() -> None:
 
 def test_an_order_that_was_delivered_cannot_be_cancelled_and_says_so() -> None:
     order = an_order(confirmed)
-    order.delivered(NOON)
+    shipping.delivered(order, NOON)
     with pytest.raises(TooLate, match="The order was delivered"):
-        order.request_cancellation(NOON)
+        shipping.request_cancellation(order, NOON)
 
 
 def test_a_stopped_shipment_is_refunded_once() -> None:
     order = an_order(confirmed, cancel_requested)
-    order.shipment_stopped(Reason.CUSTOMER, NOON)
-    order.shipment_stopped(Reason.SHIPPING_FAILED, NOON)
-    assert (order.reason, order.owes_refund) == (Reason.CUSTOMER, True)
-    order.refunded(NOON)
-    order.refunded(NOON)
+    shipping.stopped(order, Reason.CUSTOMER, NOON)
+    shipping.stopped(order, Reason.SHIPPING_FAILED, NOON)
+    assert (order.reason, paying.owes_refund(order)) == (Reason.CUSTOMER, True)
+    paying.refunded(order, NOON)
+    paying.refunded(order, NOON)
     assert history(order).count(EntryType.REFUNDED) == 1
 
 
 def test_a_delay_is_noted_once_and_only_before_dispatch() -> None:
     late = an_order(confirmed)
-    late.shipping_overdue(NOON)
-    late.shipping_overdue(NOON)
+    shipping.overdue(late, NOON)
+    shipping.overdue(late, NOON)
     assert history(late).count(EntryType.SHIPPING_DELAYED) == 1
     sent = an_order(confirmed, dispatched)
-    sent.shipping_overdue(NOON)
+    shipping.overdue(sent, NOON)
     assert not sent.shipping_delayed
 
 
 COMMANDS: dict[str, Callable[[Order], object]] = {
     "reserve": reserved,
-    "reject": lambda order: order.reject([], NOON),
-    "stock_unanswered": lambda order: order.stock_unanswered(NOON),
+    "reject": lambda order: placing.reject(order, [], NOON),
+    "stock_unanswered": lambda order: placing.stock_unanswered(order, NOON),
     "ask": asked,
-    "captured": lambda order: order.captured("a", NOON),
-    "declined": lambda order: order.declined("a", NOON),
-    "not_charged": lambda order: order.not_charged("a", order.asks, NOON),
-    "voided": lambda order: order.voided("a", refunded=False, at=NOON),
-    "expired": lambda order: order.give_up(Reason.RESERVATION_EXPIRED, NOON),
-    "overdue": lambda order: order.payment_overdue(NOON),
-    "stopped": lambda order: order.shipment_stopped(Reason.CUSTOMER, NOON),
+    "captured": lambda order: paying.captured(order, "a", NOON),
+    "declined": lambda order: paying.declined(order, "a", NOON),
+    "not_charged": lambda order: paying.not_charged(order, "a", order.asks, NOON),
+    "voided": lambda order: paying.voided(order, "a", refunded=False, at=NOON),
+    "expired": lambda order: paying.give_up(order, Reason.RESERVATION_EXPIRED, NOON),
+    "overdue": lambda order: paying.overdue(order, NOON),
+    "stopped": lambda order: shipping.stopped(order, Reason.CUSTOMER, NOON),
     "dispatched": dispatched,
-    "delivered": lambda order: order.delivered(NOON),
-    "delayed": lambda order: order.shipping_overdue(NOON),
+    "delivered": lambda order: shipping.delivered(order, NOON),
+    "delayed": lambda order: shipping.overdue(order, NOON),
 }
 
 
@@ -328,9 +331,9 @@ COMMANDS: dict[str, Callable[[Order], object]] = {
 def test_nothing_happens_to_an_order_that_is_over(end: str, command: str) -> None:
     order = an_order(confirmed)
     if end == "cancelled":
-        order.shipment_stopped(Reason.CUSTOMER, NOON)
+        shipping.stopped(order, Reason.CUSTOMER, NOON)
     else:
-        order.delivered(NOON)
+        shipping.delivered(order, NOON)
     before = order.version
     COMMANDS[command](order)
     assert (order.version, order.status) == (before, end)
