@@ -140,14 +140,12 @@ async def load_addresses(events: Sequence[AddressRecordedV1 | AddressErasedV1], 
     await tx.preload(KnownAddress, [event.customer_id for event in events])
 
 
-def save(tx: Transaction, order: Order) -> tuple[Entry, ...]:
-    """Append the order's new entries to the journal. Returns them; the read model follows at the flush."""
-    entries, order.unsaved = order.unsaved, ()
-    if entries and entries[0].version == 1:
+def save(tx: Transaction, order: Order, changes: Sequence[Entry]) -> None:
+    """Append the order's new entries to the journal; the read model follows at the flush."""
+    if changes and changes[0].version == 1:
         tx.add(order)
-    for entry in entries:
+    for entry in changes:
         tx.add(entry)
-    return entries
 
 
 async def order_for_reading(tx: Transaction, order_id: UUID) -> Order | None:

@@ -1,7 +1,7 @@
 """An order: its state, into which the entries of its journal fold, always into the same."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -14,8 +14,9 @@ from checkout.domain.states import Payment, Reason, Status
 class Order:
     """The state of one order. It changes only by `apply`.
 
-    The rules are the functions of `placing`, `paying` and `shipping`. Each looks at the state first and records
-    nothing where it has nothing to say, so that what comes twice, late or in another order changes nothing.
+    The rules are the functions of `placing`, `paying` and `shipping`. One that may change an order returns the
+    entries that it made, for the caller to publish. It looks at the state first and makes none where it has nothing
+    to say, so that what comes twice, late or in another order changes nothing.
     """
 
     order_id: UUID
@@ -44,8 +45,6 @@ class Order:
     dispatched: bool = False
     shipping_delayed: bool = False
     cancellation_refused: str | None = None
-    unsaved: tuple[Entry, ...] = field(default=(), compare=False, repr=False)
-    """Entries of this unit of work; the store takes them."""
 
     @classmethod
     def fold(cls, entries: Iterable[Entry]) -> Self:
@@ -119,11 +118,11 @@ class Order:
             case EntryType.DELIVERED:
                 self.status = Status.DELIVERED
 
-    def record(self, type: EntryType, at: datetime, **data: Any) -> None:
-        """Make an entry, and take it in."""
+    def record(self, type: EntryType, at: datetime, **data: Any) -> list[Entry]:
+        """Make an entry and take it in. Returns it, as the only one of a list."""
         entry = Entry(self.order_id, self.version + 1, type, data, at)
         self.apply(entry)
-        self.unsaved = (*self.unsaved, entry)
+        return [entry]
 
 
 def _id(text: str | None) -> UUID | None:

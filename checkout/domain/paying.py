@@ -8,7 +8,7 @@ gives back.
 
 from datetime import datetime
 
-from checkout.domain.journal import EntryType
+from checkout.domain.journal import Entry, EntryType
 from checkout.domain.order import Order
 from checkout.domain.states import Payment, Reason, Status
 
@@ -16,90 +16,97 @@ PROVIDERS = ("a", "b")
 """In the order in which they are asked."""
 
 
-def ask_provider(order: Order, at: datetime) -> str | None:
+def ask_provider(order: Order, at: datetime) -> tuple[str | None, list[Entry]]:
     """Write down who is about to be asked for the money: the open provider, else the next in turn.
 
-    Returns it; None where nobody is to be asked to charge.
+    Returns the provider (None: nobody is to be asked to charge) and the entries.
     """
     if order.status is not Status.PAYING or order.payment is Payment.CLOSING or order.awaits_address:
-        return None
+        return None, []
     again = order.payment is Payment.ASKED
     provider = order.provider if again else _next_provider(order)
-    order.record(EntryType.PAYMENT_ASKED, at, provider=provider, ask=order.asks + 1, again=again)
-    return provider
+    return provider, order.record(EntryType.PAYMENT_ASKED, at, provider=provider, ask=order.asks + 1, again=again)
 
 
-def captured(order: Order, provider: str, at: datetime) -> None:
+def captured(order: Order, provider: str, at: datetime) -> list[Entry]:
     """The provider holds the money. Too late once a void was decided: the void gives it back."""
     if order.status is Status.PAYING and order.payment is Payment.ASKED and order.provider == provider:
-        order.record(EntryType.PAYMENT_CAPTURED, at, provider=provider)
-        order.record(EntryType.CONFIRMED, at)
+        return [
+            *order.record(EntryType.PAYMENT_CAPTURED, at, provider=provider),
+            *order.record(EntryType.CONFIRMED, at),
+        ]
+    return []
 
 
-def declined(order: Order, provider: str, at: datetime) -> None:
+def declined(order: Order, provider: str, at: datetime) -> list[Entry]:
     """The provider said no for good; it will say the same whenever it is asked again."""
     if order.status is Status.PAYING and _is_open(order, provider):
-        order.record(EntryType.PAYMENT_DECLINED, at, provider=provider)
-        order.record(EntryType.CANCELLED, at, reason=Reason.PAYMENT_DECLINED)
+        return [
+            *order.record(EntryType.PAYMENT_DECLINED, at, provider=provider),
+            *order.record(EntryType.CANCELLED, at, reason=Reason.PAYMENT_DECLINED),
+        ]
+    return []
 
 
-def not_charged(order: Order, provider: str, ask: int, at: datetime) -> None:
+def not_charged(order: Order, provider: str, ask: int, at: datetime) -> list[Entry]:
     """The provider did not charge by request number `ask`.
 
     That settles it if this was the only request. If another was begun before or since, it may
     still arrive there, so the provider's key is closed before anyone else is asked.
     """
     if not _is_open(order, provider) or order.payment is Payment.CLOSING:
-        return
+        return []
     certain = ask == order.asks and not order.doubtful
     if certain:
-        order.record(EntryType.PAYMENT_NOT_CHARGED, at, provider=provider)
+        changes = order.record(EntryType.PAYMENT_NOT_CHARGED, at, provider=provider)
         if order.status is Status.VOIDING:
-            order.record(EntryType.CANCELLED, at, reason=order.reason)
-    elif order.status is Status.PAYING:
-        order.record(EntryType.PAYMENT_DOUBTED, at, provider=provider)
+            changes += order.record(EntryType.CANCELLED, at, reason=order.reason)
+        return changes
+    if order.status is Status.PAYING:
+        return order.record(EntryType.PAYMENT_DOUBTED, at, provider=provider)
+    return []
 
 
-def voided(order: Order, provider: str, *, refunded: bool | None, at: datetime) -> None:
+def voided(order: Order, provider: str, *, refunded: bool | None, at: datetime) -> list[Entry]:
     """The provider gave back what it held, if anything, and can never charge this order again.
 
     `refunded` says whether it held something; None where it was found closed already.
     """
     if not _is_open(order, provider):
-        return
+        return []
     if order.status is Status.VOIDING:
-        order.record(EntryType.PAYMENT_VOIDED, at, provider=provider, refunded=refunded)
-        order.record(EntryType.CANCELLED, at, reason=order.reason)
-        return
-    order.record(EntryType.PAYMENT_CLOSED, at, provider=provider, refunded=refunded)
+        return [
+            *order.record(EntryType.PAYMENT_VOIDED, at, provider=provider, refunded=refunded),
+            *order.record(EntryType.CANCELLED, at, reason=order.reason),
+        ]
+    changes = order.record(EntryType.PAYMENT_CLOSED, at, provider=provider, refunded=refunded)
     if set(order.closed) == set(PROVIDERS):
-        order.record(EntryType.CANCELLED, at, reason=Reason.PAYMENT_TIMED_OUT)
+        changes += order.record(EntryType.CANCELLED, at, reason=Reason.PAYMENT_TIMED_OUT)
+    return changes
 
 
-def refunded(order: Order, at: datetime) -> None:
+def refunded(order: Order, at: datetime) -> list[Entry]:
     """The provider gave the whole amount of a cancelled order back."""
-    if owes_refund(order):
-        order.record(EntryType.REFUNDED, at, provider=order.provider)
+    return order.record(EntryType.REFUNDED, at, provider=order.provider) if owes_refund(order) else []
 
 
-def give_up(order: Order, reason: Reason, at: datetime) -> None:
+def give_up(order: Order, reason: Reason, at: datetime) -> list[Entry]:
     """Cancel an order that is not paid: at once, or by a void if a provider may hold the money."""
-    if order.status is Status.PLACED:
-        order.record(EntryType.CANCELLED, at, reason=reason)
-    elif order.status is Status.PAYING:
-        if order.payment in (Payment.ASKED, Payment.CLOSING):
-            order.record(EntryType.GIVEN_UP, at, reason=reason)
-        else:
-            order.record(EntryType.CANCELLED, at, reason=reason)
+    if order.status not in (Status.PLACED, Status.PAYING):
+        return []
+    may_be_held = order.payment in (Payment.ASKED, Payment.CLOSING)
+    return order.record(EntryType.GIVEN_UP if may_be_held else EntryType.CANCELLED, at, reason=reason)
 
 
-def overdue(order: Order, at: datetime) -> None:
+def overdue(order: Order, at: datetime) -> list[Entry]:
     """Give up: no provider has charged in time, or no address became known in time."""
-    if order.status is Status.PAYING:
-        give_up(order, Reason.NO_ADDRESS if order.awaits_address else Reason.PAYMENT_TIMED_OUT, at)
+    if order.status is not Status.PAYING:
+        return []
+    return give_up(order, Reason.NO_ADDRESS if order.awaits_address else Reason.PAYMENT_TIMED_OUT, at)
 
 
 def owes_refund(order: Order) -> bool:
+    """Whether the order is cancelled and a provider still holds its money."""
     return order.status is Status.CANCELLED and order.payment is Payment.CAPTURED
 
 

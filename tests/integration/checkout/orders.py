@@ -1,20 +1,28 @@
 """Orders to begin a test with."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
-from checkout.domain import Line, Money, Order, paying, placing
+from checkout.domain import Entry, Line, Money, Order, paying, placing
 from marketplace_runtime.database import new_id
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LINE = Line(UUID("01930000-0000-7000-8000-000000000002"), 2, Money(700, "EUR"))
 
 
-def an_order(customer: str = "ada") -> Order:
-    return placing.place(new_id(), customer, [LINE], Money(1400, "EUR"), at=NOON)
+TOTAL = Money(1400, "EUR")
 
 
-def confirmed(order: Order) -> Order:
-    placing.reserve(order, NOON)
-    paying.captured(order, str(paying.ask_provider(order, NOON)), NOON)
-    return order
+def an_order(*steps: Callable[[Order], list[Entry]], customer: str = "ada") -> tuple[Order, list[Entry]]:
+    """A new order after these steps, and its journal."""
+    order, journal = placing.place(new_id(), customer, [LINE], TOTAL, at=NOON)
+    for step in steps:
+        journal += step(order)
+    return order, journal
+
+
+def confirmed(order: Order) -> list[Entry]:
+    reserved = placing.reserve(order, NOON)
+    provider, asked = paying.ask_provider(order, NOON)
+    return [*reserved, *asked, *paying.captured(order, str(provider), NOON)]

@@ -1,6 +1,6 @@
 """Orders over HTTP, with real tokens and the real database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,14 +9,14 @@ import aiohttp
 import pytest
 
 from checkout import api
-from checkout.announcing import keep
-from checkout.domain import Order, RejectedLine, placing, shipping
+from checkout.domain import Entry, Order, RejectedLine, placing, shipping
+from checkout.publishing import publish_order_changes
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.database import Database, new_id
 from marketplace_runtime.http import Identity, create_app
 from marketplace_runtime.http.server import serve
 from tests.integration.catalog.web import Answer
-from tests.integration.checkout.orders import LINE, NOON, an_order, confirmed
+from tests.integration.checkout.orders import LINE, NOON, TOTAL, an_order, confirmed
 from tests.integration.outside.outside_process import OutsideProcess, free_port
 
 
@@ -69,14 +69,16 @@ async def token_of(http: aiohttp.ClientSession, subject: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
 
 
-async def kept(database: Database, order: Order) -> UUID:
+async def kept(database: Database, *steps: Callable[[Order], list[Entry]]) -> UUID:
+    """Make an order, let these steps happen to it and store it. Returns its id."""
+    order, journal = an_order(*steps)
     async with database.transaction() as tx:
-        keep(tx, order)
+        publish_order_changes(tx, order, journal)
     return order.order_id
 
 
 async def test_a_customer_reads_their_order(client: Client, database: Database, ada: dict[str, str]) -> None:
-    order_id = await kept(database, an_order())
+    order_id = await kept(database)
     answer = await client.get(f"/orders/{order_id}", headers=ada)
     assert answer.status == 200
     body = answer.body
@@ -87,10 +89,9 @@ async def test_a_customer_reads_their_order(client: Client, database: Database, 
 
 
 async def test_a_refused_order_shows_todays_price(client: Client, database: Database, ada: dict[str, str]) -> None:
-    order = an_order()
-    today = RejectedLine(LINE.product_id, "price-changed", 2, 5, an_order().total)
-    placing.reject(order, [today], NOON)
-    body = (await client.get(f"/orders/{await kept(database, order)}", headers=ada)).body
+    today = RejectedLine(LINE.product_id, "price-changed", 2, 5, TOTAL)
+    order_id = await kept(database, lambda order: placing.reject(order, [today], NOON))
+    body = (await client.get(f"/orders/{order_id}", headers=ada)).body
     assert body["reason"] == "price-changed"
     assert body["rejected_lines"] == [today.to_json()]
 
@@ -99,7 +100,7 @@ async def test_a_refused_order_shows_todays_price(client: Client, database: Data
 async def test_anothers_order_is_not_there(
     client: Client, database: Database, eve: dict[str, str], method: str, path: str
 ) -> None:
-    order_id = await kept(database, an_order())
+    order_id = await kept(database)
     answers = [await client.request(method, f"/orders/{id}{path}", headers=eve) for id in (order_id, new_id())]
     assert [answer.status for answer in answers] == [404, 404]
     assert answers[0].body == answers[1].body
@@ -110,7 +111,7 @@ async def test_anothers_order_is_not_there(
 async def test_orders_come_newest_first_page_by_page(
     client: Client, database: Database, ada: dict[str, str], eve: dict[str, str]
 ) -> None:
-    mine = [await kept(database, an_order()) for _ in range(5)]
+    mine = [await kept(database) for _ in range(5)]
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 2}
     while True:
@@ -125,7 +126,7 @@ async def test_orders_come_newest_first_page_by_page(
 
 
 async def test_the_journal_tells_what_happened(client: Client, database: Database, ada: dict[str, str]) -> None:
-    order_id = await kept(database, confirmed(an_order()))
+    order_id = await kept(database, confirmed)
     entries = (await client.get(f"/orders/{order_id}/journal", headers=ada)).body["entries"]
     assert [(entry["version"], entry["type"]) for entry in entries] == [
         (1, "placed"),
@@ -138,7 +139,7 @@ async def test_the_journal_tells_what_happened(client: Client, database: Databas
 
 
 async def test_cancelling_twice_is_accepted_twice(client: Client, database: Database, ada: dict[str, str]) -> None:
-    order_id = await kept(database, an_order())
+    order_id = await kept(database)
     answers = [await client.post(f"/orders/{order_id}/cancel", headers=ada) for _ in range(2)]
     assert [(answer.status, answer.body["status"]) for answer in answers] == [(202, "cancelled")] * 2
     assert answers[0].body["version"] == answers[1].body["version"]
@@ -147,15 +148,14 @@ async def test_cancelling_twice_is_accepted_twice(client: Client, database: Data
 async def test_a_confirmed_order_is_cancelling_until_delivery_answers(
     client: Client, database: Database, ada: dict[str, str]
 ) -> None:
-    order_id = await kept(database, confirmed(an_order()))
+    order_id = await kept(database, confirmed)
     answer = await client.post(f"/orders/{order_id}/cancel", headers=ada)
     assert (answer.status, answer.body["status"]) == (202, "cancelling")
 
 
 async def test_a_parcel_that_left_is_a_conflict(client: Client, database: Database, ada: dict[str, str]) -> None:
-    order = confirmed(an_order())
-    shipping.dispatched(order, "a", "T1", NOON)
-    answer = await client.post(f"/orders/{await kept(database, order)}/cancel", headers=ada)
+    order_id = await kept(database, confirmed, lambda order: shipping.dispatched(order, "a", "T1", NOON))
+    answer = await client.post(f"/orders/{order_id}/cancel", headers=ada)
     assert answer.status == 409
     assert answer.body["type"] == "urn:problem:marketplace:too-late-to-cancel"
     assert answer.headers["content-type"] == "application/problem+json"
@@ -164,8 +164,7 @@ async def test_a_parcel_that_left_is_a_conflict(client: Client, database: Databa
 async def test_a_parcel_that_arrived_is_a_conflict_that_says_so(
     client: Client, database: Database, ada: dict[str, str]
 ) -> None:
-    order = confirmed(an_order())
-    shipping.delivered(order, NOON)
-    answer = await client.post(f"/orders/{await kept(database, order)}/cancel", headers=ada)
+    order_id = await kept(database, confirmed, lambda order: shipping.delivered(order, NOON))
+    answer = await client.post(f"/orders/{order_id}/cancel", headers=ada)
     assert (answer.status, answer.body["type"]) == (409, "urn:problem:marketplace:too-late-to-cancel")
     assert answer.body["detail"] == "The order was delivered, so it can no longer be cancelled."

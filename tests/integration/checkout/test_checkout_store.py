@@ -19,8 +19,8 @@ from tests.integration.checkout.orders import LINE, NOON, an_order, confirmed
 
 async def placed(database: Database, customer: str = "ada") -> UUID:
     async with database.transaction() as tx:
-        order = an_order(customer)
-        store.save(tx, order)
+        order, journal = an_order(customer=customer)
+        store.save(tx, order, journal)
     return order.order_id
 
 
@@ -34,7 +34,7 @@ async def confirm(database: Database, order_id: UUID) -> None:
     async with database.transaction() as tx:
         order = await tx.get(Order, order_id)
         assert order
-        store.save(tx, confirmed(order))
+        store.save(tx, order, confirmed(order))
 
 
 async def test_an_order_is_read_back_as_it_was_written(database: Database) -> None:
@@ -43,8 +43,7 @@ async def test_an_order_is_read_back_as_it_was_written(database: Database) -> No
     async with database.transaction() as tx:
         order = await tx.get(Order, order_id)
         assert order
-        placing.reject(order, [today], NOON)
-        store.save(tx, order)
+        store.save(tx, order, placing.reject(order, [today], NOON))
     async with database.transaction() as tx:
         kept = await store.order_for_reading(tx, order_id)
         assert kept == Order.fold(await store.journal_of(tx, order_id))
@@ -72,8 +71,7 @@ async def test_a_stale_write_is_refused(database: Database) -> None:
         stale = await store.order_for_reading(mine, order_id)
         assert stale
         await confirm(database, order_id)
-        placing.stock_unanswered(stale, NOON)
-        store.save(mine, stale)
+        store.save(mine, stale, placing.stock_unanswered(stale, NOON))
         with pytest.raises(Exception) as refused:
             await mine.flush()
         assert is_conflict(refused.value) or isinstance(refused.value, StaleDataError)

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from catalog import handlers as catalog
 from catalog.domain import Moves, Objection, Reservation, State, Stock, Wanted
-from checkout.domain import EntryType, Order, Payment, Reason, Status, paying
+from checkout.domain import Entry, EntryType, Order, Payment, Reason, Status, paying
 from contracts.checkout import OrderCancelledV1
 from delivery.domain import Aim, Shipment, ShipmentChange
 from marketplace_runtime.database import Transaction
@@ -25,8 +25,8 @@ def no_refund(patch: Patch) -> None:
 def no_void(patch: Patch) -> None:
     """An order is given up although a provider that was asked may have charged."""
 
-    def cancel_at_once(order: Order, reason: Reason, at: datetime) -> None:
-        order.record(EntryType.CANCELLED, at, reason=reason)
+    def cancel_at_once(order: Order, reason: Reason, at: datetime) -> list[Entry]:
+        return order.record(EntryType.CANCELLED, at, reason=reason)
 
     patch(paying, "give_up", cancel_at_once)
 
@@ -34,9 +34,10 @@ def no_void(patch: Patch) -> None:
 def next_provider_too_early(patch: Patch) -> None:
     """The second provider is asked although an earlier request may still reach the first."""
 
-    def believe(order: Order, provider: str, ask: int, at: datetime) -> None:
+    def believe(order: Order, provider: str, ask: int, at: datetime) -> list[Entry]:
         if order.status is Status.PAYING and order.provider == provider and order.payment is Payment.ASKED:
-            order.record(EntryType.PAYMENT_NOT_CHARGED, at, provider=provider)
+            return order.record(EntryType.PAYMENT_NOT_CHARGED, at, provider=provider)
+        return []
 
     patch(paying, "not_charged", believe)
 
