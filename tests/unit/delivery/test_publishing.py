@@ -1,4 +1,4 @@
-"""What the delivery's use cases declare is what its table says."""
+"""What delivery's use cases declare is what its table says."""
 
 from delivery import handlers
 from delivery.service import SERVICE
