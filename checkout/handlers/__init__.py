@@ -1,0 +1,43 @@
+"""What checkout does: load, decide, publish what changed."""
+
+from checkout.handlers.addresses import copy_address
+from checkout.handlers.payments import (
+    prepare_charge,
+    prepare_refund,
+    prepare_void,
+    record_payment,
+    record_refund,
+    stop_waiting_for_payment,
+)
+from checkout.handlers.placing import expire_order, place_order, reject_order, schedule_expiry, stop_waiting_for_stock
+from checkout.handlers.shipments import (
+    cancel_order,
+    cancel_stopped,
+    cancel_unsendable,
+    complete_order,
+    note_delay,
+    note_dispatch,
+    refuse_cancellation,
+)
+
+__all__ = [
+    "cancel_order",
+    "cancel_stopped",
+    "cancel_unsendable",
+    "complete_order",
+    "copy_address",
+    "expire_order",
+    "note_delay",
+    "note_dispatch",
+    "place_order",
+    "prepare_charge",
+    "prepare_refund",
+    "prepare_void",
+    "record_payment",
+    "record_refund",
+    "refuse_cancellation",
+    "reject_order",
+    "schedule_expiry",
+    "stop_waiting_for_payment",
+    "stop_waiting_for_stock",
+]

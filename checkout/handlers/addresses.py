@@ -1,0 +1,15 @@
+"""Keeps what delivery publishes about customers' addresses."""
+
+from checkout.domain import KnownAddress
+from contracts.delivery import AddressErasedV1, AddressRecordedV1
+from marketplace_runtime.database import Transaction, publishes
+
+
+@publishes()
+async def copy_address(event: AddressRecordedV1 | AddressErasedV1, tx: Transaction) -> None:
+    """Know whether the customer has an address, whatever order that is told in."""
+    address = await tx.get(KnownAddress, event.customer_id)
+    if address is None:
+        address = KnownAddress(event.customer_id)
+        tx.add(address)
+    address.learn(event.address_id if isinstance(event, AddressRecordedV1) else None, event.revision)
