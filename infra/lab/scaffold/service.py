@@ -115,7 +115,6 @@ def _words(
     key = heard[0].event.key
     own = [(f"contracts.{name}", each.class_name) for each in said]
     contracts = [(f"contracts.{each.event.publisher}", each.event.__name__) for each in heard]
-    publishing = [f"tx.publish({each.class_name}({key}=event.{key}))" for each in said]
     classes = [each.class_name for each in said]
     grouped = {publisher: list(of) for publisher, of in groupby(sorted(heard, key=_publisher), _publisher)}
     return {
@@ -130,7 +129,7 @@ def _words(
         "event_imports": _imports(contracts),
         "rooms": "api, store" if http else "store",
         "handler_names": ", ".join(each.handler for each in heard),
-        "handlers": "\n\n".join(_handler(each, publishing if each.event.key == key else []) for each in heard),
+        "handlers": "\n\n".join(_handler(each, said if each.event.key == key else []) for each in heard),
         "subscriptions": "\n".join(_subscription(*each, history=history) for each in grouped.items()),
         "examples": "\n".join(each.example for each in heard),
         "constants": ", ".join(each.constant for each in heard),
@@ -145,9 +144,13 @@ def _publisher(heard: Heard) -> str:
     return heard.event.publisher
 
 
-def _handler(heard: Heard, publishing: Sequence[str]) -> str:
-    does = "\n".join(["    if known.hear():", *(f"        {each}" for each in publishing)])
-    return f"""async def {heard.handler}(event: {heard.event.__name__}, tx: Transaction) -> None:
+def _handler(heard: Heard, said: Sequence[EventName]) -> str:
+    key = heard.event.key
+    publishing = [f"        tx.publish({each.class_name}({key}=event.{key}))" for each in said]
+    does = "\n".join(["    if known.hear():", *publishing])
+    declared = ", ".join(each.class_name for each in said)
+    return f"""@publishes({declared})
+async def {heard.handler}(event: {heard.event.__name__}, tx: Transaction) -> None:
     \"\"\"Keep what is heard: {heard.name.name.replace("-", " ")}.\"\"\"
     known = await _known(event.subject, tx)
 {does if publishing else "    known.hear()"}

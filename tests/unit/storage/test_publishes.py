@@ -32,6 +32,10 @@ async def refuse(tx: Transaction, order_id: UUID) -> None:
     tx.publish(REFUSED)
 
 
+async def undeclared(event: OrderConfirmedV1 | None, tx: Transaction) -> None:
+    tx.publish(CANCELLED)
+
+
 async def test_what_is_declared_is_published() -> None:
     memory = Memory()
     await cancel(None, memory.tx)
@@ -57,6 +61,13 @@ async def test_a_declaration_ends_with_its_use_case() -> None:
         await refuse(memory.tx, ORDER)
     memory.publish(REFUSED)
     assert memory.said == [REFUSED]
+
+
+async def test_a_handler_that_declares_nothing_publishes_nothing() -> None:
+    handle = on(OrderConfirmedV1, undeclared).handle
+    assert handle is not None
+    with pytest.raises(ValueError, match="undeclared does not declare that it publishes ShipmentCancelledV1"):
+        await handle(None, Memory().tx)
 
 
 def test_a_service_names_every_event_that_its_handlers_declare(tmp_path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from marketplace_runtime.amqp import UnknownVersion
-from marketplace_runtime.database import Transaction
+from marketplace_runtime.database import Transaction, with_declaration
 from marketplace_runtime.events import Event, name_of
 
 E = TypeVar("E", bound=Event)
@@ -129,6 +129,7 @@ def on(
 ) -> Reaction:
     """React to `event` with a handler, or with an outside call of three steps.
 
+    A handler publishes only what it declares with `@publishes`; one that declares nothing publishes nothing.
 
     `load(events, tx)` reads, in one go, what the handlers of a whole batch will need.
     `prepare(event, tx)` writes down what will be asked and returns the request, or None for no call;
@@ -143,10 +144,11 @@ def on(
     if handle is not None:
         if prepare or ask or record:
             raise TypeError(f"on({event.__name__}): either a handler or prepare, ask and record")
+        handle = with_declaration(handle)
         return Reaction(event, handle, None, load, attempts, event.model_validate_json, deadline=deadline)
     if prepare is None or ask is None or record is None:
         raise TypeError(f"on({event.__name__}): an outside call needs prepare, ask and record")
-    call = CallSteps(prepare, ask, record)
+    call = CallSteps(with_declaration(prepare), ask, with_declaration(record))
     return Reaction(event, None, call, load, attempts, event.model_validate_json, deadline=deadline)
 
 

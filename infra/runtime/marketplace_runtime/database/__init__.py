@@ -2,7 +2,7 @@
 
 from marketplace_runtime.database.advisory_locks import HERE
 from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database
-from marketplace_runtime.database.declarations import Declaration, declaration_of, publishes
+from marketplace_runtime.database.declarations import Declaration, declaration_of, publishes, with_declaration
 from marketplace_runtime.database.errors import (
     LOST,
     Verdict,
@@ -61,4 +61,5 @@ __all__ = [
     "time_of",
     "verdict_on",
     "why_unusable",
+    "with_declaration",
 ]

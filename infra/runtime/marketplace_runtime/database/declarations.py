@@ -44,7 +44,7 @@ def publishes(*events: type[Event]) -> Callable[[Callable[P, Awaitable[R]]], Cal
     """
 
     def declare(use_case: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-        declaration = Declaration(use_case.__name__, frozenset(events))
+        declaration = Declaration(getattr(use_case, "__name__", repr(use_case)), frozenset(events))
         names = list(signature(use_case).parameters)
         position = names.index("tx") if "tx" in names else len(names) - 1
 
@@ -66,3 +66,8 @@ def publishes(*events: type[Event]) -> Callable[[Callable[P, Awaitable[R]]], Cal
 def declaration_of(use_case: Callable[..., Any]) -> Declaration | None:
     """What a use case declares; None if it declares nothing."""
     return getattr(use_case, "declaration", None)
+
+
+def with_declaration(use_case: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """The use case as it is if it declares what it publishes, else as one that publishes nothing."""
+    return use_case if declaration_of(use_case) else publishes()(use_case)
