@@ -4,12 +4,12 @@ Decode, order, deduplicate, load, handle, publish (into the outbox, with the com
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from marketplace_runtime.amqp import Invalid, Publisher
+from marketplace_runtime.consumer.backlog import Backlog
 from marketplace_runtime.consumer.batch import Stage, pipeline
 from marketplace_runtime.consumer.call import Calls
 from marketplace_runtime.consumer.decisions import DeadLetter, Outcome
@@ -69,10 +69,8 @@ class Worker:
             clock=lambda: database.now,
         )
         self._quarantine = Quarantine(subscription.name, self.transactions)
-        self._waiting: deque[Delivery | Unreadable] = deque()
-        self._arrived = asyncio.Event()
+        self._backlog = Backlog(subscription.batch)
         self._handling = False
-        self._room_wanted: Callable[[], None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -84,8 +82,7 @@ class Worker:
         if isinstance(delivery, Delivery) and delivery.suspect and not (self.keeps_order and delivery.message):
             self._quarantine.receive(delivery)
         else:
-            self._waiting.append(delivery)
-            self._arrived.set()
+            self._backlog.add(delivery)
 
     def receive_due(self, entry: Entry) -> None:
         """Take in what the schedule holds, when it is due."""
@@ -112,16 +109,16 @@ class Worker:
     @property
     def backlog(self) -> int:
         """How many wait to be handled, or for their call to be prepared."""
-        return len(self._waiting)
+        return len(self._backlog)
 
     @property
     def has_room(self) -> bool:
         """Whether fewer wait than are handled at a time."""
-        return self.backlog < self.subscription.batch
+        return self._backlog.has_room
 
     def call_when_there_is_room(self, tell: Callable[[], None]) -> None:
         """Call `tell` once, as soon as a batch was taken from what waits; not at all if there is room now."""
-        self._room_wanted = None if self.has_room else tell
+        self._backlog.call_when_there_is_room(tell)
 
     @property
     def types_with_room(self) -> Iterable[str]:
@@ -142,17 +139,11 @@ class Worker:
 
     async def _run_batches(self) -> None:
         while True:
-            await self._arrived.wait()
+            batch = await self._backlog.next_batch()
             self._handling = True
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.subscription.batch))]
-            if self._room_wanted is not None and self.has_room:
-                self._room_wanted()
-                self._room_wanted = None
             await self.handle([each for each in batch if not each.lost])
             self._handling = False
-            if not self._waiting:
-                self._arrived.clear()
-                self._note_idle()
+            self._note_idle()
 
     async def _run_suspects(self) -> None:
         while True:
@@ -227,7 +218,7 @@ class Worker:
             self.receive(delivery)
 
     def _note_idle(self) -> None:
-        if not (self._waiting or self._handling or self.calls.pool.under_way or self._quarantine.busy):
+        if not (self._backlog or self._handling or self.calls.pool.under_way or self._quarantine.busy):
             self._idle.set()
 
 

@@ -1,0 +1,45 @@
+"""The backlog of a worker: deliveries that wait for the next batch."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from marketplace_runtime.consumer.delivery import Delivery, Unreadable
+
+
+class Backlog:
+    """Deliveries in the order of their arrival, taken up to `batch` at a time."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self._waiting: deque[Delivery | Unreadable] = deque()
+        self._arrived = asyncio.Event()
+        self._room_wanted: Callable[[], None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, delivery: Delivery | Unreadable) -> None:
+        """Let a delivery wait."""
+        self._waiting.append(delivery)
+        self._arrived.set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether fewer wait than are taken at a time."""
+        return len(self._waiting) < self._batch
+
+    def call_when_there_is_room(self, tell: Callable[[], None]) -> None:
+        """Call `tell` once, as soon as a batch was taken; not at all if there is room now."""
+        self._room_wanted = None if self.has_room else tell
+
+    async def next_batch(self) -> list[Delivery | Unreadable]:
+        """Wait until there is a delivery, and take as many as there are, up to `batch`."""
+        await self._arrived.wait()
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch))]
+        if not self._waiting:
+            self._arrived.clear()
+        if self._room_wanted is not None and self.has_room:
+            self._room_wanted()
+            self._room_wanted = None
+        return batch
