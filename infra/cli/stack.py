@@ -56,12 +56,12 @@ def up(
     if detach and is_up(where):
         _stay_up(where, faultable=faultable)
         return
+    undo_when_told_to_end()
     began = time.monotonic()
     supervisor = bring_up(where, dies_with_us=not detach, faultable=faultable)
     console.print(f"Up after {time.monotonic() - began:.1f} s.", addresses_table(read_state(where.state)), sep="\n")
     if detach:
         return
-    undo_when_told_to_end()
     try:
         asyncio.run(follow(where))
     except KeyboardInterrupt:
@@ -136,7 +136,8 @@ def running_stack(start: str = "./marketplace up -d") -> Layout:
 def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> subprocess.Popen[bytes]:
     """Get the servers if they are missing, start a supervisor and show how it goes until all is ready.
 
-    Raises `StackIsUp`; and after any other error nothing is left running if it should die with us.
+    Raises `StackIsUp`, and `NotReady`: then the supervisor is left running to be looked at, unless it `dies_with_us`.
+    Nothing is left running by a command that is interrupted.
     """
     if is_up(where):
         raise StackIsUp(f"The stack {where.name} is already up.", "See it: ./marketplace status")
@@ -152,9 +153,13 @@ def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> s
                 spinner.update(_waiting_for(status))
 
             asyncio.run(until_up(where, supervisor, tell))
-    except BaseException:
+    except LocalError:
         if dies_with_us:
             bring_down(where, supervisor)
+        raise
+    except BaseException:
+        console.print("Interrupted before the stack was ready: stopping it.")
+        bring_down(where, supervisor)
         raise
     return supervisor
 
