@@ -8,7 +8,6 @@ Requests are the same if their JSON is (RFC 8785), in whatever order and spacing
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -63,22 +62,16 @@ class Claim:
         body, query = await request.body(), request.scope["query_string"]
         return cls(caller, route, key, _sha256(_canonical(body) + query), _sha256(body + query))
 
-    async def answer(self, tx: Transaction, work: Callable[[], Awaitable[Response]]) -> Response:
-        """The answer kept under the key or, the first time, that of `work`, which is kept with its effect."""
+    async def recall(self, tx: Transaction) -> Response | None:
+        """Return the answer kept under the key; None the first time, and the key is locked until the end.
+
+        Raises `KeyInFlight` and `KeyReused`.
+        """
         if not await idempotency_table.try_lock(tx, self.caller, self.route, self.key):
             raise KeyInFlight("Ask again in a moment.", headers={"Retry-After": "1"})
         kept = await idempotency_table.recall(tx, self.caller, self.route, self.key)
         if kept is None:
-            response = await work()
-            kept = idempotency_table.Kept(
-                body_sha256=self.body_sha256,
-                status=response.status_code,
-                content_type=response.headers.get("content-type", ""),
-                location=response.headers.get("location"),
-                body=bytes(response.body),
-            )
-            await idempotency_table.keep(tx, self.caller, self.route, self.key, kept)
-            return response
+            return None
         if kept.body_sha256 not in (self.body_sha256, self.as_sent_sha256):
             raise KeyReused("Use a new key for a new request.")
         headers = {"Idempotency-Replayed": "true"}
@@ -87,6 +80,17 @@ class Claim:
         if kept.location is not None:
             headers["Location"] = kept.location
         return Response(kept.body, kept.status, headers)
+
+    async def keep(self, tx: Transaction, answer: Response) -> None:
+        """Keep the answer under the key, in the transaction of its effect."""
+        kept = idempotency_table.Kept(
+            body_sha256=self.body_sha256,
+            status=answer.status_code,
+            content_type=answer.headers.get("content-type", ""),
+            location=answer.headers.get("location"),
+            body=bytes(answer.body),
+        )
+        await idempotency_table.keep(tx, self.caller, self.route, self.key, kept)
 
 
 def _canonical(body: bytes) -> bytes:

@@ -109,7 +109,13 @@ class TransactionalRoute(APIRoute):
             claim = await idempotency.Claim.of(request, caller, key)
 
             async def once(request: Request) -> Response:
-                return await claim.answer(await _transaction(request), lambda: endpoint(request))
+                tx = await _transaction(request)
+                kept = await claim.recall(tx)
+                if kept is not None:
+                    return kept
+                fresh = await endpoint(request)
+                await claim.keep(tx, fresh)
+                return fresh
 
             return await self._admitted(request, once)
 
