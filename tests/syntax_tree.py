@@ -1,0 +1,124 @@
+"""Checks that commits which revise texts or names change nothing else.
+
+    python -m tests.syntax_tree REVISION..REVISION
+
+A commit whose subject begins with "Texts: " must leave the syntax tree of every Python file unchanged apart from
+strings. One that begins with "Names: " must leave it unchanged apart from names, strings and imports. Other commits
+are not checked. Prints what differs, and ends with 1 if anything does.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TEXTS, NAMES = "Texts: ", "Names: "
+
+
+class WithoutTexts(ast.NodeTransformer):
+    """Removes docstrings, and makes all other strings equal."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant("") if isinstance(node.value, str) else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        """Keep what is inserted into the text, in its order."""
+        self.generic_visit(node)
+        inserted: list[ast.expr] = [each for each in node.values if isinstance(each, ast.FormattedValue)]
+        return ast.JoinedStr(inserted) if inserted else ast.Constant("")
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+
+class WithoutNames(WithoutTexts):
+    """Makes all names equal, too, and collects them; leaves imports out, since their order follows the names."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def visit(self, node: ast.AST) -> ast.AST | None:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            return None
+        for field in ("id", "attr", "arg", "name", "rest", "kwd_attrs", "names"):
+            value = getattr(node, field, None)
+            if isinstance(value, str):
+                self.names.append(value)
+                setattr(node, field, "_")
+            elif isinstance(value, list) and all(isinstance(each, str) for each in value):
+                self.names += value
+                setattr(node, field, ["_"] * len(value))
+        changed: ast.AST | None = super().visit(node)
+        return changed
+
+
+@dataclass(frozen=True)
+class Change:
+    """One Python file in one commit, before and after."""
+
+    commit: str
+    before: str | None
+    after: str | None
+    """Paths; None where the file was not there."""
+
+
+def is_same(before: str, after: str, *, names: bool = False) -> bool:
+    """Whether two sources differ in texts alone, or in texts and `names`, of which no two have changed places."""
+    if not names:
+        first, second = (ast.dump(WithoutTexts().visit(ast.parse(source))) for source in (before, after))
+        return first == second
+    old, new = WithoutNames(), WithoutNames()
+    if ast.dump(old.visit(ast.parse(before))) != ast.dump(new.visit(ast.parse(after))):
+        return False
+    renamed = {(was, now) for was, now in zip(old.names, new.names, strict=True) if was != now}
+    return renamed.isdisjoint({(now, was) for was, now in renamed})
+
+
+def differing_files(revisions: str) -> Iterator[str]:
+    """Yield what differs, as `COMMIT PATH`, in the commits of a range such as `main~3..main`."""
+    for line in _git("log", "--reverse", "--format=%h %s", revisions).splitlines():
+        commit, _, subject = line.partition(" ")
+        if not subject.startswith((TEXTS, NAMES)):
+            continue
+        for change in _changes(commit):
+            if change.before is None or change.after is None:
+                yield f"{commit} {change.before or change.after}: added or removed"
+                continue
+            before, after = (_git("show", f"{rev}:{path}") for rev, path in _sides(change))
+            if not is_same(before, after, names=subject.startswith(NAMES)):
+                yield f"{commit} {change.after}"
+
+
+def _sides(change: Change) -> list[tuple[str, str]]:
+    return [(f"{change.commit}~", change.before or ""), (change.commit, change.after or "")]
+
+
+def _changes(commit: str) -> Iterator[Change]:
+    for line in _git("diff", "--name-status", "-M40%", f"{commit}~", commit).splitlines():
+        status, *paths = line.split("\t")
+        if not paths[-1].endswith(".py"):
+            continue
+        if status.startswith(("A", "D")):
+            yield Change(commit, *((paths[0], None) if status == "D" else (None, paths[0])))
+        else:
+            yield Change(commit, paths[0], paths[-1])
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def main() -> int:
+    """Check the commits that were named on the command line."""
+    found = list(differing_files(sys.argv[1]))
+    for each in found:
+        print(each)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
