@@ -18,8 +18,8 @@ from infra.lab.simulator import Endpoints, FlashSale, Report, Shop, Traffic, run
 from infra.lab.watch import Sampler, Samples
 from infra.stack import Layout
 
-LAST_PLACE, LAST_BUYERS = 31, 24
-"""A product of which the simulator's shelf has a dozen, and which few want."""
+LAST_PLACE, LAST_BUYERS, LAST_UNITS_EACH = 31, 24, 4
+"""A product of which the simulator's shelf has a dozen units. They want more of it than that and one restock."""
 LAST_NUMBER = 10**12
 """No session has as high a number, not even those of a burst."""
 Word = Literal["pass", "fail", "unknown"]
@@ -148,7 +148,10 @@ async def run(
             await heal(site)
             if last_sale:
                 say("a sale of what is scarce")
-                await FlashSale(shop, place=LAST_PLACE, buyers=LAST_BUYERS, first_number=LAST_NUMBER).run()
+                sale = FlashSale(
+                    shop, place=LAST_PLACE, buyers=LAST_BUYERS, units_each=LAST_UNITS_EACH, first_number=LAST_NUMBER
+                )
+                await sale.run()
 
         try:
             report = await run_traffic(endpoints, traffic, say, suffer)

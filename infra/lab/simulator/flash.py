@@ -9,13 +9,13 @@ from infra.lab.simulator.shop import Shop
 
 
 class FlashSale:
-    """So many customers order the product at this place at once.
+    """So many customers order `units_each` of the product at this place at once.
 
     Their session numbers begin at `first_number`; no other session may have them.
     """
 
-    def __init__(self, shop: Shop, *, place: int, buyers: int, first_number: int) -> None:
-        self._script = Script("buy", (Put(0.0, place, 1), CheckOut(0.0)))
+    def __init__(self, shop: Shop, *, place: int, buyers: int, first_number: int, units_each: int = 1) -> None:
+        self._script = Script("buy", (Put(0.0, place, units_each), CheckOut(0.0)))
         self._sessions = [Session(shop, first_number + each) for each in range(buyers)]
 
     @property
