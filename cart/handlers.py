@@ -121,7 +121,7 @@ async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
     else:
         for abandoned in cart.abandon():
             on_sale = await _still_sold(tx, abandoned.product_ids)
-            publish_cart_changes(tx, cart, abandoned.only(on_sale))
+            publish_cart_changes(tx, cart, abandoned.limited_to(on_sale))
 
 
 @publishes()

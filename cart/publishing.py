@@ -1,4 +1,4 @@
-"""What changes of a cart mean to others: the only place where the cart publishes."""
+"""Turns changes of a cart into events. Nothing else in this service publishes."""
 
 from collections.abc import Sequence
 

@@ -39,11 +39,11 @@ from marketplace_runtime.database import Transaction, publishes
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
 """How soon a confirmation looks again for its order's reservation, and when it gives up."""
-STOCK_MOVES = (ProductSoldOutV1, ProductRestockedV1, StockRunningLowV1)
-"""What may follow where the number of available units changes."""
+LESS_STOCK, MORE_STOCK = (ProductSoldOutV1, StockRunningLowV1), (ProductRestockedV1, StockRunningLowV1)
+"""The events that fewer available units can cause, and those that more can."""
 
 
-@publishes(StockReservedV1, StockRejectedV1, *STOCK_MOVES)
+@publishes(StockReservedV1, StockRejectedV1, *LESS_STOCK)
 async def reserve_stock(event: OrderPlacedV1, tx: Transaction) -> None:
     """Set every line aside, or none and say why not."""
     if await tx.get(Reservation, event.order_id):
@@ -71,7 +71,7 @@ async def take_stock(event: OrderConfirmedV1, tx: Transaction) -> None:
     reservation.take(await store.stock_of(tx, reservation.lines))
 
 
-@publishes(StockReleasedV1, *STOCK_MOVES)
+@publishes(StockReleasedV1, *MORE_STOCK)
 async def release_stock(event: OrderCancelledV1, tx: Transaction) -> None:
     """Give back what the order holds, reserved or taken."""
     reservation = await tx.get(Reservation, event.order_id)
@@ -117,7 +117,7 @@ async def change_price(tx: Transaction, product_id: UUID, price: Price, *, selle
     return product
 
 
-@publishes(*STOCK_MOVES)
+@publishes(*MORE_STOCK)
 async def restock(tx: Transaction, product_id: UUID, quantity: int, *, seller_id: str) -> Product:
     """The seller brings more units. Raises `Refused`."""
     product = await _own_product(tx, product_id, seller_id)

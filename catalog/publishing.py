@@ -1,4 +1,4 @@
-"""What changes of products and reservations mean to others: the only place where the catalog publishes."""
+"""Turns changes of products and reservations into events. Nothing else in this service publishes."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What entries of an order's journal mean to others: the only place where checkout publishes."""
+"""Turns entries of an order's journal into events. Nothing else in this service publishes."""
 
 from collections.abc import Sequence
 from datetime import timedelta

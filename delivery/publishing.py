@@ -1,4 +1,4 @@
-"""What changes of addresses and shipments mean to others: the only place where delivery publishes."""
+"""Turns changes of addresses and shipments into events. Nothing else in this service publishes."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What changes of a message mean to others: the only place where notifications publish about mail."""
+"""Turns changes of a message into events. Nothing else in this service publishes, apart from webhooks."""
 
 from collections.abc import Sequence
 

@@ -42,14 +42,14 @@ class Abandoned:
 
     product_ids: list[UUID]
 
-    def only(self, on_sale: Collection[UUID]) -> "list[Abandoned]":
-        """Leave out what cannot be bought now. Nothing remains where that is everything."""
+    def limited_to(self, on_sale: Collection[UUID]) -> "list[Abandoned]":
+        """Keep only products that are on sale. Returns an empty list if none is."""
         left = [product_id for product_id in self.product_ids if product_id in on_sale]
         return [Abandoned(left)] if left else []
 
 
 CartChange = CheckedOut | Abandoned
-"""What others are told of a cart."""
+"""A change of a cart that is published as an event."""
 
 
 @dataclass

@@ -35,7 +35,7 @@ class Status(StrEnum):
 
 
 class ProductChange(StrEnum):
-    """What others are told of a product."""
+    """A change of a product that is published as an event."""
 
     LISTED = auto()
     PRICE_CHANGED = auto()

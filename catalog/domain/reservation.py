@@ -106,7 +106,7 @@ class Expired:
 
 
 ReservationChange = Reserved | Rejected | Released | Expired
-"""What others are told of a reservation."""
+"""A change of a reservation that is published as an event."""
 
 
 @dataclass

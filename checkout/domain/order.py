@@ -15,8 +15,8 @@ class Order:
     """The state of one order. It changes only by `apply`.
 
     The rules are the functions of `placing`, `paying` and `shipping`. One that may change an order returns the
-    entries that it made, for the caller to publish. It looks at the state first and makes none where it has nothing
-    to say, so that what comes twice, late or in another order changes nothing.
+    entries that it made, for the caller to publish. It returns none if the order's state does not allow the change, so
+    that events that come twice, late or in another order change nothing.
     """
 
     order_id: UUID
@@ -119,7 +119,7 @@ class Order:
                 self.status = Status.DELIVERED
 
     def record(self, type: EntryType, at: datetime, **data: Any) -> list[Entry]:
-        """Make an entry and take it in. Returns it, as the only one of a list."""
+        """Create an entry and apply it. Returns `[entry]`, so that rules can concatenate."""
         entry = Entry(self.order_id, self.version + 1, type, data, at)
         self.apply(entry)
         return [entry]

@@ -94,7 +94,7 @@ def give_up(order: Order, reason: Reason, at: datetime) -> list[Entry]:
     """Cancel an order that is not paid: at once, or by a void if a provider may hold the money."""
     if order.status not in (Status.PLACED, Status.PAYING):
         return []
-    may_be_held = order.payment in (Payment.ASKED, Payment.CLOSING)
+    may_be_held = order.status is Status.PAYING and order.payment in (Payment.ASKED, Payment.CLOSING)
     return order.record(EntryType.GIVEN_UP if may_be_held else EntryType.CANCELLED, at, reason=reason)
 
 

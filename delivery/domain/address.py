@@ -32,7 +32,7 @@ class Erased:
 
 
 AddressChange = Recorded | Erased
-"""What others are told of an address."""
+"""A change of an address that is published as an event."""
 
 
 @dataclass
@@ -53,12 +53,12 @@ class Address:
         return past
 
     def record(self, address_id: UUID, revision: int) -> list[AddressChange]:
-        """Take the id and the revision under which others will know it."""
+        """Set the id and the revision that the event carries."""
         self.address_id, self.revision = address_id, revision
         return [Recorded(address_id, revision)]
 
-    def erase(self, revision: int) -> list[AddressChange]:
-        """The customer wants it forgotten."""
+    def erased(self, revision: int) -> list[AddressChange]:
+        """Return the change to publish once the rows are deleted."""
         return [Erased(revision)]
 
 

@@ -1,4 +1,4 @@
-"""The words for a shipment: where it is, why it is stopped, why it failed, and what changes about it."""
+"""Enumerations of a shipment: its status, the aim of stopping it, failures and changes."""
 
 from enum import StrEnum, auto
 

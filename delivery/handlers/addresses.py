@@ -33,7 +33,7 @@ async def erase_address(tx: Transaction, customer_id: str) -> None:
     if address is None:
         return
     await store.erase_addresses(tx, customer_id)
-    publish_address_changes(tx, address, address.erase(await store.next_revision(tx)))
+    publish_address_changes(tx, address, address.erased(await store.next_revision(tx)))
 
 
 @publishes(AddressRecordedV1)

@@ -13,7 +13,6 @@ from infra.stack import LocalError
 
 AGES = {"age": "filed_at", "oldest": "oldest", "newest": "newest"}
 
-
 LONG, WIDE = ("event_id", "reason", "error"), 130
 """What is printed below the table where the terminal has fewer columns."""
 

@@ -136,8 +136,8 @@ def running_stack(start: str = "./marketplace up -d") -> Layout:
 def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> subprocess.Popen[bytes]:
     """Get the servers if they are missing, start a supervisor and show how it goes until all is ready.
 
-    Raises `StackIsUp`, and `NotReady`: then the supervisor is left running to be looked at, unless it `dies_with_us`.
-    Nothing is left running by a command that is interrupted.
+    Raises `StackIsUp`, and `NotReady` if it does not come up: unless it `dies_with_us`, the supervisor then goes on, so
+    that one can look at it. A command that is interrupted stops the supervisor.
     """
     if is_up(where):
         raise StackIsUp(f"The stack {where.name} is already up.", "See it: ./marketplace status")
@@ -153,13 +153,13 @@ def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> s
                 spinner.update(_waiting_for(status))
 
             asyncio.run(until_up(where, supervisor, tell))
-    except LocalError:
-        if dies_with_us:
-            bring_down(where, supervisor)
-        raise
-    except BaseException:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Interrupted before the stack was ready: stopping it.")
         bring_down(where, supervisor)
+        raise
+    except BaseException:
+        if dies_with_us:
+            bring_down(where, supervisor)
         raise
     return supervisor
 

@@ -1,4 +1,4 @@
-"""What follows from changes of an endpoint: the only place where webhooks publish."""
+"""Turns changes of an endpoint into events. Nothing else in this package publishes."""
 
 from collections.abc import Sequence
 

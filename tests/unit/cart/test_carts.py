@@ -236,5 +236,5 @@ def test_nothing_is_abandoned_where_all_is_being_bought() -> None:
 
 def test_what_cannot_be_bought_now_is_not_abandoned() -> None:
     kept, gone = new_id(), new_id()
-    assert Abandoned([kept, gone]).only({kept}) == [Abandoned([kept])]
-    assert Abandoned([gone]).only({kept}) == []
+    assert Abandoned([kept, gone]).limited_to({kept}) == [Abandoned([kept])]
+    assert Abandoned([gone]).limited_to({kept}) == []

@@ -1,5 +1,7 @@
 """A use case publishes what is declared above it, and nothing else."""
 
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -8,7 +10,7 @@ from contracts.checkout import OrderConfirmedV1
 from contracts.delivery import CancellationRefusedV1, RefusalReason, ShipmentCancelledV1
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Transaction, publishes
+from marketplace_runtime.database import Transaction, UndeclaredEvent, publishes
 from marketplace_runtime.service import Service
 from marketplace_runtime.testing import Memory
 
@@ -45,19 +47,19 @@ async def test_what_is_declared_is_published() -> None:
 
 async def test_another_event_is_refused_and_the_error_says_what_to_do() -> None:
     memory = Memory()
-    with pytest.raises(ValueError, match=r"refuse does not .* CancellationRefusedV1: add it to @publishes"):
+    with pytest.raises(UndeclaredEvent, match=r"refuse publishes CancellationRefusedV1, .* add it to @publishes"):
         await refuse(memory.tx, ORDER)
     assert memory.said == []
 
 
 async def test_a_use_case_declares_also_what_it_publishes_through_others() -> None:
-    with pytest.raises(ValueError, match="ShipmentCancelledV1"):
+    with pytest.raises(UndeclaredEvent, match="refuse_by_cancelling publishes ShipmentCancelledV1"):
         await refuse_by_cancelling(None, Memory().tx)
 
 
 async def test_a_declaration_ends_with_its_use_case() -> None:
     memory = Memory()
-    with pytest.raises(ValueError, match="CancellationRefusedV1"):
+    with pytest.raises(UndeclaredEvent, match="CancellationRefusedV1"):
         await refuse(memory.tx, ORDER)
     memory.publish(REFUSED)
     assert memory.said == [REFUSED]
@@ -66,8 +68,48 @@ async def test_a_declaration_ends_with_its_use_case() -> None:
 async def test_a_handler_that_declares_nothing_publishes_nothing() -> None:
     handle = on(OrderConfirmedV1, undeclared).handle
     assert handle is not None
-    with pytest.raises(ValueError, match="undeclared does not declare that it publishes ShipmentCancelledV1"):
+    with pytest.raises(UndeclaredEvent, match="undeclared publishes ShipmentCancelledV1"):
         await handle(None, Memory().tx)
+
+
+class Canceller:
+    @publishes(ShipmentCancelledV1)
+    async def __call__(self, event: OrderConfirmedV1 | None, tx: Transaction) -> None:
+        tx.publish(CANCELLED)
+
+    @publishes(ShipmentCancelledV1)
+    async def cancel(self, event: OrderConfirmedV1 | None, tx: Transaction) -> None:
+        tx.publish(CANCELLED)
+
+
+@publishes(ShipmentCancelledV1)
+async def cancel_because(event: OrderConfirmedV1 | None, tx: Transaction, *, reason: str) -> None:
+    tx.publish(CANCELLED)
+
+
+@pytest.mark.parametrize("handle", [Canceller(), Canceller().cancel, partial(cancel_because, reason="odd")])
+async def test_any_callable_keeps_its_declaration(handle: Any) -> None:
+    memory = Memory()
+    found = on(OrderConfirmedV1, handle).handle
+    assert found is not None
+    await found(None, memory.tx)
+    assert memory.said == [CANCELLED]
+
+
+async def test_the_transaction_may_have_another_name_if_it_comes_last() -> None:
+    async def handle(_: OrderConfirmedV1 | None, transaction: Transaction) -> None:
+        transaction.publish(CANCELLED)
+
+    memory = Memory()
+    await publishes(ShipmentCancelledV1)(handle)(None, memory.tx)
+    assert memory.said == [CANCELLED]
+
+
+def test_a_use_case_without_a_transaction_is_refused() -> None:
+    async def handle(event: OrderConfirmedV1, transaction: Transaction, limit: int = 1) -> None: ...
+
+    with pytest.raises(TypeError, match="needs a transaction: name a parameter `tx`"):
+        on(OrderConfirmedV1, handle)
 
 
 def test_a_service_names_every_event_that_its_handlers_declare(tmp_path) -> None:

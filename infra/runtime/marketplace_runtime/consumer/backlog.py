@@ -20,18 +20,18 @@ class Backlog:
         return len(self._waiting)
 
     def add(self, delivery: Delivery | Unreadable) -> None:
-        """Let a delivery wait."""
+        """Append a delivery and wake `next_batch`."""
         self._waiting.append(delivery)
         self._arrived.set()
 
     @property
     def has_room(self) -> bool:
-        """Whether fewer wait than are taken at a time."""
+        """Whether less than one batch is waiting."""
         return len(self._waiting) < self._batch
 
-    def call_when_there_is_room(self, tell: Callable[[], None]) -> None:
-        """Call `tell` once, as soon as a batch was taken; not at all if there is room now."""
-        self._room_wanted = None if self.has_room else tell
+    def call_when_there_is_room(self, callback: Callable[[], None]) -> None:
+        """Call back once, when a batch has been taken and there is room. Does nothing if there is room now."""
+        self._room_wanted = None if self.has_room else callback
 
     async def next_batch(self) -> list[Delivery | Unreadable]:
         """Wait until there is a delivery, and take as many as there are, up to `batch`."""

@@ -218,7 +218,7 @@ class Worker:
             self.receive(delivery)
 
     def _note_idle(self) -> None:
-        if not (self._backlog or self._handling or self.calls.pool.under_way or self._quarantine.busy):
+        if not (self.backlog or self._handling or self.calls.pool.under_way or self._quarantine.busy):
             self._idle.set()
 
 

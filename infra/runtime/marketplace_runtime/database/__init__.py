@@ -2,7 +2,13 @@
 
 from marketplace_runtime.database.advisory_locks import HERE
 from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database
-from marketplace_runtime.database.declarations import Declaration, declaration_of, publishes, with_declaration
+from marketplace_runtime.database.declarations import (
+    Declaration,
+    UndeclaredEvent,
+    declaration_of,
+    publishes,
+    with_declaration,
+)
 from marketplace_runtime.database.errors import (
     LOST,
     Verdict,
@@ -37,6 +43,7 @@ __all__ = [
     "SchemaBehind",
     "SharedSessions",
     "Transaction",
+    "UndeclaredEvent",
     "Verdict",
     "bucket_of",
     "check_versions",

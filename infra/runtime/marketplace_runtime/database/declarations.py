@@ -1,9 +1,9 @@
 """Which events a use case publishes: declared above it, and checked whenever it publishes."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from functools import wraps
-from inspect import signature
+from dataclasses import dataclass, replace
+from functools import partial, wraps
+from inspect import Parameter, signature
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from marketplace_runtime.events import Event
@@ -12,50 +12,55 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class UndeclaredEvent(Exception):
+    """A use case publishes an event that is not in its `@publishes`. Add it there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """The only events that the use case of this name may publish."""
 
     use_case: str
     events: frozenset[type[Event]]
+    caller: "Declaration | None" = None
+    """Of the use case that calls this one, and so must declare the same events."""
 
     def check(self, *events: Event) -> None:
-        """Raise ValueError unless all of them are declared."""
+        """Raise `UndeclaredEvent` unless this use case and its callers declare all of `events`."""
+        if self.caller is not None:
+            self.caller.check(*events)
         for event in events:
             if type(event) not in self.events:
-                name = type(event).__name__
-                raise ValueError(f"{self.use_case} does not declare that it publishes {name}: add it to @publishes")
-
-    def within(self, outer: "Declaration | None") -> "Declaration":
-        """What is left of it in a use case that calls this one, and so must declare the same."""
-        return self if outer is None else Declaration(self.use_case, self.events & outer.events)
+                what = f"{self.use_case} publishes {type(event).__name__}"
+                raise UndeclaredEvent(f"{what}, which it does not declare: add it to @publishes")
 
 
-class Declared(Protocol):
-    """A transaction, as far as declarations go."""
+class HasDeclaration(Protocol):
+    """A transaction, which knows the declaration of the use case that runs in it."""
 
     declaration: Declaration | None
 
 
 def publishes(*events: type[Event]) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
-    """Declare the only events that a use case publishes, by itself or in what it calls.
+    """Declare the only events that a use case publishes, itself or through other use cases.
 
-    Any other raises ValueError, and so changes nothing. The use case takes its transaction as `tx`, or last.
+    Publishing another event raises `UndeclaredEvent`, so the transaction is rolled back. The use case takes the
+    transaction as `tx`, or as its last parameter. Raises TypeError if it has neither.
     """
 
     def declare(use_case: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
         declaration = Declaration(getattr(use_case, "__name__", repr(use_case)), frozenset(events))
-        names = list(signature(use_case).parameters)
-        position = names.index("tx") if "tx" in names else len(names) - 1
+        position = _position_of_transaction(use_case)
 
         @wraps(use_case)
         async def declared(*args: P.args, **kwargs: P.kwargs) -> R:
-            tx: Declared = kwargs["tx"] if "tx" in kwargs else args[position]  # type: ignore[assignment]  # found by its place
-            outer, tx.declaration = tx.declaration, declaration.within(tx.declaration)
+            tx: HasDeclaration = kwargs["tx"] if "tx" in kwargs else args[position]  # type: ignore[assignment]  # by place
+            caller = tx.declaration
+            tx.declaration = replace(declaration, caller=caller) if caller else declaration
             try:
                 return await use_case(*args, **kwargs)
             finally:
-                tx.declaration = outer
+                tx.declaration = caller
 
         declared.declaration = declaration  # type: ignore[attr-defined]  # read by `declaration_of`
         return declared
@@ -64,10 +69,24 @@ def publishes(*events: type[Event]) -> Callable[[Callable[P, Awaitable[R]]], Cal
 
 
 def declaration_of(use_case: Callable[..., Any]) -> Declaration | None:
-    """What a use case declares; None if it declares nothing."""
-    return getattr(use_case, "declaration", None)
+    """Return what a use case declares; None if it declares nothing."""
+    while isinstance(use_case, partial):
+        use_case = use_case.func
+    found: Declaration | None = getattr(use_case, "declaration", None)
+    return found or getattr(type(use_case).__call__, "declaration", None)
 
 
 def with_declaration(use_case: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """The use case as it is if it declares what it publishes, else as one that publishes nothing."""
+    """Return `use_case`. Without a declaration, it is wrapped so that it may publish nothing."""
     return use_case if declaration_of(use_case) else publishes()(use_case)
+
+
+def _position_of_transaction(use_case: Callable[..., Any]) -> int:
+    parameters = list(signature(use_case).parameters.values())
+    for position, each in enumerate(parameters):
+        if each.name == "tx":
+            return position
+    last = parameters[-1] if parameters else None
+    if last is None or last.kind is Parameter.KEYWORD_ONLY or last.default is not Parameter.empty:
+        raise TypeError(f"{use_case!r} needs a transaction: name a parameter `tx`, or make it the last one")
+    return -1 if last.kind is Parameter.VAR_POSITIONAL else len(parameters) - 1

@@ -78,7 +78,7 @@ class Transaction:
     committing: bool = False
     """Whether the commit was sent: from now on an error does not say whether it took effect."""
     declaration: Declaration | None = None
-    """What the use case at work may publish; None outside of those that declare it: whatever the service may say."""
+    """Of the running use case. None: the service may publish any of its events."""
     _published: list[outbox.Row] = field(default_factory=list)
     _scheduled: list[schedules.Entry] = field(default_factory=list)
     _known: dict[tuple[type, Any], Any] = field(default_factory=dict)

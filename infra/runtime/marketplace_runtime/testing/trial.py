@@ -15,15 +15,11 @@ from marketplace_runtime.testing.comparison import SAID, State, comparable, diff
 
 CRASH_WITHIN_S = 30.0
 
-
 DUPLICATES = "select count(*) from messaging.incidents where subscription = $1 and what = 'duplicate'"
-
 
 HANDLED = "select count(*) from messaging.inbox where subscription = $1 and event_id = any($2::uuid[])"
 
-
 DEAD = "select count(*) from messaging.dead_letters"
-
 
 POISON: Mapping[str, tuple[bytes, dict[str, Any]]] = {
     "no JSON": (b"{", {"content_type": "application/json", "headers": {"cloudEvents_specversion": "1.0"}}),
@@ -36,7 +32,6 @@ POISON: Mapping[str, tuple[bytes, dict[str, Any]]] = {
         },
     ),
 }
-
 
 Setup = Callable[[Transaction], Awaitable[None]]
 
