@@ -19,20 +19,23 @@ contracts = typer.Typer(no_args_is_help=True, help="The contracts of events.")
 commands.add_typer(events, name="events")
 commands.add_typer(contracts, name="contracts")
 
-MAP = CHECKOUT / "ARCHITECTURE.md"
+MAP, OVERVIEW = CHECKOUT / "ARCHITECTURE.md", CHECKOUT / "docs/overview.svg"
 
 
 @events.command("map")
 def show_map(
     as_mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid flow chart.")] = False,
-    write: Annotated[bool, typer.Option("--write", help="Renew the diagram in ARCHITECTURE.md.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Renew the diagram in ARCHITECTURE.md and docs/overview.svg.")
+    ] = False,
 ) -> None:
     """Show who says and who hears what, as the services' tables have it."""
-    from infra.lab.docs import event_map, read_wiring
+    from infra.lab.docs import event_map, overview, read_wiring
 
     services = read_wiring(CHECKOUT)
     if write:
         console.print(f"{MAP.name}: {'renewed' if event_map.renew(MAP, services) else 'up to date'}.")
+        OVERVIEW.write_text(overview(services), encoding="utf-8")
     elif as_mermaid:
         typer.echo(event_map.mermaid(services))
     else:

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 def rows() -> list[list[str]]:
     """The cells of the table that begins with `| away |`, without its head."""
-    text = (ROOT / "ARCHITECTURE.md").read_text()
+    text = (ROOT / "docs/degradation.md").read_text()
     table = text[text.index("| away |") :].partition("\n\n")[0]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
 

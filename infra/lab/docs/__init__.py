@@ -1,6 +1,7 @@
 """What the house says of itself: who says and hears what, generated from the services' tables and the contracts."""
 
 from infra.lab.docs.build import build
+from infra.lab.docs.overview_picture import overview
 from infra.lab.docs.wiring import Wired, read_wiring
 
-__all__ = ["Wired", "build", "read_wiring"]
+__all__ = ["Wired", "build", "overview", "read_wiring"]

@@ -1,4 +1,4 @@
-"""`ARCHITECTURE.md` names every mutant and no other, and each that was written is tried."""
+"""`docs/audit.md` names every mutant and no other, and each that was written is tried."""
 
 import inspect
 import re
@@ -10,7 +10,7 @@ import pytest
 from tests.integration.mutants import content, rules, runtime, services
 from tests.integration.mutants.mutant import Mutant
 
-DOCUMENT = Path(__file__).parents[3] / "ARCHITECTURE.md"
+DOCUMENT = Path(__file__).parents[3] / "docs/audit.md"
 
 
 def mutants_of(module: ModuleType) -> set[Mutant]:

@@ -83,7 +83,7 @@ def test_every_invariant_has_a_name_of_its_own_and_needs_evidence_that_there_is(
 
 
 def test_the_architecture_page_names_every_invariant_and_no_other() -> None:
-    page = (Path(__file__).parents[3] / "ARCHITECTURE.md").read_text()
+    page = (Path(__file__).parents[3] / "docs/audit.md").read_text()
     table = page.partition("| invariant | promise |\n|---|---|\n")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == [each.id for each in INVARIANTS]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from contracts.registry import BY_TYPE, EVENTS
-from infra.lab.docs import Wired, event_map, read_wiring
+from infra.lab.docs import Wired, event_map, overview, read_wiring
 from infra.lab.docs.wiring import hearers
 from infra.stack import LocalError
 
@@ -29,6 +29,11 @@ def test_every_event_that_is_heard_is_said_by_somebody(services: list[Wired]) ->
 def test_the_diagram_in_the_architecture_is_up_to_date(services: list[Wired]) -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text()
     assert event_map.renewed(page, services) == page, "run: ./marketplace events map --write"
+
+
+def test_the_picture_of_the_readme_is_up_to_date(services: list[Wired]) -> None:
+    picture = (ROOT / "docs/overview.svg").read_text(encoding="utf-8")
+    assert picture == overview(services), "run: ./marketplace events map --write"
 
 
 def test_what_nobody_says_is_noticed() -> None:

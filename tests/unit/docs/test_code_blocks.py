@@ -1,0 +1,66 @@
+"""What the documents show of code and commands is really there."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from infra.cli.app import app
+
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")] + sorted(
+    (ROOT / "docs").glob("*.md")
+)
+QUOTES = [
+    (page, path, block)
+    for page in PAGES
+    for path, block in re.findall(r"^```python (\S+)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    if page.name != "add-a-consumer.md"  # another test writes these files and runs them
+]
+COMMAND = re.compile(r"(?:^|`)(?:    |\$ )?\./marketplace ([^`#\n]+)", re.MULTILINE)
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for line in COMMAND.findall(page.read_text()):
+            yield page.name, line.partition("  ")[0].strip().rstrip(".,:;)")
+
+
+@pytest.mark.parametrize(("page", "path", "block"), QUOTES, ids=[f"{page.name}-{path}" for page, path, _ in QUOTES])
+def test_quoted_code_is_in_its_file_in_this_order(page: Path, path: str, block: str) -> None:
+    code = iter([line.strip() for line in (ROOT / path).read_text().splitlines()])
+    for line in block.splitlines():
+        assert any(line.strip() in each for each in code), line
+
+
+def test_there_are_quotes_and_commands() -> None:
+    assert len(QUOTES) >= 6
+    assert len(list(commands())) >= 60
+
+
+@pytest.mark.parametrize(("page", "line"), sorted(set(commands())))
+def test_a_command_has_the_options_that_a_page_gives_it(page: str, line: str) -> None:
+    known: Any = typer.main.get_command(app)
+    options = spellings(known)
+    words = shlex.split(re.sub(r"[\[\]…|]", " ", line))
+    while words and hasattr(known, "commands"):
+        word = words.pop(0)
+        if word in known.commands:
+            known = known.commands[word]
+            options |= spellings(known)
+        elif word == "COMMAND" or word.isupper():
+            return
+        else:
+            assert word in options, f"{page}: ./marketplace {line}: no command {word!r}"
+            words.pop(0)
+    if known.name not in {"test", "bench"}:  # their arguments are those of another program
+        named = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][\w-]*(=.*)?", word)}
+        assert named <= options | {"--help"}, f"{page}: ./marketplace {line}"
+
+
+def spellings(command: Any) -> set[str]:
+    return {name for each in command.params for name in (*each.opts, *each.secondary_opts)}

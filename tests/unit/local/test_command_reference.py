@@ -1,0 +1,7 @@
+"""The command reference is what the commands say of themselves."""
+
+from infra.cli.reference import PAGE, reference
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == reference(), "run: .venv/bin/python -m infra.cli.reference --write"
