@@ -114,9 +114,9 @@ def test_tests_import_nothing_private(imported_by_tests: list[tuple[str, str]]) 
     assert [each for each in imported_by_tests if re.search(r"\._(?!_)", each[1])] == []
 
 
-@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "DECISIONS.md"])
-def test_files_that_a_page_names_exist(page: str) -> None:
-    text = (ROOT / page).read_text().replace("`R/", "`infra/runtime/marketplace_runtime/")
+@pytest.mark.parametrize("pages", ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/adr/*.md"])
+def test_files_that_pages_name_exist(pages: str) -> None:
+    text = "".join(page.read_text() for page in ROOT.glob(pages)).replace("`R/", "`infra/runtime/marketplace_runtime/")
     named = set(re.findall(r"`((?:infra|contracts|tests|[a-z]+)/[\w./-]+\.(?:py|toml|md))`", text))
     assert named, "the search finds them"
     ours = {each for each in named if each.split("/")[0] in (*PACKAGES, "tests", "docs")}

@@ -1,7 +1,7 @@
 """What the log lacks because the broker died.
 
 RabbitMQ 3.10 confirms the first publishes after a crash although the stream does not take them yet; queues do (see
-DECISIONS.md). The log is a witness: where all else tells that an event was published, and a recorded fault why the log
+docs/adr/0032). The log is a witness: where all else tells that an event was published, and a recorded fault why the log
 does not know, that is counted and no violation.
 """
 
