@@ -145,7 +145,7 @@ async def test_a_letter_without_id_and_type_is_mended_under_a_new_id(toy: Toy) -
         path, body = f"dead-letters/{letter['id']}/edit", json.loads(a_checkout().model_dump_json())
         assert "type" in (await operator.ask("POST", path, {"body": body}, status=409))["detail"]
         unheard = {"body": body, "type": "cart.cart-abandoned.v1"}
-        assert "not heard here" in (await operator.ask("POST", path, unheard, status=409))["detail"]
+        assert "not handled by this subscription" in (await operator.ask("POST", path, unheard, status=409))["detail"]
         await operator.post(path, body=body, type=CartCheckedOutV1.type)
         await toy.until_effects(1)
 

@@ -45,7 +45,7 @@ async def test_an_entry_that_nobody_hears_any_more_is_dead_lettered_and_its_neig
         await toy.until_dead(3)
         await toy.until_idle()
     assert sorted(await toy.dead()) == [
-        ("carts", "unknown-type", 3, "cart.cart-lost.v1 is not heard here"),
+        ("carts", "unknown-type", 3, "cart.cart-lost.v1 is not handled by this subscription"),
         (
             "carts",
             "unknown-version",

@@ -1,4 +1,4 @@
-"""Consumes events: exactly one effect per event and subscription."""
+"""Consumes events, with exactly one effect per event and subscription."""
 
 from marketplace_runtime.consumer.acknowledge import acknowledge
 from marketplace_runtime.consumer.decode import reaction_to, read

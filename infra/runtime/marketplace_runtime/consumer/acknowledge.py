@@ -1,4 +1,4 @@
-"""Acknowledge: tell the broker, or the replay, that deliveries are done."""
+"""Acknowledges deliveries that are done to their source: the broker, or a replay of the log stream."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,7 +8,10 @@ from marketplace_runtime.consumer.delivery import Delivery
 
 
 async def acknowledge(deliveries: Sequence[Delivery]) -> None:
-    """Acknowledge the messages among `deliveries`, those of one source at once. Others came from the schedule."""
+    """Acknowledge the messages among `deliveries`, all of one source in one call.
+
+    Deliveries from the schedule have no message, and are ignored.
+    """
     by_source: defaultdict[MessageSource, list[int]] = defaultdict(list)
     for delivery in deliveries:
         if delivery.message is not None:

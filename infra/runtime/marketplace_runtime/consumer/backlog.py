@@ -1,4 +1,4 @@
-"""The backlog of a worker: deliveries that wait for the next batch."""
+"""Keeps the backlog of a worker: deliveries that wait for the next batch."""
 
 import asyncio
 from collections import deque
@@ -8,7 +8,7 @@ from marketplace_runtime.consumer.delivery import Delivery, Unreadable
 
 
 class Backlog:
-    """Deliveries in the order of their arrival, taken up to `batch` at a time."""
+    """Holds deliveries in the order of their arrival, and hands out up to `batch` at a time."""
 
     def __init__(self, batch: int) -> None:
         self._batch = batch
@@ -26,15 +26,15 @@ class Backlog:
 
     @property
     def has_room(self) -> bool:
-        """Whether less than one batch is waiting."""
+        """Return whether less than one batch is waiting."""
         return len(self._waiting) < self._batch
 
     def call_when_there_is_room(self, callback: Callable[[], None]) -> None:
-        """Call back once, when a batch has been taken and there is room. Does nothing if there is room now."""
+        """Call `callback` once, when a batch was taken and there is room again. Does nothing if there is room now."""
         self._room_wanted = None if self.has_room else callback
 
     async def next_batch(self) -> list[Delivery | Unreadable]:
-        """Wait until there is a delivery, and take as many as there are, up to `batch`."""
+        """Wait until there is a delivery. Removes and returns as many as there are, up to `batch`."""
         await self._arrived.wait()
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch))]
         if not self._waiting:

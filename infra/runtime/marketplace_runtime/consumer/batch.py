@@ -1,4 +1,4 @@
-"""A batch: the deliveries that share one transaction, on their way through its stages."""
+"""Defines the batch: deliveries that share one transaction and pass through its stages together."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -8,21 +8,28 @@ from marketplace_runtime.database import Transaction
 
 
 class Batch:
-    """Stages take deliveries out of `deliveries`. What is not decided otherwise is acknowledged after the commit."""
+    """Holds the deliveries of one transaction, and the decisions that stages have made about them.
+
+    A stage removes from `deliveries` what later stages must not see. After the commit each delivery is acknowledged,
+    unless a stage has decided otherwise about it.
+    """
 
     def __init__(self, deliveries: Sequence[Delivery]) -> None:
         self.all = deliveries
         self.deliveries = list(deliveries)
-        """Those that go on to the next stage."""
+        """Deliveries that go on to the next stage."""
         self._decided: dict[Delivery, Decision] = {}
 
     def decide(self, delivery: Delivery, decision: Decision) -> None:
-        """Have something else done about a delivery after the commit than acknowledging it."""
+        """Carry out `decision` after the commit, rather than acknowledge `delivery`."""
         self._decided[delivery] = decision
 
     @property
     def outcome(self) -> Outcome:
-        """What to do after the commit, in the order of the deliveries: a call begins before its twin waits for it."""
+        """Return what to do after the commit.
+
+        Decisions are in the order of the deliveries, so a call is started before a duplicate of its event awaits it.
+        """
         if not self._decided:
             return Outcome(self.all)
         done = [each for each in self.all if each not in self._decided]
@@ -33,7 +40,7 @@ Stage = Callable[[Transaction, Batch], Awaitable[None]]
 
 
 def pipeline(*stages: Stage | None) -> Stage:
-    """Return one stage that runs `stages` in their order; None is left out."""
+    """Return one stage that runs `stages` in this order. Skips None."""
     present = [each for each in stages if each is not None]
 
     async def run(tx: Transaction, batch: Batch) -> None:

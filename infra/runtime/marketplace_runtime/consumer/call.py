@@ -1,7 +1,7 @@
-"""Call: external calls in three steps, so that no transaction is open while one runs.
+"""Makes external calls in three steps, so that no transaction is open while a call runs.
 
-*Prepare* claims the event and writes down what will be asked for; the call runs in the pool; *record* stores the
-answer. A crash in between calls again under the same idempotency key.
+*Prepare* claims the event and stores the request. The call then runs in the pool. *Record* stores the answer.
+After a crash in between, the call is made again under the same idempotency key.
 """
 
 import asyncio
@@ -27,7 +27,10 @@ CLAIMED_ELSEWHERE = Postpone(timedelta(seconds=1), "another delivery is making t
 
 
 class Calls:
-    """The stages of one subscription's external calls, and the pool in which they run. `client` makes the calls."""
+    """Provides the stages of one subscription's external calls, and runs the calls in a pool.
+
+    `client` is passed to the step that makes the call.
+    """
 
     def __init__(self, subscription: Subscription, deduplicate: Deduplicate, gate: RunAloneGate, client: Any) -> None:
         self._name, self._batch_size, self._deduplicate = subscription.name, subscription.batch, deduplicate
@@ -35,10 +38,11 @@ class Calls:
         self.pool = CallPool[Delivery](concurrency=subscription.concurrency, waiting=subscription.batch)
 
     async def prepare(self, tx: Transaction, batch: Batch) -> None:
-        """Stage: claim and prepare each event once, and decide what is done about every delivery of it.
+        """Claim and prepare each event once, and decide about every delivery of it. This is a stage.
 
-        One that was handled before, or needs no call, enters the inbox. One whose call is under way in this process
-        waits for it; one that another process has claimed comes again later.
+        - An event that was handled before, or needs no call, is entered into the inbox.
+        - A delivery whose event has a call under way in this process awaits that call.
+        - A delivery whose event is claimed by another process is postponed.
         """
         by_id: dict[UUID, Delivery] = {}
         for each in batch.deliveries:
@@ -46,7 +50,7 @@ class Calls:
         open_here = by_id.keys() & self.pool.under_way
         claimed_at_s = asyncio.get_running_loop().time()
         ours = await claims.take(tx, self._name, [each for each in by_id if each not in open_here], LEASE)
-        # Read after the claim: whoever held it before has released it in the transaction that wrote the inbox.
+        # Read the inbox after claiming: the previous holder released its claim in the transaction that wrote the inbox.
         handled = await inbox.known(tx, self._name, list(by_id))
         for each in batch.deliveries:
             id = each.envelope.id
@@ -66,7 +70,7 @@ class Calls:
             await self._finish(tx, finished)
 
     async def record(self, tx: Transaction, batch: Batch) -> None:
-        """Stage: store the answers of calls that have ended."""
+        """Store the answers of calls that have ended. This is a stage."""
         fresh = await self._finish(tx, batch.deliveries)
         await load_for(tx, fresh)
         for delivery in fresh:
@@ -80,7 +84,7 @@ class Calls:
         return fresh
 
     def start(self, delivery: Delivery, decision: MakeCall) -> None:
-        """Begin the call that was prepared. While it is under way its process runs no suspect."""
+        """Start the call that was prepared. While it is under way, this process runs no suspected poison message."""
         delivery.claimed = True
         self._gate.join()
 
@@ -91,18 +95,18 @@ class Calls:
         self.pool.start(delivery.envelope.id, delivery, call, claimed_at_s=decision.claimed_at_s)
 
     def hold(self, delivery: Delivery) -> bool:
-        """Keep a delivery until the call for its event is closed. False if that has ended meanwhile."""
+        """Keep a delivery until the call for its event is closed. Returns False if no such call is under way."""
         return self.pool.hold(delivery.envelope.id, delivery)
 
     async def ended(self) -> list[Ended[Delivery]]:
-        """Wait for calls that have ended, and keep their answers with their deliveries."""
+        """Wait for calls that have ended, and store each answer in its delivery. Returns at most one batch of calls."""
         ended = await self.pool.ended(self._batch_size)
         for each in ended:
             each.job.answer = each.answer
         return ended
 
     def close(self, ended: Sequence[Ended[Delivery]]) -> list[Delivery]:
-        """Forget calls that were dealt with. Returns the deliveries that were held for them."""
+        """Remove calls whose outcome was processed. Returns the deliveries that were held for them."""
         held: list[Delivery] = []
         for each in ended:
             held += self.pool.close(each.key)
@@ -112,5 +116,5 @@ class Calls:
 
 def _steps(delivery: Delivery) -> CallSteps:
     call = delivery.reaction.call
-    assert call is not None, "only reactions with a call come here"  # noqa: S101 - narrows the type
+    assert call is not None, "the reaction has no external call"  # noqa: S101 - narrows the type
     return call

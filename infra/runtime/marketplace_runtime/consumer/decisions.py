@@ -1,6 +1,6 @@
-"""Decisions: what is to be done about a delivery once its stages have run, or one of them failed.
+"""Defines decisions: what to do with a delivery after its stages have run, or after one of them failed.
 
-They are values. `execute` is the one place that acts on them.
+Decisions are plain values. Only the module `execute` acts on them.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ class MakeCall:
 
     request: Any
     claimed_at_s: float
-    """When its claim was taken, by the event loop's clock."""
+    """When the claim was taken, in seconds of the event loop's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitCall:
-    """Handle the delivery when the call that this process makes for the same event has ended."""
+    """Handle the delivery again after this process's call for the same event has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Run the delivery again after `delay`. Its last run was an attempt."""
+    """Run the delivery again after `delay`. Its last run counts as an attempt."""
 
     delay: timedelta
     why: str
@@ -35,7 +35,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """Run the delivery again after `delay`. Its last run was no attempt."""
+    """Run the delivery again after `delay`. Its last run does not count as an attempt."""
 
     delay: timedelta
     why: str
@@ -43,7 +43,7 @@ class Postpone:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Give the delivery up. `reason` is a short stable word, `why` is for people."""
+    """Dead-letter the delivery. `reason` is a short stable word; `why` is an explanation for people."""
 
     reason: str
     why: str
@@ -54,7 +54,7 @@ Decision = MakeCall | AwaitCall | Retry | Postpone | DeadLetter
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one transaction: deliveries to acknowledge, and those about which something else was decided."""
+    """Holds the result of one transaction: deliveries to acknowledge, and those with another decision."""
 
     done: Sequence[Delivery] = ()
     decided: Sequence[tuple[Delivery, Decision]] = ()

@@ -1,4 +1,4 @@
-"""Decode: from a message or a row of the schedule to a delivery, or the reason why it is unreadable."""
+"""Decodes a message or a row of the schedule into a delivery, or into the reason why it is unreadable."""
 
 from datetime import UTC, datetime
 
@@ -15,9 +15,9 @@ from marketplace_runtime.events import Envelope, name_of
 
 
 def read(message: IncomingMessage, subscription: Subscription, now: datetime | None = None) -> Delivery | Unreadable:
-    """Return a message as an event for this subscription, or why it is none; never raises.
+    """Decode a message into an event for this subscription, or into the reason why it is not one. Never raises.
 
-    `now` is the database's time, where it is at hand: this machine's clock may be wrong.
+    Pass the database's time as `now` where it is available. The default is this machine's clock, which may be wrong.
     """
     try:
         envelope = envelope_of(message.properties, len(message.body))
@@ -25,16 +25,19 @@ def read(message: IncomingMessage, subscription: Subscription, now: datetime | N
         reaction = reaction_to(envelope.type, subscription)
     except Invalid as why:
         return Unreadable(message, why)
-    except Exception as error:  # noqa: BLE001 - no message may be dropped because nobody foresaw it
+    except Exception as error:  # noqa: BLE001 - no unexpected error may drop a message
         return Unreadable(message, Invalid("unreadable", f"{type(error).__name__}: {error}"))
     deaths = message.redeliveries
     return Delivery(envelope, message.body, reaction, message=message, deaths=deaths, suspect=deaths >= SUSPECT_AFTER)
 
 
 def _require_deduplicable(envelope: Envelope, now: datetime) -> None:
-    """Raise `Invalid` if the inbox has no partition for this event. Reports a publisher whose clock is ahead."""
+    """Raise `Invalid` if the inbox has no partition for this event.
+
+    Also reports the publisher if its clock runs ahead by more than `publisher_clocks.TOLERATED`.
+    """
     if is_ahead(envelope.id, now, publisher_clocks.TOLERATED):
-        ahead_s = (envelope.id.int >> 80) / 1000 - now.timestamp()  # it may lie beyond the calendar
+        ahead_s = (envelope.id.int >> 80) / 1000 - now.timestamp()  # seconds: a datetime could overflow
         publisher_clocks.report(envelope.type.partition(".")[0], ahead_s)
     wrong = why_unusable(envelope.id, now)
     if wrong is not None:
@@ -42,18 +45,22 @@ def _require_deduplicable(envelope: Envelope, now: datetime) -> None:
 
 
 def reaction_to(type: str, subscription: Subscription) -> Reaction:
-    """Look `type` up. Raises `Invalid` if the subscription knows no version of it."""
+    """Return the subscription's reaction to events of `type`.
+
+    An unknown version of a known event gets a reaction whose `read` raises `UnknownVersion`.
+    Raises `Invalid` if the subscription knows no version of the event.
+    """
     reaction = subscription.reactions.get(type)
     if reaction is not None:
         return reaction
     known = subscription.versions(name_of(type))
     if not known:
-        raise Invalid("unknown-type", f"{type} is not heard here")
+        raise Invalid("unknown-type", f"{type} is not handled by this subscription")
     return Reaction.unknown(type, known)
 
 
 def from_entry(entry: Entry, subscription: Subscription) -> Delivery:
-    """What the schedule holds, on its next run."""
+    """Return a due row of the schedule as a delivery."""
     return Delivery(
         envelope=entry.envelope,
         body=entry.body,

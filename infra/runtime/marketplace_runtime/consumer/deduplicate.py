@@ -1,4 +1,7 @@
-"""Deduplicate: of each event only the first delivery goes on. Its inbox row commits with the handler's changes."""
+"""Deduplicates: only the first delivery of each event goes on to the handler.
+
+Its inbox row commits together with the handler's changes.
+"""
 
 from collections.abc import Sequence
 
@@ -10,20 +13,20 @@ from marketplace_runtime.scheduler import table as scheduled
 
 
 class Deduplicate:
-    """The stage for one subscription."""
+    """Runs the deduplication stage of one subscription."""
 
     def __init__(self, subscription: str) -> None:
         self._name = subscription
 
     async def __call__(self, tx: Transaction, batch: Batch) -> None:
-        """Let through what was not handled before, each event once."""
+        """Keep one delivery of each event that was not handled before."""
         batch.deliveries = await self.enter(tx, batch.deliveries)
 
     async def enter(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Write the inbox and clear the schedule. Returns those that were not handled before, each event once.
+        """Write the inbox and remove the rows of the schedule. Returns one delivery per event not handled before.
 
-        What the schedule holds of a time outside the horizon may have no partition in the inbox: its row there is the
-        only place that it can come from, so removing that row is enough.
+        An event outside the horizon may be in the schedule, but have no inbox partition. The schedule is then its only
+        source, so removing its row is enough to deduplicate it.
         """
         now, name = tx.now, self._name
         outside = [each for each in deliveries if each.entry is not None and not has_partition(each.envelope.id, now)]

@@ -1,4 +1,4 @@
-"""One event as it reaches a subscription: from the broker, or from the schedule."""
+"""Represents one event as it reaches a subscription, from the broker or from the schedule."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,12 +19,15 @@ from marketplace_runtime.consumer.subscriptions import Reaction
 from marketplace_runtime.events import Envelope, Event
 
 SUSPECT_AFTER = 3
-"""Deaths of a process with a message in hand. They count for all that it had prefetched, guilty or not."""
+"""Process deaths after which a message is a suspected poison message.
+
+A death counts for every message that the process had prefetched, whether it was the cause or not.
+"""
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """An event for one subscription, with what is needed to settle it, whatever comes of it."""
+    """Holds an event for one subscription, and what is needed to acknowledge, retry or dead-letter it."""
 
     envelope: Envelope
     body: bytes
@@ -32,31 +35,31 @@ class Delivery:
     attempt: int = 1
     failed_at: datetime | None = None
     entry: int | None = None
-    """Its row in the schedule, if it comes from there."""
+    """Id of its row in the schedule, if it comes from there."""
     message: IncomingMessage | None = None
-    """The message to acknowledge, if it comes from the broker."""
+    """The message to acknowledge, if it comes from the broker or a replay."""
     claimed: bool = False
-    """Whether it holds the claim to make the outside call."""
+    """Whether it holds the claim to make the external call."""
     deaths: int = 0
-    """How often a process died, or was cut off, with it in hand, since its last run came to an end."""
+    """Number of processes that died or lost their connection while they held it, since its last completed run."""
     suspect: bool = False
-    """Whether processes died so often with it in hand that it has to be run alone."""
+    """Whether it is a suspected poison message, which has to be run alone."""
     key: str | None = None
-    """What it is ordered by, once that is known; None where its subscription keeps no order."""
+    """Its ordering key, once known. None in a subscription without ordering."""
     in_line: bool = False
-    """Whether its row in the schedule stands in the line of its key."""
+    """Whether its row in the schedule is in the queue of its key."""
     answer: Any = None
-    """What its external call was answered."""
+    """The answer to its external call."""
     _event: Event | None = None
 
     @property
     def lost(self) -> bool:
-        """Whether it will be delivered again anyway."""
+        """Return whether its source is lost, so that the message will be delivered again anyway."""
         return self.message is not None and self.message.source.lost
 
     @property
     def event(self) -> Event:
-        """The body, read once. Raises `Invalid` if it does not fit its type."""
+        """Return the event in the body, parsed once. Raises `Invalid` if the body does not fit its type."""
         if self._event is None:
             try:
                 self._event = self.reaction.read(self.body)
@@ -66,7 +69,7 @@ class Delivery:
 
     @property
     def came_again(self) -> str:
-        """Why it came once more, after it was handled."""
+        """Return why the event was delivered again after it had been handled."""
         if self.message is None:
             return "the schedule ran it again"
         if self.message.replayed:
@@ -76,11 +79,11 @@ class Delivery:
         return "it was published again, or in another version"
 
     def incident(self, subscription: str, what: Literal["failed", "duplicate"], why: str) -> Incident:
-        """What its story will tell of this run."""
+        """Return the incident of this run for the event's history."""
         return Incident(self.envelope.id, subscription, self.envelope.type, what, self.attempt, why)
 
     def letter(self, subscription: str, reason: str, error: str) -> DeadLetter:
-        """This delivery as a dead letter."""
+        """Return this delivery as a dead letter."""
         return dead_letter_of(
             self.envelope,
             self.body,
@@ -94,7 +97,7 @@ class Delivery:
 
 @dataclass(slots=True, eq=False)
 class Unreadable:
-    """A message that is no event for this subscription."""
+    """Holds a message that is not an event for this subscription, and why."""
 
     message: IncomingMessage
     why: Invalid

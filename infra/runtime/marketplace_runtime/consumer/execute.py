@@ -1,4 +1,4 @@
-"""Execute: the one place that acts on decisions about deliveries."""
+"""Carries out the decisions about deliveries. No other module does."""
 
 import asyncio
 import random
@@ -27,7 +27,10 @@ FileDeadLetters = Callable[[Transaction, Sequence[dead_letter.DeadLetter]], Awai
 
 
 class Executor:
-    """Acts for one subscription. `order` is its stage if it is ordered; `clock` tells the database's time."""
+    """Carries out decisions for one subscription.
+
+    `order` is the ordering stage of an ordered subscription, else None. `clock` returns the database's time.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,7 @@ class Executor:
         self._chance = random.Random()  # noqa: S311 - jitter
 
     async def execute(self, outcome: Outcome) -> list[Delivery]:
-        """Do what was decided, then acknowledge. Returns deliveries that have to be handled again at once."""
+        """Carry out all decisions, then acknowledge. Returns the deliveries that must be handled again at once."""
         again: list[Delivery] = []
         postponed: list[tuple[Delivery, Postpone]] = []
         for delivery, decision in outcome.decided:
@@ -71,11 +74,11 @@ class Executor:
         return again
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Tell where deliveries came from that they are done."""
+        """Acknowledge deliveries to their sources."""
         await acknowledge(deliveries)
 
     async def refuse(self, unreadable: Unreadable) -> None:
-        """Dead-letter a message that is no event for this subscription."""
+        """Dead-letter a message that is not an event for this subscription, then acknowledge it."""
         self._count("unreadable")
         await self._publish(unreadable.letter(self._subscription))
         await unreadable.message.acknowledge()
@@ -87,9 +90,10 @@ class Executor:
         await self._replace([delivery], [entry], noted=[delivery])
 
     async def _postpone(self, postponed: Sequence[tuple[Delivery, Postpone]]) -> None:
-        """Schedule deliveries for later, in one transaction; only the first time of each is noted in its story.
+        """Schedule deliveries for later, in one transaction.
 
-        Their deaths are not forgotten: they were not run.
+        Records an incident only for the first failure or postponement of each. Keeps each count of process deaths: a
+        postponed delivery has not completed a run.
         """
         fresh = [delivery for delivery, _ in postponed if delivery.failed_at is None]
         entries = []
@@ -101,9 +105,10 @@ class Executor:
         await self._replace([delivery for delivery, _ in postponed], entries, noted=fresh)
 
     async def _dead_letter(self, delivery: Delivery, decision: DeadLetter) -> None:
-        """Publish the dead letter, then forget the delivery.
+        """Publish the dead letter, then remove the delivery from the schedule and acknowledge it.
 
-        The head of a line is filed in the transaction that declares it dead: a crash leaves both or neither.
+        If the delivery has an ordering key, its dead letter is not published. It is stored in the transaction that
+        marks the head of the key's queue as dead, so that a crash leaves both or neither.
         """
         self._count("dead")
         delivery.failed_at = delivery.failed_at or self._now()
@@ -136,7 +141,10 @@ class Executor:
         noted: Sequence[Delivery],
         letter: dead_letter.DeadLetter | None = None,
     ) -> None:
-        """Replace deliveries by entries of the schedule, or the dead head of a line by its letter; then acknowledge."""
+        """Store `entries` in the schedule in place of `deliveries`, then acknowledge.
+
+        A dead entry is stored only as the head of its key's queue, together with its dead letter `letter`.
+        """
         name = self._subscription
         pairs = list(zip(deliveries, entries, strict=True))
 
@@ -170,7 +178,7 @@ class Executor:
             tx.file_entry(entry)
 
     async def _publish(self, letter: dead_letter.DeadLetter) -> None:
-        """Publish a dead letter, confirmed: before the message is forgotten anywhere else."""
+        """Publish a dead letter until the broker confirms it. Call this before the message is removed anywhere else."""
         properties = properties_of_dead(letter, self._service)
         _log(letter)
         while True:

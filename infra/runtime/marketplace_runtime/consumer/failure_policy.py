@@ -1,4 +1,4 @@
-"""Failure policy: turn the error of a delivery into a decision. Nothing is carried out here."""
+"""Decides what to do with a failed delivery: retry, postpone or dead-letter it. `execute` carries the decision out."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -14,18 +14,24 @@ log = get_logger(__name__)
 
 AT_ONCE = timedelta(0)
 BUSY_LEAST, BUSY_CAP_S = timedelta(seconds=1), 15.0
-"""Pauses of what was postponed since rows were locked: a lock that was held for long delays it by at most 15 s more."""
+"""Shortest delay, and cap in seconds, of deliveries postponed because rows were locked or the database was too slow.
+
+After a long lock ends, they wait at most 15 s more.
+"""
 
 
 class FailurePolicy:
-    """The policy for one subscription. `clock` tells the database's time."""
+    """Decides about the failures of one subscription. `clock` returns the database's time."""
 
     def __init__(self, subscription: str, clock: Callable[[], datetime]) -> None:
         self._subscription, self._now = subscription, clock
         self._chance = random.Random()  # noqa: S311 - jitter
 
     def decide(self, delivery: Delivery, error: BaseException) -> Decision:
-        """Decide by the retry policy, and log the failure. A call that found no place in time was not made."""
+        """Apply the retry policy to `error`, and log the failure.
+
+        Postpones a call that got no slot in time: it was not made, so this is no failure and is not logged.
+        """
         if isinstance(error, NoPlaceInTime):
             return Postpone(AT_ONCE, str(error))
         now = self._now()
@@ -53,7 +59,7 @@ class FailurePolicy:
         return Retry(policy.delay, why) if policy.counts else Postpone(policy.delay, why)
 
     def postpone_busy(self, busy: Sequence[tuple[Delivery, BaseException]]) -> list[tuple[Delivery, Decision]]:
-        """Postpone deliveries that found rows locked or the database too slow, for longer the longer they waited."""
+        """Postpone deliveries that met locked rows or a slow database. The delay grows with their waiting time."""
         now, decided = self._now(), list[tuple[Delivery, Decision]]()
         for delivery, error in busy:
             failing_for = _failing_for(delivery, now)
@@ -61,7 +67,7 @@ class FailurePolicy:
             decided.append((delivery, Postpone(delay, _why(error))))
         first, error = busy[0]
         log.warning(
-            "set aside: locked or too slow",
+            "deliveries postponed: rows locked or database too slow",
             subscription=self._subscription,
             deliveries=len(busy),
             first_event_id=str(first.envelope.id),
@@ -71,7 +77,7 @@ class FailurePolicy:
 
 
 def _failing_for(delivery: Delivery, now: datetime) -> timedelta:
-    """How long ago `delivery` failed first; zero if it fails for the first time."""
+    """Return how long ago `delivery` failed first, or zero if this is its first failure."""
     return now - (delivery.failed_at or now)
 
 

@@ -1,4 +1,4 @@
-"""Handle: run the handlers. What they publish is in the transaction's outbox when it commits."""
+"""Runs the handlers. The events that they publish enter the outbox with the transaction's commit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from marketplace_runtime.telemetry import trace
 
 
 async def handle(tx: Transaction, batch: Batch) -> None:
-    """Run the handler of each delivery, in their order."""
+    """Run the handler of each delivery, in the order of the batch."""
     for delivery in batch.deliveries:
         handler = delivery.reaction.handle
         if handler is not None:
@@ -20,7 +20,7 @@ async def handle(tx: Transaction, batch: Batch) -> None:
 
 @contextmanager
 def caused_by(delivery: Delivery, tx: Transaction) -> Iterator[None]:
-    """Within the block, what is published and logged names the delivered event as its cause."""
+    """Name the delivered event as the cause of what is published and logged within the block."""
     tx.cause = delivery.envelope
     with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
         yield

@@ -1,4 +1,7 @@
-"""The inbox: which events a subscription has acted on. Its row commits with the act itself."""
+"""Reads and writes the inbox, which lists the events that a subscription has handled.
+
+An event's row commits together with the effects of its handler.
+"""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -15,13 +18,13 @@ KNOWN = "select event_id from messaging.inbox where subscription = $1 and event_
 
 
 async def enter(tx: Transaction, subscription: str, ids: Sequence[UUID], attempts: Sequence[int]) -> set[UUID]:
-    """Claim events for this transaction. Returns those that were not handled before.
+    """Insert events into the inbox. Returns the ids that were not handled before.
 
-    Waits for another transaction that is entering the same event, so only one of them acts on it.
+    Waits for another transaction that is inserting the same event, so that only one of them handles it.
     """
     return {row[0] for row in await tx.execute(INSERT, subscription, list(ids), list(attempts))}
 
 
 async def known(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> set[UUID]:
-    """Which of these were handled already."""
+    """Return which of these events were handled already."""
     return {row[0] for row in await tx.execute(KNOWN, subscription, list(ids))}

@@ -1,4 +1,4 @@
-"""Incidents: what went wrong with an event on its way, kept for whoever asks for its story."""
+"""Stores incidents: what went wrong with an event in a subscription. They are shown in the event's history."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from marketplace_runtime.database import Transaction, has_partition
 from marketplace_runtime.events import storable
 
 KEPT_ATTEMPTS = 10
-"""Of each message and subscription, the first so many attempts are kept, and the latest."""
+"""Failed attempts kept per message and subscription: the first so many, and the latest."""
 
 FORGET = """
 delete from messaging.incidents as i
@@ -25,7 +25,7 @@ select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A run that failed, was put off or was given up, or a delivery of what was handled before."""
+    """Records a run that failed, was postponed or was dead-lettered, or a delivery of an event handled before."""
 
     event_id: UUID
     subscription: str
@@ -36,9 +36,9 @@ class Incident:
 
 
 async def note(tx: Transaction, incidents: Sequence[Incident]) -> None:
-    """Keep `incidents`, with the transaction's time; of a message that goes on failing, a bounded number.
+    """Store `incidents` with the transaction's time. Keeps a bounded number for a message that goes on failing.
 
-    Those of events from outside the horizon, which may wait in the schedule, are left out: they may have no partition.
+    Skips events from outside the horizon, which may still be in the schedule: they may have no partition.
     """
     now = tx.now
     kept = [each for each in incidents if has_partition(each.event_id, now)]

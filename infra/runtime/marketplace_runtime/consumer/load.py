@@ -1,4 +1,4 @@
-"""Load: read what the handlers of a whole batch will need, each `load` function once."""
+"""Loads what the handlers of a whole batch will need. Each `load` function is called once per batch."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from marketplace_runtime.events import Event
 
 
 async def load(tx: Transaction, batch: Batch) -> None:
-    """Load for the deliveries that will be handled."""
+    """Load for the deliveries that are still in the batch."""
     await load_for(tx, batch.deliveries)
 
 
 async def load_for(tx: Transaction, deliveries: Sequence[Delivery]) -> None:
-    """Call each `load` once, with the events of all reactions that share it."""
+    """Call each `load` function once, with the events of all reactions that share it."""
     events: defaultdict[Load, list[Event]] = defaultdict(list)
     for delivery in deliveries:
         if delivery.reaction.load is not None:

@@ -1,13 +1,15 @@
-"""Order: handle the events of one key one after the other, across retries and replicas.
+"""Orders by key: handles the events of one key one after the other, across retries and replicas.
 
-Use it (`subscription(…, ordered_by="order_id")`) where a later event must not be handled before an earlier one of the
-same key that has failed. Do without where handlers compare versions or states, as most do: an ordered subscription is
-consumed by one replica at a time, and an event that failed holds up all later ones of its key.
+Use it (`subscription(…, ordered_by="order_id")`) if a later event must not be handled before an earlier one of the
+same key that has failed. Avoid it if handlers compare versions or states, as most do. It has two costs: one replica
+at a time consumes an ordered subscription, and a failed event holds up all later ones of its key.
 
-The broker gives an ordered queue's messages, in its order, to one consumer at a time (single active consumer),
-and a worker goes through them in that order. What has to wait goes to the end of its key's line in the schedule:
-an event that failed stands there as the head until it is handled, or given up and then replayed or discarded;
-the later ones of its key are parked behind it, while other keys flow.
+The broker delivers an ordered queue's messages in order to one consumer at a time (single active consumer).
+The worker processes them in that order. An event that has to wait goes to the end of its key's queue in the schedule:
+
+- A failed event is the head of that queue until it is handled. If it is dead-lettered, it stays the head until an
+  operator redrives or discards it.
+- Later events of the same key are parked behind the head. Other keys are not held up.
 """
 
 from collections import deque
@@ -27,17 +29,17 @@ MAX_KEY_CHARACTERS = 255
 
 
 class OrderByKey:
-    """The stage of one ordered subscription."""
+    """Runs the ordering stage of one ordered subscription."""
 
     def __init__(self, subscription: Subscription, ordered_by: OrderedBy) -> None:
         self._name, self._batch_size, self._ordered_by = subscription.name, subscription.batch, ordered_by
 
     async def __call__(self, tx: Transaction, batch: Batch) -> None:
-        """Let those through whose turn it is, in their order; the others go to, or back to, their place in line.
+        """Keep the deliveries whose turn it is, in their order. Park the others in the queue of their key.
 
-        Where the head of a line goes through, the next ones of its key become due.
+        If the head of a key's queue is kept, the next entries of its key become due.
         """
-        await poison_counter.reset(tx, self._name, batch.deliveries)  # also of those that are not run now
+        await poison_counter.reset(tx, self._name, batch.deliveries)  # also for those that are not run now
         admitted = await self._admit(tx, batch.deliveries)
         leaving = [each.key for each in admitted if each.in_line and each.key is not None]
         if leaving:
@@ -59,7 +61,10 @@ class OrderByKey:
     async def _sort_out(
         self, tx: Transaction, deliveries: Sequence[Delivery], lines: dict[str, deque[int]]
     ) -> list[Delivery]:
-        """Go through the deliveries as they came; `lines` are who is still before each of them."""
+        """Return the deliveries that may run now, and park the others.
+
+        `lines` has the entries that are queued for each key, the oldest first.
+        """
         admitted: list[Delivery] = []
         behind: list[Entry] = []
         moved: list[int] = []
@@ -73,7 +78,7 @@ class OrderByKey:
                 line.popleft()
                 admitted.append(delivery)
             elif delivery.in_line:
-                early += [delivery.entry or 0]  # or it is gone, handled by somebody else
+                early += [delivery.entry or 0]  # its row may be gone, if another process has handled it
             elif line or (delivery.suspect and delivery.message is not None):
                 behind.append(self._parked(delivery, None if line else timedelta(0)))
                 line.append(END)
@@ -89,9 +94,9 @@ class OrderByKey:
         return admitted
 
     async def keep(self, tx: Transaction, delivery: Delivery, entry: Entry) -> bool:
-        """Let a delivery that failed stand at the head of its line: as `entry` says for later, or dead.
+        """Store a failed delivery as `entry` in the queue of its key: to run later, or as dead.
 
-        Returns False where it was handled after all, by somebody who was quicker.
+        The head of the queue keeps its place. Returns False if another process has handled the event meanwhile.
         """
         await key_queue.lock(tx, self._name, [entry.key or ""])
         if delivery.in_line and delivery.entry is not None:
@@ -105,7 +110,10 @@ class OrderByKey:
         return True
 
     def _parked(self, delivery: Delivery, delay: timedelta | None) -> Entry:
-        """A suspect stands in line as one, so that it is run alone when its turn comes."""
+        """Return the schedule entry of a parked delivery.
+
+        A suspected poison message keeps its suspicion, so that it is run alone when its turn comes.
+        """
         return Entry(
             subscription=self._name,
             envelope=delivery.envelope,
@@ -120,14 +128,15 @@ class OrderByKey:
 
 
 END = 0
-"""Stands for who went to a line's end just now."""
+"""Stands for an entry that was just appended to a key's queue, and whose id is not known."""
 
 
 def key_of(delivery: Delivery, ordered_by: OrderedBy) -> str | None:
-    """The line of a delivery; None for a body that does not fit its type, which is given up without one.
+    """Return the ordering key of a delivery, or None if it is handled without ordering.
 
-    Nor has an unknown version a line: it would stand in the way of those that are known.
-    The aggregate's own field is in the envelope: that is enough. Raises `Invalid` for a key that can't be kept.
+    The key is None for a body that does not fit its type, which will be dead-lettered. It is also None for an unknown
+    version, which would hold up the known ones. An event ordered by its aggregate's own field needs no parsing, since
+    the envelope has that field as its subject. Raises `Invalid` if the key is too long or contains NUL.
     """
     if delivery.envelope.type != delivery.reaction.event.type:
         return None
@@ -139,5 +148,5 @@ def key_of(delivery: Delivery, ordered_by: OrderedBy) -> str | None:
         return None
     key = str(getattr(event, ordered_by) if isinstance(ordered_by, str) else ordered_by(event))
     if len(key) > MAX_KEY_CHARACTERS or "\0" in key:
-        raise Invalid("bad-key", f"the key to order by is no text of at most {MAX_KEY_CHARACTERS} characters")
+        raise Invalid("bad-key", f"the ordering key must have at most {MAX_KEY_CHARACTERS} characters and no NUL")
     return key

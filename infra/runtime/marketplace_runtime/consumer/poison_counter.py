@@ -1,4 +1,7 @@
-"""Suspects: events whose process died often. Each run of one is counted before it, so that a death can't hide it."""
+"""Counts how often a suspected poison message was run alone.
+
+Each run is counted and committed before it begins, so that the count survives the death of the process.
+"""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -17,17 +20,17 @@ CLEAR = "delete from messaging.suspects where subscription = $1 and event_id = a
 
 
 async def runs(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How often each of these was run alone, and never seen again."""
+    """Return for each event how often it was run alone without completing. Leaves out events without such a run."""
     return {row[0]: row[1] for row in await tx.execute(RUNS, subscription, list(ids))}
 
 
 async def count(tx: Transaction, subscription: str, id: UUID) -> None:
-    """Note that this event will be run alone now."""
+    """Count one more run of this event, which is about to be run alone."""
     await tx.execute(COUNT, subscription, id)
 
 
 async def reset(tx: Transaction, subscription: str, deliveries: Sequence[Delivery]) -> None:
-    """Reset the counter of deliveries whose run came to an end: the process outlived it."""
+    """Reset the counters of the suspects among `deliveries`, since the process survived their run."""
     suspected = [each.envelope.id for each in deliveries if each.suspect]
     if suspected:
         await tx.execute(CLEAR, subscription, suspected)

@@ -1,4 +1,4 @@
-"""Publishers whose clock runs ahead: their events are consumed, and their operators told."""
+"""Reports publishers whose clock runs ahead, by a metric and a warning. Their events are consumed."""
 
 import time
 from datetime import timedelta
@@ -15,7 +15,7 @@ _warned_at: dict[str, float] = {}
 
 
 def report(publisher: str, ahead_s: float) -> None:
-    """Measure how far a publisher's clock is ahead of ours, and warn of it once a minute."""
+    """Record in the metric by how many seconds a publisher's clock is ahead. Logs a warning at most once a minute."""
     metrics.publisher_clock_ahead.labels(publisher).set(ahead_s)
     now = time.monotonic()
     if now - _warned_at.get(publisher, -WARN_EVERY_S) >= WARN_EVERY_S:

@@ -1,8 +1,9 @@
-"""Poison: a message that kills the process which handles it, and would do so for ever.
+"""Isolates poison messages: messages that kill each process that handles them.
 
-The broker counts a death for every message that the process had prefetched, so its count only makes a
-message suspect. A suspect runs while nothing else of the process does, and that run is written down before:
-who dies alone so often is given up without being run again. Innocents are cleared when they are handled.
+When a process dies, the broker counts a delivery of every message that the process had prefetched. So a high count
+only makes a message a suspect. A suspect is run while no other handler or external call of its process runs. Each
+such run is counted in the database before it begins. After `RUNS_ALONE` such runs that did not complete, the message
+is dead-lettered without another run. When a harmless suspect has been handled, its counter is reset.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ PAUSE_S = 0.5
 
 
 class RunAloneGate:
-    """Lets in any number side by side, or one alone; one for all handlers of a process."""
+    """Lets many handlers of a process run concurrently, or one alone. All handlers of a process share one gate."""
 
     def __init__(self) -> None:
         self._inside = 0
@@ -30,13 +31,13 @@ class RunAloneGate:
         self._empty.set()
 
     async def enter(self) -> None:
-        """Go in beside the others; waits while somebody is alone inside, or is about to be."""
+        """Enter beside others. Waits while a handler runs alone, or waits to do so."""
         while not self._open.is_set():
             await self._open.wait()
         self.join()
 
     def join(self) -> None:
-        """Be one more, as somebody who is inside may ask for."""
+        """Count one more inside without waiting. Only code that is already inside may call this."""
         self._inside += 1
         self._empty.clear()
 
@@ -47,7 +48,7 @@ class RunAloneGate:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Nobody else is inside until the block ends."""
+        """Run the block alone. Waits until all others have left; nothing else enters until the block ends."""
         async with self._one:
             self._open.clear()
             try:
@@ -58,35 +59,36 @@ class RunAloneGate:
 
 
 class Quarantine:
-    """The suspects of one subscription, handed out one at a time: the least suspect first, the others after a pause.
+    """Hands out the suspects of one subscription one at a time, those with the fewest deaths first.
 
-    The pause lets the rest of what is prefetched arrive and go ahead. So deaths from outside meet another
-    message each time, and none of many is blamed for all.
+    A suspect with deaths is handed out after a pause of `PAUSE_S` per death. Meanwhile other prefetched messages
+    arrive and go first. So if processes die for another reason, each death meets a different message, and no single
+    message is blamed for all of them.
     """
 
     def __init__(self, subscription: str, transactions: Transactions) -> None:
         self._subscription, self._transactions = subscription, transactions
         self._new: list[Delivery] = []
         self._line: list[tuple[int, float, float, Delivery]] = []
-        """A heap of (deaths, chance, not before, delivery)."""
+        """A heap of (deaths, random tie-break, earliest start by the event loop's clock, delivery)."""
         self._arrived = asyncio.Event()
         self._chance = random.Random()  # noqa: S311 - a shuffle
         self._running = False
 
     @property
     def busy(self) -> bool:
-        """Whether a suspect waits here or is being run."""
+        """Return whether a suspect is waiting or being run."""
         return bool(self._new or self._line or self._running)
 
     def receive(self, delivery: Delivery) -> None:
-        """Take a suspect in."""
+        """Add a suspect."""
         self._new.append(delivery)
         self._arrived.set()
 
     async def next(self) -> tuple[Delivery, int]:
-        """Wait for the next suspect. Returns it, with how many processes died while they ran it alone.
+        """Wait for the next suspect. Returns it and the number of processes that died while they ran it alone.
 
-        It counts as being run until `release`.
+        It counts as being run until `release` is called.
         """
         while True:
             if not self._line:
@@ -104,24 +106,24 @@ class Quarantine:
                     await self._arrived.wait()
 
     def release(self) -> None:
-        """The suspect that was handed out last is settled."""
+        """Mark the suspect that was handed out last as completed."""
         self._running = False
 
     async def count_run(self, delivery: Delivery) -> None:
-        """Note that a suspect will be run alone now: who dies of it cannot do so afterwards."""
+        """Count a run of a suspect that is about to be run alone. A process that it kills could not count it later."""
         await self._transactions.surely(
             partial(poison_counter.count, subscription=self._subscription, id=delivery.envelope.id)
         )
 
     async def _look_up(self) -> None:
-        """Take what arrived into the line, each behind those that fewer processes died of."""
+        """Read the counters of new suspects, and sort the suspects into the heap by them."""
         new = list(self._new)
         if not new:
             return
         ids = [each.envelope.id for each in new]
         deaths = await self._transactions.surely(partial(poison_counter.runs, subscription=self._subscription, ids=ids))
         now = asyncio.get_running_loop().time()
-        del self._new[: len(new)]  # not before: what is looked up is not settled
+        del self._new[: len(new)]  # only now: until then they must count as waiting
         for delivery in new:
             died = deaths.get(delivery.envelope.id, 0)
             heapq.heappush(self._line, (died, self._chance.random(), now + died * PAUSE_S, delivery))

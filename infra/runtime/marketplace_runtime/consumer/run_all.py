@@ -1,13 +1,14 @@
-"""Parts that run for ever, side by side: when one ends, all do, and loudly."""
+"""Runs background tasks side by side, and fails as soon as one of them ends."""
 
 import asyncio
 from collections.abc import Coroutine
 
 
 async def run_all(*parts: Coroutine[object, object, None]) -> None:
-    """Run `parts` until cancelled, or until one of them ends; raises what ended it.
+    """Run `parts` concurrently until cancelled, or until one of them ends. Then cancels the others.
 
-    A task group would go on without a part that was cancelled from within, by a client library say.
+    Raises the error that ended a part, or RuntimeError if it returned or was cancelled. A task group would go on
+    without a part that was cancelled from within, for example by a client library.
     """
     tasks = [asyncio.create_task(part) for part in parts]
     try:
@@ -15,7 +16,7 @@ async def run_all(*parts: Coroutine[object, object, None]) -> None:
         for task in done:
             if not task.cancelled():
                 task.result()
-        raise RuntimeError("a part that should run for ever ended")
+        raise RuntimeError("a background task ended that must run until cancelled")
     finally:
         for task in tasks:
             task.cancel()

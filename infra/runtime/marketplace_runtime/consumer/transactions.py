@@ -1,4 +1,4 @@
-"""Runs the stages of a batch in a transaction, and decides what is done where that fails."""
+"""Runs the stages of a batch in a transaction. Decides what to do if the transaction fails."""
 
 import asyncio
 import random
@@ -27,28 +27,29 @@ log = get_logger(__name__)
 CONFLICT_RETRIES = 10
 PROBE_S, PROBE_CAP_S = 0.1, 2.0
 BLAMELESS_FAILURES = 3
-"""How often in a row work may report "database unavailable" although the database accepts a write at once."""
+"""Number of times that work may fail as "database unavailable" although the database accepts a write right after."""
 UNIQUE_VIOLATION = "23505"
-"""It may be a conflict with another transaction, or what the message itself asks for."""
+"""SQLSTATE of a unique violation. Its cause may be a concurrent transaction, or the message itself."""
 
 T = TypeVar("T")
 
 
 class Transactions:
-    """The transactions of one subscription: outages are waited out, and conflicts are run again."""
+    """Runs the transactions of one subscription. Waits while the database is unavailable, and retries conflicts."""
 
     def __init__(self, database: Database, queue: str, policy: FailurePolicy) -> None:
         self._database, self._queue, self._policy = database, queue, policy
         self._chance = random.Random()  # noqa: S311 - jitter
         self._seconds = metrics.process_duration.labels(queue)
         self.paused = False
-        """Whether it waits for the database to come back."""
+        """Whether the subscription waits for the database to accept writes again."""
 
     async def run(self, deliveries: Sequence[Delivery], stage: Stage) -> AsyncGenerator[Outcome]:
-        """Commit `stage` for all deliveries, or for each alone if that fails. Yields what came of each transaction.
+        """Commit `stage` for all deliveries in one transaction, or for each alone if that fails.
 
-        An unavailable database is waited for, a conflict is run again at once, and what finds rows locked or the
-        database too slow is postponed. None of these is an attempt. Any other error is one.
+        Yields the outcome of each transaction. Waits while the database is unavailable, and retries a conflict at once.
+        Postpones a delivery if rows are locked or the database is too slow. None of these counts as an attempt; any
+        other error does.
         """
         result = await self._commit(deliveries, stage, most_outages=BLAMELESS_FAILURES if len(deliveries) == 1 else 1)
         if isinstance(result, Outcome):
@@ -70,7 +71,7 @@ class Transactions:
     async def _commit(
         self, deliveries: Sequence[Delivery], stage: Stage, *, most_outages: int
     ) -> Outcome | BaseException:
-        """Commit `stage` for all. Returns what to do next, or the error that stands in the way."""
+        """Commit `stage` for all deliveries. Returns the outcome, or the error that prevents the commit."""
         conflicts = outages = 0
         while True:
             batch = Batch(deliveries)
@@ -92,7 +93,10 @@ class Transactions:
                 return batch.outcome
 
     async def surely(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Commit `work` of the runtime's own, however long the database is away, in conflict or too slow."""
+        """Commit the runtime's own `work`, and return its result.
+
+        Retries as long as the database is unavailable, in conflict or too slow. Raises any other error.
+        """
         while True:
             try:
                 async with self._database.transaction() as tx:
@@ -101,7 +105,7 @@ class Transactions:
                 if is_unavailable(error):
                     await self._wait_out(error)
                 elif is_passing(error):
-                    log.warning("put off: database in conflict or too slow", queue=self._queue, error=repr(error))
+                    log.warning("retrying: database in conflict or too slow", queue=self._queue, error=repr(error))
                     await asyncio.sleep(self._chance.uniform(0, PROBE_S))
                 else:
                     raise
@@ -109,8 +113,8 @@ class Transactions:
                 return done
 
     async def _wait_out(self, error: BaseException) -> int:
-        """Wait until the database takes a write again. Returns 1 if it did at once, so was not away at all."""
-        log.warning("database away, consumption paused", queue=self._queue, error=repr(error))
+        """Wait until the database accepts a write. Returns 1 if it does so at once, so was not unavailable, else 0."""
+        log.warning("database unavailable, consumer paused", queue=self._queue, error=repr(error))
         self._pause(True)
         try:
             for probe in range(10**9):
@@ -134,5 +138,5 @@ class Transactions:
 
 
 def _is_blameless(error: BaseException) -> bool:
-    """Whether the infrastructure is the cause. What a handler itself raises is a failure, whatever its kind."""
+    """Return whether the database is the cause, and not the message. An error that a handler itself raises never is."""
     return verdict_on(error) is not Verdict.FAILED and is_from_database(error) and sqlstate(error) != UNIQUE_VIOLATION

@@ -1,6 +1,6 @@
-"""The worker of one subscription: takes deliveries in, runs them through their stages, and acts on what comes of it.
+"""Runs one subscription: receives deliveries, runs them through the stages, and carries out the decisions.
 
-Decode, order, deduplicate, load, handle, publish (into the outbox, with the commit), acknowledge.
+The steps are: decode, order, deduplicate, load, handle, publish (into the outbox, with the commit), acknowledge.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ from marketplace_runtime.scheduler import Kind
 class Worker:
     """Runs the handlers of one subscription in one process.
 
-    Waiting deliveries share a transaction, up to `batch` of them; a lone one never waits. If anything in it
-    fails, all is rolled back and each runs alone. Inbox row, state, outbox and schedule commit together;
-    only then is the message acknowledged.
+    Up to `batch` waiting deliveries share a transaction. A single delivery does not wait for more. If one of them
+    fails, the transaction is rolled back and each delivery runs in its own. Inbox row, state, outbox and schedule
+    commit together; the message is acknowledged only after that.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Worker:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    # -- taking deliveries in ---------------------------------------------------------------------------
+    # -- receiving deliveries ---------------------------------------------------------------------------
 
     def receive(self, delivery: Delivery | Unreadable) -> None:
-        """Take a delivery in; it will be acknowledged, or delivered again by whoever sent it."""
+        """Accept a delivery. It will be acknowledged, or its source will deliver it again."""
         self._idle.clear()
         if isinstance(delivery, Delivery) and delivery.suspect and not (self.keeps_order and delivery.message):
             self._quarantine.receive(delivery)
@@ -85,44 +85,44 @@ class Worker:
             self._backlog.add(delivery)
 
     def receive_due(self, entry: Entry) -> None:
-        """Take in what the schedule holds, when it is due."""
+        """Accept a due entry of the schedule."""
         self.receive(from_entry(entry, self.subscription))
 
     def why_unheard(self, type: str) -> Invalid:
-        """Return why the subscription does nothing about events of this type. Raises AssertionError if it does."""
+        """Return why the subscription does not handle events of this type. Raises AssertionError if it does."""
         try:
             reaction_to(type, self.subscription)
         except Invalid as why:
             return why
-        raise AssertionError(f"{type} is heard")
+        raise AssertionError(f"{type} is handled by this subscription")
 
     @property
     def types(self) -> Mapping[str, Kind]:
-        """The types of events that it handles, each with how."""
+        """Return the types of events that it handles, and how it handles each."""
         return {type: _kind(reaction) for type, reaction in self.subscription.reactions.items()}
 
     @property
     def keeps_order(self) -> bool:
-        """Whether its events stand in lines."""
+        """Return whether events of one key are handled in order."""
         return self.subscription.ordered_by is not None
 
     @property
     def backlog(self) -> int:
-        """How many wait to be handled, or for their call to be prepared."""
+        """Return how many deliveries wait to be handled, or for their call to be prepared."""
         return len(self._backlog)
 
     @property
     def has_room(self) -> bool:
-        """Whether fewer wait than are handled at a time."""
+        """Return whether less than one batch of deliveries is waiting."""
         return self._backlog.has_room
 
     def call_when_there_is_room(self, tell: Callable[[], None]) -> None:
-        """Call `tell` once, as soon as a batch was taken from what waits; not at all if there is room now."""
+        """Call `tell` once, as soon as a batch was taken and there is room again. Not at all if there is room now."""
         self._backlog.call_when_there_is_room(tell)
 
     @property
     def types_with_room(self) -> Iterable[str]:
-        """Types of events that can be handed over: none that need a call while those under way are too many."""
+        """Return the event types that it can accept now: while the call pool is crowded, none that need a call."""
         if not self.calls.pool.crowded:
             return self.subscription.reactions
         return self.subscription.types_without_call
@@ -130,7 +130,7 @@ class Worker:
     # -- running ----------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Handle what arrives until cancelled."""
+        """Handle deliveries until cancelled."""
         await run_all(self.calls.pool.run(), self._run_batches(), self._run_suspects(), self._run_calls())
 
     async def drained(self) -> None:
@@ -154,7 +154,7 @@ class Worker:
             self._note_idle()
 
     async def _run_calls(self) -> None:
-        """Record answers as they come, many in one transaction. Failed calls do not hold them up."""
+        """Record the answers of calls as they arrive, many in one transaction. Failed calls do not delay them."""
         async with asyncio.TaskGroup() as failures:
             while True:
                 ended = await self.calls.ended()
@@ -172,7 +172,7 @@ class Worker:
             self._close([call])
 
     def _close(self, calls: Sequence[Ended[Delivery]]) -> None:
-        """Forget calls that were dealt with, and take in what was held for them."""
+        """Remove calls whose outcome was processed, and receive the deliveries that were held for them."""
         was_crowded = self.calls.pool.crowded
         for held in self.calls.close(calls):
             self.receive(held)
@@ -181,7 +181,7 @@ class Worker:
         self._note_idle()
 
     async def handle(self, batch: Sequence[Delivery | Unreadable]) -> None:
-        """Run a batch through the stages, beside those of other subscriptions."""
+        """Run a batch through the stages, concurrently with batches of other subscriptions."""
         for unreadable in [each for each in batch if isinstance(each, Unreadable)]:
             await self.executor.refuse(unreadable)
         deliveries = [each for each in batch if isinstance(each, Delivery)]
@@ -193,7 +193,7 @@ class Worker:
                 self._gate.leave()
 
     async def run_alone(self, delivery: Delivery, deaths: int) -> None:
-        """Run a suspect while nothing else of the process runs, or give it up if too many processes died of it."""
+        """Run a suspect while no other handler of the process runs. Dead-letters it after `RUNS_ALONE` deaths alone."""
         if deaths >= RUNS_ALONE:
             why = f"{deaths} processes died while they ran this event alone"
             await self._execute(Outcome(decided=[(delivery, DeadLetter("poison", why))]))
