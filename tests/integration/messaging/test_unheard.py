@@ -15,7 +15,7 @@ from tests.integration.messaging.ordered import ordered
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 
 LONG_AGO = -UNHEARD_AFTER - timedelta(minutes=1)
-GONE = "no subscription 'gone' is here any more to hear it"
+GONE = "subscription 'gone' does not exist in this service any more"
 
 
 async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:

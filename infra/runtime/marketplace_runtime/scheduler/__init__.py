@@ -1,4 +1,4 @@
-"""Runs what is due: retries, deadlines and events that waited behind an earlier one."""
+"""Runs due entries of the schedule: retries, deadlines, and events that were parked behind an earlier one."""
 
 from marketplace_runtime.scheduler.caught_up import CaughtUp
 from marketplace_runtime.scheduler.lost_deadlines import is_lost

@@ -1,8 +1,8 @@
-"""How far a service has caught up with its queues: what reached them before a deadline goes before that deadline.
+"""Tracks how far a service has caught up with its queues. A deadline runs after what reached them before it was due.
 
-An answer may lie in a queue, or be in a handler's hands, when the deadline for it comes due; after an outage of our own
-that is the rule. So the moment of a check is noted, with what lies in each queue then. Once all of that is handled, the
-service has caught up with that moment, and deadlines that were due by then can be run.
+When a deadline comes due, the message that it waits for may still be in a queue or in a handler. After an outage of
+the service itself this is the rule. So the service takes the time, and waits until everything that is in each queue
+then has been handled. It has then caught up with that time, and deadlines that were due by then can run.
 """
 
 import asyncio
@@ -16,13 +16,14 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 PAUSE_S = 0.25
-"""After each time: a deadline may have to wait for something else."""
+"""Pause after each round: a deadline may have to wait for something else, and would ask again at once."""
 
 
 class CaughtUp:
-    """Up to which moment of the database's clock everything that reached the service's queues has been handled.
+    """Tracks the time up to which everything that reached the service's queues has been handled.
 
-    While the broker is away nobody can know what its queues hold: the moment stands still, and deadlines wait.
+    `until` is that time by the database's clock; None before the first round. While the broker is unavailable, the
+    contents of its queues are unknown: `until` does not advance, and deadlines wait.
     """
 
     def __init__(self, database: Database, consumers: Sequence[QueueConsumer]) -> None:
@@ -31,11 +32,11 @@ class CaughtUp:
         self.until: datetime | None = None
 
     def want(self) -> None:
-        """Catch up with the present: a deadline waits for it. The schedule is woken when that is done."""
+        """Request to catch up with the present, because a deadline waits. Wakes the scheduler when that is done."""
         self._wanted.set()
 
     async def run(self) -> None:
-        """Catch up whenever that is wanted, until cancelled."""
+        """Catch up whenever `want` was called, until cancelled."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()

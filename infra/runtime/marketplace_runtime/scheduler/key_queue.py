@@ -1,7 +1,7 @@
-"""Lines: the events of one key that wait in the schedule, in the order in which they have to be handled.
+"""Keeps the key queues: the entries of one ordering key that wait in the schedule, in the order of handling.
 
-The first of a line, its head, waits for its next run, or is dead and waits for a person. The others are parked:
-not due at all, until the head has left. Whoever changes a line holds its lock until the end of the transaction.
+The first entry of a key queue, its head, waits for its next run, or is dead and waits for an operator. The others are
+parked: they have no due time until the head has left. A transaction that changes a key queue locks it to its end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,12 +73,15 @@ where key is not null and subscription = any($1::text[]) and not dead
 
 
 async def lock(tx: Transaction, subscription: str, keys: Sequence[str]) -> None:
-    """Be the only one to change these lines; all that looks at them next sees what others did before."""
+    """Lock the key queues of these keys until the end of the transaction.
+
+    Later statements see the changes of the transactions that held the locks before.
+    """
     await tx.execute(LOCK, subscription, list(keys))
 
 
 async def look(tx: Transaction, subscription: str, keys: Sequence[str], most: int) -> dict[str, list[int]]:
-    """Who stands in these lines, by key: the first `most` entries of each. Nothing for a key without a line."""
+    """Return by key the ids of the first `most` entries of each key queue. Leaves out keys without entries."""
     lines: dict[str, list[int]] = {}
     for key, id in await tx.execute(LOOK, subscription, list(keys), most):
         lines.setdefault(key, []).append(id)
@@ -86,7 +89,7 @@ async def look(tx: Transaction, subscription: str, keys: Sequence[str], most: in
 
 
 async def park(tx: Transaction, entries: Sequence[Entry]) -> None:
-    """Put `entries`, each with its key, at the end of their lines; who stands there already keeps its place."""
+    """Append `entries`, each with its key, to the queues of their keys. Ignores entries that are already queued."""
     in_line: list[list[Any]] = [
         [entry.key for entry in entries],
         [entry.dead for entry in entries],
@@ -97,26 +100,30 @@ async def park(tx: Transaction, entries: Sequence[Entry]) -> None:
 
 
 async def hold(tx: Transaction, ids: Sequence[int]) -> None:
-    """Park entries again whose turn it is not yet."""
+    """Park entries again that were taken before their turn."""
     await tx.execute(HOLD, list(ids))
 
 
 async def stay(tx: Transaction, id: int, changed: Entry) -> None:
-    """Let an entry keep its place in line and come again as `changed` says, or never if it is dead."""
+    """Update an entry in its place with the delay, attempt and reason of `changed`, and end its lease.
+
+    If `changed` is dead, the entry is not run again.
+    """
     await tx.execute(STAY, id, changed.delay, changed.attempt, changed.why, changed.failed_at, changed.dead)
     tx.wake_scheduler()
 
 
 async def move_up(tx: Transaction, subscription: str, keys: Sequence[str], most: int) -> None:
-    """Have the next of each line, up to `most` of them, taken at once: those before them have left."""
+    """Make up to `most` parked entries of each key queue due now, because the entries before them have left."""
     await tx.execute(MOVE_UP, subscription, list(keys), most)
     tx.wake_scheduler()
 
 
 async def revive(tx: Transaction, subscription: str, bodies: Mapping[UUID, bytes]) -> set[UUID]:
-    """Replay dead heads where they stand, before everything that is parked behind them, with these bodies.
+    """Make dead heads due again as a first attempt, with these bodies by event id.
 
-    Returns the ids of those that held a line. What is not among them is no head and may be filed as usual.
+    They stay before everything that is parked behind them. Returns the event ids of
+    those that were dead heads. The caller can schedule the others as usual.
     """
     revived = await tx.execute(REVIVE, subscription, list(bodies), list(bodies.values()))
     tx.wake_scheduler()
@@ -124,7 +131,7 @@ async def revive(tx: Transaction, subscription: str, bodies: Mapping[UUID, bytes
 
 
 async def release(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> None:
-    """Discard dead heads: their lines go on with the next. Ids that hold no line are passed over."""
+    """Remove the dead heads with these event ids, and make the next entry of each key queue due. Ignores other ids."""
     held = [row[0] for row in await tx.execute(HELD, subscription, list(ids))]
     if held:
         await lock(tx, subscription, held)
@@ -133,5 +140,8 @@ async def release(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> No
 
 
 async def disband(tx: Transaction, subscriptions: Sequence[str]) -> None:
-    """Let everybody go who stands in a line of subscriptions that keep no order any more."""
+    """Release the entries of subscriptions that are no longer ordered: they lose their key and become due.
+
+    Dead entries stay as they are.
+    """
     await tx.execute(DISBAND, list(subscriptions))

@@ -1,4 +1,4 @@
-"""Deadlines that got lost: whatever waits for one waits for ever, unless somebody looks."""
+"""Finds lost deadlines. What waits for a lost deadline would otherwise wait for ever."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ _letters_subject = _letters.c.headers["cloudEvents_subject"].as_string()
 
 
 def is_lost(event: type[Event], subject: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """Return the condition that no `event` about `subject`, a column, is scheduled, nor a dead letter on file.
+    """Return an SQL condition: no `event` about the column `subject` is scheduled or stored as a dead letter.
 
-    Transactions ask the same about a single subject by `will_hear`.
+    `Transaction.will_hear` checks a single subject in the same way.
     """
     key = sa.cast(subject, sa.Text)
     scheduled = sa.select(1).select_from(_scheduled).where(_scheduled.c.type == event.type, _scheduled.c.subject == key)

@@ -1,7 +1,7 @@
-"""Metrics of this package; names follow OpenTelemetry's conventions where it has one."""
+"""Defines the metrics of this package. Names follow OpenTelemetry's conventions where there is one."""
 
 from prometheus_client import Gauge
 
-scheduled_pending = Gauge("scheduled_pending", "Messages to be retried and deadlines to come.")
-retries_pending = Gauge("retries_pending", "Messages that failed or were put off, and are retried.")
-retries_oldest = Gauge("retries_oldest_seconds", "Since the first of them failed; 0 if there is none.")
+scheduled_pending = Gauge("scheduled_pending", "Entries of the schedule: retries, deadlines, parked and dead events.")
+retries_pending = Gauge("retries_pending", "Messages that failed or were postponed, and will be retried.")
+retries_oldest = Gauge("retries_oldest_seconds", "Time since the oldest of them first failed; 0 if there is none.")

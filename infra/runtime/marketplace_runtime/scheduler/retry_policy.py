@@ -1,4 +1,4 @@
-"""The retry policy: a pure decision about a failed message, carried out elsewhere."""
+"""Decides about a failed message: retry it, and when, or dead-letter it. Pure functions; others carry it out."""
 
 import random
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ OWED_LEAST_S, OWED_CAP_S = 0.5, 3600.0
 
 
 class Reject(Exception):
-    """This event can never be handled: dead-letter it at once."""
+    """Raised by a handler if the event can never be handled. It is dead-lettered at once."""
 
 
 class RetryLater(Exception):
-    """Not now: run this event again after `delay`. That is no attempt, so it can go on for any time.
+    """Raised by a handler to run the event again after `delay`. This is not an attempt, so it can repeat without limit.
 
-    With `give_up_after`, the event is dead-lettered when it has waited for so long.
+    With `give_up_after`, the event is dead-lettered when it has waited for that long.
     """
 
     def __init__(self, delay: timedelta, *, give_up_after: timedelta | None = None) -> None:
@@ -28,16 +28,16 @@ class RetryLater(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Run it again after `delay`."""
+    """Run the message again after `delay`."""
 
     delay: timedelta
     counts: bool = True
-    """Whether this run was an attempt. It was none if it only had to wait."""
+    """Whether the last run counts as an attempt. It does not if the message only had to wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """Dead-letter it. `reason` is a short stable word."""
+    """Dead-letter the message. `reason` is a short stable word."""
 
     reason: str
 
@@ -50,10 +50,10 @@ def after(
     chance: random.Random,
     failing_for: timedelta = timedelta(0),
 ) -> Again | Dead:
-    """Decide what follows when run number `attempt` (from 1) of at most `attempts` ended with `error`.
+    """Decide what follows after run number `attempt` (from 1) of at most `attempts` ended with `error`.
 
-    The pause doubles from 0.25 s to 15 s, with full jitter. A message without a limit of `attempts` is owed: it is
-    retried until it succeeds, in intervals that grow with the time that it has been `failing_for`, up to an hour.
+    The pause doubles from 0.25 s to 15 s, with full jitter. A message without a limit of `attempts` is retried until
+    it succeeds. Its pauses grow with the time that it has been `failing_for`, up to an hour.
     """
     reason = _why_dead(error, attempt, attempts, failing_for)
     if reason is not None:
@@ -90,9 +90,10 @@ def _why_dead(error: BaseException, attempt: int, attempts: int | None, failing_
 
 
 def in_proportion(elapsed: timedelta, chance: random.Random, *, cap_s: float = OWED_CAP_S) -> timedelta:
-    """A pause of a third to a half of what has `elapsed`, at least about 0.5 s.
+    """Return a pause of a third to a half of the time `elapsed`, but at least 0.33 to 0.5 s, and at most `cap_s`.
 
-    So the end of an outage is noticed within half of its length, and retries grow only with its logarithm.
+    So the end of an outage is noticed within half of its length, up to `cap_s`. The number of retries grows only with
+    the logarithm of its length.
     """
     highest = min(cap_s, max(OWED_LEAST_S, elapsed.total_seconds() / 2))
     return timedelta(seconds=chance.uniform(highest * 2 / 3, highest))

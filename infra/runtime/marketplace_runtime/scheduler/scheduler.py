@@ -1,4 +1,4 @@
-"""Runs what is due: retries and deadlines, through the same path as a fresh delivery."""
+"""Runs due entries of the schedule, retries and deadlines, through the same path as a fresh delivery."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -20,20 +20,27 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 POLL_S = 1.0
-"""The longest wait: another replica may have scheduled something."""
+"""The longest wait between polls: another replica may have scheduled something."""
 SHORTEST_S, FULL_S = 0.01, 0.1
-"""The shortest wait, and the shortest while a worker has no room: what is due for it stays due."""
+"""The shortest wait between polls, and the shortest while a worker has no room, so that its entries stay due."""
 TAKE = 200
+"""Maximum number of entries per query."""
 UNKNOWN_S, UNHEARD_S = 5.0, 10.0
-"""How often it looks for what it can't take by itself."""
+"""Intervals of the polls for entries in an unknown version, and for entries that no code handles."""
 UNKNOWN_AFTER = timedelta(seconds=5)
-"""A replica that understands the version has taken its entries before: ours is one more failed attempt."""
+"""Time that entries in an unknown version must be overdue before this replica takes them, as one more failed attempt.
+
+A replica that understands the version takes them earlier.
+"""
 UNHEARD_AFTER = timedelta(minutes=5)
-"""A replica with newer code may hear what we don't: it has taken its entries long before."""
+"""Time that entries which this code does not handle must be overdue before they are dead-lettered.
+
+A replica with newer code that handles them takes them long before.
+"""
 
 
 class Kind(Enum):
-    """How events of one type are handled."""
+    """Lists the ways in which a type of event is handled."""
 
     HANDLED = "handled"
     CALLED = "by an external call"
@@ -41,36 +48,36 @@ class Kind(Enum):
 
 
 class Worker(Protocol):
-    """What the scheduler needs of the worker of one subscription, which handles what is due."""
+    """Declares what the scheduler needs of the worker of one subscription, which handles its due entries."""
 
     @property
     def types(self) -> Mapping[str, Kind]:
-        """The types of events that it handles."""
+        """Return the types of events that it handles, and how it handles each."""
 
     @property
     def types_with_room(self) -> Iterable[str]:
-        """Those of which it can take more now."""
+        """Return the types of events of which it can accept more now."""
 
     @property
     def keeps_order(self) -> bool:
-        """Whether its events stand in lines."""
+        """Return whether events of one key are handled in order."""
 
     @property
     def has_room(self) -> bool:
-        """Whether it can take more now."""
+        """Return whether it can accept more now."""
 
     def receive_due(self, entry: Entry) -> None:
-        """Take in what is due."""
+        """Accept a due entry."""
 
     def call_when_there_is_room(self, tell: Callable[[], None]) -> None:
-        """Call `tell` once, as soon as there is room; not at all if there is room now."""
+        """Call `tell` once, as soon as there is room. Not at all if there is room now."""
 
     def why_unheard(self, type: str) -> Invalid:
-        """Return why it does nothing about events of this type."""
+        """Return why it does not handle events of this type."""
 
 
 class Scheduler:
-    """Feeds due entries of the service's schedule to its workers, by the names of their subscriptions."""
+    """Hands due entries of the service's schedule to its workers, which are keyed by subscription name."""
 
     def __init__(
         self,
@@ -88,7 +95,7 @@ class Scheduler:
         self._free_at = self._unknown_at = self._unheard_at = 0.0
 
     async def run(self) -> None:
-        """Look for due entries until cancelled; an absent database is waited for."""
+        """Poll for due entries until cancelled. Retries while the database is unavailable, in conflict or too slow."""
         while True:
             try:
                 wait_s = await self._take()
@@ -96,14 +103,14 @@ class Scheduler:
                 if not is_passing(error):
                     raise
                 self._missed.clear()
-                log.warning("scheduler: database away, in conflict or too slow", error=repr(error))
+                log.warning("scheduler: database unavailable, in conflict or too slow", error=repr(error))
                 wait_s = POLL_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._database.wake_ups.wait_for_schedule()
 
     async def _take(self) -> float:
-        """Lease and hand over what is due. Returns how long to wait for more, in seconds."""
+        """Lease due entries and hand them to their workers. Returns the seconds to wait before the next poll."""
         self._database.wake_ups.begin_schedule()
         ready = {name: each for name, each in self._workers.items() if each.has_room}
         now = asyncio.get_running_loop().time()
@@ -136,7 +143,10 @@ class Scheduler:
         return [(name, type) for name, type in self._heard if self._workers[name].types[type] is kind]
 
     async def _bury_unheard(self, tx: Transaction) -> None:
-        """Give up what no code hears any more; a line of a subscription that is still there is held by it."""
+        """Dead-letter the entries that no code handles any more.
+
+        An entry with a key of an existing subscription stays as the dead head, and holds up its key queue.
+        """
         await key_queue.disband(tx, [name for name, each in self._workers.items() if not each.keeps_order])
         entries = await scheduled.take_unheard(tx, self._heard, TAKE, UNHEARD_AFTER)
         if not entries:
@@ -156,7 +166,7 @@ class Scheduler:
         worker = self._workers.get(entry.subscription)
         if worker is None:
             return Invalid(
-                "unknown-subscription", f"no subscription {entry.subscription!r} is here any more to hear it"
+                "unknown-subscription", f"subscription {entry.subscription!r} does not exist in this service any more"
             )
         return worker.why_unheard(entry.envelope.type)
 

@@ -1,4 +1,7 @@
-"""The schedule as the scheduler and consumers use it. Transactions write it: see `database.schedule`."""
+"""Reads, leases and removes entries of the schedule, for the scheduler and consumers.
+
+Transactions add entries: see `database.schedule`.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from marketplace_runtime.events import Envelope, name_of
 COLUMNS = """
 id, subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due - now(), attempt, why,
     failed_at, deaths, key"""
-"""As `_entry` reads them."""
+"""In the order in which `_entry` reads them."""
 
 IS_EARLY = """
 subscription || ' ' || type = any($5::text[]) and (
@@ -22,12 +25,15 @@ subscription || ' ' || type = any($5::text[]) and (
             r.holder is not null or r.due <= s.due
             or r.failed_at < s.due and r.subscription || ' ' || r.type = any($7::text[]))))
 """
-"""Of a deadline: what reached the service before it was due is not handled yet.
+"""True for a deadline if an event that reached the service before the deadline was due may not be handled yet.
 
-That is in a queue; or it failed, and is being run again, has not been run again since, or was no outside call.
+Such an event may still be in a queue. Or it is about the same subject, has failed and is not dead, and one of these
+holds: it is being run again; its next run was due no later than the deadline; or it failed before the deadline was
+due, and is handled without an external call.
 """
 
-# The array is made once. With `in (select …)` a join may look again, skip what it has locked, and take too many.
+# The array is evaluated once. With `in (select …)`, a join may evaluate the subquery again. That run would skip the
+# rows that were just locked, so the statement would take more than the limit.
 TAKE = f"""
 update messaging.scheduled
 set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null and holder <> $4)::int
@@ -68,18 +74,18 @@ where subscription || ' ' || type = any($1::text[])
 REMOVE = "delete from messaging.scheduled where id = any($1::bigint[]) returning id"
 
 Heard = Collection[tuple[str, str]]
-"""Subscriptions, each with a type of event that it knows."""
+"""Pairs of a subscription and a type of event that it handles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Which types are deadlines, and how far the service has caught up with what goes before them."""
+    """Lists the types that are deadlines, and how far the service has caught up with what goes before them."""
 
     types: Heard = ()
     caught_up: datetime | None = None
-    """By the database's clock."""
+    """The time up to which it has caught up, by the database's clock. None: unknown, so deadlines wait."""
     handled: Heard = ()
-    """The types that are handled without an outside call: however often they fail, they go before."""
+    """The types handled without an external call. They go before deadlines, however often they fail."""
 
 
 NO_DEADLINES = Deadlines()
@@ -88,34 +94,43 @@ NO_DEADLINES = Deadlines()
 async def take(
     tx: Transaction, heard: Heard, limit: int, lease: timedelta, deadlines: Deadlines = NO_DEADLINES
 ) -> list[Entry]:
-    """Lease up to `limit` entries that are due, the oldest first; other replicas pass them over meanwhile."""
+    """Lease up to `limit` due entries of the types in `heard`, those due first. Other replicas skip leased entries.
+
+    Returns them by id, in the order in which they were scheduled.
+    """
     before = _pairs(deadlines.types), deadlines.caught_up, _pairs(deadlines.handled)
     rows = await tx.execute(TAKE, _pairs(heard), limit, lease, tx.process_id, *before)
     return sorted(map(_entry, rows), key=lambda entry: entry.id or 0)
 
 
 async def take_unknown(tx: Transaction, heard: Heard, limit: int, lease: timedelta, overdue: timedelta) -> list[Entry]:
-    """Lease entries in versions that are not among `heard`, though others are, and that no other replica took."""
+    """Lease entries of events that are in `heard`, but only in other versions.
+
+    Takes only entries that are due for longer than `overdue`, since no other replica took them in that time.
+    """
     rows = await tx.execute(TAKE_UNKNOWN, _pairs(heard), _names(heard), limit, lease, tx.process_id, overdue)
     return [_entry(row) for row in rows]
 
 
 async def take_unheard(tx: Transaction, heard: Heard, limit: int, overdue: timedelta) -> list[Entry]:
-    """Entries that are not among `heard` in any version, and that no other replica took in all that time."""
+    """Lock and return entries of events that are not in `heard` in any version. Does not lease them.
+
+    Takes only entries that are due for longer than `overdue`, since no other replica took them in that time.
+    """
     return [_entry(row) for row in await tx.execute(TAKE_UNHEARD, _pairs(heard), _names(heard), limit, overdue)]
 
 
 async def next_due_s(tx: Transaction, heard: Heard, deadlines: Deadlines) -> tuple[float | None, bool]:
-    """Seconds until the earliest entry among `heard` is due (negative: overdue); None where there is none.
+    """Return the seconds until the earliest entry in `heard` is due, and whether any deadline is overdue.
 
-    Overdue deadlines do not count; whether there are any is returned as well.
+    Negative seconds mean overdue; None means that there is no entry. Overdue deadlines do not count.
     """
     [(seconds, overdue)] = await tx.execute(NEXT, _pairs(heard), _pairs(deadlines.types))
     return None if seconds is None else float(seconds), bool(overdue)
 
 
 async def remove(tx: Transaction, ids: Sequence[int]) -> set[int]:
-    """Forget entries whose effect this transaction holds. Returns those that nobody else has removed before."""
+    """Remove entries whose effects this transaction commits. Returns the ids that were still there."""
     return {row[0] for row in await tx.execute(REMOVE, list(ids))}
 
 
