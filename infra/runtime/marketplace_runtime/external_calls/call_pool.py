@@ -1,4 +1,4 @@
-"""Runs external calls side by side, with no transaction open, and hands over what came of each."""
+"""Runs external calls concurrently, with no transaction open, and returns the outcome of each."""
 
 import asyncio
 from collections import defaultdict
@@ -11,21 +11,21 @@ from uuid import UUID
 from marketplace_runtime.resilience import within
 
 LEASE = timedelta(seconds=60)
-"""How long a claim holds if its process neither finishes nor dies: to wait for a place, to call, and to record."""
+"""Duration of a claim if its process neither finishes nor dies. Covers waiting for a slot, the call, and recording."""
 PLACE_WITHIN_S = 20.0
-"""Who gets a place later than this after the claim does not call: the lease might end before the answer is recorded."""
+"""Maximum time from the claim to a free slot. Later the call is not made: the lease might end before it is recorded."""
 CALL_TIMEOUT_S = 30.0
 
 Job = TypeVar("Job")
 
 
 class NoPlaceInTime(Exception):
-    """The call had to wait so long for a place that its claim does not cover it any more."""
+    """The call waited so long for a free slot that its claim no longer covers it. It was not made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended(Generic[Job]):
-    """A call that ended: with an answer, or with an error that leaves its outcome unknown."""
+    """Holds the result of a call that ended: an answer, or an error. After an error, its effect may be unknown."""
 
     key: UUID
     job: Job
@@ -34,9 +34,10 @@ class Ended(Generic[Job]):
 
 
 class CallPool(Generic[Job]):
-    """Calls that one subscription has under way in this process, one per key at most: `concurrency` run at once.
+    """Runs the calls of one subscription in this process, at most one per key and `concurrency` at a time.
 
-    More than `concurrency + waiting` under way is crowded: further ones would only wait their claims away.
+    With `concurrency + waiting` calls under way the pool is crowded: the claims of further calls would expire while
+    they wait for a slot.
     """
 
     def __init__(self, *, concurrency: int, waiting: int) -> None:
@@ -46,17 +47,17 @@ class CallPool(Generic[Job]):
         self._running = asyncio.TaskGroup()
         self._held: defaultdict[UUID, list[Job]] = defaultdict(list)
         self.under_way: set[UUID] = set()
-        """The keys of the calls that were started and are not closed."""
+        """Keys of the calls that were started and are not closed."""
         self._quiet = asyncio.Event()
         self._quiet.set()
 
     @property
     def crowded(self) -> bool:
-        """Whether more calls are under way than can get a place soon."""
+        """Return whether so many calls are under way that another would not get a slot soon."""
         return len(self.under_way) >= self._most
 
     async def run(self) -> None:
-        """Keep calls running until cancelled. Raises what a call could not hand over."""
+        """Run the started calls until cancelled. Raises an error that a call could not hand over as its outcome."""
         async with self._running:
             await asyncio.get_running_loop().create_future()
 
@@ -65,27 +66,30 @@ class CallPool(Generic[Job]):
         await self._quiet.wait()
 
     def start(self, key: UUID, job: Job, call: Callable[[], Awaitable[Any]], *, claimed_at_s: float) -> None:
-        """Run `call` when there is a place for it. `claimed_at_s` is by the event loop's clock."""
+        """Run `call` when a slot is free. The key must have no call under way.
+
+        `claimed_at_s` is the time of its claim, in seconds of the event loop's clock.
+        """
         self.under_way.add(key)
         self._quiet.clear()
         self._running.create_task(self._call(key, job, call, claimed_at_s))
 
     def hold(self, key: UUID, job: Job) -> bool:
-        """Keep `job` until the call of its key is closed. False if none is under way."""
+        """Keep `job` until the call of its key is closed. Returns False if no such call is under way."""
         if key not in self.under_way:
             return False
         self._held[key].append(job)
         return True
 
     async def ended(self, limit: int) -> list[Ended[Job]]:
-        """Wait for calls that have ended. Returns up to `limit`, each to be closed once it is dealt with."""
+        """Wait for calls that have ended. Returns up to `limit`. Close each once its outcome is processed."""
         found = [await self._ended.get()]
         while not self._ended.empty() and len(found) < limit:
             found.append(self._ended.get_nowait())
         return found
 
     def close(self, key: UUID) -> list[Job]:
-        """Forget a call that was dealt with. Returns the jobs that were held for it."""
+        """Remove a call whose outcome was processed. Returns the jobs that were held for it."""
         self.under_way.remove(key)
         if not self.under_way:
             self._quiet.set()
@@ -98,10 +102,10 @@ class CallPool(Generic[Job]):
                     raise NoPlaceInTime("no place was free in time")
                 async with within(CALL_TIMEOUT_S):
                     answer = await call()
-        except (Exception, asyncio.CancelledError) as error:  # an unknown outcome: the failure policy decides
+        except (Exception, asyncio.CancelledError) as error:  # outcome unknown: the failure policy decides
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-                raise  # unlike one that a client library raised by itself
+                raise  # this task is cancelled; a client library may also raise CancelledError by itself
             self._ended.put_nowait(Ended(key, job, error=error))
         else:
             self._ended.put_nowait(Ended(key, job, answer))

@@ -1,4 +1,7 @@
-"""Claims: who may make an outside call for an event right now. A look in the inbox is no claim."""
+"""Manages claims: only the process that holds an event's claim may make its external call.
+
+The inbox cannot replace a claim: it lists an event only after the call was recorded.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -18,13 +21,14 @@ RELEASE = "delete from messaging.claims where subscription = $1 and event_id = a
 
 
 async def take(tx: Transaction, subscription: str, ids: Sequence[UUID], lease: timedelta) -> set[UUID]:
-    """Claim events for one call each. Returns those that no other process holds.
+    """Claim events for one call each, for the time `lease`. Returns those that are now claimed by this process.
 
-    A claim of our own is taken again: its commit was not answered. Don't pass events whose call is under way.
+    Events with an unexpired claim of another process are left out. A claim that this process already holds is taken
+    again, since the answer to its commit may have been lost. Do not pass events whose call is under way.
     """
     return {row[0] for row in await tx.execute(TAKE, subscription, list(ids), lease, tx.process_id)}
 
 
 async def release(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> None:
-    """Give claims of this process back: the call is over, whatever came of it. What another has taken over is its."""
+    """Release this process's claims after their calls have ended. Keeps claims that another process has taken over."""
     await tx.execute(RELEASE, subscription, list(ids), tx.process_id)

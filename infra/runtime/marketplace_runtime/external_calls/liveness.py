@@ -1,8 +1,9 @@
-"""Which processes of a service are alive, so that nobody waits for a dead one's leases to run out.
+"""Detects dead processes of a service, and releases their claims and leases before these expire.
 
-A live process holds a session lock that names it; the server drops the lock when the process dies. But a missing
-lock is no death: a server that restarts has dropped everyone's, with calls under way. So the kernel is asked about
-a process of this machine; one elsewhere counts as dead once it was missing for as long as it takes to come back.
+A live process holds a session-level advisory lock that names it. The database drops the lock when the process dies.
+A missing lock does not prove a death: a restarted server has dropped the locks of all processes, which may have calls
+under way. So a process of this machine is checked through the kernel. A process of another machine counts as dead
+after its lock was missing for `MISSING_S`, in which a live process would have taken it again.
 """
 
 import asyncio
@@ -19,23 +20,23 @@ log = get_logger(__name__)
 
 PING_S, RECONNECT_CAP_S = 0.5, 0.5
 ANSWER_S = 3.0
-"""How long the database may take to answer, and to let a process in."""
+"""Timeout for an answer of the database, and for connecting to it."""
 MISSING_S = PING_S + ANSWER_S + RECONNECT_CAP_S + ANSWER_S
-"""Who lives has noticed a loss and announced itself again within this time after the database is back."""
+"""Time in which a live process notices a lost connection and takes its lock again, once the database is back."""
 
 CLASS = 7205
-"""The first half of the two-part advisory lock that says "this process is here"."""
+"""First half of the key of the two-part advisory lock that a live process holds."""
 
 ANNOUNCE = f"select pg_advisory_lock({CLASS}, $1::int)"
 
 ALIVE = f"select objid::bigint from pg_locks where {HERE} and classid = {CLASS} and objsubid = 2"  # noqa: S608 - a constant
 
 LOCKED = 2**BITS - 1
-"""The lower bits of a process id: what its lock has room for."""
+"""Mask of the lower bits of a process id, which fit into the second half of the lock's key."""
 
 
 def missing(holder: str) -> str:
-    """A condition: the lock of `holder`, a column or parameter, is not there."""
+    """Return an SQL condition: nobody holds the liveness lock of `holder`, a column or parameter."""
     return f"({holder} & {LOCKED}) not in ({ALIVE})"
 
 
@@ -56,10 +57,10 @@ delete from messaging.claims where holder = any($1::bigint[])
 
 
 async def release_expired_claims(tx: Transaction, missed: dict[int, float]) -> None:
-    """Give back the claims and leases of processes that are gone.
+    """Release the claims and leases of dead processes, and count a death for each leased entry of the schedule.
 
-    `missed` is the caller's memory from look to look: since when each holder is missing, by the monotonic clock.
-    It has to be emptied when a look fails: whoever was missing before may have been there in between.
+    `missed` is the caller's state between calls: the monotonic time since which each holder's lock is missing. Clear it
+    if a call fails: a holder that was missing before may have been present meanwhile.
     """
     now = monotonic()
     found = {row[0] for row in await tx.execute(MISSING, tx.process_id)}
@@ -78,16 +79,17 @@ def _is_dead(holder: int, missing_s: float) -> bool:
 
 
 async def announce(database: Database) -> None:
-    """Have this process found alive until cancelled, whatever happens to its database.
+    """Keep this process detectable as alive until cancelled. Reconnects whenever the database connection is lost.
 
-    On a connection of its own: a relay that waits for its broker would not notice that it lost another.
+    Uses a connection of its own. The loss of a shared one could go unnoticed, for example while the relay that uses it
+    waits for the broker.
     """
     with local_liveness.living_here(database.process_id):
         while True:
             try:
                 await _hold_lock(database)
             except LOST as error:
-                log.debug("presence: database connection lost", error=repr(error))
+                log.debug("liveness: database connection lost", error=repr(error))
             await asyncio.sleep(random.uniform(0, RECONNECT_CAP_S))  # noqa: S311 - jitter
 
 
@@ -103,6 +105,6 @@ async def _hold_lock(database: Database) -> None:
         while True:
             await asyncio.sleep(PING_S)
             if await connection.fetchval("select pg_is_in_recovery()"):
-                raise ConnectionError("the server is a standby: what counts is the lock on its primary")
+                raise ConnectionError("connected to a standby server: the lock must be held on the primary")
     finally:
         connection.terminate()

@@ -1,7 +1,8 @@
-"""Which processes of this machine are alive, as its kernel knows: a socket's name falls with its process.
+"""Checks through the kernel whether a process of this machine is alive.
 
-A process binds a name made of its id; where nobody can connect to that any more, it is dead for certain.
-Such abstract names are Linux's, one set for each network namespace: an id's upper bits say of which it is.
+A process binds a socket to a name made from its process id. The kernel releases the name when the process dies. If
+connecting to the name is refused, the process is certainly dead. These abstract socket names exist only on Linux, and
+belong to a network namespace. The upper bits of a process id name its machine, boot and network namespace.
 """
 
 import socket
@@ -11,12 +12,12 @@ from contextlib import contextmanager
 from marketplace_runtime.database import BITS, PLACE
 
 PREFIX = "marketplace"
-"""Of the sockets' names. It never changes: processes of two releases look for each other."""
+"""Prefix of the socket names. It must never change: processes of two releases check each other."""
 
 
 @contextmanager
 def living_here(process_id: int) -> Iterator[None]:
-    """Be found alive until the block ends, or the process does."""
+    """Bind the socket name of this process until the block or the process ends. Does nothing if `PLACE` is unknown."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as name:
         if PLACE:
             name.bind(_name(process_id))
@@ -24,7 +25,7 @@ def living_here(process_id: int) -> Iterator[None]:
 
 
 def lives_here(process_id: int) -> bool | None:
-    """Whether it is alive, for certain. None: it is of another machine, or nobody can tell."""
+    """Return whether the process is certainly alive or dead. None: it is of another machine, or this is unknown."""
     if not PLACE or process_id >> BITS != PLACE:
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:
