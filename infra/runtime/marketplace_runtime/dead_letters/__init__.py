@@ -1,4 +1,4 @@
-"""Dead letters: kept in a table where people inspect, redrive or discard them."""
+"""Keeps dead letters in a table, where operators inspect, redrive, edit or discard them."""
 
 from marketplace_runtime.dead_letters.consumer import PREFETCH, DeadLetterConsumer
 from marketplace_runtime.dead_letters.routes import dead_letter_routes

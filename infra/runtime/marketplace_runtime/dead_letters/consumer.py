@@ -1,4 +1,4 @@
-"""Filing dead letters: from the service's dead-letter queue into its table, where people look."""
+"""Consumes the service's dead-letter queue and stores the dead letters in its table."""
 
 import asyncio
 from collections import deque
@@ -11,12 +11,12 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 PREFETCH = 20
-"""Few, since a dead letter can be as large as the broker allows."""
+"""Maximum number of unacknowledged messages. Low, since a dead letter can be as large as the broker allows."""
 PROBE_S = 1.0
 
 
 class DeadLetterConsumer:
-    """Files what `receive` is given, then acknowledges it."""
+    """Stores the messages that `receive` is given as dead letters, then acknowledges them."""
 
     def __init__(self, service: str, database: Database) -> None:
         self._service, self._database = service, database
@@ -28,7 +28,7 @@ class DeadLetterConsumer:
         self._arrived.set()
 
     async def run(self) -> None:
-        """File until cancelled. Until the database answers, letters wait in the queue."""
+        """Store dead letters until cancelled. While the database is unavailable, they stay in the queue."""
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -43,7 +43,7 @@ class DeadLetterConsumer:
                 except Exception as error:
                     if not is_passing(error):
                         raise
-                    log.warning("dead letters wait: database away, in conflict or too slow", error=repr(error))
+                    log.warning("dead letters wait: database unavailable, in conflict or too slow", error=repr(error))
                     await asyncio.sleep(PROBE_S)
                     continue
                 self._waiting.popleft()

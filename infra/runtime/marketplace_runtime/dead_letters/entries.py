@@ -1,4 +1,4 @@
-"""From a dead letter back to an event, for the one subscription that gave it up."""
+"""Turns a dead letter back into an event for the one subscription that failed to handle it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,15 +15,15 @@ from marketplace_runtime.telemetry import current_traceparent
 
 
 class LetterReader:
-    """Turns dead letters into entries of the schedule, as far as a subscription of the service accepts them."""
+    """Turns dead letters into entries of the schedule, if a subscription of the service accepts them."""
 
     def __init__(self, subscriptions: Sequence[Subscription]) -> None:
         self._subscriptions = {each.name: each for each in subscriptions}
 
     def entry(self, kept: Kept) -> Entry:
-        """`kept` for the schedule, under its own id. It has to pass all that a message from the broker has to.
+        """Return the entry that redrives `kept` under its own event id.
 
-        Raises `CannotRedrive`.
+        Raises `CannotRedrive` unless the letter passes the checks of a message from the broker. It may be of any age.
         """
         letter = kept.letter
         try:
@@ -34,13 +34,14 @@ class LetterReader:
         return _due_now(letter, envelope, letter.body)
 
     def edited(self, letter: DeadLetter, body: bytes, type: str | None) -> Entry:
-        """`letter` with another body, as an event of `type` or of its own type: the operator vouches for it.
+        """Return the entry that redrives `letter` with another body, as an event of `type` or of its own type.
 
-        It keeps its id; what can't be read of its headers is made anew. Raises `CannotRedrive`.
+        The operator vouches for the event, so its publisher is not checked. It keeps its id and headers. If these are
+        invalid, it gets a new envelope and id. Raises `CannotRedrive` if the subscription does not accept the event.
         """
         type = type or letter.type
         if type is None:
-            raise CannotRedrive("The letter does not say what type of event it is: name one in `type`.")
+            raise CannotRedrive("The dead letter has no event type: give one in `type`.")
         owner = type.partition(".")[0]
         try:
             envelope = _envelope({**letter.headers, PREFIX + "type": type, USER: owner}, len(body))
@@ -55,12 +56,15 @@ class LetterReader:
     def _event(self, name: str, envelope: Envelope, body: bytes) -> Event:
         subscription = self._subscriptions.get(name)
         if subscription is None:
-            raise CannotRedrive(f"There is no subscription {name!r} here any more. Discard it.")
+            raise CannotRedrive(f"Subscription {name!r} does not exist in this service any more. Discard the letter.")
         return Delivery(envelope, body, reaction_to(envelope.type, subscription)).event
 
 
 def _envelope(headers: Mapping[str, Any], body_bytes: int) -> Envelope:
-    """The envelope on file. Who published it was checked before, unless `USER` says who it was."""
+    """Return the stored envelope. Raises `Invalid` if it is not valid.
+
+    Its publisher was checked before the letter was stored, unless the header `USER` names a publisher to check.
+    """
     owner = str(headers.get(PREFIX + "type")).partition(".")[0]
     user = str(headers.get(USER, owner))
     envelope = recorded_envelope(headers, user, body_bytes)

@@ -1,5 +1,5 @@
-"""Metrics of this package; names follow OpenTelemetry's conventions where it has one."""
+"""Defines the metrics of this package. Names follow OpenTelemetry's conventions where there is one."""
 
 from prometheus_client import Gauge
 
-dead_letters = Gauge("dead_letters", "Letters that lie there for people to decide on.")
+dead_letters = Gauge("dead_letters", "Dead letters that wait for an operator's decision.")

@@ -1,4 +1,4 @@
-"""Dead letters as operators see and choose them over HTTP."""
+"""Defines the HTTP requests and answers with which operators list, select and settle dead letters."""
 
 import json
 from datetime import datetime
@@ -11,24 +11,24 @@ from marketplace_runtime.dead_letters.table import LAST
 from marketplace_runtime.http import Matching
 
 CHUNK = 200
-"""Letters in one transaction; with bodies, 50 MB at the most."""
+"""Maximum number of letters in one transaction. Their bodies have at most 50 MB together."""
 
 Id = Annotated[int, Field(ge=1, le=LAST)]
 Fingerprint = Annotated[
     str,
     Field(description="`group` of a letter"),
-    Matching(r"^g[0-9a-f]{11}$", "A group is named as GET /ops/dead-letter-groups shows it."),
+    Matching(r"^g[0-9a-f]{11}$", "This is not the name of a group: take one from GET /ops/dead-letter-groups."),
 ]
-Note = Annotated[str, Field(min_length=1, max_length=1000, description="why, for those who come later")]
+Note = Annotated[str, Field(min_length=1, max_length=1000, description="the reason, stored with the settled letter")]
 
 
 def _loaded(value: Any) -> Any:
-    """jsonb comes as text from a statement in PostgreSQL's own words."""
+    """Parse jsonb, which a raw SQL statement returns as text."""
     return json.loads(value) if isinstance(value, str) else value
 
 
 class Group(BaseModel):
-    """Letters of one subscription that died of the same kind of error."""
+    """Describes a group of dead letters: one subscription, one reason and one kind of error."""
 
     group: str
     subscription: str
@@ -40,7 +40,10 @@ class Group(BaseModel):
 
 
 class DeadLetter(BaseModel):
-    """A message that was given up. Its body is text, or base64 where it is not UTF-8, where it was asked for."""
+    """Describes a message that was given up.
+
+    Its body is in `body` if it is UTF-8, else in `body_base64`. Both are null if bodies were not requested.
+    """
 
     id: int
     group: str
@@ -59,7 +62,7 @@ class DeadLetter(BaseModel):
 
 
 class Chosen(BaseModel):
-    """Which letters: by `ids`, of a `group`, or `all`. `after` and `through` come from `next`."""
+    """Selects dead letters: by `ids`, by `group`, or `all`. To continue, pass `after` and `through` of `next`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,31 +81,38 @@ class Chosen(BaseModel):
 
 
 class Discarding(Chosen):
+    """Selects the dead letters to discard, and gives the reason."""
+
     note: Note
 
 
 class Refused(BaseModel):
+    """Names a letter that cannot be redriven, and gives the reason."""
+
     id: int
     why: str
 
 
 class Next(BaseModel):
+    """Gives the position of the next chunk: repeat the request with this `after` and `through`."""
+
     after: int
     through: int
 
 
 class Outcome(BaseModel):
-    """How many letters were settled (or would be, in a dry run), and which stay on file."""
+    """Reports how many letters of a chunk were settled (or would be, in a dry run), and which were not."""
 
     settled: int
     refused: list[Refused]
     missing: list[int]
-    """Ids that are not on file, or not any more."""
+    """Requested ids that are not in the table of dead letters, or no longer."""
     next: Next | None
+    """Where the next chunk begins; null if this was the last one."""
 
 
 class Mending(BaseModel):
-    """What the letter should have been."""
+    """Gives the correct body of a dead letter, and its event type if that has to change."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -112,12 +122,14 @@ class Mending(BaseModel):
 
 
 class Mended(BaseModel):
+    """Names the event that was handed to the subscription in place of the letter."""
+
     event_id: UUID
     type: str
 
 
 class Settled(BaseModel):
-    """What became of a letter, who did it, and why."""
+    """Reports what was done with a dead letter (redriven, edited or discarded), by whom and why."""
 
     settled: int
     id: int

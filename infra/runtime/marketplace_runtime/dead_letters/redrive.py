@@ -1,6 +1,6 @@
-"""What operators do with dead letters: redrive, edit or discard them.
+"""Settles dead letters: redrives, edits or discards them for an operator.
 
-A letter leaves the table in the transaction that settles it, so if two people settle it at once, one of them does.
+A letter leaves the table in the transaction that settles it. So if two operators settle it at once, only one succeeds.
 """
 
 from collections import defaultdict
@@ -15,25 +15,29 @@ from marketplace_runtime.scheduler import key_queue
 
 
 class CannotRedrive(Exception):
-    """This letter is not an event that its subscription accepts. The message says why, and what to do."""
+    """Raised if the letter is not an event that its subscription accepts. The message gives the reason and a remedy."""
 
 
 async def redrive(tx: Transaction, entries: Mapping[int, Entry], *, by: str) -> None:
-    """Hand letters, by their ids, to the one subscription that failed; a suspect gets a fresh start."""
+    """Hand each letter to the one subscription that failed. `entries` are by letter id.
+
+    The poison counter of a suspected poison message starts again at 0.
+    """
     await _hand_over(tx, list(entries.values()))
     await table.settle(tx, list(entries), "replayed", by=by)
 
 
 async def edit(tx: Transaction, id: int, entry: Entry, *, by: str, note: str) -> None:
-    """Hand one letter over as `entry`; what it was before is kept."""
+    """Hand one letter to its subscription as the changed `entry`. The original is stored with the settled letters."""
     await _hand_over(tx, [entry])
     await table.settle(tx, [id], "edited", by=by, note=note)
 
 
 async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: str) -> None:
-    """Take letters off the file; they are kept with who did it and why.
+    """Move letters to the settled letters, with the operator and the reason.
 
-    Lines that they held go on, and the inbox has their events as done: publishing them again changes nothing.
+    A key queue that a letter held up continues. The inbox lists the events as handled, so publishing them again
+    changes nothing.
     """
     ids: defaultdict[str, list[UUID]] = defaultdict(list)
     for each in letters:
@@ -47,7 +51,7 @@ async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: st
 
 
 async def _hand_over(tx: Transaction, entries: Sequence[Entry]) -> None:
-    """Have the subscriptions hear these again: the head of a line in its place, all others as they come."""
+    """Schedule entries to run now: a dead head in its place of the key queue, all others as new entries."""
     for subscription in sorted({each.subscription for each in entries}):
         theirs = [each for each in entries if each.subscription == subscription]
         heads = await key_queue.revive(tx, subscription, {each.envelope.id: each.body for each in theirs})

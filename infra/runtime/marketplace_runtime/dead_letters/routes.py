@@ -1,6 +1,7 @@
-"""What an operator may do with dead letters. Every change takes a chunk of them in one transaction.
+"""Provides the HTTP routes with which operators list and settle dead letters.
 
-The answer's `next` says how to go on: what is filed meanwhile is left out, so that going on comes to an end.
+Each change settles a chunk of letters in one transaction. The answer's `next` says where to continue. It leaves out
+letters that were stored after the first request, so that a series of requests ends.
 """
 
 from base64 import b64encode
@@ -36,7 +37,7 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 MOST_BODY_BYTES = 4 * 1024 * 1024
-"""In one page, unless a single letter has more."""
+"""Maximum size of all bodies in one page, unless a single letter has more."""
 
 IdPath = Annotated[int, Path(ge=1, le=LAST)]
 
@@ -48,7 +49,10 @@ def dead_letter_routes(subscriptions: Sequence[Subscription]) -> Router:
 
     @router.get("/dead-letter-groups")
     async def groups(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[Fingerprint] = None) -> Page[Group]:
-        """Letters by subscription and fingerprint: reason, type of error, and message without ids and numbers."""
+        """List dead letters in groups of the same subscription, reason and error.
+
+        Errors that differ only in ids, quoted texts and numbers are the same.
+        """
         found = [Group(**each) for each in await table.groups(tx, limit + 1, cursor or "")]
         return Page[Group].of(found, limit, key=lambda each: each.group)
 
@@ -59,9 +63,9 @@ def dead_letter_routes(subscriptions: Sequence[Subscription]) -> Router:
         limit: PageSize = 20,
         cursor: Cursor[int] = None,
         group: Annotated[Fingerprint | None, Query()] = None,
-        bodies: Annotated[bool, Query(description="with bodies, so fewer in a page where they are large")] = False,
+        bodies: Annotated[bool, Query(description="with bodies; a page has fewer letters if they are large")] = False,
     ) -> Page[DeadLetter]:
-        """Oldest first."""
+        """List dead letters, the oldest first."""
         found = [DeadLetter(**each) for each in await table.letters(tx, limit + 1, cursor or 0, group)]
         if bodies:
             limit = _fitting(found[:limit])
@@ -70,29 +74,33 @@ def dead_letter_routes(subscriptions: Sequence[Subscription]) -> Router:
 
     @router.get("/dead-letters/{id}")
     async def letter(id: IdPath, _: Operator, tx: Tx) -> DeadLetter:
+        """Return one dead letter with its body."""
         found = [DeadLetter(**each) for each in await table.letters(tx, 1, id - 1)]
         if not found or found[0].id != id:
-            raise NotFound("No letter on file has this id.")
+            raise NotFound("No dead letter has this id.")
         await _fill(tx, found)
         return found[0]
 
     @router.post("/dead-letters/{id}/edit")
     async def edit(id: IdPath, mending: Mending, operator: Operator, tx: Tx) -> Mended:
-        """Replay the letter with another body, which has to fit the schema of its type."""
+        """Redrive a dead letter with another body. The body must fit the schema of its event type."""
         found = await table.pick(tx, table.Selection([id]), 1)
         if not found:
-            raise NotFound("No letter on file has this id.")
+            raise NotFound("No dead letter has this id.")
         try:
             entry = reader.edited(found[0].letter, to_json(mending.body), mending.type)
         except CannotRedrive as why:
             raise Conflict(str(why)) from why
         await redrive.edit(tx, id, entry, by=operator.subject, note=mending.note)
-        log.info("letter edited", letter=id, by=operator.subject, note=mending.note)
+        log.info("dead letter edited", letter=id, by=operator.subject, note=mending.note)
         return Mended(event_id=entry.envelope.id, type=entry.envelope.type)
 
     @router.post("/replays")
     async def replay(chosen: Chosen, operator: Operator, tx: Tx) -> Outcome:
-        """Hand letters to the one subscription that failed, under their own event ids, as a first attempt."""
+        """Redrive dead letters: hand each to the one subscription that failed.
+
+        Each keeps its event id, and is run as a first attempt.
+        """
         picked, more = await _pick(tx, chosen)
         entries: dict[int, Entry] = {}
         refused = []
@@ -103,21 +111,21 @@ def dead_letter_routes(subscriptions: Sequence[Subscription]) -> Router:
                 refused.append(Refused(id=each.id, why=str(why)))
         if entries and not chosen.dry_run:
             await redrive.redrive(tx, entries, by=operator.subject)
-            log.info("letters replayed", letters=len(entries), by=operator.subject)
+            log.info("dead letters redriven", letters=len(entries), by=operator.subject)
         return Outcome(settled=len(entries), refused=refused, missing=_missing(chosen, picked), next=more)
 
     @router.post("/discards")
     async def discard(chosen: Discarding, operator: Operator, tx: Tx) -> Outcome:
-        """Take letters off the file. They are kept, with your name and note."""
+        """Discard dead letters. They are kept among the settled letters, with your name and note."""
         picked, more = await _pick(tx, chosen)
         if picked and not chosen.dry_run:
             await redrive.discard(tx, picked, by=operator.subject, note=chosen.note)
-            log.info("letters discarded", letters=len(picked), by=operator.subject, note=chosen.note)
+            log.info("dead letters discarded", letters=len(picked), by=operator.subject, note=chosen.note)
         return Outcome(settled=len(picked), refused=[], missing=_missing(chosen, picked), next=more)
 
     @router.get("/settled-letters")
     async def settled(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[int] = None) -> Page[Settled]:
-        """What became of letters, the latest first."""
+        """List settled letters: what was done with each, by whom and why. The latest come first."""
         found = [Settled(**each) for each in await table.settled(tx, limit + 1, cursor or LAST)]
         return Page[Settled].of(found, limit, key=lambda each: each.settled)
 
@@ -125,7 +133,7 @@ def dead_letter_routes(subscriptions: Sequence[Subscription]) -> Router:
 
 
 async def _pick(tx: Transaction, chosen: Chosen) -> tuple[list[Kept], Next | None]:
-    """A chunk of what was chosen, and where the next begins."""
+    """Return a chunk of the selected letters, and where the next chunk begins."""
     through = await table.newest(tx) if chosen.through is None else chosen.through
     selection = table.Selection(chosen.ids, chosen.group, chosen.after, through)
     picked = await table.pick(tx, selection, CHUNK, lock=not chosen.dry_run)
@@ -137,7 +145,7 @@ def _missing(chosen: Chosen, picked: list[Kept]) -> list[int]:
 
 
 def _fitting(letters: list[DeadLetter]) -> int:
-    """How many of these, from the first on, may be sent with their bodies."""
+    """Return how many of these, from the first on, fit into one page with their bodies."""
     total = 0
     for number, letter in enumerate(letters):
         total += letter.size

@@ -1,4 +1,4 @@
-"""The table of dead letters: messages that a person has to look at, and what became of them."""
+"""Reads and writes the tables of dead letters, which wait for an operator, and of settled letters."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ where messaging.dead_letters.failed_at < excluded.failed_at
 """
 
 LARGEST_BODY = 256 * 1024
-"""What is larger is no event: its body stays in the database until it is asked for."""
+"""Maximum size of an event's body, in bytes. A larger body is no event, and is read only when it is requested."""
 
 LAST = 2**63 - 1
 
@@ -83,7 +83,7 @@ CHUNK = 1000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A letter on file. Its body is left out, unlike its size, where it is larger than any event."""
+    """Holds a stored dead letter and the size of its body. A body larger than any event is left out."""
 
     id: int
     size: int
@@ -92,7 +92,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which letters: those with these ids, or of this group, or all; in every case after and up to an id."""
+    """Selects letters: those with these ids, or of this group, or all. Always after one id, and up to another."""
 
     ids: Sequence[int] | None = None
     group: str | None = None
@@ -101,7 +101,7 @@ class Selection:
 
 
 async def file(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
-    """Keep `letters`, each with another key. Of the copies of one death the one that failed last stays on file."""
+    """Store `letters`, which must have different keys. Of several copies of one letter, the latest failure stays."""
     await tx.execute(
         INSERT,
         [letter.key for letter in letters],
@@ -118,22 +118,25 @@ async def file(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
 
 
 async def groups(tx: Transaction, limit: int, after: str = "") -> list[dict[str, Any]]:
-    """Letters by subscription, reason and kind of error; at most `limit`, those after the group `after`."""
+    """Return at most `limit` groups of letters by subscription, reason and kind of error, those after `after`."""
     return [dict(row._mapping) for row in await tx.execute(GROUPS, limit, after)]
 
 
 async def letters(tx: Transaction, limit: int, after: int = 0, group: str | None = None) -> list[dict[str, Any]]:
-    """Letters without their bodies, oldest first, at most `limit`, those after the id `after`."""
+    """Return at most `limit` letters after the id `after`, the oldest first, without their bodies."""
     return [dict(row._mapping) for row in await tx.execute(LETTERS, limit, after, group)]
 
 
 async def bodies(tx: Transaction, ids: Sequence[int]) -> Mapping[int, bytes]:
-    """The bodies by id."""
+    """Return the bodies of these letters by id."""
     return {row[0]: row[1] for row in await tx.execute(BODIES, list(ids))}
 
 
 async def pick(tx: Transaction, selection: Selection, limit: int, *, lock: bool = True) -> list[Kept]:
-    """The first `limit` letters of a selection, oldest first; nobody else settles them until the end, if locked."""
+    """Return the first `limit` letters of a selection, the oldest first.
+
+    With `lock`, no other transaction can settle them until this one ends.
+    """
     ids = None if selection.ids is None else list(selection.ids)
     rows = await tx.execute(
         PICK + "for update" if lock else PICK,
@@ -143,23 +146,23 @@ async def pick(tx: Transaction, selection: Selection, limit: int, *, lock: bool 
 
 
 async def newest(tx: Transaction) -> int:
-    """The id of the letter that was filed last; 0 where there is none."""
+    """Return the id of the letter that was stored last, or 0 if there is none."""
     [(id,)] = await tx.execute(NEWEST)
     return int(id)
 
 
 async def settle(tx: Transaction, ids: Sequence[int], action: str, *, by: str, note: str = "") -> None:
-    """Take letters off the table, and keep what was done with them, by whom and why."""
+    """Move letters to the settled letters, with the action, the operator and the note. Resets their poison counters."""
     await tx.execute(SETTLE, list(ids), action, by, note)
 
 
 async def settled(tx: Transaction, limit: int, before: int = LAST) -> list[dict[str, Any]]:
-    """What became of letters, the latest first, at most `limit`, those before `before`."""
+    """Return at most `limit` settled letters before the number `before`, the latest first."""
     return [dict(row._mapping) for row in await tx.execute(SETTLED, limit, before)]
 
 
 async def forget_settled(database: Database, days: int) -> None:
-    """Drop what became of letters more than `days` days ago; call it now and then. Letters on file stay."""
+    """Delete letters that were settled more than `days` days ago. Call it regularly. Dead letters stay."""
     forgotten = CHUNK
     while forgotten == CHUNK:
         async with database.transaction() as tx:
