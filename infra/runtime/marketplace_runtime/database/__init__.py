@@ -1,4 +1,4 @@
-"""A service's own database: transactions, migrations, partitions and ids."""
+"""Gives a service access to its own database: transactions, migrations, partitions and ids."""
 
 from marketplace_runtime.database.advisory_locks import HERE
 from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database

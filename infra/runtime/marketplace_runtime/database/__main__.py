@@ -1,4 +1,7 @@
-"""`python -m marketplace_runtime.database MIGRATIONS SCHEMA` migrates the database that the environment names."""
+"""Migrates a service's database: `python -m marketplace_runtime.database MIGRATIONS SCHEMA`.
+
+`MIGRATION_DATABASE_URL` is the owner's address of the database, `DATABASE_URL` the service's own.
+"""
 
 import asyncio
 import os
@@ -20,4 +23,4 @@ try:
 except Exception as error:
     if not is_unavailable(error):
         raise
-    sys.exit(f"database away: {error!r}")
+    sys.exit(f"database unavailable, migrate again later: {error!r}")

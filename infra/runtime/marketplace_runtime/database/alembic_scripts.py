@@ -1,4 +1,4 @@
-"""Alembic's part of a migration: run the scripts that a database lacks, and let the service use what they made."""
+"""Runs Alembic's migration scripts, and grants the service access to the tables that they created."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 
 def upgrade(connection: Connection, location: Path, schema: str) -> None:
-    """Run what `schema` lacks of the versions below `location`."""
+    """Run the migrations below `location` that are newer than the version recorded in `schema`."""
     config = _config(location)
     scripts = ScriptDirectory.from_config(config)
     with EnvironmentContext(config, scripts) as environment:
@@ -22,7 +22,7 @@ def upgrade(connection: Connection, location: Path, schema: str) -> None:
 
 
 def grant(connection: Connection, app_role: str, messaging: str) -> None:
-    """Let `app_role` read and write every table, and own none."""
+    """Grant `app_role` reading and writing of all tables except Alembic's own, which it may only read. It owns none."""
     role = connection.dialect.identifier_preparer.quote_identifier(app_role)
     for schema in (messaging, "public"):
         for statement in (

@@ -1,9 +1,11 @@
-"""Sessions whose statements run to their end, whatever becomes of whoever waits for them.
+"""Lets statements run to completion even if the request that waits for them is cancelled.
 
-A statement that is cut off costs its connection: the driver cannot tell what the server still makes of it. While a
-database hangs, every request that gives up would so close one connection and have another one opened, which hangs as
-well, and none of them has an end on the server. Here the connection stays taken until the database has answered or the
-driver gives it up: never more of them are open than there are places. Who waits for a place can be cut off at once.
+Cancelling a statement normally costs its connection, since the driver cannot tell what the server still does with it.
+While a database hangs, every request that gives up would close one connection and open another. The new one hangs as
+well, and the server ends none of them.
+
+Here a connection stays in use until the database answers or the driver gives up. So there are never more open
+connections than places (see `Places`). A request that still waits for a place can be cancelled at once.
 """
 
 import asyncio
@@ -16,13 +18,16 @@ T = TypeVar("T")
 
 
 class Places:
-    """As many as the pool has connections: whoever has one need not wait for a connection."""
+    """Limits the users of a pool to its number of connections.
+
+    Whoever holds a place gets a connection without waiting.
+    """
 
     def __init__(self, number: int, within_s: float) -> None:
         self._free, self._within_s = asyncio.Semaphore(number), within_s
 
     async def take(self) -> None:
-        """Wait in line. Raises TimeoutError."""
+        """Wait for a place. Raises `TimeoutError` if none becomes free within `within_s`."""
         async with asyncio.timeout(self._within_s):
             await self._free.acquire()
 
@@ -31,15 +36,15 @@ class Places:
 
 
 class CancellableSession(AsyncSession):
-    """A session for who may be cut off. It is ended by `finish`, which waits for what is under way."""
+    """A session whose user may be cancelled. Close it with `finish`, which waits for the running statement."""
 
     places: Places
     _has_place = False
     _under_way: "asyncio.Future[Any] | None" = None
-    """What was going on when its user was cancelled."""
+    """The statement that was running when the user was cancelled."""
 
     async def finish(self) -> bool:
-        """Wait for what is under way, then close it. Returns whether there was something, and it succeeded."""
+        """Wait for the running statement, then close the session. Returns whether there was one and it succeeded."""
         left = self._under_way
         try:
             if left is None:
@@ -47,7 +52,7 @@ class CancellableSession(AsyncSession):
             await asyncio.wait({left})
             return not left.cancelled() and left.exception() is None
         finally:
-            if left is not None and not left.done():  # we are not to wait any longer
+            if left is not None and not left.done():  # this wait was cancelled, too
                 left.cancel()
                 await asyncio.wait({left})
             try:
@@ -57,7 +62,7 @@ class CancellableSession(AsyncSession):
                     self.places.give_back()
 
     async def to_its_end(self, statement: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Wait for `statement`, which goes on when the wait is cancelled."""
+        """Run `statement` and return its result. The statement goes on if the caller is cancelled."""
         if not self._has_place:
             await self.places.take()
             self._has_place = True

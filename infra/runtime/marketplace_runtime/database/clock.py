@@ -1,7 +1,7 @@
-"""One clock for all processes of a service: its database's.
+"""Provides one clock for all processes of a service: that of its database.
 
-Machines disagree about the time of day, by seconds or more. What one process writes down and another compares with the
-present therefore comes from here: the database's time when it was last asked, plus what has gone by since.
+The clocks of machines differ by seconds or more. So every time that one process stores and another compares with the
+current time comes from here. It is the database's time at the last reading, plus the time elapsed since then.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,26 +13,32 @@ from marketplace_runtime.database.statements import Statements
 
 NOW = "select clock_timestamp()"
 DRIFT_S_PER_S = 0.001
-"""How much an older reading is trusted less."""
+"""Seconds by which a reading becomes less precise for each second of its age."""
 LONGEST_ORDER = timedelta(minutes=1)
-"""Ids stay in order while the clock goes back by less."""
+"""New ids stay in order if the clock goes back by less than this."""
 
 
 class Clock:
-    """The database's time, to within half a round trip. Before it was first read, it is this machine's."""
+    """Returns the database's time, accurate to half a round trip.
+
+    Before the first reading, it returns this machine's time.
+    """
 
     def __init__(self) -> None:
         self._ahead_s: float | None = None
-        """Of the monotonic clock, in seconds since the epoch."""
+        """The database's time since the epoch minus the monotonic clock. None before the first reading."""
         self._read_at_s = self._error_s = 0.0
         self._last_id = UUID(int=0)
 
     def now(self) -> datetime:
-        """Return the time without asking anybody. It may go back: by a reading's error, or if the clock was set."""
+        """Return the time without a query.
+
+        It may go back by the error of a reading, or if the database's clock was set.
+        """
         return datetime.fromtimestamp(self._now_s(), UTC)
 
     def new_id(self) -> UUID:
-        """Return a new UUIDv7 of this time. Later ones compare greater, unless the clock was set back by much."""
+        """Return a new UUIDv7. Later ones compare greater, unless the clock goes back by `LONGEST_ORDER` or more."""
         id = id_at(self._now_s())
         if id <= self._last_id and time_of(self._last_id) - time_of(id) < LONGEST_ORDER:
             id = UUID(int=self._last_id.int + 1)
@@ -40,9 +46,10 @@ class Clock:
         return id
 
     async def read(self, tx: Statements) -> datetime:
-        """Return the time that the database tells.
+        """Query the database's time, and return it.
 
-        A less precise reading than the last does not count, unless it contradicts that one: then the clock was set.
+        The clock keeps its last reading if that is still more precise than the new one. If the two contradict each
+        other, the database's clock was set, and the new reading counts.
         """
         before_s = monotonic()
         [(told,)] = await tx.execute(NOW)

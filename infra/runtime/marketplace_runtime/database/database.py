@@ -1,4 +1,4 @@
-"""One service's own database."""
+"""Connects a service to its own database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -22,17 +22,18 @@ from marketplace_runtime.database.wake_ups import WakeUps
 from marketplace_runtime.events import UNNAMED, Envelope, Naming
 
 LOCK_TIMEOUT_S = 0.5
-"""For handlers of messages: after this wait, work is set aside, so that one locked row does not hold up a queue."""
+"""For message handlers, in seconds. After this wait a message is postponed, so that one locked row blocks no queue."""
 
 REQUEST_LOCK_TIMEOUT_S = 2.0
-"""For requests: nobody tells the server when one was cut off, and its connection is taken while it waits for a lock."""
+"""For HTTP requests, in seconds. The server does not learn that a request was cancelled. So its connection stays in use
+until the wait for the lock ends."""
 
 
 class Database:
-    """Hands out transactions, and tells who waits for it what a commit has left to do.
+    """Opens transactions, and wakes the relay and the scheduler when a commit leaves work for them.
 
-    `statement_timeout_s` bounds each statement, `lock_timeout_s` the wait for each lock (0: as long as the
-    statement), `pool_timeout_s` the wait for a connection.
+    `statement_timeout_s` limits each statement, `lock_timeout_s` the wait for each lock (0: no limit but that of the
+    statement), and `pool_timeout_s` the wait for a connection.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Database:
     ) -> None:
         self.source, self.naming = source, naming
         self.process_id = new_process_id()
-        """Names this process in claims and leases: they fall when it dies."""
+        """Identifies this process in claims and leases, which are released when it dies."""
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
         self.wake_ups = WakeUps()
         self._listeners = dict(listeners or {})
@@ -58,11 +59,11 @@ class Database:
         self._locked_rows = LockedRows()
         self._clock = Clock()
         self._places: Places | None = None
-        """Where there are some, its users may be cut off."""
+        """Set if the users of this pool may be cancelled (see `for_requests`)."""
         self._finishing: set[asyncio.Task[None]] = set()
-        """Sessions whose last statement is waited for, though nobody wants its result any more."""
+        """Tasks that close sessions. They wait for the last statement even if its request was cancelled."""
         self._engines: list[AsyncEngine] = []
-        """Of this and of all that share its database."""
+        """The engines of this object and of its copies from `for_requests`."""
         self._engine = self._open(pool_size)
 
     def _open(self, pool_size: int) -> AsyncEngine:
@@ -70,7 +71,7 @@ class Database:
             self.url,
             pool_size=pool_size,
             max_overflow=0,
-            hide_parameters=True,  # an error's text goes to the log, an address must not
+            hide_parameters=True,  # errors are logged, and parameters may be personal data such as addresses
             pool_timeout=self.pool_timeout_s,
             pool_recycle=1800,
             connect_args={
@@ -86,7 +87,7 @@ class Database:
 
     @property
     def server_settings(self) -> dict[str, str]:
-        """What each session is told when it is opened; times in milliseconds."""
+        """Return the settings that each session is opened with; timeouts are in milliseconds."""
         return {
             "application_name": self.source,
             "statement_timeout": str(int(self._statement_timeout_s * 1000)),
@@ -96,9 +97,10 @@ class Database:
         }
 
     def _discard_read_only_sessions(self, context: ExceptionContext) -> None:
-        """Replace every session when one turns out to be read-only: its server was demoted, or its settings changed.
+        """Discard all sessions once one turns out to be read-only: its server was demoted, or its settings changed.
 
-        A new session goes to the server that has the name now. Other pools may not have noticed: they only read.
+        New sessions go to the server that has the name now. The other pools are emptied, too: if they only read, they
+        get no such error.
         """
         if sqlstate(context.original_exception) != READ_ONLY:
             return
@@ -108,9 +110,9 @@ class Database:
                 engine.sync_engine.dispose()
 
     def for_requests(self, pool_size: int) -> Self:
-        """The same database for who may be cut off at any time, through connections of its own.
+        """Return the same database with a second pool, for users that may be cancelled at any time.
 
-        So neither user of the database starves the other.
+        With separate pools, requests and message handlers cannot starve each other of connections.
         """
         other = copy(self)
         other._lock_timeout_s, other._places = REQUEST_LOCK_TIMEOUT_S, Places(pool_size, self.pool_timeout_s)
@@ -119,19 +121,19 @@ class Database:
 
     @property
     def dsn(self) -> str:
-        """The address as asyncpg itself takes it."""
+        """Return the address in the form that asyncpg takes."""
         return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def in_schema(self, statement: str) -> str:
-        """Return a statement of the runtime as a connection without SQLAlchemy has to send it."""
+        """Return a statement of the runtime with the actual schema name, for connections without SQLAlchemy."""
         return in_schema(self.naming.database_schema, statement)
 
     @asynccontextmanager
     async def transaction(self, cause: Envelope | None = None) -> AsyncIterator[Transaction]:
-        """A unit of work that commits when the block ends and rolls back when it raises.
+        """Open a unit of work that commits when the block ends and rolls back when it raises.
 
-        No statement is sent before the first is needed. Raises the driver's errors:
-        see `is_unavailable` and `is_conflict`.
+        Sends nothing to the server before the first statement. Raises the driver's errors: see `is_unavailable` and
+        `is_conflict`.
         """
         session = self._new_session()
         tx = Transaction(session, self.source, self._listeners, self.process_id, cause, self._locked_rows, self._clock)
@@ -161,13 +163,13 @@ class Database:
         return session
 
     async def _end(self, session: AsyncSession, tx: Transaction, *, was_cut_off: bool = False) -> None:
-        """Close the session. A request that was cut off does not wait for that, as its database may hang."""
+        """Close the session. A cancelled request does not wait for that, since its database may hang."""
         if not isinstance(session, CancellableSession):
             await session.__aexit__(None, None, None)
             return
 
         async def finish() -> None:
-            if await session.finish() and tx.committing:  # cut off amid its commit, which took effect
+            if await session.finish() and tx.committing:  # cancelled during the commit, which took effect
                 self._tell_of(tx)
 
         finishing = asyncio.create_task(finish())
@@ -177,14 +179,14 @@ class Database:
             await asyncio.shield(finishing)
 
     def _tell_of(self, tx: Transaction) -> None:
-        """Wake who waits for what the transaction left to do."""
+        """Wake the relay and the scheduler if the transaction left work for them."""
         if buckets := tx.buckets:
             self.wake_ups.wake_relay(buckets)
         if tx.has_due:
             self.wake_ups.wake_scheduler()
 
     async def _remember_locked(self, entity: type, keys: list[Any]) -> None:
-        """Find out which of these rows are locked: all, if even that cannot be found out."""
+        """Find out which of these rows are locked, and remember them. If the query fails, remember all of them."""
         columns: Any = inspect(entity).primary_key
         if len(columns) > 1:  # such rows are locked one by one
             self._locked_rows.remember(entity, keys)
@@ -203,21 +205,24 @@ class Database:
 
     @property
     def now(self) -> datetime:
-        """The time by the database's clock, as this process knows it."""
+        """Return the time by the database's clock, without a query."""
         return self._clock.now()
 
     async def read_clock(self) -> datetime:
-        """Return the database's time, by which transactions go from now on. To be read again, as clocks drift."""
+        """Read the database's clock for all later transactions, and return its time.
+
+        Repeat this now and then, since clocks drift.
+        """
         async with self.transaction() as tx:
             return await self._clock.read(tx)
 
     async def ping(self) -> None:
-        """Raise unless the database takes a write."""
+        """Write to the database. Raises the driver's error if it does not accept the write."""
         async with self.transaction() as tx:
             await tx.execute("update messaging.probe set at = now()")
 
     async def close(self) -> None:
-        """Give every connection back."""
+        """Close the pool. Cancels sessions that still wait for their last statement."""
         for each in self._finishing:
             each.cancel()
         await asyncio.gather(*self._finishing, return_exceptions=True)

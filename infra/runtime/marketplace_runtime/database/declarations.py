@@ -1,4 +1,4 @@
-"""Which events a use case publishes: declared above it, and checked whenever it publishes."""
+"""Declares which events a use case publishes, and checks the declaration whenever it publishes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ class UndeclaredEvent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """The only events that the use case of this name may publish."""
+    """Lists the only events that a use case may publish."""
 
     use_case: str
     events: frozenset[type[Event]]
     caller: "Declaration | None" = None
-    """Of the use case that calls this one, and so must declare the same events."""
+    """Declaration of the calling use case, which must declare the same events, too."""
 
     def check(self, *events: Event) -> None:
         """Raise `UndeclaredEvent` unless this use case and its callers declare all of `events`."""
@@ -36,7 +36,7 @@ class Declaration:
 
 
 class HasDeclaration(Protocol):
-    """A transaction, which knows the declaration of the use case that runs in it."""
+    """A transaction that holds the declaration of the use case running in it."""
 
     declaration: Declaration | None
 
@@ -54,7 +54,7 @@ def publishes(*events: type[Event]) -> Callable[[Callable[P, Awaitable[R]]], Cal
 
         @wraps(use_case)
         async def declared(*args: P.args, **kwargs: P.kwargs) -> R:
-            tx: HasDeclaration = kwargs["tx"] if "tx" in kwargs else args[position]  # type: ignore[assignment]  # by place
+            tx: HasDeclaration = kwargs["tx"] if "tx" in kwargs else args[position]  # type: ignore[assignment]  # by position
             caller = tx.declaration
             tx.declaration = replace(declaration, caller=caller) if caller else declaration
             try:
@@ -69,7 +69,7 @@ def publishes(*events: type[Event]) -> Callable[[Callable[P, Awaitable[R]]], Cal
 
 
 def declaration_of(use_case: Callable[..., Any]) -> Declaration | None:
-    """Return what a use case declares; None if it declares nothing."""
+    """Return the declaration of a use case; None if it has none."""
     while isinstance(use_case, partial):
         use_case = use_case.func
     found: Declaration | None = getattr(use_case, "declaration", None)
@@ -77,7 +77,7 @@ def declaration_of(use_case: Callable[..., Any]) -> Declaration | None:
 
 
 def with_declaration(use_case: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """Return `use_case`. Without a declaration, it is wrapped so that it may publish nothing."""
+    """Return `use_case`. If it has no declaration, return it wrapped so that it may publish nothing."""
     return use_case if declaration_of(use_case) else publishes()(use_case)
 
 

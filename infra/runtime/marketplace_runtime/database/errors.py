@@ -1,4 +1,4 @@
-"""Database errors: one table decides what each of them means for the work that met it."""
+"""Classifies database errors: one table says whether the work is paused, repeated, postponed or failed."""
 
 from collections.abc import Iterator
 from enum import Enum
@@ -11,15 +11,15 @@ from sqlalchemy.orm.exc import StaleDataError
 from marketplace_runtime.database.locked_rows import RowLocked
 
 LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What asyncpg raises when a connection is gone; the last if it was lost in the middle of an answer."""
+"""Errors that asyncpg raises when a connection is lost; the last one if that happens in the middle of an answer."""
 
 
 class Verdict(Enum):
-    """What to do with the work. Only `FAILED` counts as an attempt of a message."""
+    """Says what to do with the work that met an error. Only `FAILED` counts as an attempt of a message."""
 
     UNAVAILABLE = "pause until the database accepts a write, then run the work again"
     CONFLICT = "run the work again at once: another transaction was faster"
-    BUSY = "set the work aside and run it later: it did not get its lock, or the database was too slow"
+    BUSY = "postpone the work: it did not get its lock, or the database was too slow"
     FAILED = "the statement or its data is wrong: running it again is unlikely to help"
 
 
@@ -45,7 +45,8 @@ VERDICTS = {
     "F0": Verdict.UNAVAILABLE,  # configuration file error
     "XX": Verdict.BUSY,  # internal error, corrupted data: no fault of the message
 }
-"""By SQLSTATE or its class; the longer entry wins. All others (22, 23, 42 and so on) are `FAILED`.
+"""Verdicts by SQLSTATE (five characters) or its class (two); the longer entry wins. All others are `FAILED`, such as
+most of the classes 22, 23 and 42.
 
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
@@ -55,7 +56,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """Return PostgreSQL's five-character code, wherever it is in the chain of errors."""
+    """Return PostgreSQL's five-character code from the chain of causes of `error`; None if no error has one."""
     for each in _chain(error):
         code = getattr(each, "sqlstate", None)
         if isinstance(code, str):
@@ -64,17 +65,17 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def verdict_on(error: BaseException) -> Verdict:
-    """Decide what `error` means for the work that met it."""
+    """Return what to do with the work that met `error`."""
     chain = list(_chain(error))
     if isinstance(error, RowLocked):
         return Verdict.BUSY
     if any(isinstance(each, StaleDataError | asyncpg.InvalidCachedStatementError) for each in chain):
-        return Verdict.CONFLICT  # a changed row, or a changed table: the statement is prepared anew
+        return Verdict.CONFLICT  # a row or a table has changed: the next attempt prepares the statement again
     code = sqlstate(error)
     if code is not None:
         return VERDICTS.get(code) or VERDICTS.get(code[:2]) or Verdict.FAILED
     if any(isinstance(each, asyncpg.InterfaceError) and isinstance(each, ValueError) for each in chain):
-        return Verdict.FAILED  # the client refused a value: its one interface error that is not about a connection
+        return Verdict.FAILED  # the client refused a value: its only interface error that is not about the connection
     away = PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError
     if isinstance(error, DBAPIError):
         lost = error.connection_invalidated or isinstance(error, InterfaceError)
@@ -83,28 +84,28 @@ def verdict_on(error: BaseException) -> Verdict:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether our database is away or refuses all work."""
+    """Return whether the database is unreachable or refuses all work."""
     return verdict_on(error) is Verdict.UNAVAILABLE
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether the same work can be run again at once."""
+    """Return whether the same work can be run again at once."""
     return verdict_on(error) is Verdict.CONFLICT
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the cause is expected to pass: a background loop tries again in a moment."""
+    """Return whether the cause is expected to pass, so that a background loop tries again in a moment."""
     return verdict_on(error) is not Verdict.FAILED
 
 
 def is_from_database(error: BaseException) -> bool:
-    """Whether the database or its client raised `error`, and not a handler by itself."""
+    """Return whether the database or its client raised `error`, and not a handler's own code."""
     ours = SQLAlchemyError | asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError | RowLocked
     return any(isinstance(each, ours) for each in _chain(error))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """`error`, and what it wraps."""
+    """Yield `error` and the errors that it wraps."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen

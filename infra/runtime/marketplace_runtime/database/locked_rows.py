@@ -1,11 +1,11 @@
-"""Contention: rows that another transaction keeps locked, remembered so that not everybody waits for them in vain."""
+"""Remembers rows that another transaction keeps locked, so that later transactions do not wait for them in vain."""
 
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 REMEMBERED_S = 4.0
-"""One transaction in this time waits for a lock timeout to find out whether a row is still locked."""
+"""Seconds for which a row counts as locked. The next transaction then waits for the lock again, up to its timeout."""
 
 
 class RowLocked(Exception):
@@ -13,7 +13,7 @@ class RowLocked(Exception):
 
 
 class LockedRows:
-    """The rows of one service's database that were found locked a moment ago."""
+    """Keeps the rows of one service's database that were found locked a moment ago."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -17,10 +17,11 @@ from marketplace_runtime.database.schema import WRITTEN, use_schema
 OWN = Path(__file__).parent / "migrations"
 ATTEMPTS, AGAIN_S = 30, 1.0
 LOCK = 7_205_759_403
-"""Any number, the same in every replica: one migrates, the others wait and find it done."""
+"""Key of an advisory lock: an arbitrary number, the same in every replica. One replica migrates; the others wait, and
+find nothing left to do."""
 
 _one_at_a_time = asyncio.Lock()
-"""Alembic's `op` is one for the whole process."""
+"""Serializes migrations in this process, since Alembic's `op` is global."""
 
 
 class SchemaBehind(Exception):
@@ -32,20 +33,20 @@ class MigrationFailed(Exception):
 
 
 async def migrate(owner_url: str, *, app_url: str, migrations: Path, schema: str = WRITTEN) -> None:
-    """Run what is missing of the runtime's and the service's own migrations, each history in one transaction.
+    """Run the missing migrations of the runtime, then of the service, each history in one transaction.
 
-    Waits for no lock longer than 2 s, as all who come after would wait, too; then that history is begun again.
-    Replicas that start together wait for one another. The role of `app_url`, which the service runs as, is granted
-    reading and writing of every table and owns none.
+    Waits at most 2 s for a table lock, since later statements on that table queue behind the wait. Then it begins that
+    history again, up to 30 times. Replicas that start together wait for one another. The service runs as the role of
+    `app_url`: that role is granted reading and writing of every table, and owns none.
     """
     from marketplace_runtime.database.alembic_scripts import (
-        grant,  # Alembic takes 11 MB, which a service that is current saves
+        grant,  # here: Alembic takes 11 MB, which a service with a current schema saves
         upgrade,
     )
 
     app_role = make_url(app_url).username
     if app_role is None:
-        raise ValueError("the service's database address names no role")
+        raise ValueError("the service's database address names no role: add the user name")
     engine = create_async_engine(make_url(owner_url).set(drivername="postgresql+asyncpg"))
     use_schema(engine.sync_engine, schema)
     try:
@@ -75,7 +76,7 @@ async def _run(engine: AsyncEngine, schema: str, step: Callable[..., None], *arg
 async def require_current(app_url: str, migrations: Path, schema: str = WRITTEN) -> None:
     """Raise `SchemaBehind` unless both histories are at their newest version.
 
-    A migration's file name begins with its revision, and revisions are numbered: that is enough to know the newest.
+    Does without Alembic: file names of migrations begin with their revision, and revisions are numbered.
     """
     engine = create_async_engine(make_url(app_url).set(drivername="postgresql+asyncpg"))
     try:
@@ -96,7 +97,10 @@ async def require_current(app_url: str, migrations: Path, schema: str = WRITTEN)
 async def migrate_in_a_process_of_its_own(
     owner_url: str, *, app_url: str, migrations: Path, schema: str = WRITTEN
 ) -> None:
-    """`migrate`, without what it needs staying in this process: Alembic, and a connection as the owner."""
+    """Run `migrate` in a child process, so that neither Alembic nor a connection as the owner stays in this one.
+
+    Raises `MigrationFailed` if the child fails.
+    """
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

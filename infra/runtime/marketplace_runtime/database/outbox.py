@@ -1,7 +1,7 @@
-"""The outbox: events that are committed with the state that they speak of, and published afterwards.
+"""Writes the outbox: events that are committed with the state that they describe, and published afterwards.
 
-`outbox` keeps every event for the retention window, in daily partitions by id. `outbox_pending` is the
-narrow list of those not yet confirmed by the broker; its sequence is the order of publishing.
+`outbox` keeps every event for the retention window, in daily partitions by id. `outbox_pending` is a
+narrow list of those that the broker has not confirmed yet. Its sequence is the order of publishing.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from marketplace_runtime.database.statements import Statements
 from marketplace_runtime.events import Envelope
 
 BUCKETS = 16
-"""Aggregates hash into these; one relay at a time owns a bucket."""
+"""Number of hash buckets that aggregates are divided into. One relay at a time owns a bucket."""
 
 INSERT = """
 with rows as (
@@ -31,19 +31,19 @@ select event_id, type, bucket from rows order by position
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event on its way out."""
+    """Holds one event that is to be published."""
 
     envelope: Envelope
     body: bytes
 
 
 def bucket_of(subject: str) -> int:
-    """Where an aggregate's events queue up; the same in every process and release."""
+    """Return the bucket of an aggregate's events. It is the same in every process and release."""
     return crc32(subject.encode()) % BUCKETS
 
 
 async def insert(tx: Statements, rows: Sequence[Row]) -> None:
-    """Add `rows` in their order, in one statement."""
+    """Insert `rows` in their order, in one statement."""
     columns: list[list[Any]] = [
         [row.envelope.id for row in rows],
         [row.envelope.type for row in rows],

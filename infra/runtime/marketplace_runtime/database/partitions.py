@@ -1,4 +1,4 @@
-"""Daily partitions of inbox, outbox and incidents: made ahead, so that an insert finds its own; dropped when old."""
+"""Creates daily partitions of inbox, outbox and incidents before inserts need them, and drops old ones."""
 
 import asyncio
 
@@ -12,9 +12,9 @@ log = get_logger(__name__)
 
 DAYS_BACK, DAYS_AHEAD = 8, 2
 LEAST_DAYS = HORIZON.days + 1
-"""An event that is still taken in has its inbox partition, whatever the time of day."""
+"""Shortest retention, in days: an event that is still accepted has its inbox partition, at any time of day."""
 LOCK_TIMEOUT_MS = 100
-"""Who inserts waits behind us for so long at most: then we give up, and come again later."""
+"""Limit for the wait for an exclusive lock, as inserts queue behind it. After that the work is left for later."""
 ATTEMPTS, PAUSE_S = 5, 0.5
 LOCK = 7_205_759_404
 
@@ -27,9 +27,9 @@ DROP = "select messaging.drop_partition($1, (now() at time zone 'utc')::date - $
 
 
 async def make_partitions(tx: Transaction) -> None:
-    """Make what is missing between the horizon and the day after tomorrow; call it at least daily.
+    """Create the missing partitions from 8 days ago to the day after tomorrow. Call it at least daily.
 
-    That needs each table for itself for a moment. Where somebody reads it for long, the transaction fails by
+    It needs an exclusive lock on each table for a moment. If a long query keeps the table, the transaction fails by
     its lock timeout: call it again.
     """
     await tx.execute(f"select pg_advisory_xact_lock({LOCK})")
@@ -38,10 +38,10 @@ async def make_partitions(tx: Transaction) -> None:
 
 
 async def drop_partitions(database: Database, days: int) -> list[str]:
-    """Drop what is older than `days` days, unless another replica is at it; call it now and then.
+    """Drop the partitions older than `days` days, and return their names. Call it now and then.
 
-    Days of which events still wait to be published stay. Returns the names of what it dropped. A drop needs its
-    table for itself for a moment; where it does not get it soon, it is left to the next call.
+    Keeps days of which events still wait to be published, and does nothing while another replica is dropping. A drop
+    needs an exclusive lock on its table for a moment. If it does not get that soon, it is left to the next call.
     """
     dropped: list[str] = []
     for parent in ("inbox", "outbox", "incidents"):

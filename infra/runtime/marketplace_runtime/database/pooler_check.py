@@ -1,7 +1,8 @@
-"""Telling a database from a pooler that lends its sessions out by the transaction.
+"""Detects a connection pooler, in front of the database, that shares sessions between its clients.
 
-Replicas find one another by a session's locks and wake one another by LISTEN, and every session has timeouts of its
-own. Behind a pooler that gives a transaction whichever session is free, all of that fails without an error.
+Replicas find one another by session locks and wake one another by LISTEN, and every session has its own timeouts. A
+pooler in transaction mode gives each transaction any session that is free. Behind it, all of that fails without an
+error.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import sqlstate
 
 AT_ONCE = 4
-"""How many statements run side by side to see whether one of them gets the session of an idle connection."""
+"""Number of concurrent statements that test whether one of them gets the session of an idle connection."""
 SESSION, SESSION_FOR_A_WHILE = "select pg_backend_pid()", "select pg_backend_pid() from pg_sleep(0.1)"
 LENT = "A pooler lends the database's sessions out by the transaction"
 REMEDY = "Give the service the database's own address, or one of a pooler in session mode that passes settings on."
@@ -22,20 +23,20 @@ SETTING, SET_TO = "statement_timeout", "select setting from pg_settings where na
 
 
 class SharedSessions(Exception):
-    """Between the service and its database there is a pooler that it cannot work with; the message says what to do."""
+    """The service cannot work with the pooler in front of its database. The message says what to do."""
 
 
 async def require_own_sessions(database: Database) -> None:
     """Raise `SharedSessions` unless each of our connections has a session of its own, with our settings.
 
-    Of a server without a pooler this costs one short connection. Raises the driver's errors, too.
+    Without a pooler, the check costs one short connection. Raises the driver's errors, too.
     """
     try:
         async with AsyncExitStack() as opened:
             idle = await opened.enter_async_context(_connection(database))
             session = await idle.fetchval(SESSION)
             if session == idle.get_server_pid():
-                return  # a pooler makes up the number that it tells its clients
+                return  # no pooler: one reports a made-up process id to its clients
             others = [await opened.enter_async_context(_connection(database)) for _ in range(AT_ONCE)]
             meanwhile = await asyncio.gather(*(other.fetchval(SESSION_FOR_A_WHILE) for other in others))
             if session in meanwhile or session != await idle.fetchval(SESSION):
@@ -44,9 +45,9 @@ async def require_own_sessions(database: Database) -> None:
                 raise SharedSessions(f"A pooler drops our settings, such as {SETTING}. {REMEDY}")
     except asyncpg.PostgresError as error:
         match sqlstate(error):
-            case "26000":  # a statement that was prepared on another session
+            case "26000":  # the statement was prepared on another session
                 raise SharedSessions(f"{LENT}: {error}. {REMEDY}") from error
-            case "08P01":  # protocol violation: a setting that it does not know
+            case "08P01":  # protocol violation: the pooler does not know a setting
                 raise SharedSessions(f"A pooler refuses what we need: {error}. {REMEDY}") from error
         raise
 

@@ -1,15 +1,16 @@
-"""Names a process in claims and leases, so that others can find out whether it is still alive."""
+"""Makes process ids for claims and leases, by which other processes check whether the holder is alive."""
 
 import secrets
 from hashlib import blake2b
 from pathlib import Path
 
 BITS = 31
-"""The lower bits of an id tell the processes of one place apart; the upper ones name the place."""
+"""Number of lower bits of an id, which tell the processes of one place apart. The upper bits name the place: the
+network namespace of a machine."""
 
 
 def _place() -> int:
-    """Return 32 bits that name this network namespace, of this boot of this machine; 0 where that is not known."""
+    """Return 32 bits that identify this network namespace, in this boot of this machine; 0 if they are unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()
         namespace = Path("/proc/self/ns/net").readlink()
@@ -22,5 +23,5 @@ PLACE = _place()
 
 
 def new_process_id() -> int:
-    """Return a name for this process, in 63 bits."""
+    """Return a new id for this process, of 63 bits."""
     return PLACE << BITS | secrets.randbits(BITS)

@@ -1,7 +1,8 @@
-"""Later, again: one table for retries after a failure and for a service's own deadlines.
+"""Writes the schedule: one table for retries after a failure and for a service's own deadlines.
 
-An entry is taken by a lease (its due time moves on), run through the same path as a fresh delivery,
-and removed in the transaction of its effect. A crash in between only lets the lease run out.
+The scheduler takes an entry by a lease, which moves its due time on. The entry runs through the same path as a fresh
+delivery, and is deleted in the transaction of its effect. After a crash in between, the lease runs out and the entry is
+due again.
 """
 
 from collections.abc import Sequence
@@ -24,35 +25,35 @@ from unnest(
 ) as r (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, delay, attempt, why,
     failed_at, deaths)
 """
-"""Due times are the database's: it also says when one has come, so no two clocks are compared."""
+"""Due times are set by the database's clock, which also decides when they have come. So no two clocks are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something for a subscription to hear when it is due."""
+    """Holds a message that a subscription handles when it is due."""
 
     subscription: str
     envelope: Envelope
     body: bytes
     delay: timedelta | None
-    """From the transaction that files it to its time; None while it is parked, or dead, in a line."""
+    """Time from its insertion until it is due. None while it is parked, or given up, in a key queue."""
     attempt: int
-    """Which run the next one is, counted from 1."""
+    """Number of the next attempt, counted from 1."""
     why: str
-    """What failed, or `deadline`."""
+    """The last failure, or `deadline`."""
     failed_at: datetime | None = None
-    """When it failed first."""
+    """Time of the first failure."""
     id: int | None = None
     deaths: int = 0
-    """How often it was taken by another process that was not heard of again."""
+    """Number of times that a process took the entry and then disappeared."""
     key: str | None = None
     """Entries with the same key run in order, one at a time (see `scheduler.key_queue`); None if order is not kept."""
     dead: bool = False
-    """Whether it was given up and still holds up the entries of its key."""
+    """Whether it was given up and still blocks the later entries of its key."""
 
 
 def columns(entries: Sequence[Entry]) -> list[list[Any]]:
-    """What `unnest` makes rows of: everything that an entry has outside of a line, in the order of `INSERT`."""
+    """Return the columns of `entries` for `unnest`, in the order of `INSERT`. Leaves out `key` and `dead`."""
     return [
         [entry.subscription for entry in entries],
         [entry.envelope.id for entry in entries],
@@ -72,5 +73,5 @@ def columns(entries: Sequence[Entry]) -> list[list[Any]]:
 
 
 async def insert(tx: Statements, entries: Sequence[Entry]) -> None:
-    """File `entries` in one statement."""
+    """Insert `entries` in one statement."""
     await tx.execute(INSERT, *columns(entries))

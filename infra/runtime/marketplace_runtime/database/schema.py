@@ -1,4 +1,7 @@
-"""The schema of the runtime's tables. SQL in this library calls it `messaging`; applications may name it otherwise."""
+"""Renames the schema of the runtime's tables.
+
+SQL in this library calls it `messaging`; an application may use another name.
+"""
 
 import re
 from functools import lru_cache
@@ -8,7 +11,7 @@ from sqlalchemy import Engine, event
 
 WRITTEN = "messaging"
 _NAMED = re.compile(rf"\b{WRITTEN}(?=\.|, pg_temp)")
-"""Before a name, and in the search path of functions."""
+"""Matches the schema before a name, and in the search path of functions."""
 
 
 @lru_cache(maxsize=256)
@@ -18,7 +21,7 @@ def in_schema(schema: str, statement: str) -> str:
 
 
 def use_schema(engine: Engine, schema: str) -> None:
-    """Have every statement of `engine` name `schema` instead of `messaging`."""
+    """Make every statement of `engine` use `schema` instead of `messaging`."""
     if schema == WRITTEN:
         return
 

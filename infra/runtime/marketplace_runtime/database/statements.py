@@ -1,10 +1,10 @@
-"""What modules below the transaction need of it."""
+"""Defines the part of a transaction that modules below it use."""
 
 from typing import Any, Protocol
 
 
 class Statements(Protocol):
-    """Runs statements, within a transaction."""
+    """Runs statements within a transaction."""
 
     async def execute(self, statement: str, *values: Any) -> list[Any]:
-        """Run one statement in PostgreSQL's own words ($1, $2 …). Returns its rows."""
+        """Run one statement with PostgreSQL's own placeholders ($1, $2 …), and return its rows."""

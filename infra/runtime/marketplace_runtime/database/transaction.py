@@ -1,4 +1,4 @@
-"""One unit of work: state, inbox, outbox and schedule commit together or not at all."""
+"""Runs one unit of work: state, inbox, outbox and schedule commit together or not at all."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,11 +29,11 @@ limit 1
 """
 
 SOON = timedelta(seconds=1)
-"""Within this time the schedule is looked at anyway."""
+"""Entries due within this time wake the scheduler. It polls once per second, so later entries need no signal."""
 
 
 def check_versions(source: str, *versions: Event) -> None:
-    """Raise ValueError unless `source` may say these together: versions of one event of its own, newest first."""
+    """Raise `ValueError` unless these are versions of one event that `source` may publish, newest first."""
     newest = versions[0]
     for before, each in zip((None, *versions), versions, strict=False):
         if each.internal or each.publisher != source:
@@ -45,7 +45,7 @@ def check_versions(source: str, *versions: Event) -> None:
 
 
 def identity_of(row: object) -> tuple[type, Any]:
-    """The class of a mapped row and its primary key, a tuple where that has several columns."""
+    """Return the class of a mapped row and its primary key, a tuple if that has several columns."""
     key = inspect(type(row)).primary_key_from_instance(row)
     return type(row), key[0] if len(key) == 1 else tuple(key)
 
@@ -57,28 +57,28 @@ def _execute(session: Session, statement: str, values: tuple[Any, ...]) -> list[
 
 @dataclass
 class Transaction:
-    """Handed to every use case. It neither commits nor rolls back: whoever opened it does."""
+    """A unit of work, passed to every use case. Whoever opened it commits or rolls back; the use case does neither."""
 
     session: AsyncSession
-    """For `store.py` alone."""
+    """For use in `store.py` only."""
     source: str
-    """The service, as events name it."""
+    """Name of the service, as in its events."""
     listeners: Mapping[str, str]
-    """Which subscription hears the service's own scheduled events, by type."""
+    """Subscription that handles each type of the service's own scheduled events."""
     process_id: int
-    """Which process this is, to claims and leases."""
+    """Id of this process in claims and leases."""
     cause: Envelope | None = None
-    """The event that is being handled; None in a request from outside."""
+    """Envelope of the event that is being handled; None in a request from outside."""
     locked_rows: LockedRows = field(default_factory=LockedRows)
-    """The rows that are known to be locked by others."""
+    """Rows that are known to be locked by other transactions."""
     clock: Clock = field(default_factory=Clock)
-    """The database's, which all processes of the service go by."""
+    """The database's clock, which all processes of the service use."""
     locking: tuple[type, list[Any]] | None = None
-    """The rows that it waits for at the moment: their class and primary keys."""
+    """Rows whose locks it is waiting for: their class and primary keys."""
     committing: bool = False
-    """Whether the commit was sent: from now on an error does not say whether it took effect."""
+    """Whether the commit was sent. After that, an error does not tell whether the commit took effect."""
     declaration: Declaration | None = None
-    """Of the running use case. None: the service may publish any of its events."""
+    """Declaration of the running use case. None: it may publish any event of the service."""
     _published: list[outbox.Row] = field(default_factory=list)
     _scheduled: list[schedules.Entry] = field(default_factory=list)
     _known: dict[tuple[type, Any], Any] = field(default_factory=dict)
@@ -86,17 +86,19 @@ class Transaction:
 
     @property
     def now(self) -> datetime:
-        """The time by the database's clock: for everything that is kept and compared with a later time."""
+        """Return the time by the database's clock. Use it for all that is stored and compared with a later time."""
         return self.clock.now()
 
     def new_id(self) -> UUID:
-        """A new UUIDv7 by the same clock; later ones of this process compare greater."""
+        """Return a new UUIDv7 by the same clock. Later ones of this process compare greater."""
         return self.clock.new_id()
 
     def publish(self, event: Event, *older: Event) -> UUID:
-        """Say `event` when this transaction commits, under one id also in the `older` versions that are promised yet.
+        """Publish `event` when this transaction commits, and return its id.
 
-        Newest first: who hears several acts on the first that comes. Returns the id.
+        `older` are the older versions of it that are still promised. They are published under the same id, after
+        `event`; pass the newer before the older. A consumer of several versions handles the first that arrives.
+        Raises `ValueError` (see `check_versions`), or `UndeclaredEvent` if the use case does not declare a version.
         """
         check_versions(self.source, event, *older)
         if self.declaration is not None:
@@ -108,7 +110,10 @@ class Transaction:
         return envelope.id
 
     def schedule(self, event: Event, *, after: timedelta) -> None:
-        """Have this service itself hear `event` once, `after` the commit or a little later."""
+        """Deliver `event` to this service itself once, `after` the commit or a little later.
+
+        Raises `ValueError` if none of its subscriptions handles the type.
+        """
         if event.type not in self.listeners:
             raise ValueError(f"no subscription of {self.source} hears {event.type}")
         envelope = self._envelope(event)
@@ -123,16 +128,19 @@ class Transaction:
         self._scheduled.append(entry)
 
     async def will_hear(self, event: Event) -> bool:
-        """Whether an event of this type about this subject is scheduled, by this transaction or another.
+        """Return whether an event of this type about this subject is scheduled, by this transaction or another.
 
-        One that is a dead letter counts, since operators decide on it; `is_lost` is the same for queries.
+        A dead letter counts as scheduled, since operators decide about it. In queries, use `is_lost` for the opposite.
         """
         if any(each.envelope.type == event.type and each.envelope.subject == event.subject for each in self._scheduled):
             return True
         return bool(await self.execute(SCHEDULED, event.subject, event.type))
 
     async def get(self, entity: type[T], key: Any) -> T | None:
-        """The row with this primary key, locked until the end; None where there is none."""
+        """Return the row with this primary key, locked until the transaction ends; None if there is no such row.
+
+        Raises `RowLocked` if another transaction was found to keep it locked a moment ago.
+        """
         known = (entity, key)
         if known not in self._known:
             with self._lock(entity, [key]):
@@ -141,13 +149,13 @@ class Transaction:
         return found
 
     async def peek(self, entity: type[T], key: Any) -> T | None:
-        """The row with this primary key, not locked: for answers, not for decisions."""
+        """Return the row with this primary key without locking it: for answers, not for decisions."""
         return await self.session.get(entity, key)
 
     async def preload(self, entity: type[T], keys: Iterable[Any]) -> None:
-        """Lock and load the rows of many keys at once, in key order, so that batches can't deadlock.
+        """Lock and load the rows of many keys at once, in key order, so that batches cannot deadlock.
 
-        A later `get` of any of them needs no statement, also where there is no such row.
+        A later `get` of any of them needs no statement, even if there is no such row.
         """
         (column,) = inspect(entity).primary_key
         wanted = sorted({key for key in keys if (entity, key) not in self._known})
@@ -163,7 +171,7 @@ class Transaction:
 
     @contextmanager
     def _lock(self, entity: type, keys: list[Any]) -> Iterator[None]:
-        """Note which rows the block locks. Raises `RowLocked` if one of them is known to be locked by others."""
+        """Note which rows the block locks. Raises `RowLocked` if another transaction is known to lock one of them."""
         self.locked_rows.check(entity, keys)
         self.locking = entity, keys
         yield
@@ -175,11 +183,14 @@ class Transaction:
         self._known[identity_of(row)] = row
 
     async def flush(self) -> None:
-        """Send pending changes to the database now, where order matters to a constraint."""
+        """Send pending changes to the database now, if a constraint depends on their order."""
         await self.session.flush()
 
     async def commit(self) -> None:
-        """Write state first, then the outbox: so an aggregate's rows are locked when its events get their place."""
+        """Write the state, then the outbox and the schedule, and commit.
+
+        In this order, an aggregate's rows are locked when its events get their places in the outbox.
+        """
         await self.session.flush()
         if self._published:
             await outbox.insert(self, self._published)
@@ -190,24 +201,27 @@ class Transaction:
 
     @property
     def buckets(self) -> set[int]:
-        """Where in the outbox its events are."""
+        """Return the outbox buckets of its published events."""
         return {outbox.bucket_of(row.envelope.subject) for row in self._published}
 
     @property
     def has_due(self) -> bool:
-        """Whether something was scheduled for now, or nearly."""
+        """Return whether the scheduler has to be woken.
+
+        That is so if an entry is due within `SOON`, or if `wake_scheduler` was called.
+        """
         return self._wakes_scheduler or any(entry.delay is not None and entry.delay < SOON for entry in self._scheduled)
 
     def file_entry(self, entry: schedules.Entry) -> None:
-        """File something for later as it is: what the runtime does with a failed delivery."""
+        """Insert a ready-made entry into the schedule at the commit. The runtime does this with a failed delivery."""
         self._scheduled.append(entry)
 
     def wake_scheduler(self) -> None:
-        """Have the schedule looked at after the commit: something in it became due by another way."""
+        """Wake the scheduler after the commit, because an existing entry became due in another way."""
         self._wakes_scheduler = True
 
     async def execute(self, statement: str, *values: Any) -> list[Any]:
-        """Run one statement in PostgreSQL's own words ($1, $2 …). Returns its rows."""
+        """Run one statement with PostgreSQL's own placeholders ($1, $2 …), and return its rows."""
         return await self.session.run_sync(_execute, statement, values)
 
     def _envelope(self, event: Event) -> Envelope:

@@ -5,9 +5,9 @@ from collections.abc import Set as AbstractSet
 
 
 class WakeUps:
-    """Signals between the transactions of a process and its relay and scheduler. All pools of a database share one.
+    """Passes signals from the transactions of a process to its relay and scheduler. All pools of a database share one.
 
-    A signal may be set for nothing; polling finds what no signal told of, such as the work of other processes.
+    A signal may be set without work to do. Work without a signal, such as that of other processes, is found by polling.
     """
 
     def __init__(self) -> None:
@@ -15,22 +15,22 @@ class WakeUps:
         self._buckets: set[int] = set()
 
     def wake_relay(self, buckets: AbstractSet[int] = frozenset()) -> None:
-        """There may be events to publish, in these buckets of the outbox."""
+        """Signal that there may be events to publish, in these buckets of the outbox."""
         self._buckets |= buckets
         self._outbox.set()
 
     def wake_scheduler(self) -> None:
-        """Something in the schedule may be due, or there may be room for what was due before."""
+        """Signal that an entry of the schedule may be due, or that there may be room for one that was due before."""
         self._schedule.set()
 
     def take_buckets(self) -> set[int]:
-        """Return the buckets to which commits added since this was last called, and forget the signal."""
+        """Return the buckets to which commits added since the last call, and clear the signal."""
         self._outbox.clear()
         buckets, self._buckets = self._buckets, set()
         return buckets
 
     def begin_schedule(self) -> None:
-        """Forget the signal: the scheduler looks now."""
+        """Clear the signal, since the scheduler is about to check the schedule."""
         self._schedule.clear()
 
     async def wait_for_outbox(self) -> None:
