@@ -1,8 +1,8 @@
-"""The relay: the one that publishes what the outbox holds.
+"""Publishes the events of the outbox to the broker.
 
-It holds session locks on hash buckets of the aggregates, so that replicas share the work and one
-aggregate's events leave in their order. A commit wakes the relay of its own process, which passes it on
-to those that hold the buckets; polling finds what a crash left behind.
+A relay holds session locks on hash buckets of aggregates. So replicas share the work, and the events of one aggregate
+leave in order. A commit wakes the relay of its own process, which notifies the relays that hold the other buckets.
+Polling finds what a crash left behind.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ log = get_logger(__name__)
 
 POLL_S = 0.5
 WINDOW = 200
-"""Publishes in flight: 100 to 200 gave the highest rate."""
+"""Maximum number of publishes in flight. 100 to 200 gave the highest rate."""
 BATCH = 500
 STATEMENT_TIMEOUT_S = 10.0
 SETTINGS = {
-    # A removal that a crash of the server forgets is only published once more.
+    # If a server crash undoes a delete, the event is only published once more.
     "synchronous_commit": "off",
-    # A queue's statistics are always out of date: a plan made for empty tables would read the whole outbox.
+    # The statistics of a queue are always out of date. A plan made for empty tables would read the whole outbox.
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
@@ -38,12 +38,12 @@ SETTINGS = {
 RECONNECT_CAP_S = 3.0
 REBALANCE_S = 1.0
 BROKER_AWAY_S = 1.0
-"""Without the broker for longer than this, a relay leaves its buckets to those that have it."""
+"""Seconds without the broker after which a relay releases its buckets, so that connected relays can take them."""
 BUCKET_CLASS, RELAY_CLASS = 7206, 7207
-"""First halves of two-part advisory locks: one per bucket, one (shared) per relay that wants buckets."""
+"""First keys of two-part advisory locks: one lock per bucket, and a shared one for all relays that want buckets."""
 
 CHANNEL = "outbox"
-"""Where relays tell each other of buckets with something new."""
+"""NOTIFY channel on which relays send each other the buckets that have new events."""
 
 RELAYS = f"select count(*) from pg_locks where {HERE} and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
 
@@ -57,7 +57,7 @@ class Relay:
         self._idle = asyncio.Event()
 
     async def run(self) -> None:
-        """Relay until cancelled, over lost connections of either side."""
+        """Publish until cancelled. Reconnects after losing the database or the broker."""
         failures = 0
         while True:
             try:
@@ -86,7 +86,7 @@ class Relay:
                     await connection.close(timeout=1)
 
     async def flushed(self) -> None:
-        """Wait until the relay found nothing more to publish in its buckets."""
+        """Wait until the relay finds nothing more to publish in its buckets."""
         self._idle.clear()
         self._database.wake_ups.wake_relay()
         await self._idle.wait()
@@ -101,7 +101,7 @@ class Relay:
             self._held.clear()
 
     async def _relay_while_connected(self, connection: asyncpg.Connection) -> None:
-        """Relay until the broker is away for longer than a moment."""
+        """Publish until the broker is unreachable for longer than `BROKER_AWAY_S`."""
         rebalance_at = 0.0
         loop = asyncio.get_running_loop()
         while await self._is_broker_here():
@@ -140,18 +140,18 @@ class Relay:
         return True
 
     async def _tell_others(self, connection: asyncpg.Connection, buckets: set[int]) -> None:
-        """Wake the relays of other processes for what was committed in this one and is theirs to publish."""
+        """Notify the relays of other processes of commits to buckets that this relay does not hold."""
         theirs = buckets - self._held
         if theirs:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, ",".join(map(str, theirs)))
 
     def _hear(self, *told: object) -> None:
-        """Take in what another relay tells: the last is the buckets."""
+        """Wake this relay if a notification names a bucket that it holds. The payload is the last argument."""
         if self._held.intersection(map(int, str(told[-1]).split(","))):
             self._database.wake_ups.wake_relay()
 
     async def _rebalance(self, connection: asyncpg.Connection) -> None:
-        """Hold a fair share of the buckets: take what is free, or hand over what is too much."""
+        """Hold a fair share of the buckets: lock free ones, or release those beyond the share."""
         share = -(-outbox.BUCKETS // max(1, await connection.fetchval(RELAYS)))
         for bucket in sorted(self._held)[share:]:
             await connection.execute(f"select pg_advisory_unlock({BUCKET_CLASS}, $1::int)", bucket)
@@ -165,11 +165,14 @@ class Relay:
                 self._held.add(bucket)
 
     async def _publish(self, rows: Sequence[Pending]) -> list[int]:
-        """Publish `rows`, a later one of an aggregate after the earlier is confirmed. Returns what was confirmed."""
+        """Publish `rows`, and return the sequence numbers of those that the broker confirmed.
+
+        A later row of an aggregate is only published after the earlier one is confirmed.
+        """
         source = self._database.source
         confirmed: list[int] = []
         waiting: set[str] = set()
-        """Aggregates of which something was not confirmed: their later rows wait for it."""
+        """Aggregates with an unconfirmed row. Their later rows wait for it."""
         for wave in _waves(rows):
             ready = [row for row in wave if row.subject not in waiting]
             for some in (ready[first : first + WINDOW] for first in range(0, len(ready), WINDOW)):
@@ -185,7 +188,7 @@ class Relay:
 
 
 def _waves(rows: Sequence[Pending]) -> list[list[Pending]]:
-    """The first of each aggregate, then the second of each, and so on."""
+    """Group `rows` into waves: the first row of each aggregate, then the second of each, and so on."""
     waves: list[list[Pending]] = []
     seen: Counter[str] = Counter()
     for row in rows:

@@ -1,7 +1,7 @@
-"""Events that were published once and are to be published again, under their ids: after a loss of the broker's data.
+"""Queues events that were published before, to be published again under the same ids after the broker lost its data.
 
-They go back into `outbox_pending`, in bounded chunks, and from there to the relay like any other. The order is
-that of their ids, which were made while their aggregate was locked.
+They go back into `outbox_pending` in bounded chunks, and the relay publishes them like any other. They keep the order
+of their ids, which were made while their aggregate was locked.
 """
 
 from datetime import datetime, timedelta
@@ -12,13 +12,13 @@ from marketplace_runtime.database import HORIZON, Transaction, bucket_of
 
 CHUNK = 5000
 RETAINED = HORIZON - timedelta(hours=1)
-"""How far back it goes: whoever hears an event must still be able to tell that it is a duplicate."""
+"""Maximum age of an event that is published again. Consumers must still be able to detect that it is a duplicate."""
 
 RETAINED_ROWS = """
 select event_id, type, subject from messaging.outbox
 where event_id >= messaging.uuid_floor($1) and event_id < messaging.uuid_floor($2) and event_id > $3
 order by event_id fetch first $4 rows with ties
-"""  # with ties: an event that is said in two versions has one id
+"""  # with ties: an event that is published in two versions has one id
 
 PUT_BACK = """
 insert into messaging.outbox_pending (event_id, type, bucket)
@@ -35,27 +35,27 @@ WAITING = "select count(*) from messaging.outbox_pending where seq <= $1"
 
 
 class Queued(NamedTuple):
-    """What became of one chunk."""
+    """Result of queueing one chunk."""
 
     events: int
-    """How many will be published again; what was still pending is not among them."""
+    """Number of events that will be published again. Events that were still pending are not counted."""
     last: int
-    """The last place of the line that leads to the relay: they have all left when nothing up to it waits."""
+    """Highest sequence number in `outbox_pending`. All events are published once no row up to it is left."""
     after: UUID | None
-    """Where the next chunk begins; None when this was the last."""
+    """Event id after which the next chunk begins; None if this chunk was the last."""
 
 
 def earliest(now: datetime) -> datetime:
-    """The oldest event that may be published again."""
+    """Return the time from which on events may be published again."""
     return now - RETAINED
 
 
 async def queue_again(
     tx: Transaction, *, since: datetime, until: datetime, after: UUID | None, chunk: int = CHUNK
 ) -> Queued:
-    """Have the relay publish again the first `chunk` events made from `since` to `until`, beyond `after`.
+    """Queue the first `chunk` events made from `since` until before `until`, with ids greater than `after`.
 
-    Repeating it does no harm: consumers know the ids.
+    Repeating it does no harm, since consumers know the ids.
     """
     found = await tx.execute(RETAINED_ROWS, since, until, after or UUID(int=0), chunk)
     rows = sorted((row.event_id, row.type, bucket_of(row.subject)) for row in found)
@@ -66,6 +66,6 @@ async def queue_again(
 
 
 async def waiting(tx: Transaction, last: int) -> int:
-    """How many events, up to the place `last`, the broker has not confirmed yet."""
+    """Return how many events, up to the sequence number `last`, the broker has not confirmed yet."""
     [(number,)] = await tx.execute(WAITING, last)
     return int(number)

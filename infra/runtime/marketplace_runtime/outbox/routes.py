@@ -1,4 +1,4 @@
-"""What operators may ask of the outbox: publish again what the broker lost, and what could not be published."""
+"""HTTP API for operators: publish again the events that the broker lost, or that could not be published."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -16,36 +16,36 @@ Place = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 
 class Span(BaseModel):
-    """Which events, by when they were made: from `since` to `until`, beyond the id `after`."""
+    """Selects events by the time at which they were made, from `since` to `until`, with ids greater than `after`."""
 
     model_config = ConfigDict(extra="forbid")
 
     since: AwareDatetime | None = None
-    """Without it, as far back as consumers still know what they have handled."""
+    """Default: as far back as consumers still know what they have handled."""
     until: AwareDatetime | None = None
-    """Without it, all there are. Give it, so as not to run after events that are being said meanwhile."""
+    """Default: now. Give the same time with every chunk, or the chunks also include what is published meanwhile."""
     after: UUID | None = None
-    """`after` of the answer before."""
+    """`after` of the previous answer; null for the first chunk."""
 
 
 class Queued(BaseModel):
-    """One chunk: how many `events` will be published again, and where the next chunk begins."""
+    """One chunk: the number of `events` that will be published again, and where the next chunk begins."""
 
     events: int
     last: int
-    """The place up to which the relay has to come; ask how many up to it are `waiting`."""
+    """Sequence number of the last event in the outbox. `GET` tells how many up to it are still `waiting`."""
     after: UUID | None
-    """Null when there are no more."""
+    """Null if there are no more chunks."""
 
 
 class Waiting(BaseModel):
-    """How many events the broker has not confirmed yet."""
+    """Number of events that the broker has not confirmed yet."""
 
     waiting: int
 
 
 class SetAside(BaseModel):
-    """An event that was committed and is not published, since nobody could take it as it is."""
+    """An event that was committed but not published, because the broker or every consumer would refuse it."""
 
     seq: int
     event_id: UUID
@@ -56,7 +56,7 @@ class SetAside(BaseModel):
 
 
 class Retrying(BaseModel):
-    """Which events to publish again: those with these numbers, or all without any."""
+    """Selects the events to publish again: those with these sequence numbers, or all if `seqs` is null."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,14 +64,17 @@ class Retrying(BaseModel):
 
 
 class Retried(BaseModel):
-    """How many events wait to be published again."""
+    """Number of events that were queued to be published again."""
 
     retried: int
 
 
 @router.post("/republish")
 async def publish_again(span: Span, _: Operator, tx: Tx) -> Queued:
-    """Queue a chunk of the retained events for the relay. Repeating it does no harm: consumers know the ids."""
+    """Queue a chunk of the retained events to be published again.
+
+    Repeating it does no harm, since consumers know the ids.
+    """
     now = datetime.now(UTC)
     earliest = republishing.earliest(now)
     since, until = min(span.since or earliest, now), min(span.until or now, now)
@@ -83,18 +86,18 @@ async def publish_again(span: Span, _: Operator, tx: Tx) -> Queued:
 
 @router.get("/republish")
 async def waiting(_: Operator, tx: Tx, last: Place) -> Waiting:
-    """How far the relay has come, up to the place `last`."""
+    """Return how many events, up to the sequence number `last`, are not confirmed yet."""
     return Waiting(waiting=await republishing.waiting(tx, last))
 
 
 @router.post("/set-aside/retry")
 async def retry_set_aside(_: Operator, tx: Tx, retrying: Retrying) -> Retried:
-    """Have the relay publish events once more that could not be published before."""
+    """Queue events that could not be published before, to be published again."""
     return Retried(retried=await table.retry_set_aside(tx, retrying.seqs))
 
 
 @router.get("/set-aside")
 async def set_aside(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[int] = None) -> Page[SetAside]:
-    """Oldest first."""
+    """List the events that could not be published, oldest first."""
     found = [SetAside(**each) for each in await table.set_aside(tx, limit + 1, cursor or 0)]
     return Page[SetAside].of(found, limit, key=lambda each: each.seq)

@@ -1,4 +1,4 @@
-"""The outbox as the relay and operators use it. Transactions write it: see `database.outbox`."""
+"""Reads and updates the outbox for the relay and for operators. Transactions write it: see `database.outbox`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -42,7 +42,7 @@ select event_id, type, bucket from gone order by seq returning event_id
 
 
 class Pending(NamedTuple):
-    """A row that the relay has still to publish."""
+    """A row of the outbox that is not published yet."""
 
     seq: int
     event_id: UUID
@@ -58,13 +58,13 @@ class Pending(NamedTuple):
 
 
 async def set_aside(tx: Transaction, limit: int, after: int = 0) -> list[dict[str, Any]]:
-    """Events that the relay set aside, at most `limit`, those after the sequence number `after`."""
+    """Return at most `limit` events that the relay set aside, with sequence numbers greater than `after`."""
     return [dict(row._mapping) for row in await tx.execute(LIST_SET_ASIDE, limit, after)]
 
 
 async def retry_set_aside(tx: Transaction, seqs: Sequence[int] | None) -> int:
-    """Have the relay publish events that were set aside once more: those with these numbers, or all.
+    """Queue events that were set aside, to be published again: those with these sequence numbers, or all.
 
-    Returns how many. One that cannot be published yet is set aside again.
+    Returns how many. An event that still cannot be published is set aside again.
     """
     return len(await tx.execute(RETRY, None if seqs is None else list(seqs)))

@@ -1,8 +1,8 @@
-"""Setting aside: an outbox row that can't be published as it is must not hold up those of other aggregates.
+"""Sets aside outbox rows that cannot be published, so that they do not block those of other aggregates.
 
-What no consumer would read is not sent at all. What the broker refuses is found by sending rows one by one: a row
-is bad only if the broker takes another one at the same time. If it takes none, the fault is no row's, and all wait.
-Later rows of the aggregate go on: what they state is true, and no consumer could have read the one before.
+A row that no consumer would read is not sent at all. A row that the broker refuses is found by sending rows one by one.
+It counts as bad only if the broker accepts another row at the same time. If it accepts none, no row is at fault, and
+all wait. Later rows of the same aggregate go on: what they state is true, and no consumer could have read the bad one.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,16 @@ Bad = list[tuple[Pending, str]]
 
 
 def unsendable(rows: Sequence[Pending], source: str) -> Bad:
-    """The rows that no consumer would read, with the reason."""
+    """Return the rows that no consumer would read, each with the reason."""
     found = ((row, _why(row, f"{source}.")) for row in rows)
     return [(row, why) for row, why in found if why is not None]
 
 
 async def send_one_by_one(rows: Sequence[Pending], source: str, publisher: Publisher) -> tuple[list[int], Bad]:
-    """Publish `rows` alone, each. Returns what was confirmed, and what the broker refused though it took others."""
+    """Publish `rows` one at a time, and return the confirmed and the refused ones.
+
+    Confirmed are sequence numbers. Refused are rows with the reason, and none if the broker confirmed no row at all.
+    """
     confirmed: list[int] = []
     refused: Bad = []
     for row in rows:
@@ -43,7 +46,7 @@ async def send_one_by_one(rows: Sequence[Pending], source: str, publisher: Publi
 
 
 async def set_aside(connection: asyncpg.Connection, bad: Bad, database: Database) -> None:
-    """Take `bad` rows out of what waits to be published; people find them with the reason."""
+    """Move `bad` rows from `outbox_pending` to `outbox_set_aside`, where operators find them with the reason."""
     for row, why in bad:
         log.error("event set aside", event_id=str(row.event_id), type=row.type, subject=row.subject[:100], why=why)
         metrics.outbox_set_aside_total.labels(row.type[:255]).inc()
