@@ -1,4 +1,4 @@
-"""AMQP connections, the wire format, and acknowledgements. The only user of the AMQP client."""
+"""Connects to the broker: connections, wire format, acknowledgements. No other package uses the AMQP client."""
 
 from marketplace_runtime.amqp.acknowledgements import IncomingMessage, MessageSource
 from marketplace_runtime.amqp.connection import (

@@ -1,4 +1,4 @@
-"""Messages of the broker, and how they are acknowledged: each once, and many at a time."""
+"""Acknowledges messages to the broker: each once, and many at a time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,43 +13,43 @@ from marketplace_runtime.amqp.connection import CONNECTION_ERRORS, raising_lost
 
 
 class MessageSource(Protocol):
-    """Where messages came from, and are settled."""
+    """A source of messages, where they are also acknowledged."""
 
     @property
     def lost(self) -> bool:
-        """Whether what is not settled yet will come again by itself."""
+        """Return whether messages that are not acknowledged yet will come again by themselves."""
 
     async def acknowledge(self, tags: Sequence[int]) -> None: ...
 
 
 class Acknowledgements:
-    """What was delivered on one channel and is not acknowledged yet.
+    """Tracks the messages that one channel has delivered and that are not acknowledged yet.
 
-    Acknowledges runs of messages at once. After the channel is gone it does nothing: the broker
-    delivers those messages again, and the inbox knows them.
+    Acknowledges runs of messages at once. After the channel is closed it does nothing: the broker delivers those
+    messages again, and the inbox detects the duplicates.
     """
 
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
         self._open: dict[int, None] = {}
         self._turn = asyncio.Lock()
-        """Held until what was decided is sent: the next "all up to this one" would include it."""
+        """Held until a call has written its acknowledgements: the next "all up to this tag" would include them."""
         self.received = 0
-        """How many it was ever."""
+        """Number of messages received so far."""
 
     @property
     def open(self) -> int:
-        """How many are not acknowledged yet."""
+        """Return the number of messages that are not acknowledged yet."""
         return len(self._open)
 
     @property
     def settled(self) -> int:
-        """How many were acknowledged."""
+        """Return the number of messages that were acknowledged."""
         return self.received - len(self._open)
 
     @property
     def lost(self) -> bool:
-        """Whether the channel is gone, so that its messages will come again by themselves."""
+        """Return whether the channel is closed, so that the broker delivers its messages again."""
         return self._channel.is_closed
 
     def add(self, tag: int) -> None:
@@ -57,7 +57,7 @@ class Acknowledgements:
         self.received += 1
 
     async def acknowledge(self, tags: Sequence[int]) -> None:
-        """Tell the broker that these are done, each once: it closes the channel over a tag that it does not know."""
+        """Acknowledge messages. Pass each tag once: the broker closes the channel over a tag that it does not know."""
         with suppress(*CONNECTION_ERRORS), raising_lost():
             async with self._turn:
                 await self._acknowledge(tags)
@@ -70,7 +70,7 @@ class Acknowledgements:
         oldest = next(iter(self._open), None)
         upto = [tag for tag in tags if oldest is None or tag < oldest]
         single = [tag for tag in tags if oldest is not None and tag > oldest]
-        # Each is awaited until it is written: the client never wakes who waits for room in a lost connection's queue.
+        # Await each write: the client never wakes a task that waits for room in the write queue of a lost connection.
         if upto:
             await self._channel.basic_ack(max(upto), multiple=True)
         for tag in single:
@@ -79,16 +79,16 @@ class Acknowledgements:
 
 @dataclass(slots=True, eq=False)
 class IncomingMessage:
-    """A message as it came from the broker."""
+    """A message received from the broker."""
 
     body: bytes
     properties: Basic.Properties
     tag: int
     source: MessageSource
     redeliveries: int = 0
-    """How often it was delivered before to a consumer that did not acknowledge it."""
+    """Number of earlier deliveries to consumers that did not acknowledge it."""
     replayed: bool = False
-    """Whether it comes from the log, by its offset, and not from the subscription's queue."""
+    """Whether it comes from the log, with its offset as `tag`, and not from the subscription's queue."""
 
     async def acknowledge(self) -> None:
         await self.source.acknowledge([self.tag])

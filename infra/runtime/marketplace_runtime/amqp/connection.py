@@ -1,4 +1,4 @@
-"""AMQP connections that are kept up: connect, work until it breaks, connect again with jittered backoff."""
+"""Keeps AMQP connections up: connects, works until the connection breaks, connects again with jittered backoff."""
 
 import asyncio
 import random
@@ -18,11 +18,11 @@ log = get_logger(__name__)
 lenient_decoder.install()
 
 Connection = AbstractConnection
-"""A connection to the broker, as `keep_connected` hands it out."""
+"""A connection to the broker, as `keep_connected` opens it."""
 ChannelRefused = AMQPChannelError
-"""The broker closed a channel over what was asked on it: a missing queue, a right that the user lacks."""
+"""The broker closed a channel because of an operation on it: the queue is missing, or the user lacks a permission."""
 CONNECTION_ERRORS = (AMQPError, aio_pika.exceptions.AMQPException, ConnectionError, OSError, TimeoutError, RuntimeError)
-"""What a lost, refused or half-dead connection raises in this client."""
+"""Errors that this client raises for a connection that is lost, refused or does not answer."""
 
 CONNECT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
@@ -46,9 +46,9 @@ def raising_lost() -> Iterator[None]:
 
 
 async def keep_connected(url: str, name: str, use: Callable[[Connection], Awaitable[None]]) -> None:
-    """Run `use` with a connection, again and again until it returns by itself.
+    """Run `use` with a connection, and again with a new one after each loss, until it returns by itself.
 
-    `use` is cancelled when the connection breaks; what it raises of `CONNECTION_ERRORS` means the same.
+    Cancels `use` when the connection breaks. If `use` raises one of `CONNECTION_ERRORS`, the connection counts as lost.
     """
     failures = 0
     while True:
@@ -92,14 +92,17 @@ async def _until_lost(connection: Connection, use: Callable[[Connection], Awaita
         await working
     finally:
         working.cancel()
-        await asyncio.wait({working})  # unlike awaiting it: a cancellation of our own is no end of `working`
+        await asyncio.wait({working})  # not `await working`: its cancellation looks like our own
         if not working.cancelled():
             with suppress(*CONNECTION_ERRORS):
                 working.result()
 
 
 async def open_channel(connection: Connection, *, confirms: bool) -> Channel:
-    """A channel of the protocol layer, which neither copies messages nor chokes on odd properties."""
+    """Open a channel of the protocol layer, which neither copies messages nor fails on odd properties.
+
+    Raises `ConnectionLost` if the connection is gone.
+    """
     transport = connection.transport
     if transport is None:
         raise ConnectionLost("no transport")

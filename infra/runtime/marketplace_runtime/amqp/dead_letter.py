@@ -1,4 +1,4 @@
-"""A dead letter: a message that was given up, with the reason."""
+"""Defines a dead letter: a message that was given up, with the reason."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,10 +7,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that was given up, untouched, with what is known of it."""
+    """A message that was given up, unchanged, with what is known about it."""
 
     key: str
-    """The same for every copy of this death, so that it is filed once."""
+    """The same for every copy of this dead letter, so that it is stored once."""
     subscription: str
     event_id: UUID | None
     type: str | None

@@ -1,4 +1,4 @@
-"""Giving a message up: how it travels to the dead-letter queue, and how it is read there again."""
+"""Encodes dead letters as messages for the dead-letter queue, and decodes the messages of that queue."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,18 +18,18 @@ MAX_ERROR_CHARACTERS = 8 * 1024
 MAX_HEADER_CHARACTERS = 1024
 MAX_HEADERS = 40
 MAX_HEADERS_BYTES = 64 * 1024
-"""Of all that are kept: with ours they have to fit one frame, of 128 KiB unless the broker is told otherwise."""
+"""Limit for all headers that are kept. With our own they must fit one frame, which is 128 KiB by default."""
 MAX_NAME_BYTES = 128
 MAX_WORD_CHARACTERS = 255
 MAX_KEY_CHARACTERS = 512
-"""In UTF-8 they fit an entry of an index."""
+"""A key of this length fits an index entry in UTF-8."""
 OWN = "dead_"
 USER = OWN + "user"
-"""Who published it, where nobody has checked that yet: only its event's owner may have it replayed."""
+"""Header with the publisher of a message, if nobody has checked it yet. Only the event's owner may have it replayed."""
 
 
 def scalars(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
-    """The headers worth keeping: short texts and integers, none of the broker's own `x-…`."""
+    """Return the headers worth keeping: short texts and integers, but none of the broker's `x-…` or our `dead_…`."""
     kept: dict[str, str | int] = {}
     left = MAX_HEADERS_BYTES
     for name, value in (headers or {}).items():
@@ -50,17 +50,20 @@ def scalars(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
 
 
 def unchecked(properties: Basic.Properties) -> dict[str, str | int]:
-    """The headers of a message that was not read as an event, with who published it."""
+    """Return the headers of a message that was not read as an event, with its publisher under `USER`."""
     return scalars(properties.headers) | {USER: storable(properties.user_id or "")}
 
 
 def too_long(name: str) -> bool:
-    """Whether a header's name does not fit the wire, where the client would cut it: 128 bytes."""
+    """Return whether a header's name has more than 128 bytes, at which the client would cut it."""
     return len(name.encode(errors="replace")) > MAX_NAME_BYTES
 
 
 def key_of(subscription: str, event_id: UUID | None, body: bytes, message_id: str | None) -> str:
-    """The same for every copy of one death: by the event's id, or by what the broker delivered."""
+    """Return a key that is the same for every copy of one dead letter.
+
+    It is made of the event's id or, without one, of the message id and a hash of the body.
+    """
     if event_id is not None:
         return f"{subscription}/{event_id}"
     return f"{subscription}/{storable(message_id or '')}/{hashlib.sha256(body).hexdigest()}"
@@ -76,7 +79,7 @@ def dead_letter_of(
     attempts: int,
     failed_at: datetime | None,
 ) -> DeadLetter:
-    """Return the dead letter of an event that was read and is given up."""
+    """Return the dead letter of an event that was decoded, and then given up."""
     return DeadLetter(
         key=key_of(subscription, envelope.id, body, None),
         subscription=subscription,
@@ -92,9 +95,9 @@ def dead_letter_of(
 
 
 def properties_of_dead(letter: DeadLetter, user: str) -> Basic.Properties:
-    """AMQP properties under which `letter` goes to the dead-letter exchange; the body goes untouched.
+    """Return the AMQP properties with which `letter` is published to the dead-letter exchange. Its body is unchanged.
 
-    Whatever the letter says, they can be encoded, and fit one frame.
+    The properties can be encoded and fit one frame, whatever the letter contains.
     """
     headers: FieldTable = {
         **letter.headers,
@@ -115,9 +118,9 @@ def properties_of_dead(letter: DeadLetter, user: str) -> Basic.Properties:
 
 
 def letter_of(properties: Basic.Properties, body: bytes, service: str) -> DeadLetter:
-    """Read a message of the dead-letter queue, whatever it is; the letter can be filed.
+    """Decode any message of the dead-letter queue into a dead letter that can be stored.
 
-    Our own word for why it died counts only if we published it; else the broker dead-lettered it.
+    Our own `dead_…` headers count only if this service published the message. Otherwise the broker dead-lettered it.
     """
     headers: Mapping[str, Any] = properties.headers or {}
     event_id = _uuid(headers.get(PREFIX + "id"))
@@ -153,7 +156,7 @@ def letter_of(properties: Basic.Properties, body: bytes, service: str) -> DeadLe
 
 
 def _word(headers: Mapping[str, Any], name: str, most: int = MAX_WORD_CHARACTERS) -> str:
-    """A header's text as it can be filed; empty where there is none."""
+    """Return a header's text in a form that can be stored; empty if there is none."""
     value = headers.get(name)
     return storable(value[:most]) if isinstance(value, str) else ""
 

@@ -1,8 +1,8 @@
-"""Why a message cannot be read as an event."""
+"""Defines the errors of messages that cannot be read as an event."""
 
 
 class Invalid(Exception):
-    """A message that can't be read as an event. `reason` is a short stable word for it."""
+    """The message cannot be read as an event. `reason` is a short stable word that says why."""
 
     def __init__(self, reason: str, explanation: str) -> None:
         super().__init__(explanation)
@@ -10,7 +10,10 @@ class Invalid(Exception):
 
 
 class UnknownVersion(Invalid):
-    """A version that this code does not understand, of an event that it does: a newer replica may take it."""
+    """The message has a version that this code does not know, of an event that it knows.
+
+    A newer replica may handle it.
+    """
 
     def __init__(self, explanation: str) -> None:
         super().__init__("unknown-version", explanation)

@@ -1,9 +1,8 @@
-"""Reading what a strict client would choke on.
+"""Makes the AMQP client accept properties and headers that it cannot decode.
 
-The broker passes on properties and headers that its client library can't decode: a timestamp in the year
-146,140,482, text that is no UTF-8. The library answers by closing the connection, the broker by delivering
-the message again: one such message would stop a subscription for ever. Here it becomes a readable oddity,
-which the envelope's own checks then refuse.
+The broker passes on values that the client library cannot decode: a timestamp in the year 146,140,482, or text that is
+not UTF-8. The library then closes the connection, and the broker delivers the message again. So one such message would
+block a subscription for ever. These decoders return a substitute instead, which the checks of the envelope refuse.
 """
 
 from contextlib import suppress
@@ -15,7 +14,7 @@ UNREADABLE = (ValueError, ArithmeticError, OSError, RecursionError, LookupError)
 
 
 def install() -> None:
-    """Make the decoders of this process tolerant. Safe to repeat."""
+    """Make the decoders of this process lenient. Safe to repeat."""
     decode.METHODS["shortstr"] = _short_text
     decode.METHODS["timestamp"] = decode.TABLE_MAPPING[b"T"] = _timestamp
     decode.METHODS["table"] = decode.TABLE_MAPPING[b"F"] = _table
@@ -35,7 +34,7 @@ def _timestamp(value: bytes) -> tuple[int, Any]:
 
 
 def _table(value: bytes) -> tuple[int, dict[str, Any]]:
-    """What can be read of a table, which ends where it says: one odd name takes nothing from the others."""
+    """Decode what can be read of a table, up to its stated length. An odd name does not affect the other entries."""
     offset, end = 4, 4 + int(common.Struct.integer.unpack(value[:4])[0])
     table: dict[str, Any] = {}
     with suppress(*UNREADABLE):
@@ -48,7 +47,7 @@ def _table(value: bytes) -> tuple[int, dict[str, Any]]:
 
 
 def _array(value: bytes) -> tuple[int, Any]:
-    """An array, or None in place of one that can't be read."""
+    """Decode an array; None if it cannot be read."""
     try:
         return decode.field_array(value)
     except UNREADABLE:

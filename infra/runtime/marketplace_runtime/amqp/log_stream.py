@@ -1,4 +1,4 @@
-"""The log as a service reads it: the stream of everything that was said, with each message's offset in it."""
+"""Reads the log: the stream of all published events, with the offset of each message."""
 
 import asyncio
 from collections import deque
@@ -16,11 +16,11 @@ from pamqp.commands import Basic
 from marketplace_runtime.amqp.connection import CONNECTION_ERRORS, ConnectionLost, open_channel, raising_lost
 
 AHEAD = 200
-"""Messages in memory that nobody has looked at yet."""
+"""Maximum number of messages that are prefetched into memory."""
 FIRST_S, SILENT_S = 2.0, 0.5
 
 Place = str | int | datetime
-"""`first`, `last` (the last chunk), `next` (what comes from now on), an offset, or a time: the chunk of then."""
+"""Where to begin: `first`, `last` (the last chunk), `next` (only new messages), an offset, or a time (its chunk)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class LoggedMessage:
 
 
 class LogReader:
-    """The messages from one place on, in order."""
+    """Returns the messages of the log from one place on, in order."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -47,7 +47,7 @@ class LogReader:
 
     @property
     def waiting(self) -> bool:
-        """Whether there is a next one already."""
+        """Return whether the next message has arrived already."""
         return bool(self._waiting)
 
     async def receive(self, message: DeliveredMessage) -> None:
@@ -55,7 +55,10 @@ class LogReader:
         self._arrived.set()
 
     async def next(self, within_s: float) -> LoggedMessage | None:
-        """The next message; None if there is none for so long. Raises `ConnectionLost` if the broker ends it."""
+        """Return the next message; None if none arrives within `within_s`.
+
+        Raises `ConnectionLost` if the channel or the consumer ends.
+        """
         if not self._waiting and not self._ended:
             self._arrived.clear()
             with suppress(TimeoutError):
@@ -81,7 +84,10 @@ class LogReader:
 
 @asynccontextmanager
 async def reading_log(connection: AbstractConnection, stream: str, since: Place) -> AsyncIterator[LogReader]:
-    """The log from a place on. Raises what a lost connection does; `AMQPChannelError` if it may not be read."""
+    """Read the log from a place on.
+
+    Raises the errors of a lost connection, and `AMQPChannelError` if the stream is missing or may not be read.
+    """
     channel = await open_channel(connection, confirms=False)
     log = LogReader(channel)
     try:
@@ -97,10 +103,10 @@ async def reading_log(connection: AbstractConnection, stream: str, since: Place)
 
 
 async def last_message(connection: AbstractConnection, stream: str) -> LoggedMessage | None:
-    """A message that was no earlier in the log than the last one when this was called; None if it is empty.
+    """Return the last message of the log at the time of the call, or a later one; None if the log is empty.
 
-    The broker's count of messages is seconds old, so a reader begins at the last chunk and reads until nothing
-    follows, or something was said since. Raises `ConnectionLost` where it can't be told.
+    The broker's message count is seconds old. So this reads from the last chunk until nothing follows, or until a new
+    message is published. Raises `ConnectionLost` if the last message cannot be found.
     """
     async with reading_log(connection, stream, "next") as said_since, reading_log(connection, stream, "last") as log:
         last = found = await log.next(FIRST_S)
@@ -112,6 +118,6 @@ async def last_message(connection: AbstractConnection, stream: str) -> LoggedMes
     if last is None:
         channel = await open_channel(connection, confirms=False)
         if (await channel.queue_declare(stream, passive=True)).message_count:
-            raise ConnectionLost("the log has messages and gives none")
+            raise ConnectionLost("the log has messages but delivers none")
         await channel.close()
     return last

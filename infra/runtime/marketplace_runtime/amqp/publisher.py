@@ -1,4 +1,4 @@
-"""Publishing with confirms: a message counts as sent when the broker says that it has it."""
+"""Publishes with confirms: a message counts as sent once the broker has confirmed it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ from marketplace_runtime.amqp.wire_format import frames_of
 from marketplace_runtime.events import Envelope
 
 CONFIRM_TIMEOUT_S = 8.0
-"""A leader election can take 6 s; after this the outcome is unknown and the channel is dropped."""
+"""Limit for a confirm, as a leader election can take 6 s. After it the outcome is unknown; the channel is dropped."""
 
 
 class Unconfirmed(Exception):
-    """The broker did not take the message, or nobody knows: publish it again."""
+    """The broker refused the message, or the outcome is unknown. Publish it again."""
 
 
 class Publisher:
-    """One publishing connection with one channel in confirm mode, kept up while `run` runs.
+    """Publishes on one connection with one channel in confirm mode, which `run` keeps up.
 
-    `exchange` is where the service's own events go.
+    `exchange` is the exchange for the service's own events.
     """
 
     def __init__(self, url: str, name: str, *, exchange: str) -> None:
@@ -54,7 +54,7 @@ class Publisher:
         await self._ready.wait()
 
     async def publish(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
-        """Return once the broker has confirmed. Raises `Unconfirmed` otherwise, after 8 s at the latest."""
+        """Publish a message, and return once it is confirmed. Otherwise raises `Unconfirmed`, after at most 8 s."""
         channel = self._channel
         if channel is None:
             raise Unconfirmed("not connected to the broker")
@@ -71,9 +71,9 @@ class Publisher:
             raise Unconfirmed(repr(error)) from error
 
     async def publish_all(self, events: Sequence[tuple[Envelope, bytes]]) -> list[bool]:
-        """Publish events in a single write. Of each, whether the broker has confirmed it.
+        """Publish events in a single write. Returns for each whether the broker confirmed it.
 
-        Returns after 8 s at the latest; what is not confirmed must be published again.
+        Waits at most 8 s for the confirms. An event that is not confirmed must be published again.
         """
         channel = self._channel
         if channel is None or channel.is_closed:
@@ -87,7 +87,7 @@ class Publisher:
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S), channel.lock:
                 confirms = _expect(channel, len(events))
-                # At once: the client's own way makes one system call per message.
+                # One write for all: the client would make one system call per message.
                 await channel.write_queue.put(ChannelFrame(payload=frames, should_close=False))
         except CONNECTION_ERRORS:
             self.drop()
@@ -100,12 +100,15 @@ class Publisher:
         return [not each.cancelled() and each.exception() is None for each in confirms]
 
     def take_refusal(self) -> str | None:
-        """Why the broker closed a channel over something that was published on it; None if it did not, or you know."""
+        """Return why the broker closed a channel because of a message published on it, and forget the reason.
+
+        None if the broker did not, or if the reason was taken already.
+        """
         refusal, self._refusal = self._refusal, None
         return refusal
 
     def drop(self) -> None:
-        """Give the channel up: whatever is in flight on it will be published again."""
+        """Give up the channel. Messages in flight on it will be published again."""
         self._channel = None
         self._ready.clear()
         self._broken.set()
@@ -128,7 +131,7 @@ class Publisher:
                     await channel.close()
 
     def _lose(self, channel: Channel, closing: asyncio.Future[object]) -> None:
-        """Nothing that is in flight on `channel` will be confirmed any more."""
+        """Fail the messages in flight on `channel`, which has closed, and keep the reason if the broker refused one."""
         error = None if closing.cancelled() else closing.exception()
         self._refusal = str(error) if isinstance(error, ChannelPreconditionFailed) else None
         self._broken.set()
@@ -138,7 +141,7 @@ class Publisher:
 
 
 def _expect(channel: Channel, messages: int) -> list[asyncio.Future[object]]:
-    """What will be done when the broker has confirmed each of the next messages on `channel`."""
+    """Return a future for each of the next messages on `channel`, which is done when the broker confirms it."""
     loop = asyncio.get_running_loop()
     confirms = []
     for _ in range(messages):

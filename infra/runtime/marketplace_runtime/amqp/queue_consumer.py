@@ -1,4 +1,4 @@
-"""Taking messages from a queue: one channel per subscription, healed whenever it breaks."""
+"""Consumes a queue: one channel per subscription, which is reopened whenever it breaks."""
 
 import asyncio
 import random
@@ -17,17 +17,17 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 WATCH_S = 5.0
-"""How often a consumer makes sure that it has not fallen silent; it takes two looks to tell."""
+"""Interval of the checks that a consumer still receives messages. It takes two checks to detect a stall."""
 ANSWER_S = 10.0
 REOPEN_CAP_S = 3.0
 LOOK_S = 0.1
-"""How often a queue is looked at that a deadline waits for."""
+"""Interval of the checks of a queue that a deadline waits for."""
 
 
 class QueueConsumer:
-    """Feeds every message of `queue` to `receive`, up to `prefetch` of them unacknowledged.
+    """Passes every message of `queue` to `receive`, with up to `prefetch` of them unacknowledged.
 
-    An `ordered` queue is not left to the next consumer until what we took of it is settled.
+    An `ordered` queue passes to the next consumer only after the messages that this one took are acknowledged.
     """
 
     def __init__(
@@ -45,18 +45,18 @@ class QueueConsumer:
 
     @property
     def consuming(self) -> bool:
-        """Whether the broker sends us this queue's messages, as far as can be known here."""
+        """Return whether the broker sends us this queue's messages, as far as this process can know."""
         return self._channel is not None and not self._channel.is_closed and self._tag in self._channel.consumers
 
     @property
     def state(self) -> str:
-        """`ok`, or what is the matter. That it had fallen silent is told until the next look finds it well."""
+        """Return `ok`, or the problem. Reports a stalled consumer until the next check passes."""
         if not self._wanted.is_set():
             return "ok"
         return self._silence or ("ok" if self.consuming else "not consuming")
 
     def hold(self, held: bool) -> None:
-        """Leave messages in their queue for now, and give back what is not acknowledged; or take them again."""
+        """Stop consuming if `held`, and return unacknowledged messages to the queue. Otherwise, consume again."""
         if not held:
             self._wanted.set()
         elif self._wanted.is_set():
@@ -64,9 +64,9 @@ class QueueConsumer:
             self._ended.set()
 
     async def caught_up(self) -> None:
-        """Return once all that is in the queue now, or was taken from it, is acknowledged.
+        """Return once all messages that are in the queue now, or were taken from it, are acknowledged.
 
-        Waits for the broker while it is away. A queue that is held is not waited for.
+        Waits for the broker while it is unreachable. Does not wait for a queue that is held.
         """
         while self._wanted.is_set():
             try:
@@ -74,11 +74,11 @@ class QueueConsumer:
                     if await self._has_caught_up():
                         return
             except (*CONNECTION_ERRORS, AMQPChannelError, TimeoutError) as error:
-                log.debug("queue cannot be looked at", queue=self.queue, error=repr(error))
+                log.debug("queue cannot be checked", queue=self.queue, error=repr(error))
             await asyncio.sleep(LOOK_S)
 
     async def _has_caught_up(self) -> bool:
-        """Wait for what is in the queue now. False if its channel broke: what was taken from it comes again."""
+        """Wait for the messages in the queue now. False if the channel broke: its messages are delivered again."""
         channel, acknowledgements = self._channel, self._acknowledgements
         if channel is None or acknowledgements is None or not self.consuming:
             return False
@@ -88,7 +88,7 @@ class QueueConsumer:
                 found = await channel.queue_declare(self.queue, passive=True)
             waiting = found.message_count or 0
             if left is None:
-                await asyncio.sleep(0)  # what was delivered before that answer is taken in
+                await asyncio.sleep(0)  # lets `receive` get the messages that were delivered before that answer
                 left = acknowledgements.received + waiting
             if waiting + acknowledgements.open == 0 or acknowledgements.settled >= left:
                 return True
@@ -96,7 +96,7 @@ class QueueConsumer:
         return False
 
     async def run(self, connection: AbstractConnection) -> None:
-        """Consume until cancelled or the connection breaks; a broken channel is opened anew."""
+        """Consume until cancelled or the connection breaks. Reopens a broken channel. Raises `ConnectionLost`."""
         failures = 0
         while True:
             await self._wanted.wait()
@@ -118,7 +118,7 @@ class QueueConsumer:
             await asyncio.sleep(random.uniform(0, min(REOPEN_CAP_S, 0.1 * 2**failures)))  # noqa: S311 - jitter
 
     async def stop(self) -> None:
-        """Take no more messages; what was taken can still be acknowledged."""
+        """Stop taking messages. Those already taken can still be acknowledged."""
         channel, self._receive = self._channel, _ignore
         if channel is not None and self.consuming and not self._ordered:
             try:
@@ -159,10 +159,11 @@ class QueueConsumer:
                         await channel.close()
 
     async def _watch(self, channel: Channel, acknowledgements: Acknowledgements, ended: asyncio.Event) -> None:
-        """Return when the consumer has ended, by the broker's word or by its silence.
+        """Return when the broker has ended the consumer, or when it has stalled.
 
-        A passive declaration needs no rights: it tells how many consumers the broker counts and what waits. Waiting
-        messages are no sign while as many are unacknowledged as we may have, or for a stand-by of an ordered queue.
+        A passive declaration needs no permissions. It returns the broker's count of consumers and of waiting messages.
+        Waiting messages are no sign of a stall while the prefetch limit is reached, or for a standby consumer of an
+        ordered queue.
         """
         received, waiting = 0, self._silence is not None
         while True:
@@ -171,7 +172,7 @@ class QueueConsumer:
                     await ended.wait()
                     return
             if self._receive is _ignore:
-                continue  # it was cancelled by us, and is kept for the acknowledgements
+                continue  # we cancelled it, and keep its channel for acknowledgements
             async with asyncio.timeout(ANSWER_S):
                 found = await channel.queue_declare(self.queue, passive=True)
             stands_by = self._ordered and not acknowledgements.received
@@ -183,19 +184,19 @@ class QueueConsumer:
             else:
                 self._silence = None
             if self._silence is not None:
-                log.warning("consumer fell silent: consuming anew", queue=self.queue, why=self._silence)
+                log.warning("consumer stalled, consuming again", queue=self.queue, why=self._silence)
                 return
             received, waiting = acknowledgements.received, bool(found.message_count)
 
 
 def _is_cancelled() -> bool:
-    """Whether somebody wants this task to end: the client turns a cancellation into an error of the channel."""
+    """Return whether this task is being cancelled. The client turns a cancellation into a channel error."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 def _redeliveries(message: DeliveredMessage) -> int:
-    """By the broker's count. Publishers can forge it, so it is believed only of what was redelivered."""
+    """Return the broker's delivery count. Publishers can forge it, so it counts only if the message was redelivered."""
     if not message.redelivered:
         return 0
     count = (message.header.properties.headers or {}).get("x-delivery-count")
@@ -203,4 +204,4 @@ def _redeliveries(message: DeliveredMessage) -> int:
 
 
 def _ignore(message: IncomingMessage) -> None:
-    """Leave a message that came after the consumer was cancelled to the broker, which delivers it again."""
+    """Ignore a message that arrives after the consumer was cancelled. The broker delivers it again."""

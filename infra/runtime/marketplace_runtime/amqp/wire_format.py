@@ -1,4 +1,4 @@
-"""How an event looks on the wire: CloudEvents 1.0, binary mode, in AMQP headers and a JSON body."""
+"""Encodes and decodes events on the wire: CloudEvents 1.0 in binary mode, as AMQP headers and a JSON body."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,14 +18,14 @@ PREFIX = "cloudEvents_"
 CONTENT_TYPE = "application/json"
 MAX_BODY_BYTES = 256 * 1024
 MAX_TEXT = 255
-"""Of an attribute, in characters."""
+"""Maximum length of an attribute, in characters."""
 PERSISTENT = publish_frames.PERSISTENT
 
 Headers = Mapping[str, Any]
 
 
 def headers_of(envelope: Envelope) -> dict[str, str]:
-    """The CloudEvents attributes as headers."""
+    """Return the CloudEvents attributes as headers."""
     headers = {
         PREFIX + "specversion": "1.0",
         PREFIX + "id": str(envelope.id),
@@ -41,7 +41,7 @@ def headers_of(envelope: Envelope) -> dict[str, str]:
 
 
 def properties_of(envelope: Envelope, user: str) -> Basic.Properties:
-    """AMQP properties of one publish. Its message id is unique; the event's id is a header."""
+    """Return the AMQP properties of one publish. Its message id is unique; the event's id is a header."""
     headers: FieldTable = {**headers_of(envelope)}
     return Basic.Properties(
         content_type=CONTENT_TYPE,
@@ -53,7 +53,7 @@ def properties_of(envelope: Envelope, user: str) -> Basic.Properties:
 
 
 def frames_of(envelope: Envelope, body: bytes, *, exchange: str, channel: int, frame_max: int) -> bytes:
-    """One publish by the service that says the event, ready to be written to its connection."""
+    """Return one publish by the service that owns the event, as frames to be written to its connection."""
     return publish_frames.publish(
         channel,
         exchange=exchange,
@@ -68,9 +68,9 @@ def frames_of(envelope: Envelope, body: bytes, *, exchange: str, channel: int, f
 
 
 def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
-    """Return the envelope of a received message. Raises `Invalid`, saying what is wrong with it.
+    """Return the envelope of a received message. Raises `Invalid` with the reason if it is not an event.
 
-    Whether an event of this age can still be deduplicated is for the consumer to say.
+    Does not check whether an event of this age can still be deduplicated; the consumer does.
     """
     headers: Headers = properties.headers or {}
     if body_bytes > MAX_BODY_BYTES:
@@ -99,7 +99,7 @@ def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
 
 
 def recorded_envelope(headers: Headers, user: str, body_bytes: int) -> Envelope:
-    """Return the envelope of a message of which its headers and its publisher are on record. Raises `Invalid`."""
+    """Return the envelope of a message whose headers and publisher were stored. Raises `Invalid` like `envelope_of`."""
     return envelope_of(Basic.Properties(content_type=CONTENT_TYPE, headers={**headers}, user_id=user), body_bytes)
 
 
@@ -126,6 +126,6 @@ def _time(value: str) -> datetime:
         raise Invalid("bad-headers", f"{PREFIX}time {value!r} names no time zone")
     try:
         time.astimezone(UTC)
-    except OverflowError:  # the calendar's first or last hours: PostgreSQL is told a time in UTC
+    except OverflowError:  # the calendar's first or last hours: PostgreSQL gets the time in UTC
         raise Invalid("bad-headers", f"{PREFIX}time {value!r} is not between the years 1 and 9999") from None
     return time
