@@ -1,4 +1,4 @@
-"""What every event is: its base class and its envelope. Imports pydantic only."""
+"""Defines the base class and the envelope of events, and an application's names. Imports pydantic only."""
 
 from marketplace_runtime.events.event import TYPE_PATTERN, Envelope, Event, PersonId, matches, name_of
 from marketplace_runtime.events.naming import UNNAMED, Naming

@@ -1,4 +1,4 @@
-"""What every event has: a type, the aggregate that it is about, and CloudEvents attributes around it."""
+"""Defines what every event has: a type, the aggregate that it is about, and an envelope of CloudEvents attributes."""
 
 import re
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ PersonId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="
 
 
 def name_of(type: str) -> str:
-    """A type without its version: that of one fact, in whatever version it is said."""
+    """Return a type without its version. All versions of one event have the same name."""
     return type.rpartition(".")[0]
 
 
 def matches(pattern: str, type: str) -> bool:
-    """Whether a shell pattern fits a type, or its part after the publisher, with or without the version."""
+    """Return whether a shell pattern matches a type, or its part after the publisher, with or without the version."""
     name = type.partition(".")[2]
     return any(fnmatchcase(each, pattern) for each in (type, name, name.rpartition(".")[0]))
 
 
 class Event(BaseModel):
-    """A fact that one service states and others may act on; never changed, never unsaid.
+    """A fact that one service publishes and others may act on. It is never changed or withdrawn.
 
     A subclass names its wire type and the field that identifies its aggregate:
 
         class OrderDeliveredV1(Event, type="checkout.order-delivered.v1", key="order_id"): ...
 
-    `internal=True` marks what a service only ever tells itself later (a deadline): it is never
-    published. Unknown fields are ignored, so an optional field may be added within a version.
-    `deprecated=date(2027, 1, 31)` is the last day on which its publisher promises to say it.
+    `internal=True` marks an event that a service only schedules for itself (a deadline): it is never published.
+    `deprecated=date(2027, 1, 31)` is the last day on which its publisher promises to publish it.
+    Unknown fields are ignored, so an optional field may be added within a version.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
@@ -47,7 +47,7 @@ class Event(BaseModel):
     deprecated: ClassVar[date | None]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Accept the class arguments, which pydantic hands on to the hook below once fields are known."""
+        """Accept the class arguments. Pydantic passes them to the hook below once the fields are known."""
         super().__init_subclass__()
 
     @classmethod
@@ -65,13 +65,13 @@ class Event(BaseModel):
 
     @property
     def subject(self) -> str:
-        """The id of the aggregate: events of one subject keep their order on the way out."""
+        """Return the id of the aggregate. Events of one subject are published in order."""
         return str(getattr(self, self.key))
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """CloudEvents 1.0 attributes (with the distributed-tracing extension) of one event."""
+    """The CloudEvents 1.0 attributes of one event, with the distributed-tracing extension."""
 
     id: UUID
     """UUIDv7; the same for every delivery and every version of the event."""
@@ -82,4 +82,4 @@ class Envelope:
     traceparent: str
     """W3C trace context, level 1."""
     causation_id: UUID | None = None
-    """The event that led to this one; None where a request from outside did."""
+    """Id of the event that caused this one; None if a request from outside did."""

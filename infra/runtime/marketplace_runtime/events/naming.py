@@ -1,4 +1,4 @@
-"""What an application calls its things: all that the runtime has to know about it."""
+"""Defines the names of an application's resources. The runtime needs to know nothing else about it."""
 
 import re
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """The names that one application gives to what the runtime creates or checks, as one value.
+    """Holds the names that one application gives to what the runtime creates or checks.
 
-    Every service of an application has the same. Raises ValueError for a name that cannot be used.
+    All services of an application use the same value. Raises `ValueError` for a name that is not valid.
     """
 
     application: str
     log_stream: str
-    """The stream that keeps every published event."""
+    """Name of the stream that keeps every published event."""
     problem_types: str
-    """What the types of problem documents begin with, such as `urn:problem:shop:`."""
+    """Prefix of the types of problem documents, such as `urn:problem:shop:`."""
     token_audience: str
     """The `aud` that bearer tokens must have, unless a service's settings name another."""
     events: str = "events"
@@ -26,12 +26,12 @@ class Naming:
     """The broker user that may read the log stream, and nothing else."""
     database_schema: str = "messaging"
     """The schema of the runtime's tables in each service's database. Unless it is `messaging`, a service's own SQL must
-    call nothing by that name."""
+    not use that word as a name."""
 
     def __post_init__(self) -> None:
         for name in (self.application, self.events, self.dead_letters, self.auditor, self.database_schema):
             if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
-                raise ValueError(f"{name!r} is no name: use lower-case letters, digits and underscores")
+                raise ValueError(f"{name!r} is not a valid name: begin with a letter, use at most 41 of a-z, 0-9, _")
 
     def exchange(self, service: str) -> str:
         """Return the exchange to which a service publishes its events."""
@@ -48,4 +48,4 @@ class Naming:
 
 
 UNNAMED = Naming("application", "application.log", "urn:problem:application:", "application")
-"""Names for an application that needs none: tests of single parts."""
+"""Placeholder names for tests of single parts, which need no application."""

@@ -1,4 +1,4 @@
-"""Text from elsewhere, as PostgreSQL can keep it."""
+"""Makes text from outside storable in PostgreSQL."""
 
 import re
 
@@ -6,5 +6,5 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """`text` with U+FFFD for what neither PostgreSQL nor UTF-8 has: NUL, and half a surrogate pair."""
+    """Return `text` with U+FFFD for what PostgreSQL or UTF-8 cannot store: NUL, and unpaired surrogates."""
     return _UNSTORABLE.sub("\ufffd", text)
