@@ -1,4 +1,4 @@
-"""The admin step: declare the topology through RabbitMQ's management API and check what came of it."""
+"""Declares the topology as an administrator, through RabbitMQ's management API, and checks the result."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,18 +23,19 @@ LISTS = {
     "bindings": f"bindings/{_VHOST}",
     "policies": f"policies/{_VHOST}",
 }
-"""Where the management API lists what."""
+"""Paths of the management API that list each kind of object."""
 
 
 class TopologyDiffers(Exception):
-    """What the broker has is not what the services are wired for."""
+    """The broker does not have what the services' tables require. The message says what differs, and what to do."""
 
 
 async def declare(management_url: str, wanted: Definitions) -> None:
     """Import `wanted` and wait until the broker has it.
 
-    `management_url` carries an administrator's name and password. Safe to repeat. Raises `TopologyDiffers` with
-    the plan, and changes nothing, if anything is in the way that an import would not put right.
+    `management_url` contains an administrator's name and password. Safe to repeat. Raises `TopologyDiffers` with the
+    plan, and changes nothing, if there is a difference that an import would not remove. Raises it also if differences
+    are left after the import.
     """
     async with _administrator(management_url) as session:
         in_the_way = [each for each in differences(wanted, await live(session)) if not each.can_be_added]
@@ -42,17 +43,17 @@ async def declare(management_url: str, wanted: Definitions) -> None:
             raise TopologyDiffers(f"The broker differs from the services' tables.\n{plan(in_the_way)}")
         left = await _import(session, wanted)
         if left:
-            raise TopologyDiffers(f"The broker does not become what it should.\n{plan(left)}")
+            raise TopologyDiffers(f"The broker still differs after the import.\n{plan(left)}")
 
 
 async def compare(management_url: str, wanted: Definitions) -> list[Difference]:
-    """How the broker differs from `wanted`."""
+    """Return how the broker differs from `wanted`."""
     async with _administrator(management_url) as session:
         return differences(wanted, await live(session))
 
 
 async def apply(management_url: str, wanted: Definitions) -> list[Difference]:
-    """Do what is safe: import `wanted` and remove bindings that it does not have. Returns what is left to people."""
+    """Import `wanted`, and remove bindings that it does not have. Returns the differences left to operators."""
     async with _administrator(management_url) as session:
         for each in await _import(session, wanted):
             if each.surplus is not None:
@@ -61,7 +62,7 @@ async def apply(management_url: str, wanted: Definitions) -> list[Difference]:
 
 
 async def live(session: aiohttp.ClientSession) -> Definitions:
-    """What the broker has now, in the same form as definitions."""
+    """Return what the broker has now, in the form of definitions."""
     found: dict[str, Any] = {}
     for kind, path in LISTS.items():
         async with session.get(f"api/{path}") as answer:
@@ -79,13 +80,16 @@ async def _import(session: aiohttp.ClientSession, wanted: Definitions) -> list[D
 
 
 def _users_last(wanted: Definitions) -> list[Definitions]:
-    """In two parts, so that nobody publishes to an exchange whose queues are not bound yet: it would be lost."""
+    """Split the definitions into two imports, users last.
+
+    So no service publishes to an exchange whose queues are not bound yet, where the message would be lost.
+    """
     users = {kind: wanted[kind] for kind in ("users", "permissions")}
     return [{kind: each for kind, each in wanted.items() if kind not in users}, users]
 
 
 async def _settled(session: aiohttp.ClientSession, wanted: Definitions) -> list[Difference]:
-    """What differs once nothing is missing: the management API lists new things a moment late."""
+    """Return the differences once nothing is missing, or after `SETTLE_S`: the API lists new objects with a delay."""
     deadline = asyncio.get_running_loop().time() + SETTLE_S
     while True:
         found = differences(wanted, await live(session))
@@ -105,7 +109,7 @@ async def _unbind(session: aiohttp.ClientSession, binding: Any) -> None:
 
 @asynccontextmanager
 async def _administrator(management_url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session with the management API, once that answers."""
+    """Open a session with the management API, once that answers."""
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(f"{management_url.rstrip('/')}/", timeout=timeout) as session:
         try:

@@ -1,6 +1,6 @@
-"""What the broker must have, computed from the wiring tables, declared in one import.
+"""Computes from the wiring tables what the broker must have, as definitions to import.
 
-Services declare nothing: they may not. Works on RabbitMQ 3.10 and 4.x.
+Services declare nothing, as they have no permission to. Works on RabbitMQ 3.10 and 4.x.
 """
 
 import base64
@@ -25,24 +25,24 @@ LOG_ARGUMENTS = {
 QUORUM = {"x-queue-type": "quorum"}
 ORDERED = QUORUM | {"x-single-active-consumer": True}
 NO_DELIVERY_LIMIT = 2**31
-"""Unlimited in effect on 3.10 and 4.x alike: the runtime isolates poison itself."""
+"""Effectively unlimited, on 3.10 and 4.x alike: the runtime quarantines poison messages itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What of a service's table concerns the broker."""
+    """The part of a service's table that concerns the broker."""
 
     service: str
     subscriptions: Mapping[str, Sequence[str]]
-    """Event types from the broker, by subscription."""
+    """Event types that each subscription receives from the broker."""
     ordered: Sequence[str] = ()
-    """Subscriptions that one replica at a time consumes, in the order of the queue."""
+    """Subscriptions that only one replica at a time consumes, in the order of the queue."""
 
 
 def definitions(services: Sequence[Wiring], passwords: Mapping[str, str], naming: Naming) -> Definitions:
-    """RabbitMQ definitions: users, permissions, exchanges, queues, bindings and policies of all services.
+    """Return RabbitMQ definitions of the users, permissions, exchanges, queues, bindings and policies of all services.
 
-    The auditor is among the users if there is a password for it: it reads the log and sees how deep queues are.
+    The auditor is among the users if there is a password for it. It reads the log, and monitors the lengths of queues.
     """
     log = naming.log_stream
     found: Definitions = {
@@ -84,9 +84,9 @@ def _user(name: str, password: str, *tags: str) -> dict[str, Any]:
 
 
 def _permission(wiring: Wiring, naming: Naming) -> dict[str, str]:
-    """Nothing may be configured; only one's own exchanges written, only one's own queues read.
+    """Return a service's permissions: to configure nothing, write to its own exchanges, and read its own queues.
 
-    Whoever hears something may read the log as well: its history comes from there.
+    A service with subscriptions may also read the log, from which they are replayed.
     """
     own = rf"^{wiring.service}\."
     readable = rf"{own}({'|'.join([naming.dead_letters, *sorted(wiring.subscriptions)])})$"

@@ -1,4 +1,4 @@
-"""The plan: how the broker differs from what the services are wired for, and what can be done about it."""
+"""Computes the plan: how the broker differs from what the services are wired for, and what to do about it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,11 @@ from typing import Any
 from marketplace_runtime.topology.declaration import Definitions
 
 QUEUE_POLICIES = {"all", "queues", "quorum_queues"}
-"""What a policy may apply to that concerns our queues; the last since 3.12."""
+"""Values of a policy's `apply-to` that include our queues. The last one exists since 3.12."""
 
 
 class Remedy(StrEnum):
-    """What has to be done about a difference."""
+    """Says what has to be done about a difference."""
 
     SAFE = "safe"
     POLICY = "policy only"
@@ -25,7 +25,7 @@ ADVICE = {
     Remedy.SAFE: "`./marketplace topology apply` does it.",
     Remedy.POLICY: "`./marketplace topology apply` does it; no queue is touched.",
     Remedy.NEW_QUEUE: (
-        "What it is cannot change. Name the subscription anew in service.py, or delete this one once it is empty; "
+        "Its properties cannot change. Rename the subscription in service.py, or delete this one once it is empty; "
         "then apply."
     ),
     Remedy.BY_HAND: "It belongs to somebody else: remove it, or give it a lower priority than ours.",
@@ -34,13 +34,13 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as it should be."""
+    """One difference between the broker and what is wanted."""
 
     what: str
     how: str
     remedy: Remedy
     surplus: Mapping[str, Any] | None = None
-    """A binding that nobody wants any more."""
+    """The binding, if the difference is one that is not wanted any more."""
 
     @property
     def missing(self) -> bool:
@@ -48,7 +48,7 @@ class Difference:
 
     @property
     def can_be_added(self) -> bool:
-        """Whether a start may put it right: without taking anything away from what still runs."""
+        """Return whether a start may remove the difference: this takes nothing away from services that still run."""
         return self.remedy in (Remedy.SAFE, Remedy.POLICY) and self.surplus is None
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class _Kind:
     identity: tuple[str, ...]
     compared: tuple[str, ...]
     remedy: Remedy
-    """Of a changed one; what is missing is safe to add."""
+    """What to do about a changed object. A missing one is safe to add."""
 
 
 KINDS = (
@@ -75,16 +75,16 @@ KINDS = (
 
 
 def differences(wanted: Definitions, live: Definitions) -> list[Difference]:
-    """What of `wanted` the broker does not have as wanted, or has besides; empty if all is well.
+    """Return what the broker lacks, has with other properties, or has in addition; empty if nothing differs.
 
-    An import ignores changed arguments and never removes anything, so this is how one finds out.
+    An import does not report this: it ignores changed arguments, and never removes anything.
     """
     found = [each for kind in KINDS for each in _compared(kind, wanted, live)]
     return [*found, *_surplus(wanted, live), *_overruled(wanted, live)]
 
 
 def plan(found: list[Difference]) -> str:
-    """The differences for people, by what has to be done."""
+    """Return the differences as text for people, grouped by what has to be done."""
     lines = []
     for remedy in Remedy:
         some = [each for each in found if each.remedy is remedy]
@@ -107,9 +107,9 @@ def _compared(kind: _Kind, wanted: Definitions, live: Definitions) -> Iterator[D
 
 
 def _surplus(wanted: Definitions, live: Definitions) -> Iterator[Difference]:
-    """Bindings to what is ours that no table asks for.
+    """Yield bindings to our queues and exchanges that no table asks for.
 
-    What others bind to our exchanges is their own affair, and the log takes what anybody says.
+    Does not report what others bind to our exchanges, nor bindings to the log, which takes events of any publisher.
     """
     identity = next(kind.identity for kind in KINDS if kind.name == "bindings")
     here = {tuple(each[part] for part in identity) for each in wanted["bindings"]}
@@ -126,7 +126,7 @@ def _is_stream(queue: Mapping[str, Any]) -> bool:
 
 
 def _overruled(wanted: Definitions, live: Definitions) -> Iterator[Difference]:
-    """Policies of others that take ours out of effect: of those that match a queue only one applies."""
+    """Yield foreign policies that take ours out of effect. Of the policies that match a queue, only one applies."""
     own = {each["name"] for each in wanted["policies"]}
     for each in live["policies"]:
         if each["name"] in own or each["apply-to"] not in QUEUE_POLICIES:
