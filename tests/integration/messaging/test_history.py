@@ -291,8 +291,8 @@ async def test_an_operator_asks_over_http_and_is_told_what_cannot_be(world: Toy)
 
         assert await operator.get("history") == {"items": []}
         assert "carts, late" in await refused()
-        assert "no 'nobody' here" in (await refused(to="nobody")).lower()
-        assert "It hears: cart.cart-checked-out.v1" in await refused(to=LATE, events="order-*")
+        assert "no subscription 'nobody'" in (await refused(to="nobody")).lower()
+        assert "It subscribes to: cart.cart-checked-out.v1" in await refused(to=LATE, events="order-*")
         assert "7 days" in await refused(to=LATE, since=(datetime.now(UTC) - timedelta(days=8)).isoformat())
         await operator.ask("DELETE", f"history/{LATE}", status=404)
         wish = {"id": str(new_id()), "to": LATE, "events": "cart-*", "rate": 20}

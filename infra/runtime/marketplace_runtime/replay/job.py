@@ -1,8 +1,8 @@
-"""Replays of one service: which are to be fed, and that one replica at a time does each.
+"""Runs the replays of one service, each on one replica at a time.
 
-The row of a replay (see `table`) names the process that feeds it; that of a process which is gone is taken over,
-as claims and leases are, and goes on where the row says. What lies between there and where it died is
-handed over again: the inbox knows it.
+The row of a replay (see `table`) names the process that runs it. If that process dies, another takes the replay over,
+as with claims and leases, and continues where the row says. Messages between that place and the crash are handed over
+again, and the inbox detects those that were handled.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 REPLAY_RATE = 1000
-"""Events per second that a replay hands to its subscription, unless somebody wants it otherwise."""
+"""Default limit of events per second that a replay hands to its subscription."""
 POLL_S = 1.0
 
 
 class Replays:
-    """Feeds subscriptions from the log where that was asked for, and keeps live events waiting where it has to."""
+    """Replays the log to subscriptions on request, and lets their live events wait if a replay requires it."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Replays:
         rate: int,
         naming: Naming,
     ) -> None:
-        """`fed` are the consumers by subscription: those that hear something from the broker."""
+        """`fed` are the consumers of all subscriptions that receive events from the broker, by subscription."""
         self._service, self._database, self._url, self._rate = service, database, broker_url, rate
         self._workers, self._fed, self._naming = workers, fed, naming
         subscriptions = [workers[name].subscription for name in fed]
@@ -51,12 +51,12 @@ class Replays:
             fed[name].hold(True)
 
     def stop(self) -> None:
-        """Hand over nothing more; `run` returns when all that was handed over is settled."""
+        """Hand over nothing more. `run` returns once all messages that were handed over are acknowledged."""
         self._stop.set()
         self._changed.set()
 
     async def run(self) -> None:
-        """Look for replays and feed them, until it is told to stop; an absent database is waited for."""
+        """Find replays and run them until `stop` is called. Waits while the database is unavailable."""
         async with asyncio.TaskGroup() as feeding:
             while not self._stop.is_set():
                 self._changed.clear()
@@ -65,7 +65,7 @@ class Replays:
                 except Exception as error:
                     if not is_passing(error):
                         raise
-                    log.warning("history: database away, in conflict or too slow", error=repr(error))
+                    log.warning("replays wait: database unavailable, in conflict or too slow", error=repr(error))
                 else:
                     for replay in taken:
                         self._fed_now.add(replay.id)

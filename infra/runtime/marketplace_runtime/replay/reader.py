@@ -1,4 +1,4 @@
-"""One replay: from the log through the same worker as live events, in order and at a bounded rate."""
+"""Runs one replay: events go from the log through the same worker as live ones, in order and at a limited rate."""
 
 import asyncio
 from contextlib import suppress
@@ -30,16 +30,16 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 SCAN = 2000
-"""Messages that are looked at before the place is noted, where few of them are for the subscription."""
+"""Maximum number of messages that are read between stores of the progress, if few are for the subscription."""
 BRIEF_S, SILENT_S = 0.05, 5.0
 REFUSED_S = 3.0
 HELD_S, LOOK_S = 10.0, 0.1
-LOST = "the log ends before the place where it did when this began: the broker lost its data. `republish`, then replay"
+LOST = "the log ends earlier than when the replay began: the broker lost its data. Run `republish`, then replay again"
 
 
 @dataclass
 class Chunk:
-    """What was read at once."""
+    """Holds the result of one read from the log."""
 
     heard: list[Delivery] = field(default_factory=list)
     scanned: int = 0
@@ -48,7 +48,7 @@ class Chunk:
 
 
 class ReplayReader:
-    """Reads on from where the replay is, until its end; whoever runs it is the only one."""
+    """Reads the log from the replay's current place to its end. Only one process at a time runs it."""
 
     def __init__(
         self, replay: Replay, worker: Worker, *, queue: str, stream: str, rate: int, stop: asyncio.Event
@@ -63,7 +63,10 @@ class ReplayReader:
         self._due = 0.0
 
     async def run(self, connection: Connection) -> None:
-        """Feed until the end, or until it is stopped or another process's. Raises what a lost connection does."""
+        """Run the replay until its end, or until it is stopped or belongs to another process.
+
+        Raises the errors of a lost connection.
+        """
         self._window = ReplayWindow()
         try:
             if self._replay.holds:
@@ -89,7 +92,7 @@ class ReplayReader:
         return self._next if self._next is not None else self._replay.since or "first"
 
     async def _has_begun(self, connection: Connection) -> bool:
-        """Find out where the log ends now; False if there is nothing to read up to there."""
+        """Find out where the log ends now, and store it. False if there is nothing to read up to there."""
         since = self._replay.since
         if self._through is None:
             last = await last_message(connection, self._stream)
@@ -101,7 +104,7 @@ class ReplayReader:
         return await self._note()
 
     async def _feed_some(self, connection: Connection, messages: LogReader) -> bool:
-        """Hand over one chunk. False when there is nothing more for this process to do."""
+        """Hand over one chunk. False if this process has nothing more to do."""
         chunk = await self._read_some(messages)
         if not chunk.scanned and not self._has_ended:
             return await self._is_silent(connection)
@@ -142,10 +145,13 @@ class ReplayReader:
         elif found.envelope.type in self._replay.types:
             found.suspect = message.offset <= self._suspect_through
             chunk.heard.append(found)
-            self._window.add(message.offset)  # from here on it is read again unless it is settled
+            self._window.add(message.offset)  # from now on it is read again unless it is acknowledged
 
     async def _look_up(self, chunk: Chunk) -> list[Delivery] | None:
-        """Note how far it is, before anything is handed over. Returns what was not handled yet, None to give up."""
+        """Store the progress before anything is handed over, and return the deliveries that were not handled before.
+
+        None if the replay no longer belongs to this process.
+        """
         ids = [each.envelope.id for each in chunk.heard]
 
         async def look(tx: Transaction) -> set[UUID]:
@@ -164,7 +170,7 @@ class ReplayReader:
         return fresh if ours else None
 
     async def _note(self, *, state: str = "running", why: str = "", **counts: int) -> bool:
-        """Write down how far it is. False if it is not this process's any more."""
+        """Store the progress. False if the replay no longer belongs to this process."""
         place = self._window.lowest(self._next)
         survived = place is not None and place > self._replay.reached
         step = Step(place, self._begun, self._through, why=why, survived=survived, state=state, **counts)
@@ -190,17 +196,23 @@ class ReplayReader:
                 await self._stop.wait()
 
     async def _is_silent(self, connection: Connection) -> bool:
-        """Find out why nothing comes although the end is not reached. Raises `ConnectionLost` to try once more."""
+        """Find out why no message arrives before the end. False if the replay has ended.
+
+        Raises `ConnectionLost` to try again.
+        """
         last = await last_message(connection, self._stream)
         if last is None or last.offset < (self._through or 0):
             log.error(LOST, replay_to=self._queue)
             return await self._end("failed", LOST)
         if self._begun is None and self._replay.since is not None:
-            return await self._end("done")  # by the broker's clock nothing was said since
+            return await self._end("done")  # by the broker's clock, nothing was published since then
         raise ConnectionLost("the log is silent before its end")
 
     async def _until_nobody_consumes(self, connection: Connection) -> None:
-        """Let every replica hear that live events have to wait; one with older code never does."""
+        """Wait until no replica consumes live events, for at most `HELD_S`.
+
+        There is a limit because a replica with older code never stops.
+        """
         channel = await open_channel(connection, confirms=False)
         with suppress(TimeoutError), raising_lost():
             async with asyncio.timeout(HELD_S):

@@ -1,4 +1,4 @@
-"""Feeding a subscription from the log: an operator asks for a replay, looks how far it is, or ends it."""
+"""HTTP API for operators: replay the log to a subscription, check the progress, or stop the replay."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,37 +21,43 @@ Offset = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class Heard(Protocol):
-    """A subscription, as the service's table has it."""
+    """A subscription, as defined in the service's table."""
 
     @property
     def name(self) -> str: ...
     @property
     def types(self) -> list[str]:
-        """The event types that reach it through the broker."""
+        """Return the event types that it receives through the broker."""
 
     @property
     def ordered_by(self) -> object | None: ...
 
 
 class ReplayRequest(BaseModel):
-    """A replay: from the log's first message, or its first since a time, or at an offset, to its end as it is now."""
+    """A request for a replay. It begins with the log's first message, the first since a time, or the one at an offset.
+
+    It ends where the log ends when the replay begins.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     id: UUID
-    """Of your making; asked again under the same id, it is begun once."""
+    """Chosen by the client. A repeated request with the same id begins no second replay."""
     to: Name | None = None
-    """Which subscription; may be left out where there is one."""
+    """Name of the subscription. May be omitted if there is only one."""
     since: AwareDatetime | None = None
     offset: Offset | None = None
     events: Annotated[str, Field(min_length=1, max_length=100)] = "*"
-    """A shell pattern of types, such as `order-*`, of those that the subscription hears."""
+    """Shell pattern of event types, such as `order-*`. Only types that the subscription receives are replayed."""
     rate: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Events per second at most; without it, the service's own setting."""
+    """Maximum number of events per second. Default: the service's own setting."""
 
 
 class Replay(BaseModel):
-    """A replay, running or ended. `begun`, `next` and `through` are offsets: what is before `next` is settled."""
+    """A replay, running or ended.
+
+    `begun`, `next` and `through` are offsets: the first that was read, the first not yet settled, and the last.
+    """
 
     subscription: str
     id: UUID
@@ -68,13 +74,13 @@ class Replay(BaseModel):
     next: int | None
     through: int | None
     handed: int
-    """Events handed to the subscription."""
+    """Number of events handed to the subscription."""
     known: int
-    """Events that it had handled before."""
+    """Number of events that it had handled before."""
     refused: int
-    """Messages that are no events for it: not said by their type's owner, or not readable."""
+    """Number of messages that are not valid events: not published by the owner of their type, or not readable."""
     too_old: int
-    """Events left out, since nobody can tell any more whether they were handled."""
+    """Number of events left out because they are too old to check whether they were handled."""
 
 
 class Replays(BaseModel):
@@ -84,21 +90,24 @@ class Replays(BaseModel):
 
 
 def feeding(subscriptions: Sequence[Heard]) -> Router:
-    """Everything about replays from the log, below `/ops/history`."""
+    """Return the routes for replays of the log, below `/ops/history`."""
     router = Router(prefix="/ops/history", tags=["history"])
     heard = {each.name: each for each in subscriptions if each.types}
 
     @router.get("")
     async def replays(_: Operator, tx: Tx) -> Replays:
+        """List the latest replay of each subscription."""
         return Replays(items=[_shown(each) for each in await table.find(tx, list(heard))])
 
     @router.post("")
     async def begin(wish: ReplayRequest, operator: Operator, tx: Tx) -> Replay:
-        """Begin a replay. What the subscription has handled before, it does not hear again."""
+        """Begin a replay. The subscription does not handle again what it has handled before."""
         one = _chosen(heard, wish.to)
         types = [type for type in one.types if matches(wish.events, type)]
         if not types:
-            raise Unprocessable(f"{one.name} hears nothing like {wish.events!r}. It hears: {', '.join(one.types)}")
+            raise Unprocessable(
+                f"{one.name} has no type like {wish.events!r}. It subscribes to: {', '.join(one.types)}"
+            )
         wanted = table.ReplayRequest(
             id=wish.id,
             subscription=one.name,
@@ -112,12 +121,12 @@ def feeding(subscriptions: Sequence[Heard]) -> Router:
         replay = await table.ask(tx, wanted)
         if replay is None:
             raise Conflict(f"A replay to {one.name} is running: wait for its end, or stop it first.")
-        log.info("replay asked for", subscription=one.name, types=types, by=operator.subject)
+        log.info("replay requested", subscription=one.name, types=types, by=operator.subject)
         return _shown(replay)
 
     @router.delete("/{subscription}")
     async def stop(subscription: Annotated[Name, Path()], _: Operator, tx: Tx) -> Replay:
-        """End a replay where it is. Live events that waited for it are handled from now on."""
+        """Stop a replay. Live events that waited for it are handled from now on."""
         await table.stop(tx, subscription)
         found = await table.find(tx, [subscription] if subscription in heard else [])
         if not found:
@@ -132,7 +141,11 @@ def _chosen(heard: dict[str, Heard], name: str | None) -> Heard:
         return next(iter(heard.values()))
     if name not in heard:
         there = ", ".join(heard) or "none"
-        raise Unprocessable(f"Name a subscription: {there}." if name is None else f"No {name!r} here, but: {there}.")
+        raise Unprocessable(
+            f"Name a subscription: {there}."
+            if name is None
+            else f"There is no subscription {name!r}. Name one of: {there}."
+        )
     return heard[name]
 
 
@@ -144,8 +157,8 @@ def _since(wish: ReplayRequest) -> datetime | None:
         raise Unprocessable("Give either since or offset.")
     if wish.since < now - HORIZON:
         raise Unprocessable(
-            f"It is known for {HORIZON.days} days what was handled, so history goes back no further: ask for later"
-            " events, or for all there are."
+            f"Subscriptions know what they handled for {HORIZON.days} days, so `since` cannot go back further: choose a"
+            " later time, or replay the whole log."
         )
     return min(wish.since, now)
 

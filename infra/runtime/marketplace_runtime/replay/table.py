@@ -1,8 +1,8 @@
-"""Replays: which subscription is fed from the log, by which process, and how far that has come.
+"""Stores replays: the subscription, the process that runs the replay, and its progress.
 
-There is one row per subscription, of its latest replay. Whoever holds it is the one process that feeds; when that
-dies, another takes it over and goes on where the row says. A replay that was stopped, or asked for anew, is not the
-holder's any more, which it learns when it next notes how far it is.
+There is one row per subscription, for its latest replay. Only the process that is named as `holder` runs it. When that
+process dies, another one takes the replay over and continues where the row says. A replay that was stopped, or
+requested again, no longer belongs to its holder. The holder learns this when it next stores its progress.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,43 +17,43 @@ from marketplace_runtime.external_calls import missing
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """One replay to one subscription. Offsets are places in the log."""
+    """One replay to one subscription. Offsets are places in the log stream."""
 
     subscription: str
     id: UUID
     asked_by: str
     asked_at: datetime
     types: Sequence[str]
-    """Which of the types that the subscription hears."""
+    """Event types to replay, of those that the subscription receives."""
     rate: int | None
-    """Events per second at most; None leaves it to the service's settings."""
+    """Maximum number of events per second. None: the service's own setting."""
     holds: bool
     """Whether live events wait in their queue until it has ended."""
     since: datetime | None
-    """Where it begins, unless at `next`; both None: with the log's first message."""
+    """Time from which it reads, unless `next` is set. If both are None, it begins with the log's first message."""
     next: int | None
-    """Everything before it is settled. None until it has begun."""
+    """Offset to read next: everything before it is settled. None before the start, unless an offset was requested."""
     begun: int | None
     """The first offset that was read."""
     through: int | None
-    """The last offset of the log when it began, where it ends. -1: the log was empty. None until it has begun."""
+    """Last offset of the log when it began, at which it ends. -1: the log was empty. None until it has begun."""
     reached: int
-    """The highest offset that may have been handed to the subscription."""
+    """Highest offset that may have been handed to the subscription."""
     state: str
     """running, done, stopped or failed."""
     why: str
-    """What is in its way, or why it has failed."""
+    """What blocks it, or why it has failed. Empty if neither."""
     ended_at: datetime | None
     handed: int
-    """How many events were handed to the subscription; some of them twice, if the process died."""
+    """Number of events handed to the subscription. Some are counted twice if the process died."""
     known: int
-    """How many it had handled before."""
+    """Number of events that it had handled before."""
     refused: int
-    """How many were no events for it: not said by their type's owner, or not readable."""
+    """Number of messages that are not valid events: not published by the owner of their type, or not readable."""
     too_old: int
-    """How many lie so far back that nobody could tell any more whether they were handled."""
+    """Number of events that are too old to check whether they were handled."""
     deaths: int
-    """How many processes died of what lies before `reached`, or with it in hand."""
+    """Number of processes that died while they handled messages up to `reached`, whether or not because of them."""
 
 
 COLUMNS = ", ".join(field.name for field in fields(Replay))
@@ -106,7 +106,7 @@ update messaging.history set state = 'stopped', ended_at = now() where subscript
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """A replay that somebody asks for. `id` is of the asker's making: asking again under it changes nothing."""
+    """A request for a replay. The client chooses `id`; a repeated request with the same `id` changes nothing."""
 
     id: UUID
     subscription: str
@@ -120,7 +120,7 @@ class ReplayRequest:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far a replay has come, and what came of what was read since it was last noted."""
+    """Progress of a replay, with the counts since it was last stored."""
 
     next: int | None
     begun: int | None
@@ -132,12 +132,12 @@ class Step:
     refused: int = 0
     too_old: int = 0
     survived: bool = False
-    """Whether everything is settled that processes may have died of."""
+    """Whether all messages are settled that may have killed processes."""
     state: str = "running"
 
 
 async def ask(tx: Transaction, wish: ReplayRequest) -> Replay | None:
-    """Begin a replay; the process that takes it is not necessarily this one. None if another one is running."""
+    """Begin a replay, and return it. Any process of the service may run it. None if another one is running."""
     values = (wish.id, wish.asked_by, list(wish.types), wish.rate, wish.holds, wish.since, wish.offset)
     for row in await tx.execute(ASK, wish.subscription, *values):
         return Replay(*row)
@@ -146,38 +146,38 @@ async def ask(tx: Transaction, wish: ReplayRequest) -> Replay | None:
 
 
 async def fill(tx: Transaction, wanted: Mapping[str, Sequence[str]]) -> None:
-    """Begin the first replay of subscriptions that never had one: everything of these types."""
+    """Begin the first replay of subscriptions that never had one, with all events of these types."""
     for subscription, types in wanted.items():
         await tx.execute(FILL, subscription, new_id(), list(types))
 
 
 async def find(tx: Transaction, subscriptions: Sequence[str]) -> list[Replay]:
-    """The latest replay of each of these, where there was one."""
+    """Return the latest replay of each of these subscriptions that had one."""
     return [Replay(*row) for row in await tx.execute(FOUND, list(subscriptions))]
 
 
 async def holding(tx: Transaction, subscriptions: Sequence[str]) -> set[str]:
-    """Whose live events have to wait now."""
+    """Return the subscriptions whose live events have to wait now."""
     return {row[0] for row in await tx.execute(HOLDING, list(subscriptions))}
 
 
 async def take(tx: Transaction, subscriptions: Sequence[str], fed: Collection[UUID]) -> list[Replay]:
-    """Make this process the one that feeds what nobody alive feeds; it feeds those in `fed` already."""
+    """Take over the running replays that no live process runs, and return them. `fed` are those that this one runs."""
     return [Replay(*row) for row in await tx.execute(TAKE, list(subscriptions), tx.process_id, list(fed))]
 
 
 async def note(tx: Transaction, id: UUID, step: Step) -> bool:
-    """Write down how far a replay is. False if it is not this process's any more, which then has to leave it."""
+    """Store the progress of a replay. False if it no longer belongs to this process, which must then leave it."""
     counts: list[Any] = [step.handed, step.known, step.refused, step.too_old]
     place: list[Any] = [step.next, step.begun, step.through, step.reached, step.why]
     return bool(await tx.execute(NOTE, id, tx.process_id, *place, *counts, step.survived, step.state))
 
 
 async def leave(tx: Transaction, id: UUID) -> None:
-    """Let another process go on at once."""
+    """Release a replay, so that another process can continue it at once."""
     await tx.execute(LEAVE, id, tx.process_id)
 
 
 async def stop(tx: Transaction, subscription: str) -> None:
-    """End a replay before its time, where one is running."""
+    """Stop the replay of a subscription, if one is running."""
     await tx.execute(STOP, subscription)

@@ -1,11 +1,11 @@
-"""The window of a replay: what was handed to the worker and is not acknowledged yet."""
+"""Tracks the window of a replay: the messages that the worker has received and not acknowledged yet."""
 
 import asyncio
 from collections.abc import Sequence
 
 
 class ReplayWindow:
-    """The offsets that were handed over and are not settled yet: a `Source` of messages."""
+    """Holds the offsets that were handed over and are not acknowledged yet. It is a `MessageSource` for the worker."""
 
     def __init__(self) -> None:
         self.lost = False
@@ -21,11 +21,11 @@ class ReplayWindow:
         self._settled.set()
 
     async def until(self, at_most: int) -> None:
-        """Wait until no more than so many are open."""
+        """Wait until at most `at_most` offsets are open."""
         while len(self._open) > at_most:
             self._settled.clear()
             await self._settled.wait()
 
     def lowest(self, otherwise: int | None) -> int | None:
-        """The first that is open."""
+        """Return the lowest open offset, or `otherwise` if none is open."""
         return next(iter(self._open), otherwise)
