@@ -80,7 +80,7 @@ async def test_without_a_word_of_the_client_the_setting_holds_but_not_for_operat
         async with locked(others, "notes", "messaging.dead_letters"):
             counting = asyncio.create_task(web.ask("GET", "/ops/counts", headers=operator))
             late = await web.ask("GET", "/notes/1", headers={"Request-Timeout": "60"})
-            assert (late.status, late.json["detail"]) == (504, "Ask again.")
+            assert (late.status, late.json["detail"]) == (504, "Retry the request.")
             assert (await web.ask("GET", "/ops/counts", headers=operator | SOON)).status == 504
             assert not counting.done()
         assert (await counting).status == 200

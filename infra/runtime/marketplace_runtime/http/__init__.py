@@ -1,4 +1,4 @@
-"""HTTP: application, unit of work, idempotency, identity and problem documents."""
+"""Provides the HTTP side of a service: application, unit of work, idempotency, identity and problem documents."""
 
 from marketplace_runtime.http.app import create_app
 from marketplace_runtime.http.callers import NOT_YOURS, Caller, Operator, Seller, owned_by

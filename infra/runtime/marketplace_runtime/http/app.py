@@ -1,4 +1,4 @@
-"""The application of one service."""
+"""Creates the HTTP application of one service."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,13 +34,16 @@ def create_app(
     routes: Router | None = None,
     ops: Sequence[Router] = (),
 ) -> FastAPI:
-    """Health, metrics and OpenAPI, the service's `routes`, and `ops`. Every error is a problem document."""
+    """Return an application with health, metrics and OpenAPI, the service's `routes` and the operator routes `ops`.
+
+    Every error is answered with a problem document.
+    """
     routers = [*([routes] if routes else []), *ops, health_routes]
     every_route = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     app = _Application(
         title=service,
         version=version,
-        routes=[*every_route],  # included routers would be matched one by one, for every request
+        routes=[*every_route],  # FastAPI would match included routers one by one, for every request
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -63,7 +66,7 @@ def create_app(
 
 
 def _methods(app: FastAPI, path: str) -> list[str]:
-    """All that a path has: the framework names those of the first route that matches alone."""
+    """Return all methods of a path. The framework reports only those of the first route that matches."""
     routes = [route for route in app.routes if isinstance(route, Route) and route.path_regex.match(path)]
     return sorted({method for route in routes for method in route.methods or ()})
 

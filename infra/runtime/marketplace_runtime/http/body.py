@@ -1,4 +1,4 @@
-"""A request's body, never trusted: bounded, read in bounded time, JSON that PostgreSQL can keep."""
+"""Reads untrusted request bodies: limits their size and time, and accepts only JSON that PostgreSQL can store."""
 
 import asyncio
 import json
@@ -13,31 +13,37 @@ from starlette.requests import ClientDisconnect
 from marketplace_runtime.http.problems import BadRequest, Slow, TooLarge, Unprocessable, UnsupportedMediaType
 
 LARGEST = 64 * 1024
+"""Maximum size of a body in bytes."""
 SLOWEST_S = 10.0
+"""Maximum time for a body to arrive."""
 BIGINT = 2**63
+"""Integers from -BIGINT to BIGINT - 1 fit PostgreSQL's `bigint`."""
 EXACT = 2**53
-"""Up to here a float tells every integer from the next."""
+"""A float represents every integer up to this one exactly."""
 
 _JSON = re.compile(r"application/([\w.!#$&^-]+\+)?json", re.ASCII)
 
 
 class BoundedRequest(Request):
-    """A request whose body may be asked for safely, by the framework or by an endpoint."""
+    """A request whose body the framework and endpoints can read safely."""
 
     _raw: bytes | None = None
     _parsed: Any = None
 
     async def body(self) -> bytes:
-        """All of it. Raises `TooLarge` before reading more than 64 KiB, `Slow` after 10 s."""
+        """Return the whole body.
+
+        Raises `TooLarge` as soon as it exceeds 64 KiB, `Slow` after 10 s, and `BadRequest` if the client disconnects.
+        """
         if self._raw is None:
             self._raw = await self._read()
         return self._raw
 
     async def json(self) -> Any:
-        """The JSON in it; None where it is empty.
+        """Return the parsed JSON body, or None if the body is empty.
 
-        Raises `UnsupportedMediaType`, `BadRequest` where it is not JSON, and `Unprocessable` where it holds
-        what could not be stored.
+        Raises `UnsupportedMediaType` if the content type is not JSON, `BadRequest` if the body is not JSON, and
+        `Unprocessable` if it has values that cannot be stored.
         """
         if self._parsed is None and await self.body():
             media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -67,7 +73,11 @@ class BoundedRequest(Request):
 
 
 def parse(raw: bytes) -> Any:
-    """RFC 8259 JSON, as strict as it is written, with integers that fit 64 bits and text without NUL."""
+    """Parse JSON strictly (RFC 8259).
+
+    Raises `BadRequest` if it is not JSON. Raises `Unprocessable` for an integer that does not fit 64 bits, a number
+    beyond the range of a float, and text with NUL or an unpaired surrogate.
+    """
     try:
         text = raw.decode("utf-8")
         value = _decoder.decode(text)
@@ -79,7 +89,7 @@ def parse(raw: bytes) -> Any:
 
 
 def _refuse_unstorable_text(value: Any) -> None:
-    """Only an escape can bring in NUL or half a surrogate pair: neither is text to PostgreSQL."""
+    """Raise `Unprocessable` for NUL and unpaired surrogates: PostgreSQL rejects them. Only escapes can encode them."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -100,7 +110,7 @@ def _integer(digits: str) -> int:
 
 
 def _number(digits: str) -> float:
-    """Numbers are mathematical in JSON Schema: 2.0 is an integer."""
+    """Return an integer if the number has no fraction: in JSON Schema, 2.0 is an integer."""
     value = float(digits)
     if math.isinf(value):
         raise Unprocessable("A number is out of range.")

@@ -1,7 +1,8 @@
-"""HTTP/1.1 as uvicorn speaks it, with bounds where a client could make it keep whatever it sends.
+"""Extends uvicorn's HTTP/1.1 protocol with limits on what a client can make the server keep in memory.
 
-uvicorn bounds neither a request's head nor how many requests wait in a connection: 64 MB of short header lines
-made a service of 110 MB one of 1.1 GB, and kept its event loop from the broker until the connection was lost.
+uvicorn limits neither the size of a request's head nor the number of pipelined requests in a connection. 64 MB of
+short header lines grew a service from 110 MB to 1.1 GB, and blocked its event loop until it lost its connection to
+the broker.
 """
 
 from asyncio import BaseTransport, TimerHandle, Transport
@@ -14,17 +15,21 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from marketplace_runtime.http import problems
 
 LARGEST_HEAD = 64 * 1024
-"""And what is read at once, some 256 KiB: heads that came in one piece were parsed already."""
+"""Maximum size of a request's head in bytes.
+
+A head that arrives in one read, of some 256 KiB at most, is not refused: it was parsed before it was counted.
+"""
 HEAD_WITHIN_S = 10.0
+"""Maximum time for a request's head to arrive, from the connection or from the head's first byte."""
 MOST_WAITING = 64
-"""Requests that were sent before the one ahead of them was answered."""
+"""Maximum number of pipelined requests that wait for the answer to an earlier one."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. What breaks the bounds is refused and the connection closed."""
+    """Serves one connection. A request that exceeds a limit is refused, and the connection is closed."""
 
     _framing = 0
-    """Bytes of the current request that are not its content: head, chunk sizes, trailers."""
+    """Bytes of the current request other than its content: head, chunk sizes, trailers."""
     _began = False
     _slow: TimerHandle | None = None
 
@@ -61,7 +66,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse and close. With a request under way it only closes, or the answer would be taken for that one's."""
+        """Answer 400 and close the connection.
+
+        While another request is under way it only closes: the client would take the answer for that request's.
+        """
         if self.cycle is None or self.cycle.response_complete:
             answer = problems.answer(problems.BadRequest(msg), cast("FastAPI", self.app).state.problem_types)
             head = "".join(
@@ -73,7 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Whoever asks for another protocol is answered in this one, and that is no matter for the log."""
+        """Log nothing if a client requests another protocol: it is answered in HTTP/1.1."""
 
     def _expect_a_head(self) -> None:
         self._slow = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)

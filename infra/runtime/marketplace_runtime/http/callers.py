@@ -1,4 +1,4 @@
-"""What an endpoint asks for when it must know who calls."""
+"""Provides the dependencies by which an endpoint authenticates and authorizes its caller."""
 
 from typing import Annotated
 
@@ -14,7 +14,10 @@ NOT_YOURS = "There is no such thing here, or it is not yours."
 
 
 class Bearer(SecurityBase):
-    """A dependency: the verified caller, who has `role` if one is named."""
+    """A dependency that returns the verified caller.
+
+    Raises `Unauthorized` without a valid token, and `Forbidden` if the caller lacks `role`.
+    """
 
     def __init__(self, role: str | None = None) -> None:
         self.model = HTTPBearer(bearerFormat="JWT", description="A token of the configured identity provider.")
@@ -33,16 +36,17 @@ class Bearer(SecurityBase):
 
 
 Caller = Annotated[Principal, Depends(Bearer())]
-"""Anyone with a valid token."""
+"""Any caller with a valid token."""
 
 Seller = Annotated[Principal, Depends(Bearer("seller"))]
 Operator = Annotated[Principal, Depends(Bearer("operator"))]
 
 
 def owned_by(caller: Principal, person_id: str, otherwise: str = NOT_YOURS) -> None:
-    """Nothing of another's can be told from nothing at all: raises `NotFound`, which says `otherwise`.
+    """Raise `NotFound` with the detail `otherwise` unless `person_id` is the caller.
 
-    A route that says something else of nothing at all gives that as `otherwise`, too.
+    Clients must not be able to distinguish another person's resource from a missing one. A route with its own detail
+    for a missing resource must pass the same text as `otherwise`.
     """
     if caller.subject != person_id:
         raise NotFound(otherwise)

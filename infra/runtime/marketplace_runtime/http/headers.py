@@ -1,4 +1,4 @@
-"""Headers of our own: sent once and as they should be, or refused."""
+"""Reads the request headers that this runtime defines, and refuses repeated or malformed ones."""
 
 import re
 
@@ -8,7 +8,7 @@ from marketplace_runtime.http.problems import BadRequest
 
 
 def read_header(request: Request, name: str, pattern: re.Pattern[str], refusal: type[BadRequest]) -> str | None:
-    """What the request says in this header, if it has it. Raises `refusal` where it says it twice or otherwise."""
+    """Return the header's value, or None without the header. Raises `refusal` if it is repeated or malformed."""
     said = request.headers.getlist(name)
     if not said:
         return None

@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, how is it doing: for supervisors and Prometheus, without a token."""
+"""Serves liveness, readiness and metrics to supervisors and Prometheus, without a token."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from marketplace_runtime.telemetry import CONTENT_TYPE, exposition
 
 
 class Phase(StrEnum):
-    """The phase of a process's life. Only a ready process should receive requests."""
+    """The phases of a process's life. Only a ready process should receive requests."""
 
     STARTING = "starting"
     READY = "ready"
@@ -20,7 +20,7 @@ class Phase(StrEnum):
 
 @dataclass
 class Health:
-    """What `/readyz` reports about a process."""
+    """Holds the state of a process that `/readyz` reports."""
 
     components: Callable[[], Awaitable[dict[str, str]]]
     """Returns the state of each component that the service depends on: `ok`, or what is wrong with it."""
@@ -32,16 +32,16 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/livez")
 async def livez() -> Response:
-    """The process answers: restarting it would not help."""
+    """Report that the process is alive. As long as it answers, a restart would not help."""
     return Response(b'{"status":"ok"}', media_type="application/json")
 
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """503 only while the process is starting or draining; always with the state of every component.
+    """Report the state of every component, with 503 only while the process is starting or draining.
 
-    A replica whose database or broker is away stays in rotation: all replicas share them, and many requests are
-    answered without them.
+    A replica stays in rotation while its database or broker is unavailable: all replicas share them, and many requests
+    need neither.
     """
     health: Health = request.app.state.health
     document = {"status": health.phase, **await health.components()}

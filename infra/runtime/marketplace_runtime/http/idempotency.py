@@ -1,8 +1,9 @@
-"""The Idempotency-Key header: a POST asked again answers again, and acts once.
+"""Implements the Idempotency-Key header: a repeated POST gets the first answer again and takes effect once.
 
-After the IETF draft (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/): the same key
-with another request is 422, one still in flight 409. A problem is not kept: nothing was done, so it may be tried again.
-Requests are the same if their JSON is (RFC 8785), in whatever order and spacing it is written.
+Follows the IETF draft (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/). The same key with
+another request is answered 422, and with a request still in flight 409. Problems are not stored: the request had no
+effect, so the client may retry it. Two requests are equal if their JSON is equal in canonical form (RFC 8785),
+regardless of order and spacing.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from marketplace_runtime.http.problems import BadRequest, Conflict, Unprocessabl
 HEADER = "Idempotency-Key"
 PATTERN = r"^[!-~]{1,255}$"
 LONGEST_ROUTE = 512
+"""Characters of a route above which its hash is stored instead."""
 
 _KEY = re.compile(PATTERN, re.ASCII)
 
@@ -39,36 +41,36 @@ class KeyInFlight(Conflict):
 
 
 def key_of(request: Request) -> str | None:
-    """The request's key, if it has one. Raises `InvalidKey`."""
+    """Return the request's key, or None without one. Raises `InvalidKey` if it is repeated or malformed."""
     return read_header(request, HEADER, _KEY, InvalidKey)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A request that must act once: whose it is, where it goes, and what it says."""
+    """Identifies a request that must take effect once, by caller, route, key and content."""
 
     caller: str
     route: str
     key: str
     body_sha256: bytes
     as_sent_sha256: bytes
-    """What was kept before JSON was compared."""
+    """Hash of the body as sent, which older versions stored: they did not compare canonical JSON."""
 
     @classmethod
     async def of(cls, request: Request, caller: str, key: str) -> Self:
         route = f"{request.method} {request.scope['path']}"
-        if len(route) > LONGEST_ROUTE:  # an index entry has its limits
+        if len(route) > LONGEST_ROUTE:  # the size of an index entry is limited
             route = f"{request.method} sha256:{hashlib.sha256(route.encode()).hexdigest()}"
         body, query = await request.body(), request.scope["query_string"]
         return cls(caller, route, key, _sha256(_canonical(body) + query), _sha256(body + query))
 
     async def recall(self, tx: Transaction) -> Response | None:
-        """Return the answer kept under the key; None the first time, and the key is locked until the end.
+        """Lock the key until the transaction ends. Returns the answer stored under it, or None the first time.
 
-        Raises `KeyInFlight` and `KeyReused`.
+        Raises `KeyInFlight` if another transaction holds the lock, and `KeyReused` if the answer is to another request.
         """
         if not await idempotency_table.try_lock(tx, self.caller, self.route, self.key):
-            raise KeyInFlight("Ask again in a moment.", headers={"Retry-After": "1"})
+            raise KeyInFlight("Retry in a moment.", headers={"Retry-After": "1"})
         kept = await idempotency_table.recall(tx, self.caller, self.route, self.key)
         if kept is None:
             return None
@@ -82,7 +84,7 @@ class Claim:
         return Response(kept.body, kept.status, headers)
 
     async def keep(self, tx: Transaction, answer: Response) -> None:
-        """Keep the answer under the key, in the transaction of its effect."""
+        """Store the answer under the key, in the transaction of its effect."""
         kept = idempotency_table.Kept(
             body_sha256=self.body_sha256,
             status=answer.status_code,
@@ -94,7 +96,7 @@ class Claim:
 
 
 def _canonical(body: bytes) -> bytes:
-    """JSON in its one canonical form; anything else, and what that form cannot hold, as it is."""
+    """Return JSON in canonical form, and unchanged anything that is not JSON or has no canonical form."""
     try:
         return rfc8785.dumps(json.loads(body))
     except (ValueError, RecursionError):

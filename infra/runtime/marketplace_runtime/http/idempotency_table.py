@@ -1,4 +1,4 @@
-"""Answers kept under a client's Idempotency-Key, committed with the effect that they report."""
+"""Stores answers under clients' Idempotency-Keys, each committed with the effect that it reports."""
 
 from dataclasses import dataclass
 
@@ -28,11 +28,12 @@ with old as (
 delete from messaging.idempotency_keys where ctid = any(array(select ctid from old)) returning 1
 """
 CHUNK = 1000
+"""Maximum rows that one transaction of `forget_old` deletes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was answered to the first request with a key."""
+    """The stored answer to the first request with a key."""
 
     body_sha256: bytes
     status: int
@@ -42,31 +43,31 @@ class Kept:
 
 
 async def try_lock(tx: Transaction, caller: str, route: str, key: str) -> bool:
-    """Whether no other request with this key is in flight; from now on this one is."""
+    """Lock the key until the transaction ends. Returns False if another request with it is in flight."""
     [(locked,)] = await tx.execute(LOCK, f"{caller}\x1f{route}\x1f{key}")
     return bool(locked)
 
 
 async def recall(tx: Transaction, caller: str, route: str, key: str) -> Kept | None:
-    """The answer kept under this key, if there is one."""
+    """Return the answer stored under this key, or None."""
     rows = await tx.execute(RECALL, caller, route, key)
     return Kept(*rows[0]) if rows else None
 
 
 async def keep(tx: Transaction, caller: str, route: str, key: str, kept: Kept) -> None:
-    """Keep an answer; visible to others when the transaction commits."""
+    """Store an answer; others see it once the transaction commits."""
     await tx.execute(
         KEEP, caller, route, key, kept.body_sha256, kept.status, kept.content_type, kept.location, kept.body
     )
 
 
 async def forget_answers(tx: Transaction, caller: str, path: str) -> None:
-    """Forget what a caller was answered about the thing at `path`: when it was made, and to requests below it."""
+    """Delete a caller's answers about the resource at `path`: to its creation, and to POST requests below its path."""
     await tx.execute(FORGET, caller, path)
 
 
 async def forget_old(database: Database, days: int) -> None:
-    """Drop what was answered more than `days` days ago: from then on a request with its key is a new one."""
+    """Delete answers older than `days` days. From then on, a request with the same key is a new one."""
     forgotten = CHUNK
     while forgotten == CHUNK:
         async with database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Who is asking: bearer tokens (RFC 6750), JWTs that the identity provider signed with ES256."""
+"""Authenticates callers by bearer tokens (RFC 6750): JWTs that the identity provider signed with ES256."""
 
 import hashlib
 import re
@@ -14,9 +14,13 @@ from marketplace_runtime.http.problems import Unauthorized
 from marketplace_runtime.http.signing_keys import Keys
 
 LEEWAY_S = 5
+"""Clock difference that is tolerated when a token's times are checked."""
 LONGEST_TOKEN = 8192
+"""Maximum length of a token in characters."""
 MOST_REMEMBERED = 4096
+"""Maximum number of verified tokens in the cache."""
 LATEST = 2**53
+"""Upper bound of a token's times, in seconds since 1970."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _SUBJECT = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -24,17 +28,17 @@ _SUBJECT = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody whose token was verified."""
+    """A caller whose token was verified."""
 
     subject: str
     roles: frozenset[str]
 
 
 class Identity:
-    """Verifies tokens. An async context manager; entering does not wait for the provider.
+    """Verifies tokens. It is an async context manager; entering it does not wait for the provider.
 
-    A token that was verified is remembered by its hash until it expires or the provider's keys change: so a
-    customer's second request costs a hash, not an elliptic curve.
+    Verified tokens are cached by their hash until they expire or the provider's keys change. A customer's second
+    request thus costs a hash instead of a signature verification.
     """
 
     def __init__(
@@ -68,7 +72,10 @@ class Identity:
         await self._keys.close()
 
     async def authenticate(self, authorization: str | None) -> Principal:
-        """Whose `Authorization` header this is. Raises `Unauthorized`, or `Unavailable` before any key is known."""
+        """Return the caller of an `Authorization` header.
+
+        Raises `Unauthorized` without a valid token, and `Unavailable` while none of the provider's keys is known.
+        """
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthorized("Send `Authorization: Bearer <token>`.")
@@ -87,14 +94,14 @@ class Identity:
 
     async def _verify(self, token: str) -> tuple[Principal, float]:
         if len(token) > LONGEST_TOKEN or not _TOKEN.fullmatch(token):
-            raise Unauthorized("The token is no JWT.")
+            raise Unauthorized("The token is not a JWT.")
         try:
             header = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Unauthorized("The token is broken or cut off: get a new one.") from error
         kid = header.get("kid")
         if header.get("alg") != "ES256" or not isinstance(kid, str):
-            raise Unauthorized("Tokens are signed with ES256 by a key that has an id.")
+            raise Unauthorized("The token must be signed with ES256 and name its key in `kid`.")
         key = await self._keys.find(kid)
         if key is None:
             raise Unauthorized("The token is signed by an unknown key.")
@@ -107,9 +114,9 @@ class Identity:
                 audience=self._audience,
                 options={
                     "require": ["iss", "aud", "exp", "sub"],
-                    "verify_exp": False,  # by our own clock, below
+                    "verify_exp": False,  # checked below, against our own clock
                     "verify_nbf": False,
-                    "verify_iat": False,  # when it was issued says nothing of whether it is valid now
+                    "verify_iat": False,  # the time of issue does not decide whether a token is valid now
                 },
             )
         except jwt.PyJWTError as error:
@@ -118,7 +125,7 @@ class Identity:
             raise Unauthorized("The token's claims cannot be read.") from error
         expiry, start = claims["exp"], claims.get("nbf", 0)
         if not _is_time(expiry) or not expiry > 0 or not _is_time(start):
-            raise Unauthorized("The token's times are no times.")
+            raise Unauthorized("The token's `exp` or `nbf` is not a valid time.")
         if self._clock() >= expiry + LEEWAY_S:
             raise Unauthorized("The token has expired.")
         if self._clock() < start - LEEWAY_S:
@@ -133,7 +140,7 @@ def _is_time(claim: object) -> bool:
 def _principal(claims: dict[str, Any]) -> Principal:
     subject, roles = claims["sub"], claims.get("roles", [])
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
-        raise Unauthorized("The token's subject cannot be used here: 1 to 64 of A-Z a-z 0-9 . _ - are.")
+        raise Unauthorized("The token's subject must be 1 to 64 characters of A-Z a-z 0-9 . _ -")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise Unauthorized("The token's roles are not a list of names.")
     return Principal(subject, frozenset(roles))

@@ -1,4 +1,4 @@
-"""Texts of a certain form. Whoever writes another is told in a sentence; the OpenAPI document has the pattern."""
+"""Validates text against a pattern. Clients get a sentence as the error; the OpenAPI document has the pattern."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from pydantic_core import CoreSchema, core_schema
 
 @dataclass(frozen=True)
 class Matching:
-    """Goes into `Annotated[str, ...]`, after a Field. Other text is refused with `sentence`."""
+    """Annotates text that must match `pattern`: `Annotated[str, ...]`, after a Field.
+
+    Other text is refused with `sentence`.
+    """
 
     pattern: str
     sentence: str

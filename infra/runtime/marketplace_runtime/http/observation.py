@@ -1,4 +1,4 @@
-"""The outermost layer: every request is traced, measured, and answered, whatever happens inside."""
+"""Traces, measures and answers every request, whatever fails inside the application."""
 
 from asyncio import CancelledError
 from time import perf_counter
@@ -15,7 +15,7 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
 
 
 class ObservationMiddleware:
-    """Pure ASGI middleware around the whole application."""
+    """Wraps the whole application, as the outermost middleware (pure ASGI)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -44,9 +44,9 @@ class ObservationMiddleware:
                     await answer(Unavailable("Shutting down."), types)(scope, receive, sending)
                 raise
             except Exception:
-                log.exception("unforeseen", method=scope["method"], path=scope["path"])
+                log.exception("unhandled exception", method=scope["method"], path=scope["path"])
                 if status:
-                    raise  # half an answer is out: the server must cut the connection
+                    raise  # part of the answer was sent: the server must close the connection
                 await answer(Problem(), types)(scope, receive, sending)
             finally:
                 _measure(scope, status, perf_counter() - started)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI knows, and the problems that every route can answer with."""
+"""Adds to FastAPI's OpenAPI document the runtime's headers and the problems that each route can answer with."""
 
 from typing import Any
 
@@ -34,8 +34,8 @@ _IDEMPOTENCY_KEY = {
     "name": idempotency.HEADER,
     "in": "header",
     "required": False,
-    "description": "Asked again with the same key and body, the request answers the same and acts once: for"
-    f" {LEAST_DAYS} days at least. Then the key is forgotten, and a request with it is a new one.",
+    "description": "A repeated request with the same key and body gets the same answer and takes effect once, for at"
+    f" least {LEAST_DAYS} days. Then the key is forgotten, and a request with it is a new one.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": idempotency.PATTERN},
 }
 
@@ -43,13 +43,13 @@ _REQUEST_TIMEOUT = {
     "name": timeouts.HEADER,
     "in": "header",
     "required": False,
-    "description": "How many seconds the client waits from now on; what is not done by then is taken back.",
+    "description": "Seconds that the client waits from now on. Work that is not done by then is rolled back.",
     "schema": {"type": "string", "pattern": timeouts.PATTERN},
 }
 
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """`document` with problems and the headers of our own on every operation, in place."""
+    """Add problems and the runtime's headers to every operation of `document`, in place, and return it."""
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -70,7 +70,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problems_of(method: str, operation: dict[str, Any]) -> list[type[problems.Problem]]:
-    """Those that a route of its kind can answer with, and those that it names itself: `responses={401: {}}`."""
+    """Return the problems of a route of this kind, and those that it declares itself: `responses={401: {}}`."""
     unsafe = method not in {"get", "head"}
     named = [problem for problem in (*_SECURED, *_UNSAFE) if str(problem.status) in operation["responses"]]
     return [

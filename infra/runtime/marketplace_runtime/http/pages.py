@@ -1,4 +1,4 @@
-"""Lists in pages, and the parameters that routes share."""
+"""Defines pages of lists, their cursors, and parameters that routes share."""
 
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -16,9 +16,10 @@ from marketplace_runtime.http.problems import Problem
 T = TypeVar("T")
 
 LONGEST_CURSOR = 512
+"""Maximum length of a cursor in characters."""
 
 PageSize = Annotated[int, Query(ge=1, le=100, description="items in a page")]
-"""Give it a default: `limit: PageSize = 20`."""
+"""Maximum number of items in a page. Give it a default: `limit: PageSize = 20`."""
 
 _PERSON = TypeAdapter[str](PersonId).json_schema()
 
@@ -27,27 +28,27 @@ PersonPath = Annotated[
     Path(description=_PERSON["description"]),
     Matching(_PERSON["pattern"], "1 to 64 letters, digits, dots, hyphens and underscores."),
 ]
-"""A person's id in a path: the subject of their token."""
+"""A person's id in a path: the subject of that person's token."""
 
 
 def encode_cursor(position: object) -> str:
-    """An opaque cursor for a position in a list: a UUID, an integer, a text, or a tuple of these."""
+    """Return an opaque cursor for a position in a list: a UUID, an integer, a text, or a tuple of these."""
     return urlsafe_b64encode(to_json(position)).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: object) -> Any:
-    """The position as JSON holds it. Raises ValueError for what `encode_cursor` did not make."""
+    """Return a cursor's position as a JSON value, or None for None. Raises ValueError if the cursor is invalid."""
     if cursor is None:
         return None
     try:
         if not isinstance(cursor, str) or len(cursor) > LONGEST_CURSOR:
             raise ValueError(cursor)
         position = parse(b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        if position is None:  # which would begin the list again
+        if position is None:  # null would restart the list
             raise ValueError(cursor)
         return position
     except (ValueError, Problem):
-        raise ValueError("not a cursor that was given out") from None
+        raise ValueError("not a cursor of an earlier page") from None
 
 
 Cursor = Annotated[
@@ -56,21 +57,21 @@ Cursor = Annotated[
     BeforeValidator(decode_cursor),
     WithJsonSchema({"type": "string", "maxLength": LONGEST_CURSOR}),
 ]
-"""Where to go on, by the type of the position: `cursor: Cursor[UUID] = None`. A bad one answers 422."""
+"""The position after which a page begins, by its type: `cursor: Cursor[UUID] = None`. Invalid ones are answered 422."""
 
 
 class Page(BaseModel, Generic[T]):
-    """Some of a list, and where the rest begins."""
+    """One page of a list, with the cursor of the next page."""
 
     items: list[T]
     next_cursor: str | None = None
-    """Give it as `cursor` to get the next page; null at the end."""
+    """Pass it as `cursor` to get the next page; null on the last page."""
 
     @classmethod
     def of(cls, found: Sequence[T], limit: int, *, key: Callable[[T], object]) -> Self:
-        """The first `limit` of `found`, in which one more says that there is a next page.
+        """Return a page of the first `limit` items of `found`. If `found` has more items, there is a next page.
 
-        `key` gives an item's position, after which the next page begins.
+        `key` returns an item's position. The next page begins after the position of the last item.
         """
         items = list(found[:limit])
         return cls(items=items, next_cursor=encode_cursor(key(items[-1])) if len(found) > limit else None)

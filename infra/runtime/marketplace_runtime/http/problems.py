@@ -1,4 +1,4 @@
-"""Errors as clients read them: problem details, RFC 9457 (https://www.rfc-editor.org/rfc/rfc9457)."""
+"""Defines errors as clients receive them: problem details, RFC 9457 (https://www.rfc-editor.org/rfc/rfc9457)."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 20
+"""Maximum number of validation errors in one answer."""
 LONGEST_POINTER = 200
+"""Maximum length of a JSON pointer in characters."""
 
 IN_OUR_WORDS = {
     "dict_type": "Write a JSON object.",
@@ -23,13 +25,13 @@ IN_OUR_WORDS = {
     "uuid_parsing": "This is no UUID.",
     "uuid_type": "This is no UUID.",
 }
-"""What to say instead of what pydantic says, by its name for it."""
+"""Messages that replace pydantic's own, by pydantic's error type."""
 
 
 class Problem(Exception):
-    """An answer that refuses. A subclass says which: `status`, `slug` (for programs), `title` (for people).
+    """An error answer. A subclass defines `status`, `slug` (for programs) and `title` (for people).
 
-    `detail` says what is the matter this time and what to do; `members` are further JSON members.
+    `detail` states what is wrong this time and what to do; `members` are further JSON members.
     """
 
     status: ClassVar[int] = 500
@@ -87,7 +89,10 @@ class Unprocessable(Problem):
 
 
 class Unavailable(Problem):
-    """Answered where we are the reason; asking again later is safe for reads and for keyed POSTs."""
+    """The service cannot answer now, for a reason on its side.
+
+    Retrying later is safe for reads and for POSTs with an Idempotency-Key.
+    """
 
     status, slug, title = 503, "unavailable", "Not available right now"
 
@@ -100,7 +105,7 @@ class TimedOut(Problem):
 
 
 def answer(problem: Problem, types: str) -> Response:
-    """Return the problem as a response; `types` is what the types of problems begin with."""
+    """Return the problem as a response. `types` is the prefix of the URIs of problem types."""
     document: dict[str, object] = {
         "type": f"{types}{problem.slug}",
         "title": problem.title,
@@ -113,14 +118,14 @@ def answer(problem: Problem, types: str) -> Response:
 
 
 async def answer_problem(request: Request, error: Exception) -> Response:
-    """A `Problem` that was raised."""
+    """Answer a `Problem` that was raised; raise any other error again."""
     if not isinstance(error, Problem):
         raise error
     return answer(error, _types(request))
 
 
 async def answer_invalid(request: Request, error: Exception) -> Response:
-    """What pydantic found, each with a JSON pointer into path, query, header or body."""
+    """Answer pydantic's validation errors, each with a JSON pointer into path, query, header or body."""
     if not isinstance(error, RequestValidationError):
         raise error
     errors = [{"pointer": _pointer(found["loc"]), "detail": _said(found)} for found in error.errors()[:MOST_ERRORS]]
@@ -128,7 +133,7 @@ async def answer_invalid(request: Request, error: Exception) -> Response:
 
 
 async def answer_http_error(request: Request, error: Exception, allowed: Sequence[str] = ()) -> Response:
-    """What the framework itself refuses: unknown routes, methods. `allowed` are those that the path has."""
+    """Answer errors of the framework, such as unknown paths and methods. `allowed` are the methods of the path."""
     if not isinstance(error, HTTPException):
         raise error
     match error.status_code:
@@ -151,7 +156,7 @@ def _types(request: Request) -> str:
 
 
 def _said(found: Mapping[str, Any]) -> str:
-    """What is wrong and what to do."""
+    """Return a sentence that states what is wrong or what to do."""
     limits = found.get("ctx", {})
     match found["type"]:
         case "missing" if found["loc"] == ("body",):

@@ -1,4 +1,4 @@
-"""Serve an application on two ports: one that replicas share, one of this process alone."""
+"""Serves an application on one port, or on two: one that replicas share, and one of this process alone."""
 
 import asyncio
 import socket
@@ -12,20 +12,22 @@ from starlette.types import ASGIApp
 from marketplace_runtime.http.bounded_protocol import BoundedProtocol
 
 GRACE_S = 5.0
+"""Time for requests under way to finish at shutdown."""
 CANCELLED_S = 1.0
-"""For what had to be cut off: to roll back, and to say so."""
+"""Time for cancelled requests to roll back and answer."""
 BACKLOG = 1024
+"""Maximum number of connections that wait to be accepted, per socket."""
 
 
 class Ports(NamedTuple):
-    """Where a server listens."""
+    """The ports on which a server listens."""
 
     http: int
     ops: int
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens, and leaves signals to the process that it is part of."""
+    """Sets `listening` once it listens, and leaves the handling of signals to its process."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -42,7 +44,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> AsyncIterator[Ports]:
-    """Listen on both ports while the block runs. Port 0 is any free port: the block gets the ports taken.
+    """Listen on both ports while the block runs, and yield their numbers. Port 0 means any free port.
 
     Raises OSError if a port is in use.
     """
@@ -58,7 +60,7 @@ async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> As
 
 @asynccontextmanager
 async def listen(app: ASGIApp, host: str, port: int, *, shared: bool = False) -> AsyncIterator[int]:
-    """Listen on one port while the block runs; it gets the port's number. Raises OSError if the port is in use.
+    """Listen on one port while the block runs, and yield its number. Raises OSError if the port is in use.
 
     Replicas can listen on one `shared` port (SO_REUSEPORT: the kernel distributes the connections).
     """
@@ -69,7 +71,7 @@ async def listen(app: ASGIApp, host: str, port: int, *, shared: bool = False) ->
 
 @asynccontextmanager
 async def _serving(app: ASGIApp, *sockets: socket.socket) -> AsyncIterator[None]:
-    """Serve while the block runs; then finish the requests under way, within 5 s, or cancel them."""
+    """Serve while the block runs. Then let requests under way finish within 5 s, and cancel the rest."""
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,

@@ -1,4 +1,4 @@
-"""The public keys of the identity provider, by OpenID Connect discovery, kept while it is away."""
+"""Fetches the identity provider's public keys by OpenID Connect discovery, and keeps them while it is unavailable."""
 
 import asyncio
 import json
@@ -18,16 +18,22 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 REFETCH_AFTER_S = 10.0
-"""How often an unknown key id may send us to the provider: forged ones cost it nothing more."""
+"""Minimum interval of fetches for unknown key ids, so that forged ids cannot load the provider.
+
+Also the pause after a failed fetch while some keys are known.
+"""
 FRESH_FOR_S = 300.0
+"""Interval of the regular fetches."""
 TIMEOUT_S = 3.0
+"""Total timeout of one request to the provider."""
 LARGEST_DOCUMENT = 256 * 1024
+"""Maximum size of a document of the provider in bytes."""
 TASK = "fetching of identity keys"
-"""What the background tasks are called, for whoever lists a process's tasks."""
+"""Name of the background tasks, as shown in a list of the process's tasks."""
 
 
 class Keys:
-    """ES256 keys by id. Fetching goes on in the background and never raises."""
+    """Holds ES256 keys by id. A background task fetches them and never raises."""
 
     def __init__(self, issuer: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._issuer = issuer
@@ -54,7 +60,7 @@ class Keys:
             await self._session.close()
 
     async def find(self, kid: str) -> EllipticCurvePublicKey | None:
-        """The key with this id; None where the provider has no such key. Raises `Unavailable` without any key."""
+        """Return the key with this id, or None if the provider has none. Raises `Unavailable` while no key is known."""
         if kid not in self._keys:
             await self._look_again()
         if not self._keys:
@@ -62,9 +68,12 @@ class Keys:
         return self._keys.get(kid)
 
     async def _look_again(self) -> None:
-        """Fetch once for all who wait, unless that was tried a moment ago. Whose time is up leaves it to the others."""
+        """Fetch once for all waiting callers, unless a fetch was tried within the last 10 s.
+
+        A caller that is cancelled does not cancel the fetch for the others.
+        """
         if not self._keys and self._tried_at is not None:
-            return  # the background is at it, and nobody's request should wait for that
+            return  # the background task retries; requests should not wait for it
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._try_unless_just_tried(), name=TASK)
         await asyncio.shield(self._looking)
@@ -88,8 +97,8 @@ class Keys:
     async def _try(self) -> bool:
         try:
             keys = await self._fetch()
-        except Exception as error:  # noqa: BLE001 - whatever a provider says, we come again
-            log.warning("identity provider not reached", issuer=self._issuer, error=repr(error), keys=len(self._keys))
+        except Exception as error:  # noqa: BLE001 - any error is retried
+            log.warning("identity keys not fetched", issuer=self._issuer, error=repr(error), keys=len(self._keys))
             return False
         finally:
             self._tried_at = self._clock()
@@ -125,7 +134,7 @@ class Keys:
 
 
 def _usable(published: list[Any]) -> dict[str, EllipticCurvePublicKey]:
-    """Those for verifying ES256; a provider may have others, and some that nobody can read."""
+    """Return the keys that verify ES256 signatures. Skips a provider's other and unreadable keys."""
     usable = {}
     for each in published:
         if not isinstance(each, dict):

@@ -1,6 +1,7 @@
-"""The Request-Timeout header: how many seconds the client still waits. Relative, so that no clocks need agree.
+"""Implements the Request-Timeout header: the number of seconds that the client still waits.
 
-After an expired draft (https://datatracker.ietf.org/doc/html/draft-thomson-hybi-http-timeout), with decimals.
+It is relative, so that clocks need not agree. It follows an expired draft
+(https://datatracker.ietf.org/doc/html/draft-thomson-hybi-http-timeout), but also allows decimals.
 """
 
 import re
@@ -16,9 +17,9 @@ from marketplace_runtime.resilience import DeadlineExceeded, within
 HEADER = "Request-Timeout"
 PATTERN = r"^[0-9]{1,5}(\.[0-9]{1,6})?$"
 REQUEST_TIMEOUT_S = 10.0
-"""What a request is given where nobody says otherwise."""
+"""Default time limit of a request."""
 LEAST_S = 0.05
-"""For less nothing is begun: it would mostly be cut off, and that costs a connection to the database."""
+"""A request with no more time than this is refused: it would mostly be cancelled, which costs a database connection."""
 
 _SECONDS = re.compile(PATTERN, re.ASCII)
 
@@ -28,14 +29,14 @@ class InvalidTimeout(BadRequest):
 
 
 def seconds_of(request: Request) -> float | None:
-    """How long the client waits, if it says so. Raises `InvalidTimeout`."""
+    """Return how many seconds the client waits, or None without the header. Raises `InvalidTimeout`."""
     said = read_header(request, HEADER, _SECONDS, InvalidTimeout)
     return None if said is None else float(said)
 
 
 @asynccontextmanager
 async def of_client(request: Request) -> AsyncIterator[None]:
-    """Work on a request while its client waits. Raises `TimedOut` when any deadline within is over."""
+    """Run the block for as long as the client waits. Raises `TimedOut` when this or any inner deadline expires."""
     seconds = seconds_of(request)
     if seconds is not None and seconds <= LEAST_S:
         raise TimedOut("There was no time left, and nothing was done.")
@@ -44,8 +45,8 @@ async def of_client(request: Request) -> AsyncIterator[None]:
             yield
     except DeadlineExceeded as error:
         if request.method in {"GET", "HEAD"}:
-            raise TimedOut("Ask again.") from error
+            raise TimedOut("Retry the request.") from error
         raise TimedOut(
-            "It may or may not have been done. Ask again under the same Idempotency-Key, and it is done once;"
-            " without one, look first."
+            "The request may or may not have taken effect. Retry it with the same Idempotency-Key, and it takes effect"
+            " once; without a key, read the current state first."
         ) from error

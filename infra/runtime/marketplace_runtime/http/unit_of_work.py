@@ -1,4 +1,4 @@
-"""One request, one transaction: committed before the answer is sent, rolled back with any error."""
+"""Runs each request in one transaction, which commits before the answer is sent and rolls back on any error."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
@@ -21,7 +21,7 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 ATTEMPTS = 3
-"""How often work that lost to another transaction is done."""
+"""Maximum attempts for a request whose transaction conflicts with another one or had a dead session."""
 
 _SCOPE = "marketplace.unit-of-work"
 
@@ -38,13 +38,13 @@ class TooBusy(Unavailable):
 
 
 def promise(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint that is shed last when there is too much to do: what customers came for."""
+    """Mark an endpoint as shed last under overload: it does what customers came for."""
     endpoint.importance = Importance.PROMISE  # type: ignore[attr-defined] # read by its route
     return endpoint
 
 
 class UnitOfWork:
-    """The transaction of a request, opened when it is first asked for."""
+    """Holds the transaction of a request, which it opens on first use."""
 
     def __init__(self, database: Database, stack: AsyncExitStack) -> None:
         self._database = database
@@ -58,7 +58,7 @@ class UnitOfWork:
 
     @property
     def lost_its_session(self) -> bool:
-        """Whether it had begun, and its commit was not sent."""
+        """Whether the transaction had begun and its commit was not sent."""
         return self._tx is not None and not self._tx.committing
 
 
@@ -68,13 +68,14 @@ async def _transaction(request: Request) -> Transaction:
 
 
 Tx = Annotated[Transaction, Depends(_transaction)]
-"""The request's transaction. Reading counts too: an endpoint needs no other."""
+"""The request's transaction, for reads as well: an endpoint needs no other."""
 
 
 class TransactionalRoute(APIRoute):
-    """A route whose endpoint runs in a transaction and, if it is a POST, once per Idempotency-Key.
+    """A route whose endpoint runs in a transaction. A POST takes effect once per Idempotency-Key.
 
-    An answer that the endpoint returns commits, whatever its status; a problem that it raises rolls back.
+    If the endpoint returns an answer, the transaction commits, whatever the status. If it raises a problem, the
+    transaction rolls back.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -94,7 +95,7 @@ class TransactionalRoute(APIRoute):
             async with timeouts.of_client(request):
                 if has_body:
                     await request.json()
-                elif may_have_body:  # the endpoint may ask for it, and must not wait for it in its place
+                elif may_have_body:  # if the endpoint reads it, it must not wait while admitted
                     await request.body()
                 async with within(None if self._for_operators else request.app.state.timeout_s):
                     return await answer(request)
@@ -122,29 +123,35 @@ class TransactionalRoute(APIRoute):
         return handle
 
     async def _admitted(self, request: Request, work: Work) -> Response:
-        """Do `work` unless too much is under way; a request gets this far once its body is here."""
+        """Run `work`. Its body has been read already, so that only complete requests count as under way.
+
+        Raises `Unavailable` while the process is starting, and `TooBusy` if too many requests are under way.
+        """
         if request.app.state.health.phase is Phase.STARTING:
-            raise Unavailable("This process is still starting; ask again in a moment.")
+            raise Unavailable("This process is still starting; retry in a moment.")
         admission: Admission = request.app.state.admission
         try:
             with admission.admit(self._importance):
                 return await _committed(request, work)
         except Overloaded as why:
-            raise TooBusy(f"{why}; ask again in a moment.") from None
+            raise TooBusy(f"{why}; retry in a moment.") from None
 
 
 class Router(APIRouter):
-    """A service's routes, wired by `create_app`; each runs in a transaction."""
+    """Holds a service's routes, each of which runs in a transaction. `create_app` wires them."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(route_class=TransactionalRoute, redirect_slashes=False, **options)
 
 
 async def _committed(request: Request, work: Work) -> Response:
-    """Do `work` and commit. Raises `Unavailable` where the database is away or busy: nothing was answered yet.
+    """Run `work` and commit; no answer is sent before.
 
-    A session can have died in the pool, as in a restart of the database. What fails on one before its commit was sent
-    took no effect, so it is done again on a new session.
+    A pooled session can have died, for example when the database restarted. Work that failed on it before its commit
+    was sent had no effect, so it is repeated once on a new session. Work that conflicts with another transaction is
+    repeated, too.
+
+    Raises `Unavailable` if the database is unavailable or busy, and `ConcurrentChange` after 3 attempts.
     """
     stale_sessions = 0
     for _ in range(ATTEMPTS):
@@ -165,11 +172,11 @@ async def _committed(request: Request, work: Work) -> Response:
             elif verdict is not Verdict.CONFLICT:
                 raise
             lost_to = error
-    raise ConcurrentChange("Look at what it is now, and ask again.") from lost_to
+    raise ConcurrentChange("Read the current state, then retry.") from lost_to
 
 
 def _usual_importance(route: APIRoute) -> Importance:
-    """Operators are let in when all others are not."""
+    """Return the default importance of a route. Operator routes get the highest, so that they are refused last."""
     if route.path.startswith("/ops/"):
         return Importance.PROMISE
     return Importance.LOOK if _only_reads(route) else Importance.CHANGE
@@ -186,7 +193,7 @@ def _tree(dependant: Dependant) -> Iterator[Dependant]:
 
 
 def _refuse_unbounded_integers(route: APIRoute) -> None:
-    """An integer in a URL needs bounds, or PostgreSQL meets one that it cannot hold. Raises TypeError."""
+    """Raise TypeError if an integer in a URL has no bounds: PostgreSQL could get one that it cannot store."""
     for each in _tree(route.dependant):
         for field in [*each.path_params, *each.query_params]:
             annotated: Any = Annotated[field.field_info.annotation, field.field_info]
