@@ -72,7 +72,9 @@ def test_a_handler_says_when_it_gives_up_waiting(failing_for: timedelta, decisio
 
 
 @pytest.mark.parametrize(
-    "error", [LeftAlone("payments-a: 429", 20.0), CircuitOpen("mail is left alone", 20.0)], ids=["429", "circuit"]
+    "error",
+    [LeftAlone("payments-a: 429", 20.0), CircuitOpen("circuit breaker of mail refuses calls", 20.0)],
+    ids=["429", "circuit"],
 )
 @pytest.mark.parametrize("attempts", [1, None])
 def test_a_callee_that_is_left_alone_costs_no_attempt(error: Exception, attempts: int | None) -> None:

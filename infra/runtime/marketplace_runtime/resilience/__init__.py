@@ -1,4 +1,4 @@
-"""What keeps one failing neighbour, or a crowd, from failing us: deadline, breaker, bulkhead, admission, retry
+"""Protects a service from failing callees and from overload: deadline, circuit breaker, bulkhead, admission, retry
 budget, jitter."""
 
 from marketplace_runtime.resilience.admission import MAX_CONCURRENT_REQUESTS, Admission, Importance

@@ -1,4 +1,4 @@
-"""A bound on what a service takes on at once: what is too much is refused at once, the cheapest first."""
+"""Limits how many requests a service handles at once, and refuses further ones at once, the least important first."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,29 +9,32 @@ from marketplace_runtime.resilience import metrics
 from marketplace_runtime.resilience.errors import Overloaded
 
 MAX_CONCURRENT_REQUESTS = 100
-"""Where nobody says otherwise."""
+"""Default."""
 
 WINDOW_S = 1.0
+"""Minimum time between two adjustments of the limit."""
 MIN_SHARE = 0.25
-"""The share of the limit that is left however slow everything is: so that it is seen when it is quick again."""
+"""Share of the configured limit that remains however slow all work is, so that a recovery is noticed."""
 DECREASE_FACTOR, INCREASE_FACTOR = 0.7, 1.2
+"""Factors of the limit after a window in which most work was slow, and after any other."""
 
 
 class Importance(Enum):
-    """How much of the limit a kind of work may fill: what is left over is for what matters more."""
+    """The share of the limit that work of each importance may fill. The rest is reserved for more important work."""
 
     LOOK = 0.5
-    """Asked again without harm."""
+    """Reads: they can be repeated without harm."""
     CHANGE = 0.8
+    """Other requests."""
     PROMISE = 1.0
-    """What customers came for: refused last."""
+    """What customers came for, and operators: refused last."""
 
 
 class Admission:
-    """At most `limit` pieces of work at once: `with admission.admit(importance):`. Nobody waits for a place.
+    """Admits at most `limit` pieces of work at once: `with admission.admit(importance):`. Nothing waits for a place.
 
-    Where most of the work of the last second took longer than `slow_s`, fewer are let in, down to a quarter: the
-    machine, or something behind us, does less than the limit supposes. Quick work raises it again.
+    If most of the work of the last second took longer than `slow_s`, the limit decreases, down to a quarter: the
+    machine or something downstream does less than the limit assumes. Otherwise it increases again, up to `limit`.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class Admission:
 
     @contextmanager
     def admit(self, importance: Importance) -> Iterator[None]:
-        """Raises `Overloaded` where work of this importance finds no place."""
+        """Occupy a place during the block. Raises `Overloaded` if none is left for work of this importance."""
         if self._under_way >= self._limit * importance.value:
             self._refused[importance].inc()
             raise Overloaded(f"{self._under_way} requests are under way")

@@ -1,4 +1,4 @@
-"""A circuit breaker over a sliding window of calls, with one probe when half open."""
+"""Implements a circuit breaker over a sliding window of calls, with one probe at a time when half open."""
 
 import time
 from collections import deque
@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 class State(IntEnum):
-    """As the gauge `circuit_breaker_state` shows it."""
+    """The states of a circuit, numbered as in the gauge `circuit_breaker_state`."""
 
     CLOSED = 0
     HALF_OPEN = 1
@@ -23,12 +23,14 @@ class State(IntEnum):
 
 
 class CircuitBreaker:
-    """Leaves a failing callee alone: `async with breaker:` around each call; raises `CircuitOpen` instead of calling.
+    """Stops calls to a failing callee: while it is open, `async with breaker:` raises `CircuitOpen`.
 
-    It opens when, of the last `window` calls, at least `minimum_calls` of them, a share of `failure_ratio` or more
-    failed by one of `counts`. After `open_for_s` it is half open and admits one call, the probe, at a time: success
-    closes it, failure opens it again. Other exceptions show that the callee answers, and count as success; a
-    cancelled call counts as nothing.
+    It considers the last `window` calls. It opens when these are at least `minimum_calls` and a share of
+    `failure_ratio` or more failed with one of `counts`. Other exceptions show that the callee answers, and count as
+    success. A cancelled call does not count.
+
+    After `open_for_s` seconds it is half open and admits one call at a time, the probe: success closes it, failure
+    opens it again. `AskedToWait` opens it at once, for the time that the callee asked for.
     """
 
     def __init__(
@@ -52,8 +54,9 @@ class CircuitBreaker:
         self._state = State.CLOSED
         self._opened_at = 0.0
         self._open_s = open_for_s
-        """How long it stays open this time."""
+        """Seconds for which it stays open this time."""
         self._era = 0
+        """Number of state changes so far. Results of calls that an earlier era admitted are ignored."""
         self._entered: ContextVar[int] = ContextVar(f"circuit-{name}")
         self._refused = metrics.circuit_refused_total.labels(name)
         self._gauge = metrics.circuit_state.labels(name)
@@ -77,22 +80,22 @@ class CircuitBreaker:
 
     @property
     def state(self) -> State:
-        """As of the last call."""
+        """Return the state as of the last call."""
         return self._state
 
     def admit(self) -> int:
-        """Let a call through, or raise `CircuitOpen`. Returns the era that the call's result belongs to."""
+        """Admit a call, or raise `CircuitOpen`. Returns the era that the call's result belongs to."""
         if self._state is State.OPEN and self._clock() - self._opened_at >= self._open_s:
             self._enter(State.HALF_OPEN)
             return self._era
         if self._state is not State.CLOSED:
             self._refused.inc()
             left_s = max(0.0, self._opened_at + self._open_s - self._clock()) if self._state is State.OPEN else 0.5
-            raise CircuitOpen(f"{self._name} is left alone for {left_s:.1f} s", left_s)
+            raise CircuitOpen(f"circuit breaker of {self._name} refuses calls, retry in {left_s:.1f} s", left_s)
         return self._era
 
     def record(self, era: int, *, failed: bool) -> None:
-        """A call ended. One admitted before the circuit last changed tells nothing about now."""
+        """Count the result of a call. Ignores calls of an earlier era, which do not show the callee's current state."""
         if era != self._era:
             return
         if self._state is State.HALF_OPEN:
@@ -104,20 +107,20 @@ class CircuitBreaker:
             self._enter(State.OPEN)
 
     def leave_alone(self, era: int, for_s: float) -> None:
-        """The callee asked to be left alone for so long, in the call that was admitted in this era."""
+        """Open the circuit for `for_s` seconds, as the callee asked in a call of this era."""
         if era == self._era:
             self._enter(State.OPEN)
             self._open_s = for_s
 
     def abandon(self, era: int) -> None:
-        """A call was cancelled. If it was the probe, the next call is one."""
+        """Ignore a call that was cancelled. If it was the probe, the next call is the probe."""
         if era == self._era and self._state is State.HALF_OPEN:
             opened_at, open_s = self._opened_at, self._open_s
             self._enter(State.OPEN)
             self._opened_at, self._open_s = opened_at, open_s
 
     def _enter(self, state: State) -> None:
-        log.warning("circuit breaker changes", circuit=self._name, state=state.name.lower())
+        log.warning("circuit breaker changed state", circuit=self._name, state=state.name.lower())
         self._state = state
         self._era += 1
         self._failed.clear()

@@ -1,4 +1,4 @@
-"""A bound on how much of us one callee can hold."""
+"""Limits how many concurrent calls one callee can occupy."""
 
 import asyncio
 from types import TracebackType
@@ -9,9 +9,10 @@ from marketplace_runtime.resilience.errors import BulkheadFull, NoTimeLeft
 
 
 class Bulkhead:
-    """At most `limit` calls at once: `async with bulkhead:`.
+    """Admits at most `limit` calls at once: `async with bulkhead:`.
 
-    Others wait for `max_wait_s`, or for what is left of the deadline, in order, then `BulkheadFull` is raised.
+    Further calls wait, in order of arrival, for `max_wait_s` or for the rest of the deadline, whichever is shorter.
+    Then it raises `BulkheadFull`.
     """
 
     def __init__(self, name: str, limit: int, *, max_wait_s: float = 1.0) -> None:
@@ -31,7 +32,7 @@ class Bulkhead:
                 await self._places.acquire()
         except (TimeoutError, NoTimeLeft):
             self._refused.inc()
-            raise BulkheadFull(f"{self._name}: every place was taken for all the time there was") from None
+            raise BulkheadFull(f"{self._name}: too many calls are under way, and none ended in time") from None
         self._in_use.inc()
 
     async def __aexit__(

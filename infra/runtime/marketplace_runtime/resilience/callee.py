@@ -1,4 +1,4 @@
-"""Somebody outside who is asked over HTTP, under keys by which a request may be repeated and is carried out once."""
+"""Calls external services over HTTP, under keys: a request may be repeated, and the callee carries it out once."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,19 +13,25 @@ from marketplace_runtime.resilience.errors import AskedToWait, Refused
 
 TOO_MANY_REQUESTS = 429
 LEAST_WAIT_S, DEFAULT_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0, 300.0
-"""Bounds of `Retry-After`: nobody can have us wait for hours."""
+"""Minimum, default and maximum of `Retry-After`. The maximum keeps a callee from making us wait for hours."""
 
 
 class CallError(Exception):
-    """No certain answer came; the same request can be sent again. Says nothing of what was sent or answered."""
+    """The call has no certain answer; the same request can be sent again.
+
+    The message contains nothing of the request, and of the answer no more than its status and problem type.
+    """
 
 
 class NotSent(CallError):
-    """The request never left: no connection, no time left for it, or the callee is given a rest."""
+    """The request was not sent, or not carried out: no connection, too little time left, or `LeftAlone`."""
 
 
 class LeftAlone(NotSent):
-    """The callee was not asked, or carried nothing out, and is left alone for `retry_after_s`. That is no attempt."""
+    """The callee was not called, or refused the request without carrying it out.
+
+    No call should be made for `retry_after_s` seconds. This does not count as an attempt.
+    """
 
     def __init__(self, why: str, retry_after_s: float) -> None:
         super().__init__(why)
@@ -33,11 +39,11 @@ class LeftAlone(NotSent):
 
 
 class OutcomeUnknown(CallError):
-    """The request left, and may or may not have been carried out."""
+    """The request was sent, and may or may not have been carried out."""
 
 
 class Failing(CallError):
-    """The callee answered that it cannot work now; `type` says what that means for the request."""
+    """The callee answered that it cannot work now (5xx). Its problem `type` defines what that means for the request."""
 
     def __init__(self, name: str, status: int, type: str) -> None:
         super().__init__(f"{name} answered {status} {type}")
@@ -45,9 +51,9 @@ class Failing(CallError):
 
 
 class Callee:
-    """One party with a bulkhead and a circuit of its own, so that its slowness or absence is its own.
+    """Calls one external service through its own bulkhead and circuit breaker, so that its failures affect no other.
 
-    At most `at_once` requests are under way; more wait for at most `connect_timeout_s`.
+    At most `at_once` requests are under way. Further ones wait for at most `connect_timeout_s` seconds.
     """
 
     def __init__(
@@ -66,15 +72,15 @@ class Callee:
         self._bulkhead = Bulkhead(name, at_once, max_wait_s=connect_timeout_s)
 
     async def post(self, path: str, key: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        """Send one request, and return the status, below 500, and the object that came with it, or an empty one.
+        """Send one request. Returns the status, which is below 500, and the JSON object in the answer, or an empty one.
 
-        Takes `timeout_s` or what is left of the deadline, and tells the callee how long it is waited for.
+        It takes at most `timeout_s`, or the rest of the deadline, and sends that time to the callee as Request-Timeout.
         Raises `CallError`.
         """
         return await self._ask("POST", path, {"Idempotency-Key": key}, body)
 
     async def get(self, path: str) -> tuple[int, dict[str, Any]]:
-        """Ask something that changes nothing; otherwise as `post`."""
+        """Send a request that changes nothing; otherwise like `post`."""
         return await self._ask("GET", path, {}, None)
 
     async def _ask(self, method: str, path: str, headers: dict[str, str], body: object) -> tuple[int, dict[str, Any]]:
@@ -90,7 +96,7 @@ class Callee:
         self, method: str, path: str, headers: dict[str, str], body: object, timeout_s: float
     ) -> tuple[int, dict[str, Any]]:
         headers = {**headers, "Request-Timeout": f"{timeout_s:.3f}"}
-        # What is above its threshold aiohttp rounds up to whole seconds, beyond the deadline.
+        # Above `ceil_threshold`, aiohttp rounds a timeout up to whole seconds, which would exceed the deadline.
         timeout = aiohttp.ClientTimeout(timeout_s, sock_connect=self._connect_timeout_s, ceil_threshold=timeout_s)
         try:
             async with self._session.request(
@@ -112,9 +118,9 @@ class Callee:
 
 
 def wait_s(retry_after: str, now: datetime, longest_s: float = LONGEST_WAIT_S) -> float:
-    """Read `Retry-After`, seconds or a date (RFC 9110, section 10.2.3), as seconds between 0.1 and `longest_s`.
+    """Return `Retry-After`, seconds or a date (RFC 9110, section 10.2.3), as seconds between 0.1 and `longest_s`.
 
-    What cannot be read means 5 s.
+    A value that cannot be parsed means 5 s.
     """
     try:
         if retry_after.strip().isdecimal():

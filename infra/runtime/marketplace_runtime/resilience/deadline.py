@@ -1,4 +1,4 @@
-"""How long somebody still waits for what we do. It goes with the work into calls and tasks, and only gets sooner."""
+"""Carries the deadline of a request into calls and tasks. Inner blocks can only make it earlier."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,17 +8,17 @@ from contextvars import ContextVar
 from marketplace_runtime.resilience.errors import DeadlineExceeded, NoTimeLeft
 
 RESERVE_S = 0.05
-"""Kept back from every step, so that there is time left to say what came of it."""
+"""Time that every step leaves unused, so that its result can still be reported."""
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-"""By the event loop's clock."""
+"""In seconds of the event loop's clock; None without a deadline."""
 
 
 @asynccontextmanager
 async def within(seconds: float | None) -> AsyncIterator[None]:
-    """Cut the block off after `seconds`, or at the deadline around it if that is sooner; None adds no deadline.
+    """Cancel the block after `seconds`, or at the enclosing deadline if that is earlier. None adds no deadline.
 
-    Raises `DeadlineExceeded`, without beginning where no time is left.
+    Raises `DeadlineExceeded`. If no time is left, it does so without starting the block.
     """
     if seconds is None:
         yield
@@ -40,15 +40,15 @@ async def within(seconds: float | None) -> AsyncIterator[None]:
 
 
 def remaining_s() -> float | None:
-    """Seconds until the deadline, at least 0; None where there is none."""
+    """Return the seconds until the deadline, at least 0, or None without a deadline."""
     at = _deadline.get()
     return None if at is None else max(0.0, at - asyncio.get_running_loop().time())
 
 
 def at_most(seconds: float, *, least: float = 0.0) -> float:
-    """How long one step may take: `seconds`, or what is left of the deadline, but for the reserve.
+    """Return how long one step may take: at most `seconds`, and no longer than the deadline minus the reserve.
 
-    Raises `NoTimeLeft` where so little is left that even a step of `least` seconds had to be cut off.
+    Raises `NoTimeLeft` if the deadline minus the reserve leaves no more than `least` seconds.
     """
     left = remaining_s()
     if left is None or seconds <= left - RESERVE_S:

@@ -1,14 +1,14 @@
-"""Calls that were not made, and time that was over."""
+"""Defines the errors of calls that were not made and of deadlines that expired."""
 
 
 class Refused(Exception):
-    """The call was not made: nothing was sent. Ask again after `retry_after_s`."""
+    """The call was not made: nothing was sent. Retry after `retry_after_s` seconds."""
 
     retry_after_s = 1.0
 
 
 class CircuitOpen(Refused):
-    """The callee failed too often lately and is left alone for `retry_after_s`."""
+    """The callee failed too often recently, or asked for a pause. No calls are made for `retry_after_s` seconds."""
 
     def __init__(self, why: str, retry_after_s: float = 1.0) -> None:
         super().__init__(why)
@@ -16,7 +16,7 @@ class CircuitOpen(Refused):
 
 
 class AskedToWait(Exception):
-    """The callee did not carry out the request and asked to be left alone for `retry_after_s` (429, or Retry-After)."""
+    """The callee did not carry out the request (429) and asked for no calls for `retry_after_s` seconds."""
 
     def __init__(self, why: str, retry_after_s: float) -> None:
         super().__init__(why)
@@ -24,16 +24,16 @@ class AskedToWait(Exception):
 
 
 class BulkheadFull(Refused):
-    """Too many calls are under way."""
+    """Too many calls to the callee are under way."""
 
 
 class Overloaded(Refused):
-    """More is asked of us than we can do."""
+    """The service has more requests under way than it can handle."""
 
 
 class NoTimeLeft(Refused):
-    """Who asked us will not wait long enough for this call."""
+    """The deadline leaves too little time for this call."""
 
 
 class DeadlineExceeded(TimeoutError):
-    """Time is up: what was under way may or may not have been done."""
+    """The deadline expired. The work under way may or may not have taken effect."""

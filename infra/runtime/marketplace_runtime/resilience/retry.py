@@ -1,4 +1,4 @@
-"""When to try again, and how often that may be: pure decisions, carried out elsewhere."""
+"""Decides when to retry and how many retries are allowed. Callers carry the decisions out."""
 
 import random
 
@@ -6,19 +6,20 @@ from marketplace_runtime.resilience import metrics
 
 
 def full_jitter(attempt: int, base_s: float, cap_s: float) -> float:
-    """Seconds to wait after the `attempt`-th failure (from 1): uniform from 0 to `base_s` doubled each time, capped.
+    """Return the seconds to wait after the `attempt`-th failure, counted from 1.
 
-    After https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ ("full jitter").
+    They are uniform between 0 and a maximum: `base_s`, doubled for each further attempt, but at most `cap_s`. Follows
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ ("full jitter").
     """
     highest = min(cap_s, base_s * 2.0 ** min(max(attempt, 1) - 1, 60))
-    return random.uniform(0, highest)  # noqa: S311 - spreads load, keeps no secret
+    return random.uniform(0, highest)  # noqa: S311 - spreads load, protects no secret
 
 
 class RetryBudget:
-    """Lets retries be at most a share of requests, so that they cannot make an outage worse.
+    """Limits retries to a share of the requests, so that they cannot make an outage worse.
 
-    A token bucket after Finagle's: each request deposits `ratio` of a token, each retry withdraws a whole one.
-    `minimum` tokens are there from the start, and the bucket holds `most` of them.
+    It is a token bucket like Finagle's: each request deposits `ratio` of a token, each retry withdraws a whole one. The
+    bucket starts with `minimum` tokens and holds at most `most`.
     """
 
     def __init__(self, name: str, *, ratio: float = 0.2, minimum: int = 3, most: int = 100) -> None:
@@ -30,12 +31,12 @@ class RetryBudget:
         self._refused = metrics.retry_refused_total.labels(name)
 
     def deposit(self) -> None:
-        """A request was made (not a retry)."""
+        """Count a request that is not a retry."""
         self._tokens = min(self._most, self._tokens + self._ratio)
         self._gauge.set(self._tokens)
 
     def withdraw(self) -> bool:
-        """Whether one retry may be made; if so, it is paid for."""
+        """Withdraw a token for one retry. Returns False if the budget is used up."""
         if self._tokens < 1 - 1e-9:
             self._refused.inc()
             return False
