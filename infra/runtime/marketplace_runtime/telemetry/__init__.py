@@ -1,4 +1,4 @@
-"""What a part says about itself: structured logs, trace context and metrics."""
+"""Provides structured logs, trace context and metrics."""
 
 from marketplace_runtime.telemetry.logs import configure_logging, get_logger
 from marketplace_runtime.telemetry.metrics import CONTENT_TYPE, DURATION_BUCKETS_S, exposition

@@ -1,7 +1,7 @@
-"""Structured logs on stderr: JSON lines for machines, one readable line for people.
+"""Writes structured logs to stderr: JSON lines for machines, or one readable line per event for people.
 
-Values are data: they can neither forge a line nor carry a secret into it. A log that cannot be
-written (a full disk, a closed pipe) never fails the work that it tells of.
+Values are treated as data: they cannot forge a line, and secrets in them are redacted. A log line that cannot be
+written (full disk, closed pipe) is dropped and never fails the work that it reports.
 """
 
 import logging
@@ -24,6 +24,7 @@ _SECRET_KEY = re.compile(r"passw|secret|token|authoriz|api_?key|private_?key|cre
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):[^\s/@]+@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DEEPEST = 6
+"""Levels of nested values that are searched for secrets."""
 
 
 def configure_logging(
@@ -33,7 +34,7 @@ def configure_logging(
     level: str = "info",
     stream: TextIO | None = None,
 ) -> None:
-    """Send every line of this process, the standard library's included, to `stream` (stderr)."""
+    """Send all log lines of this process, including the standard library's, to `stream` (default: stderr)."""
     out = _Unfailing(stream or sys.stderr)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
@@ -58,19 +59,22 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
-    for name in ("aiormq", "aio_pika"):  # what they log as errors, we handle and log ourselves
+    for name in ("aiormq", "aio_pika"):  # the runtime handles and logs their errors itself
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("uvicorn.error").setLevel(max(threshold, logging.WARNING))
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
-    """A logger that takes an event and key-value pairs. Cheap where the level is off."""
+    """Return a logger that takes an event and key-value pairs. Calls below the log level are cheap."""
     return cast("FilteringBoundLogger", structlog.get_logger(module=name))
 
 
 def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Blank out secrets: by key at any depth, and passwords inside URLs."""
+    """Redact values of secret keys, down to six levels of nesting, and passwords in URLs.
+
+    An integer on the top level is not redacted.
+    """
     for key, value in event.items():
         if value.__class__ is not int:
             event[key] = REDACTED if _is_secret(key) else _cleaned(value, 0)
@@ -78,7 +82,7 @@ def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Spell out control characters, so that one event stays one line. (JSON does so by itself.)"""
+    """Escape control characters, so that an event stays one line; indent exceptions. (JSON does so by itself.)"""
     for key, value in event.items():
         if key != "exception":
             text = value if isinstance(value, str) else repr(value)
@@ -102,7 +106,7 @@ def _console() -> list[Processor]:
 
 
 def _as_it_is(stream: TextIO, exc_info: object) -> None:
-    """Exceptions are text by now."""
+    """Write nothing: `format_exc_info` has already turned the exception into text."""
 
 
 def _name_of_foreign(logger: WrappedLogger, _: str, event: EventDict) -> EventDict:

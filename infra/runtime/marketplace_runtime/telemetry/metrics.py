@@ -1,4 +1,4 @@
-"""What a process tells Prometheus. Each package defines its own metrics."""
+"""Exposes the metrics of a process to Prometheus. Each package defines its own metrics."""
 
 from prometheus_client import REGISTRY, generate_latest
 

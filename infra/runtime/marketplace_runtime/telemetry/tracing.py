@@ -1,4 +1,4 @@
-"""W3C trace context, level 1 (https://www.w3.org/TR/trace-context-1/), carried by a context variable."""
+"""Implements W3C trace context, level 1 (https://www.w3.org/TR/trace-context-1/), in a context variable."""
 
 import random
 import re
@@ -14,12 +14,12 @@ _current: ContextVar["trace | None"] = ContextVar("trace", default=None)
 
 
 def new_traceparent() -> str:
-    """The root of a new trace, sampled."""
+    """Return the root span of a new, sampled trace."""
     return f"00-{_identifier(128):032x}-{_identifier(64):016x}-01"
 
 
 def child_of(traceparent: str | None) -> str:
-    """A new span in the same trace; the root of a new one where `traceparent` is missing or invalid."""
+    """Return a new span in the same trace, or the root of a new trace if `traceparent` is missing or invalid."""
     parts = _parsed(traceparent)
     if parts is None:
         return new_traceparent()
@@ -28,15 +28,15 @@ def child_of(traceparent: str | None) -> str:
 
 
 def current_traceparent() -> str:
-    """The span that this task works in; a new trace where it works in none."""
+    """Return the span of the current task, or the root of a new trace if it has none."""
     within = _current.get()
     return within.span if within else new_traceparent()
 
 
 class trace:  # noqa: N801 - used as a block, reads as a verb: `with trace(parent, event_id=...):`
-    """Work in a span of its own below `traceparent`; every log line in the block carries it and `ids`.
+    """Runs a block in a new span below `traceparent`. Every log line in the block carries the span and `ids`.
 
-    Entering gives the new span's traceparent. An inner block's lines carry the outer's ids too.
+    Entering returns the new span's traceparent. Log lines in an inner block also carry the ids of the outer block.
     """
 
     __slots__ = ("_ids", "_token", "span")
@@ -60,13 +60,13 @@ class trace:  # noqa: N801 - used as a block, reads as a verb: `with trace(paren
             _current.reset(self._token)
 
     def ids(self) -> dict[str, str]:
-        """What a log line says of where it was written."""
+        """Return the ids that a log line in this block carries."""
         _, trace_id, span_id, _ = self.span.split("-")
         return {"trace_id": trace_id, "span_id": span_id, **self._ids}
 
 
 def add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """A structlog processor: the line carries the ids of the block that wrote it."""
+    """Add the ids of the current block to a log line. This is a structlog processor; it keeps fields that are set."""
     within = _current.get()
     if within is not None:
         for name, value in within.ids().items():
@@ -75,7 +75,7 @@ def add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _parsed(traceparent: str | None) -> tuple[str, int] | None:
-    """Trace id and flags, or None where the specification has the header ignored."""
+    """Return trace id and flags, or None if the specification requires the header to be ignored."""
     shape = _SHAPE.fullmatch(traceparent) if traceparent else None
     if shape is None:
         return None
