@@ -1,4 +1,4 @@
-"""A service as a table, and how it runs as a process."""
+"""Defines a service as a table, and runs it as a process."""
 
 from marketplace_runtime.service.discovery import load_services
 from marketplace_runtime.service.lifecycle import run

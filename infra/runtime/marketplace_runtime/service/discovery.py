@@ -7,7 +7,10 @@ from marketplace_runtime.service.service import Service
 
 
 def load_services(names: Iterable[str]) -> list[Service]:
-    """Import each service's table: `SERVICE` in its `service.py`. Raises TypeError for a package that has none."""
+    """Import and return each service's table: `SERVICE` in its `service.py`.
+
+    Raises TypeError if a package has none, or one with another name.
+    """
     services = []
     for name in names:
         service = importlib.import_module(f"{name}.service").SERVICE

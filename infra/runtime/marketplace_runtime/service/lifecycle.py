@@ -1,4 +1,4 @@
-"""From start to graceful end of one service process."""
+"""Runs one service process from its start to its graceful shutdown."""
 
 import asyncio
 import signal
@@ -35,7 +35,10 @@ log = get_logger(__name__)
 
 
 def run(service: Service) -> None:
-    """Run `service` until SIGTERM or SIGINT, then shut it down gracefully."""
+    """Run `service` until SIGTERM or SIGINT, then shut it down gracefully.
+
+    Exits with a message if the database's schema is behind, or if a pooler shares the database's sessions.
+    """
     settings = Settings()
     configure_logging(service.name, format=settings.log_format, level=settings.log_level)
     try:
@@ -105,7 +108,7 @@ async def _run(service: Service, settings: Settings) -> None:
 
 
 def _identity(service: Service, settings: Settings, database: Database) -> Identity:
-    """Tokens are judged by the database's clock, too: this machine's may be wrong."""
+    """Return the verifier of tokens. It uses the database's clock, because this machine's may be wrong."""
 
     def clock() -> float:
         return database.now.timestamp()
@@ -120,7 +123,7 @@ async def _serve(
     health: Health,
     stop: asyncio.Event,
 ) -> None:
-    """Serve requests and messages until `stop` is set; then finish what is under way. Raises if a part fails."""
+    """Serve requests and messages until `stop` is set; then finish work under way. Raises if a part fails."""
     drain = asyncio.Event()
     working = asyncio.create_task(messaging.run(drain))
     beside = {asyncio.create_task(each) for each in background}

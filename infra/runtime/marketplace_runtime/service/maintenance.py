@@ -1,4 +1,4 @@
-"""Maintenance of one process: partitions and old rows, gauges and the clock."""
+"""Maintains partitions, old rows, gauges and the clock of one process."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -22,8 +22,11 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 TIDY_S, TIDY_AGAIN_S = 3600.0, 1.0
+"""Interval of `tend`, and its pause before another attempt if it had to be postponed."""
 GAUGES_S = 1.0
+"""Interval at which the gauges are updated."""
 GAUGES_WITHIN_S = 3.0
+"""Timeout of one update."""
 GAUGES = {
     "pending": outbox_metrics.outbox_pending,
     "oldest_s": outbox_metrics.outbox_oldest,
@@ -35,29 +38,29 @@ GAUGES = {
 
 
 async def tend(database: Database, retention_days: int) -> None:
-    """Keep partitions ahead of time and drop what is old, for as long as the process lives."""
+    """Create partitions ahead of time and delete old rows, until cancelled."""
     while True:
         is_tidy = await _is_done(_tidy(database, retention_days))
         await asyncio.sleep(TIDY_S if is_tidy else TIDY_AGAIN_S)
 
 
 async def measure(database: Database) -> None:
-    """Keep the gauges and the clock current, for as long as the process lives."""
+    """Update the gauges and the clock, until cancelled."""
     while True:
         if not await _is_done(_measure(database)):
             for gauge in GAUGES.values():
-                gauge.set(nan)  # what nobody can know is not what it was before
+                gauge.set(nan)  # unknown: report NaN rather than the last value
         await asyncio.sleep(GAUGES_S)
 
 
 async def _is_done(work: Coroutine[Any, Any, None]) -> bool:
-    """Do it; False, and said so, where that has to wait for the database."""
+    """Run `work`. Logs and returns False if the database is unavailable, in conflict or too slow."""
     try:
         await work
     except Exception as error:
         if not is_passing(error):
             raise
-        log.warning("maintenance put off: database away, in conflict or too slow", error=repr(error))
+        log.warning("maintenance postponed: database unavailable, in conflict or too slow", error=repr(error))
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""All of one service's messaging, as one thing that runs: relay, consumers, workers, schedule, filing."""
+"""Runs all messaging of one service: relay, consumers, workers, scheduler, replays and dead-letter consumer."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -27,12 +27,17 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 DRAIN_S = 8.0
-"""How long a graceful shutdown waits for what is under way."""
+"""Maximum time that a graceful shutdown waits for work under way."""
 FLUSH_S = 1.0
+"""Maximum time that it then waits for the relay to publish what is pending."""
 
 
 class Messaging:
-    """Runs until cancelled, then shuts down gracefully: cancel consumers, drain, flush, close."""
+    """Runs one service's messaging.
+
+    A graceful shutdown cancels the consumers, drains the workers, flushes the relay and closes the connections. If
+    `run` is cancelled instead, everything ends at once.
+    """
 
     def __init__(
         self,
@@ -86,17 +91,17 @@ class Messaging:
         self.consumers = [*fed.values(), QueueConsumer(naming.dead_letters_of(service), PREFETCH, self._filing.receive)]
 
     def health(self) -> dict[str, str]:
-        """Each part and `ok`, or what is the matter with it."""
+        """Return the state of each part: `ok`, or what is wrong with it."""
         state = {"publisher": "ok" if self._publisher.connected else "no connection to the broker"}
         for consumer in self.consumers:
             state[consumer.queue] = consumer.state
         for name, worker in self.workers.items():
             part = f"{self._service}.{name}"
-            state[part] = "paused: the database is away" if worker.transactions.paused else state.get(part, "ok")
+            state[part] = "paused: database unavailable" if worker.transactions.paused else state.get(part, "ok")
         return state
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set; then let go of everything in order. Raises if a part fails unforeseen."""
+        """Run until `stop` is set, then shut down gracefully. Raises if a part fails or ends before."""
         working = [asyncio.create_task(liveness.announce(self._database))]  # first: before anything is claimed
         working += [asyncio.create_task(each.run()) for each in self.workers.values()]
         working.append(asyncio.create_task(self._filing.run()))
@@ -128,7 +133,7 @@ class Messaging:
             async with asyncio.timeout(DRAIN_S):
                 await asyncio.gather(replaying, *(each.drained() for each in self.workers.values()))
         except TimeoutError:
-            log.warning("shutdown did not wait for everything under way", drain_s=DRAIN_S)
+            log.warning("shutdown did not wait for all work under way", drain_s=DRAIN_S)
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
                 await self._relay.flushed()

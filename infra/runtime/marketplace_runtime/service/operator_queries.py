@@ -1,4 +1,4 @@
-"""Numbers for operators, from the database rather than from a process's memory."""
+"""Counts messages for operators, in the database rather than in a process's memory."""
 
 from marketplace_runtime.database import Transaction
 
@@ -33,17 +33,23 @@ from (
 
 
 async def counts(tx: Transaction) -> dict[str, int]:
-    """`published`, `handled` and `retried` ever; `dead`, `set_aside`, `pending` and `scheduled` now."""
+    """Return counts of messages.
+
+    `published`, `handled` and `retried` count all rows that are retained. `dead`, `set_aside` (unpublishable events),
+    `pending` and `scheduled` count what is there now.
+    """
     [row] = await tx.execute(COUNTS)
     return {name: int(number) for name, number in row._mapping.items()}
 
 
 async def counts_now(tx: Transaction) -> dict[str, float]:
-    """What waits now: `pending` in the outbox, how many seconds ago the first of them was published (`oldest_s`),
-    `set_aside`, `scheduled`, `dead`; and of what is scheduled, messages that failed or were put off (`retrying`) with
-    how long ago the first of them failed (`retrying_oldest_s`).
+    """Return the backlog: what waits now.
 
-    Cheap: no table of these keeps what is done.
+    `pending` events are in the outbox and not yet confirmed by the broker; the first was published `oldest_s` seconds
+    ago. Unpublishable events are `set_aside`. Of the `scheduled` messages, `retrying` failed or were postponed,
+    the first of them `retrying_oldest_s` seconds ago. Dead letters are `dead`.
+
+    This is cheap: none of these tables keeps completed work.
     """
     [row] = await tx.execute(NOW)
     return {name: float(number) for name, number in row._mapping.items()}

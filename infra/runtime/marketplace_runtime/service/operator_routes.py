@@ -1,4 +1,4 @@
-"""What an operator may ask of any service: numbers, and to rebuild its read model."""
+"""Serves operators of any service: counts of messages, and the rebuild of its read model."""
 
 from collections.abc import Awaitable, Callable
 
@@ -14,7 +14,11 @@ Rebuild = Callable[[Transaction], Awaitable[int]]
 
 
 class Counts(BaseModel):
-    """`published`, `handled` and `retried` ever; `dead`, `set_aside`, `pending` and `scheduled` now."""
+    """Counts of a service's messages.
+
+    `published`, `handled` and `retried` count all rows that are retained. `dead`, `set_aside` (unpublishable events),
+    `pending` and `scheduled` count what is there now.
+    """
 
     published: int
     handled: int
@@ -26,31 +30,34 @@ class Counts(BaseModel):
 
 
 class Backlog(BaseModel):
-    """What waits at the moment. Cheap, unlike `Counts`: no table of these keeps what is done."""
+    """What waits now. Unlike `Counts` it is cheap to count: none of these tables keeps completed work."""
 
     pending: int
     oldest_s: float
+    """Seconds since the first pending event was published."""
     set_aside: int
+    """Unpublishable events."""
     scheduled: int
     retrying: int
-    """Messages that failed or were put off, and are retried."""
+    """Messages that failed or were postponed, and will be retried."""
     retrying_oldest_s: float
+    """Seconds since the first of them failed."""
     dead: int
 
 
 class Rebuilt(BaseModel):
-    """How many aggregates were folded from their journals."""
+    """The number of aggregates that were rebuilt from their journals."""
 
     rebuilt: int
 
 
 def rebuilding(rebuild: Rebuild) -> Router:
-    """`POST /ops/rebuild`, for a service with a read model that its journal can make anew."""
+    """Return the route `POST /ops/rebuild`, for a service that can rebuild its read model from its journal."""
     one = Router(prefix="/ops", tags=["ops"])
 
     @one.post("/rebuild")
     async def rebuild_read_model(_: Operator, tx: Tx) -> Rebuilt:
-        """Readers see the old rows until it is done; use cases wait."""
+        """Rebuild the read model from its journal. Readers see the old rows until it is done; use cases wait."""
         return Rebuilt(rebuilt=await rebuild(tx))
 
     return one
@@ -58,9 +65,11 @@ def rebuilding(rebuild: Rebuild) -> Router:
 
 @router.get("/counts")
 async def counts(_: Operator, tx: Tx) -> Counts:
+    """Return the counts of this service's messages."""
     return Counts(**await operator_queries.counts(tx))
 
 
 @router.get("/backlog")
 async def backlog(_: Operator, tx: Tx) -> Backlog:
+    """Return what waits in this service now."""
     return Backlog(**await operator_queries.counts_now(tx))

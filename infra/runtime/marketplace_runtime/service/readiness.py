@@ -1,4 +1,4 @@
-"""Readiness: when a process is ready for requests, and the state of the components that it depends on."""
+"""Decides when a process is ready for requests, and reports the state of the components that it depends on."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,9 +8,11 @@ from marketplace_runtime.http import Health, Phase
 from marketplace_runtime.service import metrics
 
 COMPONENTS_WITHIN_S = 5.0
-"""A process is ready when all components are `ok`, at the latest after this time: some may be away for long."""
+"""Time after which a process is ready even if not all components are `ok`: some may be unavailable for long."""
 STARTING_POLL_S, POLL_S = 0.05, 5.0
+"""Interval at which the components are sampled before and after the process is ready."""
 PING_TIMEOUT_S = 2.0
+"""Time after which the database counts as not answering."""
 
 
 class Readiness:
@@ -21,11 +23,11 @@ class Readiness:
         self.health = Health(self.components, Phase.STARTING)
 
     async def components(self) -> dict[str, str]:
-        """The state of the database and of each part of the messaging: `ok`, or what is wrong with it."""
+        """Return the state of the database and of each part of the messaging: `ok`, or what is wrong with it."""
         return {"database": await _state_of(self._database)} | self._messaging()
 
     async def run(self) -> None:
-        """Until cancelled, sample the components for the metrics; call it once the process accepts requests."""
+        """Sample the components for phase and metrics until cancelled. Call it once the process accepts requests."""
         clock = asyncio.get_running_loop().time
         latest = clock() + COMPONENTS_WITHIN_S
         while True:

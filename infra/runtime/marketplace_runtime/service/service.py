@@ -1,4 +1,4 @@
-"""A service as a value: one table that says what it hears, says and serves."""
+"""Defines a service as a value: one table of what it subscribes to, publishes and serves."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -16,52 +16,60 @@ from marketplace_runtime.topology import Wiring
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Everything that the runtime needs to run a service. Raises TypeError for a table that can't work."""
+    """Holds everything that the runtime needs to run a service. Raises TypeError if the table contradicts itself."""
 
     name: str
     naming: Naming
-    """What its application calls things: the same value in each of its services."""
+    """The names that its application uses: the same value in each of its services."""
     hears: Sequence[Subscription]
+    """What the service subscribes to."""
     says: Sequence[type[Event]]
+    """The public events that the service publishes."""
     migrations: Path
-    """Alembic's directory: its `versions` bring the service's own tables about."""
+    """Alembic's directory: its `versions` create the service's own tables."""
     routes: Router | None = None
     outside: Callable[[], AbstractAsyncContextManager[Any]] | None = None
-    """Opens what `ask` functions reach the outside world by; entered once, at start."""
+    """Opens what `ask` functions use for external calls; entered once, at start."""
     sweeps: Sequence[Sweep] = ()
-    """Look every now and then for what waits in vain: for a deadline that got lost, or for somebody outside."""
+    """Run periodically to find stuck work, which waits for a lost deadline or for an external party."""
     rebuild: Callable[[Transaction], Awaitable[int]] | None = None
-    """Makes a read model anew from its journal; operators start it. Returns how many aggregates it has."""
+    """Rebuilds a read model from its journal, on an operator's request. Returns the number of its aggregates."""
 
     def __post_init__(self) -> None:
         for event in self.says:
             if event.internal or event.publisher != self.name:
-                raise TypeError(f"{self.name} cannot say {event.type}")
+                raise TypeError(
+                    f"{self.name} cannot list {event.type} in `says`: it is internal or another service's event"
+                )
         for declaration in self.declarations:
             for event in declaration.events - set(self.says):
-                raise TypeError(f"{self.name}: {declaration.use_case} publishes {event.type}, not among its `says`")
+                raise TypeError(
+                    f"{self.name}: {declaration.use_case} publishes {event.type}, not in its `says`: add it"
+                )
         names = [each.name for each in self.hears]
         if len(set(names)) < len(names) or self.naming.dead_letters in names:
             raise TypeError(
-                f"{self.name}: subscriptions need names of their own, other than {self.naming.dead_letters!r}: {names}"
+                f"{self.name}: subscriptions need distinct names, other than {self.naming.dead_letters!r}: {names}"
             )
         for each in self.hears:
             for reaction in each.reactions.values():
                 if reaction.event.internal and reaction.event.publisher != self.name:
-                    raise TypeError(f"{self.name} cannot hear {reaction.event.type}, which never leaves its service")
+                    raise TypeError(
+                        f"{self.name} cannot subscribe to {reaction.event.type}, which is internal to another service"
+                    )
                 if reaction.event.internal and self.listeners[reaction.event.type] != each.name:
-                    raise TypeError(f"{self.name} hears {reaction.event.type} in two subscriptions")
+                    raise TypeError(f"{self.name} handles {reaction.event.type} in two subscriptions: keep one")
 
     @property
     def declarations(self) -> list[Declaration]:
-        """What its handlers and sweeps declare that they publish."""
+        """Return the declarations of what its handlers and sweeps publish."""
         reactions = [each for subscription in self.hears for each in subscription.reactions.values()]
         use_cases = [*(step for each in reactions for step in each.use_cases), *self.sweeps]
         return [declaration for each in use_cases if (declaration := declaration_of(each))]
 
     @property
     def listeners(self) -> Mapping[str, str]:
-        """Which subscription hears the service's own internal events, by type."""
+        """Return the subscription to each of the service's own internal events, by event type."""
         return {
             type: each.name
             for each in self.hears
@@ -70,7 +78,7 @@ class Service:
         }
 
     def wiring(self) -> Wiring:
-        """What the broker has to know. A subscription that hears internal events alone needs no queue."""
+        """Return what the broker needs to know. A subscription to internal events alone needs no queue."""
         queues = [each for each in self.hears if each.types]
         ordered = [each.name for each in queues if each.ordered_by is not None]
         return Wiring(self.name, {each.name: each.types for each in queues}, ordered)

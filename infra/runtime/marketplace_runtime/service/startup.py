@@ -1,4 +1,4 @@
-"""Startup: wait for the database, and migrate it or check that it is migrated."""
+"""Waits for the database at startup, and migrates it or checks that it is migrated."""
 
 import asyncio
 import random
@@ -18,12 +18,14 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 PROBE_CAP_S = 2.0
+"""Maximum pause between two attempts to reach the database."""
 
 
 async def migrate_or_wait(service: Service, settings: Settings, database: Database, stop: asyncio.Event) -> None:
-    """Migrate, or make sure that somebody did; wait for the database where it is away.
+    """Migrate the database, or check that it is migrated. Waits while the database is unavailable.
 
-    Raises `SchemaBehind`, and `SharedSessions` where no wait will help.
+    Raises `SchemaBehind` if it is not migrated and no owner's URL is set, and `SharedSessions` if a pooler shares
+    sessions: waiting would help neither.
     """
     app_url = settings.database_url.get_secret_value()
     attempt = 0

@@ -1,4 +1,4 @@
-"""One subject's story as a service's own database tells it: `GET /ops/story`."""
+"""Serves one subject's history from the service's own database: `GET /ops/story`."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -21,7 +21,7 @@ Events = Annotated[list[UUID], Query(max_length=200, description="ids of the sub
 
 
 class Said(BaseModel):
-    """An event of the service's own; `pending` until the broker confirmed it."""
+    """An event that the service published; it is `pending` until the broker confirms it."""
 
     event_id: UUID
     type: str
@@ -32,7 +32,7 @@ class Said(BaseModel):
 
 
 class Handled(BaseModel):
-    """A subscription acted on an event, at this attempt."""
+    """A subscription handled an event, at this attempt."""
 
     subscription: str
     event_id: UUID
@@ -41,7 +41,7 @@ class Handled(BaseModel):
 
 
 class Incident(BaseModel):
-    """A run that failed, or a delivery of what was handled before."""
+    """An attempt that failed, or a duplicate delivery of an event that was handled before."""
 
     subscription: str
     event_id: UUID
@@ -53,7 +53,7 @@ class Incident(BaseModel):
 
 
 class Waiting(BaseModel):
-    """An event that will be heard when it is due: a deadline, or another attempt."""
+    """An event that is scheduled for a subscription: a deadline, or another attempt."""
 
     subscription: str
     event_id: UUID
@@ -64,7 +64,7 @@ class Waiting(BaseModel):
 
 
 class Dead(BaseModel):
-    """An event that a subscription gave up."""
+    """A dead letter: an event that a subscription gave up."""
 
     id: int
     subscription: str
@@ -77,7 +77,7 @@ class Dead(BaseModel):
 
 
 class Settled(BaseModel):
-    """What an operator did about an event that had been given up."""
+    """What an operator did about a dead letter."""
 
     id: int
     subscription: str
@@ -90,7 +90,7 @@ class Settled(BaseModel):
 
 
 class Story(BaseModel):
-    """Each list in the order of time, 500 entries at most."""
+    """The history of a subject in one service. Each list is ordered by time and has at most 500 entries."""
 
     said: list[Said]
     handled: list[Handled]
@@ -102,5 +102,5 @@ class Story(BaseModel):
 
 @router.get("/story")
 async def tell_story(_: Operator, tx: Tx, subject: Subject, event: Events = []) -> Story:  # noqa: B006 - FastAPI copies it
-    """What this service said about `subject`, and what became of that and of the given events here."""
+    """Return what this service published about `subject`, and how it handled those events and the given ones."""
     return Story.model_validate(await story_queries.of_subject(tx, subject, event))

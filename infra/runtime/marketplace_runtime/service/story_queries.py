@@ -1,4 +1,4 @@
-"""What one service's database knows of a subject, such as an order: said, handled, failed, waiting, given up."""
+"""Queries a service's database for the history of a subject, such as an order."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,7 +8,7 @@ from uuid import UUID
 from marketplace_runtime.database import AHEAD, Transaction
 
 MOST = 500
-"""Rows of each kind: an order has dozens."""
+"""Maximum number of rows of each kind. An order has dozens."""
 
 SAID = """
 select o.event_id, o.type, o.subject, o.at, o.causation_id,
@@ -44,9 +44,9 @@ where event_id = any($1::uuid[]) order by settled limit $2
 
 
 async def of_subject(tx: Transaction, subject: str, events: Sequence[UUID]) -> dict[str, list[dict[str, Any]]]:
-    """`said`, `handled`, `incidents`, `waiting`, `dead` and `settled`, each in the order of time.
+    """Return `said` (published), `handled`, `incidents`, `waiting`, `dead` and `settled` rows, each ordered by time.
 
-    Events of other services are known here by their ids alone: give those of the subject in `events`.
+    This database knows other services' events only by their ids: pass the ids of the subject's events as `events`.
     """
     said = await _rows(tx, SAID, subject, list(events), not_before(subject), MOST)
     ids = [*{*events, *(each["event_id"] for each in said)}]
@@ -61,14 +61,17 @@ async def of_subject(tx: Transaction, subject: str, events: Sequence[UUID]) -> d
 
 
 def not_before(subject: str) -> UUID:
-    """The least id that an event of this subject can have: none is older than a subject whose own id has a time."""
+    """Return the least id that an event of this subject can have.
+
+    If the subject's own id is a UUIDv7, no event is older than the time in it, less the tolerated clock difference.
+    """
     try:
         id = UUID(subject)
     except ValueError:
         return UUID(int=0)
     if id.version != 7:
         return UUID(int=0)
-    made_ms = id.int >> 80  # perhaps of no time that a clock can show: anybody may ask
+    made_ms = id.int >> 80  # any text can be asked for: this may be beyond the range of datetime
     return UUID(int=max(0, made_ms - AHEAD // timedelta(milliseconds=1)) << 80)
 
 

@@ -1,4 +1,4 @@
-"""Sweeps: at times each service looks for what waits, but for nothing that will ever happen."""
+"""Runs sweeps, which periodically search for work that waits for something that will never happen."""
 
 import asyncio
 import random
@@ -11,14 +11,17 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 Sweep = Callable[[Transaction], Awaitable[int]]
-"""Sets going, in one transaction, a bounded number of things that got stuck, and returns how many it did.
+"""Restarts a bounded number of stuck items in one transaction, and returns their number.
 
-Runs in each replica, also in several at once.
+It runs in every replica, and may run in several at once.
 """
 
 
 async def sweep(database: Database, sweeps: Sequence[Sweep], every_s: float) -> None:
-    """Run the sweeps one after the other, about every `every_s`, until cancelled; one that fails is tried again."""
+    """Run the sweeps one after the other, about every `every_s` seconds, until cancelled.
+
+    A sweep that fails is logged and runs again next time.
+    """
     while True:
         for each in sweeps:
             try:
@@ -26,9 +29,9 @@ async def sweep(database: Database, sweeps: Sequence[Sweep], every_s: float) -> 
                     found = await with_declaration(each)(tx)
             except Exception as error:
                 failed = None if is_passing(error) else error
-                log.warning("sweep put off", sweep=each.__name__, error=repr(error), exc_info=failed)
+                log.warning("sweep failed", sweep=each.__name__, error=repr(error), exc_info=failed)
             else:
                 if found:
                     metrics.swept_total.labels(each.__name__).inc(found)
-                    log.warning("set going again what got stuck", sweep=each.__name__, found=found)
-        await asyncio.sleep(every_s * random.uniform(0.8, 1))  # noqa: S311 - replicas need not go in step
+                    log.warning("sweep restarted stuck work", sweep=each.__name__, found=found)
+        await asyncio.sleep(every_s * random.uniform(0.8, 1))  # noqa: S311 - spreads the sweeps of the replicas
