@@ -92,7 +92,7 @@ async def test_an_event_is_heard_as_the_handler_takes_it_in_whichever_version_it
 
 
 async def test_an_event_that_the_service_does_not_hear_is_an_error() -> None:
-    with pytest.raises(KeyError, match=r"hears checkout.order-placed.v1 in 0 subscriptions"):
+    with pytest.raises(KeyError, match=r"handles checkout.order-placed.v1 in 0 subscriptions"):
         await given(SERVICE).when(OrderPlacedV1(order_id=ORDER, customer_id="ada", lines=LINES, total=PRICE))
 
 

@@ -1,4 +1,4 @@
-"""For whoever writes a consumer: its use cases without servers, the service with real ones, and a conformance test.
+"""Tests consumers: use cases without servers, a service with real servers, and a subscription's conformance.
 
 then = await given(SERVICE, an_order()).when(OrderConfirmedV1(...))
 assert then.said == [ShipmentScheduledV1(...)]

@@ -1,4 +1,4 @@
-"""One service's messaging between a real broker and a real database, to be watched, crashed and started again."""
+"""Runs one service's messaging with a real broker and a real database. Tests can inspect, crash and restart it."""
 
 import asyncio
 import json
@@ -22,7 +22,9 @@ from marketplace_runtime.telemetry import new_traceparent
 from marketplace_runtime.testing.servers import Servers
 
 READY_S, SETTLED_S = 30.0, 60.0
+"""Maximum time until a started service consumes, and until its work is done."""
 KEPT = {"alembic_version", "probe"}
+"""Tables that `empty` does not clear and `tables` does not return."""
 
 TABLES = """
 select table_schema, table_name from information_schema.tables
@@ -42,7 +44,7 @@ select (select count(*) from messaging.outbox_pending) + (select count(*) from m
 
 
 class Bench:
-    """The service, in this process. `start` and `crash` it as often as you like; what it committed stays."""
+    """Runs the service in this process. `start` and `crash` can be called repeatedly; committed data stays."""
 
     def __init__(self, service: Service, servers: Servers, *, owner_url: str, app_url: str) -> None:
         self.service = service
@@ -53,9 +55,10 @@ class Bench:
         self._stop = asyncio.Event()
 
     async def start(self, hears: Sequence[Subscription] | None = None) -> Messaging:
-        """Run it, with other subscriptions of the same names if given, and return when it consumes.
+        """Run the service, with other subscriptions of the same names if given, and return when it consumes.
 
-        It hears what is published from then on, and nothing of the log: that has what was heard on the bench before.
+        It receives what is published from then on. It does not replay the log stream, which contains the events of
+        earlier runs on the bench. Raises TimeoutError if it does not consume within 30 s.
         """
         await self._database.close()
         self._database, self._stop = self._open(), asyncio.Event()
@@ -75,7 +78,7 @@ class Bench:
         return messaging
 
     async def crash(self) -> None:
-        """End it at once: transactions are rolled back, and the broker gets no acknowledgement."""
+        """End the service at once: transactions roll back, and the broker gets no acknowledgements."""
         if self._running is not None:
             self._running.cancel()
             with suppress(asyncio.CancelledError):
@@ -84,7 +87,7 @@ class Bench:
         await self._database.close()
 
     async def stop(self) -> None:
-        """End it gracefully."""
+        """End the service gracefully."""
         self._stop.set()
         if self._running is not None:
             await self._running
@@ -93,18 +96,18 @@ class Bench:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """One transaction in the service's database, to bring rows about or to look at them."""
+        """Run the block in a transaction of the service's database, to insert or inspect rows."""
         async with self._database.transaction() as tx:
             yield tx
 
     async def hear(self, event: Event, id: UUID | None = None) -> UUID:
-        """Publish an event as its publisher does. Returns its id."""
+        """Publish an event as its publisher would. Returns its id."""
         id = id or new_id()
         await self.hear_all([(id, event)])
         return id
 
     async def hear_all(self, events: Sequence[tuple[UUID, Event]]) -> None:
-        """Publish events in their order, each under its id and as its publisher does."""
+        """Publish events in order, each with its id and as its publisher would."""
         for publisher, several in groupby(events, lambda each: each[1].publisher):
             url = self._servers.amqp_of(publisher)
             await keep_connected(
@@ -112,12 +115,15 @@ class Bench:
             )
 
     async def put(self, queue: str, body: bytes, properties: dict[str, Any]) -> None:
-        """Put a message of any kind into a queue, past every check."""
+        """Put an arbitrary message into a queue, bypassing every check."""
         sent = {"routing_key": queue, "payload": body.decode(), "payload_encoding": "string", "properties": properties}
         await self._servers.manage("POST", "exchanges/%2F/amq.default/publish", sent)
 
     async def settled(self) -> None:
-        """Return when nothing is left to publish, to hear of its own, or to try again; deadlines may wait."""
+        """Wait until nothing is left to publish, to receive of its own events, or to retry. Later deadlines may remain.
+
+        Raises TimeoutError after 60 s.
+        """
         heard = [(each.name, type) for each in self.service.hears for type in each.types]
         names, types = [name for name, _ in heard], [type for _, type in heard]
 
@@ -127,13 +133,13 @@ class Bench:
         await until(done, SETTLED_S)
 
     async def count(self, statement: str, *values: Any) -> int:
-        """The one number that a statement finds."""
+        """Return the one number that a statement selects."""
         async with self._database.transaction() as tx:
             [(number,)] = await tx.execute(statement, *values)
         return int(number)
 
     async def tables(self) -> dict[str, list[dict[str, Any]]]:
-        """Every row of the service's own tables."""
+        """Return every row of the service's own tables, by table."""
         async with self._database.transaction() as tx:
             names = [
                 name for schema, name in await tx.execute(TABLES, "public") if schema == "public" and name not in KEPT
@@ -144,19 +150,22 @@ class Bench:
             }
 
     async def said(self) -> list[tuple[str, dict[str, Any]]]:
-        """Type and body of every event that it said, in their order."""
+        """Return type and body of every event that the service published, in order."""
         async with self._database.transaction() as tx:
             rows = await tx.execute("select type, body from messaging.outbox order by event_id")
         return [(type, json.loads(body)) for type, body in rows]
 
     async def dead(self) -> list[tuple[str, str]]:
-        """Subscription and reason of every dead letter."""
+        """Return subscription and reason of every dead letter."""
         async with self._database.transaction() as tx:
             rows = await tx.execute("select subscription, reason from messaging.dead_letters order by id")
         return [(subscription, reason) for subscription, reason in rows]
 
     async def empty(self) -> None:
-        """Forget everything that the service knows; once more where somebody who was cut off was in the way."""
+        """Delete all rows of the service.
+
+        Makes up to 5 attempts if a transaction of a crashed run is in conflict.
+        """
         owner = Database(self._owner_url, source="bench", naming=self.service.naming)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(is_conflict), stop=stop_after_attempt(5), reraise=True
@@ -186,9 +195,9 @@ class Bench:
 
 
 async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 30) -> None:
-    """Wait for what can only be seen by asking a server. Raises TimeoutError."""
+    """Poll `condition`, which queries a server, until it is true. Raises TimeoutError after `within_s` seconds."""
     async with asyncio.timeout(within_s):
-        while not await condition():  # noqa: ASYNC110 - what is awaited happens in a server
+        while not await condition():  # noqa: ASYNC110 - the condition changes in a server
             await asyncio.sleep(0.02)
 
 

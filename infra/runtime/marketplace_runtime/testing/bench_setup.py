@@ -16,7 +16,10 @@ from marketplace_runtime.topology import Wiring, apply, definitions
 async def on_a_bench(
     servers: Servers, service: Service, *, answer: Callable[[Any], Any] | None = None
 ) -> AsyncIterator[Bench]:
-    """The service with an empty database and empty queues, not started yet; its outside calls get `answer(request)`."""
+    """Yield a bench of the service with an empty database and empty queues, not started yet.
+
+    Its external calls get `answer(request)`. On exit the service is crashed.
+    """
     publishers = sorted({type.split(".")[0] for each in service.hears for type in each.types} - {service.name})
     wirings = [service.wiring(), *(Wiring(name, {}) for name in publishers)]
     passwords = {each.service: PASSWORD for each in wirings}
@@ -40,7 +43,7 @@ async def on_a_bench(
 def _answering(service: Service, answer: Callable[[Any], Any] | None) -> Service:
     async def ask(request: Any, _: Any) -> Any:
         if answer is None:
-            raise LookupError(f"{request!r}: give an answer to the service's outside calls")
+            raise LookupError(f"no answer to the external call {request!r}: pass `answer` to the bench")
         return answer(request)
 
     return replace(

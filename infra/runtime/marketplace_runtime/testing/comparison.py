@@ -1,4 +1,4 @@
-"""What a service ended with, in a form in which two runs can be compared."""
+"""Converts the final states of a service into a form in which two runs can be compared."""
 
 import json
 import re
@@ -10,27 +10,30 @@ ANY_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\
 SAID = "events said"
 
 State = dict[str, list[str]]
-"""Comparable rows by table; what was said is one of them."""
+"""Comparable rows by table. Published events are the rows of the table `SAID`."""
 
 
 def comparable(row: object, known: Collection[str]) -> str:
-    """A row as text, without times and without ids that are not `known`: those the service made up itself."""
+    """Return a row as text without times, and without the ids that the service generated: those not in `known`."""
     text = ANY_TIME.sub("<time>", json.dumps(row, sort_keys=True))
     return ANY_ID.sub(lambda found: found[0] if found[0].lower() in known else "<id>", text)
 
 
 def ids_in(text: str) -> list[str]:
-    """Every id that occurs in a text."""
+    """Return every id that occurs in a text."""
     return [found[0] for found in ANY_ID.finditer(text)]
 
 
 def said_in(state: State) -> State:
-    """The part that everybody hears. Rows may tell that an outside call was made twice."""
+    """Return only the published events, which other services receive.
+
+    Rows may legitimately differ if an external call was made twice.
+    """
     return {SAID: state[SAID]}
 
 
 def differences(expected: State, found: State) -> list[str]:
-    """A line for each row that only one of them has."""
+    """Return a line for each row that only one of the states has."""
     return [
         f"  {name}: {sign} {row}"
         for name in expected

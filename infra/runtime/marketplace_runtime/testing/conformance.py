@@ -1,7 +1,7 @@
-"""What a subscription must survive: events twice, late, in another order or version, cut by a crash, among poison.
+"""Tests that a subscription tolerates duplicate, late and reordered events, older versions, crashes and poison.
 
-The measure is what the service makes of each event once, in order: rows, events said, deadlines. Ids and times
-that the service made up itself are not compared.
+The reference is the state after each event was received once, in order: rows, published events, deadlines. Ids and
+times that the service generated are not compared.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,11 +26,11 @@ async def conforms(
     answer: Callable[[Any], Any] | None = None,
     in_any_order: bool = False,
 ) -> None:
-    """Put one subscription through everything. Raises `Broken` for the first thing that it does not survive.
+    """Test one subscription under every treatment. Raises `Broken` for the first one that it does not tolerate.
 
-    `events` are heard in their order; `setup` brings about the rows that they need; `answer(request)` answers the
-    service's outside calls. Where the order of events must not matter at all, say `in_any_order`: otherwise another
-    order may lead elsewhere, but must kill nothing and be as safe from duplicates.
+    `events` are published in order. `setup` inserts the rows that they need. `answer(request)` answers the service's
+    external calls. Set `in_any_order` if the order of events must not matter at all. Otherwise another order may end
+    in another state, but must produce no dead letters and must tolerate duplicates as well.
     """
     async with on_a_bench(servers, service, answer=answer) as bench:
         trial = Trial(bench, subscription, [(new_id(), event) for event in events], setup)

@@ -1,4 +1,4 @@
-"""A transaction whose tables are a dict: for use cases that reach rows by their key alone."""
+"""Provides a transaction that keeps rows in a dict, for use cases that access rows only by key."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 class Memory:
-    """As much of a transaction as handlers see; everything commits at once, also what a failed one did before.
+    """Implements what handlers use of a transaction. Every change commits at once, even if the handler fails later.
 
-    A use case that queries (through `tx.session`) fails here: put it to a real database, see `on_a_bench`.
+    A use case that queries (through `tx.session`) fails here: test it with a real database, see `on_a_bench`.
     """
 
     def __init__(self, *rows: object, source: str = "", listeners: Mapping[str, str] | None = None) -> None:
@@ -30,7 +30,7 @@ class Memory:
 
     @property
     def tx(self) -> Transaction:
-        """Itself, as handlers take it."""
+        """Return itself, with the type that handlers expect."""
         return cast("Transaction", self)
 
     @property
@@ -50,13 +50,13 @@ class Memory:
         return self.rows.get((entity, key))
 
     async def preload(self, entity: type, keys: Iterable[Any]) -> None:
-        """Everything is loaded."""
+        """Do nothing: all rows are in memory."""
 
     async def flush(self) -> None:
-        """Everything is written."""
+        """Do nothing: all changes are written at once."""
 
     def add(self, row: object) -> None:
-        """Insert a row. Raises ValueError where there is one of its key."""
+        """Insert a row. Raises ValueError if there is a row with its key."""
         identity = identity_of(row)
         if identity in self.rows:
             raise ValueError(f"inserted twice: {identity}")
@@ -76,6 +76,6 @@ class Memory:
 
 
 def caused_by(event: Event) -> Envelope:
-    """The envelope that an event comes in."""
+    """Return an envelope in which a service could receive the event."""
     now = datetime.now(UTC)
     return Envelope(new_id(), event.type, event.publisher, event.subject, now, new_traceparent())

@@ -1,4 +1,4 @@
-"""Given rows, when an event comes, then these rows and events: a use case in three lines, without a server."""
+"""Tests a use case in three lines, without a server: given rows, when an event arrives, then these rows and events."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,25 +14,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Then:
-    """What one event led to."""
+    """Holds the effects of one event."""
 
     said: list[Event]
     scheduled: list[tuple[Event, timedelta]]
     asked: Any
-    """The request that `prepare` made of it, or None."""
+    """The request of the external call, as `prepare` returned it, or None."""
 
 
 class Given:
-    """A service's rows, from one event to the next."""
+    """Holds a service's rows, from one event to the next."""
 
     def __init__(self, service: Service, *rows: object) -> None:
         self._service = service
         self._memory = Memory(*rows, source=service.name, listeners=service.listeners)
 
     async def when(self, event: Event, *, answer: Any = None, subscription: str | None = None) -> Then:
-        """Let the service hear `event`; an outside call of it gets `answer`, or stays open without one.
+        """Pass `event` to the service's handlers. An external call gets `answer`; without one it has no result yet.
 
-        Raises KeyError if the service does not hear it, and what the handler raises.
+        Raises KeyError unless exactly one subscription, of the given name if any, handles the event. Also raises what
+        the handler raises.
         """
         reaction = self._reaction(event.type, subscription)
         memory, asked, heard = self._memory, None, reaction.as_heard(event)
@@ -48,12 +49,12 @@ class Given:
         return Then(memory.said, memory.scheduled, asked)
 
     def row(self, entity: type[T], key: Any) -> T:
-        """The row with this key. Raises KeyError if there is none."""
+        """Return the row with this key. Raises KeyError if there is none."""
         found: T = self._memory.rows[entity, key]
         return found
 
     def rows(self, entity: type[T]) -> list[T]:
-        """Every row of a class, in the order in which they were added."""
+        """Return every row of a class, in the order of insertion."""
         return [row for (kind, _), row in self._memory.rows.items() if kind is entity]
 
     def _reaction(self, type: str, subscription: str | None) -> Reaction:
@@ -63,10 +64,10 @@ class Given:
             if type in each.reactions and subscription in (None, each.name)
         ]
         if len(found) != 1:
-            raise KeyError(f"{self._service.name} hears {type} in {len(found)} subscriptions; name one")
+            raise KeyError(f"{self._service.name} handles {type} in {len(found)} subscriptions: name exactly one")
         return found[0]
 
 
 def given(service: Service, *rows: object) -> Given:
-    """The service with these rows of its mapped classes."""
+    """Return the service with these rows of its mapped classes."""
     return Given(service, *rows)

@@ -1,4 +1,4 @@
-"""The servers that a test may use, known by their addresses: whoever calls starts them, and ends them."""
+"""Defines the servers that a test uses, by their addresses. The caller starts and stops them."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import aiohttp
 import asyncpg
 from yarl import URL
 
-PASSWORD = "conformance-kit"  # noqa: S105 - of users that a test makes up on its own servers
+PASSWORD = "conformance-kit"  # noqa: S105 - of users that a test creates on its own servers
 MAKE_ROLE = """
 do $$ begin
     create role "{role}" login password '{password}';
@@ -16,10 +16,10 @@ exception when duplicate_object then null; end $$
 
 @dataclass(frozen=True)
 class Servers:
-    """A RabbitMQ and a PostgreSQL server; best shared by a session."""
+    """Holds the addresses of a RabbitMQ and a PostgreSQL server, best shared by a whole test session."""
 
     amqp: str
-    """The broker's address. The user does not matter: services get users of their own."""
+    """The broker's address. The user in it is replaced: services have users of their own."""
     management: str
     """The address of the broker's management API, with an administrator's name and password."""
     postgres: str
@@ -30,14 +30,20 @@ class Servers:
         return str(URL(self.amqp).with_user(service).with_password(PASSWORD))
 
     async def manage(self, method: str, path: str, body: object = None, *, missing_ok: bool = False) -> None:
-        """Ask the management API for something. Raises ClientResponseError unless that succeeds."""
+        """Send a request to the management API.
+
+        Raises ClientResponseError if it fails, except with status 404 if `missing_ok`.
+        """
         url = URL(f"{self.management.rstrip('/')}/api/{path}", encoded=True)
         async with aiohttp.ClientSession() as http, http.request(method, url, json=body) as answer:
             if not (missing_ok and answer.status == 404):
                 answer.raise_for_status()
 
     async def create_database(self, name: str) -> tuple[str, str]:
-        """Make a database, a role that owns it and one that uses it, unless they are there. Returns their addresses."""
+        """Create a database, a role that owns it and one that uses it, unless they exist.
+
+        Returns the database's address for the owner and for the user.
+        """
         owner, user = f"{name}_owner", name
         connection = await asyncpg.connect(self.postgres)
         try:

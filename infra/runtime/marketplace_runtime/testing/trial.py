@@ -1,4 +1,4 @@
-"""A trial: one subscription under one treatment of its events, and the state in which it ends."""
+"""Runs one subscription under one treatment of its events, and returns its final state."""
 
 import asyncio
 import json
@@ -14,6 +14,7 @@ from marketplace_runtime.testing.bench import SETTLED_S, Bench, until
 from marketplace_runtime.testing.comparison import SAID, State, comparable, differences, ids_in
 
 CRASH_WITHIN_S = 30.0
+"""Maximum time until a handler reaches the point of the crash."""
 
 DUPLICATES = "select count(*) from messaging.incidents where subscription = $1 and what = 'duplicate'"
 
@@ -37,11 +38,11 @@ Setup = Callable[[Transaction], Awaitable[None]]
 
 
 class Broken(AssertionError):
-    """A subscription does not do what each must; the message says under which treatment, and what differs."""
+    """A subscription does not conform. The message states the treatment and what differs."""
 
 
 class Trial:
-    """One subscription, its events under ids of their own, and the treatments."""
+    """Runs the treatments of one subscription's events, which have fixed ids."""
 
     def __init__(
         self, bench: Bench, subscription: str, events: Sequence[tuple[UUID, Event]], setup: Setup | None
@@ -54,10 +55,12 @@ class Trial:
         self.calls = any(reaction.call for reaction in own.reactions.values())
         strange = {event.type for _, event in events} - {*own.types}
         if not events or strange:
-            raise ValueError(f"{bench.service.name}.{subscription} hears {own.types}, not {sorted(strange)}")
+            raise ValueError(
+                f"{bench.service.name}.{subscription} needs events of {own.types}, but got {sorted(strange)}"
+            )
 
     def in_versions(self) -> list[tuple[UUID, Event]]:
-        """Each event; before one in an older version, under its id, what the handler makes of it."""
+        """Return the events, each older version preceded by the version that its handler reads, under the same id."""
         found: list[tuple[UUID, Event]] = []
         for id, event in self.events:
             read = self._reactions[event.type].as_heard(event)
@@ -65,7 +68,7 @@ class Trial:
         return found
 
     async def run(self, treatment: Callable[[], Awaitable[None]]) -> State:
-        """Begin with the given rows alone, and say what the treatment led to."""
+        """Run the treatment on a database with only the rows of `setup`. Returns the final state."""
         await self._bench.empty()
         if self._setup is not None:
             async with self._bench.transaction() as tx:
@@ -74,13 +77,13 @@ class Trial:
         return await self._state()
 
     async def hear(self, events: Sequence[tuple[UUID, Event]]) -> None:
-        """Publish them one after the other, and wait until each was handled or known."""
+        """Publish the events in order, and wait until each was handled or recognized as a duplicate."""
         await self._bench.hear_all(events)
         await self._until_handled(events)
         await self._bench.settled()
 
     async def hear_among_poison(self) -> None:
-        """Each event with something unreadable before it; all of that is filed as dead, and nothing else is."""
+        """Publish each event after some poison messages. Raises `Broken` unless exactly these become dead letters."""
         queue = f"{self._bench.service.name}.{self._name}"
         for id, event in self.events:
             for body, properties in POISON.values():
@@ -88,13 +91,13 @@ class Trial:
             await self._bench.hear(event, id)
         await self._until_handled(self.events)
         expected = len(POISON) * len(self.events)
-        await self._until(lambda: self._bench.count(DEAD), expected, "poison is filed as dead letters")
+        await self._until(lambda: self._bench.count(DEAD), expected, "poison messages are stored as dead letters")
         await self._bench.settled()
         async with self._bench.transaction() as tx:
             await tx.execute("delete from messaging.dead_letters")
 
     async def crash_before_commit(self) -> None:
-        """The process dies when a handler, or the recording of an answer, has done its work but not committed it."""
+        """Crash the process after a handler, or the recording of an answer, did its work but before the commit."""
         reached = asyncio.Event()
         stumbling = [
             _stumbling(each, reached) if each.name == self._name else each for each in self._bench.service.hears
@@ -103,7 +106,7 @@ class Trial:
         await self._crash_once(reached)
 
     async def crash_before_ack(self) -> None:
-        """The process dies after a commit that the broker was not told of."""
+        """Crash the process after a commit, but before the broker got the acknowledgement."""
         reached = asyncio.Event()
         messaging = await self._bench.start()
 
@@ -121,7 +124,7 @@ class Trial:
             async with asyncio.timeout(CRASH_WITHIN_S):
                 await reached.wait()
         except TimeoutError:
-            raise Broken(f"{self._name}: no handler ran to its end within {CRASH_WITHIN_S:.0f} s") from None
+            raise Broken(f"{self._name}: no handler completed within {CRASH_WITHIN_S:.0f} s") from None
         await self._bench.crash()
         await self._bench.start()
         await self._until_handled(self.events, duplicates=False)
@@ -133,7 +136,7 @@ class Trial:
         await self._until(lambda: self._bench.count(HANDLED, self._name, list(ids)), len(ids), "events are handled")
         if duplicates:
             again = len(events) - len(ids)
-            await self._until(lambda: self._bench.count(DUPLICATES, self._name), again, "duplicates are known as such")
+            await self._until(lambda: self._bench.count(DUPLICATES, self._name), again, "duplicates are recognized")
 
     async def _until(self, count: Callable[[], Awaitable[int]], wanted: int, what: str) -> None:
         found = 0
@@ -151,7 +154,7 @@ class Trial:
             raise Broken(f"{self._name}: an event became a dead letter: {await self._unexpected_dead()}")
 
     async def _unexpected_dead(self) -> list[tuple[str, str]]:
-        """Dead letters of readable events: none of the treatments makes any."""
+        """Return the dead letters of readable events. No treatment should cause any."""
         async with self._bench.transaction() as tx:
             ids = [id for id, _ in self.events]
             statement = "select reason, error from messaging.dead_letters where event_id = any($1::uuid[])"
@@ -170,14 +173,14 @@ class Trial:
         return {name: sorted(comparable(each, self._known) for each in rows) for name, rows in found.items()}
 
     def compare(self, treatment: str, expected: State, found: State) -> None:
-        """Raise `Broken` where they differ, with the rows that only one of them has."""
+        """Raise `Broken` if the states differ, with the rows that only one of them has."""
         if lines := differences(expected, found):
             told = "\n".join(lines)
-            raise Broken(f"{self._name}, heard {treatment}, ends elsewhere than heard once, in order:\n{told}")
+            raise Broken(f"{self._name}: events {treatment} lead to another state than events once, in order:\n{told}")
 
 
 def _stumbling(subscription: Subscription, reached: asyncio.Event) -> Subscription:
-    """The same, but its handlers never come back once they did their work."""
+    """Return the subscription with handlers that do their work, set `reached`, and then never return."""
 
     def last_step(run: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         async def work_and_hang(*arguments: Any) -> None:
