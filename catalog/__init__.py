@@ -1,7 +1,7 @@
-"""The catalog: what is sold, for how much, and how many there are.
+"""The catalog service keeps the products on sale, their prices and their stock.
 
 Owns: products, prices, stock, reservations.
-Hears: OrderPlaced, OrderConfirmed, OrderCancelled; its own ReservationDue.
-Says: ProductListed, PriceChanged, ProductDiscontinued, ProductSoldOut, ProductRestocked, StockRunningLow,
+Subscribes to: OrderPlaced, OrderConfirmed, OrderCancelled; its own ReservationDue.
+Publishes: ProductListed, PriceChanged, ProductDiscontinued, ProductSoldOut, ProductRestocked, StockRunningLow,
 StockReserved, StockRejected, ReservationExpired, StockReleased.
 """

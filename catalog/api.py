@@ -1,4 +1,4 @@
-"""HTTP in: the shop window for anyone, and what sellers may do to their own products."""
+"""HTTP API of the catalog: anyone reads products, sellers manage their own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +24,11 @@ Category = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1,
 
 
 CURRENCIES = sorted(each.value for each in iso4217.Currency if each.exponent is not None)
-"""Of ISO 4217, those that have a minor unit: prices count it."""
+"""Codes of the ISO 4217 currencies that have a minor unit. Prices are counted in minor units."""
 
 
 def known_currency(code: str) -> str:
-    """Return a currency's code. Raises ValueError for any other."""
+    """Return `code` if it is in `CURRENCIES`. Raises ValueError if it is not."""
     if code not in CURRENCIES:
         meant = code.upper() if code.upper() in CURRENCIES else "three capital letters, such as EUR"
         raise ValueError(f"{code} is no currency of ISO 4217 that prices can be in: write {meant}.")
@@ -39,13 +39,13 @@ Currency = Annotated[str, AfterValidator(known_currency), Field(json_schema_extr
 
 
 class Body(BaseModel):
-    """What a client sends: exactly these members, of exactly these types."""
+    """Base of request bodies: rejects unknown members and does not convert types."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class PriceIn(Body):
-    """Minor units of an ISO 4217 currency, such as 1999 EUR for 19.99 euros."""
+    """A price in minor units of an ISO 4217 currency: 1999 EUR is 19.99 euros."""
 
     amount: int = Field(ge=1, le=10**9)
     currency: Currency
@@ -60,7 +60,7 @@ class NewProduct(Body):
     price: PriceIn
     on_hand: int = Field(ge=0, le=MAX_UNITS_PER_REQUEST)
     low_stock_threshold: int = Field(default=5, ge=0, le=MAX_UNITS_PER_REQUEST)
-    """Say so when fewer units than this are available."""
+    """Units. StockRunningLow is published when fewer are available."""
 
 
 class NewPrice(Body):
@@ -80,20 +80,20 @@ class ProductOut(BaseModel):
     status: ProductStatus
     available: int
     version: int
-    """Grows with every change of the product that others are told of."""
+    """Grows with every published change of the product, except StockRunningLow."""
 
 
 @router.get("/products")
 async def list_products(
     tx: Tx,
     *,
-    search: Annotated[str | None, Query(max_length=200, description="words of the name, in any case")] = None,
+    search: Annotated[str | None, Query(max_length=200, description="words in the name, in any case")] = None,
     category: Annotated[str | None, Query(max_length=64)] = None,
-    discontinued: Annotated[bool, Query(description="also show what is no longer sold")] = False,
+    discontinued: Annotated[bool, Query(description="include discontinued products")] = False,
     cursor: Cursor[UUID] = None,
     limit: PageSize = 20,
 ) -> Page[ProductOut]:
-    """Products, oldest first."""
+    """List products, oldest first."""
     found = await store.page_of_products(
         tx, words=search, category=category, discontinued=discontinued, after=cursor, limit=limit + 1
     )
@@ -102,6 +102,7 @@ async def list_products(
 
 @router.get("/products/{product_id}")
 async def get_product(product_id: UUID, tx: Tx) -> ProductOut:
+    """Return one product, also if it is discontinued."""
     product = await tx.peek(Product, product_id)
     if product is None:
         raise NotFound("There is no such product.")
@@ -110,7 +111,7 @@ async def get_product(product_id: UUID, tx: Tx) -> ProductOut:
 
 @router.post("/products", status_code=201)
 async def create_product(body: NewProduct, seller: Seller, tx: Tx, response: Response) -> ProductOut:
-    """Offer a new product."""
+    """List a new product for sale."""
     product = await handlers.list_product(
         tx,
         seller_id=seller.subject,
@@ -126,7 +127,10 @@ async def create_product(body: NewProduct, seller: Seller, tx: Tx, response: Res
 
 @router.post("/products/{product_id}/price")
 async def change_price(product_id: UUID, body: NewPrice, seller: Seller, tx: Tx) -> ProductOut:
-    """Orders at the price of before are refused from now on."""
+    """Change the price of a product.
+
+    Orders placed at a lower price, or in another currency, are rejected from now on.
+    """
     with refusals():
         price = body.price.to_price()
         return _shown(await handlers.change_price(tx, product_id, price, seller_id=seller.subject))
@@ -134,21 +138,21 @@ async def change_price(product_id: UUID, body: NewPrice, seller: Seller, tx: Tx)
 
 @router.post("/products/{product_id}/restock")
 async def restock(product_id: UUID, body: Restock, seller: Seller, tx: Tx) -> ProductOut:
-    """Add units to what is on hand."""
+    """Add units to the stock on hand."""
     with refusals():
         return _shown(await handlers.restock(tx, product_id, body.quantity, seller_id=seller.subject))
 
 
 @router.post("/products/{product_id}/discontinue")
 async def discontinue(product_id: UUID, seller: Seller, tx: Tx) -> ProductOut:
-    """Sell it no more, for good. Orders that hold a reservation still complete."""
+    """Stop selling the product for good. Orders that hold a reservation still complete."""
     with refusals():
         return _shown(await handlers.discontinue(tx, product_id, seller_id=seller.subject))
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Answer 404 or 409 where the rules say no."""
+    """Translate `UnknownProduct` into 404 and any other `Refused` into 409."""
     try:
         yield
     except UnknownProduct as refusal:

@@ -1,4 +1,4 @@
-"""What the catalog does: load, decide, publish what changed."""
+"""Use cases of the catalog. Each loads its objects, applies the rules and publishes the changes."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -38,16 +38,16 @@ from marketplace_runtime.consumer import Reject, RetryLater
 from marketplace_runtime.database import Transaction, publishes
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
-"""How soon a confirmation looks again for its order's reservation, and when it gives up."""
+"""Retry interval of a confirmation whose reservation does not exist yet, and the time until it is dead-lettered."""
 LESS_STOCK, MORE_STOCK = (ProductSoldOutV1, StockRunningLowV1), (ProductRestockedV1, StockRunningLowV1)
-"""The events that fewer available units can cause, and those that more can."""
+"""The events that a decrease of the available units can cause, and those that an increase can."""
 
 
 @publishes(StockReservedV1, StockRejectedV1, *LESS_STOCK)
 async def reserve_stock(event: OrderPlacedV1, tx: Transaction) -> None:
-    """Set every line aside, or none and say why not."""
+    """Reserve every line of the order, or reject the order and publish the reasons."""
     if await tx.get(Reservation, event.order_id):
-        return  # decided before, or cancelled before it came
+        return  # a duplicate, or OrderCancelled arrived first
     order = [Wanted(line.product_id, line.quantity, Price(*line.unit_price.parts)) for line in event.lines]
     stock = await store.stock_of(tx, (line.product_id for line in order))
     if against := objections(order, stock):
@@ -62,7 +62,7 @@ async def reserve_stock(event: OrderPlacedV1, tx: Transaction) -> None:
 
 @publishes()
 async def take_stock(event: OrderConfirmedV1, tx: Transaction) -> None:
-    """What was set aside for the order leaves the house."""
+    """Ship the reserved units of a confirmed order."""
     reservation = await tx.get(Reservation, event.order_id)
     if reservation is None:
         raise RetryLater(UNHEARD_OF, give_up_after=MISSING_FOR)
@@ -73,7 +73,7 @@ async def take_stock(event: OrderConfirmedV1, tx: Transaction) -> None:
 
 @publishes(StockReleasedV1, *MORE_STOCK)
 async def release_stock(event: OrderCancelledV1, tx: Transaction) -> None:
-    """Give back what the order holds, reserved or taken."""
+    """Return the units that a cancelled order holds, whether reserved or shipped."""
     reservation = await tx.get(Reservation, event.order_id)
     if reservation is None:
         tx.add(Reservation(event.order_id, State.RELEASED))  # so that a late OrderPlaced reserves nothing
@@ -85,7 +85,7 @@ async def release_stock(event: OrderCancelledV1, tx: Transaction) -> None:
 
 @publishes(ReservationExpiredV1)
 async def question_reservation(event: ReservationDueV1, tx: Transaction) -> None:
-    """Ask whether an order that still holds its reservation is still wanted."""
+    """Publish ReservationExpired if the order still holds its reservation, so that checkout decides about it."""
     reservation = await tx.get(Reservation, event.order_id)
     if reservation is not None:
         publish_reservation_changes(tx, reservation, reservation.expire())
@@ -102,7 +102,7 @@ async def list_product(
     on_hand: int,
     low_stock_threshold: int,
 ) -> Product:
-    """Offer a new product."""
+    """List a new product for sale."""
     product = Product(tx.new_id(), seller_id, name, category, price, on_hand, low_stock_threshold)
     tx.add(product)
     publish_product_changes(tx, product, [ProductChange.LISTED])
@@ -111,7 +111,11 @@ async def list_product(
 
 @publishes(PriceChangedV1)
 async def change_price(tx: Transaction, product_id: UUID, price: Price, *, seller_id: str) -> Product:
-    """Orders at the price of before are refused from now on. Raises `Refused`."""
+    """Change the price of the seller's product.
+
+    Orders placed at a lower price, or in another currency, are rejected from now on.
+    Raises `UnknownProduct`, or `NoLongerSold` if it is discontinued.
+    """
     product = await _own_product(tx, product_id, seller_id)
     publish_product_changes(tx, product, product.change_price(price))
     return product
@@ -119,7 +123,10 @@ async def change_price(tx: Transaction, product_id: UUID, price: Price, *, selle
 
 @publishes(*MORE_STOCK)
 async def restock(tx: Transaction, product_id: UUID, quantity: int, *, seller_id: str) -> Product:
-    """The seller brings more units. Raises `Refused`."""
+    """Add units to the stock of the seller's product.
+
+    Raises `UnknownProduct`, `NoLongerSold` if it is discontinued, or `TooMuchStock`.
+    """
     product = await _own_product(tx, product_id, seller_id)
     publish_product_changes(tx, product, product.restock(quantity))
     return product
@@ -127,7 +134,7 @@ async def restock(tx: Transaction, product_id: UUID, quantity: int, *, seller_id
 
 @publishes(ProductDiscontinuedV1)
 async def discontinue(tx: Transaction, product_id: UUID, *, seller_id: str) -> Product:
-    """Sell it no more; reserved units still go out. Raises `UnknownProduct`."""
+    """Stop selling the seller's product. Reserved units are still shipped. Raises `UnknownProduct`."""
     product = await _own_product(tx, product_id, seller_id)
     publish_product_changes(tx, product, product.discontinue())
     return product

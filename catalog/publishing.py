@@ -1,4 +1,4 @@
-"""Turns changes of products and reservations into events. Nothing else in this service publishes."""
+"""Translates changes of products and reservations into events. No other module of this service publishes."""
 
 from collections.abc import Sequence
 
@@ -57,7 +57,7 @@ def publish_product_changes(tx: Transaction, product: Product, changes: Sequence
 
 
 def publish_moves(tx: Transaction, moves: Moves) -> None:
-    """Publish what an order changed about its products."""
+    """Publish the changes that an order caused to its products."""
     for product, changes in moves:
         publish_product_changes(tx, product, changes)
 
@@ -65,7 +65,7 @@ def publish_moves(tx: Transaction, moves: Moves) -> None:
 def publish_reservation_changes(
     tx: Transaction, reservation: Reservation, changes: Sequence[ReservationChange]
 ) -> None:
-    """Publish an event for each change of a reservation; one that holds stock gets a deadline."""
+    """Publish an event for each change of a reservation. A new reservation also gets a deadline."""
     order_id = reservation.order_id
     for change in changes:
         match change:

@@ -1,4 +1,4 @@
-"""The catalog as one table: what it hears, says and serves."""
+"""Declares the catalog service: its subscriptions, the events it publishes and its HTTP routes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What an operator may set."""
+"""Settings of the catalog, for operators."""
 
 from datetime import timedelta
 from functools import cache
@@ -8,10 +8,10 @@ from pydantic_settings import BaseSettings
 
 
 class Settings(BaseSettings):
-    """Read from the environment."""
+    """Settings that are read from environment variables."""
 
     reservation_deadline_s: float = Field(default=30, gt=0)
-    """How long stock is set aside before checkout is asked whether the order is still wanted."""
+    """Seconds after which checkout is asked whether an order still needs its reservation."""
 
     @property
     def reservation_deadline(self) -> timedelta:
@@ -20,5 +20,5 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The same settings for the life of the process."""
+    """Return the settings. They are read once per process."""
     return Settings()

@@ -1,4 +1,4 @@
-"""The catalog's tables, and every query on them."""
+"""Defines the tables of the catalog, their mapping to domain objects, and all queries."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ OrderEvent = OrderPlacedV1 | OrderConfirmedV1 | OrderCancelledV1 | ReservationDu
 
 
 class Quantities(TypeDecorator[dict[UUID, int]]):
-    """Units by product as a JSON object. Replaced as a whole, never changed in place."""
+    """Stores units by product as a JSON object. Replace the dict to change it: changes in place are not saved."""
 
     impl = JSONB
     cache_ok = True
@@ -92,7 +92,7 @@ mapping.map_imperatively(Reservation, reservations)
 
 
 async def load_orders(events: Sequence[OrderEvent], tx: Transaction) -> None:
-    """Load what a batch touches in two statements: first reservations, then products, each by id."""
+    """Lock and load what a batch needs in two statements: first reservations, then products, each in order of ids."""
     orders = [event.order_id for event in events]
     await tx.preload(Reservation, orders)
     named = {line.product_id for event in events if isinstance(event, OrderPlacedV1) for line in event.lines}
@@ -103,7 +103,7 @@ async def load_orders(events: Sequence[OrderEvent], tx: Transaction) -> None:
 
 
 async def stock_of(tx: Transaction, product_ids: Iterable[UUID]) -> Stock:
-    """The products with these ids, locked; those that don't exist are left out."""
+    """Return the products with these ids, locked. Ids that don't exist are left out."""
     wanted = set(product_ids)
     await tx.preload(Product, wanted)
     found = {product_id: await tx.get(Product, product_id) for product_id in wanted}
@@ -119,7 +119,10 @@ async def page_of_products(
     after: UUID | None,
     limit: int,
 ) -> Sequence[Product]:
-    """Up to `limit` products in the order of their listing, whose name has all the `words` in any case."""
+    """Return up to `limit` products after id `after`, in the order of their listing.
+
+    With `words`, only those whose name contains all of them, in any case. Discontinued ones only if `discontinued`.
+    """
     query = select(Product).order_by(products.c.product_id).limit(limit)
     if words:
         query = query.where(products.c.name_words.op("@@")(func.plainto_tsquery("simple", words)))

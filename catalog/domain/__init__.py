@@ -1,4 +1,4 @@
-"""The rules of products, stock and reservations; standard library only."""
+"""The domain rules of products, stock and reservations. Uses the standard library only."""
 
 from catalog.domain.product import (
     MOST_ON_HAND,

@@ -1,16 +1,20 @@
-"""The rules of a product. Its stock is `on_hand`; some of it may be `reserved` for orders; the rest is available."""
+"""The rules of a product and its stock.
+
+Of the units `on_hand`, `reserved` are held for orders. The rest is available.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from uuid import UUID
 
 MOST_ON_HAND = 10**9
+"""Units to which a seller may restock one product."""
 PLENTY = 2
-"""So many times the threshold, without a restock, is much again."""
+"""Multiple of the low-stock threshold above which the seller can be warned again without a restock."""
 
 
 class Refused(Exception):
-    """A seller cannot do this."""
+    """Base of the errors that tell a seller why an operation is not allowed."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
@@ -35,7 +39,7 @@ class Status(StrEnum):
 
 
 class ProductChange(StrEnum):
-    """A change of a product that is published as an event."""
+    """A change of a product. Each is published as an event."""
 
     LISTED = auto()
     PRICE_CHANGED = auto()
@@ -48,15 +52,15 @@ class ProductChange(StrEnum):
 @dataclass(frozen=True)
 class Price:
     amount: int
-    """Minor units."""
+    """In minor units of `currency`."""
     currency: str
 
 
 @dataclass
 class Product:
-    """Something a seller offers. `on_hand >= reserved >= 0` at all times.
+    """A product that a seller offers. `on_hand >= reserved >= 0` always holds.
 
-    `version` counts what others know of it: it grows with every change but RUNNING_LOW.
+    `version` orders the published facts of a product. It grows with every published change except RUNNING_LOW.
     """
 
     product_id: UUID
@@ -70,8 +74,11 @@ class Product:
     discontinued: bool = False
     version: int = 1
     low_stock_said: bool = field(init=False)
-    """Whether the seller knows that little is left. Forgotten once they restocked it, or much came back by itself:
-    orders that come and go near the threshold are not told."""
+    """Whether the seller was warned that stock is low.
+
+    Reset once more than the threshold is available after a restock, or more than `PLENTY` times the threshold without
+    one. So orders that come and go near the threshold do not repeat the warning.
+    """
 
     def __post_init__(self) -> None:
         self.low_stock_said = self.available < self.low_stock_threshold
@@ -119,12 +126,12 @@ class Product:
         return self._moved(by=quantity)
 
     def take(self, quantity: int) -> None:
-        """Reserved units leave the house: what is available stays as it is."""
+        """Ship reserved units. The number of available units does not change."""
         self.on_hand -= quantity
         self.reserved -= quantity
 
     def put_back(self, quantity: int) -> list[ProductChange]:
-        """Taken units come back, even past the most that a seller may restock to."""
+        """Return shipped units to stock, even above `MOST_ON_HAND`, which limits only restocks by the seller."""
         self.on_hand += quantity
         return self._moved(by=quantity)
 

@@ -1,6 +1,6 @@
 """The rules of a reservation: it holds every line of its order or none.
 
-Taking it ships the units, releasing it gives them back.
+Taking a reservation ships its units. Releasing it returns them to the available stock.
 """
 
 from collections import Counter
@@ -12,9 +12,9 @@ from uuid import UUID
 from catalog.domain.product import Price, Product, ProductChange
 
 Stock = Mapping[UUID, Product]
-"""The products that an order names, as far as there are such."""
+"""The existing products among those that an order names, by id."""
 Moves = list[tuple[Product, list[ProductChange]]]
-"""What an order changed about each of its products."""
+"""The products of an order, each with the changes that the order caused."""
 
 
 class Reason(StrEnum):
@@ -22,12 +22,12 @@ class Reason(StrEnum):
     DISCONTINUED = "discontinued"
     SOLD_OUT = "sold-out"
     PRICE_CHANGED = "price-changed"
-    """It costs more than the customer saw, or another currency. A lower price is what the customer pays."""
+    """The price rose, or its currency changed, since the customer saw it. If it fell, the lower one is paid."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A line of an order, at the price that the customer saw."""
+    """A line of an order, at the unit price that the customer saw."""
 
     product_id: UUID
     quantity: int
@@ -36,7 +36,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a line cannot be sold as ordered."""
+    """The reason why a line cannot be sold as ordered. `product` is None if there is no such product."""
 
     line: Wanted
     reason: Reason
@@ -44,7 +44,7 @@ class Objection:
 
 
 def objections(order: Sequence[Wanted], stock: Stock) -> list[Objection]:
-    """What stands against the order; nothing: it can be reserved whole."""
+    """Return an objection for each line that cannot be reserved. If there is none, the whole order can be reserved."""
     wanted = quantities(order)
     found = []
     for line in order:
@@ -61,12 +61,15 @@ def objections(order: Sequence[Wanted], stock: Stock) -> list[Objection]:
 
 
 def lowered(order: Sequence[Wanted], stock: Stock) -> dict[UUID, Price]:
-    """Today's price of what costs less than the customer saw, in an order against which nothing stands."""
+    """Return the current price of each product that now costs less than the customer saw.
+
+    Expects an order without objections.
+    """
     return {line.product_id: price for line in order if (price := stock[line.product_id].price) != line.price}
 
 
 def quantities(order: Sequence[Wanted]) -> dict[UUID, int]:
-    """Units by product, also where several lines name the same one."""
+    """Return the units per product, summed over lines that name the same product."""
     total: Counter[UUID] = Counter()
     for line in order:
         total[line.product_id] += line.quantity
@@ -77,41 +80,41 @@ class State(StrEnum):
     RESERVED = "reserved"
     TAKEN = "taken"
     RELEASED = "released"
-    """Also of an order that was cancelled before it was heard of: a late OrderPlaced finds it so."""
+    """The units were returned. Also used if OrderCancelled arrives before OrderPlaced, which then reserves nothing."""
     REJECTED = "rejected"
 
 
 @dataclass(frozen=True)
 class Reserved:
-    """Every line is set aside; `lowered` is today's price of what costs less than the customer saw."""
+    """Every line is reserved. `lowered` maps each product that got cheaper since the customer saw it to its price."""
 
     lowered: Mapping[UUID, Price]
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """Nothing is set aside, for these reasons."""
+    """Nothing is reserved, for the given objections."""
 
     objections: Sequence[Objection]
 
 
 @dataclass(frozen=True)
 class Released:
-    """What was held is given back."""
+    """The units of the reservation were returned."""
 
 
 @dataclass(frozen=True)
 class Expired:
-    """It was held for as long as it may be held."""
+    """The reservation reached its deadline. Its units stay reserved until checkout decides."""
 
 
 ReservationChange = Reserved | Rejected | Released | Expired
-"""A change of a reservation that is published as an event."""
+"""A change of a reservation. Each is published as an event."""
 
 
 @dataclass
 class Reservation:
-    """What an order holds. `lines` never change; `state` says whether they are still held."""
+    """The units that an order reserved, by product. `lines` never change; `state` says whether they are still held."""
 
     order_id: UUID
     state: State
@@ -121,18 +124,18 @@ class Reservation:
         return [(stock[product], stock[product].reserve(units)) for product, units in self.lines.items()]
 
     def take(self, stock: Stock) -> None:
-        """The order was paid. Nothing happens where it was taken before, or cancelled since."""
+        """Ship the units of a paid order. Does nothing if they were shipped or released before."""
         if self.state == State.RESERVED:
             self.state = State.TAKEN
             for product, units in self.lines.items():
                 stock[product].take(units)
 
     def expire(self) -> list[ReservationChange]:
-        """It was held for long enough: whoever ordered decides whether it is still wanted."""
+        """Return `Expired` if the units are still reserved. They stay so: checkout decides about the order."""
         return [Expired()] if self.state == State.RESERVED else []
 
     def release(self, stock: Stock) -> Moves:
-        """The order was cancelled: give back what it still holds, reserved or taken."""
+        """Return the units of a cancelled order, whether reserved or shipped. Does nothing if it holds none."""
         before = self.state
         if before not in (State.RESERVED, State.TAKEN):
             return []
