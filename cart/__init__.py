@@ -1,7 +1,7 @@
-"""The cart: what customers mean to buy.
+"""The cart service keeps what customers intend to buy, until they check out.
 
-Owns: carts; its own copy of product facts, and of who has an address.
-Hears: ProductListed, PriceChanged, ProductDiscontinued, ProductSoldOut, ProductRestocked, OrderConfirmed,
+Owns: carts; its own copies of product facts and of which customers have an address.
+Subscribes to: ProductListed, PriceChanged, ProductDiscontinued, ProductSoldOut, ProductRestocked, OrderConfirmed,
 OrderCancelled, AddressRecorded, AddressErased; its own AbandonmentDue.
-Says: CartCheckedOut, CartAbandoned.
+Publishes: CartCheckedOut, CartAbandoned.
 """

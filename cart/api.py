@@ -1,4 +1,4 @@
-"""HTTP in: a customer's own cart."""
+"""HTTP API for a customer's own cart."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ router = Router(tags=["carts"])
 
 
 class Wish(BaseModel):
-    """How many the customer wants in all."""
+    """The total quantity of a product that the customer wants, including units that are being bought."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -32,18 +32,18 @@ class LineOut(BaseModel):
     status: ProductStatus
     quantity: int
     in_checkout: int
-    """Units that are being bought right now; they leave the cart when the order is confirmed."""
+    """Units of `quantity` in an open order. They leave the cart when the order is confirmed."""
     unit_price: Money
-    """What the customer saw: more is not charged. Put the item again to accept today's price."""
+    """The price that the customer saw. They never pay more. PUT the item again to accept the current price."""
     new_price: Money | None
-    """Today's price, where it differs: a lower one is what is paid, for a higher one the order would be refused."""
+    """The current price, if it differs. A lower one is what is paid; with a higher one the order would be rejected."""
 
 
 class CartOut(BaseModel):
     customer_id: str
     lines: list[LineOut]
     total: Money | None
-    """Of everything in the cart; None where it is empty."""
+    """Price of everything in the cart. None if it is empty."""
 
 
 class Accepted(BaseModel):
@@ -56,13 +56,14 @@ class AddressMissing(Conflict):
 
 @router.get("/carts/{customer}")
 async def get_cart(customer: PersonPath, caller: Caller, tx: Tx) -> CartOut:
+    """Return the caller's own cart."""
     owned_by(caller, customer)
     return await _shown(await tx.peek(Cart, customer), customer, tx)
 
 
 @router.put("/carts/{customer}/items/{product_id}")
 async def put_item(customer: PersonPath, product_id: UUID, wish: Wish, caller: Caller, tx: Tx) -> CartOut:
-    """Want so many units, at today's price."""
+    """Set the total quantity of a product in the cart, at its current price."""
     owned_by(caller, customer)
     with refusals():
         cart = await handlers.put_item(tx, customer, product_id, wish.quantity)
@@ -71,14 +72,14 @@ async def put_item(customer: PersonPath, product_id: UUID, wish: Wish, caller: C
 
 @router.delete("/carts/{customer}/items/{product_id}", status_code=204)
 async def delete_item(customer: PersonPath, product_id: UUID, caller: Caller, tx: Tx) -> None:
-    """Want none of it, but for units that are being bought; also where it was not in the cart."""
+    """Remove a product from the cart, except units that are being bought. Succeeds also if it was not in the cart."""
     owned_by(caller, customer)
     await handlers.remove_item(tx, customer, product_id)
 
 
 @router.delete("/carts/{customer}/items", status_code=204)
 async def delete_items(customer: PersonPath, caller: Caller, tx: Tx) -> None:
-    """Empty the cart, but for units that are being bought."""
+    """Remove everything from the cart, except units that are being bought."""
     owned_by(caller, customer)
     await handlers.empty_by_hand(tx, customer)
 
@@ -88,9 +89,9 @@ async def delete_items(customer: PersonPath, caller: Caller, tx: Tx) -> None:
 async def check_out(customer: PersonPath, caller: Caller, tx: Tx, response: Response) -> Accepted:
     """Buy what is in the cart. The order is accepted now and decided later.
 
-    Refused where the customer is known to have no address. Where that is not known, the order waits for it.
+    Refused if the customer is known to have no address. If that is not known, the order waits for an address.
 
-    It can be looked at under `Location` in a moment: until checkout has heard of it, that answers 404.
+    The order can be read at `Location` in a moment. Until checkout has received it, that answers 404.
     """
     owned_by(caller, customer)
     with refusals():
@@ -102,7 +103,7 @@ async def check_out(customer: PersonPath, caller: Caller, tx: Tx, response: Resp
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Answer 404 or 409 where the rules say no, naming the products that it is about."""
+    """Translate `UnknownProduct` into 404 and any other `Refused` into 409 with the products concerned."""
     try:
         yield
     except UnknownProduct as refusal:

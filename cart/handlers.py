@@ -1,4 +1,4 @@
-"""What the cart does: load, decide, publish what changed."""
+"""Use cases of the cart. Each loads its objects, applies the rules and publishes the changes."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -14,12 +14,15 @@ from marketplace_runtime.database import Transaction, publishes
 
 AT_ONCE = timedelta(0)
 LATE = timedelta(seconds=10)
-"""A deadline that was due so long ago may have got lost. So may any, once a cart was untouched for that time."""
+"""Time after which the code checks whether an abandonment deadline was lost.
+
+It counts from when the deadline was due, or, when a customer returns, from their last use of the cart.
+"""
 
 
 @publishes()
 async def put_item(tx: Transaction, customer_id: str, product_id: UUID, quantity: int) -> Cart:
-    """The customer wants so many units at today's price. Raises `Refused`."""
+    """Set the total quantity of a product in the cart, at its current price. Raises `Refused`."""
     product = await tx.peek(ProductCopy, product_id)
     if product is None:
         raise UnknownProduct(product_id)
@@ -31,7 +34,7 @@ async def put_item(tx: Transaction, customer_id: str, product_id: UUID, quantity
 
 @publishes()
 async def remove_item(tx: Transaction, customer_id: str, product_id: UUID) -> None:
-    """Take it out of the cart, but for units that are being bought."""
+    """Remove a product from the cart, except units in open orders."""
     cart = await tx.get(Cart, customer_id)
     if cart is not None:
         cart.remove(product_id)
@@ -40,7 +43,7 @@ async def remove_item(tx: Transaction, customer_id: str, product_id: UUID) -> No
 
 @publishes()
 async def empty_by_hand(tx: Transaction, customer_id: str) -> None:
-    """Take everything out of the cart, but for units that are being bought."""
+    """Remove everything from the cart at the customer's request, except units in open orders."""
     cart = await tx.get(Cart, customer_id)
     if cart is not None:
         cart.empty()
@@ -49,7 +52,7 @@ async def empty_by_hand(tx: Transaction, customer_id: str) -> None:
 
 @publishes(CartCheckedOutV1)
 async def check_out(tx: Transaction, customer_id: str) -> UUID:
-    """The customer buys what is in the cart; returns the order's id. Raises `Refused`."""
+    """Order what is in the cart, and return the order's id. Raises `Refused`."""
     cart = await store.cart_of(tx, customer_id)
     known = await store.products_of(tx, [line.product_id for line in cart.left])
     discontinued = {product.product_id for product in known.values() if product.status == Status.DISCONTINUED}
@@ -65,7 +68,7 @@ async def check_out(tx: Transaction, customer_id: str) -> UUID:
 
 @publishes()
 async def copy_facts(event: store.ProductEvent, tx: Transaction) -> None:
-    """Keep the newest facts of a product, whatever order they come in."""
+    """Keep the newest facts of a product, in whatever order its events arrive."""
     facts = event.facts
     price, status = Price(*facts.price.parts), Status(facts.status)
     product = await tx.get(ProductCopy, event.product_id)
@@ -77,7 +80,7 @@ async def copy_facts(event: store.ProductEvent, tx: Transaction) -> None:
 
 @publishes()
 async def copy_address(event: store.AddressEvent, tx: Transaction) -> None:
-    """Know whether the customer has an address, whatever order that is told in."""
+    """Keep whether the customer has an address, in whatever order its events arrive."""
     address = await tx.get(KnownAddress, event.customer_id)
     if address is None:
         address = KnownAddress(event.customer_id)
@@ -87,7 +90,7 @@ async def copy_address(event: store.AddressEvent, tx: Transaction) -> None:
 
 @publishes()
 async def empty_cart(event: OrderConfirmedV1, tx: Transaction) -> None:
-    """What was bought leaves the cart."""
+    """Remove the units of a confirmed order from the cart."""
     checkout = await tx.get(Checkout, event.order_id)
     if checkout is not None:
         (await store.cart_of(tx, checkout.customer_id)).confirm(checkout)
@@ -95,9 +98,10 @@ async def empty_cart(event: OrderConfirmedV1, tx: Transaction) -> None:
 
 @publishes()
 async def return_items(event: OrderCancelledV1, tx: Transaction) -> None:
-    """Give the cart back what an unconfirmed order was to buy.
+    """Make the items of a cancelled, unconfirmed order available in the cart again.
 
-    An order that waited for an address in vain shows that there is none, unless an address was heard of.
+    If the order was cancelled for lack of an address, note that the customer has none, unless an address event was
+    received.
     """
     if event.detail == "no-address":
         await store.note_no_address(tx, event.customer_id)
@@ -110,13 +114,16 @@ async def return_items(event: OrderCancelledV1, tx: Transaction) -> None:
 
 @publishes(CartAbandonedV1)
 async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
-    """Publish that a cart with something to buy was abandoned. One touched since is looked at again later."""
+    """Publish CartAbandoned at the deadline, or schedule the deadline again if the cart was used since.
+
+    Only products that are still on sale are published. If none is left, nothing is.
+    """
     cart = await tx.get(Cart, event.customer_id)
     if cart is None or not cart.watched:
         return
     patience = cart.patience(tx.now, settings().abandoned_after)
     if cart.left and patience.total_seconds() > 0:
-        if not await tx.will_hear(event):  # there can be a second one, where the first was given up for lost
+        if not await tx.will_hear(event):  # unless a sweep took this one for lost and scheduled another
             tx.schedule(event, after=patience)
     else:
         for abandoned in cart.abandon():
@@ -126,7 +133,7 @@ async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
 
 @publishes()
 async def find_neglected(tx: Transaction) -> int:
-    """Have carts looked at whose deadline got lost; returns how many."""
+    """Replace lost abandonment deadlines. Returns how many."""
     neglected = await store.neglected_carts(tx, tx.now - settings().abandoned_after - LATE)
     for cart in neglected:
         tx.schedule(AbandonmentDueV1(customer_id=cart.customer_id), after=AT_ONCE)
@@ -134,7 +141,7 @@ async def find_neglected(tx: Transaction) -> int:
 
 
 async def _touch(cart: Cart, tx: Transaction) -> None:
-    """Note that the customer was here. Somebody will look whether they come back, unless somebody does already."""
+    """Record that the customer used the cart, and schedule an abandonment deadline unless there is one."""
     due = AbandonmentDueV1(customer_id=cart.customer_id)
     was_away = tx.now - cart.touched_at > LATE
     if cart.touch(tx.now) or (cart.watched and was_away and not await tx.will_hear(due)):

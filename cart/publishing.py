@@ -1,4 +1,4 @@
-"""Turns changes of a cart into events. Nothing else in this service publishes."""
+"""Translates changes of a cart into events. No other module of this service publishes."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The cart as one table: what it hears, says and serves."""
+"""Declares the cart service: its subscriptions, the events it publishes and its HTTP routes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What an operator may set."""
+"""Settings of the cart, for operators."""
 
 from datetime import timedelta
 from functools import cache
@@ -9,13 +9,13 @@ from pydantic_settings import BaseSettings
 
 
 class Settings(BaseSettings):
-    """Read from the environment."""
+    """Settings that are read from environment variables."""
 
     cart_abandoned_after_s: float = Field(default=60, gt=0)
-    """How long a cart with something in it is left alone before it counts as abandoned."""
+    """Seconds without use after which a cart that is not empty counts as abandoned."""
 
     checkout_public_url: Annotated[str, Field(pattern=r"^https?://[!-~]+$")] | None = None
-    """Where customers reach checkout, up to and without `/orders`; without it answers have no `Location`."""
+    """Base URL at which customers reach checkout, without `/orders`. If it is unset, answers have no `Location`."""
 
     @property
     def abandoned_after(self) -> timedelta:
@@ -24,5 +24,5 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The same settings for the life of the process."""
+    """Return the settings. They are read once per process."""
     return Settings()

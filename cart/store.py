@@ -1,4 +1,4 @@
-"""The cart's tables, and every query on them."""
+"""Defines the tables of the cart, their mapping to domain objects, and all queries."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -47,11 +47,11 @@ ProductEvent = ProductListedV1 | PriceChangedV1 | ProductDiscontinuedV1 | Produc
 AddressEvent = AddressRecordedV1 | AddressErasedV1
 OrderEvent = OrderConfirmedV1 | OrderCancelledV1
 MAX_CARTS_PER_SWEEP = 100
-"""Carts that one sweep takes."""
+"""Carts that one run of a sweep handles."""
 
 
 class Quantities(TypeDecorator[dict[UUID, int]]):
-    """Units by product as a JSON object. Replaced as a whole, never changed in place."""
+    """Stores units by product as a JSON object. Replace the dict to change it: changes in place are not saved."""
 
     impl = JSONB
     cache_ok = True
@@ -64,7 +64,7 @@ class Quantities(TypeDecorator[dict[UUID, int]]):
 
 
 def word(kind: type[StrEnum]) -> Enum:
-    """A column that holds one of these words as text."""
+    """Return a column type that stores the values of an enumeration as text."""
     return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [item.value for item in words])
 
 
@@ -131,7 +131,7 @@ mapping.map_imperatively(
     Cart,
     carts,
     properties={
-        # a second statement, so that it sees what was committed while the first waited for the lock
+        # loaded in a second statement, which sees what was committed while the first waited for the lock
         "lines": relationship(
             Line,
             collection_class=attribute_keyed_dict("product_id"),
@@ -144,34 +144,34 @@ mapping.map_imperatively(Checkout, checkouts)
 
 
 async def load_products(events: Sequence[ProductEvent], tx: Transaction) -> None:
-    """Load the copies that a batch is about in one statement."""
+    """Lock and load the product copies that a batch needs, in one statement."""
     await tx.preload(ProductCopy, [event.product_id for event in events])
 
 
 async def load_addresses(events: Sequence[AddressEvent], tx: Transaction) -> None:
-    """Lock and load, in one statement, what is known of the addresses of a batch's customers."""
+    """Lock and load the address copies of a batch's customers, in one statement."""
     await tx.preload(KnownAddress, [event.customer_id for event in events])
 
 
 async def note_no_address(tx: Transaction, customer_id: str) -> None:
-    """Know that the customer has no address, if nothing is known of it."""
+    """Record that the customer has no address, unless there is a record about their address."""
     nothing = {"customer_id": customer_id, "address_id": None, "revision": 0}
     await tx.session.execute(insert(addresses).values(nothing).on_conflict_do_nothing())
 
 
 async def load_checkouts(events: Sequence[OrderEvent], tx: Transaction) -> None:
-    """Load what a batch touches in three statements: checkouts, then carts with their lines."""
+    """Lock and load what a batch needs in three statements: checkouts, carts, and the lines of the carts."""
     await tx.preload(Checkout, [event.order_id for event in events])
     await tx.preload(Cart, [event.customer_id for event in events])
 
 
 async def load_carts(events: Sequence[AbandonmentDueV1], tx: Transaction) -> None:
-    """Load the carts of a batch with their lines."""
+    """Lock and load the carts of a batch, and load their lines."""
     await tx.preload(Cart, [event.customer_id for event in events])
 
 
 async def cart_of(tx: Transaction, customer_id: str) -> Cart:
-    """The customer's cart, locked; it begins empty, once, however many ask for it at the same time."""
+    """Return the customer's cart, locked. Creates an empty one if there is none, once also under concurrent calls."""
     cart = await tx.get(Cart, customer_id)
     if cart is None:
         empty = {"customer_id": customer_id, "touched_at": tx.now, "watched": False}
@@ -181,7 +181,7 @@ async def cart_of(tx: Transaction, customer_id: str) -> Cart:
 
 
 async def neglected_carts(tx: Transaction, untouched_since: datetime) -> Sequence[Cart]:
-    """Carts, locked, that should have been looked at, but no deadline for that is under way: a bounded number."""
+    """Lock and return carts that wait for an abandonment deadline which was lost, at most `MAX_CARTS_PER_SWEEP`."""
     overdue = carts.c.watched, carts.c.touched_at < untouched_since, is_lost(AbandonmentDueV1, carts.c.customer_id)
     wanted = select(Cart).where(*overdue).limit(MAX_CARTS_PER_SWEEP).with_for_update(skip_locked=True, of=carts)
     found = (await tx.session.scalars(wanted)).all()
@@ -189,7 +189,7 @@ async def neglected_carts(tx: Transaction, untouched_since: datetime) -> Sequenc
 
 
 async def products_of(tx: Transaction, product_ids: Collection[UUID]) -> dict[UUID, ProductCopy]:
-    """What is known of these products, not locked."""
+    """Return the known copies of these products by id, not locked."""
     if not product_ids:
         return {}
     found = await tx.session.scalars(select(ProductCopy).where(products.c.product_id.in_(product_ids)))

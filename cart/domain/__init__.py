@@ -1,4 +1,4 @@
-"""The rules of carts and of their checkouts; standard library only."""
+"""The domain rules of carts and their checkouts. Uses the standard library only."""
 
 from cart.domain.cart import MOST_LINES, Abandoned, Cart, CartChange, CheckedOut
 from cart.domain.checkout import Checkout, State

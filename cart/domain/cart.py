@@ -1,7 +1,7 @@
 """The rules of a cart.
 
-A line counts `quantity` units, of which `in_checkout` are on their way to being bought. Confirmation
-of the order removes those from both counts, cancellation only from `in_checkout`.
+A line counts `quantity` units, of which `in_checkout` are in open orders. The confirmation of an order removes its
+units from both counts. A cancellation removes them from `in_checkout` only, so that they can be bought again.
 """
 
 from collections.abc import Collection
@@ -24,12 +24,14 @@ from cart.domain.errors import (
 from cart.domain.lines import Bought, Line, total
 
 MOST_LINES = 50
+"""Lines in one cart."""
 MOST_IN_TOTAL = 10**12
+"""Value of one cart in minor units."""
 
 
 @dataclass(frozen=True)
 class CheckedOut:
-    """The customer ordered these lines, to be brought to this address if one is known."""
+    """The customer ordered these lines. `address_id` is the delivery address, None if none is known."""
 
     order_id: UUID
     bought: list[Bought]
@@ -38,23 +40,23 @@ class CheckedOut:
 
 @dataclass(frozen=True)
 class Abandoned:
-    """The customer left these products in the cart."""
+    """The customer left these products in the cart for longer than the abandonment period."""
 
     product_ids: list[UUID]
 
     def limited_to(self, on_sale: Collection[UUID]) -> "list[Abandoned]":
-        """Keep only products that are on sale. Returns an empty list if none is."""
+        """Return this change with only the products that are on sale, or an empty list if none is."""
         left = [product_id for product_id in self.product_ids if product_id in on_sale]
         return [Abandoned(left)] if left else []
 
 
 CartChange = CheckedOut | Abandoned
-"""A change of a cart that is published as an event."""
+"""A change of a cart. Each is published as an event."""
 
 
 @dataclass
 class Cart:
-    """One customer's cart. `watched` while a deadline is under way that looks at it again."""
+    """One customer's cart. `watched` is true while an abandonment deadline is scheduled for it."""
 
     customer_id: str
     touched_at: datetime
@@ -63,11 +65,14 @@ class Cart:
 
     @property
     def left(self) -> list[Line]:
-        """Lines with something that is not being bought yet, by product."""
+        """The lines with units that are not in an open order, sorted by product id."""
         return sorted((line for line in self.lines.values() if line.left), key=lambda line: line.product_id)
 
     def put(self, product: ProductCopy, quantity: int) -> None:
-        """Want so many units in all, at the product's price of today; of what is discontinued, only fewer."""
+        """Set the total quantity of a product, at its current price. A discontinued product can only be reduced.
+
+        Raises the `Refused` error that applies.
+        """
         line = self.lines.get(product.product_id)
         if product.status == Status.DISCONTINUED and (line is None or quantity >= line.quantity):
             raise NoLongerSold(product.product_id) if line else NotSold(product.product_id)
@@ -87,7 +92,7 @@ class Cart:
             line.quantity, line.unit_price = quantity, product.price
 
     def remove(self, product_id: UUID) -> None:
-        """Take it out of the cart, but for units that are being bought. Nothing happens where it is not in there."""
+        """Remove a product, except units in open orders. Does nothing if it is not in the cart."""
         line = self.lines.get(product_id)
         if line is None:
             return
@@ -96,14 +101,18 @@ class Cart:
             del self.lines[product_id]
 
     def empty(self) -> None:
-        """Take everything out, but for units that are being bought."""
+        """Remove all products, except units in open orders."""
         for product_id in list(self.lines):
             self.remove(product_id)
 
     def check_out(
         self, order_id: UUID, discontinued: Collection[UUID], address_id: UUID | None = None
     ) -> tuple[Checkout, list[CartChange]]:
-        """Buy what is left at the prices that the customer saw. Whether there is enough, the catalog decides."""
+        """Order all units that are not in an open order, at the prices that the customer saw.
+
+        The catalog decides whether there is enough stock. Raises `NothingToBuy`, or `NoLongerSold` if a product is
+        discontinued.
+        """
         left = self.left
         if not left:
             raise NothingToBuy if self.lines else EmptyCart
@@ -116,7 +125,7 @@ class Cart:
         return checkout, [CheckedOut(order_id, bought, address_id)]
 
     def confirm(self, checkout: Checkout) -> None:
-        """The order is paid: what it bought leaves the cart, also when its cancellation came first."""
+        """Remove the units of a paid order from the cart, also if its cancellation was handled first."""
         if checkout.state == State.CONFIRMED:
             return
         if checkout.state == State.OPEN:
@@ -129,7 +138,10 @@ class Cart:
                     del self.lines[product_id]
 
     def cancel(self, checkout: Checkout) -> bool:
-        """The order is over. True if its units are the cart's again: it was never confirmed."""
+        """Make the units of a cancelled order available in the cart again.
+
+        Returns False, and changes nothing, if the order was confirmed or cancelled before.
+        """
         if checkout.state != State.OPEN:
             return False
         checkout.state = State.CANCELLED
@@ -137,7 +149,7 @@ class Cart:
         return True
 
     def touch(self, now: datetime) -> bool:
-        """The customer was here. True if from now on somebody has to look whether they come back."""
+        """Record that the customer used the cart. Returns True if an abandonment deadline must be scheduled."""
         self.touched_at = now
         if self.watched or not self.left:
             return False
@@ -145,11 +157,14 @@ class Cart:
         return True
 
     def patience(self, now: datetime, bearable: timedelta) -> timedelta:
-        """How long what is left may still be left alone; zero or less: it is abandoned."""
+        """Return the time until the cart counts as abandoned, `bearable` after its last use. Zero or less: it is."""
         return self.touched_at + bearable - now
 
     def abandon(self) -> list[Abandoned]:
-        """Watch no more until the cart is touched. Where all of it is being bought, nothing was abandoned."""
+        """Stop watching the cart until it is used again.
+
+        Returns no change if all units are in open orders: then nothing was abandoned.
+        """
         self.watched = False
         left = [line.product_id for line in self.left]
         return [Abandoned(left)] if left else []

@@ -1,4 +1,4 @@
-"""A checkout: one order made of a cart, and whether it is decided."""
+"""The checkout of a cart: the order made from it, and its state."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ class State(StrEnum):
 
 @dataclass
 class Checkout:
-    """One order made of a cart, until it is confirmed or cancelled."""
+    """An order made from a cart. It is open until it is confirmed or cancelled."""
 
     order_id: UUID
     customer_id: str

@@ -1,4 +1,4 @@
-"""What the cart knows of products and addresses: copies of what their services publish."""
+"""Copies of product and address facts that the catalog and delivery publish."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,13 +14,13 @@ class Status(StrEnum):
 @dataclass(frozen=True)
 class Price:
     amount: int
-    """Minor units."""
+    """In minor units of `currency`."""
     currency: str
 
 
 @dataclass
 class ProductCopy:
-    """What the cart knows of a product: as of `version`, perhaps not the newest."""
+    """The cart's copy of a product's facts as of `version`, which may not be the newest."""
 
     product_id: UUID
     name: str
@@ -29,22 +29,22 @@ class ProductCopy:
     version: int
 
     def learn(self, name: str, price: Price, status: Status, version: int) -> None:
-        """Take over newer facts; older ones, which come late or again, change nothing."""
+        """Replace the facts if `version` is newer. Late or duplicate facts change nothing."""
         if version > self.version:
             self.name, self.price, self.status, self.version = name, price, status, version
 
 
 @dataclass
 class KnownAddress:
-    """What the cart knows of where a customer wants parcels: that there is an address, or that there is none."""
+    """The cart's copy of whether a customer has a delivery address."""
 
     customer_id: str
     address_id: UUID | None = None
-    """None: there is none."""
+    """None: the customer has no address."""
     revision: int = 0
-    """0 where nothing was ever said of it, although an order waited for that."""
+    """Of the newest address event. 0: none was received, but an order was cancelled after it waited for an address."""
 
     def learn(self, address_id: UUID | None, revision: int) -> None:
-        """Take over what is newer; what comes late or again changes nothing."""
+        """Replace the address id if `revision` is newer. Late or duplicate events change nothing."""
         if revision > self.revision:
             self.address_id, self.revision = address_id, revision

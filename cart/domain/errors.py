@@ -1,10 +1,10 @@
-"""Why a cart refuses what a customer wants."""
+"""Errors of a cart. The docstring of an error is its message to the customer, unless it is given another."""
 
 from uuid import UUID
 
 
 class Refused(Exception):
-    """The cart does not allow this, because of `product_ids` if it is about some."""
+    """Base of the errors for what a cart does not allow. `product_ids` are the products concerned, if any."""
 
     def __init__(self, *product_ids: UUID, message: str | None = None) -> None:
         super().__init__(message or self.__doc__)
@@ -12,7 +12,7 @@ class Refused(Exception):
 
 
 class UnknownProduct(Refused):
-    """There is no such product, or the cart has not heard of it yet."""
+    """There is no such product, or the cart has not received it yet: try again in a moment."""
 
 
 class NoLongerSold(Refused):
@@ -52,4 +52,4 @@ class TooExpensive(Refused):
 
 
 class NoAddress(Refused):
-    """There is no address to bring it to: record one with delivery, then check out again."""
+    """There is no address to bring the order to: record one with delivery, then check out again."""

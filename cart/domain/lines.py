@@ -1,4 +1,4 @@
-"""The lines of a cart, and what a checkout takes of them."""
+"""The lines of a cart, and the items that a checkout orders from them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from cart.domain.copies import Price
 
 @dataclass
 class Line:
-    """`quantity >= in_checkout >= 0`. The price is the one that the customer saw."""
+    """A product in a cart. `quantity >= in_checkout >= 0` always holds. The price is the one that the customer saw."""
 
     customer_id: str
     product_id: UUID
@@ -19,13 +19,13 @@ class Line:
 
     @property
     def left(self) -> int:
-        """Units that a checkout would buy."""
+        """Units that a checkout would order."""
         return self.quantity - self.in_checkout
 
 
 @dataclass(frozen=True)
 class Bought:
-    """What a checkout takes of a line."""
+    """The units of a line that a checkout orders."""
 
     product_id: UUID
     quantity: int
@@ -33,6 +33,6 @@ class Bought:
 
 
 def total(items: Iterable[Bought | Line]) -> Price:
-    """What they cost together. There is at least one, and all are in one currency."""
+    """Return the sum of the items' prices. Expects at least one item, and one currency."""
     priced = list(items)
     return Price(sum(item.quantity * item.unit_price.amount for item in priced), priced[0].unit_price.currency)
