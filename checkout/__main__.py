@@ -1,4 +1,4 @@
-"""`python -m checkout`: one replica of the service."""
+"""`python -m checkout` runs one replica of checkout."""
 
 from checkout.service import SERVICE
 from marketplace_runtime.service import run

@@ -1,4 +1,4 @@
-"""Orders over HTTP, for the customer whose they are: read them, follow them, cancel them."""
+"""HTTP API for a customer's own orders: read, follow and cancel them."""
 
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,11 @@ from marketplace_runtime.http import Caller, Conflict, Cursor, NotFound, Page, P
 
 router = Router(tags=["orders"])
 
-NO_ORDER = "There is no such thing here, or it is not yours, or checkout has not heard of it yet."
+NO_ORDER = "There is no such order, or it is not yours, or checkout has not received it yet."
 
 
 class MoneyView(BaseModel):
-    """Minor units of an ISO 4217 currency."""
+    """An amount in minor units of an ISO 4217 currency."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -33,7 +33,7 @@ class LineView(BaseModel):
 
 
 class RejectedLineView(BaseModel):
-    """Why a line could not be had, and what could: units and price of today, where known."""
+    """The reason why a line could not be sold, with the units available and the price at that time, if known."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -45,7 +45,7 @@ class RejectedLineView(BaseModel):
 
 
 class OrderView(BaseModel):
-    """An order as its customer sees it."""
+    """An order, as its customer sees it."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -53,13 +53,13 @@ class OrderView(BaseModel):
     customer_id: str
     status: Status
     reason: Reason | None
-    """Why it was, or is being, cancelled."""
+    """The reason why the order was, or is being, cancelled."""
     lines: list[LineView]
     total: MoneyView
     rejected_lines: list[RejectedLineView]
-    """What could not be had as ordered, with today's price."""
+    """The lines that could not be sold as ordered, with the price at that time."""
     awaits_address: bool
-    """Nobody is charged before the customer has recorded an address with delivery."""
+    """Whether the order waits for an address. It is charged only once the customer has recorded one with delivery."""
     payment: Payment
     provider: str | None
     dispatched: bool
@@ -71,7 +71,7 @@ class OrderView(BaseModel):
 
 
 class EntryView(BaseModel):
-    """One thing that happened to an order."""
+    """An entry of an order's journal."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -91,7 +91,7 @@ class TooLateToCancel(Conflict):
 
 @router.get("/orders")
 async def list_orders(caller: Caller, tx: Tx, cursor: Cursor[UUID] = None, limit: PageSize = 20) -> Page[OrderView]:
-    """The caller's own orders, newest first."""
+    """List the caller's own orders, newest first."""
     found = await store.orders_of(tx, caller.subject, before=cursor, limit=limit + 1)
     views = [OrderView.model_validate(order) for order in found]
     return Page[OrderView].of(views, limit, key=lambda view: view.order_id)
@@ -99,13 +99,13 @@ async def list_orders(caller: Caller, tx: Tx, cursor: Cursor[UUID] = None, limit
 
 @router.get("/orders/{order_id}")
 async def get_order(order_id: UUID, caller: Caller, tx: Tx) -> OrderView:
-    """One order; 404 until checkout has heard of it."""
+    """Return one order. Answers 404 until checkout has received it."""
     return OrderView.model_validate(await _own(order_id, caller, tx))
 
 
 @router.get("/orders/{order_id}/journal")
 async def get_journal(order_id: UUID, caller: Caller, tx: Tx) -> Journal:
-    """All that happened to one order, oldest first."""
+    """List all that happened to one order, oldest first."""
     await _own(order_id, caller, tx)
     entries = await store.journal_of(tx, order_id)
     return Journal(entries=[EntryView.model_validate(entry) for entry in entries])
@@ -113,7 +113,10 @@ async def get_journal(order_id: UUID, caller: Caller, tx: Tx) -> Journal:
 
 @router.post("/orders/{order_id}/cancel", status_code=202)
 async def cancel_order(order_id: UUID, caller: Caller, tx: Tx) -> OrderView:
-    """Cancel now, or ask delivery to stop the parcel: then the order is `cancelling` until it answers."""
+    """Cancel the order, or ask delivery to stop its parcel if it is confirmed.
+
+    In the second case, the order is `cancelling` until delivery answers.
+    """
     try:
         order = await handlers.cancel_order(order_id, caller.subject, tx)
     except TooLate as error:

@@ -1,7 +1,7 @@
-"""The payment providers: what they can be asked, what they can answer, and how they are reached.
+"""Client of the payment providers, with its requests and answers.
 
-Every request carries the key `<order>:<provider>`, under which a provider acts once however often it
-is asked. An answer is returned only if it is certain; anything else raises and is asked again.
+Every request carries the idempotency key `<order>:<provider>`. Under one key a provider acts once, however often the
+request is repeated. An answer is returned only if the outcome is certain. Otherwise the call raises, and is retried.
 """
 
 from collections.abc import AsyncIterator
@@ -28,21 +28,21 @@ NOT_CHARGED = "urn:problem:payments:not-charged"
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Take the order's total."""
+    """A request to charge the order's total."""
 
     order_id: UUID
     provider: str
     amount: int
     currency: str
     ask: int
-    """The number of this request, given back in a `NotCharged`."""
+    """The number of this request. `NotCharged` carries it, too."""
     asked_before: bool
-    """An earlier request under this key has no known outcome."""
+    """Whether an earlier request under this key has an unknown outcome."""
 
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """Give back what the order's key holds, if anything, and never charge it again."""
+    """A request to give back what the order's key holds, if anything, and never to charge it again."""
 
     order_id: UUID
     provider: str
@@ -50,7 +50,7 @@ class Void:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Give back a captured total."""
+    """A request to give back a captured total."""
 
     order_id: UUID
     provider: str
@@ -63,14 +63,14 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """For good: the key answers the same for ever."""
+    """The provider declined the payment for good. It gives the same answer to every later charge under this key."""
 
     provider: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotCharged:
-    """This request did not charge, and never will."""
+    """The request with number `ask` did not charge, and never will."""
 
     provider: str
     ask: int
@@ -78,11 +78,11 @@ class NotCharged:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The key holds nothing and can never be charged again."""
+    """The key holds no money and can never be charged again."""
 
     provider: str
     refunded: bool | None
-    """Whether it held something; None where it was found closed."""
+    """Whether the key held money that was given back. None if it was already closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,10 @@ Answer = Captured | Declined | NotCharged | Closed
 
 
 class Provider:
-    """One payment provider, kept apart so that its slowness or absence is its own."""
+    """Client of one payment provider, with its own bulkhead, circuit breaker and retry budget.
+
+    So a slow or failed provider does not affect calls to the other.
+    """
 
     def __init__(self, name: str, url: str, session: aiohttp.ClientSession, settings: Providers) -> None:
         self.name = name
@@ -109,7 +112,10 @@ class Provider:
         self._budget = RetryBudget(f"payments-{name}")
 
     async def charge(self, request: Charge) -> Answer:
-        """Ask for the money once more under the same key; safe however often it is repeated."""
+        """Ask the provider to charge. Can be repeated safely, as all charges of an order at one provider have one key.
+
+        Raises `CallError` if the outcome is not certain.
+        """
         body = {
             "order_id": str(request.order_id),
             "amount": request.amount,
@@ -141,21 +147,24 @@ class Provider:
         raise OutcomeUnknown(f"provider {self.name} answered {status} to a charge: {answer}")
 
     async def void(self, request: Void) -> Closed:
-        """Close the key. Raises until the provider said that it is closed."""
+        """Close the key. Raises `CallError` unless the provider confirmed that it is closed."""
         status, answer = await self._callee.post(f"/charges/{_key(request)}/void", _key(request))
         if status != 200:
             raise OutcomeUnknown(f"provider {self.name} answered {status} to a void: {answer}")
         return Closed(self.name, refunded=bool(answer.get("refunded")))
 
     async def refund(self, request: Refund) -> Refunded:
-        """Give the money back. Raises until the provider said that it did."""
+        """Give the money back. Raises `CallError` unless the provider confirmed that it did."""
         status, answer = await self._callee.post(f"/charges/{_key(request)}/refund", f"{_key(request)}:refund")
         if status != 200:
             raise OutcomeUnknown(f"provider {self.name} answered {status} to a refund: {answer}")
         return Refunded(self.name)
 
     def _attempts(self) -> AsyncRetrying:
-        """Once more, soon, where an answer was lost: the backoff between messages is much longer."""
+        """Retry once, after a short pause, if the outcome is unknown. Retries of the whole message wait much longer.
+
+        There is no retry if the deadline of the message is too near, or the retry budget is spent.
+        """
         self._budget.deposit()
         return AsyncRetrying(
             retry=retry_if_exception_type(OutcomeUnknown),
@@ -172,29 +181,29 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Both providers, reached over one pool of connections."""
+    """The clients of both providers, by name. They share one connection pool."""
 
     providers: dict[str, Provider]
 
 
 @asynccontextmanager
 async def connect() -> AsyncIterator[Outside]:
-    """Open what lives as long as the service does."""
+    """Open the clients. They live as long as the service."""
     settings = Providers()
-    connector = aiohttp.TCPConnector(limit=0)  # the bulkheads are the limit
+    connector = aiohttp.TCPConnector(limit=0)  # the bulkheads limit the number of connections
     async with aiohttp.ClientSession(connector=connector) as session:
         urls = {"a": settings.payment_a_url, "b": settings.payment_b_url}
         yield Outside({name: Provider(name, url, session, settings) for name, url in urls.items()})
 
 
 async def pay(request: Charge | Void, outside: Outside) -> Answer:
-    """Charge or close one key at one provider."""
+    """Charge or void at the provider that the request names."""
     provider = outside.providers[request.provider]
     return await (provider.charge(request) if isinstance(request, Charge) else provider.void(request))
 
 
 async def refund(request: Refund, outside: Outside) -> Refunded:
-    """Give the money of a cancelled order back."""
+    """Refund the money of a cancelled order."""
     return await outside.providers[request.provider].refund(request)
 
 

@@ -1,4 +1,4 @@
-"""Turns entries of an order's journal into events. Nothing else in this service publishes."""
+"""Translates entries of an order's journal into events. No other module of this service publishes."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -32,9 +32,9 @@ AT_ONCE = timedelta(0)
 
 
 def publish_order_changes(tx: Transaction, order: Order, changes: Sequence[Entry]) -> None:  # noqa: PLR0912 - one arm per entry
-    """Append the entries to the journal, then publish an event for each, or schedule what follows from it.
+    """Append the entries to the journal. Publish the event of each, and schedule its next step, if it has one.
 
-    A use case passes all its entries at once: what follows from one depends on the order as they leave it.
+    A use case passes all its entries in one call: the next steps depend on the state of the order after all of them.
     """
     store.save(tx, order, changes)
     order_id, customer = order.order_id, order.customer_id
@@ -80,14 +80,14 @@ def publish_order_changes(tx: Transaction, order: Order, changes: Sequence[Entry
 
 
 def published_reason(reason: Reason) -> tuple[CancellationReason, str | None]:
-    """Return the contract's reason, and the detail that it has no word for."""
+    """Return the reason that the contract has for `reason`, and a detail if that is less specific, otherwise None."""
     if reason is Reason.NO_ADDRESS:
         return CancellationReason.SHIPPING_FAILED, "no-address"
     return CancellationReason(reason.value), None
 
 
 def _pause(order: Order) -> timedelta:
-    """None before a provider that was not asked in this round; longer with every round."""
+    """Return the delay of the next charge: zero for a provider not asked in this round, else growing per round."""
     if not paying.every_provider_refused(order):
         return AT_ONCE
     return timedelta(seconds=1 + full_jitter(order.refusals, 0.5, 10))

@@ -1,4 +1,4 @@
-"""What checkout hears, says and serves."""
+"""Declares the checkout service: its subscriptions, the events it publishes and its HTTP routes."""
 
 from pathlib import Path
 
@@ -37,7 +37,10 @@ from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.service import Service
 
 OWED = None
-"""No number of failed attempts ends these: money is at stake. A charge ends at its deadline."""
+"""Value of `attempts` for calls that are retried without limit, because money is at stake.
+
+Charges end at the payment deadline of their order.
+"""
 
 SERVICE = Service(
     name="checkout",
@@ -69,7 +72,7 @@ SERVICE = Service(
             on(PaymentDueV1, handlers.stop_waiting_for_payment, load=load_orders, deadline=True),
             on(ShippingOverdueV1, handlers.note_delay, load=load_orders, deadline=True),
         ),
-        # Calls to providers wait for nobody but their own kind: a charge that hangs delays no refund.
+        # Each kind of provider call has its own subscription, so that a charge that hangs delays no refund.
         subscription(
             "reservations",
             on(

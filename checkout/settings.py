@@ -1,4 +1,4 @@
-"""What checkout reads from its environment."""
+"""Settings of checkout, read from environment variables."""
 
 from datetime import timedelta
 from functools import cache
@@ -11,7 +11,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class Deadlines(BaseSettings):
-    """How long an order waits for others before it goes on by itself."""
+    """Times in seconds that an order waits for another party before it continues without an answer."""
 
     stock_answer_deadline_s: Seconds = 600
     payment_deadline_s: Seconds = 30
@@ -31,17 +31,17 @@ class Deadlines(BaseSettings):
 
 
 class Providers(BaseSettings):
-    """Where the payment providers are, and how much of our time each may take."""
+    """URLs of the payment providers, and limits for the calls to each."""
 
     payment_a_url: str
     payment_b_url: str
     payment_connect_timeout_s: Seconds = 1
     payment_timeout_s: Seconds = 5
     payment_calls_at_once: Annotated[int, Field(ge=1)] = 64
-    """To each provider; more wait for at most `payment_connect_timeout_s`."""
+    """Concurrent calls to each provider. Further calls wait for at most `payment_connect_timeout_s`."""
 
 
 @cache
 def deadlines() -> Deadlines:
-    """Read once, when first needed."""
+    """Return the deadlines. They are read once, on first use."""
     return Deadlines()

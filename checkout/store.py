@@ -1,4 +1,4 @@
-"""The order journal, the read model projected from it, and every query on them."""
+"""Defines the order journal, the read model projected from it, the address copies, and all queries."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from enum import StrEnum
@@ -17,7 +17,7 @@ metadata = sa.MetaData()
 
 
 class _Word(sa.TypeDecorator[StrEnum]):
-    """A word of a StrEnum, as text: a new word needs no migration."""
+    """Stores a member of a StrEnum as text, so that a new member needs no migration."""
 
     impl = sa.Text
     cache_ok = True
@@ -38,7 +38,7 @@ class _Json(Protocol):
 
 
 class _Values(sa.TypeDecorator[tuple[Any, ...]]):
-    """A tuple of values, as a JSON array."""
+    """Stores a tuple of values as a JSON array."""
 
     impl = JSONB
     cache_ok = True
@@ -55,7 +55,7 @@ class _Values(sa.TypeDecorator[tuple[Any, ...]]):
 
 
 class _Names(sa.TypeDecorator[tuple[str, ...]]):
-    """A tuple of words, as a text array."""
+    """Stores a tuple of strings as a text array."""
 
     impl = sa.ARRAY(sa.Text)
     cache_ok = True
@@ -120,7 +120,7 @@ _mapper.map_imperatively(
     Order,
     orders,
     version_id_col=orders.c.version,
-    version_id_generator=False,  # the journal counts; an update of a row that moved on is refused
+    version_id_generator=False,  # versions come from the journal; an update fails if the row was changed since
     properties={"total": composite(Money, orders.c.total_amount, orders.c.currency)},
 )
 
@@ -131,17 +131,17 @@ class _OfOrder(Protocol):
 
 
 async def load_orders(events: Sequence[_OfOrder], tx: Transaction) -> None:
-    """Lock and load what a batch of events is about in one statement."""
+    """Lock and load the orders of a batch of events in one statement."""
     await tx.preload(Order, [event.order_id for event in events])
 
 
 async def load_addresses(events: Sequence[AddressRecordedV1 | AddressErasedV1], tx: Transaction) -> None:
-    """Lock and load, in one statement, what is known of the addresses of a batch's customers."""
+    """Lock and load the address copies of a batch's customers in one statement."""
     await tx.preload(KnownAddress, [event.customer_id for event in events])
 
 
 def save(tx: Transaction, order: Order, changes: Sequence[Entry]) -> None:
-    """Append the order's new entries to the journal; the read model follows at the flush."""
+    """Append the order's new entries to the journal. The flush also writes the read model."""
     if changes and changes[0].version == 1:
         tx.add(order)
     for entry in changes:
@@ -149,12 +149,12 @@ def save(tx: Transaction, order: Order, changes: Sequence[Entry]) -> None:
 
 
 async def order_for_reading(tx: Transaction, order_id: UUID) -> Order | None:
-    """One order, not locked."""
+    """Return one order, not locked. None if there is none."""
     return await tx.peek(Order, order_id)
 
 
 async def orders_of(tx: Transaction, customer_id: str, *, before: UUID | None, limit: int) -> Sequence[Order]:
-    """A customer's orders, newest first (ids are UUIDv7), at most `limit`, those older than `before`."""
+    """Return at most `limit` of a customer's orders, newest first; with `before`, only older ones. Ids are UUIDv7."""
     query = sa.select(Order).where(orders.c.customer_id == customer_id)
     if before is not None:
         query = query.where(orders.c.order_id < before)
@@ -162,16 +162,16 @@ async def orders_of(tx: Transaction, customer_id: str, *, before: UUID | None, l
 
 
 async def journal_of(tx: Transaction, order_id: UUID) -> Sequence[Entry]:
-    """All that happened to one order, in order."""
+    """Return the journal of one order, oldest entry first."""
     query = sa.select(Entry).where(order_journal.c.order_id == order_id).order_by(order_journal.c.version)
     return (await tx.session.scalars(query)).all()
 
 
 async def rebuild(tx: Transaction, *, page: int = 1000) -> int:
-    """Make the read model anew from the journal, in memory for about `page` entries. Returns the orders.
+    """Rebuild the read model from the journal, with about `page` entries in memory. Returns the number of orders.
 
-    Use cases wait meanwhile; readers see the old rows until the commit, which is why the rows are
-    deleted rather than truncated.
+    The table is locked against writes, so use cases wait. Readers see the old rows until the commit. That is why the
+    rows are deleted and the table is not truncated.
     """
     await tx.execute("lock table orders in exclusive mode")
     await tx.session.execute(sa.delete(orders))
@@ -196,7 +196,7 @@ async def _insert(tx: Transaction, batch: Iterable[Order]) -> None:
 
 
 async def _journals(tx: Transaction, page: int) -> AsyncIterator[list[Entry]]:
-    """The whole journal of one order after the other."""
+    """Yield the whole journal of each order, one order after the other."""
     key = sa.tuple_(order_journal.c.order_id, order_journal.c.version)
     query = sa.select(order_journal).order_by(order_journal.c.order_id, order_journal.c.version).limit(page)
     journal: list[Entry] = []

@@ -1,4 +1,4 @@
-"""The rules of an order; standard library only."""
+"""The domain rules of an order. Uses the standard library only."""
 
 from checkout.domain import paying, placing, shipping
 from checkout.domain.address import KnownAddress

@@ -1,4 +1,4 @@
-"""What checkout knows of where customers want parcels."""
+"""Copies of the address facts that delivery publishes."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,14 +6,14 @@ from uuid import UUID
 
 @dataclass
 class KnownAddress:
-    """Whether a customer has an address, as of `revision`."""
+    """Checkout's copy of whether a customer has an address, as of `revision`."""
 
     customer_id: str
     address_id: UUID | None = None
-    """None: it was erased."""
+    """None: the address was erased."""
     revision: int = 0
 
     def learn(self, address_id: UUID | None, revision: int) -> None:
-        """Take over what is newer; what comes late or again changes nothing."""
+        """Replace the address id if `revision` is newer. Late or duplicate events change nothing."""
         if revision > self.revision:
             self.address_id, self.revision = address_id, revision

@@ -1,8 +1,8 @@
-"""What goes wrong with an order, for whoever asked for it."""
+"""Errors of an order. The docstring of an error is its message, unless it is given another."""
 
 
 class OrderError(Exception):
-    """Something that an order cannot do."""
+    """Base of the errors for what an order does not allow."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.__doc__)
@@ -17,4 +17,4 @@ class Arrived(TooLate):
 
 
 class Inconsistent(OrderError):
-    """The total is not the sum of the lines in one currency, or what is said to cost less does not."""
+    """The total is not the sum of the lines in one currency, or a lowered price is not below the price of its line."""

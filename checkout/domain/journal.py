@@ -1,4 +1,4 @@
-"""What an order's journal is made of: entries, and the values in them, also as JSON."""
+"""The entries of an order's journal, and the values in them with their JSON form."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ class EntryType(StrEnum):
 
 @dataclass(frozen=True)
 class Money:
-    """Whole minor units of one currency."""
+    """An amount in whole minor units of one currency."""
 
     amount: int
     currency: str
@@ -41,7 +41,7 @@ class Money:
 
 @dataclass(frozen=True)
 class Line:
-    """So many units at the price that the customer saw."""
+    """The units of one product in an order, at the price that the customer saw, or at a lower one found since."""
 
     product_id: UUID
     quantity: int
@@ -57,7 +57,7 @@ class Line:
 
 @dataclass(frozen=True)
 class RejectedLine:
-    """Why the catalog set nothing aside, with what could be had today."""
+    """The reason why the catalog rejected a line, with the units available and the price at that time, if known."""
 
     product_id: UUID
     reason: str
@@ -76,7 +76,7 @@ class RejectedLine:
 
 @dataclass
 class Entry:
-    """One thing that happened to an order; `data` is JSON."""
+    """A record of one thing that happened to an order. `data` is JSON."""
 
     order_id: UUID
     version: int

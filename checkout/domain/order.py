@@ -1,4 +1,4 @@
-"""An order: its state, into which the entries of its journal fold, always into the same."""
+"""The state of an order, computed from the entries of its journal."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class Order:
     """The state of one order. It changes only by `apply`.
 
     The rules are the functions of `placing`, `paying` and `shipping`. One that may change an order returns the
-    entries that it made, for the caller to publish. It returns none if the order's state does not allow the change, so
-    that events that come twice, late or in another order change nothing.
+    entries that it made, for the caller to publish. It returns none if the order's state does not allow the change.
+    So duplicate, late or reordered events change nothing.
     """
 
     order_id: UUID
@@ -29,18 +29,19 @@ class Order:
     status: Status = Status.PLACED
     reason: Reason | None = None
     address_id: UUID | None = None
-    """Where the parcel goes; None where that is not known yet."""
+    """The address to which the parcel goes. None if it is not known yet."""
     awaits_address: bool = False
     payment: Payment = Payment.NONE
     provider: str | None = None
-    """Who was asked last; who holds the money once it is captured."""
+    """The provider that was asked last. Once the payment is captured, it holds the money."""
     asks: int = 0
+    """Number of the last charge request."""
     doubtful: bool = False
-    """More than one request for the open provider was begun, so one may still be on its way."""
+    """More than one request to the open provider was started, so an earlier one may still arrive there."""
     refusals: int = 0
-    """How often a provider definitely did not charge."""
+    """Number of times that a provider certainly did not charge."""
     closed: tuple[str, ...] = ()
-    """Providers that can never charge this order again."""
+    """Providers whose idempotency key is closed: they can never charge this order again."""
     rejected_lines: tuple[RejectedLine, ...] = ()
     dispatched: bool = False
     shipping_delayed: bool = False
@@ -48,7 +49,7 @@ class Order:
 
     @classmethod
     def fold(cls, entries: Iterable[Entry]) -> Self:
-        """The order that a whole journal tells of. The same journal always gives the same order."""
+        """Compute the order from its whole journal. The same journal always gives the same order."""
         first, *rest = entries
         lines, total = _priced(first.data)
         order = cls(
@@ -64,8 +65,8 @@ class Order:
             order.apply(entry)
         return order
 
-    def apply(self, entry: Entry) -> None:  # noqa: PLR0912, PLR0915 - an arm per type of entry: a table
-        """Take an entry in. Decides nothing and reads no clock: order and entry are all there is."""
+    def apply(self, entry: Entry) -> None:  # noqa: PLR0912, PLR0915 - one arm per type of entry
+        """Change the state by one entry. The result depends on the order and the entry alone, not on the clock."""
         self.version, self.updated_at = entry.version, entry.at
         data = entry.data
         match entry.type:
@@ -119,7 +120,7 @@ class Order:
                 self.status = Status.DELIVERED
 
     def record(self, type: EntryType, at: datetime, **data: Any) -> list[Entry]:
-        """Create an entry and apply it. Returns `[entry]`, so that rules can concatenate."""
+        """Create an entry and apply it. Returns `[entry]`, so that rules can concatenate the results."""
         entry = Entry(self.order_id, self.version + 1, type, data, at)
         self.apply(entry)
         return [entry]

@@ -1,9 +1,9 @@
-"""The payment rules in one place.
+"""The payment rules of an order.
 
-At most one provider is *open* (asked, outcome unknown) at any time: the next one is asked only after the open one said
-no to the only request that was ever sent to it, or after its key was closed for ever. An order that gives up with an
-open provider is `VOIDING` until that provider's key is closed; a charge that is reported meanwhile is what the void
-gives back.
+At most one provider is *open* (asked, outcome unknown) at any time. The next provider is asked only after the open one
+refused the only request that was ever sent to it, or after its idempotency key was closed for ever. An order that is
+given up with an open provider is `VOIDING` until it is certain that this provider did not charge, or its key is closed.
+If a charge is reported meanwhile, the void gives the money back.
 """
 
 from datetime import datetime
@@ -13,13 +13,13 @@ from checkout.domain.order import Order
 from checkout.domain.states import Payment, Reason, Status
 
 PROVIDERS = ("a", "b")
-"""In the order in which they are asked."""
+"""The payment providers, in the order in which they are asked."""
 
 
 def ask_provider(order: Order, at: datetime) -> tuple[str | None, list[Entry]]:
-    """Write down who is about to be asked for the money: the open provider, else the next in turn.
+    """Record which provider is about to be asked to charge: the open provider, otherwise the next one.
 
-    Returns the provider (None: nobody is to be asked to charge) and the entries.
+    Returns the provider, or None if no charge is to be requested, and the entries.
     """
     if order.status is not Status.PAYING or order.payment is Payment.CLOSING or order.awaits_address:
         return None, []
@@ -29,7 +29,10 @@ def ask_provider(order: Order, at: datetime) -> tuple[str | None, list[Entry]]:
 
 
 def captured(order: Order, provider: str, at: datetime) -> list[Entry]:
-    """The provider holds the money. Too late once a void was decided: the void gives it back."""
+    """Record that the provider holds the money, and confirm the order.
+
+    Changes nothing once a void was decided: the void gives the money back.
+    """
     if order.status is Status.PAYING and order.payment is Payment.ASKED and order.provider == provider:
         return [
             *order.record(EntryType.PAYMENT_CAPTURED, at, provider=provider),
@@ -39,7 +42,7 @@ def captured(order: Order, provider: str, at: datetime) -> list[Entry]:
 
 
 def declined(order: Order, provider: str, at: datetime) -> list[Entry]:
-    """The provider said no for good; it will say the same whenever it is asked again."""
+    """Cancel the order because the provider declined the payment for good."""
     if order.status is Status.PAYING and _is_open(order, provider):
         return [
             *order.record(EntryType.PAYMENT_DECLINED, at, provider=provider),
@@ -49,10 +52,10 @@ def declined(order: Order, provider: str, at: datetime) -> list[Entry]:
 
 
 def not_charged(order: Order, provider: str, ask: int, at: datetime) -> list[Entry]:
-    """The provider did not charge by request number `ask`.
+    """Record that the provider did not charge by request number `ask`.
 
-    That settles it if this was the only request. If another was begun before or since, it may
-    still arrive there, so the provider's key is closed before anyone else is asked.
+    The outcome is certain if this was the only request. If another was started before or since, it may still arrive
+    at the provider. Then its key is closed before another provider is asked.
     """
     if not _is_open(order, provider) or order.payment is Payment.CLOSING:
         return []
@@ -68,9 +71,10 @@ def not_charged(order: Order, provider: str, ask: int, at: datetime) -> list[Ent
 
 
 def voided(order: Order, provider: str, *, refunded: bool | None, at: datetime) -> list[Entry]:
-    """The provider gave back what it held, if anything, and can never charge this order again.
+    """Record that the provider gave back what it held, if anything, and can never charge this order again.
 
-    `refunded` says whether it held something; None where it was found closed already.
+    Cancels the order if it was given up, or if no provider is left. `refunded` says whether the provider held
+    something. None: its key was already closed.
     """
     if not _is_open(order, provider):
         return []
@@ -86,12 +90,12 @@ def voided(order: Order, provider: str, *, refunded: bool | None, at: datetime) 
 
 
 def refunded(order: Order, at: datetime) -> list[Entry]:
-    """The provider gave the whole amount of a cancelled order back."""
+    """Record that the provider gave back the whole amount of a cancelled order."""
     return order.record(EntryType.REFUNDED, at, provider=order.provider) if owes_refund(order) else []
 
 
 def give_up(order: Order, reason: Reason, at: datetime) -> list[Entry]:
-    """Cancel an order that is not paid: at once, or by a void if a provider may hold the money."""
+    """Cancel an order that is not paid: at once, or after a void if a provider may hold the money."""
     if order.status not in (Status.PLACED, Status.PAYING):
         return []
     may_be_held = order.status is Status.PAYING and order.payment in (Payment.ASKED, Payment.CLOSING)
@@ -99,7 +103,7 @@ def give_up(order: Order, reason: Reason, at: datetime) -> list[Entry]:
 
 
 def overdue(order: Order, at: datetime) -> list[Entry]:
-    """Give up: no provider has charged in time, or no address became known in time."""
+    """Give up the order: no provider charged, or no address became known, before the payment deadline."""
     if order.status is not Status.PAYING:
         return []
     return give_up(order, Reason.NO_ADDRESS if order.awaits_address else Reason.PAYMENT_TIMED_OUT, at)
@@ -111,13 +115,13 @@ def owes_refund(order: Order) -> bool:
 
 
 def key_to_close(order: Order) -> str | None:
-    """The provider that must never charge this order again, if there is one to be told so."""
+    """Return the provider whose key must be closed, so that it can never charge this order. None if there is none."""
     unsettled = order.status is Status.VOIDING or (order.status is Status.PAYING and order.payment is Payment.CLOSING)
     return order.provider if unsettled else None
 
 
 def every_provider_refused(order: Order) -> bool:
-    """The next provider to ask is one that was asked before, so that it is worth waiting."""
+    """Whether all usable providers were asked in this round. Then the next request waits for a pause."""
     return _next_provider(order) <= (order.provider or "")
 
 

@@ -1,4 +1,4 @@
-"""The rules of a new order: what the catalog answers, and where the parcel is to go."""
+"""The rules of a new order: its placement, the catalog's answer and the delivery address."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -20,9 +20,9 @@ def place(
     at: datetime,
     address_id: UUID | None = None,
 ) -> tuple[Order, list[Entry]]:
-    """Return a new order, to be brought to `address_id`, and its first entry.
+    """Return a new order, to be delivered to `address_id`, and its first entry.
 
-    Raises Inconsistent unless the lines come to the total.
+    Raises `Inconsistent` if the total is not the sum of the lines, or they are not in one currency.
     """
     lines = tuple(lines)
     if {line.unit_price.currency for line in lines} != {total.currency}:
@@ -40,9 +40,10 @@ def place(
 
 
 def reserve(order: Order, at: datetime, lowered: Mapping[UUID, Money] | None = None) -> list[Entry]:
-    """The catalog set every line aside; `lowered` is today's price of what costs less than the customer saw.
+    """Record that the catalog reserved every line. The customer pays the prices in `lowered` where there is one.
 
-    Raises Inconsistent if one of these is no lower price of a line.
+    `lowered` maps products that cost less than the customer saw to their current price. Raises `Inconsistent` if a
+    price is higher than that of its line, in another currency, or of a product that was not ordered.
     """
     if order.status is not Status.PLACED:
         return []
@@ -57,7 +58,7 @@ def reserve(order: Order, at: datetime, lowered: Mapping[UUID, Money] | None = N
 
 
 def reject(order: Order, lines: Iterable[RejectedLine], at: datetime) -> list[Entry]:
-    """The catalog set nothing aside. What changed is kept for the customer to read."""
+    """Cancel the order because the catalog reserved nothing. Keeps the rejected lines for the customer to read."""
     if order.status is not Status.PLACED:
         return []
     lines = tuple(lines)
@@ -70,9 +71,10 @@ def reject(order: Order, lines: Iterable[RejectedLine], at: datetime) -> list[En
 
 
 def find_address(order: Order, known: UUID | None, at: datetime) -> list[Entry]:
-    """Before anybody is asked for the money: go to the address as of checkout, else to the one that is known.
+    """Set the delivery address before the first charge request, or record that the order waits for one.
 
-    None: there is none at the moment, so the order waits.
+    The order keeps the address that it had at checkout. If it had none, or was waiting, it takes `known`, the
+    customer's current address. If `known` is None, the customer has no address at the moment and the order waits.
     """
     if order.status is not Status.PAYING or order.payment is not Payment.NONE:
         return []
@@ -84,7 +86,7 @@ def find_address(order: Order, known: UUID | None, at: datetime) -> list[Entry]:
 
 
 def stock_unanswered(order: Order, at: datetime) -> list[Entry]:
-    """The catalog has had long enough to answer."""
+    """Cancel the order because the catalog did not answer before the deadline."""
     if order.status is not Status.PLACED:
         return []
     return order.record(EntryType.CANCELLED, at, reason=Reason.NO_STOCK_ANSWER)

@@ -1,4 +1,4 @@
-"""The rules of a confirmed order: its parcel, and its cancellation by the customer."""
+"""The rules of a confirmed order: its parcel, and cancellation by the customer."""
 
 from datetime import datetime
 
@@ -10,7 +10,10 @@ from checkout.domain.states import Reason, Status
 
 
 def request_cancellation(order: Order, at: datetime) -> list[Entry]:
-    """The customer wants out. Raises TooLate where the parcel is known to have left."""
+    """Cancel the order for the customer, or ask delivery to stop its parcel once it is confirmed.
+
+    Raises `TooLate` if the parcel is known to have left, `Arrived` if it was delivered.
+    """
     if order.status is Status.DELIVERED:
         raise Arrived
     if order.status is not Status.CONFIRMED:
@@ -21,7 +24,7 @@ def request_cancellation(order: Order, at: datetime) -> list[Entry]:
 
 
 def refuse_cancellation(order: Order, reason: str, at: datetime) -> list[Entry]:
-    """Delivery could not stop the parcel. Kept for the customer to read, also after delivery."""
+    """Record why delivery could not stop the parcel, for the customer to read, also after the parcel was delivered."""
     asked_for = order.status in (Status.CANCELLING, Status.DELIVERED)
     if asked_for and order.cancellation_refused is None:
         return order.record(EntryType.CANCELLATION_REFUSED, at, reason=reason)
@@ -29,7 +32,7 @@ def refuse_cancellation(order: Order, reason: str, at: datetime) -> list[Entry]:
 
 
 def stopped(order: Order, reason: Reason, at: datetime) -> list[Entry]:
-    """No parcel was sent and none will be, so the money goes back."""
+    """Cancel the order because no parcel was sent and none will be. The money is refunded."""
     return order.record(EntryType.CANCELLED, at, reason=reason) if _is_with_delivery(order) else []
 
 
@@ -44,7 +47,7 @@ def delivered(order: Order, at: datetime) -> list[Entry]:
 
 
 def overdue(order: Order, at: datetime) -> list[Entry]:
-    """The parcel should have left by now; the customer can read that it is late."""
+    """Record that the parcel did not leave before the deadline, for the customer to read."""
     if _is_with_delivery(order) and not order.dispatched and not order.shipping_delayed:
         return order.record(EntryType.SHIPPING_DELAYED, at)
     return []

@@ -1,18 +1,18 @@
-"""Where an order can stand, and why it was cancelled."""
+"""Enumerations of an order: its status, the state of its payment, and the reasons for a cancellation."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
     PLACED = "placed"
-    """Waiting for the catalog's answer."""
+    """The order waits for the catalog to reserve its stock."""
     PAYING = "paying"
-    """Stock is reserved; a provider is being asked for the money."""
+    """Stock is reserved. The order waits for its payment, or for an address before that."""
     VOIDING = "voiding"
-    """Given up, but a provider may hold the money."""
+    """The order was given up, but a provider may hold the money."""
     CONFIRMED = "confirmed"
     CANCELLING = "cancelling"
-    """The customer wants it stopped; delivery decides."""
+    """The customer asked to cancel a confirmed order. Delivery decides."""
     CANCELLED = "cancelled"
     DELIVERED = "delivered"
 
@@ -20,11 +20,11 @@ class Status(StrEnum):
 class Payment(StrEnum):
     NONE = "none"
     ASKED = "asked"
-    """The provider was asked, or is about to be; what it did is not known."""
+    """The provider was asked, or is about to be. The outcome is unknown."""
     NOT_CHARGED = "not-charged"
-    """The provider did not charge, and no request that could is on its way."""
+    """The provider did not charge, and no request that could charge is still on its way."""
     CLOSING = "closing"
-    """The provider said that it did not charge, but an earlier request may still reach it."""
+    """The provider answered that it did not charge, but another request may still reach it. Its key is being closed."""
     DECLINED = "declined"
     CAPTURED = "captured"
     VOIDED = "voided"
@@ -32,7 +32,7 @@ class Payment(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an order was cancelled."""
+    """The reason why an order was cancelled."""
 
     CUSTOMER = "customer"
     STOCK_REJECTED = "stock-rejected"

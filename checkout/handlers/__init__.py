@@ -1,4 +1,4 @@
-"""What checkout does: load, decide, publish what changed."""
+"""Use cases of checkout. Each loads the order, applies the rules and publishes the changes."""
 
 from checkout.handlers.addresses import copy_address
 from checkout.handlers.payments import (

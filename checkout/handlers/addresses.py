@@ -1,4 +1,4 @@
-"""Keeps what delivery publishes about customers' addresses."""
+"""Keeps a copy of what delivery publishes about customers' addresses."""
 
 from checkout.domain import KnownAddress
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
@@ -7,7 +7,7 @@ from marketplace_runtime.database import Transaction, publishes
 
 @publishes()
 async def copy_address(event: AddressRecordedV1 | AddressErasedV1, tx: Transaction) -> None:
-    """Know whether the customer has an address, whatever order that is told in."""
+    """Keep whether the customer has an address, in whatever order its events arrive."""
     address = await tx.get(KnownAddress, event.customer_id)
     if address is None:
         address = KnownAddress(event.customer_id)

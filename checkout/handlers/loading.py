@@ -1,4 +1,4 @@
-"""Loads the order that an event is about."""
+"""Loads the order of an event."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -8,11 +8,11 @@ from marketplace_runtime.consumer import RetryLater
 from marketplace_runtime.database import Transaction
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
-"""How soon an event looks again for the order that it is about, and when it gives up."""
+"""Retry interval of an event whose order does not exist yet, and the time until it is dead-lettered."""
 
 
 async def order_of(tx: Transaction, order_id: UUID) -> Order:
-    """Return the order, locked. Raises `RetryLater` while it is not known here: its event may come later."""
+    """Return the order, locked. Raises `RetryLater` if it does not exist yet: CartCheckedOut may arrive later."""
     order = await tx.get(Order, order_id)
     if order is None:
         raise RetryLater(UNHEARD_OF, give_up_after=MISSING_FOR)

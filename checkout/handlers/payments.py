@@ -1,4 +1,4 @@
-"""Charges, voids and refunds: external calls to payment providers."""
+"""Prepares charges, voids and refunds at payment providers, and records the answers."""
 
 from datetime import timedelta
 
@@ -22,12 +22,16 @@ from marketplace_runtime.consumer import Reject
 from marketplace_runtime.database import Transaction, publishes
 
 LOOK_AGAIN, LOOK_AGAIN_AT_MOST = timedelta(seconds=0.25), timedelta(seconds=4)
-"""How soon an order looks again for its customer's address: after as much time as it has waited, within these."""
+"""Bounds of the interval at which a waiting order checks for an address. It is as long as the wait so far."""
 
 
 @publishes()
 async def prepare_charge(event: StockReservedV1 | ChargeDueV1, tx: Transaction) -> Charge | Void | None:
-    """Write down which provider is about to be asked, and for what: nobody, before there is an address."""
+    """Record the provider that is about to be asked, and return the request to it.
+
+    For StockReserved, records the reservation first. Returns a void if a provider's key must be closed first.
+    Returns None if there is nothing to request. Without an address, the order checks for one again later.
+    """
     order = await order_of(tx, event.order_id)
     changes = _reserve(order, event, tx) if isinstance(event, StockReservedV1) else []
     known = await tx.peek(KnownAddress, order.customer_id)
@@ -45,13 +49,13 @@ async def prepare_charge(event: StockReservedV1 | ChargeDueV1, tx: Transaction) 
 
 @publishes()
 async def prepare_void(event: VoidDueV1, tx: Transaction) -> Void | None:
-    """Find the key that may hold the money of an order that was given up."""
+    """Return the void of the key that may hold the money of an order that was given up. None if there is none."""
     return _void(await order_of(tx, event.order_id))
 
 
 @publishes(PaymentCapturedV1, OrderConfirmedV1, PaymentDeclinedV1, OrderCancelledV1)
 async def record_payment(event: StockReservedV1 | ChargeDueV1 | VoidDueV1, answer: Answer, tx: Transaction) -> None:
-    """Take in what a provider answered, if the order still waits for it."""
+    """Record the answer of a provider, if the order still waits for it."""
     order = await order_of(tx, event.order_id)
     match answer:
         case Captured(provider):
@@ -67,14 +71,14 @@ async def record_payment(event: StockReservedV1 | ChargeDueV1 | VoidDueV1, answe
 
 @publishes(OrderCancelledV1)
 async def stop_waiting_for_payment(event: PaymentDueV1, tx: Transaction) -> None:
-    """Void and cancel what is not paid by now."""
+    """Give up an order that is unpaid at its payment deadline. Voids the charge first if a provider may hold it."""
     order = await order_of(tx, event.order_id)
     publish_order_changes(tx, order, paying.overdue(order, tx.now))
 
 
 @publishes()
 async def prepare_refund(event: RefundDueV1, tx: Transaction) -> Refund | None:
-    """Find who holds the money of a cancelled order."""
+    """Return the refund of a cancelled order. None if no provider holds its money."""
     order = await order_of(tx, event.order_id)
     if not paying.owes_refund(order) or order.provider is None:
         return None
@@ -83,7 +87,7 @@ async def prepare_refund(event: RefundDueV1, tx: Transaction) -> Refund | None:
 
 @publishes(PaymentRefundedV1)
 async def record_refund(event: RefundDueV1, answer: Refunded, tx: Transaction) -> None:
-    """Note that the money went back."""
+    """Record that the money was given back."""
     order = await order_of(tx, event.order_id)
     publish_order_changes(tx, order, paying.refunded(order, tx.now))
 

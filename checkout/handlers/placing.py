@@ -1,4 +1,4 @@
-"""From the cart's checkout to the catalog's answer."""
+"""Places an order, handles the catalog's answer and expires the reservation."""
 
 from checkout.domain import Inconsistent, Line, Money, Order, Reason, RejectedLine, paying, placing
 from checkout.handlers.loading import order_of
@@ -12,7 +12,7 @@ from marketplace_runtime.database import Transaction, publishes
 
 @publishes(OrderPlacedV1)
 async def place_order(event: CartCheckedOutV1, tx: Transaction) -> None:
-    """Start an order; the catalog answers whether it can be had."""
+    """Create the order of a checked-out cart. The catalog then answers whether its stock can be reserved."""
     if await tx.get(Order, event.order_id) is not None:
         return
     lines = [Line(line.product_id, line.quantity, Money(*line.unit_price.parts)) for line in event.lines]
@@ -27,7 +27,7 @@ async def place_order(event: CartCheckedOutV1, tx: Transaction) -> None:
 
 @publishes(OrderCancelledV1)
 async def reject_order(event: StockRejectedV1, tx: Transaction) -> None:
-    """Cancel what cannot be sold as ordered, and keep why."""
+    """Cancel an order that cannot be sold as ordered, and keep the rejected lines."""
     order = await order_of(tx, event.order_id)
     lines = [
         RejectedLine(
@@ -44,19 +44,22 @@ async def reject_order(event: StockRejectedV1, tx: Transaction) -> None:
 
 @publishes(OrderCancelledV1)
 async def stop_waiting_for_stock(event: StockAnswerDueV1, tx: Transaction) -> None:
-    """Cancel what the catalog never answered."""
+    """Cancel an order that the catalog did not answer before the deadline."""
     order = await order_of(tx, event.order_id)
     publish_order_changes(tx, order, placing.stock_unanswered(order, tx.now))
 
 
 @publishes()
 async def schedule_expiry(event: ReservationExpiredV1, tx: Transaction) -> None:
-    """Schedule the end of the reservation as a deadline: a payment that came before may lie in another queue."""
+    """Schedule the end of the reservation as a deadline.
+
+    A payment that arrived earlier may still be in another queue. A deadline is handled after it.
+    """
     tx.schedule(ReservationOverV1(order_id=event.order_id), after=AT_ONCE)
 
 
 @publishes(OrderCancelledV1)
 async def expire_order(event: ReservationOverV1, tx: Transaction) -> None:
-    """Cancel unless the order is paid, so that its stock can be sold to others."""
+    """Cancel the order unless it is paid, so that its stock can be sold to others."""
     order = await order_of(tx, event.order_id)
     publish_order_changes(tx, order, paying.give_up(order, Reason.RESERVATION_EXPIRED, tx.now))

@@ -1,4 +1,4 @@
-"""After confirmation: cancellation, shipping and delivery."""
+"""Handles cancellation by the customer, and the shipment of a confirmed order."""
 
 from uuid import UUID
 
@@ -19,7 +19,10 @@ from marketplace_runtime.database import Transaction, publishes
 
 @publishes(CancellationRequestedV1, OrderCancelledV1)
 async def cancel_order(order_id: UUID, customer_id: str, tx: Transaction) -> Order | None:
-    """Cancel on the customer's word, or start to. None if it is not theirs; raises TooLate."""
+    """Cancel the customer's order, or ask delivery to stop its parcel.
+
+    Returns None if there is no such order, or it is another customer's. Raises `TooLate` if the parcel has left.
+    """
     order = await tx.get(Order, order_id)
     if order is None or order.customer_id != customer_id:
         return None
@@ -29,7 +32,7 @@ async def cancel_order(order_id: UUID, customer_id: str, tx: Transaction) -> Ord
 
 @publishes()
 async def note_dispatch(event: ShipmentDispatchedV1, tx: Transaction) -> None:
-    """From now on it is too late to cancel."""
+    """Record that the parcel has left. From now on it is too late to cancel."""
     order = await order_of(tx, event.order_id)
     publish_order_changes(tx, order, shipping.dispatched(order, event.carrier, event.tracking_code, tx.now))
 
@@ -42,7 +45,7 @@ async def complete_order(event: ShipmentDeliveredV1, tx: Transaction) -> None:
 
 @publishes(OrderCancelledV1)
 async def cancel_unsendable(event: ShipmentFailedV1, tx: Transaction) -> None:
-    """No carrier took the parcel, or it had no address: cancel, and give the money back."""
+    """Cancel and refund an order whose parcel no carrier took, or that had no address."""
     order = await order_of(tx, event.order_id)
     homeless = event.reason is ShipmentFailureReason.NO_ADDRESS
     reason = Reason.NO_ADDRESS if homeless else Reason.SHIPPING_FAILED
@@ -51,20 +54,20 @@ async def cancel_unsendable(event: ShipmentFailedV1, tx: Transaction) -> None:
 
 @publishes(OrderCancelledV1)
 async def cancel_stopped(event: ShipmentCancelledV1, tx: Transaction) -> None:
-    """The parcel was stopped as the customer wished: cancel, and give the money back."""
+    """Cancel and refund an order whose parcel was stopped at the customer's request."""
     order = await order_of(tx, event.order_id)
     publish_order_changes(tx, order, shipping.stopped(order, Reason.CUSTOMER, tx.now))
 
 
 @publishes()
 async def refuse_cancellation(event: CancellationRefusedV1, tx: Transaction) -> None:
-    """The order goes on; the customer can read why it was not cancelled."""
+    """Continue an order whose parcel could not be stopped. Keeps the reason for the customer to read."""
     order = await order_of(tx, event.order_id)
     publish_order_changes(tx, order, shipping.refuse_cancellation(order, event.reason.value, tx.now))
 
 
 @publishes()
 async def note_delay(event: ShippingOverdueV1, tx: Transaction) -> None:
-    """Let the customer read that the parcel is late."""
+    """Record that the parcel is late, for the customer to read."""
     order = await order_of(tx, event.order_id)
     publish_order_changes(tx, order, shipping.overdue(order, tx.now))

@@ -104,7 +104,7 @@ async def test_anothers_order_is_not_there(
     answers = [await client.request(method, f"/orders/{id}{path}", headers=eve) for id in (order_id, new_id())]
     assert [answer.status for answer in answers] == [404, 404]
     assert answers[0].body == answers[1].body
-    assert answers[0].body["detail"].endswith("or it is not yours, or checkout has not heard of it yet.")
+    assert answers[0].body["detail"].endswith("or it is not yours, or checkout has not received it yet.")
     assert (await client.request(method, f"/orders/{order_id}{path}")).status == 401
 
 
