@@ -1,8 +1,9 @@
-"""Delivery: brings confirmed orders to their customers, by one of two carriers.
+"""The delivery service ships confirmed orders to their customers by one of two carriers.
 
-Owns: customers' addresses (erasable; earlier ones for orders of then), shipments, bookings at the carriers.
-Hears: OrderConfirmed, CancellationRequested; its own ShipmentScheduled, ShippingDue, BookingDue,
+Owns: customers' addresses (erasable; replaced ones are kept for orders placed before), shipments, bookings at the
+carriers.
+Subscribes to: OrderConfirmed, CancellationRequested; its own ShipmentScheduled, ShippingDue, BookingDue,
 UnbookingDue, TrackingDue.
-Says: AddressRecorded, AddressErased, ShipmentScheduled, ShipmentDispatched, ShipmentDelivered, ShipmentFailed,
+Publishes: AddressRecorded, AddressErased, ShipmentScheduled, ShipmentDispatched, ShipmentDelivered, ShipmentFailed,
 ShipmentCancelled, CancellationRefused.
 """

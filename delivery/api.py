@@ -1,4 +1,4 @@
-"""Delivery over HTTP: a customer's address and shipments, and the carriers' tracking."""
+"""HTTP API of delivery: a customer's own address and shipments, and the tracking callback of carriers."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -43,11 +43,11 @@ NO_SHIPMENT = "There is no shipment for this order, or not yet, or it is not you
 
 
 COUNTRIES = sorted(each.alpha_2 for each in pycountry.countries)
-"""Of ISO 3166-1."""
+"""The alpha-2 codes of ISO 3166-1."""
 
 
 def known_country(code: str) -> str:
-    """Return a country's code. Raises ValueError for any other."""
+    """Return `code` if it is in `COUNTRIES`. Raises ValueError if it is not."""
     if code not in COUNTRIES:
         meant = code.upper() if code.upper() in COUNTRIES else "two capital letters, such as DE"
         raise ValueError(f"{code} is no country of ISO 3166-1: write {meant}.")
@@ -63,7 +63,7 @@ class BadSignature(Problem):
 
 
 class AddressBody(BaseModel):
-    """Where to bring parcels."""
+    """A delivery address."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -79,7 +79,7 @@ class AddressIn(AddressBody):
 
 
 class ShipmentBody(BaseModel):
-    """Where the parcel of an order is."""
+    """The shipment of an order: its status, carrier and times."""
 
     order_id: UUID
     shipment_id: UUID
@@ -93,7 +93,7 @@ class ShipmentBody(BaseModel):
 
 
 class Tracked(BaseModel):
-    """The parcel that a carrier tells us of."""
+    """The parcel that a carrier's callback is about."""
 
     shipment_id: UUID
     order_id: UUID
@@ -102,7 +102,7 @@ class Tracked(BaseModel):
 
 
 class Tracking(BaseModel):
-    """A carrier's callback."""
+    """A tracking message that a carrier sends."""
 
     type: Literal["shipment.dispatched", "shipment.delivered"]
     timestamp: datetime
@@ -111,7 +111,7 @@ class Tracking(BaseModel):
 
 @router.put("/addresses/{customer}")
 async def put_address(customer: PersonPath, body: AddressIn, caller: Caller, tx: Tx) -> AddressBody:
-    """Have what is ordered from now on brought there. What was ordered before goes where it was to go."""
+    """Set the address for orders placed from now on. Earlier orders still go to the address of their time."""
     owned_by(caller, customer)
     await handlers.record_address(tx, customer, Place(**body.model_dump()))
     return body
@@ -119,7 +119,7 @@ async def put_address(customer: PersonPath, body: AddressIn, caller: Caller, tx:
 
 @router.get("/addresses/{customer}")
 async def get_address(customer: PersonPath, caller: Caller, tx: Tx) -> AddressBody:
-    """The caller's own address."""
+    """Return the caller's own address."""
     owned_by(caller, customer)
     address = await store.address_for_reading(tx, customer)
     if address is None:
@@ -129,14 +129,14 @@ async def get_address(customer: PersonPath, caller: Caller, tx: Tx) -> AddressBo
 
 @router.delete("/addresses/{customer}", status_code=204)
 async def delete_address(customer: PersonPath, caller: Caller, tx: Tx) -> None:
-    """Erase the address, and earlier ones. Parcels that no carrier has booked yet wait for a new one."""
+    """Erase the address and all earlier ones. Parcels that no carrier has booked yet wait for a new address."""
     owned_by(caller, customer)
     await handlers.erase_address(tx, customer)
 
 
 @router.get("/shipments/{order_id}")
 async def get_shipment(order_id: UUID, caller: Caller, tx: Tx) -> ShipmentBody:
-    """The shipment of the caller's own order."""
+    """Return the shipment of the caller's own order."""
     shipment = await store.shipment_for_reading(tx, order_id)
     if shipment is None:
         raise NotFound(NO_SHIPMENT)
@@ -151,13 +151,13 @@ async def get_shipment(order_id: UUID, caller: Caller, tx: Tx) -> ShipmentBody:
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
 )
 async def post_tracking(carrier: Literal["a", "b"], request: Request, tx: Tx) -> Response:
-    """Take in a carrier's signed callback (Standard Webhooks). May be sent any number of times."""
+    """Receive a carrier's signed tracking callback (Standard Webhooks). It may be sent any number of times."""
     body = await request.body()
     _verify(body, request)
     try:
         tracking = Tracking.model_validate_json(body)
     except ValidationError as error:
-        raise Unprocessable(f"This is no tracking that we understand: {error.error_count()} errors.") from error
+        raise Unprocessable(f"The body is not a valid tracking message: {error.error_count()} errors.") from error
     if tracking.data.carrier != carrier:
         raise Unprocessable(f"This is carrier {carrier}'s address, not {tracking.data.carrier}'s.")
     try:
@@ -170,7 +170,7 @@ async def post_tracking(carrier: Literal["a", "b"], request: Request, tx: Tx) ->
             delivered=tracking.type == "shipment.delivered",
         )
     except NotItsCarrier:
-        # Repeating it would change nothing, so it is accepted; that it happened at all is for people to see.
+        # Sending it again would change nothing, so it is accepted. It should not happen: the log tells operators.
         log.error("tracking by a carrier that should not have the parcel", order_id=str(tracking.data.order_id))
         known = True
     if not known:
@@ -179,11 +179,11 @@ async def post_tracking(carrier: Literal["a", "b"], request: Request, tx: Tx) ->
 
 
 def _verify(body: bytes, request: Request) -> None:
-    """Raise BadSignature unless the carriers' secret signed exactly this body within five minutes of now."""
+    """Raise `BadSignature` unless the body is signed with the carriers' secret, within five minutes of now."""
     webhook = Webhook(webhooks().carrier_webhook_secret.get_secret_value())
     try:
         webhook.verify(body, dict(request.headers), json_parse=False)
-    except (WebhookVerificationError, ValueError) as error:  # ValueError: what is no base64, no UTF-8, or no pair
+    except (WebhookVerificationError, ValueError) as error:  # ValueError: not base64, UTF-8 or a pair
         raise BadSignature from error
 
 

@@ -1,8 +1,8 @@
-"""The carriers: what they can be asked, what they can answer, and how they are reached.
+"""Client of the carriers, with its requests and answers.
 
-Every request carries the key `<shipment>:<carrier>`, under which a carrier acts once however often it is
-asked. An answer is returned only if it is certain; anything else raises and is asked again. No error
-carries what was sent or answered: both may hold an address.
+Every request carries the idempotency key `<shipment>:<carrier>`. Under one key a carrier acts once, however often the
+request is repeated. An answer is returned only if the outcome is certain. Otherwise the call raises, and is retried.
+Errors do not contain what was sent or answered, since both may hold an address.
 """
 
 from collections.abc import AsyncIterator
@@ -24,19 +24,19 @@ DISPATCHED = "urn:problem:carriers:dispatched"
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Fetch the parcel and bring it to the place."""
+    """A request to collect the parcel and deliver it to the place."""
 
     order_id: UUID
     shipment_id: UUID
     carrier: str
     place: Place = field(repr=False)
     asked_before: bool
-    """An earlier request under this key has no known outcome."""
+    """Whether an earlier request under this key has an unknown outcome."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unbook:
-    """Forget the parcel, and never book it under this key again."""
+    """A request to cancel the booking, and never to book under this key again."""
 
     shipment_id: UUID
     carrier: str
@@ -44,7 +44,7 @@ class Unbook:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Say where the parcel is."""
+    """A request to report where the parcel is."""
 
     shipment_id: UUID
     carrier: str
@@ -58,21 +58,21 @@ class Booked:
 
 @dataclass(frozen=True, slots=True)
 class NotBooked:
-    """This request did not book, and never will."""
+    """The request did not book the parcel, and never will."""
 
     carrier: str
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The key holds nothing and can never be booked again."""
+    """The key holds no booking, and can never hold one again."""
 
     carrier: str
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The parcel is on its way."""
+    """The parcel is on its way, so the booking could not be cancelled."""
 
     carrier: str
 
@@ -82,18 +82,19 @@ Answer = Booked | NotBooked | Closed | Left
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where the carrier says that the parcel is."""
+    """The carrier's report of where the parcel is."""
 
     carrier: str
     status: Literal["booked", "dispatched", "delivered", "unknown"]
-    """`unknown`: it has no such parcel, or has been told to forget it."""
+    """`unknown`: the carrier has no such booking, or it was cancelled."""
     tracking_code: str = ""
 
 
 class Carrier:
-    """One carrier, kept apart so that its slowness or absence is its own.
+    """Client of one carrier, with its own bulkhead and circuit breaker.
 
-    Each call is one request: the subscription repeats it, after noting that it may have been carried out.
+    So a slow or failed carrier does not affect calls to the other. Each call sends one request. The subscription
+    retries it, after recording that an earlier request may have been carried out.
     """
 
     def __init__(self, name: str, url: str, session: aiohttp.ClientSession, settings: Carriers) -> None:
@@ -109,7 +110,10 @@ class Carrier:
         )
 
     async def book(self, request: Book) -> Answer:
-        """Ask for the parcel to be fetched; safe however often it is repeated under the same key."""
+        """Ask the carrier to collect the parcel. Can be repeated safely under the same key.
+
+        Raises `CallError` if the outcome is not certain.
+        """
         body = {
             "shipment_id": str(request.shipment_id),
             "order_id": str(request.order_id),
@@ -131,12 +135,12 @@ class Carrier:
             return Booked(self.name, tracking_code)
         if status == 409 and answer.get("type") == CANCELLED:
             return Closed(self.name)
-        if status in (400, 422):  # not to be had with this address, or known with another
+        if status in (400, 422):  # address refused, or the key is booked with another address
             return NotBooked(self.name)
         raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a booking")
 
     async def unbook(self, request: Unbook) -> Answer:
-        """Close the key. Raises until the carrier said that it is closed, or that it is too late."""
+        """Close the key. Raises `CallError` unless the carrier confirmed that it is closed, or that it is too late."""
         status, answer = await self._callee.post(f"/bookings/{_key(request)}/cancel", _key(request))
         if status == 200:
             return Closed(self.name)
@@ -145,7 +149,7 @@ class Carrier:
         raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a cancellation")
 
     async def track(self, request: Track) -> Whereabouts:
-        """Ask where the parcel is. Changes nothing."""
+        """Ask where the parcel is. Changes nothing. Raises `CallError` if the carrier gave no valid answer."""
         status, answer = await self._callee.get(f"/bookings/{_key(request)}")
         if status == 404:
             return Whereabouts(self.name, "unknown")
@@ -154,33 +158,33 @@ class Carrier:
             return Whereabouts(self.name, "unknown")
         if status == 200 and where in ("booked", "dispatched", "delivered") and isinstance(code, str) and code:
             return Whereabouts(self.name, where, code)
-        raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a question")
+        raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a tracking request")
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Both carriers, reached over one pool of connections."""
+    """The clients of both carriers, by name. They share one connection pool."""
 
     carriers: dict[str, Carrier]
 
 
 @asynccontextmanager
 async def connect() -> AsyncIterator[Outside]:
-    """Open what lives as long as the service does."""
+    """Open the clients. They live as long as the service."""
     settings = Carriers()
-    connector = aiohttp.TCPConnector(limit=0)  # the bulkheads are the limit
+    connector = aiohttp.TCPConnector(limit=0)  # the bulkheads limit the number of connections
     async with aiohttp.ClientSession(connector=connector) as session:
         urls = {"a": settings.carrier_a_url, "b": settings.carrier_b_url}
         yield Outside({name: Carrier(name, url, session, settings) for name, url in urls.items()})
 
 
 async def book(request: Book, outside: Outside) -> Answer:
-    """Ask the carrier that was chosen to take the parcel."""
+    """Ask the chosen carrier to book the parcel."""
     return await outside.carriers[request.carrier].book(request)
 
 
 async def unbook(request: Unbook, outside: Outside) -> Answer:
-    """Have the carrier that was asked forget the parcel."""
+    """Ask the carrier to cancel the booking."""
     return await outside.carriers[request.carrier].unbook(request)
 
 

@@ -1,4 +1,4 @@
-"""Turns changes of addresses and shipments into events. Nothing else in this service publishes."""
+"""Translates changes of addresses and shipments into events. No other module of this service publishes."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -40,7 +40,7 @@ def publish_address_changes(tx: Transaction, address: Address, changes: Sequence
 
 
 def publish_shipment_changes(tx: Transaction, shipment: Shipment, changes: Sequence[ShipmentChange]) -> None:
-    """Publish an event, or schedule what must happen next, for each change of a shipment."""
+    """Publish an event, or schedule the next step, for each change of a shipment."""
     order_id, shipment_id, customer_id = shipment.order_id, shipment.shipment_id, shipment.customer_id
     for change in changes:
         match change:
@@ -90,5 +90,5 @@ def publish_shipment_changes(tx: Transaction, shipment: Shipment, changes: Seque
 
 
 def _pause(shipment: Shipment) -> timedelta:
-    """Before carriers that all refused are asked again; longer with every round."""
+    """Return the pause before carriers that all refused are asked again. It grows with every round."""
     return timedelta(seconds=0.25 + full_jitter(shipment.refusals, 0.25, 5))

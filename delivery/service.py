@@ -1,4 +1,4 @@
-"""What delivery hears, says and serves."""
+"""Declares the delivery service: its subscriptions, the events it publishes and its HTTP routes."""
 
 from pathlib import Path
 
@@ -37,7 +37,10 @@ from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.service import Service
 
 OWED = None
-"""No number of failed attempts ends these: a booking ends at its deadline, a cancellation never."""
+"""Value of `attempts` for calls that are retried without limit.
+
+Bookings end at the deadline of their shipment. Cancellations are retried until they succeed.
+"""
 
 SERVICE = Service(
     name="delivery",
@@ -87,7 +90,7 @@ SERVICE = Service(
                 load=store.load_shipments,
                 attempts=OWED,
             ),
-            concurrency=8,  # bookings cannot wait as long
+            concurrency=8,  # lower than for bookings, which are more urgent
         ),
     ],
     says=[

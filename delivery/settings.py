@@ -1,4 +1,4 @@
-"""What delivery reads from its environment."""
+"""Settings of delivery, read from environment variables."""
 
 from datetime import timedelta
 from functools import cache
@@ -11,14 +11,14 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class Deadlines(BaseSettings):
-    """How long a shipment waits for others."""
+    """Times in seconds that a shipment waits for carriers."""
 
     shipping_deadline_s: Seconds = 30
-    """From the order's confirmation until a carrier must have taken the booking."""
+    """Seconds from the order's confirmation until a carrier must have booked the parcel."""
 
     carrier_silence_s: Seconds = 30
-    """From the confirmation until a carrier that has said nothing new is asked where the parcel is; later it is asked
-    at intervals that grow to an hour."""
+    """Seconds from the confirmation until a silent carrier is asked where the parcel is. Later it is asked at intervals
+    that grow to an hour."""
 
     @property
     def silence(self) -> timedelta:
@@ -30,32 +30,32 @@ class Deadlines(BaseSettings):
 
 
 class Carriers(BaseSettings):
-    """Where the carriers are, how they reach us, and how much of our time each may take."""
+    """URLs of the carriers and of our tracking callback, and limits for the calls to each carrier."""
 
     carrier_a_url: str
     carrier_b_url: str
     delivery_public_url: str
-    """Where carriers send their tracking, up to and without `/carriers`."""
+    """Base URL at which carriers reach delivery to send their tracking, without `/carriers`."""
     carrier_connect_timeout_s: Seconds = 1
     carrier_timeout_s: Seconds = 5
     carrier_calls_at_once: Annotated[int, Field(ge=1)] = 32
-    """To each carrier; more wait for at most `carrier_connect_timeout_s`."""
+    """Concurrent calls to each carrier. Further calls wait for at most `carrier_connect_timeout_s`."""
 
 
 class Webhooks(BaseSettings):
-    """What carriers sign their tracking with."""
+    """The secret with which carriers sign their tracking."""
 
     carrier_webhook_secret: SecretStr
-    """`whsec_` and base64, as Standard Webhooks writes it."""
+    """`whsec_` followed by base64, as Standard Webhooks specifies."""
 
 
 @cache
 def deadlines() -> Deadlines:
-    """Read once, when first needed."""
+    """Return the deadlines. They are read once, on first use."""
     return Deadlines()
 
 
 @cache
 def webhooks() -> Webhooks:
-    """Read once, when first needed."""
+    """Return the carriers' secret. It is read once, on first use."""
     return Webhooks()

@@ -1,4 +1,4 @@
-"""Delivery's tables, and every query on them."""
+"""Defines the tables of delivery, their mapping to domain objects, and all queries."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,13 +13,13 @@ from delivery.domain import Address, Aim, Failure, PastAddress, Place, Shipment,
 from marketplace_runtime.database import Transaction
 
 MAX_PER_SWEEP = 100
-"""Shipments that one sweep takes."""
+"""Shipments that one run of a sweep handles."""
 MOST_ADDRESSES_AT_ONCE = 2000
-"""Addresses that one sweep takes: at an upgrade, orders wait until theirs is published."""
+"""Addresses that one run of a sweep handles. High, since at an upgrade orders wait until their address is published."""
 
 
 class _Word(sa.TypeDecorator[StrEnum]):
-    """A word of a StrEnum, as text: a new word needs no migration."""
+    """Stores a member of a StrEnum as text, so that a new member needs no migration."""
 
     impl = sa.Text
     cache_ok = True
@@ -93,35 +93,35 @@ class _OfOrder(Protocol):
 
 
 async def load_shipments(events: Sequence[_OfOrder], tx: Transaction) -> None:
-    """Lock and load the shipments that a batch of events is about, in one statement."""
+    """Lock and load the shipments of a batch of events in one statement."""
     await tx.preload(Shipment, [event.order_id for event in events])
 
 
 async def load_shipments_and_addresses(events: Sequence[_OfOrder], tx: Transaction) -> None:
-    """Also the addresses that they go to, in a second statement."""
+    """Lock and load the shipments of a batch, and their customers' current addresses in a second statement."""
     await load_shipments(events, tx)
     found = [await tx.get(Shipment, event.order_id) for event in events]
     await tx.preload(Address, {shipment.customer_id for shipment in found if shipment is not None})
 
 
 async def shipment_for_reading(tx: Transaction, order_id: UUID) -> Shipment | None:
-    """One shipment, not locked."""
+    """Return one shipment, not locked. None if there is none."""
     return await tx.peek(Shipment, order_id)
 
 
 async def overdue_shipments(tx: Transaction, now: datetime) -> Sequence[Shipment]:
-    """Shipments, locked, that somebody should have looked at by now: a bounded number, the longest overdue first."""
+    """Lock and return shipments whose check is due, the longest overdue first, at most `MAX_PER_SWEEP`."""
     wanted = sa.select(Shipment).where(shipments.c.look_at <= now).order_by(shipments.c.look_at).limit(MAX_PER_SWEEP)
     return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 
 
 async def address_for_reading(tx: Transaction, customer_id: str) -> Address | None:
-    """One address, not locked."""
+    """Return the customer's current address, not locked. None if there is none."""
     return await tx.peek(Address, customer_id)
 
 
 async def address_for(tx: Transaction, shipment: Shipment) -> Address | PastAddress | None:
-    """Where the parcel goes: as of checkout; else, and where that was erased, the customer's address of now."""
+    """Return the address as of checkout, or the current one if that is unknown or erased. None if there is none."""
     address = await tx.get(Address, shipment.customer_id)
     if address is None or shipment.address_id in (None, address.address_id):
         return address
@@ -129,30 +129,33 @@ async def address_for(tx: Transaction, shipment: Shipment) -> Address | PastAddr
 
 
 async def lock_address(tx: Transaction, customer_id: str) -> Address | None:
-    """The customer's address of now. Until the end nobody else replaces, erases or adds one."""
+    """Return the customer's current address, or None.
+
+    Until the transaction ends, no other can add, replace or erase an address of this customer.
+    """
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 7207))", customer_id)
     return await tx.get(Address, customer_id)
 
 
 async def next_revision(tx: Transaction) -> int:
-    """Greater than all before. Ask for it while the customer's address is locked."""
+    """Return a revision that is greater than all before. Call it while the customer's address is locked."""
     return await tx.session.scalar(sa.select(revisions.next_value())) or 0
 
 
 async def unpublished_addresses(tx: Transaction) -> Sequence[Address]:
-    """Addresses, locked, of which no event was published: a bounded number."""
+    """Lock and return addresses about which no event was published, at most `MOST_ADDRESSES_AT_ONCE`."""
     wanted = sa.select(Address).where(addresses.c.revision.is_(None)).limit(MOST_ADDRESSES_AT_ONCE)
     return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 
 
 async def erase_addresses(tx: Transaction, customer_id: str) -> None:
-    """Delete where the customer lives and lived."""
+    """Delete the current and past addresses of a customer."""
     for table in (addresses, past_addresses):
         await tx.session.execute(sa.delete(table).where(table.c.customer_id == customer_id))
 
 
 async def delete_past_addresses(tx: Transaction, replaced_before: datetime) -> None:
-    """Delete, of those that were replaced so long ago, a bounded number to which no parcel is under way."""
+    """Delete past addresses of before that time to which no parcel is under way, at most `MOST_ADDRESSES_AT_ONCE`."""
     under_way = shipments.c.look_at.is_not(None) & (shipments.c.address_id == past_addresses.c.address_id)
     old = (
         sa.select(past_addresses.c.address_id)

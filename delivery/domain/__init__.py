@@ -1,4 +1,4 @@
-"""The rules of addresses and shipments; standard library only."""
+"""The domain rules of addresses and shipments. Uses the standard library only."""
 
 from delivery.domain.address import Address, AddressChange, Erased, PastAddress, Place, Recorded
 from delivery.domain.shipment import CARRIERS, PUNCTUAL, NotItsCarrier, Shipment

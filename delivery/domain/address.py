@@ -1,13 +1,13 @@
-"""Where a customer wants parcels, now and before."""
+"""The current and past addresses of a customer."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 
-@dataclass(frozen=True, repr=False)  # personal data: not for logs
+@dataclass(frozen=True, repr=False)  # personal data must not get into logs
 class Place:
-    """Where a parcel can be brought."""
+    """A postal address."""
 
     name: str
     street: str
@@ -18,7 +18,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The customer has another address, under this id."""
+    """The customer has a new address with this id."""
 
     address_id: UUID
     revision: int
@@ -26,45 +26,45 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Erased:
-    """The customer has no address any more."""
+    """The customer no longer has an address."""
 
     revision: int
 
 
 AddressChange = Recorded | Erased
-"""A change of an address that is published as an event."""
+"""A change of an address. Each is published as an event."""
 
 
 @dataclass
 class Address:
-    """Where a customer wants parcels from now on. Owned by the customer, who may erase it."""
+    """The current address of a customer. The customer owns it, and may erase it."""
 
     customer_id: str
     place: Place
     address_id: UUID | None = None
-    """Another for every change; None until it is published."""
+    """New for every change. None until the address is published."""
     revision: int | None = None
-    """Of the last event about it."""
+    """Revision of the last event about this address. None until one is published."""
 
     def become(self, place: Place, now: datetime) -> "PastAddress | None":
-        """Move. Returns the address until now, which earlier orders may still go to; None if it has no id."""
+        """Replace the place. Returns the past address, for earlier orders that go there, or None if it has no id."""
         past = PastAddress(self.address_id, self.customer_id, self.place, now) if self.address_id else None
         self.place = place
         return past
 
     def record(self, address_id: UUID, revision: int) -> list[AddressChange]:
-        """Set the id and the revision that the event carries."""
+        """Set the id and the revision that the event carries. Returns the change to publish."""
         self.address_id, self.revision = address_id, revision
         return [Recorded(address_id, revision)]
 
     def erased(self, revision: int) -> list[AddressChange]:
-        """Return the change to publish once the rows are deleted."""
+        """Return the change to publish after the rows are deleted."""
         return [Erased(revision)]
 
 
 @dataclass
 class PastAddress:
-    """Where a customer wanted parcels once: for orders of that time."""
+    """A replaced address of a customer, kept for orders that were placed while it was current."""
 
     address_id: UUID
     customer_id: str

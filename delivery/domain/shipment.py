@@ -1,9 +1,9 @@
-"""The rules of a shipment: one parcel per order, by one of two carriers, stopped only if it can be.
+"""The rules of a shipment: one parcel per order, by one of two carriers, stopped only if it still can be.
 
-A carrier acts once per key, however often it is asked, and this shipment has one key at each. `carrier` is
-written down before the first request leaves, and only two things take it back: a certain "not booked" to
-the only request ever sent under its key, or the key's closing. Whatever else becomes of a request (no
-answer, a crash, a late arrival), the parcel stays with that carrier. So no two carriers ever hold it.
+A carrier acts once per idempotency key, however often it is asked. A shipment has one key at each carrier.
+`carrier` is stored before the first request is sent. Only two things reset it: a certain "not booked" to the only
+request ever sent under its key, or the closing of the key. After any other outcome (no answer, a crash, a late
+arrival), the parcel stays with that carrier. So no two carriers ever hold it.
 """
 
 from dataclasses import dataclass, field
@@ -13,67 +13,68 @@ from uuid import UUID
 from delivery.domain.states import Aim, Failure, ShipmentChange, Status
 
 CARRIERS = ("a", "b")
-"""In the order in which they are asked."""
+"""The carriers, in the order in which they are asked."""
 
 PUNCTUAL = timedelta(seconds=2)
-"""A deadline that is looked at later than this was missed by us: nobody was there to keep it."""
+"""Lateness above which a deadline counts as missed by delivery itself, because no replica was running."""
 
 LONGEST_SILENCE = timedelta(hours=1)
-"""A carrier that says nothing of a parcel is asked at least that often."""
+"""Longest interval at which a silent carrier is asked where a parcel is."""
 
 TRYING = 2 / 3
-"""The share of the time to the deadline within which a carrier must have been asked, or we were not trying."""
+"""Share of the shipping deadline. If the last request to a carrier is older, delivery was not trying to book."""
 
 
 class NotItsCarrier(Exception):
-    """Tracking of a parcel that this carrier should not have."""
+    """The tracking is from a carrier that should not have the parcel."""
 
 
 @dataclass
 class Shipment:
-    """The parcel of one order."""
+    """The shipment of one order's parcel."""
 
     order_id: UUID
     shipment_id: UUID
     customer_id: str
     scheduled_at: datetime
     due_at: datetime
-    """When delivery stops looking for a carrier."""
+    """When delivery gives up if no carrier has booked the parcel."""
     status: Status = Status.SCHEDULED
     carrier: str | None = None
-    """Who holds the parcel, or was asked and may hold it."""
+    """The carrier that holds the parcel, or was asked and may hold it."""
     tracking_code: str | None = None
     asked_at: datetime | None = None
-    """When a carrier was last asked to book it."""
+    """When a carrier was last asked to book the parcel."""
     doubtful: bool = False
-    """More than one request went to `carrier`: "not booked" to one says nothing about the others."""
+    """More than one request was sent to `carrier`. After a "not booked", the outcome of the others is unknown."""
     refusals: int = 0
-    """Certain "not booked" answers so far."""
+    """Number of certain "not booked" answers."""
     closed: list[str] = field(default_factory=list)
-    """Carriers that can never book this shipment again. Replaced, never changed in place."""
+    """Carriers that can never book this shipment again. Replace the list: changes in place are not saved."""
     aim: Aim | None = None
+    """Why the shipment is being stopped. None if it is not."""
     failure: Failure | None = None
     look_at: datetime | None = None
-    """When somebody looks whether it still gets on; None once it has come to its end."""
+    """When a sweep next checks that the shipment makes progress. None once it has ended."""
     address_id: UUID | None = None
-    """Where it goes: as of checkout. Where that is not known, or erased: as of when a carrier is asked."""
+    """The address as of checkout. If that is unknown or erased, the address as of the request to a carrier."""
     dispatched_at: datetime | None = None
     delivered_at: datetime | None = None
 
     @classmethod
     def never_to_be(cls, order_id: UUID, shipment_id: UUID, customer_id: str, now: datetime) -> "Shipment":
-        """What a cancellation leaves that came before its order."""
+        """Create the cancelled shipment of a cancellation that arrived before its order. It is never sent."""
         return cls(order_id, shipment_id, customer_id, now, now, status=Status.CANCELLED)
 
     # -- booking -------------------------------------------------------------------------------------------
 
     @property
     def is_untouched(self) -> bool:
-        """Whether no carrier can hold it."""
+        """Whether no carrier can hold the parcel."""
         return self.carrier is None
 
     def ask_carrier(self, now: datetime) -> str:
-        """Choose whom to ask next, and note it: to be committed before the request leaves."""
+        """Choose the carrier to ask next, and record it. Commit this before the request is sent."""
         if self.carrier is None:
             self.carrier = self._open[self.refusals % len(self._open)]
         else:
@@ -82,11 +83,11 @@ class Shipment:
         return self.carrier
 
     def rebook(self) -> list[ShipmentChange]:
-        """Close the doubtful key, then start again."""
+        """Close the key of the carrier that was asked, then book again."""
         return self._stop(Aim.REBOOK)
 
     def booked(self, carrier: str, tracking_code: str) -> list[ShipmentChange]:
-        """The carrier has it."""
+        """Record that the carrier booked the parcel."""
         if carrier == self.carrier and self.status in (Status.SCHEDULED, Status.STOPPING):
             self.tracking_code = tracking_code
             if self.status is Status.SCHEDULED:
@@ -94,11 +95,15 @@ class Shipment:
         return []
 
     def not_booked(self, carrier: str) -> list[ShipmentChange]:
-        """The carrier refused a request."""
+        """Record that a request did not book the parcel.
+
+        If this was the only request, the next carrier is asked, after a pause if all have refused. Otherwise the key
+        of this carrier is closed first.
+        """
         if carrier != self.carrier or self.status not in (Status.SCHEDULED, Status.STOPPING):
             return []
         if self.doubtful:
-            return self.rebook() if self.status is Status.SCHEDULED else []  # else its key is being closed
+            return self.rebook() if self.status is Status.SCHEDULED else []  # otherwise its key is already being closed
         self.carrier = None
         self.refusals += 1
         if self.status is Status.STOPPING:
@@ -109,7 +114,10 @@ class Shipment:
     # -- stopping ------------------------------------------------------------------------------------------
 
     def cancel(self) -> list[ShipmentChange]:
-        """The customer wants it stopped. Answered once: at once, or when its carrier has answered."""
+        """Stop the parcel for the customer, or refuse to.
+
+        The result is published once: now, or when the carrier has answered.
+        """
         match self.status:
             case Status.CANCELLED | Status.FAILED:
                 return []  # published already
@@ -122,10 +130,10 @@ class Shipment:
                 return self._stop(Aim.CANCEL)
 
     def look_at_deadline(self, now: datetime, within: timedelta, *, has_address: bool) -> list[ShipmentChange]:
-        """Give up what no carrier has booked; what is booked goes on.
+        """Give up the shipment at its deadline if no carrier has booked it. A booked one continues.
 
-        If we were away when the time ran out, or were not trying although we could have been, it starts
-        again: an outage of ours fails no shipment.
+        The deadline is extended if it was missed by more than `PUNCTUAL`, or if no carrier was asked lately although
+        there was an address. So an outage of delivery itself fails no shipment.
         """
         searching = self.status is Status.SCHEDULED or self.aim is Aim.REBOOK
         if not searching:
@@ -142,7 +150,7 @@ class Shipment:
         return self._stop(Aim.GIVE_UP)
 
     def key_closed(self, carrier: str) -> list[ShipmentChange]:
-        """The carrier holds nothing under the shipment's key, and never will."""
+        """Record that the carrier holds nothing under the shipment's key, and never will."""
         if carrier != self.carrier or self.status not in (Status.SCHEDULED, Status.STOPPING):
             return []
         self.closed = [*self.closed, carrier]
@@ -150,7 +158,7 @@ class Shipment:
         return self._settle()
 
     def left_already(self, carrier: str) -> list[ShipmentChange]:
-        """The carrier could not stop it; its tracking will tell the rest."""
+        """Record that the carrier could not stop the parcel. Its tracking reports the rest."""
         if carrier != self.carrier or self.status is not Status.STOPPING:
             return []
         self.status = Status.BOOKED
@@ -159,7 +167,10 @@ class Shipment:
     # -- tracking ------------------------------------------------------------------------------------------
 
     def dispatch(self, carrier: str, tracking_code: str, now: datetime) -> list[ShipmentChange]:
-        """The carrier fetched it: nothing stops it any more. Raises NotItsCarrier."""
+        """Record that the carrier collected the parcel, so that it can no longer be stopped.
+
+        Raises `NotItsCarrier` if this carrier should not have it.
+        """
         if carrier != self.carrier:
             raise NotItsCarrier
         if self.status in (Status.DISPATCHED, Status.DELIVERED):
@@ -170,7 +181,10 @@ class Shipment:
         return [ShipmentChange.DISPATCHED, *self._go_on()]
 
     def deliver(self, carrier: str, tracking_code: str, now: datetime) -> list[ShipmentChange]:
-        """The carrier handed it over, and so had fetched it, whether or not it told us. Raises NotItsCarrier."""
+        """Record that the carrier delivered the parcel. Also records its dispatch if that was not reported.
+
+        Raises `NotItsCarrier` if this carrier should not have it.
+        """
         changes = self.dispatch(carrier, tracking_code, now)
         if self.status is Status.DELIVERED:
             return []
@@ -179,11 +193,11 @@ class Shipment:
         self.look_at = None
         return [*changes, ShipmentChange.DELIVERED]
 
-    # -- getting on ----------------------------------------------------------------------------------------
+    # -- progress ------------------------------------------------------------------------------------------
 
     @property
     def is_with_carrier(self) -> bool:
-        """Whether its carrier has something to tell of it."""
+        """Whether the parcel is with a carrier that can report where it is."""
         return self.status in (Status.BOOKED, Status.DISPATCHED)
 
     @property
@@ -191,7 +205,7 @@ class Shipment:
         return self.status in (Status.DELIVERED, Status.CANCELLED, Status.FAILED)
 
     def look_again(self, now: datetime, least: timedelta) -> None:
-        """Have somebody look again after as much time as it has taken so far: `least` to an hour."""
+        """Set the next check: after the time since the shipment was scheduled, within `least` and `LONGEST_SILENCE`."""
         self.look_at = now + min(max(now - self.scheduled_at, least), LONGEST_SILENCE)
 
     @property
@@ -204,7 +218,7 @@ class Shipment:
         return self._settle() if self.is_untouched else [ShipmentChange.TO_BE_UNBOOKED]
 
     def _settle(self) -> list[ShipmentChange]:
-        """No carrier holds it: do what it was stopped for."""
+        """Apply the aim of the stop, now that no carrier holds the parcel."""
         aim, self.aim = self.aim, None
         self.doubtful = False
         self.tracking_code = None

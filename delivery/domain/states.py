@@ -5,26 +5,26 @@ from enum import StrEnum, auto
 
 class Status(StrEnum):
     SCHEDULED = "scheduled"
-    """To be booked; a carrier may have been asked."""
+    """Not booked yet. A carrier may have been asked."""
     BOOKED = "booked"
-    """A carrier will fetch it."""
+    """A carrier will collect the parcel."""
     STOPPING = "stopping"
-    """The carrier that was asked is being told to forget it."""
+    """The booking at the carrier that was asked is being cancelled."""
     DISPATCHED = "dispatched"
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
-    """Stopped as the customer wished; never left."""
+    """Stopped at the customer's request. The parcel was never dispatched."""
     FAILED = "failed"
-    """Given up; never left."""
+    """Given up. The parcel was never dispatched."""
 
 
 class Aim(StrEnum):
-    """What a shipment is stopped for."""
+    """The purpose for which a shipment is stopped."""
 
     CANCEL = "cancel"
     GIVE_UP = "give-up"
     REBOOK = "rebook"
-    """Its carrier refuses, but an earlier request may yet arrive there: closed before the next is asked."""
+    """Book again after the carrier's key is closed, since an earlier request to it may still arrive there."""
 
 
 class Failure(StrEnum):
@@ -33,15 +33,15 @@ class Failure(StrEnum):
 
 
 class ShipmentChange(StrEnum):
-    """What happened to a shipment, or must happen next."""
+    """Something that happened to a shipment, or must happen next."""
 
     SCHEDULED = auto()
     TO_BE_BOOKED = auto()
-    """The next carrier is asked at once."""
+    """The next carrier is to be asked without a pause."""
     REFUSED_BY_ALL_CARRIERS = auto()
-    """In this round; the next begins after a pause."""
+    """All carriers refused in this round. The next round begins after a pause."""
     TO_BE_UNBOOKED = auto()
-    """Its carrier is told to forget it."""
+    """The booking at its carrier is to be cancelled."""
     DEADLINE_EXTENDED = auto()
     DISPATCHED = auto()
     DELIVERED = auto()

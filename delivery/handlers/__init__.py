@@ -1,4 +1,4 @@
-"""What delivery does: load, decide, publish what changed."""
+"""Use cases of delivery. Each loads its objects, applies the rules and publishes the changes."""
 
 from delivery.handlers.addresses import announce_addresses, erase_address, forget_past_addresses, record_address
 from delivery.handlers.booking import prepare_booking, prepare_unbooking, record_answer

@@ -1,4 +1,4 @@
-"""Record, announce, erase and forget customers' addresses."""
+"""Records, publishes and erases customers' addresses, and deletes past ones."""
 
 from datetime import timedelta
 
@@ -9,12 +9,12 @@ from delivery.publishing import publish_address_changes
 from marketplace_runtime.database import Transaction, publishes
 
 KEPT_FOR = timedelta(days=30)
-"""An address after it was replaced: longer than any order is on its way from its checkout to its confirmation."""
+"""Time for which a replaced address is kept. Every order is confirmed or cancelled sooner after its checkout."""
 
 
 @publishes(AddressRecordedV1)
 async def record_address(tx: Transaction, customer_id: str, place: Place) -> None:
-    """Bring what is ordered from now on there. What was ordered before still goes where it was to go."""
+    """Set the address for orders placed from now on. Earlier orders still go to the address of their time."""
     address = await store.lock_address(tx, customer_id)
     if address is None:
         address = Address(customer_id, place)
@@ -28,7 +28,7 @@ async def record_address(tx: Transaction, customer_id: str, place: Place) -> Non
 
 @publishes(AddressErasedV1)
 async def erase_address(tx: Transaction, customer_id: str) -> None:
-    """Forget where the customer lives and lived; no copy is kept. Nothing happens where that is not known."""
+    """Delete the current and past addresses of a customer. Keeps no copy. Does nothing if there is no address."""
     address = await store.lock_address(tx, customer_id)
     if address is None:
         return
@@ -38,7 +38,7 @@ async def erase_address(tx: Transaction, customer_id: str) -> None:
 
 @publishes(AddressRecordedV1)
 async def announce_addresses(tx: Transaction) -> int:
-    """Publish the addresses that were recorded before that was published, or by older code."""
+    """Publish addresses that older versions of the service recorded without publishing them. Returns 0."""
     for address in await store.unpublished_addresses(tx):
         publish_address_changes(tx, address, address.record(tx.new_id(), await store.next_revision(tx)))
     return 0
@@ -46,6 +46,6 @@ async def announce_addresses(tx: Transaction) -> int:
 
 @publishes()
 async def forget_past_addresses(tx: Transaction) -> int:
-    """Delete replaced addresses that no parcel can be to go to any more."""
+    """Delete replaced addresses to which no parcel can go any more. Returns 0."""
     await store.delete_past_addresses(tx, tx.now - KEPT_FOR)
     return 0

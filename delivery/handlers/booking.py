@@ -1,4 +1,4 @@
-"""Have a carrier book a shipment, or forget it: before the call, and after it."""
+"""Prepares bookings and cancellations at carriers, and records the answers."""
 
 from datetime import timedelta
 
@@ -19,18 +19,21 @@ from marketplace_runtime.consumer import RetryLater
 from marketplace_runtime.database import Transaction, publishes
 
 ADDRESS_PAUSE = timedelta(seconds=1)
-"""How long until a missing address is looked for again."""
+"""Interval at which a shipment without an address checks for one."""
 
 
 @publishes()
 async def prepare_booking(event: ShipmentScheduledV1 | BookingDueV1, tx: Transaction) -> Book | None:
-    """Write down which carrier is about to be asked. Waits for an address until the deadline."""
+    """Record the carrier that is about to be asked, and return the booking. None if there is nothing to book.
+
+    Raises `RetryLater` while the customer has no address, until the deadline gives the shipment up.
+    """
     shipment = await existing_shipment(tx, event.order_id)
     if shipment.status is not Status.SCHEDULED:
         return None
     address, asked_before = await store.address_for(tx, shipment), not shipment.is_untouched
     if asked_before and (address is None or address.address_id != shipment.address_id):
-        # erased meanwhile: another can't be asked for under the same key
+        # the address was erased meanwhile, and one key can't be used for two addresses
         publish_shipment_changes(tx, shipment, shipment.rebook())
         return None
     if address is None:
@@ -42,7 +45,7 @@ async def prepare_booking(event: ShipmentScheduledV1 | BookingDueV1, tx: Transac
 
 @publishes()
 async def prepare_unbooking(event: UnbookingDueV1, tx: Transaction) -> Unbook | None:
-    """Find the carrier that may hold a parcel which is not to leave."""
+    """Return the cancellation at the carrier that may hold a parcel which must not leave. None if there is none."""
     shipment = await existing_shipment(tx, event.order_id)
     if shipment.status is not Status.STOPPING or shipment.carrier is None:
         return None
@@ -53,7 +56,7 @@ async def prepare_unbooking(event: UnbookingDueV1, tx: Transaction) -> Unbook | 
 async def record_answer(
     event: ShipmentScheduledV1 | BookingDueV1 | UnbookingDueV1, answer: Answer, tx: Transaction
 ) -> None:
-    """Take in what a carrier answered, as far as the shipment still cares."""
+    """Record the answer of a carrier, if the shipment still waits for it."""
     shipment = await existing_shipment(tx, event.order_id)
     match answer:
         case Booked(carrier, tracking_code):

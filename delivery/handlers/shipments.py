@@ -1,4 +1,4 @@
-"""Schedule, cancel and give up shipments, and see that each gets on."""
+"""Schedules, cancels and gives up shipments, and checks that each makes progress."""
 
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,7 @@ from marketplace_runtime.database import Transaction, publishes
 
 @publishes(ShipmentScheduledV1)
 async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
-    """Plan the order's one parcel, unless it was cancelled before we heard of it."""
+    """Create the shipment of a confirmed order, unless CancellationRequested arrived first."""
     if await tx.get(Shipment, event.order_id) is not None:
         return
     now, within = tx.now, deadlines().shipping
@@ -36,7 +36,7 @@ async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
 
 @publishes(ShipmentCancelledV1, CancellationRefusedV1)
 async def cancel_shipment(event: CancellationRequestedV1, tx: Transaction) -> None:
-    """Stop the parcel, or refuse to; one of the two, at once or when its carrier has answered."""
+    """Stop the parcel, or refuse to. The result is published now, or when the carrier has answered."""
     shipment = await tx.get(Shipment, event.order_id)
     if shipment is None:
         shipment = Shipment.never_to_be(event.order_id, tx.new_id(), event.customer_id, tx.now)
@@ -48,7 +48,7 @@ async def cancel_shipment(event: CancellationRequestedV1, tx: Transaction) -> No
 
 @publishes(ShipmentFailedV1)
 async def give_up_shipment(event: ShippingDueV1, tx: Transaction) -> None:
-    """Fail what no carrier took in time."""
+    """Give up a shipment that no carrier booked before its deadline."""
     shipment = await existing_shipment(tx, event.order_id)
     has_address = await store.address_for(tx, shipment) is not None
     changes = shipment.look_at_deadline(tx.now, deadlines().shipping, has_address=has_address)
@@ -57,13 +57,13 @@ async def give_up_shipment(event: ShippingDueV1, tx: Transaction) -> None:
 
 @publishes()
 async def look_after_shipments(tx: Transaction) -> int:
-    """See to it that every shipment gets on: carriers that say nothing are asked, lost deadlines are replaced.
+    """Check that every shipment makes progress: ask silent carriers for tracking, and replace lost deadlines.
 
-    Returns how many deadlines were lost.
+    Returns the number of lost deadlines.
     """
     lost, now = 0, tx.now
     for shipment in await store.overdue_shipments(tx, now):
-        if shipment.has_ended:  # by code that did not know of this column yet
+        if shipment.has_ended:  # ended by an older version, which does not set this column
             shipment.look_at = None
             continue
         due, at = _due_next(shipment, now)
@@ -75,7 +75,7 @@ async def look_after_shipments(tx: Transaction) -> int:
 
 
 def _due_next(shipment: Shipment, now: datetime) -> tuple[Event, datetime]:
-    """What has to happen to a shipment that has not come to its end, and when."""
+    """Return the event of the next step of a shipment that has not ended, and when it is due."""
     if shipment.is_with_carrier:
         return TrackingDueV1(order_id=shipment.order_id), now
     if shipment.status is Status.STOPPING:
@@ -84,8 +84,8 @@ def _due_next(shipment: Shipment, now: datetime) -> tuple[Event, datetime]:
 
 
 async def existing_shipment(tx: Transaction, order_id: UUID) -> Shipment:
-    """The order's shipment, of which an event was published. Raises `Reject` if there is none."""
+    """Return the order's shipment, locked. Raises `Reject` if there is none, though an event about it was published."""
     shipment = await tx.get(Shipment, order_id)
     if shipment is None:
-        raise Reject(f"there is no shipment for order {order_id}: its row was lost after its event was said")
+        raise Reject(f"there is no shipment for order {order_id}: its row was lost after its event was published")
     return shipment

@@ -1,4 +1,4 @@
-"""Take in where a parcel is: as its carrier reports it, or when asked."""
+"""Records where a parcel is, from callbacks of its carrier and from answers to tracking requests."""
 
 from uuid import UUID
 
@@ -19,14 +19,17 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 PARCEL_MOVES = (ShipmentDispatchedV2, ShipmentDispatchedV1, ShipmentDeliveredV1, CancellationRefusedV1)
-"""What may follow where a carrier says that the parcel is on its way, or at the door."""
+"""The events that a tracking report can cause."""
 
 
 @publishes(*PARCEL_MOVES)
 async def track_shipment(
     tx: Transaction, order_id: UUID, shipment_id: UUID, carrier: str, tracking_code: str, *, delivered: bool
 ) -> bool:
-    """Take in where the carrier says the parcel is. False where there is no such shipment; raises NotItsCarrier."""
+    """Record that the carrier dispatched or delivered the parcel. Returns False if there is no such shipment.
+
+    Raises `NotItsCarrier` if this carrier should not have the parcel.
+    """
     shipment = await tx.get(Shipment, order_id)
     if shipment is None or shipment.shipment_id != shipment_id:
         return False
@@ -37,7 +40,7 @@ async def track_shipment(
 
 @publishes()
 async def prepare_tracking(event: TrackingDueV1, tx: Transaction) -> Track | None:
-    """Find the carrier that has the parcel."""
+    """Return the tracking request to the carrier that has the parcel. None if no carrier has it."""
     shipment = await existing_shipment(tx, event.order_id)
     if not shipment.is_with_carrier or shipment.carrier is None:
         return None
@@ -46,7 +49,7 @@ async def prepare_tracking(event: TrackingDueV1, tx: Transaction) -> Track | Non
 
 @publishes(*PARCEL_MOVES)
 async def record_tracking(event: TrackingDueV1, answer: Whereabouts, tx: Transaction) -> None:
-    """Take in what the carrier did not tell us by itself."""
+    """Record the answer to a tracking request, in place of callbacks that did not arrive."""
     shipment = await existing_shipment(tx, event.order_id)
     if answer.status == "unknown" and answer.carrier == shipment.carrier and shipment.is_with_carrier:
         log.error("a carrier does not know a parcel that it booked", order_id=str(event.order_id))
