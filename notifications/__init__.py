@@ -1,8 +1,8 @@
-"""Notifications: tells people by mail what happened, once per matter and kind.
+"""The notifications service sends people mail about events, once per subject and kind.
 
 Owns: contact data and choices (erasable), the list of messages; no message keeps an address.
-`notifications.webhooks` tells HTTP endpoints, with what it owns and hears for that.
-Hears: OrderConfirmed, OrderCancelled, PaymentRefunded, OrderDelivered, CancellationRefused, ShipmentDispatched,
+`notifications.webhooks` sends events to HTTP endpoints. It has its own tables and subscriptions.
+Subscribes to: OrderConfirmed, OrderCancelled, PaymentRefunded, OrderDelivered, CancellationRefused, ShipmentDispatched,
 CartAbandoned, StockRunningLow; its own WebhookDisabled.
-Says: NotificationSent, NotificationFailed, WebhookDisabled.
+Publishes: NotificationSent, NotificationFailed, WebhookDisabled.
 """

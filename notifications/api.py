@@ -1,4 +1,4 @@
-"""Notifications over HTTP: a person's contact data and choices, and what they were told."""
+"""HTTP API for a person's own contact data, choices and notifications."""
 
 import re
 from datetime import datetime
@@ -19,7 +19,7 @@ ADDRESS = rf"^{ATOM}(\.{ATOM})*@{LABEL}(\.{LABEL})*$"
 
 
 def mail_address(text: str) -> str:
-    """Return it. Raises ValueError, with a sentence instead of a pattern."""
+    """Return `text` if it is a mail address. Otherwise raises ValueError with a message for people, not a pattern."""
     if not re.fullmatch(ADDRESS, text, re.ASCII):
         raise ValueError("This is no mail address that can be written to: use one like ada@example.com, in ASCII.")
     return text
@@ -38,7 +38,7 @@ Email = Annotated[
 
 
 class Choices(BaseModel):
-    """What a person wants to be told."""
+    """The kinds of mail that a person wants."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -47,7 +47,7 @@ class Choices(BaseModel):
 
 
 class ContactBody(BaseModel):
-    """How to reach a person, and what for."""
+    """The mail address of a person, and the kinds of mail that they want."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -56,7 +56,7 @@ class ContactBody(BaseModel):
 
 
 class Told(BaseModel):
-    """One message."""
+    """A notification: its kind, what it is about, and whether it was sent."""
 
     notification_id: UUID
     kind: Kind
@@ -69,7 +69,7 @@ class Told(BaseModel):
 
 @router.put("/contacts/{person}")
 async def put_contact(person: PersonPath, body: ContactBody, caller: Caller, tx: Tx) -> ContactBody:
-    """Keep the address and choices for messages to come."""
+    """Set the address and the choices for future mail."""
     owned_by(caller, person)
     await store.write_contact(tx, Contact(person, body.email, body.choices.order_updates, body.choices.reminders))
     return body
@@ -77,7 +77,7 @@ async def put_contact(person: PersonPath, body: ContactBody, caller: Caller, tx:
 
 @router.get("/contacts/{person}")
 async def get_contact(person: PersonPath, caller: Caller, tx: Tx) -> ContactBody:
-    """The caller's own address and choices."""
+    """Return the caller's own address and choices."""
     owned_by(caller, person)
     contact = await store.contact_for_reading(tx, person)
     if contact is None:
@@ -88,7 +88,7 @@ async def get_contact(person: PersonPath, caller: Caller, tx: Tx) -> ContactBody
 
 @router.delete("/contacts/{person}", status_code=204)
 async def delete_contact(person: PersonPath, caller: Caller, tx: Tx) -> None:
-    """Erase the address and the choices. Nothing more is sent; what was sent is remembered without an address."""
+    """Erase the address and the choices. No more mail is sent. The list of sent mail stays, without an address."""
     owned_by(caller, person)
     await store.erase_contact(tx, person)
 
@@ -97,7 +97,7 @@ async def delete_contact(person: PersonPath, caller: Caller, tx: Tx) -> None:
 async def list_notifications(
     caller: Caller, tx: Tx, *, cursor: Cursor[UUID] = None, limit: PageSize = 20
 ) -> Page[Told]:
-    """What the caller was told, newest first."""
+    """List the caller's own notifications, newest first."""
     found = await store.messages_of(tx, caller.subject, after=cursor, limit=limit + 1)
     told = [Told.model_validate(message, from_attributes=True) for message in found]
     return Page.of(told, limit, key=lambda last: last.notification_id)

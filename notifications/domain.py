@@ -1,4 +1,4 @@
-"""The rules of mail to people: who wants which, once each, and what it says."""
+"""The domain rules of mail to people: which mail a person wants, and that each is sent once."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 MATTERS = UUID("6b0f5f0a-4a0e-5d0c-9c58-0f1d1f3b7a51")
-"""The name space of message ids; a constant of this service, never to change."""
+"""Namespace of message ids (UUIDv5). Never change it, or mail about known subjects is sent again."""
 
 
 class Kind(StrEnum):
@@ -26,10 +26,10 @@ REMINDERS = (Kind.CART_ABANDONED, Kind.STOCK_RUNNING_LOW)
 
 class Status(StrEnum):
     PENDING = "pending"
-    """It may have been sent: only the mail server knows."""
+    """The mail is about to be sent, or may have been: the answer of the mail server is unknown."""
     SENT = "sent"
     SKIPPED = "skipped"
-    """The person did not want it."""
+    """The person does not want this kind of mail."""
     FAILED = "failed"
 
 
@@ -40,23 +40,23 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True)
 class Sent:
-    """A mail server took it."""
+    """The mail server accepted the mail."""
 
 
 @dataclass(frozen=True)
 class Failed:
-    """It was not and will not be sent, for this reason."""
+    """The mail was not sent, and will not be, because of `failure`."""
 
     failure: Failure
 
 
 MessageChange = Sent | Failed
-"""What others are told of a message."""
+"""A change of a message that can be published as an event."""
 
 
-@dataclass(repr=False)  # personal data: not for logs
+@dataclass(repr=False)  # personal data must not get into logs
 class Contact:
-    """How to reach a person, and what for. Owned by the person, who may erase it."""
+    """The mail address and choices of a person, who owns them and may erase them."""
 
     person_id: str
     email: str
@@ -64,7 +64,7 @@ class Contact:
     reminders: bool = True
 
     def wants(self, kind: Kind) -> bool:
-        """Whether they chose to be told. That something of theirs stopped working is no matter of choice."""
+        """Whether the person wants mail of this kind. Mail about a disabled endpoint is always sent."""
         if kind is Kind.WEBHOOK_DISABLED:
             return True
         return self.reminders if kind in REMINDERS else self.order_updates
@@ -72,10 +72,10 @@ class Contact:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that a person should be told."""
+    """Something about which a person is to be notified."""
 
     about: str
-    """The order; or the product, cart or endpoint at one moment: there is one message per matter and kind."""
+    """The subject, of which there is one message per kind: an order, or one event about a product, cart or endpoint."""
     kind: Kind
     person_id: str
     text: str
@@ -91,14 +91,14 @@ class Notice:
 
 @dataclass
 class Message:
-    """What became of a notice. It names the person, and holds neither address nor text."""
+    """The record of the mail about a notice. It names the person, but holds neither address nor text."""
 
     notification_id: UUID
     about: str
     kind: Kind
     person_id: str
     event_id: UUID
-    """The event that it is sent for: while that is under way, another about the same sends nothing."""
+    """The event for which the mail is sent. While that is in progress, another event about the same sends nothing."""
     created_at: datetime
     status: Status = Status.PENDING
     failure: Failure | None = None
@@ -112,14 +112,14 @@ class Message:
         return self.status is Status.PENDING and self.event_id == event_id
 
     def sent(self, now: datetime) -> list[MessageChange]:
-        """A mail server took it."""
+        """Record that the mail server accepted the mail. Returns no change if the outcome was recorded before."""
         if self.status is not Status.PENDING:
             return []
         self.status, self.sent_at = Status.SENT, now
         return [Sent()]
 
     def failed(self, failure: Failure) -> list[MessageChange]:
-        """It was not and will not be sent."""
+        """Record that the mail will not be sent. Returns no change if the outcome was recorded before."""
         if self.status is not Status.PENDING:
             return []
         self.status, self.failure = Status.FAILED, failure
@@ -130,7 +130,7 @@ class Message:
 
 
 def notification_id(about: str, kind: Kind) -> UUID:
-    """Follows from the matter and the kind, so that a second message about the same is the same message."""
+    """Return the message id, derived from subject and kind. So a second message about the same has the same id."""
     return uuid5(MATTERS, f"{kind}:{about}")
 
 

@@ -1,4 +1,4 @@
-"""What notifications does about what it hears: one mail to whoever it concerns, if they want it."""
+"""Use cases of notifications: send each event as one mail to the person concerned, if they want it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,12 +17,16 @@ from notifications.notices import KINDS, Heard, OrderEvent, text_of
 from notifications.publishing import publish_message_changes
 
 UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
-"""How soon a refusal looks again for the confirmation that says whose order it is, and when it gives up."""
+"""Retry interval of CancellationRefused while the order's confirmation, which names the customer, is missing; and the
+time until it is dead-lettered."""
 
 
 @publishes(NotificationFailedV1)
 async def prepare_mail(event: Heard, tx: Transaction) -> Mail | None:
-    """Note that the person is about to be told; None where it was done, or they can't or won't be."""
+    """Record that a mail is about to be sent, and return it.
+
+    Returns None if it was sent before, or for another event, or if the person has no contact data or does not want it.
+    """
     event_id, notice = _cause(tx), await _notice(event, tx)
     message = await tx.get(Message, notice.notification_id)
     if message is None:
@@ -50,7 +54,7 @@ async def prepare_mail(event: Heard, tx: Transaction) -> Mail | None:
 
 @publishes(NotificationSentV1, NotificationFailedV1)
 async def record_mail(event: Heard, answer: Answer, tx: Transaction) -> None:
-    """Note what the mail server said."""
+    """Record the answer of the mail server."""
     message = await tx.get(Message, notification_id(about(event, tx), KINDS[type(event)]))
     if message is None:
         raise Reject("the message's row was lost after its mail was sent")
@@ -59,7 +63,7 @@ async def record_mail(event: Heard, answer: Answer, tx: Transaction) -> None:
 
 
 async def load_for_orders(events: Sequence[OrderEvent], tx: Transaction) -> None:
-    """Lock and load what a batch about orders needs, in two statements."""
+    """Lock and load the messages and contacts that a batch about orders needs, in two statements."""
     ids = [notification_id(str(event.order_id), KINDS[type(event)]) for event in events]
     confirmed = [
         notification_id(str(event.order_id), Kind.ORDER_CONFIRMED)
@@ -71,7 +75,10 @@ async def load_for_orders(events: Sequence[OrderEvent], tx: Transaction) -> None
 
 
 def about(event: Heard, tx: Transaction) -> str:
-    """The matter, of which there is one message per kind: the order, or this time that a cart or product is told of."""
+    """Return the subject of the mail, of which there is one message per kind.
+
+    It is the order, or one event about a cart, product or endpoint.
+    """
     match event:
         case CartAbandonedV1():
             return f"{event.customer_id}:{_cause(tx)}"
@@ -93,7 +100,7 @@ async def _person(event: Heard, tx: Transaction) -> str:
             return event.seller_id
         case WebhookDisabledV1():
             return event.person_id
-        case CancellationRefusedV1():  # it names the order alone; its confirmation named the customer
+        case CancellationRefusedV1():  # it does not name the customer; the message about the order's confirmation does
             confirmed = await tx.get(Message, notification_id(str(event.order_id), Kind.ORDER_CONFIRMED))
             if confirmed is None:
                 raise RetryLater(UNHEARD_OF, give_up_after=MISSING_FOR)

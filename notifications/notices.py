@@ -1,4 +1,4 @@
-"""What people are told: the events that mail is sent about, and the kind and the text of each notice."""
+"""The events about which mail is sent, with the kind and the text of each mail."""
 
 from iso4217 import Currency
 
@@ -30,7 +30,7 @@ REASONS = {
 DETAILS = {
     "no-address": "since we have no address to bring it to. Record your address, then check out again",
 }
-"""Of the details of a cancellation, those that say more than its reason."""
+"""Texts for the details of a cancellation that are more specific than its reason."""
 
 DISABLED = {
     WebhookDisabledReason.FAILING: "it has failed for too long",
@@ -61,11 +61,11 @@ KINDS: dict[type[Event], Kind] = {
 }
 
 USUAL_DECIMALS = 2
-"""Of a code that ISO 4217 does not know any more, or gives no minor unit."""
+"""Decimals of a currency that is no longer in ISO 4217, or has no minor unit there."""
 
 
 def text_of(event: Heard) -> str:  # noqa: PLR0911 - one arm per event
-    """The body of the mail about an event."""
+    """Return the body of the mail about an event."""
     match event:
         case OrderConfirmedV1():
             total = readable(event.total.amount, event.total.currency)
@@ -97,7 +97,7 @@ def text_of(event: Heard) -> str:  # noqa: PLR0911 - one arm per event
 
 
 def readable(amount: int, currency: str) -> str:
-    """Minor units as people write them: 1999 EUR is 19.99 EUR, 1500 XOF is 1500 XOF."""
+    """Format an amount in minor units for people: 1999 EUR as `19.99 EUR`, 1500 XOF as `1500 XOF`."""
     decimals = _decimals(currency)
     if decimals == 0:
         return f"{amount} {currency}"

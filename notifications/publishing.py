@@ -1,4 +1,4 @@
-"""Turns changes of a message into events. Nothing else in this service publishes, apart from webhooks."""
+"""Translates changes of a message into events. Only this module and `webhooks.publishing` publish in this service."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ from marketplace_runtime.database import Transaction
 from notifications.domain import Failed, Kind, Message, MessageChange, Sent
 
 PUBLISHED_KINDS = {Kind(kind.value) for kind in NotificationKind}
-"""The kinds that NotificationSent and NotificationFailed can name: all but WEBHOOK_DISABLED."""
+"""The kinds that the contracts of NotificationSent and NotificationFailed have: all but WEBHOOK_DISABLED."""
 
 
 def publish_message_changes(tx: Transaction, message: Message, changes: Sequence[MessageChange]) -> None:
-    """Publish an event for each change of a message, if its kind is one that events name."""
+    """Publish an event for each change of a message, if its kind is in `PUBLISHED_KINDS`."""
     if message.kind not in PUBLISHED_KINDS:
         return
     notification_id, person_id, about = message.notification_id, message.person_id, message.about

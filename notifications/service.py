@@ -1,4 +1,4 @@
-"""What notifications hears, says and serves."""
+"""Declares the notifications service: its subscriptions, the events it publishes and its HTTP routes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -26,12 +26,15 @@ from notifications.webhooks import handlers as webhooks
 from notifications.webhooks.domain import Answer
 
 OWED = None
-"""No number of failed attempts ends these: mail waits for its server, and endpoints have rules of their own."""
+"""Value of `attempts` for calls that are retried without limit.
+
+Mail waits for the mail server. Webhook endpoints have their own retry policy.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What is reached from here."""
+    """The clients of the mail server and of webhook endpoints."""
 
     mailer: gateways.Mailer
     poster: webhook_gateways.Poster
@@ -39,7 +42,7 @@ class Outside:
 
 @asynccontextmanager
 async def connect() -> AsyncIterator[Outside]:
-    """Open what lives as long as the service does."""
+    """Open the clients. They live as long as the service."""
     async with gateways.connect() as mailer, webhook_gateways.connect() as poster:
         yield Outside(mailer, poster)
 
@@ -55,7 +58,7 @@ async def send_webhooks(turn: webhook_gateways.Turn, outside: Outside) -> Sequen
 def tell(
     event: type[Heard], *, load: Callable[[Sequence[Any], Transaction], Awaitable[None]] | None = load_for_orders
 ) -> Reaction:
-    """Send a mail about each `event`."""
+    """Return the reaction that sends a mail about each `event`."""
     return on(event, prepare=prepare_mail, ask=send_mail, record=record_mail, load=load, attempts=OWED)
 
 
@@ -91,7 +94,7 @@ SERVICE = Service(
                 load=webhooks.load_endpoints,
                 attempts=OWED,
             ),
-            concurrency=200,  # turns that mostly wait for somebody else's answer
+            concurrency=200,  # a turn spends most of its time waiting for the endpoint
         ),
     ],
     sweeps=[webhooks.find_forgotten, webhooks.forget_missed],

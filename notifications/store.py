@@ -1,4 +1,4 @@
-"""The tables of notifications, and every query on them."""
+"""Defines the tables of mail notifications, their mapping to domain objects, and all queries."""
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -13,7 +13,7 @@ from notifications.domain import Contact, Failure, Kind, Message, Status
 
 
 class Word(sa.TypeDecorator[StrEnum]):
-    """A word of a StrEnum, as text: a new word needs no migration."""
+    """Stores a member of a StrEnum as text, so that a new member needs no migration."""
 
     impl = sa.Text
     cache_ok = True
@@ -67,7 +67,7 @@ async def load_messages_and_contacts(
 
 
 async def messages_of(tx: Transaction, person_id: str, *, after: UUID | None, limit: int) -> Sequence[Message]:
-    """A person's messages, newest first, at most `limit`, those that come `after` one of them in that order."""
+    """Return at most `limit` of a person's messages, newest first; with `after`, those that follow this message."""
     place = messages.c.created_at, messages.c.notification_id
     query = sa.select(Message).where(messages.c.person_id == person_id)
     if after is not None:
@@ -78,17 +78,17 @@ async def messages_of(tx: Transaction, person_id: str, *, after: UUID | None, li
 
 
 async def contact_for_reading(tx: Transaction, person_id: str) -> Contact | None:
-    """One contact, not locked."""
+    """Return one contact, not locked. None if there is none."""
     return await tx.peek(Contact, person_id)
 
 
 async def write_contact(tx: Transaction, contact: Contact) -> None:
-    """Keep the contact in place of the one before."""
+    """Insert the contact, or replace the existing one."""
     values = {column.name: getattr(contact, column.name) for column in contacts.columns}
     statement = insert(contacts).values(values)
     await tx.session.execute(statement.on_conflict_do_update(index_elements=[contacts.c.person_id], set_=values))
 
 
 async def erase_contact(tx: Transaction, person_id: str) -> None:
-    """Forget how to reach the person; no copy is kept."""
+    """Delete the contact data of a person. Keeps no copy."""
     await tx.session.execute(sa.delete(contacts).where(contacts.c.person_id == person_id))

@@ -1,6 +1,6 @@
-"""Webhooks: what happens is told to HTTP endpoints that people register (Standard Webhooks).
+"""Webhooks: events are sent to HTTP endpoints that people register (Standard Webhooks).
 
-Owns: endpoints with their secrets, and what each was or is to be sent; all of it erasable.
-Hears: what may leave the house (`handlers.HEARD`); its own WebhookDue.
-Says: WebhookDisabled.
+Owns: endpoints with their secrets, and their deliveries, past and pending; all of it erasable.
+Subscribes to: the events that may be sent outside (`handlers.HEARD`); its own WebhookDue.
+Publishes: WebhookDisabled.
 """

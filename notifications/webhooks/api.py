@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: a person's endpoints, and what each was sent."""
+"""HTTP API for a person's own webhook endpoints and their deliveries."""
 
 from datetime import datetime
 from typing import Annotated
@@ -53,14 +53,14 @@ Url = Annotated[
 
 
 class NewEndpoint(BaseModel):
-    """Where to tell whom of what."""
+    """The URL of a new endpoint, and the events to send to it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     url: Url
     events: Annotated[list[Pattern], Field(min_length=1, max_length=20)]
     everyones: bool = False
-    """Also what concerns others: for operators."""
+    """Whether events that concern other people are sent, too. For operators only."""
 
 
 class EndpointOut(BaseModel):
@@ -70,45 +70,45 @@ class EndpointOut(BaseModel):
     everyones: bool
     enabled: bool
     disabled: DisabledReason | None
-    """Why nothing is sent."""
+    """The reason why the endpoint is disabled. None if it is enabled."""
     failing_since: datetime | None
     created_at: datetime
     old_secret_until: datetime | None
-    """Until when the secret before the last rotation signs, too."""
+    """The time until which requests are also signed with the secret before the last rotation."""
     missed: int
-    """Events that came while it was disabled; they are kept for 7 days, and can be redelivered."""
+    """Number of events that were not sent while it was disabled. They are kept for 7 days, and can be redelivered."""
 
 
 class EndpointWithSecret(EndpointOut):
-    """Shown once: keep the secret."""
+    """An endpoint with its secret, which is shown only once: store it."""
 
     secret: str
 
 
 class DeliveryOut(BaseModel):
     event_id: UUID
-    """The request's `webhook-id`."""
+    """The `webhook-id` of the request."""
     type: str
     state: State
     attempts: int
     status: int | None
-    """Of the last answer."""
+    """HTTP status of the last answer. None if there was none."""
     error: str | None
     created_at: datetime
     attempted_at: datetime | None
     due_at: datetime | None
-    """When it is sent next, unless its endpoint is left alone for longer."""
+    """When the event is sent next, unless the pause of its endpoint is longer. None once the delivery has ended."""
 
 
 class Redelivered(BaseModel):
     redelivered: int
     missed: int
-    """What is left."""
+    """Number of missed events that remain."""
 
 
 @router.post("/webhooks", status_code=201)
 async def register(body: NewEndpoint, caller: Caller, tx: Tx, response: Response) -> EndpointWithSecret:
-    """Tell this address of these events from now on, at least once each."""
+    """Register an endpoint. From now on, each of these events is sent to it at least once."""
     if body.everyones and "operator" not in caller.roles:
         raise Forbidden("`everyones` is for the role operator: leave it out, or come with an operator's token.")
     for pattern in body.events:
@@ -134,27 +134,27 @@ async def register(body: NewEndpoint, caller: Caller, tx: Tx, response: Response
 async def list_endpoints(
     caller: Caller, tx: Tx, *, cursor: Cursor[UUID] = None, limit: PageSize = 20
 ) -> Page[EndpointOut]:
-    """The caller's endpoints, oldest first."""
+    """List the caller's own endpoints, oldest first."""
     found = await store.endpoints_of(tx, caller.subject, after=cursor, limit=limit + 1)
     return Page.of([_shown(each) for each in found], limit, key=lambda last: last.endpoint_id)
 
 
 @router.get("/webhooks/{endpoint_id}")
 async def get_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointOut:
-    """One endpoint of the caller's, without its secret."""
+    """Return one of the caller's own endpoints, without its secret."""
     return _shown(_owned(caller, await tx.peek(Endpoint, endpoint_id)))
 
 
 @router.delete("/webhooks/{endpoint_id}", status_code=204)
 async def delete_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> None:
-    """Send no more, and erase the endpoint with its secrets and deliveries."""
+    """Stop sending, and erase the endpoint with its secrets and deliveries."""
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
     await store.erase(tx, endpoint, _path(endpoint))
 
 
 @router.post("/webhooks/{endpoint_id}/enable")
 async def enable_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointOut:
-    """Send again, beginning with what waited when it was disabled. What it missed since can be redelivered."""
+    """Enable the endpoint. Its pending deliveries are sent. Events missed while disabled can be redelivered."""
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
     await handlers.enable(tx, endpoint)
     return _shown(endpoint)
@@ -162,7 +162,7 @@ async def enable_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> Endpoint
 
 @router.post("/webhooks/{endpoint_id}/rotate")
 async def rotate_secret(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointWithSecret:
-    """Make a new secret. Until `old_secret_until` the one before signs, too."""
+    """Create a new secret. Until `old_secret_until`, requests are also signed with the previous one."""
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
     await handlers.rotate(tx, endpoint)
     return _with_secret(endpoint)
@@ -178,7 +178,7 @@ async def list_deliveries(
     cursor: Cursor[UUID] = None,
     limit: PageSize = 20,
 ) -> Page[DeliveryOut]:
-    """What the endpoint was sent in the last days, is to be sent, or missed; newest first."""
+    """List the deliveries of the endpoint that are pending, or are kept after they ended; newest first."""
     _owned(caller, await tx.peek(Endpoint, endpoint_id))
     found = await store.deliveries_to(tx, endpoint_id, state=state, after=cursor, limit=limit + 1)
     return Page.of([_delivery(each) for each in found], limit, key=lambda last: last.event_id)
@@ -186,7 +186,7 @@ async def list_deliveries(
 
 @router.post("/webhooks/{endpoint_id}/deliveries/{event_id}/redeliver", status_code=202)
 async def redeliver(endpoint_id: UUID, event_id: UUID, caller: Caller, tx: Tx) -> DeliveryOut:
-    """Send it once more, under the same `webhook-id`."""
+    """Send an event again, under the same `webhook-id`."""
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
     found = await store.deliveries_by_id(tx, endpoint_id, [event_id])
     if event_id not in found:
@@ -200,7 +200,10 @@ async def redeliver(endpoint_id: UUID, event_id: UUID, caller: Caller, tx: Tx) -
 
 @router.post("/webhooks/{endpoint_id}/redeliver-missed", status_code=202)
 async def redeliver_missed(endpoint_id: UUID, caller: Caller, tx: Tx) -> Redelivered:
-    """Send what it missed while it was disabled, the oldest first: at most 10,000 events; ask again for the rest."""
+    """Send the events that the endpoint missed while it was disabled, oldest first.
+
+    Sends at most 10,000 events. Repeat the request for the rest.
+    """
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
     try:
         sent = await handlers.redeliver_missed(tx, endpoint)
@@ -210,7 +213,7 @@ async def redeliver_missed(endpoint_id: UUID, caller: Caller, tx: Tx) -> Redeliv
 
 
 def _owned(caller: Principal, endpoint: Endpoint | None) -> Endpoint:
-    """The endpoint, if it is the caller's. Raises NotFound."""
+    """Return the endpoint. Raises `NotFound` if there is none, or it is not the caller's."""
     if endpoint is None:
         raise NotFound(NOT_YOURS)
     owned_by(caller, endpoint.owner)

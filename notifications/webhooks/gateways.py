@@ -1,7 +1,7 @@
-"""The endpoints' side: how a signed request leaves, and where it may never go.
+"""Client of webhook endpoints: signs and sends requests, and connects to public addresses only.
 
-Of an answer only its status and `Retry-After` are read; no redirect is followed, and no cookie kept. Names are looked
-up on threads of our own, as a slow name server would otherwise hold the look-ups of everyone.
+Of an answer only the status and `Retry-After` are read. Redirects are not followed, and cookies are not kept. Host
+names are resolved in a separate thread pool, as a slow name server would otherwise block all other look-ups.
 """
 
 import asyncio
@@ -25,19 +25,19 @@ from notifications.webhooks.domain import Answer, BadTarget, is_public, target_o
 from notifications.webhooks.settings import Webhooks
 
 LOOK_UP_S = 3.0
-"""For the look-up of a host while its owner waits for an answer."""
+"""Time limit for resolving a host while the owner waits for the answer to their request."""
 ASKS_FOR_REST, LONGEST_REST_S = (429, 503), 3600.0
-"""Answers whose `Retry-After` is honoured, up to an hour."""
+"""Statuses whose `Retry-After` is followed, and the longest pause in seconds, an hour."""
 NOWHERE = "this name was not found, or leads to an address that is not public"
-"""One text for both: what names there are inside is nobody's business."""
+"""One text for both cases, so that nobody can find out which internal names exist."""
 _checks = Bulkhead("webhook-checks", 4, max_wait_s=0.1)
-"""Look-ups for people who wait meanwhile, with a connection of the database in hand."""
+"""Limits the look-ups for requests, as each holds a database connection meanwhile."""
 _threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="webhook-names")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One event, as it is sent."""
+    """An event in the form in which it is sent."""
 
     event_id: UUID
     body: str = field(repr=False)
@@ -45,20 +45,20 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one endpoint is sent now."""
+    """The messages that one endpoint is sent now."""
 
     url: str = field(repr=False)
     secrets: Sequence[str] = field(repr=False)
-    """Each signs, the newest first."""
+    """All of them sign, the newest first."""
     messages: Sequence[Message]
 
 
 class NotPublic(OSError):
-    """A host's address is none of the public's. An OSError, as a failed connection is one."""
+    """The address of a host is not public. It is an OSError, so that it is handled as a failed connection."""
 
 
 class Names(AbstractResolver):
-    """Looks hosts up; what it finds is judged where a connection is made."""
+    """Resolves host names. The addresses found are checked when a connection is made."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -73,17 +73,17 @@ class Names(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, as there is nothing to close."""
 
 
 class Poster:
-    """Sends webhooks, each over a connection of its own to an address that was judged for it."""
+    """Sends webhooks, each over its own connection to an address that was checked for it."""
 
     def __init__(self, settings: Webhooks) -> None:
         self._settings = settings
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0,  # turns are the limit
+                limit=0,  # the turns limit the number of connections
                 force_close=True,
                 resolver=Names(),
                 use_dns_cache=False,
@@ -96,7 +96,7 @@ class Poster:
         )
 
     async def send(self, turn: Turn) -> Sequence[Answer]:
-        """Send the messages side by side. Returns what came of each; failures are answers, too."""
+        """Send the messages concurrently. Returns the outcome of each. Failures are outcomes and do not raise."""
         return await asyncio.gather(*(self._send(turn, message) for message in turn.messages))
 
     async def close(self) -> None:
@@ -111,7 +111,7 @@ class Poster:
                 url, data=message.body.encode(), headers=headers, allow_redirects=False
             ) as response:
                 status, rest = response.status, response.headers.get("Retry-After")
-                response.close()  # whatever else it has to say
+                response.close()  # without reading the body
                 if rest is None or status not in ASKS_FOR_REST:
                     return Answer(message.event_id, status)
                 rest_s = wait_s(rest, datetime.now(UTC), LONGEST_REST_S)
@@ -127,14 +127,20 @@ class Poster:
             return answer(f"no answer: {type(error).__name__}")
 
     def _socket(self, found: aiohttp.AddrInfoType) -> socket.socket:
-        """The socket for a connection to just this address: after the look-up, so that no other can be slipped in."""
+        """Return the socket for a connection. Raises `NotPublic` if the resolved address is not allowed.
+
+        The check comes after the look-up, on the address that is connected to, so that no other can replace it.
+        """
         family, type, proto, _, address = found
         refuse_private(str(address[0]), private=self._settings.webhook_private_targets)
         return socket.socket(family, type, proto)
 
 
 def signed(secrets: Sequence[str], message: Message, at: datetime) -> dict[str, str]:
-    """Headers after https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md."""
+    """Return the headers of a request, signed with each secret.
+
+    See https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md.
+    """
     id = str(message.event_id)
     signatures = [Webhook(secret).sign(id, at, message.body) for secret in secrets]
     return {
@@ -147,13 +153,16 @@ def signed(secrets: Sequence[str], message: Message, at: datetime) -> dict[str, 
 
 
 def refuse_private(address: str, *, private: bool) -> None:
-    """Raise NotPublic unless we may connect to this address."""
+    """Raise `NotPublic` unless the address is public, or `private` ones are allowed."""
     if not (private or is_public(address)):
         raise NotPublic(NOWHERE)
 
 
 async def check(url: str, settings: Webhooks) -> None:
-    """Raise BadTarget unless webhooks could be sent there as things are now, or BulkheadFull."""
+    """Check that webhooks can be sent to a URL at present.
+
+    Raises `BadTarget` if not, and `BulkheadFull` if too many URLs are being checked.
+    """
     private = settings.webhook_private_targets
     target = target_of(url, private=private)
     try:
@@ -167,7 +176,7 @@ async def check(url: str, settings: Webhooks) -> None:
 
 @asynccontextmanager
 async def connect() -> AsyncIterator[Poster]:
-    """Open what lives as long as the service does."""
+    """Open the client. It lives as long as the service."""
     poster = Poster(Webhooks())
     try:
         yield poster

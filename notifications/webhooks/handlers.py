@@ -1,4 +1,4 @@
-"""What webhooks do: an event is filed for each endpoint that hears it, and endpoints are served in turns."""
+"""Use cases of webhooks: store a delivery for each endpoint that an event is for, and serve endpoints in turns."""
 
 import json
 import random
@@ -37,7 +37,7 @@ PUBLIC: tuple[type[Event], ...] = (
     ProductSoldOutV1,
     ProductRestockedV1,
 )
-"""For anyone: what the shop window shows, too."""
+"""Events that are sent to anyone: the catalog shows the same facts to all."""
 HEARD: tuple[type[Event], ...] = (
     *PUBLIC,
     StockRunningLowV1,
@@ -50,23 +50,24 @@ HEARD: tuple[type[Event], ...] = (
     ShipmentFailedV1,
     WebhookDisabledV1,
 )
-"""All that may leave the house by a webhook."""
+"""All events that may be sent by a webhook."""
 PERSONS = ("customer_id", "seller_id", "person_id")
-"""Who an event concerns."""
+"""The fields that name the person whom an event concerns."""
 MOST_ENDPOINTS = 10
+"""Endpoints that one person may have."""
 
 
 class TooManyEndpoints(Exception):
-    """Delete one first."""
+    """The owner has `MOST_ENDPOINTS` endpoints. The message says what to do."""
 
 
 class IsDisabled(Exception):
-    """Enable the endpoint first."""
+    """The endpoint is disabled: enable it first."""
 
 
 @publishes()
 async def register(tx: Transaction, owner: str, url: str, events: Sequence[str], *, everyones: bool) -> Endpoint:
-    """Tell `url` of `events` from now on. Raises TooManyEndpoints."""
+    """Register an endpoint at `url` for `events` from now on. Raises `TooManyEndpoints`."""
     if await store.count_of(tx, owner) >= MOST_ENDPOINTS:
         raise TooManyEndpoints(f"You have {MOST_ENDPOINTS} endpoints, the most there can be: delete one first.")
     endpoint = Endpoint(tx.new_id(), owner, url, list(events), everyones, tx.now, new_secret())
@@ -82,7 +83,10 @@ async def load_candidates(events: Sequence[Event], tx: Transaction) -> None:
 
 @publishes()
 async def file_for_endpoints(event: Event, tx: Transaction) -> None:
-    """Have each endpoint that hears the event told of it."""
+    """Store a delivery for each endpoint that the event is for, and schedule its turn.
+
+    For a disabled endpoint, the event is stored as missed, up to `MOST_MISSED`.
+    """
     if tx.cause is None:
         raise RuntimeError("webhooks are sent for events only")
     public, person, now = isinstance(event, PUBLIC), person_in(event), tx.now
@@ -100,13 +104,16 @@ async def file_for_endpoints(event: Event, tx: Transaction) -> None:
 
 
 async def load_endpoints(events: Sequence[WebhookDueV1], tx: Transaction) -> None:
-    """Lock and load the endpoints whose turn it is."""
+    """Lock and load the endpoints of a batch of turns."""
     await tx.preload(Endpoint, [event.endpoint_id for event in events])
 
 
 @publishes()
 async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
-    """What the endpoint is sent now; None where its turn was replaced, or nothing is due."""
+    """Return what the endpoint is sent now.
+
+    None if the endpoint was deleted or disabled, the turn was replaced, or nothing is due.
+    """
     endpoint, now = await tx.get(Endpoint, event.endpoint_id), tx.now
     if endpoint is None or endpoint.disabled or endpoint.turn != event.turn:
         return None
@@ -114,13 +121,13 @@ async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
     if not due:
         await _end_turn(endpoint, now, tx)
         return None
-    endpoint.turn_at = now  # it begins, perhaps late: from now on it may take its time
+    endpoint.turn_at = now  # the turn starts now, perhaps late, so that `LOST_AFTER` counts from here
     return Turn(endpoint.url, endpoint.secrets_at(now), [Message(each.event_id, each.body) for each in due])
 
 
 @publishes(WebhookDisabledV1)
 async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transaction) -> None:
-    """Note what came of each request, and when the endpoint's next turn is."""
+    """Record the outcome of each request, and schedule the endpoint's next turn."""
     endpoint, now = await tx.get(Endpoint, event.endpoint_id), tx.now
     if endpoint is None:  # deleted meanwhile
         return
@@ -138,19 +145,19 @@ async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transa
 
 @publishes()
 async def enable(tx: Transaction, endpoint: Endpoint) -> None:
-    """Send to it again, beginning with what waits."""
+    """Enable the endpoint. Its pending deliveries are sent now."""
     publish_endpoint_changes(tx, endpoint, endpoint.enable(tx.now))
 
 
 @publishes()
 async def rotate(tx: Transaction, endpoint: Endpoint) -> None:
-    """Make a new secret; the one before signs for a while, too."""
+    """Create a new secret. The previous one also signs for a while."""
     endpoint.rotate(tx.now, webhooks().overlap)
 
 
 @publishes()
 async def redeliver(tx: Transaction, endpoint: Endpoint, delivery: Delivery) -> None:
-    """Send it once more, now. Raises IsDisabled."""
+    """Schedule one delivery again, now. Raises `IsDisabled`."""
     if endpoint.disabled:
         raise IsDisabled(IsDisabled.__doc__)
     now = tx.now
@@ -162,9 +169,9 @@ async def redeliver(tx: Transaction, endpoint: Endpoint, delivery: Delivery) -> 
 
 @publishes()
 async def redeliver_missed(tx: Transaction, endpoint: Endpoint) -> int:
-    """Send what it missed while it was disabled, the oldest first, not more than it may have waiting.
+    """Schedule the events that the endpoint missed while it was disabled, oldest first, at most `MOST_REDELIVERED`.
 
-    Returns how many that are. Raises IsDisabled.
+    Returns their number. Raises `IsDisabled`.
     """
     if endpoint.disabled:
         raise IsDisabled(IsDisabled.__doc__)
@@ -177,14 +184,14 @@ async def redeliver_missed(tx: Transaction, endpoint: Endpoint) -> int:
 
 @publishes()
 async def forget_missed(tx: Transaction) -> int:
-    """Delete what disabled endpoints missed, or were sent, longer ago than is kept."""
+    """Delete expired deliveries of disabled endpoints, which have no turns. Returns 0."""
     await store.prune_disabled(tx, tx.now)
     return 0
 
 
 @publishes()
 async def find_forgotten(tx: Transaction) -> int:
-    """Give a turn to endpoints whose own got lost; returns how many."""
+    """Schedule a turn for endpoints whose turn was lost. Returns how many."""
     now, forgotten = tx.now, await store.forgotten_endpoints(tx)
     for endpoint in forgotten:
         endpoint.turn_at = None
@@ -193,12 +200,15 @@ async def find_forgotten(tx: Transaction) -> int:
 
 
 def person_in(event: Event) -> str | None:
-    """Whom an event concerns, as the subject of their token; None where it names nobody."""
+    """Return the person whom an event concerns, as the subject of their token. None if it names nobody."""
     return next((value for name in PERSONS if (value := getattr(event, name, None)) is not None), None)
 
 
 def written(event: Event, envelope: Envelope) -> str:
-    """The event as a CloudEvent in structured mode (https://github.com/cloudevents/spec, JSON event format 1.0)."""
+    """Return the event as a CloudEvent in structured mode.
+
+    See https://github.com/cloudevents/spec, JSON event format 1.0.
+    """
     return json.dumps(
         {
             "specversion": "1.0",

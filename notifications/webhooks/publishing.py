@@ -1,4 +1,4 @@
-"""Turns changes of an endpoint into events. Nothing else in this package publishes."""
+"""Translates changes of an endpoint into events. No other module of this package publishes."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ log = get_logger(__name__)
 
 
 def publish_endpoint_changes(tx: Transaction, endpoint: Endpoint, changes: Sequence[EndpointChange]) -> None:
-    """Schedule each new turn of an endpoint; log and publish that it is disabled."""
+    """Schedule each new turn of an endpoint. Log and publish that it is disabled."""
     endpoint_id = endpoint.endpoint_id
     for change in changes:
         match change:

@@ -1,4 +1,4 @@
-"""What webhooks read from the environment."""
+"""Settings of webhooks, read from environment variables."""
 
 from datetime import timedelta
 from functools import cache
@@ -13,22 +13,25 @@ Seconds = Annotated[float, Field(gt=0, le=30 * 86400)]
 
 
 class Webhooks(BaseSettings):
-    """Where webhooks may go, and how long we go on."""
+    """Allowed targets of webhooks, and their timeouts and retry policy."""
 
     webhook_private_targets: bool = False
-    """For local use: also plain http, and addresses that are not public. Never where strangers have tokens."""
+    """Allows plain http, and addresses that are not public. For local use only: never set it where strangers have
+    tokens."""
     webhook_timeout_s: Annotated[float, Field(gt=0, le=20)] = 10
-    """For one request, from the look-up of its host to the answer's status."""
+    """Seconds for one request, from resolving the host to the status of the answer."""
     webhook_first_retry_s: Seconds = 5
+    """Pause after the first failure of a delivery, or of an endpoint. It grows fourfold with each failure."""
     webhook_longest_retry_s: Seconds = 12 * 3600
+    """Longest pause between two attempts of one delivery."""
     webhook_attempts: Annotated[int, Field(ge=1, le=100)] = 12
-    """Of one delivery: with the pauses above, over one to two and a half days."""
+    """Attempts of one delivery. With the default pauses, they take one to two and a half days."""
     webhook_longest_rest_s: Seconds = 60
-    """Between two probes of an endpoint that fails."""
+    """Longest pause between two probes of a failing endpoint."""
     webhook_disable_after_s: Seconds = 3 * 86400
-    """Of nothing but failures."""
+    """Seconds without a success after which an endpoint is disabled."""
     webhook_secret_overlap_s: Seconds = 86400
-    """How long the secret before signs, too."""
+    """Seconds for which the previous secret also signs after a rotation."""
 
     @property
     def policy(self) -> Policy:
@@ -47,5 +50,5 @@ class Webhooks(BaseSettings):
 
 @cache
 def webhooks() -> Webhooks:
-    """Read once, when first needed."""
+    """Return the settings. They are read once, on first use."""
     return Webhooks()

@@ -1,4 +1,4 @@
-"""The tables of webhooks, and every query on them."""
+"""Defines the tables of webhooks, their mapping to domain objects, and all queries."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -15,16 +15,17 @@ from notifications.store import Word, metadata
 from notifications.webhooks.domain import Delivery, DisabledReason, Endpoint, State
 
 KEPT = timedelta(days=7)
-"""How long it can be seen, and sent again, what was settled."""
+"""Time for which an ended delivery can be read and sent again, counted from its event."""
 MOST_WAITING = 100_000
-"""Deliveries to one endpoint: some 100 MB."""
+"""Pending deliveries of one endpoint above which it is disabled: about 100 MB."""
 MAX_PER_SWEEP = 100
-"""Endpoints that one sweep takes."""
+"""Endpoints that one run of a sweep handles."""
 MOST_DELETED = 5_000
-"""Deliveries that one sweep deletes."""
+"""Deliveries that one run of a sweep deletes."""
 MOST_REDELIVERED = 10_000
-"""Missed deliveries that one request has sent."""
+"""Missed deliveries that one request makes due."""
 CANDIDATES = "webhooks.candidates"
+"""Key in `session.info` of the endpoints that `load_candidates` found."""
 
 MOMENT = sa.DateTime(timezone=True)
 endpoints = sa.Table(
@@ -71,7 +72,10 @@ _mapper.map_imperatively(Delivery, deliveries)
 
 
 async def load_candidates(tx: Transaction, people: Iterable[str], *, public: bool) -> None:
-    """Lock, in one statement for a whole batch, the endpoints that events naming `people` may be for."""
+    """Lock and load, in one statement, the endpoints that a batch of events about `people` may be for.
+
+    With `public`, the batch contains public events, so all endpoints are loaded.
+    """
     theirs = endpoints.c.everyones | endpoints.c.owner.in_(sorted(set(people)))
     wanted = sa.select(Endpoint).where(sa.true() if public else theirs)
     found = await tx.session.scalars(wanted.order_by(endpoints.c.endpoint_id).with_for_update())
@@ -79,20 +83,20 @@ async def load_candidates(tx: Transaction, people: Iterable[str], *, public: boo
 
 
 def candidates(tx: Transaction) -> Sequence[Endpoint]:
-    """What `load_candidates` found."""
+    """Return the endpoints that `load_candidates` found."""
     found: Sequence[Endpoint] = tx.session.info[CANDIDATES]
     return found
 
 
 async def due(tx: Transaction, endpoint: Endpoint, now: datetime) -> Sequence[Delivery]:
-    """What the endpoint is to be sent now: what is due longest; of one that fails, what came last."""
+    """Return the deliveries to send now, the longest due first, or the latest due first if the endpoint fails."""
     first = deliveries.c.due_at.desc() if endpoint.failures else deliveries.c.due_at
     wanted = sa.select(Delivery).where(deliveries.c.endpoint_id == endpoint.endpoint_id, deliveries.c.due_at <= now)
     return (await tx.session.scalars(wanted.order_by(first).limit(endpoint.most_at_once))).all()
 
 
 async def next_due(tx: Transaction, endpoint_id: UUID) -> datetime | None:
-    """When something is to be sent next; None where nothing waits."""
+    """Return when the next delivery of an endpoint is due. None if none is pending."""
     await tx.flush()
     soonest = sa.select(sa.func.min(deliveries.c.due_at)).where(deliveries.c.endpoint_id == endpoint_id)
     found: datetime | None = await tx.session.scalar(soonest)
@@ -100,31 +104,31 @@ async def next_due(tx: Transaction, endpoint_id: UUID) -> datetime | None:
 
 
 async def is_overrun(tx: Transaction, endpoint_id: UUID) -> bool:
-    """Whether more waits for an endpoint than we keep."""
+    """Whether an endpoint has more pending deliveries than `MOST_WAITING`."""
     waiting = deliveries.c.endpoint_id == endpoint_id, deliveries.c.due_at.is_not(None)
     one_more = sa.select(deliveries.c.event_id).where(*waiting).offset(MOST_WAITING).limit(1)
     return await tx.session.scalar(one_more) is not None
 
 
 async def deliveries_by_id(tx: Transaction, endpoint_id: UUID, event_ids: Iterable[UUID]) -> dict[UUID, Delivery]:
-    """Deliveries of an endpoint whose row is locked, by their events."""
+    """Return deliveries of an endpoint by event id. Expects its row to be locked."""
     wanted = deliveries.c.endpoint_id == endpoint_id, deliveries.c.event_id.in_(list(event_ids))
     return {each.event_id: each for each in await tx.session.scalars(sa.select(Delivery).where(*wanted))}
 
 
 def oldest(now: datetime) -> UUID:
-    """The id that an event of the longest time ago that is kept would have."""
+    """Return the lower bound of the ids (UUIDv7) of events that are still kept."""
     return UUID(int=int((now - KEPT).timestamp() * 1000) << 80)
 
 
 async def prune(tx: Transaction, endpoint_id: UUID, now: datetime) -> None:
-    """Forget what was settled and happened long ago, which the ids of events tell."""
+    """Delete the ended deliveries of an endpoint whose events are older than `KEPT`, by the time in their ids."""
     old = deliveries.c.due_at.is_(None), deliveries.c.event_id < oldest(now)
     await tx.session.execute(sa.delete(deliveries).where(deliveries.c.endpoint_id == endpoint_id, *old))
 
 
 async def prune_disabled(tx: Transaction, now: datetime) -> None:
-    """The same for endpoints that are disabled, which have no turns: a bounded number."""
+    """Delete expired deliveries of disabled endpoints, at most `MOST_DELETED`. These have no turns to prune them."""
     old = (
         sa.select(deliveries.c.endpoint_id, deliveries.c.event_id)
         .join(endpoints)
@@ -136,7 +140,10 @@ async def prune_disabled(tx: Transaction, now: datetime) -> None:
 
 
 async def make_missed_due(tx: Transaction, endpoint_id: UUID, now: datetime) -> int:
-    """Have sent what an endpoint, whose row is locked, missed: the oldest, a bounded number. Returns how many."""
+    """Make the oldest missed deliveries of an endpoint due, at most `MOST_REDELIVERED`. Returns how many.
+
+    Expects the row of the endpoint to be locked.
+    """
     missed = deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == State.MISSED
     first = sa.select(deliveries.c.event_id).where(*missed).order_by(deliveries.c.event_id).limit(MOST_REDELIVERED)
     again = (
@@ -149,13 +156,13 @@ async def make_missed_due(tx: Transaction, endpoint_id: UUID, now: datetime) -> 
 
 
 async def count_missed(tx: Transaction, endpoint_id: UUID) -> int:
-    """The number of events that the endpoint missed and that are still kept."""
+    """Return the number of missed events of an endpoint that are still kept."""
     missed = deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == State.MISSED
     return await tx.session.scalar(sa.select(sa.func.count()).where(*missed)) or 0
 
 
 async def endpoints_of(tx: Transaction, owner: str, *, after: UUID | None, limit: int) -> Sequence[Endpoint]:
-    """Somebody's endpoints, oldest first."""
+    """Return at most `limit` of an owner's endpoints, oldest first; with `after`, those that follow this one."""
     query = sa.select(Endpoint).where(endpoints.c.owner == owner)
     if after is not None:
         query = query.where(endpoints.c.endpoint_id > after)
@@ -163,7 +170,7 @@ async def endpoints_of(tx: Transaction, owner: str, *, after: UUID | None, limit
 
 
 async def count_of(tx: Transaction, owner: str) -> int:
-    """How many endpoints somebody has. Until the end, nobody else counts theirs."""
+    """Return how many endpoints an owner has. Other counts for this owner wait until the transaction ends."""
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 7206))", owner)
     counted = await tx.session.scalar(sa.select(sa.func.count()).where(endpoints.c.owner == owner))
     return counted or 0
@@ -172,7 +179,10 @@ async def count_of(tx: Transaction, owner: str) -> int:
 async def deliveries_to(
     tx: Transaction, endpoint_id: UUID, *, state: State | None, after: UUID | None, limit: int
 ) -> Sequence[Delivery]:
-    """What an endpoint was or is to be sent, or only what is in one state; newest first."""
+    """Return at most `limit` deliveries of an endpoint, in one state or in any, newest first.
+
+    With `after`, only those of older events.
+    """
     query = sa.select(Delivery).where(deliveries.c.endpoint_id == endpoint_id)
     if state is not None:
         query = query.where(deliveries.c.state == state)
@@ -182,14 +192,14 @@ async def deliveries_to(
 
 
 async def forgotten_endpoints(tx: Transaction) -> Sequence[Endpoint]:
-    """Lock and return some of the endpoints that wait for a turn which is not scheduled."""
+    """Lock and return endpoints whose turn was lost, at most `MAX_PER_SWEEP`."""
     waits = endpoints.c.turn_at.is_not(None), endpoints.c.disabled.is_(None)
     wanted = sa.select(Endpoint).where(*waits, is_lost(WebhookDueV1, endpoints.c.endpoint_id)).limit(MAX_PER_SWEEP)
     return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 
 
 async def erase(tx: Transaction, endpoint: Endpoint, path: str) -> None:
-    """Forget an endpoint, all that it was sent, and every answer that showed a secret of it."""
+    """Delete an endpoint, its deliveries, and every stored answer that contains a secret of it."""
     for table in (deliveries, endpoints):
         await tx.session.execute(sa.delete(table).where(table.c.endpoint_id == endpoint.endpoint_id))
     await forget_answers(tx, endpoint.owner, path)

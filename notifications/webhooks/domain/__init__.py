@@ -1,4 +1,4 @@
-"""The rules of webhooks; standard library only."""
+"""The domain rules of webhooks. Uses the standard library only."""
 
 from notifications.webhooks.domain.deliveries import Answer, Delivery, Policy, State, pause
 from notifications.webhooks.domain.endpoints import (

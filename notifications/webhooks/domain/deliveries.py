@@ -1,4 +1,4 @@
-"""The rules of deliveries: when an event is sent again, and when it is given up."""
+"""The retry rules of deliveries: when an event is sent again, and when it is given up."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,31 +10,36 @@ class State(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
-    """Given up; its owner may have it sent again."""
+    """Given up. The owner of the endpoint can have it sent again."""
     MISSED = "missed"
-    """Not sent, since its endpoint was disabled; its owner may have it sent."""
+    """Not sent, since the endpoint was disabled. Its owner can have it sent."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How long we go on."""
+    """The retry policy of webhooks."""
 
     first_retry: timedelta
+    """Pause after the first failure of a delivery, or of an endpoint."""
     longest_retry: timedelta
+    """Longest pause between two attempts of one delivery."""
     attempts: int
+    """Attempts of one delivery before it is given up."""
     longest_rest: timedelta
+    """Longest pause between two probes of a failing endpoint."""
     disable_after: timedelta
+    """Time without a success after which an endpoint is disabled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one request: a status, or none and why."""
+    """The outcome of one request: an HTTP status, or None and the error."""
 
     event_id: UUID
     status: int | None
     error: str | None = None
     rest: timedelta | None = None
-    """How long it asked to be left alone."""
+    """The pause that the endpoint asked for."""
 
     @property
     def accepted(self) -> bool:
@@ -51,7 +56,7 @@ class Answer:
 
 @dataclass
 class Delivery:
-    """One event for one endpoint."""
+    """The delivery of one event to one endpoint."""
 
     endpoint_id: UUID
     event_id: UUID
@@ -59,7 +64,7 @@ class Delivery:
     body: str = field(repr=False)
     created_at: datetime
     due_at: datetime | None
-    """When it is sent next; None once that is settled."""
+    """When the event is sent next. None once the delivery has ended."""
     state: State = State.PENDING
     attempts: int = 0
     attempted_at: datetime | None = None
@@ -67,7 +72,10 @@ class Delivery:
     error: str | None = None
 
     def answered(self, answer: Answer, now: datetime, policy: Policy, chance: float) -> None:
-        """Settle it, or put it off."""
+        """Record the outcome of an attempt: end the delivery, or schedule its next attempt.
+
+        `chance`, from 0 to 1, is the jitter of the pause.
+        """
         if self.state is not State.PENDING:
             return
         self.attempts += 1
@@ -82,18 +90,19 @@ class Delivery:
 
     @classmethod
     def not_sent(cls, endpoint_id: UUID, event_id: UUID, type: str, body: str, now: datetime) -> "Delivery":
-        """One for an endpoint that is disabled."""
+        """Create the missed delivery of an event for a disabled endpoint."""
         return cls(endpoint_id, event_id, type, body, now, due_at=None, state=State.MISSED)
 
     def again(self, now: datetime) -> None:
-        """Send it now, whatever became of it, with all its attempts before it."""
+        """Schedule the delivery now, in whatever state it is, with the full number of attempts."""
         self.state, self.due_at, self.attempts = State.PENDING, now, 0
 
 
 def pause(failures: int, first: timedelta, longest: timedelta, chance: float) -> timedelta:
-    """After so many failures in a row: `first`, four times as long each time, at most `longest`; less up to half of it.
+    """Return the pause after so many failures in a row.
 
-    `chance` from 0 to 1 says how much less.
+    It starts at `first`, grows fourfold with each failure up to `longest`, and is shortened by jitter of up to half.
+    `chance`, from 0 to 1, is the share of that jitter.
     """
     ceiling = min(longest, first * int(4 ** min(failures - 1, 20)))
     return ceiling * (1 - chance / 2)

@@ -1,7 +1,7 @@
-"""The rules of endpoints: who hears what, and when an endpoint is given up.
+"""The rules of endpoints: which events each is sent, and when it is disabled.
 
-An endpoint is served in turns, one at a time: so a dead one holds a single call of ours. A turn takes what is due,
-side by side; while the endpoint fails it is only probed, by one request after each rest.
+An endpoint is served in turns, one at a time, so a dead endpoint occupies a single worker. A turn sends the deliveries
+that are due concurrently. While the endpoint fails it is only probed, by one request after each pause.
 """
 
 import base64
@@ -15,23 +15,23 @@ from uuid import UUID, uuid4
 from notifications.webhooks.domain.deliveries import Answer, Policy, pause
 
 AT_ONCE = 16
-"""Requests of one turn."""
+"""Concurrent requests in one turn."""
 MOST_MISSED = 100_000
-"""Events that are kept for an endpoint which is disabled: some 100 MB."""
+"""Missed events that are kept for a disabled endpoint: about 100 MB."""
 LOST_AFTER = timedelta(minutes=5)
-"""A turn is over long before: one that is so late got lost. Should it come after all, it does nothing."""
+"""Lateness above which a turn counts as lost, as a turn takes much less. If it still arrives, it does nothing."""
 
 
 class DisabledReason(StrEnum):
     FAILING = "failing"
     GONE = "gone"
     OVERRUN = "overrun"
-    """It takes in less than it is sent, and more waits than we keep."""
+    """The endpoint accepts events more slowly than they arrive, and more are pending than are kept."""
 
 
 @dataclass(frozen=True)
 class TurnScheduled:
-    """Its next turn is this one, after so long; an earlier one is replaced."""
+    """The next turn of the endpoint, due `after` this time. It replaces any turn that was scheduled before."""
 
     turn: UUID
     after: timedelta
@@ -39,54 +39,62 @@ class TurnScheduled:
 
 @dataclass(frozen=True)
 class Disabled:
-    """Nothing more is sent to it until its owner enables it again."""
+    """The endpoint is disabled: nothing is sent until its owner enables it again."""
 
     reason: DisabledReason
 
 
 EndpointChange = TurnScheduled | Disabled
-"""What follows from what happened to an endpoint."""
+"""A change of an endpoint that is to be published or scheduled."""
 
 
 @dataclass
 class Endpoint:
-    """Where somebody wants to be told, of what, and how that goes."""
+    """A registered webhook endpoint: its URL, the events that it is sent, its secrets and its health."""
 
     endpoint_id: UUID
     owner: str
-    url: str = field(repr=False)  # it may hold a key of the owner's
+    url: str = field(repr=False)  # it may contain a secret of the owner
     events: list[str]
-    """Types, or patterns of them: `checkout.*`, `checkout.order-placed.*`, `*`."""
+    """Event types, or patterns of them: `checkout.*`, `checkout.order-placed.*`, `*`."""
     everyones: bool
-    """Whether it hears what concerns others than its owner, too."""
+    """Whether events that concern other people than the owner are sent to it, too."""
     created_at: datetime
     secret: str = field(repr=False)
     old_secret: str | None = field(default=None, repr=False)
     old_secret_until: datetime | None = None
     disabled: DisabledReason | None = None
     failures: int = 0
-    """Turns in a row without a success."""
+    """Consecutive turns without a success."""
     failing_since: datetime | None = None
     rests_until: datetime | None = None
+    """End of the pause after a failure, or of one that the endpoint asked for."""
     turn: UUID = field(default_factory=uuid4)
+    """Id of the valid turn. A turn with another id was replaced, and does nothing."""
     turn_at: datetime | None = None
-    """When its next turn is, or was while that is under way; None where nothing waits."""
+    """When the next turn is due, or when the turn in progress started. None if nothing is pending."""
     missed: int = 0
-    """Events that came while it was disabled, and that were not asked for since; no more are kept than MOST_MISSED."""
+    """Missed events that were not redelivered since. At most `MOST_MISSED` are counted and kept."""
 
     def hears(self, type: str, person: str | None, *, public: bool) -> bool:
-        """Whether an event of `type` is for it: one that is public, names its owner, or may be anyone's."""
+        """Whether an event of `type` that concerns `person` is sent to this endpoint.
+
+        It must match one of the patterns. It must also be public or concern the owner, unless `everyones` is set.
+        """
         if not (public or self.everyones or person == self.owner):
             return False
         return any(matches(pattern, type) for pattern in self.events)
 
     def miss(self) -> bool:
-        """Count an event that came while it is disabled. False if so many came that this one is not kept."""
+        """Count an event that arrived while the endpoint is disabled. Returns False if it is one too many to keep."""
         self.missed = min(self.missed + 1, MOST_MISSED)
         return self.missed < MOST_MISSED
 
     def schedule_turn(self, at: datetime, now: datetime) -> list[EndpointChange]:
-        """Have the next turn at `at`, or after its rest. No change where one comes as soon anyway, and is not lost."""
+        """Schedule the next turn at `at`, or at the end of the pause if that is later.
+
+        Returns no change if the endpoint is disabled, or a turn that is not lost is due as early anyway.
+        """
         if self.turn_at is not None and now - self.turn_at > LOST_AFTER:
             self.turn_at = None
         at = max(at, self.rests_until or at)
@@ -102,7 +110,10 @@ class Endpoint:
     def answered(
         self, answers: Sequence[Answer], now: datetime, policy: Policy, chance: float, *, overrun: bool = False
     ) -> list[EndpointChange]:
-        """Take in a turn's answers, and whether too much waits: that may disable it."""
+        """Record the outcomes of a turn. Disables the endpoint if it is gone, failed for too long, or is `overrun`.
+
+        `chance`, from 0 to 1, is the jitter of the pause. `overrun`: more deliveries are pending than are kept.
+        """
         if any(answer.accepted for answer in answers):
             self.recover()
         else:
@@ -121,7 +132,7 @@ class Endpoint:
         return [Disabled(self.disabled)] if self.disabled else []
 
     def enable(self, now: datetime) -> list[EndpointChange]:
-        """Forget what went wrong, and have a turn now. A turn that is under way goes on."""
+        """Enable the endpoint, reset its failures and schedule a turn now. A turn in progress continues."""
         self.disabled = None
         self.recover()
         return self.schedule_turn(now, now)
@@ -130,12 +141,12 @@ class Endpoint:
         self.failures, self.failing_since, self.rests_until = 0, None, None
 
     def rotate(self, now: datetime, overlap: timedelta) -> None:
-        """Make a new secret; for the time of `overlap` the one before signs, too."""
+        """Create a new secret. The previous one also signs for the time of `overlap`."""
         self.old_secret, self.old_secret_until = self.secret, now + overlap
         self.secret = new_secret()
 
     def secrets_at(self, now: datetime) -> list[str]:
-        """What signs now, the newest first. An old secret whose time is over is forgotten."""
+        """Return the secrets that sign now, newest first. Deletes the old secret if its time is over."""
         if self.old_secret_until is not None and self.old_secret_until <= now:
             self.old_secret = self.old_secret_until = None
         return [self.secret, *([self.old_secret] if self.old_secret else [])]
@@ -146,5 +157,5 @@ def matches(pattern: str, type: str) -> bool:
 
 
 def new_secret() -> str:
-    """As Standard Webhooks writes it: `whsec_` and 32 random bytes in base64."""
+    """Return a new secret as Standard Webhooks specifies it: `whsec_` and 32 random bytes in base64."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()

@@ -1,8 +1,9 @@
-"""Where webhooks may go: what a URL has to look like, and which addresses are the public's.
+"""Decides where webhooks may be sent: the form of a URL, and which IP addresses are public.
 
-Ranges after IANA's special-purpose registries (https://www.iana.org/assignments/iana-ipv4-special-registry,
-https://www.iana.org/assignments/iana-ipv6-special-registry). They are written down here, as what `ipaddress` calls
-global differs between versions of Python.
+The address ranges follow IANA's special-purpose registries
+(https://www.iana.org/assignments/iana-ipv4-special-registry,
+https://www.iana.org/assignments/iana-ipv6-special-registry). They are listed here, because `is_global` of `ipaddress`
+differs between versions of Python.
 """
 
 import re
@@ -12,7 +13,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, 
 URL = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?([/?][!-~]*)?", re.IGNORECASE | re.ASCII)
 LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 NAME = re.compile(rf"(?=.{{1,253}}$)({LABEL}\.)*(?=[a-z]){LABEL}", re.IGNORECASE | re.ASCII)
-"""Its last label begins with a letter: what ends in a number is an address, in whatever notation."""
+"""A host name. Its last label begins with a letter, as a host that ends in a number is an address in some notation."""
 
 NOT_PUBLIC = [
     IPv4Network(each)
@@ -23,25 +24,25 @@ NOT_PUBLIC = [
     )
 ]
 GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""All else of IPv6 is loopback, local, multicast, or holds an IPv4 address (mapped, or behind a translator)."""
+"""All other IPv6 addresses are loopback, local or multicast, or contain an IPv4 address (mapped or translated)."""
 NOT_PUBLIC_UNICAST = [IPv6Network(each) for each in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
-"""Teredo and other protocols', documentation, 6to4."""
+"""Ranges of Teredo and other protocols, documentation (two), and 6to4."""
 
 
 class BadTarget(Exception):
-    """A webhook can't go there; the message says why."""
+    """A webhook cannot be sent to this URL. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The parts of a URL that decide who is called."""
+    """The host and port that a URL names."""
 
     host: str
     port: int
 
 
 def is_public(address: str) -> bool:
-    """Whether a numeric address is one that anybody on the internet could be at."""
+    """Whether a numeric address belongs to the public internet."""
     ip = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv4Address):
         return not any(ip in each for each in NOT_PUBLIC)
@@ -49,17 +50,18 @@ def is_public(address: str) -> bool:
 
 
 def target_of(url: str, *, private: bool) -> Target:
-    """Who a URL calls. Raises BadTarget unless it is plain and, if not `private`, https to no private address.
+    """Return the host and port of a URL. Raises `BadTarget` unless webhooks may be sent to it.
 
-    It is read strictly, so that no two readers can differ on its host: no user, no fragment, no backslash, no escapes
-    in the host, and addresses in their usual notation only.
+    Unless `private`, the URL must be https, and its host no private address. URLs are parsed strictly, so that no two
+    parsers can disagree about the host: no user, no fragment, no backslash, no escapes in the host, and addresses only
+    in their usual notation.
     """
     parts = URL.fullmatch(url)
     if parts is None or "\\" in url or "#" in url:
         raise BadTarget("Write https://host/path, in ASCII, without a user, a fragment or a backslash.")
     scheme, host, port = parts[1].lower(), parts[2].lower(), int(parts[3] or 0)
     if scheme == "http" and not private:
-        raise BadTarget("Only https is called.")
+        raise BadTarget("Only https is allowed.")
     if not (parts[3] is None or 1 <= port <= 65535):
         raise BadTarget(f"{port} is no port.")
     address = _literal(host)
@@ -69,7 +71,7 @@ def target_of(url: str, *, private: bool) -> Target:
 
 
 def _literal(host: str) -> str | None:
-    """The address that a host is, or None for a name. Raises BadTarget for what is neither."""
+    """Return the address if a host is one, or None if it is a name. Raises `BadTarget` if it is neither."""
     if NAME.fullmatch(host):
         return None
     try:
