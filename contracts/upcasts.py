@@ -1,6 +1,7 @@
-"""Old versions of events read as the next one: pure functions, for who still hears the old.
+"""Upcasts: pure functions that turn an old version of an event into the next one.
 
-`on(ShipmentDispatchedV1, …, upcast=upcasts.shipment_dispatched_v2)` gives a handler of V2 what was said in V1.
+`on(ShipmentDispatchedV2, …).or_older(ShipmentDispatchedV1, shipment_dispatched_v2)` gives a handler of V2 the events
+that were published as V1.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from marketplace_runtime.events import Event
 
 
 def shipment_dispatched_v2(old: ShipmentDispatchedV1) -> ShipmentDispatchedV2:
-    """Raises ValidationError where V1 names no carrier or no code."""
+    """Return the event as V2. Raises ValidationError if V1 has no carrier or no code."""
     return ShipmentDispatchedV2(
         order_id=old.order_id,
         shipment_id=old.shipment_id,
@@ -23,11 +24,11 @@ def shipment_dispatched_v2(old: ShipmentDispatchedV1) -> ShipmentDispatchedV2:
 UPCASTS: Mapping[type[Event], Callable[[Any], Event]] = {
     ShipmentDispatchedV1: shipment_dispatched_v2,
 }
-"""By the old version; a test holds that each version but the newest is here."""
+"""Upcasts by the old version. A test checks that every version except the newest is here."""
 
 
 def newest(event: Event) -> Event:
-    """`event` in the newest version. Raises ValidationError where that can't hold what it states."""
+    """Return `event` in its newest version. Raises ValidationError if that version cannot express it."""
     while type(event) in UPCASTS:
         event = UPCASTS[type(event)](event)
     return event
