@@ -1,4 +1,4 @@
-"""Simulated shoppers and sellers: open-loop traffic against any running marketplace, over HTTP only."""
+"""Simulates shoppers and sellers: open-loop traffic against any running marketplace, over HTTP only."""
 
 from infra.lab.simulator.client import Meter
 from infra.lab.simulator.flash import FlashSale

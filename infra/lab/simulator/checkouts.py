@@ -1,4 +1,4 @@
-"""Checking out with an idempotency key, until the answer is known or patience ends."""
+"""Sends a checkout with an idempotency key, and retries it until the outcome is known or a time limit is reached."""
 
 import asyncio
 import random
@@ -13,9 +13,10 @@ BACKOFF_FROM_S, BACKOFF_TO_S = 0.2, 3.0
 async def check_out(
     person: Person, cart: str, book: OrderBook, key: str, *, intended: float, patience_s: float
 ) -> str | None:
-    """The order's id, or None if it was refused, or if no answer came in time (then it stays unanswered).
+    """Return the order's id, or None if the checkout was refused or no answer came within `patience_s`.
 
-    Asked again under the same key, a checkout whose answer was lost is found, never done twice.
+    Without an answer, the checkout stays in the book as unanswered. A checkout whose answer was lost is repeated with
+    the same key, so the marketplace returns the existing order and never creates a second one.
     """
     deadline = time.monotonic() + patience_s
     pause_s, again = BACKOFF_FROM_S, False
@@ -39,5 +40,5 @@ async def check_out(
             return None
         if time.monotonic() + pause_s > deadline:
             return None
-        await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - jitter is no secret
+        await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - jitter needs no secure randomness
         pause_s, again = min(pause_s * 2, BACKOFF_TO_S), True

@@ -1,4 +1,4 @@
-"""One person's way to the marketplace: HTTP with a token, every request measured and judged."""
+"""HTTP client for one simulated person: sends requests with that person's token, and measures and classifies each."""
 
 import asyncio
 import time
@@ -18,17 +18,17 @@ _LONGEST_US = 10 * 60 * 1_000_000
 
 
 class Latencies:
-    """An HdrHistogram of seconds (to three digits), read in milliseconds."""
+    """Records latencies in seconds in an HdrHistogram (three significant digits), and reports them in milliseconds."""
 
     def __init__(self) -> None:
         self._histogram = HdrHistogram(1, _LONGEST_US, 3)
 
     def record(self, seconds: float) -> None:
-        """Adds one; below a microsecond counts as one, above ten minutes as ten."""
+        """Add one latency. Values below 1 µs are recorded as 1 µs, values above ten minutes as ten minutes."""
         self._histogram.record_value(min(max(round(seconds * 1e6), 1), _LONGEST_US))
 
     def ms(self, percentile: float) -> float | None:
-        """The percentile in milliseconds; None if nothing was recorded."""
+        """Return the percentile in milliseconds, or None if nothing was recorded."""
         if not self._histogram.get_total_count():
             return None
         microseconds: int = self._histogram.get_value_at_percentile(percentile)
@@ -37,18 +37,18 @@ class Latencies:
 
 @dataclass
 class Meter:
-    """What the shoppers' requests came to."""
+    """Counts the shoppers' requests and errors, and records their latencies."""
 
     requests: int = 0
     errors: Counter[str] = field(default_factory=Counter)
-    """By what went wrong, such as "POST checkout: 500"."""
+    """Number of errors by request and outcome, such as "POST checkout: 500"."""
     latencies: Latencies = field(default_factory=Latencies)
     waits: Waits = field(default_factory=Waits)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; status 0 means that nothing did, so the outcome is unknown."""
+    """A response. Status 0 means that none arrived, so the outcome is unknown."""
 
     status: int
     body: dict[str, Any]
@@ -59,15 +59,15 @@ class Answer:
 
     @property
     def lost(self) -> bool:
-        """Whether the request may or may not have been done: no answer, or a gateway's."""
+        """Whether the outcome is unknown: no response, or a 5xx, which may come from a gateway."""
         return self.status == 0 or self.status >= 500
 
 
 class Client:
-    """Requests as one person; counts in `meter`.
+    """Sends requests as one person, and counts them in `meter`.
 
-    A request that is not answered by 2xx or one of the `expected` statuses is an error. Latency counts from
-    `intended`, the moment (`time.monotonic`) at which the person meant to ask, whenever we got round to it.
+    A response that is neither 2xx nor one of the `expected` statuses is an error. Latency is measured from `intended`
+    (`time.monotonic`), the moment at which the person meant to send the request, even if it was sent later.
     """
 
     def __init__(self, http: aiohttp.ClientSession, token: str, meter: Meter) -> None:
@@ -77,7 +77,7 @@ class Client:
         self._meter = meter
 
     def metered_by(self, meter: Meter) -> "Client":
-        """The same person, counted elsewhere."""
+        """Return a client for the same person that counts in another meter."""
         return Client(self._http, self._token, meter)
 
     async def ask(
@@ -92,7 +92,10 @@ class Client:
         expected: Collection[int] = (),
         intended: float | None = None,
     ) -> Answer:
-        """Sends the request once and returns what came back; never raises for what the other side does."""
+        """Send the request once and return the response. Never raises for a failed request.
+
+        Connection errors, timeouts and invalid JSON are returned as status 0.
+        """
         began = time.monotonic() if intended is None else intended
         headers = self._headers if key is None else {**self._headers, "Idempotency-Key": key}
         wrong = ""
@@ -120,7 +123,7 @@ async def _body(response: aiohttp.ClientResponse) -> dict[str, Any]:
 
 
 def open_http(connections: int = 256) -> aiohttp.ClientSession:
-    """The connections that all persons share."""
+    """Return the HTTP session, with its connection pool, that all persons share."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, limit_per_host=0),
         timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
@@ -129,7 +132,7 @@ def open_http(connections: int = 256) -> aiohttp.ClientSession:
 
 
 class Issuer:
-    """Gives tokens to the simulator's people: the local issuer, found by OIDC discovery on first use."""
+    """Gets tokens for the simulated people from the local issuer, which it finds by OIDC discovery on first use."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http = http
@@ -137,7 +140,7 @@ class Issuer:
         self._endpoint = ""
 
     async def token(self, subject: str, *roles: str, ttl_s: int) -> str:
-        """A bearer token; raises aiohttp's errors and TimeoutError."""
+        """Return a bearer token that is valid for `ttl_s` seconds. Raises aiohttp's errors and TimeoutError."""
         if not self._endpoint:
             async with self._http.get(f"{self._url}/.well-known/openid-configuration") as answer:
                 answer.raise_for_status()
@@ -150,7 +153,7 @@ class Issuer:
 
 
 async def in_turns(work: Callable[[T], Coroutine[Any, Any, None]], items: Iterable[T], at_once: int = 8) -> None:
-    """Does the work for every item, so many at a time; raises the first error, and ends the rest."""
+    """Run `work` for every item, at most `at_once` at a time. Raises the first error, and cancels the rest."""
     remaining = iter(items)
 
     async def worker() -> None:

@@ -1,4 +1,4 @@
-"""How many events the services published and handled: asked of each service, read from its own database."""
+"""Counts the events that the services published and handled. Each service reads its counts from its own database."""
 
 import asyncio
 from collections import Counter
@@ -10,7 +10,7 @@ SETTLED_WITHIN_S, LOOK_EVERY_S = 10.0, 1.0
 
 
 async def count_events(operator: Client, ops: dict[str, str]) -> Counter[str]:
-    """The sum over the services; one that does not answer counts nothing."""
+    """Return the sum of the counts over all services. A service that does not answer counts as zero."""
     total: Counter[str] = Counter()
     for url in ops.values():
         answer = await operator.ask("GET", f"{url}/ops/counts", what="counts")
@@ -19,7 +19,10 @@ async def count_events(operator: Client, ops: dict[str, str]) -> Counter[str]:
 
 
 async def settled_count(operator: Client, ops: dict[str, str]) -> Counter[str]:
-    """The sum once it stands still (subscribers may finish after the last order did), or after ten seconds."""
+    """Return the sum once it no longer changes, or after ten seconds.
+
+    Subscribers may still handle events after the last order has ended.
+    """
     count = await count_events(operator, ops)
     for _ in range(round(SETTLED_WITHIN_S / LOOK_EVERY_S)):
         await asyncio.sleep(LOOK_EVERY_S)

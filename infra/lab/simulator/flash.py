@@ -1,4 +1,4 @@
-"""Many people who want the same thing at the same moment."""
+"""Simulates a flash sale: many customers order the same product at the same moment."""
 
 import asyncio
 import time
@@ -9,9 +9,9 @@ from infra.lab.simulator.shop import Shop
 
 
 class FlashSale:
-    """So many customers order `units_each` of the product at this place at once.
+    """`buyers` customers each order `units_each` of the product at `place` on the shelf, all at once.
 
-    Their session numbers begin at `first_number`; no other session may have them.
+    Their session numbers are consecutive from `first_number`. No other session may use these numbers.
     """
 
     def __init__(self, shop: Shop, *, place: int, buyers: int, first_number: int, units_each: int = 1) -> None:
@@ -20,10 +20,10 @@ class FlashSale:
 
     @property
     def accepted(self) -> int:
-        """Checkouts of theirs that were accepted so far."""
+        """Number of this sale's checkouts that were accepted so far."""
         return sum(session.order_id is not None for session in self._sessions)
 
     async def run(self) -> None:
-        """Returns when each of them has ordered, or given up."""
+        """Run all sessions. Returns when every buyer has ordered or given up."""
         began = time.monotonic()
         await asyncio.gather(*(each.act(self._script, began) for each in self._sessions), return_exceptions=True)

@@ -1,6 +1,6 @@
-"""After the doors close: what became of every order, found out cheaply.
+"""After the traffic has ended, waits for the outcome of every order, with few requests.
 
-A round lists the orders of those customers who still wait for one; journals are read once, at the end.
+Each round lists only the orders of customers who have a pending order. Journals are read once, at the end.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ JOURNALS_AT_MOST_S = 60.0
 
 
 def observers(shop: Shop) -> dict[str, Person]:
-    """The customers once more, by id, for questions that are ours and not to be measured as theirs."""
+    """Return unmeasured clients for the same customers, by id, for the simulator's own requests."""
     unmeasured = Meter()
     return {each.id: Person(each.id, each.client.metered_by(unmeasured)) for each in shop.customers}
 
@@ -25,9 +25,10 @@ def observers(shop: Shop) -> dict[str, Person]:
 async def follow(
     shop: Shop, people: dict[str, Person], shopping: Collection[object], progress: Callable[[str], None]
 ) -> None:
-    """Returns when nobody is shopping any more, every checkout is answered and every accepted order is over.
+    """Wait until no session is running, every checkout is answered and every accepted order has ended.
 
-    Bound it by a timeout. While people are shopping, they ask again for their own checkouts.
+    There is no time limit: the caller must set a timeout. While sessions are running, they repeat their own unanswered
+    checkouts; afterwards this function repeats them.
     """
     said = ""
     while shopping or shop.book.unanswered or shop.book.pending():
@@ -45,7 +46,7 @@ async def follow(
 
 
 async def read_journals(shop: Shop, people: dict[str, Person], orders: Iterable[Order]) -> None:
-    """Learns what ever happened to these orders; those that cannot be read in time keep what was seen."""
+    """Record the journals of these orders. Orders whose journal cannot be read in time keep what is known so far."""
 
     async def read(order: Order) -> None:
         url = f"{shop.at.checkout}/orders/{order.id}/journal"
@@ -61,7 +62,7 @@ async def read_journals(shop: Shop, people: dict[str, Person], orders: Iterable[
 
 
 async def _ask_again(shop: Shop, people: dict[str, Person]) -> None:
-    """Asks once more for every checkout whose answer was lost, under its key."""
+    """Repeat once, with its idempotency key, every checkout whose answer was lost."""
 
     async def resolve(key: str) -> None:
         person = people[shop.book.unanswered[key].customer]
@@ -71,7 +72,7 @@ async def _ask_again(shop: Shop, people: dict[str, Person]) -> None:
 
 
 async def _look(shop: Shop, person: Person) -> None:
-    """Pages through a customer's orders until all that were pending are seen."""
+    """Read the pages of a customer's order list until all of that customer's pending orders are found."""
     pending = {order.id for order in shop.book.pending() if order.customer == person.id}
     query = {"limit": "100"}
     while pending:

@@ -1,4 +1,4 @@
-"""What was asked for and what became of it."""
+"""Keeps the simulator's own account of every checkout, stock change and cart change, and of their outcomes."""
 
 import json
 import time
@@ -16,42 +16,43 @@ _IMPLIED = {
     "cancelled": {"cancelled"},
     "delivered": {"confirmed", "delivered"},
 }
-"""What a status alone says of the states that an order has been in."""
+"""States that an order must have reached if it has this status."""
 
 
 @dataclass
 class Order:
-    """An accepted order, as far as we have seen."""
+    """An accepted order, as far as the simulator has observed it."""
 
     id: str
     customer: str
     asked_at: float
-    """When its shopper meant to check out, in seconds since the epoch."""
+    """When the shopper meant to check out, in seconds since the epoch."""
     status: str = ""
     since: float = 0.0
-    """When it came to its status, or when we first saw it there."""
+    """When the order reached its status, or when the simulator first saw that status, in seconds since the epoch."""
     reached: set[str] = field(default_factory=set)
     times: dict[str, float] = field(default_factory=dict)
-    """Since the epoch, by the state that it came to: `accepted` when we heard it, the others by its journal."""
+    """When the order reached each state, in seconds since the epoch. `accepted` is when the simulator received the
+    answer; the others come from the order's journal."""
 
     @property
     def confirmed_at(self) -> float | None:
-        """When it was confirmed, as far as is known."""
+        """When the order was confirmed, or None if that is unknown."""
         return self.times.get("confirmed")
 
     @property
     def over(self) -> bool:
-        """Whether nothing more can become of it."""
+        """Whether the order has reached a final state."""
         return self.status in _OVER
 
     def saw_status(self, status: str) -> None:
-        """Takes note of the status that a list shows."""
+        """Record the status that an order list shows."""
         if status != self.status:
             self.status, self.since = status, time.time()
         self.reached |= _IMPLIED.get(status, set())
 
     def saw_journal(self, entries: Iterable[dict[str, Any]]) -> None:
-        """Takes note of everything that ever happened to it."""
+        """Record every state change in the order's journal."""
         for entry in entries:
             at = datetime.fromisoformat(entry["at"]).timestamp()
             self.since = at
@@ -59,7 +60,7 @@ class Order:
             self.times.setdefault(entry["type"], at)
 
     def complaint(self) -> str:
-        """What hangs, for a person to read."""
+        """Describe, for people, in which status this unfinished order is stuck and for how long."""
         if not self.status:
             age = time.time() - self.asked_at
             return f"order {self.id} of customer {self.customer} has been unknown to checkout for {age:.0f} s"
@@ -69,26 +70,29 @@ class Order:
 
 @dataclass(frozen=True)
 class Asked:
-    """A checkout that was sent and not answered yet."""
+    """A checkout that was sent and is not answered yet."""
 
     customer: str
     at: float
 
 
 class OrderBook:
-    """Every checkout, from before it is sent. With a `record`, noted there, each line flushed at once.
+    """Tracks every checkout from before it is sent. Each step is written to the `record` file, if any, and flushed.
 
-    The record's lines: {"did": "ask", "key", "customer_id", "at"}, then, under the same key,
-    {"did": "accept", "order_id"} or {"did": "refuse"}; without one of these the outcome is not known.
-    Likewise {"did": "list", "on_hand"} and {"did": "listed", "product_id"}, and {"did": "restock", "product_id",
-    "quantity"} and {"did": "restocked", "done"}: so that stock can be counted; and {"did": "put", "customer_id",
-    "product_id", "quantity"} and {"did": "was put", "done", "in_checkout"}: so that carts can.
+    The record has a JSON object per line. A checkout writes {"did": "ask", "key", "customer_id", "at"} and then, with
+    the same key, {"did": "accept", "order_id"} or {"did": "refuse"}. Without one of these, its outcome is unknown.
+
+    For counting stock: {"did": "list", "on_hand"} and {"did": "listed", "product_id"}; {"did": "restock", "product_id",
+    "quantity"} and {"did": "restocked", "done"}.
+
+    For checking carts: {"did": "put", "customer_id", "product_id", "quantity"} and {"did": "was put", "done",
+    "in_checkout"}.
     """
 
     def __init__(self, record: Path | None) -> None:
         self.orders: dict[str, Order] = {}
         self.unanswered: dict[str, Asked] = {}
-        """By idempotency key."""
+        """Checkouts without an answer, by idempotency key."""
         self._record: TextIO | None = None if record is None else record.open("a", encoding="utf-8")
 
     def __enter__(self) -> Self:
@@ -101,52 +105,55 @@ class OrderBook:
             self._record.close()
 
     def ask(self, key: str, customer: str, at: float) -> None:
-        """Notes that a checkout is about to be sent."""
+        """Record that a checkout is about to be sent."""
         self._note({"did": "ask", "key": key, "customer_id": customer, "at": at})
         self.unanswered[key] = Asked(customer, at)
 
     def accept(self, key: str, order_id: str) -> Order:
-        """Notes the promise: from now on the order must come to an end."""
+        """Record that a checkout was accepted. From now on, the order must reach a final state."""
         self._note({"did": "accept", "key": key, "order_id": order_id})
         asked = self.unanswered.pop(key)
         order = Order(order_id, asked.customer, asked.at, times={"accepted": time.time()})
         return self.orders.setdefault(order_id, order)
 
     def refuse(self, key: str) -> None:
-        """Notes that there will be no order under this key."""
+        """Record that a checkout was refused: there will be no order under this key."""
         self._note({"did": "refuse", "key": key})
         del self.unanswered[key]
 
     def list_product(self, key: str, on_hand: int) -> None:
-        """Notes that a product is about to be offered."""
+        """Record that a product is about to be listed."""
         self._note({"did": "list", "key": key, "on_hand": on_hand})
 
     def listed(self, key: str, product_id: str) -> None:
-        """Notes that it was."""
+        """Record that the product was listed."""
         self._note({"did": "listed", "key": key, "product_id": product_id})
 
     def restock(self, key: str, product_id: str, quantity: int) -> None:
-        """Notes that units are about to be added to a product."""
+        """Record that units are about to be added to a product."""
         self._note({"did": "restock", "key": key, "product_id": product_id, "quantity": quantity})
 
     def restocked(self, key: str, *, done: bool) -> None:
-        """Notes whether they were. Where the answer is lost, nothing is noted."""
+        """Record whether the units were added. Do not call it if the answer is lost."""
         self._note({"did": "restocked", "key": key, "done": done})
 
     def put(self, key: str, customer: str, product_id: str, quantity: int) -> None:
-        """Notes that a customer is about to want so many units in all; 0: to take out what is not being bought."""
+        """Record that a customer is about to set the quantity of a product in the cart.
+
+        The quantity includes units in an open checkout. 0 removes all units that are not in one.
+        """
         what = {"customer_id": customer, "product_id": product_id, "quantity": quantity}
         self._note({"did": "put", "key": key, **what})
 
     def was_put(self, key: str, *, done: bool, in_checkout: int | None) -> None:
-        """Notes whether the cart took it, and how many units were being bought then, as far as its answer says so.
+        """Record whether the cart accepted the quantity, and how many units were in an open checkout then.
 
-        Where the answer is lost, nothing is noted.
+        `in_checkout` is None if the answer does not say it. Do not call this if the answer is lost.
         """
         self._note({"did": "was put", "key": key, "done": done, "in_checkout": in_checkout})
 
     def pending(self) -> list[Order]:
-        """Accepted, and neither delivered nor cancelled."""
+        """Return the accepted orders that are neither delivered nor cancelled."""
         return [order for order in self.orders.values() if not order.over]
 
     def _note(self, line: dict[str, Any]) -> None:

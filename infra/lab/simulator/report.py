@@ -1,4 +1,4 @@
-"""What a run came to."""
+"""Summarises a run of the simulator, for machines and for a terminal."""
 
 import time
 from collections import Counter
@@ -18,7 +18,10 @@ _MOST_COMPLAINTS = 100
 
 @dataclass(frozen=True)
 class Report:
-    """`as_dict` is what is written for machines, `table` for people; `hanging` says what is not over yet."""
+    """The result of a run: `as_dict` is for machines, `table` for people.
+
+    `hanging` describes each order that has not ended and each checkout without an answer.
+    """
 
     orders: dict[str, int]
     http: dict[str, float | None]
@@ -28,11 +31,11 @@ class Report:
     seed: int
     hanging: list[str] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
-    """HTTP errors by what was asked and how it was answered."""
+    """Number of HTTP errors by request and outcome."""
     seconds: Seconds = field(default_factory=Seconds)
 
     def as_dict(self) -> dict[str, Any]:
-        """The machine-readable report."""
+        """Return the machine-readable report."""
         return {
             "orders": self.orders,
             "http": self.http,
@@ -43,7 +46,7 @@ class Report:
         }
 
     def table(self) -> Table:
-        """The report for a terminal."""
+        """Return the report as a table for a terminal."""
         table = Table("what", "figure", title=f"{self.duration_s:g} s of shopping (seed {self.seed})")
         table.columns[1].justify = "right"
         latency = {f"accepted to confirmed {name}": ms for name, ms in self.accepted_to_confirmed.items()}
@@ -62,7 +65,7 @@ class Report:
 
 
 def count_orders(orders: Iterable[Order]) -> dict[str, int]:
-    """Accepted orders, those that ever were confirmed, cancelled, delivered, and those that are not over."""
+    """Count the orders: all accepted, those that ever were confirmed, cancelled or delivered, and those pending."""
     known = list(orders)
     counts = {"accepted": len(known)}
     for state in ("confirmed", "cancelled", "delivered"):
@@ -74,7 +77,7 @@ def count_orders(orders: Iterable[Order]) -> dict[str, int]:
 def make_report(
     book: OrderBook, meter: Meter, events: dict[str, int], *, duration_s: float, seed: int, opened: float = 0.0
 ) -> Report:
-    """Adds it all up, now that nobody waits any more."""
+    """Build the report at the end of a run."""
     confirmed = Latencies()
     for order in book.orders.values():
         if order.confirmed_at is not None:

@@ -1,4 +1,4 @@
-"""One run: open the shop, let people in as they come, close, wait for their orders, and report."""
+"""Runs the simulator: set up the shop, start sessions as shoppers arrive, wait for their orders, and report."""
 
 import asyncio
 import time
@@ -19,7 +19,8 @@ from infra.lab.simulator.traffic import Endpoints, Traffic, arrivals
 
 T = TypeVar("T")
 SESSIONS_AT_ONCE = 5000
-"""Beyond that, shoppers are turned away and counted as errors: memory stays bounded however slow the shop is."""
+"""Maximum number of concurrent sessions. Beyond it, shoppers are turned away and counted as errors. This bounds memory,
+however slow the shop is."""
 PROGRESS_EVERY_S = 5.0
 
 
@@ -29,14 +30,14 @@ async def run_traffic(
     progress: Callable[[str], None],
     meanwhile: Callable[[Shop], Coroutine[Any, Any, None]] | None = None,
 ) -> Report:
-    """Shops as told and returns what it came to; services that fail meanwhile are reported, not raised.
+    """Run the traffic and return its report. Services that fail meanwhile are reported, not raised.
 
-    `meanwhile` begins when the doors open; the wait for orders to finish begins when it has ended, too.
+    `meanwhile` starts together with the traffic. The wait for orders to finish starts when both have ended.
 
-    Takes the traffic's duration and drain, and up to two minutes besides, for opening and counting.
+    Takes the traffic's duration and drain, and up to two more minutes for setting up and counting.
 
     Raises:
-        SetUpFailed: the shop could not even be opened.
+        SetUpFailed: the shop could not be set up.
     """
     meter = Meter()
     async with opened(endpoints, traffic, meter, progress) as shop:
@@ -52,14 +53,14 @@ async def run_traffic(
 async def opened(
     endpoints: Endpoints, traffic: Traffic, meter: Meter, progress: Callable[[str], None]
 ) -> AsyncIterator[Shop]:
-    """A shop of products and customers that are there for the length of the block. Raises `SetUpFailed`."""
+    """Set up a shop with products and customers, and yield it for the duration of the block. Raises `SetUpFailed`."""
     async with open_http() as http:
         with OrderBook(traffic.record) as book:
             yield await open_shop(http, endpoints, traffic, meter=meter, book=book, progress=progress)
 
 
 async def _while(other: Coroutine[Any, Any, None] | None, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns, once both have ended; the first error ends both."""
+    """Run both concurrently and return the result of `work`. The first error cancels both."""
     try:
         async with asyncio.TaskGroup() as tasks:
             if other is not None:
@@ -73,7 +74,7 @@ async def _while(other: Coroutine[Any, Any, None] | None, work: Coroutine[Any, A
 async def _let_in(
     shop: Shop, traffic: Traffic, meter: Meter, progress: Callable[[str], None]
 ) -> set[asyncio.Task[None]]:
-    """Starts every session at its time; returns those still going on when the doors close."""
+    """Start every session at its arrival time. Returns the sessions that are still running when the traffic ends."""
     progress(f"shopping for {traffic.duration_s:g} s, {traffic.rate:g} shoppers/s")
     sessions: set[asyncio.Task[None]] = set()
     opened = time.monotonic()
@@ -96,17 +97,20 @@ async def _let_in(
 
 
 async def _attend(session: Coroutine[Any, Any, None], meter: Meter) -> None:
-    """One session's surprise (such as an answer without the promised member) is an error, and its own affair."""
+    """Run one session. An unexpected error is counted and ends this session only.
+
+    An example is a response that lacks a required field.
+    """
     try:
         await session
-    except Exception as error:  # noqa: BLE001 - traffic goes on whatever a shop answers
+    except Exception as error:  # noqa: BLE001 - traffic continues whatever the shop answers
         meter.errors[f"session: {error!r}"[:200]] += 1
 
 
 async def _drain(
     shop: Shop, traffic: Traffic, sessions: set[asyncio.Task[None]], progress: Callable[[str], None]
 ) -> None:
-    """Lets the last sessions finish, then waits for every accepted order, within `drain_s` altogether."""
+    """Wait for the last sessions and for every accepted order, `drain_s` in total, then read the orders' journals."""
     people = observers(shop)
     try:
         async with asyncio.timeout(traffic.drain_s):

@@ -1,6 +1,6 @@
-"""What a session does, decided before it begins: a list of steps that follows from seed and session number alone.
+"""Decides the steps of a session before it begins, from the seed and the session number alone.
 
-So two runs with one seed ask for the same things, however fast the marketplace answers.
+So two runs with the same seed send the same requests, however fast the marketplace answers.
 """
 
 import random
@@ -16,14 +16,14 @@ Kind = Literal["browse", "abandon", "buy", "sell"]
 
 @dataclass(frozen=True)
 class Step:
-    """`after_s`: how long the person thinks first."""
+    """A step of a session. `after_s` is the person's think time before it, in seconds."""
 
     after_s: float
 
 
 @dataclass(frozen=True)
 class Browse(Step):
-    """Lists products, following the cursor for some pages."""
+    """Lists products, following the cursor for `pages` pages."""
 
     category: str | None
     search: str | None
@@ -32,14 +32,14 @@ class Browse(Step):
 
 @dataclass(frozen=True)
 class Look(Step):
-    """Opens a product; products are named by their place on the simulator's shelf."""
+    """Opens a product page. Products are identified by their place on the simulator's shelf."""
 
     place: int
 
 
 @dataclass(frozen=True)
 class Put(Step):
-    """Puts so many units into the cart, besides those of an order that is not confirmed yet."""
+    """Puts `quantity` units into the cart, in addition to those of an order that is not confirmed yet."""
 
     place: int
     quantity: int
@@ -47,7 +47,7 @@ class Put(Step):
 
 @dataclass(frozen=True)
 class Remove(Step):
-    """Takes a product out of the cart."""
+    """Removes a product from the cart."""
 
     place: int
 
@@ -69,7 +69,7 @@ class LookAtOrder(Step):
 
 @dataclass(frozen=True)
 class Cancel(Step):
-    """Cancels the order just placed, or, `once_confirmed`, as soon as it is."""
+    """Cancels the order just placed, at once or, with `once_confirmed`, as soon as it is confirmed."""
 
     once_confirmed: bool
 
@@ -106,7 +106,7 @@ _KINDS: dict[Profile, dict[Kind, float]] = {
 
 
 def script_of(seed: int, number: int, profile: Profile, popularity: Popularity) -> Script:
-    """The script of the session with this number."""
+    """Return the script of the session with this number."""
     chance = random.Random(f"{seed}:session:{number}")  # noqa: S311 - repeatable on purpose
     kinds = _KINDS[profile]
     [kind] = chance.choices(list(kinds), list(kinds.values()))
@@ -144,13 +144,13 @@ def _filling(chance: random.Random, popularity: Popularity) -> list[Step]:
 def _afterwards(chance: random.Random) -> list[Step]:
     look = LookAtOrder(_think(chance, 0.5))
     fate = chance.random()
-    if fate < 0.03:  # regretted at once, mostly before it is confirmed
+    if fate < 0.03:  # cancelled at once, mostly before it is confirmed
         return [Cancel(0.0, once_confirmed=False), look]
     if fate < 0.06:
         return [look, Cancel(_think(chance, 0.3), once_confirmed=False)]
-    if fate < 0.09:  # confirmed, and mostly not yet dispatched
+    if fate < 0.09:  # cancelled once confirmed, mostly before it is dispatched
         return [Cancel(0.1, once_confirmed=True), look]
-    if fate < 0.11:  # so late that it may be refused
+    if fate < 0.11:  # cancelled so late that it may be refused
         return [look, Cancel(chance.uniform(1.0, 3.0), once_confirmed=False)]
     return [look]
 

@@ -1,4 +1,4 @@
-"""A run second by second: orders by the state that they came to, and how long customers waited for answers."""
+"""Breaks a run down by second: orders by the state that they reached, and how long requests waited for answers."""
 
 from array import array
 from collections import Counter
@@ -11,20 +11,20 @@ STATES = ("accepted", "confirmed", "cancelled", "delivered")
 
 
 class Waits:
-    """What whoever asked in a second had to wait, and how often in vain; by Unix second."""
+    """Collects waiting times and failures of requests by the Unix second in which the person meant to send them."""
 
     def __init__(self) -> None:
         self._seconds: dict[int, array[float]] = {}
         self._failed: Counter[int] = Counter()
 
     def record(self, asked_at: float, waited_s: float, *, failed: bool) -> None:
-        """Adds one request."""
+        """Add one request."""
         second = int(asked_at)
         self._seconds.setdefault(second, array("f")).append(waited_s)
         self._failed[second] += failed
 
     def summary(self) -> dict[int, dict[str, float]]:
-        """Requests, those that failed, and percentiles of all in milliseconds, for each second with requests."""
+        """Return, for each second with requests: their number, how many failed, and percentiles of all waits in ms."""
         return {
             second: {
                 "requests": len(waits),
@@ -37,18 +37,18 @@ class Waits:
 
 @dataclass(frozen=True)
 class Seconds:
-    """All by Unix second; a second without anything is not there."""
+    """Figures by Unix second. A second without any orders or requests has no entry."""
 
     opened: float = 0.0
-    """Unix time at which customers were let in."""
+    """Unix time at which the traffic began."""
     closed: float = 0.0
-    """Unix time at which nobody waited for an order any more."""
+    """Unix time at which the run ended, after the wait for orders."""
     orders: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     http: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
 
 def orders_by_second(orders: Iterable[Order]) -> dict[str, Counter[int]]:
-    """How many orders came to each state, as their journals say."""
+    """Count, for each state and second, the orders that reached the state then, according to their journals."""
     found = {state: Counter[int]() for state in STATES}
     for order in orders:
         for state, at in order.times.items():
@@ -58,5 +58,5 @@ def orders_by_second(orders: Iterable[Order]) -> dict[str, Counter[int]]:
 
 
 def _percentile(ordered: list[float], percent: int) -> float:
-    """The smallest wait that so many percent did not exceed."""
+    """Return the smallest wait that `percent` percent of all waits do not exceed."""
     return ordered[-(-len(ordered) * percent // 100) - 1]

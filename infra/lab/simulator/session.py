@@ -1,4 +1,4 @@
-"""Acts out a script. A step that fails ends the session; nobody shops on in a broken shop."""
+"""Runs a session's script. A step that fails ends the session: nobody goes on shopping in a broken shop."""
 
 import asyncio
 import time
@@ -32,11 +32,11 @@ _UNCONFIRMED = frozenset({"", "placed", "paying"})
 
 
 class SessionEndedError(Exception):
-    """A step did not work out, or there was nothing left to do."""
+    """A step failed, or the checkout was refused, so the session ends."""
 
 
 class Session:
-    """One person's visit."""
+    """Runs the visit of one person."""
 
     def __init__(self, shop: Shop, number: int) -> None:
         self._shop = shop
@@ -50,11 +50,11 @@ class Session:
 
     @property
     def order_id(self) -> str | None:
-        """The order that was accepted, if one was."""
+        """The id of the accepted order, or None."""
         return self._order_id
 
     async def act(self, script: Script, arrival: float) -> None:
-        """Plays the script through; `arrival` (monotonic) is when the person meant to come."""
+        """Run the script, for 60 s at most. `arrival` (`time.monotonic`) is when the person meant to arrive."""
         intended = arrival
         try:
             async with asyncio.timeout(SESSION_AT_MOST_S):
@@ -103,7 +103,7 @@ class Session:
         return f"{self._shop.at.cart}/carts/{self._customer.id}"
 
     async def _want(self, product_id: str, quantity: int, intended: float) -> None:
-        """Have so many units of a product in the cart; 0: take it out."""
+        """Set the quantity of a product in the cart. 0 removes it."""
         url, key = f"{self._cart}/items/{product_id}", str(uuid4())
         method, what = ("PUT", {"quantity": quantity}) if quantity else ("DELETE", None)
         self._shop.book.put(key, self._customer.id, product_id, quantity)
@@ -136,9 +136,9 @@ class Session:
         return answer
 
     async def _view_cart(self, intended: float) -> None:
-        """Agree to new prices, and take out what is no longer sold or sold out: with it nothing can be ordered.
+        """Accept new prices, and remove lines that are discontinued or sold out, which would block the checkout.
 
-        Who put it in just now hopes for it, though: somebody else may cancel.
+        A sold-out product that was put in during this visit stays: another customer may still cancel.
         """
         answer = await self._customer_asks("GET", self._cart, "cart", intended)
         self._in_checkout = {str(line["product_id"]): int(line["in_checkout"]) for line in answer.body["lines"]}
@@ -179,7 +179,7 @@ class Session:
             raise SessionEndedError
 
     async def _status(self, intended: float) -> str:
-        """The order's status; "" while checkout has not heard of it."""
+        """Return the order's status, or "" while checkout does not know the order yet."""
         url = f"{self._shop.at.checkout}/orders/{self._order_id}"
         answer = await self._customer_asks("GET", url, "order", intended, expected=(404,))
         return str(answer.body["status"]) if answer.ok else ""

@@ -1,4 +1,4 @@
-"""Before the doors open: products on the shelf, customers with an account, and a cart that knows what is sold."""
+"""Sets up the shop: lists products, registers customers, and waits until the cart knows the products."""
 
 import asyncio
 import random
@@ -19,18 +19,19 @@ from infra.lab.simulator.traffic import Endpoints, Traffic
 PLACES = 40
 AMPLE, SCARCE = 100_000, 12
 SCARCE_PLACES = frozenset({7, 15, 23, 31})
-"""In the middle of the ranking: sold out within a short run, but not at once."""
+"""Places on the shelf with little stock. They are in the middle of the popularity ranking, so they sell out within a
+short run, but not at once."""
 PATIENCE_S = 30.0
 _NOUNS = ("lamp", "chair", "kettle", "rucksack", "trowel", "notebook", "blanket", "clock")
 _WOODS = ("oak", "ash", "birch", "walnut", "elm")
 
 
 class SetUpFailed(Exception):
-    """The shop could not be opened; the message says which request did not succeed, and how it was answered."""
+    """The shop could not be set up. The message says which request failed, and what the last answer was."""
 
 
 def new_product(name: str, category: str, price: int, on_hand: int = AMPLE) -> dict[str, Any]:
-    """The body that lists a product."""
+    """Return the request body that lists a product."""
     return {
         "name": name,
         "category": category,
@@ -49,7 +50,10 @@ async def open_shop(
     book: OrderBook,
     progress: Callable[[str], None],
 ) -> Shop:
-    """Lists products, registers customers, and waits until the cart has heard of every product."""
+    """List products, register customers, and wait until the cart knows every product.
+
+    Raises `SetUpFailed` if the issuer gives no token, or if a request does not succeed within 30 s.
+    """
     run = uuid.uuid4().hex[:8]
     ttl_s = min(86_400, 3600 + round(traffic.duration_s + traffic.drain_s))
 
@@ -127,7 +131,7 @@ def _shelf(seed: int) -> list[Product]:
 
 
 async def _register(person: Person, at: Endpoints) -> None:
-    """Mail address and postal address, each where it belongs."""
+    """Set the person's mail address at notifications and their postal address at delivery."""
     contact = {"email": f"{person.id}@example.com"}
     address = {
         "name": f"Shopper {person.id}",
@@ -143,7 +147,7 @@ async def _register(person: Person, at: Endpoints) -> None:
 async def _insist(
     client: Client, method: str, url: str, json: dict[str, Any] | None = None, key: str | None = None
 ) -> Answer:
-    """Asks until it succeeds, for half a minute at most."""
+    """Repeat the request until it succeeds, for 30 s at most. Raises `SetUpFailed` after that."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         answer = await client.ask(method, url, what="set-up", json=json, key=key)

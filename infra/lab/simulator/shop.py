@@ -1,4 +1,4 @@
-"""The marketplace as the simulator's people know it."""
+"""Defines the people and products that all sessions of a run share."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from infra.lab.simulator.traffic import Endpoints
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an account."""
+    """A person with an account, and their HTTP client."""
 
     id: str
     client: Client
@@ -18,21 +18,21 @@ class Person:
 
 @dataclass
 class Product:
-    """What stands at one place of the shelf."""
+    """The product at one place of the shelf."""
 
     id: str
     price: int
-    """As first listed, in minor units."""
+    """Price when first listed, in minor units."""
     category: str
     name: str
 
 
 @dataclass(frozen=True)
 class Shop:
-    """All that sessions share."""
+    """Everything that the sessions of a run share."""
 
     run: str
-    """Part of every name of this run, so that two runs never meet."""
+    """Random id that is part of every name in this run, so that the names of two runs never collide."""
     at: Endpoints
     seller: Person
     operator: Person

@@ -1,4 +1,4 @@
-"""Where the marketplace is, and how much is to be shopped there."""
+"""Defines where the marketplace is, and how much traffic to send there."""
 
 import math
 import random
@@ -22,13 +22,13 @@ class Endpoints:
     delivery: str
     notifications: str
     issuer: str
-    """Where OIDC discovery starts, such as http://127.0.0.1:9000/identity."""
+    """Base URL for OIDC discovery, such as http://127.0.0.1:9000/identity."""
     ops: dict[str, str]
-    """Service name to the operations port of one of its replicas."""
+    """Base URL of the operations port of one replica, by service name."""
 
     @classmethod
     def of(cls, state: StackState) -> Self:
-        """Those of a stack on this machine."""
+        """Return the endpoints of a stack on this machine."""
         services = state.services
         return cls(
             catalog=services["catalog"].http,
@@ -43,7 +43,7 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class Traffic:
-    """`rate` shoppers a second arrive for `duration_s`; then up to `drain_s` are spent waiting for their orders."""
+    """`rate` shoppers per second arrive for `duration_s` seconds. The run then waits up to `drain_s` for orders."""
 
     rate: float
     duration_s: float
@@ -51,7 +51,8 @@ class Traffic:
     profile: Profile = "mixed"
     drain_s: float = 60.0
     record: Path | None = None
-    """Every checkout and every unit of stock is noted in this file, a JSON object per line, before it is asked for."""
+    """File to which every checkout, stock change and cart change is written before it is requested, a JSON object per
+    line."""
 
     def __post_init__(self) -> None:
         if not (0 < self.rate <= 10_000 and math.isfinite(self.duration_s) and self.duration_s > 0):
@@ -59,12 +60,12 @@ class Traffic:
 
     @property
     def customers(self) -> int:
-        """How many customers take turns: enough that one seldom has two sessions at a time."""
+        """Number of customers who take turns. There are enough that one seldom has two sessions at a time."""
         return min(max(round(self.rate * 10), 20), 500)
 
 
 def arrivals(rate: float, duration_s: float, seed: int) -> Iterator[float]:
-    """Seconds from the start at which shoppers arrive: a Poisson process, the same for the same seed."""
+    """Yield the arrival times of shoppers, in seconds from the start: a Poisson process, the same for the same seed."""
     chance = random.Random(f"{seed}:arrivals")  # noqa: S311 - repeatable on purpose
     at = chance.expovariate(rate)
     while at < duration_s:
