@@ -1,8 +1,8 @@
-"""The independent audit: was an order lost, charged twice, oversold or shipped twice?
+"""Audits a marketplace from outside: was an order lost, charged twice, oversold or shipped twice?
 
-It computes from outside: the simulator's record, the ledgers of payment providers, carriers and the mail sink, its own
-capture of every event, the public API, and read-only looks into the databases. Of the marketplace's code it shares
-`contracts` alone.
+The audit computes its verdict independently. It reads the simulator's record, the ledgers of payment providers and
+carriers, the mail sink, its own capture of every event, the public API and, read-only, the databases. It shares only
+`contracts` with the marketplace's code.
 """
 
 from infra.lab.audit.invariants import INVARIANTS

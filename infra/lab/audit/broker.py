@@ -1,4 +1,4 @@
-"""What the broker says of its queues: how much waits in them, and what it puts there."""
+"""Reads queue depths and bindings from the broker's management API."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -10,9 +10,9 @@ from infra.lab.audit.evidence import Queue
 
 
 async def read_queues(http: aiohttp.ClientSession, management: str, services: Collection[str]) -> tuple[Queue, ...]:
-    """The queues of these services, with their depths (a few seconds old) and the event types bound to them.
+    """Return the queues of these services, with their depths (a few seconds old) and the event types bound to them.
 
-    Raises KeyError for a queue whose depth the broker does not tell: it began a moment ago, or the queue is down.
+    Raises KeyError for a queue without a depth: the queue was declared a moment ago, or is down.
     """
     types: dict[str, set[str]] = defaultdict(set)
     for binding in await _get(http, f"{management}/api/bindings"):

@@ -1,4 +1,4 @@
-"""Reading every source while the marketplace is at rest, so that they speak of one moment."""
+"""Reads every source while the marketplace is at rest, so that all of them describe the same moment."""
 
 import asyncio
 import time
@@ -20,37 +20,38 @@ from infra.lab.audit.sources import Sources, Unreadable
 
 POLL_S = 1.0
 LOOKS = 3
-"""So often everything is read anew because something was said meanwhile."""
+"""Maximum number of times that all sources are read. They are read again if an event was published meanwhile."""
 DEADLINES = {
     "payment-timed-out": ("PAYMENT_DEADLINE_S", 30.0),
     "no-address": ("PAYMENT_DEADLINE_S", 30.0),
     "reservation-expired": ("RESERVATION_DEADLINE_S", 30.0),
     "no-stock-answer": ("STOCK_ANSWER_DEADLINE_S", 600.0),
 }
-"""Names of the services' settings, and their defaults."""
+"""Environment variable and default (seconds) of each deadline, by the reason for which the order is then cancelled."""
 FAILURES: tuple[type[Exception], ...] = (
     *(OSError, TimeoutError, ValueError, OverflowError, KeyError, TypeError, Unreadable),
     *(aiohttp.ClientError, asyncpg.PostgresError, asyncpg.InterfaceError, AMQPError),
 )
-"""What a source may raise that is away, or answers what nobody expects."""
+"""Exceptions of a source that is unavailable or answers unexpectedly."""
 
 
 @dataclass(frozen=True)
 class Rest:
-    """A moment at which everything that was said before had been done."""
+    """A moment at which the work for all earlier events was done."""
 
     before: UUID
-    """Events with a smaller id were said before it."""
+    """Events with a smaller id were published before this moment."""
     pulses: Mapping[str, Pulse] | None
-    """None: a service's database is away."""
+    """Activity of each service; None if a service's database is unavailable."""
     queues: tuple[Queue, ...] | None = None
-    """All empty; None where that was not seen."""
+    """The queues, all of them empty; None if they were not seen empty."""
 
 
 async def collect(sources: Sources, *, settle_s: float) -> Evidence:
-    """All that can be read, once everything has come to rest, or `settle_s` are over. Never raises for a source.
+    """Read all sources once the marketplace is at rest, or after `settle_s` seconds. Never raises if a source fails.
 
-    What is said afterwards (a cart is found abandoned) is left out of every source by its id, which holds its time.
+    Events published later (such as an abandoned cart) are left out of every source by their ids, which contain the
+    time.
     """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
         deadline = time.monotonic() + settle_s
@@ -66,9 +67,9 @@ async def collect(sources: Sources, *, settle_s: float) -> Evidence:
 
 
 async def _come_to_rest(sources: Sources, http: aiohttp.ClientSession, deadline: float) -> Rest:
-    """Wait until nothing is open, no more is said and everything answers.
+    """Wait until no work is open, no event is being published and every source answers.
 
-    Gives up at the deadline: then the invariants say what waits, and the sources what is away.
+    Gives up at the deadline. Then the invariants report what is waiting, and `unread` reports which sources failed.
     """
     at, pulses = _now(), await _pulses(sources)
     while time.monotonic() < deadline:
@@ -89,7 +90,7 @@ def _said(pulses: Mapping[str, Pulse]) -> dict[str, int]:
 
 
 def _now() -> UUID:
-    """The smallest UUIDv7 of this millisecond and later."""
+    """Return the smallest UUIDv7 of this millisecond."""
     return UUID(int=(time.time_ns() // 1_000_000) << 80)
 
 
@@ -101,7 +102,7 @@ async def _queues(sources: Sources, http: aiohttp.ClientSession) -> tuple[Queue,
 
 
 async def _pulses(sources: Sources) -> Mapping[str, Pulse] | None:
-    """Every service's pulse; None if one of them cannot be felt."""
+    """Return the activity of every service, or None if one of them cannot be read."""
     try:
         return {name: await databases.feel_pulse(name, url) for name, url in sources.databases.items()}
     except FAILURES:
@@ -153,6 +154,6 @@ async def _log(url: str, before: UUID) -> Log:
 
 
 async def _mails(http: aiohttp.ClientSession, outside: str, before: UUID) -> tuple[Mail, ...]:
-    """Those about orders, and about moments before."""
+    """Return the mails about orders, and those about events with ids smaller than `before`."""
     mails = await ledgers.read_mails(http, outside)
     return tuple([mail for mail in mails if (moment := mail.moment) is None or moment < before])

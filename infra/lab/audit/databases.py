@@ -1,4 +1,7 @@
-"""What the services keep, read by a role that may only read: cross-evidence, never believed alone."""
+"""Reads the services' databases with a read-only role.
+
+Their contents are compared with other sources, and never trusted alone.
+"""
 
 import hashlib
 import json
@@ -23,7 +26,7 @@ select (select count(*) from messaging.outbox where type not like all ($1)),
     + (select count(*) from messaging.history where state = 'running')
 """
 REMINDERS = ["cart.cart-abandoned.%", "notifications.%"]
-"""What is said by itself after customers have gone: it touches no order."""
+"""Event types (LIKE patterns) that are published without any customer, after traffic has ended. They touch no order."""
 UNFINISHED = {
     "checkout": """
         select count(*) from orders
@@ -72,16 +75,16 @@ JOURNAL = "select order_id::text, version, type, data, at from order_journal ord
 
 @dataclass(frozen=True)
 class Pulse:
-    """How much a service has said, but for reminders, and how much of its work is not finished."""
+    """A service's activity: how many events it published, without reminders, and how much work is unfinished."""
 
     said: int
     open: int
-    """Waiting events, calls, orders or mails."""
+    """Number of waiting events, calls, orders and mails."""
 
 
 @asynccontextmanager
 async def reading(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """One snapshot of a database, for as long as the block lasts."""
+    """Connect to a database and read one snapshot (repeatable read) for the duration of the block."""
     connection = await asyncpg.connect(url, timeout=10, command_timeout=60)
     try:
         await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
@@ -92,7 +95,7 @@ async def reading(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def feel_pulse(service: str, url: str) -> Pulse:
-    """Look, cheaply, whether the service is at rest."""
+    """Measure cheaply whether the service is at rest."""
     async with reading(url) as connection:
         said, waiting = await connection.fetchrow(PULSE, REMINDERS)
         unfinished = await connection.fetchval(UNFINISHED[service]) if service in UNFINISHED else 0
@@ -100,7 +103,10 @@ async def feel_pulse(service: str, url: str) -> Pulse:
 
 
 async def read_books(url: str, before: UUID) -> Books:
-    """What the messaging runtime keeps there of events with a smaller id."""
+    """Read the messaging runtime's tables for events with ids smaller than `before`.
+
+    The inbox and the dead letters are read completely.
+    """
     async with reading(url) as connection:
         outbox = {
             (event_id, type): digest
@@ -130,7 +136,7 @@ async def read_books(url: str, before: UUID) -> Books:
 
 
 async def read_events(databases: Mapping[str, str], keys: Collection[tuple[UUID, str]]) -> tuple[Unlogged, ...]:
-    """These events, by their ids and types, as the outboxes have them, and who has handled them."""
+    """Return these events, identified by id and type, from the outboxes, with the subscriptions that handled them."""
     ids = list({event_id for event_id, _ in keys})
     events: list[Said] = []
     handled: dict[UUID, dict[tuple[str, str], datetime]] = defaultdict(dict)
@@ -146,7 +152,7 @@ async def read_events(databases: Mapping[str, str], keys: Collection[tuple[UUID,
 
 
 async def read_catalog(url: str) -> Catalog:
-    """Products with their stock, and what orders hold of it."""
+    """Read the products with their stock, and the orders' reservations."""
     async with reading(url) as connection:
         products = await _rows(connection, PRODUCTS)
         reservations = await _rows(connection, "select order_id::text, state, lines from reservations")
@@ -154,7 +160,7 @@ async def read_catalog(url: str) -> Catalog:
 
 
 async def read_cart(url: str) -> Cart:
-    """The cart's copies of product facts and of who has an address, its checkouts, and what is in carts."""
+    """Read the cart's copies of products and of address ids, its checkouts, and the lines in carts."""
     async with reading(url) as connection:
         products = await _rows(connection, COPIES)
         checkouts = await _rows(connection, "select order_id::text, customer_id, state, quantities from checkouts")
@@ -164,7 +170,7 @@ async def read_cart(url: str) -> Cart:
 
 
 async def read_checkout(url: str) -> Checkout:
-    """Orders, their journals, and the copy of who has an address."""
+    """Read the orders, their journals, and checkout's copy of address ids."""
     async with reading(url) as connection:
         orders = await _rows(connection, ORDERS)
         journal: dict[str, list[Entry]] = defaultdict(list)
@@ -176,7 +182,7 @@ async def read_checkout(url: str) -> Checkout:
 
 
 async def read_delivery(url: str) -> Delivery:
-    """Shipments, and who has an address; not where that is."""
+    """Read the shipments, and the ids and revisions of addresses; not the addresses themselves."""
     async with reading(url) as connection:
         shipments = await _rows(connection, SHIPMENTS)
         addresses = await _rows(connection, ADDRESSES)
@@ -184,14 +190,14 @@ async def read_delivery(url: str) -> Delivery:
 
 
 async def read_notifications(url: str) -> dict[tuple[str, str], Row]:
-    """What became of each message, by matter and kind."""
+    """Read the status of each notification, by what it is about and by kind."""
     async with reading(url) as connection:
         rows = await _rows(connection, MESSAGES)
     return {(row["about"], row["kind"]): row for row in rows}
 
 
 async def read_webhooks(url: str, before: UUID) -> Webhooks:
-    """Endpoints, and what they were told of events with a smaller id."""
+    """Read the webhook endpoints, and their deliveries of events with ids smaller than `before`."""
     async with reading(url) as connection:
         endpoints = await _rows(connection, ENDPOINTS)
         return Webhooks(_by(endpoints, "endpoint_id"), await _rows(connection, DELIVERIES, before))

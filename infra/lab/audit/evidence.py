@@ -1,4 +1,4 @@
-"""What the audit goes by: what each source said, as plain values."""
+"""Defines the evidence of an audit: the contents of each source as plain values."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -21,10 +21,10 @@ class Money:
     """One entry of a payment provider's ledger."""
 
     seq: int
-    """Orders the entries of both providers."""
+    """Sequence number across the ledgers of both providers."""
     provider: str
     kind: str
-    """capture, decline, void or refund."""
+    """One of capture, decline, void and refund."""
     order_id: str
     amount: int
     currency: str | None
@@ -37,15 +37,15 @@ class Parcel:
     seq: int
     carrier: str
     kind: str
-    """booking, cancellation, dispatch or delivery."""
+    """One of booking, cancellation, dispatch and delivery."""
     key: str
     order_id: str | None
-    """None where a key was cancelled that was never booked."""
+    """None for a tombstone: the cancellation of a key that was never booked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail in the sink."""
+    """A mail in the sink."""
 
     about: str | None
     kind: str | None
@@ -55,14 +55,14 @@ class Mail:
 
     @property
     def moment(self) -> UUID | None:
-        """The id of the event that it is about; None if it is about an order."""
+        """Id of the event that the mail is about; None if it is about an order."""
         _, colon, event_id = (self.about or "").rpartition(":")
         return UUID(event_id) if colon else None
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue's depth, and which event types the broker puts there."""
+    """A queue's depth, and the event types that are bound to it."""
 
     name: str
     ready: int
@@ -80,27 +80,27 @@ class Queue:
 
 @dataclass(frozen=True)
 class Books:
-    """What the messaging runtime keeps in one service's database."""
+    """The tables of the messaging runtime in one service's database."""
 
     outbox: Mapping[tuple[UUID, str], bytes] = field(default_factory=dict)
     """SHA-256 of the body by event id and type."""
     pending: int = 0
     inbox: frozenset[tuple[str, UUID]] = frozenset()
-    """Subscription and event id."""
+    """Subscription and event id of each event that was handled."""
     scheduled: tuple[Row, ...] = ()
-    """Retries and parked work, and deadlines that are overdue; not those that lie ahead."""
+    """Scheduled retries, parked messages and overdue deadlines; not deadlines in the future."""
     claims: int = 0
     dead: tuple[Row, ...] = ()
     discarded: tuple[Row, ...] = ()
-    """Dead letters that a person took off the file; the inbox has their events as handled."""
+    """Dead letters that a person discarded. The inbox lists their events as handled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unlogged:
-    """An event that is in its outbox and not in the log."""
+    """An event that is in its service's outbox but not in the log."""
 
     said: Said
-    """As the outbox has it; it has no copies."""
+    """The event as the outbox has it, with no copies."""
     handled: Mapping[tuple[str, str], datetime]
     """When it was handled, by service and subscription."""
 
@@ -117,37 +117,37 @@ class Cart:
     checkouts: Mapping[str, Row] = field(default_factory=dict)
     lines: tuple[Row, ...] = ()
     addresses: Mapping[str, Row] = field(default_factory=dict)
-    """What it knows of them, by customer."""
+    """The cart's copy of address ids, by customer."""
 
 
 @dataclass(frozen=True)
 class Checkout:
     orders: Mapping[str, Row] = field(default_factory=dict)
     journal: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
-    """By order, in the order of versions."""
+    """Journal entries by order, in version order."""
     addresses: Mapping[str, Row] = field(default_factory=dict)
-    """What it knows of them, by customer."""
+    """Checkout's copy of address ids, by customer."""
 
 
 @dataclass(frozen=True)
 class Delivery:
     shipments: Mapping[str, Row] = field(default_factory=dict)
-    """By order."""
+    """Shipments by order."""
     addresses: Mapping[str, Row] = field(default_factory=dict)
-    """The ids and revisions of those that customers have now, by customer."""
+    """Ids and revisions of the customers' current addresses, by customer."""
 
 
 @dataclass(frozen=True)
 class Webhooks:
     endpoints: Mapping[str, Row] = field(default_factory=dict)
-    """Whose each is."""
+    """Endpoints with their owners, by endpoint id."""
     deliveries: tuple[Row, ...] = ()
-    """What each was sent, or is to be sent."""
+    """What was sent, or is to be sent, to each endpoint."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that was found, each source by its own field; `unread` names those that could not be read."""
+    """All evidence of an audit, one field per source. `unread` lists the sources that could not be read."""
 
     record: Record = field(default_factory=Record)
     payments: tuple[Money, ...] = ()
@@ -160,37 +160,37 @@ class Evidence:
     checkout: Checkout = field(default_factory=Checkout)
     delivery: Delivery = field(default_factory=Delivery)
     notifications: Mapping[tuple[str, str], Row] = field(default_factory=dict)
-    """Messages by matter and kind."""
+    """Notifications by what they are about and by kind."""
     webhooks: Webhooks = field(default_factory=Webhooks)
     books: Mapping[str, Books] = field(default_factory=dict)
-    """By service."""
+    """Tables of the messaging runtime, by service."""
     unlogged: tuple[Unlogged, ...] = ()
     views: Mapping[str, Row] = field(default_factory=dict)
-    """Each order of the record's customers, as their own GET /orders shows it."""
+    """Every order of the record's customers, as their own GET /orders shows it."""
     deadlines: Mapping[str, float] = field(default_factory=dict)
-    """Seconds that an order waits, by the reason that it is then cancelled for."""
+    """Seconds that an order waits, by the reason for which it is then cancelled."""
     unread: Mapping[str, str] = field(default_factory=dict)
-    """Field to why it says nothing."""
+    """Why a source could not be read, by its field."""
 
     @cached_property
     def lives(self) -> dict[str, Life]:
-        """What the journals tell of every order, folded by rules of the audit's own."""
+        """Every order as its journal describes it, folded by the audit's own rules."""
         return {order_id: fold(entries) for order_id, entries in self.checkout.journal.items()}
 
     @cached_property
     def wrong(self) -> dict[tuple[UUID, str], str]:
-        """What is wrong with events of the log, by id and type; most have nothing."""
+        """What is wrong with invalid events of the log, by id and type. Valid events have no entry."""
         judged = ((key, why_wrong(said)) for key, said in self.log.events.items())
         return {key: why for key, why in judged if why is not None}
 
     @cached_property
     def checked_out(self) -> dict[str, dict[str, Any]]:
-        """What the cart said was ordered, by order."""
+        """Body of each published `cart.cart-checked-out` event, by order."""
         return {said.subject: said.body for said in self.said("cart.cart-checked-out")}
 
     @cached_property
     def prices_said(self) -> dict[str, set[tuple[int, str]]]:
-        """Every price that the catalog ever said of a product: amount and currency."""
+        """Every price (amount and currency) that the catalog published, by product."""
         prices: dict[str, set[tuple[int, str]]] = defaultdict(set)
         for said in self.said("catalog.product-listed", "catalog.price-changed"):
             price = said.body["facts"]["price"]
@@ -199,7 +199,7 @@ class Evidence:
 
     @cached_property
     def addresses_said(self) -> dict[str, Said]:
-        """What was said last of each customer's address."""
+        """The latest published address event (recorded or erased) of each customer, by revision."""
         newest: dict[str, tuple[int, Said]] = {}
         for said in self.said("delivery.address-recorded", "delivery.address-erased"):
             revision = said.body["revision"]
@@ -208,13 +208,13 @@ class Evidence:
 
     @cached_property
     def disabled_last(self) -> dict[str, Said]:
-        """By which event each endpoint was disabled the last time."""
+        """The latest event that disabled each webhook endpoint."""
         said = sorted(self.said("notifications.webhook-disabled"), key=lambda said: said.id)
         return {each.subject: each for each in said}
 
     @cached_property
     def money_by_order(self) -> dict[str, list[Money]]:
-        """Both providers' entries in the order in which they happened."""
+        """Entries of both providers' ledgers by order, in the order in which they happened."""
         found: dict[str, list[Money]] = defaultdict(list)
         for entry in sorted(self.payments, key=lambda entry: entry.seq):
             found[entry.order_id].append(entry)
@@ -222,7 +222,7 @@ class Evidence:
 
     @cached_property
     def parcels_by_order(self) -> dict[str, list[Parcel]]:
-        """Both carriers' entries in the order in which they happened, tombstones left out."""
+        """Entries of both carriers' ledgers by order, in the order in which they happened, without tombstones."""
         found: dict[str, list[Parcel]] = defaultdict(list)
         for entry in sorted(self.parcels, key=lambda entry: entry.seq):
             if entry.order_id is not None:
@@ -230,9 +230,9 @@ class Evidence:
         return found
 
     def said(self, *names: str) -> Iterator[Said]:
-        """The events of these names in the log, each once, but for those with which something is wrong.
+        """Yield each event of these names in the log once, without the invalid ones.
 
-        Of an event that was said in several versions, the newest.
+        Of an event that was published in several versions, only the newest is returned.
         """
         newest: dict[UUID, Said] = {}
         for key, said in self.log.events.items():

@@ -1,4 +1,4 @@
-"""What an invariant yields for each of its violations: the evidence, as JSON."""
+"""Defines what an invariant yields: the evidence of each violation, as JSON."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,8 +1,8 @@
-"""What the log lacks because the broker died.
+"""Completes the log with events that it lacks because the broker died.
 
-RabbitMQ 3.10 confirms the first publishes after a crash although the stream does not take them yet; queues do (see
-docs/adr/0032). The log is a witness: where all else tells that an event was published, and a recorded fault why the log
-does not know, that is counted and no violation.
+After a crash, RabbitMQ 3.10 confirms the first publishes although the stream does not accept them yet; queues do (see
+docs/adr/0032). The log is only a witness. If all other sources show that an event was published, and a recorded fault
+explains its absence from the log, the gap is counted and is no violation.
 """
 
 from dataclasses import replace
@@ -12,16 +12,16 @@ from infra.lab.audit.log import Log
 
 DEATHS = ("kill", "stop", "restart")
 SETTLE_S = 10.0
-"""After its start the broker may go on for so long to confirm what the stream does not take; 1 s was seen."""
+"""Seconds after its start in which the broker may confirm publishes that the stream does not accept. 1 s was seen."""
 UNCONFIRMED_S = 8.0
-"""A publish waits for its confirm for so long: if the broker dies meanwhile, the event is published again after that,
-also one that was handled already, or that nobody hears."""
+"""Seconds that a publisher waits for a confirm. If the broker dies meanwhile, the event is published again
+afterwards, even if it was already handled or no subscription receives it."""
 
 
 def fill(found: Evidence) -> Evidence:
-    """The same with a log that lacks nothing which a recorded death of the broker explains.
+    """Return the evidence with the log's gaps filled, as far as a recorded death of the broker explains them.
 
-    What is filled in has no copies. Nothing is excused where who hears it, or what was broken, is not known.
+    Events that are filled in have no copies. Without the queues' bindings or the record, nothing is filled in.
     """
     if not found.unread.keys().isdisjoint(("queues", "record")):
         return found
@@ -30,9 +30,10 @@ def fill(found: Evidence) -> Evidence:
 
 
 def explained(found: Evidence, lost: Unlogged) -> bool:
-    """Whether the broker was down between the event's commit and its confirm, and everyone has handled it.
+    """Whether the broker was down between the event's commit and its confirm, and every subscription has handled it.
 
-    Nobody knows when it was confirmed: at most some seconds after its first effect, or its commit if nobody hears it.
+    The time of the confirm is unknown. It is at most a few seconds after the event was first handled or, if no
+    subscription receives it, after its commit.
     """
     heard = {(queue.service, queue.subscription) for queue in found.queues if lost.said.type in queue.types}
     committed = lost.said.at

@@ -1,4 +1,4 @@
-"""From evidence to a verdict: pass, fail, or unknown."""
+"""Derives a verdict from the evidence: pass, fail or unknown."""
 
 import asyncio
 from collections import Counter
@@ -18,16 +18,16 @@ from infra.lab.audit.sources import Sources
 
 @dataclass(frozen=True)
 class Least:
-    """What must have happened before "nothing went wrong" means anything."""
+    """Minimum activity that makes a result without violations meaningful."""
 
     orders: int = 1
-    """Accepted."""
+    """Minimum number of accepted orders."""
     rejected: int = 0
-    """Cancelled since the stock or a price had changed."""
+    """Minimum number of orders that were rejected because the stock or a price had changed."""
     contended: int = 0
-    """Of these, orders that found another had bought the last units."""
+    """Minimum number of their lines that were rejected because the product was sold out to other orders."""
     since: float = 0.0
-    """Unix time: what happened before proves nothing, and faults that began before may have bitten or not."""
+    """Unix time. Earlier activity does not count, and faults that began earlier need no observed effect."""
 
 
 ANYTHING = Least()
@@ -35,7 +35,7 @@ ANYTHING = Least()
 
 @dataclass(frozen=True)
 class Violation:
-    """One broken promise."""
+    """A violation of an invariant, with its evidence."""
 
     invariant: str
     evidence: dict[str, Any]
@@ -46,25 +46,25 @@ class Violation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an audit came to."""
+    """The result of an audit."""
 
     violations: tuple[Violation, ...]
     unknown: tuple[str, ...]
-    """What could not be found out, and why."""
+    """What could not be determined, and why."""
     checked: tuple[str, ...]
-    """The invariants that were checked."""
+    """Ids of the invariants that were checked."""
     counts: dict[str, int] = field(default_factory=dict)
-    """What was looked at, and what was found and allowed."""
+    """Numbers of the things that were examined, and of irregularities that were found and allowed."""
 
     @property
     def verdict(self) -> Literal["pass", "fail", "unknown"]:
-        """`fail` if a promise was seen broken; else `unknown` if anything could not be found out; else `pass`."""
+        """`fail` if an invariant is violated; else `unknown` if anything could not be determined; else `pass`."""
         if self.violations:
             return "fail"
         return "unknown" if self.unknown else "pass"
 
     def as_dict(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the verdict for machines."""
         return {
             "verdict": self.verdict,
             "violations": [violation.as_dict() for violation in self.violations],
@@ -77,11 +77,11 @@ class Verdict:
 async def audit(
     sources: Sources, *, least: Least = ANYTHING, faults: Sequence[Fault] = (), settle_s: float = 60.0
 ) -> Verdict:
-    """Read everything from outside once the marketplace has come to rest, and judge it.
+    """Read all sources from outside once the marketplace is at rest, and judge the evidence.
 
-    Traffic must have ended. `faults` are what was broken on purpose, besides what the record tells of.
-    Takes `settle_s` at most to wait for rest, then about 10 s per 100,000 events. Never raises for what
-    a source does: what could not be read makes the verdict `unknown`.
+    Traffic must have ended. `faults` are injected faults that the record does not contain. Takes at most `settle_s`
+    seconds to wait for rest, then about 10 s per 100,000 events. Never raises if a source fails: unless a violation is
+    found, the verdict is then `unknown`.
     """
     found = await collect(sources, settle_s=settle_s)
     found = replace(found, record=replace(found.record, faults=(*found.record.faults, *faults)))
@@ -89,23 +89,24 @@ async def audit(
 
 
 def judge(found: Evidence, least: Least) -> Verdict:
-    """The verdict on what was found. Pure. Of sources that may speak of different moments nothing is concluded.
+    """Return the verdict on the evidence. Pure.
 
-    Never raises: an invariant that stumbles over damaged evidence has not been checked, and the verdict is no pass.
+    If the sources may describe different moments, no invariant is checked. Never raises: an invariant that fails on
+    damaged evidence counts as not checked, and the verdict is not `pass`.
     """
     violations: list[Violation] = []
     checked: list[str] = []
     unknown = [f"{source} could not be read: {why}" for source, why in found.unread.items()]
     try:
         found = fill(found)
-    except Exception as error:  # noqa: BLE001 - whatever the evidence lacks: then no gap of the log is explained
+    except Exception as error:  # noqa: BLE001 - evidence may be damaged; then no gap of the log is explained
         unknown.append(f"gaps of the log could not be explained: {error!r}")
     for invariant in INVARIANTS:
         if any(need in found.unread for need in (*invariant.needs, "rest")):
             continue
         try:
             violations += (Violation(invariant.id, evidence) for evidence in invariant.find(found))
-        except Exception as error:  # noqa: BLE001 - as above; the others are still judged
+        except Exception as error:  # noqa: BLE001 - as above; the others are still checked
             unknown.append(f"{invariant.id} could not be checked: {error!r}")
         else:
             checked.append(invariant.id)
@@ -137,7 +138,7 @@ def _counts(found: Evidence) -> dict[str, int]:
 
 
 def _happened(found: Evidence, since: float) -> dict[str, int]:
-    """What makes an audit worth something, since that time."""
+    """Count the activity since that time that makes an audit meaningful."""
     rejections = [said for said in found.said("catalog.stock-rejected") if said.at.timestamp() >= since]
     reasons = Counter(line["reason"] for said in rejections for line in said.body["lines"])
     return {
@@ -148,7 +149,7 @@ def _happened(found: Evidence, since: float) -> dict[str, int]:
 
 
 def _empty_victory(found: Evidence, least: Least) -> list[str]:
-    """Why nothing would be proved although nothing was found."""
+    """Return the reasons why a result without violations would prove nothing."""
     happened = _happened(found, least.since)
     floors = {"accepted": least.orders, "rejected": least.rejected, "contended": least.contended}
     placed = sum(1 for _ in found.said("checkout.order-placed"))
@@ -169,7 +170,10 @@ def _empty_victory(found: Evidence, least: Least) -> list[str]:
 
 
 def _discarded(found: Evidence, since: float) -> list[str]:
-    """What people took off the file since then: its effects are missing, and whether they should be is their word."""
+    """List the dead letters that people discarded since then, and that no fault injected.
+
+    Their effects are missing, and only the person who discarded them can tell whether that is right.
+    """
     injected = was_injected(found)
     letters = Counter(
         (service, row["subscription"], row["by"], row["note"])

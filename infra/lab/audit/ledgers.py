@@ -1,4 +1,4 @@
-"""The outside world's own books: payment providers, carriers, and the mail sink."""
+"""Reads the records of the outside world: the ledgers of payment providers and carriers, and the mail sink."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -13,7 +13,7 @@ PAGE = 1000
 
 
 async def read_payments(http: aiohttp.ClientSession, outside: str) -> tuple[Money, ...]:
-    """Both providers' ledgers, whole."""
+    """Return all entries of both payment providers' ledgers."""
     return tuple(
         [
             Money(
@@ -31,7 +31,7 @@ async def read_payments(http: aiohttp.ClientSession, outside: str) -> tuple[Mone
 
 
 async def read_parcels(http: aiohttp.ClientSession, outside: str) -> tuple[Parcel, ...]:
-    """Both carriers' ledgers, whole."""
+    """Return all entries of both carriers' ledgers."""
     return tuple(
         [
             Parcel(seq=entry["seq"], carrier=which, kind=entry["kind"], key=entry["key"], order_id=entry["order_id"])
@@ -42,7 +42,7 @@ async def read_parcels(http: aiohttp.ClientSession, outside: str) -> tuple[Parce
 
 
 async def read_mails(http: aiohttp.ClientSession, outside: str) -> tuple[Mail, ...]:
-    """Every mail that arrived."""
+    """Return every mail that arrived."""
     found: list[Mail] = []
     after = 0
     while True:

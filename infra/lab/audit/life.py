@@ -1,4 +1,4 @@
-"""An order's life as its journal tells it, by the audit's own reading of the rules."""
+"""Derives an order's state from its journal, by the audit's own implementation of the rules."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ FROM: dict[str, frozenset[str]] = {
     "dispatched": frozenset({"confirmed", "cancelling"}),
     "delivered": frozenset({"confirmed", "cancelling"}),
 }
-"""In which status an order may be when an entry of this type is written."""
+"""Statuses in which an order may be when an entry of this type is written."""
 
 STATUS = {
     "placed": "placed",
@@ -60,12 +60,12 @@ PAYMENT_BEFORE = {
     "confirmed": frozenset({"captured"}),
     "refunded": frozenset({"captured"}),
 }
-"""How the payment must stand before an entry of this type."""
+"""Payment states in which an order may be when an entry of this type is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of an order's journal."""
+    """An entry of an order's journal."""
 
     version: int
     type: str
@@ -75,16 +75,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is bought for how much."""
+    """The lines and the total of an order."""
 
     lines: tuple[tuple[str, int, int, str], ...] = ()
-    """Product, units, and the price of one with its currency."""
+    """Product, units, and the unit price with its currency."""
     total: int = 0
     currency: str = ""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "Terms":
-        """From the `lines` and the `total` of an event or of a journal's entry."""
+        """Read the `lines` and the `total` of an event or of a journal entry."""
         lines = [
             (line["product_id"], line["quantity"], line["unit_price"]["amount"], line["unit_price"]["currency"])
             for line in data["lines"]
@@ -94,19 +94,19 @@ class Terms:
 
 @dataclass
 class Life:
-    """What became of an order; `faults` says what its journal cannot have."""
+    """An order's state and history. `faults` lists the violations of the journal's rules."""
 
     customer: str = ""
     ordered: Terms = Terms()
-    """As the customer saw it."""
+    """Lines and total as the customer saw them."""
     terms: Terms = Terms()
-    """As it is charged: some prices may be lower."""
+    """Lines and total as charged: some prices may be lower."""
     status: str = ""
     payment: str = "none"
     address_id: str | None = None
     awaits_address: bool = False
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What the last entry of each type says."""
+    """Data of the last entry of each type."""
     provider: str | None = None
     reason: str | None = None
     version: int = 0
@@ -115,7 +115,7 @@ class Life:
 
     @property
     def lines(self) -> tuple[tuple[str, int], ...]:
-        """Product and units."""
+        """Product and units of each line."""
         return tuple((product_id, quantity) for product_id, quantity, *_ in self.terms.lines)
 
     @property
@@ -132,12 +132,12 @@ class Life:
 
     @property
     def kept(self) -> bool:
-        """Confirmed and not cancelled since: its money is ours, its goods are the customer's."""
+        """Whether the order was confirmed and not cancelled since: the shop keeps the money, the customer the goods."""
         return "confirmed" in self.types and self.status != "cancelled"
 
 
 def fold(entries: Iterable[Entry]) -> Life:
-    """The life that a journal tells."""
+    """Return the state and history that a journal describes."""
     life = Life()
     for entry in entries:
         faults = list(_faults(life, entry))
@@ -151,7 +151,7 @@ def _take(life: Life, entry: Entry) -> None:
         life.customer = entry.data["customer_id"]
         life.ordered = life.terms = Terms.of(entry.data)
         life.address_id = entry.data.get("address_id")
-    if entry.type == "stock-reserved" and "total" in entry.data:  # a price was lowered since
+    if entry.type == "stock-reserved" and "total" in entry.data:  # a price was lowered since the checkout
         life.terms = Terms.of(entry.data)
     if entry.type in ("address-awaited", "address-known"):
         life.awaits_address = entry.type == "address-awaited"

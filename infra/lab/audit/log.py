@@ -1,6 +1,6 @@
-"""The audit's own capture of every event: the stream `marketplace.log`, read from its first message to its last.
+"""Reads the audit's own capture of every event: the stream `marketplace.log`, from its first message to its last.
 
-By a client of its own (pika), so that a fault of the runtime's client cannot hide itself.
+It uses another client (pika) than the runtime, so that a bug of the runtime's client cannot hide itself.
 """
 
 import contextlib
@@ -26,22 +26,23 @@ from marketplace_runtime.events import name_of
 LOG = "marketplace.log"
 PREFETCH = 1000
 OWN = 1
-"""So many offsets a segment's start takes for the broker's own note (who published, up to where)."""
+"""Number of offsets at the start of a stream segment that the broker's own entry takes (who published, up to where)."""
 SILENT_S, SILENCES = 1.0, 15
-"""A stream that gives nothing for so long may be at its end; so often in a row, and it cannot be read."""
+"""Seconds without a message after which the end of the stream is checked, and the number of such silences in a row
+after which reading fails."""
 
 Message = tuple[int, tuple[str, pika.BasicProperties, bytes] | None]
-"""Its offset, and exchange, properties and body."""
+"""Offset, and exchange, properties and body; None instead of these if no message arrived in time."""
 
 
 @dataclass(slots=True)
 class Said:
-    """One event, however many copies of it there are."""
+    """A published event, with all its copies."""
 
     id: UUID
     type: str
     user: str | None
-    """Who published it, by the broker's word."""
+    """The publisher's user id, as the broker verified it."""
     subject: str
     at: datetime
     cause: UUID | None
@@ -49,11 +50,11 @@ class Said:
     digests: set[bytes] = field(default_factory=set)
     """SHA-256 of each different body that was seen."""
     copies: int = 0
-    """In the log."""
+    """Number of copies in the log."""
 
     @property
     def name(self) -> str:
-        """Its type without the version."""
+        """The event type without the version."""
         return name_of(self.type)
 
     @property
@@ -64,37 +65,37 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Strange:
-    """A message that is no event."""
+    """A message in the log that is not an event."""
 
     exchange: str
     why: str
     user: str | None = None
-    """Who published it, by the broker's word: services say who they are."""
+    """The publisher's user id, as the broker verified it. Services always set it."""
     after: float = 0.0
-    """Unix time of the latest event that is before it in the log: it was published no earlier."""
+    """Unix time of the latest event before it in the log: the message was published no earlier."""
 
     @property
     def publisher(self) -> str:
-        """Whose exchange it came through."""
+        """The service that owns the exchange of the message."""
         return self.exchange.removesuffix(".events")
 
 
 @dataclass
 class Log:
-    """Every event that was ever published."""
+    """The events of the log, and the messages in it that are not events."""
 
     events: dict[tuple[UUID, str], Said] = field(default_factory=dict)
-    """By id and type: a type's versions share an id."""
+    """Events by id and type: all versions of an event share its id."""
     strange: list[Strange] = field(default_factory=list)
     latest: float = 0.0
     """Unix time of the latest event so far."""
 
     def until(self, before: UUID) -> "Log":
-        """The same without what was said later: events whose ids (UUIDv7) are not smaller."""
+        """Return the log without later events: those whose ids (UUIDv7) are not smaller than `before`."""
         return Log({key: said for key, said in self.events.items() if said.id < before}, self.strange)
 
     def add(self, exchange: str, properties: pika.BasicProperties, raw: bytes) -> None:
-        """Take in one message."""
+        """Add one message."""
         headers = properties.headers or {}
         try:
             cause = headers.get("cloudEvents_causationid")
@@ -118,7 +119,7 @@ class Log:
 
 
 def why_wrong(said: Said) -> str | None:
-    """What is wrong with an event, by its contract, if anything is."""
+    """Return how an event breaks its contract, or None if it does not."""
     contract = BY_TYPE.get(said.type)
     if contract is None or contract.internal:
         return "nobody says events of this type"
@@ -132,19 +133,22 @@ def why_wrong(said: Said) -> str | None:
 
 
 def read_log(url: str) -> Log:
-    """The whole log, up to what was in it when the reading began. Blocks, for 2 s at least.
+    """Return the log with at least all messages that it held when reading began. Blocks for at least 2 s.
 
-    Raises `Unreadable` if its beginning is gone, or its end is not reached.
+    Raises `Unreadable` if messages are missing, such as the oldest ones, or if the end is not reached.
     """
-    logging.getLogger("pika").setLevel(logging.WARNING)  # it tells of every step of a connection at INFO
+    logging.getLogger("pika").setLevel(logging.WARNING)  # it logs every step of a connection at INFO
     with _channel(url) as channel:
         return _read(url, channel)
 
 
 @contextlib.contextmanager
 def _channel(url: str) -> Iterator[BlockingChannel]:
-    """A channel of a connection of its own. What it has not handed over at its end, the client rejects, which a stream
-    answers with an error: that is nothing to us."""
+    """Yield a channel on a connection of its own.
+
+    On closing, the client rejects prefetched messages that it has not handed over. A stream answers this with an error,
+    which is ignored.
+    """
     connection = pika.BlockingConnection(pika.URLParameters(url))
     try:
         yield connection.channel()
@@ -154,10 +158,10 @@ def _channel(url: str) -> Iterator[BlockingChannel]:
 
 
 def _read(url: str, channel: BlockingChannel) -> Log:
-    """Read until the stream is silent and its last chunk was seen.
+    """Read until the stream is silent and the last message of its last chunk was read.
 
-    The broker's count of messages is seconds old and says only what there is at least; a reader that begins at
-    the last chunk says where the end is now.
+    The broker's message count is seconds old, so it is only a lower bound. A second consumer that starts at the last
+    chunk finds the current end.
     """
     log, last, silences = Log(), -1, 0
     at_least = channel.queue_declare(LOG, passive=True).method.message_count
@@ -179,14 +183,14 @@ def _read(url: str, channel: BlockingChannel) -> Log:
 
 
 def _end(url: str) -> int:
-    """The offset of the last message: from the last chunk on, until nothing follows. -1 if there is none."""
+    """Return the offset of the last message, or -1 if there is none. Reads from the last chunk to its end."""
     with _channel(url) as channel:
         last_ones = itertools.takewhile(lambda message: message[1] is not None, _messages(channel, "last"))
         return max((offset for offset, _ in last_ones), default=-1)
 
 
 def _messages(channel: BlockingChannel, since: str) -> Iterator[Message]:
-    """Messages with their offsets; None for each time in which none came."""
+    """Yield messages with their offsets, and None for each `SILENT_S` in which none arrived."""
     channel.basic_qos(prefetch_count=PREFETCH)
     for method, properties, raw in channel.consume(
         LOG, arguments={"x-stream-offset": since}, inactivity_timeout=SILENT_S

@@ -1,7 +1,7 @@
-"""What was asked of the marketplace and what it promised: the simulator's record, a JSON object per line.
+"""Reads the simulator's record, a JSON object per line: what customers requested and what the marketplace answered.
 
-Each line is flushed before the request that it speaks of is sent. A line that was cut by a crash can only be the
-last; any other that cannot be read makes the whole record unreadable.
+Each line is flushed before the request that it describes is sent. A crash can cut off only the last line. Any other
+line that cannot be parsed makes the whole record unreadable.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A checkout. Neither `order_id` nor `refused`: its answer was lost."""
+    """A checkout request. If there is neither `order_id` nor `refused`, its answer was lost."""
 
     customer: str
     order_id: str | None = None
@@ -21,30 +21,30 @@ class Ask:
     at: float = 0.0
     """When it was meant to be sent, in seconds since the epoch."""
     began: int = 0
-    """The line of the record that says that it is about to be sent."""
+    """Number of the record's line that says that it is about to be sent."""
     ended: int | None = None
-    """The line that says what came of it; None where its answer was lost."""
+    """Number of the line with its outcome; None if its answer was lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A customer wants so many units of a product in all; 0: none but those that are being bought."""
+    """A customer's request to set a product's quantity in the cart. 0 removes all units not in an open checkout."""
 
     customer: str
     product_id: str
     quantity: int
     began: int
-    """The line of the record that says that it is about to be asked."""
+    """Number of the record's line that says that it is about to be sent."""
     ended: int | None = None
-    """The line that says what came of it; None where the answer was lost."""
+    """Number of the line with its outcome; None if its answer was lost."""
     done: bool | None = None
     in_checkout: int | None = None
-    """Units that were being bought when it was done, as the answer says; None where it does not."""
+    """Units in an open checkout when it was done, according to the answer; None if the answer does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restock:
-    """A seller brings units. `done` is None where the answer was lost."""
+    """A seller's request to add units. `done` is None if the answer was lost."""
 
     product_id: str
     quantity: int
@@ -53,23 +53,26 @@ class Restock:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that was broken on purpose, in seconds since the epoch."""
+    """An injected fault. Times are in seconds since the epoch."""
 
     kind: str
     part: str
     began: float
     ended: float | None = None
-    """None while it lasts."""
+    """None while the fault lasts."""
     bite: bool | None = None
-    """Whether it was seen to do harm; None where nobody looked."""
+    """Whether an effect of the fault was observed; None if nobody checked."""
 
     def healed(self, part: str, at: float) -> "Fault":
-        """The fault after its part, the service whose replica it is, or a replica of it was started again."""
+        """Return the fault after `part` was started again.
+
+        It has ended if `part` is its own part, the service whose replica that is, or a replica of it.
+        """
         its_own = self.part == part or self.part.startswith(f"{part}.") or part.startswith(f"{self.part}.")
         return self.over(at) if its_own else self
 
     def over(self, at: float) -> "Fault":
-        """The fault after everything was started anew."""
+        """Return the fault as it is after everything was started again at this time."""
         return replace(self, ended=at) if self.ended is None else self
 
     def overlaps(self, since: float, until: float) -> bool:
@@ -78,30 +81,30 @@ class Fault:
 
 @dataclass(frozen=True)
 class Record:
-    """Everything that was asked, by its idempotency key, and what was broken meanwhile."""
+    """Every request by its idempotency key, and the faults that were injected meanwhile."""
 
     asks: dict[str, Ask] = field(default_factory=dict)
     listed: dict[str, int] = field(default_factory=dict)
-    """Units on hand at first, by product."""
+    """Initial units on hand, by product."""
     restocks: dict[str, Restock] = field(default_factory=dict)
     wishes: dict[str, Wish] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     started: float = 0.0
-    """When everything was started the last time, in seconds since the epoch: settings are known since then."""
+    """When everything was last started, in seconds since the epoch. The settings are known only since then."""
 
     @property
     def accepted(self) -> dict[str, str]:
-        """The customer of every order that was promised (202)."""
+        """The customer of every order that was accepted (202), by order."""
         return {ask.order_id: ask.customer for ask in self.asks.values() if ask.order_id is not None}
 
 
 def address_of(customer: str) -> str:
-    """Where the record's customers are written to: each is given an address of this form."""
+    """Return the mail address that the simulator gives to this customer."""
     return f"{customer}@example.com"
 
 
 def read_record(path: Path) -> Record:
-    """The record; empty if nothing was ever asked. Raises ValueError and OSError."""
+    """Return the record; an empty one if there is no file. Raises ValueError or OSError if it cannot be read."""
     if not path.exists():
         return Record()
     whole, _, _cut_off = path.read_text(encoding="utf-8").rpartition("\n")

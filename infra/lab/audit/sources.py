@@ -1,4 +1,4 @@
-"""Where the audit reads: addresses with credentials that may read, and nothing else."""
+"""Defines where the audit reads: addresses, with credentials that allow reading only."""
 
 import json
 from collections.abc import Mapping
@@ -12,26 +12,26 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Sources:
-    """All that an audit reads. Passwords are those of the role and the user `audit`."""
+    """Every address that an audit reads. Passwords are those of the database role and the broker user `audit`."""
 
     databases: Mapping[str, str] = field(repr=False)
-    """Service to the address of its database."""
+    """URL of each service's database, by service."""
     amqp: str = field(repr=False)
     management: str = field(repr=False)
-    """The broker's management API."""
+    """URL of the broker's management API."""
     outside: str
-    """The stand-ins' base URL: ledgers and mail sink."""
+    """Base URL of the stand-ins for the outside world: ledgers and mail sink."""
     checkout: str
-    """Checkout's public API."""
+    """Base URL of checkout's public API."""
     issuer: str
     record: Path
-    """The simulator's record."""
+    """File with the simulator's record."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """The services' settings that differ from their defaults, by environment variable."""
+    """Settings of the services that differ from their defaults, by environment variable."""
 
     @classmethod
     def of_stack(cls, state: Path, record: Path) -> "Sources":
-        """Those of a stack on this machine, by its state file. Raises `Unreadable`."""
+        """Return the sources of a stack on this machine, from its state file. Raises `Unreadable` if it cannot."""
         try:
             found = json.loads(state.read_text())
             return cls(

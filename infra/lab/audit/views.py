@@ -1,4 +1,4 @@
-"""What customers see: their orders, asked for over checkout's public API, each with a token of their own."""
+"""Reads what customers see: their orders, over checkout's public API, with a token for each customer."""
 
 import asyncio
 from collections.abc import Collection
@@ -14,7 +14,7 @@ PAGE = "100"
 async def read_views(
     http: aiohttp.ClientSession, issuer: str, checkout: str, customers: Collection[str]
 ) -> dict[str, Row]:
-    """Every order of these customers, by its id."""
+    """Return every order of these customers, by its id."""
     shown: dict[str, Row] = {}
     waiting = iter(sorted(customers))
 

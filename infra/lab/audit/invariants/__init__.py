@@ -1,4 +1,4 @@
-"""Every invariant that an audit checks, in one table: its name and promise are its function's."""
+"""Lists every invariant that an audit checks. Its function gives each invariant its name and its promise."""
 
 import inspect
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from infra.lab.audit.invariants import carts, content, events, mail, money, orde
 
 @dataclass(frozen=True)
 class Invariant:
-    """One promise, and how to find where it is broken."""
+    """An invariant: a promise, and the function that finds its violations."""
 
     find: Callable[[Evidence], Findings]
     needs: tuple[str, ...]
-    """The sources without which it says nothing."""
+    """Sources without which the invariant cannot be checked."""
 
     @property
     def id(self) -> str:
@@ -23,8 +23,8 @@ class Invariant:
 
     @property
     def promise(self) -> str:
-        """What it says, in a sentence or two."""
-        return " ".join(inspect.getdoc(self.find).split())  # type: ignore[union-attr] # a test wants each to have one
+        """The promise in a sentence or two."""
+        return " ".join(inspect.getdoc(self.find).split())  # type: ignore[union-attr] # a test checks that each has one
 
 
 INVARIANTS = (

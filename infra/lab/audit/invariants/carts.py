@@ -1,4 +1,4 @@
-"""Invariants of carts: they hold what was put into them, less what was bought."""
+"""Defines the invariants of carts: they hold what was put into them, less what was bought."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -14,16 +14,16 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """What one order was to take out of a cart."""
+    """Units of a product that one order takes out of a cart once it is confirmed."""
 
     units: int
     confirmed: bool
     began: int | None
     ended: int | None
-    """The record's lines between which it was asked for; None where its answer was lost."""
+    """Numbers of the record's lines between which the checkout was requested; None if its answer was lost."""
 
     def before(self, wish: Wish) -> bool:
-        """Whether it was done before the wish, for certain."""
+        """Whether the checkout was certainly done before the wish was sent."""
         return self.ended is not None and self.ended < wish.began
 
     def after(self, wish: Wish) -> bool:
@@ -47,9 +47,10 @@ def carts_hold_what_was_put(found: Evidence) -> Findings:
 
 
 def quantities(wishes: Collection[Wish], purchases: Collection[Purchase]) -> set[int]:
-    """What a cart may hold of a product in the end.
+    """Return every quantity of a product that a cart may hold in the end.
 
-    A wish counts until one that was certainly done began after its end; one without an answer may be done at any time.
+    A wish counts unless another one that certainly succeeded began after its end. A wish without an answer may take
+    effect at any time.
     """
     done = [wish for wish in wishes if wish.done]
     possible = set() if done else {0}
@@ -61,10 +62,13 @@ def quantities(wishes: Collection[Wish], purchases: Collection[Purchase]) -> set
 
 
 def _left(wish: Wish, purchases: Collection[Purchase]) -> set[int]:
-    """What may be left of a wish: purchases that were open when it was done, and later ones, take their units once they
-    are confirmed. Those that were over by then do not count."""
+    """Return every quantity that may be left of a wish.
+
+    Purchases that were open when the wish was done, and later ones, take their units once they are confirmed. Purchases
+    that had ended by then do not count.
+    """
     found = {(0, 0)}
-    """Units that were being bought when it was done, and units that were taken from then on."""
+    """Units in an open checkout when the wish was done, and units that were taken from then on."""
     for each in purchases:
         taken = each.units if each.confirmed else 0
         over, open, later = (0, 0), (each.units, taken), (0, taken)

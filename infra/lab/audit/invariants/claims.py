@@ -1,4 +1,4 @@
-"""What events say, field by field, and what their owners have on record: for one invariant."""
+"""Compares every field of an event with its owner's records, for the invariant `events_say_what_is_recorded`."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -9,11 +9,11 @@ from infra.lab.audit.life import Life, Terms
 from infra.lab.audit.log import Said
 
 Claim = tuple[str, Any, Any]
-"""A field, what an event says in it, and what is on record."""
+"""A field, its value in the event, and its value on record."""
 Claims = Iterator[Claim]
 NOBODY = Life()
 EXPIRY_S = 2.0
-"""A reservation's end may differ by so much from the time of its event and the setting."""
+"""Tolerance in seconds between a reservation's end and the time of its event plus the setting."""
 
 
 def _checked_out(found: Evidence, said: Said) -> Claims:
@@ -24,7 +24,7 @@ def _checked_out(found: Evidence, said: Said) -> Claims:
 
 
 def _about_order(*more: Callable[[Life, Mapping[str, Any]], Claims]) -> Callable[[Evidence, Said], Claims]:
-    """Claims about an order: whose it is, and `more`."""
+    """Return a function that compares the customer of an order, and what `more` compares."""
 
     def claims(found: Evidence, said: Said) -> Claims:
         life, body = found.lives.get(said.subject, NOBODY), said.body
@@ -66,7 +66,7 @@ def _reason(life: Life, body: Mapping[str, Any]) -> Claims:
 
 def _reserved(found: Evidence, said: Said) -> Claims:
     body, due_s = said.body, found.deadlines.get("reservation-expired")
-    if due_s is not None and said.at.timestamp() > found.record.started:  # before, it may have been another
+    if due_s is not None and said.at.timestamp() > found.record.started:  # earlier, the setting may have differed
         after_s = (datetime.fromisoformat(body["expires_at"]) - said.at).total_seconds()
         yield "expires_at", abs(after_s - due_s) <= EXPIRY_S, True
     for less in body.get("lowered") or ():
@@ -76,7 +76,7 @@ def _reserved(found: Evidence, said: Said) -> Claims:
 def _rejected(found: Evidence, said: Said) -> Claims:
     life, lines = found.lives.get(said.subject, NOBODY), said.body["lines"]
     recorded = life.data.get("stock-rejected", {}).get("lines")
-    if recorded is not None:  # else it was cancelled before
+    if recorded is not None:  # otherwise the order was cancelled before
         yield "lines", _shown(lines), _shown(recorded)
     ordered = dict(life.lines)
     for line in lines:
@@ -100,7 +100,7 @@ def _dispatched(found: Evidence, said: Said) -> Claims:
 
 
 def _shipment(*more: Callable[[Mapping[str, Any], Mapping[str, Any]], Claims]) -> Callable[[Evidence, Said], Claims]:
-    """Claims about a shipment: which and whose it is, and `more`."""
+    """Return a function that compares the id and the customer of a shipment, and what `more` compares."""
 
     def claims(found: Evidence, said: Said) -> Claims:
         row, body = found.delivery.shipments.get(said.subject, {}), said.body
@@ -137,14 +137,14 @@ def _restocked(found: Evidence, said: Said) -> Claims:
 
 
 def _address_known(found: Evidence, said: Said) -> Claims:
-    """What was said last of a customer's address is what delivery, cart and checkout have."""
+    """Compare the latest event about a customer's address with what delivery, cart and checkout have."""
     body = said.body
     if found.addresses_said[said.subject] is not said:
         return
     for service in (found.delivery, found.cart, found.checkout):
         row = service.addresses.get(said.subject)
         if row is None:
-            yield "address_id", body.get("address_id"), None  # erased: the others remember that
+            yield "address_id", body.get("address_id"), None  # erased: delivery has no row, cart and checkout keep one
         else:
             yield (
                 "revision, address_id",
@@ -167,7 +167,7 @@ def _notified(status: str) -> Callable[[Evidence, Said], Claims]:
 
 def _disabled(found: Evidence, said: Said) -> Claims:
     endpoint = found.webhooks.endpoints.get(said.subject)
-    if endpoint is not None:  # else its owner erased it
+    if endpoint is not None:  # otherwise its owner deleted it
         yield "person_id", said.body["person_id"], endpoint["owner"]
         if endpoint["disabled"] and found.disabled_last[said.subject] is said:
             yield "reason", said.body["reason"], endpoint["disabled"]
@@ -175,7 +175,7 @@ def _disabled(found: Evidence, said: Said) -> Claims:
 
 def _abandoned(found: Evidence, said: Said) -> Claims:
     put = {wish.product_id for wish in found.record.wishes.values() if wish.customer == said.subject}
-    if put:  # else it is no customer of the record's
+    if put:  # otherwise the record does not contain this customer
         yield "product_ids", sorted(set(said.body["product_ids"]) - put), []
 
 
@@ -206,10 +206,10 @@ CLAIMS: dict[str, Callable[[Evidence, Said], Claims]] = {
     "notifications.notification-failed": _notified("failed"),
     "notifications.webhook-disabled": _disabled,
 }
-"""By an event's name; what these say nothing about is an event's subject, or facts of a product."""
+"""Comparisons by the event's name. They leave out an event's subject and the facts of a product."""
 
 
 def _shown(lines: list[Mapping[str, Any]]) -> list[str]:
-    """Rejected lines in one way of writing: events leave out what is not known."""
+    """Return rejected lines in one notation, since events leave out unknown values."""
     names = ("product_id", "reason", "requested", "available", "price")
     return sorted(str([line.get(name) for name in names]) for line in lines)

@@ -1,4 +1,4 @@
-"""Invariants of content: what is said, mailed and sent is what its owner has on record."""
+"""Defines the invariants of content: what is published, mailed and sent to webhooks matches its owner's records."""
 
 import json
 import re
@@ -58,7 +58,7 @@ def mail_says_what_happened(found: Evidence) -> Findings:
     told = matters(found)
     for matter, mails in by_matter(found).items():
         if (said := told.get(matter)) is None:
-            continue  # that one is made up, another invariant says
+            continue  # reported by `no_mail_is_made_up`
         words, amounts = _content(said)
         for mail in mails:
             missing = [word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", mail.text)]
@@ -93,7 +93,7 @@ MAY_CHANGE: dict[str, frozenset[str]] = {
     "catalog.product-sold-out": frozenset({"status"}),
     "catalog.product-restocked": frozenset({"status"}),
 }
-"""Of a product's facts, besides their version."""
+"""Facts of a product that each event may change, besides their version."""
 STATUS = {
     "catalog.product-discontinued": "discontinued",
     "catalog.product-sold-out": "sold-out",
@@ -102,7 +102,7 @@ STATUS = {
 
 
 def _status(found: Evidence, said: Said, facts: Mapping[str, Any]) -> str:
-    """The status after this event, as far as it follows from it."""
+    """Return the product's status after this event, as far as the event determines it."""
     if said.name == "catalog.product-listed" and found.record.listed.get(said.subject):
         return "on-sale"
     return STATUS.get(said.name, str(facts["status"]))
@@ -115,7 +115,7 @@ def _facts(said: Said) -> dict[str, Any]:
 
 
 def _content(said: Said) -> tuple[list[str], list[tuple[str, str]]]:  # noqa: PLR0911 - one arm per event
-    """The words that a mail about an event must have, and the amounts that it may."""
+    """Return the words that a mail about an event must contain, and the exact amounts that it must state."""
     body = said.body
     match said.name:
         case "checkout.order-confirmed":
@@ -135,7 +135,7 @@ def _content(said: Said) -> tuple[list[str], list[tuple[str, str]]]:  # noqa: PL
 
 
 def _amount_as_text(money: Mapping[str, Any]) -> tuple[str, str]:
-    """As people write it, by the minor units of ISO 4217."""
+    """Return the amount as people write it, by the currency's minor units (ISO 4217)."""
     decimals = Currency(money["currency"]).exponent or 0
     whole, rest = divmod(money["amount"], 10**decimals)
     return f"{whole}.{rest:0{decimals}}" if decimals else str(whole), money["currency"]

@@ -1,4 +1,4 @@
-"""Invariants of events, by the audit's own capture of the log."""
+"""Defines the invariants of events, checked against the audit's own capture of the log."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -27,13 +27,13 @@ BECAUSE = {
     "checkout.payment-refunded": ("checkout.order-cancelled", "checkout.payment-captured"),
     "catalog.stock-released": ("checkout.order-cancelled", "catalog.stock-reserved"),
 }
-"""What must have been said of an order before."""
+"""Events that must have been published about the same order before."""
 IN_VERSIONS = {
     name: versions
     for name in {name_of(event.type) for event in EVENTS}
     if len(versions := [event for event in EVENTS if name_of(event.type) == name and not event.internal]) > 1
 }
-"""Public events of which there is more than one version."""
+"""Public events that have more than one version."""
 
 
 def one_id_one_body(found: Evidence) -> Findings:
@@ -134,14 +134,14 @@ def _version(said: Said) -> int:
 
 
 def _stated(said: Said) -> dict[str, Any]:
-    """What an event states, in the newest version; empty where it can't be read in that."""
+    """Return an event's values in the newest version; empty if it cannot be read in that version."""
     with suppress(ValidationError):
         return newest(BY_TYPE[said.type].model_validate_json(said.raw)).model_dump(exclude_none=True)
     return {}
 
 
 def malformed(found: Evidence, strange: Strange) -> bool:
-    """Whether a recorded fault put this into the exchange: in nobody's name, and before it was over."""
+    """Whether a recorded fault published this message: without a user id, and before the fault had ended."""
     return strange.user is None and any(
         (fault.kind, fault.part) == ("malformed", strange.publisher)
         and (fault.ended is None or strange.after <= fault.ended + CLOCKS_DIFFER.total_seconds())
@@ -150,7 +150,7 @@ def malformed(found: Evidence, strange: Strange) -> bool:
 
 
 def poison(found: Evidence, said: Said) -> bool:
-    """Whether a recorded fault published this in the name of its service, just then."""
+    """Whether a fault that was recorded for that time published this event in the name of its service."""
     at = said.at.timestamp()
     return any(
         (fault.kind, fault.part) == ("poison", said.user) and fault.overlaps(at, at) for fault in found.record.faults

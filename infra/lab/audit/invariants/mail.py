@@ -1,4 +1,4 @@
-"""Invariants of mail, by the mail sink."""
+"""Defines the invariants of mail, checked against the mail sink."""
 
 from collections import defaultdict
 from itertools import pairwise
@@ -24,7 +24,7 @@ ABOUT_MOMENTS = {
     "notifications.webhook-disabled": "webhook-disabled",
 }
 UNSENT = ("skipped", "failed")
-"""Nobody wants it, or nobody can be reached."""
+"""Statuses of a notification that is not sent: the person does not want it, or cannot be reached."""
 ENDS = (*DEATHS, "pause")
 CUTS = ("latency", "jitter", "bandwidth", "black-hole", "reset", "half-open")
 SILENCE = ("slow", "lost-answers")
@@ -36,13 +36,15 @@ REPEATED_BY = {
     "outside": ENDS,
     "mail": (*CUTS, *SILENCE),
 }
-"""What may fall between a mail's arrival and the record of it. SMTP knows no keys, so it is then sent again."""
+"""Fault kinds, by part, that may separate a mail's arrival from the record of it. SMTP has no idempotency keys, so
+such a mail is sent again."""
 HOLDS_NOTHING = {"notifications": ("kill",), "outside": DEATHS, "mail": ("lost-answers",)}
-"""What of that holds no mail back: none arrives by it after another copy was sent and recorded."""
+"""Those of them that delay no mail. They cannot explain a copy that arrives after another one was sent and recorded."""
 SENDING_S = 60.0
-"""Sending a mail and recording it is over after so long: a call has 30 s, its transaction 15 s, and time to begin."""
+"""Maximum seconds for sending a mail and recording it: 30 s for the call, 15 s for its transaction, and time to
+start."""
 BEFORE_S = 10.0
-"""A fault that was over for so long had no part in it: what it held back has arrived by then."""
+"""Seconds after which a fault that has ended can no longer be the cause: whatever it delayed has arrived by then."""
 
 Matter = tuple[str, str]
 
@@ -91,7 +93,7 @@ def no_mail_is_made_up(found: Evidence) -> Findings:
 
 
 def matters(found: Evidence) -> dict[Matter, Said]:
-    """All that people are to be told of, and the event that says it."""
+    """Return everything that people are to be notified of, with the event that reports it."""
     happened = {(event.subject, ABOUT_ORDERS[event.name]): event for event in found.said(*ABOUT_ORDERS)}
     for event in found.said(*ABOUT_MOMENTS):
         happened[f"{event.subject}:{event.id}", ABOUT_MOMENTS[event.name]] = event
@@ -99,7 +101,7 @@ def matters(found: Evidence) -> dict[Matter, Said]:
 
 
 def by_matter(found: Evidence) -> dict[Matter, list[Mail]]:
-    """The mails that arrived."""
+    """Return the mails that arrived, by what they are about and by kind."""
     arrived: dict[Matter, list[Mail]] = defaultdict(list)
     for mail in found.mails:
         arrived[mail.about or "", mail.kind or ""].append(mail)
@@ -107,9 +109,9 @@ def by_matter(found: Evidence) -> dict[Matter, list[Mail]]:
 
 
 def excused(found: Evidence, matter: Matter, mails: list[Mail]) -> bool:
-    """Whether, for every copy but the last, a recorded fault fell into the time in which it was sent and recorded.
+    """Whether a recorded fault overlaps the sending and recording of every copy but the last.
 
-    What came after a copy had been recorded must have been held back until then.
+    A copy that arrives after an earlier one was recorded as sent needs a fault that can delay mail until then.
     """
     recorded = found.notifications.get(matter, {}).get("sent_at")
     times = sorted(mail.at for mail in mails)
@@ -124,8 +126,8 @@ def excused(found: Evidence, matter: Matter, mails: list[Mail]) -> bool:
 
 
 def _may_repeat(fault: Fault, *, after_all: bool) -> bool:
-    """Whether this fault may have a mail come again; `after_all`: once a copy was recorded as sent."""
-    service = fault.part.partition(".")[0]  # a replica's; any other part itself
+    """Whether this fault may cause a repeated mail. With `after_all`, an earlier copy was already recorded as sent."""
+    service = fault.part.partition(".")[0]  # a replica's service; other parts stay as they are
     if after_all and fault.kind in HOLDS_NOTHING.get(service, ()):
         return False
     return fault.kind in REPEATED_BY.get(service, ())

@@ -1,4 +1,4 @@
-"""Invariants of money, by the payment providers' own ledgers."""
+"""Defines the invariants of money, checked against the payment providers' own ledgers."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Invariants of orders: what was promised exists, once, and comes to one lawful end."""
+"""Defines the invariants of orders: every promised order exists once, and reaches one final state by valid steps."""
 
 from collections import Counter
 
@@ -20,9 +20,9 @@ BEGINS = {
     "payment-timed-out": "stock-reserved",
     "no-address": "stock-reserved",
     "no-stock-answer": "placed",
-    "reservation-expired": "placed",  # the catalog counts from earlier than checkout hears of it
+    "reservation-expired": "placed",  # the catalog starts counting before checkout receives stock-reserved
 }
-"""What begins the time after which an order is given up for this reason."""
+"""Journal entry that starts the waiting time, by the reason for which the order is then cancelled."""
 TOLERANCE_S = 1.0
 
 

@@ -1,4 +1,4 @@
-"""Invariants of parcels, by the carriers' own ledgers."""
+"""Defines the invariants of parcels, checked against the carriers' own ledgers."""
 
 from collections import Counter
 
@@ -72,7 +72,7 @@ def parcels_go_where_ordered(found: Evidence) -> Findings:
     erased = {said.subject for said in found.said("delivery.address-erased")}
     for order_id, shipment in found.delivery.shipments.items():
         life, to = found.lives.get(order_id), shipment["address_id"]
-        if life is None or None in (life.address_id, to):  # ordered before addresses had ids, or stopped before that
+        if life is None or None in (life.address_id, to):  # older than address ids, or stopped before it had one
             continue
         if life.address_id != to and life.customer not in erased:
             yield {"order_id": order_id, "ordered_to": life.address_id, "goes_to": to}

@@ -1,4 +1,4 @@
-"""Invariants of a marketplace at rest: nothing waits, and nothing died."""
+"""Defines the invariants of a marketplace at rest: nothing waits, and there are no dead letters."""
 
 from collections.abc import Callable
 
@@ -42,8 +42,11 @@ def nothing_died(found: Evidence) -> Findings:
 
 
 def was_injected(found: Evidence) -> Callable[[Row], bool]:
-    """Tells whether a dead letter is what a recorded fault injected: its poison, or what is no event, in nobody's name,
-    and filed after the fault began. Filing may take as long as whoever hears it is away."""
+    """Return a predicate that tells whether a dead letter was injected by a recorded fault.
+
+    Injected are a recorded fault's poison messages, and messages that are no events, have no user id and were filed
+    after a `malformed` fault began. There is no upper time limit: filing may take as long as the consumer is down.
+    """
     poisoned = {key[0] for key in found.wrong if poison(found, found.log.events[key])}
     began = [fault.began for fault in found.record.faults if fault.kind == "malformed"]
     first = min(began, default=float("inf")) - CLOCKS_DIFFER.total_seconds()

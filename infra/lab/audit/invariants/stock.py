@@ -1,4 +1,4 @@
-"""Invariants of stock: nothing is sold that is not there, and every unit is accounted for."""
+"""Defines the invariants of stock: nothing is sold that is not there, and every unit is accounted for."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from infra.lab.audit.findings import Findings
 
 
 def sold(found: Evidence) -> Counter[str]:
-    """Units by product that are with customers, or on their way to them."""
+    """Return the units of each product that customers have or that are on their way to them."""
     units: Counter[str] = Counter()
     for life in found.lives.values():
         if life.kept:
@@ -69,7 +69,7 @@ def reservations_follow_orders(found: Evidence) -> Findings:
 
 
 def _units(lines: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """By product, also where several lines name the same one."""
+    """Return the units by product, summed if several lines name the same product."""
     wanted: Counter[str] = Counter()
     for product_id, quantity in lines:
         wanted[product_id] += quantity
@@ -113,7 +113,7 @@ def bought_leaves_the_cart(found: Evidence) -> Findings:
 
 
 def sums(quantities: Iterable[int]) -> set[int]:
-    """What any selection of these may come to."""
+    """Return every sum that a selection of these quantities may have."""
     found = {0}
     for quantity in quantities:
         found |= {each + quantity for each in found}
