@@ -1,4 +1,4 @@
-"""What the house says of itself: who says and hears what, generated from the services' tables and the contracts."""
+"""Generates documents about published and consumed events from the services' tables and the contracts."""
 
 from infra.lab.docs.build import build
 from infra.lab.docs.overview_picture import overview

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of the house: every event that is published, who says it, and which queues get it.
+"""Builds the AsyncAPI 3.0 document of the marketplace: every published event, its publisher, and the queues it reaches.
 
 Specification: https://www.asyncapi.com/docs/reference/specification/v3.0.0, AMQP binding 0.3.0.
 """
@@ -22,7 +22,10 @@ TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
 
 
 def document(events: Iterable[type[Event]], services: Sequence[Wired], version: str) -> Document:
-    """The document for what the services say and hear of `events`. Raises KeyError for an event that is not there."""
+    """Return the AsyncAPI document for what these services publish and subscribe to.
+
+    Raises KeyError if a service publishes or subscribes to an event type that is not in `events`.
+    """
     by_type = {event.type: event for event in events}
     said = [by_type[type] for each in services for type in each.says]
     queues = {f"{each.service}.{name}": types for each in services for name, types in each.hears.items()}
@@ -51,7 +54,7 @@ def document(events: Iterable[type[Event]], services: Sequence[Wired], version: 
 
 
 def headers() -> Document:
-    """What the headers of every message are like."""
+    """Return the JSON Schema of the headers of every message."""
     properties = {
         "specversion": {"const": "1.0", "type": "string"},
         "id": UUID_TEXT | {"description": "UUIDv7: the same for every delivery and every version of the event"},
@@ -72,7 +75,10 @@ def headers() -> Document:
 
 
 def schemas(events: Iterable[type[Event]]) -> Document:
-    """Each event's JSON Schema and those of its parts, by class. Raises ValueError for two parts of one name."""
+    """Return the JSON Schemas of the events and of their parts, by class name.
+
+    Raises ValueError if two different parts have the same name.
+    """
     found: Document = {}
     for event in events:
         schema = golden(event)
@@ -145,7 +151,7 @@ def _summary(event: type[Event]) -> str:
 
 
 def _moved(schema: Any) -> Any:
-    """`schema` with its references to parts pointing to where the document keeps them."""
+    """Return `schema` with its references changed to the place where the document keeps the parts."""
     match schema:
         case Mapping():
             return {

@@ -1,4 +1,4 @@
-"""Writes everything that an outsider needs into one directory, which any web server or browser can show."""
+"""Writes the event documentation into one directory, which any web server or browser can show."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from infra.lab.docs.wiring import Wired
 
 
 def build(events: Sequence[type[Event]], services: Sequence[Wired], out: Path) -> list[Path]:
-    """Write `index.html`, `asyncapi.json` and `schemas/<type>.json`; older schemas there are removed."""
+    """Write `index.html`, `asyncapi.json` and `schemas/<type>.json`. Older schemas in the directory are removed."""
     said = {type for each in services for type in each.says}
     described = document(events, services, _version())
     schemas = out / "schemas"
@@ -36,5 +36,5 @@ def _write(file: Path, content: object) -> None:
 def _version() -> str:
     try:
         return version("marketplace")
-    except PackageNotFoundError:  # run from a checkout
+    except PackageNotFoundError:  # not installed: run from a checkout
         return "0.1.0"

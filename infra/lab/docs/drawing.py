@@ -1,4 +1,4 @@
-"""The map as a drawing: services on a ring, an arrow from each publisher to whoever hears something of it."""
+"""Draws the map of events as SVG: services on a ring, with an arrow from each publisher to each of its subscribers."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -9,15 +9,15 @@ from infra.lab.docs.wiring import Wired
 
 SIZE, RING = 620, 230
 WIDTH, HEIGHT, GAP = 116, 36, 3
-"""Of a node, and between it and an arrow."""
+"""Width and height of a node, and the gap between a node and an arrow, in SVG units."""
 BEND = 26
-"""How far an arrow swings aside, so that it and its answer don't cover one another."""
+"""How far an arrow bends to the side, in SVG units, so that it and the arrow in the other direction do not overlap."""
 
 Point = tuple[float, float]
 
 
 def svg(services: Sequence[Wired]) -> str:
-    """The drawing; an arrow's events show where the pointer rests."""
+    """Return the drawing. An arrow's events are shown when the pointer rests on it."""
     places = {each.service: _place(number, len(services)) for number, each in enumerate(services)}
     return f"""<svg viewBox="0 0 {SIZE} {SIZE}" role="img" aria-label="who says what to whom">
 <defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto">
@@ -54,7 +54,7 @@ def _arrows(services: Sequence[Wired], places: dict[str, Point]) -> Iterator[str
 
 
 def _curve(start: Point, end: Point) -> tuple[str, Point]:
-    """A bent line between the edges of two nodes, and where its middle is."""
+    """Return the path of a bent line between the edges of two nodes, and its middle."""
     (x1, y1), (x2, y2) = start, end
     length = hypot(x2 - x1, y2 - y1)
     bend = (x1 + x2) / 2 - (y2 - y1) / length * BEND * 2, (y1 + y2) / 2 + (x2 - x1) / length * BEND * 2
@@ -64,7 +64,7 @@ def _curve(start: Point, end: Point) -> tuple[str, Point]:
 
 
 def _edge(node: Point, towards: Point) -> Point:
-    """Where the way from the middle of a node leaves it, and a little further."""
+    """Return the point where a line from the middle of a node leaves it, plus the gap."""
     dx, dy = towards[0] - node[0], towards[1] - node[1]
     share = min((WIDTH / 2 + GAP) / max(abs(dx), 1), (HEIGHT / 2 + GAP) / max(abs(dy), 1))
     return node[0] + dx * share, node[1] + dy * share

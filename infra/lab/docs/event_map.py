@@ -1,4 +1,4 @@
-"""The map of events: a row per event for a terminal, and a diagram for a page."""
+"""Builds the map of events: rows with publisher and queues for a terminal, and a diagram for a page."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,12 +10,12 @@ END = "<!-- end of what is generated -->"
 
 
 def rows(services: Sequence[Wired]) -> list[tuple[str, str, list[str]]]:
-    """Each event type that is said, who says it, and the queues that get it."""
+    """Return each published event type, its publisher, and the queues that receive it."""
     return [(type, each.service, hearers(services, type)) for each in services for type in each.says]
 
 
 def unsaid(services: Sequence[Wired]) -> list[str]:
-    """What is heard by somebody and said by nobody, as `queue hears type`."""
+    """Return subscriptions to types that no service publishes, each as `queue hears type`."""
     said = {type for each in services for type in each.says}
     return [
         f"{each.service}.{name} hears {type}"
@@ -27,7 +27,7 @@ def unsaid(services: Sequence[Wired]) -> list[str]:
 
 
 def mermaid(services: Sequence[Wired]) -> str:
-    """A flow chart with an arrow from each publisher to each service that hears something of it."""
+    """Return a flow chart with an arrow from each publisher to each service that subscribes to one of its events."""
     lines = ["flowchart LR", *(f"    {each.service}([{each.service}])" for each in services)]
     lines += [
         f'    {publisher.service} -->|"{"<br/>".join(names)}"| {hearer.service}'
@@ -39,14 +39,14 @@ def mermaid(services: Sequence[Wired]) -> str:
 
 
 def readable(type: str) -> str:
-    """`OrderPlaced` for `checkout.order-placed.v1`, `OrderPlaced V2` for the next version."""
+    """Return `OrderPlaced` for `checkout.order-placed.v1`, and `OrderPlaced V2` for the next version."""
     _, name, version = type.split(".")
     words = "".join(word.capitalize() for word in name.split("-"))
     return words if version == "v1" else f"{words} {version.upper()}"
 
 
 def renewed(page: str, services: Sequence[Wired]) -> str:
-    """A Markdown page with the diagram between its two markers made anew. Raises ValueError without them."""
+    """Return a Markdown page with a new diagram between its two markers. Raises ValueError if a marker is missing."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -55,7 +55,7 @@ def renewed(page: str, services: Sequence[Wired]) -> str:
 
 
 def renew(file: Path, services: Sequence[Wired]) -> bool:
-    """Bring a page's diagram up to date. Returns whether it was stale."""
+    """Update the diagram of a page. Returns whether it was out of date."""
     page = file.read_text(encoding="utf-8")
     new = renewed(page, services)
     if new != page:

@@ -1,4 +1,7 @@
-"""One valid example of a JSON Schema, the same each time; ids of one name are alike in all examples, others differ."""
+"""Makes one valid example for a JSON Schema, the same on every run.
+
+Ids in fields of the same name are equal in all examples. Ids in fields of different names differ.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +17,10 @@ PATTERNS = {r"^[A-Z]{3}$": "EUR", r"^[A-Za-z0-9._-]{1,64}$": "ada", r"^[a-z]+(-[
 
 
 def example(schema: Schema) -> Any:
-    """A value that `schema`, a whole document with its `$defs`, accepts. Raises ValueError where it knows none."""
+    """Return a value that is valid for `schema`, a whole document with its `$defs`.
+
+    Raises ValueError, or KeyError for a pattern, if no example is known.
+    """
     return _example(schema, schema.get("$defs", {}), "")
 
 

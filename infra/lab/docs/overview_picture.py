@@ -1,4 +1,4 @@
-"""A picture of the whole: the services, what each publishes and subscribes to, their databases, and the broker."""
+"""Draws an overview of the system: the services, their events and databases, and the broker."""
 
 from collections.abc import Iterator, Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""The AsyncAPI document as one page of HTML that needs no network: events, schemas, examples, and the map."""
+"""Renders the AsyncAPI document as one HTML page that needs no network: events, schemas, examples and the map."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ Document = Mapping[str, Any]
 
 
 def page(document: Document, services: Sequence[Wired]) -> str:
-    """The whole page."""
+    """Return the whole page."""
     messages = {each["name"]: each for each in document["components"]["messages"].values()}
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(document["info"]["title"]),
@@ -67,7 +67,7 @@ def _fields(schema: Document, document: Document) -> str:
 
 
 def _rows(schema: Document, document: Document, prefix: str) -> Iterator[tuple[str, str, bool, str]]:
-    """Path, type, whether it is required, and words, of every field at any depth."""
+    """Yield path, type, whether it is required, and description of every field, at any depth."""
     for name, field in schema.get("properties", {}).items():
         choices = [_resolved(each, document) for each in field.get("anyOf", [field]) if each.get("type") != "null"]
         inner = _resolved(choices[0], document)
@@ -87,7 +87,7 @@ def _kind(schema: Document) -> str:
 
 
 def _resolved(schema: Document, document: Document) -> Document:
-    """What a reference into the document's components stands for."""
+    """Return the component that a schema refers to, or the schema itself if it is no reference."""
     if "$ref" not in schema:
         return schema
     found: Document = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]

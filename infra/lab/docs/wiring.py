@@ -1,6 +1,6 @@
-"""Who says and who hears what, as the services' tables have it.
+"""Reads which events each service publishes and subscribes to, from the services' own tables.
 
-Tools import no service: the tables are asked for in a process of their own.
+The tools do not import services. A separate process loads the tables and describes them.
 """
 
 import json
@@ -17,7 +17,7 @@ from infra.stack import LocalError, python_path, services_of
 
 @dataclass(frozen=True)
 class Wired:
-    """One service's part: the event types that it says, and those that it hears from the broker."""
+    """The event types that one service publishes, and those that it receives from the broker."""
 
     service: str
     says: Sequence[str]
@@ -26,18 +26,18 @@ class Wired:
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Self:
-        """From what `python -m marketplace_runtime describe` says of a service."""
+        """Read what `python -m marketplace_runtime describe` prints about a service."""
         return cls(described["service"], described["says"], described["subscriptions"])
 
     def queues_for(self, type: str) -> list[str]:
-        """Its queues that get this event."""
+        """Return the service's queues that receive this event type."""
         return [f"{self.service}.{name}" for name, types in self.hears.items() if type in types]
 
 
 def read_wiring(checkout: Path) -> list[Wired]:
-    """Every service of `checkout`, in its order. Raises `LocalError` if a table can't be loaded."""
+    """Return every service of `checkout`, in its order. Raises `LocalError` if a table cannot be loaded."""
     describe = ("-m", "marketplace_runtime", "describe", *services_of(checkout))
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(  # noqa: S603 - fixed command of this project
         (sys.executable, "-P", *describe),
         cwd=checkout,
         env={**os.environ, "PYTHONPATH": python_path(checkout)},
@@ -55,5 +55,5 @@ def read_wiring(checkout: Path) -> list[Wired]:
 
 
 def hearers(services: Sequence[Wired], type: str) -> list[str]:
-    """Every queue that gets this event."""
+    """Return every queue that receives this event type."""
     return [queue for service in services for queue in service.queues_for(type)]
