@@ -1,4 +1,4 @@
-"""A run as a picture and a page, made from its JSON alone: what happened when, and what came of it."""
+"""Renders a run as a picture and as an HTML page, from its JSON alone."""
 
 from infra.lab.report.figure import figure, standalone
 from infra.lab.report.page import page

@@ -1,4 +1,4 @@
-"""Which charts a run has, and how its seconds become their lines."""
+"""Defines the charts of a run, and computes their lines from its seconds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,18 +9,18 @@ from infra.lab.report.panels import Line, Panel
 Document = Mapping[str, Any]
 
 MOST_POINTS = 240
-"""Longer runs are drawn in steps of several seconds."""
+"""Maximum number of points of a line. Longer runs are drawn in steps of several seconds."""
 STATES = {"accepted": "grey", "confirmed": "blue", "delivered": "green", "cancelled": "orange"}
 COLOURS = ("blue", "violet", "orange", "ochre", "green", "red", "grey")
 
 
 def length(timeline: Document) -> int:
-    """How many seconds it has."""
+    """Return the length of the timeline in seconds."""
     return len(timeline["http"]["requests"])
 
 
 def charts(timeline: Document) -> tuple[list[Panel], float]:
-    """The charts, and how many seconds lie between their points."""
+    """Return the charts, and the number of seconds between their points."""
     step = -(-length(timeline) // MOST_POINTS)
     http = timeline["http"]
     failed = [_share(*pair) for pair in zip(http["failed"], http["requests"], strict=True)]
@@ -63,7 +63,7 @@ def _share(part: float | None, whole: float | None) -> float | None:
 
 
 def _binned(size: int, of: Callable[[list[float]], float]) -> Callable[[Values], Values]:
-    """Steps of several seconds; unknown where every second is."""
+    """Combine each step of several seconds into one value; None if no second of it is known."""
 
     def binned(values: Values) -> Values:
         steps = (values[place : place + size] for place in range(0, len(values), size))
@@ -74,7 +74,7 @@ def _binned(size: int, of: Callable[[list[float]], float]) -> Callable[[Values],
 
 
 def _smoothed(over: int) -> Callable[[Values], Values]:
-    """The mean over some seconds around each."""
+    """Replace each value by the mean of about `over` values around it. Unknown values count as 0."""
 
     def smoothed(values: Values) -> Values:
         half = over // 2

@@ -1,4 +1,4 @@
-"""A small kit for charts in SVG: scales, ticks, lines that break where nothing is known, and text that is escaped."""
+"""Provides the parts of SVG charts: scales, ticks, lines that break at unknown values, and escaped text."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Values = Sequence[float | None]
 
 @dataclass(frozen=True)
 class Scale:
-    """From figures to pixels; logarithmic if told, and then everything below `low` is drawn there."""
+    """Maps values to pixels. On a logarithmic scale, values below `low` are drawn at `low`."""
 
     low: float
     high: float
@@ -19,7 +19,7 @@ class Scale:
     logarithmic: bool = False
 
     def __call__(self, value: float) -> float:
-        """Where a figure is drawn; never outside."""
+        """Return the pixel for a value. Values outside the scale are drawn at its ends."""
         value = min(max(value, self.low), self.high)
         if self.logarithmic:
             share = log10(value / self.low) / log10(self.high / self.low)
@@ -29,7 +29,7 @@ class Scale:
 
 
 def ticks(high: float, most: int) -> list[float]:
-    """Round figures from 0 to the first that is not below `high`: steps of 1, 2 or 5."""
+    """Return round values from 0 to the first that is not below `high`, in steps of 1, 2 or 5 times a power of ten."""
     high = high if high > 0 else 1.0
     size = 10.0 ** floor(log10(high / most))
     step = next(size * each for each in (1, 2, 5, 10) if high / (size * each) <= most)
@@ -37,12 +37,12 @@ def ticks(high: float, most: int) -> list[float]:
 
 
 def decades(low: float, high: float) -> list[float]:
-    """Powers of ten from `low` (one of them) to the first that is not below `high`."""
+    """Return powers of ten from `low`, which must be one, to the first that is not below `high`."""
     return [low * 10.0**each for each in range(max(ceil(log10(high / low) - 1e-9), 1) + 1)]
 
 
 def stretches(values: Values) -> Iterator[list[tuple[int, float]]]:
-    """What is known, with its places, cut where something is not."""
+    """Yield runs of known values with their places, split at unknown values."""
     stretch: list[tuple[int, float]] = []
     for place, value in enumerate(values):
         if value is None and stretch:
@@ -55,23 +55,23 @@ def stretches(values: Values) -> Iterator[list[tuple[int, float]]]:
 
 
 def line(points: Sequence[tuple[float, float]]) -> str:
-    """The path through some points; a single one is a dot, if the line's ends are round."""
+    """Return the path through the points. A single point becomes a dot if the line's ends are round."""
     first, *rest = [f"{x:.1f} {y:.1f}" for x, y in points]
     return f"M{first}" + "".join(f"L{each}" for each in rest or [first])
 
 
 def area(points: Sequence[tuple[float, float]], ground: float) -> str:
-    """The same, closed down to the ground."""
+    """Return the same path, closed along the line y = `ground`."""
     return f"{line(points)}L{points[-1][0]:.1f} {ground:.1f}L{points[0][0]:.1f} {ground:.1f}Z"
 
 
 def text(x: float, y: float, words: str, style: str = "") -> str:
-    """Words whose baseline begins there, unless the style says otherwise."""
+    """Return a text whose baseline begins at this point, unless the style says otherwise."""
     return f'<text x="{x:.1f}" y="{y:.1f}"{_class(style)}>{escape(words)}</text>'
 
 
 def box(x: float, y: float, width: float, height: float, style: str, *, title: str = "", round_by: float = 0) -> str:
-    """A rectangle; its title shows where the pointer rests."""
+    """Return a rectangle. Its title is shown when the pointer rests on it."""
     inner = f"<title>{escape(title)}</title>" if title else ""
     corner = f' rx="{round_by:g}"' if round_by else ""
     return (
@@ -81,7 +81,7 @@ def box(x: float, y: float, width: float, height: float, style: str, *, title: s
 
 
 def stroke(path: str, style: str) -> str:
-    """A path."""
+    """Return a path element."""
     return f'<path d="{path}"{_class(style)}/>'
 
 

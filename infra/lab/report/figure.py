@@ -1,4 +1,4 @@
-"""A run as one picture: its faults, and below them, on the same axis, what customers and the house made of them."""
+"""Draws a run as one picture: its faults and, below them on the same axis, how customers and services fared."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,13 +20,13 @@ VERDICTS = {"pass": "green", "fail": "red", "unknown": "ochre"}
 
 
 def figure(document: Document) -> str:
-    """The picture of a run's JSON, to be put into a page that has its style."""
+    """Return the picture for a run's JSON, for a page that contains its style."""
     parts, height = _draw(document, top=0)
     return f'<svg class="run" {_size(height)} role="img" aria-label="the run, second by second">{parts}</svg>'
 
 
 def standalone(document: Document) -> str:
-    """The picture as a file of its own, which says what it is and what came of it."""
+    """Return the picture as a self-contained SVG file with title, summary and verdict."""
     parts, height = _draw(document, top=HEADING)
     size = f'{_size(height)} width="{WIDTH}" height="{height:.0f}"'
     return f"""<svg xmlns="http://www.w3.org/2000/svg" class="run" {size}>
@@ -40,7 +40,7 @@ def standalone(document: Document) -> str:
 
 
 def _draw(document: Document, top: float) -> tuple[str, float]:
-    """Everything below `top`, and where it ends."""
+    """Draw everything below `top`. Returns the SVG and the bottom edge."""
     timeline, faults = document["timeline"], document.get("faults", ())
     at = Scale(0, length(timeline), LEFT, RIGHT)
     panels, second = charts(timeline)
@@ -64,13 +64,13 @@ def _size(height: float) -> str:
 
 
 def _families(faults: Sequence[Document]) -> dict[str, str]:
-    """Names and colours of those that occur."""
+    """Return the names and colours of the fault families that occur."""
     met = {fault.get("family") for fault in faults}
     return dict(words for family, words in FAMILIES.items() if family in met)
 
 
 def _bands(faults: Sequence[Document], at: Scale, top: float, bottom: float) -> Iterator[str]:
-    """Each fault's span behind all charts."""
+    """Draw each fault's duration as a band behind all charts."""
     for each in faults:
         start = at(each["start_s"])
         yield box(start, top, max(at(each["end_s"]) - start, 1), bottom - top, f"band {colour(each)}")
@@ -99,7 +99,7 @@ def _heading(document: Document) -> Iterator[str]:
 
 
 def summary(document: Document) -> str:
-    """A run in one line."""
+    """Return a one-line summary of a run."""
     orders = document["orders"]
     words = [f"{orders['accepted']:,} orders accepted", f"{orders['delivered']:,} delivered"]
     words += [f"{orders['cancelled']:,} cancelled", f"{orders['pending']:,} still open"]

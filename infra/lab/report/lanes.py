@@ -1,4 +1,4 @@
-"""Faults as spans on the time axis: a bar with its name for each, in as few lanes as have room for them."""
+"""Draws faults as bars with names on the time axis, in as few lanes as have room for them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ LANE, BAR = 18, 11
 GAP, CHARACTER = 4, 6.1
 LEAST_WIDTH = 3.0
 MOST_LANES = 14
-"""With more than that the names are left out; they show where the pointer rests."""
+"""Maximum number of lanes with names. With more, the names are left out, and shown only when the pointer rests on a
+bar."""
 FAMILIES = {
     "processes": ("process", "red"),
     "links": ("network", "orange"),
@@ -23,12 +24,12 @@ FAMILIES = {
     "clocks": ("clock", "teal"),
     "traffic": ("traffic", "green"),
 }
-"""A family's name for people, and its colour."""
+"""Name and colour of each fault family."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Where a fault's bar is, its tail until it was undone, and from where to where its name makes it reach."""
+    """The position of a fault's bar, of its tail until the fault was undone, and of the space including its name."""
 
     fault: Fault
     start: float
@@ -40,13 +41,13 @@ class Placed:
 
 
 def lanes(faults: Sequence[Fault], at: Scale) -> list[list[Placed]]:
-    """Faults in lanes in which nothing overlaps."""
+    """Distribute the faults over lanes so that nothing overlaps."""
     found = _packed([_placed(fault, at, name(fault)) for fault in faults])
     return found if len(found) <= MOST_LANES else _packed([_placed(fault, at, "") for fault in faults])
 
 
 def draw_lanes(found: Sequence[Sequence[Placed]], top: float) -> Iterator[str]:
-    """The bars and their names."""
+    """Draw the bars and their names."""
     for number, lane in enumerate(found):
         y = top + number * LANE
         for each in lane:
@@ -60,22 +61,22 @@ def draw_lanes(found: Sequence[Sequence[Placed]], top: float) -> Iterator[str]:
 
 
 def name(fault: Fault) -> str:
-    """What was done to whom."""
+    """Return the kind of the fault and the part that it affects."""
     return f"{fault['kind']} {fault['part']}"
 
 
 def colour(fault: Fault) -> str:
-    """Its family's."""
+    """Return the colour of the fault's family."""
     return FAMILIES.get(fault.get("family", ""), ("", "grey"))[1]
 
 
 def bite(fault: Fault) -> str:
-    """How it was seen to bite, or why not."""
+    """Return the observed effect of the fault, or why none was observed."""
     return str(fault["bite"] or fault.get("failure") or "nothing was seen of it")
 
 
 def story(fault: Fault) -> str:
-    """All that is known of it, in lines."""
+    """Return everything that is known about the fault, one fact per line."""
     facts = [
         f"{name(fault)}: {fault['start_s']:.1f} to {fault['end_s']:.1f} s",
         bite(fault),

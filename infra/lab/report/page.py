@@ -1,4 +1,4 @@
-"""A run as one page of HTML that needs no network: verdict, figures, the picture, faults, and the audit's evidence."""
+"""Renders a run as one HTML page that needs no network: verdict, figures, picture, faults and the audit's evidence."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ Document = Mapping[str, Any]
 
 
 def page(document: Document) -> str:
-    """The whole page, from a run's JSON: of `traffic`, `demo` or `chaos`."""
+    """Return the whole page for the JSON of a run of `traffic`, `demo` or `chaos`."""
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(document["title"]),
         about=escape(document.get("about", "")),
@@ -55,7 +55,7 @@ def _verdict(document: Document) -> str:
 
 
 def _expectations(document: Document) -> str:
-    """What an experiment was to show and did not: that fails it, whatever the audit says."""
+    """Return what an experiment was expected to show and did not. This fails it, whatever the audit's verdict."""
     missed = document.get("expectations", {}).get("missed", ())
     if not missed:
         return ""
@@ -141,7 +141,7 @@ def _numbers(document: Document) -> str:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: int) -> str:
-    """Cells are HTML already; the last so many columns are numbers."""
+    """Return a table. The cells are HTML already. The last `numbers` columns contain numbers."""
     styles = [""] * (len(headings) - numbers) + [' class="n"'] * numbers
     head = "".join(f"<th{style}>{escape(name)}</th>" for name, style in zip(headings, styles, strict=True))
     body = "".join(

@@ -1,4 +1,4 @@
-"""One chart of a run: lines over seconds, with its own scale, its title and the names of its lines."""
+"""Draws one chart of a run: lines over time, with a scale, a title and a legend."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ SWATCH = 14
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a chart."""
+    """A line of a chart."""
 
     name: str
     values: Values
@@ -21,18 +21,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """A chart whose lines share a scale. `share` is a part of 1, drawn as bars of that part of the chart's height."""
+    """A chart whose lines have one scale.
+
+    `share` contains values from 0 to 1, drawn as bars of that part of the chart's height.
+    """
 
     title: str
     lines: Sequence[Line]
     height: float
     show: Callable[[float], str]
-    """A figure in words, for the axis."""
+    """Formats a value for the axis."""
     logarithmic: bool = False
     share: Line | None = None
 
     def draw(self, at: Scale, top: float, second: float) -> Iterator[str]:
-        """At this place; the values lie `second` apart on the time axis."""
+        """Draw the chart from `top` down. `second` is the number of seconds between two values."""
         bottom = top + self.height
         marks = self._marks()
         up = Scale(marks[0], marks[-1], bottom, top, self.logarithmic)
@@ -73,7 +76,7 @@ class Panel:
 
 
 def legend(names: Mapping[str, str], right: float, y: float) -> Iterator[str]:
-    """Names with their colours, that end at `right`."""
+    """Draw the names with their colours, ending at `right`."""
     x = right
     for name, colour in reversed(list(names.items())):
         x -= len(name) * CHARACTER

@@ -1,4 +1,4 @@
-"""What customers did and what was seen of the parts, on one axis: a figure for each second, null where nobody knows."""
+"""Combines customers' activity and samples of the services into columns with a value per second, null if unknown."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,12 +8,12 @@ from infra.lab.simulator import Seconds
 from infra.lab.watch import Samples
 
 AFTER_S = 5
-"""So long is shown after the last order came to its end."""
+"""Seconds that are shown after the last state change of an order, and at least after the traffic's end."""
 HTTP = ("requests", "failed", "p50_ms", "p95_ms", "p99_ms")
 
 
 def timeline(seconds: Seconds, samples: Samples, services: Sequence[str], duration_s: float) -> dict[str, Any]:
-    """Columns of equal length, for machines and for drawing; they begin when customers are let in."""
+    """Return columns of equal length, for machines and for drawing. They begin when the traffic begins."""
     first = int(seconds.opened)
     moved = [second for orders in seconds.orders.values() for second in orders]
     last = min(max([first + int(duration_s), *moved]) + AFTER_S, int(seconds.closed))
