@@ -1,4 +1,4 @@
-"""Faults, schedules of faults, and what the marketplace makes of them."""
+"""Fault injection: kinds of faults, schedules of faults, and runs that measure how the marketplace copes."""
 
 from infra.lab.chaos.effect import begin, bite, end, endured, forget_all, in_effect, undone_by_hand
 from infra.lab.chaos.fault import Fault

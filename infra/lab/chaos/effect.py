@@ -1,4 +1,4 @@
-"""Putting faults into effect, and undoing them."""
+"""Begins faults, checks their effect, and undoes them."""
 
 import asyncio
 import contextlib
@@ -24,13 +24,16 @@ FAILURES = (
     asyncpg.InterfaceError,
     AMQPError,
 )
-"""What a part that is away makes of an order to it."""
+"""Errors of a request to a part that is down or unreachable."""
 ATTEMPTS, PAUSE_S = 4, 1.0
 LET_GO_WITHIN_S, POLL_S = 20.0, 0.25
 
 
 async def begin(site: Site, fault: Fault) -> None:
-    """Write the fault down and put it into effect; if that fails, it is undone and the error raised."""
+    """Record the fault in the journal and put it into effect. If that fails, undo it and raise the error.
+
+    Raises `LocalError` if the fault needs a server that the stack does not run itself.
+    """
     if (server := KINDS[fault.kind].server(fault.part)) in site.state.given:
         raise LocalError(f"{fault.kind} needs a {server} that the stack runs itself.", "This one's address was given.")
     journal = Journal(site.layout.faults)
@@ -45,7 +48,7 @@ async def begin(site: Site, fault: Fault) -> None:
 
 
 async def bite(site: Site, fault: Fault) -> str:
-    """What shows that it took hold; empty if nothing does, or nothing could be asked."""
+    """Return evidence that the fault took effect, for people. Empty if there is none or the parts are unreachable."""
     try:
         return await KINDS[fault.kind].bite(site, fault)
     except FAILURES:
@@ -53,7 +56,7 @@ async def bite(site: Site, fault: Fault) -> str:
 
 
 async def endured(site: Site, fault: Fault, seconds: float) -> bool:
-    """Have it last; whether it did so all that time: elsewhere somebody may have it undone before."""
+    """Wait `seconds`, or until another process undoes the fault. Return whether it lasted the whole time."""
     journal, until = Journal(site.layout.faults), time.monotonic() + seconds
     while stands := journal.stands(fault.id):
         left_s = until - time.monotonic()
@@ -64,9 +67,10 @@ async def endured(site: Site, fault: Fault, seconds: float) -> bool:
 
 
 async def end(site: Site, fault: Fault, *, bitten: bool | None = None) -> None:
-    """Undo the fault, however often that takes; it stays written down until then. Raises the last failure.
+    """Undo the fault in up to `ATTEMPTS` attempts. Raises the last failure. It stays in the journal until undone.
 
-    Once undone, it is noted in the stack's record, for the audit: `bitten` says whether it was seen to take hold.
+    If another process holds the fault, that process is asked to undo it first. An undone fault is noted in the stack's
+    record, for the audit. `bitten` tells whether the fault was seen to take effect.
     """
     if not KINDS[fault.kind].lasts and fault.id not in site.holds:
         await _called_off(site, fault)
@@ -84,7 +88,10 @@ async def end(site: Site, fault: Fault, *, bitten: bool | None = None) -> None:
 
 
 async def _called_off(site: Site, fault: Fault) -> None:
-    """Have the process that holds the fault undo it; one that is dead holds nothing any more. Raises `LocalError`."""
+    """Ask the process that holds the fault to undo it, and wait until it has. A dead process holds nothing any more.
+
+    Raises `LocalError` if the process still holds the fault after `LET_GO_WITHIN_S`.
+    """
     journal, until = Journal(site.layout.faults), time.monotonic() + LET_GO_WITHIN_S
     journal.call_off(fault.id)
     while journal.is_held(fault.id):
@@ -99,14 +106,14 @@ def _over(where: Layout, entry: Entry, bitten: bool | None = None) -> None:
 
 
 def undone_by_hand(where: Layout, part: str) -> None:
-    """The part, or a replica of it, was started or resumed: what had its process down or paused is over."""
+    """End the process faults of `part`, because it (a part or a replica) was started or resumed by hand."""
     for entry in Journal(where.faults).entries():
         if FAMILY.get(entry.fault.kind) == "processes" and entry.fault.part in (part, part.rpartition(".")[0]):
             _over(where, entry)
 
 
 def forget_all(where: Layout) -> None:
-    """The stack is down, and every fault with it."""
+    """End every fault, because the stack is down. Also removes every clock skew."""
     for clock in where.clocks.glob("*"):
         clock.unlink()
     for entry in Journal(where.faults).entries():
@@ -115,8 +122,10 @@ def forget_all(where: Layout) -> None:
 
 @contextlib.asynccontextmanager
 async def in_effect(site: Site, fault: Fault) -> AsyncIterator[list[str]]:
-    """The fault, for as long as the block takes and however it ends. What it yields is filled with its bite at the end,
-    if there is one."""
+    """Keep the fault in effect during the block, and undo it however the block ends.
+
+    Yields a list. Evidence that the fault took effect, if any, is appended to it just before the fault is undone.
+    """
     await begin(site, fault)
     seen: list[str] = []
     try:

@@ -1,4 +1,4 @@
-"""Named experiments, in files that one can read and add."""
+"""Loads named experiments from TOML files. A new file adds an experiment."""
 
 import tomllib
 from itertools import combinations
@@ -22,7 +22,7 @@ class _Strict(BaseModel):
 
 
 class Customers(_Strict):
-    """Who shops meanwhile."""
+    """The simulated traffic during an experiment."""
 
     rate: Annotated[float, Field(gt=0)] = 8
     duration_s: Annotated[float, Field(gt=0)] = 20
@@ -30,7 +30,7 @@ class Customers(_Strict):
 
 
 class FaultEntry(_Strict):
-    """A fault, from when to when."""
+    """A fault with its start and end, in seconds from the moment at which customers are let in."""
 
     kind: str
     part: str
@@ -40,28 +40,31 @@ class FaultEntry(_Strict):
 
 
 class Expectation(_Strict):
-    """What must be seen besides the audit's verdict."""
+    """What a run must show, besides passing the audit."""
 
     accepted_meanwhile: int = 0
-    """Orders accepted while a fault was in effect, at least."""
+    """Minimum number of accepted orders, from the start of the first fault to the end of the last."""
     confirmed_meanwhile: int = 0
-    """Orders confirmed while a fault was in effect, at least."""
+    """Minimum number of confirmed orders, from the start of the first fault to the end of the last."""
     recovered_within_s: float | None = None
-    """From the end of the last fault to the next confirmed order, at most."""
+    """Maximum time from the end of the last fault to the next confirmed order. None: no limit."""
 
 
 class Experiment(_Strict):
-    """What one wants to see of the marketplace, and by which faults."""
+    """An experiment: traffic, faults, and what the marketplace is expected to do meanwhile."""
 
     about: str
     steady_state: Annotated[int, Field(ge=1)] = 5
-    """Orders that must have been confirmed before the first fault, or nothing is learnt."""
+    """Minimum number of orders confirmed before the first fault. With fewer, the run proves nothing."""
     customers: Customers = Customers()
     faults: Annotated[list[FaultEntry], Field(min_length=1)]
     expect: Expectation = Expectation()
 
     def schedule(self, services: list[str]) -> list[Planned]:
-        """Its faults in order. Raises `LocalError` for one that cannot be."""
+        """Return the faults in order of their start.
+
+        Raises `LocalError` if a fault is not possible, or if one would replace another while both are in effect.
+        """
         planned = [
             Planned(checked(Fault(each.kind, each.part, each.options), services), each.start_s, each.end_s)
             for each in self.faults
@@ -76,12 +79,12 @@ class Experiment(_Strict):
 
 
 def names() -> list[str]:
-    """Every experiment there is."""
+    """Return the names of all experiments."""
     return sorted(path.stem for path in DIRECTORY.glob("*.toml"))
 
 
 def load(name: str) -> Experiment:
-    """The experiment of this name. Raises `LocalError`."""
+    """Load the experiment of this name. Raises `LocalError` if there is none or its file is invalid."""
     if name not in names():
         raise LocalError(f"There is no experiment {name!r}.", f"There are: {', '.join(names())}")
     path = DIRECTORY / f"{name}.toml"

@@ -1,4 +1,4 @@
-"""Carrying out a schedule while customers shop."""
+"""Carries out a schedule of faults while customers shop."""
 
 import asyncio
 import time
@@ -14,29 +14,29 @@ from infra.lab.chaos.schedule import Planned
 from infra.lab.chaos.site import Site
 
 LEAST_S = 2.0
-"""A fault that was begun late lasts so long all the same; and longer, if nothing came its way yet."""
+"""Minimum duration of a fault that began late. A fault lasts longer while it has shown no effect yet."""
 
 
 @dataclass
 class Outcome:
-    """A fault as it really was."""
+    """What really happened in a fault: when it was in effect, its evidence, and its failure."""
 
     fault: Fault
     began: float
-    """Unix time at which it was in effect; of the attempt, if it never was."""
+    """Unix time at which the fault was in effect. If it never was, the time of the attempt to begin it."""
     ended: float = 0.0
-    """Unix time at which it began to be undone."""
+    """Unix time at which undoing it started."""
     undone: float = 0.0
-    """Unix time at which that was done, such as a broker's being up again."""
+    """Unix time at which it was undone: for example, the broker was up again."""
     bite: str = ""
     failure: str = ""
-    """Why it could not be begun or undone."""
+    """The error of beginning or undoing it, or of what ran in the background meanwhile. Empty if there was none."""
 
     def overlaps(self, since: float, until: float) -> bool:
         return self.began <= until and since <= self.ended
 
     def as_dict(self, opened: float, recovered_s: float | None, drained_s: float | None) -> dict[str, Any]:
-        """For machines; times in seconds from the moment at which customers were let in."""
+        """Return the JSON form. `start_s`, `end_s` and `undone_s` count from `opened`, when customers were let in."""
         return {
             "kind": self.fault.kind,
             "family": FAMILY[self.fault.kind],
@@ -52,9 +52,9 @@ class Outcome:
 
 
 async def carry_out(site: Site, schedule: Iterable[Planned], say: Callable[[str], None]) -> list[Outcome]:
-    """Every fault at its time, counted from now; returns what they were once all are undone.
+    """Carry out each fault at its time, counted from now. Returns the outcomes once all faults are undone.
 
-    A fault that cannot be begun or undone says so in its outcome and stops nothing else.
+    A fault that cannot be begun or undone has the error in its outcome. The others go on.
     """
     opened = time.monotonic()
     return list(await asyncio.gather(*(_suffer(site, planned, opened, say) for planned in schedule)))
@@ -71,7 +71,7 @@ async def _suffer(site: Site, planned: Planned, opened: float, say: Callable[[st
             if not KINDS[fault.kind].momentary and await endured(site, fault, length_s):
                 await until_seen(lambda: bite(site, fault))
             outcome.ended = time.time()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on and says so
+    except Exception as error:  # noqa: BLE001 - any error is reported in the outcome, and the run goes on
         outcome.failure = f"{type(error).__name__}: {error}"
         outcome.ended = outcome.ended or time.time()
     outcome.undone, outcome.bite = time.time(), " ".join(seen)

@@ -1,4 +1,4 @@
-"""What a fault is: a small value, and a kind that knows how to begin it, end it, and see whether it bites."""
+"""A fault is a small value. Its kind knows how to begin it, end it, and check whether it takes effect ("bites")."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from infra.lab.chaos.site import Site
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault at one place."""
+    """A fault of one kind at one part."""
 
     kind: str
     part: str
@@ -20,16 +20,18 @@ class Fault:
 
 @dataclass(frozen=True)
 class Touches:
-    """What a fault needs for itself, and what it needs to be there. Faults that get into each other's way are not
-    scheduled together: nobody could tell which of them bites."""
+    """The resources that a fault needs: `alone` exclusively, `shared` in working order.
+
+    Faults that conflict are not scheduled together, because one could not tell which of them took effect.
+    """
 
     alone: frozenset[str] = frozenset()
     shared: frozenset[str] = frozenset()
     settle_s: float = 8.0
-    """How long after its end what it touched is not to be touched again."""
+    """Seconds after the fault's end in which no conflicting fault may begin."""
 
     def exclude(self, other: "Touches") -> bool:
-        """Whether the two may not be in effect together."""
+        """Return whether two such faults conflict, so that they may not be in effect together."""
         return bool(self.alone & (other.alone | other.shared) or other.alone & self.shared)
 
 
@@ -39,53 +41,56 @@ class Kind(ABC):
     name: str
     about: str
     lasts: bool = True
-    """Whether it stays in effect when the process that began it is gone."""
+    """Whether the fault stays in effect after the process that began it has exited."""
     momentary: bool = False
-    """Whether it is over as soon as it has begun."""
+    """Whether the fault is over as soon as it has begun."""
     seconds: tuple[float, float] = (3.0, 7.0)
-    """How long a random schedule has it last."""
+    """Shortest and longest duration in a random schedule, in seconds."""
     least_run_s: float = 0.0
-    """A random schedule that is shorter has no place for it."""
+    """Minimum duration of a random schedule that may have this kind, in seconds."""
 
     @property
     def defaults(self) -> Mapping[str, float]:
-        """What can be chosen, and what it is if nobody chooses."""
+        """The options of this kind, with their default values."""
         return {}
 
     @abstractmethod
     def parts(self, services: Sequence[str]) -> list[str]:
-        """Where it can be."""
+        """Return the parts at which such a fault is possible."""
 
     def server(self, part: str) -> str:
-        """The part that the stack must run itself for this: one whose address was given is not ours to break."""
+        """Return the server that the stack must run itself for this fault, or "".
+
+        A server whose address was given to the stack is not broken.
+        """
         return ""
 
     def likely(self, services: Sequence[str]) -> list[str]:
-        """Where a random schedule puts it: where something goes on that it can bite.
+        """Return the parts at which a random schedule may put it: those with traffic, where it can take effect.
 
-        Nowhere, if it cannot be had on this machine.
+        Returns none if this machine cannot run such a fault.
         """
         return self.parts(services)
 
     @abstractmethod
     def touches(self, part: str) -> Touches:
-        """What it gets into the way of."""
+        """Return the resources that a fault at this part needs, alone or shared."""
 
     @abstractmethod
     async def begin(self, site: Site, fault: Fault) -> None:
-        """From its return on the fault is in effect."""
+        """Put the fault into effect. It is in effect when this returns."""
 
     async def bite(self, site: Site, fault: Fault) -> str:
-        """What shows that it took hold, for people to read; empty if nothing does. Asked just before its end.
+        """Return evidence that the fault took effect, for people. Empty if there is none. Called just before `end`.
 
-        Where a kind does not look again, that is what it noted so far.
+        The default is what the kind has noted so far in `site.notes`.
         """
         return str(site.notes.get(fault.id, ""))
 
     @abstractmethod
     async def end(self, site: Site, fault: Fault) -> None:
-        """Undo it. Nothing happens if it is not in effect."""
+        """Undo the fault. Does nothing if it is not in effect."""
 
     def option(self, fault: Fault, name: str) -> float:
-        """What was chosen, or the default."""
+        """Return the value of the fault's option, or its default."""
         return fault.options.get(name, self.defaults[name])

@@ -1,4 +1,4 @@
-"""Undoing everything at once, whatever was broken and by whom."""
+"""Undoes every fault and starts every part that is down, whatever process broke it."""
 
 import asyncio
 
@@ -11,10 +11,11 @@ UP = ("ready", "starting")
 
 
 async def heal(site: Site) -> list[str]:
-    """Undo every fault that is written down, and start or resume every part that is not up. Says what it did.
+    """Undo every fault in the journal, and start or resume every part that is not up. Returns what it did, for people.
 
-    Parts are set going at once, for the rest is undone through them, but may need that to become ready. What could
-    not be undone so is tried again when they are. Raises the first failure, after all else was done.
+    Parts are started first, because other faults are undone through them. But a part may become ready only after a
+    fault is undone. So faults are undone while parts start, and those that fail are tried again when all have started.
+    Raises the first failure, after everything else was tried.
     """
     down = {name: str(part["state"]) for name, part in (await site.parts()).items() if part["state"] not in UP}
     starting = [asyncio.ensure_future(site.order("start", name)) for name in down]
@@ -33,6 +34,6 @@ async def heal(site: Site) -> list[str]:
 async def _failure(site: Site, entry: Entry) -> Exception | None:
     try:
         await end(site, entry.fault)
-    except Exception as error:  # noqa: BLE001 - raised when all else was done
+    except Exception as error:  # noqa: BLE001 - the caller raises it after everything else was tried
         return error
     return None

@@ -1,4 +1,4 @@
-"""Which faults are in effect: written down before they begin, so that even after a SIGKILL they can be undone."""
+"""Journal of the faults in effect. A fault is recorded before it begins, so it can be undone even after a SIGKILL."""
 
 import contextlib
 import fcntl
@@ -15,38 +15,39 @@ from infra.stack import LocalError, is_locked, write_private
 
 @dataclass(frozen=True)
 class Entry:
-    """A fault that began, or was about to."""
+    """A fault that has begun, or was about to begin."""
 
     fault: Fault
     since: float
-    """Unix time."""
+    """Unix time at which the fault was recorded."""
 
 
 class Journal:
-    """A file for each fault, so that several commands may write at a time.
+    """Keeps one file for each fault, so that several commands may write at the same time.
 
-    Beside it, a lock says that a command still holds the fault, and a mark that somebody wants it undone.
+    A fault can have two more files: `.held` is locked by the process that holds the fault, and `.off` requests
+    that this process undo it.
     """
 
     def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
         self._directory, self._clock = directory, clock
 
     def add(self, fault: Fault) -> None:
-        """It is on disk when this returns."""
+        """Record the fault. It is on disk when this returns."""
         write_private(self._file(fault.id), json.dumps(asdict(fault) | {"since": self._clock()}) + "\n")
 
     def remove(self, fault_id: str) -> None:
-        """It is undone."""
+        """Remove a fault that is undone."""
         self._file(fault_id).unlink(missing_ok=True)
         self._mark(fault_id).unlink(missing_ok=True)
 
     def entries(self) -> list[Entry]:
-        """What is in effect, the oldest first."""
+        """Return the faults in effect, oldest first."""
         found = [self.find(path.stem) for path in self._directory.glob("*.json")]
         return sorted((entry for entry in found if entry), key=lambda entry: entry.since)
 
     def check_free(self, *faults: Fault) -> None:
-        """Raises `LocalError` if one of the faults would replace one that is in effect."""
+        """Raise `LocalError` if one of the faults would replace one that is in effect."""
         standing = [entry.fault for entry in self.entries()]
         for fault in faults:
             if other := replaced_by(fault, standing):
@@ -56,23 +57,23 @@ class Journal:
                 )
 
     def find(self, fault_id: str) -> Entry | None:
-        """The fault of this id, if it is in effect."""
+        """Return the fault of this id, or None if it is not in effect."""
         try:
             raw = json.loads(self._file(fault_id).read_text())
-        except FileNotFoundError:  # undone, perhaps just now
+        except FileNotFoundError:  # undone, perhaps by another process just now
             return None
         since = raw.pop("since")
         return Entry(Fault(**raw), since)
 
     def entry(self, fault_id: str) -> Entry:
-        """The fault of this id. Raises `LocalError`."""
+        """Return the fault of this id. Raises `LocalError` if it is not in effect."""
         if entry := self.find(fault_id):
             return entry
         raise LocalError(f"There is no fault {fault_id!r} in effect.", "See ./marketplace fault ls")
 
     @contextlib.contextmanager
     def held(self, fault_id: str) -> Iterator[None]:
-        """For the length of the block this process has the fault in its hands; it lets go even if it is killed."""
+        """Hold the fault during the block, by a file lock. The lock is released even if this process is killed."""
         path = self._lock(fault_id)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with path.open("w") as lock:
@@ -83,15 +84,15 @@ class Journal:
                 path.unlink(missing_ok=True)
 
     def is_held(self, fault_id: str) -> bool:
-        """Whether a process has the fault in its hands."""
+        """Return whether a living process holds the fault."""
         return is_locked(self._lock(fault_id))
 
     def call_off(self, fault_id: str) -> None:
-        """Have whoever holds the fault let go of it."""
+        """Ask the process that holds the fault to undo it."""
         write_private(self._mark(fault_id), "")
 
     def stands(self, fault_id: str) -> bool:
-        """Whether it is in effect, and nobody wants it undone."""
+        """Return whether the fault is in effect, and no process has asked to undo it."""
         return self._file(fault_id).exists() and not self._mark(fault_id).exists()
 
     def _file(self, fault_id: str) -> Path:

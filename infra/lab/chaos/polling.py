@@ -1,4 +1,4 @@
-"""Asking again until something is seen."""
+"""Polls until there is a result."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ PATIENCE_S, POLL_S = 15.0, 0.25
 
 
 async def until_seen(ask: Callable[[], Awaitable[T]]) -> T:
-    """The first answer that is not empty (zero, nothing); after `PATIENCE_S` of asking, whatever it is."""
+    """Return the first truthy answer of `ask`, called every `POLL_S`. After `PATIENCE_S`, return the last answer."""
     until = time.monotonic() + PATIENCE_S
     while True:
         answer = await ask()

@@ -1,4 +1,4 @@
-"""How long it took after a fault: said only where that fault alone can be blamed."""
+"""Computes recovery times after faults, only where no other fault overlapped."""
 
 from collections.abc import Collection, Mapping, Sequence
 from math import inf
@@ -8,25 +8,29 @@ from typing import Any
 from infra.lab.chaos.experiment_runner import Outcome
 
 LEVEL_OVER_S = 10
-"""What was usual before a fault is seen in the seconds before it."""
+"""Seconds before a fault whose highest backlog counts as usual."""
 USUAL = 10
-"""So many events on their way are nothing out of the ordinary."""
+"""A backlog of up to so many events always counts as usual."""
 TARGETS_S = {"a service": 5.0, "a database": 10.0, "the broker": 10.0}
-"""Within so long after a fault's end all is to be as before, in the median, where it had the house to itself."""
+"""Targets by sort of part: the median time from a fault's end to recovery, in seconds, if no other fault overlapped."""
 NEARLY_THROUGH_S = 1.0
-"""Orders that were so near their completion when a fault began are completed all the same."""
+"""Orders completed so soon after a fault began prove nothing: they were nearly complete before it."""
 
 
 def recovered(outcome: Outcome, others: Sequence[Outcome], completed: Collection[float]) -> float | None:
-    """Seconds from a fault's end to the next completed order (Unix times); None where another fault overlapped."""
+    """Return the seconds from a fault's end to the next completed order. `completed` has Unix times.
+
+    Returns None if no order followed, or if another fault overlapped.
+    """
     after = min((at for at in completed if at > outcome.ended), default=None)
     return _since_its_end(outcome, others, after)
 
 
 def drained(outcome: Outcome, others: Sequence[Outcome], backlog: Mapping[int, float]) -> float | None:
-    """Seconds from a fault's end until no more events wait in queues and outboxes than before it (by Unix second).
+    """Return the seconds from a fault's end until the backlog in queues and outboxes is as low as before the fault.
 
-    Seconds in which somebody did not say how much waits prove nothing. None where another fault overlapped.
+    `backlog` has the number of events by Unix second. A second in which a part did not report is missing, and proves
+    nothing. Returns None if the backlog stayed higher, or if another fault overlapped.
     """
     began = int(outcome.began)
     usual = [backlog[second] for second in range(began - LEVEL_OVER_S, began) if second in backlog]
@@ -42,7 +46,10 @@ def _since_its_end(outcome: Outcome, others: Sequence[Outcome], after: float | N
 
 
 def medians(faults: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Times to recover (of faults as in a run's JSON) by kind and sort of part: the median, and the worst."""
+    """Return the median and the worst recovery time by kind and sort of part.
+
+    `faults` are those of a run's JSON report. Faults without a recovery time are left out.
+    """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for fault in faults:
         if fault["recovered_s"] is not None or fault["drained_s"] is not None:
@@ -56,9 +63,10 @@ def medians(faults: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def against_targets(
     outcomes: Sequence[Outcome], completed: Collection[float], backlog: Mapping[int, float], closed: float
 ) -> list[dict[str, Any]]:
-    """By kind and sort of part, where there is a target: the median of how long it took until all was as before.
+    """Compare the median recovery time with its target, by kind and sort of part, where there is a target.
 
-    Where it was not when the next fault began, or in the end (`closed`), it took at least so long, and is in no target.
+    A fault may not have recovered before the next one began, or before the run's end (`closed`, a Unix time). Its time
+    until then is a lower bound, and it counts as missing the target.
     """
     groups: dict[tuple[str, str], list[tuple[float, bool]]] = {}
     for each in outcomes:
@@ -85,7 +93,7 @@ def against_targets(
 
 
 def in_words(target: Mapping[str, Any]) -> str:
-    """What `against_targets` says of one kind and sort of part."""
+    """Describe one result of `against_targets` in a sentence."""
     at_least = "at least " if target["at_least"] else ""
     return (
         f"{target['kind']} of {target['of']}: all was as before after {at_least}{target['median_s']:.1f} s "
@@ -96,8 +104,11 @@ def in_words(target: Mapping[str, Any]) -> str:
 def _until_as_before(
     outcome: Outcome, others: Sequence[Outcome], completed: Collection[float], backlog: Mapping[int, float]
 ) -> float | None:
-    """Until the next completed order; where orders went on being completed without the part, until its backlog is
-    drained: the next order proves nothing then."""
+    """Return the seconds from a fault's end to the next completed order.
+
+    If orders were completed during the fault, they did not need the part, and the next one proves nothing. Then it
+    returns the seconds until the backlog is drained.
+    """
     went_on = any(outcome.began + NEARLY_THROUGH_S < at <= outcome.ended for at in completed)
     return drained(outcome, others, backlog) if went_on else recovered(outcome, others, completed)
 

@@ -1,4 +1,4 @@
-"""A run: customers, faults, healing, time to drain, and the audit's verdict."""
+"""Runs traffic and faults, heals the stack, waits until it has drained, and audits it."""
 
 import asyncio
 import time
@@ -19,25 +19,26 @@ from infra.lab.watch import Sampler, Samples
 from infra.stack import Layout
 
 LAST_PLACE, LAST_BUYERS, LAST_UNITS_EACH = 31, 24, 4
-"""A product of which the simulator's shelf has a dozen units. They want more of it than that and one restock."""
+"""The final sale: its product, buyers, and units for each. The simulator stocks a dozen units of this product. The
+buyers want more than these and one restock."""
 LAST_NUMBER = 10**12
-"""No session has as high a number, not even those of a burst."""
+"""First session number of the final sale. It is higher than that of any other session, even those of a burst."""
 Word = Literal["pass", "fail", "unknown"]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the audit says."""
+    """The result of the audit."""
 
     verdict: Word
     violations: Sequence[dict[str, Any]] = ()
     reasons: Sequence[str] = ()
-    """Why nothing is known, for people."""
+    """Reasons for the verdict `unknown`, for people."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """What was looked at, found and allowed."""
+    """Numbers of what the audit checked, found and allowed."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the JSON form."""
         return {
             "verdict": self.verdict,
             "violations": list(self.violations),
@@ -48,22 +49,22 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to."""
+    """The result of a run."""
 
     report: Report
     outcomes: Sequence[Outcome]
     opened: float
     """Unix time at which customers were let in."""
     asked: Sequence[float]
-    """When each accepted order was asked for, and below, when it was confirmed; Unix times."""
+    """Unix times at which the accepted orders were requested. `confirmed` has those of their confirmation."""
     confirmed: Sequence[float]
     judgement: Judgement
     samples: Samples
     backlog: Mapping[int, float]
-    """Events that waited in queues and outboxes, by Unix second; where somebody did not say it, there is none."""
+    """Events in queues and outboxes, by Unix second. Seconds in which a part did not report are missing."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The machine-readable report."""
+        """Return the machine-readable report."""
         report = self.report.as_dict()
         faults = [each.as_dict(self.opened, self._recovered(each), self._drained(each)) for each in self.outcomes]
         return {
@@ -78,7 +79,7 @@ class Result:
         }
 
     def table(self) -> Table:
-        """The faults, for people."""
+        """Return a table of the faults, for people."""
         headings = ("at", "for", "fault", "part", "bite", "recovered", "drained")
         table = Table(*headings, box=None, pad_edge=False)
         for each in self.outcomes:
@@ -94,7 +95,7 @@ class Result:
         return table
 
     def disappointments(self, experiment: Experiment) -> list[str]:
-        """What the experiment expected and did not see."""
+        """Return what the experiment expected but the run did not show, for people."""
         first, last = min(each.began for each in self.outcomes), max(each.ended for each in self.outcomes)
         wanted = experiment.expect
         steady = sum(at < first for at in self.confirmed)
@@ -112,7 +113,7 @@ class Result:
         return found
 
     def targets(self) -> list[dict[str, Any]]:
-        """How long it took until all was as before, against what was aimed at; for faults that nothing overlapped."""
+        """Compare the recovery times of faults that nothing overlapped with their targets."""
         return against_targets(self.outcomes, self.confirmed, self.backlog, self.report.seconds.closed)
 
     def _recovered(self, outcome: Outcome) -> float | None:
@@ -132,9 +133,10 @@ async def run(
     say: Callable[[str], None],
     last_sale: bool = False,
 ) -> Result:
-    """Shop, suffer, heal, drain, judge (by the faults and since when). However it ends, every fault is undone.
+    """Send traffic, carry out the schedule, heal, drain and judge. Every fault is undone, however the run ends.
 
-    `last_sale`: then some compete for what is scarce, so that a short run proves something about stock, too.
+    `judge` gets the outcomes of the faults and the Unix time at which customers were let in. With `last_sale`, buyers
+    compete for a scarce product after healing, so that a short run proves something about stock, too.
     """
     outcomes: list[Outcome] = []
     opened, shops = 0.0, list[Shop]()

@@ -1,4 +1,4 @@
-"""A random schedule of faults: a pure function of its seed."""
+"""Builds schedules of faults. A random schedule is a pure function of its arguments, among them a seed."""
 
 import random
 from collections.abc import Collection, Sequence
@@ -8,24 +8,24 @@ from infra.lab.chaos.fault import Fault, Touches
 from infra.lab.chaos.kinds import KINDS
 
 PER_SECOND = 0.22
-"""Faults a second, unless a number is asked for: 26 in two minutes."""
+"""Faults per second in a random schedule, by default: 26 in two minutes."""
 FIRST_AT_S = 2.0
 TRIES = 400
 ALONE_FROM_S, ALONE_FOR_S = 8.0, 3.0
 LONG_S = 90.0
-"""A schedule that long always has the broker's process die or end, while there is time to see what comes of it."""
+"""A random schedule of at least so many seconds always kills or stops the broker, early enough to show the effects."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A fault, and when it begins and ends, in seconds from the start."""
+    """A fault with its start and end, in seconds from the start of the schedule."""
 
     fault: Fault
     start_s: float
     end_s: float
 
     def overlaps(self, other: "Planned") -> bool:
-        """Whether there is a moment at which both are in effect."""
+        """Return whether both are in effect at the same moment."""
         return self.start_s <= other.end_s and other.start_s <= self.end_s
 
 
@@ -37,11 +37,11 @@ def random_schedule(
     *,
     given: Collection[str] = (),
 ) -> list[Planned]:
-    """Faults that overlap, but never where one would hide another; all are over when `duration_s` is.
+    """Return random faults that may overlap, unless one would hide another. All end within `duration_s`.
 
-    Kinds come in turn from a shuffled deck, so that many are met; those that this machine cannot have are left out.
-    Fewer faults than asked for only where no more find a place. Long ones always have the broker's process end. Servers
-    that were `given` are left alone.
+    Kinds are drawn in turn from a shuffled deck, so that many occur. Kinds that this machine cannot run are left out.
+    There are fewer faults than requested only if no more fit. A schedule of `LONG_S` or more always kills or stops the
+    broker. Servers that were `given` to the stack are not broken.
     """
     chance = random.Random(f"{seed}:faults")  # noqa: S311 - repeatable on purpose
     wanted = max(1, round(duration_s * PER_SECOND)) if faults is None else faults
@@ -57,14 +57,17 @@ def random_schedule(
         if _server(candidate) not in given and not any(_in_the_way(candidate, each) for each in planned):
             planned.append(candidate)
             deck.pop()
-        elif chance.random() < 0.05:  # this kind finds no place just now
+        elif chance.random() < 0.05:  # this kind does not seem to fit now
             deck.pop()
     return sorted(planned, key=lambda each: each.start_s)
 
 
 def one_by_one(services: Sequence[str], times: int, every_s: float, *, given: Collection[str] = ()) -> list[Planned]:
-    """Faults that have the house to themselves, to see how long it takes to recover from each kind: every
-    `every_s` one, each kind so many times, on one part after the other; servers that were `given` are left alone."""
+    """Return faults that do not overlap, to measure the time to recover from each kind.
+
+    A fault begins every `every_s` seconds. Each kind occurs `times` times, at one part after the other. Servers that
+    were `given` to the stack are not broken.
+    """
     databases = [f"{service}-db" for service in services if f"{service}-db" not in given]
     broker = ["broker"] if "broker" not in given else []
     turns = [
@@ -96,7 +99,7 @@ def _draw(chance: random.Random, name: str, duration_s: float, services: Sequenc
 
 
 def _broker_ends(chance: random.Random, duration_s: float) -> Planned:
-    """Neither before customers have ordered something, nor when hardly anybody comes any more."""
+    """Kill or stop the broker, neither before the first orders nor when traffic has nearly ended."""
     name = chance.choice(("kill", "stop"))
     start = chance.uniform(duration_s * 0.15, duration_s * 0.7)
     fault = Fault(name, "broker", id=f"{chance.randrange(16**4):04x}00")

@@ -1,4 +1,4 @@
-"""Where faults happen: one running stack, and the doors by which a fault comes in."""
+"""Gives faults access to a running stack: its supervisor, its HTTP APIs and its databases."""
 
 import asyncio
 import contextlib
@@ -17,37 +17,37 @@ ANSWER_WITHIN_S = 10.0
 
 @dataclass
 class Site:
-    """A stack that is up. What a fault holds while it lasts is kept here, and let go of at its end."""
+    """A stack that is up, and the resources that faults hold while they last."""
 
     layout: Layout
     state: StackState
     http: aiohttp.ClientSession
     shop: Shop | None = None
-    """The simulator's, while it sends traffic."""
+    """The simulator's shop, while it sends traffic."""
     notes: dict[str, Any] = field(default_factory=dict)
-    """By fault: what its kind saw when it began."""
+    """By fault id: what the kind noted when the fault began, or since."""
     holds: dict[str, contextlib.AsyncExitStack] = field(default_factory=dict)
-    """By fault: what is in effect only as long as we hold it."""
+    """By fault id: resources that this process holds, and whose effect ends when they are released."""
 
     failures: dict[str, str] = field(default_factory=dict)
-    """By fault: what went wrong in the background while it was in effect."""
+    """By fault id: the error of what ran in the background while the fault was in effect."""
 
     @property
     def services(self) -> list[str]:
-        """The services' names."""
+        """The names of the services."""
         return list(self.state.services)
 
     async def order(self, do: str, part: str) -> None:
-        """Have the supervisor do something to a part."""
+        """Send the supervisor the command `do` for a part."""
         await ask_once(self.layout.socket, {"do": do, "part": part})
 
     async def parts(self) -> dict[str, Message]:
-        """Every part's condition, by the supervisor's word."""
+        """Return the condition of every part, as the supervisor reports it."""
         parts: dict[str, Message] = (await ask_once(self.layout.socket, {"do": "status"}))["parts"]
         return parts
 
     async def ask(self, method: str, url: str, body: object = None, **headers: str) -> Any:
-        """The JSON of an answer; None for an empty one. Raises `LocalError` if it is an error."""
+        """Send an HTTP request. Returns the JSON answer, None if empty. Raises `LocalError` on an error status."""
         async with self.http.request(method, url, json=body, headers=headers) as answer:
             if answer.status >= 400:
                 where = url.rpartition("@")[2]
@@ -56,7 +56,10 @@ class Site:
 
     @contextlib.asynccontextmanager
     async def database(self, part: str, role: str = "superuser") -> AsyncIterator[asyncpg.Connection]:
-        """A connection to a service's database (`cart-db`), by no link; it may write even where writing is off."""
+        """Connect to a service's database (`cart-db`) directly, not through the fault proxy.
+
+        The session may write even if the server is read-only by default.
+        """
         url = self.state.services[part.removesuffix("-db")].database[role]
         settings = {"default_transaction_read_only": "off", "application_name": "chaos"}
         connection = await asyncpg.connect(url, timeout=ANSWER_WITHIN_S, server_settings=settings)
@@ -66,11 +69,11 @@ class Site:
             await connection.close(timeout=2)
 
     def hold(self, fault_id: str) -> contextlib.AsyncExitStack:
-        """What to register a thing with that is to end with this fault."""
+        """Return the exit stack of this fault. What is registered with it is released when the fault ends."""
         return self.holds.setdefault(fault_id, contextlib.AsyncExitStack())
 
     def beside(self, fault_id: str, work: Coroutine[Any, Any, None]) -> None:
-        """Do this until the fault ends. What it fails with is reported with the fault."""
+        """Run `work` in the background until the fault ends. Its error, if any, is reported with the fault."""
         task = asyncio.create_task(work)
 
         async def end() -> None:
@@ -82,14 +85,14 @@ class Site:
         self.hold(fault_id).push_async_callback(end)
 
     async def let_go(self, fault_id: str) -> None:
-        """End what we hold for this fault."""
+        """Release what this process holds for the fault."""
         if held := self.holds.pop(fault_id, None):
             await held.aclose()
 
 
 @contextlib.asynccontextmanager
 async def visit(layout: Layout) -> AsyncIterator[Site]:
-    """The site of a stack; whatever is still held is let go of at the end."""
+    """Yield the site of a running stack. Whatever faults still hold is released at the end."""
     timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         site = Site(layout, read_state(layout.state), http)

@@ -1,4 +1,4 @@
-"""Every kind of fault, by its name."""
+"""Lists every kind of fault by its name, and checks faults against them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,14 +8,15 @@ from infra.stack import LocalError
 
 FAMILIES = (processes, links, dials, broker, database, messages, clocks, traffic)
 FAMILY = {kind.name: family.__name__.rpartition(".")[2] for family in FAMILIES for kind in family.KINDS}
-"""What a kind of fault breaks: processes, links, …"""
+"""The family of each kind of fault, which is what it breaks: processes, links, …"""
 REPLACED = ("links", "dials")
-"""A link or dial has one fault of its family: another one replaces it, and the end of either ends both."""
+"""Families that allow one fault at a time at a link or dial. A second one replaces the first, and the end of either
+ends both."""
 KINDS: dict[str, Kind] = {kind.name: kind for family in FAMILIES for kind in family.KINDS}
 
 
 def checked(fault: Fault, services: Sequence[str]) -> Fault:
-    """The fault, if there can be one of this kind at this place with these options. Raises `LocalError`."""
+    """Return the fault. Raises `LocalError` if its kind, part or options do not exist or do not go together."""
     kind = KINDS.get(fault.kind)
     if kind is None:
         raise LocalError(f"There is no fault {fault.kind!r}.", f"There are: {', '.join(KINDS)}")
@@ -29,7 +30,7 @@ def checked(fault: Fault, services: Sequence[str]) -> Fault:
 
 
 def replaced_by(fault: Fault, others: Iterable[Fault]) -> Fault | None:
-    """Which of the faults in effect this one would replace."""
+    """Return the fault among those in effect (`others`) that `fault` would replace, or None."""
     family = FAMILY[fault.kind]
     same = (each for each in others if each.part == fault.part and FAMILY.get(each.kind) == family)
     return next(same, None) if family in REPLACED else None

@@ -1,4 +1,4 @@
-"""A broker that takes nothing, forgets its connections, or loses its consumers."""
+"""Faults of the broker: a memory alarm, closed connections, and lost consumers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from infra.lab.chaos.site import Site
 from infra.stack.rabbitmqctl import rabbitmqctl
 
 WATERMARK = ("absolute", "1GB")
-"""As the stack's own broker is configured."""
+"""The value in the configuration of the stack's own broker, to be restored."""
 
 
 class MemoryAlarm(Kind):
@@ -38,7 +38,7 @@ class MemoryAlarm(Kind):
         return "the node says that its memory alarm is on" if node["mem_alarm"] else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
-        if (await site.parts())["broker"]["state"] == "ready":  # else it starts without
+        if (await site.parts())["broker"]["state"] == "ready":  # else the broker starts without the alarm
             await rabbitmqctl(site.layout, site.state, "set_vm_memory_high_watermark", *WATERMARK)
 
 
@@ -54,7 +54,7 @@ class Interruption(Kind):
         return Touches(shared=frozenset({"broker", part}))
 
     async def end(self, site: Site, fault: Fault) -> None:
-        """There is nothing to undo."""
+        """Do nothing: there is nothing to undo."""
 
 
 class ClosedConnections(Interruption):
@@ -70,7 +70,7 @@ class ClosedConnections(Interruption):
             listed: list[dict[str, Any]] = await site.ask("GET", f"{api}?columns=name,user")
             return [each["name"] for each in listed if each["user"] == fault.part]
 
-        names = await until_seen(theirs)  # they are listed a moment late
+        names = await until_seen(theirs)  # the management API lists connections a moment late
         for name in names:
             await site.ask("DELETE", f"{api}/{quote(name, safe='')}", **{"X-Reason": "a fault, on purpose"})
         site.notes[fault.id] = f"{len(names)} connections closed" if names else ""

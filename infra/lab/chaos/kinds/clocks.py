@@ -1,4 +1,4 @@
-"""A process whose machine has the wrong time of day."""
+"""The fault of a service whose clock shows the wrong time of day."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from infra.lab.chaos.site import Site
 from infra.stack import find_library, set_skew
 
 LEAST_S = 2.0
-"""A clock that differs by less is none that is seen to be wrong: the `Date` of an answer has whole seconds."""
+"""Minimum skew in seconds that can be observed, because the `Date` header has whole seconds only."""
 
 
 class SkewedClock(Kind):

@@ -1,4 +1,4 @@
-"""A database that ends sessions, has none to give, waits for a lock, or takes no writes."""
+"""Faults of a service's database: ended sessions, no free connections, held locks, and refused writes."""
 
 import asyncio
 import contextlib
@@ -14,12 +14,12 @@ from infra.lab.chaos.site import Site
 
 SESSIONS = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
 TABLE = "messaging.outbox_pending"
-"""The hot table of every service: who writes an event needs it, and so does who publishes one."""
+"""The busiest table of every service. Each transaction that writes an event needs it, and so does the relay."""
 WAITING = "select count(*) from pg_locks where relation = $1::text::regclass and not granted"
 LOOK_S = 0.25
 OPENED = "select count(*) from pg_stat_activity where usename = $1 and application_name = $1"
 TABLES = {"catalog": "products", "cart": "carts", "checkout": "orders", "delivery": "shipments"}
-"""The table of each service in which every order has a row that is locked for it."""
+"""The table of each service in which each order locks a row."""
 
 
 class DatabaseFault(Kind):
@@ -82,7 +82,7 @@ class HeldLock(DatabaseFault):
     mode = "access exclusive"
 
     def table(self, part: str) -> str:
-        """What is locked."""
+        """Return the table to lock."""
         return TABLE
 
     async def begin(self, site: Site, fault: Fault) -> None:
@@ -110,7 +110,10 @@ class ForgottenLock(HeldLock):
         return [f"{service}-db" for service in services if service in TABLES]
 
     def touches(self, part: str) -> Touches:
-        """Orders come no further for a long time, so nobody asks the outside, and services hear little."""
+        """Exclude faults of the outside and of orders: orders make no progress for a long time.
+
+        So services make no external calls and receive few events meanwhile.
+        """
         touched = super().touches(part)
         return replace(touched, alone=touched.alone | {"outside", "orders"})
 
@@ -167,7 +170,7 @@ class ReadOnlySessions(DatabaseFault):
 
 
 async def _fill(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> int:
-    """Take connections until one is refused; how many were taken."""
+    """Take connections until the server refuses one. Returns the number taken."""
     taken = 0
     while True:
         try:

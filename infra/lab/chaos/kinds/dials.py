@@ -1,4 +1,7 @@
-"""The outside world's own faults: providers, carriers and a mail server that are slow, erring, silent or forgetful."""
+"""Faults of the external stand-ins: payment providers, carriers and the mail server.
+
+They are slow, fail, do not answer, or lose their answers.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from infra.lab.chaos.site import Site
 
 PAYMENTS = ("payments-a", "payments-b")
 SPARE = ("payments-b", "carriers-b")
-"""Nobody is asked there unless the first one fails."""
+"""The second provider and carrier. Services call them only after the first has failed."""
 OVER_HTTP = (*PAYMENTS, "carriers-a", "carriers-b")
 ALL = (*OVER_HTTP, "mail")
 
@@ -24,7 +27,7 @@ class DialFault(Kind):
     about: str
     field: str
     count: str
-    """What the stand-in counts where it bites."""
+    """The counter of the stand-in that grows when the fault takes effect."""
     value: float
     at: tuple[str, ...] = ALL
 
@@ -41,7 +44,7 @@ class DialFault(Kind):
         return [part for part in self.at if part not in SPARE]
 
     def touches(self, part: str) -> Touches:
-        """Nobody asks the outside while the broker is away."""
+        """Need a working broker: while it is down, services make no external calls."""
         return Touches(alone=frozenset({part}), shared=frozenset({"outside", "broker"}))
 
     async def begin(self, site: Site, fault: Fault) -> None:
@@ -56,7 +59,7 @@ class DialFault(Kind):
         try:
             await site.ask("DELETE", _dial(site, fault))
         except aiohttp.ClientConnectionError:
-            return  # it is down, and turns every dial back when it starts
+            return  # the stand-ins are down, and reset every dial when they start
 
     async def _count(self, site: Site, fault: Fault) -> int:
         counts: dict[str, Any] = await site.ask("GET", f"{_dial(site, fault)}/counts")

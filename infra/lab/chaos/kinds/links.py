@@ -1,4 +1,4 @@
-"""Faults of the network between a service and its broker, its database or the outside: by the proxy."""
+"""Network faults between a service and its broker, its database or the outside. The fault proxy causes them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class LinkFault(Kind):
     about: str
     toxic: str
     count: str
-    """What the proxy counts where it bites."""
+    """The counter of the proxy that grows when the fault takes effect."""
     value: float | bool
 
     seconds = (4.0, 9.0)

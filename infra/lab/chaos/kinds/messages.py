@@ -1,4 +1,4 @@
-"""Messages that come twice, late, in another order, or that nobody can handle."""
+"""Faults of messages: duplicated, delayed, reordered, poison and malformed ones."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ from infra.lab.chaos.site import Site
 from infra.stack import Passwords
 
 BUCKETS = 16
-"""As the outbox has them: an event belongs to the bucket of its subject's CRC-32."""
+"""Number of buckets of the outbox. An event's bucket is the CRC-32 of its subject, modulo this."""
 LATEST = """
 select event_id, type, subject from messaging.outbox o
 where not exists (select from messaging.outbox_pending p where (p.event_id, p.type) = (o.event_id, o.type))
@@ -32,7 +32,7 @@ AGAIN = "insert into messaging.outbox_pending (event_id, type, bucket) values ($
 PREFETCH = 50
 AGAIN_AFTER_S = 0.5
 
-logging.getLogger("pika").setLevel(logging.CRITICAL)  # what fails is raised, too; here connections are cut on purpose
+logging.getLogger("pika").setLevel(logging.CRITICAL)  # it raises what it logs, and here connections are cut on purpose
 
 
 class MessageFault(Kind):
@@ -126,14 +126,14 @@ class Held(MessageFault):
     name: str
     about: str
     keeps_s: float
-    """At most; the fault's end ends it, too."""
+    """Maximum seconds for which messages are kept. They are returned earlier when the fault ends."""
     shuffled: bool
 
     lasts = False
     seconds = (4.0, 8.0)
 
     def touches(self, part: str) -> Touches:
-        """There is nothing to hold while orders come no further."""
+        """Also need progress of orders: without it, there are no messages to hold."""
         touched = super().touches(part)
         return replace(touched, shared=touched.shared | {"orders"})
 
@@ -159,7 +159,10 @@ class Held(MessageFault):
         site.hold(fault.id).push_async_callback(give_back)
 
     def _hold(self, url: str, queues: Sequence[str], over: threading.Event, note: Callable[[int], None]) -> None:
-        """Until it is over. Whoever cuts it off has what it holds delivered again; then it connects anew."""
+        """Take messages and return them, until `over` is set.
+
+        If the connection is lost, the broker redelivers what is held. This consumer connects again after a pause.
+        """
         held: list[int] = []
         taken = 0
         while not over.is_set():
@@ -191,7 +194,7 @@ class Held(MessageFault):
 
 
 def _consume(connection: pika.BlockingConnection, queues: Sequence[str], held: list[int]) -> BlockingChannel:
-    """Take what comes, and note its delivery tags."""
+    """Consume from the queues, and collect the delivery tags in `held`."""
     channel = connection.channel()
     channel.basic_qos(prefetch_count=PREFETCH)
     for queue in queues:
@@ -200,14 +203,14 @@ def _consume(connection: pika.BlockingConnection, queues: Sequence[str], held: l
 
 
 async def _heard(site: Site, publisher: str) -> list[str]:
-    """The types of a service's events that somebody hears; if nobody does, one that only the log takes."""
+    """Return the event types of a publisher that have subscribers. If there are none, one for the log only."""
     api = f"{site.state.broker['management']}/api/exchanges/%2F/{publisher}.events/bindings/source"
     types = {each["routing_key"] for each in await site.ask("GET", api)} - {"#"}
     return sorted(types) or [f"{publisher}.nothing.v1"]
 
 
 def _login(site: Site, service: str) -> str:
-    """The broker's address, as a service itself has it."""
+    """Return the AMQP URL of the broker, with the service's own credentials."""
     where = urlsplit(site.state.broker["amqp"])
     password = Passwords(site.layout.passwords).of(f"broker-{service}")
     return f"amqp://{service}:{password}@{where.hostname}:{where.port}/%2F"

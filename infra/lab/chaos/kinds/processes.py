@@ -1,4 +1,4 @@
-"""Processes that die, hang, or are told to end."""
+"""Faults of processes: killed, paused and stopped ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ class ProcessFault(Kind):
     about: str
     undo: str
     state: str
-    """What the supervisor calls a part in this condition."""
+    """The supervisor's name for the state that the fault causes."""
     order: str = ""
-    """The word that begins it, if that is not its name."""
+    """The supervisor command that begins the fault, if it is not the name of the kind."""
     only_services: bool = False
     also_alone: tuple[str, ...] = ()
-    """What nobody would come to meanwhile, so that no other fault could bite there."""
+    """Resources that are idle during the fault, so that no other fault could take effect there."""
     seconds: tuple[float, float] = (3.0, 7.0)
     least_run_s: float = 0.0
 
@@ -58,7 +58,7 @@ class ProcessFault(Kind):
 
 
 def _became(pid: int | None, state: str) -> str:
-    """What the kernel says of a process (Linux); of a container, what its keeper was told by Docker."""
+    """Describe the state of a process as the kernel reports it (Linux), or of a container as Docker reported it."""
     return f"pid {pid} {_state(pid)}" if pid else f"it is {state}"
 
 

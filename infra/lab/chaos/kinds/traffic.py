@@ -1,4 +1,4 @@
-"""Customers as a fault: more of them than usual."""
+"""The fault of a burst of traffic: more customers than usual."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -10,9 +10,9 @@ from infra.lab.simulator import Endpoints, FlashSale, Meter, SetUpFailed, Shop, 
 from infra.stack import LocalError
 
 RUSH_S = 15.0
-"""How long a sale goes on after its time, where the house is slow."""
+"""Maximum seconds for which a sale may go on after its end, if the services are slow."""
 SCARCE_PLACE = 7
-"""A product of which the simulator's shelf has few."""
+"""Index of a product of which the simulator stocks few units."""
 
 
 class Burst(Kind):
@@ -44,7 +44,10 @@ class Burst(Kind):
         held.callback(rushing.cancel)
 
     async def bite(self, site: Site, fault: Fault) -> str:
-        """Say what came of it, once everybody has ordered or given up: who is cut off before competes for nothing."""
+        """Return the number of accepted orders, once all buyers have ordered or given up, or after `RUSH_S`.
+
+        Buyers who were cancelled earlier would not compete for the product.
+        """
         sale, rushing = site.notes[fault.id]
         await asyncio.wait({rushing}, timeout=RUSH_S)
         accepted = sale.accepted
@@ -56,7 +59,7 @@ class Burst(Kind):
 
 @asynccontextmanager
 async def _shop_of_its_own(site: Site, buyers: int) -> AsyncIterator[Shop]:
-    """Products and customers for a burst to which nobody else has let any in; noted for the audit, as all are."""
+    """Yield a shop with products and customers, for a burst without simulator traffic. It is recorded for the audit."""
     traffic = Traffic(rate=max(1, buyers / 10), duration_s=1, seed=0, record=site.layout.record)
     try:
         async with opened(Endpoints.of(site.state), traffic, Meter(), lambda _: None) as shop:

@@ -1,1 +1,1 @@
-"""A loopback TCP proxy that can be slow, silent or rude: in the path of a faultable stack only."""
+"""A loopback TCP proxy that can delay, stall or reset connections. Only a faultable stack connects through it."""

@@ -1,4 +1,4 @@
-"""`python -m infra.lab.chaos.proxy LINKS.json PORT`: serves the links, and takes orders over HTTP on the port."""
+"""`python -m infra.lab.chaos.proxy LINKS.json PORT` serves the links, and an HTTP API to control them on the port."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from infra.lab.chaos.proxy.toxics import Toxics
 
 
 def control(links: Mapping[str, Link]) -> web.Application:
-    """GET /links shows every link; PUT /links/{name} gives one its toxics, DELETE takes them away."""
+    """Return the control API: GET /links lists links, PUT /links/{name} sets a link's toxics, DELETE clears them."""
 
     async def show(_: web.Request) -> web.Response:
         return web.json_response({name: _shown(link) for name, link in links.items()})
@@ -45,7 +45,7 @@ def _shown(link: Link) -> dict[str, object]:
 
 
 async def serve(links: Mapping[str, Link], port: int) -> None:
-    """Listen on every link, then on the port; until cancelled."""
+    """Listen on every link, then on the control port, until cancelled."""
     for link in links.values():
         await link.open()
     runner = web.AppRunner(control(links), access_log=None)
@@ -55,8 +55,8 @@ async def serve(links: Mapping[str, Link], port: int) -> None:
 
 
 async def main() -> None:
-    """Serve what the command line names."""
-    known = json.loads(Path(sys.argv[1]).read_text())  # noqa: ASYNC240 - before anything else
+    """Serve the links and the control port that are given on the command line."""
+    known = json.loads(Path(sys.argv[1]).read_text())  # noqa: ASYNC240 - nothing else runs yet
     await serve({name: Link(**link) for name, link in known.items()}, int(sys.argv[2]))
 
 

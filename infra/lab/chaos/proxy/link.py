@@ -1,4 +1,4 @@
-"""One link: a port that leads to a server, by way of its toxics."""
+"""A link forwards connections from a local port to a server, and applies its toxics to them."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from infra.lab.chaos.proxy.pipe import CHUNK, Pipe
 from infra.lab.chaos.proxy.toxics import Toxics
 
 FIRST_WORDS_S = 1.0
-"""How long a client that waits for the other side's greeting is left alone before a reset."""
+"""Seconds to wait for a client's first bytes before a reset. Some clients send nothing before the server's greeting."""
 
 
 @dataclass(eq=False)
@@ -24,14 +24,14 @@ class _Connection:
 
 @dataclass
 class Link:
-    """Forwards every connection to `host:port`, and counts what happens to them."""
+    """Forwards every connection to `host:port`, and counts what happens to it."""
 
     listen: int
     host: str
     port: int
     toxics: Toxics = field(default_factory=Toxics)
     counts: Counter[str] = field(default_factory=Counter)
-    """connections, bytes; delayed, throttled and stalled chunks; reset and half_open connections."""
+    """Numbers of connections, bytes; delayed, throttled and stalled chunks; reset and half_open connections."""
 
     def __post_init__(self) -> None:
         self._connections: set[_Connection] = set()
@@ -42,15 +42,15 @@ class Link:
 
     @property
     def is_used(self) -> bool:
-        """Whether anybody is connected."""
+        """Whether there is an open connection."""
         return bool(self._connections)
 
     async def open(self) -> asyncio.Server:
-        """Listen on the loopback."""
+        """Listen on the loopback interface."""
         return await asyncio.start_server(self._serve, "127.0.0.1", self.listen, limit=CHUNK)
 
     def suffer(self, toxics: Toxics) -> None:
-        """From now on this and nothing else."""
+        """Replace the link's toxics, for open and for new connections."""
         self.toxics = toxics
         _set(self._passable, not toxics.black_hole)
         _set(self._whole, not toxics.half_open)
@@ -76,7 +76,7 @@ class Link:
         try:
             answers, server = await asyncio.open_connection(self.host, self.port, limit=CHUNK)
         except OSError:
-            _abort(client)  # nobody listens there: as near to a refusal as a proxy comes
+            _abort(client)  # the server refused: a proxy can only reset a connection that it has accepted
             return
         carrying = asyncio.gather(self._pipe(reader, server), self._pipe(answers, client))
         connection = _Connection(client, server, asyncio.ensure_future(_settled(carrying)))
@@ -97,7 +97,7 @@ class Link:
         await Pipe(lambda: self.toxics, self._passable, self.counts).carry(reader, writer)
 
     async def _swallow(self, reader: asyncio.StreamReader) -> None:
-        """Take what the client says to nobody, until the fault ends or the client hangs up."""
+        """Discard what the client sends, until the fault ends or the client disconnects."""
         over = asyncio.ensure_future(self._whole.wait())
         while not over.done():
             reading = asyncio.ensure_future(reader.read(CHUNK))
@@ -113,7 +113,7 @@ class Link:
 
 
 async def _settled(carrying: "asyncio.Future[tuple[None, None]]") -> None:
-    """Wait for both directions; that a side broke is the end of the connection and nothing more."""
+    """Wait until both directions have ended. A broken side ends the connection, and is no error."""
     with contextlib.suppress(OSError, ExceptionGroup):
         await carrying
 
@@ -123,7 +123,7 @@ def _set(event: asyncio.Event, value: bool) -> None:
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:
-    """Close with a reset rather than with an orderly end."""
+    """Close the connection with a reset (RST) rather than an orderly end (FIN)."""
     there: socket.socket | None = writer.get_extra_info("socket")
     if there is not None and there.fileno() >= 0:
         there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

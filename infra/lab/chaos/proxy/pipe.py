@@ -1,4 +1,4 @@
-"""One direction of one connection."""
+"""Forwards one direction of one connection."""
 
 import asyncio
 import random
@@ -9,18 +9,18 @@ from infra.lab.chaos.proxy.toxics import Toxics
 
 CHUNK = 64 * 1024
 IN_FLIGHT = 64
-"""Chunks that may be under way; beyond that the sender feels it, as with a full window."""
+"""Maximum number of buffered chunks. Beyond that nothing is read, so the sender blocks as with a full TCP window."""
 
 
 class Pipe:
-    """Carries bytes from a reader to a writer, as its link's toxics have it."""
+    """Forwards bytes from a reader to a writer, and applies the toxics of its link."""
 
     def __init__(self, toxics: Callable[[], Toxics], passable: asyncio.Event, counts: Counter[str]) -> None:
         self._toxics, self._passable, self._counts = toxics, passable, counts
         self._chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(IN_FLIGHT)
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Return once the reader's end has been passed on. Raises `OSError` when either side breaks."""
+        """Forward until the reader's end has been passed on. Raises a group with `OSError` if either side breaks."""
         async with asyncio.TaskGroup() as both:
             both.create_task(self._take(reader))
             both.create_task(self._give(writer))

@@ -1,4 +1,4 @@
-"""What a link can suffer from."""
+"""The faults that a link can have."""
 
 from typing import Annotated
 
@@ -6,19 +6,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Toxics(BaseModel):
-    """The faults of one link, both directions alike; they hold for open and for new connections."""
+    """The faults of one link. They apply to both directions, and to open and new connections unless noted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     latency_ms: Annotated[float, Field(ge=0, le=60_000)] = 0
-    """Added to every chunk of bytes."""
+    """Delay of every chunk of bytes."""
     jitter_ms: Annotated[float, Field(ge=0, le=60_000)] = 0
-    """Up to so much more, drawn for every chunk; bytes keep their order."""
+    """Maximum additional delay, drawn for every chunk. Bytes keep their order."""
     bytes_per_s: Annotated[float, Field(ge=0)] = 0
-    """Bandwidth; 0 for no limit."""
+    """Bandwidth of each direction of each connection; 0 for no limit."""
     black_hole: bool = False
-    """Nothing comes through, and nobody is told. What was sent arrives when it ends, as TCP sends again."""
+    """Nothing is forwarded, and neither side gets an error. What was sent arrives when this ends: TCP resends it."""
     reset: bool = False
-    """Connections are reset (RST), new ones when the client has said its first words: a request may have left."""
+    """Connections are reset (RST). New ones are reset after the client's first bytes, so it may have sent a request."""
     half_open: bool = False
-    """The server loses its connections; the client still believes in them, until this ends. New ones work."""
+    """The server's side of open connections is reset. The client's side stays open until this ends. New ones work."""
