@@ -1,7 +1,8 @@
-"""The outside world as local stand-ins: identity issuer, two payment providers, two carriers, a mail sink.
+"""Local stand-ins for external systems: an identity issuer, two payment providers, two carriers, and a mail sink.
 
-One process, `python -m infra.lab.stand_ins`. What it accepts is durable before it answers: killed at any point, it
-goes on where it was. Every part has a fault dial over HTTP (see `dials`).
+They run in one process, `python -m infra.lab.stand_ins`. What it accepts is durable before it answers. So it can be
+killed at any point, and continues from there when it is started again. Every part except the identity issuer has a
+fault dial over HTTP (see `dials`).
 """
 
 from infra.lab.stand_ins.app import create_app

@@ -1,4 +1,4 @@
-"""`python -m infra.lab.stand_ins`: runs until it is told to stop (SIGTERM), or killed; both are fine."""
+"""`python -m infra.lab.stand_ins` runs the stand-ins until SIGTERM. Killing it is safe, too."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ from marketplace_runtime.telemetry import configure_logging
 
 
 def main() -> None:
-    """Serves on the host and ports of the environment."""
+    """Serves on the host and ports that the environment sets."""
     settings = Settings()
     configure_logging("outside", format=settings.log_format, level=settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn stops, then raises the signal again

@@ -1,4 +1,4 @@
-"""All stand-ins as one web application."""
+"""Combines all stand-ins into one web application."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from infra.lab.stand_ins.settings import Settings
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application; it opens its ledger and its SMTP port when it is started."""
+    """Creates the application. It opens its ledger and its SMTP port when it starts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

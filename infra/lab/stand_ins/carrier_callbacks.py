@@ -1,7 +1,7 @@
-"""Takes parcels from booking to delivery, and tells the shop of each step by a signed callback.
+"""Takes parcels from booking to delivery, and reports each step to the marketplace by a signed callback.
 
-One task per parcel that is on its way. Every step is durable before it is told, and a callback is repeated
-until it was accepted (2xx), also over restarts: a step may be told twice, under the same `webhook-id`.
+Each parcel that is on its way has a task. A step is durable before its callback is sent. A callback is repeated until
+it is accepted (2xx), also after a restart. So a step may be reported twice, with the same `webhook-id`.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _log = get_logger(__name__)
 
 
 class CarrierCallbacks:
-    """Runs the parcels of both carriers; `start` also picks up those that an earlier process left behind."""
+    """Runs the parcels of both carriers. `start` resumes those that an earlier process left on their way."""
 
     def __init__(self, ledger: Ledger, *, secret: str, dispatch_after_s: float, deliver_after_s: float) -> None:
         self._ledger = ledger
@@ -40,13 +40,13 @@ class CarrierCallbacks:
         self._http: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        """Opens the way out and takes up every parcel that is on its way."""
+        """Opens an HTTP session and resumes every parcel that is on its way."""
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALLBACK_TIMEOUT_S))
         for parcel in await self._ledger.do(parcels_on_their_way):
             self.carry(parcel)
 
     async def stop(self) -> None:
-        """Drops everything where it is; the ledger knows how far it came."""
+        """Cancels all tasks. The ledger has the state of each parcel."""
         for trip in self._trips:
             trip.cancel()
         await asyncio.gather(*self._trips, return_exceptions=True)
@@ -54,7 +54,7 @@ class CarrierCallbacks:
             await self._http.close()
 
     def carry(self, parcel: Parcel) -> None:
-        """Begins, or goes on with, one parcel's trip."""
+        """Starts or resumes the task of a parcel."""
         trip = asyncio.create_task(self._trip(parcel))
         self._trips.add(trip)
         trip.add_done_callback(self._ended)
@@ -87,7 +87,7 @@ class CarrierCallbacks:
         return await self._ledger.do(partial(advance, part=parcel.part, key=parcel.key, to=to, due=due))
 
     async def _tell(self, parcel: Parcel, step: str) -> None:
-        """Repeats the callback until it is accepted."""
+        """Sends the callback, and repeats it until it is accepted."""
         url = str(parcel.callback_url)
         origin = urlsplit(url).netloc
         backoff_s = BACKOFF_FROM_S
@@ -128,6 +128,6 @@ class CarrierCallbacks:
                     _log.info("callback refused", url=url, status=answer.status, order_id=parcel.order_id)
                 return answer.ok
         except (aiohttp.ClientError, TimeoutError):
-            # Nobody there: a thousand parcels need not each find that out for themselves.
+            # The origin is unreachable. Other parcels need not try it before the backoff has passed.
             self._unreachable_until[origin] = time.monotonic() + BACKOFF_FROM_S
             return False

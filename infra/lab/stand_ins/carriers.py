@@ -1,4 +1,4 @@
-"""Two carriers: they take bookings by idempotency key, let them be cancelled until dispatch, then deliver."""
+"""Two carriers: they accept bookings by idempotency key, cancel them on request until dispatch, and deliver parcels."""
 
 import sqlite3
 import time
@@ -22,7 +22,7 @@ Text = Annotated[str, Field(max_length=200)]
 
 
 class Address(BaseModel):
-    """Where the parcel goes. It is checked and forgotten: no label is printed here."""
+    """The address of the parcel. It is validated but not stored, because no label is printed."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -34,7 +34,7 @@ class Address(BaseModel):
 
 
 class Booking(BaseModel):
-    """Fetch this shipment, bring it to the address, and tell the callback URL of every step."""
+    """A request to deliver a shipment to the address, and to report every step to the callback URL."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,9 +47,10 @@ class Booking(BaseModel):
 def book_parcel(
     book: sqlite3.Connection, part: str, key: str, booking: Booking, *, due: float, fails: bool
 ) -> tuple[Parcel, bool]:
-    """Books once per key: the parcel, and whether it had been booked before.
+    """Books a parcel once per key. Returns the parcel, and whether an earlier request had booked it.
 
-    A key that is known answers as before, also where the request would have failed: "not booked" is true.
+    With a known key, the answer is as before, even if the request was to fail (`fails`): a "not booked" is always true.
+    Raises `Problem` if the key is cancelled or was used with another body, or if the booking fails.
     """
     parcel = parcel_of(book, part, key)
     if parcel is not None:
@@ -78,7 +79,7 @@ def book_parcel(
 
 
 def cancel_booking(book: sqlite3.Connection, part: str, key: str) -> None:
-    """From now on no parcel goes out under this key; refused once one has."""
+    """Cancels a key for ever: no parcel is dispatched under it. Raises `Problem` if one was dispatched already."""
     parcel = parcel_of(book, part, key)
     if parcel is None:
         add_parcel(book, Parcel(part, key, None, None, None, None, None, State.CANCELLED, 0, now()))
@@ -89,7 +90,7 @@ def cancel_booking(book: sqlite3.Connection, part: str, key: str) -> None:
 
 
 def routes(ledger: Ledger, dials: Dials, courier: CarrierCallbacks) -> APIRouter:
-    """The carriers' HTTP API."""
+    """Returns the carriers' HTTP API."""
     router = APIRouter(prefix="/carriers/{which}")
     under_way = UnderWay()
 

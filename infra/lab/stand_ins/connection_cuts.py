@@ -1,4 +1,4 @@
-"""Answers that are none: a connection cut before the answer, and a request that nobody ever answers."""
+"""Responses that simulate lost answers: a connection reset before the answer, and a request that is never answered."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ _EXTENSION = "infra.lab.stand_ins.cut"
 
 
 class CuttableProtocol(HttpToolsProtocol):
-    """HTTP/1.1 as uvicorn speaks it, where the app may reset the connection (an ASGI extension of ours)."""
+    """Uvicorn's HTTP/1.1 protocol, with an ASGI extension of our own that lets the app reset the connection."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -19,7 +19,7 @@ class CuttableProtocol(HttpToolsProtocol):
 
 
 class CutConnection(Response):
-    """Resets the connection: the client cannot know whether its request was done."""
+    """Resets the connection, so the client cannot know whether its request was carried out."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["extensions"][_EXTENSION]["abort"]()
@@ -27,7 +27,7 @@ class CutConnection(Response):
 
 
 class NeverAnswer(Response):
-    """Keeps the client waiting until it hangs up, for a minute at most; then the connection is reset."""
+    """Never answers. Resets the connection after `HANG_AT_MOST_S` (a minute), unless the client disconnects earlier."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -1,6 +1,6 @@
-"""Fault dials: how slow, broken or silent a part of the outside world is just now.
+"""Fault dials: they set how slow, failing or silent each stand-in is at present.
 
-Kept in memory: a restart turns every dial back.
+Dials are kept in memory, so a restart resets all of them.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class Fate:
-    """What happens to one request."""
+    """The faults that apply to one request."""
 
     delay_s: float
     hangs: bool
@@ -33,7 +33,7 @@ class Fate:
     loses_answer: bool
 
     def names(self) -> list[str]:
-        """What is wrong with it."""
+        """Returns the names of the faults, as they are counted."""
         flags = {
             "delayed": self.delay_s > 0,
             "hung": self.hangs,
@@ -46,27 +46,27 @@ class Fate:
 
 
 class Dial(BaseModel):
-    """Faults of one part; rates are shares of requests, between 0 and 1."""
+    """The faults of one part. Rates are shares of requests, between 0 and 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     latency_ms: Annotated[float, Field(ge=0, le=60_000)] = 0
-    """Added before the work."""
+    """Delay before the work."""
     error_rate: Rate = 0
-    """A definite no before the work."""
+    """The request is refused before the work, so nothing was done for certain."""
     hang_rate: Rate = 0
-    """Nothing is done and nothing answered."""
+    """Nothing is done, and no answer is sent."""
     throttle_rate: Rate = 0
-    """Payments and carriers only: nothing is done, and the answer is 429 with `Retry-After: retry_after_s`."""
+    """Payments and carriers only. Nothing is done, and the answer is 429 with `Retry-After: retry_after_s`."""
     retry_after_s: Annotated[int, Field(ge=0, le=86_400)] = 1
     decline_rate: Rate = 0
-    """Payments only: the charge is declined, and that is recorded under its key."""
+    """Payments only. The charge is declined, and the decline is recorded under its key."""
     lost_answer_rate: Rate = 0
-    """The work is done and recorded, but the connection is cut instead of an answer."""
+    """The work is done and recorded, but the connection is reset instead of an answer."""
 
     def roll(self) -> Fate:
-        """One request's fate."""
-        chance = random.random  # faults are no secret: no cryptographic randomness needed
+        """Draws the faults of one request."""
+        chance = random.random  # faults need no cryptographic randomness
         return Fate(
             delay_s=self.latency_ms / 1000,
             hangs=chance() < self.hang_rate,
@@ -78,18 +78,18 @@ class Dial(BaseModel):
 
 
 class Dials:
-    """The dial of every part."""
+    """Keeps the dial of every part, and counts the faults."""
 
     def __init__(self) -> None:
         self._dials: dict[str, Dial] = {part: Dial() for part in get_args(Part)}
         self.suffered: dict[str, Counter[str]] = {part: Counter() for part in get_args(Part)}
-        """How many `requests` came to a part since the start, and how many of them met which fate."""
+        """By part: the number of `requests` since the start, and of those with each fault."""
 
     def __getitem__(self, part: str) -> Dial:
         return self._dials[part]
 
     def turn(self, part: Part, dial: Dial) -> Dial:
-        """Sets the part's dial; from the next request on it counts."""
+        """Sets the part's dial, from the next request on. Raises `Problem` if the part cannot have such a fault."""
         if dial.decline_rate and not part.startswith("payments"):
             raise Problem(422, "outside:invalid", f"{part} cannot decline; only payments-a and payments-b can.")
         if dial.throttle_rate and part == "mail":
@@ -100,13 +100,13 @@ class Dials:
         return dial
 
     def roll(self, part: str) -> Fate:
-        """The next request's fate, which is counted."""
+        """Draws the faults of the next request, and counts them."""
         fate = self[part].roll()
         self.suffered[part].update(["requests", *fate.names()])
         return fate
 
     async def suffer(self, part: str, work: Callable[[Fate], Awaitable[Response]]) -> Response:
-        """Does the work as the part's dial has it: late, not at all, or without an answer."""
+        """Does the work with the faults that the part's dial draws: late, not at all, or without an answer."""
         fate = self.roll(part)
         await asyncio.sleep(fate.delay_s)
         if fate.hangs:
@@ -124,7 +124,7 @@ class Dials:
 
 
 def routes(dials: Dials) -> APIRouter:
-    """Reading, turning and resetting dials; each answers with the dial as it is now."""
+    """Returns the HTTP API to read, set and reset dials, and to read the counts. Answers contain the present dial."""
     router = APIRouter(prefix="/dials/{part}")
 
     @router.get("")

@@ -1,7 +1,7 @@
-"""A stand-in for an OpenID Connect provider, to be replaced by a real one's URL.
+"""A stand-in for an OpenID Connect provider. In production, the URL of a real provider replaces it.
 
-It gives a token to ANYONE who can reach it, for any subject and role they ask for. That is what simulated
-shoppers and tests need, and why it must never listen on anything but loopback.
+It issues a token to ANYONE who can reach it, for any subject and role they request. Simulated shoppers and tests need
+this. So it must never listen on anything but loopback.
 """
 
 import base64
@@ -30,18 +30,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class TokenRequest(BaseModel):
-    """Who the token should say one is."""
+    """The subject, roles and lifetime of the requested token."""
 
     model_config = ConfigDict(extra="forbid")
 
     sub: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     roles: Annotated[list[Literal["seller", "operator"]], Field(max_length=2)] = []
     ttl_s: Annotated[int, Field(ge=-86_400, le=86_400)] = 3600
-    """Seconds from now; negative for a token that has expired already, which tests want."""
+    """Lifetime in seconds from now. A negative one gives a token that has expired already, for tests."""
 
 
 class Issuer:
-    """Signs tokens with a key that is made once and kept in `key_file`, readable by its owner only."""
+    """Signs tokens with a key that is generated once and kept in `key_file`, readable by its owner only."""
 
     def __init__(self, *, url: str, audience: str, key_file: Path) -> None:
         self._url = url
@@ -60,7 +60,7 @@ class Issuer:
         }
 
     def token(self, asked: TokenRequest) -> str:
-        """An ES256 JWT with iss, aud, sub, roles, iat and exp."""
+        """Returns an ES256 JWT with the claims iss, aud, sub, roles, iat and exp."""
         now = int(time.time())
         claims = {
             "iss": self._url,
@@ -74,7 +74,7 @@ class Issuer:
 
 
 def routes(issuer: Issuer) -> APIRouter:
-    """Discovery, keys and tokens."""
+    """Returns the HTTP API for discovery, keys and tokens."""
     router = APIRouter(prefix="/identity")
 
     @router.get("/.well-known/openid-configuration")
@@ -109,7 +109,7 @@ def _kept_key(path: Path) -> EllipticCurvePrivateKey:
 
 
 def _thumbprint(public: dict[str, Any]) -> str:
-    """A key id that follows from the key (RFC 7638)."""
+    """Returns the key id, which is the thumbprint of the key (RFC 7638)."""
     members = json.dumps(
         {name: public[name] for name in ("crv", "kty", "x", "y")}, sort_keys=True, separators=(",", ":")
     )

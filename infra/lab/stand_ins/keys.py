@@ -1,4 +1,4 @@
-"""Idempotency keys: what they look like, what was asked under them, and which are being worked on."""
+"""Idempotency keys: their format, the fingerprint of a request's body, and the keys of requests in progress."""
 
 import hashlib
 from collections import Counter
@@ -13,21 +13,21 @@ _PATTERN = r"^[A-Za-z0-9._:~-]{1,255}$"
 KeyHeader = Annotated[str, Header(alias="Idempotency-Key", pattern=_PATTERN)]
 KeyPath = Annotated[str, Path(pattern=_PATTERN)]
 Which = Literal["a", "b"]
-"""There are two providers of everything."""
+"""The payment provider or carrier: there are two of each."""
 After = Annotated[int, Query(ge=0, lt=2**63)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 def fingerprint(body: BaseModel) -> str:
-    """Equal for equal bodies, whatever their spacing or the order of their members."""
+    """Returns a hash of the body. Equal bodies have the same, whatever their spacing or the order of their members."""
     return hashlib.sha256(body.model_dump_json().encode()).hexdigest()
 
 
 class UnderWay:
-    """Which keys are being worked on just now.
+    """Counts the requests in progress by key.
 
-    A "no, that was not done" must be true for the key, not only for this request: it may not be said while
-    another request with the same key could still be done.
+    An answer "not done" must be true for the key, not only for this request. It must not be given while another
+    request with the same key may still be carried out.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class UnderWay:
 
     @contextmanager
     def working_on(self, part: str, key: str) -> Iterator[None]:
-        """Counts this request as one that may still be done."""
+        """Counts this request as in progress during the block."""
         self._requests[part, key] += 1
         try:
             yield
@@ -45,5 +45,5 @@ class UnderWay:
                 del self._requests[part, key]
 
     def alone(self, part: str, key: str) -> bool:
-        """Whether this request is the only one with its key."""
+        """Returns whether no other request with this key is in progress."""
         return self._requests[part, key] <= 1

@@ -1,8 +1,8 @@
-"""A durable book that many requests write at once.
+"""A durable ledger for many concurrent requests.
 
-SQLite in WAL mode with `synchronous=FULL`, owned by one thread. All work that waits is done as one
-transaction (a *group commit*), so a hundred writers cost a few fsyncs, and every piece of work sees the whole
-effect of those before it: one at a time is what makes idempotency keys airtight.
+It is a SQLite file in WAL mode with `synchronous=FULL`, owned by one thread. All waiting jobs are done in one
+transaction (a *group commit*), so a hundred writers cost a few fsyncs. Jobs run one at a time, and each sees the whole
+effect of those before it. Idempotency keys rely on this.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_by_part ON entries (part, seq);
 """
 GROUP = 256
-"""At most so many pieces of work share one commit."""
+"""Maximum number of jobs in one commit."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class _Job:
 
 
 class Ledger:
-    """One SQLite file and the thread that owns it.
+    """Owns a SQLite file and the thread that uses it.
 
-    `do` returns after the commit that holds the work's effect is on disk. Work that raises leaves no trace
-    and costs its neighbours nothing.
+    `do` returns once the commit with the job's effect is on disk. A job that raises is rolled back, and does not affect
+    other jobs of the same commit.
     """
 
     def __init__(self, path: Path, *, schemas: tuple[str, ...] = ()) -> None:
@@ -54,13 +54,16 @@ class Ledger:
         self._thread.start()
 
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """The work's result, once its effect is durable; raises what the work raised."""
+        """Runs `work` in the ledger's thread. Returns its result once its effect is durable.
+
+        Raises the exception of `work`, or `sqlite3.Error` if the commit fails.
+        """
         answer: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put(_Job(work, answer))
         return await answer
 
     async def close(self) -> None:
-        """Finishes what was begun, then closes the file."""
+        """Finishes all jobs submitted so far, then closes the file."""
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         self._book.close()
@@ -86,7 +89,7 @@ class Ledger:
             self._book.execute("BEGIN IMMEDIATE")
             outcomes = [self._try(job) for job in group]
             self._book.execute("COMMIT")
-        except sqlite3.Error as error:  # such as a full disk: nobody's work was kept, and all are told
+        except sqlite3.Error as error:  # such as a full disk: the group is rolled back, and all callers get the error
             if self._book.in_transaction:
                 self._book.execute("ROLLBACK")
             return [(job, None, error) for job in group]
@@ -96,7 +99,7 @@ class Ledger:
         self._book.execute("SAVEPOINT job")
         try:
             outcome: tuple[_Job, Any, BaseException | None] = (job, job.work(self._book), None)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the one who asked
+        except Exception as error:  # noqa: BLE001 - any error is raised to the caller of `do`
             self._book.execute("ROLLBACK TO job")
             outcome = (job, None, error)
         self._book.execute("RELEASE job")
@@ -105,7 +108,7 @@ class Ledger:
 
 def _tell(outcomes: list[tuple[_Job, Any, BaseException | None]]) -> None:
     for job, result, error in outcomes:
-        if job.answer.done():  # the asker is gone; what was done stays done
+        if job.answer.done():  # the caller was cancelled; the effect stays
             continue
         if error is None:
             job.answer.set_result(result)
@@ -114,17 +117,20 @@ def _tell(outcomes: list[tuple[_Job, Any, BaseException | None]]) -> None:
 
 
 def now() -> str:
-    """The time of an entry: ISO 8601, UTC."""
+    """Returns the present time for an entry: ISO 8601, UTC."""
     return datetime.now(UTC).isoformat()
 
 
 def write(book: sqlite3.Connection, part: str, entry: dict[str, Any]) -> None:
-    """Adds an entry to the part's journal; entries are never changed."""
+    """Adds an entry with the present time to the part's journal. Entries are never changed."""
     book.execute("INSERT INTO entries (part, entry) VALUES (?, ?)", (part, json.dumps({**entry, "at": now()})))
 
 
 def page(book: sqlite3.Connection, part: str, after: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
-    """The part's entries after number `after`, and the number to go on from (None: there are no more)."""
+    """Returns up to `limit` of the part's entries after number `after`, and the number to continue from.
+
+    The number is None if there are no more entries.
+    """
     rows = book.execute(
         "SELECT seq, entry FROM entries WHERE part = ? AND seq > ? ORDER BY seq LIMIT ?", (part, after, limit)
     ).fetchall()

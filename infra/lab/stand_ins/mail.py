@@ -1,4 +1,4 @@
-"""A mail sink: accepts every mail by SMTP, keeps it, and shows what it got."""
+"""A mail sink: accepts every mail by SMTP, stores it, and lists it over HTTP."""
 
 import asyncio
 import logging
@@ -30,14 +30,14 @@ LARGEST_MAIL = 1 << 20
 
 
 class MailSink:
-    """An SMTP server's handler: a mail is on disk before it is accepted."""
+    """Handler of the SMTP server. A mail is on disk before it is accepted."""
 
     def __init__(self, ledger: Ledger, dials: Dials) -> None:
         self._ledger = ledger
         self._dials = dials
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
-        """Opens the SMTP port in this event loop."""
+        """Listens on the SMTP port in the running event loop."""
         logging.getLogger("mail.log").setLevel(logging.WARNING)  # it logs every address at INFO
         loop = asyncio.get_running_loop()
         return await loop.create_server(
@@ -47,7 +47,7 @@ class MailSink:
         )
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Keeps one mail per recipient, as the dial has it."""
+        """Stores the mail once per recipient, with the faults that the dial draws. Returns the SMTP reply."""
         fate = self._dials.roll("mail")
         await asyncio.sleep(fate.delay_s)
         if fate.hangs:
@@ -62,7 +62,7 @@ class MailSink:
 
 
 def keep(book: sqlite3.Connection, envelope: Envelope) -> None:
-    """Adds the mail to the book, with the headers that say what it is about."""
+    """Stores the mail once per recipient, with the headers that tell its id, subject and kind."""
     content: bytes = envelope.original_content or b""
     headers: Message = BytesParser(policy=policy.compat32).parsebytes(content, headersonly=True)
     about = [_header(headers, name) for name in ("Message-ID", "Subject", "X-About", "X-Kind")]
@@ -75,14 +75,14 @@ def keep(book: sqlite3.Connection, envelope: Envelope) -> None:
 
 
 def shown(mail: dict[str, Any]) -> dict[str, Any]:
-    """A mail with the text that its reader sees, in place of what was sent."""
+    """Returns a stored mail with its plain text, as its reader sees it, instead of the raw content."""
     message = BytesParser(policy=policy.default).parsebytes(mail.pop("content"))
     part = message.get_body(("plain",))
     return mail | {"text": None if part is None else part.get_content()}
 
 
 def routes(ledger: Ledger) -> APIRouter:
-    """Reading what was received."""
+    """Returns the HTTP API to read received mail."""
     router = APIRouter(prefix="/mail")
 
     @router.get("/messages")
@@ -112,12 +112,12 @@ def routes(ledger: Ledger) -> APIRouter:
 
 
 def _header(headers: Message, name: str) -> str | None:
-    """The header's value on one line, as it was before it was folded (RFC 5322, 2.2.3)."""
+    """Returns the unfolded value of the header, on one line (RFC 5322, 2.2.3)."""
     value = headers.get(name)
     return None if value is None else "".join(str(value).splitlines()).strip()
 
 
 async def _cut(server: SMTP) -> None:
-    """Resets the connection, and with it this conversation: the server cancels whoever awaits this."""
+    """Resets the connection. The SMTP server then cancels the handler that awaits this."""
     cast("asyncio.Transport", server.transport).abort()
     await asyncio.sleep(HANG_AT_MOST_S)

@@ -1,7 +1,9 @@
-"""What a carrier knows of its parcels; every step is guarded by the parcel's state and written down.
+"""The parcels of the carriers. A step is taken only in the state before it, and is written to the ledger.
 
 booked -> dispatched -> dispatch told -> delivered -> delivery told
    \\-> cancelled (also a key that was never booked: a tombstone)
+
+"Told" means that the marketplace accepted the callback about the step.
 """
 
 import sqlite3
@@ -42,7 +44,7 @@ _JOURNALLED = {State.DISPATCHED: "dispatch", State.DELIVERED: "delivery"}
 
 @dataclass(frozen=True)
 class Parcel:
-    """One booking; a tombstone has only its key."""
+    """A booking. A tombstone has only its key."""
 
     part: str
     key: str
@@ -53,31 +55,31 @@ class Parcel:
     callback_url: str | None
     state: State
     due: float
-    """When the next step is to be taken, in seconds since the epoch."""
+    """Unix time at which the next step is due."""
     since: str
-    """When the parcel came to its state."""
+    """Time at which the parcel reached its state (ISO 8601)."""
 
     @property
     def whereabouts(self) -> str:
-        """Where it is, whomever that was told: `booked`, `dispatched`, `delivered` or `cancelled`."""
+        """The state without regard to callbacks: `booked`, `dispatched`, `delivered` or `cancelled`."""
         told = {State.DISPATCH_TOLD: State.DISPATCHED, State.DELIVERY_TOLD: State.DELIVERED}
         return told.get(self.state, self.state).value
 
 
 def parcel_of(book: sqlite3.Connection, part: str, key: str) -> Parcel | None:
-    """The parcel under this key."""
+    """Returns the parcel with this key, or None."""
     row = book.execute("SELECT * FROM parcels WHERE part = ? AND key = ?", (part, key)).fetchone()
     return None if row is None else _parcel(row)
 
 
 def parcels_on_their_way(book: sqlite3.Connection) -> list[Parcel]:
-    """Every parcel of every carrier with something left to do."""
+    """Returns the parcels of all carriers that have steps or callbacks left."""
     rows = book.execute("SELECT * FROM parcels WHERE state NOT IN ('cancelled', 'delivery-told')").fetchall()
     return [_parcel(row) for row in rows]
 
 
 def add_parcel(book: sqlite3.Connection, parcel: Parcel) -> None:
-    """Keeps a new parcel, or the tombstone of one that may never come."""
+    """Stores a new parcel, or the tombstone of a key that must never be booked."""
     values = (parcel.part, parcel.key, parcel.body, parcel.shipment_id, parcel.order_id, parcel.tracking_code)
     book.execute(
         "INSERT INTO parcels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -87,13 +89,13 @@ def add_parcel(book: sqlite3.Connection, parcel: Parcel) -> None:
 
 
 def cancel_parcel(book: sqlite3.Connection, parcel: Parcel) -> None:
-    """Stops a booked parcel."""
+    """Cancels a booked parcel."""
     _move(book, parcel, State.CANCELLED, due=0)
     _journal(book, parcel, "cancellation")
 
 
 def advance(book: sqlite3.Connection, part: str, key: str, to: State, *, due: float) -> Parcel | None:
-    """Takes the parcel its next step; None if it is not in the state before (it was cancelled)."""
+    """Moves the parcel to its next state, and returns it. Returns None if it is not in the state before (cancelled)."""
     parcel = parcel_of(book, part, key)
     if parcel is None or parcel.state is not _STEP_BEFORE[to]:
         return None

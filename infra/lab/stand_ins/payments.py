@@ -1,7 +1,7 @@
-"""Two payment providers: charge, void and refund by idempotency key.
+"""Two payment providers: they charge, void and refund by idempotency key.
 
-What a key's ledger entries add up to is what the provider holds: captures, less refunds, less voids (a void's
-amount is what it gave back: 0 if nothing had been captured).
+The ledger entries of a key add up to the money that the provider holds: captures less refunds less voids. The amount of
+a void is what it gave back: 0 if nothing had been captured or it had been refunded.
 """
 
 import sqlite3
@@ -29,22 +29,23 @@ CREATE TABLE IF NOT EXISTS charges (
 
 
 class Charge(BaseModel):
-    """Take this much for this order, now."""
+    """A request to charge an amount for an order at once."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     order_id: Annotated[str, Field(min_length=1, max_length=64)]
     amount: Annotated[int, Field(ge=1, lt=2**53)]
-    """Minor units."""
+    """Amount in minor units of the currency."""
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
 
 def capture(
     book: sqlite3.Connection, part: str, key: str, charge: Charge, *, fails: bool, declined: bool
 ) -> tuple[str, bool]:
-    """Charges once per key: ("captured" or "declined", whether this is an earlier request's answer).
+    """Charges once per key. Returns "captured" or "declined", and whether this is the answer of an earlier request.
 
-    A key that is known answers as before, also where the request would have failed: "not charged" is true.
+    With a known key, the answer is as before, even if the request was to fail (`fails`): "not charged" is always true.
+    Raises `Problem` if the key is voided or was used with another body, or if the charge fails.
     """
     row = _charge(book, part, key)
     if row is not None:
@@ -75,7 +76,7 @@ def capture(
 
 
 def void(book: sqlite3.Connection, part: str, key: str) -> bool:
-    """From now on the key can never be charged; what it took is given back. Whether it ever took anything."""
+    """Closes the key for ever, and gives back what it charged. Returns whether anything was ever captured under it."""
     row = _charge(book, part, key)
     if row is None:
         book.execute("INSERT INTO charges (part, key, state, captured) VALUES (?, ?, 'voided', 0)", (part, key))
@@ -89,7 +90,7 @@ def void(book: sqlite3.Connection, part: str, key: str) -> bool:
 
 
 def refund(book: sqlite3.Connection, part: str, key: str) -> None:
-    """Gives a captured charge back in full, once."""
+    """Refunds a captured charge in full, once. Raises `Problem` if nothing was ever captured under the key."""
     row = _charge(book, part, key)
     if row is None or not row["captured"]:
         raise Problem(404, "payments:not-captured", "Nothing was ever captured under this key.")
@@ -99,7 +100,7 @@ def refund(book: sqlite3.Connection, part: str, key: str) -> None:
 
 
 def routes(ledger: Ledger, dials: Dials) -> APIRouter:
-    """The providers' HTTP API. A refund needs no key of its own: it is the charge's, and happens once."""
+    """Returns the providers' HTTP API. A refund has the key of its charge, since it happens at most once."""
     router = APIRouter(prefix="/payments/{which}")
     under_way = UnderWay()
 

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents."""
+"""Answers errors with RFC 9457 problem documents."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ _log = get_logger(__name__)
 
 
 class Problem(Exception):
-    """A refusal that the caller can read: an HTTP status, a `urn:problem:<part>:<slug>` and a sentence."""
+    """An error for the caller: an HTTP status, a type `urn:problem:<part>:<slug>` and a sentence."""
 
     def __init__(self, status: int, slug: str, detail: str) -> None:
         super().__init__(detail)
@@ -28,7 +28,7 @@ class Problem(Exception):
 
 
 def answer_with_problems(app: FastAPI) -> None:
-    """Makes every error of the app a problem document: refusals, bad input, unknown routes, and surprises."""
+    """Answers every error with a problem document: `Problem`, bad input, unknown route, unhandled exception."""
 
     @app.exception_handler(Problem)
     async def refused(_request: Request, problem: Problem) -> JSONResponse:

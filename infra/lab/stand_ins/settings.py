@@ -1,4 +1,4 @@
-"""What the process is told by its environment."""
+"""Settings of the stand-ins, from the environment."""
 
 from pathlib import Path
 from typing import Literal
@@ -8,15 +8,15 @@ from pydantic_settings import BaseSettings
 
 
 class Settings(BaseSettings):
-    """Read from the environment; the names there are these in capitals."""
+    """Settings from environment variables, whose names are those of the fields in capitals."""
 
     outside_host: str = "127.0.0.1"
     outside_port: int = Field(ge=1, le=65535)
     smtp_port: int = Field(ge=1, le=65535)
     state_dir: Path
-    """Ledger and signing key live here; made if it is missing, for its owner only."""
+    """Directory of the ledger and the signing key. It is created if missing, accessible by its owner only."""
     carrier_webhook_secret: SecretStr
-    """`whsec_` and base64, as Standard Webhooks writes it; who receives the callbacks knows it too."""
+    """`whsec_` and base64, as in Standard Webhooks. The receiver of the callbacks has the same secret."""
     oidc_audience: str = "marketplace"
     carrier_dispatch_after_s: float = Field(default=0.5, ge=0)
     carrier_deliver_after_s: float = Field(default=0.5, ge=0)
@@ -25,5 +25,5 @@ class Settings(BaseSettings):
 
     @property
     def issuer(self) -> str:
-        """The `iss` of every token, and where OIDC discovery starts."""
+        """The `iss` claim of every token, and the base URL of OIDC discovery."""
         return f"http://{self.outside_host}:{self.outside_port}/identity"
