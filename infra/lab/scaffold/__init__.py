@@ -1,4 +1,4 @@
-"""New services and events: the same rooms as in the others, working from the first minute."""
+"""Generates new services and events. A new service has the same modules as the others, and works at once."""
 
 from infra.lab.scaffold.event import new_event
 from infra.lab.scaffold.plan import Plan, Refused

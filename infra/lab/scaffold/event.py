@@ -1,4 +1,4 @@
-"""A new event: its class, its line in the catalogue, its golden schema."""
+"""Plans a new event: its class, its line in the event registry, and its golden schema."""
 
 import re
 from collections.abc import Sequence
@@ -11,12 +11,15 @@ from infra.lab.scaffold.plan import Plan, Refused
 
 CATALOGUE = "contracts/registry.py"
 KEY_TYPES = {"customer_id": "PersonId", "person_id": "PersonId", "seller_id": "PersonId"}
-"""Keys that name a person; every other is a UUID."""
+"""Types of the keys that name a person. Every other key is a UUID."""
 IMPORTS = {"UUID": "from uuid import UUID\n", "PersonId": "from marketplace_runtime.events import PersonId\n"}
 
 
 def new_event(checkout: Path, text: str, *, types: Sequence[str], key: str | None = None) -> Plan:
-    """The plan for an event of an existing service. Raises `Refused`. `types` are all that there are."""
+    """Return the plan for a new event of an existing service. `types` are all existing event types.
+
+    Raises `Refused` if the name or the key is not possible.
+    """
     name = EventName.parse(text)
     services = services_in(checkout)
     if name.publisher not in services:
@@ -33,9 +36,10 @@ def new_event(checkout: Path, text: str, *, types: Sequence[str], key: str | Non
 
 
 def add_event(plan: Plan, name: EventName, *, types: Sequence[str], key: str, key_type: str | None = None) -> None:
-    """Add an event with its key as the only field to a plan; `tidying` orders its imports. Raises `Refused`.
+    """Add an event to a plan, with its key as the only field. The commands of `tidying` must follow, to sort imports.
 
-    The next version of an event there is has the fields of the newest, and an upcast from it.
+    The next version of an existing event gets the fields of the newest version, and an upcast from it. Raises `Refused`
+    if the version is not the next one, or if the key is not a field's name.
     """
     there = known(types, name)
     if there:
@@ -60,7 +64,7 @@ def add_event(plan: Plan, name: EventName, *, types: Sequence[str], key: str, ke
 
 
 def tidying(plan: Plan) -> list[Sequence[str]]:
-    """What brings the plan's Python files into the form that the linters want: imports in order, lines in length."""
+    """Return the commands that sort imports and format lines of the plan's Python files, as the linters require."""
     files = sorted(path for path in plan.files if path.endswith(".py"))
     return [
         ("ruff", "check", "--no-cache", "--select=I,F401", "--fix", "--quiet", *files),

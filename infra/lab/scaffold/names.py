@@ -1,4 +1,4 @@
-"""Which names may be given, and what they are called in code."""
+"""Checks the names of new services and events, and derives their names in code."""
 
 import keyword
 import re
@@ -28,14 +28,14 @@ LONGEST = 24
 
 
 def services_in(checkout: Path) -> list[str]:
-    """The services that pyproject.toml names."""
+    """Return the services that pyproject.toml lists."""
     with (checkout / "pyproject.toml").open("rb") as file:
         services: list[str] = tomllib.load(file)["tool"]["marketplace"]["services"]
     return services
 
 
 def check_service(checkout: Path, name: str) -> None:
-    """Raise `Refused` unless a service may be called `name`."""
+    """Raise `Refused` unless `name` is a possible and free name for a service."""
     if not re.fullmatch(rf"[a-z]{{2,{LONGEST}}}", name):
         raise Refused(
             f"{name!r} can't be a service's name.", f"Use 2 to {LONGEST} lower-case letters, such as ratings."
@@ -51,7 +51,7 @@ def check_service(checkout: Path, name: str) -> None:
 
 @dataclass(frozen=True)
 class EventName:
-    """An event's name in every form."""
+    """The name of an event: publisher, name and version, with the forms derived from them."""
 
     publisher: str
     name: str
@@ -59,7 +59,7 @@ class EventName:
 
     @classmethod
     def parse(cls, text: str) -> "EventName":
-        """From `publisher.name-of-it`, with or without `.v1`. Raises `Refused`."""
+        """Parse `publisher.name-of-it`, with or without a version (`.v1`). Raises `Refused` if it has another form."""
         parts = TYPE_PATTERN.match(text) or TYPE_PATTERN.match(f"{text}.v1")
         if parts is None:
             raise Refused(
@@ -82,7 +82,7 @@ class EventName:
 
 
 def known(types: Sequence[str], name: EventName) -> list[str]:
-    """The versions of an event that there are."""
+    """Return the types of all existing versions of an event."""
     return [each for each in types if each.rpartition(".")[0] == f"{name.publisher}.{name.name}"]
 
 

@@ -1,4 +1,4 @@
-"""The next version of an event: a copy of the newest to change, an upcast to fill in, a last day for the old one."""
+"""Plans the next version of an event: a copy of the newest to edit, an upcast to complete, an end date of the old."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,12 +8,12 @@ from infra.lab.scaffold.plan import Plan, Refused
 
 UPCASTS = "contracts/upcasts.py"
 SUPPORTED = timedelta(days=182)
-"""How long the old version is promised, unless somebody writes another date."""
+"""Default time for which the publisher promises to publish the old version, too."""
 ARGUMENTS = r'\(\s*Event,\s*type="(?P<type>[^"]+)",\s*key="(?P<key>[^"]+)"(?P<more>[^)]*(?:\([^)]*\))?[^)]*)\)'
 
 
 def add_next_version(plan: Plan, old: EventName, new: EventName) -> None:
-    """Add `new` beside `old`, both said for a while. Raises `Refused` where the old class is not as expected."""
+    """Add `new` beside `old`; both are published for a while. Raises `Refused` if the old class is not found."""
     path = f"contracts/{old.publisher}.py"
     module = plan.read(path)
     found = re.search(rf"^class {old.class_name}{ARGUMENTS}:\n(?P<body>(?:    .*\n|\n)+)", module, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Files to write, all of them or none."""
+"""Plans of files to write, which are carried out completely or not at all."""
 
 import os
 import subprocess
@@ -11,28 +11,31 @@ from infra.stack import LocalError, python_path
 
 
 class Refused(LocalError):
-    """What was asked for can't be made; nothing was written."""
+    """The requested service or event cannot be generated. Nothing was written."""
 
 
 @dataclass
 class Plan:
-    """New contents of files in a checkout, by their path in it."""
+    """The new contents of files in a checkout (by their path in it), and the commands to run afterwards."""
 
     checkout: Path
     files: dict[str, str] = field(default_factory=dict)
     then: list[Sequence[str]] = field(default_factory=list)
-    """Python modules with arguments, to be run in the checkout afterwards."""
+    """Python modules with arguments, to be run in the checkout after the files are written."""
 
     def read(self, path: str) -> str:
-        """A file as it will be."""
+        """Return the content of a file as it will be once the plan is carried out."""
         return self.files.get(path) or (self.checkout / path).read_text(encoding="utf-8")
 
     def exists(self, path: str) -> bool:
-        """Whether there is such a file or folder, or will be."""
+        """Return whether the file or folder exists, or will exist."""
         return path in self.files or (self.checkout / path).exists()
 
     def carry_out(self) -> list[str]:
-        """Write everything and run what follows; returns the paths. If anything fails, all is as it was before."""
+        """Write all files, then run the commands. Returns the paths of the files.
+
+        If anything fails, restores all files and raises the error: `Refused` if a command fails.
+        """
         others = set((self.checkout / "contracts" / "schemas").glob("*"))
         before = {path: self._content(path) for path in (*self.files, *map(self._path, others))}
         try:

@@ -1,4 +1,4 @@
-"""A new service: its rooms, its tests, and its lines in pyproject.toml."""
+"""Plans a new service: its modules, its tests, and its entries in pyproject.toml."""
 
 import json
 import re
@@ -22,7 +22,7 @@ ROOMS = Path(__file__).parent / "rooms"
 
 @dataclass(frozen=True)
 class Heard:
-    """An event that the service will hear, and what is called after it."""
+    """An event that the new service will subscribe to, and the names derived from it."""
 
     event: type[Event]
 
@@ -40,7 +40,7 @@ class Heard:
 
     @property
     def example(self) -> str:
-        """A constant of this event, for a test."""
+        """Python source of a constant with an example of this event, for a test."""
         body = json.dumps(example(golden(self.event)), indent=4, ensure_ascii=False)
         return f'{self.constant} = {self.event.__name__}.model_validate_json("""{body}""")'
 
@@ -55,9 +55,11 @@ def new_service(
     history: bool = False,
     events: Sequence[type[Event]],
 ) -> Plan:
-    """The plan for a service that keeps what it hears, with `history` also what was said before it was there.
+    """Return the plan for a service that stores what it receives. `events` are all existing events.
 
-    Raises `Refused`. `events` are all that there are.
+    `hears` are the event types that it subscribes to, `says` those that it publishes. With `history`, it first receives
+    the events that were published before it existed. Raises `Refused` if a name is not possible, or if it would not
+    subscribe to any event.
     """
     check_service(checkout, name)
     types = [event.type for event in events]
@@ -72,13 +74,13 @@ def new_service(
         types.append(each.type)
     _add_rooms(plan, _words(name, heard, said, http=http, history=history), http=http)
     plan.files["pyproject.toml"] = _enlisted(plan.read("pyproject.toml"), services_in(checkout), name)
-    plan.files[MAP] = plan.read(MAP)  # which the last step renews
+    plan.files[MAP] = plan.read(MAP)  # unchanged here; the last command updates it, and a failure restores it
     plan.then += [*tidying(plan), ("contracts", "write"), ("infra.cli", "events", "map", "--write")]
     return plan
 
 
 def _known(text: str, by_type: Mapping[str, type[Event]]) -> str:
-    """The full type of an event that there is, the newest version where none is named."""
+    """Return the type of an existing event, in its newest version if `text` names none. Raises `Refused` if unknown."""
     if text in by_type:
         return text
     versions = known(list(by_type), EventName.parse(text)) if not text.rpartition(".v")[2].isdecimal() else []
@@ -111,7 +113,7 @@ def _annotation(event: type[Event]) -> str:
 def _words(
     name: str, heard: Sequence[Heard], said: Sequence[EventName], *, http: bool, history: bool
 ) -> dict[str, str]:
-    """What the templates leave open. Order and length of lines are left to the formatter."""
+    """Return the values of the templates' placeholders. The formatter sorts imports and wraps lines later."""
     key = heard[0].event.key
     own = [(f"contracts.{name}", each.class_name) for each in said]
     contracts = [(f"contracts.{each.event.publisher}", each.event.__name__) for each in heard]
@@ -180,7 +182,7 @@ def _add_rooms(plan: Plan, words: Mapping[str, str], *, http: bool) -> None:
 
 
 def _enlisted(project: str, services: Sequence[str], name: str) -> str:
-    """pyproject.toml with one more service wherever it lists them all."""
+    """Return the text of pyproject.toml with the new service in each list of all services."""
     together = ", ".join(f'"{each}"' for each in services)
     if f"services = [{together}]" not in project:
         raise Refused("pyproject.toml lists services in another form than expected.", "Write each list on one line.")
