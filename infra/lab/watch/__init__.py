@@ -1,4 +1,4 @@
-"""Looking on: live events as they pass, one order's story, and everybody's figures, once a second."""
+"""Observes a running stack: live events, the history of one order, and the metrics of all services once a second."""
 
 from infra.lab.watch.figures import Figures, parse, together
 from infra.lab.watch.sampler import Sampler, look

@@ -1,4 +1,4 @@
-"""How many messages wait in each queue, at this moment: asked over AMQP, as the management API lags 5 s behind."""
+"""Reads the number of ready messages of each queue over AMQP, because the management API lags 5 s behind."""
 
 import asyncio
 import contextlib
@@ -11,25 +11,25 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 AWAY = (AMQPError, aiohttp.ClientError, OSError, TimeoutError, ValueError)
-"""What asking somebody raises who is away, or on the way."""
+"""Errors of a request to a broker or service that is unreachable, or that answers with an error."""
 WITHIN_S = 2
 HEARTBEAT_S = 2
 
 
 class Depths:
-    """The queues of some services. A connection is kept between questions, and made anew after a failure."""
+    """Reads the queue depths of some services. It keeps its connection, and reconnects after a failure."""
 
     def __init__(self, http: aiohttp.ClientSession, management: str, amqp: str, services: Collection[str]) -> None:
         self._http, self._management, self._services = http, management, services
         self._parameters = pika.URLParameters(amqp)
         self._parameters.heartbeat = HEARTBEAT_S
         self._parameters.socket_timeout = self._parameters.stack_timeout = WITHIN_S
-        self._thread = ThreadPoolExecutor(1, "depths")  # the client is for one thread, and blocks it
+        self._thread = ThreadPoolExecutor(1, "depths")  # the AMQP client is blocking, and not thread-safe
         self._names: list[str] = []
         self._channel: BlockingChannel | None = None
 
     async def read(self) -> Mapping[str, int]:
-        """Messages ready, by queue. Raises one of `AWAY`; a broker that hangs is told from its lost heartbeat."""
+        """Return the ready messages by queue. Raises one of `AWAY`. Lost heartbeats reveal a broker that hangs."""
         try:
             self._names = self._names or await self._list()
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._count, self._names)
@@ -38,7 +38,7 @@ class Depths:
             raise
 
     def close(self) -> None:
-        """Let go of the connection, without waiting for a broker that hangs."""
+        """Close the connection in the background, without waiting for a broker that hangs."""
         self._thread.submit(self._let_go)
         self._thread.shutdown(wait=False)
 

@@ -1,4 +1,4 @@
-"""What a process says of itself in `/metrics`, as far as somebody who looks on wants to know it."""
+"""Parses the metrics of a process that are of interest to an observer of the stack."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ WANTED = (
     *("http_server_active_requests", "http_server_requests_limit", "http_server_shed_total"),
     *("http_server_request_duration_seconds_count", "component_healthy"),
 )
-"""The rest (buckets above all) is not even parsed: this is done once a second."""
+"""Prefixes of the metrics to parse. All others, mostly buckets, are skipped to save time: this runs once a second."""
 TOTALS = {
     ("messaging_process_total", "committed"): "handled",
     ("messaging_process_total", "retried"): "retried",
@@ -26,7 +26,7 @@ TOTALS = {
     ("bulkhead_in_use", ""): "calls",
     ("bulkhead_limit", ""): "most_calls",
 }
-"""By metric and outcome; replicas' add up."""
+"""Fields of `Figures` by metric and outcome. Those of replicas are added."""
 GAUGES = {
     "outbox_pending": "outbox",
     "outbox_oldest_seconds": "outbox_age_s",
@@ -35,7 +35,7 @@ GAUGES = {
     "retries_pending": "retrying",
     "retries_oldest_seconds": "retrying_oldest_s",
 }
-"""What every replica reads from the one database; unknown while that is away."""
+"""Fields of `Figures` by metric. Every replica reads them from the same database. Unknown while it is unreachable."""
 ORDERS = {f"checkout.order-{state}.v1": state for state in ("confirmed", "cancelled", "delivered")}
 CHECKOUT_ROUTE = "/carts/{customer}/checkout"
 CIRCUITS = ("closed", "half open", "open")
@@ -43,39 +43,39 @@ CIRCUITS = ("closed", "half open", "open")
 
 @dataclass(frozen=True)
 class Figures:
-    """One process, or all replicas of a service, at one moment. Totals count from the process's start."""
+    """The metrics of a process, or of all replicas of a service, at one moment. Totals count from process start."""
 
     handled: float = 0
     retried: float = 0
     died: float = 0
     published: float = 0
     shed: float = 0
-    """Requests refused since too many were under way."""
+    """Requests refused because too many were in progress."""
     under_way: float = 0
     most_under_way: float = 0
-    """Requests that may be under way at the moment; those beyond are refused."""
+    """Present limit of requests in progress (`under_way`). Requests beyond it are refused."""
     calls: float = 0
-    """Calls to the outside that are under way, and below, that may be."""
+    """External calls in progress. `most_calls` is their limit."""
     most_calls: float = 0
     repeats_left: float | None = None
-    """Calls to the outside that may be repeated just now; None where nobody counts them."""
+    """External calls that may be retried now (tokens of the retry budgets). None if the process has no budget."""
     outbox: float | None = None
     outbox_age_s: float | None = None
     scheduled: float | None = None
     retrying: float | None = None
-    """Messages that failed or were put off, and are retried."""
+    """Messages that failed or were deferred, and wait for a retry."""
     retrying_oldest_s: float | None = None
     dead: float | None = None
-    """Dead letters that lie in the database."""
+    """Dead letters in the database."""
     unhealthy: Sequence[str] = ()
-    """Components that a process needs and that are not well: its database, its broker, its consumers."""
+    """Unhealthy components of a process, such as its database, broker or consumers."""
     circuits: Mapping[str, str] = field(default_factory=dict)
     orders: Mapping[str, float] = field(default_factory=dict)
-    """How many came to a state: `accepted` (answered 202), and what was said since."""
+    """Number of orders by the state that they reached: `accepted` (answered 202), or that of a published event."""
 
 
 def parse(text: str) -> Figures:
-    """The figures of a Prometheus exposition. Raises ValueError if it is none."""
+    """Parse a Prometheus exposition. Raises ValueError if it is malformed."""
     totals = dict.fromkeys(TOTALS.values(), 0.0)
     gauges: dict[str, float] = {}
     circuits: dict[str, str] = {}
@@ -107,7 +107,11 @@ def _samples(text: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
 
 
 def together(replicas: Sequence[Figures]) -> Figures:
-    """A service's figures, from its replicas': each counts for itself, and all see the same database."""
+    """Combine the figures of a service's replicas.
+
+    Totals are added, because each replica counts for itself. Gauges take the highest value, because all replicas read
+    them from the same database. A circuit breaker has its worst state.
+    """
     circuits: dict[str, str] = {}
     orders: dict[str, float] = {}
     for each in replicas:

@@ -1,4 +1,4 @@
-"""Looking at everything once a second, from outside: who does not answer leaves a gap, and holds up nobody."""
+"""Samples all services and queues once a second. A part that does not answer leaves a gap, and delays no other."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ EVERY_S = 1.0
 
 
 async def look(where: Layout) -> Samples:
-    """A single look at everything; takes as long as the slowest answer."""
+    """Take one sample of every part. It takes as long as the slowest answer."""
     sampler = Sampler(where)
     async with sampler as samples:
         await sampler.answered()
@@ -26,9 +26,9 @@ async def look(where: Layout) -> Samples:
 
 
 class Sampler:
-    """`async with Sampler(layout) as samples:` fills `samples` while the block runs.
+    """Takes samples in the background: `async with Sampler(layout) as samples:` fills `samples` while the block runs.
 
-    `keep_s`: how much is remembered; everything, if not told.
+    `keep_s` is the number of seconds for which samples are kept. By default, all are kept.
     """
 
     def __init__(self, where: Layout, keep_s: int | None = None) -> None:
@@ -48,7 +48,7 @@ class Sampler:
         return self._samples
 
     async def answered(self) -> None:
-        """Return when everybody who was asked has answered, or will not."""
+        """Return when every open request has been answered or has failed."""
         await asyncio.sleep(0)
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
@@ -84,7 +84,7 @@ class Sampler:
 
     async def _look_at_queues(self, depths: Depths, second: int) -> None:
         found = await depths.read()
-        if time.time() - second <= WITHIN_S + EVERY_S:  # else it tells of another moment
+        if time.time() - second <= WITHIN_S + EVERY_S:  # else the answer is too late to be true of that second
             self._samples.queues[second] = found
 
     async def _end(self, rounds: asyncio.Task[None]) -> None:

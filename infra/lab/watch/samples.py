@@ -1,4 +1,4 @@
-"""What was seen of processes and queues, second by second; what was not seen is not there."""
+"""Stores samples of processes and queues by second. A second without an answer is missing."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,43 +13,43 @@ RATE_OVER_S = 5
 
 
 class Samples:
-    """By the Unix second in which it was asked for."""
+    """The samples of a stack, by the Unix second of their request."""
 
     def __init__(self) -> None:
         self.replicas: defaultdict[str, dict[int, Figures]] = defaultdict(dict)
-        """By replica, such as `cart.1`."""
+        """Figures by replica (such as `cart.1`) and second."""
         self.queues: dict[int, Mapping[str, int]] = {}
-        """Messages ready, by queue."""
+        """Ready messages by second and queue."""
 
     def service(self, name: str, second: int) -> Figures | None:
-        """A service in that second; None if no replica answered."""
+        """Return the figures of a service in that second, or None if no replica answered."""
         seen = [series[second] for series in self._of(name) if second in series]
         return together(seen) if seen else None
 
     def latest(self, name: str, now: int) -> Figures | None:
-        """A service as it was seen last, if that is not long ago."""
+        """Return the latest figures of a service, or None if it has none in the last `FRESH_S` seconds."""
         return next(filter(None, (self.service(name, now - ago) for ago in range(FRESH_S))), None)
 
     def rate(self, name: str, now: int, of: Callable[[Figures], float]) -> float | None:
-        """Growth of a total per second, over the last few; None where too little was seen."""
+        """Return the growth of a total per second, over the last `RATE_OVER_S` seconds. None with too few samples."""
         rates = [rate for series in self._of(name) if (rate := _rate(series, now, of)) is not None]
         return sum(rates) if rates else None
 
     def depth(self, name: str, second: int) -> int | None:
-        """Messages that wait for a service; None if the broker did not say."""
+        """Return the ready messages in a service's queues, or None if the broker did not answer."""
         queues = self.queues.get(second)
         return None if queues is None else sum(n for queue, n in queues.items() if queue.startswith(f"{name}."))
 
     def latest_depth(self, name: str, now: int) -> int | None:
-        """The same, as it was seen last, if that is not long ago."""
+        """Return the latest `depth` of a service, or None if there is none in the last `FRESH_S` seconds."""
         return next((depth for ago in range(FRESH_S) if (depth := self.depth(name, now - ago)) is not None), None)
 
     def latest_depths(self, now: int) -> Mapping[str, int] | None:
-        """Every queue as it was seen last, if that is not long ago."""
+        """Return the latest depth of every queue, or None if there is none in the last `FRESH_S` seconds."""
         return next(filter(None, (self.queues.get(now - ago) for ago in range(FRESH_S))), None)
 
     def backlog(self, services: Sequence[str]) -> dict[int, float]:
-        """Events in queues and outboxes together, in each second in which the broker and all services said it."""
+        """Return the events in queues and outboxes, by second. Omits seconds in which a part did not answer."""
         found = {}
         for second, depths in self.queues.items():
             outboxes = [seen.outbox if (seen := self.service(name, second)) else None for name in services]
@@ -59,7 +59,7 @@ class Samples:
         return found
 
     def forget_before(self, second: int) -> None:
-        """Drop what is older."""
+        """Drop all samples before this second."""
         self.queues = _since(second, self.queues)
         for replica, series in self.replicas.items():
             self.replicas[replica] = _since(second, series)
@@ -79,5 +79,5 @@ def _rate(series: Mapping[int, Figures], now: int, of: Callable[[Figures], float
     gained = 0.0
     for one, other in pairwise(seconds):
         before, after = of(series[one]), of(series[other])
-        gained += after - before if after >= before else after  # it began anew
+        gained += after - before if after >= before else after  # the process restarted, so its total began at 0
     return gained / (seconds[-1] - seconds[0])

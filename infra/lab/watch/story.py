@@ -1,6 +1,7 @@
-"""One order's whole story: what each service knows of it, put together in the order of time.
+"""Collects the history of an order from all services, in the order of time.
 
-Each service is asked twice: what it said about the order, then what became of everybody's events there.
+Each service is queried twice: first for the events that it published about the order, then for how it handled the
+events of all services.
 """
 
 import asyncio
@@ -14,30 +15,33 @@ import aiohttp
 from marketplace_runtime.events import name_of
 
 Tale = Mapping[str, Sequence[Mapping[str, Any]]]
-"""What one service's `/ops/story` answers."""
+"""The answer of one service's `/ops/story`."""
 AT_ONCE = 150
-"""Events that are asked for in one request: their ids travel in its address."""
+"""Maximum number of events in one request, because their ids are part of its URL."""
 NEVER = datetime.max.replace(tzinfo=UTC)
-"""When a parked event is due: it waits for another."""
+"""The due time of a parked event, which waits for another event rather than a time."""
 NOTHING: Tale = {"said": [], "handled": [], "incidents": [], "waiting": [], "dead": [], "settled": []}
 
 
 @dataclass(frozen=True, order=True)
 class Moment:
-    """One line of the story."""
+    """One line of the history."""
 
     at: datetime
     service: str
     what: Literal["said", "handled", "failed", "duplicate", "waiting", "dead", "settled"]
     type: str
-    """The event that it is about."""
+    """The type of the event that the line is about."""
     where: str = ""
-    """The queue, where a subscription had the event."""
+    """The queue of the subscription that received the event. Empty for a published event."""
     detail: str = ""
 
 
 async def tell(services: Mapping[str, str], token: str, subject: str) -> tuple[list[Moment], list[str]]:
-    """The moments of a subject's story, and what is missing from it. `services` maps names to base URLs."""
+    """Return the history of a subject, and sentences about what is missing from it.
+
+    `services` maps names to base URLs. `token` is an operator's.
+    """
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as http:
         first, _ = await _all(http, services, subject, [])
@@ -49,11 +53,14 @@ async def tell(services: Mapping[str, str], token: str, subject: str) -> tuple[l
 
 
 def moments(tales: Mapping[str, Tale], *, whole: bool = True) -> list[Moment]:
-    """The story in the order of time. Unless it is `whole`, an event that nobody tells of may be anybody's."""
+    """Return the history in the order of time.
+
+    If it is `whole`, an event that no service published is a deadline. Otherwise it may be one of a missing service.
+    """
     said: dict[str, Mapping[str, Any]] = {}
     for each in (each for tale in tales.values() for each in tale["said"]):
         id, type = each["event_id"], each["type"]
-        in_versions = id in said and said[id]["type"] != type  # which of them was handled, no inbox tells
+        in_versions = id in said and said[id]["type"] != type  # inboxes do not have the version that was handled
         said[id] = {**each, "type": name_of(type)} if in_versions else each
     unsaid = "a deadline" if whole else "an event that is not told"
     return sorted(moment for service, tale in tales.items() for moment in _moments(service, tale, said, unsaid))

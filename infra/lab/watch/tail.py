@@ -1,6 +1,7 @@
-"""Live events: a queue of our own beside the services' queues, gone when we are.
+"""Reads live events from a temporary queue of its own, which the broker deletes when the connection closes.
 
-It takes nothing from anybody, and is bounded: who looks on slowly misses events, and holds up nobody.
+The queue takes no messages from the services' queues. Its length is limited: a slow reader misses events, and blocks
+no service.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ PREFIX = "cloudEvents_"
 
 @dataclass(frozen=True)
 class Seen:
-    """One message as it passed."""
+    """A message as it was published."""
 
     type: str
     subject: str
@@ -33,10 +34,11 @@ class Seen:
 
 
 def tail(url: str, services: Sequence[str], pattern: str = "*") -> Iterator[Seen | None]:
-    """Events from now on whose type, or its part after the publisher, matches a shell pattern: `order-*`, `checkout.*`.
+    """Yield events from now on, whose type or its part after the publisher matches a shell pattern.
 
-    Yields None once when it is listening, and then every second without an event. `url` has the credentials of an
-    administrator, who alone may make a queue. Raises `LocalError` if the broker is away or goes away.
+    Examples of patterns are `order-*` and `checkout.*`. Yields None once when it is subscribed, and then after every
+    second without an event. `url` needs the credentials of an administrator, because no other user may declare such a
+    queue. Raises `LocalError` if the broker is unreachable, or the connection is lost.
     """
     try:
         connection = pika.BlockingConnection(pika.URLParameters(url))
@@ -61,7 +63,7 @@ def tail(url: str, services: Sequence[str], pattern: str = "*") -> Iterator[Seen
 
 
 def seen(routing_key: str, properties: Any, body: bytes) -> Seen:
-    """A message in our words; whatever is wrong with it is shown, never raised."""
+    """Convert a message. Missing or invalid headers give empty fields or None, never an error."""
     headers = properties.headers or {}
 
     def text(name: str) -> str:
