@@ -1,7 +1,8 @@
-"""The marketplace on this machine: servers of our own, and the supervisor that keeps everything running.
+"""Runs the marketplace on this machine: its own servers, and a supervisor that keeps everything running.
 
-`private_broker()` and `private_postgres()` give a test real servers in seconds. A whole stack is a process
-of its own (`python -m infra.stack`), ordered about by `ask`; `layout` tells where it lies, `read_state` its addresses.
+`private_broker()` and `private_postgres()` start real servers for a test in seconds. The supervisor of a whole stack
+is a separate process (`python -m infra.stack`), which takes requests from `ask`. `layout` returns the stack's
+directory, and `read_state` its addresses.
 """
 
 from infra.stack.clock_skew import find_library, set_skew

@@ -1,4 +1,4 @@
-"""`python -m infra.stack [STACK] [--faultable]`: the supervisor, in the foreground."""
+"""Runs the supervisor in the foreground: `python -m infra.stack [STACK] [--faultable]`."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ from infra.stack.start import FAULTABLE
 
 
 def main() -> None:
-    """Supervise the stack that the command line names."""
+    """Supervise the stack named on the command line. Exits with a message if a `LocalError` is raised."""
     try:
         names = [each for each in sys.argv[1:] if each != FAULTABLE]
         where = layout(names[0] if names else None)

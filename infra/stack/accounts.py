@@ -1,4 +1,4 @@
-"""The account that servers run as which refuse to run as root, and the directories it can enter."""
+"""Finds the account for servers that refuse to run as root, and checks which directories it can enter."""
 
 import os
 import pwd
@@ -10,7 +10,7 @@ from infra.stack.errors import NotEnterable
 
 @dataclass(frozen=True)
 class Account:
-    """A user of this machine other than ourselves."""
+    """An account of this machine other than that of this process."""
 
     name: str
     uid: int
@@ -18,7 +18,11 @@ class Account:
 
 
 def unprivileged_account() -> Account | None:
-    """Who runs Postgres: `postgres` or else `nobody` if we are root, ourselves (None) if not."""
+    """Return the account that runs Postgres if this process is root: `postgres`, or else `nobody`.
+
+    Returns None if this process is not root: Postgres then runs as the same user. Raises `NotEnterable` if neither
+    account exists.
+    """
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -31,7 +35,7 @@ def unprivileged_account() -> Account | None:
 
 
 def require_enterable(directory: Path, account: Account | None) -> None:
-    """Raise `NotEnterable` unless `account` may pass through every directory down to this one."""
+    """Raise `NotEnterable` unless `account` may enter this directory and all its parents."""
     if account is None:
         return
     for parent in (directory, *directory.parents):
@@ -45,6 +49,6 @@ def require_enterable(directory: Path, account: Account | None) -> None:
 
 
 def give_to(path: Path, account: Account | None) -> None:
-    """Make `account` the owner of `path`, which is ours so far."""
+    """Make `account` the owner of `path`. Does nothing if `account` is None."""
     if account is not None:
         os.chown(path, account.uid, account.gid)

@@ -1,4 +1,4 @@
-"""Installing servers by apt without letting it start them."""
+"""Installs servers with apt, and prevents apt from starting them."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ WITHIN_S = 900
 
 
 def run_quietly(argv: Sequence[str]) -> None:
-    """Run a command of apt's. Raises `LocalError` with the end of what it said."""
+    """Run an apt command. Raises `LocalError` with the last three lines of its output if it fails."""
     done = subprocess.run(  # noqa: S603 - our own arguments
         argv,
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
@@ -35,7 +35,7 @@ def run_quietly(argv: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Apt:
-    """Debian's package manager on this machine, or below another `root` in a test."""
+    """Debian's package manager. Tests use another `root` directory than `/`."""
 
     root: Path = Path("/")
     run: Callable[[Sequence[str]], None] = run_quietly
@@ -43,13 +43,14 @@ class Apt:
 
     @property
     def usable(self) -> bool:
-        """Whether this is Debian or Ubuntu, and we may install."""
+        """Whether apt-get exists (Debian, Ubuntu), and this process may install packages."""
         return self.is_root and os.access(self.root / "usr/bin/apt-get", os.X_OK)
 
     def install(self, packages: Sequence[str], say: Callable[[str], None]) -> None:
-        """Install the packages. Nothing is started, no cluster is made, and the machine's settings are put back.
+        """Install the packages, without starting servers or creating a Postgres cluster.
 
-        An earlier attempt that was killed half-way is cleaned up after, too.
+        The settings that prevent this are restored afterwards. Settings left over from an earlier, killed attempt are
+        restored, too. Raises `LocalError` if apt-get fails.
         """
         options = ("-y", "-qq", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends")
         with _ending_by_exception(), self._nothing_starts(), self._no_cluster():
@@ -66,7 +67,7 @@ class Apt:
     @contextlib.contextmanager
     def _no_cluster(self) -> Iterator[None]:
         settings = self.root / "etc/postgresql-common/createcluster.conf"
-        packaged = settings.with_name(f"{settings.name}.dpkg-dist")  # where dpkg puts its own beside ours
+        packaged = settings.with_name(f"{settings.name}.dpkg-dist")  # dpkg writes the packaged file here
         try:
             with _replaced(settings, NO_CLUSTER, mode=0o644):
                 yield
@@ -77,7 +78,7 @@ class Apt:
 
 @contextlib.contextmanager
 def _replaced(path: Path, content: str, *, mode: int) -> Iterator[None]:
-    """Have this content in `path`; afterwards what was there before, or nothing."""
+    """Replace the content of `path` within the context, and restore or remove the file afterwards."""
     kept = path.with_name(f"{path.name}.before-marketplace")
     _put_back(path, kept)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,7 @@ def _put_back(path: Path, kept: Path) -> None:
 
 @contextlib.contextmanager
 def _ending_by_exception() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end us as Ctrl-C does, so that settings are put back."""
+    """Make SIGTERM and SIGHUP raise `KeyboardInterrupt`, as Ctrl-C does, so that settings are restored."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

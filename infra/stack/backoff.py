@@ -1,4 +1,4 @@
-"""How long to wait before what crashed is started again."""
+"""Computes the delay before a crashed part is restarted."""
 
 import random
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Backoff:
-    """Doubling delays with full jitter, from the start again after a life of `stable_after_s`.
+    """Exponential backoff with full jitter. It starts over after a part has run for `stable_after_s` seconds.
 
-    At least half a second, so that what fails at once does not spin.
+    Each delay is `base_s` (0.5 s) plus the jitter, so that a part that fails at once is not restarted in a busy loop.
     """
 
     base_s: float = 0.5
@@ -18,7 +18,7 @@ class Backoff:
     _failures: int = 0
 
     def after(self, lived_s: float) -> float:
-        """The delay before the next start, for a part that lived `lived_s`."""
+        """Return the delay in seconds before the next start of a part that ran for `lived_s` seconds."""
         if lived_s >= self.stable_after_s:
             self._failures = 0
         ceiling = min(self.cap_s, self.base_s * 2 ** min(self._failures, 16))
@@ -26,5 +26,5 @@ class Backoff:
         return self.base_s + self.chance.uniform(0, ceiling)
 
     def forget(self) -> None:
-        """Begin with the shortest delay again: a person started it."""
+        """Start over with the shortest delay, because a person started the part."""
         self._failures = 0

@@ -1,4 +1,4 @@
-"""Servers that are installed on this machine."""
+"""Finds the PostgreSQL and RabbitMQ servers that are installed on this machine."""
 
 import os
 import re
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SUPPORTED = (18, 17, 16, 15)
-"""Major versions of PostgreSQL that the code runs on, the preferred first."""
+"""Supported major versions of PostgreSQL, the preferred one first."""
 
 
 @dataclass(frozen=True)
 class PostgresBinaries:
-    """One installed PostgreSQL."""
+    """An installed PostgreSQL: the directory of its programs, and its major version."""
 
     directory: Path
     major: int
@@ -22,14 +22,14 @@ class PostgresBinaries:
 
 @dataclass(frozen=True)
 class RabbitBinaries:
-    """One installed RabbitMQ, and the port mapper of its Erlang."""
+    """An installed RabbitMQ, and the port mapper (epmd) of its Erlang."""
 
     server: Path
     epmd: Path
 
 
 def find_postgres(root: Path = Path("/")) -> list[PostgresBinaries]:
-    """Every supported PostgreSQL: the one on the PATH, then Debian's by version, the newest first."""
+    """Return every supported PostgreSQL: the one on the PATH first, then Debian's by version, newest first."""
     on_path = shutil.which("initdb")
     candidates = [Path(on_path).resolve().parent] if on_path else []
     candidates += [root / f"usr/lib/postgresql/{major}/bin" for major in SUPPORTED]
@@ -48,7 +48,10 @@ def _postgres_in(directory: Path) -> PostgresBinaries | None:
 
 
 def find_rabbitmq(root: Path = Path("/")) -> RabbitBinaries | None:
-    """An installed RabbitMQ: Debian's own script (the one on the PATH there changes user), or the one on the PATH."""
+    """Return an installed RabbitMQ with its epmd. None if either is missing.
+
+    Prefers Debian's script in /usr/lib/rabbitmq to the PATH, and ignores the one in /usr/sbin, which changes the user.
+    """
     servers = [root / "usr/lib/rabbitmq/bin/rabbitmq-server", *_on_path("rabbitmq-server")]
     mappers = [*_on_path("epmd"), *root.glob("usr/lib/erlang/erts-*/bin/epmd")]
     server = _first_executable(path for path in servers if path != root / "usr/sbin/rabbitmq-server")

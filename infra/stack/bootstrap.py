@@ -1,6 +1,7 @@
-"""Makes .venv: run by the launcher with the system's Python, before anything else is installed. Others like it, too.
+"""Creates the virtual environment .venv, and others like it (.venv-NAME).
 
-Only the standard library is used. An interrupted attempt leaves a mark and is made anew.
+The launcher runs this with the system's Python, before any package is installed. So it uses only the standard library.
+An interrupted attempt leaves a marker file, and the next attempt creates the environment anew.
 """
 
 import contextlib
@@ -14,18 +15,19 @@ from pathlib import Path
 
 STAMP = "packages.installed"
 RUNTIME = Path("infra", "runtime")
-"""The runtime's project in a checkout. Programs of the environment import it from there."""
+"""Path of the runtime's project in a checkout. Programs in the environment import the runtime from it."""
 UNFINISHED = "unfinished"
 
 
 class BootstrapError(Exception):
-    """The virtual environment could not be made. The message says what to do."""
+    """The virtual environment could not be created. The message states the cause and what to do."""
 
 
 def bootstrap(checkout: Path, name: str = "") -> Path:
-    """Bring .venv to what requirements.txt says; with a `name`, .venv-NAME to requirements-NAME.txt.
+    """Install requirements.txt into .venv; with a `name`, requirements-NAME.txt into .venv-NAME.
 
-    Of two that run at once, one waits and finds it done. Returns where the environment is. Raises BootstrapError.
+    Returns the environment's directory. Does nothing if it is up to date. A second process that runs this at the same
+    time waits for the first. Raises `BootstrapError` if a step fails.
     """
     suffix = f"-{name}" if name else ""
     requirements, venv = checkout / f"requirements{suffix}.txt", checkout / f".venv{suffix}"
@@ -46,7 +48,10 @@ def bootstrap(checkout: Path, name: str = "") -> Path:
 
 @contextlib.contextmanager
 def _one_at_a_time(requirements: Path) -> Iterator[int]:
-    """Hold a lock, as a file descriptor. The kernel gives it back when the last process that has it ends."""
+    """Hold an exclusive lock on the file, and yield its descriptor.
+
+    The kernel releases the lock when the last process with this descriptor ends.
+    """
     with requirements.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,7 +69,7 @@ def _is_current(requirements: Path, venv: Path) -> bool:
 
 
 def _is_whole(venv: Path) -> bool:
-    """Whether there is an environment that pip works in, and no installation was interrupted in it."""
+    """Return whether pip works in the environment, and no installation in it was interrupted."""
     python = venv / "bin/python"
     if (venv / UNFINISHED).exists() or not os.access(python, os.X_OK):
         return False
@@ -74,7 +79,7 @@ def _is_whole(venv: Path) -> bool:
 def _make(venv: Path) -> None:
     _require_venv_module()
     say(f"Making {venv}")
-    shutil.rmtree(venv / "bin", ignore_errors=True)  # first, so that what is left can't be taken for whole
+    shutil.rmtree(venv / "bin", ignore_errors=True)  # first: an environment without bin counts as incomplete
     shutil.rmtree(venv, ignore_errors=True)
     venv.mkdir(exist_ok=True)
     (venv / UNFINISHED).touch()
@@ -84,7 +89,10 @@ def _make(venv: Path) -> None:
 
 
 def _require_venv_module() -> None:
-    """Have `python -m venv` work: Debian keeps a part of it in a package of its own."""
+    """Install the package that `python -m venv` needs on Debian, if it is missing.
+
+    Raises `BootstrapError` if it cannot be installed.
+    """
     if _has_ensurepip():
         return
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
@@ -112,7 +120,7 @@ def _install(requirements: Path, venv: Path, lock: int) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        pass_fds=(lock,),  # a pip that outlives us keeps others out
+        pass_fds=(lock,),  # a pip that outlives this process keeps the lock
     ) as running:
         collected = 0
         for line in running.stdout or ():
@@ -131,9 +139,9 @@ def _install(requirements: Path, venv: Path, lock: int) -> None:
 
 
 def _link_runtime(venv: Path) -> None:
-    """Have the environment's Python import the runtime from the checkout, wherever both are moved together.
+    """Make the environment's Python import the runtime from the checkout, also after both were moved together.
 
-    A line of a path file is relative to the directory that holds it.
+    The path is relative: Python resolves it from the directory of the .pth file.
     """
     for packages in venv.glob("lib/python3*/site-packages"):
         (packages / "marketplace-runtime.pth").write_text(f"{Path(*[os.pardir] * 4) / RUNTIME}\n")
@@ -159,12 +167,12 @@ def _last_words(text: str) -> str:
 
 
 def say(step: str) -> None:
-    """Tell a person what takes so long, without getting into the output of the command itself."""
+    """Print a step to standard error, so that it does not mix with the output of the command itself."""
     print(step, file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    """`bootstrap.py CHECKOUT`."""
+    """Run `bootstrap.py CHECKOUT`. Exits with a message if it fails, and with 130 if it is interrupted."""
     try:
         bootstrap(Path(sys.argv[1]))
     except BootstrapError as error:

@@ -1,4 +1,7 @@
-"""A private RabbitMQ node: own name, ports, directories and configuration, and every port on the loopback."""
+"""Runs a private RabbitMQ node with its own name, ports, directories and configuration.
+
+All its ports are on the loopback.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +17,7 @@ from infra.stack.readiness import accepts, http_status, until_ready
 ADMIN = "admin"
 START_WITHIN_S = 60.0
 PLUGINS = "[rabbitmq_management].\n"
-"""Streams need no plugin of their own: consumers read them over AMQP."""
+"""Content of the file of enabled plugins. Streams need no plugin, because consumers read them over AMQP."""
 
 CONFIGURATION = """\
 listeners.tcp.1 = 127.0.0.1:{amqp}
@@ -31,7 +34,7 @@ max_message_size = 16777216
 
 @dataclass(frozen=True)
 class BrokerUrls:
-    """Where a broker is, and its administrator's credentials."""
+    """The address of a broker, and its administrator's credentials."""
 
     host: str
     amqp_port: int
@@ -41,64 +44,67 @@ class BrokerUrls:
 
     @property
     def amqp(self) -> str:
-        """The administrator's AMQP address."""
+        """The administrator's AMQP URL."""
         return self.amqp_of(self.user, self.password)
 
     @property
     def management(self) -> str:
-        """The management API's address, with the administrator's credentials."""
+        """The URL of the management API, with the administrator's credentials."""
         return f"http://{self.user}:{self.password}@{self.host}:{self.management_port}"
 
     def amqp_of(self, user: str, password: str) -> str:
-        """The AMQP address of another user."""
+        """Return the AMQP URL of another user."""
         return f"amqp://{user}:{password}@{self.host}:{self.amqp_port}/"
 
     async def answers(self, listener: int | None = None) -> bool:
-        """Whether it takes AMQP connections, by its own word (`listener`: the port as the node knows it)."""
+        """Return whether the broker accepts AMQP connections, according to its own health check.
+
+        `listener` is the AMQP port inside a container, if that differs. Raises `OSError` if it cannot connect.
+        """
         check = f"/api/health/checks/port-listener/{listener or self.amqp_port}"
         return await http_status(f"{self.management}{check}") == 200
 
 
 @dataclass(frozen=True)
 class BrokerProcess:
-    """A running node with its port mapper, which ends with it."""
+    """A running node with its port mapper (epmd), which ends when the node does."""
 
     node: Process
     mapper: Process
 
     @property
     def pid(self) -> int:
-        """The Erlang machine's process id: the start script gave way to it."""
+        """The process id of the Erlang VM, which replaced the start script (exec)."""
         return self.node.pid
 
     async def wait(self) -> int:
-        """Wait for the node's end, and end the mapper."""
+        """Wait until the node ends, kill the port mapper, and return the node's exit code."""
         code = await self.node.wait()
         self.mapper.kill()
         await self.mapper.wait()
         return code
 
     def kill(self) -> None:
-        """End both at once."""
+        """Kill both at once (SIGKILL)."""
         self.node.kill()
         self.mapper.kill()
 
     def pause(self) -> None:
-        """Stop the node; the mapper goes on."""
+        """Pause the node (SIGSTOP). The port mapper continues."""
         self.node.pause()
 
     def resume(self) -> None:
-        """Let the node go on."""
+        """Resume the node."""
         self.node.resume()
 
     async def stop(self) -> None:
-        """Shut the node down; the mapper ends after it."""
+        """Shut the node down gracefully, then kill the port mapper."""
         await self.node.stop()
         await self.wait()
 
 
 class RabbitNode:
-    """A node that keeps everything below `directory` and forgets nothing between two launches."""
+    """A RabbitMQ node as a part. It keeps all its files below `directory`, and its data between two launches."""
 
     name = "broker"
 
@@ -110,7 +116,7 @@ class RabbitNode:
         self._log = log
 
     async def launch(self) -> Running:
-        """Write the configuration and start the node. Data of an earlier launch is taken up again."""
+        """Write the configuration and start the port mapper and the node. Data of an earlier launch is used again."""
         self._write_configuration()
         mapper = await spawn(self._mapper())
         try:
@@ -123,11 +129,11 @@ class RabbitNode:
             raise
 
     async def ready(self, running: Running) -> None:
-        """Return once it takes AMQP connections."""
+        """Return once the node accepts AMQP connections. Raises `NotReady` after 60 s, or if the node ends first."""
         await until_ready(self.urls.answers, running, name="The broker", within_s=START_WITHIN_S, log=str(self._log))
 
     async def control(self, *arguments: str) -> None:
-        """`rabbitmqctl ARGUMENTS` for this node, which is up. Raises `LocalError`."""
+        """Run `rabbitmqctl ARGUMENTS` for this node, which must be up. Raises `LocalError` if that fails."""
         await control(self._binaries, self._directory, self._ports.of("epmd"), *arguments)
 
     def _write_configuration(self) -> None:
@@ -172,5 +178,5 @@ class RabbitNode:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             "ERL_EPMD_PORT": str(self._ports.of("epmd")),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RUNNING_UNDER_SYSTEMD": "true",  # the start script gives way to the Erlang machine
+            "RUNNING_UNDER_SYSTEMD": "true",  # makes the start script exec the Erlang VM
         }

@@ -1,4 +1,4 @@
-"""A program whose clock is wrong, as a machine's may be: by libfaketime, from its start on."""
+"""Starts a program with a wrong clock, as a machine may have one, by means of libfaketime."""
 
 import math
 from collections.abc import Iterable
@@ -11,13 +11,16 @@ PACKAGE = "faketime"
 
 
 def find_library(root: Path = Path("/")) -> Path | None:
-    """Return libfaketime, where it is installed."""
+    """Return the path of libfaketime. None if it is not installed."""
     found: Iterable[Path] = (path for pattern in LIBRARIES for path in sorted(root.glob(pattern)))
     return next(iter(found), None)
 
 
 def set_skew(file: Path, seconds: float) -> None:
-    """Have the program that reads `file` be started with a clock so far ahead. Raises `LocalError`."""
+    """Write to `file` that the clock of its program is to be `seconds` ahead, from the program's next start.
+
+    Raises `LocalError` if libfaketime is not installed, or `seconds` is not finite.
+    """
     if find_library() is None:
         raise LocalError("libfaketime is not installed.", f"Run: sudo apt-get install -y {PACKAGE}")
     if not math.isfinite(seconds):
@@ -27,9 +30,10 @@ def set_skew(file: Path, seconds: float) -> None:
 
 
 def environment(file: Path | None) -> dict[str, str]:
-    """What makes a program's clock as wrong as `file` says: nothing, where there is no such file.
+    """Return the environment variables that skew a program's clock as `file` says.
 
-    Only the time of day is wrong; what measures how long something takes is not.
+    Returns none if there is no such file, or libfaketime is not installed. Only the wall clock is skewed, not the
+    monotonic clock, which measures durations.
     """
     library = find_library()
     if file is None or not file.exists() or library is None:

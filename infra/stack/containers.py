@@ -1,7 +1,8 @@
-"""Servers in Docker containers, by testcontainers.
+"""Runs servers in Docker containers with testcontainers.
 
-Testcontainers' reaper removes them when we are gone, however we go. Its RabbitMQ class needs a second AMQP
-library and both its classes bind to every interface, so the general container is used.
+Testcontainers' reaper (Ryuk) removes the containers when this process ends, also when it is killed.
+The generic container class is used. Testcontainers' RabbitMQ class would need a second AMQP library, and its RabbitMQ
+and PostgreSQL classes bind to every interface.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ REAP_AFTER = "1s"
 
 
 class ContainerLife:
-    """A started container. What it logs is appended to the part's log file."""
+    """A started container. Its output is appended to the part's log file."""
 
     pid = None
 
@@ -37,32 +38,32 @@ class ContainerLife:
         self._end = asyncio.ensure_future(asyncio.to_thread(self._wait))
 
     async def wait(self) -> int:
-        """Wait for its end; the exit code."""
+        """Wait until the container ends, and return its exit code."""
         return await asyncio.shield(self._end)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the container at once. Does nothing if it has ended."""
         if not self._end.done():
             self._container.get_wrapped_container().kill()
 
     async def stop(self) -> None:
-        """End it gracefully; by force after 10 s."""
+        """Stop the container gracefully, and kill it after 10 s."""
         if not self._end.done():
             await asyncio.to_thread(self._container.get_wrapped_container().stop, timeout=10)
         await self.wait()
 
     def pause(self) -> None:
-        """Stop everything in it where it is."""
+        """Pause all processes in the container."""
         self._container.get_wrapped_container().pause()
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume the processes in the container."""
         self._container.get_wrapped_container().unpause()
 
     def _wait(self) -> int:
         wrapped = self._container.get_wrapped_container()
         with self._log.open("ab", buffering=0) as log:
-            for output in wrapped.logs(stream=True, follow=True):  # until it ends
+            for output in wrapped.logs(stream=True, follow=True):  # until the container ends
                 log.write(output)
         code = int(wrapped.wait(timeout=None)["StatusCode"])
         self._container.stop(delete_volume=False)
@@ -71,27 +72,27 @@ class ContainerLife:
 
 @dataclass(frozen=True)
 class Container:
-    """A server in a container, its ports on our loopback and its data in a named volume."""
+    """A server in a container as a part. Its ports are on the loopback, and its data is in a named volume."""
 
     name: str
     image: str
     env: Mapping[str, str]
     ports: Mapping[int, int]
-    """Port in the container to port on the loopback."""
+    """Maps each port in the container to a port on the loopback."""
     volume: str
     mounted_at: str
     answers: Callable[[], Awaitable[bool]]
     log: Path
 
     async def launch(self) -> Running:
-        """Fetch the image if it is not there, and start a container."""
+        """Pull the image if it is missing, and start a container. Raises `LocalError` if Docker cannot start it."""
         try:
             return ContainerLife(await asyncio.to_thread(self._start), self.log)
-        except Exception as error:  # the Docker client's errors share no class with a readable message
+        except Exception as error:  # the Docker client's errors have no common class with a readable message
             raise LocalError(f"Docker could not start {self.image}: {error}", "See `docker info`.") from error
 
     async def ready(self, running: Running) -> None:
-        """Return once it answers."""
+        """Return once the server answers. Raises `NotReady` after 60 s, or if the container ends first."""
         await until_ready(self.answers, running, name=self.name, within_s=START_WITHIN_S, log=str(self.log))
 
     def _start(self) -> DockerContainer:
@@ -99,12 +100,12 @@ class Container:
         container = DockerContainer(self.image, env=dict(self.env))
         container.with_volume_mapping(self.volume, self.mounted_at, "rw")
         loopback: dict[str, Any] = {f"{inside}/tcp": ("127.0.0.1", port) for inside, port in self.ports.items()}
-        container.ports.update(loopback)  # with_bind_ports knows no address
+        container.ports.update(loopback)  # with_bind_ports cannot bind to an address
         return container.start()
 
 
 def broker_container(urls: BrokerUrls, *, stack: str, log: Path) -> Container:
-    """RabbitMQ with its management API."""
+    """Return a container of RabbitMQ with its management API."""
     return Container(
         name="broker",
         image=BROKER_IMAGE,
@@ -124,7 +125,7 @@ def broker_container(urls: BrokerUrls, *, stack: str, log: Path) -> Container:
 def postgres_container(
     name: str, server: PostgresServer, *, port: int, password: str, stack: str, log: Path
 ) -> Container:
-    """PostgreSQL with the superuser `postgres`."""
+    """Return a container of PostgreSQL with the superuser `postgres`."""
     return Container(
         name=name,
         image=POSTGRES_IMAGE,
@@ -138,7 +139,10 @@ def postgres_container(
 
 
 def run_inside(stack: str, part: str, *command: str) -> tuple[int, str]:
-    """Run a program in the container of this stack's part: its exit code, and what it said. Raises `LocalError`."""
+    """Run a program in the container of a part of this stack. Returns its exit code and its output.
+
+    Raises `LocalError` if the part has no running container.
+    """
     running = DockerClient().client.containers.list(filters={"volume": _volume(stack, part)})
     if not running:
         raise LocalError(f"{part} has no container that runs.", "Is it up? ./marketplace status")
@@ -147,7 +151,7 @@ def run_inside(stack: str, part: str, *command: str) -> tuple[int, str]:
 
 
 def remove_volumes(stack: str) -> None:
-    """Forget the data that this stack's containers kept."""
+    """Remove the Docker volumes of this stack, and with them the data of its servers."""
     docker = DockerClient().client
     for volume in docker.volumes.list(filters={"name": _volume(stack, "")}):
         volume.remove()

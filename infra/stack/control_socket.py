@@ -1,4 +1,7 @@
-"""The supervisor's ear: one JSON line asks, JSON lines answer, over a socket that only its owner can open."""
+"""Implements the supervisor's control socket: one JSON line per request, and JSON lines as answers.
+
+Only the socket's owner can open it.
+"""
 
 import asyncio
 import contextlib
@@ -11,13 +14,16 @@ from typing import Any
 from infra.stack.errors import LocalError, StackIsDown
 
 Message = dict[str, Any]
-"""One JSON object: `do` and its arguments in a request; `error` and `remedy` in a refusal."""
+"""A JSON object. A request has `do` and its arguments, a refusal has `error` and `remedy`."""
 Answers = Callable[[Message], AsyncIterator[Message]]
 LINE_LIMIT = 2**20
 
 
 async def serve(path: Path, answers: Answers) -> asyncio.Server:
-    """Answer requests at `path` until the server is closed."""
+    """Listen on a Unix socket at `path`, and answer requests until the returned server is closed.
+
+    A `LocalError` raised by `answers` is sent as a refusal.
+    """
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -28,7 +34,7 @@ async def serve(path: Path, answers: Answers) -> asyncio.Server:
             except LocalError as error:
                 await _send(writer, {"error": str(error), "remedy": error.remedy})
         except (OSError, ValueError):
-            return  # the other side is gone, or talks rubbish
+            return  # the client disconnected, or sent invalid JSON
         finally:
             writer.close()
 
@@ -42,7 +48,11 @@ async def serve(path: Path, answers: Answers) -> asyncio.Server:
 
 
 async def ask(path: Path, request: Message) -> AsyncIterator[Message]:
-    """Send a request to the supervisor and yield what it answers. Raises `StackIsDown`, or its refusal."""
+    """Send a request to the supervisor, and yield its answers.
+
+    Raises `StackIsDown` if no supervisor listens, and `LocalError` if the supervisor refuses the request. The answers
+    end early if the supervisor is killed.
+    """
     try:
         with _short(path) as address:
             reader, writer = await asyncio.open_unix_connection(address, limit=LINE_LIMIT)
@@ -56,13 +66,13 @@ async def ask(path: Path, request: Message) -> AsyncIterator[Message]:
                 raise LocalError(answer["error"], answer["remedy"])
             yield answer
     except ConnectionResetError:
-        return  # it was killed
+        return  # the supervisor was killed
     finally:
         writer.close()
 
 
 async def ask_once(path: Path, request: Message) -> Message:
-    """The last thing that the supervisor answers; empty if it ended without a word."""
+    """Send a request, and return the supervisor's last answer. It is empty if the supervisor ended without one."""
     last: Message = {}
     async for answer in ask(path, request):
         last = answer
@@ -76,7 +86,10 @@ async def _send(writer: asyncio.StreamWriter, message: Message) -> None:
 
 @contextlib.contextmanager
 def _short(path: Path) -> Iterator[str]:
-    """An address of at most 100 bytes for the socket: the system allows little more."""
+    """Yield an address of the socket with at most 100 bytes, as the system allows little more.
+
+    A longer path is replaced by one below /proc/self/fd, where that exists (Linux).
+    """
     if len(os.fsencode(path)) <= 100 or not Path("/proc/self/fd").exists():
         yield str(path)
         return

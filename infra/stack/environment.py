@@ -1,4 +1,4 @@
-"""The environment that services get: settings by name, nothing else of ours."""
+"""Builds the environment variables of services: named settings, and nothing else of this process's environment."""
 
 import base64
 import os
@@ -27,14 +27,14 @@ SETTINGS = (
     "RETENTION_DAYS",
     "SWEEP_EVERY_S",
 )
-"""Passed on where the caller's environment sets them; services have defaults."""
+"""Variables that are passed on to services if the caller's environment sets them. Services have defaults."""
 OUTSIDE_DELAYS = ("CARRIER_DISPATCH_AFTER_S", "CARRIER_DELIVER_AFTER_S")
 LOG_SETTINGS = {"LOG_FORMAT": "console", "LOG_LEVEL": "info"}
 AUDIENCE = "marketplace"
 
 
 def services_of(checkout: Path) -> list[str]:
-    """The services that pyproject.toml names."""
+    """Return the names of the services that are listed in pyproject.toml."""
     with (checkout / "pyproject.toml").open("rb") as file:
         services: list[str] = tomllib.load(file)["tool"]["marketplace"]["services"]
     return services
@@ -42,7 +42,7 @@ def services_of(checkout: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class World:
-    """What all services share: where the outside world is, and how it knows us."""
+    """The settings that all services share: addresses and secrets of the external systems, and the public URLs."""
 
     checkout: Path
     outside_port: int
@@ -54,16 +54,16 @@ class World:
 
     @property
     def outside(self) -> str:
-        """Base URL of the stand-ins for the outside world."""
+        """The base URL of the stand-ins for external systems."""
         return f"http://127.0.0.1:{self.outside_port}"
 
     @property
     def issuer(self) -> str:
-        """The local identity issuer."""
+        """The URL of the local identity issuer."""
         return f"{self.outside}/identity"
 
     def for_outside(self, state_directory: Path) -> dict[str, str]:
-        """The environment of `infra.lab.stand_ins`."""
+        """Return the environment of `infra.lab.stand_ins`."""
         return self._python() | {
             "OUTSIDE_HOST": "127.0.0.1",
             "OUTSIDE_PORT": str(self.outside_port),
@@ -77,7 +77,7 @@ class World:
     def for_service(
         self, *, database_url: str, owner_url: str, broker_url: str, http_port: int, ops_port: int
     ) -> dict[str, str]:
-        """The environment of one replica of a service."""
+        """Return the environment of one replica of a service."""
         return self._python() | {
             "DATABASE_URL": database_url,
             "MIGRATION_DATABASE_URL": owner_url,
@@ -97,7 +97,7 @@ class World:
             "CARRIER_WEBHOOK_SECRET": self.webhook_secret,
             "CHECKOUT_PUBLIC_URL": self.checkout_url,
             "DELIVERY_PUBLIC_URL": self.delivery_url,
-            "WEBHOOK_PRIVATE_TARGETS": "true",  # whoever uses this stack has its machine anyway
+            "WEBHOOK_PRIVATE_TARGETS": "true",  # users of this stack have access to its machine anyway
             **_passed_on(SETTINGS),
         }
 
@@ -107,7 +107,7 @@ class World:
 
 
 def given_settings() -> dict[str, str]:
-    """What the caller's environment sets of all that is passed on."""
+    """Return the passed-on variables that the caller's environment sets."""
     return _passed_on((*SETTINGS, *OUTSIDE_DELAYS))
 
 
@@ -116,7 +116,7 @@ def _passed_on(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def webhook_secret(path: Path) -> str:
-    """The carriers' signing secret (Standard Webhooks), made up on first use and kept in `path` (0600)."""
+    """Return the carriers' signing secret (Standard Webhooks). It is generated once and kept in `path` (mode 0600)."""
     if not path.exists():
         write_private(path, "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
     return path.read_text().strip()

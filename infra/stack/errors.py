@@ -1,22 +1,22 @@
-"""What can go wrong with the local stack. The message says what is wrong, `remedy` what to do next."""
+"""Defines the errors of the local stack. The message states what is wrong, and `remedy` what to do next."""
 
 
 class LocalError(Exception):
-    """The local stack cannot do what was asked."""
+    """The local stack cannot do what was requested. Base class of all its errors."""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         super().__init__(problem)
         self.remedy = remedy
         if remedy:
-            self.add_note(remedy)  # tracebacks show it, too
+            self.add_note(remedy)  # so that tracebacks show it, too
 
 
 class NothingProvides(LocalError):
-    """Neither URLs, nor Docker, nor installed programs, nor apt can provide a part."""
+    """Neither given URLs, Docker, installed programs nor apt can provide a server."""
 
 
 class NotReady(LocalError):
-    """A part did not become ready in time, or ended before it was."""
+    """A part did not become ready in time, or ended before it was ready."""
 
 
 class NotEnterable(LocalError):
@@ -24,11 +24,11 @@ class NotEnterable(LocalError):
 
 
 class StackIsUp(LocalError):
-    """A stack of this name already runs."""
+    """A stack of this name is already running."""
 
 
 class StackIsDown(LocalError):
-    """No stack of this name runs."""
+    """No stack of this name is running, or none was ever started."""
 
 
 class UnknownPart(LocalError):

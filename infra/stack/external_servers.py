@@ -1,4 +1,4 @@
-"""Servers that run elsewhere, and whose addresses were given."""
+"""Represents servers that run elsewhere: their addresses are given in environment variables."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ ANSWER_WITHIN_S = 30.0
 
 
 class Held:
-    """A life that only we end, by looking no longer."""
+    """The `Running` of a given server. It ends only when the supervisor kills or stops it, which ends no process."""
 
     pid = None
 
@@ -23,20 +23,20 @@ class Held:
         self._over = asyncio.Event()
 
     async def wait(self) -> int:
-        """Wait until we look no longer."""
+        """Wait until `kill` or `stop` was called, and return 0."""
         await self._over.wait()
         return 0
 
     def kill(self) -> None:
-        """Look no longer; the server itself is not ours to end."""
+        """End `wait`. The server itself continues to run."""
         self._over.set()
 
     async def stop(self) -> None:
-        """Look no longer."""
+        """End `wait`, as `kill` does."""
         self._over.set()
 
     def pause(self) -> None:
-        """Refuse: raises `LocalError`."""
+        """Raise `LocalError`, because a given server cannot be paused from here."""
         raise LocalError("A server that was given cannot be paused.", "Pause it where it runs.")
 
     def resume(self) -> None:
@@ -45,24 +45,27 @@ class Held:
 
 @dataclass(frozen=True)
 class ExternalServer:
-    """A given server as a part: never started or ended, only waited for."""
+    """A given server as a part. It is never started or ended; the supervisor only waits until it answers."""
 
     name: str
     answers: Callable[[], Awaitable[bool]]
 
     async def launch(self) -> Running:
-        """Do nothing."""
+        """Start nothing, and return a `Running` that represents the given server."""
         return Held()
 
     async def ready(self, running: Running) -> None:
-        """Return once it answers."""
+        """Return once the server answers. Raises `NotReady` after 30 s."""
         await until_ready(
             self.answers, running, name=f"The given {self.name}", within_s=ANSWER_WITHIN_S, log="the given address"
         )
 
 
 def given_broker() -> BrokerUrls | None:
-    """The broker that the environment names, if it does."""
+    """Return the broker that the environment names. None if it names none.
+
+    Raises `LocalError` if only one of the two URLs is set, or one is incomplete.
+    """
     amqp, management = (os.environ.get(f"MARKETPLACE_BROKER_{name}") for name in ("URL", "MANAGEMENT_URL"))
     if not amqp and not management:
         return None
@@ -82,5 +85,5 @@ def given_broker() -> BrokerUrls | None:
 
 
 def given_database(service: str) -> str | None:
-    """The superuser's address of the server that the environment names for this service, if it does."""
+    """Return the superuser's URL of the server that the environment names for this service. None if it names none."""
     return os.environ.get(f"MARKETPLACE_{service.upper()}_DATABASE_URL")

@@ -1,4 +1,4 @@
-"""What was broken on purpose, and mended: lines of the stack's record, for the audit."""
+"""Records injected faults and their end in the stack's record file, which the audit reads."""
 
 import json
 import time
@@ -11,20 +11,23 @@ from infra.stack.layout import Layout
 def note_fault(
     where: Layout, kind: str, part: str, *, began: float, ended: float | None = None, bite: bool | None = None
 ) -> None:
-    """A fault, in Unix time; it lasts if it has not `ended`. `bite`: whether anybody who looked saw it take hold."""
+    """Record a fault. `began` and `ended` are Unix times. Without `ended`, the fault is still in effect.
+
+    `bite` states whether the fault was seen to take effect. None: nobody checked.
+    """
     known = {"ended": ended, "bite": bite}
     line = {"did": "fault", "kind": kind, "part": part, "began": began}
     _note(where, line | {name: value for name, value in known.items() if value is not None})
 
 
 def note_healed(where: Layout, parts: Iterable[str]) -> None:
-    """These parts are up again: whatever had them down or paused is over."""
+    """Record that these parts are up again, which ends the faults that had stopped or paused them."""
     for part in parts:
         _note(where, {"did": "heal", "part": part, "at": time.time()})
 
 
 def note_start(where: Layout) -> None:
-    """The stack starts, of which nothing ran: no fault outlives that."""
+    """Record that the stack starts. Nothing of it ran before, so every earlier fault has ended."""
     _note(where, {"did": "start", "at": time.time()})
 
 

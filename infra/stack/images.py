@@ -1,4 +1,4 @@
-"""Container images: which we use, and whether Docker has them."""
+"""Names the container images in use, and checks whether Docker can run them."""
 
 import subprocess
 from collections.abc import Callable
@@ -9,13 +9,16 @@ ENGINE_WITHIN_S, PULL_WITHIN_S = 10, 600
 
 
 def docker_works() -> bool:
-    """Whether a Docker engine answers; that `docker` is installed says nothing of it."""
+    """Return whether a Docker engine answers. The `docker` command may be installed without one."""
     return _docker("info", "--format", "{{.ServerVersion}}")
 
 
 def docker_has(image: str, say: Callable[[str], None]) -> bool:
-    """Whether an engine that answers has this image, and what removes its containers after us, or can fetch them."""
-    from testcontainers.core.config import testcontainers_config  # only where Docker is tried
+    """Return whether Docker has, or can pull, this image and the image of testcontainers' reaper (Ryuk).
+
+    The reaper removes the containers after this process has ended. Requires that an engine answers.
+    """
+    from testcontainers.core.config import testcontainers_config  # imported only if Docker is tried
 
     for each in (image, testcontainers_config.ryuk_image):
         if _docker("image", "inspect", each):

@@ -1,4 +1,4 @@
-"""Where a stack keeps its files: outside the checkout, which may lie where Postgres cannot go."""
+"""Defines the paths of a stack's files: outside the checkout, which the account that runs Postgres may not enter."""
 
 import hashlib
 import os
@@ -18,81 +18,81 @@ def python_path(checkout: Path) -> str:
 
 @dataclass(frozen=True)
 class Layout:
-    """The directory of one stack, and what lies in it."""
+    """The directory of one stack, and the paths of the files in it."""
 
     name: str
     directory: Path
 
     @property
     def state(self) -> Path:
-        """Every address of the stack, as JSON."""
+        """The state file: every address of the stack, as JSON."""
         return self.directory / "stack.json"
 
     @property
     def passwords(self) -> Path:
-        """Every generated password by user, as JSON."""
+        """The file of generated passwords by user, as JSON."""
         return self.directory / "passwords.json"
 
     @property
     def service_passwords(self) -> Path:
-        """The broker users' passwords, as the topology's declaration reads them."""
+        """The file of the broker users' passwords, in the format that the declaration of the topology reads."""
         return self.directory / "service-passwords.json"
 
     @property
     def record(self) -> Path:
-        """What simulated people asked for and were promised, and what was broken: JSON lines, for the audit."""
+        """The record for the audit, as JSON lines: requests of simulated people, the answers, and injected faults."""
         return self.directory / "record.jsonl"
 
     @property
     def links(self) -> Path:
-        """The fault proxy's links, as JSON."""
+        """The file of the fault proxy's links, as JSON."""
         return self.directory / "links.json"
 
     @property
     def faults(self) -> Path:
-        """A file for each fault that is in effect."""
+        """The directory with a file for each fault that is in effect."""
         return self.directory / "faults"
 
     @property
     def clocks(self) -> Path:
-        """A file for each service whose clock is wrong."""
+        """The directory with a file for each service whose clock is skewed."""
         return self.directory / "clocks"
 
     def clock(self, service: str) -> Path:
-        """How many seconds ahead the service's clock is, while that is a fault."""
+        """Return the file with the seconds by which the service's clock is ahead. It exists while that fault lasts."""
         return self.clocks / service
 
     @property
     def socket(self) -> Path:
-        """Where the supervisor takes orders."""
+        """The supervisor's control socket."""
         return self.directory / "control.sock"
 
     @property
     def lock(self) -> Path:
-        """Held by the one supervisor of this stack."""
+        """The lock file, locked by the only supervisor of this stack."""
         return self.directory / "lock"
 
     @property
     def logs(self) -> Path:
-        """A log file per part."""
+        """The directory with a log file for each part."""
         return self.directory / "logs"
 
     def log(self, part: str) -> Path:
-        """The part's log file."""
+        """Return the part's log file."""
         return self.logs / f"{part}.log"
 
     def create(self) -> None:
-        """Make the directories: ours alone to list, but Postgres may pass through to its own."""
+        """Create the directories. Only their owner can list them, but Postgres can pass through to its own."""
         self.directory.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.directory.mkdir(mode=0o711, exist_ok=True)
         self.logs.mkdir(mode=0o700, exist_ok=True)
 
 
 def layout(name: str | None = None) -> Layout:
-    """The layout of the stack called `name`, or of MARKETPLACE_STACK, or of this checkout's own.
+    """Return the layout of the stack called `name`. Default: MARKETPLACE_STACK, or else this checkout's own stack.
 
-    State is kept in MARKETPLACE_STATE_HOME, by default /var/lib/marketplace for root and
-    ~/.local/state/marketplace (XDG_STATE_HOME) for everybody else.
+    State is kept in MARKETPLACE_STATE_HOME. Its default is /var/lib/marketplace for root, and
+    ~/.local/state/marketplace (or below XDG_STATE_HOME) for other users. Raises `LocalError` for an invalid name.
     """
     name = name or os.environ.get("MARKETPLACE_STACK") or default_name(CHECKOUT)
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", name):
@@ -101,7 +101,7 @@ def layout(name: str | None = None) -> Layout:
 
 
 def default_name(checkout: Path) -> str:
-    """A name that differs between two checkouts on one machine."""
+    """Return the name of a checkout's own stack, which differs between two checkouts on one machine."""
     return f"default-{hashlib.sha256(str(checkout).encode()).hexdigest()[:8]}"
 
 

@@ -1,4 +1,4 @@
-"""What customers hear of a service of which no replica listens: 503 and when to ask again, as from a load balancer."""
+"""Answers HTTP requests to a service of which no replica listens: 503 with Retry-After, as a load balancer does."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ CHUNK = 64 * 1024
 
 
 class MaintenanceResponder:
-    """Answers at a service's port between `begin` and `end`. Replicas may bind the port beside it."""
+    """Answers at a service's port between `begin` and `end`. Replicas can bind the same port (SO_REUSEPORT)."""
 
     def __init__(self, service: str, port: int) -> None:
         self._port = port
@@ -24,10 +24,10 @@ class MaintenanceResponder:
     async def cover(
         self, is_served: Callable[[], bool], own_ports: Callable[[], Iterable[int]], news: asyncio.Condition
     ) -> None:
-        """Answer whenever the service is not served and nothing listens at a replica's own port; until cancelled.
+        """Answer while the service is not served and nothing listens at any replica's own port; until cancelled.
 
-        `news` is notified when `is_served` changes. A replica that listens is not ready yet, but may well answer: it
-        waits for the broker, which a checkout does not need.
+        `news` must be notified when the result of `is_served` changes. A replica that listens at its own port, but is
+        not ready, may still answer requests: it may be waiting for the broker, which a checkout does not need.
         """
         while True:
             if is_served():
@@ -42,7 +42,7 @@ class MaintenanceResponder:
                 await asyncio.sleep(0 if is_served() else LOOK_S)
 
     async def begin(self) -> None:
-        """Listen, unless it does so already. Where the port cannot be had, callers are refused by the kernel."""
+        """Start to listen, if it does not yet. If the port cannot be bound, the kernel refuses connections instead."""
         if self._listening is None:
             with contextlib.suppress(OSError):
                 self._listening = await asyncio.start_server(
@@ -50,7 +50,7 @@ class MaintenanceResponder:
                 )
 
     def end(self) -> None:
-        """Listen no more: from now on every new connection is a replica's."""
+        """Stop listening. From now on replicas get all new connections."""
         if self._listening is not None:
             self._listening.close()
             self._listening = None
@@ -62,7 +62,7 @@ class MaintenanceResponder:
                 writer.write(self._answer)
                 writer.write_eof()
                 while await reader.read(CHUNK):
-                    pass  # a close with something unread would be a reset, which may overtake the answer
+                    pass  # closing with unread input would send a reset, which may overtake the answer
         writer.close()
 
 

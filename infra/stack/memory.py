@@ -1,20 +1,20 @@
-"""What a part consists of, and how much memory it takes."""
+"""Finds the processes of a part, and how much memory they use."""
 
 from pathlib import Path
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory of a process and its descendants (Linux; 0 elsewhere or when it is gone).
+    """Return the resident memory of a process and its descendants in bytes. 0 if it has ended, or not on Linux.
 
-    Of the descendants only what is their own counts, because they share their parent's pages.
+    For descendants only anonymous memory counts, because they share other pages with their parent.
     """
     return _field(pid, "VmRSS") + sum(_field(child, "RssAnon") for child in descendants(pid))
 
 
 def descendants(pid: int) -> list[int]:
-    """Everything that a process started, directly or not (Linux; none elsewhere)."""
+    """Return the ids of all processes that a process started, directly or indirectly (Linux; none elsewhere)."""
     found = _children(pid)
-    for child in found:  # which grows as we go
+    for child in found:  # the list grows during the loop
         found += _children(child)
     return found
 

@@ -1,40 +1,43 @@
-"""What the supervisor keeps alive."""
+"""Defines the interfaces of what the supervisor keeps running: a part, and one run of it."""
 
 from typing import Protocol
 
 
 class Running(Protocol):
-    """One life of a part, from its launch to its end."""
+    """One run of a part, from its launch to its end."""
 
     @property
     def pid(self) -> int | None:
-        """Its process id; None where the process is not ours (Docker, a given server)."""
+        """The process id. None if the process is not a child of this one (Docker, a given server)."""
 
     async def wait(self) -> int:
-        """Wait for its end; the exit code, negative for a signal."""
+        """Wait for its end, and return the exit code: negative if a signal ended it."""
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it at once."""
 
     async def stop(self) -> None:
-        """End it gracefully, or by force when that takes too long."""
+        """Stop it gracefully, and kill it if that takes too long."""
 
     def pause(self) -> None:
-        """Stop it where it is (SIGSTOP): it keeps its connections and answers nobody. Raises `LocalError`."""
+        """Pause it (SIGSTOP): it keeps its connections, but does not answer.
+
+        Raises `LocalError` if it cannot be paused.
+        """
 
     def resume(self) -> None:
-        """Let it go on after a pause."""
+        """Resume it after a pause."""
 
 
 class Part(Protocol):
-    """Something that can be launched, and launched again after it ended."""
+    """A server or program that can be launched, and launched again after it ended."""
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """The name that people use for it in commands."""
 
     async def launch(self) -> Running:
-        """Start one life of it, without waiting until it is ready."""
+        """Launch it, without waiting until it is ready."""
 
     async def ready(self, running: Running) -> None:
-        """Return once it serves. Raises `NotReady`."""
+        """Return once it is ready. Raises `NotReady` if it ends first or takes too long."""

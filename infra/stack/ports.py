@@ -1,4 +1,4 @@
-"""Free ports on the loopback, held so that nobody else takes them before their server does."""
+"""Reserves free ports on the loopback, so that no other program takes them before their server does."""
 
 import contextlib
 import random
@@ -9,18 +9,19 @@ from collections.abc import Mapping
 from infra.stack.errors import LocalError
 
 CHOICE = range(15_000, 32_000)
-"""Below the ports that Linux and macOS give to outgoing connections, which would race with a server's start."""
+"""Range of ports to choose from. It lies below the ports that Linux and macOS assign to outgoing connections, which
+could take a port just before a server starts."""
 
 PATIENCE_S = 3.0
-"""For a server of an earlier supervisor that was killed, and which is ending just now."""
+"""Seconds to wait for known ports: a server of an earlier, killed supervisor may still be ending."""
 
 
 class Ports:
-    """Ports by name. A known port is kept if it is still free, so that addresses survive a restart.
+    """Reserved ports by name. A known port is kept if it is still free, so that addresses survive a restart.
 
-    Each is held by a bound socket that does not listen. Servers bind beside it, as they all set SO_REUSEADDR
-    or SO_REUSEPORT; a second stack that looks for free ports does not, and is refused. While the server
-    is down a connection is refused, as it should be.
+    Each port is held by a bound socket that does not listen. Servers can bind the same port, since all of them set
+    SO_REUSEADDR or SO_REUSEPORT. A second stack that searches for free ports sets neither, and cannot bind it.
+    While the server is down, the kernel refuses connections, as it should.
     """
 
     def __init__(self, known: Mapping[str, int] | None = None) -> None:
@@ -29,18 +30,21 @@ class Ports:
         self._patient_until = time.monotonic() + PATIENCE_S
 
     def of(self, name: str) -> int:
-        """The port called `name`: the known one if it is free, or else a new one."""
+        """Reserve and return the port called `name`: the known one if it is free, or else a new one.
+
+        Raises `LocalError` if no free port is found.
+        """
         if name not in self._held:
             self._held[name] = self._hold_known(name) or _hold_new()
             self._known[name] = self._held[name].getsockname()[1]
         return self._known[name]
 
     def as_dict(self) -> dict[str, int]:
-        """Every port by its name, to be remembered."""
+        """Return every port by its name, to be stored in the state file."""
         return dict(self._known)
 
     def release(self) -> None:
-        """Hold them no longer."""
+        """Release all reserved ports."""
         for held in self._held.values():
             held.close()
         self._held.clear()
@@ -66,7 +70,7 @@ def _hold_new() -> socket.socket:
 def _hold(port: int, *, was_ours: bool) -> socket.socket:
     held = socket.socket()
     try:
-        if was_ours:  # what remains of its last server's connections (TIME_WAIT) is no hindrance
+        if was_ours:  # connections of its last server in TIME_WAIT do not prevent the bind
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", port))
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

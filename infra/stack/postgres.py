@@ -1,4 +1,4 @@
-"""A private PostgreSQL server on the loopback."""
+"""Runs a private PostgreSQL server on the loopback."""
 
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
@@ -25,11 +25,11 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %q%u@%d '
 """
-"""fsync stays on: durability is what we promise."""
+"""Content of postgresql.conf. fsync stays on, because the marketplace promises durability."""
 
 
 class PostgresNode:
-    """A server of our own on the loopback, that forgets nothing between two launches."""
+    """A PostgreSQL server on the loopback as a part. It keeps its data between two launches."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class PostgresNode:
         self._template = template
 
     async def launch(self) -> Running:
-        """Make the data directory if there is none, write the configuration, and start the server."""
+        """Create the data directory if there is none, write the configuration, and start the server."""
         if self._template:
             await self._template.copy_to(self._cluster)
         else:
@@ -70,11 +70,11 @@ class PostgresNode:
                 cwd=self._cluster.data,
                 log=self._log,
                 account=self._cluster.account,
-                stop_signal=SIGINT,  # "fast": sessions end, nothing is lost
-                dies_by=SIGQUIT,  # "immediate": the server takes its own children along
+                stop_signal=SIGINT,  # "fast" shutdown: sessions end, no data is lost
+                dies_by=SIGQUIT,  # "immediate" shutdown: the server ends its own children, too
             )
         )
 
     async def ready(self, running: Running) -> None:
-        """Return once it answers a query."""
+        """Return once the server accepts connections. Raises `NotReady` after 60 s, or if it ends first."""
         await until_ready(self._server.answers, running, name=self.name, within_s=START_WITHIN_S, log=str(self._log))

@@ -1,4 +1,4 @@
-"""A PostgreSQL data directory: made, copied, and run by the version that made it."""
+"""Creates and copies PostgreSQL data directories, and finds the programs of the version that created one."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ LOCALE = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where one server's data lies, which programs run it, and as whom."""
+    """The directory of one server's data, the installed versions, and the account that runs the server."""
 
     directory: Path
     binaries: tuple[PostgresBinaries, ...]
@@ -31,7 +31,10 @@ class Cluster:
         return self.directory / "data"
 
     def program(self, name: str) -> str:
-        """The program of the version that made the data, or of the first one found where there is none yet."""
+        """Return the path of a program of the version that created the data, or of the first one found without data.
+
+        Raises `LocalError` if the version that created the data is not installed.
+        """
         made_by = self.data / "PG_VERSION"
         if not made_by.exists():
             return str(self.binaries[0].directory / name)
@@ -45,7 +48,10 @@ class Cluster:
         )
 
     async def create(self, password: str) -> None:
-        """Make the data directory (initdb), unless it is there. An interrupted attempt is made anew."""
+        """Create the data directory with initdb, unless it exists. After an interrupted attempt it starts anew.
+
+        Raises `LocalError` if initdb fails.
+        """
         if self.data.exists():
             return
         new = self._fresh()
@@ -62,9 +68,10 @@ class Cluster:
         await self._settle(new)
 
     async def copy(self, template: "Cluster") -> None:
-        """Make the data directory from a template that no server runs on, unless it is there.
+        """Create the data directory as a copy of a template, on which no server may be running, unless it exists.
 
-        The superuser's password comes along. 50 ms, where initdb takes more than a second.
+        The superuser's password is copied, too. A copy takes 50 ms, whereas initdb takes more than a second.
+        Raises `LocalError` if copying fails.
         """
         if self.data.exists():
             return
@@ -106,7 +113,7 @@ class Cluster:
             raise LocalError(f"{program} failed with {code}.", f"See {log}")
 
     def forget_stale_lock(self) -> None:
-        """Remove the lock file of a server that is gone, even if another process has its number by now."""
+        """Remove the lock file of a server that has ended, even if another process now has its process id."""
         lock = self.data / "postmaster.pid"
         try:
             pid = int(lock.read_text().splitlines()[0])
@@ -114,13 +121,13 @@ class Cluster:
         except (FileNotFoundError, ProcessLookupError):
             in_use = False
         except (OSError, ValueError, IndexError):
-            return  # cannot tell: the server decides
+            return  # unknown: left for the server to decide
         if not in_use and Path("/proc/self").exists():
             lock.unlink(missing_ok=True)
 
 
 class Template:
-    """A data directory that no server runs on: made when first needed, and copied for each server."""
+    """A data directory on which no server runs. It is created on first use, and copied for each server."""
 
     def __init__(self, cluster: Cluster, password: str) -> None:
         self._cluster = cluster
@@ -128,7 +135,7 @@ class Template:
         self._one_at_a_time = asyncio.Lock()
 
     async def copy_to(self, cluster: Cluster) -> None:
-        """Give this server its data directory, unless it has one."""
+        """Create this server's data directory as a copy, unless it exists."""
         if cluster.data.exists():
             return
         async with self._one_at_a_time:

@@ -1,4 +1,4 @@
-"""Real servers for a test: quick to get, to kill and to start again, and gone afterwards."""
+"""Provides real servers for tests: quick to start, kill and restart, and removed afterwards."""
 
 import contextlib
 import tempfile
@@ -20,44 +20,44 @@ from infra.stack.roles import DatabaseUrls, PostgresServer
 
 
 class PrivateServer:
-    """A server in the hands of a test."""
+    """A server that a test controls."""
 
     def __init__(self, part: Part) -> None:
         self._part = part
         self._running: Running | None = None
 
     async def start(self) -> None:
-        """Launch it and wait until it serves; with the data it had, if it ran before."""
+        """Launch the server and wait until it is ready. It keeps the data of an earlier run."""
         self._running = await self._part.launch()
         await self._part.ready(self._running)
 
     async def kill(self) -> None:
-        """End it at once (SIGKILL), as a crash would."""
+        """Kill the server at once (SIGKILL), as a crash would."""
         if self._running:
             self._running.kill()
             await self._running.wait()
 
     def pause(self) -> None:
-        """Have it hang, with its connections open (SIGSTOP)."""
+        """Make the server hang with its connections open (SIGSTOP)."""
         if self._running:
             self._running.pause()
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume the server after a pause."""
         if self._running:
             self._running.resume()
 
     async def stop(self) -> None:
-        """End it gracefully."""
+        """Stop the server gracefully."""
         if self._running:
             await self._running.stop()
 
 
 class PrivateBroker(PrivateServer):
-    """A RabbitMQ of a test's own.
+    """A RabbitMQ for one test.
 
-    RabbitMQ before 4.0 writes the name of a new quorum queue down within half a second: killed sooner, it
-    has forgotten what the queue held.
+    RabbitMQ before 4.0 takes up to half a second to store the name of a new quorum queue. If it is killed sooner, the
+    messages in the queue are lost.
     """
 
     def __init__(self, part: Part, urls: BrokerUrls) -> None:
@@ -65,29 +65,33 @@ class PrivateBroker(PrivateServer):
         self.urls = urls
 
     async def control(self, *arguments: str) -> None:
-        """`rabbitmqctl ARGUMENTS`, for what its management API does not offer. Raises `LocalError`."""
+        """Run `rabbitmqctl ARGUMENTS`, for what the management API does not offer.
+
+        Raises `LocalError` if that fails, or RabbitMQ does not run from programs on this machine.
+        """
         if not isinstance(self._part, RabbitNode):
             raise NothingProvides("This needs a RabbitMQ that is installed here.", how_to_get([BROKER]))
         await self._part.control(*arguments)
 
 
 class PrivatePostgres(PrivateServer):
-    """A PostgreSQL of a test's own, with a database for each service that asks."""
+    """A PostgreSQL server for one test, with a database for each service that needs one."""
 
     def __init__(self, part: Part, server: PostgresServer) -> None:
         super().__init__(part)
         self.server = server
 
     async def create_database(self, service: str) -> DatabaseUrls:
-        """The service's database with its roles, made now if it is not there."""
+        """Create the service's database with its roles, unless it exists, and return its URLs."""
         return await self.server.create_database(service)
 
 
 @contextlib.asynccontextmanager
 async def private_broker(directory: Path | None = None) -> AsyncIterator[PrivateBroker]:
-    """A broker for a test, ready, by the programs on this machine or else by Docker, if no other provider is forced.
+    """Yield a broker for a test, which is ready.
 
-    Without a `directory` it leaves nothing behind. Raises `NothingProvides`.
+    It runs from the programs on this machine. If there are none and no other provider is forced, it runs in Docker.
+    Without a `directory`, nothing remains afterwards. Raises `NothingProvides` if neither can be used.
     """
     with _home(directory) as home, _ports() as ports:
         passwords, log = Passwords(home / "passwords.json"), home / "broker.log"
@@ -113,11 +117,11 @@ async def private_broker(directory: Path | None = None) -> AsyncIterator[Private
 async def private_postgres(
     directory: Path | None = None, *, databases: Iterable[str] = ()
 ) -> AsyncIterator[PrivatePostgres]:
-    """A server for a test, ready, with a database for each of these services.
+    """Yield a PostgreSQL server for a test, which is ready, with a database for each of these services.
 
-    Without a `directory` it leaves nothing behind; one that is given must be enterable by the account
-    `postgres` where we are root. By the programs on this machine or else by Docker, if no other provider is forced.
-    Raises `NothingProvides`.
+    It runs from the programs on this machine. If there are none and no other provider is forced, it runs in Docker.
+    Without a `directory`, nothing remains afterwards. If this process is root, the account `postgres` must be able to
+    enter a given `directory`. Raises `NothingProvides` if neither programs nor Docker can be used.
     """
     with _home(directory) as home, _ports() as ports:
         passwords, log, port = Passwords(home / "passwords.json"), home / "postgres.log", ports.of("postgres")
@@ -149,7 +153,7 @@ def _home(directory: Path | None) -> Iterator[Path]:
         yield directory
         return
     with tempfile.TemporaryDirectory(prefix="marketplace-") as temporary:
-        Path(temporary).chmod(0o711)  # Postgres may run as somebody else
+        Path(temporary).chmod(0o711)  # Postgres may run as another account
         yield Path(temporary)
 
 

@@ -1,4 +1,4 @@
-"""One part's life: as a person wants it, and again after a crash."""
+"""Starts, stops and pauses one part on request, and restarts it after a crash."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from infra.stack.part import Part, Running
 
 
 class State(StrEnum):
-    """What a part does at the moment."""
+    """The current state of a part."""
 
     STOPPED = "stopped"
     KILLED = "killed"
@@ -25,22 +25,22 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Condition:
-    """A part as it is seen from outside."""
+    """The status of a part, as it is reported."""
 
     state: State
     pid: int | None
     since: float
     """Unix time of the last change of state."""
     restarts: int
-    """How often it was started again after it ended by itself."""
+    """Number of restarts after it ended by itself."""
     why: str
-    """What went wrong last, if it is not ready."""
+    """How its last run ended, or why it could not be started. Empty while it is ready."""
 
 
 class ProcessMonitor:
-    """Starts a part while it is wanted, and starts it again with backoff when it ends by itself.
+    """Keeps a part running while it is wanted, and restarts it with backoff when it ends by itself.
 
-    What a person killed or stopped stays down until a person starts it.
+    A part that a person killed or stopped stays down until a person starts it.
     """
 
     def __init__(self, part: Part, *, changed: Callable[[], None], backoff: Backoff | None = None) -> None:
@@ -58,19 +58,22 @@ class ProcessMonitor:
 
     @property
     def condition(self) -> Condition:
-        """How it is now."""
+        """The current status."""
         pid = self._running.pid if self._running else None
         return Condition(self._state, pid, self._since, self._restarts, self._why)
 
     def start(self) -> None:
-        """Want it up. A part that waits after a crash is started at once, and a paused one goes on."""
+        """Request that the part runs. After a crash it is started without further delay; a paused one is resumed."""
         self.resume()
         self._backoff.forget()
         self._wanted.set()
         self._hurry.set()
 
     async def until_ready(self, attempts: int | None = None) -> None:
-        """Wait until it serves. Raises `NotReady` once it ended so often before; without `attempts`, never."""
+        """Wait until the part is ready.
+
+        Raises `NotReady` if it ended `attempts` times before that. Without `attempts` it waits without limit.
+        """
         before = self._restarts
         ready = asyncio.ensure_future(self._ready.wait())
         try:
@@ -85,7 +88,7 @@ class ProcessMonitor:
             ready.cancel()
 
     def pause(self) -> None:
-        """Stop it where it is, as a process that hangs. Raises `LocalError` if it does not run."""
+        """Pause the part, so that it is like a process that hangs. Raises `LocalError` if it is not running."""
         if self._running is None or self._state not in (State.STARTING, State.READY):
             verb = "resume" if self._state is State.PAUSED else "start"
             remedy = f"Have it go on: ./marketplace {verb} {self.part.name}"
@@ -94,13 +97,13 @@ class ProcessMonitor:
         self._become(State.PAUSED)
 
     def resume(self) -> None:
-        """Let it go on, if it is paused."""
+        """Resume the part, if it is paused."""
         if self._running and self._state is State.PAUSED:
             self._running.resume()
             self._become(State.READY if self._ready.is_set() else State.STARTING)
 
     async def kill(self) -> None:
-        """End it as a crash would, and keep it down."""
+        """Kill the part, as a crash would, and keep it down."""
         self._wanted.clear()
         self._hurry.set()
         if self._running:
@@ -109,7 +112,7 @@ class ProcessMonitor:
         self._become(State.KILLED)
 
     async def stop(self) -> None:
-        """End it gracefully, and keep it down."""
+        """Stop the part gracefully, and keep it down."""
         self._wanted.clear()
         self._hurry.set()
         self.resume()
@@ -120,7 +123,7 @@ class ProcessMonitor:
         self._become(State.STOPPED)
 
     async def close(self) -> None:
-        """Stop it and keep it no longer."""
+        """Stop the part, and end its monitoring."""
         await self.stop()
         self._task.cancel()
 
@@ -140,11 +143,11 @@ class ProcessMonitor:
             self._down.set()
 
     async def _live(self) -> None:
-        """From launch to end; why it ended, unless a person ended it, is kept for people to read."""
+        """Run the part once, from launch to end. Records in `_why` how it ended, or why it could not be started."""
         self._become(State.STARTING)
         try:
             self._running = running = await self.part.launch()
-            if not self._wanted.is_set():  # killed while it was launched
+            if not self._wanted.is_set():  # killed or stopped during the launch
                 running.kill()
             self._become(State.STARTING)
             try:
@@ -160,7 +163,7 @@ class ProcessMonitor:
             self._why = f"ended with {await running.wait()}"
         except LocalError as error:
             self._why = f"{error} {error.remedy}".strip()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the keeper goes on and tries again
+        except Exception as error:  # noqa: BLE001 - whatever it is, the monitor continues and tries again
             self._why = f"could not be started: {error!r}"
 
     async def _pause(self, delay_s: float) -> None:

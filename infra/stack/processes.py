@@ -1,4 +1,4 @@
-"""Child processes that die with us, however we die."""
+"""Runs child processes that end when this process does, even if it is killed (on Linux)."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """How to run one program: its whole environment, its log file, and how it is to end."""
+    """How to run one program: its complete environment, its log file, and the signals that end it."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -29,11 +29,14 @@ class Command:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within_s: float = 10.0
     dies_by: signal.Signals = signal.SIGKILL
-    """What the kernel sends it when we are gone (Linux; elsewhere a killed supervisor leaves it running)."""
+    """The signal that the kernel sends it when this process ends.
+
+    Linux only. On other systems the program keeps running if this process is killed.
+    """
 
 
 class Process:
-    """A running child, the leader of its own session: a terminal's Ctrl-C does not reach it."""
+    """A running child process. It leads its own session, so that Ctrl-C in a terminal does not reach it."""
 
     def __init__(self, command: Command, child: asyncio.subprocess.Process) -> None:
         self._command = command
@@ -41,19 +44,19 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._child.pid
 
     async def wait(self) -> int:
-        """Wait for its end; the exit code, negative for a signal."""
+        """Wait for its end, and return the exit code: negative if a signal ended it."""
         return await self._child.wait()
 
     def kill(self) -> None:
-        """End it and what it started, at once."""
+        """Kill it and its process group at once (SIGKILL). Does nothing if it has ended."""
         self._signal(signal.SIGKILL)
 
     async def stop(self) -> None:
-        """End it gracefully, or by force when that takes too long."""
+        """Send it `stop_signal`, and kill it if it has not ended after `stop_within_s` seconds."""
         self._signal(self._command.stop_signal, group=False)
         try:
             async with asyncio.timeout(self._command.stop_within_s):
@@ -63,13 +66,13 @@ class Process:
             await self.wait()
 
     def pause(self) -> None:
-        """Stop it and everything that it started, also what made itself a session of its own (as backends do)."""
-        self._signal(signal.SIGSTOP)  # first, so that it starts nothing more
+        """Pause it and all its descendants, including those with a session of their own (as Postgres backends have)."""
+        self._signal(signal.SIGSTOP)  # first, so that it starts no further processes
         for descendant in descendants(self.pid):
             _send(descendant, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let them go on, itself last."""
+        """Resume it and all its descendants, the process itself last."""
         for descendant in descendants(self.pid):
             _send(descendant, signal.SIGCONT)
         self._signal(signal.SIGCONT)
@@ -85,7 +88,7 @@ def _send(pid: int, number: signal.Signals, by: Callable[[int, int], None] = os.
 
 
 async def spawn(command: Command) -> Process:
-    """Start the program; its output is appended to its log file."""
+    """Start the program, and append its output to its log file."""
     account = command.account
     with command.log.open("ab") as log:
         child = await asyncio.create_subprocess_exec(
@@ -105,20 +108,23 @@ async def spawn(command: Command) -> Process:
 
 
 def die_with_parent(by: signal.Signals) -> Callable[[], None] | None:
-    """What the child does before it becomes the program. It runs after the change of user, which would undo it."""
+    """Return a `preexec_fn` that makes the kernel send signal `by` to the child when its parent ends.
+
+    It must run after the change of user, which would reset the setting. None if the system is not Linux.
+    """
     libc, parent = _libc, os.getpid()
     if libc is None:
         return None
 
     def bind_to_parent() -> None:
         libc.prctl(PR_SET_PDEATHSIG, int(by), 0, 0, 0)
-        if os.getppid() != parent:  # it died before we asked
+        if os.getppid() != parent:  # the parent died before prctl was called
             os.kill(os.getpid(), signal.SIGKILL)
 
     return bind_to_parent
 
 
 def base_environment() -> dict[str, str]:
-    """What every program gets of our environment: where programs are, and no settings of the caller's."""
+    """Return the variables that every program gets: PATH, locale and time zone, but no settings of the caller."""
     here = os.environ.get("PATH", "")
     return {"PATH": f"{here}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "TZ": "UTC"}

@@ -1,4 +1,4 @@
-"""Parts that are Python programs of this repository."""
+"""Runs Python programs of this repository as parts."""
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,7 +13,7 @@ from infra.stack.readiness import http_status, until_ready
 
 @dataclass(frozen=True)
 class Program:
-    """A program that says by HTTP when it is ready."""
+    """A program that reports over HTTP when it is ready."""
 
     name: str
     argv: tuple[str, ...]
@@ -22,15 +22,18 @@ class Program:
     log: Path
     ready_url: str
     clock: Path | None = None
-    """Where it says how wrong the program's clock is to be."""
+    """The file that holds the skew of the program's clock, while there is one."""
 
     async def launch(self) -> Running:
-        """Start it."""
+        """Start the program."""
         env = base_environment() | dict(self.env) | clock_skew.environment(self.clock)
         return await spawn(Command(argv=self.argv, env=env, cwd=self.cwd, log=self.log))
 
     async def ready(self, running: Running) -> None:
-        """Return once `ready_url` answers 200. A service whose broker is away waits for it, so there is no limit."""
+        """Return once `ready_url` answers 200. Raises `NotReady` if the program ends first.
+
+        There is no time limit, because a service waits for as long as its broker is unavailable.
+        """
         await until_ready(self._answers, running, name=self.name, within_s=math.inf, log=str(self.log))
 
     async def _answers(self) -> bool:
@@ -39,7 +42,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A part that counts as ready only after something was done with it."""
+    """A part that counts as ready only after `prepare` has run."""
 
     part: Part
     prepare: Callable[[], Awaitable[object]]
@@ -54,6 +57,6 @@ class Prepared:
         return await self.part.launch()
 
     async def ready(self, running: Running) -> None:
-        """Return once it serves and is prepared."""
+        """Return once the part is ready and prepared. Raises what either raises."""
         await self.part.ready(running)
         await self.prepare()

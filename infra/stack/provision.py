@@ -1,4 +1,4 @@
-"""Where the broker and the databases come from: given URLs, Docker, installed programs, or apt."""
+"""Decides where the broker and the databases come from: given URLs, Docker, installed programs, or apt."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from infra.stack.images import BROKER_IMAGE, POSTGRES_IMAGE, docker_has, docker_
 
 
 class Provider(StrEnum):
-    """In the order in which they are tried."""
+    """Where a server comes from. The members are in the order in which they are tried."""
 
     GIVEN = "given"
     DOCKER = "docker"
@@ -25,15 +25,15 @@ class Provider(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """A kind of server, and how to get it."""
+    """A kind of server or program, and how to get it."""
 
     name: str
     given_by: str
     packages: Mapping[str, str]
-    """Package manager to package."""
+    """Maps the package manager's command to the name of the package."""
     installed: Callable[[], bool]
     image: str = ""
-    """What Docker runs it from."""
+    """The container image."""
 
 
 BROKER = Kind(
@@ -53,12 +53,15 @@ POSTGRES = Kind(
 
 
 def program(name: str) -> Kind:
-    """Return the kind of a program that is looked for on the PATH; its package has its name everywhere."""
+    """Return the kind of a program that is searched for on the PATH. Its package has the program's name everywhere."""
     return Kind(name, "", {"apt-get": name, "brew": name}, lambda: shutil.which(name) is not None)
 
 
 def forced_provider() -> Provider | None:
-    """The one that MARKETPLACE_PROVIDER names, if it is set."""
+    """Return the provider that MARKETPLACE_PROVIDER names. None if it is not set.
+
+    Raises `LocalError` if there is no such provider.
+    """
     name = os.environ.get("MARKETPLACE_PROVIDER")
     if not name:
         return None
@@ -77,7 +80,7 @@ def choose(
     installable: Callable[[], bool],
     forced: Provider | None = None,
 ) -> Provider | None:
-    """The first provider that can serve, or the forced one if it can; None if there is none."""
+    """Return the first provider that is available, or the forced one if it is available. None if there is none."""
     can = {
         Provider.GIVEN: lambda: given,
         Provider.DOCKER: docker,
@@ -88,9 +91,10 @@ def choose(
 
 
 def provide(kinds: Mapping[Kind, bool], say: Callable[[str], None], apt: Apt | None = None) -> dict[Kind, Provider]:
-    """Decide for each kind (True: its URLs are given) and install what must be installed.
+    """Choose a provider for each kind, and install what must be installed. `kinds` states whether URLs are given.
 
-    APT turns into HOST once it has installed. Raises `NothingProvides` with the line to run.
+    APT becomes HOST once the packages are installed. Raises `NothingProvides`, with the command that installs what is
+    missing.
     """
     apt = apt or Apt()
     forced = forced_provider()
@@ -117,9 +121,9 @@ def provide(kinds: Mapping[Kind, bool], say: Callable[[str], None], apt: Apt | N
 
 
 def install_missing(kinds: Iterable[Kind], say: Callable[[str], None], apt: Apt | None = None) -> None:
-    """Install those of the kinds that are not installed here, whether or not Docker or given URLs could serve.
+    """Install those kinds that are not installed on this machine, even if Docker or given URLs could provide them.
 
-    Raises `NothingProvides` with the line to run.
+    Raises `NothingProvides`, with the command to run.
     """
     apt = apt or Apt()
     missing = [kind for kind in kinds if not kind.installed()]
@@ -134,7 +138,7 @@ def install_missing(kinds: Iterable[Kind], say: Callable[[str], None], apt: Apt 
 
 
 def how_to_get(kinds: Sequence[Kind]) -> str:
-    """The exact line that a person runs to get these servers."""
+    """Return the exact command for a person to run to get these servers, or else advice."""
     manager = "brew" if sys.platform == "darwin" else "apt-get"
     line = " ".join(kind.packages[manager] for kind in kinds)
     if manager == "brew":

@@ -1,4 +1,4 @@
-"""Loopback detours through the fault proxy, for a stack that is faultable."""
+"""Routes connections through the fault proxy on the loopback, if the stack is faultable."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ DEFAULT_PORTS = {"amqp": 5672, "postgresql": 5432, "http": 80}
 
 @dataclass(frozen=True)
 class Link:
-    """Where the proxy listens, and where it connects to."""
+    """The port at which the proxy listens, and the address to which it connects."""
 
     listen: int
     host: str
@@ -20,7 +20,7 @@ class Link:
 
 
 class Links:
-    """The proxy's links by name (`checkout:broker`, `payments-a`); none unless the stack is faultable."""
+    """The proxy's links by name (`checkout:broker`, `payments-a`). There are none unless the stack is faultable."""
 
     def __init__(self, ports: Ports, *, faultable: bool) -> None:
         self.faultable = faultable
@@ -29,11 +29,11 @@ class Links:
 
     @property
     def names(self) -> list[str]:
-        """Every link."""
+        """The names of all links."""
         return list(self._links)
 
     def through(self, name: str, url: str) -> str:
-        """The same URL by way of the link `name`; the URL itself if the stack is not faultable."""
+        """Return the URL with the address of the link `name`. Returns `url` itself if the stack is not faultable."""
         parts = urlsplit(url)
         port = self.port(name, parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORTS[parts.scheme])
         if not self.faultable:
@@ -42,7 +42,10 @@ class Links:
         return urlunsplit(parts._replace(netloc=f"{credentials}{at}127.0.0.1:{port}"))
 
     def port(self, name: str, host: str, port: int) -> int:
-        """The port to connect to on the loopback, in place of `port` on `host`."""
+        """Return the loopback port to connect to instead of `port` on `host`. Creates the link if there is none.
+
+        Returns `port` itself if the stack is not faultable.
+        """
         if not self.faultable:
             return port
         if name not in self._links:
@@ -50,5 +53,5 @@ class Links:
         return self._links[name].listen
 
     def write(self, path: Path) -> None:
-        """Tell the proxy, which reads them when it starts."""
+        """Write the links to the file that the proxy reads when it starts."""
         path.write_text(json.dumps({name: asdict(link) for name, link in self._links.items()}, indent=2) + "\n")

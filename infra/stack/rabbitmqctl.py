@@ -1,4 +1,4 @@
-"""Orders to a broker of our own that its management API does not take."""
+"""Runs rabbitmqctl against the stack's own broker, for what the management API does not offer."""
 
 import asyncio
 import os
@@ -16,7 +16,10 @@ WITHIN_S = 30.0
 
 
 async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str:
-    """What `rabbitmqctl ARGUMENTS` says of this stack's node. Raises `LocalError` if it fails."""
+    """Run `rabbitmqctl ARGUMENTS` for this stack's node, and return its output.
+
+    Raises `LocalError` if it fails, does not answer within 30 s, or the stack does not run the broker itself.
+    """
     if state.providers.get(BROKER.name) == Provider.DOCKER:
         from infra.stack.containers import run_inside
 
@@ -34,7 +37,10 @@ async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str
 
 
 async def control(binaries: RabbitBinaries, home: Path, epmd_port: int, *arguments: str) -> str:
-    """The same of the node that keeps everything below `home`."""
+    """Run `rabbitmqctl ARGUMENTS` for the node with its files below `home`, and return its output.
+
+    Raises `LocalError` if it fails or does not answer within 30 s.
+    """
     running = await asyncio.create_subprocess_exec(
         *(str(binaries.server.with_name("rabbitmqctl")), "-q", "-n", NODE, *arguments),
         env=base_environment()

@@ -1,4 +1,4 @@
-"""Waiting for a server until it answers."""
+"""Waits until a server is ready."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ POLL_S = 0.05
 async def until_ready(
     answers: Callable[[], Awaitable[bool]], running: Running, *, name: str, within_s: float, log: str
 ) -> None:
-    """Return once `answers()` is true. Raises `NotReady` when the process ends first or the time is up."""
+    """Return once `answers()` is true. Raises `NotReady` if the process ends first, or after `within_s` seconds."""
     deadline = time.monotonic() + within_s
     ended = asyncio.ensure_future(running.wait())
     try:
@@ -33,7 +33,7 @@ async def until_ready(
 
 
 def _last_words(log: str) -> str:
-    """The last line of a program's log, for who wants to know why it ended."""
+    """Return a sentence with the last line of a program's log, which may tell why it ended."""
     try:
         lines = Path(log).read_text(errors="replace").strip().splitlines()
     except OSError:
@@ -50,7 +50,7 @@ async def _attempt(answers: Callable[[], Awaitable[bool]]) -> bool:
 
 
 async def accepts(port: int) -> bool:
-    """Whether something listens on this port of the loopback."""
+    """Return whether something listens on this loopback port."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -60,9 +60,10 @@ async def accepts(port: int) -> bool:
 
 
 async def http_status(url: str) -> int:
-    """The status that a GET of this http URL (with or without user and password) answers; 0 for no answer.
+    """Return the status code of a GET of this http URL, which may contain user and password. 0: no answer.
 
-    A client of a few lines, because a supervisor that polls should not load an HTTP library.
+    This is a client of a few lines, because the supervisor, which polls, should not load an HTTP library.
+    Raises `OSError` if it cannot connect.
     """
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)

@@ -1,4 +1,4 @@
-"""The roles of a service's database: who migrates, who runs, who only looks."""
+"""Creates a service's database and its roles: owner (migrations), app (the service) and audit (read-only)."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -11,32 +11,32 @@ from infra.stack.passwords import Passwords
 
 AUDIT = "audit"
 LOCK = 5_062_022
-"""Any number: one at a time makes roles on a server that several services share."""
+"""Key of an advisory lock, an arbitrary number. Services that share a server create their roles one after the other."""
 
 
 @dataclass(frozen=True)
 class DatabaseUrls:
-    """The addresses of one service's database, as each of its roles."""
+    """The URLs of one service's database, one for each role."""
 
     owner: str
-    """Migrates: owns the database and every table."""
+    """Runs migrations. Owns the database and every table."""
     app: str
-    """Runs: reads and writes what its migrations grant."""
+    """Used by the running service. Reads and writes what the migrations grant."""
     superuser: str
-    """Operates."""
+    """Used for administration."""
     audit: str
-    """Reads everything, and writes nothing."""
+    """Used by the audit. Reads everything, and writes nothing."""
 
 
 class PostgresServer:
-    """A running server, known by its superuser's address."""
+    """A running PostgreSQL server, reached by its superuser's URL."""
 
     def __init__(self, superuser_url: str, passwords: Passwords) -> None:
         self._url = superuser_url
         self._passwords = passwords
 
     async def answers(self) -> bool:
-        """Whether it answers a query. False while it starts, recovers or shuts down."""
+        """Return whether the server accepts connections. False while it starts, recovers or shuts down."""
         try:
             await (await asyncpg.connect(self._at("postgres"), timeout=5)).close()
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
@@ -44,7 +44,7 @@ class PostgresServer:
         return True
 
     def urls(self, service: str) -> DatabaseUrls:
-        """Where the service's database is, or will be."""
+        """Return the URLs of the service's database, which may not exist yet."""
         return DatabaseUrls(
             owner=self._at(service, f"{service}_owner"),
             app=self._at(service, service),
@@ -53,9 +53,9 @@ class PostgresServer:
         )
 
     async def create_database(self, service: str) -> DatabaseUrls:
-        """The service's database with its roles, made now if it is not there; may be called again.
+        """Create the service's database and its roles, unless they exist, and return the URLs. It can be repeated.
 
-        Nobody but its own roles and the auditor may connect to it.
+        Only the service's own roles, the auditor and superusers may connect to the database.
         """
         roles = (f"{service}_owner", service, AUDIT)
         async with self._operator() as connection:
@@ -71,14 +71,14 @@ class PostgresServer:
         return self.urls(service)
 
     async def forget_what_was_set(self) -> None:
-        """Undo every `alter system`: with them a fault would outlive the server's process."""
+        """Reset every setting made by `alter system`. Otherwise an injected fault would outlive the server process."""
         async with self._operator() as connection:
             await connection.execute("alter system reset all")
             await connection.execute("select pg_reload_conf()")
 
     @contextlib.asynccontextmanager
     async def _operator(self) -> AsyncIterator[asyncpg.Connection]:
-        """The superuser's connection; it may write even where writing is off."""
+        """Yield the superuser's connection. It can write even if transactions are read-only by default."""
         settings = {"default_transaction_read_only": "off"}
         connection = await asyncpg.connect(self._at("postgres"), timeout=10, server_settings=settings)
         try:

@@ -1,4 +1,4 @@
-"""The supervisor's own process."""
+"""Runs the supervisor's process."""
 
 import asyncio
 import contextlib
@@ -16,11 +16,11 @@ from infra.stack.supervisor import Supervisor
 
 
 async def supervise(layout: Layout, programs: Programs, *, faultable: bool = False) -> None:
-    """Run a stack until it is told to stop (by the control socket, SIGTERM or SIGINT).
+    """Run a stack until a request on the control socket, SIGTERM or SIGINT stops it.
 
-    `faultable`: services reach broker, databases and the outside through a proxy that can be told to fail.
+    With `faultable`, services reach the broker, the databases and the stand-ins through a proxy that injects faults.
 
-    Raises `StackIsUp` if it already runs, and `NothingProvides`.
+    Raises `StackIsUp` if the stack is already running, and `NothingProvides` if a server cannot be provided.
     """
     layout.create()
     with _only_one(layout):
@@ -48,7 +48,7 @@ async def _supervisor(stack: Stack) -> AsyncIterator[Supervisor]:
 
 @contextlib.contextmanager
 def _only_one(layout: Layout) -> Iterator[None]:
-    """Hold the stack's lock; the kernel lets go of it when we die."""
+    """Hold the stack's lock, with the process id in the file. The kernel releases it when this process dies."""
     with layout.lock.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,10 +61,10 @@ def _only_one(layout: Layout) -> Iterator[None]:
 
 
 def is_up(layout: Layout) -> bool:
-    """Whether a supervisor of this stack runs."""
+    """Return whether a supervisor of this stack is running."""
     return is_locked(layout.lock)
 
 
 def describe(error: LocalError) -> str:
-    """What is wrong in one line, and what to do in another."""
+    """Return the text of the error: one line for what is wrong, and one for what to do."""
     return f"{error}\n{error.remedy}".strip()

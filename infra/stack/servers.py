@@ -1,4 +1,4 @@
-"""The servers that a stack needs: the broker, and a PostgreSQL for each service."""
+"""Builds the servers that a stack needs as parts: the broker, and a PostgreSQL for each service."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -20,12 +20,12 @@ from infra.stack.roles import PostgresServer
 
 
 def given_kinds(services: Sequence[str]) -> dict[Kind, bool]:
-    """The kinds of server that a stack needs, and whether the environment gives all addresses of a kind."""
+    """Return the kinds of server that a stack needs, and whether the environment gives all addresses of each kind."""
     return {BROKER: given_broker() is not None, POSTGRES: all(map(given_database, services))}
 
 
 class Servers:
-    """Where each comes from is decided once: from given addresses, from Docker, or from this machine's programs."""
+    """Decides once where each server comes from: given addresses, Docker, or the programs on this machine."""
 
     def __init__(self, layout: Layout, services: Sequence[str], ports: Ports, passwords: Passwords) -> None:
         self._layout, self._ports, self._passwords = layout, ports, passwords
@@ -34,25 +34,25 @@ class Servers:
 
     @property
     def providers(self) -> dict[str, str]:
-        """Kind of server to where it comes from."""
+        """Maps the name of each kind of server to its provider."""
         return {kind.name: provider.value for kind, provider in self._provider.items()}
 
     @property
     def given(self) -> list[str]:
-        """The parts that run elsewhere, and are not ours to start or end."""
+        """The names of the parts that run elsewhere, which the supervisor neither starts nor ends."""
         databases = [f"{service}-db" for service in self.databases if given_database(service)]
         return [*(["broker"] if given_broker() else []), *databases]
 
     @cached_property
     def broker_urls(self) -> BrokerUrls:
-        """Where the broker is."""
+        """The broker's address and credentials."""
         ports = self._ports
         return given_broker() or BrokerUrls(
             "127.0.0.1", ports.of("broker"), ports.of("management"), self._passwords.of("broker-admin")
         )
 
     def broker_part(self) -> Part:
-        """The broker, to be kept alive."""
+        """Return the broker as a part. Raises `LocalError` if RabbitMQ is no longer installed."""
         log, urls = self._layout.log("broker"), self.broker_urls
         if given_broker():
             return ExternalServer("broker", urls.answers)
@@ -63,12 +63,12 @@ class Servers:
         binaries = find_rabbitmq()
         if binaries is None:
             raise LocalError("RabbitMQ went away.", "Try again.")
-        for name in ("epmd", "dist"):  # now, so that they are remembered
+        for name in ("epmd", "dist"):  # reserved now, so that they get into the state file
             self._ports.of(name)
         return RabbitNode(self._layout.directory / "broker", urls, binaries=binaries, ports=self._ports, log=log)
 
     def database_part(self, service: str) -> Part:
-        """A service's database server, to be kept alive; the service's database is in it when it is ready."""
+        """Return a service's database server as a part. When it is ready, it contains the service's database."""
         server = self.databases[service]
 
         async def prepare() -> None:

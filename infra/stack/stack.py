@@ -1,4 +1,4 @@
-"""A stack's parts, put together from its state, its secrets and its providers."""
+"""Builds a stack's parts from its state, its secrets and its providers."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ MOST_SAID = 4000
 
 @dataclass(frozen=True)
 class Programs:
-    """Which programs a stack runs; tests run toys."""
+    """The command lines of the programs that a stack runs. Tests use small substitutes."""
 
     services: Sequence[str]
     service: Callable[[str], tuple[str, ...]]
@@ -38,7 +38,7 @@ class Programs:
 
 
 def marketplace() -> Programs:
-    """The programs of this checkout."""
+    """Return the programs of this checkout."""
     return Programs(
         services=services_of(CHECKOUT),
         service=lambda name: (sys.executable, "-m", name),
@@ -50,7 +50,7 @@ def marketplace() -> Programs:
 
 
 class Stack:
-    """Everything that one stack consists of. It makes parts; the supervisor keeps them."""
+    """All parts of one stack, with their addresses and secrets. It creates the parts; the supervisor runs them."""
 
     def __init__(self, layout: Layout, programs: Programs, *, faultable: bool = False) -> None:
         layout.create()
@@ -78,7 +78,7 @@ class Stack:
         self._describe()
 
     def service(self, name: str, number: int) -> Part:
-        """The replica `name.number` of a service, written down in the state file."""
+        """Return the replica `name.number` of a service as a part, and add it to the state file."""
         replica = f"{name}.{number}"
         database = self._servers.databases[name].urls(name)
         ops = self.own_port(name, number)
@@ -103,20 +103,20 @@ class Stack:
         )
 
     def http_port(self, service: str) -> int:
-        """Where a service is found; its replicas share it."""
+        """Return the HTTP port of a service, which its replicas share."""
         return self.ports.of(f"{service}-http")
 
     def own_port(self, service: str, number: int) -> int:
-        """Where one replica is found."""
+        """Return the operations port of one replica."""
         return self.ports.of(f"{service}.{number}-ops")
 
     def forget_replica(self, name: str, number: int) -> None:
-        """Take a replica that is gone out of the state file."""
+        """Remove a replica that no longer exists from the state file."""
         self.state.services[name].ops.pop(f"{name}.{number}", None)
         self.save()
 
     async def declare(self) -> None:
-        """Declare the broker's topology, users and permissions. Raises `NotReady` with what is in the way."""
+        """Declare the broker's topology, users and permissions. Raises `NotReady` with the reason if that fails."""
         log = self.layout.log("declare")
         log.unlink(missing_ok=True)
         running = await spawn(
@@ -141,7 +141,7 @@ class Stack:
             raise NotReady(f"Declaring the broker's topology failed with {code}. {_said(log)}".strip(), f"See {log}")
 
     def save(self) -> None:
-        """Write the state file, and what the proxy reads."""
+        """Write the state file, and the proxy's file of links."""
         self.state.links = self._links.names
         if self._links.faultable:
             self._links.write(self.layout.links)
@@ -188,7 +188,7 @@ class Stack:
         )
 
     def _proxy(self) -> Part:
-        """The fault proxy: it knows its links once the services were put together."""
+        """Return the fault proxy as a part. Its links are known once the services' parts were created."""
         port = self.ports.of("proxy")
         return Program(
             name="proxy",
@@ -201,7 +201,7 @@ class Stack:
 
 
 def forget(layout: Layout) -> None:
-    """Remove everything that a stack which is down has left: data, logs, addresses and secrets."""
+    """Remove all data, logs, addresses and secrets of a stack that is down."""
     if Provider.DOCKER in _remembered(layout).providers.values():
         from infra.stack.containers import remove_volumes
 
@@ -210,7 +210,7 @@ def forget(layout: Layout) -> None:
 
 
 def _said(log: Path) -> str:
-    """What a program wrote, where that is meant for people: no traceback."""
+    """Return the end of a program's log (`MOST_SAID` characters). Empty if it contains a traceback."""
     text = log.read_text(errors="replace").strip() if log.exists() else ""
     return "" if "Traceback" in text else text[-MOST_SAID:]
 

@@ -1,4 +1,4 @@
-"""Starting a supervisor as a process of its own, and following it until the stack is up."""
+"""Starts a supervisor as a separate process, and follows it until the stack is up."""
 
 import asyncio
 import os
@@ -24,9 +24,10 @@ def start_supervisor(
     faultable: bool = False,
     command: Sequence[str] = (sys.executable, "-m", "infra.stack"),
 ) -> subprocess.Popen[bytes]:
-    """Start the stack's supervisor in the background; its words go to its log.
+    """Start the stack's supervisor in the background, with its output in its log file.
 
-    It ends the stack gracefully when we are gone, if it `dies_with_us`; otherwise it outlives us.
+    With `dies_with_us`, it stops the stack gracefully when this process ends (on Linux). Otherwise it outlives this
+    process.
     """
     layout.create()
     with layout.log("supervisor").open("ab") as log:
@@ -38,14 +39,14 @@ def start_supervisor(
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=die_with_parent(SIGTERM) if dies_with_us else None,  # noqa: PLW1509 - we have no threads
+            preexec_fn=die_with_parent(SIGTERM) if dies_with_us else None,  # noqa: PLW1509 - no threads here
         )
 
 
 async def until_up(layout: Layout, supervisor: subprocess.Popen[bytes], told: Callable[[Message], None]) -> None:
-    """Return once everything is ready; `told` gets the status at every change.
+    """Return once everything is ready. Calls `told` with the status at every change.
 
-    Raises `NotReady` if the supervisor ends, gives up, or takes longer than two minutes.
+    Raises `NotReady` if the supervisor ends, reports a failed start, or takes longer than two minutes.
     """
     log = layout.log("supervisor")
     try:

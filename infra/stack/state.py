@@ -1,4 +1,4 @@
-"""The addresses of a stack, in a file that only its owner can read."""
+"""Stores the addresses of a stack in a file that only its owner can read."""
 
 import json
 from dataclasses import asdict, dataclass, field, fields
@@ -11,48 +11,49 @@ from infra.stack.passwords import write_private
 
 @dataclass
 class ServiceState:
-    """One service: its public address, and each replica's own for operators."""
+    """The addresses of one service: its public URL, and the operations URL of each replica."""
 
     http: str
     ops: dict[str, str]
-    """Replica (`cart.1`) to base URL."""
+    """Maps each replica (`cart.1`) to its base URL."""
     database: dict[str, str]
-    """Role (owner, app, superuser, audit) to URL."""
+    """Maps each role (owner, app, superuser, audit) to its URL."""
 
 
 @dataclass
 class StackState:
-    """What is remembered of a stack, also while it is down."""
+    """The stored state of a stack. It is kept while the stack is down."""
 
     stack: str
     services: dict[str, ServiceState] = field(default_factory=dict)
     broker: dict[str, str] = field(default_factory=dict)
-    """`amqp` and `management` as the administrator, `audit_amqp` and `audit_management` as who may only read."""
+    """URLs of the broker: `amqp` and `management` for the administrator, `audit_amqp` and `audit_management` for the
+    read-only auditor."""
     outside: str = ""
     issuer: str = ""
     proxy: str = ""
-    """Where the fault proxy is told what to do; empty if the stack is not faultable."""
+    """URL of the fault proxy's control API. Empty if the stack is not faultable."""
     links: list[str] = field(default_factory=list)
-    """The connections that go through the fault proxy."""
+    """Names of the connections that go through the fault proxy."""
     secrets: dict[str, str] = field(default_factory=dict)
-    """Files that hold passwords: `passwords`, `service_passwords`."""
+    """Paths of the files that hold passwords: `passwords`, `service_passwords`."""
     ports: dict[str, int] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
-    """Settings of the services and of the outside that differ from their defaults, by their environment variables."""
+    """Settings of the services and stand-ins that the caller's environment set, by environment variable."""
     providers: dict[str, str] = field(default_factory=dict)
-    """Kind of server to where it came from."""
+    """Maps the name of each kind of server to its provider."""
     given: list[str] = field(default_factory=list)
-    """The parts that run elsewhere: their addresses were given."""
+    """Names of the parts that run elsewhere, whose addresses were given."""
 
     def write(self, path: Path) -> None:
-        """Replace the file at once and whole (0600)."""
+        """Replace the file atomically (mode 0600)."""
         write_private(path, json.dumps(asdict(self), indent=2) + "\n")
 
 
 def read_state(path: Path) -> StackState:
-    """The state as it was last written, without what another version wrote and this one does not know.
+    """Return the state that was last written, without fields of other versions that this one does not know.
 
-    Raises `StackIsDown` if there is none.
+    Raises `StackIsDown` if there is no state file.
     """
     try:
         raw = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""Keeps the parts of one stack as people want them."""
+"""Supervises the parts of one stack: starts them, restarts them after crashes, and carries out people's requests."""
 
 import asyncio
 import contextlib
@@ -16,23 +16,23 @@ from infra.stack.stack import Stack
 
 MOST_REPLICAS = 16
 ATTEMPTS = 3
-"""How often a server may end before it serves, until the start is given up."""
+"""Number of times that a server may end before it is ready. After that the start of the stack has failed."""
 ORDER_WITHIN_S = 60.0
 
 
 class Phase(StrEnum):
-    """How far the stack as a whole has come."""
+    """The state of the stack as a whole."""
 
     STARTING = "starting"
     READY = "ready"
     DEGRADED = "degraded"
-    """It was ready, but a part is not any more."""
+    """The stack was ready, but a part no longer is."""
     FAILED = "failed"
     STOPPING = "stopping"
 
 
 class Supervisor:
-    """Starts broker, databases and the outside world together, then the services; and obeys orders after that."""
+    """Starts broker, databases, stand-ins and proxy in parallel, and then the services. After that, serves requests."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -49,7 +49,7 @@ class Supervisor:
         self._covering = [asyncio.create_task(self._cover(name)) for name in self._replicas]
 
     async def start(self) -> None:
-        """Bring everything up. What goes wrong is told by `phase` and `why`, not raised."""
+        """Start everything. A `LocalError` is not raised, but reported in `phase` (FAILED) and `why`."""
         for server in self._servers.values():
             server.start()
         try:
@@ -64,7 +64,7 @@ class Supervisor:
             self._enter(Phase.READY)
 
     async def stop(self) -> None:
-        """Bring everything down, the services first."""
+        """Stop everything, the services first. A second call waits until the first has finished."""
         if self.phase is Phase.STOPPING:
             await self.stopped.wait()
             return
@@ -78,7 +78,7 @@ class Supervisor:
         self._tell()
 
     async def answers(self, request: Message) -> AsyncIterator[Message]:
-        """Carry out one request of the command line's."""
+        """Carry out one request of the command line, and yield the answers. Raises `LocalError` if it is refused."""
         match request:
             case {"do": "status"}:
                 yield self._status()
@@ -98,7 +98,10 @@ class Supervisor:
                 raise LocalError("The supervisor does not know this request.", "Is it of another version? Restart it.")
 
     async def _declare(self) -> None:
-        """Declare the topology. It is begun early, to load while the broker starts, and waits for it by itself."""
+        """Declare the topology.
+
+        The declaring program starts early, so that it loads while the broker starts. It waits for the broker itself.
+        """
         databases = self._stack.databases.values()
         await asyncio.gather(*(self._servers[part.name].until_ready(ATTEMPTS) for part in databases))
         early = asyncio.ensure_future(self._stack.declare())
@@ -106,7 +109,7 @@ class Supervisor:
             await self._servers["broker"].until_ready(ATTEMPTS)
             try:
                 await early
-            except NotReady:  # perhaps it lost patience before the broker was there
+            except NotReady:  # it may have timed out before the broker was ready
                 await self._stack.declare()
         finally:
             early.cancel()
@@ -136,7 +139,7 @@ class Supervisor:
                 async with asyncio.timeout(ORDER_WITHIN_S):
                     await keeper.until_ready()
                     if keeper.part is self._stack.broker:
-                        await self._stack.declare()  # it may have lost what it had
+                        await self._stack.declare()  # the broker may have lost its data
             except TimeoutError:
                 name, condition = keeper.part.name, keeper.condition
                 log = self._stack.layout.log(name)
@@ -163,7 +166,10 @@ class Supervisor:
         await asyncio.gather(*(self._order("start", keeper) for keeper in added))
 
     def _called(self, name: str) -> Iterable[ProcessMonitor]:
-        """A server, one replica (`cart.2`), or all replicas of a service (`cart`)."""
+        """Return the monitors of a server, one replica (`cart.2`), or all replicas of a service (`cart`).
+
+        Raises `UnknownPart` if there is no part of this name.
+        """
         keepers = self._keepers()
         if name in keepers:
             return [keepers[name]]
@@ -187,7 +193,7 @@ class Supervisor:
         self._tell()
 
     async def _cover(self, service: str) -> None:
-        """Have somebody answer at a service's port while no replica does."""
+        """Run the maintenance responder, which answers at a service's port while no replica does."""
 
         def own_ports() -> list[int]:
             return [self._stack.own_port(service, number) for number in self._replicas[service]]
@@ -198,12 +204,15 @@ class Supervisor:
             self._absences[service].end()
 
     def _is_served(self, service: str) -> bool:
-        """Also by a replica that is paused: its port is open, and nobody can tell."""
+        """Return whether a replica is ready or paused. A paused replica keeps its port open, and looks the same."""
         states = {keeper.condition.state for keeper in self._replicas[service].values()}
         return bool(states & {State.READY, State.PAUSED})
 
     def _tell(self) -> None:
-        """Wake whoever watches. Nobody answers for a service that is back, not even until they are awake."""
+        """Notify all watchers of a change.
+
+        Maintenance responders of services that are served again stop at once, before the watchers run.
+        """
         for service, absence in self._absences.items():
             if self._is_served(service):
                 absence.end()
@@ -216,7 +225,7 @@ class Supervisor:
             self._news.notify_all()
 
     async def _watch(self) -> AsyncIterator[Message]:
-        """The status now, at every change, and at least once a second; until the stack is down."""
+        """Yield the status now, at every change, and at least once a second, until the stack is down."""
         while not self.stopped.is_set():
             yield self._status()
             with contextlib.suppress(TimeoutError):
