@@ -1,1 +1,1 @@
-"""`marketplace`: the command line. Each command is a thin front on one of the tools."""
+"""Implements the command line `./marketplace`. Each command is a thin front end of one of the tools."""

@@ -1,4 +1,4 @@
-"""`python -m infra.cli`, which the launcher script calls."""
+"""Runs the command line as `python -m infra.cli`, which the launcher script calls."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The commands together, and how their failures are told."""
+"""Combines all commands in one application, and reports their failures."""
 
 import asyncio
 import os
@@ -72,7 +72,10 @@ def choose(
 
 
 def main() -> int:
-    """Run a command. 0: done; 1: it failed; 2: it was asked for wrongly; 130: interrupted."""
+    """Run a command, and return its exit code. 0: success; 1: failure; 2: wrong arguments; 130: interrupted.
+
+    With `--debug` (MARKETPLACE_DEBUG), errors are raised instead of reported.
+    """
     try:
         app(prog_name="marketplace")
     except LocalError as error:

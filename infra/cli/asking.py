@@ -1,4 +1,4 @@
-"""Asking the services of a stack something, as whoever a token of the local issuer names."""
+"""Sends HTTP requests to the services of a stack, with a token of the local issuer."""
 
 import getpass
 import json
@@ -17,7 +17,10 @@ WITHIN_S = 30
 
 
 def get_token(subject: str, roles: list[str], *, ttl_s: int = 3600) -> str:
-    """A bearer token of the local issuer. Raises `LocalError` if that is away."""
+    """Return a bearer token of the local issuer, valid for `ttl_s` seconds.
+
+    Raises `LocalError` if the issuer does not answer.
+    """
     wanted = {"sub": subject, "roles": roles, "ttl_s": ttl_s}
     try:
         answer = _send("POST", f"{read_state(layout().state).issuer}/token", wanted)
@@ -29,14 +32,17 @@ def get_token(subject: str, roles: list[str], *, ttl_s: int = 3600) -> str:
 
 
 class Operator:
-    """Asks `/ops` of the services, under the name of who runs the command. Raises `LocalError` for a refusal."""
+    """Client of the services' operations API (`/ops`), in the name of the user who runs the command.
+
+    Its methods raise `LocalError` if a service refuses a request or does not answer.
+    """
 
     def __init__(self) -> None:
         self.services = {name: each.http for name, each in read_state(layout().state).services.items()}
         self._token = get_token(re.sub(r"[^A-Za-z0-9._-]", "-", getpass.getuser())[:64], ["operator"])
 
     def ask(self, method: str, service: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The JSON of one answer."""
+        """Send one request, and return the decoded JSON of the response."""
         if service not in self.services:
             raise LocalError(f"There is no service {service!r}.", f"Services: {', '.join(self.services)}")
         try:
@@ -49,7 +55,7 @@ class Operator:
             raise LocalError(f"{service} does not answer.", f"Start it: ./marketplace start {service}") from error
 
     def pages(self, service: str, path: str, **query: str) -> Iterator[dict[str, Any]]:
-        """Every item of a list, read page by page."""
+        """Yield every item of a list, read page by page (100 items)."""
         query = {"limit": "100", **query}
         while True:
             page = self.ask("GET", service, f"{path}?{urlencode(query)}")
@@ -59,7 +65,7 @@ class Operator:
             query["cursor"] = page["next_cursor"]
 
     def chunks(self, service: str, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The outcomes of a change that is made chunk by chunk."""
+        """Make a change chunk by chunk, and yield the outcome of each chunk."""
         going_on: dict[str, Any] | None = {}
         while going_on is not None:
             outcome = self.ask("POST", service, path, body | going_on)
@@ -68,7 +74,7 @@ class Operator:
 
 
 def _why(problem: dict[str, Any]) -> str:
-    """What a problem document says, in one line: what is wrong with which value, if it tells."""
+    """Return one line that describes a problem document: its errors by field if it has any, or else its detail."""
     errors = [f"{each['pointer'].rpartition('/')[2]}: {each['detail']}" for each in problem.get("errors", ())]
     return " ".join(errors) or problem.get("detail") or f"{problem['title']}."
 

@@ -1,4 +1,4 @@
-"""The audit on the command line."""
+"""Implements the `audit` command, and the audit at the end of `demo` and `chaos`."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from infra.cli.show import complain, console, several
 from infra.cli.stack import running_stack
 from infra.stack import Layout, LocalError
 
-if TYPE_CHECKING:  # it brings clients of everything along, which the other commands should not wait for
+if TYPE_CHECKING:  # imports clients of everything, which would delay the other commands
     from infra.lab.audit import Fault, Least, Sources, Verdict
     from infra.lab.chaos.run import Judgement
 
@@ -59,7 +59,7 @@ def run_audit(
     try:
         where = running_stack()
         sources = _sources(where)
-    except LocalError as error:  # nothing was looked at, where 1 would say that a promise was broken
+    except LocalError as error:  # nothing was checked; exit code 1 would mean that an invariant is violated
         complain(str(error), error.remedy)
         raise typer.Exit(EXIT["unknown"]) from None
     with console.status("Waiting for rest, then reading everything"):
@@ -72,7 +72,10 @@ def run_audit(
 
 
 async def judged(where: Layout, *, least: "Least", faults: Sequence["Fault"] = (), settle_s: float = 60) -> "Judgement":
-    """The verdict on all that ever happened to a stack."""
+    """Audit the whole history of a stack, and return the verdict.
+
+    The verdict is "unknown" if the evidence cannot be read.
+    """
     from infra.lab.audit import audit
     from infra.lab.chaos.run import Judgement
 
@@ -85,7 +88,7 @@ async def judged(where: Layout, *, least: "Least", faults: Sequence["Fault"] = (
 
 
 def faults_in_effect(where: Layout) -> list["Fault"]:
-    """Those of which the record does not tell yet: it does so when they are undone."""
+    """Return the faults that are in effect. The record does not contain them, as they are recorded when undone."""
     from infra.lab.audit import Fault
     from infra.lab.chaos import Journal
 
@@ -102,7 +105,7 @@ def _sources(where: Layout) -> "Sources":
 
 
 def tell_judgement(judgement: "Judgement") -> None:
-    """The verdict, and what it rests on."""
+    """Print the verdict, and the violations and reasons on which it is based."""
     _tell([(each["invariant"], each["evidence"]) for each in judgement.violations], judgement.reasons)
     if gaps := judgement.counts.get("log_gaps"):
         lost = several(gaps, "event")
@@ -121,7 +124,7 @@ def _tell_verdict(found: "Verdict") -> None:
 
 
 def _tell(violations: Sequence[tuple[str, Any]], reasons: Sequence[str]) -> None:
-    """What was seen broken, and what could not be found out: the first of each."""
+    """Print the violations, and the reasons why something is unknown: the first `MOST_SHOWN` of each."""
     for what, sentences in (
         ("violations", [f"{invariant}: {json.dumps(evidence, default=str)}" for invariant, evidence in violations]),
         ("reasons", [f"unknown: {reason}" for reason in reasons]),

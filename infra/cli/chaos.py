@@ -1,4 +1,4 @@
-"""Commands that break things while customers shop, and judge what came of it."""
+"""Implements the `chaos` commands: they inject faults while simulated customers shop, and audit the result."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from infra.cli.stack import bring_down, bring_up
 from infra.stack import Layout, LocalError, is_up, read_state
 from infra.stack.layout import layout
 
-if TYPE_CHECKING:  # they bring clients along, which the other commands should not wait for
+if TYPE_CHECKING:  # imports clients, which would delay the other commands
     from infra.lab.audit import Least
     from infra.lab.chaos.experiment_runner import Outcome
     from infra.lab.chaos.run import Judgement, Result
@@ -146,7 +146,10 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
 
 @contextlib.contextmanager
 def _stack() -> Iterator[Layout]:
-    """A stack with the fault proxy: the one that is up, or one for the time being."""
+    """Yield a stack with the fault proxy: the one that is up, or else a new one, stopped afterwards.
+
+    Raises `LocalError` if the stack that is up has no fault proxy.
+    """
     where = layout()
     undo_when_told_to_end()
     if is_up(where):
@@ -187,7 +190,11 @@ def _run(
 
 
 async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -> "Judgement":
-    """The audit's verdict. The record tells it of every fault, but not of each whether it had a bite."""
+    """Audit the stack, and return the verdict.
+
+    The record lists every fault, but not always whether it took effect. So the faults without a visible effect are
+    passed to the audit, too.
+    """
     from infra.lab.audit import Fault
 
     toothless = [
@@ -201,7 +208,10 @@ async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -
 def _tell(
     where: Layout, result: "Result", title: str, about: str, missed: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Say what came of it, and what was `missed`, if anything was expected. Returns it as a document."""
+    """Print the result of a run, and return it as a document.
+
+    `missed` lists the expectations that were not met. It is None if there were none.
+    """
     found = result.as_dict() | ({} if missed is None else {"expectations": {"missed": list(missed)}})
     console.print(result.table(), result.report.table(), sep="\n\n")
     if found["recovery"]:
@@ -217,5 +227,5 @@ def _tell(
 
 
 def _exit(result: "Result") -> int:
-    """By the verdict; 1 also if an order was not over when the time to drain was."""
+    """Return the exit code of the verdict. It is also 1 if an order was still pending after the time to drain."""
     return EXIT[result.judgement.verdict] or int(bool(result.report.hanging))

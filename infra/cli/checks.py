@@ -1,4 +1,4 @@
-"""The test suite and the benchmarks."""
+"""Implements the commands that run the test suite and the benchmarks."""
 
 import os
 import sys
@@ -11,9 +11,10 @@ from infra.stack import CHECKOUT
 
 commands = typer.Typer()
 IN_PARALLEL = ["-n", "3", "--dist", "loadscope", "--no-loadscope-reorder"]
-"""Many tests wait for something: three processes, each with its own servers, keep two cores busy.
+"""pytest's arguments for a parallel run. `tests/scheduling.py` decides which tests share a process.
 
-Which tests share a process: `tests/scheduling.py`. On two cores a fourth process makes the run no shorter.
+Many tests wait for something, so three processes, each with its own servers, keep two cores busy. On two cores, a
+fourth process does not shorten the run.
 """
 
 
@@ -27,8 +28,8 @@ def run_tests(
     os.chdir(CHECKOUT)
     every = ["--all", "--durations=20"] if everything else []
     chosen = context.args or IN_PARALLEL
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # pytest's compiled assertions save each process 5 s
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *every, *chosen])  # noqa: S606 - pytest takes over
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # reusing pytest's compiled assertions saves each process 5 s
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *every, *chosen])  # noqa: S606 - pytest replaces this process
 
 
 @commands.command(
@@ -39,4 +40,4 @@ def run_tests(
 def run_benchmarks(context: typer.Context) -> None:
     """Hand every argument to the benchmarks, which have their own help."""
     os.chdir(CHECKOUT)
-    os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks", *context.args])  # noqa: S606 - it takes over
+    os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks", *context.args])  # noqa: S606 - it replaces this process

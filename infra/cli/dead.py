@@ -1,4 +1,4 @@
-"""Commands for dead letters: what died, and what is to become of it."""
+"""Implements the `dead` commands, which list, redrive, edit, discard and export dead letters."""
 
 import json
 import sys
@@ -147,7 +147,10 @@ def export(
 
 
 def _settle(path: str, chosen: list[Choice], options: dict[str, Any]) -> None:
-    """Carry a change out for all that was chosen, chunk by chunk; fail if something of it stays on file."""
+    """Redrive or discard (`path`) the chosen dead letters, chunk by chunk, and print the outcome.
+
+    Without a choice, all dead letters of all services are chosen. Exits with 1 if one was refused or does not exist.
+    """
     operator = Operator()
     total = failed = 0
     for name, choice in chosen or [(name, {"all": True}) for name in operator.services]:

@@ -1,4 +1,4 @@
-"""Dead letters as tables for people."""
+"""Formats dead letters as tables for people."""
 
 import json
 from datetime import UTC, datetime
@@ -14,11 +14,15 @@ from infra.stack import LocalError
 AGES = {"age": "filed_at", "oldest": "oldest", "newest": "newest"}
 
 LONG, WIDE = ("event_id", "reason", "error"), 130
-"""What is printed below the table where the terminal has fewer columns."""
+"""The columns that are printed below the table if the terminal is narrower than `WIDE` characters."""
 
 
 def groups_of(operator: Operator, services: list[str]) -> tuple[list[dict[str, Any]], bool]:
-    """The groups of these services, the largest first, and whether one of them is away; that is told, too."""
+    """Return the groups of dead letters of these services, largest first, and whether a service did not answer.
+
+    Prints a complaint for each service that did not answer or has set events aside. Raises `LocalError` if the only
+    service does not answer.
+    """
     rows: list[dict[str, Any]] = []
     away = False
     for name in services:
@@ -40,7 +44,7 @@ def groups_of(operator: Operator, services: list[str]) -> tuple[list[dict[str, A
 
 
 def show_table(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    """Print a table; what is long comes below it where the terminal is narrow, so that no word is broken."""
+    """Print a table. On a narrow terminal, long columns are printed below it, so that no word is broken."""
     below = [name for name in LONG if name in headings and console.width < WIDE]
     columns = [name for name in headings if name not in below]
     table = Table(box=None, pad_edge=False)
@@ -62,7 +66,7 @@ def show_table(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
 
 
 def _plain(value: object) -> Text:
-    """What others wrote, without what a terminal would obey."""
+    """Return text of other origin with non-printable characters replaced, so that it cannot control the terminal."""
     return Text("".join(each if each.isprintable() else "�" for each in str(value)))
 
 

@@ -1,4 +1,4 @@
-"""Which dead letters a person names on the command line."""
+"""Parses which dead letters a person names on the command line."""
 
 from typing import Any
 
@@ -7,11 +7,14 @@ import typer
 Choice = tuple[str, dict[str, Any]]
 LETTER, GROUP = "SERVICE/ID", "SERVICE/GROUP"
 LONGEST_ID = 18
-"""Digits."""
+"""Maximum number of digits of a dead letter's id. Anything else is the name of a group."""
 
 
 def chosen_of(targets: list[str] | None, everything: bool, service: str | None) -> list[Choice]:
-    """What a person named; nothing for everything of all services."""
+    """Return the dead letters that a person named, by service. Empty means all dead letters of all services.
+
+    Raises `BadParameter` if the arguments contradict each other.
+    """
     if everything and targets:
         raise typer.BadParameter("name letters or groups, or give --all: not both")
     if service and targets:

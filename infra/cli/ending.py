@@ -1,21 +1,21 @@
-"""How a command ends that has something to undo."""
+"""Makes a command that must undo something end cleanly on SIGTERM and SIGHUP."""
 
 import signal
 from types import FrameType
 
 
 def undo_when_told_to_end() -> None:
-    """From now on SIGTERM and a closed terminal (SIGHUP) end the command as Ctrl-C does. `nohup` is respected."""
+    """Make SIGTERM and a closed terminal (SIGHUP) end the command as Ctrl-C does, from now on. Respects `nohup`."""
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _as_ctrl_c)
 
 
 def _as_ctrl_c(_: int, frame: FrameType | None) -> None:
-    """Do what Ctrl-C does at the moment: within `asyncio.run` that cancels the main task.
+    """Call the current handler of SIGINT. Within `asyncio.run` that cancels the main task.
 
-    A KeyboardInterrupt raised there instead could break a client in the middle of its protocol, and what has to be
-    undone through it would not be.
+    A `KeyboardInterrupt` raised there instead could interrupt a client in the middle of its protocol. Then what has to
+    be undone through that client could not be undone.
     """
     handler = signal.getsignal(signal.SIGINT)
     (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)

@@ -1,4 +1,4 @@
-"""Commands about events: who says and hears them, those that pass now, one order's story, and their contracts."""
+"""Implements commands about events: publishers and subscribers, live events, the story of an order, and contracts."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Commands for faults: add one, list them, undo them."""
+"""Implements the commands that add, list and undo faults."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from infra.cli.show import console
 from infra.cli.stack import running_stack
 from infra.stack import CHECKOUT, Layout, LocalError, services_of
 
-if TYPE_CHECKING:  # it brings clients along, which the other commands should not wait for
+if TYPE_CHECKING:  # imports clients, which would delay the other commands
     from infra.lab.chaos import Fault
 
 commands = typer.Typer()

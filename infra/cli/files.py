@@ -1,4 +1,4 @@
-"""Files that a command is to write when it is done."""
+"""Checks the files that a command writes at its end."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,10 @@ import typer
 
 
 def writable(path: Path | None) -> Path | None:
-    """The file, if it can be written: said before anything is done, as that may take half an hour. For typer."""
+    """Return the path, if the file can be written. A callback for typer; raises `BadParameter` otherwise.
+
+    This is checked before the command starts, because it may run for half an hour before it writes.
+    """
     if path is None:
         return None
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""In which order commands are listed, and under which headings: what is used most comes first."""
+"""Defines the order and the headings under which `--help` lists the commands: the most used ones first."""
 
 from typing import Any
 
@@ -21,14 +21,14 @@ PLAIN = {
     "Input should be a valid integer, unable to parse string as an integer": "Write a whole number, such as 3.",
     "Input should be ": "It has to be ",
 }
-"""What the library says of a wrong value, and what we say."""
+"""Maps phrases in the libraries' messages about wrong values to plainer ones."""
 
 
 class InGroups(TyperGroup):
-    """Lists its commands as `GROUPS` has them, and says in plain words what is wrong with a value."""
+    """Lists its commands in the order of `GROUPS`, and rewords messages about wrong values as `PLAIN` states."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
+        """Run the command. Rewords a `BadParameter` error and raises it again."""
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
@@ -37,12 +37,12 @@ class InGroups(TyperGroup):
             raise
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Every command, those without a group last."""
+        """Return the names of all commands, those without a group last."""
         known = [name for names in GROUPS.values() for name in names if name in self.commands]
         return [*known, *(name for name in self.commands if name not in known)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command, with its heading."""
+        """Return the command, with its heading set. None if there is no such command."""
         command: Any = super().get_command(ctx, cmd_name)
         for heading, names in GROUPS.items():
             if command is not None and cmd_name in names:

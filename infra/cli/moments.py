@@ -1,4 +1,4 @@
-"""Times as people write them on the command line."""
+"""Parses times on the command line."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,10 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def moment(text: str) -> datetime:
-    """An ISO time, ours where it names no zone, or how long ago: 90s, 15m, 2h, 1d. Raises `BadParameter`."""
+    """Parse an ISO time (local time if it has no zone), or a time ago: 90s, 15m, 2h, 1d. Returns it in UTC.
+
+    Raises `BadParameter` if it is neither, or lies in the future.
+    """
     try:
         if ago := AGO.fullmatch(text):
             return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})

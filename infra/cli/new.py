@@ -1,4 +1,4 @@
-"""Commands that write code: a new service, a new event."""
+"""Implements the commands that generate the code of a new service or a new event."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""For long work: an operator who asks `/ops` of whichever replica answers, and waits for one that does."""
+"""Client of the operations API (`/ops`) for long work: tries each replica, and waits until one answers."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ TOKEN_S = 86_400
 
 @dataclass(frozen=True)
 class PatientOperator:
-    """Asks whichever replica of a service answers."""
+    """Sends requests to the replicas of a service in turn, until one answers."""
 
     state: StackState
     _http: aiohttp.ClientSession
@@ -28,9 +28,10 @@ class PatientOperator:
     async def ask(
         self, service: str, method: str, path: str, *, json: Mapping[str, Any] | None = None, **query: str
     ) -> dict[str, Any]:
-        """The answer, asked for again while nobody gives one: so only for what may be repeated.
+        """Send a request and return the JSON object of the response. Only for requests that are safe to repeat.
 
-        Raises `LocalError` where the service refuses, or was away for a minute.
+        The request is repeated, at the next replica, if there is no answer or a status of 500 or more. Raises
+        `LocalError` if the service refuses it (another error status), or has not answered for 60 s.
         """
         replicas = list(self.state.services[service].ops.values())
         deadline, tried = time.monotonic() + AWAY_S, 0
@@ -55,7 +56,7 @@ class PatientOperator:
 
 @asynccontextmanager
 async def operator(state: StackState) -> AsyncIterator[PatientOperator]:
-    """An operator with a token for a day. Raises `LocalError` if the issuer is away."""
+    """Yield an operator with a token that is valid for a day. Raises `LocalError` if the issuer does not answer."""
     token = await asyncio.to_thread(get_token, "operator", ["operator"], ttl_s=TOKEN_S)
     async with aiohttp.ClientSession(
         headers={"Authorization": f"Bearer {token}"}, timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)

@@ -1,4 +1,4 @@
-"""Commands for single parts: logs, kill, start, restart, scale; and a token to ask them something by hand."""
+"""Implements the commands for single parts (logs, kill, start, restart, scale …), and `token` for manual requests."""
 
 import asyncio
 import re
@@ -87,7 +87,7 @@ def scale(what: Annotated[str, typer.Argument(metavar="SERVICE=N")]) -> None:
     where = layout()
     before = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]
     now = _order({"do": "scale", "service": service, "replicas": int(number)})["parts"]
-    note_healed(where, [name for name in before if name not in now])  # what is gone is not down any more
+    note_healed(where, [name for name in before if name not in now])  # a removed replica is no longer down
 
 
 class Role(StrEnum):
@@ -111,7 +111,7 @@ def token(
 
 
 def _note_up(part: str) -> None:
-    """The audit is to know that whatever had the part down or paused is over."""
+    """Record for the audit that the faults which had stopped or paused the part are over."""
     where = layout()
     note_healed(where, [part])
     if any(where.faults.glob("*.json")):
@@ -121,7 +121,10 @@ def _note_up(part: str) -> None:
 
 
 def _order(request: Message, *, in_vain: str = "") -> Message:
-    """Have the supervisor do it, and show what came of it: nothing, if all of it was in the state `in_vain` before."""
+    """Send a request to the supervisor, print the state of all parts, and return the status.
+
+    Also prints that nothing was done, if every part concerned was in the state `in_vain` before.
+    """
     where = layout()
     what = request.get("part", request.get("service"))
     with console.status(f"{request['do']} {what}"):

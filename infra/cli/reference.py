@@ -1,4 +1,4 @@
-"""The command reference, docs/commands.md, made from the commands themselves.
+"""Generates the command reference, docs/commands.md, from the commands themselves.
 
 .venv/bin/python -m infra.cli.reference            prints it
 .venv/bin/python -m infra.cli.reference --write    writes it to docs/commands.md

@@ -1,4 +1,4 @@
-"""The commands for history: a subscription is fed from the log, by its service itself."""
+"""Implements the `replay` commands. The service itself replays events from its log stream into a subscription."""
 
 import time
 from contextlib import suppress
@@ -130,7 +130,10 @@ def _place(text: str) -> Row:
 
 
 def _follow(operator: Operator, service: str, row: Row) -> Row:
-    """Show how far it is until it has ended; a service that is away for a moment is asked again."""
+    """Show the progress of a replay until it has ended, and return its last row.
+
+    Requests to the service are repeated while it does not answer.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -146,7 +149,7 @@ def _follow(operator: Operator, service: str, row: Row) -> Row:
             time.sleep(POLL_S)
             try:
                 found = operator.ask("GET", service, "history")["items"]
-            except LocalError as error:  # it is away, or the token's hour is over
+            except LocalError as error:  # it does not answer, or the token has expired after an hour
                 progress.update(bar, rate=str(error))
                 with suppress(LocalError):
                     operator = Operator()
@@ -159,7 +162,7 @@ def _follow(operator: Operator, service: str, row: Row) -> Row:
 
 
 def _read(row: Row) -> tuple[int, int]:
-    """How many messages of the log were read, of how many."""
+    """Return how many messages of the log stream were read, and how many are to be read in total."""
     if row["through"] is None or row["begun"] is None:
         return 0, 0
     end = row["through"] + 1
@@ -167,7 +170,7 @@ def _read(row: Row) -> tuple[int, int]:
 
 
 def _conclude(service: str, row: Row) -> None:
-    """Say what came of it. Raises `LocalError` if it failed."""
+    """Print the outcome of a replay. Raises `LocalError` if it failed."""
     name = f"{service}.{row['subscription']}"
     if row["state"] == "failed":
         raise LocalError(f"The replay to {name} failed: {row['why']}")

@@ -1,4 +1,4 @@
-"""What is left of a run: its JSON, and the page that is drawn from it."""
+"""Writes the report of a run as JSON, and draws it as an HTML page or an SVG picture."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from infra.cli.files import writable
 from infra.cli.show import console
 from infra.stack import Layout, LocalError, read_state
 
-if TYPE_CHECKING:  # they bring an HTTP client along, which the other commands should not wait for
+if TYPE_CHECKING:  # imports an HTTP client, which would delay the other commands
     from infra.lab.simulator import Report
     from infra.lab.watch import Samples
 
@@ -57,7 +57,7 @@ def draw_report(
 
 
 def recovery_table(groups: Sequence[Mapping[str, Any]]) -> Table:
-    """Times to recover by kind of fault, for a terminal."""
+    """Return a table of recovery times in seconds by kind of fault, for a terminal."""
     table = Table("fault", "times", "next order", "worst", "backlog drained", "worst", box=None, pad_edge=False)
     for each in groups:
         seconds = [each[name] for name in ("recovered_s", "worst_recovered_s", "drained_s", "worst_drained_s")]
@@ -69,7 +69,7 @@ def recovery_table(groups: Sequence[Mapping[str, Any]]) -> Table:
 def documented(
     found: Mapping[str, Any], where: Layout, report: "Report", samples: "Samples", *, title: str, about: str
 ) -> dict[str, Any]:
-    """A run's figures with its time lines, and with what people call it."""
+    """Return the report of a run as a document: its figures, its time lines, and its title and description."""
     from infra.lab.report.timeline import timeline
 
     return dict(found) | {
@@ -81,7 +81,7 @@ def documented(
 
 
 def keep(document: Mapping[str, Any], json_file: Path | None, html_file: Path | None) -> None:
-    """Write what was asked for."""
+    """Write the report to those of the files that are given."""
     from infra.lab.report.page import page
 
     if json_file:

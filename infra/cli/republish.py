@@ -1,4 +1,4 @@
-"""The command for after a loss of the broker's data: publish again what was said in the last 7 days."""
+"""Implements `republish`, which publishes the events of the last 7 days again after the broker lost its data."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from infra.cli.show import complain, console, several
 from infra.cli.stack import running_stack
 from infra.stack import LocalError, StackState, read_state
 
-if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
+if TYPE_CHECKING:  # imports an HTTP client, which would delay the other commands
     from infra.cli.operator import PatientOperator
 
 commands = typer.Typer()
@@ -22,7 +22,7 @@ PATH = "/ops/republish"
 POLL_S = 0.2
 STALLED_S = 60.0
 FEW = 2000
-"""Events waiting, below which the next chunk is queued: what is said meanwhile never waits behind everything."""
+"""Number of waiting events at or below which the next chunk is queued. So new events never wait behind all old ones."""
 
 
 @commands.command()
@@ -52,7 +52,10 @@ def republish(
 async def _republish(
     state: StackState, services: list[str], since: datetime | None, tell: Callable[[str], None]
 ) -> bool:
-    """Republish all side by side; whether one failed. It is told, and the others go on."""
+    """Republish the events of all services in parallel, and return whether one failed.
+
+    Reports a failure, and continues with the other services.
+    """
     from infra.cli.operator import operator
 
     async def one(each: _Republishing) -> bool:
@@ -71,7 +74,7 @@ async def _republish(
 
 @dataclass
 class _Republishing:
-    """How far one service is."""
+    """The progress of one service."""
 
     operator: "PatientOperator"
     service: str
@@ -82,7 +85,10 @@ class _Republishing:
         return f"{self.service} {self.queued:,} ({self.waiting:,} to go)"
 
     async def run(self, since: datetime | None, told: Callable[[], None]) -> None:
-        """Queue chunk after chunk, each when most of the one before has left. Raises `LocalError`."""
+        """Queue the events chunk by chunk, each when most of the previous chunk has been published.
+
+        Raises `LocalError` if the service refuses or does not answer, or the broker takes no events for a minute.
+        """
         span = {"until": datetime.now(UTC).isoformat(), "since": since.isoformat() if since else None, "after": None}
         while True:
             chunk = await self.operator.ask(self.service, "POST", PATH, json=span)
@@ -93,7 +99,10 @@ class _Republishing:
                 return
 
     async def _until_left(self, last: int, *, few: int, told: Callable[[], None]) -> None:
-        """Wait until no more than `few` up to `last` wait. Raises `LocalError` if none leaves for a minute."""
+        """Wait until at most `few` events, up to the sequence number `last`, are unpublished.
+
+        Raises `LocalError` if their number has not decreased for 60 s.
+        """
         fewest, since = None, time.monotonic()
         while True:
             answer = await self.operator.ask(self.service, "GET", PATH, last=str(last))

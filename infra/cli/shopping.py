@@ -1,4 +1,4 @@
-"""Commands that send customers: demo, and traffic against a stack that is up."""
+"""Implements the commands that simulate customers: `demo`, and `traffic` against a stack that is up."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from infra.cli.stack import bring_down, bring_up, running_stack
 from infra.stack import Layout, ask_once, forget, is_up, read_state
 from infra.stack.layout import layout
 
-if TYPE_CHECKING:  # it brings an HTTP client along, which the other commands should not wait for
+if TYPE_CHECKING:  # imports an HTTP client, which would delay the other commands
     from infra.lab.simulator import Endpoints, Report, Traffic
     from infra.lab.watch import Samples
 
@@ -99,7 +99,7 @@ def _demo(where: Layout, traffic: "Traffic") -> dict[str, Any]:
 
 
 def _shop(where: Layout, traffic: "Traffic", title: str) -> dict[str, Any]:
-    """Send customers, and say what came of it. Returns it as a document."""
+    """Simulate customers, print the report, and return it as a document."""
     shoppers = "shopper" if traffic.rate == 1 else "shoppers"
     about = f"{traffic.rate:g} {shoppers} per second for {traffic.duration_s:g} s (seed {traffic.seed})"
     console.print(f"Shopping: {about}.", highlight=False)
@@ -120,13 +120,13 @@ async def _watched(where: Layout, traffic: "Traffic", say: Callable[[str], None]
 
 
 def endpoints_of(where: Layout) -> "Endpoints":
-    """Where the simulator finds the services of a stack."""
+    """Return the addresses of a stack's services for the simulator."""
     from infra.lab.simulator import Endpoints
 
     return Endpoints.of(read_state(where.state))
 
 
-def _traffic(  # noqa: PLR0917 - handed on as they come
+def _traffic(  # noqa: PLR0917 - passed on in this order
     where: Layout, duration: float, rate: float, seed: int | None, drain: float, profile: Literal["mixed", "buyers"]
 ) -> "Traffic":
     from infra.lab.simulator import Traffic
@@ -137,7 +137,7 @@ def _traffic(  # noqa: PLR0917 - handed on as they come
 
 
 def drawn(seed: int | None) -> int:
-    """The seed that was asked for, or any."""
+    """Return the given seed, or a random one if there is none."""
     return random.randrange(2**31) if seed is None else seed  # noqa: S311 - no secret
 
 

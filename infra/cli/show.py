@@ -1,4 +1,4 @@
-"""How a stack looks to a person."""
+"""Prints tables, addresses and complaints about a stack for people."""
 
 import os
 import re
@@ -15,7 +15,7 @@ console = Console()
 complaints = Console(stderr=True)
 
 CHOSEN = "MARKETPLACE_CHOSEN"
-"""Names the stack that `--stack` chose, for the words of this process alone."""
+"""Environment variable with the name of the stack that `--stack` chose. Only messages of this process use it."""
 COMMAND = re.compile(r"\./marketplace (?!--)")
 COLOURS = {
     "ready": "green",
@@ -28,20 +28,23 @@ COLOURS = {
 
 
 def complain(problem: str, remedy: str = "") -> None:
-    """Say in one line what is wrong, and in another what to do: with commands for the stack that was chosen."""
+    """Print to standard error one line with what is wrong, and one with what to do.
+
+    Commands in the latter name the stack, if `--stack` chose it.
+    """
     complaints.print(problem, style="bold red", markup=False, highlight=False, soft_wrap=True)
     if remedy:
         complaints.print(for_this_stack(remedy), markup=False, highlight=False, soft_wrap=True)
 
 
 def for_this_stack(text: str) -> str:
-    """The same with commands that name the stack, where `--stack` did."""
+    """Return the text with `--stack NAME` inserted in its commands, if `--stack` chose the stack."""
     name = os.environ.get(CHOSEN)
     return COMMAND.sub(f"./marketplace --stack {name} ", text) if name else text
 
 
 def several(number: int, what: str) -> str:
-    """A number and what it counts: 1 event, 2 events."""
+    """Return a number and what it counts: 1 event, 2 events."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
@@ -49,7 +52,7 @@ OLD_RETRY_S = 60.0
 
 
 def notes(figures: Message) -> dict[str, str]:
-    """By service, what an operator should know: components that are not well, and messages that fail for long."""
+    """Return notes for operators by service: unhealthy components, and messages that have failed for over 60 s."""
     found: dict[str, str] = {}
     for name, each in figures["services"].items():
         told = [f"unhealthy: {component}" for component in (each or {}).get("unhealthy", ())]
@@ -62,7 +65,7 @@ def notes(figures: Message) -> dict[str, str]:
 
 
 def parts_table(status: Message, notes: Mapping[str, str] = MappingProxyType({})) -> Table:
-    """A row per part, with the notes on each service that is ready."""
+    """Return a table with a row for each part. Replicas that are ready show the notes on their service."""
     table = Table(title=f"{status['stack']}: {status['phase']}", title_justify="left", box=None, pad_edge=False)
     for heading in ("part", "state", "pid", "for", "restarts", "memory", ""):
         table.add_column(heading, justify="right" if heading in ("pid", "for", "restarts", "memory") else "left")
@@ -82,14 +85,14 @@ def parts_table(status: Message, notes: Mapping[str, str] = MappingProxyType({})
 
 
 def addresses(state: StackState) -> dict[str, str]:
-    """Where everything is, without passwords."""
+    """Return the URLs of the services, stand-ins, issuer and broker, without passwords."""
     where = {name: service.http for name, service in state.services.items()}
     management = state.broker["management"].rpartition("@")[2]
     return {**where, "outside": state.outside, "issuer": state.issuer, "broker": f"http://{management}"}
 
 
 def addresses_table(state: StackState) -> Table:
-    """The addresses, for people."""
+    """Return the addresses as a table for people."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, url in addresses(state).items():
         table.add_row(name, url)
@@ -97,7 +100,7 @@ def addresses_table(state: StackState) -> Table:
 
 
 def duration(seconds: float) -> str:
-    """Two units at the most."""
+    """Format a duration for people, with at most two units: 5s, 3m 05s, 2h 07m."""
     minutes, rest = divmod(int(max(seconds, 0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s" if minutes else f"{rest}s"

@@ -1,4 +1,4 @@
-"""Commands for the stack as a whole: up, down, status."""
+"""Implements the commands for the stack as a whole: up, down, status."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,10 @@ from infra.stack.layout import layout
 commands = typer.Typer()
 DOWN_WITHIN_S = 60
 TEST_PROGRAMS = ("bash", "curl", "faketime", "git", "pgbouncer")
-"""What tests run besides our own programs and servers: the documents' commands need the first two."""
+"""Programs that tests need besides the repository's own and the servers.
+
+The first two are needed to run the commands in the documentation.
+"""
 
 
 @commands.command()
@@ -104,7 +107,10 @@ def status(
 
 
 def _stay_up(where: Layout, *, faultable: bool) -> None:
-    """Show the stack that is up. Raises `LocalError` if it is not as it was asked for now, or not ready."""
+    """Print the addresses of the stack that is up.
+
+    Raises `StackIsUp` if it runs with other settings than are requested now, or is not ready.
+    """
     state = read_state(where.state)
     ignored = [f"{name}={value}" for name, value in given_settings().items() if state.settings.get(name) != value]
     if faultable and not state.proxy:
@@ -120,13 +126,13 @@ def _stay_up(where: Layout, *, faultable: bool) -> None:
 
 
 async def _now(where: Layout) -> tuple[Message, Message]:
-    """What the supervisor says of the parts, and what the services say of themselves."""
-    status = await ask_once(where.socket, {"do": "status"})  # first: it is refused while the stack is down
+    """Return the supervisor's status of the parts, and the services' own figures."""
+    status = await ask_once(where.socket, {"do": "status"})  # first, because it raises if the stack is down
     return status, await figures_once(where)
 
 
 def running_stack(start: str = "./marketplace up -d") -> Layout:
-    """Where the chosen stack lies. Raises `StackIsDown`, with how to start it."""
+    """Return the layout of the chosen stack. Raises `StackIsDown`, with the command `start`, if it is not up."""
     where = layout()
     if not is_up(where):
         raise StackIsDown(f"The stack {where.name} is not up.", f"Start it: {start}")
@@ -134,10 +140,11 @@ def running_stack(start: str = "./marketplace up -d") -> Layout:
 
 
 def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> subprocess.Popen[bytes]:
-    """Get the servers if they are missing, start a supervisor and show how it goes until all is ready.
+    """Install missing servers, start a supervisor, show its progress until everything is ready, and return it.
 
-    Raises `StackIsUp`, and `NotReady` if it does not come up: unless it `dies_with_us`, the supervisor then goes on, so
-    that one can look at it. A command that is interrupted stops the supervisor.
+    Raises `StackIsUp` if the stack is up already, and `NotReady` if it does not become ready. In that case the
+    supervisor is stopped if it `dies_with_us`. Otherwise it keeps running, so that one can examine it. If the command
+    is interrupted, the supervisor is always stopped.
     """
     if is_up(where):
         raise StackIsUp(f"The stack {where.name} is already up.", "See it: ./marketplace status")
@@ -165,7 +172,7 @@ def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> s
 
 
 def bring_down(where: Layout, supervisor: subprocess.Popen[bytes]) -> None:
-    """Stop the supervisor that we started, and with it the stack."""
+    """Stop the supervisor that this process started, and with it the stack. It is killed after 60 s."""
     with console.status("Stopping"):
         supervisor.terminate()
         try:
@@ -176,13 +183,19 @@ def bring_down(where: Layout, supervisor: subprocess.Popen[bytes]) -> None:
 
 
 def get_servers() -> None:
-    """See to it that a broker and databases can be had, installing them if need be."""
+    """Make sure that a broker and databases are available, and install them if necessary.
+
+    Raises `NothingProvides` if that is not possible.
+    """
     with _looking_for_servers() as say:
         provide(given_kinds(services_of(CHECKOUT)), say)
 
 
 def install_for_tests() -> None:
-    """Install here what tests need and is missing; Docker and given addresses do not count as servers."""
+    """Install what tests need and is missing on this machine. Docker and given addresses do not count as servers.
+
+    Raises `NothingProvides` if that is not possible.
+    """
     with _looking_for_servers() as say:
         install_missing((BROKER, POSTGRES, *map(program, TEST_PROGRAMS)), say)
 
@@ -199,7 +212,7 @@ def _looking_for_servers() -> Iterator[Callable[[str], None]]:
 
 
 def _forget_faults(where: Layout) -> None:
-    """Nothing runs, and no fault outlives that. The audit is to know it."""
+    """Remove all faults, and record for the audit that they are over: no fault outlives a stack that is down."""
     if any(where.faults.glob("*.json")):
         from infra.lab.chaos import forget_all
 

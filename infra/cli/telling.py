@@ -1,4 +1,4 @@
-"""How events and stories look to a person: a line each."""
+"""Formats events, and the steps of an order's story, as one line each."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,10 @@ VERBS = {
 
 
 def event_line(seen: Seen, services: Sequence[str]) -> Text:
-    """When, what, about whom, and the body."""
+    """Return the line of an event: its time, type, subject and body.
+
+    Names the actual publisher, if that is not the service that owns the type.
+    """
     publisher = seen.type.partition(".")[0]
     return Text.assemble(
         (_clock(seen.said_at) if seen.said_at else "no time     ", "dim"),
@@ -33,7 +36,7 @@ def event_line(seen: Seen, services: Sequence[str]) -> Text:
 
 
 def moment_line(moment: Moment, began: datetime, services: Sequence[str]) -> Text:
-    """Seconds since the story began, who, what, and why."""
+    """Return the line of one step: time, seconds since the story began, queue or service, what happened, details."""
     after = (moment.at - began).total_seconds()
     return Text.assemble(
         (_clock(moment.at) if moment.at.year < 9999 else "some day    ", "dim"),

@@ -1,4 +1,4 @@
-"""Commands for what the broker must have, compared with what it has."""
+"""Implements the command that compares the broker's topology with the declared one."""
 
 import os
 import sys
@@ -26,4 +26,4 @@ def topology(
     }
     os.chdir(CHECKOUT)
     command = [sys.executable, "-m", "marketplace_runtime", what, *services_of(CHECKOUT)]
-    os.execv(sys.executable, command)  # noqa: S606 - it takes over
+    os.execv(sys.executable, command)  # noqa: S606 - it replaces this process

@@ -1,4 +1,4 @@
-"""Every part at a glance, and again each second: `up` in the foreground, and `status --watch`."""
+"""Shows a live table of all parts, updated each second, for `up` in the foreground and `status --watch`."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from rich.text import Text
 from infra.cli.show import COLOURS, console, duration
 from infra.stack import Layout, Message, ask, read_state
 
-if TYPE_CHECKING:  # they bring an HTTP client along, which the other commands should not wait for
+if TYPE_CHECKING:  # imports an HTTP client, which would delay the other commands
     from infra.lab.watch import Figures, Samples
 
 KEEP_S = 60
@@ -25,13 +25,13 @@ HEADINGS = (
     *("retries", "dead", "circuits", "calls", "repeats", "under way", "shed", "memory", ""),
 )
 LEFT_OUT = ("repeats", "calls", "for", "under way", "shed", "outbox", "out/s", "replicas", "oldest", "retries")
-"""What a narrow terminal does without, the first of these first."""
+"""The columns that are left out on a narrow terminal, in this order."""
 GAP = 2
 CIRCUIT_COLOURS = {"closed": "green", "half open": "yellow", "open": "red"}
 
 
 async def follow(where: Layout) -> None:
-    """Show it until the stack is down. Who does not answer leaves empty places in the table."""
+    """Show the table until the stack is down. Figures of a service that does not answer are left empty."""
     from infra.lab.watch import Sampler
 
     async with Sampler(where, keep_s=KEEP_S) as samples:
@@ -42,7 +42,10 @@ async def follow(where: Layout) -> None:
 
 
 async def figures_once(where: Layout) -> dict[str, Any]:
-    """By service, its figures and the messages in its queues, for programs; null where nobody answered."""
+    """Return, for programs, the figures of each service and the number of messages in its queues.
+
+    None, for a service or for the queues, if there was no answer.
+    """
     from infra.lab.watch import look
 
     samples, now = await look(where), int(time.time())
@@ -57,7 +60,7 @@ async def figures_once(where: Layout) -> dict[str, Any]:
 
 
 def view(status: Message, samples: "Samples", services: Sequence[str], width: int) -> Group:
-    """A row for each part, and orders per second; so many columns as fit."""
+    """Return a table with a row for each part and as many columns as fit, followed by the orders per second."""
     now = int(time.time())
     rows = []
     for name, replicas in _by_part(status["parts"], services).items():
@@ -76,7 +79,7 @@ def view(status: Message, samples: "Samples", services: Sequence[str], width: in
 
 
 def _fitting(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
-    """The headings that there is room for; what is wrong with a part is told below each other, if need be."""
+    """Return the headings of the columns that fit. The last column (what is wrong) always remains, and may wrap."""
     cells = {heading: [heading, *(row.get(heading, "") for row in rows)] for heading in HEADINGS if heading}
     widths = {heading: max(map(_length, column)) + GAP for heading, column in cells.items()}
     for heading in LEFT_OUT:
@@ -91,7 +94,7 @@ def _length(cell: str) -> int:
 
 
 def _by_part(parts: Mapping[str, Message], services: Sequence[str]) -> dict[str, list[Message]]:
-    """A service's replicas together."""
+    """Group the replicas of each service under its name. Other parts are groups of one."""
     found: dict[str, list[Message]] = {}
     for name, part in parts.items():
         service = name.rpartition(".")[0]
@@ -142,7 +145,7 @@ def _circuits(seen: "Figures") -> Iterator[str]:
 
 
 def _orders(samples: "Samples", now: int, services: Sequence[str]) -> Text:
-    """Orders per second, over the last few, by the state that they came to."""
+    """Return the orders per second that reached each state, over the last few seconds."""
     words = []
     for state in STATES:
         rates = (samples.rate(name, now, partial(_came_to, state)) for name in services)
