@@ -1,5 +1,7 @@
-"""What still works while a part is away, what waits, and that it comes back by itself: the table of
-docs/degradation.md, row by row. Nothing is lost: whatever was accepted ends as it should, each mail and capture once."""
+"""What still works while a part is away, and what waits and comes back: the table of docs/degradation.md, row by row.
+
+Nothing is lost: whatever was accepted ends as it should, each mail and capture once.
+"""
 
 import asyncio
 from collections.abc import Collection

@@ -16,7 +16,7 @@ from infra.lab.scaffold.event import add_event, tidying
 from infra.lab.scaffold.names import EventName, check_service, known, services_in
 from infra.lab.scaffold.plan import Plan, Refused
 
-MAP = "ARCHITECTURE.md"
+MAPS = ("ARCHITECTURE.md", "docs/overview.svg")
 ROOMS = Path(__file__).parent / "rooms"
 
 
@@ -74,7 +74,8 @@ def new_service(
         types.append(each.type)
     _add_rooms(plan, _words(name, heard, said, http=http, history=history), http=http)
     plan.files["pyproject.toml"] = _enlisted(plan.read("pyproject.toml"), services_in(checkout), name)
-    plan.files[MAP] = plan.read(MAP)  # unchanged here; the last command updates it, and a failure restores it
+    # unchanged here; the last command updates them, and a failure restores them
+    plan.files |= {each: plan.read(each) for each in MAPS}
     plan.then += [*tidying(plan), ("contracts", "write"), ("infra.cli", "events", "map", "--write")]
     return plan
 
