@@ -19,7 +19,7 @@ def require_true_declarations(service: Service, handlers: Sequence[ModuleType]) 
 
     The use cases, which are in the modules `handlers`, declare together exactly what the service's table names.
     """
-    use_cases = _use_cases_of_table(service) | _use_cases_of_modules(service, handlers)
+    use_cases = {*service.use_cases, *_use_cases_of_modules(service, handlers)}
     undeclared = sorted(each.__qualname__ for each in use_cases if declaration_of(each) is None)
     assert not undeclared, f"use cases without @publishes: {undeclared}"
     declared = {event.type for each in use_cases if (found := declaration_of(each)) for event in found.events}
@@ -27,11 +27,6 @@ def require_true_declarations(service: Service, handlers: Sequence[ModuleType]) 
     assert declared == named, f"declared only: {declared - named}; in the table only: {named - declared}"
     publishing = _files_that_publish(Path(import_module(service.name).__path__[0]))
     assert {path.name for path in publishing} == {"publishing.py"}, f"files that publish: {publishing}"
-
-
-def _use_cases_of_table(service: Service) -> set[UseCase]:
-    reactions = [each for subscription in service.hears for each in subscription.reactions.values()]
-    return {*(step for each in reactions for step in each.use_cases), *service.sweeps}
 
 
 def _use_cases_of_modules(service: Service, modules: Sequence[ModuleType]) -> set[UseCase]:

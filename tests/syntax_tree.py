@@ -11,7 +11,6 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -56,16 +55,6 @@ class WithoutNames(WithoutTexts):
         return changed
 
 
-@dataclass(frozen=True)
-class Change:
-    """One Python file in one commit, before and after."""
-
-    commit: str
-    before: str | None
-    after: str | None
-    """Paths; None where the file was not there."""
-
-
 def is_same(before: str, after: str, *, names: bool = False) -> bool:
     """Whether two sources differ in texts alone, or in texts and `names`, of which no two have changed places."""
     if not names:
@@ -84,28 +73,21 @@ def differing_files(revisions: str) -> Iterator[str]:
         commit, _, subject = line.partition(" ")
         if not subject.startswith((TEXTS, NAMES)):
             continue
-        for change in _changes(commit):
-            if change.before is None or change.after is None:
-                yield f"{commit} {change.before or change.after}: added or removed"
-                continue
-            before, after = (_git("show", f"{rev}:{path}") for rev, path in _sides(change))
-            if not is_same(before, after, names=subject.startswith(NAMES)):
-                yield f"{commit} {change.after}"
+        for before, after in _changed_files(commit):
+            if before is None or after is None:
+                yield f"{commit} {before or after}: added or removed"
+            elif not is_same(
+                _git("show", f"{commit}~:{before}"), _git("show", f"{commit}:{after}"), names=subject.startswith(NAMES)
+            ):
+                yield f"{commit} {after}"
 
 
-def _sides(change: Change) -> list[tuple[str, str]]:
-    return [(f"{change.commit}~", change.before or ""), (change.commit, change.after or "")]
-
-
-def _changes(commit: str) -> Iterator[Change]:
+def _changed_files(commit: str) -> Iterator[tuple[str | None, str | None]]:
+    """Yield the path of each changed Python file before and after a commit; None where there was no such file."""
     for line in _git("diff", "--name-status", "-M40%", f"{commit}~", commit).splitlines():
         status, *paths = line.split("\t")
-        if not paths[-1].endswith(".py"):
-            continue
-        if status.startswith(("A", "D")):
-            yield Change(commit, *((paths[0], None) if status == "D" else (None, paths[0])))
-        else:
-            yield Change(commit, paths[0], paths[-1])
+        if paths[-1].endswith(".py"):
+            yield None if status == "A" else paths[0], None if status == "D" else paths[-1]
 
 
 def _git(*arguments: str) -> str:

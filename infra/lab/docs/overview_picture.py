@@ -51,9 +51,9 @@ def overview(services: Sequence[Wired]) -> str:
 
 def _lines(service: Wired) -> Iterator[tuple[str, str]]:
     """Yield the style and text of each line in a service's box."""
-    names = {type.rpartition(".")[0]: readable(type.rpartition(".")[0] + ".v1") for type in service.says}
+    names = dict.fromkeys(readable(type).partition(" ")[0] for type in service.says)  # without the version
     yield "h", "publishes"
-    yield from (("s", name) for name in names.values())
+    yield from (("s", name) for name in names)
     yield "h", "subscribes to events of"
     publishers = {type.partition(".")[0] for types in service.hears.values() for type in types} - {service.service}
     yield "s", ", ".join(sorted(publishers)) or "nobody"

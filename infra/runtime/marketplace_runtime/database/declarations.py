@@ -86,7 +86,7 @@ def _position_of_transaction(use_case: Callable[..., Any]) -> int:
     for position, each in enumerate(parameters):
         if each.name == "tx":
             return position
-    last = parameters[-1] if parameters else None
-    if last is None or last.kind is Parameter.KEYWORD_ONLY or last.default is not Parameter.empty:
+    by_name = (Parameter.KEYWORD_ONLY, Parameter.VAR_KEYWORD)
+    if not parameters or parameters[-1].kind in by_name or parameters[-1].default is not Parameter.empty:
         raise TypeError(f"{use_case!r} needs a transaction: name a parameter `tx`, or make it the last one")
-    return -1 if last.kind is Parameter.VAR_POSITIONAL else len(parameters) - 1
+    return -1

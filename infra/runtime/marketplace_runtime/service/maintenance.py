@@ -5,12 +5,7 @@ from collections.abc import Coroutine
 from math import nan
 from typing import Any
 
-from marketplace_runtime.database import (
-    Database,
-    drop_partitions,
-    is_passing,
-    make_partitions,
-)
+from marketplace_runtime.database import Database, drop_partitions, is_passing, make_partitions
 from marketplace_runtime.dead_letters import metrics as dead_letters_metrics
 from marketplace_runtime.dead_letters import table as dead_letters_table
 from marketplace_runtime.http import idempotency_table

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from marketplace_runtime.consumer import Subscription
-from marketplace_runtime.database import Declaration, Transaction, declaration_of
+from marketplace_runtime.database import Transaction, declaration_of
 from marketplace_runtime.events import Event, Naming
 from marketplace_runtime.http import Router
 from marketplace_runtime.service.sweeping import Sweep
@@ -41,7 +41,7 @@ class Service:
                 raise TypeError(
                     f"{self.name} cannot list {event.type} in `says`: it is internal or another service's event"
                 )
-        for declaration in self.declarations:
+        for declaration in filter(None, map(declaration_of, self.use_cases)):
             for event in declaration.events - set(self.says):
                 raise TypeError(
                     f"{self.name}: {declaration.use_case} publishes {event.type}, not in its `says`: add it"
@@ -61,11 +61,10 @@ class Service:
                     raise TypeError(f"{self.name} handles {reaction.event.type} in two subscriptions: keep one")
 
     @property
-    def declarations(self) -> list[Declaration]:
-        """Return the declarations of what its handlers and sweeps publish."""
+    def use_cases(self) -> list[Callable[..., Awaitable[Any]]]:
+        """Return the handlers, steps of external calls and sweeps that the table names."""
         reactions = [each for subscription in self.hears for each in subscription.reactions.values()]
-        use_cases = [*(step for each in reactions for step in each.use_cases), *self.sweeps]
-        return [declaration for each in use_cases if (declaration := declaration_of(each))]
+        return [*(step for each in reactions for step in each.use_cases), *self.sweeps]
 
     @property
     def listeners(self) -> Mapping[str, str]:

@@ -22,11 +22,12 @@ async def sweep(database: Database, sweeps: Sequence[Sweep], every_s: float) -> 
 
     A sweep that fails is logged and runs again next time.
     """
+    declared = [with_declaration(each) for each in sweeps]
     while True:
-        for each in sweeps:
+        for each in declared:
             try:
                 async with database.transaction() as tx:
-                    found = await with_declaration(each)(tx)
+                    found = await each(tx)
             except Exception as error:
                 failed = None if is_passing(error) else error
                 log.warning("sweep failed", sweep=each.__name__, error=repr(error), exc_info=failed)
