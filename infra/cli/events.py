@@ -108,11 +108,11 @@ def build_docs(
     / "build"
     / "docs",
 ) -> None:
-    """Build the events' AsyncAPI 3.0 document, their JSON Schemas, and a page to browse them without a network."""
+    """Build this documentation as a searchable site that needs no network, with AsyncAPI, JSON Schemas and OpenAPI."""
     from contracts.registry import EVENTS
     from infra.lab.docs import build, read_wiring
 
-    for file in build(EVENTS, read_wiring(CHECKOUT), out):
+    for file in build(EVENTS, read_wiring(CHECKOUT), CHECKOUT, out):
         console.print(f"wrote {file}", soft_wrap=True, highlight=False)
 
 

@@ -15,7 +15,7 @@ Document = dict[str, Any]
 
 DESCRIPTION = (
     "CloudEvents 1.0 in binary mode over AMQP 0-9-1: attributes are headers, the body is JSON. Each publisher has a"
-    " topic exchange of its own; the routing key is the event's type. docs/wire-format.md tells all of it."
+    " topic exchange of its own; the routing key is the event's type. docs/wire-format.md specifies the rest."
 )
 UUID_TEXT = {"type": "string", "format": "uuid"}
 TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
@@ -41,9 +41,9 @@ def document(events: Iterable[type[Event]], services: Sequence[Wired], version: 
         "servers": {"broker": {"host": "localhost:5672", "protocol": "amqp", "protocolVersion": "0-9-1"}},
         "channels": {event.type: _routed(event) for event in said}
         | {queue: _queue(queue, [by_type[type] for type in types]) for queue, types in queues.items()},
-        "operations": {f"say-{event.type}": _operation("send", event.type, [event]) for event in said}
+        "operations": {f"send-{event.type}": _operation("send", event.type, [event]) for event in said}
         | {
-            f"hear-{queue}": _operation("receive", queue, [by_type[t] for t in types])
+            f"receive-{queue}": _operation("receive", queue, [by_type[t] for t in types])
             for queue, types in queues.items()
         },
         "components": {
@@ -60,7 +60,7 @@ def headers() -> Document:
         "id": UUID_TEXT | {"description": "UUIDv7: the same for every delivery and every version of the event"},
         "type": TEXT | {"description": "the routing key"},
         "source": TEXT
-        | {"description": "the service that says it, which the broker verified as the message's user-id"},
+        | {"description": "the service that published it, which the broker verified as the message's user-id"},
         "subject": TEXT
         | {"description": "the id of the aggregate: events of one subject are published in their order"},
         "time": {"type": "string", "format": "date-time"},

@@ -1,35 +1,51 @@
-"""Writes the event documentation into one directory, which any web server or browser can show."""
+"""Writes the documentation into one directory, which any web server or browser can show."""
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from contracts import Event
 from contracts.gate import golden
 from infra.lab.docs.asyncapi import document
-from infra.lab.docs.page import page
-from infra.lab.docs.wiring import Wired
+from infra.lab.docs.event_pages import event_pages
+from infra.lab.docs.http_pages import http_pages
+from infra.lab.docs.markdown import Document
+from infra.lab.docs.runtime_pages import runtime_pages
+from infra.lab.docs.site import RUNTIME, build_site
+from infra.lab.docs.wiring import Wired, read_openapi
 
 
-def build(events: Sequence[type[Event]], services: Sequence[Wired], out: Path) -> list[Path]:
-    """Write `index.html`, `asyncapi.json` and `schemas/<type>.json`. Older schemas in the directory are removed."""
-    said = {type for each in services for type in each.says}
-    described = document(events, services, _version())
-    schemas = out / "schemas"
-    shutil.rmtree(schemas, ignore_errors=True)
-    schemas.mkdir(parents=True)
-    for event in events:
-        if event.type in said:
-            _write(schemas / f"{event.type}.json", golden(event))
+def build(events: Sequence[type[Event]], services: Sequence[Wired], checkout: Path, out: Path) -> list[Path]:
+    """Write the site and the specifications into `out`, and return the files and directories that were written.
+
+    Raises `LocalError` if a page has a fault.
+    """
+    described, apis = document(events, services, _version()), read_openapi(checkout)
+    pages = event_pages(described, services) | http_pages(apis) | runtime_pages(checkout / RUNTIME)
+    return [build_site(checkout, pages, services, out), *write_specifications(events, described, apis, out)]
+
+
+def write_specifications(
+    events: Sequence[type[Event]], described: Document, apis: Mapping[str, Document], out: Path
+) -> list[Path]:
+    """Write `asyncapi.json`, `schemas/<type>.json` and `openapi/<service>.json`; older files of the two are removed."""
+    published = {message["name"] for message in described["components"]["messages"].values()}
     _write(out / "asyncapi.json", described)
-    index = out / "index.html"
-    index.write_text(page(described, services), encoding="utf-8")
-    return [index, out / "asyncapi.json", schemas]
+    _write_all(out / "schemas", {event.type: golden(event) for event in events if event.type in published})
+    _write_all(out / "openapi", apis)
+    return [out / "asyncapi.json", out / "schemas", out / "openapi"]
+
+
+def _write_all(directory: Path, documents: Mapping[str, object]) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    for name, content in documents.items():
+        _write(directory / f"{name}.json", content)
 
 
 def _write(file: Path, content: object) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ Point = tuple[float, float]
 def svg(services: Sequence[Wired]) -> str:
     """Return the drawing. An arrow's events are shown when the pointer rests on it."""
     places = {each.service: _place(number, len(services)) for number, each in enumerate(services)}
-    return f"""<svg viewBox="0 0 {SIZE} {SIZE}" role="img" aria-label="who says what to whom">
+    return f"""<svg viewBox="0 0 {SIZE} {SIZE}" role="img" aria-label="which service publishes events to which">
 <defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto">
 <path d="M0 0L10 5L0 10z"/></marker></defs>
 {"".join(_arrows(services, places))}{"".join(_node(name, place) for name, place in places.items())}

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from textwrap import wrap
 
 from infra.lab.docs.event_map import readable
 from infra.lab.docs.wiring import Wired
 
 BOX_WIDTH, GAP, MARGIN = 200, 16, 16
 LINE_HEIGHT = 15
+LINE_LENGTH = 28
+"""Characters of the widest font that fit into a box."""
 TOP, BOX_TOP = 16, 88
 OUTSIDE = {
     "checkout": "payment providers",
@@ -56,7 +59,7 @@ def _lines(service: Wired) -> Iterator[tuple[str, str]]:
     yield from (("s", name) for name in names)
     yield "h", "subscribes to events of"
     publishers = {type.partition(".")[0] for types in service.hears.values() for type in types} - {service.service}
-    yield "s", ", ".join(sorted(publishers)) or "nobody"
+    yield from (("s", line) for line in wrap(", ".join(sorted(publishers)) or "none", LINE_LENGTH))
     if service.service in OUTSIDE:
         yield "h", "calls"
         yield "s", OUTSIDE[service.service]

@@ -1,4 +1,4 @@
-"""Reads which events each service publishes and subscribes to, from the services' own tables.
+"""Reads which events and routes each service has, from the services' own tables.
 
 The tools do not import services. A separate process loads the tables and describes them.
 """
@@ -36,9 +36,19 @@ class Wired:
 
 def read_wiring(checkout: Path) -> list[Wired]:
     """Return every service of `checkout`, in its order. Raises `LocalError` if a table cannot be loaded."""
-    describe = ("-m", "marketplace_runtime", "describe", *services_of(checkout))
+    return [Wired.of(each) for each in _ask_services(checkout, "describe")]
+
+
+def read_openapi(checkout: Path) -> dict[str, Any]:
+    """Return the OpenAPI document of every service. Raises `LocalError` if a table cannot be loaded."""
+    documents: dict[str, Any] = _ask_services(checkout, "openapi")
+    return documents
+
+
+def _ask_services(checkout: Path, step: str) -> Any:
+    command = ("-m", "marketplace_runtime", step, *services_of(checkout))
     done = subprocess.run(  # noqa: S603 - fixed command of this project
-        (sys.executable, "-P", *describe),
+        (sys.executable, "-P", *command),
         cwd=checkout,
         env={**os.environ, "PYTHONPATH": python_path(checkout)},
         stdin=subprocess.DEVNULL,
@@ -47,11 +57,11 @@ def read_wiring(checkout: Path) -> list[Wired]:
         check=False,
     )
     if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:] or ["It said nothing."]
+        error = done.stderr.strip().splitlines()[-1:] or ["The process reported nothing."]
         raise LocalError(
-            f"A service's table can't be loaded: {said[0]}", f"See more: .venv/bin/python {' '.join(describe)}"
+            f"A service's table can't be loaded: {error[0]}", f"See more: .venv/bin/python {' '.join(command)}"
         )
-    return [Wired.of(each) for each in json.loads(done.stdout)]
+    return json.loads(done.stdout)
 
 
 def hearers(services: Sequence[Wired], type: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The admin steps: `python -m marketplace_runtime describe | declare | plan | apply SERVICE…`."""
+"""The admin steps: `python -m marketplace_runtime describe | openapi | declare | plan | apply SERVICE…`."""
 
 import asyncio
 import json
@@ -9,8 +9,10 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
-from marketplace_runtime.service import load_services
+from marketplace_runtime.service import load_services, openapi_of
 from marketplace_runtime.topology import TopologyDiffers, apply, definitions, plan
+
+USAGE = "usage: python -m marketplace_runtime describe | openapi | declare | plan | apply SERVICE…"
 
 
 class AdminSettings(BaseSettings):
@@ -28,6 +30,8 @@ def main(arguments: list[str]) -> int:
                 asdict(each.wiring()) | {"says": [event.type for event in each.says]} for each in load_services(names)
             ]
             print(json.dumps(described, indent=2))
+        case ["openapi", *names] if names:
+            print(json.dumps({each.name: openapi_of(each) for each in load_services(names)}, indent=2))
         case [("declare" | "plan" | "apply") as step, *names] if names:
             try:
                 return asyncio.run(_topology(step, names))
@@ -35,7 +39,7 @@ def main(arguments: list[str]) -> int:
                 print(error, file=sys.stderr)
                 return 1
         case _:
-            print("usage: python -m marketplace_runtime describe | declare | plan | apply SERVICE…", file=sys.stderr)
+            print(USAGE, file=sys.stderr)
             return 2
     return 0
 

@@ -1,4 +1,4 @@
-"""The AsyncAPI document is valid, says what the tables say, and its page needs no network."""
+"""The AsyncAPI document is valid and agrees with the services' tables."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from contracts.gate import golden
 from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.docs import Wired
 from infra.lab.docs.asyncapi import document, schemas
-from infra.lab.docs.build import build
+from infra.lab.docs.build import write_specifications
 from infra.lab.docs.examples import example
 from marketplace_runtime.events import Event
 
@@ -57,7 +57,7 @@ def test_it_has_a_channel_and_an_operation_for_all_that_is_said_and_heard(
     said = {type for each in services for type in each.says}
     queues = {f"{each.service}.{name}" for each in services for name in each.hears}
     assert described["channels"].keys() == said | queues
-    assert described["operations"].keys() == {f"say-{each}" for each in said} | {f"hear-{each}" for each in queues}
+    assert described["operations"].keys() == {f"send-{each}" for each in said} | {f"receive-{each}" for each in queues}
     assert {each["name"] for each in described["components"]["messages"].values()} == said
 
 
@@ -89,20 +89,12 @@ def test_two_different_parts_of_one_name_are_refused(monkeypatch: pytest.MonkeyP
         schemas([BY_TYPE["cart.cart-checked-out.v1"], BY_TYPE["checkout.order-placed.v1"]])
 
 
-def test_the_page_shows_every_event_and_loads_nothing(services: list[Wired], tmp_path: Path) -> None:
-    index, described, folder = build(EVENTS, services, tmp_path / "docs")
-    page = index.read_text()
+def test_the_specifications_are_written_and_replace_older_ones(described: dict[str, Any], tmp_path: Path) -> None:
+    write_specifications(EVENTS, described, {"cart": {"openapi": "3.1.0"}, "old": {}}, tmp_path)
+    (tmp_path / "schemas" / "old.event.v1.json").write_text("{}")
+    document, schemas, apis = write_specifications(EVENTS, described, {"cart": {"openapi": "3.1.0"}}, tmp_path)
+    assert json.loads(document.read_text()) == described
+    assert {file.name for file in schemas.iterdir()} == {f"{event.type}.json" for event in PUBLIC}
     for event in PUBLIC:
-        assert f'<section id="{event.type}">' in page
-        assert json.loads((folder / f"{event.type}.json").read_text()) == golden(event)
-    assert len(list(folder.iterdir())) == len(PUBLIC)
-    assert json.loads(described.read_text())["asyncapi"] == "3.0.0"
-    loaded = re.findall(r'(?:src|href)="(?!#)([^"]*)"|url\((?!#)([^)]*)\)|@import|\bfetch\(', page)
-    assert loaded == [("asyncapi.json", "")]
-
-
-def test_building_again_removes_schemas_of_events_that_are_gone(services: list[Wired], tmp_path: Path) -> None:
-    *_, folder = build(EVENTS, services, tmp_path)
-    (folder / "old.event.v1.json").write_text("{}")
-    build(EVENTS, services, tmp_path)
-    assert not (folder / "old.event.v1.json").exists()
+        assert json.loads((schemas / f"{event.type}.json").read_text()) == golden(event)
+    assert [file.name for file in apis.iterdir()] == ["cart.json"]

@@ -1,6 +1,6 @@
 """Provides the HTTP side of a service: application, unit of work, idempotency, identity and problem documents."""
 
-from marketplace_runtime.http.app import create_app
+from marketplace_runtime.http.app import create_app, openapi
 from marketplace_runtime.http.callers import NOT_YOURS, Caller, Operator, Seller, owned_by
 from marketplace_runtime.http.health import Health, Phase
 from marketplace_runtime.http.idempotency_table import forget_answers
@@ -38,6 +38,7 @@ __all__ = [
     "create_app",
     "forget_answers",
     "listen",
+    "openapi",
     "owned_by",
     "promise",
 ]

@@ -38,16 +38,7 @@ def create_app(
 
     Every error is answered with a problem document.
     """
-    routers = [*([routes] if routes else []), *ops, health_routes]
-    every_route = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-    app = _Application(
-        title=service,
-        version=version,
-        routes=[*every_route],  # FastAPI would match included routers one by one, for every request
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    app = _application(service, version, [*([routes] if routes else []), *ops])
     app.state.database = database
     app.state.problem_types = problem_types
     app.state.identity = identity
@@ -63,6 +54,25 @@ def create_app(
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_middleware(ObservationMiddleware)
     return app
+
+
+def openapi(service: str, version: str, routers: Sequence[Router]) -> dict[str, Any]:
+    """Return the OpenAPI document that an application with these routes serves at `/openapi.json`."""
+    return _application(service, version, routers).openapi()
+
+
+def _application(service: str, version: str, routers: Sequence[Router]) -> FastAPI:
+    every_route = [
+        route for router in (*routers, health_routes) for route in router.routes if isinstance(route, APIRoute)
+    ]
+    return _Application(
+        title=service,
+        version=version,
+        routes=[*every_route],  # FastAPI would match included routers one by one, for every request
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
 
 
 def _methods(app: FastAPI, path: str) -> list[str]:

@@ -4,7 +4,6 @@ import asyncio
 import signal
 from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import uvloop
@@ -15,13 +14,10 @@ from marketplace_runtime.database import (
     SchemaBehind,
     SharedSessions,
 )
-from marketplace_runtime.dead_letters import dead_letter_routes
 from marketplace_runtime.http import Health, Identity, Phase, create_app, listen
-from marketplace_runtime.outbox import routes as republish
-from marketplace_runtime.replay import feeding
 from marketplace_runtime.resilience import Admission
-from marketplace_runtime.service import operator_routes, story
 from marketplace_runtime.service.garbage_collection import settle_heap
+from marketplace_runtime.service.http_api import routers_for_operators, version_of
 from marketplace_runtime.service.maintenance import measure, tend
 from marketplace_runtime.service.messaging import Messaging
 from marketplace_runtime.service.readiness import Readiness
@@ -75,7 +71,7 @@ async def _run(service: Service, settings: Settings) -> None:
         readiness = Readiness(for_requests, messaging.health)
         app = create_app(
             service=service.name,
-            version=_version(service.naming.application),
+            version=version_of(service),
             problem_types=service.naming.problem_types,
             database=for_requests,
             routes=service.routes,
@@ -83,14 +79,7 @@ async def _run(service: Service, settings: Settings) -> None:
             admission=Admission(service.name, settings.http_most_at_once, slow_s=settings.http_slow_s),
             timeout_s=settings.http_timeout_s,
             health=readiness.health,
-            ops=[
-                operator_routes.router,
-                republish.router,
-                story.router,
-                dead_letter_routes(service.hears),
-                feeding(service.hears),
-                *([operator_routes.rebuilding(service.rebuild)] if service.rebuild else []),
-            ],
+            ops=routers_for_operators(service),
         )
         async with listen(app, settings.http_host, settings.ops_port):
             await migrate_or_wait(service, settings, database, stop)
@@ -140,10 +129,3 @@ async def _serve(
     await working
     for task in ended - {stopping}:
         task.result()
-
-
-def _version(application: str) -> str:
-    try:
-        return version(application)
-    except PackageNotFoundError:  # run from a checkout
-        return "0.1.0"

@@ -1,0 +1,89 @@
+"""Writes the pages about events: the map, the headers of messages, and one page per publisher."""
+
+import json
+from collections.abc import Sequence
+
+from infra.lab.docs.drawing import svg
+from infra.lab.docs.event_map import readable
+from infra.lab.docs.markdown import Document, contents, fields, resolved, table
+from infra.lab.docs.wiring import Wired, hearers
+
+FOLDER = "reference/events"
+
+
+def event_pages(document: Document, services: Sequence[Wired]) -> dict[str, str]:
+    """Return the text of each page by its path. `document` is the AsyncAPI document of these services."""
+    messages = {each["name"]: each for each in document["components"]["messages"].values()}
+    publishers = [each for each in services if each.says]
+    return {f"{FOLDER}/index.md": _index(document, services, publishers)} | {
+        f"{FOLDER}/{publisher.service}.md": _publisher(publisher, services, messages, document)
+        for publisher in publishers
+    }
+
+
+def drawn_map(services: Sequence[Wired]) -> str:
+    """Return the map of events as a block of a page."""
+    return f"```{{raw}} html\n{svg(services)}\n```"
+
+
+def _index(document: Document, services: Sequence[Wired], publishers: Sequence[Wired]) -> str:
+    rows = [
+        (f"[{readable(type)}](#{type})", f"[{each.service}]({each.service}.md)", _queues(hearers(services, type)))
+        for each in publishers
+        for type in each.says
+    ]
+    return f"""# Events
+
+{document["info"]["description"]}
+
+The whole is also an <a href="../../asyncapi.json">AsyncAPI 3.0 document</a>, with a JSON Schema of every event.
+
+{drawn_map(services)}
+
+An arrow leads from a publisher to a subscriber. Its number counts the types of events; rest the pointer on it to see
+them.
+
+{table(["event", "published by", "received by the queues"], rows)}
+
+## Headers of every message
+
+{fields(document["components"]["schemas"]["CloudEventsHeaders"], document)}
+
+{contents((each.service for each in publishers), ":hidden:")}
+"""
+
+
+def _publisher(publisher: Wired, services: Sequence[Wired], messages: Document, document: Document) -> str:
+    sections = [_event(messages[type], hearers(services, type), document) for type in publisher.says]
+    return f"# Events of {publisher.service}\n\n" + "\n\n".join(sections) + "\n"
+
+
+def _event(message: Document, queues: Sequence[str], document: Document) -> str:
+    type, schema = message["name"], resolved(message["payload"], document)
+    about = schema["x-event"]
+    end = f" **Published until {about['deprecated']}.**" if "deprecated" in about else ""
+    example = json.dumps(message["examples"][0]["payload"], indent=2, ensure_ascii=False)
+    return f"""({type})=
+## {readable(type)}
+
+`{type}`{end}
+
+{message["summary"]}
+
+The subject is the `{about["key"]}`. Received by: {_queues(queues)}.
+
+{fields(schema, document)}
+
+<details><summary>Example</summary>
+
+```json
+{example}
+```
+
+</details>
+
+<a href="../../schemas/{type}.json">JSON Schema</a>"""
+
+
+def _queues(queues: Sequence[str]) -> str:
+    return ", ".join(f"`{queue}`" for queue in queues) or "none"
