@@ -1,4 +1,4 @@
-"""The audit's own capture of the log, with a real stream, as the user that may only read."""
+"""The audit reads a real log stream as a user with read permission only."""
 
 from collections.abc import Callable, Iterator
 
@@ -19,7 +19,7 @@ PASSWORDS = {"cart": "cart-secret", "audit": "audit-secret"}
 
 @pytest.fixture
 async def auditor(broker: PrivateBroker) -> str:
-    """The auditor's address of a broker whose log is empty."""
+    """Return the auditor's AMQP URL of a broker whose log stream is empty."""
     connection = pika.BlockingConnection(pika.URLParameters(broker.urls.amqp))
     connection.channel().queue_delete(LOG)
     connection.close()
@@ -29,7 +29,7 @@ async def auditor(broker: PrivateBroker) -> str:
 
 @pytest.fixture
 def cart(broker: PrivateBroker, auditor: str) -> Iterator[BlockingChannel]:
-    """A channel of the user `cart`, with confirms."""
+    """Open a channel as the user `cart`, with publisher confirms."""
     connection = pika.BlockingConnection(pika.URLParameters(broker.urls.amqp_of("cart", PASSWORDS["cart"])))
     channel = connection.channel()
     channel.confirm_delivery()
@@ -37,7 +37,7 @@ def cart(broker: PrivateBroker, auditor: str) -> Iterator[BlockingChannel]:
     connection.close()
 
 
-def say(channel: BlockingChannel, body: bytes, **headers: str) -> None:
+def publish(channel: BlockingChannel, body: bytes, **headers: str) -> None:
     named = {f"cloudEvents_{name}": value for name, value in headers.items()}
     properties = pika.BasicProperties(headers=named, user_id="cart")
     channel.basic_publish("cart.events", "cart.cart-abandoned.v1", body, properties)
@@ -52,14 +52,14 @@ def an_event() -> dict[str, str]:
     }
 
 
-async def test_a_log_in_which_nothing_was_said_is_empty(auditor: str) -> None:
+async def test_a_log_without_messages_reads_as_empty(auditor: str) -> None:
     log = read_log(auditor)
     assert (log.events, log.strange) == ({}, [])
 
 
-async def test_every_message_is_read_once_from_the_first_to_the_last(auditor: str, cart: BlockingChannel) -> None:
-    for number in range(PREFETCH + 7):  # more than is sent at a time
-        say(cart, str(number).encode(), **an_event())
+async def test_every_message_is_read_once_in_order(auditor: str, cart: BlockingChannel) -> None:
+    for number in range(PREFETCH + 7):  # more than the prefetch limit
+        publish(cart, str(number).encode(), **an_event())
     log = read_log(auditor)
     assert [said.raw for said in log.events.values()] == [str(number).encode() for number in range(PREFETCH + 7)]
     assert {said.copies for said in log.events.values()} == {1}
@@ -67,33 +67,35 @@ async def test_every_message_is_read_once_from_the_first_to_the_last(auditor: st
 
 
 @pytest.mark.slow
-async def test_a_log_of_several_segments_is_read_whole(auditor: str, cart: BlockingChannel) -> None:
-    for number in range(50):  # of which the broker puts 20 MB into a segment, and a note of its own before the next
-        say(cart, str(number).encode().ljust(1_000_000), **an_event())
+async def test_a_log_of_several_segments_is_read_completely(auditor: str, cart: BlockingChannel) -> None:
+    for number in range(50):  # a segment holds 20 MB; the broker starts the next one with an entry of its own
+        publish(cart, str(number).encode().ljust(1_000_000), **an_event())
     assert [int(said.raw) for said in read_log(auditor).events.values()] == list(range(50))
 
 
 @pytest.mark.slow
-async def test_what_is_said_while_the_reading_ends_spoils_nothing(
+async def test_messages_published_while_reading_ends_do_no_harm(
     auditor: str, cart: BlockingChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def end_and_go_on(url: str) -> int:
         end = found_end(url)
         for _ in range(3 * PREFETCH):
-            say(cart, b"late", **an_event())
+            publish(cart, b"late", **an_event())
         return end
 
     found_end = capture._end
-    say(cart, b"early", **an_event())
+    publish(cart, b"early", **an_event())
     monkeypatch.setattr(capture, "_end", end_and_go_on)
     assert [said.raw for said in read_log(auditor).events.values()] == [b"early"]
 
 
-async def test_copies_and_what_is_no_event_are_told_apart(auditor: str, cart: BlockingChannel) -> None:
+async def test_duplicates_and_messages_that_are_no_events_are_distinguished(
+    auditor: str, cart: BlockingChannel
+) -> None:
     event = an_event()
     for body in (b"{}", b"{}", b'{"a": 1}'):
-        say(cart, body, **event)
-    say(cart, b"{", id="none")
+        publish(cart, body, **event)
+    publish(cart, b"{", id="none")
     log = read_log(auditor)
     [said] = log.events.values()
     assert isinstance(said, Said)
@@ -113,7 +115,9 @@ async def test_copies_and_what_is_no_event_are_told_apart(auditor: str, cart: Bl
         lambda channel: channel.queue_declare("audit.own"),
     ],
 )
-async def test_the_auditor_may_only_read_the_log(auditor: str, attempt: Callable[[BlockingChannel], object]) -> None:
+async def test_the_audit_user_has_read_permission_only(
+    auditor: str, attempt: Callable[[BlockingChannel], object]
+) -> None:
     connection = pika.BlockingConnection(pika.URLParameters(auditor))
     channel = connection.channel()
     channel.confirm_delivery()

@@ -1,4 +1,4 @@
-"""What the audit reads of events that the log lacks, by the role that may only read."""
+"""The audit reads events that the log lacks from outbox and inbox, with the read-only role."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ async def urls(postgres: PrivatePostgres, tmp_path: Path) -> dict[str, DatabaseU
     return found
 
 
-async def test_an_event_is_read_as_its_outbox_has_it_with_everyone_who_handled_it(
+async def test_an_event_is_read_from_its_outbox_with_every_subscription_that_handled_it(
     urls: dict[str, DatabaseUrls],
 ) -> None:
     event_id, cause, another = new_id(), new_id(), new_id()

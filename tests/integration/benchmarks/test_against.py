@@ -1,4 +1,4 @@
-"""`bench --against` with real servers and real worktrees: what it writes, and that nothing is left of it."""
+"""`bench --against` with real servers and worktrees: its output is complete, and it leaves nothing behind."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ GONE_WITHIN_S = 20
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """A short path that PostgreSQL's account may enter, for everything that a run writes."""
+    """Yield a short path for everything that a run writes; PostgreSQL's account may enter it."""
     with tempfile.TemporaryDirectory(prefix="m-") as directory:
         Path(directory).chmod(0o711)
         yield Path(directory)
@@ -32,7 +32,7 @@ def temporary() -> Iterator[Path]:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """This tree as it is, committed in a repository of its own."""
+    """Commit this working tree, unchanged, in a new repository."""
     repository = tmp_path / "repository"
     shutil.copytree(ROOT, repository, ignore=LEFT_OUT)
     git(repository, "init", "--quiet")
@@ -53,7 +53,7 @@ def commit(repository: Path) -> None:
 
 
 def commit_an_environment(repository: Path) -> None:
-    """Have every checkout come with an environment, ours, so that none is installed."""
+    """Commit our environment, so that a checkout need not install one."""
     (python := repository / ".venv/bin/python").parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
@@ -63,7 +63,7 @@ def commit_an_environment(repository: Path) -> None:
 
 
 def bench(repository: Path, temporary: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """`bench hop --against HEAD`, as quick as it can be."""
+    """Start `bench hop --against HEAD` with the shortest rounds."""
     return subprocess.Popen(
         [sys.executable, "-m", "infra.cli", "bench", "hop", "--against", "HEAD", "--quick", "--pairs", "6", *arguments],
         cwd=repository,
@@ -77,7 +77,7 @@ def bench(repository: Path, temporary: Path, *arguments: str) -> "subprocess.Pop
 
 
 async def until_gone(directory: Path) -> None:
-    """Wait until no process has to do with the directory."""
+    """Wait until no process uses the directory."""
     async with asyncio.timeout(GONE_WITHIN_S):
         while processes_of(directory):
             await asyncio.sleep(0.1)
@@ -85,7 +85,7 @@ async def until_gone(directory: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-async def test_a_revision_is_compared_and_nothing_is_left(repository: Path, temporary: Path):
+async def test_a_revision_is_compared_and_nothing_is_left_behind(repository: Path, temporary: Path):
     file = temporary.with_suffix(".json")
     try:
         running = bench(repository, temporary, "--json", str(file))
@@ -94,7 +94,7 @@ async def test_a_revision_is_compared_and_nothing_is_left(repository: Path, temp
         written = json.loads(file.read_text())
     finally:
         file.unlink(missing_ok=True)
-    assert "Installing" in said  # an environment of its own
+    assert "Installing" in said  # the revision gets its own environment
     assert (written["bench"], written["pairs"], written["unit"]) == ("hop", 6, "events/s")
     assert written["rev"] == git(repository, "rev-parse", "HEAD")
     assert len(written["here"]) == len(written["there"]) == 6
@@ -110,7 +110,7 @@ async def test_a_revision_is_compared_and_nothing_is_left(repository: Path, temp
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-async def test_however_it_is_ended_it_leaves_no_server(repository: Path, temporary: Path, ending: signal.Signals):
+async def test_it_leaves_no_server_however_it_ends(repository: Path, temporary: Path, ending: signal.Signals):
     commit_an_environment(repository)
     running = bench(repository, temporary)
     assert running.stderr
@@ -120,17 +120,17 @@ async def test_however_it_is_ended_it_leaves_no_server(repository: Path, tempora
         if line.startswith("pair 1 of 6"):
             break
     assert len(processes_of(temporary)) > 2, lines
-    running.send_signal(ending)  # amid a round
+    running.send_signal(ending)  # in the middle of a round
     running.communicate()
     await until_gone(temporary)
-    if ending is not signal.SIGKILL:  # of which it can't know
+    if ending is not signal.SIGKILL:  # a killed process cannot clean up
         assert running.returncode == 130
         assert list(temporary.iterdir()) == []
         assert len(git(repository, "worktree", "list").splitlines()) == 1
 
 
 @pytest.mark.slow
-async def test_a_trees_process_answers_with_its_figure_and_ends_with_its_servers(
+async def test_the_process_of_a_tree_reports_its_result_and_stops_with_its_servers(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("TMPDIR", str(temporary))
@@ -142,7 +142,7 @@ async def test_a_trees_process_answers_with_its_figure_and_ends_with_its_servers
     assert list(temporary.iterdir()) == []
 
 
-def test_a_tree_that_fails_is_told_with_its_last_words(capsys: pytest.CaptureFixture[str]):
+def test_the_failure_of_a_tree_is_reported_with_its_last_output(capsys: pytest.CaptureFixture[str]):
     with rounds_in(ROOT, "jump") as rounds, pytest.raises(LocalError, match="No benchmark jump"):
         rounds.next()
     assert "No benchmark jump" in capsys.readouterr().err

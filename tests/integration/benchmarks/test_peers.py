@@ -1,4 +1,4 @@
-"""`bench` brings its peers along, in an environment of their own."""
+"""`bench` installs the libraries that it compares with into an environment of their own."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tests.unit.scaffold.copies import a_copy
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_first_run_installs_the_peers_beside_and_measures_them() -> None:
+def test_the_first_run_installs_the_peers_separately_and_measures_them() -> None:
     with tempfile.TemporaryDirectory(prefix="m-") as directory:
         Path(directory).chmod(0o711)
         checkout = a_copy(Path(directory))
