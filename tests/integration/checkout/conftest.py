@@ -1,4 +1,4 @@
-"""Checkout's own database on a real server, emptied between tests."""
+"""Provides checkout's own database on a real server, emptied between tests."""
 
 from collections.abc import AsyncIterator
 
@@ -28,7 +28,7 @@ async def providers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[O
 
 @pytest.fixture
 async def http(providers: OutsideProcess) -> AsyncIterator[aiohttp.ClientSession]:
-    """To the providers' ledgers and dials; the dials are at rest again afterwards."""
+    """Open a session to the providers' ledgers and dials, and reset the dials afterwards."""
     async with aiohttp.ClientSession(providers.url) as session:
         yield session
         for part in ("payments-a", "payments-b"):
@@ -56,7 +56,7 @@ async def marketplace(
     limits: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Marketplace]:
-    """Checkout's messaging with the settings of the test file's `limits`; nothing is a dead letter afterwards."""
+    """Run checkout's messaging with the test file's `limits`; assert afterwards that nothing was dead-lettered."""
     urls = {f"PAYMENT_{provider.upper()}_URL": f"{providers.url}/payments/{provider}" for provider in "ab"}
     for name, value in (urls | limits).items():
         monkeypatch.setenv(name, value)

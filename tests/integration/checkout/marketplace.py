@@ -1,4 +1,4 @@
-"""Checkout alone with a real broker, database and payment providers; the test speaks for everyone else."""
+"""Runs checkout alone with a real broker, database and providers; the test publishes for the other services."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -42,8 +42,8 @@ class Marketplace:
     database: Database
     http: aiohttp.ClientSession
 
-    async def say(self, *events: Event) -> None:
-        """Publish as the event's own service does; each call makes new event ids."""
+    async def publish(self, *events: Event) -> None:
+        """Publish as the service that owns the event; each call makes new event ids."""
         for event in events:
             envelope = Envelope(
                 id=new_id(),
@@ -64,18 +64,18 @@ class Marketplace:
                 )
 
     async def place(self, customer: str = CUSTOMER, address_id: UUID | None = ADDRESS) -> UUID:
-        """An order that the catalog has reserved stock for."""
+        """Place an order and publish StockReserved for it. Returns the order's id."""
         order_id = new_id()
         line = Line(product_id=new_id(), quantity=2, unit_price=PRICE)
-        await self.say(
+        await self.publish(
             CartCheckedOutV1(order_id=order_id, customer_id=customer, lines=[line], total=TOTAL, address_id=address_id)
         )
-        await self.say(StockReservedV1(order_id=order_id, expires_at=datetime.now(UTC)))
+        await self.publish(StockReservedV1(order_id=order_id, expires_at=datetime.now(UTC)))
         return order_id
 
     async def deliver(self, order_id: UUID) -> None:
         who = {"order_id": order_id, "shipment_id": new_id(), "customer_id": CUSTOMER}
-        await self.say(
+        await self.publish(
             ShipmentDispatchedV1(**who, carrier="a", tracking_code="T1"),
             ShipmentDeliveredV1(**who),
         )
@@ -85,7 +85,7 @@ class Marketplace:
             return await store.order_for_reading(tx, order_id)
 
     async def until(self, order_id: UUID, condition: Callable[[Order], object], within_s: float = 25) -> Order:
-        """Wait for a state that only the database can tell of."""
+        """Poll the database until the order meets a condition, and return the order."""
         order = None
         try:
             async with asyncio.timeout(within_s):
@@ -101,7 +101,7 @@ class Marketplace:
                 await asyncio.sleep(0.05)
 
     async def events(self, order_id: UUID, kind: type[E]) -> list[E]:
-        """What checkout said of this kind about the order."""
+        """Return the events of one class that checkout published about the order."""
         async with self.database.transaction() as tx:
             statement = "select body from messaging.outbox where subject = $1 and type = $2 order by event_id"
             rows = await tx.execute(statement, str(order_id), kind.type)
@@ -120,7 +120,7 @@ class Marketplace:
             return [row[0].split(".")[1] for row in await tx.execute(statement, str(order_id))]
 
     async def held(self, order_id: UUID) -> dict[str, int]:
-        """What each provider holds of the order's money, by its own ledger."""
+        """Return the amount that each provider's ledger holds for the order."""
         return {
             provider: held(await entries_of(self.http, f"{order_id}:{provider}", provider=provider))
             for provider in "ab"
@@ -133,7 +133,7 @@ class Marketplace:
 
 @asynccontextmanager
 async def running(broker: PrivateBroker, database: Database, http: aiohttp.ClientSession) -> AsyncIterator[Marketplace]:
-    """Checkout's messaging, until the block ends."""
+    """Run checkout's messaging until the block ends."""
     wanted = definitions([*(Wiring(name, {}) for name in OTHERS), SERVICE.wiring()], PASSWORDS, MARKETPLACE)
     await apply.declare(broker.urls.management, wanted)
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Orders to begin a test with."""
+"""Builds orders for tests."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ TOTAL = Money(1400, "EUR")
 
 
 def an_order(*steps: Callable[[Order], list[Entry]], customer: str = "ada") -> tuple[Order, list[Entry]]:
-    """A new order after these steps, and its journal."""
+    """Build an order, apply the steps, and return it with its journal."""
     order, journal = placing.place(new_id(), customer, [LINE], TOTAL, at=NOON)
     for step in steps:
         journal += step(order)

@@ -1,4 +1,4 @@
-"""Nobody is charged for what cannot be brought anywhere."""
+"""Nobody is charged for an order without a delivery address."""
 
 from uuid import UUID
 
@@ -17,14 +17,14 @@ def limits() -> dict[str, str]:
 
 
 @pytest.fixture
-def homeless() -> str:
-    """A customer whom nothing was said about."""
+def unknown_customer() -> str:
+    """Return a customer of whom checkout has received no event."""
     return f"c-{new_id()}"
 
 
-async def know(marketplace: Marketplace, event: AddressRecordedV1 | AddressErasedV1) -> None:
-    """Say it, and wait until checkout knows."""
-    await marketplace.say(event)
+async def publish_and_wait(marketplace: Marketplace, event: AddressRecordedV1 | AddressErasedV1) -> None:
+    """Publish the event and wait until checkout has stored it."""
+    await marketplace.publish(event)
 
     async def known() -> bool:
         async with marketplace.database.transaction() as tx:
@@ -38,23 +38,23 @@ def recorded(customer: str, revision: int = 1, address_id: UUID = ADDRESS) -> Ad
     return AddressRecordedV1(customer_id=customer, address_id=address_id, revision=revision)
 
 
-async def test_an_order_waits_for_its_address_and_is_charged_once_there_is_one(
-    marketplace: Marketplace, homeless: str
+async def test_an_order_waits_for_an_address_and_is_then_charged(
+    marketplace: Marketplace, unknown_customer: str
 ) -> None:
-    order_id = await marketplace.place(homeless, address_id=None)
+    order_id = await marketplace.place(unknown_customer, address_id=None)
     order = await marketplace.until(order_id, lambda order: order.awaits_address)
     assert (order.status, order.payment) == (Status.PAYING, Payment.NONE)
-    await marketplace.say(recorded(homeless))
+    await marketplace.publish(recorded(unknown_customer))
     order = await marketplace.until_status(order_id, Status.CONFIRMED)
     assert order.address_id == ADDRESS
     [said] = await marketplace.events(order_id, OrderConfirmedV1)
     assert said.address_id == ADDRESS
 
 
-async def test_without_an_address_it_is_cancelled_at_the_deadline_and_no_provider_was_asked(
-    marketplace: Marketplace, homeless: str
+async def test_an_order_without_an_address_is_cancelled_at_the_deadline_without_a_charge(
+    marketplace: Marketplace, unknown_customer: str
 ) -> None:
-    order_id = await marketplace.place(homeless, address_id=None)
+    order_id = await marketplace.place(unknown_customer, address_id=None)
     order = await marketplace.until_status(order_id, Status.CANCELLED)
     assert (order.reason, order.payment) == (Reason.NO_ADDRESS, Payment.NONE)
     assert "payment-asked" not in await marketplace.history(order_id)
@@ -64,25 +64,29 @@ async def test_without_an_address_it_is_cancelled_at_the_deadline_and_no_provide
 
 
 @pytest.mark.slow
-async def test_what_was_erased_since_the_checkout_is_waited_for(marketplace: Marketplace, homeless: str) -> None:
-    await know(marketplace, AddressErasedV1(customer_id=homeless, revision=2))
-    order_id = await marketplace.place(homeless)
+async def test_an_order_waits_if_its_address_was_erased_after_the_checkout(
+    marketplace: Marketplace, unknown_customer: str
+) -> None:
+    await publish_and_wait(marketplace, AddressErasedV1(customer_id=unknown_customer, revision=2))
+    order_id = await marketplace.place(unknown_customer)
     await marketplace.until(order_id, lambda order: order.awaits_address)
     new = new_id()
-    await marketplace.say(recorded(homeless, 3, new))
+    await marketplace.publish(recorded(unknown_customer, 3, new))
     assert (await marketplace.until_status(order_id, Status.CONFIRMED)).address_id == new
 
 
 @pytest.mark.slow
-async def test_a_later_address_does_not_move_an_order(marketplace: Marketplace, homeless: str) -> None:
-    await know(marketplace, recorded(homeless, 2, new_id()))
-    order_id = await marketplace.place(homeless)
+async def test_a_later_address_does_not_move_an_order(marketplace: Marketplace, unknown_customer: str) -> None:
+    await publish_and_wait(marketplace, recorded(unknown_customer, 2, new_id()))
+    order_id = await marketplace.place(unknown_customer)
     assert (await marketplace.until_status(order_id, Status.CONFIRMED)).address_id == ADDRESS
 
 
 @pytest.mark.slow
-async def test_what_is_said_of_an_address_counts_in_its_own_order(marketplace: Marketplace, homeless: str) -> None:
-    await know(marketplace, recorded(homeless, 3))
-    await marketplace.say(AddressErasedV1(customer_id=homeless, revision=2))
-    order_id = await marketplace.place(homeless, address_id=None)
+async def test_events_of_addresses_count_by_revision_not_by_arrival(
+    marketplace: Marketplace, unknown_customer: str
+) -> None:
+    await publish_and_wait(marketplace, recorded(unknown_customer, 3))
+    await marketplace.publish(AddressErasedV1(customer_id=unknown_customer, revision=2))
+    order_id = await marketplace.place(unknown_customer, address_id=None)
     assert (await marketplace.until_status(order_id, Status.CONFIRMED)).address_id == ADDRESS

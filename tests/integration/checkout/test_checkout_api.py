@@ -1,4 +1,4 @@
-"""Orders over HTTP, with real tokens and the real database."""
+"""Tests the orders' HTTP API with real tokens and a real database."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -69,8 +69,8 @@ async def token_of(http: aiohttp.ClientSession, subject: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
 
 
-async def kept(database: Database, *steps: Callable[[Order], list[Entry]]) -> UUID:
-    """Make an order, let these steps happen to it and store it. Returns its id."""
+async def stored(database: Database, *steps: Callable[[Order], list[Entry]]) -> UUID:
+    """Build an order, apply the steps and store it. Returns its id."""
     order, journal = an_order(*steps)
     async with database.transaction() as tx:
         publish_order_changes(tx, order, journal)
@@ -78,7 +78,7 @@ async def kept(database: Database, *steps: Callable[[Order], list[Entry]]) -> UU
 
 
 async def test_a_customer_reads_their_order(client: Client, database: Database, ada: dict[str, str]) -> None:
-    order_id = await kept(database)
+    order_id = await stored(database)
     answer = await client.get(f"/orders/{order_id}", headers=ada)
     assert answer.status == 200
     body = answer.body
@@ -90,17 +90,17 @@ async def test_a_customer_reads_their_order(client: Client, database: Database, 
 
 async def test_a_refused_order_shows_todays_price(client: Client, database: Database, ada: dict[str, str]) -> None:
     today = RejectedLine(LINE.product_id, "price-changed", 2, 5, TOTAL)
-    order_id = await kept(database, lambda order: placing.reject(order, [today], NOON))
+    order_id = await stored(database, lambda order: placing.reject(order, [today], NOON))
     body = (await client.get(f"/orders/{order_id}", headers=ada)).body
     assert body["reason"] == "price-changed"
     assert body["rejected_lines"] == [today.to_json()]
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "/journal"), ("POST", "/cancel")])
-async def test_anothers_order_is_not_there(
+async def test_another_customers_order_is_not_found(
     client: Client, database: Database, eve: dict[str, str], method: str, path: str
 ) -> None:
-    order_id = await kept(database)
+    order_id = await stored(database)
     answers = [await client.request(method, f"/orders/{id}{path}", headers=eve) for id in (order_id, new_id())]
     assert [answer.status for answer in answers] == [404, 404]
     assert answers[0].body == answers[1].body
@@ -108,10 +108,10 @@ async def test_anothers_order_is_not_there(
     assert (await client.request(method, f"/orders/{order_id}{path}")).status == 401
 
 
-async def test_orders_come_newest_first_page_by_page(
+async def test_orders_are_listed_newest_first_in_pages(
     client: Client, database: Database, ada: dict[str, str], eve: dict[str, str]
 ) -> None:
-    mine = [await kept(database) for _ in range(5)]
+    mine = [await stored(database) for _ in range(5)]
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 2}
     while True:
@@ -125,8 +125,8 @@ async def test_orders_come_newest_first_page_by_page(
     assert (await client.get("/orders", params={"cursor": "rubbish"}, headers=ada)).status == 422
 
 
-async def test_the_journal_tells_what_happened(client: Client, database: Database, ada: dict[str, str]) -> None:
-    order_id = await kept(database, confirmed)
+async def test_the_journal_lists_what_happened(client: Client, database: Database, ada: dict[str, str]) -> None:
+    order_id = await stored(database, confirmed)
     entries = (await client.get(f"/orders/{order_id}/journal", headers=ada)).body["entries"]
     assert [(entry["version"], entry["type"]) for entry in entries] == [
         (1, "placed"),
@@ -138,8 +138,8 @@ async def test_the_journal_tells_what_happened(client: Client, database: Databas
     assert entries[3]["data"] == {"provider": "a"}
 
 
-async def test_cancelling_twice_is_accepted_twice(client: Client, database: Database, ada: dict[str, str]) -> None:
-    order_id = await kept(database)
+async def test_a_repeated_cancellation_is_accepted(client: Client, database: Database, ada: dict[str, str]) -> None:
+    order_id = await stored(database)
     answers = [await client.post(f"/orders/{order_id}/cancel", headers=ada) for _ in range(2)]
     assert [(answer.status, answer.body["status"]) for answer in answers] == [(202, "cancelled")] * 2
     assert answers[0].body["version"] == answers[1].body["version"]
@@ -148,23 +148,25 @@ async def test_cancelling_twice_is_accepted_twice(client: Client, database: Data
 async def test_a_confirmed_order_is_cancelling_until_delivery_answers(
     client: Client, database: Database, ada: dict[str, str]
 ) -> None:
-    order_id = await kept(database, confirmed)
+    order_id = await stored(database, confirmed)
     answer = await client.post(f"/orders/{order_id}/cancel", headers=ada)
     assert (answer.status, answer.body["status"]) == (202, "cancelling")
 
 
-async def test_a_parcel_that_left_is_a_conflict(client: Client, database: Database, ada: dict[str, str]) -> None:
-    order_id = await kept(database, confirmed, lambda order: shipping.dispatched(order, "a", "T1", NOON))
+async def test_cancelling_a_dispatched_order_is_a_conflict(
+    client: Client, database: Database, ada: dict[str, str]
+) -> None:
+    order_id = await stored(database, confirmed, lambda order: shipping.dispatched(order, "a", "T1", NOON))
     answer = await client.post(f"/orders/{order_id}/cancel", headers=ada)
     assert answer.status == 409
     assert answer.body["type"] == "urn:problem:marketplace:too-late-to-cancel"
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_parcel_that_arrived_is_a_conflict_that_says_so(
+async def test_cancelling_a_delivered_order_is_a_conflict_that_says_so(
     client: Client, database: Database, ada: dict[str, str]
 ) -> None:
-    order_id = await kept(database, confirmed, lambda order: shipping.delivered(order, NOON))
+    order_id = await stored(database, confirmed, lambda order: shipping.delivered(order, NOON))
     answer = await client.post(f"/orders/{order_id}/cancel", headers=ada)
     assert (answer.status, answer.body["type"]) == (409, "urn:problem:marketplace:too-late-to-cancel")
     assert answer.body["detail"] == "The order was delivered, so it can no longer be cancelled."

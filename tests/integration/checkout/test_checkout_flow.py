@@ -1,4 +1,4 @@
-"""An order's way through checkout, with the real broker, database and payment providers."""
+"""Follows an order through checkout, with a real broker, database and payment providers."""
 
 import asyncio
 
@@ -39,14 +39,14 @@ async def test_an_order_is_reserved_paid_confirmed_and_delivered(marketplace: Ma
     ]
 
 
-async def test_many_orders_at_once_are_each_paid_once(marketplace: Marketplace) -> None:
+async def test_many_concurrent_orders_are_each_paid_once(marketplace: Marketplace) -> None:
     ids = await asyncio.gather(*(marketplace.place() for _ in range(30)))
     for order_id in ids:
         await marketplace.until_status(order_id, Status.CONFIRMED)
         assert await marketplace.held(order_id) == {"a": 1400, "b": 0}
 
 
-async def test_the_other_provider_is_asked_when_the_first_cannot(marketplace: Marketplace) -> None:
+async def test_the_other_provider_charges_when_the_first_cannot(marketplace: Marketplace) -> None:
     await turn(marketplace.http, "payments-a", error_rate=1)
     order_id = await marketplace.place()
     order = await marketplace.until_status(order_id, Status.CONFIRMED)
@@ -63,8 +63,8 @@ async def test_when_neither_provider_can_the_order_is_cancelled_at_the_deadline(
     assert await marketplace.held(order_id) == {"a": 0, "b": 0}
 
 
-@pytest.mark.slow  # it waits for the deadline; test_payment_deadlines.py does, too
-async def test_a_capture_whose_answer_is_lost_is_given_back_at_the_deadline(marketplace: Marketplace) -> None:
+@pytest.mark.slow  # it waits for the deadline, as test_payment_deadlines.py does
+async def test_a_capture_whose_answer_was_lost_is_refunded_at_the_deadline(marketplace: Marketplace) -> None:
     await turn(marketplace.http, "payments-a", lost_answer_rate=1)
     order_id = await marketplace.place()
     await marketplace.until_status(order_id, Status.VOIDING)
@@ -74,7 +74,7 @@ async def test_a_capture_whose_answer_is_lost_is_given_back_at_the_deadline(mark
     assert await marketplace.held(order_id) == {"a": 0, "b": 0}
 
 
-async def test_a_decline_cancels_without_trying_the_other(marketplace: Marketplace) -> None:
+async def test_a_decline_cancels_the_order_without_trying_the_other_provider(marketplace: Marketplace) -> None:
     await turn(marketplace.http, "payments-a", decline_rate=1)
     order_id = await marketplace.place()
     await marketplace.until_status(order_id, Status.CANCELLED)
@@ -86,7 +86,7 @@ async def test_a_cancelled_confirmed_order_is_refunded(marketplace: Marketplace)
     order_id = await marketplace.place()
     await marketplace.until_status(order_id, Status.CONFIRMED)
     await cancel(marketplace, order_id)
-    await marketplace.say(ShipmentCancelledV1(order_id=order_id), ShipmentCancelledV1(order_id=order_id))
+    await marketplace.publish(ShipmentCancelledV1(order_id=order_id), ShipmentCancelledV1(order_id=order_id))
     await marketplace.until(order_id, lambda order: order.payment is Payment.REFUNDED)
     assert await marketplace.held(order_id) == {"a": 0, "b": 0}
     assert (await marketplace.said(order_id))[-3:] == [
@@ -96,11 +96,11 @@ async def test_a_cancelled_confirmed_order_is_refunded(marketplace: Marketplace)
     ]
 
 
-async def test_a_refused_cancellation_can_be_read_and_the_order_goes_on(marketplace: Marketplace) -> None:
+async def test_a_refused_cancellation_is_visible_and_the_order_continues(marketplace: Marketplace) -> None:
     order_id = await marketplace.place()
     await marketplace.until_status(order_id, Status.CONFIRMED)
     await cancel(marketplace, order_id)
-    await marketplace.say(CancellationRefusedV1(order_id=order_id, reason=RefusalReason.ALREADY_DISPATCHED))
+    await marketplace.publish(CancellationRefusedV1(order_id=order_id, reason=RefusalReason.ALREADY_DISPATCHED))
     order = await marketplace.until_status(order_id, Status.CONFIRMED)
     assert order.cancellation_refused == "already-dispatched"
     await marketplace.deliver(order_id)

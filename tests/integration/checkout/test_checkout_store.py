@@ -1,4 +1,4 @@
-"""The journal and its read model in a real database."""
+"""Tests the journal and its read model in a real database."""
 
 from typing import Any
 from uuid import UUID
@@ -37,7 +37,7 @@ async def confirm(database: Database, order_id: UUID) -> None:
         store.save(tx, order, confirmed(order))
 
 
-async def test_an_order_is_read_back_as_it_was_written(database: Database) -> None:
+async def test_a_stored_order_is_read_back_unchanged(database: Database) -> None:
     order_id = await placed(database)
     today = RejectedLine(LINE.product_id, "price-changed", 2, 5, Money(900, "EUR"))
     async with database.transaction() as tx:
@@ -105,7 +105,7 @@ async def test_a_batch_of_events_loads_its_orders_in_one_statement(database: Dat
     assert [row["shipping_delayed"] for row in await rows(database)] == [True, True, True]
 
 
-async def test_the_migrated_tables_are_those_that_the_code_describes(urls: DatabaseUrls) -> None:
+async def test_the_migrated_tables_match_the_mapping(urls: DatabaseUrls) -> None:
     def differences(connection: Connection) -> list[Any]:
         context = MigrationContext.configure(
             connection,

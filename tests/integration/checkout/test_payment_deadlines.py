@@ -1,4 +1,4 @@
-"""A request to a provider takes no longer than its asker waits; its outcome is certain, or known to be in doubt."""
+"""A provider call ends within its caller's deadline; its outcome is certain, or known to be in doubt."""
 
 from collections.abc import AsyncIterator
 
@@ -31,7 +31,7 @@ async def outside(callee: Callee) -> AsyncIterator[Outside]:
 
 @pytest.fixture
 def early(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Calls end this long before the deadline, so that a loaded machine cannot take one for the other."""
+    """Set how long before the deadline calls end: long enough to tell both apart on a loaded machine."""
     monkeypatch.setattr("marketplace_runtime.resilience.deadline.RESERVE_S", 10.0)
     return 10.0
 
@@ -40,7 +40,7 @@ def a_charge(*, asked_before: bool = False) -> Charge:
     return Charge(new_id(), "a", 500, "EUR", ask=3, asked_before=asked_before)
 
 
-async def test_a_provider_is_told_how_long_it_is_waited_for(callee: Callee, outside: Outside) -> None:
+async def test_a_request_tells_the_provider_its_timeout(callee: Callee, outside: Outside) -> None:
     callee.answering.set()
     assert await gateways.pay(a_charge(), outside) == Captured("a")
     async with within(2 * TIMEOUT_S):
@@ -51,7 +51,7 @@ async def test_a_provider_is_told_how_long_it_is_waited_for(callee: Callee, outs
     assert CONNECT_S < callee.told_s[2] < TIMEOUT_S / 2
 
 
-async def test_a_charge_that_was_sent_is_in_doubt_at_the_deadline_and_not_asked_again_in_vain(
+async def test_a_sent_charge_is_in_doubt_at_the_deadline_and_is_not_retried_without_time_left(
     callee: Callee, outside: Outside, early: float
 ) -> None:
     with pytest.raises(OutcomeUnknown):
@@ -60,9 +60,7 @@ async def test_a_charge_that_was_sent_is_in_doubt_at_the_deadline_and_not_asked_
     assert len(callee.told_s) == 1
 
 
-async def test_a_charge_in_doubt_is_asked_again_where_the_time_suffices(
-    callee: Callee, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_charge_in_doubt_is_retried_if_there_is_time(callee: Callee, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAYMENT_TIMEOUT_S", "0.2")
     async with gateways.connect() as outside:
         with pytest.raises(OutcomeUnknown):
@@ -71,10 +69,12 @@ async def test_a_charge_in_doubt_is_asked_again_where_the_time_suffices(
     assert len(callee.told_s) == 2
 
 
-async def test_what_could_not_be_answered_in_time_is_not_sent(callee: Callee, outside: Outside, early: float) -> None:
+async def test_a_charge_that_could_not_be_answered_in_time_is_not_sent(
+    callee: Callee, outside: Outside, early: float
+) -> None:
     async with within(early + CONNECT_S):
         assert await gateways.pay(a_charge(), outside) == NotCharged("a", ask=3)
-        with pytest.raises(NotSent):  # an earlier one may have charged
+        with pytest.raises(NotSent):  # an earlier call may have charged
             await gateways.pay(a_charge(asked_before=True), outside)
         with pytest.raises(NotSent):
             await gateways.pay(Void(new_id(), "a"), outside)
