@@ -1,4 +1,4 @@
-"""One service without the others: its database, and its handlers as the runtime calls them."""
+"""Helpers that test one service alone: its database, and its handlers as the runtime calls them."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +14,7 @@ MESSAGING = ("outbox", "outbox_pending", "scheduled", "idempotency_keys")
 
 
 async def database_of(service: Service, postgres: PrivatePostgres) -> DatabaseUrls:
-    """A database of its own name, since others use the server too."""
+    """Create a database named after the service; other services use the same server."""
     urls = await postgres.create_database(f"{service.name}_alone")
     await migrate(urls.owner, app_url=urls.app, migrations=service.migrations)
     return urls
@@ -22,7 +22,7 @@ async def database_of(service: Service, postgres: PrivatePostgres) -> DatabaseUr
 
 @asynccontextmanager
 async def emptied(service: Service, urls: DatabaseUrls, *tables: str) -> AsyncIterator[Database]:
-    """The service's database with nothing in these tables of its own, to be deleted from in this order."""
+    """Yield the service's database after emptying its messaging tables and `tables`, in this order."""
     database = Database(urls.app, source=service.name, listeners=service.listeners)
     async with database.transaction() as tx:
         await make_partitions(tx)
@@ -33,7 +33,7 @@ async def emptied(service: Service, urls: DatabaseUrls, *tables: str) -> AsyncIt
 
 
 async def handle(service: Service, tx: Transaction, events: Sequence[Event]) -> None:
-    """Let the service hear events as one batch, as the runtime does."""
+    """Run the service's handlers on `events` as one batch, as the runtime does."""
     reactions = {type: reaction for each in service.hears for type, reaction in each.reactions.items()}
     for type in {event.type: None for event in events}:
         load = reactions[type].load
@@ -45,8 +45,8 @@ async def handle(service: Service, tx: Transaction, events: Sequence[Event]) -> 
         await react(event, tx)
 
 
-async def said(database: Database) -> list[tuple[str, dict[str, Any]]]:
-    """Type and body of everything that was said, in the order in which it will be published."""
+async def published_events(database: Database) -> list[tuple[str, dict[str, Any]]]:
+    """Return type and body of every pending event, in the order in which the relay will publish them."""
     async with database.transaction() as tx:
         rows = await tx.execute(
             "select o.type, o.body from messaging.outbox_pending p join messaging.outbox o using (event_id, type)"

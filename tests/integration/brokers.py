@@ -1,4 +1,4 @@
-"""One broker for many tests, without what the tests before left in it."""
+"""Resets the broker that many tests share."""
 
 import aiohttp
 
@@ -8,7 +8,7 @@ VHOST = "%2F"
 EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 
 
-async def forget_everything(broker: PrivateBroker) -> None:
+async def reset_broker(broker: PrivateBroker) -> None:
     """Delete all queues, exchanges, policies and users but the administrator; connections are closed.
 
     Raises `aiohttp.ClientResponseError` if the broker refuses.

@@ -6,21 +6,21 @@ import pytest
 
 from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres, private_broker, private_postgres
 from marketplace_runtime.testing import Servers
-from tests.integration.brokers import forget_everything
+from tests.integration.brokers import reset_broker
 from tests.integration.messaging.toy import toy_databases
 
 
 @pytest.fixture(scope="session")
 async def running_broker() -> AsyncIterator[PrivateBroker]:
-    """As the tests before left it."""
+    """Start the broker; its content is what earlier tests left."""
     async with private_broker() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 async def broker(running_broker: PrivateBroker) -> PrivateBroker:
-    """Empty at the start of a module."""
-    await forget_everything(running_broker)
+    """Reset the broker at the start of a module."""
+    await reset_broker(running_broker)
     return running_broker
 
 
@@ -37,5 +37,5 @@ async def toy_urls(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 async def servers(broker: PrivateBroker, postgres: PrivatePostgres) -> Servers:
-    """For `marketplace_runtime.testing`."""
+    """Provide broker and database to `marketplace_runtime.testing`."""
     return Servers(broker.urls.amqp, broker.urls.management, postgres.server.urls("postgres").superuser)

@@ -1,4 +1,4 @@
-"""A real database for the cart."""
+"""Provides a real database for the cart."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Lets the cart hear events."""
+"""Delivers events to the cart's handlers."""
 
 from datetime import datetime
 
@@ -8,13 +8,13 @@ from marketplace_runtime.database import Database
 from tests.integration.alone import handle
 
 
-async def hear(database: Database, *events: Event) -> None:
+async def receive(database: Database, *events: Event) -> None:
     async with database.transaction() as tx:
         await handle(SERVICE, tx, events)
 
 
 async def deadlines(database: Database) -> list[datetime]:
-    """When the cart will look at carts again."""
+    """Return when the cart's abandonment deadlines are due."""
     async with database.transaction() as tx:
         rows = await tx.execute("select due from messaging.scheduled where subscription = 'abandonment' order by due")
     return [due for (due,) in rows]

@@ -1,4 +1,4 @@
-"""Catalog and cart, both real, over a real broker; the test says what checkout would."""
+"""Catalog and cart run over a real broker; the test publishes in checkout's place."""
 
 import asyncio
 from collections import Counter
@@ -39,14 +39,14 @@ class Shop:
     cart: Database
     checkout: Database
 
-    async def say(self, *events: Event) -> None:
-        """Say something as checkout."""
+    async def publish(self, *events: Event) -> None:
+        """Publish events as checkout."""
         async with self.checkout.transaction() as tx:
             for event in events:
                 tx.publish(event)
 
     async def offer(self, on_hand: int) -> UUID:
-        """A new product that the cart has heard of."""
+        """List a new product and wait until the cart knows it."""
         async with self.catalog.transaction() as tx:
             product = await catalog.handlers.list_product(
                 tx,
@@ -67,7 +67,7 @@ class Shop:
         return product_id
 
     async def order(self, customer: str, product_id: UUID, quantity: int) -> OrderPlacedV1:
-        """The customer checks out, and checkout places the order."""
+        """Check the customer's cart out, and publish OrderPlaced as checkout."""
         async with self.cart.transaction() as tx:
             await cart.handlers.put_item(tx, customer, product_id, quantity)
             order_id = await cart.handlers.check_out(tx, customer)
@@ -78,7 +78,7 @@ class Shop:
             lines=[Line(product_id=product_id, quantity=quantity, unit_price=price)],
             total=Money(amount=100 * quantity, currency="EUR"),
         )
-        await self.say(order)
+        await self.publish(order)
         return order
 
     async def until_stock(self, product_id: UUID, *, on_hand: int, reserved: int) -> None:
@@ -124,7 +124,7 @@ async def messaging(
 async def shop(
     broker: PrivateBroker, postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Shop]:
-    """One for all tests: each has customers and a product of its own."""
+    """Share one shop between all tests: each uses its own customers and product."""
     nothing_to_migrate = tmp_path_factory.mktemp("checkout")
     (nothing_to_migrate / "versions").mkdir()
     databases = {}
@@ -143,13 +143,13 @@ async def shop(
         yield Shop(**databases)
 
 
-async def test_what_is_bought_leaves_stock_and_cart_and_what_is_cancelled_comes_back(shop: Shop) -> None:
+async def test_a_purchase_leaves_stock_and_cart_and_a_cancellation_returns_it(shop: Shop) -> None:
     table = await shop.offer(10)
     bought, dropped = await shop.order("ann", table, 2), await shop.order("bob", table, 3)
     await shop.until_stock(table, on_hand=10, reserved=5)
     await shop.until_cart("ann", {table: (2, 2)})
 
-    await shop.say(
+    await shop.publish(
         OrderConfirmedV1.model_validate(bought.model_dump()),
         OrderCancelledV1(order_id=dropped.order_id, customer_id="bob", reason=CancellationReason.CUSTOMER),
     )
@@ -157,11 +157,13 @@ async def test_what_is_bought_leaves_stock_and_cart_and_what_is_cancelled_comes_
     await shop.until_cart("ann", {})
     await shop.until_cart("bob", {table: (3, 0)})
 
-    await shop.say(OrderCancelledV1(order_id=bought.order_id, customer_id="ann", reason=CancellationReason.CUSTOMER))
+    await shop.publish(
+        OrderCancelledV1(order_id=bought.order_id, customer_id="ann", reason=CancellationReason.CUSTOMER)
+    )
     await shop.until_stock(table, on_hand=10, reserved=0)
 
 
-async def test_a_crowd_that_wants_the_last_units_gets_them_and_no_more(shop: Shop) -> None:
+async def test_many_customers_racing_for_the_last_units_get_no_more_than_there_are(shop: Shop) -> None:
     table = await shop.offer(7)
     orders = await asyncio.gather(*(shop.order(f"customer-{number}", table, 2) for number in range(20)))
 

@@ -1,4 +1,4 @@
-"""The cart's routes, over real HTTP."""
+"""Tests the cart's routes over real HTTP."""
 
 import asyncio
 from collections import Counter
@@ -13,8 +13,8 @@ from contracts.catalog import PriceChangedV1, ProductFacts, ProductListedV1, Pro
 from contracts.checkout import CancellationReason, OrderCancelledV1
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
 from marketplace_runtime.database import Database, new_id
-from tests.integration.alone import said
-from tests.integration.cart.hearing import hear
+from tests.integration.alone import published_events
+from tests.integration.cart.hearing import receive
 from tests.integration.catalog.web import Client
 
 SEEN = {"amount": 100, "currency": "EUR"}
@@ -29,16 +29,16 @@ def facts(
 
 async def listed(database: Database, known: ProductFacts | None = None) -> UUID:
     product = new_id()
-    await hear(database, ProductListedV1(product_id=product, seller_id="sam", facts=known or facts()))
+    await receive(database, ProductListedV1(product_id=product, seller_id="sam", facts=known or facts()))
     return product
 
 
-async def test_a_cart_begins_empty(ann: Client) -> None:
+async def test_a_new_cart_is_empty(ann: Client) -> None:
     answer = await ann.get("/carts/ann")
     assert (answer.status, answer.body) == (200, {"customer_id": "ann", "lines": [], "total": None})
 
 
-async def test_a_cart_shows_the_price_that_was_seen_and_the_one_of_today(ann: Client, database: Database) -> None:
+async def test_a_cart_shows_the_price_that_the_customer_saw_and_todays_price(ann: Client, database: Database) -> None:
     product = await listed(database)
     item = f"/carts/ann/items/{product}"
     put = await ann.put(item, {"quantity": 2})
@@ -55,19 +55,19 @@ async def test_a_cart_shows_the_price_that_was_seen_and_the_one_of_today(ann: Cl
         200,
         {"customer_id": "ann", "lines": [line], "total": {"amount": 200, "currency": "EUR"}},
     )
-    await hear(database, PriceChangedV1(product_id=product, facts=facts(2, amount=120)))
+    await receive(database, PriceChangedV1(product_id=product, facts=facts(2, amount=120)))
     today = {"amount": 120, "currency": "EUR"}
     assert (await ann.get("/carts/ann")).body["lines"] == [line | {"new_price": today}]
     await ann.put(item, {"quantity": 2})
     assert (await ann.get("/carts/ann")).body["lines"] == [line | {"unit_price": today}]
 
 
-async def test_the_checkout_of_an_empty_cart_is_told_that_it_is_empty(ann: Client) -> None:
+async def test_the_checkout_of_an_empty_cart_is_refused(ann: Client) -> None:
     answer = await ann.post("/carts/ann/checkout")
     assert (answer.status, answer.body["detail"]) == (409, "The cart is empty: put something into it first.")
 
 
-async def test_an_item_is_taken_out_again(ann: Client, database: Database) -> None:
+async def test_an_item_can_be_removed(ann: Client, database: Database) -> None:
     item = f"/carts/ann/items/{await listed(database)}"
     await ann.put(item, {"quantity": 2})
     assert (await ann.delete(item)).status == 204
@@ -85,7 +85,7 @@ async def test_a_checkout_is_accepted_with_the_orders_id(
     answer = await ann.post("/carts/ann/checkout")
     assert answer.status == 202
     assert answer.headers["Location"] == f"https://shop.example/api/orders/{answer.body['order_id']}"
-    [(type, body)] = await said(database)
+    [(type, body)] = await published_events(database)
     assert (type, body["order_id"]) == ("cart-checked-out", answer.body["order_id"])
     [line] = (await ann.get("/carts/ann")).body["lines"]
     assert (line["quantity"], line["in_checkout"]) == (2, 2)
@@ -109,10 +109,10 @@ async def test_checkouts_that_race_order_once(ann: Client, database: Database) -
     await ann.put(f"/carts/ann/items/{await listed(database)}", {"quantity": 2})
     answers = await asyncio.gather(*(ann.post("/carts/ann/checkout") for _ in range(8)))
     assert Counter(answer.status for answer in answers) == {202: 1, 409: 7}
-    assert len(await said(database)) == 1
+    assert len(await published_events(database)) == 1
 
 
-async def test_a_refusal_names_the_product_that_it_is_about(ann: Client, database: Database) -> None:
+async def test_a_refusal_names_its_product(ann: Client, database: Database) -> None:
     product = await listed(database, facts(status=ProductStatus.DISCONTINUED))
     answer = await ann.put(f"/carts/ann/items/{product}", {"quantity": 1})
     assert (answer.status, answer.body["product_ids"]) == (409, [str(product)])
@@ -134,13 +134,13 @@ async def test_an_unknown_product_is_not_found(ann: Client) -> None:
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1001, 10**30, 1.5, "1", True, None])
-async def test_a_quantity_that_makes_no_sense_is_refused(ann: Client, database: Database, quantity: Any) -> None:
+async def test_an_invalid_quantity_is_refused(ann: Client, database: Database, quantity: Any) -> None:
     answer = await ann.put(f"/carts/ann/items/{await listed(database)}", {"quantity": quantity})
     assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json")
 
 
 @pytest.mark.parametrize(("subject", "roles", "status"), [(None, (), 401), ("eve", (), 404), ("sam", ("seller",), 404)])
-async def test_a_cart_is_its_owners_alone(
+async def test_only_its_owner_can_see_or_change_a_cart(
     anyone: Client, ann: Client, database: Database, subject: str | None, roles: tuple[str, ...], status: int
 ) -> None:
     item = f"/carts/ann/items/{await listed(database)}"
@@ -157,12 +157,12 @@ async def test_a_cart_is_its_owners_alone(
     assert line["quantity"] == 1
 
 
-async def test_the_same_key_orders_once(ann: Client, database: Database) -> None:
+async def test_one_idempotency_key_places_one_order(ann: Client, database: Database) -> None:
     await ann.put(f"/carts/ann/items/{await listed(database)}", {"quantity": 2})
     keyed = ann.keyed("order-1")
     first, again = await keyed.post("/carts/ann/checkout"), await keyed.post("/carts/ann/checkout")
     assert (again.status, again.body) == (202, first.body)
-    assert len(await said(database)) == 1
+    assert len(await published_events(database)) == 1
 
 
 def recorded(address_id: UUID, revision: int = 1) -> AddressRecordedV1:
@@ -173,50 +173,50 @@ async def filled(ann: Client, database: Database) -> None:
     assert (await ann.put(f"/carts/ann/items/{await listed(database)}", {"quantity": 1})).status == 200
 
 
-async def test_a_checkout_names_the_address_of_that_moment(ann: Client, database: Database) -> None:
+async def test_a_checkout_names_the_current_address(ann: Client, database: Database) -> None:
     home = new_id()
     await filled(ann, database)
-    await hear(database, recorded(new_id(), 1), recorded(home, 3), recorded(new_id(), 2))
+    await receive(database, recorded(new_id(), 1), recorded(home, 3), recorded(new_id(), 2))
     assert (await ann.post("/carts/ann/checkout")).status == 202
-    [(_, event)] = await said(database)
+    [(_, event)] = await published_events(database)
     assert event["address_id"] == str(home)
 
 
-async def test_a_checkout_of_somebody_of_whom_nothing_is_known_is_accepted(ann: Client, database: Database) -> None:
+async def test_a_checkout_of_an_unknown_customer_is_accepted(ann: Client, database: Database) -> None:
     await filled(ann, database)
     assert (await ann.post("/carts/ann/checkout")).status == 202
-    [(_, event)] = await said(database)
+    [(_, event)] = await published_events(database)
     assert "address_id" not in event
 
 
-async def test_a_checkout_is_refused_once_the_address_was_erased_until_there_is_one(
+async def test_a_checkout_is_refused_between_erasing_the_address_and_recording_a_new_one(
     ann: Client, database: Database
 ) -> None:
     await filled(ann, database)
-    await hear(database, AddressErasedV1(customer_id="ann", revision=2), recorded(new_id(), 1))
+    await receive(database, AddressErasedV1(customer_id="ann", revision=2), recorded(new_id(), 1))
     refused = await ann.post("/carts/ann/checkout")
     assert (refused.status, refused.body["type"]) == (409, "urn:problem:marketplace:address-missing")
     assert "record one with delivery" in refused.body["detail"]
-    await hear(database, recorded(new_id(), 3))
+    await receive(database, recorded(new_id(), 3))
     assert (await ann.post("/carts/ann/checkout")).status == 202
 
 
-async def test_a_checkout_is_refused_after_an_order_waited_for_an_address_in_vain(
+async def test_a_checkout_is_refused_after_an_order_was_cancelled_for_lack_of_an_address(
     ann: Client, database: Database
 ) -> None:
     await filled(ann, database)
     order_id = UUID((await ann.post("/carts/ann/checkout")).body["order_id"])
     over = {"order_id": order_id, "customer_id": "ann", "reason": CancellationReason.SHIPPING_FAILED}
-    await hear(database, OrderCancelledV1(**over, detail="no-address"))
+    await receive(database, OrderCancelledV1(**over, detail="no-address"))
     assert (await ann.post("/carts/ann/checkout")).status == 409
-    await hear(database, recorded(new_id()))
+    await receive(database, recorded(new_id()))
     assert (await ann.post("/carts/ann/checkout")).status == 202
 
 
 @pytest.mark.slow
-async def test_an_address_that_came_while_an_order_was_cancelled_for_it_counts(ann: Client, database: Database) -> None:
+async def test_an_address_recorded_while_its_order_is_cancelled_counts(ann: Client, database: Database) -> None:
     await filled(ann, database)
-    await hear(database, recorded(new_id()))
+    await receive(database, recorded(new_id()))
     over = {"order_id": new_id(), "customer_id": "ann", "reason": CancellationReason.SHIPPING_FAILED}
-    await hear(database, OrderCancelledV1(**over, detail="no-address"))
+    await receive(database, OrderCancelledV1(**over, detail="no-address"))
     assert (await ann.post("/carts/ann/checkout")).status == 202

@@ -1,4 +1,4 @@
-"""Carts, checkouts and product copies in a real database."""
+"""Stores carts, checkouts and copies of products in a real database."""
 
 import asyncio
 import itertools
@@ -26,8 +26,8 @@ from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfir
 from marketplace_runtime.amqp import DeadLetter
 from marketplace_runtime.database import Database, new_id
 from marketplace_runtime.dead_letters import table as dead_letters
-from tests.integration.alone import said
-from tests.integration.cart.hearing import deadlines, hear
+from tests.integration.alone import published_events
+from tests.integration.cart.hearing import deadlines, receive
 
 DUE = AbandonmentDueV1(customer_id="ann")
 
@@ -39,7 +39,7 @@ def facts(version: int = 1, amount: int = 100, status: ProductStatus = ProductSt
 
 async def listed(database: Database, count: int = 1) -> list[UUID]:
     products = [new_id() for _ in range(count)]
-    await hear(
+    await receive(
         database,
         *(ProductListedV1(product_id=product, seller_id="sam", facts=facts()) for product in products),
     )
@@ -95,7 +95,7 @@ def cancelled(order: UUID, customer: str = "ann") -> OrderCancelledV1:
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("batched", [True, False])
-async def test_the_newest_facts_win_in_whatever_order_they_come(
+async def test_the_newest_facts_win_in_any_order_of_arrival(
     database: Database, order: tuple[int, ...], batched: bool
 ) -> None:
     product = new_id()
@@ -106,13 +106,13 @@ async def test_the_newest_facts_win_in_whatever_order_they_come(
     ]
     shuffled = [changes[index] for index in order]
     for batch in [shuffled] if batched else [[change] for change in shuffled]:
-        await hear(database, *batch)
+        await receive(database, *batch)
     async with database.transaction() as tx:
         known = (await store.products_of(tx, [product]))[product]
     assert (known.version, known.price, known.status) == (3, Price(120, "EUR"), "sold-out")
 
 
-async def test_a_product_that_the_cart_never_heard_of_is_refused(database: Database) -> None:
+async def test_an_unknown_product_cannot_be_put_into_the_cart(database: Database) -> None:
     with pytest.raises(UnknownProduct):
         await put(database, new_id(), 1)
 
@@ -120,10 +120,10 @@ async def test_a_product_that_the_cart_never_heard_of_is_refused(database: Datab
 async def test_a_checkout_sends_the_price_that_the_customer_saw(database: Database) -> None:
     [product] = await listed(database)
     await put(database, product, 2)
-    await hear(database, PriceChangedV1(product_id=product, facts=facts(2, amount=120)))
+    await receive(database, PriceChangedV1(product_id=product, facts=facts(2, amount=120)))
     order = await check_out(database)
     seen = {"amount": 100, "currency": "EUR"}
-    assert await said(database) == [
+    assert await published_events(database) == [
         (
             "cart-checked-out",
             {
@@ -141,7 +141,7 @@ async def test_a_discontinued_product_stops_the_checkout(database: Database) -> 
     [product] = await listed(database)
     await put(database, product, 2)
     gone = facts(2, status=ProductStatus.DISCONTINUED)
-    await hear(database, ProductDiscontinuedV1(product_id=product, facts=gone))
+    await receive(database, ProductDiscontinuedV1(product_id=product, facts=gone))
     with pytest.raises(NoLongerSold):
         await check_out(database)
     assert await counts(database) == {product: (2, 0)}
@@ -154,8 +154,8 @@ async def test_confirmation_empties_the_cart_of_what_was_bought(database: Databa
     await put(database, products[0], 2)
     order = await check_out(database)
     await put(database, products[1], 1)
-    await hear(database, confirmed(order), confirmed(order))
-    await hear(database, confirmed(order), cancelled(order))
+    await receive(database, confirmed(order), confirmed(order))
+    await receive(database, confirmed(order), cancelled(order))
     assert await counts(database) == {products[1]: (1, 0)}
 
 
@@ -163,32 +163,32 @@ async def test_cancellation_makes_lines_available_again(database: Database) -> N
     [product] = await listed(database)
     await put(database, product, 2)
     order = await check_out(database)
-    await hear(database, cancelled(order))
-    await hear(database, cancelled(order))
+    await receive(database, cancelled(order))
+    await receive(database, cancelled(order))
     assert await counts(database) == {product: (2, 0)}
     assert await check_out(database) != order
 
 
-async def test_orders_of_nobodys_cart_change_nothing(database: Database) -> None:
-    await hear(database, confirmed(new_id()), cancelled(new_id()))
-    assert await said(database) == []
+async def test_events_of_orders_without_a_cart_change_nothing(database: Database) -> None:
+    await receive(database, confirmed(new_id()), cancelled(new_id()))
+    assert await published_events(database) == []
 
 
-async def test_two_checkouts_at_once_order_once(database: Database) -> None:
+async def test_two_concurrent_checkouts_place_one_order(database: Database) -> None:
     [product] = await listed(database)
     await put(database, product, 1)
     results = await asyncio.gather(*(check_out(database) for _ in range(8)), return_exceptions=True)
     assert [type(result) for result in results if not isinstance(result, UUID)] == [NothingToBuy] * 7
-    assert len(await said(database)) == 1
+    assert len(await published_events(database)) == 1
 
 
-async def test_a_new_customers_first_requests_may_come_together(database: Database) -> None:
+async def test_a_new_customers_first_requests_may_be_concurrent(database: Database) -> None:
     products = await listed(database, 8)
     await asyncio.gather(*(put(database, product, 1) for product in products))
     assert await counts(database) == dict.fromkeys(products, (1, 0))
 
 
-async def test_one_deadline_watches_a_cart_however_often_it_is_touched(database: Database) -> None:
+async def test_a_cart_has_one_deadline_however_often_it_changes(database: Database) -> None:
     products = await listed(database, 2)
     for product in products:
         await put(database, product, 1)
@@ -201,38 +201,40 @@ async def test_a_cart_left_alone_is_abandoned_once(database: Database) -> None:
     [product] = await listed(database)
     await put(database, product, 1)
     await touched_ago(database, settings().abandoned_after)
-    await hear(database, DUE)
-    await hear(database, DUE)
-    assert await said(database) == [("cart-abandoned", {"customer_id": "ann", "product_ids": [str(product)]})]
+    await receive(database, DUE)
+    await receive(database, DUE)
+    assert await published_events(database) == [
+        ("cart-abandoned", {"customer_id": "ann", "product_ids": [str(product)]})
+    ]
     await put(database, product, 2)
-    assert len(await deadlines(database)) == 2, "the first has not been removed, since no runtime ran it"
+    assert len(await deadlines(database)) == 2, "the first deadline stays, since no runtime ran it"
 
 
-async def test_a_cart_touched_since_is_looked_at_again_when_the_rest_has_passed(database: Database) -> None:
+async def test_a_cart_that_changed_meanwhile_gets_a_deadline_for_the_remaining_time(database: Database) -> None:
     [product] = await listed(database)
     await put(database, product, 1)
     await touched_ago(database, settings().abandoned_after / 2)
-    await lose_deadline(database)  # as the runtime does when it runs one
-    await hear(database, DUE, DUE)
-    assert await said(database) == []
+    await lose_deadline(database)  # the runtime removes a deadline that it runs
+    await receive(database, DUE, DUE)
+    assert await published_events(database) == []
     [again] = await deadlines(database)
     assert abs(again - datetime.now(UTC) - settings().abandoned_after / 2) < timedelta(seconds=10)
 
 
-async def test_who_is_reminded_can_buy_what_they_are_reminded_of(database: Database) -> None:
+async def test_a_reminder_names_only_products_that_can_be_bought(database: Database) -> None:
     sold, gone, sold_out = await listed(database, 3)
     for product in (sold, gone, sold_out):
         await put(database, product, 1)
     await put(database, gone, 1, customer="bob")
-    await hear(
+    await receive(
         database,
         ProductDiscontinuedV1(product_id=gone, facts=facts(2, status=ProductStatus.DISCONTINUED)),
         ProductSoldOutV1(product_id=sold_out, facts=facts(2, status=ProductStatus.SOLD_OUT)),
     )
     async with database.transaction() as tx:
         await tx.execute("update carts set touched_at = now() - interval '1 day'")
-    await hear(database, DUE, AbandonmentDueV1(customer_id="bob"))
-    assert await said(database) == [("cart-abandoned", {"customer_id": "ann", "product_ids": [str(sold)]})]
+    await receive(database, DUE, AbandonmentDueV1(customer_id="bob"))
+    assert await published_events(database) == [("cart-abandoned", {"customer_id": "ann", "product_ids": [str(sold)]})]
 
 
 async def test_a_lost_deadline_is_replaced_when_the_customer_comes_back(database: Database) -> None:
@@ -245,24 +247,26 @@ async def test_a_lost_deadline_is_replaced_when_the_customer_comes_back(database
     assert len(await deadlines(database)) == 1
 
 
-async def test_a_sweep_finds_neglected_carts_whose_deadline_got_lost(database: Database) -> None:
+async def test_a_sweep_finds_abandoned_carts_whose_deadline_was_lost(database: Database) -> None:
     [product] = await listed(database)
     await put(database, product, 1)
     await put(database, product, 1, customer="bob")
     await lose_deadline(database)
-    assert await swept(database) == 0, "it is not late"
+    assert await swept(database) == 0, "the deadline is not late yet"
     await touched_ago(database, settings().abandoned_after + LATE * 2)
     assert await swept(database) == 1
-    assert await swept(database) == 0, "somebody looks again"
+    assert await swept(database) == 0, "a new deadline is scheduled"
     [due] = await deadlines(database)
     assert due - datetime.now(UTC) < timedelta(seconds=1)
-    await hear(database, DUE)
-    assert await said(database) == [("cart-abandoned", {"customer_id": "ann", "product_ids": [str(product)]})]
+    await receive(database, DUE)
+    assert await published_events(database) == [
+        ("cart-abandoned", {"customer_id": "ann", "product_ids": [str(product)]})
+    ]
     await lose_deadline(database)
-    assert await swept(database) == 0, "nobody waits for anything any more"
+    assert await swept(database) == 0, "no cart waits for a deadline any more"
 
 
-async def test_a_deadline_that_is_a_dead_letter_is_no_lost_one(database: Database) -> None:
+async def test_a_deadline_in_the_dead_letters_does_not_count_as_lost(database: Database) -> None:
     [product] = await listed(database)
     await put(database, product, 1)
     await lose_deadline(database)
@@ -277,15 +281,15 @@ async def test_a_deadline_that_is_a_dead_letter_is_no_lost_one(database: Databas
     assert await swept(database) == 1
 
 
-async def test_a_cart_that_is_being_bought_is_not_abandoned(database: Database) -> None:
+async def test_a_cart_in_checkout_is_not_abandoned(database: Database) -> None:
     [product] = await listed(database)
     await put(database, product, 1)
     order = await check_out(database)
     await touched_ago(database, settings().abandoned_after)
-    await hear(database, DUE)
-    assert [type for type, _ in await said(database)] == ["cart-checked-out"]
-    await hear(database, cancelled(order))
-    assert len(await deadlines(database)) == 2, "what came back into the cart is watched again"
+    await receive(database, DUE)
+    assert [type for type, _ in await published_events(database)] == ["cart-checked-out"]
+    await receive(database, cancelled(order))
+    assert len(await deadlines(database)) == 2, "lines that returned to the cart have a deadline again"
 
 
 async def test_a_batch_of_confirmations_takes_few_statements(database: Database) -> None:
@@ -303,7 +307,7 @@ async def test_a_batch_of_confirmations_takes_few_statements(database: Database)
         seen.append(statement)
 
     sqlalchemy_event.listen(database._engine.sync_engine, "before_cursor_execute", note)
-    await hear(database, *events)
+    await receive(database, *events)
     assert len(seen) <= 6, seen
     assert await counts(database, customer="customer-7") == {}
 
@@ -316,7 +320,7 @@ async def test_a_batch_of_facts_takes_few_statements(database: Database) -> None
         seen.append(statement)
 
     sqlalchemy_event.listen(database._engine.sync_engine, "before_cursor_execute", note)
-    await hear(
+    await receive(
         database,
         *(PriceChangedV1(product_id=product, facts=facts(2, amount=120)) for product in products),
     )

@@ -1,4 +1,4 @@
-"""A real database for the catalog."""
+"""Provides a real database for the catalog."""
 
 from collections.abc import AsyncIterator
 

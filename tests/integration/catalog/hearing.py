@@ -1,4 +1,4 @@
-"""Lets the catalog hear events."""
+"""Delivers events to the catalog's handlers."""
 
 from catalog.service import SERVICE
 from contracts import Event
@@ -6,6 +6,6 @@ from marketplace_runtime.database import Database
 from tests.integration.alone import handle
 
 
-async def hear(database: Database, *events: Event) -> None:
+async def receive(database: Database, *events: Event) -> None:
     async with database.transaction() as tx:
         await handle(SERVICE, tx, events)

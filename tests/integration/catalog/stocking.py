@@ -1,4 +1,4 @@
-"""Products in a real database, and orders for them."""
+"""Stores products in a real database, and builds orders for them."""
 
 import asyncio
 import random
@@ -11,8 +11,8 @@ from contracts import Money
 from contracts.cart import Line
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from marketplace_runtime.database import Database, new_id
-from tests.integration.alone import said
-from tests.integration.catalog.hearing import hear
+from tests.integration.alone import published_events
+from tests.integration.catalog.hearing import receive
 
 EUR = Price(100, "EUR")
 
@@ -66,12 +66,12 @@ async def race(database: Database) -> None:
     batches = [orders[index::12] for index in range(12)]
 
     async with asyncio.timeout(30):
-        await asyncio.gather(*(hear(database, *batch) for batch in batches))
+        await asyncio.gather(*(receive(database, *batch) for batch in batches))
 
-    reserved = {UUID(body["order_id"]) for type, body in await said(database) if type == "stock-reserved"}
-    rejected = {UUID(body["order_id"]) for type, body in await said(database) if type == "stock-rejected"}
+    reserved = {UUID(body["order_id"]) for type, body in await published_events(database) if type == "stock-reserved"}
+    rejected = {UUID(body["order_id"]) for type, body in await published_events(database) if type == "stock-rejected"}
     assert len(reserved) + len(rejected) == len(orders)
-    assert rejected, "the units were meant to run out"
+    assert rejected, "no order was rejected, so the units did not run out"
     held = dict.fromkeys(products, 0)
     for order in orders:
         if order.order_id in reserved:

@@ -1,4 +1,4 @@
-"""The catalog's routes, over real HTTP."""
+"""Tests the catalog's routes over real HTTP."""
 
 from typing import Any
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from marketplace_runtime.database import Database, new_id
-from tests.integration.alone import said
+from tests.integration.alone import published_events
 from tests.integration.catalog.web import Client
 
 PRICE = {"amount": 1999, "currency": "EUR"}
@@ -39,10 +39,10 @@ async def test_a_seller_offers_a_product_that_anyone_can_see(anyone: Client, sam
             "version": 1,
         }
     )
-    assert [type for type, _ in await said(database)] == ["product-listed"]
+    assert [type for type, _ in await published_events(database)] == ["product-listed"]
 
 
-async def test_products_come_in_pages_without_those_no_longer_sold(sam: Client) -> None:
+async def test_products_are_listed_in_pages_without_discontinued_ones(sam: Client) -> None:
     listed = [(await a_product(sam, name=f"Table {number}"))["product_id"] for number in range(5)]
     await sam.post(f"/products/{listed[2]}/discontinue")
 
@@ -72,7 +72,7 @@ async def test_a_seller_changes_price_restocks_and_discontinues(sam: Client, dat
     assert (gone.status, gone.body["status"], gone.body["version"]) == (200, "discontinued", 4)
     again = await sam.post(f"/products/{product}/discontinue")
     assert (again.status, again.body) == (200, gone.body)
-    assert [type for type, _ in await said(database)] == [
+    assert [type for type, _ in await published_events(database)] == [
         "product-listed",
         "price-changed",
         "product-restocked",
@@ -83,7 +83,7 @@ async def test_a_seller_changes_price_restocks_and_discontinues(sam: Client, dat
 @pytest.mark.parametrize(
     ("action", "body"), [("price", {"price": PRICE}), ("restock", {"quantity": 1}), ("discontinue", None)]
 )
-async def test_only_a_products_own_seller_changes_it(anyone: Client, sam: Client, action: str, body: Any) -> None:
+async def test_only_its_seller_can_change_a_product(anyone: Client, sam: Client, action: str, body: Any) -> None:
     product = (await a_product(sam))["product_id"]
     path = f"/products/{product}/{action}"
     assert (await anyone.post(path, body)).status == 401
@@ -92,7 +92,7 @@ async def test_only_a_products_own_seller_changes_it(anyone: Client, sam: Client
     assert (await sam.post(f"/products/{new_id()}/{action}", body)).status == 404
 
 
-async def test_what_is_discontinued_is_neither_repriced_nor_restocked(sam: Client) -> None:
+async def test_a_discontinued_product_can_be_neither_repriced_nor_restocked(sam: Client) -> None:
     product = (await a_product(sam))["product_id"]
     await sam.post(f"/products/{product}/discontinue")
     for action, body in (("price", {"price": PRICE}), ("restock", {"quantity": 1})):
@@ -132,7 +132,7 @@ async def test_stock_has_a_limit(sam: Client, database: Database) -> None:
         {"seller_id": "eve"},
     ],
 )
-async def test_a_product_that_makes_no_sense_is_refused(sam: Client, changed: Any) -> None:
+async def test_an_invalid_product_is_refused(sam: Client, changed: Any) -> None:
     answer = await sam.post("/products", TABLE | changed)
     assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json")
 
@@ -140,7 +140,7 @@ async def test_a_product_that_makes_no_sense_is_refused(sam: Client, changed: An
 @pytest.mark.parametrize(
     ("currency", "meant"), [("eur", "EUR"), ("euro", "three capital letters, such as EUR"), ("xau", "three capital")]
 )
-async def test_a_currency_that_is_none_is_told_how_to_write_one(sam: Client, currency: str, meant: str) -> None:
+async def test_the_error_for_an_unknown_currency_says_what_to_write(sam: Client, currency: str, meant: str) -> None:
     answer = await sam.post("/products", TABLE | {"price": {"amount": 1, "currency": currency}})
     [error] = answer.body["errors"]
     assert error["pointer"] == "/body/price/currency"
@@ -148,14 +148,14 @@ async def test_a_currency_that_is_none_is_told_how_to_write_one(sam: Client, cur
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1_000_001, 10**30, "1", None])
-async def test_a_restock_that_makes_no_sense_is_refused(sam: Client, quantity: Any) -> None:
+async def test_an_invalid_restock_is_refused(sam: Client, quantity: Any) -> None:
     product = (await a_product(sam))["product_id"]
     answer = await sam.post(f"/products/{product}/restock", {"quantity": quantity})
     assert answer.status == 422
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=%00", "cursor=zzz", "search=%00"])
-async def test_a_listing_that_makes_no_sense_is_refused(sam: Client, query: str) -> None:
+async def test_an_invalid_query_for_products_is_refused(sam: Client, query: str) -> None:
     assert (await sam.get(f"/products?{query}")).status == 422
 
 
@@ -164,9 +164,9 @@ async def test_an_unknown_product_is_not_found(sam: Client) -> None:
     assert (await sam.get("/products/rubbish")).status == 422
 
 
-async def test_the_same_key_offers_one_product(sam: Client, database: Database) -> None:
+async def test_one_idempotency_key_lists_one_product(sam: Client, database: Database) -> None:
     keyed = sam.keyed("table-1")
     first, again = await keyed.post("/products", TABLE), await keyed.post("/products", TABLE)
     assert (again.status, again.body) == (201, first.body)
     assert (await keyed.post("/products", TABLE | {"name": "Chair"})).status == 422
-    assert len(await said(database)) == 1
+    assert len(await published_events(database)) == 1

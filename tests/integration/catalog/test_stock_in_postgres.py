@@ -1,4 +1,4 @@
-"""Stock and reservations in a real database: batches, races, statements."""
+"""Tests stock and reservations in a real database: batches, races and numbers of statements."""
 
 import asyncio
 import random
@@ -13,14 +13,14 @@ from catalog import store
 from catalog.domain import Product, Reservation, State
 from contracts.checkout import OrderCancelledV1, OrderPlacedV1
 from marketplace_runtime.database import Database, is_conflict
-from tests.integration.alone import said
-from tests.integration.catalog.hearing import hear
+from tests.integration.alone import published_events
+from tests.integration.catalog.hearing import receive
 from tests.integration.catalog.stocking import cancelled, confirmed, listed, placed, race, stock
 
 
 @asynccontextmanager
 async def statements(database: Database) -> AsyncIterator[list[str]]:
-    """What is sent to the database meanwhile."""
+    """Collect the SQL statements that are sent to the database during the block."""
     seen: list[str] = []
 
     def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
@@ -34,16 +34,16 @@ async def statements(database: Database) -> AsyncIterator[list[str]]:
         sqlalchemy_event.remove(engine, "before_cursor_execute", note)
 
 
-async def test_an_order_goes_from_reserved_to_taken_to_released(database: Database) -> None:
+async def test_stock_of_an_order_is_reserved_then_taken_then_released(database: Database) -> None:
     products = await listed(database, 5, 3)
     order = placed({products[0]: 2, products[1]: 3})
-    await hear(database, order)
+    await receive(database, order)
     assert await stock(database, products) == [(5, 2), (3, 3)]
-    await hear(database, confirmed(order))
+    await receive(database, confirmed(order))
     assert await stock(database, products) == [(3, 0), (0, 0)]
-    await hear(database, cancelled(order))
+    await receive(database, cancelled(order))
     assert await stock(database, products) == [(5, 0), (3, 0)]
-    assert [type for type, _ in await said(database)] == [
+    assert [type for type, _ in await published_events(database)] == [
         "product-listed",
         "product-listed",
         "product-sold-out",
@@ -56,27 +56,27 @@ async def test_an_order_goes_from_reserved_to_taken_to_released(database: Databa
 async def test_a_batch_may_hold_the_whole_life_of_an_order(database: Database) -> None:
     products = await listed(database, 5)
     first, second = placed({products[0]: 2}), placed({products[0]: 3})
-    await hear(database, first, second, confirmed(first), cancelled(second))
+    await receive(database, first, second, confirmed(first), cancelled(second))
     assert await stock(database, products) == [(3, 0)]
 
 
-async def test_a_late_order_finds_its_tombstone(database: Database) -> None:
+async def test_an_order_that_arrives_after_its_cancellation_reserves_nothing(database: Database) -> None:
     products = await listed(database, 5)
     order = placed({products[0]: 2})
-    await hear(database, cancelled(order))
-    await hear(database, order)
+    await receive(database, cancelled(order))
+    await receive(database, order)
     assert await stock(database, products) == [(5, 0)]
     async with database.transaction() as tx:
         assert await tx.peek(Reservation, order.order_id) == Reservation(order.order_id, State.RELEASED, {})
 
 
-async def test_a_rejection_tells_what_could_be_had(database: Database) -> None:
+async def test_a_rejection_says_what_is_available(database: Database) -> None:
     products = await listed(database, 1, 9)
     order = placed({products[0]: 2, products[1]: 1})
-    await hear(database, order)
+    await receive(database, order)
     assert await stock(database, products) == [(1, 0), (9, 0)]
     price = {"amount": 100, "currency": "EUR"}
-    assert (await said(database))[-1] == (
+    assert (await published_events(database))[-1] == (
         "stock-rejected",
         {
             "order_id": str(order.order_id),
@@ -97,20 +97,20 @@ async def test_racing_batches_neither_oversell_nor_deadlock(database: Database) 
     await race(database)
 
 
-async def test_an_order_and_its_cancellation_that_race_leave_nothing_reserved(database: Database) -> None:
+async def test_an_order_racing_with_its_cancellation_leaves_nothing_reserved(database: Database) -> None:
     products = await listed(database, 100)
 
-    async def hear_in_the_end(event: OrderPlacedV1 | OrderCancelledV1) -> None:
+    async def receive_with_retries(event: OrderPlacedV1 | OrderCancelledV1) -> None:
         while True:
             try:
-                return await hear(database, event)
+                return await receive(database, event)
             except IntegrityError as error:
-                if not is_conflict(error):  # the runtime would not try it again either
+                if not is_conflict(error):  # the runtime would not retry it either
                     raise
 
     orders = [placed({products[0]: 1}) for _ in range(10)]
     await asyncio.gather(
-        *(hear_in_the_end(event) for order in orders for event in (order, cancelled(order))),
+        *(receive_with_retries(event) for order in orders for event in (order, cancelled(order))),
     )
     assert await stock(database, products) == [(100, 0)]
 
@@ -120,7 +120,7 @@ async def test_a_batch_of_orders_takes_few_statements(database: Database) -> Non
     orders = [placed(dict.fromkeys(random.sample(products, 3), 1)) for _ in range(50)]
     for events in (orders, [confirmed(order) for order in orders], [cancelled(order) for order in orders]):
         async with statements(database) as seen:
-            await hear(database, *events)
+            await receive(database, *events)
         assert len(seen) <= 6, seen
 
 

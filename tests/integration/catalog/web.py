@@ -1,4 +1,4 @@
-"""A service's HTTP served for real, and a client with tokens for whoever is asking."""
+"""Serves a service's HTTP API on a real port, with a client that has tokens for any caller."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -23,15 +23,15 @@ KEY = generate_private_key(SECP256R1())
 
 
 class KnownKeys:
-    """The issuer's keys, without asking it for them."""
+    """Provides the issuer's keys without requesting them."""
 
     generation = 0
 
     async def start(self) -> None:
-        """They are known."""
+        """Do nothing: the keys are known."""
 
     async def close(self) -> None:
-        """Nothing was opened."""
+        """Do nothing: nothing was opened."""
 
     async def find(self, kid: str) -> EllipticCurvePublicKey | None:
         return KEY.public_key() if kid == "test" else None
@@ -52,7 +52,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Asks without a token, or as the caller that it was made `by`."""
+    """Sends requests without a token, or as the caller given to `by`."""
 
     session: aiohttp.ClientSession
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -64,25 +64,25 @@ class Client:
         return replace(self, headers={**self.headers, "Idempotency-Key": key})
 
     async def get(self, path: str) -> Answer:
-        return await self._ask("GET", path, None)
+        return await self._request("GET", path, None)
 
     async def post(self, path: str, body: Any = None) -> Answer:
-        return await self._ask("POST", path, body)
+        return await self._request("POST", path, body)
 
     async def put(self, path: str, body: Any) -> Answer:
-        return await self._ask("PUT", path, body)
+        return await self._request("PUT", path, body)
 
     async def delete(self, path: str) -> Answer:
-        return await self._ask("DELETE", path, None)
+        return await self._request("DELETE", path, None)
 
-    async def _ask(self, method: str, path: str, body: Any) -> Answer:
+    async def _request(self, method: str, path: str, body: Any) -> Answer:
         async with self.session.request(method, path, json=body, headers=self.headers) as answer:
             return Answer(answer.status, answer.headers, await answer.json(content_type=None))
 
 
 @asynccontextmanager
 async def served(service: Service, database: Database) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session whose paths are those of the service."""
+    """Serve the service, and yield a session whose paths are the service's."""
 
     app = create_app(
         problem_types=MARKETPLACE.problem_types,

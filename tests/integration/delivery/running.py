@@ -23,7 +23,7 @@ from marketplace_runtime.database import new_id
 from marketplace_runtime.service import Service
 from marketplace_runtime.testing.bench import until
 from marketplace_runtime.topology import Wiring, apply, definitions
-from tests.integration.brokers import forget_everything
+from tests.integration.brokers import reset_broker
 from tests.integration.outside.outside_process import SECRET, OutsideProcess, free_port
 
 ROOT = Path(__file__).parents[3]
@@ -161,7 +161,7 @@ async def running(
 
     The broker is emptied first, since a topology is compared with all that the broker has.
     """
-    await forget_everything(broker)
+    await reset_broker(broker)
     urls = await postgres.create_database(service.name)
     outside = OutsideProcess(directory / "outside")
     port, ops_port = free_port(), free_port()
