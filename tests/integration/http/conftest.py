@@ -1,4 +1,4 @@
-"""A small service of notes: served for real, on a real database."""
+"""Serves a small service of notes over real HTTP, with a real database."""
 
 import asyncio
 import socket
@@ -44,7 +44,7 @@ class Note(BaseModel):
 
 @dataclass
 class Steps:
-    """Lets a test hold a request between its write and its end."""
+    """Lets a test pause a request between its write and its end."""
 
     written: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -116,7 +116,7 @@ class Answer:
 
     @property
     def slug(self) -> str:
-        """Which problem this is; it has to be a problem document."""
+        """Return the slug of the problem; assert that the answer is a problem document."""
         assert self.headers["Content-Type"] == "application/problem+json", self.body
         return str(self.json["type"]).removeprefix("urn:problem:marketplace:")
 
@@ -130,14 +130,14 @@ class Web:
     steps: Steps
     app: FastAPI
 
-    async def ask(self, method: str, path: str, **options: Any) -> Answer:
+    async def request(self, method: str, path: str, **options: Any) -> Answer:
         async with self.session.request(method, self.url + path, **options) as response:
             body = await response.read()
             json = await response.json(content_type=None) if body else None
             return Answer(response.status, response.headers, body, json)
 
     async def post(self, path: str, note: dict[str, str], headers: dict[str, str], key: str | None = None) -> Answer:
-        return await self.ask(
+        return await self.request(
             "POST", path, json=note, headers=headers | ({"Idempotency-Key": key} if key is not None else {})
         )
 

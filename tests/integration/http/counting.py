@@ -1,4 +1,4 @@
-"""What is in the database of the notes."""
+"""Counts rows in the database of the notes."""
 
 from marketplace_runtime.database import Database
 

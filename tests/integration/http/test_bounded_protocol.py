@@ -1,4 +1,4 @@
-"""What a client may send in a connection is bounded, in size and in time."""
+"""The protocol bounds what a client may send on a connection, in size and in time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ OVER_LOOPBACK_S = 20
 
 
 class Recorder:
-    """An application that answers with the path, when it may."""
+    """An application that answers with the path, once the test lets it."""
 
     def __init__(self) -> None:
         self.state = SimpleNamespace(problem_types="urn:problem:test:")
@@ -50,7 +50,7 @@ async def connected(app: Recorder) -> AsyncIterator[tuple[asyncio.StreamReader, 
 
 
 async def send_until_cut_off(writer: asyncio.StreamWriter, piece: bytes, pieces: int) -> int:
-    """How many pieces went out before the other side closed."""
+    """Send until the other side closes. Returns how many pieces were sent."""
     for sent in range(pieces):
         try:
             writer.write(piece)
@@ -70,14 +70,14 @@ async def send_until_cut_off(writer: asyncio.StreamWriter, piece: bytes, pieces:
     ],
     ids=["many headers", "a long header", "a long name", "a long path"],
 )
-async def test_a_head_without_end_is_refused_before_it_is_kept(app: Recorder, start: bytes, more: bytes) -> None:
+async def test_an_endless_head_is_refused_before_it_is_buffered(app: Recorder, start: bytes, more: bytes) -> None:
     async with connected(app) as (_, writer):
         writer.write(start)
         assert await send_until_cut_off(writer, more, 1000) < 1000
         assert app.paths == []
 
 
-async def test_trailers_without_end_are_refused_too(app: Recorder) -> None:
+async def test_endless_trailers_are_refused(app: Recorder) -> None:
     app.go_on.clear()
     async with connected(app) as (_, writer):
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-A: ")
@@ -85,7 +85,7 @@ async def test_trailers_without_end_are_refused_too(app: Recorder) -> None:
         app.go_on.set()
 
 
-async def test_a_large_content_is_not_taken_for_a_large_head(app: Recorder) -> None:
+async def test_a_large_body_does_not_count_as_a_large_head(app: Recorder) -> None:
     async with connected(app) as (reader, writer):
         writer.write(b"POST /large HTTP/1.1\r\nHost: a\r\nContent-Length: 1600000\r\n\r\n")
         assert await send_until_cut_off(writer, b"a" * 16_000, 100) == 100
@@ -94,7 +94,7 @@ async def test_a_large_content_is_not_taken_for_a_large_head(app: Recorder) -> N
         await reader.readuntil(b"\r\n\r\n/2")
 
 
-async def test_what_is_not_http_is_answered_with_a_problem_and_the_connection_closed(app: Recorder) -> None:
+async def test_input_that_is_not_http_is_answered_with_a_problem_and_the_connection_is_closed(app: Recorder) -> None:
     async with connected(app) as (reader, writer):
         writer.write(b"\x16\x03\x01 no http\r\n\r\n")
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -103,7 +103,7 @@ async def test_what_is_not_http_is_answered_with_a_problem_and_the_connection_cl
         assert b'"status":400' in body
 
 
-async def test_rubbish_behind_a_request_is_not_answered_in_its_place(app: Recorder) -> None:
+async def test_rubbish_after_a_request_does_not_replace_the_requests_answer(app: Recorder) -> None:
     app.go_on.clear()
     async with connected(app) as (reader, writer):
         writer.write(ONE % 1 + b"\x16\x03\x01 no http\r\n\r\n")
@@ -112,14 +112,14 @@ async def test_rubbish_behind_a_request_is_not_answered_in_its_place(app: Record
         app.go_on.set()
 
 
-async def test_requests_may_follow_one_another_without_waiting(app: Recorder) -> None:
+async def test_requests_may_be_pipelined(app: Recorder) -> None:
     async with connected(app) as (reader, writer):
         writer.write(b"".join(ONE % number for number in range(50)))
         for number in range(50):
             await reader.readuntil(b"\r\n\r\n/%d" % number)
 
 
-async def test_how_many_wait_is_bounded(app: Recorder) -> None:
+async def test_the_number_of_pipelined_requests_is_bounded(app: Recorder) -> None:
     app.go_on.clear()
     async with connected(app) as (reader, writer):
         writer.write(b"".join(ONE % number for number in range(1000)))
@@ -129,7 +129,7 @@ async def test_how_many_wait_is_bounded(app: Recorder) -> None:
 
 
 @pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost:", ONE % 1 + b"GET "], ids=["silent", "slow", "later"])
-async def test_a_head_that_does_not_come_is_not_waited_for(
+async def test_a_connection_whose_head_does_not_arrive_is_closed(
     app: Recorder, start: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bounded_protocol, "HEAD_WITHIN_S", 0.2)
@@ -139,7 +139,7 @@ async def test_a_head_that_does_not_come_is_not_waited_for(
         assert reader.at_eof()
 
 
-async def test_an_answer_may_take_longer_than_a_head(app: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_timeout_of_heads_does_not_apply_to_answers(app: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_protocol, "HEAD_WITHIN_S", 0.1)
     app.go_on.clear()
     async with connected(app) as (reader, writer):
@@ -148,9 +148,7 @@ async def test_an_answer_may_take_longer_than_a_head(app: Recorder, monkeypatch:
         await reader.readuntil(b"\r\n\r\n/1")
 
 
-async def test_whoever_asks_for_another_protocol_is_answered_in_this_one(
-    app: Recorder, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_upgrade_request_is_answered_in_http(app: Recorder, caplog: pytest.LogCaptureFixture) -> None:
     async with connected(app) as (reader, writer):
         writer.write(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n/ws")

@@ -1,4 +1,4 @@
-"""A request that cannot be done in time is answered in time, and leaves nothing behind, or a whole effect."""
+"""A request that misses its deadline is answered in time, and has its whole effect or none."""
 
 import asyncio
 import time
@@ -16,13 +16,13 @@ from tests.unit.http.asking import bearer
 ALICE = bearer("alice")
 SOON = {"Request-Timeout": "0.3"}
 IN_TIME_S = 5.0
-"""For a loaded machine. Without deadlines, the database would have been waited for 15 s."""
+"""Long enough for a loaded machine. Without deadlines, a request would wait 15 s for the database."""
 POOL = 2
 
 
 @pytest.fixture
 async def others(urls: DatabaseUrls) -> AsyncIterator[Database]:
-    """Whoever else works in the same database."""
+    """Open a second connection to the same database."""
     others = Database(urls.superuser, source="others")
     yield others
     await others.close()
@@ -36,14 +36,14 @@ async def locked(others: Database, *tables: str) -> AsyncIterator[None]:
 
 
 async def write(web: Web, note: str, key: str, headers: dict[str, str] | None = None) -> Answer:
-    """The answer, once no earlier request under this key is in flight."""
+    """Post a note, and repeat the request while an earlier one under this key is in flight."""
     async with asyncio.timeout(IN_TIME_S):
         while (answer := await web.post("/notes", {"id": note}, ALICE | (headers or {}), key)).status == 409:
             await asyncio.sleep(0.01)
     return answer
 
 
-async def test_what_waits_for_a_lock_is_answered_in_time_and_succeeds_under_the_same_key(
+async def test_a_request_that_waits_for_a_lock_times_out_and_later_succeeds_under_the_same_key(
     urls: DatabaseUrls, database: Database, others: Database
 ) -> None:
     narrow = Database(urls.app, source="notes", pool_size=POOL)
@@ -61,8 +61,10 @@ async def test_what_waits_for_a_lock_is_answered_in_time_and_succeeds_under_the_
     await narrow.close()
 
 
-async def test_a_commit_that_is_cut_off_is_whole_or_not_at_all(web: Web, database: Database, others: Database) -> None:
-    async with others.transaction() as tx:  # the same note: its constraint is looked at by the commit, and waits
+async def test_a_commit_cut_off_by_the_deadline_is_complete_or_has_no_effect(
+    web: Web, database: Database, others: Database
+) -> None:
+    async with others.transaction() as tx:  # the same note: its constraint is checked at the commit, which waits
         await tx.execute("insert into notes values ('1', 'alice', '')")
         answer = await write(web, "1", "k", SOON)
         assert (answer.status, answer.slug) == (504, "deadline-exceeded")
@@ -72,20 +74,18 @@ async def test_a_commit_that_is_cut_off_is_whole_or_not_at_all(web: Web, databas
     assert await rows(database, "notes") == await rows(database, "messaging.idempotency_keys") == 1
 
 
-async def test_without_a_word_of_the_client_the_setting_holds_but_not_for_operators(
-    database: Database, others: Database
-) -> None:
+async def test_the_setting_is_the_longest_timeout_except_for_operators(database: Database, others: Database) -> None:
     operator = bearer("root", ("operator",))
     async with served(database, timeout_s=0.3) as web:
         async with locked(others, "notes", "messaging.dead_letters"):
-            counting = asyncio.create_task(web.ask("GET", "/ops/counts", headers=operator))
-            late = await web.ask("GET", "/notes/1", headers={"Request-Timeout": "60"})
+            counting = asyncio.create_task(web.request("GET", "/ops/counts", headers=operator))
+            late = await web.request("GET", "/notes/1", headers={"Request-Timeout": "60"})
             assert (late.status, late.json["detail"]) == (504, "Retry the request.")
-            assert (await web.ask("GET", "/ops/counts", headers=operator | SOON)).status == 504
+            assert (await web.request("GET", "/ops/counts", headers=operator | SOON)).status == 504
             assert not counting.done()
         assert (await counting).status == 200
 
 
-async def test_a_timeout_said_twice_is_refused(web: Web) -> None:
-    answer = await web.ask("GET", "/notes/1", headers=[("Request-Timeout", "1"), ("Request-Timeout", "2")])
+async def test_two_request_timeout_headers_are_refused(web: Web) -> None:
+    answer = await web.request("GET", "/notes/1", headers=[("Request-Timeout", "1"), ("Request-Timeout", "2")])
     assert (answer.status, answer.slug) == (400, "invalid-request-timeout")

@@ -1,4 +1,4 @@
-"""A database that hangs costs no connections, however many requests are cut off meanwhile."""
+"""Requests that time out on a hanging database lose no connections of the pool."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def sessions(urls: DatabaseUrls) -> set[int]:
         await operator.close()
 
 
-async def test_requests_that_are_cut_off_cost_no_connection(
+async def test_requests_that_time_out_lose_no_connection(
     small: Database, urls: DatabaseUrls, postgres: PrivatePostgres
 ) -> None:
     async with served(small, timeout_s=0.3) as web:
@@ -49,10 +49,10 @@ async def test_requests_that_are_cut_off_cost_no_connection(
             postgres.resume()
         answers = await asyncio.gather(*(web.post("/notes", {"id": f"after-{n}"}, ALICE) for n in range(2 * POOL)))
         assert {answer.status for answer in answers} == {201}
-        assert await sessions(urls) == before, "the same connections, and no others"
+        assert await sessions(urls) == before, "the pool no longer has the same connections"
 
 
-async def test_what_was_cut_off_amid_its_commit_takes_effect_and_is_told(
+async def test_a_commit_cut_off_while_the_database_hangs_takes_effect_and_wakes_the_scheduler(
     small: Database, urls: DatabaseUrls, postgres: PrivatePostgres
 ) -> None:
     async def commit_while_it_hangs() -> None:

@@ -1,27 +1,27 @@
-"""A request's effect is in the database when its answer leaves, whole, or not at all."""
+"""A request's whole effect is committed before its answer is sent, or it has none."""
 
 import asyncio
 from typing import Any
 
 import asyncpg
 import pytest
+from tests.unit.http.request_task import bearer
 
 from infra.stack import DatabaseUrls
 from marketplace_runtime.database import Database
 from tests.integration.http.conftest import Web, served
 from tests.integration.http.counting import rows
-from tests.unit.http.asking import bearer
 
 ALICE = bearer("alice")
 
 
-async def test_what_was_answered_is_committed(web: Web) -> None:
+async def test_an_answered_request_is_committed(web: Web) -> None:
     written = await web.post("/notes", {"id": "1", "text": "hello"}, ALICE)
     assert (written.status, written.headers["Location"]) == (201, "/notes/1")
-    assert (await web.ask("GET", "/notes/1")).json["text"] == "hello"
+    assert (await web.request("GET", "/notes/1")).json["text"] == "hello"
 
 
-async def test_a_commit_that_fails_is_no_success(web: Web, database: Database) -> None:
+async def test_a_request_whose_commit_fails_is_answered_with_an_error(web: Web, database: Database) -> None:
     answer = await web.post("/notes", {"id": "1", "author": "nobody"}, ALICE, key="k")
     assert (answer.status, answer.slug) == (500, "internal")
     assert "Location" not in answer.headers
@@ -35,17 +35,17 @@ async def test_a_unique_violation_at_the_commit_is_a_conflict(web: Web, database
     assert await rows(database, "notes") == 1
 
 
-async def test_a_problem_takes_back_what_was_written(web: Web, database: Database) -> None:
+async def test_a_problem_rolls_back_what_was_written(web: Web, database: Database) -> None:
     assert (await web.post("/refused", {"id": "1"}, ALICE, key="k")).status == 409
     assert await rows(database, "notes") == await rows(database, "messaging.idempotency_keys") == 0
 
 
-async def test_a_client_that_hangs_up_leaves_a_whole_effect(web: Web, database: Database) -> None:
-    asking = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
+async def test_a_client_that_disconnects_leaves_a_complete_effect(web: Web, database: Database) -> None:
+    request_task = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
     await web.steps.written.wait()
-    asking.cancel()
+    request_task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await request_task
     web.steps.go_on.set()
     async with asyncio.timeout(5):
         while not await rows(database, "notes"):
@@ -59,10 +59,10 @@ async def test_a_request_cancelled_by_shutdown_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("marketplace_runtime.http.server.GRACE_S", 0.0)
     async with served(database) as web:
-        asking = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
+        request_task = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
         await web.steps.written.wait()
         [pid] = web.steps.pids
-    assert (await asking).slug == "unavailable"
+    assert (await request_task).slug == "unavailable"
     async with asyncio.timeout(5):
         while await _in_transaction(database, pid):
             await asyncio.sleep(0.01)
@@ -78,26 +78,26 @@ async def _in_transaction(database: Database, pid: int) -> bool:
 
 
 async def kill(urls: DatabaseUrls, pid: int) -> None:
-    """End one session of the database, as its restart would."""
+    """Terminate one session of the database, as a restart would."""
     operator = await asyncpg.connect(urls.superuser)
     await operator.execute("select pg_terminate_backend($1)", pid)
     await operator.close()
 
 
-async def test_work_that_loses_its_session_before_the_commit_is_done_again_on_a_new_one(
+async def test_a_request_that_loses_its_session_before_the_commit_is_retried_on_a_new_one(
     web: Web, urls: DatabaseUrls
 ) -> None:
-    asking = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
+    request_task = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
     await web.steps.written.wait()
     await kill(urls, web.steps.pids[0])
     web.steps.go_on.set()
-    answer = await asking
+    answer = await request_task
     assert (answer.status, answer.headers.get("Idempotency-Replayed")) == (201, None)
     first, second = web.steps.pids
     assert first != second
 
 
-async def test_sessions_that_died_in_the_pool_fail_no_request(web: Web, urls: DatabaseUrls) -> None:
+async def test_sessions_that_died_in_the_pool_make_no_request_fail(web: Web, urls: DatabaseUrls) -> None:
     web.steps.go_on.set()
     for number in range(3):
         await web.post("/held", {"id": f"before-{number}"}, ALICE)
@@ -107,8 +107,8 @@ async def test_sessions_that_died_in_the_pool_fail_no_request(web: Web, urls: Da
     assert {answer.status for answer in answers} == {201}
 
 
-async def test_work_that_loses_its_session_again_is_503(web: Web, urls: DatabaseUrls) -> None:
-    asking = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
+async def test_a_request_that_loses_its_session_twice_is_503(web: Web, urls: DatabaseUrls) -> None:
+    request_task = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
     for run in range(2):
         async with asyncio.timeout(10):
             while len(web.steps.pids) == run:
@@ -116,7 +116,7 @@ async def test_work_that_loses_its_session_again_is_503(web: Web, urls: Database
         await kill(urls, web.steps.pids[run])
         web.steps.go_on.set()
         web.steps.go_on.clear()
-    answer = await asking
+    answer = await request_task
     assert (answer.status, answer.slug) == (503, "unavailable")
     assert int(answer.headers["Retry-After"]) > 0
     web.steps.go_on.set()
@@ -124,8 +124,8 @@ async def test_work_that_loses_its_session_again_is_503(web: Web, urls: Database
     assert (again.status, again.headers.get("Idempotency-Replayed")) == (201, None)
 
 
-async def test_a_session_that_became_read_only_is_replaced_with_all_others(web: Web, urls: DatabaseUrls) -> None:
-    """As after a failover, or when a role's settings were changed and changed back."""
+async def test_all_sessions_are_replaced_when_one_became_read_only(web: Web, urls: DatabaseUrls) -> None:
+    """This happens after a failover, or when a role's settings are changed and changed back."""
     for number in range(3):
         await web.post("/notes", {"id": f"before-{number}"}, ALICE)
     operator = await asyncpg.connect(urls.superuser)
@@ -141,22 +141,22 @@ async def test_a_session_that_became_read_only_is_replaced_with_all_others(web: 
     assert {answer.status for answer in answers} == {201}
 
 
-async def test_a_database_that_is_not_there_is_503(unused_port: int) -> None:
+async def test_an_unreachable_database_is_503(unused_port: int) -> None:
     away = Database(f"postgresql://x:x@127.0.0.1:{unused_port}/x", source="notes", pool_timeout_s=1.0)
     async with served(away) as web:
-        answer = await web.ask("GET", "/notes/1")
+        answer = await web.request("GET", "/notes/1")
         assert (answer.status, answer.slug, answer.headers["Retry-After"]) == (503, "unavailable", "1")
-        assert (await web.ask("GET", "/livez")).status == 200
+        assert (await web.request("GET", "/livez")).status == 200
     await away.close()
 
 
-async def test_many_at_once_get_one_connection_each_in_turn(web: Web) -> None:
-    most = 80  # changes that may be under way
-    answers: list[Any] = await asyncio.gather(*(web.post("/notes", {"id": str(n)}, ALICE) for n in range(most)))
-    assert [answer.status for answer in answers] == [201] * most
+async def test_concurrent_requests_take_turns_with_the_connections(web: Web) -> None:
+    limit = 80  # the limit of concurrent changes
+    answers: list[Any] = await asyncio.gather(*(web.post("/notes", {"id": str(n)}, ALICE) for n in range(limit)))
+    assert [answer.status for answer in answers] == [201] * limit
 
 
-async def test_operators_see_numbers_and_dead_letters(web: Web, database: Database) -> None:
+async def test_operators_see_counts_and_dead_letters(web: Web, database: Database) -> None:
     async with database.transaction() as tx:
         for number in range(3):
             await tx.execute(
@@ -168,9 +168,9 @@ async def test_operators_see_numbers_and_dead_letters(web: Web, database: Databa
                 str(number),
             )
     operator = bearer("root", ("operator",))
-    assert (await web.ask("GET", "/ops/counts", headers=operator)).json["dead"] == 3
-    first = (await web.ask("GET", "/ops/dead-letters?limit=2", headers=operator)).json
-    rest = await web.ask("GET", f"/ops/dead-letters?limit=2&cursor={first['next_cursor']}", headers=operator)
+    assert (await web.request("GET", "/ops/counts", headers=operator)).json["dead"] == 3
+    first = (await web.request("GET", "/ops/dead-letters?limit=2", headers=operator)).json
+    rest = await web.request("GET", f"/ops/dead-letters?limit=2&cursor={first['next_cursor']}", headers=operator)
     assert [len(first["items"]), len(rest.json["items"]), rest.json["next_cursor"]] == [2, 1, None]
     assert first["items"][0]["headers"] == {"a": 1}
-    assert (await web.ask("GET", "/ops/dead-letters", headers=ALICE)).status == 403
+    assert (await web.request("GET", "/ops/dead-letters", headers=ALICE)).status == 403

@@ -1,4 +1,4 @@
-"""A POST with an Idempotency-Key acts once, and answers the same again."""
+"""A POST with an Idempotency-Key takes effect once, and repeats get the same answer."""
 
 import asyncio
 import hashlib
@@ -21,7 +21,7 @@ async def notes(database: Database) -> int:
         return int(count)
 
 
-async def test_the_same_request_again_gets_the_same_answer(web: Web, database: Database) -> None:
+async def test_a_repeated_request_gets_the_same_answer(web: Web, database: Database) -> None:
     first = await web.post("/notes", NOTE, ALICE, key="k1")
     again = await web.post("/notes", NOTE, ALICE, key="k1")
     assert (first.status, first.headers.get("Idempotency-Replayed")) == (201, None)
@@ -32,7 +32,7 @@ async def test_the_same_request_again_gets_the_same_answer(web: Web, database: D
     assert await notes(database) == 1
 
 
-async def test_another_body_under_the_key_is_422(web: Web) -> None:
+async def test_another_body_under_the_same_key_is_422(web: Web) -> None:
     await web.post("/notes", NOTE, ALICE, key="k1")
     answer = await web.post("/notes", {**NOTE, "text": "other"}, ALICE, key="k1")
     assert (answer.status, answer.slug) == (422, "idempotency-key-reused")
@@ -47,37 +47,37 @@ async def test_the_same_json_written_differently_is_the_same_request(
 ) -> None:
     first = await web.post("/notes", NOTE, ALICE, key="k1")
     headers = ALICE | {"Idempotency-Key": "k1", "Content-Type": "application/json"}
-    again = await web.ask("POST", "/notes", data=written, headers=headers)
+    again = await web.request("POST", "/notes", data=written, headers=headers)
     assert (again.status, again.headers["Idempotency-Replayed"], again.body) == (201, "true", first.body)
     assert await notes(database) == 1
 
 
-async def test_an_answer_that_older_code_kept_is_still_found(web: Web, database: Database) -> None:
-    """It compared what was sent, byte by byte."""
+async def test_an_answer_stored_by_older_code_is_still_found(web: Web, database: Database) -> None:
+    """Older code compared bodies byte by byte."""
     body = b'{"text": "hello", "id": "1"}'
     headers = ALICE | {"Idempotency-Key": "k1", "Content-Type": "application/json"}
-    await web.ask("POST", "/notes", data=body, headers=headers)
+    await web.request("POST", "/notes", data=body, headers=headers)
     async with database.transaction() as tx:
         kept = "update messaging.idempotency_keys set body_sha256 = $1 returning key"
         assert len(await tx.execute(kept, hashlib.sha256(body).digest())) == 1
-    again = await web.ask("POST", "/notes", data=body, headers=headers)
+    again = await web.request("POST", "/notes", data=body, headers=headers)
     assert (again.status, again.headers["Idempotency-Replayed"]) == (201, "true")
 
 
-async def test_what_has_no_canonical_form_is_compared_as_it_is(web: Web) -> None:
+async def test_a_body_without_a_canonical_form_is_compared_byte_by_byte(web: Web) -> None:
     headers = ALICE | {"Idempotency-Key": "k1", "Content-Type": "application/json"}
     beyond = [f'{{"id": "1", "text": "hello", "more": {2**60 + number}}}' for number in (0, 0, 1)]
-    first, again, other = [await web.ask("POST", "/notes", data=each, headers=headers) for each in beyond]
+    first, again, other = [await web.request("POST", "/notes", data=each, headers=headers) for each in beyond]
     assert (first.status, again.status, again.headers["Idempotency-Replayed"]) == (201, 201, "true")
     assert (other.status, other.slug) == (422, "idempotency-key-reused")
 
 
-async def test_another_query_under_the_key_is_422_too(web: Web) -> None:
+async def test_another_query_under_the_same_key_is_422(web: Web) -> None:
     await web.post("/notes", NOTE, ALICE, key="k1")
     assert (await web.post("/notes?x=1", NOTE, ALICE, key="k1")).slug == "idempotency-key-reused"
 
 
-async def test_keys_of_callers_and_routes_and_paths_are_apart(web: Web, database: Database) -> None:
+async def test_keys_are_separate_for_each_caller_route_and_path(web: Web, database: Database) -> None:
     seller = bearer("seller", ("seller",))
     answers = [
         await web.post("/notes", {"id": "1"}, ALICE, key="k1"),
@@ -92,14 +92,16 @@ async def test_keys_of_callers_and_routes_and_paths_are_apart(web: Web, database
     assert await notes(database) == 7
 
 
-async def test_an_answer_without_a_body_is_kept_too(web: Web) -> None:
+async def test_an_answer_without_a_body_is_stored(web: Web) -> None:
     for replayed in (None, "true"):
         answer = await web.post("/anyone/a/notes", NOTE, {}, key="k1")
         assert (answer.status, answer.body, answer.headers.get("Idempotency-Replayed")) == (204, b"", replayed)
         assert "Location" not in answer.headers
 
 
-async def test_the_second_of_two_at_once_is_409_and_finds_the_answer_later(web: Web, database: Database) -> None:
+async def test_the_second_of_two_concurrent_requests_is_409_and_gets_the_answer_later(
+    web: Web, database: Database
+) -> None:
     first = asyncio.create_task(web.post("/held", NOTE, ALICE, key="k1"))
     await web.steps.written.wait()
     async with asyncio.timeout(5):
@@ -112,7 +114,7 @@ async def test_the_second_of_two_at_once_is_409_and_finds_the_answer_later(web: 
     assert await notes(database) == 1
 
 
-async def test_a_storm_of_the_same_request_acts_once(web: Web, database: Database) -> None:
+async def test_many_concurrent_copies_of_a_request_take_effect_once(web: Web, database: Database) -> None:
     answers = await asyncio.gather(*(web.post("/notes", NOTE, ALICE, key="k1") for _ in range(50)))
     assert {answer.status for answer in answers} <= {201, 409}
     assert {answer.slug for answer in answers if answer.status == 409} <= {"idempotency-key-in-flight"}
@@ -120,13 +122,13 @@ async def test_a_storm_of_the_same_request_acts_once(web: Web, database: Databas
     assert await notes(database) == 1
 
 
-async def test_a_problem_is_not_kept_so_the_request_may_be_tried_again(web: Web) -> None:
+async def test_a_problem_is_not_stored_so_the_request_can_be_retried(web: Web) -> None:
     for _ in range(2):
         answer = await web.post("/refused", NOTE, ALICE, key="k1")
         assert (answer.status, answer.slug) == (409, "conflict")
 
 
-async def test_a_replay_needs_the_token_and_the_role_as_before(web: Web) -> None:
+async def test_a_stored_answer_still_requires_the_token_and_the_role(web: Web) -> None:
     assert (await web.post("/sellers/notes", NOTE, bearer("s", ("seller",)), key="k1")).status == 201
     assert (await web.post("/sellers/notes", NOTE, {}, key="k1")).status == 401
     assert (await web.post("/sellers/notes", NOTE, bearer("s"), key="k1")).status == 403
@@ -139,11 +141,11 @@ async def test_a_key_that_is_not_1_to_255_visible_ascii_characters_is_400(web: W
 
 
 @pytest.mark.parametrize("key", ["~", "a" * 255, "'; drop table notes; --".replace(" ", "")])
-async def test_any_other_key_is_taken(web: Web, key: str) -> None:
+async def test_any_other_key_is_accepted(web: Web, key: str) -> None:
     assert (await web.post("/notes", NOTE, ALICE, key=key)).status == 201
 
 
-async def test_keys_are_forgotten_after_the_retention_while_the_service_runs(
+async def test_keys_are_deleted_after_the_retention_while_the_service_runs(
     web: Web, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idempotency_table, "CHUNK", 2)
@@ -170,12 +172,12 @@ async def keys(database: Database) -> list[str]:
         return [key for (key,) in await tx.execute("select key from messaging.idempotency_keys order by key")]
 
 
-async def test_without_a_key_every_request_acts(web: Web, database: Database) -> None:
+async def test_without_a_key_every_request_takes_effect(web: Web, database: Database) -> None:
     for number in range(2):
         await web.post("/notes", {"id": str(number)}, ALICE)
     assert await notes(database) == 2
 
 
-async def test_a_key_on_other_methods_is_passed_over(web: Web) -> None:
+async def test_a_key_on_other_methods_is_ignored(web: Web) -> None:
     await web.post("/notes", NOTE, ALICE)
-    assert (await web.ask("GET", "/notes/1", headers={"Idempotency-Key": "é"})).status == 200
+    assert (await web.request("GET", "/notes/1", headers={"Idempotency-Key": "é"})).status == 200

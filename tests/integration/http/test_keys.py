@@ -1,4 +1,4 @@
-"""Keys come from a real provider over HTTP, which may be away, slow, wrong or hostile."""
+"""Fetches token keys over HTTP from an identity provider that may be down, slow, wrong or hostile."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from tests.integration.http.conftest import served
 
 @dataclass
 class Provider:
-    """A small identity provider that a test can bend."""
+    """A small identity provider whose answers a test controls."""
 
     private: dict[str, ec.EllipticCurvePrivateKey]
     issuer: str = ""
@@ -30,7 +30,7 @@ class Provider:
     up: bool = True
     asked: int = 0
     more: list[Any] = field(default_factory=list)
-    """Keys besides ours."""
+    """Additional keys."""
     padding: str = ""
     answering: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -89,7 +89,7 @@ async def test_a_token_is_accepted_right_after_start(provider: Provider) -> None
         assert provider.asked == 1
 
 
-async def test_a_service_starts_without_the_provider_and_says_503(provider: Provider) -> None:
+async def test_a_service_starts_without_the_provider_and_answers_503(provider: Provider) -> None:
     provider.up = False
     async with Identity(provider.issuer, "marketplace") as identity:
         with pytest.raises(Unavailable) as caught:
@@ -97,7 +97,7 @@ async def test_a_service_starts_without_the_provider_and_says_503(provider: Prov
         assert int(caught.value.headers["Retry-After"]) > 0
         provider.up = True
         async with asyncio.timeout(10):
-            while True:  # it goes on asking by itself, and soon
+            while True:  # it retries by itself, and soon
                 try:
                     await identity.authenticate(provider.token("k1"))
                 except Unavailable:
@@ -106,7 +106,7 @@ async def test_a_service_starts_without_the_provider_and_says_503(provider: Prov
                     break
 
 
-async def test_a_provider_that_goes_away_stops_nobody_who_has_a_token(provider: Provider) -> None:
+async def test_known_tokens_are_accepted_while_the_provider_is_down(provider: Provider) -> None:
     clock = Clock()
     keys = Keys(provider.issuer, clock=clock)
     async with Identity(provider.issuer, "marketplace", keys=keys) as identity:
@@ -119,7 +119,7 @@ async def test_a_provider_that_goes_away_stops_nobody_who_has_a_token(provider: 
         assert (await identity.authenticate(provider.token("k1", subject="bob"))).subject == "bob"
 
 
-async def test_unknown_key_ids_send_us_to_the_provider_once_in_ten_seconds(provider: Provider) -> None:
+async def test_unknown_key_ids_cause_one_fetch_in_ten_seconds(provider: Provider) -> None:
     clock = Clock()
     async with Identity(provider.issuer, "marketplace", keys=Keys(provider.issuer, clock=clock)) as identity:
         await identity.authenticate(provider.token("k1"))
@@ -134,11 +134,11 @@ async def test_unknown_key_ids_send_us_to_the_provider_once_in_ten_seconds(provi
         assert provider.asked == 2
 
 
-async def test_who_does_not_wait_for_a_key_does_not_take_it_from_those_who_do(provider: Provider) -> None:
+async def test_a_timed_out_request_does_not_cancel_the_fetch_of_keys(provider: Provider) -> None:
     clock = Clock()
     async with Identity(provider.issuer, "marketplace", keys=Keys(provider.issuer, clock=clock)) as identity:
         await identity.authenticate(provider.token("k1"))
-        with pytest.raises(Unauthorized):  # it waits for what is asked in the background at the start
+        with pytest.raises(Unauthorized):  # it waits for the fetch that was started in the background
             await identity.authenticate(provider.token("x", a_key()))
         asked, provider.private = provider.asked, {"k2": a_key()}
         clock.now += REFETCH_AFTER_S
@@ -151,7 +151,7 @@ async def test_who_does_not_wait_for_a_key_does_not_take_it_from_those_who_do(pr
         assert provider.asked == asked + 1
 
 
-async def test_a_rotated_key_is_found_and_the_old_ones_tokens_are_refused(provider: Provider) -> None:
+async def test_a_rotated_key_is_found_and_tokens_of_the_old_one_are_refused(provider: Provider) -> None:
     clock = Clock()
     async with Identity(provider.issuer, "marketplace", keys=Keys(provider.issuer, clock=clock)) as identity:
         old = provider.token("k1")
@@ -187,21 +187,21 @@ async def test_a_running_service_refuses_tokens_of_a_key_that_was_replaced_under
         assert await status(provider.token("k1")) == 201
 
 
-async def test_a_discovery_document_of_another_issuer_is_not_believed(provider: Provider) -> None:
+async def test_a_discovery_document_of_another_issuer_is_refused(provider: Provider) -> None:
     provider.discovered_issuer = "http://evil.test/identity"
     async with Identity(provider.issuer, "marketplace") as identity:
         with pytest.raises(Unavailable):
             await identity.authenticate(provider.token("k1"))
 
 
-async def test_an_oversized_answer_is_not_read_to_the_end(provider: Provider) -> None:
+async def test_an_oversized_answer_is_not_read_completely(provider: Provider) -> None:
     provider.padding = "x" * 300_000
     async with Identity(provider.issuer, "marketplace") as identity:
         with pytest.raises(Unavailable):
             await identity.authenticate(provider.token("k1"))
 
 
-async def test_keys_of_other_kinds_are_passed_over(provider: Provider) -> None:
+async def test_keys_of_other_kinds_are_ignored(provider: Provider) -> None:
     provider.more = [
         {"kty": "RSA", "kid": "rsa", "n": "x", "e": "AQAB"},
         {"kty": "oct", "kid": "secret", "k": "c2VjcmV0"},
@@ -214,7 +214,7 @@ async def test_keys_of_other_kinds_are_passed_over(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("unreadable", [None, "k1", {"kty": "EC", "kid": "odd", "crv": "P-256", "x": 5, "y": 5}])
-async def test_a_key_that_nobody_can_read_costs_the_others_nothing(provider: Provider, unreadable: object) -> None:
+async def test_an_unreadable_key_does_not_affect_the_others(provider: Provider, unreadable: object) -> None:
     provider.more = [unreadable]
     async with Identity(provider.issuer, "marketplace") as identity:
         await identity.authenticate(provider.token("k1"))

@@ -1,4 +1,4 @@
-"""Two ports, shared by replicas and not; a bounded, graceful end."""
+"""Serves one port shared by replicas and one of its own, with a bounded, graceful shutdown."""
 
 import asyncio
 import signal
@@ -31,14 +31,14 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def ask(session: aiohttp.ClientSession, port: int, path: str = "/") -> str:
+async def request(session: aiohttp.ClientSession, port: int, path: str = "/") -> str:
     async with session.get(f"http://127.0.0.1:{port}{path}") as response:
         return await response.text()
 
 
 async def test_both_ports_answer(session: aiohttp.ClientSession) -> None:
     async with serve(an_app("a"), host="127.0.0.1", http_port=0, ops_port=0) as ports:
-        assert await ask(session, ports.http) == await ask(session, ports.ops) == "a"
+        assert await request(session, ports.http) == await request(session, ports.ops) == "a"
 
 
 async def test_no_answer_names_the_server_software(session: aiohttp.ClientSession) -> None:
@@ -48,13 +48,13 @@ async def test_no_answer_names_the_server_software(session: aiohttp.ClientSessio
                 assert "server" not in response.headers
 
 
-async def test_replicas_share_one_port_and_have_one_of_their_own(session: aiohttp.ClientSession) -> None:
+async def test_replicas_share_one_port_and_each_has_its_own(session: aiohttp.ClientSession) -> None:
     async with serve(an_app("a"), host="127.0.0.1", http_port=0, ops_port=0) as first:
         async with serve(an_app("b"), host="127.0.0.1", http_port=first.http, ops_port=0) as second:
-            assert {await ask(session, first.http) for _ in range(50)} == {"a", "b"}
-            assert await ask(session, first.ops) == "a"
-            assert await ask(session, second.ops) == "b"
-        assert {await ask(session, first.http) for _ in range(10)} == {"a"}
+            assert {await request(session, first.http) for _ in range(50)} == {"a", "b"}
+            assert await request(session, first.ops) == "a"
+            assert await request(session, second.ops) == "b"
+        assert {await request(session, first.http) for _ in range(10)} == {"a"}
 
 
 async def test_an_ops_port_in_use_is_an_error_and_leaves_the_shared_port_free() -> None:
@@ -64,23 +64,23 @@ async def test_an_ops_port_in_use_is_an_error_and_leaves_the_shared_port_free() 
                 pytest.fail("it listens")
 
 
-async def test_a_port_can_be_taken_again_at_once(session: aiohttp.ClientSession) -> None:
+async def test_a_port_can_be_reused_at_once(session: aiohttp.ClientSession) -> None:
     ports = Ports(0, 0)
     for _ in range(2):
         async with serve(an_app("a"), host="127.0.0.1", http_port=ports.http, ops_port=ports.ops) as ports:
-            assert await ask(session, ports.ops) == "a"
+            assert await request(session, ports.ops) == "a"
 
 
-async def test_what_is_under_way_is_finished_before_the_end(session: aiohttp.ClientSession) -> None:
+async def test_active_requests_finish_before_shutdown(session: aiohttp.ClientSession) -> None:
     hold, held = asyncio.Event(), asyncio.Event()
     async with serve(an_app("a", hold=hold, held=held), host="127.0.0.1", http_port=0, ops_port=0) as ports:
-        asking = asyncio.create_task(ask(session, ports.http, "/held"))
+        asking = asyncio.create_task(request(session, ports.http, "/held"))
         await held.wait()
         asyncio.get_running_loop().call_later(0.3, hold.set)
     assert await asking == "a"
 
 
-async def test_what_does_not_end_is_cancelled_after_a_bounded_wait(
+async def test_a_request_that_does_not_end_is_cancelled_after_a_bounded_wait(
     session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("marketplace_runtime.http.server.GRACE_S", 0.0)
@@ -88,7 +88,7 @@ async def test_what_does_not_end_is_cancelled_after_a_bounded_wait(
     app = an_app("a", hold=asyncio.Event(), held=held)
     async with asyncio.timeout(3):
         async with serve(app, host="127.0.0.1", http_port=0, ops_port=0) as ports:
-            asking = asyncio.create_task(ask(session, ports.http, "/held"))
+            asking = asyncio.create_task(request(session, ports.http, "/held"))
             await held.wait()
         await asyncio.gather(asking, return_exceptions=True)
 
@@ -99,10 +99,10 @@ async def test_an_error_in_the_block_stops_the_server_too(session: aiohttp.Clien
         async with serve(an_app("a"), host="127.0.0.1", http_port=0, ops_port=0) as ports:
             raise RuntimeError
     with pytest.raises(aiohttp.ClientConnectorError):
-        await ask(session, ports.http)
+        await request(session, ports.http)
 
 
-async def test_signals_stay_with_the_process() -> None:
+async def test_the_server_leaves_signal_handlers_unchanged() -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     async with serve(an_app("a"), host="127.0.0.1", http_port=0, ops_port=0):
         assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
