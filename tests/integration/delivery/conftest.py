@@ -27,7 +27,7 @@ async def running_delivery(
 
 @pytest.fixture
 async def world(running_delivery: Running) -> AsyncIterator[Running]:
-    """Delivery as a process, with every dial at rest before and after."""
+    """Run delivery as a process; reset every dial before and after."""
     yield running_delivery
     for part in ("carriers-a", "carriers-b"):
         await running_delivery.turn_dial(part)

@@ -1,4 +1,4 @@
-"""Customers with an address, and orders of theirs that are confirmed."""
+"""Makes customers with an address, and confirmed orders of theirs."""
 
 from uuid import UUID
 
@@ -22,7 +22,7 @@ PRICE = Money(amount=1999, currency="EUR")
 
 async def a_customer(world: Running) -> str:
     customer = f"c-{new_id()}"
-    status, _ = await world.ask("PUT", f"/addresses/{customer}", ADDRESS, by=customer)
+    status, _ = await world.request("PUT", f"/addresses/{customer}", ADDRESS, by=customer)
     assert status == 200
     return customer
 

@@ -1,4 +1,4 @@
-"""One service as a real process between a real broker, a real database and the stand-ins for the outside world."""
+"""Runs one service as a real process with a real broker, a real database and the stand-ins."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 @dataclass
 class Running:
-    """The process, and what a test may ask of the world around it."""
+    """The process, with helpers to reach its broker, database, API and stand-ins."""
 
     service: Service
     broker: PrivateBroker
@@ -66,8 +66,8 @@ class Running:
         except aiohttp.ClientError:
             return False
 
-    async def hear(self, event: Event, id: UUID | None = None) -> UUID:
-        """Publish an event as its publisher does."""
+    async def publish(self, event: Event, id: UUID | None = None) -> UUID:
+        """Publish an event as the service that owns it does. Returns its id."""
         envelope = Envelope(id or new_id(), event.type, event.publisher, event.subject, datetime.now(UTC), TRACEPARENT)
         async with await aio_pika.connect(self.broker.urls.amqp_of(event.publisher, f"{event.publisher}-secret")) as c:
             channel = await open_channel(c, confirms=True)
@@ -79,29 +79,31 @@ class Running:
             )
         return envelope.id
 
-    async def said(self, subject: object) -> list[str]:
-        """The names of what the service said about `subject`, in its order, each once in however many versions."""
+    async def published(self, subject: object) -> list[str]:
+        """Return the names of the events that the service published about `subject`, in order; versions count once."""
         rows = await self.database.fetch(
             "select distinct on (event_id) type from messaging.outbox where subject = $1 order by event_id",
             str(subject),
         )
         return [row["type"].split(".")[1] for row in rows]
 
-    async def until_said(self, subject: object, *types: str, within_s: float = 30) -> list[str]:
-        """Wait until the service said one of `types` about `subject`. Returns all that it said."""
+    async def until_published(self, subject: object, *types: str, within_s: float = 30) -> list[str]:
+        """Wait until the service published one of `types` about `subject`. Returns all that it published."""
 
         async def there() -> bool:
-            return not set(types).isdisjoint(await self.said(subject))
+            return not set(types).isdisjoint(await self.published(subject))
 
         try:
             await until(there, within_s)
         except TimeoutError:
-            said, log = await self.said(subject), self.log.read_text()[-4000:]
-            raise AssertionError(f"{' or '.join(types)} was not said about {subject}, only {said}\n{log}") from None
-        return await self.said(subject)
+            published, log = await self.published(subject), self.log.read_text()[-4000:]
+            raise AssertionError(
+                f"{' or '.join(types)} was not published about {subject}, only {published}\n{log}"
+            ) from None
+        return await self.published(subject)
 
     async def until_idle(self) -> None:
-        """Nothing waits in the schedule (deadlines aside) or the outbox."""
+        """Wait until the outbox is empty and the schedule holds nothing but deadlines."""
 
         async def idle() -> bool:
             waiting = await self.database.fetchval(
@@ -113,35 +115,35 @@ class Running:
         await until(idle)
 
     async def token(self, subject: str, *roles: str) -> dict[str, str]:
-        """An `Authorization` header."""
+        """Return an `Authorization` header for the subject."""
         async with (
             aiohttp.ClientSession(self.outside.url) as http,
             http.post("/identity/token", json={"sub": subject, "roles": roles}) as answer,
         ):
             return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
 
-    async def ask(self, method: str, path: str, body: object = None, *, by: str | None = None) -> tuple[int, Any]:
-        """One request, by whom. Returns the status and the JSON of the answer."""
+    async def request(self, method: str, path: str, body: object = None, *, by: str | None = None) -> tuple[int, Any]:
+        """Send one request as the person `by`, if given. Returns the status and the JSON of the answer."""
         headers = await self.token(by) if by else {}
         async with self.http.request(method, path, json=body, headers=headers) as answer:
             return answer.status, await answer.json(content_type=None) if answer.status != 204 else None
 
     async def turn_dial(self, part: str, **dial: float) -> None:
-        """Set a dial of the outside world, which has to accept it."""
+        """Set a dial of a stand-in; assert that it is accepted."""
         async with (
             aiohttp.ClientSession(self.outside.url) as http,
             http.put(f"/dials/{part}", json=dial) as answer,
         ):
             assert answer.ok, await answer.text()
 
-    async def outside_says(self, path: str) -> Any:
-        """The JSON of the outside world's answer, which has to be a success."""
+    async def outside_json(self, path: str) -> Any:
+        """Return the JSON of a stand-in's answer; assert that it succeeds."""
         async with aiohttp.ClientSession(self.outside.url) as http, http.get(path) as answer:
             assert answer.ok
             return await answer.json()
 
-    async def outside_shows(self, path: str) -> str:
-        """The text of the outside world's answer, which has to be a success."""
+    async def outside_text(self, path: str) -> str:
+        """Return the text of a stand-in's answer; assert that it succeeds."""
         async with aiohttp.ClientSession(self.outside.url) as http, http.get(path) as answer:
             assert answer.ok
             return await answer.text()
@@ -157,9 +159,9 @@ async def running(
     directory: Path,
     **settings: str,
 ) -> AsyncIterator[Running]:
-    """`python -m <service>`, ready, with its database migrated and its queues declared; gone afterwards.
+    """Start `python -m <service>` with a migrated database and declared queues, and stop it afterwards.
 
-    The broker is emptied first, since a topology is compared with all that the broker has.
+    The broker is reset first, since a topology is compared with all that the broker has.
     """
     await reset_broker(broker)
     urls = await postgres.create_database(service.name)

@@ -1,4 +1,4 @@
-"""A request to a carrier takes no longer than its asker waits; its outcome is certain, or known to be in doubt."""
+"""A carrier call ends within its caller's deadline; its outcome is certain, or known to be in doubt."""
 
 from collections.abc import AsyncIterator
 
@@ -35,7 +35,7 @@ def a_booking() -> Book:
     return Book(new_id(), new_id(), "a", place, asked_before=False)
 
 
-async def test_a_carrier_is_told_how_long_it_is_waited_for(callee: Callee, outside: Outside) -> None:
+async def test_a_request_tells_the_carrier_its_timeout(callee: Callee, outside: Outside) -> None:
     callee.answering.set()
     assert await gateways.book(a_booking(), outside) == Booked("a", "T-1")
     async with within(TIMEOUT_S / 2):
@@ -44,12 +44,12 @@ async def test_a_carrier_is_told_how_long_it_is_waited_for(callee: Callee, outsi
     assert CONNECT_S < callee.told_s[1] < TIMEOUT_S / 2
 
 
-async def test_what_was_sent_is_in_doubt_at_the_deadline_and_what_comes_too_late_is_not_sent(
+async def test_a_sent_booking_is_in_doubt_at_the_deadline_and_a_late_one_is_not_sent(
     callee: Callee, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "marketplace_runtime.resilience.deadline.RESERVE_S", EARLY_S
-    )  # so that load cannot blur the two
+    )  # long enough to tell both apart on a loaded machine
     async with within(EARLY_S + 2 * CONNECT_S):
         with pytest.raises(OutcomeUnknown):
             await gateways.book(a_booking(), outside)

@@ -31,6 +31,6 @@ async def running_notifications(
 
 @pytest.fixture
 async def world(running_notifications: Running) -> AsyncIterator[Running]:
-    """Notifications as a process, with the mail server at rest before and after."""
+    """Run notifications as a process; reset the mail server before and after."""
     yield running_notifications
     await running_notifications.turn_dial("mail")

@@ -1,4 +1,4 @@
-"""What arrived at the mail server."""
+"""Reads the mails that arrived at the mail server."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from tests.integration.delivery.running import Running
 async def mails_to(world: Running, person: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after = 0
-    while page := (await world.outside_says(f"/mail/messages?after={after}"))["messages"]:
+    while page := (await world.outside_json(f"/mail/messages?after={after}"))["messages"]:
         found += [mail for mail in page if mail["to"] == f"{person}@example.com"]
         after = page[-1]["seq"]
     return found
 
 
 async def text_of(world: Running, mail: dict[str, Any]) -> str:
-    """What its reader sees: lines are folded on the way."""
-    return (await world.outside_shows(f"/mail/messages/{mail['seq']}")).replace("=\r\n", "")
+    """Return the text as a mail client shows it; lines are folded in transit."""
+    return (await world.outside_text(f"/mail/messages/{mail['seq']}")).replace("=\r\n", "")

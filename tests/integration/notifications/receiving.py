@@ -1,4 +1,4 @@
-"""Somebody's endpoint: a real HTTP server that does as a test says, and remembers what came."""
+"""A webhook endpoint: a real HTTP server that a test controls and that records its requests."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,18 +13,18 @@ from tests.integration.delivery.running import until
 
 @dataclass
 class Receiver:
-    """Answers `status` to what `secret` signed."""
+    """Answers `status` to requests signed with `secret`."""
 
     url: str = ""
     secret: str = ""
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     meanwhile: Callable[[], Awaitable[None]] | None = None
-    """What happens between a request and its answer."""
+    """Runs between a request and its answer."""
     attempts: list[str] = field(default_factory=list)
-    """The `webhook-id` of each request, also of those that were refused."""
+    """The `webhook-id` of each request, including refused ones."""
     accepted: dict[str, Any] = field(default_factory=dict)
-    """The events that it said yes to, by id."""
+    """The accepted events, by id."""
     forged: list[str] = field(default_factory=list)
     runner: web.AppRunner | None = None
     port: int = 0
@@ -50,7 +50,7 @@ class Receiver:
 
         await until(there, within_s)
 
-    async def until_asked(self, id: object, times: int = 1) -> None:
+    async def until_requested(self, id: object, times: int = 1) -> None:
         async def often() -> bool:
             return self.attempts.count(str(id)) >= times
 

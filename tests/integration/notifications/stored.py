@@ -1,4 +1,4 @@
-"""All that notifications keep in their database."""
+"""Reads everything that notifications store."""
 
 import asyncpg
 

@@ -1,4 +1,4 @@
-"""One recipient that is put off costs the others nothing: neither the circuit nor a connection."""
+"""A deferred recipient opens no circuit and closes no connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from tests.integration.outside.outside_process import free_port
 
 @dataclass
 class Server:
-    """An SMTP server that answers each recipient with the code that its name begins with."""
+    """An SMTP server that answers each recipient with the code at the start of the address."""
 
     sessions: set[int] = field(default_factory=set)
     taken: list[str] = field(default_factory=list)
@@ -53,17 +53,17 @@ def mail(to: str) -> Mail:
     return Mail(new_id(), f"{to}@example.org", "Hello", "Hello", "x", "order-confirmed", datetime.now(UTC))
 
 
-async def test_recipients_that_are_put_off_hold_up_nobody(server: Server, mailer: Mailer) -> None:
+async def test_deferred_recipients_do_not_delay_others(server: Server, mailer: Mailer) -> None:
     for number in range(30):
         with pytest.raises(RecipientPutOff, match="450"):
             await mailer.send(mail(f"450-{number}"))
         assert await mailer.send(mail("550-nobody")) == Undeliverable()
     assert await mailer.send(mail("ada")) == Taken()
     assert server.taken == ["ada@example.org"]
-    assert len(server.sessions) == 1, "one connection for all of them"
+    assert len(server.sessions) == 1, "more than one connection was opened"
 
 
-async def test_a_server_that_goes_away_is_left_alone(server: Server, mailer: Mailer) -> None:
+async def test_the_circuit_opens_for_a_server_that_closes_connections(server: Server, mailer: Mailer) -> None:
     for _ in range(5):
         with pytest.raises(MailNotTaken):
             await mailer.send(mail("421-ada"))

@@ -1,4 +1,4 @@
-"""Who is told what by webhook, at least once, past everything that endpoints do."""
+"""Tests which events reach which endpoint, at least once, however the endpoints fail."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,18 +28,18 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def ada(world: Running) -> AsyncIterator[str]:
-    """A person whose endpoints are gone afterwards."""
+    """Make a person, and delete the person's endpoints afterwards."""
     person = f"p-{new_id()}"
     yield person
-    _, page = await world.ask("GET", "/webhooks", by=person)
+    _, page = await world.request("GET", "/webhooks", by=person)
     for each in page["items"]:
-        assert (await world.ask("DELETE", f"/webhooks/{each['endpoint_id']}", by=person))[0] == 204
+        assert (await world.request("DELETE", f"/webhooks/{each['endpoint_id']}", by=person))[0] == 204
 
 
 async def register(world: Running, receiver: Receiver, person: str, *events: str, **more: Any) -> str:
-    """An endpoint of `person`, at `receiver`. Returns its path."""
+    """Register `receiver` as an endpoint of `person`. Returns its path."""
     body = {"url": receiver.url, "events": list(events) or ["*"], **more}
-    status, made = await world.ask("POST", "/webhooks", body, by=person)
+    status, made = await world.request("POST", "/webhooks", body, by=person)
     assert status == 201, made
     receiver.secret = made["secret"]
     return f"/webhooks/{made['endpoint_id']}"
@@ -55,13 +55,13 @@ def listed(seller: str) -> ProductListedV1:
 
 
 async def delivery(world: Running, path: str, event: UUID, person: str) -> dict[str, Any] | None:
-    status, page = await world.ask("GET", f"{path}/deliveries?limit=100", by=person)
+    status, page = await world.request("GET", f"{path}/deliveries?limit=100", by=person)
     assert status == 200
     return next((each for each in page["items"] if each["event_id"] == str(event)), None)
 
 
 async def until_delivery(world: Running, path: str, event: UUID, person: str, **wanted: Any) -> dict[str, Any]:
-    """The delivery, once it is as `wanted`."""
+    """Wait until the delivery has the wanted values, and return it."""
     found: dict[str, Any] | None = None
 
     async def so() -> bool:
@@ -85,11 +85,11 @@ async def until_tried(world: Running, path: str, event: UUID, person: str, times
     await until(often)
 
 
-async def test_an_event_is_told_once_signed_and_as_it_was_said(world: Running, receiver: Receiver, ada: str):
+async def test_an_event_is_sent_once_signed_and_unchanged(world: Running, receiver: Receiver, ada: str):
     path = await register(world, receiver, ada)
     event = delivered(ada)
-    id = await world.hear(event)
-    await world.hear(event, id)  # delivered twice by the broker
+    id = await world.publish(event)
+    await world.publish(event, id)  # delivered twice by the broker
     await receiver.until_accepted(id)
     told = receiver.accepted[str(id)]
     assert told | {"time": None} == {
@@ -108,12 +108,12 @@ async def test_an_event_is_told_once_signed_and_as_it_was_said(world: Running, r
     assert (receiver.attempts, receiver.forged) == ([str(id)], [])
 
 
-async def test_a_person_hears_of_their_own_things_and_of_the_shop_window(world: Running, receiver: Receiver, ada: str):
+async def test_a_person_receives_events_of_their_own_and_public_ones(world: Running, receiver: Receiver, ada: str):
     await register(world, receiver, ada)
     low = StockRunningLowV1(product_id=new_id(), seller_id="somebody-else", available=1)
-    others = [await world.hear(each) for each in (delivered("somebody-else"), low)]
+    others = [await world.publish(each) for each in (delivered("somebody-else"), low)]
     own = [
-        await world.hear(each)
+        await world.publish(each)
         for each in (listed("somebody-else"), low.model_copy(update={"seller_id": ada}), delivered(ada))
     ]
     await receiver.until_accepted(*own)
@@ -121,44 +121,44 @@ async def test_a_person_hears_of_their_own_things_and_of_the_shop_window(world: 
     assert not {str(id) for id in others} & set(receiver.attempts)
 
 
-async def test_an_operator_may_hear_of_everyones_and_nobody_else(world: Running, receiver: Receiver, ada: str):
+async def test_only_an_operator_may_receive_events_of_everyone(world: Running, receiver: Receiver, ada: str):
     body = {"url": receiver.url, "events": ["checkout.*"], "everyones": True}
-    status, problem = await world.ask("POST", "/webhooks", body, by=ada)
+    status, problem = await world.request("POST", "/webhooks", body, by=ada)
     assert (status, problem["detail"].partition(":")[0]) == (403, "`everyones` is for the role operator")
     headers = await world.token(ada, "operator")
     async with world.http.post("/webhooks", json=body, headers=headers) as answer:
         assert answer.status == 201
         receiver.secret = (await answer.json())["secret"]
-    unasked = await world.hear(listed(ada))
-    id = await world.hear(delivered("somebody"))
+    unasked = await world.publish(listed(ada))
+    id = await world.publish(delivered("somebody"))
     await receiver.until_accepted(id)
     await world.until_idle()
     assert str(unasked) not in receiver.attempts
 
 
-async def test_a_receiver_that_is_down_gets_everything_when_it_is_back(world: Running, receiver: Receiver, ada: str):
+async def test_an_endpoint_that_was_down_gets_everything_when_it_returns(world: Running, receiver: Receiver, ada: str):
     path = await register(world, receiver, ada)
     await receiver.stop()
-    ids = [await world.hear(delivered(ada)) for _ in range(30)]
+    ids = [await world.publish(delivered(ada)) for _ in range(30)]
     await until_tried(world, path, ids[0], ada)
-    assert (await world.ask("GET", path, by=ada))[1]["failing_since"] is not None
+    assert (await world.request("GET", path, by=ada))[1]["failing_since"] is not None
     await receiver.start()
     await receiver.until_accepted(*ids)
     for id in ids:
         seen = await until_delivery(world, path, id, ada, state="delivered")
-    assert (await world.ask("GET", path, by=ada))[1]["failing_since"] is None
+    assert (await world.request("GET", path, by=ada))[1]["failing_since"] is None
     assert sorted(receiver.attempts) == sorted(map(str, ids)), seen
 
 
-async def test_many_events_at_once_all_come(world: Running, receiver: Receiver, ada: str):
+async def test_many_concurrent_events_all_arrive(world: Running, receiver: Receiver, ada: str):
     path = await register(world, receiver, ada, "checkout.order-delivered.*")
-    ids = await asyncio.gather(*(world.hear(delivered(ada)) for _ in range(100)))
+    ids = await asyncio.gather(*(world.publish(delivered(ada)) for _ in range(100)))
     await receiver.until_accepted(*ids)
     for id in ids:
         await until_delivery(world, path, id, ada, state="delivered")
 
 
-async def test_an_endpoint_that_hangs_runs_into_its_time_and_delays_nobody(
+async def test_a_call_to_an_endpoint_that_hangs_times_out_and_delays_no_other(
     world: Running, receiver: Receiver, ada: str
 ):
     async def hang() -> None:
@@ -166,14 +166,14 @@ async def test_an_endpoint_that_hangs_runs_into_its_time_and_delays_nobody(
 
     receiver.meanwhile = hang
     path = await register(world, receiver, ada)
-    id = await world.hear(delivered(ada))
-    await receiver.until_asked(id)
+    id = await world.publish(delivered(ada))
+    await receiver.until_requested(id)
     async with a_receiver() as other:
         bob = f"p-{new_id()}"
         theirs = await register(world, other, bob)
-        quick = await world.hear(delivered(bob))
+        quick = await world.publish(delivered(bob))
         await other.until_accepted(quick)
-        assert await world.ask("DELETE", theirs, by=bob) == (204, None)
+        assert await world.request("DELETE", theirs, by=bob) == (204, None)
     await until_tried(world, path, id, ada)
     hung = await delivery(world, path, id, ada)
     assert hung is not None
@@ -183,12 +183,12 @@ async def test_an_endpoint_that_hangs_runs_into_its_time_and_delays_nobody(
 
 
 @pytest.mark.parametrize("status", [302, 400, 503])
-async def test_what_is_no_2xx_is_sent_again_and_a_redirect_is_not_followed(
+async def test_an_answer_other_than_2xx_is_retried_and_a_redirect_is_not_followed(
     world: Running, receiver: Receiver, ada: str, status: int
 ):
     receiver.status = status
     path = await register(world, receiver, ada)
-    id = await world.hear(delivered(ada))
+    id = await world.publish(delivered(ada))
     await until_tried(world, path, id, ada)
     seen = await until_delivery(world, path, id, ada, state="pending", status=status, error=f"answered {status}")
     assert seen["due_at"] is not None
@@ -196,85 +196,85 @@ async def test_what_is_no_2xx_is_sent_again_and_a_redirect_is_not_followed(
     await receiver.until_accepted(id)
 
 
-async def test_an_endpoint_that_asks_for_rest_gets_it(world: Running, receiver: Receiver, ada: str):
+async def test_retry_after_of_an_endpoint_is_respected(world: Running, receiver: Receiver, ada: str):
     path = await register(world, receiver, ada)
     receiver.status, receiver.headers = 503, {"Retry-After": "3"}
     event = delivered(ada)
-    id = await world.hear(event)
+    id = await world.publish(event)
     found = await until_delivery(world, path, id, ada, attempts=1)
     waits = datetime.fromisoformat(found["due_at"]) - datetime.fromisoformat(found["attempted_at"])
-    assert waits >= timedelta(seconds=3), "its own rule would try again after 0.1 s"
+    assert waits >= timedelta(seconds=3), "without Retry-After the retry would come after 0.1 s"
     receiver.status, receiver.headers = 204, {}
     await until_delivery(world, path, id, ada, state="delivered", attempts=2)
 
 
-async def test_an_endpoint_that_only_fails_is_disabled_until_its_owner_enables_it(
+async def test_an_endpoint_that_keeps_failing_is_disabled_until_its_owner_enables_it(
     world: Running, receiver: Receiver, ada: str
 ):
     receiver.status = 500
     path = await register(world, receiver, ada)
-    waiting = await world.hear(delivered(ada))
+    waiting = await world.publish(delivered(ada))
     await until_tried(world, path, waiting, ada)
     endpoint_id = path.rpartition("/")[2]
     await world.database.execute(
         "update webhook_endpoints set failing_since = failing_since - interval '3 days' where endpoint_id = $1",
         UUID(endpoint_id),
     )
-    assert await world.until_said(endpoint_id, "webhook-disabled") == ["webhook-disabled"]
-    shown = (await world.ask("GET", path, by=ada))[1]
+    assert await world.until_published(endpoint_id, "webhook-disabled") == ["webhook-disabled"]
+    shown = (await world.request("GET", path, by=ada))[1]
     assert (shown["enabled"], shown["disabled"]) == (False, "failing")
-    missed = await world.hear(delivered(ada))
+    missed = await world.publish(delivered(ada))
     await world.until_idle()
     asked = len(receiver.attempts)
     receiver.status = 204
-    assert (await world.ask("POST", f"{path}/enable", by=ada))[1]["enabled"]
+    assert (await world.request("POST", f"{path}/enable", by=ada))[1]["enabled"]
     await receiver.until_accepted(waiting)
     await world.until_idle()
-    assert len(receiver.attempts) == asked + 1, "what it missed is sent on demand alone"
+    assert len(receiver.attempts) == asked + 1, "missed events are sent only on demand"
     shown = await delivery(world, path, missed, ada)
     assert shown is not None
     assert (shown["state"], shown["attempts"], shown["due_at"]) == ("missed", 0, None)
 
 
 async def disabled(world: Running, receiver: Receiver, person: str) -> str:
-    """The path of an endpoint that said that it is gone."""
+    """Register an endpoint and disable it with 410 Gone. Returns its path."""
     receiver.status = 410
     path = await register(world, receiver, person, "checkout.*")
-    await world.hear(delivered(person))
-    await world.until_said(path.rpartition("/")[2], "webhook-disabled")
+    await world.publish(delivered(person))
+    await world.until_published(path.rpartition("/")[2], "webhook-disabled")
     receiver.status = 204
     return path
 
 
 async def missed_by(world: Running, path: str, person: str, number: int) -> list[UUID]:
-    """So many events that came meanwhile, once they are listed as missed."""
-    events = [await world.hear(delivered(person)) for _ in range(number)]
+    """Publish `number` events, and wait until they are listed as missed."""
+    events = [await world.publish(delivered(person)) for _ in range(number)]
     for each in events:
         await until_delivery(world, path, each, person, state="missed")
     return events
 
 
-async def test_what_a_disabled_endpoint_missed_is_listed_and_sent_when_its_owner_asks(
+async def test_events_missed_by_a_disabled_endpoint_are_listed_and_sent_on_demand(
     world: Running, receiver: Receiver, ada: str
 ):
     path = await disabled(world, receiver, ada)
     events = await missed_by(world, path, ada, 3)
-    assert (await world.ask("POST", f"{path}/redeliver-missed", by=ada))[0] == 409, "it is disabled yet"
-    assert (await world.ask("GET", path, by=ada))[1]["missed"] == 3
-    _, page = await world.ask("GET", f"{path}/deliveries?state=missed", by=ada)
+    assert (await world.request("POST", f"{path}/redeliver-missed", by=ada))[0] == 409, "the endpoint is still disabled"
+    assert (await world.request("GET", path, by=ada))[1]["missed"] == 3
+    _, page = await world.request("GET", f"{path}/deliveries?state=missed", by=ada)
     assert [each["event_id"] for each in page["items"]] == [str(each) for each in reversed(events)]
-    await world.ask("POST", f"{path}/enable", by=ada)
+    await world.request("POST", f"{path}/enable", by=ada)
     first = f"{path}/deliveries/{events[0]}/redeliver"
-    assert (await world.ask("POST", first, by=ada))[0] == 202
-    assert (await world.ask("GET", path, by=ada))[1]["missed"] == 2
-    status, answer = await world.ask("POST", f"{path}/redeliver-missed", by=ada)
+    assert (await world.request("POST", first, by=ada))[0] == 202
+    assert (await world.request("GET", path, by=ada))[1]["missed"] == 2
+    status, answer = await world.request("POST", f"{path}/redeliver-missed", by=ada)
     assert (status, answer) == (202, {"redelivered": 2, "missed": 0})
     await receiver.until_accepted(*events)
-    assert (await world.ask("POST", f"{path}/redeliver-missed", by=ada))[1] == {"redelivered": 0, "missed": 0}
+    assert (await world.request("POST", f"{path}/redeliver-missed", by=ada))[1] == {"redelivered": 0, "missed": 0}
 
 
 @pytest.mark.slow
-async def test_what_is_missed_is_forgotten_after_a_week_and_bounded(world: Running, receiver: Receiver, ada: str):
+async def test_missed_events_are_deleted_after_a_week_and_bounded(world: Running, receiver: Receiver, ada: str):
     path = await disabled(world, receiver, ada)
     endpoint_id = UUID(path.rpartition("/")[2])
     [recent] = await missed_by(world, path, ada, 1)
@@ -292,19 +292,19 @@ async def test_what_is_missed_is_forgotten_after_a_week_and_bounded(world: Runni
     await until(forgotten)
     assert await delivery(world, path, recent, ada)
     await world.database.execute("update webhook_endpoints set missed = 99999 where endpoint_id = $1", endpoint_id)
-    too_many = await world.hear(delivered(ada))
+    too_many = await world.publish(delivered(ada))
     await world.until_idle()
     assert await delivery(world, path, too_many, ada) is None
 
 
-async def test_whose_endpoint_is_disabled_gets_a_mail_each_time(world: Running, receiver: Receiver, ada: str):
+async def test_the_owner_of_a_disabled_endpoint_gets_a_mail_each_time(world: Running, receiver: Receiver, ada: str):
     choices = {"order_updates": False, "reminders": False}
     contact = {"email": f"{ada}@example.com", "choices": choices}
-    assert (await world.ask("PUT", f"/contacts/{ada}", contact, by=ada))[0] == 200
+    assert (await world.request("PUT", f"/contacts/{ada}", contact, by=ada))[0] == 200
     path = await disabled(world, receiver, ada)
     receiver.status = 410
-    await world.ask("POST", f"{path}/enable", by=ada)
-    await world.hear(delivered(ada))
+    await world.request("POST", f"{path}/enable", by=ada)
+    await world.publish(delivered(ada))
     endpoint_id = path.rpartition("/")[2]
 
     async def told_twice() -> bool:
@@ -317,54 +317,54 @@ async def test_whose_endpoint_is_disabled_gets_a_mail_each_time(world: Running, 
 
 
 @pytest.mark.slow
-async def test_who_cannot_be_reached_is_not_told_and_nothing_is_dead_lettered(
+async def test_an_owner_without_a_contact_gets_no_mail_and_nothing_is_dead_lettered(
     world: Running, receiver: Receiver, ada: str
 ):
     path = await disabled(world, receiver, ada)
 
     async def noted() -> bool:
-        _, page = await world.ask("GET", "/notifications", by=ada)
+        _, page = await world.request("GET", "/notifications", by=ada)
         return ("webhook-disabled", "no-contact") in [(each["kind"], each["failure"]) for each in page["items"]]
 
     await until(noted)
-    assert await world.said(path.rpartition("/")[2]) == ["webhook-disabled"]
+    assert await world.published(path.rpartition("/")[2]) == ["webhook-disabled"]
     assert await world.database.fetchval("select count(*) from messaging.dead_letters") == 0
 
 
-async def test_an_endpoint_is_asked_one_turn_at_a_time_however_often_it_is_enabled(
+async def test_an_endpoint_has_one_turn_at_a_time_however_often_it_is_enabled(
     world: Running, receiver: Receiver, ada: str
 ):
     answers = asyncio.Event()
     receiver.meanwhile = answers.wait
     path = await register(world, receiver, ada)
-    first = await world.hear(delivered(ada))
-    await receiver.until_asked(first)
+    first = await world.publish(delivered(ada))
+    await receiver.until_requested(first)
     for _ in range(3):
-        assert (await world.ask("POST", f"{path}/enable", by=ada))[0] == 200
-    second = await world.hear(delivered(ada))
+        assert (await world.request("POST", f"{path}/enable", by=ada))[0] == 200
+    second = await world.publish(delivered(ada))
     await until_delivery(world, path, second, ada, state="pending")
     answers.set()
     for id in (first, second):
         seen = await until_delivery(world, path, id, ada, state="delivered")
         await world.until_idle()
-        assert receiver.attempts.count(str(id)) == seen["attempts"], "each request was of the one turn"
+        assert receiver.attempts.count(str(id)) == seen["attempts"], "requests were sent by more than one turn"
 
 
-async def test_who_says_gone_is_asked_no_more(world: Running, receiver: Receiver, ada: str):
+async def test_an_endpoint_that_answers_gone_gets_no_more_requests(world: Running, receiver: Receiver, ada: str):
     receiver.status = 410
     path = await register(world, receiver, ada)
-    id = await world.hear(delivered(ada))
+    id = await world.publish(delivered(ada))
     await until_delivery(world, path, id, ada, state="failed", error="answered 410")
-    assert (await world.ask("GET", path, by=ada))[1]["disabled"] == "gone"
+    assert (await world.request("GET", path, by=ada))[1]["disabled"] == "gone"
     again = f"{path}/deliveries/{id}/redeliver"
-    assert (await world.ask("POST", again, by=ada))[0] == 409
+    assert (await world.request("POST", again, by=ada))[0] == 409
     receiver.status = 204
-    assert (await world.ask("POST", f"{path}/enable", by=ada))[0] == 200
-    assert (await world.ask("POST", again, by=ada))[0] == 202
+    assert (await world.request("POST", f"{path}/enable", by=ada))[0] == 200
+    assert (await world.request("POST", again, by=ada))[0] == 202
     await receiver.until_accepted(id)
 
 
-async def test_an_endpoint_for_which_too_much_waits_is_disabled(world: Running, receiver: Receiver, ada: str):
+async def test_an_endpoint_with_too_many_waiting_deliveries_is_disabled(world: Running, receiver: Receiver, ada: str):
     receiver.status = 500
     path = await register(world, receiver, ada)
     await world.database.execute(
@@ -375,32 +375,32 @@ async def test_an_endpoint_for_which_too_much_waits_is_disabled(world: Running, 
         """,
         UUID(path.rpartition("/")[2]),
     )
-    await world.hear(delivered(ada))
-    await world.until_said(path.rpartition("/")[2], "webhook-disabled")
-    assert (await world.ask("GET", path, by=ada))[1]["disabled"] == "overrun"
+    await world.publish(delivered(ada))
+    await world.until_published(path.rpartition("/")[2], "webhook-disabled")
+    assert (await world.request("GET", path, by=ada))[1]["disabled"] == "overrun"
 
 
-async def test_what_was_delivered_is_sent_once_more_on_demand(world: Running, receiver: Receiver, ada: str):
+async def test_a_delivered_event_is_sent_again_on_demand(world: Running, receiver: Receiver, ada: str):
     path = await register(world, receiver, ada)
-    id = await world.hear(delivered(ada))
+    id = await world.publish(delivered(ada))
     await until_delivery(world, path, id, ada, state="delivered")
-    status, shown = await world.ask("POST", f"{path}/deliveries/{id}/redeliver", by=ada)
+    status, shown = await world.request("POST", f"{path}/deliveries/{id}/redeliver", by=ada)
     assert (status, shown["state"], shown["attempts"]) == (202, "pending", 0)
-    await receiver.until_asked(id, times=2)
+    await receiver.until_requested(id, times=2)
     await until_delivery(world, path, id, ada, state="delivered")
-    assert (await world.ask("POST", f"{path}/deliveries/{new_id()}/redeliver", by=ada))[0] == 404
+    assert (await world.request("POST", f"{path}/deliveries/{new_id()}/redeliver", by=ada))[0] == 404
 
 
 async def test_after_a_rotation_the_old_secret_signs_for_a_while(world: Running, receiver: Receiver, ada: str):
     path = await register(world, receiver, ada)
     old = receiver.secret
-    status, rotated = await world.ask("POST", f"{path}/rotate", by=ada)
+    status, rotated = await world.request("POST", f"{path}/rotate", by=ada)
     assert (status, rotated["secret"] != old, rotated["old_secret_until"] is not None) == (200, True, True)
-    await receiver.until_accepted(await world.hear(delivered(ada)))
+    await receiver.until_accepted(await world.publish(delivered(ada)))
     receiver.secret = rotated["secret"]
-    await receiver.until_accepted(await world.hear(delivered(ada)))
+    await receiver.until_accepted(await world.publish(delivered(ada)))
     await world.database.execute("update webhook_endpoints set old_secret_until = now() where owner = $1", ada)
-    await receiver.until_accepted(last := await world.hear(delivered(ada)))
+    await receiver.until_accepted(last := await world.publish(delivered(ada)))
     await until_delivery(world, path, last, ada, state="delivered")
     assert old not in str(await world.database.fetch("select * from webhook_endpoints"))
 
@@ -415,7 +415,7 @@ async def test_a_crash_after_the_call_repeats_it_under_the_same_id(world: Runnin
         killed.set()
 
     receiver.meanwhile = crash
-    id = await world.hear(delivered(ada))
+    id = await world.publish(delivered(ada))
     await killed.wait()
     await receiver.until_accepted(id)
     await world.start()
@@ -431,24 +431,24 @@ async def test_a_deleted_endpoint_leaves_no_secret_and_no_event_behind(world: Ru
         async with world.http.post("/webhooks", json=body, headers=headers) as answer:
             made = await answer.json()
             shown.append(made["secret"])
-    assert shown[0] == shown[1]  # asked again with its key, since the answer was lost
+    assert shown[0] == shown[1]  # repeated with its key, since the answer was lost
     path = f"/webhooks/{made['endpoint_id']}"
     receiver.secret = made["secret"]
     async with world.http.post(f"{path}/rotate", headers=headers) as answer:
         shown.append((await answer.json())["secret"])
-    id = await world.hear(delivered(ada))
+    id = await world.publish(delivered(ada))
     await receiver.until_accepted(id)
-    assert await world.ask("DELETE", path, by=ada) == (204, None)
-    assert (await world.ask("GET", path, by=ada))[0] == 404
+    assert await world.request("DELETE", path, by=ada) == (204, None)
+    assert (await world.request("GET", path, by=ada))[0] == 404
     left = await everything_stored(world.database) + world.log.read_text()
     for secret in {*shown, "of-the-owner"}:
         assert secret not in left
     assert await world.database.fetchval("select count(*) from webhook_deliveries where event_id = $1", id) == 0
 
 
-async def test_for_others_there_is_no_such_endpoint(world: Running, receiver: Receiver, ada: str):
+async def test_another_persons_endpoint_is_not_found(world: Running, receiver: Receiver, ada: str):
     path = await register(world, receiver, ada)
-    id = await world.hear(delivered(ada))
+    id = await world.publish(delivered(ada))
     await until_delivery(world, path, id, ada, state="delivered")
     routes = [
         ("GET", path),
@@ -459,22 +459,22 @@ async def test_for_others_there_is_no_such_endpoint(world: Running, receiver: Re
         ("POST", f"{path}/deliveries/{id}/redeliver"),
     ]
     for method, route in routes:
-        status, problem = await world.ask(method, route, by="mallory")
+        status, problem = await world.request(method, route, by="mallory")
         assert (status, problem["detail"]) == (404, "There is no such thing here, or it is not yours.")
-        assert (await world.ask(method, route))[0] == 401
-    assert (await world.ask("GET", "/webhooks", by="mallory"))[1]["items"] == []
-    status, shown = await world.ask("GET", path, by=ada)
+        assert (await world.request(method, route))[0] == 401
+    assert (await world.request("GET", "/webhooks", by="mallory"))[1]["items"] == []
+    status, shown = await world.request("GET", path, by=ada)
     assert (status, shown["enabled"], "secret" in shown) == (200, True, False)
 
 
 async def test_endpoints_are_listed_in_pages_and_bounded(world: Running, receiver: Receiver, ada: str):
     made = [await register(world, receiver, ada) for _ in range(10)]
-    status, problem = await world.ask("POST", "/webhooks", {"url": receiver.url, "events": ["*"]}, by=ada)
+    status, problem = await world.request("POST", "/webhooks", {"url": receiver.url, "events": ["*"]}, by=ada)
     assert (status, problem["type"]) == (409, "urn:problem:marketplace:conflict")
     assert problem["detail"] == "You have 10 endpoints, the most there can be: delete one first."
     read, cursor = [], ""
     while True:
-        _, page = await world.ask("GET", f"/webhooks?limit=3{cursor}", by=ada)
+        _, page = await world.request("GET", f"/webhooks?limit=3{cursor}", by=ada)
         read += [f"/webhooks/{each['endpoint_id']}" for each in page["items"]]
         if page["next_cursor"] is None:
             break
@@ -498,8 +498,8 @@ async def test_endpoints_are_listed_in_pages_and_bounded(world: Running, receive
         {"url": "ftp://example.com/", "events": ["*"]},
     ],
 )
-async def test_what_cannot_be_an_endpoint_is_refused(world: Running, body: dict[str, Any]):
-    status, problem = await world.ask("POST", "/webhooks", body, by="ada")
+async def test_an_invalid_endpoint_is_refused(world: Running, body: dict[str, Any]):
+    status, problem = await world.request("POST", "/webhooks", body, by="ada")
     assert status == 422
     assert problem["type"].startswith("urn:problem:marketplace:")
 
@@ -512,27 +512,27 @@ async def test_what_cannot_be_an_endpoint_is_refused(world: Running, body: dict[
         ("url", "ftp://example.com/", "/body/url", "Write https://host/path, in ASCII."),
     ],
 )
-async def test_what_is_wrong_with_an_endpoint_is_said_in_a_sentence(
+async def test_the_error_of_an_invalid_endpoint_is_a_sentence(
     world: Running, field: str, value: object, pointer: str, detail: str
 ):
     body = {"url": "https://example.com/", "events": ["*"]} | {field: value}
-    _, problem = await world.ask("POST", "/webhooks", body, by="ada")
+    _, problem = await world.request("POST", "/webhooks", body, by="ada")
     assert problem["errors"] == [{"pointer": pointer, "detail": detail}]
 
 
-async def test_a_pattern_that_fits_no_event_is_told_what_does(world: Running):
+async def test_the_error_of_a_pattern_without_events_lists_valid_types(world: Running):
     body = {"url": "https://example.com/", "events": ["nosuch.*"]}
-    _, problem = await world.ask("POST", "/webhooks", body, by="ada")
+    _, problem = await world.request("POST", "/webhooks", body, by="ada")
     assert (
         "nosuch.* is no event that webhooks are sent for. Write *, checkout.*, or one of these: " in problem["detail"]
     )
 
 
-async def test_an_endpoint_whose_turn_got_lost_gets_another(world: Running, receiver: Receiver, ada: str):
+async def test_a_lost_turn_of_an_endpoint_is_replaced(world: Running, receiver: Receiver, ada: str):
     path = await register(world, receiver, ada)
     receiver.status = 503
     event = delivered(ada)
-    id = await world.hear(event)
+    id = await world.publish(event)
     await until_tried(world, path, id, ada)
     lost = (
         "delete from messaging.scheduled"
