@@ -1,31 +1,31 @@
-"""What runs below a directory, and where it listens, as the kernel tells it."""
+"""Finds the processes of a directory, and the addresses on which they listen, in /proc."""
 
 import re
 from pathlib import Path
 
 
 def processes_of(directory: Path) -> set[int]:
-    """Every process that has the directory in its command line, its environment, or as its working directory."""
+    """Return the ids of all processes with the directory in their command line, environment or working directory."""
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
             told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
             where = str((process / "cwd").readlink())
         except OSError:
-            continue  # it ended
+            continue  # it has ended
         if str(directory).encode() in told or where.startswith(str(directory)):
             found.add(int(process.name))
     return found
 
 
 def listening_addresses(pid: int) -> set[str]:
-    """The local addresses, in the kernel's hex, of every TCP socket on which the process listens."""
+    """Return the local addresses, in the kernel's hex, of the TCP sockets on which the process listens."""
     inodes = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:
             inodes.update(re.findall(r"socket:\[(\d+)\]", str(descriptor.readlink())))
         except OSError:
-            continue  # closed meanwhile
+            continue  # it was closed meanwhile
     rows = [
         row.split()
         for table in ("tcp", "tcp6")

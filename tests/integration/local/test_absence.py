@@ -1,4 +1,4 @@
-"""A service of which no replica listens is answered for; one that listens answers for itself."""
+"""The stack answers 503 for a service without a listening replica; a listening replica answers itself."""
 
 import asyncio
 import contextlib
@@ -13,10 +13,10 @@ from infra.stack.ports import Ports
 
 
 @asynccontextmanager
-async def a_replica(port: int, said: bytes) -> AsyncIterator[None]:
+async def a_replica(port: int, content: bytes) -> AsyncIterator[None]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + said)
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + content)
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", port, reuse_port=True)
@@ -24,8 +24,8 @@ async def a_replica(port: int, said: bytes) -> AsyncIterator[None]:
     server.close()
 
 
-async def asked(port: int, body: bytes = b"") -> bytes:
-    """The whole answer to a POST. Raises `OSError` where nobody listens."""
+async def post(port: int, body: bytes = b"") -> bytes:
+    """Send a POST and return the whole answer. Raises `OSError` if nobody listens."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST /carts HTTP/1.1\r\nHost: cart\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     async with asyncio.timeout(5):
@@ -34,12 +34,12 @@ async def asked(port: int, body: bytes = b"") -> bytes:
     return answer
 
 
-async def answered(port: int, said: bytes) -> None:
-    """Wait until this is said."""
+async def until_answer_contains(port: int, content: bytes) -> None:
+    """Wait until an answer contains `content`."""
     async with asyncio.timeout(5):
         while True:
             with contextlib.suppress(OSError):
-                if said in await asked(port):
+                if content in await post(port):
                     return
             await asyncio.sleep(0.01)
 
@@ -49,23 +49,25 @@ def ports() -> Ports:
     return Ports()
 
 
-async def test_it_says_when_to_ask_again_also_to_whoever_sends_much(ports: Ports) -> None:
-    absence = MaintenanceResponder("cart", ports.of("cart-http"))
-    await absence.begin()
-    head, _, body = (await asked(ports.of("cart-http"), b"x" * 1_000_000)).partition(b"\r\n\r\n")
-    absence.end()
+async def test_it_answers_with_retry_after_even_to_a_large_request(ports: Ports) -> None:
+    responder = MaintenanceResponder("cart", ports.of("cart-http"))
+    await responder.begin()
+    head, _, body = (await post(ports.of("cart-http"), b"x" * 1_000_000)).partition(b"\r\n\r\n")
+    responder.end()
     assert head.startswith(b"HTTP/1.1 503 ")
     assert b"\r\nRetry-After: 1\r\n" in head
     assert json.loads(body)["status"] == 503
     with pytest.raises(ConnectionRefusedError):
-        await asked(ports.of("cart-http"))
+        await post(ports.of("cart-http"))
 
 
-async def test_a_replica_answers_as_soon_as_it_listens_and_the_absence_when_it_is_gone(ports: Ports) -> None:
+async def test_a_replica_answers_as_soon_as_it_listens_and_the_maintenance_responder_when_it_is_gone(
+    ports: Ports,
+) -> None:
     shared, own = ports.of("cart-http"), ports.of("cart.1-ops")
     ready, news = False, asyncio.Condition()
-    absence = MaintenanceResponder("cart", shared)
-    covering = asyncio.create_task(absence.cover(lambda: ready, lambda: [own], news))
+    responder = MaintenanceResponder("cart", shared)
+    covering = asyncio.create_task(responder.cover(lambda: ready, lambda: [own], news))
 
     async def becomes(now: bool) -> None:
         nonlocal ready
@@ -74,14 +76,14 @@ async def test_a_replica_answers_as_soon_as_it_listens_and_the_absence_when_it_i
             news.notify_all()
 
     try:
-        await answered(shared, b"503 Service Unavailable")
+        await until_answer_contains(shared, b"503 Service Unavailable")
         async with a_replica(shared, b"served"), a_replica(own, b"own"):
-            await answered(shared, b"served")
+            await until_answer_contains(shared, b"served")
             await becomes(True)
-            absence.end()  # whoever knows that it is ready does not wait until the absence knows
-            assert {b"served" in await asked(shared) for _ in range(30)} == {True}
+            responder.end()  # a supervisor that knows of the replica ends the stand-in at once
+            assert {b"served" in await post(shared) for _ in range(30)} == {True}
         await becomes(False)
-        await answered(shared, b"503 Service Unavailable")
+        await until_answer_contains(shared, b"503 Service Unavailable")
     finally:
         covering.cancel()
         ports.release()

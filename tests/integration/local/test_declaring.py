@@ -1,4 +1,4 @@
-"""What the declare step says is told to whoever starts the stack."""
+"""The error of the declare step is reported to the person who starts the stack."""
 
 import sys
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Declaring = Callable[[str], Stack]
 
 @pytest.fixture
 def declaring(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Declaring:
-    """A stack, of which nothing runs, with this program as its declare step."""
+    """Build a stack without running parts, with a given program as its declare step."""
     monkeypatch.setenv("MARKETPLACE_STATE_HOME", str(tmp_path))
 
     def stack(program: str) -> Stack:
@@ -25,14 +25,14 @@ def declaring(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Declaring:
     return stack
 
 
-async def test_a_refusal_is_told_word_for_word_and_only_the_last_one(declaring: Declaring) -> None:
+async def test_the_last_refusal_is_reported_word_for_word(declaring: Declaring) -> None:
     for words in ("queue cart.orders: arguments is {}", "binding: not wanted any more"):
         with pytest.raises(NotReady) as refused:
             await declaring(f"import sys; sys.exit({words!r})").declare()
         assert str(refused.value).endswith(f"failed with 1. {words}")
 
 
-async def test_a_traceback_stays_in_the_log(declaring: Declaring) -> None:
+async def test_a_traceback_is_only_in_the_log(declaring: Declaring) -> None:
     with pytest.raises(NotReady) as refused:
         await declaring("1 / 0").declare()
     assert str(refused.value).endswith("failed with 1.")

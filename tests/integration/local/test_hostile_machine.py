@@ -1,4 +1,4 @@
-"""No test's result depends on the machine's Docker, its stacks, its occupied ports or its shell's settings."""
+"""Results of tests do not depend on the machine's Docker, stacks, occupied ports or shell settings."""
 
 import contextlib
 import fcntl
@@ -54,26 +54,26 @@ SHELL = {
     "XDG_STATE_HOME": "/nonexistent",
 }
 DEFAULT_PORTS = (1025, 4369, 5432, 5672, 8000, 8080, 9000, 15672, 25672)
-MOST_PORTS = 11_000
-"""Of the 17,000 that servers get."""
+MAX_PORTS = 11_000
+"""Of the 17,000 ports from which servers choose."""
 SPARE_FILES = 1_000
 NAME = default_name(CHECKOUT)
-"""The stack beside the tests is called as they would call theirs."""
+"""The other stack has the name that the tests would choose for theirs."""
 
 
 @pytest.fixture
 def crowded() -> Iterator[None]:
-    """Most ports are taken: those of the servers' defaults, and two of three that stacks choose from."""
+    """Occupy most ports: the servers' defaults, and two thirds of those that stacks choose from."""
     before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = max(before, min(MOST_PORTS + SPARE_FILES, hard))
+    files = max(before, min(MAX_PORTS + SPARE_FILES, hard))
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     others = Ports()
     try:
         with contextlib.ExitStack() as defaults:
             for port in DEFAULT_PORTS:
-                with contextlib.suppress(OSError):  # somebody else has it: that will do
+                with contextlib.suppress(OSError):  # another process occupies it already
                     defaults.enter_context(socket.create_server(("127.0.0.1", port)))
-            for number in range(min(MOST_PORTS, files - SPARE_FILES)):
+            for number in range(min(MAX_PORTS, files - SPARE_FILES)):
                 others.of(str(number))
             yield
     finally:
@@ -82,9 +82,9 @@ def crowded() -> Iterator[None]:
 
 
 def run_tests(state_home: Path, *tests: str) -> None:
-    """Run tests where Docker answers but has nothing, and in a shell that is set for everything else.
+    """Run tests with a Docker that has no images, and in a shell with misleading settings.
 
-    Raises `AssertionError` with what pytest printed if one fails or Docker was asked.
+    Raises `AssertionError` with pytest's output if a test fails or Docker was called.
     """
     calls, docker = state_home / "docker-calls", state_home / "bin" / "docker"
     docker.parent.mkdir()
@@ -107,11 +107,11 @@ def run_tests(state_home: Path, *tests: str) -> None:
 
 
 @pytest.mark.usefixtures("crowded")
-def test_tests_see_the_installed_servers_and_nothing_else_of_the_machine(tmp_path: Path) -> None:
+def test_tests_use_the_installed_servers_and_nothing_else_of_the_machine(tmp_path: Path) -> None:
     neighbour = Layout(NAME, tmp_path / NAME)
     neighbour.create()
     with neighbour.lock.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # as the supervisor of a stack that is up
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as the supervisor of a running stack does
         run_tests(tmp_path, "tests/integration/local/probes.py")
 
 
@@ -119,7 +119,7 @@ def test_tests_see_the_installed_servers_and_nothing_else_of_the_machine(tmp_pat
 @pytest.mark.timeout(540)
 @pytest.mark.usefixtures("crowded")
 def test_an_order_is_delivered_beside_another_stack(tmp_path_factory: pytest.TempPathFactory) -> None:
-    home = Path(os.environ["MARKETPLACE_STATE_HOME"], "hostile")  # PostgreSQL may enter it
+    home = Path(os.environ["MARKETPLACE_STATE_HOME"], "hostile")  # PostgreSQL's account may enter it
     home.mkdir()
     neighbour = Marketplace(home, NAME)
     try:

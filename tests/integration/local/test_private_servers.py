@@ -1,4 +1,4 @@
-"""The private broker and Postgres: quick to get, loopback only, and durable over a crash."""
+"""The private broker and Postgres start quickly, listen on the loopback only, and keep data over a crash."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ async def rows(url: str, query: str) -> list[asyncpg.Record]:
         await connection.close()
 
 
-@pytest.mark.slow  # a broker of its own, twice; `test_degradation.py` kills the stack's
+@pytest.mark.slow  # it starts a broker of its own twice; `test_degradation.py` kills the stack's
 async def test_a_broker_keeps_a_confirmed_message_over_a_crash(broker: PrivateBroker) -> None:
     async with await aio_pika.connect(broker.urls.amqp) as connection:
         channel = await connection.channel()
@@ -50,7 +50,7 @@ async def test_a_broker_keeps_a_confirmed_message_over_a_crash(broker: PrivateBr
         await channel.default_exchange.publish(
             aio_pika.Message(b"still here", delivery_mode=aio_pika.DeliveryMode.PERSISTENT), "kept"
         )
-    await asyncio.sleep(1)  # 3.10 writes the names of new quorum queues down within 0.5 s
+    await asyncio.sleep(1)  # RabbitMQ 3.10 stores the names of new quorum queues within 0.5 s
 
     await broker.kill()
     await broker.start()
@@ -63,7 +63,7 @@ async def test_a_broker_keeps_a_confirmed_message_over_a_crash(broker: PrivateBr
 
 
 @pytest.mark.slow  # a broker of its own
-async def test_a_broker_has_no_guest_and_listens_on_the_loopback_alone(broker: PrivateBroker, home: Path) -> None:
+async def test_a_broker_has_no_guest_user_and_listens_on_the_loopback_only(broker: PrivateBroker, home: Path) -> None:
     with pytest.raises(aio_pika.exceptions.AMQPConnectionError):
         await aio_pika.connect(broker.urls.amqp_of("guest", "guest"))
     listening = {address for pid in processes_of(home) for address in listening_addresses(pid)}
@@ -81,14 +81,14 @@ async def test_postgres_keeps_committed_rows_over_a_crash(postgres: PrivatePostg
     assert [row["id"] for row in await rows(urls.owner, "select id from kept")] == [1]
 
 
-async def test_each_role_may_do_its_own_work_and_no_more(postgres: PrivatePostgres) -> None:
+async def test_each_role_has_only_the_permissions_it_needs(postgres: PrivatePostgres) -> None:
     catalog, cart = postgres.server.urls("catalog"), postgres.server.urls("cart")
     await rows(catalog.owner, "create table products as select 1 as id")
 
     assert await rows(catalog.audit, "select * from products")
     for url, query in (
         (catalog.app, "create table mine (id int)"),
-        (catalog.app, "select * from products"),  # nothing was granted yet
+        (catalog.app, "select * from products"),  # nothing is granted yet
         (catalog.audit, "delete from products"),
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -99,14 +99,14 @@ async def test_each_role_may_do_its_own_work_and_no_more(postgres: PrivatePostgr
             await asyncpg.connect(foreign)
 
 
-async def test_a_database_may_be_created_again_and_together_with_others(postgres: PrivatePostgres) -> None:
+async def test_databases_can_be_created_repeatedly_and_concurrently(postgres: PrivatePostgres) -> None:
     await asyncio.gather(*(postgres.create_database(name) for name in ("delivery", "checkout", "delivery")))
 
     assert await rows(postgres.server.urls("checkout").app, "select 1")
     assert (await postgres.create_database("checkout")) == postgres.server.urls("checkout")
 
 
-async def test_postgres_listens_on_the_loopback_alone_and_refuses_a_wrong_password(postgres: PrivatePostgres) -> None:
+async def test_postgres_listens_on_the_loopback_only_and_refuses_a_wrong_password(postgres: PrivatePostgres) -> None:
     url = urlsplit(postgres.server.urls("postgres").superuser)
     connection = await asyncpg.connect(postgres.server.urls("postgres").superuser)
     home = Path(await connection.fetchval("show data_directory"))

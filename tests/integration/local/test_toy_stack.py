@@ -1,4 +1,4 @@
-"""The supervisor with a real broker, real databases, and toys for services."""
+"""Tests the supervisor with a real broker, real databases and toy services."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ COMMAND = (sys.executable, toy_stack.ME)
 
 @pytest.fixture
 async def where() -> AsyncIterator[Layout]:
-    """The layout of a stack of this test's own, with nothing left of it afterwards."""
+    """Yield the layout of a stack for this test, and assert that nothing is left of it afterwards."""
     where = layout(f"toy-{os.getpid()}")
     yield where
     forget(where)
@@ -57,7 +57,7 @@ async def parts(where: Layout) -> dict[str, Any]:
 
 
 async def until(where: Layout, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """The parts, as soon as they are as wanted."""
+    """Wait until the condition holds for the parts, and return them."""
     async with asyncio.timeout(20):
         async for status in ask(where.socket, {"do": "watch"}):
             if holds(status["parts"]):
@@ -66,7 +66,7 @@ async def until(where: Layout, holds: Callable[[dict[str, Any]], bool]) -> dict[
 
 
 @pytest.mark.slow  # the system tests crash and scale the services
-async def test_orders_crashes_and_replicas(where: Layout) -> None:
+async def test_parts_start_in_order_restart_after_crashes_and_scale(where: Layout) -> None:
     supervisor = await up(where)
     try:
         now = await parts(where)
@@ -75,14 +75,14 @@ async def test_orders_crashes_and_replicas(where: Layout) -> None:
         assert all(part["rss_bytes"] > 1e6 for part in now.values())
         assert where.state.stat().st_mode & 0o777 == 0o600
 
-        # what crashes by itself comes back
+        # a part that crashes is restarted
         url = read_state(where.state).services["catalog"].ops["catalog.1"]
         with pytest.raises(OSError):
             await asyncio.to_thread(urlopen, f"{url}/crash")
         again = await until(where, lambda p: p["catalog.1"]["restarts"] == 1 and p["catalog.1"]["state"] == "ready")
         assert again["catalog.1"]["pid"] != now["catalog.1"]["pid"]
 
-        # what a person killed stays down until it is started
+        # a part that a person killed stays down until it is started
         await ask_once(where.socket, {"do": "kill", "part": "catalog-db"})
         assert (await parts(where))["catalog-db"]["state"] == "killed"
         with pytest.raises(OSError):
@@ -90,7 +90,7 @@ async def test_orders_crashes_and_replicas(where: Layout) -> None:
         await ask_once(where.socket, {"do": "start", "part": "catalog-db"})
         await (await asyncpg.connect(read_state(where.state).services["catalog"].database["app"])).close()
 
-        # what is paused keeps its port and answers nobody, until it is resumed
+        # a paused part keeps its port and does not answer until it is resumed
         address = read_state(where.state).services["catalog"].database["app"]
         await ask_once(where.socket, {"do": "pause", "part": "catalog-db"})
         assert (await parts(where))["catalog-db"]["state"] == "paused"
@@ -98,9 +98,9 @@ async def test_orders_crashes_and_replicas(where: Layout) -> None:
             await asyncpg.connect(address, timeout=1)
         await ask_once(where.socket, {"do": "resume", "part": "catalog-db"})
         await (await asyncpg.connect(address)).close()
-        await ask_once(where.socket, {"do": "pause", "part": "delivery-db"})  # for `down` to find
+        await ask_once(where.socket, {"do": "pause", "part": "delivery-db"})  # `down` must stop it, too
 
-        # replicas come and go
+        # replicas are added and removed
         await ask_once(where.socket, {"do": "scale", "service": "catalog", "replicas": 3})
         assert len(read_state(where.state).services["catalog"].ops) == 3
         await ask_once(where.socket, {"do": "kill", "part": "catalog"})
@@ -113,7 +113,7 @@ async def test_orders_crashes_and_replicas(where: Layout) -> None:
 
         for request in (
             {"do": "kill", "part": "nothing"},
-            {"do": "pause", "part": "catalog.1"},  # it is killed
+            {"do": "pause", "part": "catalog.1"},  # it is killed, so it cannot be paused
             {"do": "scale", "service": "outside", "replicas": 2},
             {"do": "scale", "service": "cart", "replicas": -1},
             {"do": "dance"},
@@ -131,7 +131,7 @@ async def test_orders_crashes_and_replicas(where: Layout) -> None:
 
 
 @pytest.mark.slow  # the system tests kill the supervisor of the whole stack
-async def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_one_goes_on(where: Layout) -> None:
+async def test_a_killed_supervisor_leaves_no_process_and_the_next_one_continues(where: Layout) -> None:
     supervisor = await up(where)
     before = read_state(where.state)
     database = await asyncpg.connect(before.services["catalog"].database["owner"])
@@ -157,7 +157,7 @@ async def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_one_goes_o
 
 
 @pytest.mark.slow
-async def test_two_stacks_stand_side_by_side(where: Layout) -> None:
+async def test_two_stacks_run_side_by_side(where: Layout) -> None:
     other = layout(f"{where.name}-b")
     try:
         first, second = await asyncio.gather(up(where), up(other))
@@ -169,8 +169,8 @@ async def test_two_stacks_stand_side_by_side(where: Layout) -> None:
         forget(other)
 
 
-@pytest.mark.slow  # it is given up after its third start
-async def test_a_database_that_cannot_start_is_given_up_with_its_last_words(where: Layout) -> None:
+@pytest.mark.slow  # three starts have to fail
+async def test_the_last_log_lines_of_a_database_that_cannot_start_are_reported(where: Layout) -> None:
     supervisor = await up(where)
     await down(where, supervisor)
     settings, *_ = where.directory.glob("**/data/postgresql.auto.conf")

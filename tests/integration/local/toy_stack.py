@@ -1,4 +1,4 @@
-"""A supervisor of toy services: `python toy_stack.py NAME`. A toy answers HTTP and dies on GET /crash."""
+"""Runs a supervisor of toy services: `python toy_stack.py NAME`. A toy answers HTTP and exits on GET /crash."""
 
 import asyncio
 import http.server
@@ -16,7 +16,7 @@ SERVICES = ["catalog", "delivery"]
 
 
 class Toy(http.server.BaseHTTPRequestHandler):
-    """Every path answers 200, but /crash."""
+    """Answers 200 on every path except /crash."""
 
     def do_GET(self) -> None:
         if self.path == "/crash":
