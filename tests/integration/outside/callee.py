@@ -1,4 +1,4 @@
-"""A callee that only notes how long it may take, and answers, or never does."""
+"""An HTTP server that records the Request-Timeout of each request, and answers or hangs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ class Callee:
     url: str = ""
     answering: asyncio.Event = field(default_factory=asyncio.Event)
     told_s: list[float] = field(default_factory=list)
-    """What each request said in its Request-Timeout."""
+    """The Request-Timeout of each request."""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.told_s.append(float(request.headers["Request-Timeout"]))

@@ -1,4 +1,4 @@
-"""The real outside process, one for most tests, and one of its own for those that kill it."""
+"""Starts the process of the stand-ins: a shared one for most tests, a separate one for tests that kill it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +17,7 @@ async def running_outside(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 
 @pytest.fixture
 async def outside(running_outside: OutsideProcess) -> AsyncIterator[OutsideProcess]:
-    """The shared process, with every dial at rest before and after."""
+    """Provide the shared process; reset every dial before and after."""
     yield running_outside
     async with aiohttp.ClientSession(running_outside.url) as http:
         for part in ("payments-a", "payments-b", "carriers-a", "carriers-b", "mail"):
@@ -27,7 +27,7 @@ async def outside(running_outside: OutsideProcess) -> AsyncIterator[OutsideProce
 
 @pytest.fixture
 async def own_outside(tmp_path: Path) -> AsyncIterator[OutsideProcess]:
-    """A process that the test may kill and start again."""
+    """Start a process that the test may kill and restart."""
     async with OutsideProcess(tmp_path / "state") as process:
         yield process
 

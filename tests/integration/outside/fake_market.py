@@ -1,4 +1,4 @@
-"""A marketplace of one process, as the simulator's people see one; it can be told to be broken."""
+"""A fake marketplace in one process, with the HTTP API that the simulator uses; a test can make it fail."""
 
 import asyncio
 import time
@@ -43,12 +43,12 @@ class FakeMarket:
     sold_out: set[str] = field(default_factory=set)
     dearer: set[str] = field(default_factory=set)
     agreed: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """By customer, the products that were put into the cart at their price of today."""
-    """Services that answer 503."""
+    """By customer, the products that were put into the cart at today's price."""
+    """The services that answer 503."""
     lose_checkouts: int = 0
-    """So many checkouts are done, but not answered."""
+    """How many checkouts are carried out but not answered."""
     stuck: bool = False
-    """Whether orders never get on."""
+    """Whether orders stay in their first state."""
     products: dict[str, dict[str, Any]] = field(default_factory=dict)
     carts: defaultdict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     orders: dict[str, FakeOrder] = field(default_factory=dict)
@@ -133,7 +133,7 @@ class FakeMarket:
 
     async def _put(self, request: web.Request) -> web.Response:
         id = request.match_info["id"]
-        if time.monotonic() - self.products[id]["listed_at"] < 0.2:  # the cart has not heard of it yet
+        if time.monotonic() - self.products[id]["listed_at"] < 0.2:  # the cart has not received its event yet
             return web.json_response({}, status=404)
         self.carts[request[CALLER]][id] = (await request.json())["quantity"]
         self.agreed[request[CALLER]].add(id)
@@ -157,14 +157,14 @@ class FakeMarket:
             self.orders[order.id] = order
             self.accepted[key] = order.id
             if not self.stuck:
-                self.tasks.add(asyncio.create_task(self._get_on(order)))
+                self.tasks.add(asyncio.create_task(self._advance(order)))
         if self.lose_checkouts:
             self.lose_checkouts -= 1
             assert request.transport is not None
             request.transport.abort()
         return web.json_response({"order_id": self.accepted[key]}, status=202)
 
-    async def _get_on(self, order: FakeOrder) -> None:
+    async def _advance(self, order: FakeOrder) -> None:
         await asyncio.sleep(self.confirm_after_s)
         if order.status == "placed":
             order.note("confirmed")

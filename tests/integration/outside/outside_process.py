@@ -1,4 +1,4 @@
-"""Starting, killing and talking to a real outside process."""
+"""Starts, kills and calls the real process of the stand-ins."""
 
 import asyncio
 import base64
@@ -16,17 +16,17 @@ from infra.stack.ports import Ports
 ROOT = Path(__file__).parents[3]
 SECRET = "whsec_" + base64.b64encode(b"a secret that tests share with it").decode()
 PORTS = Ports()
-"""Held while this process lives: nobody else is given one while its server is down."""
+"""Reserved while this process lives, so that nobody else gets a port while its server is down."""
 NUMBERS = itertools.count()
 
 
 def free_port() -> int:
-    """A port on which nobody listens, for a server of ours."""
+    """Return a port on which nobody listens."""
     return PORTS.of(str(next(NUMBERS)))
 
 
 class OutsideProcess:
-    """`python -m infra.lab.stand_ins` on ports and a state directory of its own."""
+    """Runs `python -m infra.lab.stand_ins` with its own ports and state directory."""
 
     def __init__(self, state: Path) -> None:
         self.port = free_port()
@@ -47,7 +47,7 @@ class OutsideProcess:
         self.process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
-        """Started; what is left of it afterwards is killed."""
+        """Start the process; it is killed at the end of the block."""
         try:
             await self.start()
         except BaseException:
@@ -69,7 +69,7 @@ class OutsideProcess:
                         if answer.ok:
                             return
                 except aiohttp.ClientError:
-                    assert self.process.returncode is None, "it did not start"
+                    assert self.process.returncode is None, "the stand-ins did not start"
                     await asyncio.sleep(0.05)
 
     async def kill(self) -> None:
@@ -105,13 +105,13 @@ async def turn(http: aiohttp.ClientSession, part: str, **dial: float) -> None:
 
 
 async def suffered(http: aiohttp.ClientSession, part: str, fate: str) -> int:
-    """How many requests to the part met this fate."""
+    """Return how many requests to the part had this outcome."""
     async with http.get(f"/dials/{part}/counts") as answer:
         return int((await answer.json()).get(fate, 0))
 
 
 async def until_suffered(http: aiohttp.ClientSession, part: str, fate: str, *, more_than: int = 0) -> None:
-    """Wait until more requests than so many have met this fate."""
+    """Wait until more than `more_than` requests to the part had this outcome."""
     async with asyncio.timeout(10):
         while await suffered(http, part, fate) <= more_than:
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""A carrier takes, stops and delivers parcels, and tells of each step until it was heard."""
+"""A carrier books, cancels and delivers parcels, and repeats each callback until it is accepted."""
 
 import asyncio
 import uuid
@@ -16,23 +16,23 @@ from tests.integration.outside.outside_process import SECRET, OutsideProcess
 
 @dataclass
 class Shop:
-    """Who hears the callbacks; it refuses as many as it is told to."""
+    """Receives the callbacks; it refuses as many as a test sets."""
 
     url: str
-    heard: "asyncio.Queue[tuple[str, str, dict[str, Any]]]" = field(default_factory=asyncio.Queue)
+    received: "asyncio.Queue[tuple[str, str, dict[str, Any]]]" = field(default_factory=asyncio.Queue)
     refuse: int = 0
 
-    async def hear(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.Request) -> web.Response:
         if self.refuse:
             self.refuse -= 1
             return web.Response(status=503)
         body = Webhook(SECRET).verify(await request.read(), dict(request.headers))
-        self.heard.put_nowait((request.headers["webhook-id"], body["type"], body["data"]))
+        self.received.put_nowait((request.headers["webhook-id"], body["type"], body["data"]))
         return web.Response(status=204)
 
     async def next(self) -> tuple[str, dict[str, Any]]:
         async with asyncio.timeout(10):
-            _, step, data = await self.heard.get()
+            _, step, data = await self.received.get()
         return step, data
 
 
@@ -40,7 +40,7 @@ class Shop:
 async def shop() -> AsyncIterator[Shop]:
     shop = Shop("")
     app = web.Application()
-    app.router.add_post("/tracking", shop.hear)
+    app.router.add_post("/tracking", shop.receive)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -137,7 +137,7 @@ async def test_a_dispatched_parcel_cannot_be_stopped(http: aiohttp.ClientSession
     assert (await book(http, shop, key))[0] == 200
 
 
-async def test_a_callback_is_repeated_until_heard_and_delivery_waits_for_it(
+async def test_a_callback_is_repeated_until_accepted_and_delivery_waits_for_it(
     http: aiohttp.ClientSession, shop: Shop
 ) -> None:
     shop.refuse = 3
@@ -147,7 +147,7 @@ async def test_a_callback_is_repeated_until_heard_and_delivery_waits_for_it(
     assert shop.refuse == 0
 
 
-async def test_a_carrier_says_where_a_parcel_is_also_if_its_word_is_not_heard(
+async def test_the_status_of_a_parcel_can_be_read_even_if_callbacks_are_refused(
     http: aiohttp.ClientSession, shop: Shop
 ) -> None:
     key, stopped = a_key(), a_key()
@@ -166,7 +166,7 @@ async def test_a_carrier_says_where_a_parcel_is_also_if_its_word_is_not_heard(
     assert (await whereabouts(http, stopped))[1]["status"] == "cancelled"
 
 
-async def test_a_failing_carrier_says_truly_that_it_did_not_book(http: aiohttp.ClientSession, shop: Shop) -> None:
+async def test_a_failing_carrier_answers_not_booked_and_has_not_booked(http: aiohttp.ClientSession, shop: Shop) -> None:
     key = a_key()
     async with http.put("/dials/carriers-a", json={"error_rate": 1}):
         pass
@@ -180,7 +180,7 @@ async def test_callbacks_resume_after_a_kill(own_outside: OutsideProcess, shop: 
     async with aiohttp.ClientSession(own_outside.url) as http:
         booked = await asyncio.gather(*(book(http, shop, key) for key in keys))
     codes = {answer["tracking_code"] for _, answer in booked}
-    while shop.heard.qsize() < 5:
+    while shop.received.qsize() < 5:
         await asyncio.sleep(0.01)
     await own_outside.kill()
     await own_outside.start()
@@ -188,8 +188,8 @@ async def test_callbacks_resume_after_a_kill(own_outside: OutsideProcess, shop: 
     seen = set()
     async with asyncio.timeout(15):
         while sum(map(len, told.values())) < 40:
-            callback, step, data = await shop.heard.get()
-            if callback not in seen:  # a kill between telling and noting it may tell again, under the same id
+            callback, step, data = await shop.received.get()
+            if callback not in seen:  # a kill between a callback and its record may repeat it, under the same id
                 seen.add(callback)
                 told.setdefault(data["tracking_code"], []).append(step)
     assert told == {code: ["shipment.dispatched", "shipment.delivered"] for code in codes}

@@ -1,4 +1,4 @@
-"""The mail sink keeps every mail it accepts, and behaves as badly as its dial says."""
+"""The mail sink keeps every mail that it accepts, and fails as its dial is set."""
 
 import uuid
 from email.message import EmailMessage
@@ -43,9 +43,7 @@ async def test_an_accepted_mail_can_be_read(http: aiohttp.ClientSession, outside
         assert "Dear Anna" in await answer.text()
 
 
-async def test_a_header_too_long_for_a_line_is_shown_as_it_was(
-    http: aiohttp.ClientSession, outside: OutsideProcess
-) -> None:
+async def test_a_folded_header_is_shown_unfolded(http: aiohttp.ClientSession, outside: OutsideProcess) -> None:
     mail, about = a_mail(), f"{uuid.uuid4()}:{uuid.uuid4()}"
     del mail["X-About"]
     mail["X-About"] = about
@@ -55,7 +53,7 @@ async def test_a_header_too_long_for_a_line_is_shown_as_it_was(
     assert message["about"] == about
 
 
-async def test_a_failing_sink_says_try_again_and_keeps_nothing(
+async def test_a_failing_sink_answers_with_a_temporary_error_and_keeps_nothing(
     http: aiohttp.ClientSession, outside: OutsideProcess
 ) -> None:
     async with http.put("/dials/mail", json={"error_rate": 1}):
@@ -67,7 +65,7 @@ async def test_a_failing_sink_says_try_again_and_keeps_nothing(
     assert await kept(http, mail) == []
 
 
-async def test_a_lost_answer_was_kept_all_the_same(http: aiohttp.ClientSession, outside: OutsideProcess) -> None:
+async def test_a_mail_whose_answer_was_lost_is_kept(http: aiohttp.ClientSession, outside: OutsideProcess) -> None:
     async with http.put("/dials/mail", json={"lost_answer_rate": 1}):
         pass
     mail = a_mail()

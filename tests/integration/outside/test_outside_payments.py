@@ -1,4 +1,4 @@
-"""A payment provider keeps its promises about keys under faults and concurrency."""
+"""A payment provider guarantees one outcome per key under faults and concurrency."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ from tests.integration.outside.outside_process import (
 )
 
 
-async def test_a_key_is_charged_once_and_answers_the_same_again(http: aiohttp.ClientSession) -> None:
+async def test_a_key_is_charged_once_and_repeats_get_the_same_answer(http: aiohttp.ClientSession) -> None:
     key = a_key()
     assert await charge(http, key) == (201, {"status": "captured", "key": key})
     assert await charge(http, key) == (200, {"status": "captured", "key": key})
@@ -32,14 +32,14 @@ async def test_a_key_with_another_body_is_refused(http: aiohttp.ClientSession) -
     assert held(await entries_of(http, key)) == 500
 
 
-async def test_fifty_charges_at_once_with_one_key_capture_once(http: aiohttp.ClientSession) -> None:
+async def test_fifty_concurrent_charges_with_one_key_capture_once(http: aiohttp.ClientSession) -> None:
     key = a_key()
     answers = await asyncio.gather(*(charge(http, key) for _ in range(50)))
     assert sorted(status for status, _ in answers) == [200] * 49 + [201]
     assert held(await entries_of(http, key)) == 500
 
 
-async def test_charges_and_voids_at_once_leave_no_money_behind(http: aiohttp.ClientSession) -> None:
+async def test_concurrent_charges_and_voids_leave_no_money_captured(http: aiohttp.ClientSession) -> None:
     for key in [a_key() for _ in range(20)]:
         tries = [charge(http, key), act(http, key, "void"), charge(http, key), act(http, key, "void")]
         answers = await asyncio.gather(*tries)
@@ -51,7 +51,7 @@ async def test_charges_and_voids_at_once_leave_no_money_behind(http: aiohttp.Cli
         assert (await charge(http, key))[1]["type"] == "urn:problem:payments:voided"
 
 
-async def test_a_decline_is_kept_under_its_key(http: aiohttp.ClientSession) -> None:
+async def test_a_decline_is_final_for_its_key(http: aiohttp.ClientSession) -> None:
     key = a_key()
     await turn(http, "payments-a", decline_rate=1)
     assert (await charge(http, key))[0] == 402
@@ -61,7 +61,7 @@ async def test_a_decline_is_kept_under_its_key(http: aiohttp.ClientSession) -> N
     assert held(await entries_of(http, key)) == 0
 
 
-async def test_a_refund_gives_everything_back_once(http: aiohttp.ClientSession) -> None:
+async def test_a_refund_returns_the_whole_amount_once(http: aiohttp.ClientSession) -> None:
     key = a_key()
     await charge(http, key)
     assert await act(http, key, "refund") == (200, {"status": "refunded"})
@@ -70,21 +70,21 @@ async def test_a_refund_gives_everything_back_once(http: aiohttp.ClientSession) 
     assert held(await entries_of(http, key)) == 0
 
 
-async def test_what_was_never_captured_cannot_be_refunded(http: aiohttp.ClientSession) -> None:
+async def test_a_charge_that_was_not_captured_cannot_be_refunded(http: aiohttp.ClientSession) -> None:
     key = a_key()
     assert (await act(http, key, "refund"))[0] == 404
     await act(http, key, "void")
     assert (await act(http, key, "refund"))[0] == 404
 
 
-async def test_the_providers_keep_separate_books(http: aiohttp.ClientSession) -> None:
+async def test_the_providers_have_separate_ledgers(http: aiohttp.ClientSession) -> None:
     key = a_key()
     await charge(http, key, provider="b")
     assert await entries_of(http, key) == []
     assert held(await entries_of(http, key, provider="b")) == 500
 
 
-async def test_a_failing_provider_says_truly_that_it_did_not_charge(http: aiohttp.ClientSession) -> None:
+async def test_a_failing_provider_answers_not_charged_and_has_not_charged(http: aiohttp.ClientSession) -> None:
     new, known = a_key(), a_key()
     await charge(http, known)
     await turn(http, "payments-a", error_rate=1)
@@ -94,7 +94,7 @@ async def test_a_failing_provider_says_truly_that_it_did_not_charge(http: aiohtt
     assert (await charge(http, known))[0] == 200
 
 
-async def test_no_definite_no_while_the_same_key_may_still_be_charged(http: aiohttp.ClientSession) -> None:
+async def test_no_definite_refusal_while_a_request_with_the_key_may_still_charge(http: aiohttp.ClientSession) -> None:
     key, before = a_key(), await suffered(http, "payments-a", "delayed")
     await turn(http, "payments-a", latency_ms=400)
     slow = asyncio.create_task(charge(http, key))
@@ -104,7 +104,7 @@ async def test_no_definite_no_while_the_same_key_may_still_be_charged(http: aioh
     assert (await slow)[0] == 201
 
 
-async def test_a_lost_answer_was_done_all_the_same(http: aiohttp.ClientSession) -> None:
+async def test_a_charge_whose_answer_was_lost_was_captured(http: aiohttp.ClientSession) -> None:
     key = a_key()
     await turn(http, "payments-a", lost_answer_rate=1)
     with pytest.raises(aiohttp.ClientError):

@@ -1,4 +1,4 @@
-"""Killed or stopped at any moment, the outside world forgets nothing that it answered."""
+"""The stand-ins keep everything that they answered, even if they are killed or stopped at any moment."""
 
 import asyncio
 import random
@@ -70,18 +70,18 @@ async def test_a_kill_in_the_middle_of_traffic_loses_no_answer(own_outside: Outs
     assert voided <= {key for key, kind in ledger if kind == "void"}
 
 
-async def test_it_stops_promptly_when_told_even_while_a_request_hangs(own_outside: OutsideProcess) -> None:
+async def test_it_stops_promptly_even_while_a_request_hangs(own_outside: OutsideProcess) -> None:
     async with aiohttp.ClientSession(own_outside.url) as http:
         await turn(http, "payments-a", hang_rate=1)
         hanging = asyncio.create_task(charge(http, "hanging"))
         await until_suffered(http, "payments-a", "hung")
         began = time.monotonic()
         assert await own_outside.stop() == 0
-        assert time.monotonic() - began < 8  # the request hangs until its client goes
+        assert time.monotonic() - began < 8  # the request hangs until its client disconnects
         await asyncio.gather(hanging, return_exceptions=True)
 
 
-async def test_a_dial_says_what_it_was_turned_to_and_turns_back(http: aiohttp.ClientSession) -> None:
+async def test_a_dial_shows_its_setting_and_can_be_reset(http: aiohttp.ClientSession) -> None:
     async with http.put("/dials/mail", json={"latency_ms": 5, "error_rate": 0.5}) as answer:
         turned = await answer.json()
     async with http.get("/dials/mail") as answer:
@@ -90,7 +90,7 @@ async def test_a_dial_says_what_it_was_turned_to_and_turns_back(http: aiohttp.Cl
         assert {name for name, value in (await answer.json()).items() if value} == {"retry_after_s"}
 
 
-async def test_a_dial_refuses_what_its_part_cannot_do(http: aiohttp.ClientSession) -> None:
+async def test_a_dial_refuses_settings_that_its_part_does_not_have(http: aiohttp.ClientSession) -> None:
     for part, dial in [
         ("mail", {"decline_rate": 0.1}),
         ("mail", {"throttle_rate": 1}),
@@ -101,7 +101,7 @@ async def test_a_dial_refuses_what_its_part_cannot_do(http: aiohttp.ClientSessio
             assert (answer.status, answer.content_type) == (422, "application/problem+json")
 
 
-async def test_every_wrong_address_is_a_problem(http: aiohttp.ClientSession) -> None:
+async def test_wrong_paths_and_methods_are_answered_with_a_problem(http: aiohttp.ClientSession) -> None:
     async with http.get("/nowhere") as answer:
         assert (answer.status, answer.content_type) == (404, "application/problem+json")
     async with http.put("/livez") as answer:
@@ -145,7 +145,7 @@ async def test_entries_can_be_read_page_by_page(http: aiohttp.ClientSession) -> 
     assert all([held(await entries_of(http, f"paged-{number}", provider="b")) == 500 for number in range(5)])
 
 
-async def test_a_dial_counts_the_requests_that_it_spoiled(http: aiohttp.ClientSession) -> None:
+async def test_a_dial_counts_the_requests_that_it_made_fail(http: aiohttp.ClientSession) -> None:
     before = await suffered(http, "payments-b", "failed")
     await charge(http, a_key(), provider="b")
     assert await suffered(http, "payments-b", "failed") == before

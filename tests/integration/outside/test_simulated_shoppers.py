@@ -1,4 +1,4 @@
-"""The simulator shops in a marketplace over HTTP, with tokens of the real issuer, and never stops for its faults."""
+"""The simulator shops in a marketplace over HTTP, with tokens of the real issuer, and continues through faults."""
 
 import asyncio
 import json
@@ -16,8 +16,8 @@ from tests.integration.outside.outside_process import OutsideProcess
 
 
 @pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There are few people, who think a third as long, and the simulator looks four times as often."""
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use few customers with a third of the think time, and a simulator that polls four times as often."""
     think = script._think
     monkeypatch.setattr(script, "_think", lambda chance, mean_s=0.15: think(chance, mean_s) / 3)
     monkeypatch.setattr(Traffic, "customers", 60)
@@ -25,7 +25,7 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "LOOK_EVERY_S", 0.25)
 
 
-def nobody_listens(_word: str) -> None:
+def ignore_progress(_word: str) -> None:
     pass
 
 
@@ -37,7 +37,7 @@ async def shop_in(
     record: Path | None = None,
     rate: float = 30,
     duration_s: float = 1.5,
-    progress: Callable[[str], None] = nobody_listens,
+    progress: Callable[[str], None] = ignore_progress,
     meanwhile: Callable[[Shop], Coroutine[Any, Any, None]] | None = None,
 ) -> Report:
     async with market.open(f"{outside.url}/identity") as endpoints:
@@ -71,7 +71,7 @@ async def test_a_checkout_whose_answer_was_lost_is_found_by_its_key(outside: Out
 
 
 @pytest.mark.slow
-async def test_a_flash_sale_meanwhile_is_followed_like_any_order(outside: OutsideProcess) -> None:
+async def test_orders_of_a_flash_sale_are_followed_like_any_other(outside: OutsideProcess) -> None:
     market, accepted = FakeMarket(), list[int]()
 
     async def rush(shop: Shop) -> None:
@@ -86,7 +86,7 @@ async def test_a_flash_sale_meanwhile_is_followed_like_any_order(outside: Outsid
 
 
 def leaving(market: FakeMarket, product_id: str) -> Callable[[Shop], Coroutine[Any, Any, None]]:
-    """Has one of the product in every cart from before the first visit."""
+    """Put one of the product into every cart before the first visit."""
 
     async def leave(shop: Shop) -> None:
         for customer in shop.customers:
@@ -96,7 +96,7 @@ def leaving(market: FakeMarket, product_id: str) -> Callable[[Shop], Coroutine[A
 
 
 @pytest.mark.slow
-async def test_what_is_no_longer_sold_keeps_nobody_from_ordering_the_rest(outside: OutsideProcess) -> None:
+async def test_a_discontinued_product_in_the_cart_does_not_prevent_an_order(outside: OutsideProcess) -> None:
     market = FakeMarket()
 
     report = await shop_in(market, outside, meanwhile=leaving(market, "sold no more"))
@@ -104,7 +104,7 @@ async def test_what_is_no_longer_sold_keeps_nobody_from_ordering_the_rest(outsid
 
 
 @pytest.mark.slow
-async def test_what_is_sold_out_is_left_for_another_day_by_who_comes_again(outside: OutsideProcess) -> None:
+async def test_returning_customers_leave_sold_out_products_in_the_cart(outside: OutsideProcess) -> None:
     market = FakeMarket(sold_out={"rare"})
     market.products["rare"] = {"name": "rare", "listed_at": 0.0}
     report = await shop_in(market, outside, meanwhile=leaving(market, "rare"))
@@ -113,7 +113,7 @@ async def test_what_is_sold_out_is_left_for_another_day_by_who_comes_again(outsi
 
 
 @pytest.mark.slow
-async def test_whoever_comes_again_agrees_to_new_prices(outside: OutsideProcess) -> None:
+async def test_returning_customers_accept_new_prices(outside: OutsideProcess) -> None:
     market = FakeMarket(dearer={"heirloom"})
     market.products["heirloom"] = {"name": "heirloom", "listed_at": 0.0}
     await shop_in(market, outside, meanwhile=leaving(market, "heirloom"))
@@ -122,7 +122,7 @@ async def test_whoever_comes_again_agrees_to_new_prices(outside: OutsideProcess)
     assert all("heirloom" in market.agreed[customer] for customer in inherited)
 
 
-async def test_an_error_meanwhile_ends_the_run(outside: OutsideProcess) -> None:
+async def test_an_error_during_the_run_ends_it(outside: OutsideProcess) -> None:
     async def fail(_: Shop) -> None:
         raise RuntimeError("on purpose")
 
@@ -130,7 +130,7 @@ async def test_an_error_meanwhile_ends_the_run(outside: OutsideProcess) -> None:
         await shop_in(FakeMarket(), outside, meanwhile=fail)
 
 
-async def test_traffic_goes_on_while_services_are_down_and_after(outside: OutsideProcess) -> None:
+async def test_traffic_continues_during_and_after_an_outage(outside: OutsideProcess) -> None:
     market = FakeMarket()
 
     async def outage() -> None:
@@ -152,7 +152,7 @@ async def test_traffic_goes_on_while_services_are_down_and_after(outside: Outsid
 
 
 @pytest.mark.slow
-async def test_orders_that_hang_are_named_after_a_bounded_wait(outside: OutsideProcess) -> None:
+async def test_hanging_orders_are_reported_after_a_bounded_wait(outside: OutsideProcess) -> None:
     began = time.monotonic()
     report = await shop_in(FakeMarket(stuck=True), outside, drain_s=2, rate=10)
     assert time.monotonic() - began < 30
@@ -170,13 +170,13 @@ async def test_waiting_for_orders_costs_few_requests(outside: OutsideProcess, mo
 
 
 @pytest.mark.slow
-async def test_the_same_seed_asks_for_the_same_things(outside: OutsideProcess) -> None:
+async def test_the_same_seed_makes_the_same_requests(outside: OutsideProcess) -> None:
     markets = [FakeMarket(), FakeMarket()]
     await asyncio.gather(*(shop_in(market, outside, rate=10) for market in markets))
     first, second = [sorted(order.wish for order in market.orders.values()) for market in markets]
     assert first == second != []
 
 
-async def test_a_shop_that_cannot_be_opened_is_said_so_in_bounded_time(outside: OutsideProcess) -> None:
+async def test_a_shop_that_cannot_be_set_up_is_reported_in_bounded_time(outside: OutsideProcess) -> None:
     with patch("infra.lab.simulator.setup.PATIENCE_S", 0.5), pytest.raises(SetUpFailed, match=r"products.*503"):
         await shop_in(FakeMarket(down={"catalog"}), outside)
