@@ -1,4 +1,4 @@
-"""Every service's migrations make the tables that its store speaks to, however many replicas run them at once."""
+"""Each service's migrations create the tables of its store, even if several replicas run them at once."""
 
 import asyncio
 import importlib
@@ -35,7 +35,7 @@ def metadata(service: Service) -> MetaData:
 
 @pytest.fixture(scope="module")
 async def urls(postgres: PrivatePostgres, service: Service) -> DatabaseUrls:
-    """The service's database after several replicas started together on an empty one."""
+    """Create an empty database, start several replicas on it together, and return its URLs."""
     made = await postgres.create_database(f"{service.name}_migrated")
     with pytest.raises(SchemaBehind):
         await require_current(made.app, service.migrations)
@@ -57,7 +57,7 @@ async def seen(url: str, look: Callable[[Connection], Any]) -> Any:
         await engine.dispose()
 
 
-async def test_the_store_and_the_migrated_database_agree(urls: DatabaseUrls, metadata: MetaData) -> None:
+async def test_the_migrated_database_matches_the_store(urls: DatabaseUrls, metadata: MetaData) -> None:
     def differences(connection: Connection) -> list[Any]:
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
@@ -65,9 +65,7 @@ async def test_the_store_and_the_migrated_database_agree(urls: DatabaseUrls, met
     assert await seen(urls.owner, differences) == []
 
 
-async def test_the_rules_that_the_database_guards_are_those_of_the_store(
-    urls: DatabaseUrls, metadata: MetaData
-) -> None:
+async def test_the_constraints_of_the_database_match_the_store(urls: DatabaseUrls, metadata: MetaData) -> None:
     def guarded(connection: Connection) -> set[str]:
         inspector = inspect(connection)
         return {each["name"] for table in metadata.tables for each in inspector.get_check_constraints(table)}

@@ -1,4 +1,4 @@
-"""A pooler between a service and its database is found at the start, unless each connection keeps a session."""
+"""A service detects at its start a pooler that does not give each connection its own session."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from marketplace_runtime.testing.bench import until
 from tests.integration.outside.outside_process import free_port
 
 OURS = "ignore_startup_parameters = statement_timeout,lock_timeout,idle_in_transaction_session_timeout,jit"
-"""A pooler with this drops our settings instead of refusing them."""
+"""With this option the pooler drops our settings instead of refusing them."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ async def urls(postgres: PrivatePostgres) -> DatabaseUrls:
 
 @asynccontextmanager
 async def a_pooler(url: str, directory: Path, mode: str, *settings: str) -> AsyncIterator[str]:
-    """PgBouncer before the database of `url`. Returns its own address."""
+    """Run PgBouncer in front of the database of `url`. Yields the pooler's URL."""
     to, port = urlsplit(url), free_port()
     name = to.path.strip("/")
     config = directory / "pgbouncer.ini"
@@ -67,7 +67,7 @@ async def found_at(url: str) -> None:
         await database.close()
 
 
-async def test_a_database_without_a_pooler_is_taken(urls: DatabaseUrls) -> None:
+async def test_a_database_without_a_pooler_is_accepted(urls: DatabaseUrls) -> None:
     await found_at(urls.app)
 
 
@@ -90,7 +90,9 @@ async def test_a_pooler_that_shares_sessions_or_drops_settings_is_refused(
 
 
 @pytest.mark.slow
-async def test_a_service_behind_one_ends_at_its_start_and_says_what_to_do(urls: DatabaseUrls, tmp_path: Path) -> None:
+async def test_a_service_behind_such_a_pooler_exits_at_its_start_and_says_what_to_do(
+    urls: DatabaseUrls, tmp_path: Path
+) -> None:
     async with a_pooler(urls.app, tmp_path, "transaction", OURS) as pooled:
         service = await asyncio.create_subprocess_exec(
             sys.executable,

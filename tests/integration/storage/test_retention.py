@@ -1,4 +1,4 @@
-"""Old days of inbox and outbox are dropped while others insert; young ones, and what still waits, are kept."""
+"""Old partitions of inbox and outbox are dropped during inserts; young ones and pending events are kept."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def urls(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
-    """With a partition for each of the last 20 days."""
+    """Provide a database with a partition for each of the last 20 days."""
     database = Database(urls.app, source="cart")
     async with database.transaction() as tx:
         await tx.execute("delete from messaging.outbox_pending")
@@ -47,7 +47,7 @@ def day(ago: int) -> date:
 
 
 def an_id(ago: int) -> UUID:
-    """An event's id from noon of that day."""
+    """Return an event id made at noon, `ago` days ago."""
     made = datetime.combine(day(ago), datetime.min.time(), UTC) + timedelta(hours=12)
     return UUID(int=int(made.timestamp() * 1000) << 80 | new_id().int & (1 << 80) - 1)
 
@@ -62,7 +62,7 @@ def named(*ago: int) -> list[str]:
     return sorted(f"{day(each):%Y%m%d}" for each in ago)
 
 
-async def test_days_older_than_the_retention_are_dropped_and_no_others(database: Database) -> None:
+async def test_only_partitions_older_than_the_retention_are_dropped(database: Database) -> None:
     async with database.transaction() as tx:
         for ago in (OLDEST, KEPT + 1, KEPT, 0):
             await inbox.enter(tx, "carts", [an_id(ago)], [1])
@@ -76,7 +76,7 @@ async def test_days_older_than_the_retention_are_dropped_and_no_others(database:
     assert await drop_partitions(database, KEPT) == []
 
 
-async def test_a_day_of_which_something_still_waits_to_be_published_is_kept_until_it_was(database: Database) -> None:
+async def test_a_partition_with_pending_events_is_kept_until_they_are_published(database: Database) -> None:
     waiting = an_id(15)
     async with database.transaction() as tx:
         await tx.execute(
@@ -96,7 +96,7 @@ async def test_a_day_of_which_something_still_waits_to_be_published_is_kept_unti
 
 
 class Inserting:
-    """Somebody who inserts without pause, and how long the slowest of it took."""
+    """Inserts without pause, and measures the slowest insert."""
 
     def __init__(self, database: Database) -> None:
         self._database, self.inserted, self.slowest_s = database, 0, 0.0
@@ -111,13 +111,13 @@ class Inserting:
             self.inserted += 1
 
     async def some_more(self) -> None:
-        """Wait until a few more inserts were done."""
+        """Wait for ten more inserts."""
         goal = self.inserted + 10
         while self.inserted < goal:
             await asyncio.sleep(0.005)
 
 
-async def test_who_inserts_meanwhile_neither_fails_nor_waits_long(database: Database) -> None:
+async def test_concurrent_inserts_neither_fail_nor_wait_long(database: Database) -> None:
     inserting = [Inserting(database) for _ in range(4)]
     tasks = [asyncio.create_task(each.run()) for each in inserting]
     async with asyncio.timeout(30):
@@ -125,16 +125,14 @@ async def test_who_inserts_meanwhile_neither_fails_nor_waits_long(database: Data
         while len(dropped) < 3 * (OLDEST - KEPT):
             dropped += await drop_partitions(database, KEPT)
             await inserting[0].some_more()
-    assert not any(task.done() for task in tasks), "no insert failed"
+    assert not any(task.done() for task in tasks), "an insert failed"
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert max(each.slowest_s for each in inserting) < 2
 
 
-async def test_a_drop_that_does_not_get_its_table_soon_is_left_for_later(
-    database: Database, urls: DatabaseUrls
-) -> None:
+async def test_a_drop_that_does_not_get_its_lock_is_postponed(database: Database, urls: DatabaseUrls) -> None:
     inserting = Inserting(database)
     task = asyncio.create_task(inserting.run())
     long = await asyncpg.connect(urls.app)
@@ -151,7 +149,7 @@ async def test_a_drop_that_does_not_get_its_table_soon_is_left_for_later(
     assert len(await drop_partitions(database, KEPT)) == OLDEST - KEPT
 
 
-async def test_making_a_day_that_does_not_get_its_table_soon_keeps_nobody_from_inserting(
+async def test_making_a_partition_that_does_not_get_its_lock_blocks_no_insert(
     database: Database, urls: DatabaseUrls
 ) -> None:
     owner, reader = await asyncpg.connect(urls.superuser), await asyncpg.connect(urls.superuser)
@@ -175,13 +173,13 @@ async def test_making_a_day_that_does_not_get_its_table_soon_keeps_nobody_from_i
     await asyncio.gather(owner.close(), reader.close())
 
 
-async def test_replicas_that_drop_at_once_drop_each_day_once(database: Database) -> None:
+async def test_replicas_that_drop_concurrently_drop_each_partition_once(database: Database) -> None:
     both = await asyncio.gather(drop_partitions(database, KEPT), drop_partitions(database, KEPT))
     dropped = [*both[0], *both[1], *await drop_partitions(database, KEPT)]
     assert len(dropped) == len(set(dropped)) == 3 * (OLDEST - KEPT)
 
 
-async def test_the_role_that_runs_can_drop_nothing_young(urls: DatabaseUrls) -> None:
+async def test_the_services_role_cannot_drop_young_partitions(urls: DatabaseUrls) -> None:
     connection = await asyncpg.connect(urls.app)
     try:
         for parent, since in (("inbox", day(7)), ("outbox", day(-1)), ("scheduled", day(30))):

@@ -1,4 +1,4 @@
-"""Who may do what in the databases: every role against every other service's database, and against its own."""
+"""Tests the permissions of database roles: in other services' databases, and in their own."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def at(url: str, database: str) -> str:
 
 @pytest.mark.parametrize("role", ["owner", "app"])
 @pytest.mark.parametrize(("user", "other"), [SERVICES, SERVICES[::-1]])
-async def test_no_role_of_a_service_enters_anothers_database(
+async def test_no_role_can_connect_to_another_services_database(
     urls: dict[str, DatabaseUrls], role: str, user: str, other: str
 ) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="CONNECT"):
@@ -60,7 +60,7 @@ async def test_no_role_of_a_service_enters_anothers_database(
         "copy effects to program 'cat'",
     ],
 )
-async def test_the_role_that_runs_owns_nothing(urls: dict[str, DatabaseUrls], statement: str) -> None:
+async def test_the_services_role_owns_nothing(urls: dict[str, DatabaseUrls], statement: str) -> None:
     connection = await asyncpg.connect(urls[SERVICES[0]].app)
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -72,7 +72,7 @@ async def test_the_role_that_runs_owns_nothing(urls: dict[str, DatabaseUrls], st
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_the_auditor_reads_everything_and_writes_nothing(urls: dict[str, DatabaseUrls], service: str) -> None:
+async def test_the_audit_role_reads_everything_and_writes_nothing(urls: dict[str, DatabaseUrls], service: str) -> None:
     connection = await asyncpg.connect(urls[service].audit)
     try:
         await connection.fetch("select * from messaging.inbox")
