@@ -1,4 +1,4 @@
-"""A bench is emptied between two runs of a service."""
+"""A bench empties its database between two runs of a service."""
 
 import asyncio
 
@@ -14,16 +14,16 @@ select count(*) from pg_locks join pg_database d on d.oid = database where not g
 """
 
 
-async def test_emptying_outlasts_a_transaction_with_which_it_would_lock_up(servers: Servers) -> None:
+async def test_emptying_is_retried_after_a_deadlock(servers: Servers) -> None:
     async with on_a_bench(servers, catalog.service.SERVICE) as bench:
         for _ in range(TRIES):
-            if await locked_up(bench):
+            if await deadlock_with_emptying(bench):
                 return
-    pytest.fail("the server always had us give way")
+    pytest.fail("in every try the server aborted the test's transaction, not the emptying")
 
 
-async def locked_up(bench: Bench) -> bool:
-    """Lock up with what empties the bench, which then has to be done. Whether it was that which gave way, not we."""
+async def deadlock_with_emptying(bench: Bench) -> bool:
+    """Deadlock with the emptying of the bench, which must then finish. Return whether it was the deadlock's victim."""
     emptying = None
     try:
         async with bench.transaction() as tx:
@@ -32,12 +32,12 @@ async def locked_up(bench: Bench) -> bool:
             async with asyncio.timeout(30):
                 while await tx.execute(WAITING) == [(0,)]:
                     assert not emptying.done()
-            await tx.execute("lock table messaging.claims in row exclusive mode")  # which it has by now
-    except DBAPIError:  # on a machine that is busy, the server looks at our wait first
-        gave_way = False
+            await tx.execute("lock table messaging.claims in row exclusive mode")  # the emptying holds this lock by now
+    except DBAPIError:  # on a busy machine the server checks our wait first
+        was_victim = False
     else:
-        gave_way = True
+        was_victim = True
     assert emptying is not None
     async with asyncio.timeout(30):
         await emptying
-    return gave_way
+    return was_victim

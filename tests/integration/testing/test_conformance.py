@@ -1,4 +1,4 @@
-"""Each subscription that the broker feeds passes the conformance test; one that does not keep the rules fails it."""
+"""Each subscription of the services passes the conformance test; handlers that break its rules fail it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -205,8 +205,8 @@ async def test_notifications_webhooks(servers: Servers) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["stock", "shipments"])
-async def test_checkout_hears_of_orders_that_it_has(servers: Servers, name: str) -> None:
-    """From a paid order to a delivered one."""
+async def test_checkout_subscriptions_of_existing_orders(servers: Servers, name: str) -> None:
+    """Events from a paid order to a delivered one."""
 
     async def a_paid_order(tx: Transaction) -> None:
         await checkout.handlers.place_order(checked_out(ORDER), tx)
@@ -221,8 +221,8 @@ async def test_checkout_hears_of_orders_that_it_has(servers: Servers, name: str)
     await conforms(servers, checkout.service.SERVICE, name, events[name], setup=a_paid_order, answer=paid)
 
 
-async def test_a_handler_that_calls_what_is_not_transactional_is_found_out(servers: Servers) -> None:
-    """It counts in the process, not in its rows: what was rolled back or comes again is counted, too."""
+async def test_a_handler_with_a_non_transactional_effect_fails(servers: Servers) -> None:
+    """The handler counts in memory, not in rows, so rollbacks and duplicates are counted, too."""
     runs = 0
 
     @publishes(catalog.service.StockReleasedV1, catalog.service.ReservationExpiredV1)
@@ -238,7 +238,7 @@ async def test_a_handler_that_calls_what_is_not_transactional_is_found_out(serve
         await conforms(servers, service, "orders", [placed(ORDER)])
 
 
-async def test_a_handler_whose_result_hangs_on_the_order_is_found_out(servers: Servers) -> None:
+async def test_a_handler_whose_result_depends_on_the_order_fails(servers: Servers) -> None:
     async def last_wins(event: OrderPlacedV1 | OrderConfirmedV1, tx: Transaction) -> None:
         await tx.execute(
             "insert into reservations values ($1, $2, '{}')"
@@ -253,7 +253,7 @@ async def test_a_handler_whose_result_hangs_on_the_order_is_found_out(servers: S
         await conforms(servers, service, "orders", [placed(ORDER), confirmed(ORDER)], in_any_order=True)
 
 
-async def test_a_handler_that_fails_for_good_is_found_out(servers: Servers) -> None:
+async def test_a_handler_that_always_raises_fails(servers: Servers) -> None:
     async def refuse(event: OrderPlacedV1, tx: Transaction) -> None:
         raise ValueError("never")
 

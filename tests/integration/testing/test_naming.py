@@ -1,4 +1,4 @@
-"""An application of another name: its own exchanges, log stream and schema, and nothing of the marketplace's."""
+"""An application with another name has its own exchanges, log stream and schema, and none of the marketplace's."""
 
 from dataclasses import replace
 from uuid import uuid4
@@ -23,7 +23,7 @@ SHOP = Naming(
 SCHEMAS = "select count(*) from information_schema.tables where table_schema = $1 and table_name = 'inbox'"
 
 
-async def test_a_service_of_another_application_uses_its_names(servers: Servers) -> None:
+async def test_a_service_of_another_application_uses_that_applications_names(servers: Servers) -> None:
     service = replace(catalog.service.SERVICE, name="catalog", naming=SHOP)
     line = Line(product_id=uuid4(), quantity=1, unit_price=Money(amount=700, currency="EUR"))
     order = OrderPlacedV1(order_id=uuid4(), customer_id="ada", lines=[line], total=line.unit_price)
@@ -38,7 +38,9 @@ async def test_a_service_of_another_application_uses_its_names(servers: Servers)
         await bench.settled()
         assert [type for type, _ in await bench.said()] == ["catalog.stock-rejected.v1"]
         assert await bench.count("select count(*) from bus.outbox") == 1
-        assert await bench.count("select count(*) from bus.outbox_pending") == 0, "its relay published"
+        assert await bench.count("select count(*) from bus.outbox_pending") == 0, (
+            "its relay has not published the event"
+        )
         assert await bench.count(SCHEMAS, "bus") == 1
         assert "catalog.lost" in messaging.health()
         for exchange in ("catalog.facts", "catalog.lost"):

@@ -1,4 +1,4 @@
-"""The transaction in memory and the one in a database: handlers cannot tell them apart. One suite for both."""
+"""One suite for the transaction in memory and the one in a database: both behave alike."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -23,7 +23,7 @@ Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 @pytest.fixture(params=["memory", "database"])
 async def open_transaction(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Open]:
-    """Opens one transaction after the other; what one has committed, the next one finds."""
+    """Return a function that opens transactions; each finds what the earlier ones committed."""
     if request.param == "memory":
         memory = Memory(source=SERVICE.name, listeners=SERVICE.listeners)
 
@@ -41,7 +41,7 @@ def due(order_id: UUID) -> Event:
     return ReservationDueV1(order_id=order_id)
 
 
-async def test_a_row_is_found_by_its_key_once_it_was_added(open_transaction: Open) -> None:
+async def test_an_added_row_is_found_by_its_key(open_transaction: Open) -> None:
     async with open_transaction() as tx:
         assert await tx.get(Reservation, ONE) is None
     async with open_transaction() as tx:
@@ -54,7 +54,7 @@ async def test_a_row_is_found_by_its_key_once_it_was_added(open_transaction: Ope
         assert await tx.get(Reservation, TWO) is None
 
 
-async def test_a_changed_row_stays_changed(open_transaction: Open) -> None:
+async def test_a_change_of_a_row_is_kept(open_transaction: Open) -> None:
     async with open_transaction() as tx:
         tx.add(Reservation(ONE, State.RESERVED, {}))
     async with open_transaction() as tx:
@@ -67,7 +67,7 @@ async def test_a_changed_row_stays_changed(open_transaction: Open) -> None:
         assert reservation.state == State.TAKEN
 
 
-async def test_what_was_loaded_before_is_found_as_well_as_what_is_not_there(open_transaction: Open) -> None:
+async def test_preloaded_rows_and_missing_rows_can_both_be_looked_up(open_transaction: Open) -> None:
     async with open_transaction() as tx:
         tx.add(Reservation(ONE, State.RESERVED, {}))
     async with open_transaction() as tx:
@@ -76,7 +76,7 @@ async def test_what_was_loaded_before_is_found_as_well_as_what_is_not_there(open
         assert await tx.get(Reservation, TWO) is None
 
 
-async def test_two_rows_of_one_key_are_refused(open_transaction: Open) -> None:
+async def test_two_rows_with_one_key_are_refused(open_transaction: Open) -> None:
     async def add_twice() -> None:
         async with open_transaction() as tx:
             tx.add(Reservation(ONE, State.RESERVED, {}))
@@ -108,13 +108,13 @@ async def test_versions_are_published_newest_first(open_transaction: Open) -> No
         tx.publish(newer, older)
 
 
-async def test_what_nobody_hears_cannot_be_scheduled(open_transaction: Open) -> None:
+async def test_an_event_without_a_subscription_cannot_be_scheduled(open_transaction: Open) -> None:
     async with open_transaction() as tx:
         with pytest.raises(ValueError, match="hears"):
             tx.schedule(ReservationExpiredV1(order_id=ONE), after=timedelta(0))
 
 
-async def test_what_is_scheduled_will_be_heard(open_transaction: Open) -> None:
+async def test_a_scheduled_event_is_delivered(open_transaction: Open) -> None:
     async with open_transaction() as tx:
         assert not await tx.will_hear(due(ONE))
         tx.schedule(due(ONE), after=timedelta(minutes=1))
