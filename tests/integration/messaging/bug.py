@@ -1,4 +1,4 @@
-"""A handler with a bug that can be fixed."""
+"""Provides a handler whose bug a test can fix."""
 
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.consumer import Subscription, on, subscription
@@ -8,7 +8,7 @@ from tests.integration.messaging.toy import effect
 
 
 class Bug:
-    """A handler that rejects what it is told to, and so can be fixed."""
+    """A handler that rejects some events until a test fixes it."""
 
     def __init__(self) -> None:
         self.there = True

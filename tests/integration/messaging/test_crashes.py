@@ -1,4 +1,4 @@
-"""The process is killed at every step; the next one finds everything, and every effect is there once."""
+"""The process is killed at every step; the next one continues, and every effect happens exactly once."""
 
 import asyncio
 import random
@@ -36,16 +36,14 @@ async def world(shared: World) -> World:
         for when, point in CASES
     ],
 )
-async def test_a_process_killed_at_any_step_leaves_every_effect_to_happen_once(
-    world: World, when: When, point: str
-) -> None:
-    await world.die_and_go_on(point, when)
+async def test_after_a_kill_at_any_step_every_effect_happens_once(world: World, when: When, point: str) -> None:
+    await world.crash_and_recover(point, when)
 
 
 @pytest.mark.parametrize(
     "poison", ["poison", *(pytest.param(each, marks=pytest.mark.slow) for each in ("poison deadline", "poison call"))]
 )
-async def test_an_event_that_kills_its_process_is_given_up_and_its_neighbours_are_not(
+async def test_an_event_that_kills_its_process_is_dead_lettered_and_the_others_are_handled(
     world: World, poison: str
 ) -> None:
     await world.publish({"plain": 30, poison: 1, "called": 10})
@@ -56,7 +54,7 @@ async def test_an_event_that_kills_its_process_is_given_up_and_its_neighbours_ar
 
 
 @pytest.mark.slow
-async def test_deaths_of_other_causes_blame_nobody_who_was_prefetched(world: World) -> None:
+async def test_deaths_of_other_causes_dead_letter_no_prefetched_message(world: World) -> None:
     await world.publish({"plain": table().prefetch})
     for _ in range(12):
         await world.until_killed(world.start("handler", "before"))
@@ -66,8 +64,8 @@ async def test_deaths_of_other_causes_blame_nobody_who_was_prefetched(world: Wor
 
 @pytest.mark.slow
 @pytest.mark.parametrize("nth", [2, 3, 5])
-@pytest.mark.parametrize("point", ["inbox insert", "handler", "commit", "publish", "acknowledge", "outside call"])
-async def test_the_first_time_that_a_step_is_taken_is_not_special(world: World, point: str, nth: int) -> None:
+@pytest.mark.parametrize("point", ["inbox insert", "handler", "commit", "publish", "acknowledge", "external call"])
+async def test_a_kill_at_a_later_pass_of_a_step_also_loses_nothing(world: World, point: str, nth: int) -> None:
     everything = {"plain": 10, "shaky": 3, "doomed": 2, "called": 6}
     await world.publish(everything)
     await world.until_killed(world.start(point, "after", nth))
@@ -76,8 +74,8 @@ async def test_the_first_time_that_a_step_is_taken_is_not_special(world: World, 
 
 
 @pytest.mark.slow
-async def test_replicas_killed_at_random_leave_every_effect_to_happen_once(world: World) -> None:
-    """Poison is out of the question here: no handler kills, so nothing may be given up."""
+async def test_with_replicas_killed_at_random_every_effect_happens_once(world: World) -> None:
+    """No handler kills its process here, so no message may be dead-lettered as poison."""
     chance = random.Random(20240229)
     await world.publish({"plain": 400, "shaky": 20, "doomed": 10, "called": 60})
     replicas = [world.start(), world.start()]

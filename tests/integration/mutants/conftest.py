@@ -1,4 +1,4 @@
-"""One outside process, with all its dials at rest before each test."""
+"""Runs the stand-ins in one process, with all dials reset before each test."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Mutants of what services tell: each states something else than is on record, consistently in outbox and log."""
+"""Mutants of the services' output: each publishes or shows a wrong value, the same in outbox and log."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,8 +20,8 @@ STRANGER = "mallory"
 ELSEWHERE = UUID("00000000-0000-7000-8000-00000000dead")
 
 
-def _says(patch: Patch, kind: type[Event], change: Callable[[Any], dict[str, Any]]) -> None:
-    """Have events of a kind said with other values of some fields."""
+def _publish_changed(patch: Patch, kind: type[Event], change: Callable[[Any], dict[str, Any]]) -> None:
+    """Publish events of a class with other values of some fields."""
     publish = Transaction.publish
 
     def otherwise(event: Event) -> Event:
@@ -32,57 +32,61 @@ def _says(patch: Patch, kind: type[Event], change: Callable[[Any], dict[str, Any
 
 def order_placed_for_more(patch: Patch) -> None:
     """OrderPlaced has a higher total than the order."""
-    _says(patch, OrderPlacedV1, lambda said: {"total": said.total.model_copy(update={"amount": said.total.amount + 1})})
+    _publish_changed(
+        patch, OrderPlacedV1, lambda event: {"total": event.total.model_copy(update={"amount": event.total.amount + 1})}
+    )
 
 
 def confirmation_of_other_lines(patch: Patch) -> None:
     """OrderConfirmed has a unit more than the order."""
 
-    def more(said: OrderConfirmedV1) -> dict[str, Any]:
-        first, *rest = said.lines
+    def more(event: OrderConfirmedV1) -> dict[str, Any]:
+        first, *rest = event.lines
         return {"lines": [first.model_copy(update={"quantity": first.quantity + 1}), *rest]}
 
-    _says(patch, OrderConfirmedV1, more)
+    _publish_changed(patch, OrderConfirmedV1, more)
 
 
 def capture_by_another_provider(patch: Patch) -> None:
-    """PaymentCaptured names the provider that was not asked."""
-    _says(patch, PaymentCapturedV1, lambda said: {"provider": "a" if said.provider == "b" else "b"})
+    """PaymentCaptured names the provider that did not charge."""
+    _publish_changed(patch, PaymentCapturedV1, lambda event: {"provider": "a" if event.provider == "b" else "b"})
 
 
 def listing_in_another_category(patch: Patch) -> None:
     """ProductListed has a category that the product is not in."""
-    _says(patch, ProductListedV1, lambda said: {"facts": said.facts.model_copy(update={"category": "other"})})
+    _publish_changed(
+        patch, ProductListedV1, lambda event: {"facts": event.facts.model_copy(update={"category": "other"})}
+    )
 
 
 def reservation_for_an_hour_more(patch: Patch) -> None:
-    """StockReserved promises more time than the catalog gives."""
-    _says(patch, StockReservedV1, lambda said: {"expires_at": said.expires_at + timedelta(hours=1)})
+    """StockReserved has an expiry that is later than the catalog's."""
+    _publish_changed(patch, StockReservedV1, lambda event: {"expires_at": event.expires_at + timedelta(hours=1)})
 
 
 def address_of_another_id(patch: Patch) -> None:
     """AddressRecorded names an address that does not exist."""
-    _says(patch, AddressRecordedV1, lambda said: {"address_id": ELSEWHERE})
+    _publish_changed(patch, AddressRecordedV1, lambda event: {"address_id": ELSEWHERE})
 
 
 def shipment_for_a_stranger(patch: Patch) -> None:
     """ShipmentScheduled names somebody else than the customer."""
-    _says(patch, ShipmentScheduledV1, lambda said: {"customer_id": STRANGER})
+    _publish_changed(patch, ShipmentScheduledV1, lambda event: {"customer_id": STRANGER})
 
 
 def tracking_code_of_another_parcel(patch: Patch) -> None:
     """ShipmentDispatched has another code than the carrier gave, in both versions."""
-    _says(patch, ShipmentDispatchedV1, lambda said: {"tracking_code": f"{said.tracking_code}X"})
-    _says(
+    _publish_changed(patch, ShipmentDispatchedV1, lambda event: {"tracking_code": f"{event.tracking_code}X"})
+    _publish_changed(
         patch,
         ShipmentDispatchedV2,
-        lambda said: {"tracking": said.tracking.model_copy(update={"code": f"{said.tracking.code}X"})},
+        lambda event: {"tracking": event.tracking.model_copy(update={"code": f"{event.tracking.code}X"})},
     )
 
 
 def notification_of_a_stranger(patch: Patch) -> None:
-    """NotificationSent names somebody else than was told."""
-    _says(patch, NotificationSentV1, lambda said: {"person_id": STRANGER})
+    """NotificationSent names somebody else than the recipient."""
+    _publish_changed(patch, NotificationSentV1, lambda event: {"person_id": STRANGER})
 
 
 def mail_of_a_cent_more(patch: Patch) -> None:
@@ -92,7 +96,7 @@ def mail_of_a_cent_more(patch: Patch) -> None:
 
 
 def bought_items_stay(patch: Patch) -> None:
-    """What was bought stays in the cart."""
+    """Bought items stay in the cart."""
 
     def confirm(cart: Cart, checkout: Checkout) -> None:
         if checkout.state == State.OPEN:
@@ -103,7 +107,7 @@ def bought_items_stay(patch: Patch) -> None:
 
 
 def order_shown_for_more(patch: Patch) -> None:
-    """Customers are shown a higher total than that of their order."""
+    """The API shows customers a higher total than that of their order."""
     validate = api.OrderView.model_validate
 
     def dearer(order: object) -> api.OrderView:
@@ -128,7 +132,7 @@ MUTANTS: list[tuple[Mutant, str, dict[str, str]]] = [
     (bought_items_stay, "carts-hold-what-was-put", {}),
     (order_shown_for_more, "customers-read-the-truth", {}),
 ]
-"""Each with the invariant that finds it, and what that says."""
+"""Each mutant with the invariant that finds it, and the evidence that the invariant reports."""
 
 
 def apply() -> None:

@@ -1,6 +1,6 @@
-"""A mutant: one safeguard taken out of the code, by the test alone, and the complaint that it must provoke.
+"""A mutant is the code with one safeguard removed by a test, and the error that a check must then raise.
 
-A check that cannot fail proves nothing. Each mutant runs through an existing check, which has to fail as expected;
+A check that cannot fail proves nothing. Each mutant runs through an existing check, which must fail as expected;
 the same check passes without it.
 """
 
@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 Patch = Callable[[Any, str, Any], None]
-"""`setattr` in a process of its own, pytest's `monkeypatch.setattr` in this one."""
+"""`setattr` in a separate process, pytest's `monkeypatch.setattr` in this one."""
 Mutant = Callable[[Patch], None]
-"""Its docstring says what the changed code does wrong."""
+"""A function that applies the change. Its docstring says what the changed code does wrong."""
 
 
 @contextmanager
-def complains(about: str) -> Iterator[None]:
-    """What runs inside fails, and its error or the lines of code that led to it match `about`, a regular expression."""
+def expect_failure(about: str) -> Iterator[None]:
+    """Expect the block to fail; its error or traceback must match the regular expression `about`."""
     try:
         yield
     except Exception as error:
         told = "".join(traceback.format_exception(error))
         if not re.search(about, told):
-            raise AssertionError(f"something else was complained of than {about!r}") from error
+            raise AssertionError(f"the check failed with another error than {about!r}") from error
     else:
-        pytest.fail(f"the mutant lives: nobody complained that {about!r}")
+        pytest.fail(f"the mutant survives: no check failed with {about!r}")

@@ -1,4 +1,4 @@
-"""Mutants of the services' rules, and what the state machines around them must say."""
+"""Mutants of the services' rules, and the errors that the state machine tests must raise."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ def no_refund(patch: Patch) -> None:
 
 
 def no_void(patch: Patch) -> None:
-    """An order is given up although a provider that was asked may have charged."""
+    """An order is cancelled without a void although a provider may have charged."""
 
     def cancel_at_once(order: Order, reason: Reason, at: datetime) -> list[Entry]:
         return order.record(EntryType.CANCELLED, at, reason=reason)
@@ -32,7 +32,7 @@ def no_void(patch: Patch) -> None:
 
 
 def next_provider_too_early(patch: Patch) -> None:
-    """The second provider is asked although an earlier request may still reach the first."""
+    """The second provider is called although an earlier request may still reach the first."""
 
     def believe(order: Order, provider: str, ask: int, at: datetime) -> list[Entry]:
         if order.status is Status.PAYING and order.provider == provider and order.payment is Payment.ASKED:
@@ -43,7 +43,7 @@ def next_provider_too_early(patch: Patch) -> None:
 
 
 def stock_not_released(patch: Patch) -> None:
-    """A cancelled order keeps what was set aside for it."""
+    """A cancelled order keeps its reserved stock."""
 
     def keep(reservation: Reservation, stock: Stock) -> Moves:
         reservation.state = State.RELEASED
@@ -53,7 +53,7 @@ def stock_not_released(patch: Patch) -> None:
 
 
 def stock_without_its_guard(patch: Patch) -> None:
-    """Nobody looks whether there are enough units."""
+    """Stock is reserved without checking that there are enough units."""
 
     def none(order: Sequence[Wanted], stock: Stock) -> list[Objection]:
         return []
@@ -62,7 +62,7 @@ def stock_without_its_guard(patch: Patch) -> None:
 
 
 def cancellation_before_its_order_forgotten(patch: Patch) -> None:
-    """A cancellation that overtook its order leaves no trace."""
+    """A cancellation that arrives before its order leaves no tombstone."""
     release_stock = catalog.release_stock
 
     async def release_what_is_known(event: OrderCancelledV1, tx: Transaction) -> None:
@@ -73,7 +73,7 @@ def cancellation_before_its_order_forgotten(patch: Patch) -> None:
 
 
 def next_carrier_too_early(patch: Patch) -> None:
-    """The second carrier is asked although an earlier request may still reach the first."""
+    """The second carrier is called although an earlier request may still reach the first."""
     not_booked = Shipment.not_booked
 
     def believe(shipment: Shipment, carrier: str) -> list[ShipmentChange]:
@@ -84,7 +84,7 @@ def next_carrier_too_early(patch: Patch) -> None:
 
 
 def parcel_not_stopped(patch: Patch) -> None:
-    """A shipment counts as cancelled although its carrier was not told."""
+    """A shipment counts as cancelled although its carrier received no cancellation."""
 
     def settle(shipment: Shipment, aim: Aim) -> list[ShipmentChange]:
         shipment.aim = aim
@@ -108,4 +108,4 @@ MUTANTS: list[tuple[Mutant, type[RuleBasedStateMachine], str]] = [
     (next_carrier_too_early, Deliveries, PARCELS),
     (parcel_not_stopped, Deliveries, PARCELS),
 ]
-"""Each with the machine that finds it, and the complaint: whichever of a rule's violations comes first."""
+"""Each mutant with the state machine that finds it, and its error: any violation of the rule that may come first."""

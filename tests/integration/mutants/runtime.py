@@ -1,4 +1,4 @@
-"""Mutants of the runtime: where to kill their process, and what the crash suite's check must then say."""
+"""Mutants of the runtime, each with the step at which to kill its process and the error that the crash suite raises."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from tests.integration.mutants.mutant import Mutant, Patch
 
 
 def ack_before_commit(patch: Patch) -> None:
-    """A message is acknowledged as soon as it comes."""
+    """A message is acknowledged on arrival, before the transaction commits."""
     run = Worker._run
 
     async def acknowledge_and_run(worker: Worker, deliveries: Sequence[Delivery]) -> None:
@@ -31,7 +31,7 @@ def ack_before_commit(patch: Patch) -> None:
 
 
 def no_inbox_check(patch: Patch) -> None:
-    """Whatever is delivered counts as new."""
+    """Every delivery counts as new, also a duplicate."""
     enter = inbox.enter
 
     async def enter_anyway(
@@ -58,7 +58,7 @@ def inbox_row_without_effect(patch: Patch) -> None:
 
 
 def outbox_row_dropped(patch: Patch) -> None:
-    """One event of each transaction never gets into the outbox."""
+    """One event of each transaction is not written to the outbox."""
     insert = outbox.insert
 
     async def insert_all_but_one(tx: Transaction, rows: Sequence[outbox.Row]) -> None:
@@ -68,7 +68,7 @@ def outbox_row_dropped(patch: Patch) -> None:
 
 
 def publish_before_commit(patch: Patch) -> None:
-    """What a handler says leaves at once, whatever becomes of its transaction."""
+    """A handler's events are published before its transaction commits."""
     make = Worker.__init__
 
     def make_one_that_publishes(worker: Worker, *arguments: Any, **wiring: Any) -> None:
@@ -87,7 +87,7 @@ def publish_before_commit(patch: Patch) -> None:
 
 
 def pending_row_removed_before_confirm(patch: Patch) -> None:
-    """The relay forgets a row before the broker has it."""
+    """The relay deletes a pending event before the broker has confirmed it."""
     publish = Relay._publish
 
     async def forget_and_publish(relay: Relay, rows: Sequence[Pending]) -> list[int]:
@@ -99,7 +99,7 @@ def pending_row_removed_before_confirm(patch: Patch) -> None:
 
 
 def retry_taken_without_lease(patch: Patch) -> None:
-    """What is due leaves the schedule when it is taken, not with its effect."""
+    """A due entry is deleted from the schedule when it is taken, not in the transaction of its effect."""
     take = scheduled.take
 
     async def take_away(tx: Transaction, heard: Heard, *limits: Any) -> list[Entry]:
@@ -111,7 +111,7 @@ def retry_taken_without_lease(patch: Patch) -> None:
 
 
 def retry_not_filed(patch: Patch) -> None:
-    """A failed delivery is acknowledged before it is filed to come again."""
+    """A failed delivery is acknowledged before its retry is scheduled."""
     replace = Executor._replace
 
     async def acknowledge_and_replace(
@@ -124,7 +124,7 @@ def retry_not_filed(patch: Patch) -> None:
 
 
 def dead_letter_dropped(patch: Patch) -> None:
-    """What is given up is forgotten before its dead letter is published."""
+    """A message that is given up is acknowledged before its dead letter is published."""
 
     async def forget_and_publish(executor: Executor, delivery: Delivery, decision: DeadLetter) -> None:
         dead = executor._entry(delivery, None, decision.why, attempt=delivery.attempt)
@@ -135,28 +135,28 @@ def dead_letter_dropped(patch: Patch) -> None:
 
 
 def claims_outlive_their_process(patch: Patch) -> None:
-    """Nobody notices that a process died with claims and leases."""
+    """The claims and leases of a dead process are never released."""
 
     async def free_nothing(tx: Transaction, missed: dict[int, float]) -> None: ...
 
     patch(liveness, "release_expired_claims", free_nothing)
 
 
-EFFECTS = "each effect is there once"
-HEARD = "what was to be said is what was heard"
+EFFECTS = "each effect happened exactly once"
+PUBLISHED = "exactly the events in the outbox were published"
 
 MUTANTS: list[tuple[Mutant, When, str, str]] = [
     (ack_before_commit, "before", "commit", EFFECTS),
     (no_inbox_check, "before", "acknowledge", EFFECTS),
     (inbox_row_without_effect, "before", "commit", EFFECTS),
-    (outbox_row_dropped, "after", "commit", "what was done is to be said"),
-    (publish_before_commit, "before", "commit", HEARD),
-    (pending_row_removed_before_confirm, "before", "publish", HEARD),
+    (outbox_row_dropped, "after", "commit", "each placed order has one event in the outbox"),
+    (publish_before_commit, "before", "commit", PUBLISHED),
+    (pending_row_removed_before_confirm, "before", "publish", PUBLISHED),
     (retry_taken_without_lease, "before", "running a retry", EFFECTS),
-    (retry_not_filed, "before", "filing a retry", EFFECTS),
-    (dead_letter_dropped, "before", "dead-letter publish", "what was given up is on file"),
+    (retry_not_filed, "before", "scheduling a retry", EFFECTS),
+    (dead_letter_dropped, "before", "dead-letter publish", "each message given up is a dead letter"),
     (claims_outlive_their_process, "after", "commit of the claim", EFFECTS),
 ]
-"""Each with the step at which its process dies, and the complaint."""
+"""Each mutant with the step at which its process is killed, and the error."""
 QUICK = (ack_before_commit, outbox_row_dropped, retry_not_filed)
-"""One of acknowledging, one of publishing, one of retrying: the others are tried under `--all`."""
+"""One each of acknowledging, publishing and retrying; the others run only with `--all`."""

@@ -1,4 +1,4 @@
-"""Mutants of what services do with their database, payment providers and mail."""
+"""Mutants of the services' use of database, payment providers and mail server."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,13 +20,13 @@ def stock_without_its_lock(patch: Patch) -> None:
 
 
 def new_key_per_request(patch: Patch) -> None:
-    """Each request to a payment provider has an idempotency key of its own."""
+    """Each request to a payment provider has a new idempotency key."""
     key = gateways._key
     patch(gateways, "_key", lambda request: f"{key(request)}:{uuid4()}")
 
 
 def mail_sent_for_every_event(patch: Patch) -> None:
-    """Another event about the same matter sends its mail again."""
+    """Each event about a matter sends a mail, even if one was sent already."""
 
     def always(message: Message, event_id: UUID) -> bool:
         message.status, message.event_id = Status.PENDING, event_id

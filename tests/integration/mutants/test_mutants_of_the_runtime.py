@@ -1,4 +1,4 @@
-"""The crash suite's check finds each safeguard that is taken out of the runtime."""
+"""The crash suite finds each safeguard that is removed from the runtime."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -9,7 +9,7 @@ from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
 from tests.integration.messaging.crash.steps import CASES, When, is_rare
 from tests.integration.messaging.crash.world import World, crash_world, forget
 from tests.integration.messaging.toy import toy_world
-from tests.integration.mutants.mutant import Mutant, complains
+from tests.integration.mutants.mutant import Mutant, expect_failure
 from tests.integration.mutants.runtime import MUTANTS, QUICK
 
 LOST_AFTER_S = 2.0
@@ -38,15 +38,15 @@ async def world(shared: World) -> World:
     ],
 )
 async def test_the_crash_suite_finds_the_mutant(
-    world: World, mutant: Mutant, when: When, point: str, complaint: str
+    world: World, mutant: Mutant, when: When, point: str, error: str
 ) -> None:
     world.change = partial(mutant, setattr)
-    with complains(complaint):
-        await world.die_and_go_on(point, when)
+    with expect_failure(error):
+        await world.crash_and_recover(point, when)
 
 
 def test_the_same_checks_run_by_default_without_a_mutant() -> None:
-    """As `test_a_process_killed_at_any_step_leaves_every_effect_to_happen_once`."""
+    """As `test_after_a_kill_at_any_step_every_effect_happens_once`."""
     for _, when, point, _ in MUTANTS:
         assert (when, point) in CASES
         assert not is_rare(when, point)

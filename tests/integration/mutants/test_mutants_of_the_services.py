@@ -1,6 +1,6 @@
-"""What services do with a database, payment providers and a mail server, with and without a safeguard.
+"""Tests services with a database, payment providers and a mail server, with and without a safeguard.
 
-The audit's invariants judge what the real ledgers hold in the end, in a world where all else is right.
+The audit's invariants check the final content of the real ledgers; all other evidence is correct.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,7 +28,7 @@ from notifications.domain import Contact
 from notifications.gateways import connect
 from notifications.service import SERVICE as NOTIFICATIONS
 from tests.integration.catalog.stocking import race
-from tests.integration.mutants.mutant import complains
+from tests.integration.mutants.mutant import expect_failure
 from tests.integration.mutants.services import mail_sent_for_every_event, new_key_per_request, stock_without_its_lock
 from tests.integration.outside.outside_process import OutsideProcess, turn
 from tests.unit.audit.world import ADA, KEPT, a_world, total
@@ -45,7 +45,7 @@ async def database_of(service: Service, postgres: PrivatePostgres) -> AsyncItera
     await database.close()
 
 
-def approved(found: Evidence) -> None:
+def require_no_violation(found: Evidence) -> None:
     assert {each.invariant for each in judge(found, ANYTHING).violations} == set()
 
 
@@ -53,7 +53,7 @@ def approved(found: Evidence) -> None:
 async def pay(
     outside: OutsideProcess, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], Awaitable[Evidence]]:
-    """Pays an order whose provider captures and loses its answers for a while: what the audit finds then."""
+    """Return a function that pays an order whose provider loses an answer. It returns the audit's evidence."""
     monkeypatch.setenv("PAYMENT_A_URL", f"{outside.url}/payments/a")
     monkeypatch.setenv("PAYMENT_B_URL", f"{outside.url}/payments/b")
 
@@ -74,25 +74,25 @@ async def pay(
     return run
 
 
-async def test_a_charge_is_asked_for_again_under_its_key(
+async def test_a_repeated_charge_uses_the_same_key(
     pay: Callable[[], Awaitable[Evidence]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    approved(await pay())
+    require_no_violation(await pay())
     new_key_per_request(monkeypatch.setattr)
     charged = await pay()
-    with complains("never-charged-twice"):
-        approved(charged)
+    with expect_failure("never-charged-twice"):
+        require_no_violation(charged)
 
 
 @pytest.fixture
-async def tell_twice(
+async def notify_twice(
     postgres: PrivatePostgres, outside: OutsideProcess, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[[], Awaitable[Evidence]]]:
-    """Hears of one delivery by two events: what the audit finds then."""
+    """Return a function that handles two events of one delivery. It returns the audit's evidence."""
     monkeypatch.setenv("SMTP_PORT", str(outside.smtp_port))
     async with database_of(NOTIFICATIONS, postgres) as database, connect() as mailer:
 
-        async def hear(event: OrderDeliveredV1) -> None:
+        async def handle(event: OrderDeliveredV1) -> None:
             now = datetime.now(UTC)
             cause = Envelope(new_id(), event.type, event.publisher, event.subject, now, new_traceparent())
             async with database.transaction(cause) as tx:
@@ -105,7 +105,7 @@ async def tell_twice(
         async def run() -> Evidence:
             order: UUID = new_id()
             for _ in range(2):
-                await hear(OrderDeliveredV1(order_id=order, customer_id=ADA))
+                await handle(OrderDeliveredV1(order_id=order, customer_id=ADA))
             right, arrived = a_world(), await read_mails(http, outside.url)
             ours = [mail for mail in arrived if mail.about == str(order)]
             mails = [replace(mail, about=KEPT, text=mail.text.replace(str(order), KEPT)) for mail in ours]
@@ -117,21 +117,21 @@ async def tell_twice(
         yield run
 
 
-async def test_a_matter_is_told_once_however_many_events_tell_of_it(
-    tell_twice: Callable[[], Awaitable[Evidence]], monkeypatch: pytest.MonkeyPatch
+async def test_several_events_about_a_matter_send_one_mail(
+    notify_twice: Callable[[], Awaitable[Evidence]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    approved(await tell_twice())
+    require_no_violation(await notify_twice())
     mail_sent_for_every_event(monkeypatch.setattr)
-    told = await tell_twice()
-    with complains("no-mail-comes-twice"):
-        approved(told)
+    told = await notify_twice()
+    with expect_failure("no-mail-comes-twice"):
+        require_no_violation(told)
 
 
-async def test_reservations_that_race_lock_their_products(
+async def test_concurrent_reservations_lock_their_products(
     postgres: PrivatePostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its control is the test itself, which runs with the catalog's."""
+    """The same check runs without a mutant in the catalog's tests."""
     async with database_of(CATALOG, postgres) as database:
         stock_without_its_lock(monkeypatch.setattr)
-        with complains(r"assert await stock\(database, products\) =="):
+        with expect_failure(r"assert await stock\(database, products\) =="):
             await race(database)

@@ -1,4 +1,4 @@
-"""The process that is killed: `checkout`'s messaging under the event loop that services run on.
+"""The process that is killed: it runs `checkout`'s messaging on the event loop that services use.
 
 `python -m tests.integration.messaging.crash.child '{"database": …, "broker": …}'` runs it by hand.
 """
@@ -22,7 +22,7 @@ from tests.integration.messaging.crash.steps import POINTS, When, kill_at
 
 @dataclass(frozen=True)
 class Orders:
-    """Where the servers are, and where to die; without a `point`, SIGTERM ends it gracefully."""
+    """The servers' addresses, and the point at which to die; without a `point`, SIGTERM ends it gracefully."""
 
     database: str
     broker: str
@@ -32,7 +32,7 @@ class Orders:
 
 
 Change = Callable[[], None]
-"""What is done to the code before it runs: how a mutant comes into the process."""
+"""A change of the code before it runs; it installs a mutant in the process."""
 
 
 def main(orders: Orders, change: Change | None = None) -> None:

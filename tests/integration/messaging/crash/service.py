@@ -1,8 +1,8 @@
-"""The service that is killed: `checkout`, with one reaction of each kind.
+"""The service of the killed process: `checkout`, with one reaction of each kind.
 
-A cart that was checked out is placed: an effect, an event, a deadline. Some fail on purpose: `shaky` ones the
-first time that a process runs them, `doomed` ones always. An abandoned cart leads to an outside call.
-`poison` kills its process; where an event carries no more than an id, `marked` makes one deadly.
+A checked-out cart is placed: an effect, an event, a deadline. Some fail on purpose: `shaky` ones the first time
+that a process runs them, `doomed` ones always. An abandoned cart leads to an external call.
+`poison` kills its process; where an event carries only an id, `marked` makes that id deadly.
 """
 
 import os
@@ -22,13 +22,13 @@ from tests.integration.messaging.toy import an_order, effect
 DEADLINE = timedelta(seconds=0.1)
 DEADLY = 2**32 - 1
 FAILURES = 2
-"""Of a shaky event in each process: once in its batch, once alone, before it is filed."""
+"""How often a shaky event fails in each process: once in its batch and once alone, before its retry is scheduled."""
 
 runs = Counter[UUID]()
 
 
 def marked(id: UUID) -> UUID:
-    """`id` as one that kills where a deadline or an outside call meets it."""
+    """Return a form of `id` that kills the process of its deadline or external call."""
     return UUID(int=id.int | DEADLY)
 
 
@@ -65,7 +65,7 @@ async def prepare(event: CartAbandonedV1, tx: Transaction) -> UUID:
 
 
 async def ask(about: UUID, outside: Any) -> str:
-    """Leave a trace that no rollback takes away."""
+    """Write a row outside the transaction, so that a rollback keeps it."""
     kill_if_marked(about)
     await outside.execute("insert into effects values ($1, 'asked')", about)
     return "yes"
@@ -77,7 +77,7 @@ async def record(event: CartAbandonedV1, answer: str, tx: Transaction) -> None:
 
 
 def table() -> Subscription:
-    """Looked up late, so that what a crash has wrapped is what runs."""
+    """Build the subscription late, so that it uses functions that a crash point has wrapped."""
     return subscription(
         "carts",
         on(CartCheckedOutV1, place),

@@ -1,4 +1,4 @@
-"""Where a process can be killed: every step of a delivery, named, with the function to wrap.
+"""Lists the points at which a process can be killed: every step of a delivery, with the function to wrap.
 
 The production code has no hooks: the child wraps its functions before it starts.
 """
@@ -30,9 +30,9 @@ from tests.integration.messaging.crash import service
 
 When = Literal["before", "during", "after"]
 TURNS = 4
-"""Of the event loop, for what dies while it is under way: a publish is written by then and not yet confirmed."""
+"""Turns of the event loop before a call in progress is killed: a publish is sent by then but not yet confirmed."""
 Kinds = Mapping[str, int]
-"""How many events of each kind a case needs."""
+"""The number of events of each kind that a case publishes."""
 
 PLAIN: Kinds = {"plain": 5}
 RETRIED: Kinds = {"plain": 2, "shaky": 2}
@@ -42,14 +42,14 @@ CALLED: Kinds = {"plain": 1, "called": 4}
 
 @dataclass(frozen=True)
 class Point:
-    """A function of the runtime; `only` says which of its calls are meant, by their arguments."""
+    """A function of the runtime; `only` selects calls by their arguments."""
 
     owner: type | ModuleType
     function: str
     events: Kinds
     only: Callable[..., bool] = lambda *_, **__: True
     rare: bool = False
-    """Whether its neighbours cover it nearly, so that only the long run goes through it."""
+    """Whether neighbouring points nearly cover it, so that it runs only with `--all`."""
 
 
 def _commits(what: str) -> Callable[..., bool]:
@@ -93,35 +93,35 @@ POINTS = {
         asyncpg.Connection, "execute", PLAIN, lambda _, query, *__: query == outbox_table.CONFIRMED
     ),
     "acknowledge": Point(Acknowledgements, "acknowledge", PLAIN),
-    "filing a retry": Point(schedule, "insert", RETRIED, _retries),
+    "scheduling a retry": Point(schedule, "insert", RETRIED, _retries),
     "commit of a retry": Point(Transaction, "commit", RETRIED, lambda tx: _retries(tx, tx._scheduled), rare=True),
-    "taking what is due": Point(scheduled, "take", RETRIED, rare=True),
-    "receiving what was taken": Point(Worker, "receive", RETRIED, _from_schedule, rare=True),
+    "taking due entries": Point(scheduled, "take", RETRIED, rare=True),
+    "receiving due entries": Point(Worker, "receive", RETRIED, _from_schedule, rare=True),
     "running a retry": Point(service, "place", RETRIED, _run_again),
-    "removal of what was taken": Point(scheduled, "remove", RETRIED, rare=True),
+    "removal of due entries": Point(scheduled, "remove", RETRIED, rare=True),
     "deadline": Point(service, "payment_due", PLAIN, rare=True),
     "commit of a deadline": Point(Transaction, "commit", PLAIN, _commits("due"), rare=True),
-    "settling what was taken": Point(execute, "acknowledge", RETRIED, _after_a_scheduled_run, rare=True),
+    "acknowledging due entries": Point(execute, "acknowledge", RETRIED, _after_a_scheduled_run, rare=True),
     "giving up": Point(Executor, "_publish", DEAD, rare=True),
     "dead-letter publish": Point(Publisher, "publish", DEAD, _publishes_dead),
-    "forgetting the dead": Point(Executor, "_replace", DEAD, rare=True),
-    "filing a dead letter": Point(dead_letters, "file", DEAD),
+    "removal of a dead-lettered entry": Point(Executor, "_replace", DEAD, rare=True),
+    "storing a dead letter": Point(dead_letters, "file", DEAD),
     "acknowledging a dead letter": Point(IncomingMessage, "acknowledge", DEAD, rare=True),
     "claim": Point(claims, "take", CALLED),
     "prepare": Point(service, "prepare", CALLED, rare=True),
     "commit of the claim": Point(Transaction, "commit", CALLED, _commits("prepared")),
-    "outside call": Point(service, "ask", CALLED),
+    "external call": Point(service, "ask", CALLED),
     "record": Point(service, "record", CALLED, rare=True),
     "release of the claim": Point(claims, "release", CALLED, rare=True),
     "commit of the answer": Point(Transaction, "commit", CALLED, _commits("recorded")),
-    "freeing what the dead hold": Point(liveness, "release_expired_claims", CALLED, rare=True),
+    "release of expired claims": Point(liveness, "release_expired_claims", CALLED, rare=True),
 }
 
 
 def die() -> NoReturn:
-    """End this process as a power cut does."""
+    """Kill this process with SIGKILL, as a power cut would."""
     os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError("a process that was killed goes on")
+    raise AssertionError("a killed process continues")
 
 
 def kill_at(point: Point, when: When, nth: int) -> None:
@@ -129,7 +129,7 @@ def kill_at(point: Point, when: When, nth: int) -> None:
     original = getattr(point.owner, point.function)
     calls = 0
 
-    def is_it(*args: Any, **kwargs: Any) -> bool:
+    def is_selected(*args: Any, **kwargs: Any) -> bool:
         nonlocal calls
         calls += point.only(*args, **kwargs)
         return calls == nth and point.only(*args, **kwargs)
@@ -138,7 +138,7 @@ def kill_at(point: Point, when: When, nth: int) -> None:
 
         @wraps(original)
         async def wrapped(*args: Any, **kwargs: Any) -> Any:
-            if not is_it(*args, **kwargs):
+            if not is_selected(*args, **kwargs):
                 return await original(*args, **kwargs)
             if when == "during":
                 under_way = asyncio.ensure_future(original(*args, **kwargs))
@@ -152,7 +152,7 @@ def kill_at(point: Point, when: When, nth: int) -> None:
 
         @wraps(original)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            if not is_it(*args, **kwargs):
+            if not is_selected(*args, **kwargs):
                 return original(*args, **kwargs)
             if when == "after":
                 original(*args, **kwargs)
@@ -162,12 +162,12 @@ def kill_at(point: Point, when: When, nth: int) -> None:
 
 
 CASES: list[tuple[When, str]] = [(when, point) for point in POINTS for when in ("before", "after")]
-CASES += [("during", "publish"), ("during", "dead-letter publish"), ("during", "outside call")]
+CASES += [("during", "publish"), ("during", "dead-letter publish"), ("during", "external call")]
 
 
 def is_rare(when: When, point: str) -> bool:
-    """Tell whether a process is killed there only under `--all`.
+    """Return whether this case runs only with `--all`.
 
-    What follows most steps is the moment before the next one; a commit is the exception: its answer may be lost.
+    After most steps comes the moment before the next one. A commit is the exception: its answer may be lost.
     """
     return POINTS[point].rare or (when == "after" and not point.startswith("commit"))

@@ -1,4 +1,4 @@
-"""What surrounds the process that is killed: events for it, a queue that hears it, and what must be true after."""
+"""The environment of the killed process: its events, a queue for what it publishes, and the final checks."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, empty, u
 
 CRASH_WITHIN_S = 20.0
 SETTLE_WITHIN_S = 15.0
-MOST_DEATHS = 2 * (SUSPECT_AFTER + RUNS_ALONE)
+MAX_DEATHS = 2 * (SUSPECT_AFTER + RUNS_ALONE)
 PROBE = "crash.probe"
 QUEUES = ("checkout.carts", "checkout.dead")
 
@@ -43,32 +43,32 @@ processes.set_forkserver_preload([child.__name__])
 
 @dataclass
 class World:
-    """One case after another in the same databases and queues, each with events of its own."""
+    """Runs one case after another in the same databases and queues, each with its own events."""
 
     toy: Toy
     channel: Channel
-    """For publishing as `cart`."""
+    """The channel that publishes as `cart`."""
     admin: Channel
-    said: list[tuple[UUID, str]] = field(default_factory=list)
-    """What reached the broker from the service: event id and aggregate, once per copy."""
+    published_events: list[tuple[UUID, str]] = field(default_factory=list)
+    """Event id and aggregate of each message that the service published, once per copy."""
     events: dict[str, list[UUID]] = field(default_factory=dict)
-    """What the case is about, by kind: ids of orders, or of what an outside call is about."""
+    """The case's ids by kind: ids of orders, or of the subjects of external calls."""
     deaths: int = 0
     change: child.Change | None = None
-    """What is done to the code of every process that is started."""
+    """A change of the code of every started process."""
     lost_after_s: float = SETTLE_WITHIN_S
-    """What is missing is lost once nothing waits anywhere for so long."""
+    """A missing effect counts as lost after nothing has been pending for this long."""
 
-    async def die_and_go_on(self, point: str, when: When) -> None:
-        """Kill the process at `point`; what the next one leaves behind must be right."""
+    async def crash_and_recover(self, point: str, when: When) -> None:
+        """Kill the process at `point`, let the next one finish, and check the result."""
         await self.publish(POINTS[point].events)
         await self.until_killed(self.start(point, when))
         await self.until_settled(self.start())
         await self.check()
 
     async def publish(self, kinds: Kinds) -> None:
-        """Put events into the queue before anybody consumes it."""
-        self.said.clear()
+        """Publish events before a consumer starts."""
+        self.published_events.clear()
         self.deaths = 0
         self.events = {kind: [_an_id(kind) for _ in range(number)] for kind, number in kinds.items()}
         for kind, ids in self.events.items():
@@ -98,18 +98,18 @@ class World:
         return process
 
     async def until_it_stays_alive(self) -> ForkServerProcess:
-        """Start the service until it survives, as a supervisor does; not without limit."""
-        for _ in range(MOST_DEATHS):
+        """Restart the service until it survives, as a supervisor does, up to `MAX_DEATHS` times."""
+        for _ in range(MAX_DEATHS):
             process = self.start()
             await until(partial(self._ended_or_settled, process), SETTLE_WITHIN_S)
             if process.exitcode is None:
                 return process
             assert process.exitcode == -signal.SIGKILL
             self.deaths += 1
-        raise AssertionError(f"it died {MOST_DEATHS} times")
+        raise AssertionError(f"it died {MAX_DEATHS} times")
 
     async def until_killed(self, process: ForkServerProcess) -> None:
-        """Wait for the end that the process was told to give itself."""
+        """Wait until the process has killed itself."""
         try:
             await until(lambda: _has_ended(process), CRASH_WITHIN_S)
         finally:
@@ -117,10 +117,10 @@ class World:
         assert process.exitcode == -signal.SIGKILL
 
     async def until_settled(self, process: ForkServerProcess, within_s: float = SETTLE_WITHIN_S) -> None:
-        """Wait until everything had its effect and nothing is left to do, then end `process` gracefully.
+        """Wait until every event has its effect and nothing is pending, then end `process` gracefully.
 
-        Asserts that it ends so, and that its queue is empty. If the effects do not come in time, `check` says what is
-        wrong.
+        Asserts that it exits with 0 and that its queue is empty. If effects are missing after the timeout, `check`
+        reports what is wrong.
         """
         try:
             with suppress(TimeoutError):
@@ -129,15 +129,15 @@ class World:
             await until(lambda: _has_ended(process), CRASH_WITHIN_S)
         finally:
             process.kill()
-        assert process.exitcode == 0, "it ends gracefully"
+        assert process.exitcode == 0, "the process did not end gracefully"
         with suppress(TimeoutError):
-            await until(self._heard_everything, self.lost_after_s)
-        assert await self._queued() == 0, "everything was acknowledged"
+            await until(self._received_everything, self.lost_after_s)
+        assert await self._queued() == 0, "messages were not acknowledged"
 
     async def check(self, repetitions: int = 1) -> None:
-        """Every event had its effect exactly once; every outgoing one was published under one id.
+        """Assert that every event had its effect once, and that each published event has one id.
 
-        Only a call itself, and what prepares it, may happen again: once for each crash.
+        Only external calls and their preparation may be repeated: once for each crash.
         """
         placed, due, called, given_up = self._wanted()
         effects = Counter(await self.toy.effects())
@@ -148,15 +148,19 @@ class World:
         }
         again = {(id, what) for id in called for what in ("prepared", "asked")}
         again |= {(id, "prepared") for id in self.events.get("poison call", [])}
-        assert {each: effects[each] for each in once} == once, "each effect is there once"
-        assert set(effects) == set(once) | again, "nothing else was done, and everything was asked"
-        assert all(effects[each] <= 1 + repetitions for each in again), "nobody is asked without need"
+        assert {each: effects[each] for each in once} == once, "each effect happened exactly once"
+        assert set(effects) == set(once) | again, "there are no other effects, and every call was made"
+        assert all(effects[each] <= 1 + repetitions for each in again), "no call is repeated without a crash"
         outbox = await self.toy.rows("select event_id, subject from messaging.outbox")
-        assert sorted(subject for _, subject in outbox) == sorted(map(str, placed)), "what was done is to be said"
-        assert set(self.said) == {tuple(row) for row in outbox}, "what was to be said is what was heard"
+        assert sorted(subject for _, subject in outbox) == sorted(map(str, placed)), (
+            "each placed order has one event in the outbox"
+        )
+        assert set(self.published_events) == {tuple(row) for row in outbox}, (
+            "exactly the events in the outbox were published"
+        )
         dead = await self.toy.rows("select body, reason from messaging.dead_letters")
-        assert {_about(body): reason for body, reason in dead} == given_up, "what was given up is on file"
-        assert len(dead) == len(given_up), "what was given up is on file once"
+        assert {_about(body): reason for body, reason in dead} == given_up, "each message given up is a dead letter"
+        assert len(dead) == len(given_up), "each message given up is a dead letter only once"
         for left in ("outbox_pending", "scheduled", "claims", "suspects"):
             assert await self.toy.rows(f"select count(*) from messaging.{left}") == [(0,)], left
 
@@ -173,7 +177,7 @@ class World:
         return bool(effects >= wanted) and dead == len(given_up) and await self._nothing_waits()
 
     async def _nothing_waits(self) -> bool:
-        """Neither in a queue nor in a table; a process may still have something in hand."""
+        """Return whether queues and tables are empty; a process may still be handling a message."""
         [waiting] = await self.toy.rows(
             "select (select count(*) from messaging.outbox_pending),"
             " (select count(*) from messaging.scheduled), (select count(*) from messaging.claims)"
@@ -187,16 +191,16 @@ class World:
         clock = asyncio.get_running_loop().time
         waited_at = clock()
 
-        async def look() -> bool:
+        async def is_settled() -> bool:
             nonlocal waited_at
             if not (await self._is_consumed() and await self._nothing_waits()):
                 waited_at = clock()
             return clock() - waited_at > self.lost_after_s or await self._settled()
 
-        return look
+        return is_settled
 
     def _wanted(self) -> tuple[list[UUID], list[UUID], list[UUID], dict[UUID, str]]:
-        """Which are to be placed, become due, be called; and be given up, with their reason."""
+        """Return the ids to be placed, to become due and to be called, and those to be given up with their reason."""
         due = [*self.events.get("plain", []), *self.events.get("shaky", [])]
         placed = [*due, *self.events.get("poison deadline", [])]
         given_up = dict.fromkeys(self.events.get("doomed", []), "rejected")
@@ -209,13 +213,13 @@ class World:
         return sum(each.message_count or 0 for each in found)
 
     async def _counted(self, queue: str) -> Queue.DeclareOk:
-        """Shielded: the client closes a channel when a deadline cancels its question, and this one hears events too."""
+        """Count, shielded from cancellation: a cancelled call closes the channel, which also receives events."""
         return await asyncio.shield(self.admin.queue_declare(queue, passive=True))
 
-    async def _heard_everything(self) -> bool:
+    async def _received_everything(self) -> bool:
         [(published,)] = await self.toy.rows("select count(*) from messaging.outbox")
-        heard = len(set(self.said))
-        return heard >= int(published)
+        received = len(set(self.published_events))
+        return received >= int(published)
 
 
 def _an_id(kind: str) -> UUID:
@@ -239,7 +243,7 @@ async def _has_ended(process: ForkServerProcess) -> bool:
 
 @asynccontextmanager
 async def crash_world(toy: Toy) -> AsyncIterator[World]:
-    """Queues and a listener for all cases of a module."""
+    """Provide queues and a consumer for all cases of a module."""
     await toy.declare([table()])
     toy.checkout_database([table()])
     connection = await aio_pika.connect(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"]))
@@ -248,18 +252,18 @@ async def crash_world(toy: Toy) -> AsyncIterator[World]:
         ears = await open_channel(listening, confirms=False)
         world = World(toy, await open_channel(connection, confirms=True), ears)
 
-        async def hear(message: DeliveredMessage) -> None:
+        async def receive(message: DeliveredMessage) -> None:
             headers = message.header.properties.headers or {}
-            world.said.append((UUID(str(headers[PREFIX + "id"])), str(headers[PREFIX + "subject"])))
+            world.published_events.append((UUID(str(headers[PREFIX + "id"])), str(headers[PREFIX + "subject"])))
 
         await ears.queue_declare(PROBE, exclusive=True)
         await ears.queue_bind(PROBE, "checkout.events", "#")
-        await ears.basic_consume(PROBE, hear, no_ack=True)
+        await ears.basic_consume(PROBE, receive, no_ack=True)
         yield world
 
 
 async def forget(world: World) -> None:
-    """Leave nothing of a failed case to the next."""
+    """Remove everything that a failed case left."""
     await empty(world.toy.urls["checkout"])
     for queue in QUEUES:
         await world.admin.queue_purge(queue)
