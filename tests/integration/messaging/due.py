@@ -1,4 +1,4 @@
-"""Messages that are due for another attempt."""
+"""Schedules retries that are due."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +8,7 @@ from marketplace_runtime.telemetry import new_traceparent
 
 
 async def have_due(database: Database, *events: Event) -> None:
-    """File `events` as what failed before and is to be tried again now."""
+    """Schedule `events` as retries that are due now."""
     now = datetime.now(UTC)
     async with database.transaction() as tx:
         for event in events:

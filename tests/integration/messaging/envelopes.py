@@ -1,4 +1,4 @@
-"""Envelopes and properties of messages, as publishers write them."""
+"""Builds envelopes and properties of messages as publishers do."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -13,7 +13,7 @@ from marketplace_runtime.telemetry import new_traceparent
 
 
 def an_envelope(event: CartCheckedOutV1, age: timedelta) -> Envelope:
-    """Return the envelope of an event that was published so long ago."""
+    """Return the envelope of an event that was published `age` ago."""
     made = datetime.now(UTC) - age
     id = UUID(int=int(made.timestamp() * 1000) << 80 | new_id().int & (1 << 80) - 1)
     return Envelope(id, event.type, "cart", event.subject, made, new_traceparent())

@@ -1,4 +1,4 @@
-"""An operator of the toy service, over HTTP, while its consumers run."""
+"""An operator's HTTP client for the toy service, whose consumers are running."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys, bearer
 
 @dataclass
 class Operator:
-    """Asks as `grace`, who may. Every answer has to have the status that is expected, 200 unless another is named."""
+    """Sends requests as the operator `grace`; asserts that each answer has the expected status, by default 200."""
 
     session: aiohttp.ClientSession
     url: str
@@ -38,8 +38,8 @@ class Operator:
     async def post(self, path: str, **body: Any) -> Any:
         return await self.ask("POST", path, body)
 
-    async def to_the_end(self, path: str, **chosen: Any) -> list[Any]:
-        """All chunks of one change."""
+    async def all_chunks(self, path: str, **chosen: Any) -> list[Any]:
+        """Repeat a request until all chunks are done, and return the answers."""
         outcomes = [await self.post(path, **chosen)]
         while outcomes[-1]["next"] is not None:
             outcomes.append(await self.post(path, **chosen | outcomes[-1]["next"]))
@@ -48,7 +48,7 @@ class Operator:
 
 @asynccontextmanager
 async def operating(database: Database, *subscriptions: Subscription) -> AsyncIterator[Operator]:
-    """Serve what operators may ask of a service with these subscriptions."""
+    """Serve the operators' API of a service with these subscriptions."""
 
     app = create_app(
         problem_types=MARKETPLACE.problem_types,

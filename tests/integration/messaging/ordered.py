@@ -1,4 +1,4 @@
-"""Ordered subscriptions under test, and a replica of their service that can be killed."""
+"""Provides ordered subscriptions, and a replica of their service that can be killed."""
 
 import asyncio
 import os
@@ -28,14 +28,14 @@ runs = Counter[int]()
 
 
 def ordered(handle: object, attempts: int = 1000) -> Subscription:
-    """The queue of these tests, by order: `handle` sees each order's events one after the other."""
+    """Return a subscription ordered by order id: `handle` gets each order's events one after the other."""
     return subscription("carts", on(CartCheckedOutV1, handle, attempts=attempts), ordered_by="order_id")
 
 
 async def note(event: CartCheckedOutV1, tx: Transaction) -> None:
-    """Write down an event's number. Some fail at random before or after, or at first; one kills, one takes time."""
+    """Record an event's number. Some events fail at random before or after, or at first; one kills, one is slow."""
     runs[event.total.amount] += 1
-    if event.customer_id == SHAKY and runs[event.total.amount] < 5:  # in a batch and alone, twice
+    if event.customer_id == SHAKY and runs[event.total.amount] < 5:  # twice in a batch and twice alone
         raise LookupError("not yet")
     if event.customer_id == KILLS:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -50,7 +50,7 @@ async def note(event: CartCheckedOutV1, tx: Transaction) -> None:
 
 
 async def numbers(toy: Toy) -> dict[UUID, list[int]]:
-    """By order, the numbers of its events as they were handled."""
+    """Return the numbers of each order's events, in the order of handling."""
     found: defaultdict[UUID, list[int]] = defaultdict(list)
     for order, what in await toy.rows("select order_id, what from effects order by position"):
         found[order].append(int(what))
@@ -58,7 +58,7 @@ async def numbers(toy: Toy) -> dict[UUID, list[int]]:
 
 
 def replica(toy: Toy, point: str | None = None, when: When = "before") -> ForkServerProcess:
-    """A started process that runs `ordered(note)`; killed at a function of `parking`, or from outside."""
+    """Start a process that runs `ordered(note)`; it is killed at a function of the key queue, or from outside."""
     broker = toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"])
     process = processes.Process(target=_main, args=(toy.urls["checkout"].app, broker, point, when), daemon=True)
     process.start()
@@ -90,12 +90,12 @@ async def parked(toy: Toy, number: int) -> bool:
     return await toy.rows(PARKED) == [(number,)]
 
 
-async def heard(toy: Toy, wanted: dict[UUID, list[int]]) -> bool:
+async def has_handled(toy: Toy, wanted: dict[UUID, list[int]]) -> bool:
     return await numbers(toy) == wanted
 
 
 class Picky:
-    """A handler that refuses one event until `willing`; a database and an order to tell about it."""
+    """A handler that rejects one event until `willing`, with the ids of two orders."""
 
     def __init__(self) -> None:
         self.order, self.other, self.willing = new_id(), new_id(), False
@@ -106,10 +106,10 @@ class Picky:
             raise Reject("this one never")
 
     async def until_dead(self, toy: Toy) -> UUID:
-        """Say five events of each order, and wait until the first one is dead. Returns its id."""
-        [first, *_] = await toy.say(*(a_checkout(self.order, cents=number) for number in range(1, 6)))
-        await toy.say(*(a_checkout(self.other, cents=number) for number in range(1, 6)))
+        """Publish five events of each order, and wait until the first is dead-lettered. Returns its id."""
+        [first, *_] = await toy.publish(*(a_checkout(self.order, cents=number) for number in range(1, 6)))
+        await toy.publish(*(a_checkout(self.other, cents=number) for number in range(1, 6)))
         await toy.until_dead(1)
-        await until(partial(heard, toy, {self.other: [1, 2, 3, 4, 5]}))
+        await until(partial(has_handled, toy, {self.other: [1, 2, 3, 4, 5]}))
         await until(partial(parked, toy, 4))
         return first

@@ -1,4 +1,4 @@
-"""A subscription that calls the outside world, and a provider that counts its calls."""
+"""Provides a subscription with external calls, and a provider that counts its calls."""
 
 import asyncio
 from collections import Counter
@@ -12,7 +12,7 @@ from tests.integration.messaging.toy import effect
 
 
 class Provider:
-    """Counts what it is asked, and answers when told to."""
+    """Counts the calls, and answers when a test lets it."""
 
     def __init__(self) -> None:
         self.asked = Counter[UUID]()
@@ -21,7 +21,7 @@ class Provider:
         self.answering.set()
         self.failures = 0
         self.left_s: list[float | None] = []
-        """How long each call could still take when it was asked."""
+        """The time that each call had left when it was made."""
 
 
 async def prepare(event: CartCheckedOutV1, tx: Transaction) -> UUID | None:

@@ -1,4 +1,4 @@
-"""A wire between a client and a server that a test can cut: a link of the fault proxy."""
+"""A connection between a client and a server that a test can cut: a link of the fault proxy."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from infra.lab.chaos.proxy.toxics import Toxics
 
 
 class Wire:
-    """Leads to one server; `cut` ends every connection at once, as a pulled cable does."""
+    """Forwards to one server; `cut` closes every connection at once, like a pulled cable."""
 
     def __init__(self, link: Link, port: int) -> None:
         self._link, self._port = link, port
@@ -17,17 +17,17 @@ class Wire:
         self.cuts = 0
 
     def of(self, url: str) -> str:
-        """`url` with this wire in place of the server's own port."""
+        """Return `url` with this wire's port in place of the server's."""
         return url.replace(f":{self._link.port}/", f":{self._port}/")
 
     @property
     def used(self) -> bool:
-        """Whether anybody is connected."""
+        """Whether a client is connected."""
         return self._link.is_used
 
     @property
     def broken(self) -> bool:
-        """Whether nobody gets through any more."""
+        """Whether the wire refuses connections."""
         return self._broken
 
     @broken.setter
@@ -36,7 +36,7 @@ class Wire:
         self._link.toxics = Toxics(reset=broken)
 
     def cut(self) -> None:
-        """End every connection; new ones get through, unless the wire is broken."""
+        """Close every connection; new ones are forwarded, unless the wire is broken."""
         self.cuts += self.used
         self._link.suffer(Toxics(reset=True))
         self.broken = self._broken
@@ -44,7 +44,7 @@ class Wire:
 
 @asynccontextmanager
 async def wire_to(url: str) -> AsyncIterator[Wire]:
-    """A wire to the server at `url`, up until the block ends."""
+    """Open a wire to the server at `url` until the block ends."""
     address = urlsplit(url)
     link = Link(0, str(address.hostname), int(address.port or 5672))
     server = await link.open()

@@ -1,4 +1,4 @@
-"""`checkout` with a subscription that was there from the start, and one that comes late; as a process to be killed."""
+"""Runs `checkout` with an early and a late subscription, as a process that can be killed."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ LATE = "late"
 
 
 def keeping(what: str) -> Callable[[CartCheckedOutV1, Transaction], Awaitable[None]]:
-    """A handler that keeps what it hears, as `what` and the price."""
+    """Return a handler that stores `what` and the price of each event."""
 
     async def keep(event: CartCheckedOutV1, tx: Transaction) -> None:
         await effect(tx, event.order_id, f"{what} {event.total.amount}")
@@ -40,12 +40,12 @@ def keeping(what: str) -> Callable[[CartCheckedOutV1, Transaction], Awaitable[No
 EARLY = subscription("carts", on(CartCheckedOutV1, keeping("early")))
 FILLED = subscription(LATE, on(CartCheckedOutV1, keeping(LATE)), history="first")
 LIVE = subscription(LATE, on(CartCheckedOutV1, keeping(LATE)))
-"""Goes live at once, and has no history unless somebody asks for it."""
+"""A subscription that is live at once and gets no replay unless an operator requests it."""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """Where the servers are; after which event of its own to die, if at all."""
+    """The servers' addresses, and after how many events to die, if at all."""
 
     database: str
     broker: str
@@ -61,12 +61,12 @@ def main(orders: Orders) -> None:
 async def _run(orders: Orders) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    heard = 0
+    handled = 0
 
     async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
-        nonlocal heard
-        heard += 1
-        if heard == orders.die_after or event.customer_id == "poison":
+        nonlocal handled
+        handled += 1
+        if handled == orders.die_after or event.customer_id == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
         await keeping(LATE)(event, tx)
 
@@ -84,7 +84,7 @@ async def _run(orders: Orders) -> None:
 
 
 def a_process(toy: Toy, *, die_after: int | None = None, rate: int = 1000) -> ForkServerProcess:
-    """The service with both subscriptions, as a process."""
+    """Start the service with both subscriptions as a process."""
     broker = toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"])
     orders = Orders(toy.urls["checkout"].app, broker, die_after, rate)
     process = processes.Process(target=main, args=(orders,), daemon=True)
@@ -94,7 +94,7 @@ def a_process(toy: Toy, *, die_after: int | None = None, rate: int = 1000) -> Fo
 
 @asynccontextmanager
 async def without_history(toy: Toy) -> AsyncIterator[Toy]:
-    """A log with nothing in it, before and after."""
+    """Provide an empty log stream, and empty it afterwards."""
     await forget(toy, MARKETPLACE.log_stream, f"checkout.{LATE}")
     await toy.declare([EARLY])
     toy.checkout_database([EARLY])
@@ -103,7 +103,7 @@ async def without_history(toy: Toy) -> AsyncIterator[Toy]:
 
 
 async def forget(toy: Toy, *queues: str) -> None:
-    """Delete queues with all that is in them."""
+    """Delete queues with their messages."""
     connection = await aio_pika.connect(toy.broker.urls.amqp)
     async with connection:
         channel = await open_channel(connection, confirms=False)
@@ -112,14 +112,14 @@ async def forget(toy: Toy, *queues: str) -> None:
 
 
 async def replay_of(toy: Toy, table: Subscription = LIVE) -> Replay | None:
-    """The latest replay to a subscription."""
+    """Return the latest replay to a subscription."""
     async with toy.databases[-1].transaction() as tx:
         found = await find_replays(tx, [table.name])
     return found[0] if found else None
 
 
-async def heard(toy: Toy, what: str) -> list[tuple[str, str]]:
-    """Order and price of everything that a subscription heard, in the order in which it did."""
+async def handled_by(toy: Toy, what: str) -> list[tuple[str, str]]:
+    """Return order and price of every event that a subscription handled, in the order of handling."""
     rows = await toy.rows("select order_id, what from effects where what like $1 order by position", f"{what} %")
     return [(str(order), str(text).partition(" ")[2]) for order, text in rows]
 

@@ -1,4 +1,4 @@
-"""What is settled side by side is acknowledged in runs, and each message once."""
+"""Concurrent acknowledgements are sent in batches, and each message is acknowledged once."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ from marketplace_runtime.amqp.acknowledgements import Acknowledgements
 MESSAGES, SETTLED_AT_ONCE = 300, 10
 
 
-async def test_settles_side_by_side_acknowledge_everything_and_keep_the_channel(broker: PrivateBroker) -> None:
+async def test_concurrent_acknowledgements_cover_every_message_and_keep_the_channel(broker: PrivateBroker) -> None:
     tags: list[int] = []
     arrived = asyncio.Event()
     async with await aio_pika.connect(broker.urls.amqp) as connection:
@@ -37,7 +37,7 @@ async def test_settles_side_by_side_acknowledge_everything_and_keep_the_channel(
         some = [tags[first : first + SETTLED_AT_ONCE] for first in range(0, MESSAGES, SETTLED_AT_ONCE)]
         await asyncio.gather(*(acknowledgements.acknowledge(each) for each in some))
 
-        await consuming.queue_declare(queue, passive=True)  # raises why, if the broker closed the channel
+        await consuming.queue_declare(queue, passive=True)  # raises the reason if the broker closed the channel
         await consuming.close()
         left = await publishing.queue_declare(queue, passive=True)
     assert left.message_count == 0

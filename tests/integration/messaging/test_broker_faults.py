@@ -1,4 +1,4 @@
-"""What a broker and a network do to messages: again, out of order, cut off, cancelled, closed."""
+"""Faults of broker and network: duplicates, disorder, cut connections, cancelled consumers, closed channels."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 
 async def publish_all(toy: Toy, events: list[tuple[UUID, CartCheckedOutV1]], message_id: str | None = None) -> None:
-    """Publish in this very order, pipelined, as the user `cart`; each is confirmed."""
+    """Publish in this order, pipelined, as the user `cart`, and wait for all confirms."""
     connection = await aio_pika.connect(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"]))
     async with connection:
         channel = await open_channel(connection, confirms=True)
@@ -62,7 +62,7 @@ async def _is_consuming(consumer: QueueConsumer) -> bool:
     return consumer.consuming
 
 
-async def test_duplicates_in_any_order_have_their_effect_once(toy: Toy) -> None:
+async def test_duplicates_in_any_order_have_one_effect(toy: Toy) -> None:
     chance = random.Random(1)
     events = [a_checkout() for _ in range(150)]
     copies = [(new_id(), event) for event in events] * 4
@@ -106,7 +106,7 @@ async def test_a_redelivery_storm_dead_letters_nothing(toy: Toy) -> None:
             await check(toy, events)
 
 
-async def test_a_connection_cut_amid_a_thousand_publishes_loses_nothing(toy: Toy) -> None:
+async def test_a_connection_cut_during_a_thousand_publishes_loses_nothing(toy: Toy) -> None:
     events = [a_checkout() for _ in range(1000)]
     await toy.declare([TABLE])
     replica = Database(toy.urls["cart"].app, source="cart")
@@ -119,7 +119,7 @@ async def test_a_connection_cut_amid_a_thousand_publishes_loses_nothing(toy: Toy
             outside=None,
         )
         async with toy.started(relay):
-            saying = asyncio.create_task(toy.say(*events))
+            saying = asyncio.create_task(toy.publish(*events))
             async with asyncio.timeout(40):
                 while len(await toy.effects()) < len(events):
                     wire.cut()
@@ -130,8 +130,8 @@ async def test_a_connection_cut_amid_a_thousand_publishes_loses_nothing(toy: Toy
     assert wire.cuts > 0
 
 
-@pytest.mark.slow  # the same cut while events are consumed runs by default
-async def test_dead_letters_whose_connection_is_cut_again_and_again_are_all_filed(toy: Toy) -> None:
+@pytest.mark.slow  # the same fault while events are consumed runs by default
+async def test_all_dead_letters_are_stored_despite_repeated_connection_cuts(toy: Toy) -> None:
     async def refuse(event: CartCheckedOutV1, tx: Transaction) -> None:
         raise Reject("never")
 
@@ -147,7 +147,7 @@ async def test_dead_letters_whose_connection_is_cut_again_and_again_are_all_file
             outside=None,
         )
         async with toy.started(checkout), toy.started(toy.messaging("cart", toy.cart, [], None)):
-            await toy.say(*events)
+            await toy.publish(*events)
             async with asyncio.timeout(40):
                 while len(await toy.dead()) < 60:
                     wire.cut()
@@ -158,7 +158,7 @@ async def test_dead_letters_whose_connection_is_cut_again_and_again_are_all_file
     assert wire.cuts > 0
 
 
-async def test_a_consumer_whose_connection_is_cut_again_and_again_gets_everything(toy: Toy) -> None:
+async def test_a_consumer_gets_every_message_despite_repeated_connection_cuts(toy: Toy) -> None:
     events = [a_checkout() for _ in range(600)]
     await toy.declare([TABLE])
     async with wire_to(toy.broker.urls.amqp) as wire:
@@ -171,7 +171,7 @@ async def test_a_consumer_whose_connection_is_cut_again_and_again_gets_everythin
         )
         async with toy.started(checkout), toy.started(toy.messaging("cart", toy.cart, [], None)):
             for part in range(6):
-                await toy.say(*events[100 * part : 100 * (part + 1)])
+                await toy.publish(*events[100 * part : 100 * (part + 1)])
                 await until(partial(_is_used, wire))
                 wire.cut()
                 await asyncio.sleep(0.2)
@@ -179,7 +179,7 @@ async def test_a_consumer_whose_connection_is_cut_again_and_again_gets_everythin
     assert wire.cuts == 6
 
 
-async def test_a_consumer_cancelled_by_the_broker_comes_back(toy: Toy) -> None:
+async def test_a_consumer_cancelled_by_the_broker_consumes_again(toy: Toy) -> None:
     async with toy.running(TABLE) as messaging:
         admin = await aio_pika.connect(toy.broker.urls.amqp)
         async with admin:
@@ -191,18 +191,18 @@ async def test_a_consumer_cancelled_by_the_broker_comes_back(toy: Toy) -> None:
 
         await until(
             cancelled
-        )  # RabbitMQ 3.10 may keep the consumer on a queue made anew within a few ms, and feed it nothing
+        )  # RabbitMQ 3.10 may keep the consumer on a queue recreated within a few ms, and send it nothing
         await toy.declare([TABLE])
 
         async def consuming() -> bool:
             return set(messaging.health().values()) == {"ok"}
 
         await until(consuming, within_s=8)
-        await toy.say(event := a_checkout())
+        await toy.publish(event := a_checkout())
         await check(toy, [event])
 
 
-async def test_a_channel_that_the_broker_closed_is_opened_again(toy: Toy) -> None:
+async def test_a_channel_closed_by_the_broker_is_reopened(toy: Toy) -> None:
     events = [a_checkout() for _ in range(30)]
     async with toy.running(TABLE) as messaging:
         for event in events[:3]:
@@ -212,8 +212,8 @@ async def test_a_channel_that_the_broker_closed_is_opened_again(toy: Toy) -> Non
             channel = consumer._channel
             assert channel is not None
             await channel.basic_ack(999_999)  # PRECONDITION_FAILED: unknown delivery tag
-            await toy.say(event)
-        await toy.say(*events[3:])
+            await toy.publish(event)
+        await toy.publish(*events[3:])
         await check(toy, events)
 
 

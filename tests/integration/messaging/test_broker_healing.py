@@ -1,6 +1,6 @@
-"""A broker as it is by itself or at its administrator's word: it closes, blocks, times out.
+"""The broker closes connections, blocks publishers and times out consumers, by itself or by an administrator.
 
-A node of its own: alarms and settings are the whole node's.
+These tests start their own node, since alarms and settings apply to the whole node.
 """
 
 import asyncio
@@ -23,34 +23,36 @@ from marketplace_runtime.service import Messaging
 from tests.integration.messaging.toy import Toy, a_checkout, effect, toy_world, until
 
 HEALED_WITHIN_S = 20.0
-"""Of the fault's end. It is seconds; the rest is for a loaded machine."""
+"""Measured from the fault's end. A few seconds suffice; the rest is for a loaded machine."""
 
 
 async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
     await effect(tx, event.order_id)
 
 
-pytestmark = pytest.mark.slow  # a broker of its own; test_faults.py in tests/system has the same faults
+pytestmark = pytest.mark.slow  # it starts a broker; test_faults.py in tests/system has the same faults
 
 TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 
 @pytest.fixture(scope="module")
-async def moody() -> AsyncIterator[PrivateBroker]:
+async def own_broker() -> AsyncIterator[PrivateBroker]:
     async with private_broker() as broker:
-        await settle(broker, collect_statistics_interval=200, channel_tick_interval=500)
+        await configure(broker, collect_statistics_interval=200, channel_tick_interval=500)
         yield broker
 
 
-async def settle(broker: PrivateBroker, **milliseconds: int) -> None:
-    """Change settings of the running node, for connections to come."""
+async def configure(broker: PrivateBroker, **milliseconds: int) -> None:
+    """Change settings of the running node; they apply to new connections."""
     changes = [f"application:set_env(rabbit, {name}, {value})" for name, value in milliseconds.items()]
     await broker.control("eval", ", ".join(changes) + ".")
 
 
 @pytest.fixture
-async def toy(moody: PrivateBroker, postgres: PrivatePostgres, toy_urls: dict[str, DatabaseUrls]) -> AsyncIterator[Toy]:
-    async with toy_world(moody, postgres, toy_urls) as world:
+async def toy(
+    own_broker: PrivateBroker, postgres: PrivatePostgres, toy_urls: dict[str, DatabaseUrls]
+) -> AsyncIterator[Toy]:
+    async with toy_world(own_broker, postgres, toy_urls) as world:
         yield world
 
 
@@ -61,7 +63,7 @@ async def connections(toy: Toy) -> list[dict[str, Any]]:
 
 
 async def check(toy: Toy, events: list[CartCheckedOutV1]) -> None:
-    """Everything has its effect, once, soon after the fault's end."""
+    """Assert that every event has its effect once, soon after the fault's end."""
 
     async def all_there() -> bool:
         return len(await toy.effects()) >= len(events)
@@ -72,11 +74,11 @@ async def check(toy: Toy, events: list[CartCheckedOutV1]) -> None:
     assert await toy.dead() == []
 
 
-async def test_connections_that_an_administrator_closes_come_back(toy: Toy) -> None:
+async def test_connections_closed_by_an_administrator_are_reopened(toy: Toy) -> None:
     events = [a_checkout() for _ in range(300)]
     async with toy.running(TABLE) as messaging:
         for first in range(0, len(events), 100):
-            await toy.say(*events[first : first + 100])
+            await toy.publish(*events[first : first + 100])
             await toy.broker.control("close_all_connections", "because I say so")
         await check(toy, events)
         await until(partial(_is_well, messaging), HEALED_WITHIN_S)
@@ -88,7 +90,7 @@ async def _is_well(messaging: Messaging) -> bool:
 
 @asynccontextmanager
 async def memory_alarm(broker: PrivateBroker) -> AsyncIterator[None]:
-    """While the block runs, the broker reads nothing from whoever publishes."""
+    """While the block runs, the broker reads nothing from connections that publish."""
     await broker.control("set_vm_memory_high_watermark", "0.00001")
     try:
         yield
@@ -119,17 +121,17 @@ async def relaying(toy: Toy) -> AsyncIterator[Messaging]:
         pytest.param(memory_alarm, 2.5 * CONFIRM_TIMEOUT_S, id="memory, for long", marks=pytest.mark.slow),
     ],
 )
-async def test_a_blocked_publisher_holds_a_window_and_goes_on_after_the_alarm(
+async def test_a_blocked_publisher_keeps_its_window_and_continues_after_the_alarm(
     toy: Toy, alarm: Any, hold_s: float
 ) -> None:
     before, during = [a_checkout() for _ in range(50)], [a_checkout() for _ in range(4 * WINDOW)]
     await toy.declare([TABLE])
     checkout = toy.messaging("checkout", toy.checkout_database([TABLE]), [TABLE], None)
     async with toy.started(checkout), relaying(toy) as cart:
-        await toy.say(*before)
+        await toy.publish(*before)
         await check(toy, before)
         async with alarm(toy.broker):
-            await toy.say(*during)
+            await toy.publish(*during)
             most = 0
 
             async def blocked() -> bool:
@@ -141,7 +143,7 @@ async def test_a_blocked_publisher_holds_a_window_and_goes_on_after_the_alarm(
             await until(blocked)
             held_until = asyncio.get_running_loop().time() + hold_s
             while asyncio.get_running_loop().time() < held_until:
-                await asyncio.sleep(0.2)  # an outage has a length; what must not grow is looked at meanwhile
+                await asyncio.sleep(0.2)  # let the outage last, and check meanwhile that nothing grows
                 await blocked()
                 assert sum(each["user"] == "cart" for each in await connections(toy)) <= 4
             assert 0 < most <= WINDOW
@@ -149,8 +151,8 @@ async def test_a_blocked_publisher_holds_a_window_and_goes_on_after_the_alarm(
         await check(toy, before + during)
 
 
-async def test_a_consumer_that_the_broker_timed_out_comes_back(toy: Toy) -> None:
-    """A handler takes longer than the broker waits for an acknowledgement: the channel is closed under it."""
+async def test_a_consumer_that_the_broker_timed_out_consumes_again(toy: Toy) -> None:
+    """A handler takes longer than the broker's consumer timeout, so the broker closes the channel."""
     started, go_on = asyncio.Event(), asyncio.Event()
 
     async def linger(event: CartCheckedOutV1, tx: Transaction) -> None:
@@ -159,13 +161,13 @@ async def test_a_consumer_that_the_broker_timed_out_comes_back(toy: Toy) -> None
         await effect(tx, event.order_id)
 
     table = subscription("carts", on(CartCheckedOutV1, linger))
-    await settle(toy.broker, consumer_timeout=1000)
+    await configure(toy.broker, consumer_timeout=1000)
     try:
         async with toy.running(table) as messaging:
             consumer = messaging.consumers[0]
             timed_out = consumer._channel
             assert timed_out is not None
-            await toy.say(event := a_checkout())
+            await toy.publish(event := a_checkout())
             await started.wait()
 
             async def closed() -> bool:
@@ -178,13 +180,13 @@ async def test_a_consumer_that_the_broker_timed_out_comes_back(toy: Toy) -> None
             await until(consuming, HEALED_WITHIN_S)
             go_on.set()
             later = [a_checkout() for _ in range(20)]
-            await toy.say(*later)
+            await toy.publish(*later)
             await check(toy, [event, *later])
     finally:
-        await settle(toy.broker, consumer_timeout=1_800_000)
+        await configure(toy.broker, consumer_timeout=1_800_000)
 
 
-async def test_a_publisher_whose_channel_the_broker_closed_goes_on(toy: Toy) -> None:
+async def test_a_publisher_whose_channel_the_broker_closed_continues(toy: Toy) -> None:
     events = [a_checkout() for _ in range(60)]
     await toy.declare([TABLE])
     checkout = toy.messaging("checkout", toy.checkout_database([TABLE]), [TABLE], None)
@@ -193,7 +195,7 @@ async def test_a_publisher_whose_channel_the_broker_closed_goes_on(toy: Toy) -> 
             await cart._publisher.ready()
             channel = cart._publisher._channel
             assert channel is not None
-            saying = asyncio.create_task(toy.say(*events[first : first + 20]))
+            saying = asyncio.create_task(toy.publish(*events[first : first + 20]))
             with pytest.raises(ChannelNotFoundEntity):
                 await channel.exchange_declare("no.such", passive=True)
             assert channel.is_closed

@@ -1,4 +1,4 @@
-"""What a database does to messaging: commits without an answer, deadlocks, slow statements, a connection lost."""
+"""Faults of the database: lost answers to commits, deadlocks, slow statements, lost connections."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 
 class Once:
-    """Lets one call of a method of `owner` go wrong, after it has done its work."""
+    """Makes one call of a method raise after it has done its work."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: Exception, nth: int = 1) -> None:
         original = getattr(owner, name)
@@ -39,13 +39,13 @@ class Once:
 
 
 @pytest.mark.parametrize("nth", [1, 2], ids=["claim", "answer"])
-async def test_a_commit_whose_answer_is_lost_delays_a_call_by_no_lease(
+async def test_a_commit_whose_answer_is_lost_does_not_delay_a_call_until_its_lease_expires(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:
     provider = Provider()
     async with toy.running(TABLE, outside=provider):
         once = Once(monkeypatch, Transaction, "commit", ConnectionResetError("cut"), nth)
-        await toy.say(event := a_checkout())
+        await toy.publish(event := a_checkout())
         async with asyncio.timeout(10):
             while (event.order_id, "yes") not in await toy.effects():
                 await asyncio.sleep(0.05)
@@ -55,13 +55,13 @@ async def test_a_commit_whose_answer_is_lost_delays_a_call_by_no_lease(
     assert [what for _, what in await toy.effects()].count("yes") == 1
 
 
-async def test_a_commit_whose_answer_is_lost_is_not_done_again(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_commit_whose_answer_is_lost_is_not_repeated(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
         await effect(tx, event.order_id)
 
     async with toy.running(subscription("carts", on(CartCheckedOutV1, handle))):
         Once(monkeypatch, Transaction, "commit", ConnectionResetError("cut"))
-        await toy.say(*(events := [a_checkout() for _ in range(5)]))
+        await toy.publish(*(events := [a_checkout() for _ in range(5)]))
         await toy.until_effects(5)
         await toy.until_idle()
     assert sorted(order for order, _ in await toy.effects()) == sorted(each.order_id for each in events)
@@ -81,24 +81,22 @@ async def test_a_deadlock_does_not_stop_the_schedule(toy: Toy, monkeypatch: pyte
             return once.calls > 0
 
         await until(deadlocked)
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_effects(1)
 
 
-async def test_a_call_that_the_runtime_itself_cannot_carry_on_ends_the_process(
+async def test_an_unexpected_error_of_the_runtime_during_a_call_ends_the_process(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It holds a claim: only an end that the database sees gives it to another process."""
+    """The process holds a claim, which only the end of its database session releases."""
     provider = Provider()
     provider.failures = 1
-    monkeypatch.setattr(
-        FailurePolicy, "decide", FailurePolicy.postpone_busy
-    )  # any error that nobody foresaw: a TypeError here
+    monkeypatch.setattr(FailurePolicy, "decide", FailurePolicy.postpone_busy)  # an unexpected error: here a TypeError
     await toy.declare([TABLE])
     checkout = toy.messaging("checkout", toy.checkout_database([TABLE]), [TABLE], provider)
     async with toy.started(toy.messaging("cart", toy.cart, [], None)):
         running = asyncio.create_task(checkout.run(asyncio.Event()))
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         with pytest.raises(ExceptionGroup):
             async with asyncio.timeout(10):
                 await running
@@ -109,7 +107,7 @@ WAITING = "select virtualtransaction from pg_locks where not granted and relatio
 
 @asynccontextmanager
 async def locked(toy: Toy, table: str) -> AsyncIterator[None]:
-    """Keep a table from everybody until the block has ended and two transactions waited for it, one after the other."""
+    """Lock a table until the block has ended and two transactions have waited for it, one after the other."""
     connection = await asyncpg.connect(toy.urls["checkout"].owner)
     waited: set[str] = set()
 
@@ -127,15 +125,15 @@ async def locked(toy: Toy, table: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def impatient(toy: Toy, table: Subscription) -> AsyncIterator[None]:
-    """Both services' messaging; the database gives up checkout's statements after half a second."""
+async def running_with_short_timeouts(toy: Toy, table: Subscription) -> AsyncIterator[None]:
+    """Run both services' messaging with a statement timeout of half a second for checkout."""
     await toy.declare([table])
     checkout = toy.messaging("checkout", toy.checkout_database([table], statement_timeout_s=0.5), [table], None)
     async with toy.started(toy.messaging("cart", toy.cart, [], None)), toy.started(checkout):
         yield
 
 
-async def test_what_failed_is_filed_however_long_its_statement_takes(toy: Toy) -> None:
+async def test_a_retry_is_scheduled_however_long_its_statement_takes(toy: Toy) -> None:
     runs = 0
 
     async def stumble(event: CartCheckedOutV1, tx: Transaction) -> None:
@@ -146,27 +144,27 @@ async def test_what_failed_is_filed_however_long_its_statement_takes(toy: Toy) -
         await effect(tx, event.order_id)
 
     event = a_checkout()
-    async with impatient(toy, subscription("carts", on(CartCheckedOutV1, stumble))):
+    async with running_with_short_timeouts(toy, subscription("carts", on(CartCheckedOutV1, stumble))):
         async with locked(toy, "messaging.incidents"):
-            await toy.say(event)
+            await toy.publish(event)
         await toy.until_effects(1)
         await toy.until_idle()
     assert await toy.effects() == [(event.order_id, "handled")]
     assert await toy.rows("select what, why from messaging.incidents") == [("failed", "ValueError: not yet")]
 
 
-async def test_a_database_that_came_back_but_is_too_slow_is_waited_for(
+async def test_consumption_waits_for_a_database_that_is_back_but_too_slow(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
         await effect(tx, event.order_id)
 
     first, second = a_checkout(), a_checkout()
-    async with impatient(toy, subscription("carts", on(CartCheckedOutV1, handle))):
+    async with running_with_short_timeouts(toy, subscription("carts", on(CartCheckedOutV1, handle))):
         Once(monkeypatch, Transaction, "commit", ConnectionResetError("cut"))
         async with locked(toy, "messaging.probe"):
-            await toy.say(first)
-        await toy.say(second)
+            await toy.publish(first)
+        await toy.publish(second)
         await toy.until_effects(2)
         await toy.until_idle()
     assert sorted(await toy.effects()) == sorted([(first.order_id, "handled"), (second.order_id, "handled")])

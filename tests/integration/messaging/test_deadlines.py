@@ -1,4 +1,4 @@
-"""What reached a service before a deadline was due is handled before that deadline, also after an outage of its own."""
+"""Messages that arrived before a deadline was due are handled before it, even after an outage of the service."""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ async def expire(event: PaymentDueV1, tx: Transaction) -> None:
 
 
 def waiting_for(answered: Any) -> Sequence[Subscription]:
-    """The answers in one subscription, their deadlines in another, as checkout has them."""
+    """Return one subscription for answers and one for their deadlines, as in checkout."""
     return [subscription("carts", answered), subscription("deadlines", on(PaymentDueV1, expire, deadline=True))]
 
 
 async def have_overdue(toy: Toy, tables: Sequence[Subscription], *orders: UUID, since: timedelta) -> None:
-    """Schedule the deadline of each order for some time ago."""
+    """Schedule a deadline for each order that has been due `since` long ago."""
     async with toy.checkout_database(tables).transaction() as tx:
         for order in orders:
             event = PaymentDueV1(order_id=order)
@@ -56,13 +56,13 @@ async def order_of_effects(toy: Toy) -> dict[UUID, list[str]]:
     return found
 
 
-async def test_answers_that_came_while_we_were_away_go_before_their_deadlines(toy: Toy) -> None:
+async def test_answers_that_arrived_during_an_outage_are_handled_before_their_deadlines(toy: Toy) -> None:
     events = [a_checkout() for _ in range(300)]
     tables = waiting_for(on(CartCheckedOutV1, answer))
     await toy.declare(tables)
     await have_overdue(toy, tables, *(each.order_id for each in events), since=timedelta(seconds=1))
     async with toy.started(toy.messaging("cart", toy.cart, [], None)):
-        await toy.say(*events)
+        await toy.publish(*events)
         await until_queued(toy, len(events))
     async with toy.running(*tables):
         await toy.until_effects(2 * len(events))
@@ -71,8 +71,8 @@ async def test_answers_that_came_while_we_were_away_go_before_their_deadlines(to
 
 
 @pytest.mark.slow
-async def test_an_answer_whose_handling_fails_goes_before_its_deadline(toy: Toy) -> None:
-    """Also if it failed after the deadline was due: it was here before."""
+async def test_an_answer_that_is_retried_is_handled_before_its_deadline(toy: Toy) -> None:
+    """This also holds if it fails after the deadline was due, since it arrived before."""
     failures = 0
 
     async def stumble(event: CartCheckedOutV1, tx: Transaction) -> None:
@@ -85,7 +85,7 @@ async def test_an_answer_whose_handling_fails_goes_before_its_deadline(toy: Toy)
     event, other = a_checkout(), a_checkout()
     tables = waiting_for(on(CartCheckedOutV1, stumble))
     async with toy.running(*tables):
-        await toy.say(event)
+        await toy.publish(event)
 
         async def failed() -> bool:
             return failures > 0
@@ -109,7 +109,7 @@ async def record(event: CartCheckedOutV1, _: Any, tx: Transaction) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("recovers", [True, False], ids=["recovers", "stays away"])
 async def test_a_call_that_failed_is_made_once_more_before_its_deadline(toy: Toy, recovers: bool) -> None:
-    """An outage of the service costs no order, and a provider that stays away does not keep it open."""
+    """An outage of the service loses no order, and a provider that stays down does not keep the order open."""
     calls: list[UUID] = []
     away = asyncio.Event()
 
@@ -121,13 +121,13 @@ async def test_a_call_that_failed_is_made_once_more_before_its_deadline(toy: Toy
     event = a_checkout()
     tables = waiting_for(on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record, attempts=None))
     async with toy.running(*tables):
-        await toy.say(event)
+        await toy.publish(event)
 
         async def called() -> bool:
             return len(calls) > 0 and await toy.rows("select count(*) from messaging.scheduled") == [(1,)]
 
         await until(called)
-    # We are away: meanwhile the call and then the deadline come due, and the provider may have come back.
+    # The service is down. Meanwhile the call and then the deadline become due, and the provider may be back.
     await toy.rows("update messaging.scheduled set due = now() - interval '2 s' returning 1")
     await have_overdue(toy, tables, event.order_id, since=timedelta(seconds=1))
     away.set()
@@ -143,13 +143,13 @@ async def _is_among(toy: Toy, what: str) -> bool:
 
 
 @pytest.mark.slow
-async def test_deadlines_wait_for_the_broker_that_may_hold_their_answers(toy: Toy) -> None:
+async def test_deadlines_wait_while_the_broker_may_hold_their_answers(toy: Toy) -> None:
     event = a_checkout()
     tables = waiting_for(on(CartCheckedOutV1, answer))
     async with toy.running(*tables) as checkout:
         [consumer] = [each for each in checkout.consumers if each.queue == "checkout.carts"]
-        original, consumer._receive = consumer._receive, lambda _: None  # nothing that comes is handled
-        await toy.say(event)
+        original, consumer._receive = consumer._receive, lambda _: None  # incoming messages are not handled
+        await toy.publish(event)
 
         async def there() -> bool:
             return consumer._acknowledgements is not None and consumer._acknowledgements.open == 1
@@ -160,6 +160,6 @@ async def test_deadlines_wait_for_the_broker_that_may_hold_their_answers(toy: To
         assert await toy.effects() == []
         consumer._receive = original
         assert consumer._channel is not None
-        await consumer._channel.close()  # the message comes again
+        await consumer._channel.close()  # the message is redelivered
         await toy.until_effects(2)
     assert await order_of_effects(toy) == {event.order_id: ["answered", "expired"]}

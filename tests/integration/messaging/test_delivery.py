@@ -1,4 +1,4 @@
-"""One effect per event: duplicates, neighbours, retries, deadlines, outages."""
+"""Each event has one effect, through duplicates, failing batches, retries, deadlines and outages."""
 
 import asyncio
 from collections import Counter
@@ -27,7 +27,7 @@ async def test_an_event_has_its_effect_once_and_leads_to_another(toy: Toy) -> No
         tx.publish(an_order(event))
 
     async with toy.running(subscription("carts", on(CartCheckedOutV1, place))):
-        [cause] = await toy.say(event := a_checkout())
+        [cause] = await toy.publish(event := a_checkout())
         await toy.until_effects(1)
         await toy.until_idle()
     assert await toy.effects() == [(event.order_id, "handled")]
@@ -39,18 +39,18 @@ async def test_an_event_has_its_effect_once_and_leads_to_another(toy: Toy) -> No
 
 async def test_a_duplicate_delivery_changes_nothing(toy: Toy) -> None:
     async with toy.running(subscription("carts", on(CartCheckedOutV1, handle))):
-        ids = await toy.say(*(a_checkout() for _ in range(20)))
+        ids = await toy.publish(*(a_checkout() for _ in range(20)))
         await toy.until_effects(20)
         for id in ids:
             await toy.publish_again(id)
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_effects(21)
         await toy.until_idle()
     assert len(await toy.effects()) == 21
     assert await toy.dead() == []
 
 
-async def test_one_bad_event_costs_its_batch_a_retry_and_never_their_result(toy: Toy) -> None:
+async def test_one_bad_event_makes_its_batch_run_again_and_loses_no_other_effect(toy: Toy) -> None:
     bad = a_checkout()
 
     async def picky(event: CartCheckedOutV1, tx: Transaction) -> None:
@@ -61,7 +61,7 @@ async def test_one_bad_event_costs_its_batch_a_retry_and_never_their_result(toy:
     events = [a_checkout() for _ in range(40)]
     events.insert(17, bad)
     async with toy.running(subscription("carts", on(CartCheckedOutV1, picky))):
-        await toy.say(*events)
+        await toy.publish(*events)
         await toy.until_effects(40)
         await toy.until_dead(1)
     assert {order for order, _ in await toy.effects()} == {each.order_id for each in events} - {bad.order_id}
@@ -69,7 +69,9 @@ async def test_one_bad_event_costs_its_batch_a_retry_and_never_their_result(toy:
 
 
 @pytest.mark.parametrize("ordered_by", [None, "customer_id"])
-async def test_an_error_that_cannot_be_stored_as_it_is_costs_its_event_alone(toy: Toy, ordered_by: str | None) -> None:
+async def test_an_error_text_that_cannot_be_stored_unchanged_affects_only_its_event(
+    toy: Toy, ordered_by: str | None
+) -> None:
     async def odd(event: CartCheckedOutV1, tx: Transaction) -> None:
         if event.customer_id == "odd":
             raise LookupError("NUL \0, half a pair \ud800")
@@ -77,14 +79,14 @@ async def test_an_error_that_cannot_be_stored_as_it_is_costs_its_event_alone(toy
 
     table = subscription("carts", on(CartCheckedOutV1, odd, attempts=2), ordered_by=ordered_by)
     async with toy.running(table):
-        await toy.say(a_checkout().model_copy(update={"customer_id": "odd"}), a_checkout())
+        await toy.publish(a_checkout().model_copy(update={"customer_id": "odd"}), a_checkout())
         await toy.until_effects(1)
         await toy.until_dead(1)
     [(_, reason, attempts, error)] = await toy.dead()
     assert (reason, attempts, error) == ("attempts-exhausted", 2, "LookupError: NUL \ufffd, half a pair \ufffd")
 
 
-async def test_a_failing_event_is_tried_again_and_then_dead_lettered(toy: Toy) -> None:
+async def test_a_failing_event_is_retried_and_then_dead_lettered(toy: Toy) -> None:
     runs = Counter[str]()
     good, bad = a_checkout(), a_checkout()
 
@@ -95,30 +97,30 @@ async def test_a_failing_event_is_tried_again_and_then_dead_lettered(toy: Toy) -
         await effect(tx, event.order_id)
 
     async with toy.running(subscription("carts", on(CartCheckedOutV1, failing, attempts=4))):
-        await toy.say(good, bad)
+        await toy.publish(good, bad)
         await toy.until_dead(1)
         await toy.until_idle()
     assert await toy.effects() == [(good.order_id, "handled")]
     assert await toy.dead() == [("carts", "attempts-exhausted", 4, "LookupError: not yet")]
-    # a batch that fails is run once more, one event at a time, without spending an attempt
+    # a batch that fails is run again, one event at a time, without spending an attempt
     assert runs[str(good.order_id)] in (3, 4)
     assert await toy.rows("select attempt from messaging.inbox") in ([(2,)], [(3,)])
 
 
-async def test_an_error_that_is_no_text_to_a_database_is_tried_again_and_filed_all_the_same(toy: Toy) -> None:
-    """Somebody outside answered so, and a gateway says what was answered."""
+async def test_an_error_text_that_the_database_refuses_does_not_prevent_retry_and_dead_letter(toy: Toy) -> None:
+    """An external system sent such an answer, and a gateway's error quotes it."""
 
     async def quote(event: CartCheckedOutV1, tx: Transaction) -> None:
         raise LookupError("carrier said \0 and \ud800")
 
     async with toy.running(subscription("carts", on(CartCheckedOutV1, quote, attempts=2))):
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_dead(1)
         await toy.until_idle()
     assert await toy.dead() == [("carts", "attempts-exhausted", 2, "LookupError: carrier said \ufffd and \ufffd")]
 
 
-async def test_a_handler_can_ask_to_be_run_later(toy: Toy) -> None:
+async def test_a_handler_can_postpone_its_event(toy: Toy) -> None:
     times: list[float] = []
 
     async def later(event: CartCheckedOutV1, tx: Transaction) -> None:
@@ -128,12 +130,12 @@ async def test_a_handler_can_ask_to_be_run_later(toy: Toy) -> None:
         await effect(tx, event.order_id)
 
     async with toy.running(subscription("carts", on(CartCheckedOutV1, later))):
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_effects(1)
     assert times[1] - times[0] >= 0.4
 
 
-async def test_a_handler_can_ask_to_be_run_later_more_often_than_it_has_attempts(toy: Toy) -> None:
+async def test_postponing_an_event_spends_no_attempt(toy: Toy) -> None:
     runs = 0
 
     async def later(event: CartCheckedOutV1, tx: Transaction) -> None:
@@ -144,15 +146,15 @@ async def test_a_handler_can_ask_to_be_run_later_more_often_than_it_has_attempts
         await effect(tx, event.order_id)
 
     async with toy.running(subscription("carts", on(CartCheckedOutV1, later, attempts=1))):
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_effects(1)
         await toy.until_idle()
     assert await toy.dead() == []
     assert await toy.rows("select attempt from messaging.inbox") == [(1,)]
-    assert await toy.rows("select count(*) from messaging.incidents") == [(1,)]  # only the first wait is noted
+    assert await toy.rows("select count(*) from messaging.incidents") == [(1,)]  # only the first wait is recorded
 
 
-async def test_what_is_owed_is_retried_without_limit_and_keeps_a_bounded_story(
+async def test_an_owed_event_is_retried_without_limit_and_keeps_bounded_incidents(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry_policy, "in_proportion", lambda *_, **__: timedelta(milliseconds=5))
@@ -166,7 +168,7 @@ async def test_what_is_owed_is_retried_without_limit_and_keeps_a_bounded_story(
         await effect(tx, event.order_id)
 
     async with toy.running(subscription("carts", on(CartCheckedOutV1, owe, attempts=None))):
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_effects(1)
         await toy.until_idle()
     assert await toy.rows("select attempt from messaging.inbox") == [(30,)]
@@ -174,7 +176,7 @@ async def test_what_is_owed_is_retried_without_limit_and_keeps_a_bounded_story(
     assert kept == [(attempt,) for attempt in (*range(1, KEPT_ATTEMPTS + 1), 29)]
 
 
-async def test_a_deadline_is_heard_once_after_its_time(toy: Toy) -> None:
+async def test_a_deadline_is_handled_once_when_it_is_due(toy: Toy) -> None:
     async def start(event: CartCheckedOutV1, tx: Transaction) -> None:
         await effect(tx, event.order_id, "start")
         tx.schedule(PaymentDueV1(order_id=event.order_id), after=timedelta(seconds=0.3))
@@ -185,7 +187,7 @@ async def test_a_deadline_is_heard_once_after_its_time(toy: Toy) -> None:
     table = subscription("carts", on(CartCheckedOutV1, start), on(PaymentDueV1, due))
     events = [a_checkout() for _ in range(5)]
     async with toy.running(table):
-        await toy.say(*events)
+        await toy.publish(*events)
         await toy.until_effects(10)
         await toy.until_idle()
     assert await toy.effects() == sorted((each.order_id, what) for each in events for what in ("due", "start"))
@@ -201,7 +203,7 @@ async def test_a_deadline_survives_the_process_that_set_it(toy: Toy) -> None:
 
     table = subscription("carts", on(CartCheckedOutV1, start), on(PaymentDueV1, due))
     async with toy.running(table):
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_effects(1)
     async with toy.running(table):
         await toy.until_effects(2)
@@ -210,10 +212,10 @@ async def test_a_deadline_survives_the_process_that_set_it(toy: Toy) -> None:
 
 async def test_a_restart_of_the_database_spends_no_attempts(toy: Toy) -> None:
     async with toy.running(subscription("carts", on(CartCheckedOutV1, handle, attempts=1))):
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_effects(1)
         ids = [a_checkout() for _ in range(30)]
-        await toy.say(*ids)
+        await toy.publish(*ids)
         await toy.postgres.stop()
         await toy.postgres.start()
         await toy.until_effects(31)
@@ -223,11 +225,11 @@ async def test_a_restart_of_the_database_spends_no_attempts(toy: Toy) -> None:
 
 
 @pytest.mark.slow  # `test_degradation.py` restarts the stack's
-async def test_a_restart_of_the_broker_loses_and_doubles_nothing(toy: Toy) -> None:
+async def test_a_restart_of_the_broker_loses_and_repeats_nothing(toy: Toy) -> None:
     async with toy.running(subscription("carts", on(CartCheckedOutV1, handle))):
-        await toy.say(*(a_checkout() for _ in range(200)))
+        await toy.publish(*(a_checkout() for _ in range(200)))
         await toy.broker.stop()
-        await toy.say(*(a_checkout() for _ in range(200)))
+        await toy.publish(*(a_checkout() for _ in range(200)))
         await toy.broker.start()
         await toy.until_effects(400)
         await toy.until_idle()
@@ -235,13 +237,13 @@ async def test_a_restart_of_the_broker_loses_and_doubles_nothing(toy: Toy) -> No
     assert await toy.dead() == []
 
 
-async def test_replicas_share_the_work_and_keep_its_effects_single(toy: Toy) -> None:
+async def test_replicas_share_the_work_and_each_event_has_one_effect(toy: Toy) -> None:
     table = subscription("carts", on(CartCheckedOutV1, handle))
     async with toy.running(table):
         second = toy.messaging("checkout", toy.checkout_database([table]), [table], None)
         async with toy.started(second):
             for _ in range(10):
-                await toy.say(*(a_checkout() for _ in range(100)))
+                await toy.publish(*(a_checkout() for _ in range(100)))
             await toy.until_effects(1000)
             await toy.until_idle()
     assert len({order for order, _ in await toy.effects()}) == 1000 == len(await toy.effects())

@@ -1,4 +1,4 @@
-"""A subscription that comes late is fed from the log, and ends as one that was there from the start."""
+"""A late subscription is filled by a replay of the log stream, and ends in the state of an early one."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ from tests.integration.messaging.replaying import (
     LIVE,
     a_process,
     forget,
-    heard,
+    handled_by,
     keeping,
     replay_of,
     without_history,
@@ -44,16 +44,16 @@ async def world(toy: Toy) -> AsyncIterator[Toy]:
         yield toy
 
 
-async def say(toy: Toy, number: int, orders: Sequence[UUID] = ()) -> None:
-    """Say so many events, of these orders in turn, with rising prices."""
+async def publish(toy: Toy, number: int, orders: Sequence[UUID] = ()) -> None:
+    """Publish `number` events with rising prices, cycling through the orders."""
     for place in range(number):
-        await toy.say(a_checkout(orders[place % len(orders)] if orders else None, cents=place + 1))
+        await toy.publish(a_checkout(orders[place % len(orders)] if orders else None, cents=place + 1))
 
 
-async def say_before(toy: Toy, number: int = SOME, orders: Sequence[UUID] = ()) -> None:
-    """History: events that were said, and heard by the early subscription, before the late one is there."""
+async def publish_history(toy: Toy, number: int = SOME, orders: Sequence[UUID] = ()) -> None:
+    """Publish events that the early subscription handles before the late one exists."""
     async with toy.running(EARLY):
-        await say(toy, number, orders)
+        await publish(toy, number, orders)
         await toy.until_effects(number)
 
 
@@ -74,26 +74,26 @@ async def until_ended(toy: Toy, within_s: float = 30) -> Replay:
     return found
 
 
-async def until_both_heard(toy: Toy, number: int) -> None:
-    """Wait until either subscription has heard so many events, and assert that they are the same."""
+async def until_both_handled(toy: Toy, number: int) -> None:
+    """Wait until both subscriptions have handled `number` events, and assert that these are the same."""
 
     async def both() -> bool:
-        return len(await heard(toy, "early")) == number == len(await heard(toy, LATE))
+        return len(await handled_by(toy, "early")) == number == len(await handled_by(toy, LATE))
 
     await until(both, 30)
     await toy.until_idle()
-    assert sorted(await heard(toy, "early")) == sorted(await heard(toy, LATE))
+    assert sorted(await handled_by(toy, "early")) == sorted(await handled_by(toy, LATE))
 
 
 @asynccontextmanager
 async def live_events(toy: Toy) -> AsyncIterator[list[int]]:
-    """Events that go on being said until the block ends; how many it were."""
+    """Publish events until the block ends; yields a list with their number."""
     said = [0]
     ending = asyncio.Event()
 
     async def go_on() -> None:
         while not ending.is_set():
-            await toy.say(a_checkout())
+            await toy.publish(a_checkout())
             said[0] += 1
             await asyncio.sleep(0.01)
 
@@ -105,34 +105,36 @@ async def live_events(toy: Toy) -> AsyncIterator[list[int]]:
         await task
 
 
-async def test_a_late_subscription_fills_itself_once_while_live_events_flow(world: Toy) -> None:
-    await say_before(world)
+async def test_a_late_subscription_is_filled_once_while_live_events_arrive(world: Toy) -> None:
+    await publish_history(world)
     async with world.running(EARLY, FILLED):
         async with live_events(world) as said:
             replay = await until_ended(world)
-        await until_both_heard(world, SOME + said[0])
+        await until_both_handled(world, SOME + said[0])
         assert (replay.state, replay.refused, replay.too_old) == ("done", 0, 0)
         assert SOME <= replay.handed <= SOME + said[0]
-        assert (await heard(world, LATE))[:SOME] == (await heard(world, "early"))[:SOME], "in order, live ones after it"
+        assert (await handled_by(world, LATE))[:SOME] == (await handled_by(world, "early"))[:SOME], (
+            "history comes in order, before live events"
+        )
     async with world.running(EARLY, FILLED):
-        await say(world, 1)
-        await until_both_heard(world, SOME + said[0] + 1)
-        assert await replay_of(world) == replay, "it is filled once"
+        await publish(world, 1)
+        await until_both_handled(world, SOME + said[0] + 1)
+        assert await replay_of(world) == replay, "a second replay was started"
 
 
-async def test_a_process_that_is_killed_amid_it_leaves_every_effect_to_happen_once(world: Toy) -> None:
+async def test_every_effect_happens_once_if_the_process_is_killed_during_a_replay(world: Toy) -> None:
     number = 250
-    await say_before(world, number)
+    await publish_history(world, number)
     await world.declare([EARLY, FILLED])
     async with world.started(world.messaging("cart", world.cart, [], None)), live_events(world) as said:
-        process = a_process(world, die_after=230, rate=400)  # in its third chunk: of the first, all is noted
+        process = a_process(world, die_after=230, rate=400)  # in its third chunk; the first is recorded completely
         await until(lambda: ended(process), 30)
         assert process.exitcode == -signal.SIGKILL
         replay = await replay_of(world)
         assert replay is not None
         assert replay.state == "running"
         assert 0 < (replay.next or 0) <= number
-        assert 0 < len(await heard(world, LATE)) < number
+        assert 0 < len(await handled_by(world, LATE)) < number
         process = a_process(world, rate=400)
         try:
             assert (await until_ended(world)).state == "done"
@@ -141,32 +143,32 @@ async def test_a_process_that_is_killed_amid_it_leaves_every_effect_to_happen_on
             await until(lambda: ended(process))
     assert process.exitcode == 0
     async with world.running(EARLY, FILLED):
-        await until_both_heard(world, number + said[0])
+        await until_both_handled(world, number + said[0])
 
 
 @pytest.mark.slow
-async def test_servers_that_are_killed_amid_it_are_waited_for(world: Toy) -> None:
+async def test_a_replay_waits_for_servers_that_are_killed(world: Toy) -> None:
     number = 300
-    await say_before(world, number)
-    await asyncio.sleep(1)  # before 4.0 the broker writes the name of a new queue down within half a second
+    await publish_history(world, number)
+    await asyncio.sleep(1)  # before 4.0 the broker stores the name of a new queue within half a second
     async with world.running(EARLY, LIVE):
         await ask(world, rate=100)
         for server in (world.broker, world.postgres):
-            before = len(await heard(world, LATE))
+            before = len(await handled_by(world, LATE))
 
             async def further(before: int = before) -> bool:
-                return len(await heard(world, LATE)) > before + 20
+                return len(await handled_by(world, LATE)) > before + 20
 
             await until(further)
             await server.kill()
             await server.start()
         assert (await until_ended(world, 60)).state == "done"
-        await until_both_heard(world, number)
+        await until_both_handled(world, number)
 
 
 @pytest.mark.slow
-async def test_a_log_that_lost_its_data_is_said_and_live_events_go_on(world: Toy) -> None:
-    await say_before(world)
+async def test_a_log_that_lost_its_data_is_reported_and_live_events_continue(world: Toy) -> None:
+    await publish_history(world)
     await world.declare([EARLY, FILLED])
     process = a_process(world, die_after=10, rate=20)
     await until(lambda: ended(process))
@@ -176,24 +178,24 @@ async def test_a_log_that_lost_its_data_is_said_and_live_events_go_on(world: Toy
         replay = await until_ended(world)
         assert replay.state == "failed"
         assert "republish" in replay.why
-        before = len(await heard(world, LATE))
-        await say(world, 2)
+        before = len(await handled_by(world, LATE))
+        await publish(world, 2)
 
         async def live() -> bool:
-            return len(await heard(world, LATE)) == before + 2
+            return len(await handled_by(world, LATE)) == before + 2
 
         await until(live)
 
 
 async def ended(process: object) -> bool:
-    return getattr(process, "exitcode") is not None  # noqa: B009 - of a process of the forkserver
+    return getattr(process, "exitcode") is not None  # noqa: B009 - a process of the forkserver
 
 
 @pytest.mark.slow
-async def test_poison_in_the_log_is_given_up_and_its_neighbours_are_not(world: Toy) -> None:
+async def test_a_poison_message_in_the_log_is_dead_lettered_and_the_others_are_handled(world: Toy) -> None:
     async with world.running(EARLY):
         for number in range(40):
-            await world.say(a_checkout().model_copy(update={"customer_id": "poison" if number == 25 else "ada"}))
+            await world.publish(a_checkout().model_copy(update={"customer_id": "poison" if number == 25 else "ada"}))
         await world.until_effects(40)
     await world.declare([EARLY, FILLED])
     for _ in range(12):
@@ -210,12 +212,12 @@ async def test_poison_in_the_log_is_given_up_and_its_neighbours_are_not(world: T
     process.terminate()
     await until(lambda: ended(process))
     assert process.exitcode == 0
-    assert len(await heard(world, LATE)) == 39
+    assert len(await handled_by(world, LATE)) == 39
     assert [(name, reason) for name, reason, *_ in await world.dead()] == [(LATE, "poison")]
 
 
-async def test_what_another_than_its_owner_said_does_not_count(world: Toy) -> None:
-    await say_before(world, 3)
+async def test_events_in_the_log_from_another_publisher_are_ignored(world: Toy) -> None:
+    await publish_history(world, 3)
     forged = a_checkout()
     properties = properties_of(an_envelope(forged, timedelta(0)), user="catalog")
     connection = await aio_pika.connect(world.broker.urls.amqp_of("catalog", PASSWORDS["catalog"]))
@@ -229,60 +231,60 @@ async def test_what_another_than_its_owner_said_does_not_count(world: Toy) -> No
         )
     async with world.running(EARLY, FILLED):
         replay = await until_ended(world)
-        await until_both_heard(world, 3)
+        await until_both_handled(world, 3)
     assert (replay.handed, replay.refused) == (3, 1)
     assert await world.dead() == []
 
 
-async def test_what_cannot_be_decoded_is_refused_and_stops_no_replay(world: Toy) -> None:
+async def test_an_undecodable_message_in_the_log_does_not_stop_a_replay(world: Toy) -> None:
     named_oddly = short(b"\xff\xfe") + b"t\x01"
     await world.publish_raw(b"odd", odd({HEADERS: long(b"", named_oddly)}))
-    await say_before(world, 3)
+    await publish_history(world, 3)
     async with world.running(EARLY, FILLED):
         replay = await until_ended(world)
-        await until_both_heard(world, 3)
+        await until_both_handled(world, 3)
     assert (replay.handed, replay.refused) == (3, 1)
 
 
-async def test_what_lies_too_far_back_to_be_known_is_counted_and_left_out(world: Toy) -> None:
-    await say_before(world, 3)
+async def test_events_older_than_the_inbox_are_counted_and_skipped(world: Toy) -> None:
+    await publish_history(world, 3)
     old = a_checkout()
     await world.publish_raw(
         old.model_dump_json().encode(), properties_of(an_envelope(old, timedelta(days=8)), user="cart")
     )
     async with world.running(EARLY, FILLED):
         replay = await until_ended(world)
-        await until_both_heard(world, 3)
+        await until_both_handled(world, 3)
     assert (replay.handed, replay.too_old) == (3, 1)
 
 
-async def test_an_empty_log_fills_nobody(world: Toy) -> None:
+async def test_a_replay_of_an_empty_log_ends_without_events(world: Toy) -> None:
     async with world.running(EARLY, FILLED):
         replay = await until_ended(world)
-        await say(world, 2)
-        await until_both_heard(world, 2)
+        await publish(world, 2)
+        await until_both_handled(world, 2)
     assert (replay.state, replay.handed, replay.through) == ("done", 0, -1)
 
 
 @pytest.mark.slow
-async def test_an_operator_feeds_a_subscription_that_went_live_long_ago(world: Toy) -> None:
-    await say_before(world)
+async def test_an_operator_replays_to_a_subscription_that_is_live(world: Toy) -> None:
+    await publish_history(world)
     async with world.running(EARLY, LIVE):
-        await say(world, 5)
+        await publish(world, 5)
         await ask(world)
-        assert await ask(world) is None, "one at a time"
+        assert await ask(world) is None, "a second replay was accepted while one runs"
         replay = await until_ended(world)
-        await until_both_heard(world, SOME + 5)
+        await until_both_handled(world, SOME + 5)
         assert (replay.handed, replay.known) == (SOME, 5)
         await ask(world)
         replay = await until_ended(world)
         assert (replay.handed, replay.known) == (0, SOME + 5)
-        assert await world.rows("select count(*) from messaging.incidents") == [(0,)], "what is known is not run again"
+        assert await world.rows("select count(*) from messaging.incidents") == [(0,)], "handled events were run again"
 
 
 @pytest.mark.slow
-async def test_an_operator_asks_over_http_and_is_told_what_cannot_be(world: Toy) -> None:
-    await say_before(world)
+async def test_replays_over_http_and_the_errors_of_invalid_requests(world: Toy) -> None:
+    await publish_history(world)
     async with world.running(EARLY, LIVE), operating(world.databases[-1], EARLY, LIVE) as operator:
 
         async def refused(status: int = 422, **wish: object) -> str:
@@ -297,7 +299,7 @@ async def test_an_operator_asks_over_http_and_is_told_what_cannot_be(world: Toy)
         await operator.ask("DELETE", f"history/{LATE}", status=404)
         wish = {"id": str(new_id()), "to": LATE, "events": "cart-*", "rate": 20}
         begun = await operator.post("history", **wish)
-        assert await operator.post("history", **wish) == begun, "asked again, begun once"
+        assert await operator.post("history", **wish) == begun, "a repeated request started another replay"
         assert "running" in await refused(409, to=LATE)
 
         async def under_way() -> bool:
@@ -310,24 +312,24 @@ async def test_an_operator_asks_over_http_and_is_told_what_cannot_be(world: Toy)
         assert stopped["next"] <= stopped["through"] == SOME - 1
         await operator.post("history", id=str(new_id()), to=LATE)
         await until_ended(world)
-        await until_both_heard(world, SOME)
+        await until_both_handled(world, SOME)
 
 
 @pytest.mark.parametrize(
     "offset", [SOME - 10, *(pytest.param(each, marks=pytest.mark.slow) for each in (SOME, SOME + 1000))]
 )
-async def test_it_begins_where_it_is_told_to(world: Toy, offset: int) -> None:
-    await say_before(world)
+async def test_a_replay_begins_at_the_requested_offset(world: Toy, offset: int) -> None:
+    await publish_history(world)
     async with world.running(EARLY, LIVE):
         await ask(world, offset=offset)
         replay = await until_ended(world)
         assert (replay.state, replay.handed) == ("done", max(0, SOME - offset))
         await world.until_idle()
-        assert await heard(world, LATE) == (await heard(world, "early"))[offset:]
+        assert await handled_by(world, LATE) == (await handled_by(world, "early"))[offset:]
 
 
-async def test_it_begins_with_what_was_said_since_a_time(world: Toy) -> None:
-    await say_before(world, 3)
+async def test_a_replay_begins_at_the_requested_time(world: Toy) -> None:
+    await publish_history(world, 3)
     async with world.running(EARLY, LIVE):
         await ask(world, since=datetime.now(UTC) - timedelta(minutes=5))
         assert (await until_ended(world)).handed == 3
@@ -337,8 +339,8 @@ async def test_it_begins_with_what_was_said_since_a_time(world: Toy) -> None:
 
 
 @pytest.mark.slow
-async def test_it_is_no_faster_than_it_may_be_and_can_be_stopped(world: Toy) -> None:
-    await say_before(world)
+async def test_a_replay_keeps_its_rate_limit_and_can_be_stopped(world: Toy) -> None:
+    await publish_history(world)
     clock = asyncio.get_running_loop().time
     async with world.running(EARLY, LIVE):
         began = clock()
@@ -356,33 +358,33 @@ async def test_it_is_no_faster_than_it_may_be_and_can_be_stopped(world: Toy) -> 
             await replay_table.stop(tx, LATE)
         replay = await until_ended(world)
         assert replay.state == "stopped"
-        await asyncio.sleep(2)  # that nothing happens any more can't be awaited
+        await asyncio.sleep(2)  # time in which nothing may happen
         assert await replay_of(world) == replay
 
 
 @pytest.mark.slow
-async def test_of_several_replicas_one_feeds_and_another_goes_on_after_it(world: Toy) -> None:
-    await say_before(world, 200)
+async def test_one_replica_runs_the_replay_and_another_takes_over(world: Toy) -> None:
+    await publish_history(world, 200)
     await world.declare([EARLY, LIVE])
     await ask(world, rate=80)
     async with world.started(world.messaging("checkout", world.checkout_database([LIVE]), [EARLY, LIVE], None)):
         async with world.started(world.messaging("checkout", world.checkout_database([LIVE]), [EARLY, LIVE], None)):
-            pass  # whether it took the replay or not: it leaves
+            pass  # it stops, whether it took over the replay or not
         replay = await until_ended(world)
-        await until_both_heard(world, 200)
+        await until_both_handled(world, 200)
     assert (replay.state, replay.handed, replay.known, replay.deaths) == ("done", 200, 0, 0)
 
 
-async def test_an_ordered_subscription_hears_history_before_what_is_live(world: Toy) -> None:
+async def test_an_ordered_subscription_handles_history_before_live_events(world: Toy) -> None:
     table = subscription(LATE, on(CartCheckedOutV1, keeping(LATE)), ordered_by="order_id", history="first")
     orders = [new_id() for _ in range(5)]
-    await say_before(world, 100, orders)
+    await publish_history(world, 100, orders)
     async with world.running(EARLY, table):
         for place in range(100, 150):
-            await world.say(a_checkout(orders[place % 5], cents=place + 1))
+            await world.publish(a_checkout(orders[place % 5], cents=place + 1))
         await until_ended(world)
-        await until_both_heard(world, 150)
+        await until_both_handled(world, 150)
     prices: defaultdict[str, list[int]] = defaultdict(list)
-    for order, price in await heard(world, LATE):
+    for order, price in await handled_by(world, LATE):
         prices[order].append(int(price))
     assert all(each == sorted(each) for each in prices.values())

@@ -1,4 +1,4 @@
-"""Events whose id lies outside the horizon, where the inbox has no partition: they harm nobody beside them."""
+"""Events with ids outside the horizon, for which the inbox has no partition, do not affect other events."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ FAILED = "select count(*) from messaging.incidents where what = 'failed'"
 
 
 async def wait_for_their_run(toy: Toy, ages: Sequence[int]) -> list[UUID]:
-    """Have the schedule hold one event of each age, in days. Returns their orders."""
+    """Schedule one event of each age, in days. Returns their orders."""
     events = [a_checkout() for _ in ages]
     async with toy.checkout_database([TABLE]).transaction() as tx:
         for event, days in zip(events, ages, strict=True):
@@ -34,7 +34,7 @@ async def wait_for_their_run(toy: Toy, ages: Sequence[int]) -> list[UUID]:
     return [each.order_id for each in events]
 
 
-async def test_a_message_from_outside_the_horizon_is_given_up_before_its_batch(toy: Toy) -> None:
+async def test_a_message_outside_the_horizon_is_dead_lettered_before_its_batch_runs(toy: Toy) -> None:
     good, bad = [a_checkout() for _ in range(20)], [a_checkout() for _ in range(3)]
     transactions = "select count(distinct xmin::text) from effects"
     await toy.declare([TABLE])
@@ -44,13 +44,13 @@ async def test_a_message_from_outside_the_horizon_is_given_up_before_its_batch(t
     async with toy.running(TABLE):
         await toy.until_effects(20)
         await toy.until_dead(3)
-        assert await toy.rows(transactions) < [(20,)], "they were not run one by one"
+        assert await toy.rows(transactions) < [(20,)], "the events were run one by one"
     assert {order for order, _ in await toy.effects()} == {each.order_id for each in good}
     assert sorted(reason for _, reason, *_ in await toy.dead()) == ["from-the-future", "too-old", "too-old"]
 
 
-async def test_what_waited_past_the_horizon_is_handled_once_beside_the_others(toy: Toy) -> None:
-    """A dead letter that is replayed late, or a deadline of months."""
+async def test_a_scheduled_event_older_than_the_horizon_is_handled_once(toy: Toy) -> None:
+    """Such an event is a dead letter that is redriven late, or a deadline of months."""
     ages = [0, 0, 8, 400, 0]
     await wait_for_their_run(toy, ages)
     async with toy.running(TABLE):
@@ -61,7 +61,7 @@ async def test_what_waited_past_the_horizon_is_handled_once_beside_the_others(to
     assert await toy.dead() == []
 
 
-async def test_what_fails_past_the_horizon_is_tried_again_and_only_its_story_lacks_that(toy: Toy) -> None:
+async def test_an_event_older_than_the_horizon_is_retried_without_a_recorded_incident(toy: Toy) -> None:
     runs: Counter[UUID] = Counter()
 
     async def stumble(event: CartCheckedOutV1, tx: Transaction) -> None:
@@ -79,7 +79,7 @@ async def test_what_fails_past_the_horizon_is_tried_again_and_only_its_story_lac
     assert await toy.dead() == []
 
 
-async def test_what_is_given_up_past_the_horizon_or_before_its_time_becomes_a_dead_letter(toy: Toy) -> None:
+async def test_a_rejected_event_outside_the_horizon_becomes_a_dead_letter(toy: Toy) -> None:
     async def refuse(event: CartCheckedOutV1, tx: Transaction) -> None:
         raise Reject("never")
 
@@ -91,7 +91,7 @@ async def test_what_is_given_up_past_the_horizon_or_before_its_time_becomes_a_de
     assert await toy.rows(FAILED) == [(1,)]
 
 
-async def test_what_waited_twice_past_the_horizon_is_handled_once(toy: Toy) -> None:
+async def test_a_duplicate_in_the_schedule_older_than_the_horizon_is_handled_once(toy: Toy) -> None:
     event = a_checkout()
     body = event.model_dump_json().encode()
     entry = Entry("carts", an_envelope(event, timedelta(days=400)), body, timedelta(0), attempt=1, why="ValueError")

@@ -1,4 +1,4 @@
-"""What waits for a place is covered by a lease: two replicas never make the same call."""
+"""Entries that wait for a free slot are leased, so that two replicas never make the same call."""
 
 from datetime import timedelta
 from functools import partial
@@ -25,7 +25,7 @@ async def note_deadline(event: PaymentDueV1, tx: Transaction) -> None:
     await effect(tx, event.order_id, "due")
 
 
-async def test_no_more_is_handed_over_than_soon_finds_a_place_and_deadlines_go_ahead(toy: Toy) -> None:
+async def test_only_as_many_entries_are_leased_as_will_soon_run_and_deadlines_come_first(toy: Toy) -> None:
     many, concurrency, batch = 400, 4, 10
     table = subscription(
         "carts",
@@ -39,7 +39,7 @@ async def test_no_more_is_handed_over_than_soon_finds_a_place_and_deadlines_go_a
     async with toy.running(table, outside=provider):
         await have_due(toy.databases[-1], *(a_checkout() for _ in range(many)))
         await have_due(toy.databases[-1], PaymentDueV1(order_id=new_id()))
-        await until(lambda: said(toy, "due"))
+        await until(lambda: has_effect(toy, "due"))
         [(leased,)] = await toy.rows("select count(*) from messaging.scheduled where holder is not null")
         assert concurrency <= leased < concurrency + 2 * batch + TAKE
         provider.answering.set()
@@ -49,7 +49,7 @@ async def test_no_more_is_handed_over_than_soon_finds_a_place_and_deadlines_go_a
     assert set(provider.asked.values()) == {1}
 
 
-async def test_no_more_is_taken_than_was_asked_for_however_the_database_goes_about_it(toy: Toy) -> None:
+async def test_no_more_entries_are_taken_than_requested_under_any_query_plan(toy: Toy) -> None:
     database = toy.checkout_database([])
     await have_due(database, *(a_checkout() for _ in range(50)))
     heard = [("carts", CartCheckedOutV1.type)]
@@ -60,11 +60,11 @@ async def test_no_more_is_taken_than_was_asked_for_however_the_database_goes_abo
             assert len(await scheduled.take(tx, heard, 5, MINUTE)) == 5
 
 
-async def said(toy: Toy, what: str) -> bool:
+async def has_effect(toy: Toy, what: str) -> bool:
     return await toy.rows("select true from effects where what = $1 limit 1", what) == [(True,)]
 
 
-async def test_who_gets_a_place_when_the_claim_is_nearly_over_leaves_the_call_to_others(
+async def test_a_call_that_gets_its_slot_when_the_claim_is_about_to_expire_is_left_to_others(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("marketplace_runtime.consumer.call.LEASE", timedelta(seconds=1))
@@ -91,12 +91,12 @@ async def test_who_gets_a_place_when_the_claim_is_nearly_over_leaves_the_call_to
             await until(taken_over)
             provider.answering.set()
 
-            async def reached_a_place() -> bool:
+            async def others_have_ended() -> bool:
                 [(left,)] = await toy.rows(LEFT)
                 return len(provider.asked) == 6 or bool(left == 5)
 
-            await until(reached_a_place)
-            assert list(provider.asked) == [first], "the others are another's to ask"
+            await until(others_have_ended)
+            assert list(provider.asked) == [first], "the other calls belong to another replica"
             async with other.transaction() as tx:
                 await claims.release(tx, "carts", list(taken))
             await toy.until_idle()
@@ -104,7 +104,7 @@ async def test_who_gets_a_place_when_the_claim_is_nearly_over_leaves_the_call_to
     assert [what for _, what in await toy.effects()].count("yes") == 6
 
 
-async def test_a_claim_is_given_back_by_its_holder_alone(toy: Toy) -> None:
+async def test_only_its_holder_can_release_a_claim(toy: Toy) -> None:
     one, two, id = toy.checkout_database([]), toy.checkout_database([]), new_id()
     async with one.transaction() as tx:
         assert await claims.take(tx, "carts", [id], timedelta(0)) == {id}
@@ -118,7 +118,7 @@ async def test_a_claim_is_given_back_by_its_holder_alone(toy: Toy) -> None:
     assert await toy.rows("select * from messaging.claims") == []
 
 
-async def test_an_entry_that_its_own_process_takes_again_did_not_kill_it(toy: Toy) -> None:
+async def test_an_entry_taken_again_by_the_same_process_does_not_count_as_a_death(toy: Toy) -> None:
     one, two = toy.checkout_database([]), toy.checkout_database([])
     await have_due(one, a_checkout())
     deaths = []
@@ -129,7 +129,7 @@ async def test_an_entry_that_its_own_process_takes_again_did_not_kill_it(toy: To
     assert deaths == [0, 0, 0, 1, 2]
 
 
-async def test_what_is_put_off_without_being_run_keeps_the_deaths_that_it_was_met_with(toy: Toy) -> None:
+async def test_an_entry_that_is_postponed_without_running_keeps_its_count_of_deaths(toy: Toy) -> None:
     provider, other = Provider(), toy.checkout_database([])
     await have_due(other, a_checkout())
     [(id,)] = await toy.rows("update messaging.scheduled set deaths = 2 returning event_id")

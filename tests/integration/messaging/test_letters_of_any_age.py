@@ -1,4 +1,4 @@
-"""Dead letters are replayed under their own ids at any time; publishers' clocks may be wrong by an hour."""
+"""Dead letters of any age are redriven under their own ids; publishers' clocks may be wrong by an hour."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -25,7 +25,7 @@ TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 
 async def publish(toy: Toy, event: CartCheckedOutV1, *, age: timedelta) -> Envelope:
-    """Publish an event under an id that is so old, or ahead if the age is negative."""
+    """Publish an event with an id of this age; a negative age is in the future."""
     envelope = an_envelope(event, age)
     await toy.publish_raw(event.model_dump_json().encode(), properties_of(envelope, user="cart"))
     return envelope
@@ -35,7 +35,7 @@ async def publish(toy: Toy, event: CartCheckedOutV1, *, age: timedelta) -> Envel
     ("age", "reason"), [(timedelta(days=8), "too-old"), (timedelta(days=-30), "from-the-future")], ids=["old", "future"]
 )
 @pytest.mark.parametrize("edited", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["as-is", "edited"])
-async def test_a_message_from_outside_the_horizon_is_filed_and_replayed_under_its_id(
+async def test_a_message_outside_the_horizon_is_dead_lettered_and_redriven_under_its_id(
     toy: Toy, age: timedelta, reason: str, edited: bool
 ) -> None:
     event = a_checkout()
@@ -56,8 +56,8 @@ async def test_a_message_from_outside_the_horizon_is_filed_and_replayed_under_it
     assert await toy.dead() == []
 
 
-async def test_an_old_head_of_a_line_is_replayed_and_those_behind_it_follow(toy: Toy) -> None:
-    """With a new id it would be no head, and what is parked behind it would wait for ever."""
+async def test_an_old_dead_head_of_a_key_is_redriven_and_the_parked_events_follow(toy: Toy) -> None:
+    """With a new id it would not be the head, and the events parked behind it would wait forever."""
     bug = Bug()
     table = subscription("carts", on(CartCheckedOutV1, bug.handle, attempts=1), ordered_by="order_id")
     first = a_checkout(cents=100)
@@ -67,7 +67,7 @@ async def test_an_old_head_of_a_line_is_replayed_and_those_behind_it_follow(toy:
         tx.file_entry(Entry("carts", old, first.model_dump_json().encode(), timedelta(0), attempt=1, why="replay"))
     async with toy.running(table), operating(toy.databases[-1], table) as operator:
         await toy.until_dead(1)
-        await toy.say(*later)
+        await toy.publish(*later)
         bug.there = False
         [letter] = (await operator.get("dead-letters"))["items"]
         assert (await operator.post("replays", ids=[letter["id"]]))["settled"] == 1
@@ -75,7 +75,9 @@ async def test_an_old_head_of_a_line_is_replayed_and_those_behind_it_follow(toy:
     assert await toy.rows("select what from effects order by position") == [("100",), ("101",), ("102",)]
 
 
-async def test_a_publisher_whose_clock_is_ahead_is_heard_and_named(toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_events_of_a_publisher_whose_clock_is_ahead_are_handled_and_it_is_named(
+    toy: Toy, capfd: pytest.CaptureFixture[str]
+) -> None:
     events = [a_checkout() for _ in range(3)]
     async with toy.running(TABLE):
         for event, minutes in zip(events, (0, 6, 59), strict=True):
@@ -87,7 +89,7 @@ async def test_a_publisher_whose_clock_is_ahead_is_heard_and_named(toy: Toy, cap
     assert ahead_s == pytest.approx(59 * 60, abs=60)
 
 
-async def test_a_duplicate_of_an_event_from_the_future_has_no_second_effect(toy: Toy) -> None:
+async def test_a_duplicate_of_an_event_with_a_future_id_has_no_second_effect(toy: Toy) -> None:
     event = a_checkout()
     envelope = an_envelope(event, timedelta(minutes=-59))
     async with toy.running(TABLE):

@@ -1,4 +1,4 @@
-"""Locks that others hold for long: the messages that need them wait, all others go on, and none spends an attempt."""
+"""While a lock is held for long, messages that need it wait, others continue, and none spends an attempt."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ mapping = registry()
 
 
 class Shelf:
-    """A row per product, as a catalog has it."""
+    """One row per product, as in a catalog."""
 
     product_id: UUID
 
@@ -32,7 +32,7 @@ mapping.map_imperatively(
 
 @pytest.fixture
 async def shelves(toy: Toy) -> AsyncIterator[asyncpg.Connection]:
-    """A table of shelves, and a connection that can lock them."""
+    """Create a table of shelves, and yield a connection that can lock it."""
     connection = await asyncpg.connect(toy.urls["checkout"].owner)
     await connection.execute(
         "create table shelves (product_id uuid primary key, label text); grant all on shelves to public"
@@ -76,7 +76,9 @@ async def postponed(toy: Toy) -> list[tuple[object, ...]]:
         for name, table in TABLES.items()
     ],
 )
-async def test_one_locked_row_holds_up_only_those_who_need_it(toy: Toy, shelves: asyncpg.Connection, table) -> None:
+async def test_one_locked_row_delays_only_the_messages_that_need_it(
+    toy: Toy, shelves: asyncpg.Connection, table
+) -> None:
     first, others = a_checkout(), [a_checkout() for _ in range(30)]
     waiting = [first, *(a_checkout().model_copy(update={"lines": first.lines}) for _ in range(2))]
     row = first.lines[0].product_id
@@ -84,12 +86,12 @@ async def test_one_locked_row_holds_up_only_those_who_need_it(toy: Toy, shelves:
         await shelves.execute("insert into shelves values ($1)", each.lines[0].product_id)
     async with toy.running(table):
         async with locked(shelves, "select from shelves where product_id = $1 for update", row):
-            await toy.say(*others[:10], *waiting, *others[10:20])
+            await toy.publish(*others[:10], *waiting, *others[10:20])
             async with asyncio.timeout(10):
                 await toy.until_effects(20)
             began = asyncio.get_running_loop().time()
             for each in others[20:]:
-                await toy.say(each)
+                await toy.publish(each)
             await toy.until_effects(30)
             assert asyncio.get_running_loop().time() - began < 10
             assert {order for order, _ in await toy.effects()} == {each.order_id for each in others}
@@ -101,16 +103,16 @@ async def test_one_locked_row_holds_up_only_those_who_need_it(toy: Toy, shelves:
 
 
 @pytest.mark.slow
-async def test_a_locked_table_costs_no_attempt_however_often_its_lock_was_waited_for(
+async def test_waiting_for_a_locked_table_spends_no_attempt_however_often(
     toy: Toy, shelves: asyncpg.Connection
 ) -> None:
-    """As in a rebuild. With two attempts, the second failure would be a dead letter."""
+    """A rebuild locks a table like this. With two attempts, a second failure would dead-letter the message."""
     table = subscription("carts", on(CartCheckedOutV1, handle, load=load, attempts=2))
     waits = 0
 
     async with toy.running(table):
         async with locked(shelves, "lock table shelves in access exclusive mode"):
-            await toy.say(*(a_checkout() for _ in range(3)))
+            await toy.publish(*(a_checkout() for _ in range(3)))
             async with asyncio.timeout(30):
                 while waits < 3:
                     [(count,)] = await toy.rows(
@@ -132,13 +134,13 @@ async def test_a_locked_table_costs_no_attempt_however_often_its_lock_was_waited
         ("57014", 3),
         ("55P03", 3),
         ("XX000", 3),
-        ("53200", 6),  # more often than an outage is believed
+        ("53200", 6),  # more often than the runtime accepts as an outage
         ("42501", 6),
-        ("40001", 14),  # more often than a conflict is run again at once
+        ("40001", 14),  # more often than a conflict is retried at once
     ],
 )
-async def test_infrastructure_trouble_of_any_class_costs_no_attempt(toy: Toy, sqlstate: str, times: int) -> None:
-    """The server itself raises it."""
+async def test_infrastructure_errors_of_any_class_spend_no_attempt(toy: Toy, sqlstate: str, times: int) -> None:
+    """The server itself raises the error."""
     runs = 0
 
     async def troubled(event: CartCheckedOutV1, tx: Transaction) -> None:
@@ -149,7 +151,7 @@ async def test_infrastructure_trouble_of_any_class_costs_no_attempt(toy: Toy, sq
         await effect(tx, event.order_id)
 
     async with toy.running(subscription("carts", on(CartCheckedOutV1, troubled, attempts=1))):
-        await toy.say(event := a_checkout())
+        await toy.publish(event := a_checkout())
         async with asyncio.timeout(100):
             await toy.until_effects(1)
         await toy.until_idle()

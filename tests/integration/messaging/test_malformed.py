@@ -1,4 +1,4 @@
-"""Rubbish in a queue: each message ends in the dead letters with its own reason, untouched; good ones flow."""
+"""Each malformed message is dead-lettered unchanged with its own reason, and good messages are handled."""
 
 import json
 import resource
@@ -132,7 +132,7 @@ CASES: dict[str, tuple[bytes, Change | None, str]] = {
 async def listening(
     broker: PrivateBroker, postgres: PrivatePostgres, toy_urls: dict[str, DatabaseUrls]
 ) -> AsyncIterator[Toy]:
-    """One world in which a subscription hears `CartCheckedOutV1` during all of this module's tests."""
+    """Run one subscription to `CartCheckedOutV1` for all tests of this module."""
     async with toy_world(broker, postgres, toy_urls) as toy, toy.running(TABLE):
         yield toy
 
@@ -143,14 +143,14 @@ async def operator(listening: Toy) -> AsyncIterator[Operator]:
         yield somebody
 
 
-async def letter_of(toy: Toy, body: bytes, properties: Basic.Properties) -> tuple[str, bytes]:
-    """Publish a message and then a good event; the dead letter that the first became, once both are settled.
+async def dead_letter_of(toy: Toy, body: bytes, properties: Basic.Properties) -> tuple[str, bytes]:
+    """Publish a message and then a good event, wait for both, and return the dead letter of the first.
 
-    Asserts that the good event took effect, and that the letter says what was wrong.
+    Asserts that the good event took effect, and that the dead letter has an error text.
     """
     dead, done = len(await toy.dead()), len(await toy.effects())
     await toy.publish_raw(body, properties)
-    await toy.say(event := a_checkout())
+    await toy.publish(event := a_checkout())
     await toy.until_effects(done + 1)
     await toy.until_dead(dead + 1)
     assert (event.order_id, "handled") in await toy.effects()
@@ -167,10 +167,10 @@ async def test_a_malformed_message_ends_in_the_dead_letters_with_its_reason(list
     properties = good_properties()
     if change is not None:
         change(properties)
-    assert await letter_of(listening, body, properties) == (reason, body)
+    assert await dead_letter_of(listening, body, properties) == (reason, body)
 
 
-async def test_odd_headers_beside_good_ones_do_no_harm(listening: Toy) -> None:
+async def test_odd_additional_headers_do_no_harm(listening: Toy) -> None:
     properties = good_properties()
     assert properties.headers is not None
     properties.headers |= {
@@ -197,7 +197,7 @@ def raw_text(value: Any) -> bytes:
 
 
 def long_raw_text(value: Any) -> bytes:
-    """Each of its bytes is three once it is text."""
+    """Encode a text whose bytes each become three when decoded."""
     return b"\xff" + b"\xff" * 255 if value == "BAD" else encode.short_string(value)
 
 
@@ -227,7 +227,9 @@ UNDECODABLE: dict[str, tuple[str, Callable[[Any], bytes], Change]] = {
 
 
 @pytest.mark.parametrize("name", UNDECODABLE)
-async def test_what_the_client_library_cannot_decode_does_not_stop_a_subscription(listening: Toy, name: str) -> None:
+async def test_a_message_that_the_client_library_cannot_decode_does_not_stop_a_subscription(
+    listening: Toy, name: str
+) -> None:
     method, encoder, change = UNDECODABLE[name]
     properties = good_properties()
     change(properties)
@@ -238,27 +240,27 @@ async def test_what_the_client_library_cannot_decode_does_not_stop_a_subscriptio
             await channel.basic_publish(
                 b"odd", exchange="cart.events", routing_key=CartCheckedOutV1.type, properties=properties
             )
-    _, kept = await letter_of(listening, b"odd too", good_properties())
+    _, kept = await dead_letter_of(listening, b"odd too", good_properties())
     assert kept == b"odd too"
     [(letters,)] = await listening.rows("select count(*) from messaging.dead_letters where body = 'odd'")
     assert letters > list(UNDECODABLE).index(name)
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-first-death-queue": "a\0b" * 9000, "x-first-death-reason": "\0"}])
-async def test_what_the_broker_itself_gave_up_is_filed_whatever_it_says(
+async def test_a_message_dead_lettered_by_the_broker_is_stored_whatever_its_headers(
     listening: Toy, headers: dict[str, Any]
 ) -> None:
-    await buried(listening, "checkout", Basic.Properties(headers=headers, message_id="a\0b"))
+    await require_filed_unchanged(listening, "checkout", Basic.Properties(headers=headers, message_id="a\0b"))
 
 
-async def test_what_another_version_of_ours_gave_up_is_filed_whatever_it_says(listening: Toy) -> None:
+async def test_a_message_dead_lettered_by_another_release_is_stored_whatever_its_headers(listening: Toy) -> None:
     told = {"key": "carts/a\0b", "error": "\0", "reason": "a\0", "attempts": "three", "failed_at": "once"}
     headers: Any = {f"dead_{name}": value for name, value in told.items()}
-    await buried(listening, "checkout", Basic.Properties(headers=headers, user_id="checkout"))
+    await require_filed_unchanged(listening, "checkout", Basic.Properties(headers=headers, user_id="checkout"))
 
 
-async def buried(toy: Toy, user: str, properties: Basic.Properties) -> None:
-    """Have a message in the dead-letter queue be filed, untouched."""
+async def require_filed_unchanged(toy: Toy, user: str, properties: Basic.Properties) -> None:
+    """Publish a message to the dead-letter exchange, and assert that it is stored unchanged."""
     body = new_id().bytes
     await publish_all(toy, user, f"{user}.dead", [(body, properties)])
     await until_filed(toy, [body])
@@ -275,7 +277,7 @@ async def publish_all(toy: Toy, user: str, exchange: str, messages: Sequence[tup
 
 
 async def until_filed(toy: Toy, bodies: Sequence[bytes]) -> list[int]:
-    """Wait until these are on file, and assert that each is there once. Returns the letters' ids."""
+    """Wait until the dead letters are stored, and assert that each is there once. Returns their ids."""
 
     async def filed() -> dict[int, bytes]:
         find = "select id, body from messaging.dead_letters where body = any($1::bytea[])"
@@ -293,14 +295,14 @@ async def until_filed(toy: Toy, bodies: Sequence[bytes]) -> list[int]:
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(drawn=st.lists(odd_properties(), min_size=1, max_size=20))
-async def test_whatever_arrives_is_filed_once_and_can_be_looked_at_and_discarded(
+async def test_any_message_is_stored_once_and_can_be_shown_and_discarded(
     listening: Toy, operator: Operator, drawn: list[Odd]
 ) -> None:
     messages = [(new_id().bytes, properties) for properties in drawn]
     await publish_all(listening, "cart", "cart.events", messages)
     ids = await until_filed(listening, [body for body, _ in messages])
     done = len(await listening.effects())
-    await listening.say(a_checkout())
+    await listening.publish(a_checkout())
     await listening.until_effects(done + 1)
     for id in ids:
         assert (await operator.get(f"dead-letters/{id}"))["size"] == 16
@@ -308,7 +310,7 @@ async def test_whatever_arrives_is_filed_once_and_can_be_looked_at_and_discarded
     assert (await operator.post("discards", ids=ids, note="odd"))["settled"] == len(ids)
 
 
-async def test_two_hundred_malformed_messages_leave_the_consumer_well(listening: Toy) -> None:
+async def test_two_hundred_malformed_messages_leave_the_consumer_healthy(listening: Toy) -> None:
     toy = listening
     names = list(CASES)
     expected = Counter(CASES[names[i % len(names)]][2] for i in range(200))
@@ -322,7 +324,7 @@ async def test_two_hundred_malformed_messages_leave_the_consumer_well(listening:
             change(properties)
         messages.append((body, properties))
     await publish_all(toy, "cart", "cart.events", messages)
-    await toy.say(*(a_checkout() for _ in range(50)))
+    await toy.publish(*(a_checkout() for _ in range(50)))
     await toy.until_effects(done + 50)
     await toy.until_dead(dead + 200)
     await toy.until_idle()

@@ -1,4 +1,4 @@
-"""With `ordered_by`, events of one key are handled in their order, whatever happens to them."""
+"""With `ordered_by`, events of one key are handled in order, through failures, deaths and redrives."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ from tests.integration.messaging.ordered import (
     SHAKY,
     SLOW,
     Picky,
-    heard,
+    has_handled,
     note,
     numbers,
     ordered,
@@ -45,7 +45,7 @@ async def queue(toy: Toy) -> Queue.DeclareOk:
 
 
 async def in_hand(toy: Toy, number: int) -> bool:
-    """Whether a consumer has taken what it may of so many messages, or was so quick that it has settled some."""
+    """Return whether a consumer has received up to its prefetch of `number` messages, or has acknowledged some."""
     return (await queue(toy)).message_count == number - ordered(note).prefetch or await numbers(toy) != {}
 
 
@@ -54,11 +54,11 @@ async def consumed(toy: Toy) -> bool:
 
 
 async def alive(toy: Toy, number: int) -> bool:
-    """Whether so many replicas are there. The broker's count is no help: it leaves out who stands by."""
+    """Return whether `number` replicas are alive. The broker's count leaves out stand-by consumers."""
     return len(await toy.rows(liveness.ALIVE)) == number
 
 
-async def test_later_events_of_a_key_wait_for_one_that_is_tried_again_and_other_keys_flow(toy: Toy) -> None:
+async def test_later_events_of_a_key_wait_for_a_retry_and_other_keys_continue(toy: Toy) -> None:
     held, free = new_id(), new_id()
     may_pass = asyncio.Event()
 
@@ -69,11 +69,11 @@ async def test_later_events_of_a_key_wait_for_one_that_is_tried_again_and_other_
 
     async with toy.running(ordered(handle)):
         for number in range(1, 21):
-            await toy.say(a_checkout(held, cents=number), a_checkout(free, cents=number))
-        await until(partial(heard, toy, {held: [1], free: list(range(1, 21))}))
+            await toy.publish(a_checkout(held, cents=number), a_checkout(free, cents=number))
+        await until(partial(has_handled, toy, {held: [1], free: list(range(1, 21))}))
         await until(partial(parked, toy, 18))
         may_pass.set()
-        await until(partial(heard, toy, {order: list(range(1, 21)) for order in (held, free)}))
+        await until(partial(has_handled, toy, {order: list(range(1, 21)) for order in (held, free)}))
         await toy.until_idle()
     assert await toy.dead() == []
 
@@ -82,15 +82,15 @@ async def test_a_dead_head_keeps_its_key_parked_until_it_is_discarded(toy: Toy) 
     picky = Picky()
     async with toy.running(ordered(picky)):
         first = await picky.until_dead(toy)
-        await toy.say(a_checkout(picky.order, cents=6))
+        await toy.publish(a_checkout(picky.order, cents=6))
         await until(partial(parked, toy, 5))
         async with toy.databases[-1].transaction() as tx:
             await key_queue.release(tx, "carts", [first, new_id()])
-        await until(partial(heard, toy, {picky.other: [1, 2, 3, 4, 5], picky.order: [2, 3, 4, 5, 6]}))
+        await until(partial(has_handled, toy, {picky.other: [1, 2, 3, 4, 5], picky.order: [2, 3, 4, 5, 6]}))
         await toy.until_idle()
 
 
-async def test_a_dead_head_that_is_replayed_runs_before_what_is_parked_behind_it(toy: Toy) -> None:
+async def test_a_dead_head_that_is_redriven_runs_before_the_events_parked_behind_it(toy: Toy) -> None:
     picky = Picky()
     table = ordered(picky)
     async with toy.running(table):
@@ -100,11 +100,11 @@ async def test_a_dead_head_that_is_replayed_runs_before_what_is_parked_behind_it
         body = a_checkout(picky.order, cents=1).model_dump_json().encode()
         async with toy.databases[-1].transaction() as tx:
             assert await key_queue.revive(tx, "carts", {first: body, new_id(): body}) == {first}
-        await until(partial(heard, toy, {order: [1, 2, 3, 4, 5] for order in (picky.order, picky.other)}))
+        await until(partial(has_handled, toy, {order: [1, 2, 3, 4, 5] for order in (picky.order, picky.other)}))
         await toy.until_idle()
 
 
-async def test_a_body_that_does_not_fit_holds_its_aggregates_line(toy: Toy) -> None:
+async def test_an_event_with_an_invalid_body_blocks_its_key(toy: Toy) -> None:
     order = new_id()
     async with toy.running(ordered(note)):
         async with toy.cart.transaction() as tx:
@@ -116,7 +116,7 @@ async def test_a_body_that_does_not_fit_holds_its_aggregates_line(toy: Toy) -> N
     assert await numbers(toy) == {}
 
 
-async def test_a_redelivered_event_stands_in_line_once(toy: Toy) -> None:
+async def test_a_redelivered_event_is_parked_once(toy: Toy) -> None:
     picky = Picky()
     async with toy.running(ordered(picky)):
         await picky.until_dead(toy)
@@ -125,15 +125,15 @@ async def test_a_redelivered_event_stands_in_line_once(toy: Toy) -> None:
         )
         for (id,) in ids:
             await toy.publish_again(id)
-        await toy.say(a_checkout(picky.other, cents=6))
-        await until(partial(heard, toy, {picky.other: [1, 2, 3, 4, 5, 6]}))
+        await toy.publish(a_checkout(picky.other, cents=6))
+        await until(partial(has_handled, toy, {picky.other: [1, 2, 3, 4, 5, 6]}))
         assert await toy.rows("select count(*) from messaging.scheduled") == [(5,)]
 
 
 @pytest.mark.parametrize(
     ("seed", "each"), [(1, 10), *(pytest.param(seed, 20, marks=pytest.mark.slow) for seed in (1, 2))]
 )
-async def test_replicas_killed_at_random_keep_every_keys_order(toy: Toy, seed: int, each: int) -> None:
+async def test_replicas_killed_at_random_keep_the_order_of_every_key(toy: Toy, seed: int, each: int) -> None:
     chance = random.Random(seed)
     orders = [new_id() for _ in range(15)]
     wanted = {order: list(range(1, each + 1)) for order in orders}
@@ -143,13 +143,13 @@ async def test_replicas_killed_at_random_keep_every_keys_order(toy: Toy, seed: i
         replicas = [replica(toy), replica(toy)]
         try:
             for number in range(1, each + 1):
-                await toy.say(*(of(FAILS if chance.random() < 0.5 else "ada", order, number) for order in orders))
+                await toy.publish(*(of(FAILS if chance.random() < 0.5 else "ada", order, number) for order in orders))
                 if number % 5 == 0:
-                    await asyncio.sleep(chance.uniform(0.05, 0.4))  # another moment to be killed at, each time
+                    await asyncio.sleep(chance.uniform(0.05, 0.4))  # each replica is killed at a different moment
                     replicas.pop(0).kill()
                     replicas.append(replica(toy))
-            # what was in hand at three deaths is suspected of them, and run alone: 0.15 s each on a busy machine
-            await until(partial(heard, toy, wanted), within_s=80)
+            # messages in progress at three deaths are suspects and run alone: 0.15 s each on a busy machine
+            await until(partial(has_handled, toy, wanted), within_s=80)
             await toy.until_idle()
         finally:
             for process in replicas:
@@ -173,17 +173,19 @@ async def test_replicas_killed_at_random_keep_every_keys_order(toy: Toy, seed: i
         ),
     ],
 )
-async def test_a_replica_killed_where_a_line_changes_leaves_it_whole(toy: Toy, point: str, when: When) -> None:
+async def test_a_replica_killed_while_it_changes_a_keys_queue_leaves_it_consistent(
+    toy: Toy, point: str, when: When
+) -> None:
     order = new_id()
     await toy.declare([ordered(note)])
     toy.checkout_database([])
     async with toy.started(toy.messaging("cart", toy.cart, [], None)):
-        await toy.say(*(of(SHAKY if number == 1 else "ada", order, number) for number in range(1, 6)))
+        await toy.publish(*(of(SHAKY if number == 1 else "ada", order, number) for number in range(1, 6)))
         process = replica(toy, point, when)
         try:
             await until(partial(has_ended, process), within_s=60)
             process = replica(toy)
-            await until(partial(heard, toy, {order: [1, 2, 3, 4, 5]}))
+            await until(partial(has_handled, toy, {order: [1, 2, 3, 4, 5]}))
             await toy.until_idle()
         finally:
             process.kill()
@@ -193,7 +195,7 @@ async def has_ended(process: ForkServerProcess) -> bool:
     return process.exitcode is not None
 
 
-async def test_a_replica_that_ends_gracefully_gives_its_queue_up_when_it_has_drained(toy: Toy) -> None:
+async def test_a_replica_that_shuts_down_gracefully_drains_before_it_releases_its_queue(toy: Toy) -> None:
     order, many = new_id(), 3 * ordered(note).prefetch
     await toy.declare([ordered(note)])
     toy.checkout_database([])
@@ -203,21 +205,21 @@ async def test_a_replica_that_ends_gracefully_gives_its_queue_up_when_it_has_dra
         replicas.append(replica(toy))
         await until(partial(alive, toy, 2))
         async with toy.started(toy.messaging("cart", toy.cart, [], None)):
-            await toy.say(*(of(SLOW if number == 1 else "ada", order, number) for number in range(1, many + 1)))
+            await toy.publish(*(of(SLOW if number == 1 else "ada", order, number) for number in range(1, many + 1)))
             await until(partial(in_hand, toy, many))
             replicas[0].terminate()
-            await until(partial(heard, toy, {order: list(range(1, many + 1))}), within_s=40)
+            await until(partial(has_handled, toy, {order: list(range(1, many + 1))}), within_s=40)
     finally:
         for process in replicas:
             process.kill()
 
 
-async def test_an_event_that_kills_is_given_up_in_its_place_and_holds_its_key_alone(toy: Toy) -> None:
+async def test_an_event_that_kills_its_process_is_dead_lettered_in_its_place_and_blocks_only_its_key(toy: Toy) -> None:
     held, free = new_id(), new_id()
     await toy.declare([ordered(note)])
     database = toy.checkout_database([])
     async with toy.started(toy.messaging("cart", toy.cart, [], None)):
-        await toy.say(of("ada", held, 1), of(KILLS, held, 2), of("ada", held, 3), of("ada", free, 1))
+        await toy.publish(of("ada", held, 1), of(KILLS, held, 2), of("ada", held, 3), of("ada", free, 1))
         process, deaths = replica(toy), 0
         try:
             async with asyncio.timeout(60):
@@ -225,9 +227,9 @@ async def test_an_event_that_kills_is_given_up_in_its_place_and_holds_its_key_al
                     if process.exitcode is not None:
                         process, deaths = replica(toy), deaths + 1
                     await asyncio.sleep(0.05)
-            await until(partial(heard, toy, {held: [1], free: [1]}))
+            await until(partial(has_handled, toy, {held: [1], free: [1]}))
             await release_all(database)
-            await until(partial(heard, toy, {held: [1, 3], free: [1]}))
+            await until(partial(has_handled, toy, {held: [1, 3], free: [1]}))
         finally:
             process.kill()
     assert Counter(reason for _, reason, *_ in await toy.dead()) == {"poison": 1}

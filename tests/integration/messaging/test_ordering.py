@@ -1,4 +1,4 @@
-"""One aggregate's events are heard in the order in which they were said, while nothing fails."""
+"""Without failures, one aggregate's events are handled in the order of publication."""
 
 from collections import defaultdict
 from uuid import UUID
@@ -12,30 +12,30 @@ AGGREGATES = 20
 EACH = 30
 
 
-def noting(heard: defaultdict[UUID, list[int]]) -> Subscription:
-    """Where it is heard in which order; one transaction follows the other."""
+def noting(received: defaultdict[UUID, list[int]]) -> Subscription:
+    """Return a subscription that records the order of handling; transactions run one after the other."""
 
     async def note(event: CartCheckedOutV1, tx: Transaction) -> None:
-        heard[event.order_id].append(event.total.amount)
+        received[event.order_id].append(event.total.amount)
         await effect(tx, event.order_id)
 
     return subscription("carts", on(CartCheckedOutV1, note))
 
 
 async def test_events_of_one_aggregate_are_handled_in_their_order(toy: Toy) -> None:
-    heard: defaultdict[UUID, list[int]] = defaultdict(list)
+    received: defaultdict[UUID, list[int]] = defaultdict(list)
     orders = [new_id() for _ in range(AGGREGATES)]
-    async with toy.running(noting(heard)):
+    async with toy.running(noting(received)):
         for number in range(1, EACH + 1):
-            await toy.say(*(a_checkout(order, cents=number) for order in orders))
+            await toy.publish(*(a_checkout(order, cents=number) for order in orders))
         await toy.until_effects(AGGREGATES * EACH)
-    assert heard == {order: list(range(1, EACH + 1)) for order in orders}
+    assert received == {order: list(range(1, EACH + 1)) for order in orders}
 
 
-async def test_one_transaction_says_its_events_in_their_order(toy: Toy) -> None:
-    heard: defaultdict[UUID, list[int]] = defaultdict(list)
+async def test_the_events_of_one_transaction_are_published_in_order(toy: Toy) -> None:
+    received: defaultdict[UUID, list[int]] = defaultdict(list)
     order = new_id()
-    async with toy.running(noting(heard)):
-        await toy.say(*(a_checkout(order, cents=number) for number in range(1, 301)))
+    async with toy.running(noting(received)):
+        await toy.publish(*(a_checkout(order, cents=number) for number in range(1, 301)))
         await toy.until_effects(300)
-    assert heard == {order: list(range(1, 301))}
+    assert received == {order: list(range(1, 301))}

@@ -1,4 +1,4 @@
-"""Calls to the outside world: prepared, asked, recorded; one call for overlapping deliveries."""
+"""External calls are prepared, made and recorded; overlapping deliveries make one call."""
 
 import asyncio
 import pkgutil
@@ -21,7 +21,7 @@ async def test_an_answer_is_recorded_once(toy: Toy) -> None:
     provider = Provider()
     event = a_checkout()
     async with toy.running(TABLE, outside=provider):
-        await toy.say(event)
+        await toy.publish(event)
         await toy.until_effects(2)
         await toy.until_idle()
     assert await toy.effects() == [(event.order_id, "prepared"), (event.order_id, "yes")]
@@ -34,7 +34,7 @@ async def test_overlapping_deliveries_make_one_call(toy: Toy) -> None:
     provider.answering.clear()
     event = a_checkout()
     async with toy.running(TABLE, outside=provider):
-        [id] = await toy.say(event)
+        [id] = await toy.publish(event)
         await toy.until_effects(1)
         for _ in range(5):
             await toy.publish_again(id)
@@ -49,10 +49,10 @@ async def test_overlapping_deliveries_make_one_call(toy: Toy) -> None:
 @pytest.mark.parametrize(
     "step", ["marketplace_runtime.consumer.inbox.known", "marketplace_runtime.external_calls.claims.take"]
 )
-async def test_a_duplicate_that_is_prepared_while_the_answer_is_recorded_is_only_a_duplicate(
+async def test_a_duplicate_prepared_while_the_answer_is_recorded_makes_no_call(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The call ends between two steps of the duplicate's transaction: after `step` and before what follows it."""
+    """The call ends between two steps of the duplicate's transaction: after `step` and before the next one."""
     provider, closed = Provider(), asyncio.Event()
     provider.answering.clear()
 
@@ -73,7 +73,7 @@ async def test_a_duplicate_that_is_prepared_while_the_answer_is_recorded_is_only
     monkeypatch.setattr(CallPool, "close", close)
     event = a_checkout()
     async with toy.running(TABLE, outside=provider):
-        [id] = await toy.say(event)
+        [id] = await toy.publish(event)
         await toy.until_effects(1)
         await toy.publish_again(id)
         await toy.until_effects(2)
@@ -83,7 +83,7 @@ async def test_a_duplicate_that_is_prepared_while_the_answer_is_recorded_is_only
     assert await toy.rows("select what, count(*) from messaging.incidents group by what") == [("duplicate", 1)]
 
 
-async def test_a_dead_letter_that_cannot_be_published_holds_up_no_other_call(
+async def test_a_dead_letter_that_cannot_be_published_delays_no_other_call(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider, taken = Provider(), asyncio.Event()
@@ -102,7 +102,7 @@ async def test_a_dead_letter_that_cannot_be_published_holds_up_no_other_call(
     monkeypatch.setattr(Publisher, "publish", publish_later)
     table = subscription("carts", on(CartCheckedOutV1, prepare=prepare, ask=refuse_once, record=record), batch=1)
     async with toy.running(table, outside=provider):
-        await toy.say(a_checkout(), a_checkout())
+        await toy.publish(a_checkout(), a_checkout())
         await toy.until_effects(3)
         taken.set()
         await toy.until_idle()
@@ -114,7 +114,7 @@ async def test_two_deliveries_in_one_batch_make_one_call_or_none(toy: Toy) -> No
     asking, idle = a_checkout(), a_checkout(cents=0)
     await toy.declare([TABLE])
     async with toy.started(toy.messaging("cart", toy.cart, [], None)):
-        for id in await toy.say(asking, idle):
+        for id in await toy.publish(asking, idle):
             await toy.publish_again(id)
     async with toy.running(TABLE, outside=provider):
         await toy.until_effects(3)
@@ -123,27 +123,25 @@ async def test_two_deliveries_in_one_batch_make_one_call_or_none(toy: Toy) -> No
     assert await toy.rows("select what, count(*) from messaging.incidents group by what") == [("duplicate", 2)]
 
 
-async def test_a_call_without_an_answer_is_made_again(toy: Toy) -> None:
+async def test_a_call_without_an_answer_is_repeated(toy: Toy) -> None:
     provider = Provider()
     provider.failures = 2
     event = a_checkout()
     async with toy.running(TABLE, outside=provider):
-        await toy.say(event)
+        await toy.publish(event)
         await toy.until_effects(4)
         await toy.until_idle()
     assert provider.asked == {event.order_id: 3}
     assert Counter(what for _, what in await toy.effects()) == {"prepared": 3, "yes": 1}
 
 
-async def test_a_call_knows_its_deadline_and_is_made_again_when_that_is_over(
-    toy: Toy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_call_has_a_deadline_and_is_repeated_after_it(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("marketplace_runtime.external_calls.call_pool.CALL_TIMEOUT_S", 0.2)
     provider = Provider()
     provider.answering.clear()
     event = a_checkout()
     async with toy.running(TABLE, outside=provider):
-        await toy.say(event)
+        await toy.publish(event)
         await toy.until_effects(2)
         provider.answering.set()
         await toy.until_idle()
@@ -151,11 +149,11 @@ async def test_a_call_knows_its_deadline_and_is_made_again_when_that_is_over(
     assert all(left is not None and 0 < left <= 0.2 for left in provider.left_s)
 
 
-async def test_calls_run_side_by_side_up_to_the_bulkhead(toy: Toy) -> None:
+async def test_calls_run_concurrently_up_to_the_bulkhead(toy: Toy) -> None:
     provider = Provider()
     provider.answering.clear()
     async with toy.running(TABLE, outside=provider):
-        await toy.say(*(a_checkout() for _ in range(30)))
+        await toy.publish(*(a_checkout() for _ in range(30)))
         await toy.until_effects(30)
         provider.answering.set()
         await toy.until_effects(60)
@@ -164,10 +162,10 @@ async def test_calls_run_side_by_side_up_to_the_bulkhead(toy: Toy) -> None:
     assert set(provider.asked.values()) == {1}
 
 
-async def test_where_there_is_nothing_to_ask_nobody_is_asked(toy: Toy) -> None:
+async def test_no_call_is_made_if_prepare_returns_none(toy: Toy) -> None:
     provider = Provider()
     async with toy.running(TABLE, outside=provider):
-        await toy.say(event := a_checkout(cents=0))
+        await toy.publish(event := a_checkout(cents=0))
         await toy.until_effects(1)
         await toy.until_idle()
     assert await toy.effects() == [(event.order_id, "prepared")]

@@ -1,4 +1,4 @@
-"""Who may do what at the broker: every user against every other service's exchange and queue."""
+"""Tests the broker's permissions: every user with every other service's exchange and queue."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -53,7 +53,7 @@ async def ignore(_: object) -> None:
 
 
 @pytest.mark.parametrize(("user", "other"), PAIRS)
-async def test_a_service_cannot_touch_what_is_anothers(toy: Toy, user: str, other: str) -> None:
+async def test_a_service_cannot_access_another_services_exchange_and_queue(toy: Toy, user: str, other: str) -> None:
     await toy.declare([TABLE])
     queue = f"{other}.dead"
     for attempt in (
@@ -80,7 +80,7 @@ async def test_a_service_cannot_touch_what_is_anothers(toy: Toy, user: str, othe
 
 
 @pytest.mark.parametrize("user", PASSWORDS)
-async def test_only_who_hears_something_may_read_the_log(toy: Toy, user: str) -> None:
+async def test_only_services_with_subscriptions_may_read_the_log(toy: Toy, user: str) -> None:
     async def read(channel: Channel) -> None:
         await channel.basic_qos(prefetch_count=1)
         await channel.basic_consume(MARKETPLACE.log_stream, ignore, arguments={"x-stream-offset": "first"})
@@ -98,7 +98,7 @@ async def test_a_forged_user_id_is_refused_by_the_broker(toy: Toy) -> None:
     await refused(toy, "catalog", publish("catalog.events", "x", user_id="cart"), "PRECONDITION_FAILED")
 
 
-async def test_guest_is_gone(toy: Toy) -> None:
+async def test_the_guest_user_is_deleted(toy: Toy) -> None:
     with pytest.raises(AMQPError):
         await aio_pika.connect(toy.broker.urls.amqp_of("guest", "guest"))
 
@@ -112,15 +112,15 @@ async def test_a_copy_header_reaches_no_queue_that_is_not_bound(toy: Toy) -> Non
                 assert properties.headers is not None
                 properties.headers[header] = ["checkout.carts", CartCheckedOutV1.type]
                 await channel.basic_publish(b"{}", exchange="catalog.events", routing_key="x", properties=properties)
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_effects(1)
         await toy.until_idle()
     assert len(await toy.effects()) == 1
     assert await toy.dead() == []
 
 
-async def test_an_event_that_reaches_us_from_anyone_but_its_owner_is_dead_lettered(toy: Toy) -> None:
-    """Even where an administrator's mistake lets it through: here a binding that should not be."""
+async def test_an_event_from_another_publisher_than_its_owner_is_dead_lettered(toy: Toy) -> None:
+    """This holds even if an administrator's mistake lets the message through: here a wrong binding."""
     async with toy.running(TABLE):
         admin = await aio_pika.connect(toy.broker.urls.amqp)
         async with admin:
@@ -139,11 +139,11 @@ async def test_an_event_that_reaches_us_from_anyone_but_its_owner_is_dead_letter
     assert await toy.effects() == []
 
 
-async def test_the_broker_s_own_dead_letters_are_filed_too(toy: Toy) -> None:
-    """A work queue's dead-letter exchange is the backstop: whatever rejects a message there, it is kept."""
+async def test_the_brokers_own_dead_letters_are_stored(toy: Toy) -> None:
+    """A work queue has a dead-letter exchange as a backstop, so that a rejected message is kept."""
     await toy.declare([TABLE])
     async with toy.started(toy.messaging("cart", toy.cart, [], None)):
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         async with channel_of(toy, "checkout") as channel:
 
             async def one() -> bool:
@@ -156,5 +156,5 @@ async def test_the_broker_s_own_dead_letters_are_filed_too(toy: Toy) -> None:
             await until(one)
     async with toy.running(TABLE):
         await toy.until_dead(1)
-        # a broker's dead letter that claims to be ours is not believed
+        # the reason in the headers of a broker's dead letter is not trusted
         assert [(queue, reason) for queue, reason, _, _ in await toy.dead()] == [("carts", "broker-rejected")]

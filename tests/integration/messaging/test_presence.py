@@ -1,4 +1,4 @@
-"""Who counts as dead: not a process that only lost its database for a moment."""
+"""Liveness: a process that lost its database connection for a moment does not count as dead."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,8 +26,8 @@ HELD = "select (select array_agg(holder) from messaging.claims), (select array_a
 LOCKS = f"select pid from pg_locks where {HERE} and classid = {liveness.CLASS}"
 
 
-def looks_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How often the process of `database` has looked who is dead."""
+def count_checks(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Return a function that counts the liveness checks of the process of `database`."""
     look, looks = liveness.release_expired_claims, 0
 
     async def counted(tx: Transaction, *args: dict[int, float]) -> None:
@@ -39,7 +39,7 @@ def looks_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     return lambda: looks
 
 
-async def test_a_call_stays_with_its_process_while_the_database_does_not_see_it(
+async def test_a_call_stays_with_its_process_while_that_has_no_database_session(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider = Provider()
@@ -49,7 +49,7 @@ async def test_a_call_stays_with_its_process_while_the_database_does_not_see_it(
         cut_off = Database(wire.of(toy.urls["checkout"].app), source="checkout")
         toy.databases.append(cut_off)
         other = toy.checkout_database([TABLE])
-        looks = looks_of(other, monkeypatch)
+        looks = count_checks(other, monkeypatch)
         async with toy.started(toy.messaging("checkout", cut_off, [TABLE], provider)):
             await have_due(other, a_checkout())
             await until(partial(calling, provider))
@@ -65,10 +65,10 @@ async def test_a_call_stays_with_its_process_while_the_database_does_not_see_it(
     assert list(provider.asked.values()) == [1]
 
 
-async def test_a_process_elsewhere_is_dead_once_it_was_missing_for_long_without_a_break(toy: Toy) -> None:
+async def test_a_process_on_another_machine_is_dead_after_it_was_missing_without_interruption(toy: Toy) -> None:
     id, far = await holding_elsewhere(toy)
     missed: dict[int, float] = {}
-    look = partial(look_who_is_dead, toy.checkout_database([]), missed)
+    look = partial(release_claims_of_dead_processes, toy.checkout_database([]), missed)
     await look()
     assert list(missed) == [far]
     missed[far] -= 0.9 * liveness.MISSING_S
@@ -77,7 +77,7 @@ async def test_a_process_elsewhere_is_dead_once_it_was_missing_for_long_without_
     connection = await asyncpg.connect(toy.urls["checkout"].app)
     await connection.execute(liveness.ANNOUNCE, far & liveness.LOCKED)
     await look()
-    assert missed == {}, "it is back"
+    assert missed == {}, "the process still counts as missing"
     await connection.close()
     await until(lambda: locked(toy, 0))
     await look()
@@ -90,9 +90,9 @@ async def test_a_process_elsewhere_is_dead_once_it_was_missing_for_long_without_
     assert await toy.rows("select event_id, deaths, due <= now() from messaging.scheduled") == [(id, 1, True)]
 
 
-async def test_a_process_of_this_machine_is_dead_when_its_kernel_says_so(toy: Toy) -> None:
+async def test_a_process_on_this_machine_is_dead_when_the_kernel_reports_its_end(toy: Toy) -> None:
     await hold(here := toy.checkout_database([]))
-    look = partial(look_who_is_dead, toy.checkout_database([]), {})
+    look = partial(release_claims_of_dead_processes, toy.checkout_database([]), {})
     with local_liveness.living_here(here.process_id):
         await look()
         assert await toy.rows(HELD) == [([here.process_id], [here.process_id])]
@@ -100,7 +100,9 @@ async def test_a_process_of_this_machine_is_dead_when_its_kernel_says_so(toy: To
     assert await toy.rows(HELD) == [(None, [None])]
 
 
-async def test_absence_before_a_look_that_failed_does_not_count(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_check_resets_the_time_that_a_process_was_missing(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[dict[int, float]] = []
 
     async def look(_: Transaction, missed: dict[int, float]) -> None:
@@ -117,7 +119,7 @@ async def test_absence_before_a_look_that_failed_does_not_count(toy: Toy, monkey
     assert told[:3] == [{}, {1: 0.0}, {}]
 
 
-async def test_a_process_whose_session_ended_is_seen_again_while_its_broker_is_away(toy: Toy) -> None:
+async def test_a_process_whose_session_ended_reconnects_while_its_broker_is_down(toy: Toy) -> None:
     database, stop = toy.checkout_database([]), asyncio.Event()
     messaging = Messaging(
         service="checkout",
@@ -151,7 +153,7 @@ async def _is(condition: Callable[[], bool]) -> bool:
 
 
 async def hold(database: Database) -> UUID:
-    """Lease one entry and claim its event, as a worker does."""
+    """Lease one entry of the schedule and claim its event, as a worker does."""
     await have_due(database, a_checkout())
     async with database.transaction() as tx:
         [entry] = await scheduled.take(tx, [("carts", CartCheckedOutV1.type)], 1, MINUTE)
@@ -161,10 +163,10 @@ async def hold(database: Database) -> UUID:
 
 async def holding_elsewhere(toy: Toy) -> tuple[UUID, int]:
     database = toy.checkout_database([])
-    database.process_id ^= 1 << 40  # another machine's
+    database.process_id ^= 1 << 40  # as if on another machine
     return await hold(database), database.process_id
 
 
-async def look_who_is_dead(database: Database, missed: dict[int, float]) -> None:
+async def release_claims_of_dead_processes(database: Database, missed: dict[int, float]) -> None:
     async with database.transaction() as tx:
         await liveness.release_expired_claims(tx, missed)

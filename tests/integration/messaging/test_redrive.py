@@ -1,4 +1,4 @@
-"""What died is looked at, replayed, mended or discarded by people, while consumers run."""
+"""Operators show, redrive, edit and discard dead letters while consumers run."""
 
 import asyncio
 import json
@@ -33,12 +33,12 @@ async def operated(toy: Toy, bug: Bug) -> AsyncIterator[Operator]:
 
 async def die(toy: Toy, number: int) -> list[UUID]:
     events = [a_checkout(cents=100 + each) for each in range(number)]
-    await toy.say(*events)
+    await toy.publish(*events)
     await toy.until_dead(number)
     return [event.order_id for event in events]
 
 
-async def test_letters_are_grouped_by_what_happened_whoever_it_happened_to(toy: Toy) -> None:
+async def test_dead_letters_are_grouped_by_error_without_ids_and_numbers(toy: Toy) -> None:
     async with operated(toy, Bug()) as operator:
         await die(toy, 3)
         await toy.publish_raw(b"{]", good_properties())
@@ -55,7 +55,7 @@ async def test_letters_are_grouped_by_what_happened_whoever_it_happened_to(toy: 
         assert rest["items"][0]["body"] is None
 
 
-async def test_a_replayed_letter_has_its_effect_once_and_leaves_a_trace(toy: Toy) -> None:
+async def test_a_redriven_letter_has_one_effect_and_leaves_a_record(toy: Toy) -> None:
     bug = Bug()
     async with operated(toy, bug) as operator:
         [order] = await die(toy, 1)
@@ -73,24 +73,24 @@ async def test_a_replayed_letter_has_its_effect_once_and_leaves_a_trace(toy: Toy
         assert (trace["id"], trace["action"], trace["by"]) == (letter["id"], "replayed", "grace")
 
 
-async def test_what_dies_again_is_filed_again_and_can_be_replayed_again(toy: Toy) -> None:
+async def test_a_redriven_letter_that_fails_again_can_be_redriven_again(toy: Toy) -> None:
     bug = Bug()
     async with operated(toy, bug) as operator:
         await die(toy, 5)
         for _ in range(2):
-            assert sum(each["settled"] for each in await operator.to_the_end("replays", all=True)) == 5
+            assert sum(each["settled"] for each in await operator.all_chunks("replays", all=True)) == 5
 
             async def dead_again() -> bool:
                 return len(await toy.dead()) == 5
 
             await until(dead_again)
         bug.there = False
-        await operator.to_the_end("replays", all=True)
+        await operator.all_chunks("replays", all=True)
         await toy.until_effects(5)
         assert bug.runs >= 20
 
 
-async def test_of_many_who_replay_at_once_exactly_one_does_each(toy: Toy) -> None:
+async def test_concurrent_redrives_redrive_each_letter_once(toy: Toy) -> None:
     bug = Bug()
     async with operated(toy, bug) as operator:
         await die(toy, 30)
@@ -108,7 +108,7 @@ async def test_of_many_who_replay_at_once_exactly_one_does_each(toy: Toy) -> Non
         assert len((await operator.get("settled-letters?limit=100"))["items"]) == 30
 
 
-async def test_what_cannot_be_read_is_not_replayed_until_it_is_mended(toy: Toy) -> None:
+async def test_an_unreadable_letter_is_redriven_only_after_an_edit(toy: Toy) -> None:
     bug = Bug()
     bug.there = False
     async with operated(toy, bug) as operator:
@@ -132,7 +132,7 @@ async def test_what_cannot_be_read_is_not_replayed_until_it_is_mended(toy: Toy) 
         assert await toy.rows("select body from messaging.settled_letters") == [(b"\xff{]",)]
 
 
-async def test_a_letter_without_id_and_type_is_mended_under_a_new_id(toy: Toy) -> None:
+async def test_a_letter_without_id_and_type_gets_a_new_id_when_it_is_edited(toy: Toy) -> None:
     bug = Bug()
     bug.there = False
     async with operated(toy, bug) as operator:
@@ -150,8 +150,8 @@ async def test_a_letter_without_id_and_type_is_mended_under_a_new_id(toy: Toy) -
         await toy.until_effects(1)
 
 
-async def test_nobody_has_a_forged_event_replayed(toy: Toy) -> None:
-    """What was refused before its publisher was looked at must not get in by the back door."""
+async def test_a_forged_event_cannot_be_redriven(toy: Toy) -> None:
+    """A message that was refused before its publisher was checked must not be accepted by a redrive."""
     bug = Bug()
     bug.there = False
     async with operated(toy, bug) as operator:
@@ -172,7 +172,7 @@ async def test_a_discarded_event_that_is_published_again_stays_discarded(toy: To
         await operator.post("discards", ids=[letter["id"]], note="a test order")
         bug.there = False
         await toy.publish_again(UUID(letter["event_id"]))
-        [other] = await toy.say(a_checkout())
+        [other] = await toy.publish(a_checkout())
         await toy.until_effects(1)
         await toy.until_idle()
         assert str(other) != letter["event_id"]
@@ -180,11 +180,11 @@ async def test_a_discarded_event_that_is_published_again_stays_discarded(toy: To
         assert await toy.dead() == []
 
 
-async def test_a_discarded_letter_is_kept_with_who_did_it_and_why(toy: Toy) -> None:
+async def test_a_discarded_letter_is_kept_with_the_operator_and_the_reason(toy: Toy) -> None:
     async with operated(toy, Bug()) as operator:
         await die(toy, 3)
         [group] = (await operator.get("dead-letter-groups"))["items"]
-        await operator.ask("POST", "discards", {"group": group["group"]}, status=422)  # it needs a note
+        await operator.ask("POST", "discards", {"group": group["group"]}, status=422)  # a note is required
         dry = await operator.post("discards", group=group["group"], note="test orders", dry_run=True)
         done = await operator.post("discards", group=group["group"], note="test orders")
         assert dry["settled"] == done["settled"] == 3
@@ -193,7 +193,7 @@ async def test_a_discarded_letter_is_kept_with_who_did_it_and_why(toy: Toy) -> N
         assert kept == [("discarded", "grace", "test orders", True)] * 3
 
 
-async def test_what_became_of_letters_is_forgotten_after_the_retention(
+async def test_records_of_settled_letters_are_deleted_after_the_retention(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letters, "CHUNK", 2)
@@ -208,7 +208,7 @@ async def test_what_became_of_letters_is_forgotten_after_the_retention(
     assert len(await toy.dead()) == 1
 
 
-async def test_a_replayed_poison_letter_starts_afresh(toy: Toy) -> None:
+async def test_redriving_a_poison_letter_resets_its_count_of_deaths(toy: Toy) -> None:
     bug = Bug()
     async with operated(toy, bug) as operator:
         await die(toy, 1)
@@ -219,7 +219,7 @@ async def test_a_replayed_poison_letter_starts_afresh(toy: Toy) -> None:
         assert await toy.rows("select * from messaging.suspects") == []
 
 
-async def test_a_choice_must_be_one(toy: Toy) -> None:
+async def test_an_invalid_selection_of_letters_is_refused(toy: Toy) -> None:
     async with operated(toy, Bug()) as operator:
         nonsense: list[dict[str, Any]] = [{}, {"all": True, "ids": [1]}, {"ids": []}, {"group": "x"}, {"ids": [2**63]}]
         for body in nonsense:
@@ -230,7 +230,7 @@ async def test_a_choice_must_be_one(toy: Toy) -> None:
 
 
 async def file_letters(toy: Toy, number: int) -> None:
-    """As many letters as a long outage leaves, each of an order of its own."""
+    """Store as many dead letters as a long outage leaves, each of a different order."""
     for first in range(0, number, 5000):
         letters = []
         for _ in range(min(5000, number - first)):
@@ -260,8 +260,8 @@ def resident_bytes() -> int:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", [1_000, pytest.param(100_000, marks=pytest.mark.slow)])
-async def test_any_number_of_letters_is_exported_and_replayed_in_bounded_memory(toy: Toy, number: int) -> None:
-    """This process serves and consumes; what it grows by must not depend on the 130 MB that 100,000 letters have."""
+async def test_any_number_of_letters_is_exported_and_redriven_in_bounded_memory(toy: Toy, number: int) -> None:
+    """This process serves and consumes; its growth must not depend on the 130 MB of 100,000 dead letters."""
     bug = Bug()
     bug.there = False
     async with operated(toy, bug) as operator:
@@ -274,13 +274,13 @@ async def test_any_number_of_letters_is_exported_and_replayed_in_bounded_memory(
             page = await operator.get(f"dead-letters?limit=100&bodies=true{cursor and '&cursor=' + cursor}")
             exported, cursor = exported + len(page["items"]), page["next_cursor"]
         assert exported == number
-        rehearsed = await operator.to_the_end("replays", all=True, dry_run=True)
+        rehearsed = await operator.all_chunks("replays", all=True, dry_run=True)
         assert sum(each["settled"] for each in rehearsed) == number
-        outcomes = await operator.to_the_end("replays", group=group["group"])
+        outcomes = await operator.all_chunks("replays", group=group["group"])
         assert sum(each["settled"] for each in outcomes) == number
 
         async def handled() -> bool:
-            await asyncio.sleep(number / 100_000)  # counting is not for nothing
+            await asyncio.sleep(number / 100_000)  # counting is expensive
             return await toy.rows("select count(*) from messaging.scheduled") == [(0,)]
 
         await until(handled, 600)
@@ -289,12 +289,12 @@ async def test_any_number_of_letters_is_exported_and_replayed_in_bounded_memory(
         assert (await operator.get("counts"))["dead"] == 0
 
 
-async def test_many_letters_are_discarded_chunk_by_chunk_and_new_ones_are_left(toy: Toy) -> None:
+async def test_many_letters_are_discarded_in_chunks_and_new_ones_stay(toy: Toy) -> None:
     async with operated(toy, Bug()) as operator:
         await file_letters(toy, 450)
         first = await operator.post("discards", all=True, note="outage")
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_dead(251)
-        rest = await operator.to_the_end("discards", all=True, note="outage", **first["next"])
+        rest = await operator.all_chunks("discards", all=True, note="outage", **first["next"])
         assert [first["settled"], *(each["settled"] for each in rest)] == [200, 200, 50]
         assert (await operator.get("counts"))["dead"] == 1

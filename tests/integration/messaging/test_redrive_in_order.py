@@ -1,4 +1,4 @@
-"""A dead head of a line holds its key; a person who replays, mends or discards it lets the line go on."""
+"""A dead head blocks its key until an operator redrives, edits or discards it."""
 
 import json
 from functools import partial
@@ -9,14 +9,16 @@ import pytest
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.dead_letters import table as dead_letters
 from tests.integration.messaging.operating import operating
-from tests.integration.messaging.ordered import Picky, heard, ordered
+from tests.integration.messaging.ordered import Picky, has_handled, ordered
 from tests.integration.messaging.toy import Toy, a_checkout, until
 
 
 @pytest.mark.parametrize(
     ("what", "kept"), [("replay", [1, 2, 3, 4, 5]), ("edit", [9, 2, 3, 4, 5]), ("discard", [2, 3, 4, 5])]
 )
-async def test_what_a_person_does_with_the_head_lets_its_line_go_on(toy: Toy, what: str, kept: list[int]) -> None:
+async def test_redriving_editing_or_discarding_a_dead_head_unblocks_its_key(
+    toy: Toy, what: str, kept: list[int]
+) -> None:
     picky = Picky()
     table = ordered(picky)
     async with toy.running(table), operating(toy.databases[-1], table) as operator:
@@ -30,13 +32,15 @@ async def test_what_a_person_does_with_the_head_lets_its_line_go_on(toy: Toy, wh
         else:
             body = json.loads(a_checkout(picky.order, cents=9).model_dump_json())
             await operator.post(f"dead-letters/{letter['id']}/edit", body=body)
-        await until(partial(heard, toy, {picky.order: kept, picky.other: [1, 2, 3, 4, 5]}))
+        await until(partial(has_handled, toy, {picky.order: kept, picky.other: [1, 2, 3, 4, 5]}))
         await toy.until_idle()
     assert await toy.dead() == []
 
 
-async def test_a_head_is_dead_and_its_letter_on_file_at_one_moment(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a replay between the two would find no head to revive, or a line held by nothing that people see."""
+async def test_a_head_dies_and_its_dead_letter_is_stored_in_one_transaction(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a redrive in between would find no head to revive, or a key blocked without a visible dead letter."""
     picky, seen, file = Picky(), list[tuple[int, int]](), dead_letters.file
 
     async def look() -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Several relays over one outbox, killed and cut: one aggregate's events still leave in their order, all of them."""
+"""Several relays of one outbox publish every aggregate's events in order, although they are killed and cut off."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ from marketplace_runtime.amqp import Publisher
 from marketplace_runtime.database import HERE, Database, new_id
 from marketplace_runtime.database.outbox import BUCKETS
 from marketplace_runtime.outbox import Relay, relay
-from tests.integration.messaging.listening import hearing
+from tests.integration.messaging.listening import receiving
 from tests.integration.messaging.proxy import Wire, wire_to
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
 
@@ -24,7 +24,7 @@ WRITERS = 8
 
 @asynccontextmanager
 async def relaying(toy: Toy, wire: Wire) -> AsyncIterator[Database]:
-    """One more relay of `cart`, until it is cancelled like a process that dies."""
+    """Run another relay of `cart`, until it is cancelled as if its process died."""
     database = Database(toy.urls["cart"].app, source="cart")
     publisher = Publisher(
         wire.of(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"])), "cart publishes", exchange="cart.events"
@@ -35,7 +35,7 @@ async def relaying(toy: Toy, wire: Wire) -> AsyncIterator[Database]:
     finally:
         for task in tasks:
             if task.done():
-                task.result()  # a relay outlives whatever it meets
+                task.result()  # a relay survives every error
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -43,7 +43,7 @@ async def relaying(toy: Toy, wire: Wire) -> AsyncIterator[Database]:
 
 
 async def write(databases: list[Database], chance: random.Random) -> None:
-    """Transactions that number the events of each aggregate under its lock, as a handler's do."""
+    """Run transactions that number each aggregate's events under its lock, as handlers do."""
     orders = [new_id() for _ in range(AGGREGATES)]
     numbers = dict.fromkeys(orders, 0)
     locks = {order: asyncio.Lock() for order in orders}
@@ -59,9 +59,9 @@ async def write(databases: list[Database], chance: random.Random) -> None:
     await asyncio.gather(*(writer() for _ in range(WRITERS)))
 
 
-def check(heard: list[tuple[str, int]]) -> None:
+def check(received: list[tuple[str, int]]) -> None:
     first: defaultdict[str, list[int]] = defaultdict(list)
-    for subject, number in heard:
+    for subject, number in received:
         if number not in first[subject]:
             first[subject].append(number)
     inversions = {subject: numbers for subject, numbers in first.items() if numbers != sorted(numbers)}
@@ -78,12 +78,12 @@ async def until_published(toy: Toy) -> None:
 
 
 @pytest.mark.slow
-async def test_relays_keep_each_aggregates_order_while_their_connections_die(toy: Toy) -> None:
+async def test_relays_keep_the_order_of_each_aggregate_while_their_connections_die(toy: Toy) -> None:
     chance = random.Random(7)
     await toy.declare([])
     admin = await asyncpg.connect(toy.urls["cart"].app)
     terminated = 0
-    async with wire_to(toy.broker.urls.amqp) as wire, hearing(toy) as heard:
+    async with wire_to(toy.broker.urls.amqp) as wire, receiving(toy) as received:
         async with relaying(toy, wire) as one, relaying(toy, wire) as two, relaying(toy, wire) as three:
             writing = asyncio.create_task(write([one, two, three], chance))
             while not writing.done():
@@ -98,17 +98,17 @@ async def test_relays_keep_each_aggregates_order_while_their_connections_die(toy
                     )
             await writing
             await until_published(toy)
-        await until(lambda: _count(heard))
+        await until(lambda: _count(received))
     await admin.close()
-    check(heard)
+    check(received)
     assert terminated > 0
     assert wire.cuts > 0
 
 
-async def test_relays_hand_their_buckets_over_when_one_comes_or_dies(toy: Toy) -> None:
+async def test_buckets_are_redistributed_when_a_relay_starts_or_dies(toy: Toy) -> None:
     chance = random.Random(11)
     await toy.declare([])
-    async with wire_to(toy.broker.urls.amqp) as wire, hearing(toy) as heard:
+    async with wire_to(toy.broker.urls.amqp) as wire, receiving(toy) as received:
         async with relaying(toy, wire) as stays:
             writing = asyncio.create_task(write([stays], chance))
             while not writing.done():
@@ -116,8 +116,8 @@ async def test_relays_hand_their_buckets_over_when_one_comes_or_dies(toy: Toy) -
                     await asyncio.sleep(chance.uniform(0.2, 1.5))
             await writing
             await until_published(toy)
-        await until(lambda: _count(heard))
-    check(heard)
+        await until(lambda: _count(received))
+    check(received)
 
 
 async def test_a_commit_wakes_the_relay_that_holds_its_bucket(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,12 +125,12 @@ async def test_a_commit_wakes_the_relay_that_holds_its_bucket(toy: Toy, monkeypa
     async with wire_to(toy.broker.urls.amqp) as wire, relaying(toy, wire) as one, relaying(toy, wire):
         await until(lambda: _share_alike(toy))
         monkeypatch.setattr(relay, "POLL_S", 3600.0)
-        for _ in range(3):  # the first may meet a relay that still polls
-            await say_to_every_bucket(one)
+        for _ in range(3):  # during the first the relay may still poll
+            await publish_to_every_bucket(one)
             await until_published(toy)
 
 
-async def test_a_relay_that_never_had_a_broker_claims_no_share(toy: Toy) -> None:
+async def test_a_relay_that_never_reached_its_broker_claims_no_buckets(toy: Toy) -> None:
     async def waits_for_its_broker() -> bool:
         last = (
             "select state, query from pg_stat_activity"
@@ -144,11 +144,11 @@ async def test_a_relay_that_never_had_a_broker_claims_no_share(toy: Toy) -> None
         async with relaying(toy, broken):
             await until(waits_for_its_broker)
             async with relaying(toy, wire) as has_a_broker:
-                await say_to_every_bucket(has_a_broker)
+                await publish_to_every_bucket(has_a_broker)
                 await until_published(toy)
 
 
-async def test_a_relay_that_lost_its_broker_hands_its_buckets_over_and_has_its_share_again_later(toy: Toy) -> None:
+async def test_a_relay_that_lost_its_broker_releases_its_buckets_and_reclaims_them_later(toy: Toy) -> None:
     await toy.declare([])
     async with (
         wire_to(toy.broker.urls.amqp) as breaks,
@@ -159,13 +159,13 @@ async def test_a_relay_that_lost_its_broker_hands_its_buckets_over_and_has_its_s
         await until(lambda: _share_alike(toy))
         breaks.broken = True
         breaks.cut()
-        await say_to_every_bucket(has_a_broker)
+        await publish_to_every_bucket(has_a_broker)
         await until_published(toy)
         breaks.broken = False
         await until(lambda: _share_alike(toy))
 
 
-async def say_to_every_bucket(database: Database) -> None:
+async def publish_to_every_bucket(database: Database) -> None:
     async with database.transaction() as tx:
         for _ in range(4 * BUCKETS):
             tx.publish(a_checkout(new_id()))
@@ -176,5 +176,5 @@ async def _share_alike(toy: Toy) -> bool:
     return await toy.rows(held, service="cart") == [(BUCKETS // 2,)] * 2
 
 
-async def _count(heard: list[tuple[str, int]]) -> bool:
-    return len(set(heard)) >= TRANSACTIONS
+async def _count(received: list[tuple[str, int]]) -> bool:
+    return len(set(received)) >= TRANSACTIONS

@@ -1,4 +1,4 @@
-"""Published again: all of it, under its ids, in each aggregate's order, and without a second effect."""
+"""Republished events keep their ids and each aggregate's order, and have no second effect."""
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction, new_id, time_of
 from marketplace_runtime.outbox import republishing
-from tests.integration.messaging.listening import hearing
+from tests.integration.messaging.listening import receiving
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 EARLY = timedelta(hours=1)
@@ -22,7 +22,7 @@ TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 
 async def queue_all_again(toy: Toy, *, chunk: int, since: datetime | None = None) -> int:
-    """Chunk after chunk, as the command line does. Returns how many were queued."""
+    """Queue chunk after chunk, as the command line does. Returns how many events were queued."""
     now, events, after = datetime.now(UTC), 0, None
     while True:
         async with toy.cart.transaction() as tx:
@@ -42,45 +42,45 @@ async def pending(toy: Toy) -> int:
     return int(number)
 
 
-async def test_what_was_published_comes_again_in_order_and_changes_nothing(toy: Toy) -> None:
+async def test_republished_events_arrive_in_order_and_change_nothing(toy: Toy) -> None:
     orders = [new_id() for _ in range(7)]
-    async with toy.running(TABLE), hearing(toy) as heard:
+    async with toy.running(TABLE), receiving(toy) as received:
         for number in range(1, 21):
-            await toy.say(*(a_checkout(order, cents=number) for order in orders))
+            await toy.publish(*(a_checkout(order, cents=number) for order in orders))
         await toy.until_effects(140)
         await toy.until_idle()
         before = await toy.effects()
-        first = list(heard)
-        heard.clear()
+        first = list(received)
+        received.clear()
 
         assert await queue_all_again(toy, chunk=9) == 140
 
-        async def all_heard() -> bool:
-            return len(heard) == 140
+        async def all_received() -> bool:
+            return len(received) == 140
 
-        await until(all_heard)
+        await until(all_received)
         await toy.until_idle()
-        assert sorted(heard) == sorted(first)
+        assert sorted(received) == sorted(first)
         by_aggregate: defaultdict[str, list[int]] = defaultdict(list)
-        for subject, number in heard:
+        for subject, number in received:
             by_aggregate[subject].append(number)
         assert set(map(tuple, by_aggregate.values())) == {tuple(range(1, 21))}
         assert await toy.effects() == before
         assert await toy.dead() == []
 
 
-async def test_what_still_waits_is_not_queued_twice(toy: Toy) -> None:
-    await toy.say(*(a_checkout() for _ in range(5)))
+async def test_a_pending_event_is_not_queued_twice(toy: Toy) -> None:
+    await toy.publish(*(a_checkout() for _ in range(5)))
     assert await queue_all_again(toy, chunk=2) == 0
     assert await pending(toy) == 5
 
 
-async def test_only_what_was_made_in_the_span_comes_again(toy: Toy) -> None:
+async def test_only_events_in_the_time_span_are_republished(toy: Toy) -> None:
     await toy.declare([TABLE])
     async with toy.started(toy.messaging("cart", toy.cart, [], None)):
-        earlier = await toy.say(*(a_checkout() for _ in range(3)))
+        earlier = await toy.publish(*(a_checkout() for _ in range(3)))
         await until(partial(_is_past, time_of(earlier[-1])))
-        later = await toy.say(*(a_checkout() for _ in range(4)))
+        later = await toy.publish(*(a_checkout() for _ in range(4)))
 
         async def gone() -> bool:
             return await pending(toy) == 0
@@ -91,8 +91,8 @@ async def test_only_what_was_made_in_the_span_comes_again(toy: Toy) -> None:
     assert queued == set(later)
 
 
-async def test_two_versions_under_one_id_stay_together(toy: Toy) -> None:
-    [id] = await toy.say(a_checkout())
+async def test_two_versions_of_an_event_stay_together(toy: Toy) -> None:
+    [id] = await toy.publish(a_checkout())
     async with toy.cart.transaction() as tx:
         await tx.execute(
             "insert into messaging.outbox select event_id, 'cart.checked-out.v2', subject, at, traceparent,"
@@ -106,13 +106,13 @@ async def test_two_versions_under_one_id_stay_together(toy: Toy) -> None:
     ]
 
 
-async def test_how_many_wait_is_told_up_to_a_place(toy: Toy) -> None:
-    await toy.say(a_checkout(), a_checkout())
+async def test_pending_events_are_counted_up_to_a_position(toy: Toy) -> None:
+    await toy.publish(a_checkout(), a_checkout())
     now = datetime.now(UTC)
     async with toy.cart.transaction() as tx:
         queued = await republishing.queue_again(tx, since=now - EARLY, until=now, after=None)
         assert await republishing.waiting(tx, queued.last) == 2
-    await toy.say(a_checkout())
+    await toy.publish(a_checkout())
     async with toy.cart.transaction() as tx:
         assert await republishing.waiting(tx, queued.last) == 2
         assert await republishing.waiting(tx, 0) == 0

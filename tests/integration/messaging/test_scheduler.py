@@ -1,4 +1,4 @@
-"""How often the schedule is looked at."""
+"""Tests how often the scheduler polls."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from tests.integration.messaging.due import have_due
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 
-async def test_what_is_due_for_a_worker_without_room_is_not_looked_for_all_the_time(
+async def test_due_entries_of_a_full_worker_are_not_polled_continuously(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks, go_on, take = 0, asyncio.Event(), scheduled.take
@@ -33,7 +33,7 @@ async def test_what_is_due_for_a_worker_without_room_is_not_looked_for_all_the_t
         async def is_full() -> bool:
             return checkout.workers["carts"].backlog >= 1
 
-        await toy.say(*(a_checkout() for _ in range(2)))
+        await toy.publish(*(a_checkout() for _ in range(2)))
         await until(is_full)
         await have_due(toy.databases[-1], a_checkout())
         monkeypatch.setattr(scheduled, "take", count_and_take)
@@ -43,11 +43,11 @@ async def test_what_is_due_for_a_worker_without_room_is_not_looked_for_all_the_t
         for pause in ("POLL_S", "FULL_S"):
             monkeypatch.setattr(scheduler, pause, 60)
         seen = looks
-        toy.databases[-1].wake_ups.wake_scheduler()  # it may be amid a look already, whose pause would be the long one
+        toy.databases[-1].wake_ups.wake_scheduler()  # it may be polling already, and would pause for the long interval
 
-        async def has_looked_once_more() -> bool:
+        async def has_polled_once_more() -> bool:
             return looks > seen
 
-        await until(has_looked_once_more)
+        await until(has_polled_once_more)
         go_on.set()
-        await toy.until_effects(3)  # it was told that there is room
+        await toy.until_effects(3)  # the worker reported free slots

@@ -1,4 +1,4 @@
-"""A graceful shutdown waits for what is under way: a call that is cut off is made again by the next process."""
+"""A graceful shutdown waits for calls in progress; the next process repeats a call that was cut off."""
 
 import asyncio
 from uuid import UUID
@@ -9,7 +9,7 @@ from marketplace_runtime.database import Transaction
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 
-async def test_a_call_that_was_prepared_while_another_was_recorded_is_waited_for(toy: Toy) -> None:
+async def test_shutdown_waits_for_a_call_prepared_while_another_was_recorded(toy: Toy) -> None:
     first, second = a_checkout(), a_checkout()
     asked = {first.order_id: asyncio.Event(), second.order_id: asyncio.Event()}
     answer, preparing, prepared = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -26,7 +26,7 @@ async def test_a_call_that_was_prepared_while_another_was_recorded_is_waited_for
         if order_id == first.order_id:
             await answer.wait()
         else:
-            await asyncio.sleep(1)  # a shutdown that does not wait is over by then
+            await asyncio.sleep(1)  # a shutdown that does not wait has ended by then
         answered.append(order_id)
         return "yes"
 
@@ -39,9 +39,9 @@ async def test_a_call_that_was_prepared_while_another_was_recorded_is_waited_for
         async def is_first_over() -> bool:
             return not checkout.workers["carts"].calls.pool.under_way
 
-        await toy.say(first)
+        await toy.publish(first)
         await asked[first.order_id].wait()
-        await toy.say(second)
+        await toy.publish(second)
         await preparing.wait()
         answer.set()
         await until(is_first_over)

@@ -1,4 +1,4 @@
-"""A consumer that stopped without a word is noticed, told to whoever asks, and made anew."""
+"""A consumer that stopped silently is detected, reported in the health check, and recreated."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 
 @pytest.fixture(autouse=True)
-def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_consumer, "WATCH_S", 0.3)
 
 
@@ -39,11 +39,11 @@ async def admin(toy: Toy) -> AsyncIterator[Channel]:
         yield await open_channel(connection, confirms=False)
 
 
-async def hog(channel: Channel) -> None:
-    """Be the one active consumer of the queue, take one message and never settle it."""
+async def take_over(channel: Channel) -> None:
+    """Become the only active consumer of the queue, take one message and never acknowledge it."""
 
     async def keep(message: DeliveredMessage) -> None:
-        """Hold it."""
+        """Keep the message unacknowledged."""
 
     await channel.basic_qos(prefetch_count=1)
     await channel.basic_consume(QUEUE, keep)
@@ -58,52 +58,52 @@ async def until_state(messaging: Messaging, part: str) -> None:
 
 @asynccontextmanager
 async def starved(toy: Toy, table: Subscription) -> AsyncIterator[tuple[Messaging, Channel]]:
-    """The broker has ten messages and knows our consumer, but gives it none while the channel is open."""
+    """Set up ten messages and a consumer that the broker sends none while the channel is open."""
     await toy.declare([ordered(handle)])
-    async with admin(toy) as hogging:
-        await hog(hogging)
+    async with admin(toy) as other_channel:
+        await take_over(other_channel)
         checkout = toy.messaging("checkout", toy.checkout_database([table]), [table], None)
         async with toy.started(toy.messaging("cart", toy.cart, [], None)), toy.started(checkout):
-            await toy.say(*(a_checkout() for _ in range(10)))
-            yield checkout, hogging
+            await toy.publish(*(a_checkout() for _ in range(10)))
+            yield checkout, other_channel
 
 
-async def test_a_consumer_that_gets_nothing_of_what_waits_says_so_and_gets_it_when_it_can(toy: Toy) -> None:
-    async with starved(toy, TABLE) as (checkout, hogging):
+async def test_a_consumer_that_receives_nothing_is_reported_until_it_receives_again(toy: Toy) -> None:
+    async with starved(toy, TABLE) as (checkout, other_channel):
         await until_state(checkout, "receives nothing though 9 messages wait")
-        await hogging.close()
+        await other_channel.close()
         await toy.until_effects(10)
         await until_state(checkout, "ok")
 
 
-async def test_a_stand_by_of_an_ordered_queue_is_well_while_another_consumes(toy: Toy) -> None:
+async def test_a_stand_by_consumer_of_an_ordered_queue_is_healthy_while_another_consumes(toy: Toy) -> None:
     table = ordered(handle)
-    async with starved(toy, table) as (checkout, hogging):
+    async with starved(toy, table) as (checkout, other_channel):
         states = set()
         for _ in range(20):
-            await asyncio.sleep(0.1)  # six looks of the watch: there is no event to await where nothing happens
+            await asyncio.sleep(0.1)  # six checks; there is no event to await, since nothing happens
             states.add(checkout.health()[QUEUE])
         assert states == {"ok"}
-        await hogging.close()
+        await other_channel.close()
         await toy.until_effects(10)
 
 
-async def test_a_consumer_that_is_forgotten_on_our_side_is_made_anew(toy: Toy) -> None:
+async def test_a_consumer_that_the_client_lost_is_recreated(toy: Toy) -> None:
     async with toy.running(TABLE) as checkout:
         channel = checkout.consumers[0]._channel
         assert channel is not None
         channel.consumers.clear()
         await until_state(checkout, "forgot")
-        await toy.say(*(a_checkout() for _ in range(10)))
+        await toy.publish(*(a_checkout() for _ in range(10)))
         await toy.until_effects(10)
         await until_state(checkout, "ok")
 
 
-async def test_a_queue_that_is_away_is_told_until_it_is_declared_again(toy: Toy) -> None:
+async def test_a_missing_queue_is_reported_until_it_is_declared_again(toy: Toy) -> None:
     async with toy.running(TABLE) as checkout, admin(toy) as channel:
         await channel.queue_delete(QUEUE)
         await until_state(checkout, "not consuming")
         await toy.declare([TABLE])
         await until_state(checkout, "ok")
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_effects(1)

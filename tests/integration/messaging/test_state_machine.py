@@ -1,7 +1,7 @@
-"""Any order of publishing, delivering, dying, retrying, filing and replaying leaves one effect per event.
+"""Any order of publishing, delivering, dying, retrying, dead-lettering and redriving leaves one effect per event.
 
-Hypothesis chooses the steps; the worker, the relay's publishing and the tables are the real ones, on a real
-database. The broker is a list, so that a death can fall between any two steps.
+Hypothesis chooses the steps; the worker, the relay's publishing and the tables are real, on a real database.
+The broker is a list, so that a death can occur between any two steps.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ select
 
 
 class Death(BaseException):
-    """The process ends here."""
+    """Raised where the process dies."""
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Message:
 
 
 class Fate:
-    """Where the process will die next, if it does."""
+    """The step at which the process dies next, if any."""
 
     def __init__(self) -> None:
         self.step, self.left = "", 0
@@ -82,7 +82,7 @@ class Fate:
 
 
 class Mortal(Database):
-    """A database whose client may die just before or after a commit."""
+    """A database whose client may die right before or after a commit."""
 
     fate: Fate
 
@@ -95,7 +95,7 @@ class Mortal(Database):
 
 
 class Broker:
-    """Everything that the broker holds, and both ways to it."""
+    """A fake broker: the messages that it holds, and its publishing and consuming sides."""
 
     def __init__(self, fate: Fate) -> None:
         self.fate = fate
@@ -154,12 +154,12 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
             self.replayed: set[UUID] = set()
             self.died_alone = Counter[UUID]()
             self.quiet = False
-            """Whether nothing waits anywhere."""
+            """Whether no message or row is pending."""
             runner.run(empty(owner_url))
             self._start()
 
         def _start(self) -> None:
-            """A new process."""
+            """Start a new process."""
             self.fate.set(None)
             self.database = Mortal(url, source="checkout", pool_size=2)
             self.database.fate = self.fate
@@ -185,7 +185,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
             tx.publish(an_order(event))
 
         async def _survive(self, work: Any, death: tuple[str, int] | None) -> None:
-            """Do `work`; if the process dies of it, the next one finds what it left."""
+            """Do `work`; if the process dies, start the next one."""
             self.fate.set(death)
             try:
                 await work
@@ -279,7 +279,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
 
         @rule()
         def replay(self) -> None:
-            """Somebody mended what was in the way, and sends every dead letter again."""
+            """Redrive every dead letter, after the cause was fixed."""
             for (id,) in runner.run(self._rows("select event_id from messaging.dead_letters")):
                 [(envelope, event)] = [each for each in self.events if each[0].id == id]
                 self.doomed.discard(event.order_id)
@@ -298,11 +298,13 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
             assert set(effects.values()) <= {1}
             assert set(inbox) == {envelope.id for envelope, event in self.events if event.order_id in effects}
             assert sorted(subject for _, subject in said) == sorted(map(str, effects))
-            assert self.broker.published <= set(said), "only what is committed is published"
-            assert {row for row in said if row[0] not in waiting} <= self.broker.published, "nothing is forgotten"
+            assert self.broker.published <= set(said), "an uncommitted event was published"
+            assert {row for row in said if row[0] not in waiting} <= self.broker.published, (
+                "a committed event is neither pending nor published"
+            )
 
         def teardown(self) -> None:
-            """Nothing dies any more: everything comes to its end."""
+            """Finish everything without further deaths, and check the result."""
             self.quiet = False
             for _ in range(30):
                 if not self.quiet:
@@ -323,7 +325,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
                 else:
                     assert event.order_id in effects or envelope.id in dead
                 if dead.get(envelope.id) == "poison":
-                    assert self.died_alone[envelope.id] >= RUNS_ALONE, "an innocent was blamed"
+                    assert self.died_alone[envelope.id] >= RUNS_ALONE, "a harmless message was dead-lettered as poison"
                 elif event.order_id not in self.doomed and event.order_id not in self.replayed:
                     assert event.order_id in effects
             runner.run(self.database.close())

@@ -1,4 +1,4 @@
-"""A mishap leaves a row that says why; what goes well leaves none."""
+"""A failure or duplicate leaves an incident with its reason; a success leaves none."""
 
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1
@@ -8,7 +8,7 @@ from marketplace_runtime.service import story_queries
 from tests.integration.messaging.toy import Toy, a_checkout, an_order, effect
 
 
-async def test_attempts_and_duplicates_are_part_of_an_orders_story(toy: Toy) -> None:
+async def test_failed_attempts_and_duplicates_are_part_of_an_orders_story(toy: Toy) -> None:
     runs = 0
 
     @publishes(OrderPlacedV1)
@@ -22,9 +22,9 @@ async def test_attempts_and_duplicates_are_part_of_an_orders_story(toy: Toy) -> 
 
     event, other = a_checkout(), a_checkout()
     async with toy.running(subscription("carts", on(CartCheckedOutV1, stumble))):
-        [id] = await toy.say(event)
+        [id] = await toy.publish(event)
         await toy.until_effects(1)
-        [unharmed] = await toy.say(other)
+        [unharmed] = await toy.publish(other)
         await toy.until_effects(2)
         await toy.publish_again(id)
         await toy.until_idle()

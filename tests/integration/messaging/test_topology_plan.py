@@ -1,4 +1,4 @@
-"""A real broker that is not as the tables say: what the plan tells, what applying does, what a start refuses."""
+"""Tests the plan, its application and the check at a start with a real broker whose topology differs."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,7 +18,7 @@ QUEUES = [each["name"] for each in WANTED["queues"] if each["name"] != "marketpl
 
 
 class Management:
-    """An administrator with the management API in hand."""
+    """An administrator's client of the management API."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session, self.url = session, url
@@ -36,7 +36,7 @@ class Management:
 
 @pytest.fixture
 async def management(broker: PrivateBroker) -> AsyncIterator[Management]:
-    """A broker that has all that is wanted."""
+    """Provide a broker with the complete wanted topology."""
     async with aiohttp.ClientSession() as session:
         management = Management(session, broker.urls.management)
         await apply.declare(management.url, WANTED)
@@ -46,7 +46,7 @@ async def management(broker: PrivateBroker) -> AsyncIterator[Management]:
         await management.do("DELETE", "policies/%2F/theirs", missing=True)
 
 
-async def test_what_was_declared_does_not_differ_and_is_declared_again(management: Management) -> None:
+async def test_a_declared_topology_does_not_differ_and_can_be_declared_again(management: Management) -> None:
     assert await management.differs() == []
     await apply.declare(management.url, WANTED)
     assert await management.apply() == []
@@ -64,11 +64,11 @@ async def test_a_queue_of_the_wrong_type_needs_a_new_queue(management: Managemen
     with pytest.raises(TopologyDiffers) as refused:
         await apply.declare(management.url, WANTED)
     assert f"needs a new queue:\n  {wrong}" in str(refused.value)
-    assert await management.differs() == found, "a start that refuses changes nothing"
+    assert await management.differs() == found, "a refused start changed the topology"
     assert await management.apply() == [wrong]
 
 
-async def test_a_missing_binding_is_safe_to_add_also_at_a_start(management: Management) -> None:
+async def test_a_missing_binding_is_added_even_at_a_start(management: Management) -> None:
     await management.do("DELETE", "bindings/%2F/e/north.events/q/south.parcels/north.sent.v1")
     missing = ("binding north.events -> queue south.parcels north.sent.v1: missing", Remedy.SAFE)
     assert await management.differs() == [missing]
@@ -79,8 +79,8 @@ async def test_a_missing_binding_is_safe_to_add_also_at_a_start(management: Mana
 
 
 @pytest.mark.parametrize("key", ["north.lost.v1", "#", "with space/and%slash"])
-async def test_an_extra_binding_is_removed_by_applying_but_not_by_a_start(management: Management, key: str) -> None:
-    """A start may be of an older table than the one that wants it."""
+async def test_an_extra_binding_is_removed_by_apply_but_not_at_a_start(management: Management, key: str) -> None:
+    """The starting service may have an older table than the one that wants the binding."""
     await management.do("POST", "bindings/%2F/e/north.events/q/south.parcels", {"routing_key": key})
     await management.do("POST", "bindings/%2F/e/north.events/e/south.dead", {"routing_key": key})
     assert {remedy for _, remedy in await management.differs()} == {Remedy.SAFE}
@@ -91,14 +91,14 @@ async def test_an_extra_binding_is_removed_by_applying_but_not_by_a_start(manage
     assert await management.differs() == []
 
 
-async def test_what_others_bind_to_our_exchanges_is_left_alone(management: Management) -> None:
+async def test_bindings_of_other_applications_are_left_unchanged(management: Management) -> None:
     await management.do("PUT", "queues/%2F/their.own", {"durable": True})
     await management.do("POST", "bindings/%2F/e/north.events/q/their.own", {"routing_key": "#"})
     assert await management.differs() == []
     await management.do("DELETE", "queues/%2F/their.own")
 
 
-async def test_a_changed_policy_and_a_changed_permission_are_put_back(management: Management) -> None:
+async def test_changed_policies_and_permissions_are_restored(management: Management) -> None:
     policy = {"pattern": "^south", "definition": {"delivery-limit": 5}, "apply-to": "queues", "priority": 0}
     await management.do("PUT", "policies/%2F/south", policy)
     await management.do("PUT", "permissions/%2F/south", {"configure": ".*", "write": ".*", "read": ".*"})
@@ -110,7 +110,7 @@ async def test_a_changed_policy_and_a_changed_permission_are_put_back(management
     assert await management.apply() == []
 
 
-async def test_a_service_with_an_administrators_tag_is_noticed(management: Management) -> None:
+async def test_a_service_user_with_the_administrator_tag_is_reported(management: Management) -> None:
     await management.do("PUT", "users/south", {"password": "x", "tags": "administrator"})
     [(text, remedy)] = await management.differs()
     assert "administrator" in text
@@ -118,7 +118,7 @@ async def test_a_service_with_an_administrators_tag_is_noticed(management: Manag
     assert await management.apply() == []
 
 
-async def test_somebody_elses_policy_over_ours_is_for_people(management: Management) -> None:
+async def test_another_policy_that_overrides_ours_must_be_removed_by_hand(management: Management) -> None:
     policy = {"pattern": "parcels", "definition": {"max-length": 5}, "apply-to": "queues", "priority": 9}
     await management.do("PUT", "policies/%2F/theirs", policy)
     left = ["policy theirs: takes policy south out of effect for south.parcels"]
@@ -127,7 +127,7 @@ async def test_somebody_elses_policy_over_ours_is_for_people(management: Managem
         await apply.declare(management.url, WANTED)
 
 
-async def test_all_of_a_new_service_is_missing_and_safe_to_add(management: Management) -> None:
+async def test_the_topology_of_a_new_service_is_missing_and_safe_to_add(management: Management) -> None:
     passwords = dict.fromkeys(("north", "south", "west"), "x")
     found = await apply.compare(
         management.url, definitions([*WIRINGS, Wiring("west", {"parcels": ["north.sent.v1"]})], passwords, MARKETPLACE)

@@ -1,4 +1,4 @@
-"""What the schedule holds for code that is gone is given up, with the reason, and not for ever taken again."""
+"""Scheduled entries whose handler no longer exists are dead-lettered with the reason, not taken again forever."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def an_entry(name: str, type: str = CartCheckedOutV1.type, delay: timedelta = LO
     return Entry(name, envelope, event.model_dump_json().encode(), delay, attempt, why="LookupError: not yet")
 
 
-async def test_an_entry_that_nobody_hears_any_more_is_dead_lettered_and_its_neighbours_are_heard(toy: Toy) -> None:
+async def test_an_entry_without_a_handler_is_dead_lettered_and_the_others_are_handled(toy: Toy) -> None:
     entries = [
         an_entry("gone"),
         an_entry("carts", "cart.cart-checked-out.v9", attempt=DEFAULT_ATTEMPTS),
@@ -58,7 +58,7 @@ async def test_an_entry_that_nobody_hears_any_more_is_dead_lettered_and_its_neig
     assert {id: bytes(body) for id, body in bodies} == {each.envelope.id: each.body for each in entries}
 
 
-async def test_what_a_newer_replica_may_hear_is_left_to_it(toy: Toy) -> None:
+async def test_an_entry_that_a_newer_replica_may_handle_is_left_to_it(toy: Toy) -> None:
     just_now = timedelta(seconds=-1)
     async with toy.checkout_database([TABLE]).transaction() as tx:
         tx.file_entry(an_entry("new", delay=just_now))
@@ -66,14 +66,14 @@ async def test_what_a_newer_replica_may_hear_is_left_to_it(toy: Toy) -> None:
         tx.file_entry(an_entry("carts"))
     async with toy.running(TABLE):
         await toy.until_effects(1)
-        await toy.say(a_checkout())
+        await toy.publish(a_checkout())
         await toy.until_effects(2)
     assert await toy.dead() == []
     left = await toy.rows("select subscription, due < now(), holder from messaging.scheduled order by subscription")
     assert left == [("carts", True, None), ("new", True, None)]
 
 
-async def test_a_line_of_a_subscription_that_is_gone_is_given_up_from_its_head_on(toy: Toy) -> None:
+async def test_a_key_of_a_removed_subscription_is_dead_lettered_from_its_head(toy: Toy) -> None:
     head, parked = replace(an_entry("gone"), key="k"), replace(an_entry("gone"), key="k", delay=None)
     async with toy.checkout_database([TABLE]).transaction() as tx:
         await key_queue.park(tx, [head, parked])
@@ -83,7 +83,7 @@ async def test_a_line_of_a_subscription_that_is_gone_is_given_up_from_its_head_o
     assert await toy.rows("select event_id, due is null from messaging.scheduled") == [(parked.envelope.id, False)]
 
 
-async def test_an_unheard_head_of_an_ordered_subscription_holds_its_line(toy: Toy) -> None:
+async def test_a_head_without_a_handler_blocks_its_key(toy: Toy) -> None:
     table = ordered(handle)
     entries = [
         replace(an_entry("carts", "cart.cart-lost.v1"), key="k"),
@@ -100,7 +100,7 @@ async def test_an_unheard_head_of_an_ordered_subscription_holds_its_line(toy: To
         await toy.until_idle()
 
 
-async def test_who_stands_in_a_line_goes_on_when_its_subscription_keeps_no_order_any_more(toy: Toy) -> None:
+async def test_parked_events_continue_when_their_subscription_is_no_longer_ordered(toy: Toy) -> None:
     entries = [replace(an_entry("carts"), key="k", delay=None) for _ in range(3)]
     async with toy.checkout_database([TABLE]).transaction() as tx:
         await key_queue.park(tx, entries)

@@ -1,4 +1,4 @@
-"""Two versions of one event side by side: whoever hears both acts once, and replicas may be of different releases."""
+"""Two versions of one event: a subscription to both handles it once, and replicas may have different releases."""
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
@@ -21,7 +21,7 @@ from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 
 class CartCheckedOutV2(Event, type="cart.cart-checked-out.v2", key="order_id"):
-    """As the next release would say it."""
+    """The event as the next release would publish it."""
 
     order_id: UUID
     cents: int
@@ -45,13 +45,13 @@ NEW = subscription("carts", on(CartCheckedOutV2, handle_new).or_older(CartChecke
 INCIDENTS = "select type, what, attempt, why from messaging.incidents order by at, attempt"
 
 
-async def say(toy: Toy, newest: Event, *older: Event) -> UUID:
+async def publish(toy: Toy, newest: Event, *older: Event) -> UUID:
     async with toy.cart.transaction() as tx:
         return tx.publish(newest, *older)
 
 
 class Fleet:
-    """Replicas of `checkout`, of one release or the other, beside a `cart` that publishes."""
+    """Runs replicas of `checkout` of either release, and a `cart` that publishes."""
 
     def __init__(self, toy: Toy, *declared: Subscription) -> None:
         self.toy, self._declared = toy, declared
@@ -91,11 +91,11 @@ class Fleet:
         await self._stack.aclose()
 
 
-async def test_who_hears_both_versions_of_an_event_acts_once_on_the_newest(toy: Toy) -> None:
+async def test_a_subscription_to_both_versions_handles_the_newest_once(toy: Toy) -> None:
     old = a_checkout(cents=500)
     async with toy.running(NEW):
-        id = await say(toy, upcast(old), old)
-        alone = await say(toy, other := a_checkout(cents=700))
+        id = await publish(toy, upcast(old), old)
+        alone = await publish(toy, other := a_checkout(cents=700))
         await toy.until_effects(2)
         await toy.until_idle()
     assert sorted(await toy.effects()) == sorted([(old.order_id, "500 cents"), (other.order_id, "700 cents")])
@@ -111,12 +111,12 @@ async def test_who_hears_both_versions_of_an_event_acts_once_on_the_newest(toy: 
     assert await toy.dead() == []
 
 
-async def test_an_event_that_was_handled_in_another_version_is_a_duplicate_even_if_this_one_is_unknown(
+async def test_another_version_of_a_handled_event_is_a_duplicate_even_if_unknown(
     toy: Toy,
 ) -> None:
     async with Fleet(toy, NEW) as fleet:
         await fleet.start("old", OLD)
-        id = await say(toy, event := a_checkout())
+        id = await publish(toy, event := a_checkout())
         await toy.until_effects(1)
         late = Envelope(id, CartCheckedOutV2.type, "cart", event.subject, datetime.now(UTC), new_traceparent())
         body = upcast(event).model_dump_json().encode()
@@ -130,11 +130,11 @@ async def test_an_event_that_was_handled_in_another_version_is_a_duplicate_even_
     assert await toy.dead() == []
 
 
-async def test_a_version_that_one_replica_does_not_know_is_left_to_one_that_does(toy: Toy) -> None:
+async def test_a_version_unknown_to_one_replica_is_handled_by_another(toy: Toy) -> None:
     async with Fleet(toy, NEW) as fleet:
         await fleet.start("old", OLD)
         new = upcast(a_checkout(cents=300))
-        await say(toy, new)
+        await publish(toy, new)
 
         async def filed() -> bool:
             return bool(await toy.rows("select 1 from messaging.scheduled"))
@@ -149,7 +149,7 @@ async def test_a_version_that_one_replica_does_not_know_is_left_to_one_that_does
     assert await toy.dead() == []
 
 
-async def test_a_version_that_nobody_knows_is_retried_then_dead_and_says_which_are_understood(
+async def test_an_unknown_version_is_retried_then_dead_lettered_with_the_known_versions(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry_policy, "CAP_S", 0.01)
@@ -158,7 +158,7 @@ async def test_a_version_that_nobody_knows_is_retried_then_dead_and_says_which_a
     monkeypatch.setattr(scheduler, "POLL_S", 0.02)
     async with Fleet(toy, NEW) as fleet:
         await fleet.start("old", OLD)
-        await say(toy, upcast(a_checkout()))
+        await publish(toy, upcast(a_checkout()))
         await toy.until_dead(1)
         await toy.until_idle()
     error = "cart.cart-checked-out v2 is not understood here, only cart.cart-checked-out.v1"
@@ -167,7 +167,7 @@ async def test_a_version_that_nobody_knows_is_retried_then_dead_and_says_which_a
     assert tried == [*range(1, KEPT_ATTEMPTS + 1), DEFAULT_ATTEMPTS]
 
 
-async def test_an_ordered_subscription_goes_on_with_the_version_that_it_knows(
+async def test_an_ordered_subscription_continues_with_the_version_that_it_knows(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scheduler, "UNKNOWN_AFTER", timedelta(0))
@@ -177,7 +177,7 @@ async def test_an_ordered_subscription_goes_on_with_the_version_that_it_knows(
         await fleet.start("old", replace(OLD, ordered_by="order_id"))
         for cents in range(1, 21):
             event = a_checkout(order_id, cents=cents)
-            await say(toy, upcast(event), event)
+            await publish(toy, upcast(event), event)
         await toy.until_effects(20)
         await toy.until_idle()
     told = await toy.rows("select what from effects order by position")
@@ -185,8 +185,8 @@ async def test_an_ordered_subscription_goes_on_with_the_version_that_it_knows(
     assert await toy.dead() == []
 
 
-async def test_a_rolling_upgrade_under_traffic_loses_and_doubles_nothing(toy: Toy) -> None:
-    """Two old replicas give way to new ones, one of them by a crash; the publisher goes from V1 to both and to V2."""
+async def test_a_rolling_upgrade_under_traffic_loses_and_repeats_nothing(toy: Toy) -> None:
+    """Two old replicas are replaced, one after a crash; the publisher changes from V1 to both and then to V2."""
     said: list[UUID] = []
     ways = {
         "old": lambda event: (event,),
@@ -198,9 +198,9 @@ async def test_a_rolling_upgrade_under_traffic_loses_and_doubles_nothing(toy: To
 
     async def traffic() -> None:
         while not over.is_set():
-            for release in releases:  # several: the publisher's replicas are of different releases
+            for release in releases:  # several, since the publisher's replicas have different releases
                 event = a_checkout(cents=100 + len(said))
-                await say(toy, *ways[release](event))
+                await publish(toy, *ways[release](event))
                 said.append(event.order_id)
 
     async def so_much_more(number: int = 60) -> None:

@@ -1,4 +1,4 @@
-"""A small world for tests of the runtime: `cart` publishes, `checkout` hears it and keeps a table of effects."""
+"""Two toy services for tests of the runtime: `cart` publishes, `checkout` consumes and stores effects."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -103,7 +103,7 @@ class Toy:
 
     @asynccontextmanager
     async def running(self, *subscriptions: Subscription, outside: Any = None) -> AsyncIterator[Messaging]:
-        """Both services' messaging, until the block ends; then a graceful shutdown."""
+        """Run both services' messaging until the block ends, then shut down gracefully."""
         await self.declare(subscriptions)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.started(self.messaging("cart", self.cart, [], None)))
@@ -125,22 +125,22 @@ class Toy:
             stop.set()
             await task
 
-    async def say(self, *events: CartCheckedOutV1) -> list[UUID]:
-        """Publish through cart's outbox, as a service does."""
+    async def publish(self, *events: CartCheckedOutV1) -> list[UUID]:
+        """Publish events through cart's outbox, as a service does. Returns their ids."""
         async with self.cart.transaction() as tx:
             return [tx.publish(event) for event in events]
 
     async def publish_raw(
         self, body: bytes, properties: Basic.Properties, *, type: str = CartCheckedOutV1.type
     ) -> None:
-        """Publish as the user `cart`, past the outbox and its checks."""
+        """Publish as the user `cart`, without the outbox and its checks."""
         connection = await aio_pika.connect(self.broker.urls.amqp_of("cart", PASSWORDS["cart"]))
         async with connection:
             channel = await open_channel(connection, confirms=True)
             await channel.basic_publish(body, exchange="cart.events", routing_key=type, properties=properties)
 
     async def publish_again(self, id: UUID) -> None:
-        """Publish an event of cart's outbox once more, as a relay does that missed the confirm."""
+        """Publish an event of cart's outbox again, as a relay does that missed the confirm."""
         async with self.cart.transaction() as tx:
             [row] = await tx.execute(
                 "select 0, event_id, type, subject, at, traceparent, causation_id, body"
@@ -180,7 +180,7 @@ class Toy:
         await until(there)
 
     async def until_idle(self) -> None:
-        """Nothing waits in a queue, an outbox or the schedule."""
+        """Wait until queues, outboxes and schedule are empty."""
 
         async def idle() -> bool:
             [(pending,)] = await self.rows("select count(*) from messaging.outbox_pending", service="cart")
@@ -215,7 +215,7 @@ TABLES = (
 
 
 async def empty(urls: DatabaseUrls) -> None:
-    """Row by row, with nobody at it: to truncate some dozens of partitions takes half a second."""
+    """Delete the rows under a lock; truncating some dozens of partitions would take half a second."""
     connection = await asyncpg.connect(urls.owner)
     try:
         async with connection.transaction():
@@ -226,7 +226,7 @@ async def empty(urls: DatabaseUrls) -> None:
 
 
 async def toy_databases(postgres: PrivatePostgres, directory: Path) -> dict[str, DatabaseUrls]:
-    """Databases of `cart` and `checkout` with a table of effects; a test run needs them once for each server."""
+    """Create databases of `cart` and `checkout` with a table of effects, once for each server."""
     migrations = directory / "migrations"
     (migrations / "versions").mkdir(parents=True)
     (migrations / "versions" / "0001_effects.py").write_text(MIGRATION)
@@ -240,7 +240,7 @@ async def toy_databases(postgres: PrivatePostgres, directory: Path) -> dict[str,
 async def toy_world(
     broker: PrivateBroker, postgres: PrivatePostgres, urls: dict[str, DatabaseUrls]
 ) -> AsyncIterator[Toy]:
-    """The two services with empty databases, and queues without a message."""
+    """Provide the two services with empty databases and empty queues."""
     await forget_queues(broker)
     for each in urls.values():
         await empty(each)
