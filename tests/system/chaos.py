@@ -1,4 +1,4 @@
-"""`./marketplace chaos` and what it reports."""
+"""Runs `./marketplace chaos` and checks its report."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from tests.system.marketplace import ROOT, Marketplace
 
 
 def chaos(stack: Marketplace, *arguments: str) -> dict[str, Any]:
-    """Return the report of a run. Raises AssertionError, with what the command printed, unless it succeeded."""
+    """Run chaos and return its report. Raises AssertionError with the command's output if it fails."""
     report = stack.home / "report.json"
     done = subprocess.run(
         [sys.executable, "-m", "infra.cli", "--stack", stack.name, "chaos", *arguments, "--json", str(report)],
@@ -28,7 +28,7 @@ def chaos(stack: Marketplace, *arguments: str) -> dict[str, Any]:
 
 
 def require_nothing_lost(stack: Marketplace, found: dict[str, Any], *, accepted: int, faults: int) -> None:
-    """Assert that the audit passed, that so much happened, that every fault bit, and that none is in effect."""
+    """Assert that the audit passed, that enough happened, that every fault had an effect, and that none remains."""
     assert (found["verdict"], found["violations"]) == ("pass", [])
     assert found["orders"]["accepted"] > accepted
     assert found["orders"]["pending"] == 0

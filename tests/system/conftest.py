@@ -12,13 +12,13 @@ from tests.system.marketplace import Marketplace, Person, Visit
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the chaos test first, on a stack that nobody has forged messages in."""
+    """Run the chaos test first, before other tests forge messages on the shared stack."""
     items.sort(key=lambda item: item.path.name != "test_chaos.py")
 
 
 @pytest.fixture(scope="package")
 def marketplace() -> Iterator[Marketplace]:
-    """A stack that is up, with the fault proxy, for all system tests; each leaves it as it was."""
+    """Start one stack with the fault proxy for all system tests; each test leaves it unchanged."""
     with tempfile.TemporaryDirectory(prefix="marketplace-system-") as home:
         Path(home).chmod(0o711)
         stack = Marketplace(Path(home), f"test-{os.getpid()}")
@@ -37,7 +37,7 @@ async def visit(marketplace: Marketplace) -> AsyncIterator[Visit]:
 
 @pytest.fixture
 async def site(marketplace: Marketplace) -> AsyncIterator[Site]:
-    """Where faults are put into effect."""
+    """Provide the site at which faults are injected."""
     async with visit_site(Layout(marketplace.name, marketplace.home / marketplace.name)) as site:
         yield site
 

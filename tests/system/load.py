@@ -1,4 +1,4 @@
-"""Many requests by a client that costs little itself: it writes each once and keeps its connections."""
+"""A cheap HTTP client for many requests: it encodes each request once and reuses connections."""
 
 import asyncio
 import json
@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 KEPT_S = 3.0
-"""A connection that was idle for longer is not used again: the server may be about to close it."""
+"""A connection idle for longer is not reused, since the server may be about to close it."""
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What became of one request, and how long its sender waited from before it connected."""
+    """The answer to one request, and the time from before the connection to the answer."""
 
     status: int
     seconds: float
@@ -29,7 +29,7 @@ class Answered:
 
 
 class Client:
-    """Requests to one service, each on a connection that nobody else uses meanwhile."""
+    """Sends requests to one service; each uses a connection exclusively."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -37,14 +37,14 @@ class Client:
         self._idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = deque()
 
     def written(self, method: str, path: str, headers: dict[str, str], body: object = None) -> bytes:
-        """A request as it is sent."""
+        """Return an encoded request."""
         content = b"" if body is None else json.dumps(body).encode()
         lines = {"Host": self._host, "Content-Type": "application/json", "Content-Length": str(len(content)), **headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + content
 
-    async def ask(self, written: bytes) -> Answered:
-        """Raises `OSError` and `IncompleteReadError` where no answer comes."""
+    async def request(self, written: bytes) -> Answered:
+        """Send an encoded request. Raises `OSError` or `IncompleteReadError` if no answer arrives."""
         began = time.perf_counter()
         reader, writer = await self._connection()
         writer.write(written)
@@ -69,7 +69,7 @@ class Client:
 
 
 async def in_turns(at_once: int, for_s: float, work: Callable[[int], Awaitable[None]]) -> float:
-    """So many workers, each going on when its last piece of work is done; returns pieces a second."""
+    """Run `at_once` workers in a closed loop for `for_s` seconds. Returns pieces of work per second."""
     over, count = time.monotonic() + for_s, 0
 
     async def worker() -> None:
@@ -85,7 +85,7 @@ async def in_turns(at_once: int, for_s: float, work: Callable[[int], Awaitable[N
 
 
 async def at_rate(rate: float, for_s: float, work: Callable[[int], Coroutine[Any, Any, None]]) -> float:
-    """Begin so many pieces of work a second, whatever becomes of them, and wait for all. Returns what rate was kept."""
+    """Start `rate` pieces of work per second (an open loop) and wait for all. Returns the achieved rate."""
     began = time.monotonic()
     total = round(rate * for_s)
     async with asyncio.TaskGroup() as pieces:

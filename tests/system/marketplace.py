@@ -1,4 +1,4 @@
-"""The whole marketplace as a person has it: through `./marketplace` and over HTTP, and in no other way."""
+"""Drives the whole marketplace as a person does: only through `./marketplace` and HTTP."""
 
 import asyncio
 import json
@@ -20,21 +20,21 @@ COMMAND_WITHIN_S = 110
 
 
 class Marketplace:
-    """One stack of its own, below `home`."""
+    """One stack, stored below `home`."""
 
     def __init__(self, home: Path, name: str, root: Path = ROOT) -> None:
         self.home, self.name, self.root = home, name, root
         self.environment = os.environ | {"MARKETPLACE_STATE_HOME": str(home), "PYTHONPATH": python_path(root)}
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `./marketplace --stack NAME …`; raises with what it printed if it fails."""
+        """Run `./marketplace --stack NAME …`. Raises AssertionError with the output if it fails."""
         done = self.attempt(*arguments)
         if done.returncode:
             raise AssertionError(f"marketplace {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
     def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The same, whether it fails or not."""
+        """Run the same, without raising if it fails."""
         return subprocess.run(
             [sys.executable, "-m", "infra.cli", "--stack", self.name, *arguments],
             cwd=self.root,
@@ -57,42 +57,42 @@ class Marketplace:
 
 
 class Person:
-    """Somebody with a token: a customer, a seller or an operator."""
+    """A person with a token: a customer, a seller or an operator."""
 
     def __init__(self, visit: "Visit", subject: str, token: str) -> None:
         self.subject = subject
         self._visit = visit
         self.headers = {"Authorization": f"Bearer {token}"}
 
-    async def ask(self, method: str, service: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """The status and the JSON of one answer."""
+    async def request(self, method: str, service: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Send a request. Returns the status and the JSON of the answer."""
         url = self._visit.base(service) + path
         async with self._visit.http.request(method, url, json=body, headers=self.headers | headers) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def get(self, service: str, path: str) -> Any:
-        """The JSON of an answer that has to be 200."""
-        status, answer = await self.ask("GET", service, path)
+        """Send a GET, assert 200, and return the JSON of the answer."""
+        status, answer = await self.request("GET", service, path)
         assert status == 200, answer
         return answer
 
     async def check_out(self, product_id: str, quantity: int = 1) -> str:
-        """Put a product into the cart and order it; both have to be accepted. Returns the order's id."""
+        """Put a product into the cart and check out; assert that both are accepted. Returns the order's id."""
         path = f"/carts/{self.subject}/items/{product_id}"
-        status, answer = await self.ask("PUT", "cart", path, {"quantity": quantity})
+        status, answer = await self.request("PUT", "cart", path, {"quantity": quantity})
         assert status == 200, answer
         key = {"Idempotency-Key": str(uuid4())}
-        status, answer = await self.ask("POST", "cart", f"/carts/{self.subject}/checkout", {}, **key)
+        status, answer = await self.request("POST", "cart", f"/carts/{self.subject}/checkout", {}, **key)
         assert status == 202, answer
         return str(answer["order_id"])
 
     async def order(self, order_id: str, *states: str, within_s: float = 30) -> dict[str, Any]:
-        """The order, once it is in one of `states`."""
+        """Wait until the order is in one of `states`, and return it."""
         found: dict[str, Any] = {}
 
         async def there() -> bool:
             nonlocal found
-            status, found = await self.ask("GET", "checkout", f"/orders/{order_id}")
+            status, found = await self.request("GET", "checkout", f"/orders/{order_id}")
             return status == 200 and found["status"] in states
 
         await until(there, within_s, lambda: f"order is {found}")
@@ -100,7 +100,7 @@ class Person:
 
 
 class Visit:
-    """HTTP to one marketplace, for one test."""
+    """An HTTP session with one marketplace, for one test."""
 
     def __init__(self, marketplace: Marketplace) -> None:
         self.marketplace = marketplace
@@ -125,18 +125,18 @@ class Visit:
             return Person(self, subject, (await answer.json())["access_token"])
 
     async def customer(self) -> Person:
-        """A customer whose address and mail address were accepted."""
+        """Create a customer with an accepted address and mail address."""
         person = await self.person(name="customer")
         address = {"name": "Ada", "street": "1 Main St", "city": "Berlin", "postal_code": "10115", "country": "DE"}
-        status, answer = await person.ask("PUT", "delivery", f"/addresses/{person.subject}", address)
+        status, answer = await person.request("PUT", "delivery", f"/addresses/{person.subject}", address)
         assert status in (200, 201, 204), answer
         contact = {"email": f"{person.subject}@example.org"}
-        status, answer = await person.ask("PUT", "notifications", f"/contacts/{person.subject}", contact)
+        status, answer = await person.request("PUT", "notifications", f"/contacts/{person.subject}", contact)
         assert status in (200, 201, 204), answer
         return person
 
     async def product(self, *, on_hand: int = 100, cents: int = 1999) -> tuple[Person, str]:
-        """A seller and a product that was listed, and that the cart knows of."""
+        """List a product and wait until the cart knows it. Returns the seller and the product's id."""
         seller = await self.person("seller", name="seller")
         offer = {
             "name": f"Lamp {uuid4().hex[:6]}",
@@ -144,26 +144,26 @@ class Visit:
             "price": {"amount": cents, "currency": "EUR"},
             "on_hand": on_hand,
         }
-        status, answer = await seller.ask("POST", "catalog", "/products", offer)
+        status, answer = await seller.request("POST", "catalog", "/products", offer)
         assert status == 201, answer
         product_id = str(answer["product_id"])
         probe = await self.person(name="probe")
 
         async def known() -> bool:
             path = f"/carts/{probe.subject}/items/{product_id}"
-            return (await probe.ask("PUT", "cart", path, {"quantity": 1}))[0] == 200
+            return (await probe.request("PUT", "cart", path, {"quantity": 1}))[0] == 200
 
         await until(known, 30)
         return seller, product_id
 
     async def outside(self, method: str, path: str, body: Any = None) -> Any:
-        """The JSON of the outside world's answer, which has to be a success."""
+        """Send a request to the stand-ins, assert success, and return the JSON of the answer."""
         async with self.http.request(method, self.base("outside") + path, json=body) as answer:
             assert answer.status < 300, await answer.text()
             return await answer.json(content_type=None)
 
     async def entries(self, part: str) -> AsyncIterator[dict[str, Any]]:
-        """All that a provider or carrier has in its ledger."""
+        """Yield all entries of a provider's or carrier's ledger."""
         after = 0
         while True:
             page = await self.outside("GET", f"/{part}/ledger?after={after}&limit=1000")
@@ -174,11 +174,11 @@ class Visit:
             after = page["next"]
 
     async def ledger(self, part: str, order_id: str) -> list[str]:
-        """The kinds of entries that a provider or carrier has about an order, in their order."""
+        """Return the kinds of a provider's or carrier's ledger entries for an order, in order."""
         return [each["kind"] async for each in self.entries(part) if each["order_id"] == order_id]
 
     async def mails(self, about: str) -> list[str]:
-        """The kinds of mails that arrived about an order."""
+        """Return the kinds of mails that arrived about an order."""
         found: list[str] = []
         after = 0
         while True:
@@ -192,7 +192,7 @@ class Visit:
 async def until(
     condition: Callable[[], Awaitable[bool]], within_s: float, what: Callable[[], str] = lambda: "condition"
 ) -> None:
-    """Wait for what can only be seen by asking."""
+    """Poll until the condition holds."""
     try:
         async with asyncio.timeout(within_s):
             while not await condition():

@@ -1,6 +1,6 @@
-"""A consumer that shares no code with the services: plain pika, and what `./marketplace docs` published.
+"""A consumer that shares no code with the services: plain pika, and the output of `./marketplace docs`.
 
-It believes, validates and deduplicates as docs/wire-format.md says.
+It trusts, validates and deduplicates messages as docs/wire-format.md says.
 """
 
 import json
@@ -15,14 +15,14 @@ import pika
 
 @dataclass
 class Outsider:
-    """Listens to every publisher at a queue of its own."""
+    """Consumes every publisher's events from its own queue."""
 
     url: str
     queue: str
     published: Path
-    """The directory that `./marketplace docs` wrote."""
+    """The output directory of `./marketplace docs`."""
     seen: Counter[str] = field(default_factory=Counter)
-    """Events by type, each once."""
+    """The number of distinct events by type."""
     wrong: list[str] = field(default_factory=list)
     ids: set[tuple[str, str]] = field(default_factory=set)
 
@@ -41,7 +41,7 @@ class Outsider:
         }
 
     def subscribe(self) -> None:
-        """Declare the queue and bind it: what is said from now on is kept for us."""
+        """Declare and bind the queue, which keeps all events published from now on."""
         with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
             channel = connection.channel()
             channel.queue_declare(self.queue, durable=True, arguments={"x-queue-type": "quorum"})
@@ -49,7 +49,7 @@ class Outsider:
                 channel.queue_bind(self.queue, exchange, "#")
 
     def consume(self, *, quiet_s: float) -> None:
-        """Take everything that is there, until nothing came for a while."""
+        """Consume messages until none arrives for `quiet_s` seconds."""
         with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
             channel = connection.channel()
             channel.basic_qos(prefetch_count=100)
@@ -57,7 +57,7 @@ class Outsider:
                 if method is None:
                     break
                 self.wrong += [
-                    f"{method.routing_key}: {each}" for each in self.judge(method.routing_key, properties, body)
+                    f"{method.routing_key}: {each}" for each in self.violations_of(method.routing_key, properties, body)
                 ]
                 identity = properties.headers["cloudEvents_id"], method.routing_key
                 if identity not in self.ids:
@@ -65,11 +65,11 @@ class Outsider:
                     self.seen[method.routing_key] += 1
                 channel.basic_ack(method.delivery_tag)
 
-    def judge(self, routing_key: str, properties: Any, raw: bytes) -> list[str]:
-        """What is not as it was published to be."""
+    def violations_of(self, routing_key: str, properties: Any, raw: bytes) -> list[str]:
+        """Return how a message differs from the documents."""
         headers, body = properties.headers, json.loads(raw)
         if routing_key not in self.bodies:
-            return ["no schema was published for it"]
+            return ["there is no schema for it"]
         wrong = [f"headers: {error.message}" for error in self.headers.iter_errors(headers)]
         wrong += [f"body: {error.message}" for error in self.bodies[routing_key].iter_errors(body)]
         expected = {

@@ -1,7 +1,7 @@
-"""schemathesis against a service's own OpenAPI document, on the running stack.
+"""Runs schemathesis with a service's OpenAPI document on the running stack.
 
-All of its checks but one: `positive_data_acceptance` takes a cursor or an Idempotency-Key that fits the schema for
-one that is good, and such things are opaque. On top of them, every error must be a problem document.
+All of its checks run but one: `positive_data_acceptance` expects that any cursor or Idempotency-Key that fits the
+schema is accepted, but these are opaque. In addition, every error must be a problem document.
 """
 
 import asyncio
@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.stack import python_path
-from tests.system.asking import token_for
+from tests.system.http_requests import token_for
 from tests.system.marketplace import ROOT, Marketplace, Visit, until
 
 SERVICES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["marketplace"]["services"]
 REBUILD = "/ops/rebuild"
-"""Takes no input but a key, and locks the orders while it works: once is enough, and test_identity.py does that."""
+"""Excluded: it takes no input but a key and locks the orders while it runs. test_identity.py calls it once."""
 ROLES = {"customer": (), "seller": ("seller",), "operator": ("operator",), "everything": ("seller", "operator")}
 
 
 @dataclass(frozen=True)
 class Things:
-    """What somebody owns, so that the routes have something to work on."""
+    """A person's product and order, so that routes find something."""
 
     subject: str
     product_id: str
@@ -32,7 +32,7 @@ class Things:
 
 
 async def a_buyers_things(marketplace: Marketplace) -> Things:
-    """Have a customer buy one product and put more of it into the cart."""
+    """Let a customer buy one product and put more of it into the cart."""
     async with Visit(marketplace) as visit:
         customer = await visit.customer()
         seller = await token_for(visit, customer.subject, "seller")
@@ -43,7 +43,7 @@ async def a_buyers_things(marketplace: Marketplace) -> Things:
 
         async def wanted() -> bool:
             path = f"/carts/{customer.subject}/items/{product_id}"
-            return (await customer.ask("PUT", "cart", path, {"quantity": 3}))[0] == 200
+            return (await customer.request("PUT", "cart", path, {"quantity": 3}))[0] == 200
 
         await until(wanted, 30)
         order_id = await customer.check_out(product_id)
@@ -83,7 +83,7 @@ enabled = false
     done = await asyncio.to_thread(
         subprocess.run,
         [*command, f"{visit.base(service)}/openapi.json", *options, "--exclude-path", REBUILD],
-        cwd=home,  # it keeps its findings where it is started
+        cwd=home,  # schemathesis stores its findings in the working directory
         env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.system.schemathesis_checks", "PYTHONPATH": python_path(ROOT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,

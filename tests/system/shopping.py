@@ -1,4 +1,4 @@
-"""Customers who shop while parts of the marketplace are killed."""
+"""Runs traffic while parts of the marketplace are killed."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ def endpoints(marketplace: Marketplace) -> Endpoints:
 async def shopping(
     marketplace: Marketplace, record: Path, *, duration_s: float = DURATION_S
 ) -> AsyncIterator["asyncio.Task[Report]"]:
-    """Traffic in the background; the block begins when the first checkouts were accepted."""
+    """Run traffic in the background; the block begins after the first accepted checkouts."""
     traffic = Traffic(RATE, duration_s, seed=7, profile="buyers", drain_s=DRAIN_S, record=record)
     task = asyncio.create_task(run_traffic(endpoints(marketplace), traffic, lambda _: None))
     try:
@@ -49,13 +49,13 @@ def accepted_at_least(record: Path, number: int) -> Callable[[], Awaitable[bool]
 
 
 async def order(marketplace: Marketplace, *arguments: str) -> None:
-    """A command of the command line, while traffic goes on."""
+    """Run a command of the command line without blocking the traffic."""
     await asyncio.to_thread(marketplace.command, *arguments)
 
 
 @asynccontextmanager
 async def without(marketplace: Marketplace, part: str) -> AsyncIterator[None]:
-    """A part is killed for the time of the block."""
+    """Kill a part for the duration of the block."""
     await order(marketplace, "kill", part)
     try:
         yield
@@ -64,7 +64,7 @@ async def without(marketplace: Marketplace, part: str) -> AsyncIterator[None]:
 
 
 async def dispatches(visit: Visit) -> Counter[str]:
-    """How many parcels left, by order, over both carriers."""
+    """Count the dispatched parcels of each order at both carriers."""
     found: Counter[str] = Counter()
     for carrier in ("a", "b"):
         async for entry in visit.entries(f"carriers/{carrier}"):

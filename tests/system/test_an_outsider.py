@@ -1,4 +1,4 @@
-"""Somebody who shares no code with us understands everything that we say, from what we publish alone."""
+"""A consumer without our code understands every message from the published documents alone."""
 
 import ast
 import asyncio
@@ -20,7 +20,7 @@ PERMISSIONS = {"configure": r"^partner\.", "write": r"^partner\.", "read": r"^(p
 
 @pytest.fixture
 async def partner_url(visit: Visit, marketplace: Marketplace) -> AsyncIterator[str]:
-    """A user with the permissions that docs/wire-format.md names; gone afterwards with its queues."""
+    """Create a user with the permissions in docs/wire-format.md; delete it and its queues afterwards."""
     broker = marketplace.state["broker"]
     there = urlsplit(broker["amqp"])
 
@@ -42,7 +42,7 @@ async def partner_url(visit: Visit, marketplace: Marketplace) -> AsyncIterator[s
 
 @pytest.fixture
 async def partner(marketplace: Marketplace, partner_url: str, tmp_path: Path) -> Outsider:
-    """Somebody who has our documents and a queue that gets everything."""
+    """Create an outside consumer with our documents and a queue for all events."""
     marketplace.command("docs", "--out", str(tmp_path))
     partner = Outsider(partner_url, f"{USER}.everything", tmp_path)
     await asyncio.to_thread(partner.subscribe)
@@ -69,7 +69,7 @@ async def test_an_outsider_understands_every_message_of_real_traffic(
 
 
 async def require_all_understood(partner: Outsider, *, at_least: int) -> None:
-    """Assert that every message was as documented, and that there were messages of each kind in an order's life."""
+    """Assert that every message was as documented, and that each type of an order's life occurred."""
     await asyncio.to_thread(partner.consume, quiet_s=2)
     assert partner.wrong == []
     assert sum(partner.seen.values()) > at_least

@@ -1,6 +1,6 @@
-"""The audit of a real marketplace: it passes after traffic, and finds what is then broken behind everybody's back.
+"""Audits a real marketplace: it passes after traffic, and finds violations that are planted afterwards.
 
-A stack of its own: other tests forge messages and kill parts, which an audit would rightly report.
+It uses its own stack: other tests forge messages and kill parts, which an audit would report.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import pytest
 
 from infra.lab.audit import INVARIANTS
 from tests.system.marketplace import Marketplace
-from tests.system.planting import (
+from tests.system.planted_violations import (
     Plant,
     a_delivered_order,
     a_doubled_charge,
@@ -29,16 +29,16 @@ from tests.system.planting import (
     audited,
 )
 
-pytestmark = pytest.mark.slow  # `test_chaos.py` has an audit pass, and find a doubled charge
+pytestmark = pytest.mark.slow  # `test_chaos.py` runs an audit that passes and one that finds a doubled charge
 
 DEADLINES = ("CART_ABANDONED_AFTER_S", "PAYMENT_DEADLINE_S", "SHIPPING_DEADLINE_S", "RESERVATION_DEADLINE_S")
-"""None comes while the tests look: it would find what was planted, and wait for what is gone."""
+"""No deadline may come due during the tests: it would meet planted violations or wait for removed rows."""
 SHOPPING = ("--rate", "8", "--duration", "6", "--seed", "7", "--profile", "buyers")
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Marketplace]:
-    """A stack in which customers have shopped, and everything has come to its end."""
+    """Provide a stack after traffic whose orders have all ended."""
     with tempfile.TemporaryDirectory(prefix="marketplace-audit-") as home:
         Path(home).chmod(0o711)
         stack = Marketplace(Path(home), f"audit-{os.getpid()}")
@@ -46,7 +46,7 @@ def stack() -> Iterator[Marketplace]:
         try:
             stack.command("up", "-d")
             for name in DEADLINES:
-                del stack.environment[name]  # the audit knows them by the stack
+                del stack.environment[name]  # the audit reads them from the stack
             stack.command("traffic", *SHOPPING)
             yield stack
         finally:
@@ -54,7 +54,7 @@ def stack() -> Iterator[Marketplace]:
 
 
 def by_cli(stack: Marketplace, file: Path, exit_code: int, *options: str) -> dict[str, Any]:
-    """What `./marketplace audit --json FILE` writes; it has to end with this exit code."""
+    """Run `./marketplace audit --json FILE`, assert its exit code, and return its output."""
     if exit_code == 0:
         stack.command("audit", "--json", str(file), *options)
     else:
@@ -65,7 +65,7 @@ def by_cli(stack: Marketplace, file: Path, exit_code: int, *options: str) -> dic
 
 
 @pytest.mark.timeout(240)
-async def test_after_traffic_every_promise_was_kept(stack: Marketplace, tmp_path: Path) -> None:
+async def test_the_audit_passes_after_traffic(stack: Marketplace, tmp_path: Path) -> None:
     found = await asyncio.to_thread(by_cli, stack, tmp_path / "verdict.json", 0)
     assert (found["verdict"], found["violations"], found["unknown"]) == ("pass", [], [])
     assert set(found["checked"]) == {invariant.id for invariant in INVARIANTS}
@@ -98,9 +98,7 @@ async def test_after_traffic_every_promise_was_kept(stack: Marketplace, tmp_path
         ),
     ],
 )
-async def test_what_is_broken_behind_everybodys_back_is_found(
-    stack: Marketplace, plants: list[Plant], noticed_by: set[str]
-) -> None:
+async def test_a_planted_violation_is_found(stack: Marketplace, plants: list[Plant], noticed_by: set[str]) -> None:
     order_id = await a_delivered_order(stack)
     async with AsyncExitStack() as planted:
         for plant in plants:
@@ -110,14 +108,14 @@ async def test_what_is_broken_behind_everybodys_back_is_found(
     assert (found.verdict, found.unknown) == ("fail", ())
 
 
-async def test_fewer_orders_than_were_asked_for_prove_nothing(stack: Marketplace, tmp_path: Path) -> None:
+async def test_too_few_orders_make_the_verdict_unknown(stack: Marketplace, tmp_path: Path) -> None:
     found = await asyncio.to_thread(by_cli, stack, tmp_path / "verdict.json", 3, "--least", "100000")
     assert (found["verdict"], found["violations"]) == ("unknown", [])
     assert any("at least 100000 prove something" in why for why in found["unknown"])
 
 
 @pytest.mark.timeout(240)
-async def test_what_a_fault_injected_is_counted_and_may_be_discarded(stack: Marketplace) -> None:
+async def test_forged_messages_of_a_fault_are_counted_and_may_be_discarded(stack: Marketplace) -> None:
     await asyncio.to_thread(stack.command, "fault", "add", "malformed", "cart", "--for", "1")
     found = await audited(stack)
     assert (found.violations, found.unknown) == ((), ())
@@ -130,7 +128,7 @@ async def test_what_a_fault_injected_is_counted_and_may_be_discarded(stack: Mark
 
 
 @pytest.mark.timeout(240)
-async def test_what_cannot_be_read_makes_it_unknown(stack: Marketplace, tmp_path: Path) -> None:
+async def test_an_unreadable_source_makes_the_verdict_unknown(stack: Marketplace, tmp_path: Path) -> None:
     await asyncio.to_thread(stack.command, "kill", "catalog-db")
     try:
         found = await asyncio.to_thread(by_cli, stack, tmp_path / "verdict.json", 3)

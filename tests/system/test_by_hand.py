@@ -1,4 +1,4 @@
-"""docs/by-hand.md: what is in its boxes, run as written."""
+"""Runs the commands in the boxes of docs/by-hand.md as written."""
 
 import os
 import re

@@ -1,6 +1,6 @@
-"""Overlapping faults under traffic, by the command line, and an audit that passes, and fails once there is a reason.
+"""Overlapping faults under traffic, from the command line; the audit passes, and fails after a planted violation.
 
-`conftest.py` has this run before every other test of the shared stack: what they forge, an audit would report.
+`conftest.py` runs this before all other tests of the shared stack, since an audit would report their forgeries.
 """
 
 import pytest
@@ -9,7 +9,7 @@ from infra.lab.audit import INVARIANTS
 from tests.frozen import key_paths, require_unchanged
 from tests.system.chaos import chaos, require_nothing_lost
 from tests.system.marketplace import Marketplace
-from tests.system.planting import a_delivered_order, a_doubled_charge, audited
+from tests.system.planted_violations import a_delivered_order, a_doubled_charge, audited
 
 
 @pytest.mark.timeout(400)
@@ -19,7 +19,7 @@ def test_some_seeded_faults_lose_nothing(marketplace: Marketplace) -> None:
     require_unchanged("json-chaos", sorted(key_paths(found)))
 
 
-async def test_a_charge_that_is_doubled_behind_everybodys_back_is_found(marketplace: Marketplace) -> None:
+async def test_a_doubled_charge_is_found(marketplace: Marketplace) -> None:
     async with a_doubled_charge(marketplace, await a_delivered_order(marketplace)):
         found = await audited(marketplace)
     assert {violation.invariant for violation in found.violations} == {"captured-is-owed", "never-charged-twice"}

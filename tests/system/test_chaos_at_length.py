@@ -1,4 +1,4 @@
-"""More faults under traffic, on a stack of its own that comes up for each run and goes."""
+"""More faults under traffic, on a separate stack that is started and stopped for each run."""
 
 import os
 import tempfile
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 @pytest.fixture
 def stack() -> Iterator[Marketplace]:
-    """A stack that is not up yet, in a directory of its own."""
+    """Provide a stack that is not started, in its own directory."""
     with tempfile.TemporaryDirectory(prefix="marketplace-chaos-") as home:
         Path(home).chmod(0o711)
         yield Marketplace(Path(home), f"chaos-{os.getpid()}")
@@ -26,7 +26,7 @@ def test_half_a_minute_of_seeded_faults_loses_nothing(stack: Marketplace) -> Non
     require_nothing_lost(stack, found, accepted=60, faults=6)
 
 
-def test_an_experiment_shows_what_it_is_for(stack: Marketplace) -> None:
+def test_an_experiment_meets_its_expectations(stack: Marketplace) -> None:
     found = chaos(stack, "run", "flash-sale", "--seed", "5")
     assert (found["verdict"], found["violations"]) == ("pass", [])
     assert found["expectations"] == {"missed": []}

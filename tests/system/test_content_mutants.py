@@ -1,7 +1,7 @@
-"""A marketplace that tells many things wrong, each consistently: the audit finds every one.
+"""In a marketplace that publishes and shows many wrong values, each consistently, the audit finds every one.
 
-All at once, since one stack is enough: each is told by its own invariant and field. What is right passes in
-`test_audit.py`.
+All mutants run at once on one stack: each is identified by its invariant and field. `test_audit.py` shows that
+correct values pass.
 """
 
 import json
@@ -32,7 +32,7 @@ SHOPPING = ("--rate", "5", "--duration", "6", "--seed", "7", "--profile", "buyer
 
 @pytest.fixture(scope="module")
 def violations() -> Iterator[list[dict[str, Any]]]:
-    """What an audit finds after customers have shopped where every service lies."""
+    """Run traffic on a stack with all mutants, and return the violations that the audit finds."""
     with tempfile.TemporaryDirectory(prefix="marketplace-lies-") as home:
         Path(home).chmod(0o711)
         checkout = a_copy(Path(home))
@@ -51,7 +51,7 @@ def violations() -> Iterator[list[dict[str, Any]]]:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(("mutant", "invariant", "about"), MUTANTS, ids=[each[0].__name__ for each in MUTANTS])
-def test_what_is_told_wrong_is_found(
+def test_every_wrong_value_is_found(
     violations: list[dict[str, Any]], mutant: Mutant, invariant: str, about: dict[str, str]
 ) -> None:
     found = [each["evidence"] for each in violations if each["invariant"] == invariant]

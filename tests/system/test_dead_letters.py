@@ -1,4 +1,4 @@
-"""A person finds what died on the command line, mends it or throws it away."""
+"""An operator lists dead letters on the command line, and edits, redrives or discards them."""
 
 import json
 from datetime import UTC, datetime
@@ -18,8 +18,8 @@ from tests.system.marketplace import Marketplace, Visit, until
 LISTED = "catalog.product-listed.v1"
 
 
-async def say_rubbish(marketplace: Marketplace, number: int) -> None:
-    """Publish broken events as the catalog does its own."""
+async def publish_rubbish(marketplace: Marketplace, number: int) -> None:
+    """Publish broken events as the user `catalog`."""
     passwords = json.loads(Path(marketplace.state["secrets"]["service_passwords"]).read_text())
     broker = urlsplit(marketplace.state["broker"]["amqp"])
     url = f"amqp://catalog:{passwords['catalog']}@{broker.hostname}:{broker.port}/"
@@ -47,7 +47,7 @@ def listed(marketplace: Marketplace, *arguments: str) -> list[dict[str, Any]]:
 async def test_dead_letters_from_the_command_line(marketplace: Marketplace, visit: Visit, tmp_path: Path) -> None:
     marketplace.attempt("dead", "discard", "--all", "--reason", "left by other tests on purpose")
     assert listed(marketplace) == []
-    await say_rubbish(marketplace, 3)
+    await publish_rubbish(marketplace, 3)
 
     async def three_each() -> bool:
         return {each["service"]: each["letters"] for each in listed(marketplace)} == {"cart": 3, "notifications": 3}
@@ -73,7 +73,7 @@ async def test_dead_letters_from_the_command_line(marketplace: Marketplace, visi
 
     async def known() -> bool:
         path = f"/carts/{person.subject}/items/{product_id}"
-        return (await person.ask("PUT", "cart", path, {"quantity": 1}))[0] == 200
+        return (await person.request("PUT", "cart", path, {"quantity": 1}))[0] == 200
 
     await until(known, 30)
     assert (
@@ -86,5 +86,5 @@ async def test_dead_letters_from_the_command_line(marketplace: Marketplace, visi
     assert "No dead letters." in marketplace.command("dead", "ls").stdout
 
 
-async def test_the_topology_of_a_stack_that_is_up_is_as_planned(marketplace: Marketplace) -> None:
+async def test_the_topology_of_a_running_stack_is_as_planned(marketplace: Marketplace) -> None:
     assert marketplace.command("topology", "plan").stdout == "Nothing differs.\n"

@@ -1,6 +1,6 @@
-"""What still works while a part is away, and what waits and comes back: the table of docs/degradation.md, row by row.
+"""Tests what works, waits and recovers while a part is down: the table of docs/degradation.md, row by row.
 
-Nothing is lost: whatever was accepted ends as it should, each mail and capture once.
+Nothing is lost: every accepted order ends correctly, with each mail and capture once.
 """
 
 import asyncio
@@ -10,17 +10,17 @@ from contextlib import AsyncExitStack
 import pytest
 
 from infra.lab.chaos import Site
-from tests.system.asking import well_formed_answer
+from tests.system.fault_during import fault_during
+from tests.system.http_requests import well_formed_answer
 from tests.system.marketplace import Person, Visit, until
-from tests.system.suffering import suffering
 
 EVERY_MAIL = ["order-confirmed", "order-delivered", "shipment-dispatched"]
 ALL = frozenset({"catalog", "cart", "checkout", "delivery", "notifications"})
 OPEN, CLOSED = 2, 0
 
 
-def look(service: str, person: Person) -> str:
-    """Something to read of this service, which is there for everybody."""
+def readable_path(service: str, person: Person) -> str:
+    """Return a path of this service that every person can read."""
     return {
         "catalog": "/products",
         "cart": f"/carts/{person.subject}",
@@ -31,17 +31,17 @@ def look(service: str, person: Person) -> str:
 
 
 async def serves(person: Person, services: Collection[str]) -> None:
-    """Assert that each of these services answers as ever."""
+    """Assert that each of these services answers normally."""
     for service in services:
-        await person.get(service, look(service, person))
+        await person.get(service, readable_path(service, person))
 
 
 async def is_unavailable(
     visit: Visit, person: Person, service: str, method: str = "GET", path: str = "", body: object = None
 ) -> None:
-    """Assert that the service says that it is away, and when to ask again."""
+    """Assert that the service answers 503 with Retry-After."""
     answer = await well_formed_answer(
-        visit, method, service, path or look(service, person), headers=person.headers, json=body
+        visit, method, service, path or readable_path(service, person), headers=person.headers, json=body
     )
     assert (answer.status, answer.slug) == (503, "unavailable")
     assert 0 < int(answer.headers["Retry-After"]) <= 60
@@ -60,14 +60,14 @@ async def every_mail_came_once(visit: Visit, order_id: str, within_s: float = 30
 
 
 async def paid_once(visit: Visit, order_id: str) -> str:
-    """Assert that the order's money was captured once. Returns the provider that holds it."""
+    """Assert that the order's payment was captured once. Returns the provider that captured it."""
     held = {which: await visit.ledger(f"payments/{which}", order_id) for which in ("a", "b")}
     assert sorted(kind for kinds in held.values() for kind in kinds if kind != "void") == ["capture"], held
     return next(which for which, kinds in held.items() if "capture" in kinds)
 
 
-async def until_a_is_asked(visit: Visit) -> None:
-    """Buy until provider A takes the money: a test before may have had its circuit opened."""
+async def until_provider_a_charges(visit: Visit) -> None:
+    """Buy until provider A charges: an earlier test may have opened its circuit."""
     _, product_id = await visit.product()
 
     async def by_a() -> bool:
@@ -80,7 +80,7 @@ async def until_a_is_asked(visit: Visit) -> None:
 
 
 async def metric(visit: Visit, service: str, line: str) -> float:
-    """The value of one line of what a replica exposes."""
+    """Return the value of one metric that a replica exposes."""
     ops = next(iter(visit.marketplace.state["services"][service]["ops"].values()))
     async with visit.http.get(f"{ops}/metrics") as answer:
         exposed = dict(each.rsplit(" ", 1) for each in (await answer.text()).splitlines() if each[0] != "#")
@@ -93,11 +93,11 @@ async def test_without_the_catalog_carts_use_last_known_facts_and_reservations_w
     followed = await customer.check_out(product_id)
     await customer.order(followed, "delivered")
     name = (await customer.get("catalog", f"/products/{product_id}"))["name"]
-    async with suffering(site, "kill", "catalog"):
+    async with fault_during(site, "kill", "catalog"):
         await is_unavailable(visit, customer, "catalog")
         await serves(customer, ALL - {"catalog"})
         order_id = await customer.check_out(product_id, 2)
-        (line,) = (await customer.get("cart", look("cart", customer)))["lines"]
+        (line,) = (await customer.get("cart", readable_path("cart", customer)))["lines"]
         assert (line["name"], line["in_checkout"], line["unit_price"]["amount"]) == (name, 2, 1999)
         await customer.order(followed, "delivered")
         await customer.order(order_id, "placed")
@@ -110,14 +110,14 @@ async def test_without_the_cart_customers_browse_and_follow_orders_and_no_cart_i
     order_id = await customer.check_out(product_id)
     _, wanted = await visit.product()
     item = f"/carts/{customer.subject}/items/{wanted}"
-    assert (await customer.ask("PUT", "cart", item, {"quantity": 3}))[0] == 200
-    async with suffering(site, "kill", "cart"):
+    assert (await customer.request("PUT", "cart", item, {"quantity": 3}))[0] == 200
+    async with fault_during(site, "kill", "cart"):
         await is_unavailable(visit, customer, "cart", "PUT", item, {"quantity": 4})
         await serves(customer, ALL - {"cart"})
         await customer.order(order_id, "delivered")
 
     async def bought_left() -> bool:
-        lines = (await customer.get("cart", look("cart", customer)))["lines"]
+        lines = (await customer.get("cart", readable_path("cart", customer)))["lines"]
         return [(line["product_id"], line["quantity"]) for line in lines] == [(wanted, 3)]
 
     await until(bought_left, 20)
@@ -127,7 +127,7 @@ async def test_without_the_cart_customers_browse_and_follow_orders_and_no_cart_i
 async def test_without_checkout_carts_are_checked_out_and_orders_are_made_when_it_returns(
     site: Site, visit: Visit, customer: Person, product_id: str
 ) -> None:
-    async with suffering(site, "kill", "checkout"):
+    async with fault_during(site, "kill", "checkout"):
         await is_unavailable(visit, customer, "checkout")
         await serves(customer, ALL - {"checkout"})
         order_ids = [await customer.check_out(product_id, quantity) for quantity in (1, 2)]
@@ -137,10 +137,10 @@ async def test_without_checkout_carts_are_checked_out_and_orders_are_made_when_i
 
 
 @pytest.mark.slow  # the shipping deadline has to pass
-async def test_without_delivery_orders_are_confirmed_and_said_to_be_delayed(
+async def test_without_delivery_orders_are_confirmed_and_shown_as_delayed(
     site: Site, visit: Visit, customer: Person, product_id: str
 ) -> None:
-    async with suffering(site, "kill", "delivery"):
+    async with fault_during(site, "kill", "delivery"):
         await is_unavailable(visit, customer, "delivery")
         order_id = await customer.check_out(product_id)
         order = await customer.order(order_id, "confirmed")
@@ -157,10 +157,10 @@ async def test_without_delivery_orders_are_confirmed_and_said_to_be_delayed(
     assert sorted(parcels) == ["booking", "delivery", "dispatch"]
 
 
-async def test_without_notifications_everything_goes_on_and_each_mail_comes_once(
+async def test_without_notifications_everything_continues_and_each_mail_is_sent_once(
     site: Site, visit: Visit, customer: Person, product_id: str
 ) -> None:
-    async with suffering(site, "kill", "notifications"):
+    async with fault_during(site, "kill", "notifications"):
         await is_unavailable(visit, customer, "notifications")
         await serves(customer, ALL - {"notifications"})
         order_id = await customer.check_out(product_id)
@@ -169,16 +169,18 @@ async def test_without_notifications_everything_goes_on_and_each_mail_comes_once
     await every_mail_came_once(visit, order_id)
 
 
-async def test_without_the_broker_everything_over_http_goes_on_and_events_wait(
+async def test_without_the_broker_everything_over_http_continues_and_events_wait(
     site: Site, visit: Visit, customer: Person
 ) -> None:
     seller, product_id = await visit.product()
-    async with suffering(site, "kill", "broker"):
+    async with fault_during(site, "kill", "broker"):
         order_id = await customer.check_out(product_id)
         await serves(customer, ALL)
-        assert (await seller.ask("POST", "catalog", f"/products/{product_id}/restock", {"quantity": 1}))[0] == 200
+        assert (await seller.request("POST", "catalog", f"/products/{product_id}/restock", {"quantity": 1}))[0] == 200
         contact = {"email": f"{customer.subject}@example.net"}
-        assert (await customer.ask("PUT", "notifications", look("notifications", customer), contact))[0] < 300
+        assert (await customer.request("PUT", "notifications", readable_path("notifications", customer), contact))[
+            0
+        ] < 300
         newcomer = await visit.customer()
         later = await newcomer.check_out(product_id, 2)
     await customer.order(order_id, "delivered", within_s=60)
@@ -188,7 +190,7 @@ async def test_without_the_broker_everything_over_http_goes_on_and_events_wait(
 @pytest.mark.parametrize(
     "service", ["checkout", *(pytest.param(each, marks=pytest.mark.slow) for each in sorted(ALL - {"checkout"}))]
 )
-async def test_without_its_database_a_service_says_so_and_the_other_four_go_on(
+async def test_without_its_database_a_service_answers_503_and_the_other_four_continue(
     site: Site, visit: Visit, customer: Person, product_id: str, service: str
 ) -> None:
     operator = await visit.person("operator")
@@ -197,10 +199,10 @@ async def test_without_its_database_a_service_says_so_and_the_other_four_go_on(
         return sum([(await operator.get(each, "/ops/counts"))["dead"] for each in ALL])
 
     async def served() -> bool:
-        return (await customer.ask("GET", service, look(service, customer)))[0] == 200
+        return (await customer.request("GET", service, readable_path(service, customer)))[0] == 200
 
     before = await dead()
-    async with suffering(site, "kill", f"{service}-db"):
+    async with fault_during(site, "kill", f"{service}-db"):
         await is_unavailable(visit, customer, service)
         await serves(customer, ALL - {service})
         order_id = "" if service == "cart" else await customer.check_out(product_id)
@@ -225,13 +227,17 @@ async def test_a_provider_that_fails_opens_its_circuit_and_one_probe_closes_it(
             await buyer.order(order_id, "confirmed", "delivered", within_s=60)
         return [await paid_once(visit, order_id) for order_id in order_ids]
 
-    async with suffering(site, "errors", "payments-a", error_rate=1.0):
+    async with fault_during(site, "errors", "payments-a", error_rate=1.0):
         async with asyncio.timeout(60):
-            while await metric(visit, "checkout", circuit) != OPEN:  # it remembers twenty calls, also of other tests
+            while (
+                await metric(visit, "checkout", circuit) != OPEN
+            ):  # the circuit counts the last twenty calls, also of other tests
                 assert set(await buy_at_once()) == {"b"}
-    await asyncio.sleep(5.5)  # time alone makes a circuit half open
+    await asyncio.sleep(5.5)  # a circuit becomes half-open by time alone
     before = await asked()
-    async with suffering(site, "slow", "payments-a", latency_ms=4000):  # a probe that the others do not wait for
+    async with fault_during(
+        site, "slow", "payments-a", latency_ms=4000
+    ):  # a slow probe, for which other calls do not wait
         assert sorted(await buy_at_once()) == ["a", *"bbbbb"]
     assert await asked() == before + 1
     assert await metric(visit, "checkout", circuit) == CLOSED
@@ -247,15 +253,15 @@ async def test_a_provider_that_fails_opens_its_circuit_and_one_probe_closes_it(
         ("lost-answers", {"lost_answer_rate": 1.0}),
     ],
 )
-async def test_what_a_provider_may_have_charged_is_asked_again_under_its_key_and_paid_once(
+async def test_a_charge_in_doubt_is_repeated_under_its_key_and_captured_once(
     site: Site, visit: Visit, customer: Person, product_id: str, kind: str, options: dict[str, float]
 ) -> None:
-    await until_a_is_asked(visit)
-    async with suffering(site, kind, "payments-a", **options):
+    await until_provider_a_charges(visit)
+    async with fault_during(site, kind, "payments-a", **options):
         order_id = await customer.check_out(product_id)
 
         async def in_doubt() -> bool:
-            status, order = await customer.ask("GET", "checkout", f"/orders/{order_id}")
+            status, order = await customer.request("GET", "checkout", f"/orders/{order_id}")
             asked = status == 200 and order["payment"] == "asked"
             return asked and bool((await customer.get("checkout", f"/orders/{order_id}/journal"))["entries"][2:])
 
@@ -270,17 +276,17 @@ async def test_what_a_provider_may_have_charged_is_asked_again_under_its_key_and
     ("faults", "meanwhile"),
     [
         ({"payments-a": ("errors", "error_rate"), "payments-b": ("errors", "error_rate")}, "cancelled"),
-        ({"payments-a": ("hang", "hang_rate")}, "voiding"),  # for all we know, A may have charged
+        ({"payments-a": ("hang", "hang_rate")}, "voiding"),  # A may have charged
     ],
 )
-async def test_what_no_provider_takes_is_cancelled_at_the_deadline_and_its_stock_released(
+async def test_an_order_that_no_provider_charges_is_cancelled_at_the_deadline_and_its_stock_released(
     site: Site, visit: Visit, customer: Person, faults: dict[str, tuple[str, str]], meanwhile: str
 ) -> None:
-    await until_a_is_asked(visit)
+    await until_provider_a_charges(visit)
     _, product_id = await visit.product(on_hand=5)
     async with AsyncExitStack() as suffered:
         for part, (kind, rate) in faults.items():
-            await suffered.enter_async_context(suffering(site, kind, part, **{rate: 1.0}))
+            await suffered.enter_async_context(fault_during(site, kind, part, **{rate: 1.0}))
         order_id = await customer.check_out(product_id, 5)
         await customer.order(order_id, meanwhile, within_s=60)
     order = await customer.order(order_id, "cancelled", within_s=60)
@@ -294,11 +300,14 @@ async def test_what_no_provider_takes_is_cancelled_at_the_deadline_and_its_stock
 
 
 @pytest.mark.slow  # the shipping deadline has to pass
-async def test_without_both_carriers_shipments_are_tried_until_their_deadline_then_refunded(
+async def test_without_both_carriers_booking_is_retried_until_the_deadline_then_refunded(
     site: Site, visit: Visit, customer: Person, product_id: str
 ) -> None:
     errors = {"error_rate": 1.0}
-    async with suffering(site, "errors", "carriers-a", **errors), suffering(site, "errors", "carriers-b", **errors):
+    async with (
+        fault_during(site, "errors", "carriers-a", **errors),
+        fault_during(site, "errors", "carriers-b", **errors),
+    ):
         order_id = await customer.check_out(product_id)
         await customer.order(order_id, "confirmed")
         order = await customer.order(order_id, "cancelled", within_s=90)
@@ -314,11 +323,11 @@ async def test_without_both_carriers_shipments_are_tried_until_their_deadline_th
     ]
 
 
-@pytest.mark.slow  # mail is tried again after up to ten seconds; test_mail.py has such a server
-async def test_without_the_mail_server_everything_goes_on_and_mail_waits(
+@pytest.mark.slow  # mail is retried after up to ten seconds; test_mail.py tests a failing server
+async def test_without_the_mail_server_everything_continues_and_mail_waits(
     site: Site, visit: Visit, customer: Person, product_id: str
 ) -> None:
-    async with suffering(site, "errors", "mail", error_rate=1.0):
+    async with fault_during(site, "errors", "mail", error_rate=1.0):
         order_id = await customer.check_out(product_id)
         await customer.order(order_id, "delivered")
         await serves(customer, ALL)

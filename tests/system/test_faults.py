@@ -1,4 +1,4 @@
-"""Every family of faults bites the real stack, is undone, and loses nothing."""
+"""Every family of faults affects the real stack, is undone, and loses nothing."""
 
 import asyncio
 import json
@@ -13,30 +13,32 @@ import pytest
 from infra.lab.audit.record import Fault as Broken
 from infra.lab.audit.record import read_record
 from infra.lab.chaos import Fault, Site, bite
+from tests.system.fault_during import fault_during
 from tests.system.marketplace import ROOT, Marketplace, Person, Visit, until
-from tests.system.suffering import suffering
 
 
-async def bitten(site: Site, fault: Fault) -> None:
+async def until_effective(site: Site, fault: Fault) -> None:
     async def so() -> bool:
         return bool(await bite(site, fault))
 
     await until(so, 30)
 
 
-async def test_a_paused_service_answers_nobody_and_goes_on(site: Site, customer: Person, product_id: str) -> None:
-    async with suffering(site, "pause", "checkout"):
+async def test_a_paused_service_does_not_answer_and_continues_later(
+    site: Site, customer: Person, product_id: str
+) -> None:
+    async with fault_during(site, "pause", "checkout"):
         order_id = await customer.check_out(product_id)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
-                await customer.ask("GET", "checkout", "/orders")
+                await customer.request("GET", "checkout", "/orders")
     await customer.order(order_id, "delivered", within_s=60)
 
 
-async def test_a_provider_that_fails_is_left_for_the_other(
+async def test_the_other_provider_charges_when_one_fails(
     site: Site, visit: Visit, customer: Person, product_id: str
 ) -> None:
-    async with suffering(site, "errors", "payments-a", error_rate=1.0):
+    async with fault_during(site, "errors", "payments-a", error_rate=1.0):
         order_id = await customer.check_out(product_id)
         await customer.order(order_id, "confirmed", "dispatched", "delivered", within_s=60)
     assert "capture" in await visit.ledger("payments/b", order_id)
@@ -45,45 +47,45 @@ async def test_a_provider_that_fails_is_left_for_the_other(
 @pytest.mark.parametrize(
     "kind", ["reset", *(pytest.param(each, marks=pytest.mark.slow) for each in ("black-hole", "half-open"))]
 )
-async def test_a_link_to_the_broker_is_lost_and_found(site: Site, customer: Person, product_id: str, kind: str) -> None:
-    async with suffering(site, kind, "checkout:broker") as fault:
+async def test_a_lost_link_to_the_broker_is_restored(site: Site, customer: Person, product_id: str, kind: str) -> None:
+    async with fault_during(site, kind, "checkout:broker") as fault:
         order_id = await customer.check_out(product_id)
-        await bitten(site, fault)
+        await until_effective(site, fault)
     await customer.order(order_id, "delivered", within_s=60)
 
 
 async def test_a_broker_without_memory_delays_orders_and_loses_none(
     site: Site, customer: Person, product_id: str
 ) -> None:
-    async with suffering(site, "memory-alarm", "broker"):
+    async with fault_during(site, "memory-alarm", "broker"):
         order_id = await customer.check_out(product_id)
-        assert (await customer.ask("GET", "checkout", f"/orders/{order_id}"))[0] == 404
+        assert (await customer.request("GET", "checkout", f"/orders/{order_id}"))[0] == 404
     await customer.order(order_id, "delivered", within_s=60)
 
 
 @pytest.mark.parametrize(
     "kind",
-    ["closed-connections", pytest.param("lost-consumers", marks=pytest.mark.slow)],  # seen after 10 s
+    ["closed-connections", pytest.param("lost-consumers", marks=pytest.mark.slow)],  # it takes 10 s to detect
 )
-async def test_what_the_broker_closes_or_forgets_is_opened_again(
+async def test_connections_and_consumers_that_the_broker_drops_are_reopened(
     site: Site, customer: Person, product_id: str, kind: str
 ) -> None:
-    async with suffering(site, kind, "checkout"):
+    async with fault_during(site, kind, "checkout"):
         pass
     order_id = await customer.check_out(product_id)
     await customer.order(order_id, "delivered", within_s=60)
 
 
-async def test_a_database_that_takes_no_writes_is_told_to_the_customer(
+async def test_customers_get_503_while_a_database_takes_no_writes(
     site: Site, customer: Person, product_id: str
 ) -> None:
     path = f"/carts/{customer.subject}/items/{product_id}"
 
     async def answer_is(status: int) -> bool:
-        return (await customer.ask("PUT", "cart", path, {"quantity": 1}))[0] == status
+        return (await customer.request("PUT", "cart", path, {"quantity": 1}))[0] == status
 
     assert await answer_is(200)
-    async with suffering(site, "read-only", "cart-db"):
+    async with fault_during(site, "read-only", "cart-db"):
         await until(lambda: answer_is(503), 10)
     await until(lambda: answer_is(200), 10)
 
@@ -92,20 +94,20 @@ async def test_a_database_that_takes_no_writes_is_told_to_the_customer(
 async def test_a_database_that_refuses_or_waits_delays_orders_and_loses_none(
     site: Site, customer: Person, product_id: str, kind: str
 ) -> None:
-    async with suffering(site, kind, "checkout-db") as fault:
+    async with fault_during(site, kind, "checkout-db") as fault:
         order_id = await customer.check_out(product_id)
-        await bitten(site, fault)
+        await until_effective(site, fault)
     await customer.order(order_id, "delivered", within_s=60)
 
 
-async def test_messages_that_come_twice_late_or_in_disorder_change_nothing(
+async def test_duplicated_delayed_and_reordered_messages_change_nothing(
     site: Site, visit: Visit, customer: Person, product_id: str
 ) -> None:
-    async with suffering(site, "delayed", "checkout") as fault, suffering(site, "reordered", "catalog"):
+    async with fault_during(site, "delayed", "checkout") as fault, fault_during(site, "reordered", "catalog"):
         order_ids = [await customer.check_out(product_id, quantity) for quantity in (1, 2, 3, 4)]
-        await bitten(site, fault)
+        await until_effective(site, fault)
         await customer.order(order_ids[0], "confirmed", "dispatched", "delivered", within_s=60)
-    async with suffering(site, "duplicated", "checkout"):
+    async with fault_during(site, "duplicated", "checkout"):
         pass
     for order_id in order_ids:
         await customer.order(order_id, "delivered", within_s=60)
@@ -114,7 +116,7 @@ async def test_messages_that_come_twice_late_or_in_disorder_change_nothing(
 
 
 @pytest.mark.parametrize("kind", ["malformed", "poison"])
-async def test_what_cannot_be_read_is_dead_lettered_and_stops_nobody(
+async def test_unreadable_messages_are_dead_lettered_and_stop_no_other(
     site: Site, visit: Visit, customer: Person, product_id: str, kind: str
 ) -> None:
     operator = await visit.person("operator")
@@ -123,7 +125,7 @@ async def test_what_cannot_be_read_is_dead_lettered_and_stops_nobody(
         return sum([(await operator.get(service, "/ops/counts"))["dead"] for service in site.services])
 
     before = await dead()
-    async with suffering(site, kind, "cart"):
+    async with fault_during(site, kind, "cart"):
         pass
 
     async def more() -> bool:
@@ -135,7 +137,7 @@ async def test_what_cannot_be_read_is_dead_lettered_and_stops_nobody(
 
 
 @pytest.mark.slow
-def test_a_burst_brings_customers_of_its_own(marketplace: Marketplace) -> None:
+def test_a_burst_adds_customers(marketplace: Marketplace) -> None:
     said = marketplace.command("fault", "add", "burst", "traffic", "buyers=30", "--for", "4").stdout
     accepted = int(said.split()[0])
     assert "orders accepted" in said
@@ -144,7 +146,7 @@ def test_a_burst_brings_customers_of_its_own(marketplace: Marketplace) -> None:
 
 
 def slowing(marketplace: Marketplace) -> "subprocess.Popen[bytes]":
-    """A command that has provider B slow for ten minutes."""
+    """Start a command that makes provider B slow for ten minutes."""
     command = [sys.executable, "-m", "infra.cli", "--stack", marketplace.name, "fault", "add"]
     return subprocess.Popen(
         [*command, "slow", "payments-b", "latency_ms=700", "--for", "600"],
@@ -159,7 +161,7 @@ async def latency(visit: Visit) -> float:
 
 
 async def ended_by(number: signal.Signals, command: "subprocess.Popen[bytes]", visit: Visit) -> None:
-    """End the command as soon as its fault is in effect."""
+    """Send the command a signal as soon as its fault is in effect."""
 
     async def slow() -> bool:
         return await latency(visit) == 700
@@ -178,8 +180,8 @@ async def test_a_fault_ends_with_its_command(marketplace: Marketplace, visit: Vi
     assert "payments-b" not in marketplace.command("fault", "ls").stdout
 
 
-@pytest.mark.slow  # test_healing.py has a killed command forgotten
-async def test_faults_of_a_command_that_was_killed_are_healed(marketplace: Marketplace, visit: Visit) -> None:
+@pytest.mark.slow  # test_healing.py tests a killed command, too
+async def test_heal_undoes_the_faults_of_a_killed_command(marketplace: Marketplace, visit: Visit) -> None:
     await ended_by(signal.SIGKILL, slowing(marketplace), visit)
     assert await latency(visit) == 700
     assert "payments-b" in marketplace.command("fault", "ls").stdout
@@ -191,7 +193,7 @@ async def test_faults_of_a_command_that_was_killed_are_healed(marketplace: Marke
     assert {part["state"] for part in marketplace.status()["parts"].values()} == {"ready"}
     assert "Nothing was wrong." in marketplace.command("heal").stdout
     record = (marketplace.home / marketplace.name / "record.jsonl").read_text().splitlines()
-    noted = [json.loads(line) for line in record[-2:]]  # the other: notifications go on
+    noted = [json.loads(line) for line in record[-2:]]  # the other record: notifications were resumed
     assert any({"did": "fault", "kind": "slow", "part": "payments-b"}.items() <= line.items() for line in noted)
 
 
@@ -208,13 +210,13 @@ def test_a_second_fault_at_the_same_link_is_refused(marketplace: Marketplace) ->
 
 
 def recorded(marketplace: Marketplace, part: str) -> Broken:
-    """The latest fault that the record tells of, at this part."""
+    """Return the latest fault of this part in the record."""
     faults = read_record(marketplace.home / marketplace.name / "record.jsonl").faults
     return [fault for fault in faults if fault.part == part][-1]
 
 
 @pytest.mark.slow
-def test_what_is_started_or_gone_is_not_down_any_more(marketplace: Marketplace) -> None:
+def test_the_fault_of_a_part_ends_when_it_is_started_or_removed(marketplace: Marketplace) -> None:
     marketplace.command("fault", "add", "kill", "notifications")
     marketplace.command("start", "notifications")
     assert "notifications" not in marketplace.command("fault", "ls").stdout
@@ -226,8 +228,8 @@ def test_what_is_started_or_gone_is_not_down_any_more(marketplace: Marketplace) 
     assert recorded(marketplace, "notifications.2").ended is not None
 
 
-@pytest.mark.slow  # test_healing.py has an audit know what is over
-async def test_the_audit_knows_a_fault_that_is_still_in_effect(
+@pytest.mark.slow  # test_healing.py tests that an audit knows ended faults
+async def test_the_audit_considers_a_fault_still_in_effect(
     marketplace: Marketplace, visit: Visit, customer: Person, product_id: str, tmp_path: Path
 ) -> None:
     verdict = tmp_path / "verdict.json"

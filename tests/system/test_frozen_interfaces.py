@@ -1,6 +1,6 @@
-"""Interfaces that renaming and moving code must not change, as a running marketplace shows them.
+"""Compares the interfaces of a running marketplace with the record: renaming and moving code must not change them.
 
-What the code itself declares is compared in `tests/contracts/test_frozen_interfaces.py`.
+`tests/contracts/test_frozen_interfaces.py` compares the interfaces that the code declares.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Whatever was broken, and by whichever command: afterwards nothing of it is in effect, or believed to be."""
+"""`heal` and restarts end every fault of any command, and the audit counts none as still in effect."""
 
 import asyncio
 import signal
@@ -21,7 +21,7 @@ where relation = 'messaging.outbox_pending'::regclass and mode = 'AccessExclusiv
 
 @asynccontextmanager
 async def holding(marketplace: Marketplace, site: Site) -> AsyncIterator["subprocess.Popen[str]"]:
-    """A command that holds a lock in the cart's database for ten minutes."""
+    """Run a command that holds a lock in the cart's database for ten minutes."""
     ours = [sys.executable, "-m", "infra.cli", "--stack", marketplace.name]
     command = subprocess.Popen(
         [*ours, "fault", "add", "held-lock", "cart-db", "--for", "600"],
@@ -44,13 +44,13 @@ async def is_held(site: Site) -> bool:
 
 
 def faults_in_effect(marketplace: Marketplace) -> list[str]:
-    """As the audit believes, of parts and of what was held."""
+    """Return the faults that the audit considers in effect: of parts and of held locks."""
     record = read_record(marketplace.home / marketplace.name / "record.jsonl")
     return [f"{fault.kind} {fault.part}" for fault in record.faults if fault.ended is None]
 
 
 @pytest.mark.parametrize("verb", ["heal", pytest.param("rm", marks=pytest.mark.slow)])
-async def test_what_another_command_holds_is_let_go_of(marketplace: Marketplace, site: Site, verb: str) -> None:
+async def test_a_lock_held_by_another_command_is_released(marketplace: Marketplace, site: Site, verb: str) -> None:
     async with holding(marketplace, site) as command:
         fault_id = marketplace.command("fault", "ls").stdout.splitlines()[-1].split()[0]
         marketplace.command(*({"heal": ("heal",), "rm": ("fault", "rm", fault_id)}[verb]))
@@ -60,7 +60,9 @@ async def test_what_another_command_holds_is_let_go_of(marketplace: Marketplace,
     assert "held-lock" not in marketplace.command("fault", "ls").stdout
 
 
-async def test_what_a_killed_command_held_is_over_and_forgotten(marketplace: Marketplace, site: Site) -> None:
+async def test_a_lock_of_a_killed_command_is_gone_and_heal_removes_its_record(
+    marketplace: Marketplace, site: Site
+) -> None:
     async with holding(marketplace, site) as command:
         command.send_signal(signal.SIGKILL)
         await asyncio.to_thread(command.wait, 20)
@@ -68,7 +70,7 @@ async def test_what_a_killed_command_held_is_over_and_forgotten(marketplace: Mar
         assert not await is_held(site)
 
 
-async def test_a_closed_terminal_undoes_what_its_command_did(marketplace: Marketplace, site: Site) -> None:
+async def test_closing_the_terminal_undoes_the_fault_of_its_command(marketplace: Marketplace, site: Site) -> None:
     async with holding(marketplace, site) as command:
         command.send_signal(signal.SIGHUP)
         await asyncio.to_thread(command.wait, 20)
@@ -77,7 +79,7 @@ async def test_a_closed_terminal_undoes_what_its_command_did(marketplace: Market
 
 
 @pytest.mark.slow
-async def test_a_database_that_took_no_writes_takes_them_after_its_restart(
+async def test_a_read_only_database_takes_writes_after_heal_restarts_it(
     marketplace: Marketplace, site: Site, customer: Person, product_id: str
 ) -> None:
     marketplace.command("fault", "add", "read-only", "cart-db")
@@ -88,15 +90,15 @@ async def test_a_database_that_took_no_writes_takes_them_after_its_restart(
 
     async def taken() -> bool:
         path = f"/carts/{customer.subject}/items/{product_id}"
-        return (await customer.ask("PUT", "cart", path, {"quantity": 1}))[0] == 200
+        return (await customer.request("PUT", "cart", path, {"quantity": 1}))[0] == 200
 
-    await until(taken, 20)  # who was connected has to connect again
+    await until(taken, 20)  # services have to reconnect
     order_id = await customer.check_out(product_id)
     await customer.order(order_id, "delivered", within_s=60)
 
 
 @pytest.mark.slow
-async def test_a_service_is_healed_that_cannot_start_before_its_link_is(marketplace: Marketplace) -> None:
+async def test_heal_restores_a_link_before_it_starts_the_service_that_needs_it(marketplace: Marketplace) -> None:
     marketplace.command("fault", "add", "black-hole", "cart:db")
     marketplace.command("kill", "cart")
     said = marketplace.command("heal").stdout
@@ -106,7 +108,7 @@ async def test_a_service_is_healed_that_cannot_start_before_its_link_is(marketpl
 
 
 @pytest.mark.slow
-async def test_the_audit_knows_what_is_over(marketplace: Marketplace) -> None:
+async def test_the_audit_considers_only_faults_that_have_not_ended(marketplace: Marketplace) -> None:
     marketplace.command("kill", "notifications.1")
     marketplace.command("pause", "delivery")
     assert faults_in_effect(marketplace) == ["kill notifications.1", "pause delivery"]

@@ -1,4 +1,4 @@
-"""Bad input to every route of the running services: 4xx and a problem document, and nothing happens."""
+"""Bad input to every route of the running services gets 4xx with a problem document and has no effect."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.system.asking import Answer, Operation, operations, token_for, well_formed_answer
+from tests.system.http_requests import Answer, Operation, operations, token_for, well_formed_answer
 from tests.system.marketplace import Marketplace, Visit
 
-OPERATOR_WORK = "/ops/"
-"""What operators have done is the same in every service, and has a test of its own below."""
+OPERATOR_PATHS = "/ops/"
+"""Operators' routes are the same in every service; a test below covers them."""
 
 GOOD: dict[str, Any] = {
     "catalog POST /products": {
@@ -39,7 +39,7 @@ GOOD: dict[str, Any] = {
     },
     "notifications POST /webhooks": {"url": "http://127.0.0.1:9/", "events": ["checkout.*"], "everyones": False},
 }
-"""A good body for each route that takes one; the carriers' is signed and has a file of its own."""
+"""A valid body for each route that takes one; test_hostile_webhooks.py tests the carriers' route with signed bodies."""
 
 NEVER_RIGHT = (
     None,
@@ -59,7 +59,7 @@ NEVER_RIGHT = (
     "\ud800",
     "x" * 5000,
 )
-"""As the value of any member."""
+"""Values that are invalid for every member."""
 NUMBERS_ONLY = (True, "1", "", "1; drop table products", "0x1", -0.5)
 TEXT_ONLY = (0, 1, False, True)
 
@@ -105,7 +105,7 @@ IDS = (
     "x" * 65,
     "x" * 8000,
 )
-"""Of things that nobody has."""
+"""Ids that are invalid or unknown."""
 
 Hostile = dict[str, Any]
 
@@ -118,12 +118,14 @@ async def visit(marketplace: Marketplace) -> AsyncIterator[Visit]:
 
 @pytest.fixture(scope="module")
 async def every(visit: Visit) -> list[Operation]:
-    return [each for each in await operations(visit) if each.method == "GET" or not each.path.startswith(OPERATOR_WORK)]
+    return [
+        each for each in await operations(visit) if each.method == "GET" or not each.path.startswith(OPERATOR_PATHS)
+    ]
 
 
 @pytest.fixture(scope="module")
 async def ids(visit: Visit) -> dict[str, str]:
-    """For the parameters of paths: things that the one who asks owns, where they can be had at once."""
+    """Return values for path parameters: things that the caller owns, if they can be made at once."""
     seller, product_id = await visit.product()
     me = seller.subject
     unknown = {name: str(uuid4()) for name in ("order_id", "endpoint_id", "event_id")}
@@ -132,12 +134,12 @@ async def ids(visit: Visit) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 async def me(visit: Visit, ids: dict[str, str]) -> str:
-    """A token that may do anything with `ids`, so that input is what is judged."""
+    """Return a token with all permissions for `ids`, so that only the input can be refused."""
     return await token_for(visit, ids["customer"], "seller", "operator")
 
 
 def mutations(good: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Where a value can be exchanged, and for what."""
+    """Yield each place in a body with a value to put there."""
     if isinstance(good, dict):
         for name, value in good.items():
             yield from mutations(value, (*path, name))
@@ -165,7 +167,7 @@ async def send(
     raw: bytes,
     media_type: str = "application/json",
 ) -> Answer:
-    """The operation's answer to these bytes, which has to be well-formed."""
+    """Send these bytes to the operation, and return its answer; assert that it is well-formed."""
     path = operation.path.format(**ids)
     headers = {"Content-Type": media_type}
     return await well_formed_answer(
@@ -174,7 +176,7 @@ async def send(
 
 
 def bodies(every: list[Operation]) -> list[Operation]:
-    """Those that read JSON."""
+    """Return the operations that read JSON."""
     found = [each for each in every if each.takes_a_body and "{carrier}" not in each.path]
     assert {str(each) for each in found} == GOOD.keys()
     return found
@@ -191,10 +193,8 @@ async def test_a_member_of_the_wrong_type_or_size_is_refused(
             assert answer.status in (400, 422), (str(operation), path, value, answer.raw)
 
 
-async def test_members_that_nobody_asked_for_are_refused(
-    visit: Visit, every: list[Operation], ids: dict[str, str], me: str
-) -> None:
-    """A client sets no price of its own, no status, no owner."""
+async def test_unknown_members_are_refused(visit: Visit, every: list[Operation], ids: dict[str, str], me: str) -> None:
+    """A client cannot set a price, status or owner with an additional member."""
     more: Hostile = {
         "status": "delivered",
         "price": {"amount": 1, "currency": "EUR"},
@@ -219,9 +219,7 @@ async def test_members_that_nobody_asked_for_are_refused(
                 assert [each["pointer"] for each in answer.json["errors"]] == [f"/body/{name}"]
 
 
-async def test_members_that_are_missing_are_named(
-    visit: Visit, every: list[Operation], ids: dict[str, str], me: str
-) -> None:
+async def test_missing_members_are_named(visit: Visit, every: list[Operation], ids: dict[str, str], me: str) -> None:
     for operation in bodies(every):
         answer = await send(visit, operation, ids, me, b"{}")
         assert answer.status == 422
@@ -229,7 +227,7 @@ async def test_members_that_are_missing_are_named(
 
 
 @pytest.mark.parametrize("raw", NOT_JSON.values(), ids=NOT_JSON.keys())
-async def test_what_is_no_json_object_is_refused(
+async def test_a_body_that_is_no_json_object_is_refused(
     visit: Visit, every: list[Operation], ids: dict[str, str], me: str, raw: bytes
 ) -> None:
     for operation in bodies(every):
@@ -278,7 +276,7 @@ async def test_a_body_over_64_kib_is_413(
 
 
 @pytest.mark.parametrize("value", IDS, ids=[ascii(each)[:40] for each in IDS])
-async def test_an_id_that_is_none_or_unknown_is_refused(
+async def test_an_invalid_or_unknown_id_is_refused(
     visit: Visit, every: list[Operation], ids: dict[str, str], me: str, value: str
 ) -> None:
     for operation in every:
@@ -292,9 +290,7 @@ async def test_an_id_that_is_none_or_unknown_is_refused(
             assert "X-Evil" not in answer.headers
 
 
-async def test_a_query_that_makes_no_sense_is_refused(
-    visit: Visit, every: list[Operation], ids: dict[str, str], me: str
-) -> None:
+async def test_an_invalid_query_is_refused(visit: Visit, every: list[Operation], ids: dict[str, str], me: str) -> None:
     wrong = {
         "limit": ("0", "-1", "101", "1e3", "x", "", "9" * 5000, "1;drop table products", "\0"),
         "cursor": ("x", "'", "bnVsbA", "bnVsbA==x", "e30", "WzFd", "Im5vIHV1aWQi", "a" * 5000, "\0", "💡"),
@@ -320,7 +316,7 @@ async def test_a_query_that_makes_no_sense_is_refused(
     assert asked > 100
 
 
-async def test_a_search_is_words_and_never_sql(visit: Visit) -> None:
+async def test_a_search_text_is_never_executed_as_sql(visit: Visit) -> None:
     nowhere = f" {uuid4().hex[:12]}"
     everything = (await well_formed_answer(visit, "GET", "catalog", "/products?limit=1")).json["items"]
     for words in (
@@ -346,7 +342,7 @@ async def test_a_search_is_words_and_never_sql(visit: Visit) -> None:
     assert (await well_formed_answer(visit, "GET", "catalog", "/products?limit=1")).json["items"] == everything
 
 
-async def test_a_cursor_of_another_list_or_changed_by_hand_gives_nothing_away(
+async def test_a_foreign_or_changed_cursor_reveals_nothing(
     visit: Visit, every: list[Operation], ids: dict[str, str], me: str
 ) -> None:
     first = (await well_formed_answer(visit, "GET", "catalog", "/products?limit=1")).json
@@ -365,7 +361,7 @@ async def test_a_cursor_of_another_list_or_changed_by_hand_gives_nothing_away(
 
 
 @pytest.mark.parametrize("key", ["a b", "é", "x" * 256, "\t"])
-async def test_a_key_that_is_none_is_refused(
+async def test_an_invalid_idempotency_key_is_refused(
     visit: Visit, every: list[Operation], ids: dict[str, str], me: str, key: str
 ) -> None:
     for operation in (each for each in every if each.method == "POST"):
@@ -429,7 +425,7 @@ OPERATORS: dict[str, tuple[Hostile, ...]] = {
 
 
 @pytest.mark.parametrize("path", OPERATORS)
-async def test_what_operators_ask_for_wrongly_is_refused(visit: Visit, me: str, path: str) -> None:
+async def test_invalid_requests_of_operators_are_refused(visit: Visit, me: str, path: str) -> None:
     raws = [*(json.dumps(each).encode() for each in OPERATORS[path]), *NOT_JSON.values()]
     for raw in raws:
         headers = {"Content-Type": "application/json"}

@@ -1,9 +1,9 @@
-"""A hostile shopper or seller on a way that is otherwise right: names, keys used again, prices made up."""
+"""Hostile shoppers and sellers use valid routes with odd names, reused keys and invented prices."""
 
 import asyncio
 from uuid import uuid4
 
-from tests.system.asking import token_for, well_formed_answer
+from tests.system.http_requests import token_for, well_formed_answer
 from tests.system.marketplace import Visit, until
 
 OFFER = {"name": "Lamp", "category": "home", "price": {"amount": 100, "currency": "EUR"}, "on_hand": 1}
@@ -23,8 +23,8 @@ NAMES = (
 )
 
 
-async def test_names_are_kept_and_shown_to_the_letter_and_no_line_of_a_log_is_forged(visit: Visit) -> None:
-    """From the seller through the cart to the mails, for any text that PostgreSQL can hold."""
+async def test_names_are_kept_unchanged_and_cannot_forge_log_lines(visit: Visit) -> None:
+    """Names pass unchanged from the seller through the cart to the mails, for any text that PostgreSQL can store."""
     seller = await visit.person("seller", name="seller")
     customer = await visit.customer()
     price = {"amount": 100, "currency": "EUR"}
@@ -33,7 +33,7 @@ async def test_names_are_kept_and_shown_to_the_letter_and_no_line_of_a_log_is_fo
     for name in NAMES:
         full = f"{mark} {name} {mark}\n{mark} forged"
         body = {"name": full, "category": full[:64].strip(), "price": price, "on_hand": 5}
-        status, answer = await seller.ask("POST", "catalog", "/products", body)
+        status, answer = await seller.request("POST", "catalog", "/products", body)
         assert (status, answer["name"], answer["category"]) == (201, full, full[:64].strip())
         shown[answer["product_id"]] = full
     for product_id, full in shown.items():
@@ -41,12 +41,12 @@ async def test_names_are_kept_and_shown_to_the_letter_and_no_line_of_a_log_is_fo
         put = f"/carts/{customer.subject}/items/{product_id}"
 
         async def wanted(put: str = put) -> bool:
-            return (await customer.ask("PUT", "cart", put, {"quantity": 1}))[0] == 200
+            return (await customer.request("PUT", "cart", put, {"quantity": 1}))[0] == 200
 
         await until(wanted, 30)
     cart = await customer.get("cart", f"/carts/{customer.subject}")
     assert {line["product_id"]: line["name"] for line in cart["lines"]} == shown
-    status, answer = await customer.ask("POST", "cart", f"/carts/{customer.subject}/checkout", {})
+    status, answer = await customer.request("POST", "cart", f"/carts/{customer.subject}/checkout", {})
     assert status == 202
     await customer.order(answer["order_id"], "delivered")
 
@@ -61,7 +61,7 @@ async def test_names_are_kept_and_shown_to_the_letter_and_no_line_of_a_log_is_fo
         assert not any(line.startswith(mark.encode()) for line in log.read_bytes().split(b"\n")), log.name
 
 
-async def test_a_key_with_another_body_is_422_and_acts_once(visit: Visit) -> None:
+async def test_a_key_reused_with_another_body_is_422_and_has_one_effect(visit: Visit) -> None:
     seller = await token_for(visit, f"seller-{uuid4().hex}", "seller")
     good, key = OFFER, {"Idempotency-Key": str(uuid4())}
     first = await well_formed_answer(visit, "POST", "catalog", "/products", token=seller, json=good, headers=key)
@@ -77,11 +77,11 @@ async def test_a_key_with_another_body_is_422_and_acts_once(visit: Visit) -> Non
     assert (theirs.status, "Idempotency-Replayed" in theirs.headers) == (201, False)
 
 
-async def test_a_storm_of_one_checkout_places_one_order(visit: Visit) -> None:
+async def test_many_concurrent_copies_of_a_checkout_place_one_order(visit: Visit) -> None:
     _, product_id = await visit.product(on_hand=5)
     customer = await visit.customer()
     put = f"/carts/{customer.subject}/items/{product_id}"
-    assert (await customer.ask("PUT", "cart", put, {"quantity": 1}))[0] == 200
+    assert (await customer.request("PUT", "cart", put, {"quantity": 1}))[0] == 200
     token, key = await token_for(visit, customer.subject), {"Idempotency-Key": str(uuid4())}
     path = f"/carts/{customer.subject}/checkout"
     answers = await asyncio.gather(
@@ -99,17 +99,17 @@ async def test_a_storm_of_one_checkout_places_one_order(visit: Visit) -> None:
     assert len((await customer.get("checkout", "/orders"))["items"]) == 1
 
 
-async def test_a_price_that_the_client_invents_changes_nothing(visit: Visit) -> None:
-    """The checkout takes no body: what is in one is not looked at."""
+async def test_a_price_invented_by_the_client_changes_nothing(visit: Visit) -> None:
+    """The checkout ignores any body."""
     _, product_id = await visit.product(cents=1999)
     customer = await visit.customer()
     put = f"/carts/{customer.subject}/items/{product_id}"
-    assert (await customer.ask("PUT", "cart", put, {"quantity": 2}))[0] == 200
+    assert (await customer.request("PUT", "cart", put, {"quantity": 2}))[0] == 200
     lie = {"total": {"amount": 1, "currency": "EUR"}, "lines": [], "order_id": str(uuid4()), "status": "delivered"}
-    status, answer = await customer.ask("POST", "cart", f"/carts/{customer.subject}/checkout", lie)
+    status, answer = await customer.request("POST", "cart", f"/carts/{customer.subject}/checkout", lie)
     assert (status, answer["order_id"] == lie["order_id"]) == (202, False)
     order = await customer.order(answer["order_id"], "delivered")
     assert order["total"] == {"amount": 2 * 1999, "currency": "EUR"}
     lie = {"status": "placed", "reason": "customer"}
-    assert (await customer.ask("POST", "checkout", f"/orders/{answer['order_id']}/cancel", lie))[0] == 409
+    assert (await customer.request("POST", "checkout", f"/orders/{answer['order_id']}/cancel", lie))[0] == 409
     assert (await customer.get("checkout", f"/orders/{answer['order_id']}"))["status"] == "delivered"

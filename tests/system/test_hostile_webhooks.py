@@ -1,4 +1,4 @@
-"""The carriers' callback is open to the world: only what their secret signed, just now, counts, and it counts once."""
+"""The carriers' callback route is public: only recently signed callbacks are accepted, and each counts once."""
 
 import json
 from collections.abc import AsyncIterator
@@ -10,15 +10,15 @@ from uuid import uuid4
 import pytest
 from standardwebhooks import Webhook
 
-from tests.system.asking import Answer, well_formed_answer
+from tests.system.http_requests import Answer, well_formed_answer
 from tests.system.marketplace import Marketplace, Person, Visit, until
 
-ANOTHERS = "whsec_" + "bm90IHRoZSBjYXJyaWVycycgc2VjcmV0IGF0IGFsbA=="
+WRONG_SECRET = "whsec_" + "bm90IHRoZSBjYXJyaWVycycgc2VjcmV0IGF0IGFsbA=="
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """An order that was delivered, and what its carrier could say of it."""
+    """A delivered order, with callbacks that its carrier could send."""
 
     visit: Visit
     customer: Person
@@ -44,13 +44,13 @@ class Parcel:
             "webhook-signature": Webhook(secret or self.secret).sign(webhook_id, at, body.decode("latin-1")),
         }
 
-    async def tell(self, body: bytes, headers: dict[str, str], carrier: str | None = None) -> Answer:
-        """Send tracking news. The answer has to be well-formed."""
+    async def send_callback(self, body: bytes, headers: dict[str, str], carrier: str | None = None) -> Answer:
+        """Send a callback, and assert that the answer is well-formed."""
         path = f"/carriers/{carrier or self.shipment['carrier']}/tracking"
         return await well_formed_answer(self.visit, "POST", "delivery", path, data=body, headers=headers)
 
-    async def known(self) -> dict[str, Any]:
-        """All that its customer can see of it."""
+    async def visible_state(self) -> dict[str, Any]:
+        """Return everything that the customer can see of the order."""
         return {
             "shipment": await self.customer.get("delivery", f"/shipments/{self.order_id}"),
             "order": await self.customer.get("checkout", f"/orders/{self.order_id}"),
@@ -75,20 +75,20 @@ async def parcel(marketplace: Marketplace) -> AsyncIterator[Parcel]:
         yield Parcel(visit, customer, secret, await customer.get("delivery", f"/shipments/{order_id}"))
 
 
-async def test_what_is_signed_is_taken_in_and_taken_again(parcel: Parcel) -> None:
-    """Replayed, out of order or under a new id: it happened once."""
-    before = await parcel.known()
+async def test_a_signed_callback_is_accepted_and_may_be_repeated(parcel: Parcel) -> None:
+    """Callbacks that are repeated, out of order or under a new id count once."""
+    before = await parcel.visible_state()
     body = parcel.tracking()
     headers = parcel.signed(body)
-    assert [(await parcel.tell(body, headers)).status for _ in range(3)] == [204, 204, 204]
+    assert [(await parcel.send_callback(body, headers)).status for _ in range(3)] == [204, 204, 204]
     for kind in ("shipment.dispatched", "shipment.delivered"):
         body = parcel.tracking(kind)
-        assert (await parcel.tell(body, parcel.signed(body))).status == 204
-    assert await parcel.known() == before
+        assert (await parcel.send_callback(body, parcel.signed(body))).status == 204
+    assert await parcel.visible_state() == before
 
 
 @pytest.mark.parametrize("without", ["webhook-id", "webhook-timestamp", "webhook-signature"])
-async def test_every_part_of_a_signature_is_needed(parcel: Parcel, without: str) -> None:
+async def test_every_header_of_a_signature_is_required(parcel: Parcel, without: str) -> None:
     body = parcel.tracking()
     headers = parcel.signed(body)
     for value in (
@@ -109,7 +109,7 @@ async def test_every_part_of_a_signature_is_needed(parcel: Parcel, without: str)
         changed = {name: each for name, each in headers.items() if name != without}
         if value is not None:
             changed[without] = value
-        answer = await parcel.tell(body, changed)
+        answer = await parcel.send_callback(body, changed)
         assert (answer.status, answer.slug) == (401, "bad-signature"), value
         assert answer.headers["WWW-Authenticate"] == "Standard-Webhooks"
 
@@ -118,15 +118,15 @@ async def test_every_part_of_a_signature_is_needed(parcel: Parcel, without: str)
 async def test_a_signature_of_another_time_is_refused(parcel: Parcel, minutes: int) -> None:
     body = parcel.tracking()
     headers = parcel.signed(body, at=datetime.now(UTC) + timedelta(minutes=minutes))
-    assert (await parcel.tell(body, headers)).slug == "bad-signature"
+    assert (await parcel.send_callback(body, headers)).slug == "bad-signature"
 
 
-async def test_what_was_not_signed_by_the_carriers_or_not_like_this_is_refused(parcel: Parcel) -> None:
-    before = await parcel.known()
+async def test_wrongly_signed_or_changed_callbacks_are_refused(parcel: Parcel) -> None:
+    before = await parcel.visible_state()
     body = parcel.tracking("shipment.dispatched")
     good = parcel.signed(body)
     for name, (raw, headers) in {
-        "another's secret": (body, parcel.signed(body, secret=ANOTHERS)),
+        "another's secret": (body, parcel.signed(body, secret=WRONG_SECRET)),
         "a changed body": (body.replace(b"dispatched", b"delivered"), good),
         "a body with more": (body + b" ", good),
         "no body": (b"", good),
@@ -137,21 +137,21 @@ async def test_what_was_not_signed_by_the_carriers_or_not_like_this_is_refused(p
         "half a signature": (body, good | {"webhook-signature": good["webhook-signature"][:-9]}),
         "many signatures": (body, good | {"webhook-signature": " ".join(["v1,AAAA"] * 900)}),
     }.items():
-        answer = await parcel.tell(raw, headers)
+        answer = await parcel.send_callback(raw, headers)
         assert (answer.status, answer.slug) == (401, "bad-signature"), name
-    assert await parcel.known() == before
+    assert await parcel.visible_state() == before
 
 
-async def test_a_customers_token_signs_nothing(parcel: Parcel) -> None:
+async def test_a_customers_token_does_not_replace_the_signature(parcel: Parcel) -> None:
     token = (await parcel.visit.outside("POST", "/identity/token", {"sub": "x", "roles": ["operator"]}))["access_token"]
-    answer = await parcel.tell(
+    answer = await parcel.send_callback(
         parcel.tracking(), {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     )
     assert answer.slug == "bad-signature"
 
 
 async def test_signed_nonsense_is_refused_for_what_it_is(parcel: Parcel) -> None:
-    before = await parcel.known()
+    before = await parcel.visible_state()
     for body in (
         b"",
         b"{",
@@ -172,27 +172,27 @@ async def test_signed_nonsense_is_refused_for_what_it_is(parcel: Parcel) -> None
         parcel.tracking().replace(b"T", b"?"),
         parcel.tracking().replace(datetime.now(UTC).strftime("%Y").encode(), b"99999"),
     ):
-        answer = await parcel.tell(body, parcel.signed(body))
+        answer = await parcel.send_callback(body, parcel.signed(body))
         assert answer.status in (400, 422), (body[:100], answer.raw)
     body = parcel.tracking()
     other = {"a": "b", "b": "a"}[parcel.shipment["carrier"]]
-    assert (await parcel.tell(body, parcel.signed(body), carrier=other)).status == 422
-    assert (await parcel.tell(body, parcel.signed(body), carrier="c")).status == 422
-    assert await parcel.known() == before
+    assert (await parcel.send_callback(body, parcel.signed(body), carrier=other)).status == 422
+    assert (await parcel.send_callback(body, parcel.signed(body), carrier="c")).status == 422
+    assert await parcel.visible_state() == before
 
 
-async def test_a_parcel_that_nobody_knows_is_to_be_told_again_later(parcel: Parcel) -> None:
-    before = await parcel.known()
+async def test_a_callback_about_an_unknown_parcel_is_answered_with_404_to_be_retried(parcel: Parcel) -> None:
+    before = await parcel.visible_state()
     for changes in ({"order_id": str(uuid4())}, {"shipment_id": str(uuid4())}):
         body = parcel.tracking(**changes)
-        answer = await parcel.tell(body, parcel.signed(body))
+        answer = await parcel.send_callback(body, parcel.signed(body))
         assert (answer.status, answer.slug) == (404, "not-found")
-    assert await parcel.known() == before
+    assert await parcel.visible_state() == before
 
 
-async def test_a_carrier_that_has_not_got_the_parcel_changes_nothing(parcel: Parcel) -> None:
-    before = await parcel.known()
+async def test_a_callback_of_the_wrong_carrier_changes_nothing(parcel: Parcel) -> None:
+    before = await parcel.visible_state()
     other = {"a": "b", "b": "a"}[parcel.shipment["carrier"]]
     body = parcel.tracking(carrier=other, tracking_code="FORGED")
-    assert (await parcel.tell(body, parcel.signed(body), carrier=other)).status == 204
-    assert await parcel.known() == before
+    assert (await parcel.send_callback(body, parcel.signed(body), carrier=other)).status == 204
+    assert await parcel.visible_state() == before

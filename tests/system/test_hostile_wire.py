@@ -1,15 +1,15 @@
-"""Rubbish around a request: methods, headers, and bytes that are hardly HTTP."""
+"""Unknown methods, rubbish in headers, and bytes that are not valid HTTP."""
 
 import asyncio
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.system.asking import PROBLEM, operations, well_formed_answer
+from tests.system.http_requests import PROBLEM, operations, well_formed_answer
 from tests.system.marketplace import Visit
 
 
-async def test_a_method_that_is_not_there_is_405_and_says_what_is(visit: Visit) -> None:
+async def test_an_unknown_method_is_405_with_the_allowed_methods(visit: Visit) -> None:
     methods: dict[tuple[str, str], set[str]] = {}
     for operation in await operations(visit):
         methods.setdefault((operation.service, operation.path), set()).add(operation.method)
@@ -39,7 +39,7 @@ async def test_a_method_that_is_not_there_is_405_and_says_what_is(visit: Visit) 
     ],
     ids=",".join,
 )
-async def test_header_rubbish_changes_no_answer(visit: Visit, headers: dict[str, str]) -> None:
+async def test_rubbish_in_headers_changes_no_answer(visit: Visit, headers: dict[str, str]) -> None:
     for service in visit.marketplace.state["services"]:
         plain, odd = (
             await well_formed_answer(visit, "GET", service, "/openapi.json"),
@@ -67,7 +67,7 @@ async def test_header_rubbish_changes_no_answer(visit: Visit, headers: dict[str,
     ],
     ids=lambda head: ascii(head[:30]),
 )
-async def test_what_is_hardly_http_is_answered_as_a_problem(visit: Visit, head: bytes) -> None:
+async def test_invalid_http_is_answered_with_a_problem(visit: Visit, head: bytes) -> None:
     for service in visit.marketplace.state["services"]:
         at = urlsplit(visit.base(service))
         async with asyncio.timeout(20):

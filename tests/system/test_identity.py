@@ -1,4 +1,4 @@
-"""Who may ask what: every route of every service, by every kind of person and of token."""
+"""Tests authorization: every route of every service with every kind of person and token."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,26 +9,26 @@ from uuid import uuid4
 
 import pytest
 
-from tests.system.asking import Answer, operations, token_for, well_formed_answer
-from tests.system.forging import Forger
+from tests.system.forged_tokens import Forger
+from tests.system.http_requests import Answer, operations, token_for, well_formed_answer
 from tests.system.marketplace import Marketplace, Person, Visit, until
 
 
 class Who(Enum):
-    """Whom a route serves."""
+    """The people whom a route serves."""
 
     ANYONE = auto()
-    """Public, on purpose."""
+    """Public on purpose."""
     CARRIER = auto()
-    """No token: the body is signed, which test_hostile_webhooks.py is about."""
+    """No token: the body is signed; see test_hostile_webhooks.py."""
     OWNER = auto()
-    """The person whose thing it is; for all others there is no such thing."""
+    """The owner; all others get 404."""
     SELF = auto()
-    """Anyone with a token, of whose own things it speaks."""
+    """Anyone with a token; the answer lists the caller's own things."""
     MAKER = auto()
-    """Anyone with a token, who makes something of their own."""
+    """Anyone with a token, who creates something."""
     SELLER = auto()
-    """A seller; about a product, the one who sells it."""
+    """A seller; for a product, only its seller."""
     OPERATOR = auto()
 
 
@@ -90,7 +90,7 @@ ROUTES = {
         "DELETE /ops/history/{subscription}",
     )
 }
-"""Every route there is: one that is not in here fails the first test below."""
+"""Every route; the first test below fails if one is missing here."""
 
 PRICE = {"amount": 1, "currency": "EUR"}
 ADDRESS = {"name": "Mallory", "street": "Elsewhere 1", "city": "Paris", "postal_code": "75001", "country": "FR"}
@@ -101,7 +101,7 @@ OPS_BODIES = {
     "POST /ops/set-aside/retry": {"seqs": []},
     "POST /ops/republish": {"until": "2000-01-01T00:00:00Z"},
 }
-HEARING = {
+SUBSCRIPTIONS = {
     "catalog": "orders",
     "cart": "products",
     "checkout": "carts",
@@ -109,8 +109,8 @@ HEARING = {
     "delivery": "orders",
 }
 """A subscription of each service."""
-NOWHERE = {"id": "0193a8a7-0000-7000-8000-000000000000", "offset": 2**40}
-"""A replay from beyond the log's end."""
+REPLAY_BEYOND_END = {"id": "0193a8a7-0000-7000-8000-000000000000", "offset": 2**40}
+"""A replay that begins beyond the log's end."""
 OPS_QUERIES = {"GET /ops/republish": {"last": "0"}, "GET /ops/story": {"subject": "nobody"}}
 BODIES: dict[str, Any] = {
     "catalog POST /products": {"name": "Lamp", "category": "home", "price": PRICE, "on_hand": 1},
@@ -120,21 +120,21 @@ BODIES: dict[str, Any] = {
     "delivery PUT /addresses/{customer}": ADDRESS,
     "notifications PUT /contacts/{person}": {"email": "mallory@example.org"},
     "notifications POST /webhooks": {"url": "http://127.0.0.1:9/", "events": ["delivery.shipment-failed.v1"]},
-} | {f"{service} POST /ops/history": NOWHERE | {"to": name} for service, name in HEARING.items()}
+} | {f"{service} POST /ops/history": REPLAY_BEYOND_END | {"to": name} for service, name in SUBSCRIPTIONS.items()}
 
 PROTECTED = [route for route, who in ROUTES.items() if who not in (Who.ANYONE, Who.CARRIER)]
-OPERATORS_WORK_ELSEWHERE = [
+OPERATORS_ROUTES_ELSEWHERE = [
     route for route in ROUTES if " /ops/" in route and "/ops/rebuild" not in route and not route.startswith("cart ")
 ]
-"""The same code as in the cart: asked for each service only under `--all`."""
+"""The same code as in the cart, so other services are tested only with `--all`."""
 ROLES = {Who.SELLER: ("seller",), Who.OPERATOR: ("operator",)}
 TOO_LATE = ["checkout POST /orders/{order_id}/cancel"]
-"""Of a delivered order."""
+"""Routes that refuse a delivered order."""
 METHODS = ["GET", "PUT", "POST", "DELETE"]
 
 
-def sparing(route: str) -> tuple[int, bool, bool]:
-    """What takes things away comes last; a cart is bought before its products get another price or are gone."""
+def destructive_last(route: str) -> tuple[int, bool, bool]:
+    """Sort destructive routes last; a cart is checked out before its products are repriced or discontinued."""
     service, method, path = route.split()
     return METHODS.index(method), service == "catalog", path.endswith("/discontinue")
 
@@ -144,15 +144,15 @@ def of(who: Who) -> list[str]:
 
 
 def each(routes: list[str]) -> list[Any]:
-    """Mark as slow what is the same code in another service."""
+    """Mark routes as slow whose code is tested with another service."""
     return [
-        pytest.param(route, marks=[pytest.mark.slow] if route in OPERATORS_WORK_ELSEWHERE else []) for route in routes
+        pytest.param(route, marks=[pytest.mark.slow] if route in OPERATORS_ROUTES_ELSEWHERE else []) for route in routes
     ]
 
 
 @dataclass(frozen=True)
 class World:
-    """Things that belong to somebody, and requests about them."""
+    """A person's things, and requests about them."""
 
     visit: Visit
     owner: Person
@@ -163,10 +163,10 @@ class World:
     order_id: str
     endpoint_id: str
     event_id: str
-    """Of the one delivery to that endpoint."""
+    """The event of the only delivery to the endpoint."""
 
-    async def ask(self, route: str, token: str | None = None, **options: Any) -> Answer:
-        """Ask `route` about the things of this world. The answer has to be well-formed."""
+    async def request(self, route: str, token: str | None = None, **options: Any) -> Answer:
+        """Send a request to `route` about these things, and assert that the answer is well-formed."""
         service, method, template = route.split()
         path = template.format(
             product_id=self.product_id,
@@ -174,7 +174,7 @@ class World:
             customer=self.owner.subject,
             person=self.owner.subject,
             carrier="a",
-            subscription=HEARING[service],
+            subscription=SUBSCRIPTIONS[service],
             id=1,
             endpoint_id=self.endpoint_id,
             event_id=self.event_id,
@@ -191,27 +191,27 @@ class World:
         )
 
     async def everything(self) -> dict[str, Any]:
-        """All that can be read of what is here; every read has to be 200."""
+        """Read everything with the owner's token; assert that every answer is 200."""
         readable = [*of(Who.OWNER), "checkout GET /orders", "catalog GET /products/{product_id}"]
-        found = {route: await self.ask(route, self.owner_token) for route in readable if " GET " in route}
+        found = {route: await self.request(route, self.owner_token) for route in readable if " GET " in route}
         assert {answer.status for answer in found.values()} == {200}, found
         return {route: answer.json for route, answer in found.items()}
 
 
 async def a_world(visit: Visit) -> World:
-    """A customer who has a delivered parcel, a webhook about it, and something in the cart; the seller of both."""
+    """Create a customer with a delivered parcel, a webhook and a filled cart, and the products' seller."""
     seller, product_id = await visit.product(on_hand=10)
     owner = await visit.customer()
     async with await asyncio.start_server(_say_gone, "127.0.0.1", 0) as receiver:
         port = receiver.sockets[0].getsockname()[1]
         endpoint = {"url": f"http://127.0.0.1:{port}/", "events": ["checkout.order-delivered.v1"]}
-        status, made = await owner.ask("POST", "notifications", "/webhooks", endpoint)
+        status, made = await owner.request("POST", "notifications", "/webhooks", endpoint)
         assert status == 201
         return await _bought(visit, seller, product_id, owner, made["endpoint_id"])
 
 
 async def _say_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer so that the endpoint is disabled, and its one delivery settled: it stays as it is."""
+    """Answer 410 Gone, so that the endpoint is disabled, its only delivery ends and its state no longer changes."""
     writer.write(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
     await reader.read()
     writer.close()
@@ -234,7 +234,7 @@ async def _bought(visit: Visit, seller: Person, product_id: str, owner: Person, 
         return [each["state"] for each in told] == ["failed"]
 
     await until(refused, 20)
-    assert (await owner.ask("PUT", "cart", f"/carts/{owner.subject}/items/{product_id}", {"quantity": 2}))[0] == 200
+    assert (await owner.request("PUT", "cart", f"/carts/{owner.subject}/items/{product_id}", {"quantity": 2}))[0] == 200
     return World(
         visit,
         owner,
@@ -259,7 +259,7 @@ async def forger(world: World) -> Forger:
     return await Forger.of(world.visit)
 
 
-async def test_it_is_known_of_every_route_whom_it_serves(world: World) -> None:
+async def test_the_table_lists_every_route(world: World) -> None:
     live = {str(operation): "security" in operation.document for operation in await operations(world.visit)}
     assert live.keys() == ROUTES.keys()
     assert {route for route, secured in live.items() if secured} == set(PROTECTED)
@@ -274,13 +274,13 @@ async def test_health_needs_no_token_and_the_framework_adds_no_pages(world: Worl
 
 
 @pytest.mark.parametrize("route", of(Who.ANYONE))
-async def test_a_public_route_asks_nobody_for_a_token(world: World, route: str) -> None:
+async def test_a_public_route_needs_no_token(world: World, route: str) -> None:
     for token in (None, "rubbish"):
-        assert (await world.ask(route, token)).status == 200
+        assert (await world.request(route, token)).status == 200
 
 
 @pytest.mark.parametrize("route", each(PROTECTED))
-async def test_only_a_valid_token_gets_in_and_nothing_else_changes_anything(
+async def test_only_a_valid_token_is_accepted_and_forgeries_change_nothing(
     world: World, forger: Forger, route: str
 ) -> None:
     roles = ROLES.get(ROUTES[route], ())
@@ -296,10 +296,10 @@ async def test_only_a_valid_token_gets_in_and_nothing_else_changes_anything(
         "more than a header holds": f"Bearer {good}{'a' * 9000}",
     }
     before = await world.everything()
-    answers = {name: await world.ask(route, headers={"Authorization": each}) for name, each in headers.items()}
-    answers["nothing"] = await world.ask(route)
-    answers["in the query"] = await world.ask(route, params={"access_token": good, "token": good})
-    answers["in a cookie"] = await world.ask(route, headers={"Cookie": f"access_token={good}; token={good}"})
+    answers = {name: await world.request(route, headers={"Authorization": each}) for name, each in headers.items()}
+    answers["nothing"] = await world.request(route)
+    answers["in the query"] = await world.request(route, params={"access_token": good, "token": good})
+    answers["in a cookie"] = await world.request(route, headers={"Cookie": f"access_token={good}; token={good}"})
     assert {name: answer.status for name, answer in answers.items() if answer.status != 401} == {}
     assert {answer.headers["WWW-Authenticate"] for answer in answers.values()} == {"Bearer"}
     assert {answer.slug for answer in answers.values()} == {"unauthorized"}
@@ -307,23 +307,23 @@ async def test_only_a_valid_token_gets_in_and_nothing_else_changes_anything(
 
 
 @pytest.mark.parametrize("route", of(Who.OWNER))
-async def test_for_others_there_is_no_such_thing_and_it_stays_as_it_is(world: World, route: str) -> None:
+async def test_other_people_get_404_and_change_nothing(world: World, route: str) -> None:
     before = await world.everything()
     for roles in ((), ("seller",), ("operator",), ("seller", "operator")):
         stranger = await token_for(world.visit, f"mallory-{uuid4().hex}", *roles)
-        theirs = await world.ask(route, stranger)
+        theirs = await world.request(route, stranger)
         assert (theirs.status, theirs.slug) == (404, "not-found")
         assert world.owner.subject.encode() not in theirs.raw
     for subject in (world.owner.subject.upper(), world.owner.subject + ".", world.owner.subject[:-1]):
-        assert (await world.ask(route, await token_for(world.visit, subject))).status == 404
+        assert (await world.request(route, await token_for(world.visit, subject))).status == 404
     assert await world.everything() == before
 
 
 @pytest.mark.parametrize("route", of(Who.SELF))
-async def test_a_list_holds_ones_own_things_only(world: World, route: str) -> None:
+async def test_a_list_contains_only_the_callers_own_things(world: World, route: str) -> None:
     stranger = await token_for(world.visit, f"mallory-{uuid4().hex}", "seller", "operator")
     for query in ({}, {"customer_id": world.owner.subject, "customer": world.owner.subject}):
-        theirs = await world.ask(route, stranger, params=query)
+        theirs = await world.request(route, stranger, params=query)
         assert (theirs.status, theirs.json) == (200, {"items": [], "next_cursor": None})
 
 
@@ -333,22 +333,22 @@ async def test_without_the_role_it_is_forbidden(world: World, route: str) -> Non
     before = await world.everything()
     for roles in ((), tuple({"seller", "operator"} - {role})):
         for subject in (world.owner.subject, world.seller.subject):
-            answer = await world.ask(route, await token_for(world.visit, subject, *roles))
+            answer = await world.request(route, await token_for(world.visit, subject, *roles))
             assert (answer.status, answer.slug) == (403, "forbidden")
     assert await world.everything() == before
 
 
 @pytest.mark.parametrize("route", [route for route in of(Who.SELLER) if "{product_id}" in route])
-async def test_a_product_is_in_its_own_sellers_hands_only(world: World, route: str) -> None:
+async def test_only_its_seller_can_use_the_routes_of_a_product(world: World, route: str) -> None:
     before = await world.everything()
     rival = await token_for(world.visit, f"rival-{uuid4().hex}", "seller", "operator")
-    answer = await world.ask(route, rival)
+    answer = await world.request(route, rival)
     assert (answer.status, answer.slug) == (404, "not-found")
     assert await world.everything() == before
 
 
-async def test_those_whom_a_route_serves_are_served(visit: Visit) -> None:
-    """So that what was refused above was refused for who asked, and for nothing else."""
+async def test_permitted_people_are_served(visit: Visit) -> None:
+    """This shows that the tests above were refused only because of the caller."""
     world = await a_world(visit)
     tokens = {
         Who.OWNER: world.owner_token,
@@ -357,8 +357,11 @@ async def test_those_whom_a_route_serves_are_served(visit: Visit) -> None:
         Who.SELLER: world.seller_token,
         Who.OPERATOR: await token_for(visit, "olga", "operator"),
     }
-    for route in sorted(PROTECTED, key=sparing):
-        answer = await world.ask(route, tokens[ROUTES[route]])
+    for route in sorted(PROTECTED, key=destructive_last):
+        answer = await world.request(route, tokens[ROUTES[route]])
         too_late = route in TOO_LATE and answer.status == 409
-        none_dead = "{id}" in route and answer.status in (404, 409)  # or another test's, that `{}` does not mend
+        none_dead = "{id}" in route and answer.status in (
+            404,
+            409,
+        )  # or it is another test's dead letter, which the body `{}` does not repair
         assert answer.status < 300 or too_late or none_dead, (route, answer)

@@ -1,4 +1,4 @@
-"""An `up -d` that is told to end before the stack is ready leaves nothing running."""
+"""An `up -d` that is interrupted before the stack is ready leaves nothing running."""
 
 import signal
 import subprocess

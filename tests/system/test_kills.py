@@ -1,4 +1,4 @@
-"""Parts are killed under traffic: what still works, and that everything comes back by itself."""
+"""Parts are killed under traffic: the rest still works, and everything recovers by itself."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from tests.system.shopping import accepted, accepted_at_least, dispatches, order
 
 
 async def confirmed_total(visit: Visit) -> int:
-    """Orders that checkout has said to be confirmed, by its own metrics' count of publishes."""
+    """Return the number of OrderConfirmed events that checkout has published, from its metrics."""
     ops = next(iter(visit.marketplace.state["services"]["checkout"]["ops"].values()))
     async with visit.http.get(f"{ops}/metrics") as answer:
         lines = (await answer.text()).splitlines()
@@ -21,7 +21,7 @@ async def confirmed_total(visit: Visit) -> int:
     return int(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)))
 
 
-@pytest.mark.slow  # the same without traffic is in test_degradation.py
+@pytest.mark.slow  # test_degradation.py tests the same without traffic
 @pytest.mark.timeout(240)
 async def test_without_delivery_orders_are_confirmed_and_shipped_once_when_it_returns(
     marketplace: Marketplace, visit: Visit, tmp_path: Path
@@ -42,7 +42,7 @@ async def test_without_delivery_orders_are_confirmed_and_shipped_once_when_it_re
     assert set(parcels.values()) == {1}
 
 
-@pytest.mark.slow  # the same without traffic is in test_degradation.py
+@pytest.mark.slow  # test_degradation.py tests the same without traffic
 @pytest.mark.timeout(240)
 async def test_without_the_broker_checkouts_are_accepted_and_complete_when_it_returns(
     marketplace: Marketplace, tmp_path: Path
@@ -57,14 +57,14 @@ async def test_without_the_broker_checkouts_are_accepted_and_complete_when_it_re
     assert report.events["dead"] == 0
 
 
-@pytest.mark.slow  # the same without traffic, for every service, is in test_degradation.py
+@pytest.mark.slow  # test_degradation.py tests the same without traffic for every service
 @pytest.mark.timeout(240)
 async def test_without_its_database_a_service_pauses_and_nothing_is_dead_lettered(
     marketplace: Marketplace, tmp_path: Path
 ) -> None:
     async with shopping(marketplace, tmp_path / "record") as task:
         async with without(marketplace, "checkout-db"):
-            await asyncio.sleep(2)  # an outage has a length; nothing in it can be awaited
+            await asyncio.sleep(2)  # let the outage last; there is no event to await
         report = await task
     assert report.orders["accepted"] > 20
     assert (report.orders["pending"], report.hanging) == (0, [])
@@ -72,7 +72,7 @@ async def test_without_its_database_a_service_pauses_and_nothing_is_dead_lettere
 
 
 @pytest.mark.slow  # tests/integration/messaging kills competing replicas
-async def test_replicas_compete_and_one_may_die(marketplace: Marketplace, tmp_path: Path) -> None:
+async def test_replicas_share_the_work_and_one_may_die(marketplace: Marketplace, tmp_path: Path) -> None:
     await order(marketplace, "scale", "checkout=2")
     try:
         async with shopping(marketplace, tmp_path / "record", duration_s=6) as task:
@@ -85,7 +85,7 @@ async def test_replicas_compete_and_one_may_die(marketplace: Marketplace, tmp_pa
 
 
 @pytest.mark.timeout(240)
-async def test_a_killed_supervisor_leaves_no_process_and_its_data(marketplace: Marketplace, visit: Visit) -> None:
+async def test_a_killed_supervisor_leaves_its_data_and_no_process(marketplace: Marketplace, visit: Visit) -> None:
     _, product_id = await visit.product()
     customer = await visit.customer()
     order_id = await customer.check_out(product_id)
@@ -107,7 +107,7 @@ async def test_a_killed_supervisor_leaves_no_process_and_its_data(marketplace: M
     await customer.order(second, "delivered")
 
 
-async def test_up_on_a_stack_that_is_up_says_what_it_ignores_and_what_is_not_ready(
+async def test_up_on_a_running_stack_reports_ignored_options_and_parts_that_are_not_ready(
     marketplace: Marketplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "It is up already." in marketplace.command("up", "-d", "--faultable").stdout
@@ -125,12 +125,12 @@ async def test_up_on_a_stack_that_is_up_says_what_it_ignores_and_what_is_not_rea
 
 
 def living() -> set[tuple[int, str]]:
-    """Every process by its id and its start time, so that an id used again is another process."""
+    """Return every process by id and start time, so that a reused id is another process."""
     return set(parents())
 
 
 def parents() -> dict[tuple[int, str], int]:
-    """Each living process with its parent's id."""
+    """Return the parent's id of each living process."""
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -142,7 +142,7 @@ def parents() -> dict[tuple[int, str], int]:
 
 
 def family_of(pid: int) -> set[tuple[int, str]]:
-    """A process and all that it started, directly or not."""
+    """Return a process and all its descendants."""
     parent_of = parents()
     family = {each for each in parent_of if each[0] == pid}
     while True:

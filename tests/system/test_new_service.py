@@ -1,4 +1,4 @@
-"""A service that was just scaffolded: everything knows it, with no file in `infra` edited."""
+"""A newly scaffolded service works with all commands, without any edit in `infra`."""
 
 import os
 import tempfile
@@ -35,7 +35,7 @@ async def _shop(stack: Marketplace) -> None:
         order_id = await customer.check_out(product_id)
 
         async def recommended() -> bool:
-            status, known = await customer.ask("GET", "recommendations", f"/recommendations/{order_id}")
+            status, known = await customer.request("GET", "recommendations", f"/recommendations/{order_id}")
             return status == 200 and known["events"] == 2
 
         await until(recommended, 30)

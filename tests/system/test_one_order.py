@@ -1,10 +1,10 @@
-"""One order's way through the whole house, over HTTP and the outside world's own ledgers."""
+"""Follows one order through all services, over HTTP and in the ledgers of the stand-ins."""
 
 import pytest
 
 from tests.system.marketplace import Visit, until
 
-A_TO_Z = ["order-confirmed", "order-delivered", "shipment-dispatched"]
+ALL_MAILS = ["order-confirmed", "order-delivered", "shipment-dispatched"]
 
 
 async def test_a_shopper_gets_what_was_ordered_and_pays_once(visit: Visit) -> None:
@@ -26,14 +26,14 @@ async def test_a_shopper_gets_what_was_ordered_and_pays_once(visit: Visit) -> No
         return (await customer.get("cart", f"/carts/{customer.subject}"))["lines"] == []
 
     async def mailed() -> bool:
-        return await visit.mails(order_id) == A_TO_Z
+        return await visit.mails(order_id) == ALL_MAILS
 
     for condition in (stock_taken, cart_empty, mailed):
         await until(condition, 20)
 
     async def listed() -> bool:
         sent = (await customer.get("notifications", "/notifications"))["items"]
-        return sorted(each["kind"] for each in sent) == A_TO_Z
+        return sorted(each["kind"] for each in sent) == ALL_MAILS
 
     await until(listed, 20)
     journal = (await customer.get("checkout", f"/orders/{order_id}/journal"))["entries"]
@@ -50,7 +50,7 @@ async def test_a_cancelled_order_gives_back_stock_and_money(visit: Visit) -> Non
     try:
         order_id = await customer.check_out(product_id, quantity=4)
         await customer.order(order_id, "confirmed")
-        assert (await customer.ask("POST", "checkout", f"/orders/{order_id}/cancel", {}))[0] == 202
+        assert (await customer.request("POST", "checkout", f"/orders/{order_id}/cancel", {}))[0] == 202
         order = await customer.order(order_id, "cancelled")
     finally:
         for part in ("carriers-a", "carriers-b"):
@@ -82,7 +82,7 @@ async def test_a_declined_payment_cancels_the_order(visit: Visit) -> None:
     assert await visit.ledger("payments/b", order_id) == []
 
 
-async def test_a_provider_that_refuses_to_charge_is_replaced_by_the_other(visit: Visit) -> None:
+async def test_the_other_provider_charges_when_the_first_refuses(visit: Visit) -> None:
     _, product_id = await visit.product(on_hand=5)
     customer = await visit.customer()
     await visit.outside("PUT", "/dials/payments-a", {"error_rate": 1})
@@ -95,7 +95,7 @@ async def test_a_provider_that_refuses_to_charge_is_replaced_by_the_other(visit:
     assert await visit.ledger("payments/b", order_id) == ["capture"]
 
 
-async def test_a_charge_whose_answer_was_lost_is_asked_for_again_under_its_key(visit: Visit) -> None:
+async def test_a_charge_whose_answer_was_lost_is_repeated_under_its_key(visit: Visit) -> None:
     _, product_id = await visit.product(on_hand=5)
     customer = await visit.customer()
     await visit.outside("PUT", "/dials/payments-a", {"lost_answer_rate": 1})
@@ -114,17 +114,19 @@ async def test_a_charge_whose_answer_was_lost_is_asked_for_again_under_its_key(v
 
 
 @pytest.mark.parametrize("fault", ["sold out", "new price"])
-async def test_what_cannot_be_sold_as_ordered_is_refused_and_says_why(visit: Visit, fault: str) -> None:
+async def test_an_order_that_cannot_be_fulfilled_as_placed_is_cancelled_with_its_reason(
+    visit: Visit, fault: str
+) -> None:
     seller, product_id = await visit.product(on_hand=2)
     customer = await visit.customer()
     if fault == "sold out":
         order_id = await customer.check_out(product_id, quantity=3)
     else:
         put = f"/carts/{customer.subject}/items/{product_id}"
-        assert (await customer.ask("PUT", "cart", put, {"quantity": 1}))[0] == 200
+        assert (await customer.request("PUT", "cart", put, {"quantity": 1}))[0] == 200
         price = {"price": {"amount": 2999, "currency": "EUR"}}
-        assert (await seller.ask("POST", "catalog", f"/products/{product_id}/price", price))[0] == 200
-        status, answer = await customer.ask("POST", "cart", f"/carts/{customer.subject}/checkout", {})
+        assert (await seller.request("POST", "catalog", f"/products/{product_id}/price", price))[0] == 200
+        status, answer = await customer.request("POST", "cart", f"/carts/{customer.subject}/checkout", {})
         assert status == 202
         order_id = answer["order_id"]
     order = await customer.order(order_id, "cancelled")
@@ -132,28 +134,30 @@ async def test_what_cannot_be_sold_as_ordered_is_refused_and_says_why(visit: Vis
     assert await visit.ledger("payments/a", order_id) == []
 
 
-async def test_what_costs_less_by_now_is_bought_for_less(visit: Visit) -> None:
+async def test_a_lower_current_price_is_charged(visit: Visit) -> None:
     seller, product_id = await visit.product(on_hand=2)
     customer = await visit.customer()
     cart = f"/carts/{customer.subject}"
-    assert (await customer.ask("PUT", "cart", f"{cart}/items/{product_id}", {"quantity": 2}))[0] == 200
+    assert (await customer.request("PUT", "cart", f"{cart}/items/{product_id}", {"quantity": 2}))[0] == 200
     price = {"price": {"amount": 1499, "currency": "EUR"}}
-    assert (await seller.ask("POST", "catalog", f"/products/{product_id}/price", price))[0] == 200
-    status, answer = await customer.ask("POST", "cart", f"{cart}/checkout", {})
+    assert (await seller.request("POST", "catalog", f"/products/{product_id}/price", price))[0] == 200
+    status, answer = await customer.request("POST", "cart", f"{cart}/checkout", {})
     assert status == 202
     order = await customer.order(answer["order_id"], "confirmed", "delivered")
     assert order["total"] == {"amount": 2998, "currency": "EUR"}
     assert [line["unit_price"]["amount"] for line in order["lines"]] == [1499]
 
 
-@pytest.mark.slow  # the time to pay has to pass
-async def test_without_an_address_nobody_is_charged_and_the_customer_is_told_what_to_do(visit: Visit) -> None:
+@pytest.mark.slow  # the payment deadline has to pass
+async def test_an_order_without_an_address_is_not_charged_and_a_mail_says_what_to_do(visit: Visit) -> None:
     _, product_id = await visit.product()
-    settled, homeless = await visit.customer(), await visit.person(name="customer")
-    contact = {"email": f"{homeless.subject}@example.org"}
-    assert (await homeless.ask("PUT", "notifications", f"/contacts/{homeless.subject}", contact))[0] == 200
-    order_id = await homeless.check_out(product_id)
-    order = await homeless.order(order_id, "cancelled", within_s=60)
+    settled, without_address = await visit.customer(), await visit.person(name="customer")
+    contact = {"email": f"{without_address.subject}@example.org"}
+    assert (await without_address.request("PUT", "notifications", f"/contacts/{without_address.subject}", contact))[
+        0
+    ] == 200
+    order_id = await without_address.check_out(product_id)
+    order = await without_address.order(order_id, "cancelled", within_s=60)
     assert (order["reason"], order["payment"]) == ("no-address", "none")
     assert await visit.ledger("payments/a", order_id) + await visit.ledger("payments/b", order_id) == []
 
@@ -161,17 +165,19 @@ async def test_without_an_address_nobody_is_charged_and_the_customer_is_told_wha
         return await visit.mails(order_id) == ["order-cancelled"]
 
     async def refused() -> bool:
-        status, answer = await homeless.ask("POST", "cart", f"/carts/{homeless.subject}/checkout", {})
+        status, answer = await without_address.request("POST", "cart", f"/carts/{without_address.subject}/checkout", {})
         return status == 409 and answer["type"] == "urn:problem:marketplace:address-missing"
 
     await until(told, 20)
     await until(refused, 20)
     address = await settled.get("delivery", f"/addresses/{settled.subject}")
-    assert (await homeless.ask("PUT", "delivery", f"/addresses/{homeless.subject}", address))[0] == 200
+    assert (await without_address.request("PUT", "delivery", f"/addresses/{without_address.subject}", address))[
+        0
+    ] == 200
 
     async def accepted() -> bool:
-        status, answer = await homeless.ask("POST", "cart", f"/carts/{homeless.subject}/checkout", {})
-        return status == 202 and bool(await homeless.order(answer["order_id"], "delivered"))
+        status, answer = await without_address.request("POST", "cart", f"/carts/{without_address.subject}/checkout", {})
+        return status == 202 and bool(await without_address.order(answer["order_id"], "delivered"))
 
     await until(accepted, 60)
 
@@ -193,7 +199,7 @@ async def test_a_second_customer_cannot_see_or_touch_the_first_ones_things(visit
         ("GET", "notifications", f"/contacts/{owner.subject}"),
         ("DELETE", "notifications", f"/contacts/{owner.subject}"),
     ):
-        status, answer = await stranger.ask(method, service, path, {} if method == "POST" else None)
+        status, answer = await stranger.request(method, service, path, {} if method == "POST" else None)
         assert (status, answer["status"]) == (404, 404), (method, path)
 
 
@@ -202,7 +208,7 @@ async def test_an_operator_rebuilds_the_orders_from_their_journals(visit: Visit)
     customer, operator = await visit.customer(), await visit.person("operator", name="operator")
     order_id = await customer.check_out(product_id)
     before = await customer.order(order_id, "delivered")
-    status, answer = await operator.ask("POST", "checkout", "/ops/rebuild", {})
+    status, answer = await operator.request("POST", "checkout", "/ops/rebuild", {})
     assert status == 200
     assert answer["rebuilt"] >= 1
     assert await customer.get("checkout", f"/orders/{order_id}") == before

@@ -1,4 +1,4 @@
-"""A part is away: those who need it say so and when to come back, all others go on."""
+"""While a part is down, services that need it answer 503 with Retry-After, and all others continue."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.asking import Answer, token_for, well_formed_answer
+from tests.system.http_requests import Answer, token_for, well_formed_answer
 from tests.system.marketplace import Marketplace, Person, Visit, until
 
 
@@ -22,7 +22,7 @@ async def without(marketplace: Marketplace, part: str) -> AsyncIterator[None]:
 
 
 @pytest.mark.timeout(180)
-async def test_without_its_database_a_service_answers_503_and_the_others_go_on(
+async def test_without_its_database_a_service_answers_503_and_the_others_continue(
     marketplace: Marketplace, visit: Visit
 ) -> None:
     seller, product_id = await visit.product()
@@ -50,14 +50,14 @@ async def test_without_its_database_a_service_answers_503_and_the_others_go_on(
         assert (await well_formed_answer(visit, "GET", "cart", "/livez")).status == 200
         async with visit.http.get(visit.base("cart") + "/readyz") as ready:
             assert (ready.status, (await ready.json())["database"] == "ok") == (200, False)
-        # What is wrong with a request is still said: nobody waits for a database to hear of it.
+        # Errors of a request are still reported: finding them needs no database.
         assert (await well_formed_answer(visit, "GET", "cart", cart)).status == 401
         assert (await asked("PUT", item, data=b"{", headers={"Content-Type": "application/json"})).status == 400
 
         await seller.get("catalog", f"/products/{product_id}")
         price = {"price": {"amount": 2001, "currency": "EUR"}}
-        assert (await seller.ask("POST", "catalog", f"/products/{product_id}/price", price))[0] == 200
-        await others_go_on(customer)
+        assert (await seller.request("POST", "catalog", f"/products/{product_id}/price", price))[0] == 200
+        await others_continue(customer)
     await until(served, 30)
     assert [line["quantity"] for line in (await asked("GET", cart)).json["lines"]] == [2]
     answer = await asked("POST", f"{cart}/checkout", headers={"Idempotency-Key": "outage"})
@@ -65,13 +65,13 @@ async def test_without_its_database_a_service_answers_503_and_the_others_go_on(
     await customer.order(answer.json["order_id"], "delivered", "cancelled")
 
 
-async def others_go_on(customer: Person) -> None:
+async def others_continue(customer: Person) -> None:
     assert (await customer.get("checkout", "/orders"))["items"] == []
     assert (await customer.get("delivery", f"/addresses/{customer.subject}"))["city"] == "Berlin"
     assert (await customer.get("notifications", "/notifications"))["items"] == []
 
 
-@pytest.mark.slow  # it boots the broker and a service again
+@pytest.mark.slow  # it restarts the broker and a service
 @pytest.mark.timeout(240)
 async def test_without_the_broker_every_service_stays_in_rotation_and_can_be_restarted(
     marketplace: Marketplace, visit: Visit
@@ -81,7 +81,7 @@ async def test_without_the_broker_every_service_stays_in_rotation_and_can_be_res
     item, cart = f"/carts/{customer.subject}/items/{product_id}", f"/carts/{customer.subject}"
 
     async def in_the_cart() -> bool:
-        return (await customer.ask("PUT", "cart", item, {"quantity": 1}))[0] == 200
+        return (await customer.request("PUT", "cart", item, {"quantity": 1}))[0] == 200
 
     async def components(service: str) -> dict[str, str]:
         async with visit.http.get(visit.base(service) + "/readyz") as answer:
@@ -110,27 +110,27 @@ async def test_without_the_broker_every_service_stays_in_rotation_and_can_be_res
         assert "publisher" in found["figures"]["services"]["cart"]["unhealthy"]
         async with visit.http.get(visit.base("cart") + "/metrics") as answer:
             assert 'component_healthy{component="publisher"} 0.0' in await answer.text()
-        accepted = await customer.ask("POST", "cart", f"{cart}/checkout", {})
+        accepted = await customer.request("POST", "cart", f"{cart}/checkout", {})
         assert accepted[0] == 202
     await customer.order(accepted[1]["order_id"], "delivered", within_s=60)
     await until(all_well, 30)
 
 
 @pytest.mark.timeout(180)
-async def test_without_the_outside_world_whoever_has_a_token_is_served(marketplace: Marketplace, visit: Visit) -> None:
-    """The issuer's keys are known: its absence is felt by nobody who was let in before."""
+async def test_without_the_stand_ins_people_with_tokens_are_served(marketplace: Marketplace, visit: Visit) -> None:
+    """The issuer's keys are cached, so valid tokens are still accepted while it is down."""
     seller, product_id = await visit.product()
     customer, newcomer = await visit.customer(), await visit.person()
     async with without(marketplace, "outside"):
         with pytest.raises(OSError, match="onnect"):
             await visit.person()
-        await others_go_on(customer)
-        for person in (customer, newcomer):  # the newcomer's token is one that no service has seen
+        await others_continue(customer)
+        for person in (customer, newcomer):  # no service has seen the newcomer's token before
             cart = f"/carts/{person.subject}"
-            assert (await person.ask("PUT", "cart", f"{cart}/items/{product_id}", {"quantity": 1}))[0] == 200
+            assert (await person.request("PUT", "cart", f"{cart}/items/{product_id}", {"quantity": 1}))[0] == 200
         restock = f"/products/{product_id}/restock"
-        assert (await seller.ask("POST", "catalog", restock, {"quantity": 1}))[0] == 200
-        status, accepted = await customer.ask("POST", "cart", f"/carts/{customer.subject}/checkout", {})
+        assert (await seller.request("POST", "catalog", restock, {"quantity": 1}))[0] == 200
+        status, accepted = await customer.request("POST", "cart", f"/carts/{customer.subject}/checkout", {})
         assert status == 202
         await customer.order(accepted["order_id"], "paying")
         forged = await well_formed_answer(

@@ -1,4 +1,4 @@
-"""The broker loses everything that it had, amid traffic: what was said is said again, and every order completes."""
+"""The broker loses its data under traffic: events are republished, and every order completes."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from tests.system.shopping import dispatches, order, shopping
 
 @pytest.fixture
 def lossy() -> Iterator[Marketplace]:
-    """A stack of its own: the shared one does not lose data."""
+    """Start a separate stack, since the shared one must not lose data."""
     with tempfile.TemporaryDirectory(prefix="marketplace-lossy-") as home:
         Path(home).chmod(0o711)
         stack = Marketplace(Path(home), f"lossy-{os.getpid()}")
@@ -29,7 +29,7 @@ def lossy() -> Iterator[Marketplace]:
 
 
 async def paid(visit: Visit) -> Counter[str]:
-    """How often each order is paid for: captures that were not given back, at both providers."""
+    """Count the captures of each order at both providers, minus voids and refunds."""
     worth = {"capture": 1, "refund": -1, "void": -1}
     found: Counter[str] = Counter()
     for provider in ("a", "b"):
@@ -39,8 +39,8 @@ async def paid(visit: Visit) -> Counter[str]:
     return +found
 
 
-async def all_said(visit: Visit, service: str) -> None:
-    """Return once the broker has confirmed everything that waited in the service's outbox."""
+async def until_all_published(visit: Visit, service: str) -> None:
+    """Wait until the broker has confirmed every pending event of the service."""
     operator = await visit.person("operator")
     ops = next(iter(visit.marketplace.state["services"][service]["ops"].values()))
 
@@ -52,8 +52,8 @@ async def all_said(visit: Visit, service: str) -> None:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.slow  # a stack of its own: a minute and a half
-async def test_a_broker_that_lost_its_data_costs_no_order_and_doubles_nothing(
+@pytest.mark.slow  # a separate stack takes a minute and a half
+async def test_a_broker_that_lost_its_data_loses_no_order_and_repeats_nothing(
     lossy: Marketplace, tmp_path: Path
 ) -> None:
     record = tmp_path / "record"
@@ -66,7 +66,7 @@ async def test_a_broker_that_lost_its_data_costs_no_order_and_doubles_nothing(
             await customer.order(order_id, "confirmed")
         await order(lossy, "kill", "checkout")
         orders += [await each.check_out(product_id) for each in customers[3:]]
-        await all_said(visit, "cart")  # now the broker and the cart's outbox have them, and nobody else
+        await until_all_published(visit, "cart")  # now only the broker and the cart's outbox have them
 
         await order(lossy, "kill", "broker")
         shutil.rmtree(lossy.home / lossy.name / "broker" / "data")

@@ -1,4 +1,4 @@
-"""A provider that fails is not asked more often for it: retries have a budget, and circuits open."""
+"""A failing provider gets no more calls than a healthy one: retries have a budget, and circuits open."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -7,12 +7,12 @@ import pytest
 
 from infra.lab.chaos import Site
 from infra.lab.simulator import Endpoints, Shop, Traffic, run_traffic
+from tests.system.fault_during import fault_during
 from tests.system.marketplace import Visit
-from tests.system.suffering import suffering
 
 RATE, SECONDS = 8.0, 30.0
 FAILURES: dict[str, tuple[str, dict[str, float]]] = {
-    "it says no": ("errors", {"error_rate": 1.0}),
+    "it refuses": ("errors", {"error_rate": 1.0}),
     "its answers are lost": ("lost-answers", {"lost_answer_rate": 1.0}),
     "four of ten answers are lost": ("lost-answers", {"lost_answer_rate": 0.4}),
     "it hangs": ("hang", {"hang_rate": 1.0}),
@@ -20,9 +20,9 @@ FAILURES: dict[str, tuple[str, dict[str, float]]] = {
 
 
 async def calls(site: Site, visit: Visit, kind: str = "", options: dict[str, float] | None = None) -> tuple[int, int]:
-    """How often provider A was asked by the same customers: in the half minute in which it fails, and in all.
+    """Count the calls of provider A by the same traffic: during the half minute of the fault, and in total.
 
-    Asserts that in the end no order is pending and no message dead.
+    Asserts that finally no order is pending and no message is a dead letter.
     """
 
     async def asked() -> int:
@@ -34,7 +34,7 @@ async def calls(site: Site, visit: Visit, kind: str = "", options: dict[str, flo
         nonlocal meanwhile
         async with AsyncExitStack() as stack:
             if kind:
-                await stack.enter_async_context(suffering(site, kind, "payments-a", **options or {}))
+                await stack.enter_async_context(fault_during(site, kind, "payments-a", **options or {}))
             await asyncio.sleep(SECONDS)
             meanwhile = await asked() - before
 
@@ -46,7 +46,7 @@ async def calls(site: Site, visit: Visit, kind: str = "", options: dict[str, flo
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-async def test_a_provider_that_fails_for_half_a_minute_is_not_asked_more_often(site: Site, visit: Visit) -> None:
+async def test_a_provider_that_fails_for_half_a_minute_gets_no_more_calls(site: Site, visit: Visit) -> None:
     usual, in_all = await calls(site, visit)
     assert usual > 100
     found = {name: await calls(site, visit, *failure) for name, failure in FAILURES.items()}

@@ -1,4 +1,4 @@
-"""A few answers of one service fit its OpenAPI document."""
+"""A few answers of one service match its OpenAPI document."""
 
 from pathlib import Path
 
@@ -14,5 +14,5 @@ async def things(marketplace: Marketplace) -> Things:
 
 
 @pytest.mark.timeout(180)
-async def test_every_answer_is_one_that_the_document_tells_of(visit: Visit, things: Things, tmp_path: Path) -> None:
+async def test_every_answer_matches_the_document(visit: Visit, things: Things, tmp_path: Path) -> None:
     await run(visit, "cart", ROLES["everything"], things, tmp_path, examples=5)

@@ -1,4 +1,4 @@
-"""Many answers of every service, to every kind of person, fit its OpenAPI document."""
+"""Many answers of every service to every kind of person match its OpenAPI document."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ async def things(marketplace: Marketplace) -> Things:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("service", SERVICES)
-async def test_many_answers_to_every_kind_of_person_fit_the_document(
+async def test_many_answers_to_every_kind_of_person_match_the_document(
     visit: Visit, things: Things, service: str, role: str, tmp_path: Path
 ) -> None:
     await run(visit, service, ROLES[role], things, tmp_path, examples=100)

@@ -1,4 +1,4 @@
-"""docs/add-a-consumer.md, followed to the letter: every file and every command of it, in a copy of this checkout."""
+"""Follows docs/add-a-consumer.md exactly: every file and every command, in a copy of this checkout."""
 
 import os
 import re
@@ -19,7 +19,7 @@ PYTHONPATH=$here:$here/infra/runtime exec {sys.executable} -P -m infra.cli "$@"
 
 
 def steps(page: str) -> list[tuple[str, str]]:
-    """Where a block goes (nowhere: it is run), and what is in it."""
+    """Return path and content of each block; a block without a path is run."""
     return [(path, body) for _, path, body in BLOCK.findall(page)]
 
 
@@ -29,7 +29,7 @@ def test_the_tutorial_works_as_written() -> None:
     with tempfile.TemporaryDirectory(prefix="marketplace-tutorial-") as home:
         Path(home).chmod(0o711)
         checkout = a_copy(Path(home))
-        (checkout / "marketplace").write_text(SHIM)  # the launcher would make a virtual environment first
+        (checkout / "marketplace").write_text(SHIM)  # the real launcher would first create a virtual environment
         script = ["set -euo pipefail"]
         for number, (path, body) in enumerate(steps((ROOT / "docs" / "add-a-consumer.md").read_text())):
             if path:

@@ -1,4 +1,4 @@
-"""What an audit must find: a real marketplace, broken behind everybody's back, and mended again."""
+"""Plants violations that an audit must find in a real marketplace, and removes them afterwards."""
 
 import json
 import sqlite3
@@ -27,19 +27,19 @@ async def audited(stack: Marketplace) -> Verdict:
 
 
 async def a_delivered_order(stack: Marketplace) -> str:
-    """One of an accepted customer's, charged by provider A and carried by carrier A."""
+    """Return a delivered order that provider A charged and carrier A delivered."""
     async with as_superuser(stack, "checkout") as sql:
         return str(await sql.fetchval("select order_id from orders where status = 'delivered' and provider = 'a'"))
 
 
 def ledger(stack: Marketplace) -> sqlite3.Connection:
-    """The outside world's own book, while it is in use."""
+    """Open the stand-ins' ledger while they use it."""
     return sqlite3.connect(directory(stack) / "outside" / "ledger.sqlite3", timeout=10)
 
 
 @asynccontextmanager
 async def a_second_copy(stack: Marketplace, part: str, kind: str, order_id: str) -> AsyncIterator[None]:
-    """An entry of a provider's or carrier's ledger, once more."""
+    """Duplicate an entry of a provider's or carrier's ledger during the block."""
     with closing(ledger(stack)) as book:
         [entry] = [
             entry
@@ -97,7 +97,7 @@ async def a_unit_that_vanished(stack: Marketplace, order_id: str) -> AsyncIterat
 
 @asynccontextmanager
 async def moved_aside(stack: Marketplace, service: str, table: str, condition: str, value: Any) -> AsyncIterator[None]:
-    """Rows that are gone while the block lasts."""
+    """Remove rows during the block, and restore them afterwards."""
     async with as_superuser(stack, service) as sql:
         await sql.execute(f"create temp table aside (like {table})")
         gone = f"with gone as (delete from {table} where {condition} returning *) insert into aside select * from gone"

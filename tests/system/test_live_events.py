@@ -1,4 +1,4 @@
-"""Looking on while customers shop: live events, and one order's story."""
+"""Shows live events and one order's story while customers shop."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tests.system.marketplace import ROOT, Marketplace, Visit, until
 
 @contextmanager
 def tailing(marketplace: Marketplace, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """`events tail`, listening."""
+    """Run `events tail` until the block ends."""
     command = [sys.executable, "-m", "infra.cli", "--stack", marketplace.name, "events", "tail", *arguments]
     process = subprocess.Popen(
         command, cwd=ROOT, env=marketplace.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -28,7 +28,7 @@ def tailing(marketplace: Marketplace, *arguments: str) -> Iterator[subprocess.Po
         process.communicate()
 
 
-async def test_events_pass_by_and_an_order_tells_its_story(visit: Visit, marketplace: Marketplace) -> None:
+async def test_live_events_and_an_orders_story_are_shown(visit: Visit, marketplace: Marketplace) -> None:
     _, product_id = await visit.product()
     customer = await visit.customer()
     with tailing(marketplace, "checkout.*", "--json", "-n", "4") as tail:
@@ -61,17 +61,19 @@ async def test_events_pass_by_and_an_order_tells_its_story(visit: Visit, marketp
     assert "because of checkout.order-confirmed.v1" in told
 
 
-async def test_an_order_that_nobody_knows_is_told_in_a_line(marketplace: Marketplace, visit: Visit) -> None:
+async def test_an_unknown_order_is_reported_in_one_line(marketplace: Marketplace, visit: Visit) -> None:
     with pytest.raises(AssertionError, match="No service knows nobody"):
         marketplace.command("order", "nobody")
 
 
-async def test_only_operators_are_told_a_story(visit: Visit) -> None:
+async def test_only_operators_may_read_a_story(visit: Visit) -> None:
     customer = await visit.customer()
-    assert (await customer.ask("GET", "checkout", "/ops/story?subject=x"))[0] == 403
+    assert (await customer.request("GET", "checkout", "/ops/story?subject=x"))[0] == 403
 
 
-async def test_a_replay_of_what_was_heard_changes_nothing_and_tells_so(visit: Visit, marketplace: Marketplace) -> None:
+async def test_a_replay_of_handled_events_changes_nothing_and_reports_it(
+    visit: Visit, marketplace: Marketplace
+) -> None:
     _, product_id = await visit.product()
     customer = await visit.customer()
     await customer.order(await customer.check_out(product_id), "delivered")
@@ -95,8 +97,8 @@ async def test_a_replay_of_what_was_heard_changes_nothing_and_tells_so(visit: Vi
         assert complaint in " ".join(refused.stderr.split()), (arguments, refused.stderr)
 
 
-@pytest.mark.slow  # tests/unit/report draws pages
-async def test_a_run_leaves_a_page_and_every_parts_figures(marketplace: Marketplace, tmp_path: Path) -> None:
+@pytest.mark.slow  # tests/unit/report tests the pages
+async def test_a_run_writes_a_page_and_the_figures_of_every_part(marketplace: Marketplace, tmp_path: Path) -> None:
     html, kept = tmp_path / "run.html", tmp_path / "run.json"
     shopping = ("--rate", "4", "--duration", "3", "--seed", "7", "--profile", "buyers")
     said = marketplace.command("traffic", *shopping, "--json", str(kept), "--html", str(html)).stdout

@@ -1,4 +1,4 @@
-"""Requests as an attacker writes them, byte by byte where need be, to the running marketplace."""
+"""Sends requests to the running marketplace as an attacker would, byte by byte if needed."""
 
 import json
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ class Answer:
 
     @property
     def slug(self) -> str:
-        """Which problem a problem document names."""
+        """Return the slug of the problem document."""
         return str(self.json["type"]).removeprefix("urn:problem:marketplace:")
 
 
 async def request(
     visit: Visit, method: str, service: str, path: str, *, token: str | None = None, **options: Any
 ) -> Answer:
-    """Send one request and return its answer, whatever it is."""
+    """Send one request and return its answer, whatever the status."""
     headers = dict(options.pop("headers", {}))
     if token is not None:
         headers.setdefault("Authorization", f"Bearer {token}")
@@ -41,7 +41,7 @@ async def request(
 async def well_formed_answer(visit: Visit, method: str, service: str, path: str, **options: Any) -> Answer:
     """Send one request as `request` does, and assert that an error is a problem document with its own status.
 
-    500 is never well-formed: the service did not foresee what it was asked.
+    500 is never well-formed: it means an unhandled exception.
     """
     answer = await request(visit, method, service, path, **options)
     where = f"{method} {service}{path}: {answer.status} {answer.raw[:300]!r}"
@@ -60,7 +60,7 @@ async def token_for(visit: Visit, subject: str, *roles: str, ttl_s: int = 3600) 
 
 @dataclass(frozen=True)
 class Operation:
-    """A method of a path, as a service's own document tells of it."""
+    """A method of a path, as described in the service's OpenAPI document."""
 
     service: str
     method: str
@@ -79,7 +79,7 @@ class Operation:
 
 
 async def operations(visit: Visit) -> list[Operation]:
-    """Every operation of every running service."""
+    """Return every operation of every running service."""
     return [
         Operation(service, method.upper(), path, document)
         for service in visit.marketplace.state["services"]

@@ -1,4 +1,4 @@
-"""Tokens that nobody should believe, by the name of what is wrong with them."""
+"""Forges tokens that services must refuse, named by their fault."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ AUDIENCE = "marketplace"
 
 @dataclass(frozen=True)
 class Forger:
-    """Somebody who knows all that is public and, for claims that only the issuer could sign, its key as well."""
+    """An attacker who knows everything public and, to sign wrong claims, also has the issuer's key."""
 
     issuer: str
     public: Mapping[str, Any]
@@ -38,11 +38,11 @@ class Forger:
         return cls(visit.marketplace.state["issuer"], public, key)
 
     def good(self, subject: str, *roles: str) -> str:
-        """One that is valid: what is made from it is refused for its fault alone."""
+        """Return a valid token, the base of the forgeries, so that each is refused for its fault alone."""
         return self._signed(self._claims(subject, *roles))
 
     def forged(self, subject: str, *roles: str) -> dict[str, str]:
-        """Every forgery, each saying that it is this person with these roles."""
+        """Return every forgery by name; each claims this subject and these roles."""
         claims, strange = self._claims(subject, *roles), generate_private_key(SECP256R1())
         good = self._signed(claims)
         head, body, signature = good.split(".")
