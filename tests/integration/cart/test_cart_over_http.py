@@ -13,9 +13,9 @@ from contracts.catalog import PriceChangedV1, ProductFacts, ProductListedV1, Pro
 from contracts.checkout import CancellationReason, OrderCancelledV1
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
 from marketplace_runtime.database import Database, new_id
-from tests.integration.alone import published_events
-from tests.integration.cart.hearing import receive
+from tests.integration.cart.receiving import receive
 from tests.integration.catalog.web import Client
+from tests.integration.one_service import published_events
 
 SEEN = {"amount": 100, "currency": "EUR"}
 

@@ -26,8 +26,8 @@ from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfir
 from marketplace_runtime.amqp import DeadLetter
 from marketplace_runtime.database import Database, new_id
 from marketplace_runtime.dead_letters import table as dead_letters
-from tests.integration.alone import published_events
-from tests.integration.cart.hearing import deadlines, receive
+from tests.integration.cart.receiving import deadlines, receive
+from tests.integration.one_service import published_events
 
 DUE = AbandonmentDueV1(customer_id="ann")
 

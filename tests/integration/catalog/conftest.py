@@ -7,8 +7,8 @@ import pytest
 from catalog.service import SERVICE
 from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database import Database
-from tests.integration.alone import database_of, emptied
 from tests.integration.catalog.web import Client, served
+from tests.integration.one_service import database_of, emptied
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from contracts import Money
 from contracts.cart import Line
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from marketplace_runtime.database import Database, new_id
-from tests.integration.alone import published_events
-from tests.integration.catalog.hearing import receive
+from tests.integration.catalog.receiving import receive
+from tests.integration.one_service import published_events
 
 EUR = Price(100, "EUR")
 

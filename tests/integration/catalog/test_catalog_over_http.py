@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from marketplace_runtime.database import Database, new_id
-from tests.integration.alone import published_events
 from tests.integration.catalog.web import Client
+from tests.integration.one_service import published_events
 
 PRICE = {"amount": 1999, "currency": "EUR"}
 TABLE = {"name": "Oak table", "category": "tables", "price": PRICE, "on_hand": 10}

@@ -13,9 +13,9 @@ from catalog import store
 from catalog.domain import Product, Reservation, State
 from contracts.checkout import OrderCancelledV1, OrderPlacedV1
 from marketplace_runtime.database import Database, is_conflict
-from tests.integration.alone import published_events
-from tests.integration.catalog.hearing import receive
+from tests.integration.catalog.receiving import receive
 from tests.integration.catalog.stocking import cancelled, confirmed, listed, placed, race, stock
+from tests.integration.one_service import published_events
 
 
 @asynccontextmanager

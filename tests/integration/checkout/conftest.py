@@ -10,8 +10,8 @@ from checkout.service import SERVICE
 from checkout.settings import deadlines
 from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
 from marketplace_runtime.database import Database
-from tests.integration.alone import database_of
 from tests.integration.checkout.marketplace import Marketplace, running
+from tests.integration.one_service import database_of
 from tests.integration.outside.outside_process import OutsideProcess
 
 

@@ -15,7 +15,7 @@ from marketplace_runtime.consumer import Subscription, on, subscription
 from marketplace_runtime.consumer.failure_policy import FailurePolicy
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.external_calls import liveness
-from tests.integration.messaging.outside_calls import TABLE, Provider
+from tests.integration.messaging.external_calls import TABLE, Provider
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 

@@ -14,7 +14,7 @@ from marketplace_runtime.external_calls import claims, local_liveness
 from marketplace_runtime.scheduler import table as scheduled
 from marketplace_runtime.scheduler.scheduler import TAKE
 from tests.integration.messaging.due import have_due
-from tests.integration.messaging.outside_calls import TABLE, Provider, ask, calling, prepare, record
+from tests.integration.messaging.external_calls import TABLE, Provider, ask, calling, prepare, record
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 MINUTE = timedelta(minutes=1)

@@ -13,8 +13,8 @@ from marketplace_runtime.amqp import Publisher
 from marketplace_runtime.database import HERE, Database, new_id
 from marketplace_runtime.database.outbox import BUCKETS
 from marketplace_runtime.outbox import Relay, relay
-from tests.integration.messaging.listening import receiving
 from tests.integration.messaging.proxy import Wire, wire_to
+from tests.integration.messaging.published_messages import receiving
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
 
 AGGREGATES = 50

@@ -8,7 +8,7 @@ from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction, new_id, time_of
 from marketplace_runtime.outbox import republishing
-from tests.integration.messaging.listening import receiving
+from tests.integration.messaging.published_messages import receiving
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 EARLY = timedelta(hours=1)

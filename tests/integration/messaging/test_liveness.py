@@ -17,7 +17,7 @@ from marketplace_runtime.scheduler import CaughtUp, Scheduler
 from marketplace_runtime.scheduler import table as scheduled
 from marketplace_runtime.service import Messaging
 from tests.integration.messaging.due import have_due
-from tests.integration.messaging.outside_calls import TABLE, Provider, calling
+from tests.integration.messaging.external_calls import TABLE, Provider, calling
 from tests.integration.messaging.proxy import wire_to
 from tests.integration.messaging.toy import Toy, a_checkout, until
 

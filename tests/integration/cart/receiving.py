@@ -5,7 +5,7 @@ from datetime import datetime
 from cart.service import SERVICE
 from contracts import Event
 from marketplace_runtime.database import Database
-from tests.integration.alone import handle
+from tests.integration.one_service import handle
 
 
 async def receive(database: Database, *events: Event) -> None:

@@ -13,7 +13,7 @@ from marketplace_runtime.amqp import Publisher
 from marketplace_runtime.consumer import Delivery, Reject, on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.external_calls import CallPool
-from tests.integration.messaging.outside_calls import TABLE, Provider, ask, prepare, record
+from tests.integration.messaging.external_calls import TABLE, Provider, ask, prepare, record
 from tests.integration.messaging.toy import Toy, a_checkout
 
 
