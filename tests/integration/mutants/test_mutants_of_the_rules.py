@@ -28,7 +28,7 @@ def explore(machine: type[RuleBasedStateMachine]) -> None:
     )
 
 
-@pytest.mark.parametrize(("mutant", "machine", "complaint"), MUTANTS, ids=[mutant.__name__ for mutant, *_ in MUTANTS])
+@pytest.mark.parametrize(("mutant", "machine", "error"), MUTANTS, ids=[mutant.__name__ for mutant, *_ in MUTANTS])
 def test_the_state_machine_finds_the_mutant(
     monkeypatch: pytest.MonkeyPatch, mutant: Mutant, machine: type[RuleBasedStateMachine], error: str
 ) -> None:

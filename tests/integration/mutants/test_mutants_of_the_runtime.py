@@ -31,7 +31,7 @@ async def world(shared: World) -> World:
 
 
 @pytest.mark.parametrize(
-    ("mutant", "when", "point", "complaint"),
+    ("mutant", "when", "point", "error"),
     [
         pytest.param(*each, id=each[0].__name__, marks=[] if each[0] in QUICK else [pytest.mark.slow])
         for each in MUTANTS
