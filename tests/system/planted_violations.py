@@ -121,8 +121,8 @@ def a_read_model_that_lost_a_row(stack: Marketplace, order_id: str) -> AbstractA
 
 @asynccontextmanager
 async def an_event_that_was_not_handled(stack: Marketplace, order_id: str) -> AsyncIterator[None]:
-    said = "select event_id from messaging.outbox where type = 'checkout.order-confirmed.v1' and subject = $1"
+    find_event = "select event_id from messaging.outbox where type = 'checkout.order-confirmed.v1' and subject = $1"
     async with as_superuser(stack, "checkout") as sql:
-        event_id = await sql.fetchval(said, order_id)
+        event_id = await sql.fetchval(find_event, order_id)
     async with moved_aside(stack, "delivery", "messaging.inbox", "event_id = $1", event_id):
         yield

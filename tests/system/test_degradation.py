@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from infra.lab.chaos import Site
-from tests.system.fault_during import fault_during
+from tests.system.faults import fault_during
 from tests.system.http_requests import well_formed_answer
 from tests.system.marketplace import Person, Visit, until
 
@@ -70,13 +70,13 @@ async def until_provider_a_charges(visit: Visit) -> None:
     """Buy until provider A charges: an earlier test may have opened its circuit."""
     _, product_id = await visit.product()
 
-    async def by_a() -> bool:
+    async def a_charged() -> bool:
         buyer = await visit.customer()
         order_id = await buyer.check_out(product_id)
         await buyer.order(order_id, "confirmed", "delivered", within_s=60)
         return await paid_once(visit, order_id) == "a"
 
-    await until(by_a, 30)
+    await until(a_charged, 30)
 
 
 async def metric(visit: Visit, service: str, line: str) -> float:
@@ -218,7 +218,7 @@ async def test_a_provider_that_fails_opens_its_circuit_and_one_probe_closes_it(
     circuit = 'circuit_breaker_state{name="payments-a"}'
     buyers = [await visit.customer() for _ in range(6)]
 
-    async def asked() -> int:
+    async def count_calls() -> int:
         return int((await visit.outside("GET", "/dials/payments-a/counts"))["requests"])
 
     async def buy_at_once() -> list[str]:
@@ -234,12 +234,12 @@ async def test_a_provider_that_fails_opens_its_circuit_and_one_probe_closes_it(
             ):  # the circuit counts the last twenty calls, also of other tests
                 assert set(await buy_at_once()) == {"b"}
     await asyncio.sleep(5.5)  # a circuit becomes half-open by time alone
-    before = await asked()
+    before = await count_calls()
     async with fault_during(
         site, "slow", "payments-a", latency_ms=4000
     ):  # a slow probe, for which other calls do not wait
         assert sorted(await buy_at_once()) == ["a", *"bbbbb"]
-    assert await asked() == before + 1
+    assert await count_calls() == before + 1
     assert await metric(visit, "checkout", circuit) == CLOSED
     assert set(await buy_at_once()) == {"a"}
 
@@ -262,8 +262,8 @@ async def test_a_charge_in_doubt_is_repeated_under_its_key_and_captured_once(
 
         async def in_doubt() -> bool:
             status, order = await customer.request("GET", "checkout", f"/orders/{order_id}")
-            asked = status == 200 and order["payment"] == "asked"
-            return asked and bool((await customer.get("checkout", f"/orders/{order_id}/journal"))["entries"][2:])
+            is_asked = status == 200 and order["payment"] == "asked"
+            return is_asked and bool((await customer.get("checkout", f"/orders/{order_id}/journal"))["entries"][2:])
 
         await until(in_doubt, 30)
         assert await visit.ledger("payments/b", order_id) == []

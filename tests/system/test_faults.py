@@ -13,15 +13,15 @@ import pytest
 from infra.lab.audit.record import Fault as Broken
 from infra.lab.audit.record import read_record
 from infra.lab.chaos import Fault, Site, bite
-from tests.system.fault_during import fault_during
+from tests.system.faults import fault_during
 from tests.system.marketplace import ROOT, Marketplace, Person, Visit, until
 
 
 async def until_effective(site: Site, fault: Fault) -> None:
-    async def so() -> bool:
+    async def is_effective() -> bool:
         return bool(await bite(site, fault))
 
-    await until(so, 30)
+    await until(is_effective, 30)
 
 
 async def test_a_paused_service_does_not_answer_and_continues_later(
@@ -138,9 +138,9 @@ async def test_unreadable_messages_are_dead_lettered_and_stop_no_other(
 
 @pytest.mark.slow
 def test_a_burst_adds_customers(marketplace: Marketplace) -> None:
-    said = marketplace.command("fault", "add", "burst", "traffic", "buyers=30", "--for", "4").stdout
-    accepted = int(said.split()[0])
-    assert "orders accepted" in said
+    output = marketplace.command("fault", "add", "burst", "traffic", "buyers=30", "--for", "4").stdout
+    accepted = int(output.split()[0])
+    assert "orders accepted" in output
     record = (marketplace.home / marketplace.name / "record.jsonl").read_text().splitlines()
     assert sum('"accept"' in line for line in record) >= accepted > 10
 
@@ -186,9 +186,9 @@ async def test_heal_undoes_the_faults_of_a_killed_command(marketplace: Marketpla
     assert await latency(visit) == 700
     assert "payments-b" in marketplace.command("fault", "ls").stdout
     marketplace.command("pause", "notifications")
-    said = marketplace.command("heal").stdout
-    assert "slow of payments-b undone" in said
-    assert "notifications.1 started, which was paused" in said
+    output = marketplace.command("heal").stdout
+    assert "slow of payments-b undone" in output
+    assert "notifications.1 started, which was paused" in output
     assert await latency(visit) == 0
     assert {part["state"] for part in marketplace.status()["parts"].values()} == {"ready"}
     assert "Nothing was wrong." in marketplace.command("heal").stdout

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from infra.lab.chaos import Site
-from tests.system.fault_during import fault_during
+from tests.system.faults import fault_during
 from tests.system.marketplace import Person, Visit, until
 
 pytestmark = pytest.mark.slow
@@ -101,11 +101,11 @@ async def test_the_status_of_a_parcel_is_requested_if_its_carrier_sends_no_callb
 ) -> None:
     order_id = await customer.check_out(product_id)
     ledger = site.layout.directory / "outside" / "ledger.sqlite3"
-    told = "update parcels set state = 'delivery-told' where order_id = ? and state <> 'delivery-told'"
+    mark_as_sent = "update parcels set state = 'delivery-told' where order_id = ? and state <> 'delivery-told'"
     with closing(sqlite3.connect(ledger, timeout=5, isolation_level=None)) as book:
 
         async def lost() -> bool:
-            return book.execute(told, [order_id]).rowcount > 0
+            return book.execute(mark_as_sent, [order_id]).rowcount > 0
 
         await until(lost, 20)
     await customer.order(order_id, "delivered", within_s=90)

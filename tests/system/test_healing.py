@@ -55,8 +55,8 @@ async def test_a_lock_held_by_another_command_is_released(marketplace: Marketpla
         fault_id = marketplace.command("fault", "ls").stdout.splitlines()[-1].split()[0]
         marketplace.command(*({"heal": ("heal",), "rm": ("fault", "rm", fault_id)}[verb]))
         assert not await is_held(site)
-        said, _ = await asyncio.to_thread(command.communicate, timeout=20)
-        assert "sessions waited" in said or "Nothing was seen" in said
+        output, _ = await asyncio.to_thread(command.communicate, timeout=20)
+        assert "sessions waited" in output or "Nothing was seen" in output
     assert "held-lock" not in marketplace.command("fault", "ls").stdout
 
 
@@ -84,9 +84,9 @@ async def test_a_read_only_database_takes_writes_after_heal_restarts_it(
 ) -> None:
     marketplace.command("fault", "add", "read-only", "cart-db")
     marketplace.command("kill", "cart-db")
-    said = marketplace.command("heal").stdout
-    assert "cart-db started, which was killed" in said
-    assert "read-only of cart-db undone" in said
+    output = marketplace.command("heal").stdout
+    assert "cart-db started, which was killed" in output
+    assert "read-only of cart-db undone" in output
 
     async def taken() -> bool:
         path = f"/carts/{customer.subject}/items/{product_id}"
@@ -101,9 +101,9 @@ async def test_a_read_only_database_takes_writes_after_heal_restarts_it(
 async def test_heal_restores_a_link_before_it_starts_the_service_that_needs_it(marketplace: Marketplace) -> None:
     marketplace.command("fault", "add", "black-hole", "cart:db")
     marketplace.command("kill", "cart")
-    said = marketplace.command("heal").stdout
-    assert "cart.1 started, which was killed" in said
-    assert "black-hole of cart:db undone" in said
+    output = marketplace.command("heal").stdout
+    assert "cart.1 started, which was killed" in output
+    assert "black-hole of cart:db undone" in output
     assert {part["state"] for part in marketplace.status()["parts"].values()} == {"ready"}
 
 

@@ -202,7 +202,7 @@ async def a_world(visit: Visit) -> World:
     """Create a customer with a delivered parcel, a webhook and a filled cart, and the products' seller."""
     seller, product_id = await visit.product(on_hand=10)
     owner = await visit.customer()
-    async with await asyncio.start_server(_say_gone, "127.0.0.1", 0) as receiver:
+    async with await asyncio.start_server(_answer_gone, "127.0.0.1", 0) as receiver:
         port = receiver.sockets[0].getsockname()[1]
         endpoint = {"url": f"http://127.0.0.1:{port}/", "events": ["checkout.order-delivered.v1"]}
         status, made = await owner.request("POST", "notifications", "/webhooks", endpoint)
@@ -210,7 +210,7 @@ async def a_world(visit: Visit) -> World:
         return await _bought(visit, seller, product_id, owner, made["endpoint_id"])
 
 
-async def _say_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer 410 Gone, so that the endpoint is disabled, its only delivery ends and its state no longer changes."""
     writer.write(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
     await reader.read()
@@ -227,11 +227,11 @@ async def _bought(visit: Visit, seller: Person, product_id: str, owner: Person, 
         return cart["lines"] == [] and stock["available"] == 9
 
     await until(settled, 20)
-    told: list[dict[str, Any]] = []
+    deliveries: list[dict[str, Any]] = []
 
     async def refused() -> bool:
-        told[:] = (await owner.get("notifications", f"/webhooks/{endpoint_id}/deliveries"))["items"]
-        return [each["state"] for each in told] == ["failed"]
+        deliveries[:] = (await owner.get("notifications", f"/webhooks/{endpoint_id}/deliveries"))["items"]
+        return [each["state"] for each in deliveries] == ["failed"]
 
     await until(refused, 20)
     assert (await owner.request("PUT", "cart", f"/carts/{owner.subject}/items/{product_id}", {"quantity": 2}))[0] == 200
@@ -244,7 +244,7 @@ async def _bought(visit: Visit, seller: Person, product_id: str, owner: Person, 
         product_id,
         order_id,
         endpoint_id,
-        told[0]["event_id"],
+        deliveries[0]["event_id"],
     )
 
 

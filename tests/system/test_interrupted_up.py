@@ -27,10 +27,10 @@ async def test_an_interrupted_up_stops_what_it_started(tmp_path: Path, number: s
     try:
         await until(lambda: started(where), 30)
         command.send_signal(number)
-        told, _ = command.communicate(timeout=60)
+        output, _ = command.communicate(timeout=60)
     finally:
         command.kill()
-    assert "Interrupted before the stack was ready" in told
+    assert "Interrupted before the stack was ready" in output
     assert command.returncode != 0
     assert not is_up(where)
 

@@ -77,9 +77,9 @@ async def test_a_replay_of_handled_events_changes_nothing_and_reports_it(
     _, product_id = await visit.product()
     customer = await visit.customer()
     await customer.order(await customer.check_out(product_id), "delivered")
-    said = marketplace.command("replay", "--to", "delivery.orders", "--from", "1h", "--events", "order-*").stdout
-    assert "delivery.orders: done. 0 events handed over," in said
-    assert " 0 handled before" not in said
+    output = marketplace.command("replay", "--to", "delivery.orders", "--from", "1h", "--events", "order-*").stdout
+    assert "delivery.orders: done. 0 events handed over," in output
+    assert " 0 handled before" not in output
     assert "delivery.orders" in marketplace.command("replay", "ls").stdout
     assert "delivery.orders: done" in marketplace.command("replay", "watch", "delivery.orders").stdout
     assert "delivery.orders: done" in marketplace.command("replay", "stop", "delivery.orders").stdout
@@ -101,8 +101,8 @@ async def test_a_replay_of_handled_events_changes_nothing_and_reports_it(
 async def test_a_run_writes_a_page_and_the_figures_of_every_part(marketplace: Marketplace, tmp_path: Path) -> None:
     html, kept = tmp_path / "run.html", tmp_path / "run.json"
     shopping = ("--rate", "4", "--duration", "3", "--seed", "7", "--profile", "buyers")
-    said = marketplace.command("traffic", *shopping, "--json", str(kept), "--html", str(html)).stdout
-    assert "./marketplace audit" in said
+    output = marketplace.command("traffic", *shopping, "--json", str(kept), "--html", str(html)).stdout
+    assert "./marketplace audit" in output
     assert "orders per second" in html.read_text()
 
     run = json.loads(kept.read_text())

@@ -161,14 +161,14 @@ async def test_an_order_without_an_address_is_not_charged_and_a_mail_says_what_t
     assert (order["reason"], order["payment"]) == ("no-address", "none")
     assert await visit.ledger("payments/a", order_id) + await visit.ledger("payments/b", order_id) == []
 
-    async def told() -> bool:
+    async def mail_came() -> bool:
         return await visit.mails(order_id) == ["order-cancelled"]
 
     async def refused() -> bool:
         status, answer = await without_address.request("POST", "cart", f"/carts/{without_address.subject}/checkout", {})
         return status == 409 and answer["type"] == "urn:problem:marketplace:address-missing"
 
-    await until(told, 20)
+    await until(mail_came, 20)
     await until(refused, 20)
     address = await settled.get("delivery", f"/addresses/{settled.subject}")
     assert (await without_address.request("PUT", "delivery", f"/addresses/{without_address.subject}", address))[

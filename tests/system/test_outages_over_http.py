@@ -91,7 +91,7 @@ async def test_without_the_broker_every_service_stays_in_rotation_and_can_be_res
     async def status() -> dict[str, Any]:
         return json.loads((await asyncio.to_thread(marketplace.command, "status", "--json")).stdout)
 
-    async def all_well() -> bool:
+    async def all_healthy() -> bool:
         return not any(each["unhealthy"] for each in (await status())["figures"]["services"].values())
 
     await until(in_the_cart, 20)
@@ -113,7 +113,7 @@ async def test_without_the_broker_every_service_stays_in_rotation_and_can_be_res
         accepted = await customer.request("POST", "cart", f"{cart}/checkout", {})
         assert accepted[0] == 202
     await customer.order(accepted[1]["order_id"], "delivered", within_s=60)
-    await until(all_well, 30)
+    await until(all_healthy, 30)
 
 
 @pytest.mark.timeout(180)

@@ -94,11 +94,11 @@ async def test_at_three_times_the_load_cheap_requests_are_shed_and_accepted_orde
     client = Client(visit.base("cart"))
     usual, crowd = (Crowd(client, shoppers, buyers, product_id) for _ in range(2))
 
-    async def beside(purchases: Crowd, buys: float, for_s: float, work: Awaitable[T]) -> T:
+    async def run_beside(purchases: Crowd, buys: float, for_s: float, work: Awaitable[T]) -> T:
         done, _ = await asyncio.gather(work, at_rate(buys, for_s, purchases.buy))
         return done
 
-    sustained = await beside(usual, BUYS_A_SECOND, MEASURED_S, in_turns(16, MEASURED_S, usual.shop))
+    sustained = await run_beside(usual, BUYS_A_SECOND, MEASURED_S, in_turns(16, MEASURED_S, usual.shop))
     buys = min(BUYS_A_SECOND, sustained * MAX_BUY_SHARE)
     assert {each.status for answers in usual.answers.values() for each in answers} <= {200, 202}
     before: dict[str, int] = {}
@@ -107,7 +107,7 @@ async def test_at_three_times_the_load_cheap_requests_are_shed_and_accepted_orde
     await asyncio.sleep(1)
     watching.cancel()
     watching = asyncio.create_task(record_largest_memory(site, during))
-    rate, kept = await beside(crowd, buys, OVERLOADED_S, overload(crowd, 3 * sustained, OVERLOADED_S))
+    rate, kept = await run_beside(crowd, buys, OVERLOADED_S, overload(crowd, 3 * sustained, OVERLOADED_S))
     watching.cancel()
     client.close()
 

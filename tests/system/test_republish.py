@@ -16,7 +16,7 @@ from tests.system.shopping import dispatches, order, shopping
 
 
 @pytest.fixture
-def lossy() -> Iterator[Marketplace]:
+def own_stack() -> Iterator[Marketplace]:
     """Start a separate stack, since the shared one must not lose data."""
     with tempfile.TemporaryDirectory(prefix="marketplace-lossy-") as home:
         Path(home).chmod(0o711)
@@ -54,25 +54,25 @@ async def until_all_published(visit: Visit, service: str) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.slow  # a separate stack takes a minute and a half
 async def test_a_broker_that_lost_its_data_loses_no_order_and_repeats_nothing(
-    lossy: Marketplace, tmp_path: Path
+    own_stack: Marketplace, tmp_path: Path
 ) -> None:
     record = tmp_path / "record"
-    async with Visit(lossy) as visit, shopping(lossy, record) as task:
+    async with Visit(own_stack) as visit, shopping(own_stack, record) as task:
         _, product_id = await visit.product()
         customers = [await visit.customer() for _ in range(6)]
-        await order(lossy, "kill", "delivery")
+        await order(own_stack, "kill", "delivery")
         orders = [await each.check_out(product_id) for each in customers[:3]]
         for customer, order_id in zip(customers, orders, strict=False):
             await customer.order(order_id, "confirmed")
-        await order(lossy, "kill", "checkout")
+        await order(own_stack, "kill", "checkout")
         orders += [await each.check_out(product_id) for each in customers[3:]]
         await until_all_published(visit, "cart")  # now only the broker and the cart's outbox have them
 
-        await order(lossy, "kill", "broker")
-        shutil.rmtree(lossy.home / lossy.name / "broker" / "data")
-        await order(lossy, "start", "broker")
-        await asyncio.gather(order(lossy, "start", "delivery"), order(lossy, "start", "checkout"))
-        await order(lossy, "republish", "--since", "1h")
+        await order(own_stack, "kill", "broker")
+        shutil.rmtree(own_stack.home / own_stack.name / "broker" / "data")
+        await order(own_stack, "start", "broker")
+        await asyncio.gather(order(own_stack, "start", "delivery"), order(own_stack, "start", "checkout"))
+        await order(own_stack, "republish", "--since", "1h")
 
         for customer, order_id in zip(customers, orders, strict=True):
             await customer.order(order_id, "delivered", "cancelled", within_s=90)

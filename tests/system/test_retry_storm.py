@@ -7,7 +7,7 @@ import pytest
 
 from infra.lab.chaos import Site
 from infra.lab.simulator import Endpoints, Shop, Traffic, run_traffic
-from tests.system.fault_during import fault_during
+from tests.system.faults import fault_during
 from tests.system.marketplace import Visit
 
 RATE, SECONDS = 8.0, 30.0
@@ -25,10 +25,10 @@ async def calls(site: Site, visit: Visit, kind: str = "", options: dict[str, flo
     Asserts that finally no order is pending and no message is a dead letter.
     """
 
-    async def asked() -> int:
+    async def count_calls() -> int:
         return int((await visit.outside("GET", "/dials/payments-a/counts")).get("requests", 0))
 
-    before, meanwhile = await asked(), 0
+    before, meanwhile = await count_calls(), 0
 
     async def fail(_: Shop) -> None:
         nonlocal meanwhile
@@ -36,12 +36,12 @@ async def calls(site: Site, visit: Visit, kind: str = "", options: dict[str, flo
             if kind:
                 await stack.enter_async_context(fault_during(site, kind, "payments-a", **options or {}))
             await asyncio.sleep(SECONDS)
-            meanwhile = await asked() - before
+            meanwhile = await count_calls() - before
 
     traffic = Traffic(RATE, SECONDS, seed=11, profile="buyers", drain_s=120)
     report = await run_traffic(Endpoints.of(site.state), traffic, lambda _: None, fail)
     assert (report.orders["pending"], report.hanging, report.events["dead"]) == (0, [], 0)
-    return meanwhile, await asked() - before
+    return meanwhile, await count_calls() - before
 
 
 @pytest.mark.slow

@@ -61,8 +61,8 @@ async def test_every_message_is_read_once_in_order(auditor: str, cart: BlockingC
     for number in range(PREFETCH + 7):  # more than the prefetch limit
         publish(cart, str(number).encode(), **an_event())
     log = read_log(auditor)
-    assert [said.raw for said in log.events.values()] == [str(number).encode() for number in range(PREFETCH + 7)]
-    assert {said.copies for said in log.events.values()} == {1}
+    assert [message.raw for message in log.events.values()] == [str(number).encode() for number in range(PREFETCH + 7)]
+    assert {message.copies for message in log.events.values()} == {1}
     assert read_log(auditor).events.keys() == log.events.keys()
 
 
@@ -70,7 +70,7 @@ async def test_every_message_is_read_once_in_order(auditor: str, cart: BlockingC
 async def test_a_log_of_several_segments_is_read_completely(auditor: str, cart: BlockingChannel) -> None:
     for number in range(50):  # a segment holds 20 MB; the broker starts the next one with an entry of its own
         publish(cart, str(number).encode().ljust(1_000_000), **an_event())
-    assert [int(said.raw) for said in read_log(auditor).events.values()] == list(range(50))
+    assert [int(message.raw) for message in read_log(auditor).events.values()] == list(range(50))
 
 
 @pytest.mark.slow
@@ -86,7 +86,7 @@ async def test_messages_published_while_reading_ends_do_no_harm(
     found_end = capture._end
     publish(cart, b"early", **an_event())
     monkeypatch.setattr(capture, "_end", end_and_go_on)
-    assert [said.raw for said in read_log(auditor).events.values()] == [b"early"]
+    assert [message.raw for message in read_log(auditor).events.values()] == [b"early"]
 
 
 async def test_duplicates_and_messages_that_are_no_events_are_distinguished(
@@ -97,9 +97,9 @@ async def test_duplicates_and_messages_that_are_no_events_are_distinguished(
         publish(cart, body, **event)
     publish(cart, b"{", id="none")
     log = read_log(auditor)
-    [said] = log.events.values()
-    assert isinstance(said, Said)
-    assert (said.copies, len(said.digests), said.user) == (3, 2, "cart")
+    [message] = log.events.values()
+    assert isinstance(message, Said)
+    assert (message.copies, len(message.digests), message.user) == (3, 2, "cart")
     [strange] = log.strange
     assert strange.publisher == "cart"
 

@@ -36,17 +36,19 @@ async def test_an_event_is_read_from_its_outbox_with_every_subscription_that_han
     urls: dict[str, DatabaseUrls],
 ) -> None:
     event_id, cause, another = new_id(), new_id(), new_id()
-    say = """
+    insert_event = """
         insert into messaging.outbox (event_id, type, subject, at, traceparent, causation_id, body)
         values ($1, $2, 'order-1', $3, '', $4, '{"a": 1}')
     """
-    hear = "insert into messaging.inbox (subscription, event_id, attempt, handled_at) values ('orders', $1, 1, $2)"
+    insert_inbox = (
+        "insert into messaging.inbox (subscription, event_id, attempt, handled_at) values ('orders', $1, 1, $2)"
+    )
     checkout, catalog = [await asyncpg.connect(urls[name].app) for name in ("checkout", "catalog")]
     try:
         for key in ((event_id, PLACED), (event_id, OTHER), (another, PLACED)):
-            await checkout.execute(say, *key, AT, cause)
-        for heard in (event_id, another):
-            await catalog.execute(hear, heard, AT)
+            await checkout.execute(insert_event, *key, AT, cause)
+        for handled_id in (event_id, another):
+            await catalog.execute(insert_inbox, handled_id, AT)
     finally:
         await checkout.close()
         await catalog.close()

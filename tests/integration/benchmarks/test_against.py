@@ -18,7 +18,7 @@ from tests.benchmarks.trees import rounds_in
 from tests.integration.local.processes_of import processes_of
 
 ROOT = Path(__file__).parents[3]
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "build")
+IGNORED = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "build")
 GONE_WITHIN_S = 20
 
 
@@ -34,7 +34,7 @@ def temporary() -> Iterator[Path]:
 def repository(tmp_path: Path) -> Path:
     """Commit this working tree, unchanged, in a new repository."""
     repository = tmp_path / "repository"
-    shutil.copytree(ROOT, repository, ignore=LEFT_OUT)
+    shutil.copytree(ROOT, repository, ignore=IGNORED)
     git(repository, "init", "--quiet")
     commit(repository)
     return repository
@@ -89,12 +89,12 @@ async def test_a_revision_is_compared_and_nothing_is_left_behind(repository: Pat
     file = temporary.with_suffix(".json")
     try:
         running = bench(repository, temporary, "--json", str(file))
-        shown, said = running.communicate()
-        assert running.returncode == 0, said
+        shown, output = running.communicate()
+        assert running.returncode == 0, output
         written = json.loads(file.read_text())
     finally:
         file.unlink(missing_ok=True)
-    assert "Installing" in said  # the revision gets its own environment
+    assert "Installing" in output  # the revision gets its own environment
     assert (written["bench"], written["pairs"], written["unit"]) == ("hop", 6, "events/s")
     assert written["rev"] == git(repository, "rev-parse", "HEAD")
     assert len(written["here"]) == len(written["there"]) == 6

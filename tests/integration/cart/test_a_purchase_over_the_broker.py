@@ -82,22 +82,22 @@ class Shop:
         return order
 
     async def until_stock(self, product_id: UUID, *, on_hand: int, reserved: int) -> None:
-        async def so() -> bool:
+        async def matches() -> bool:
             async with self.catalog.transaction() as tx:
                 product = await tx.peek(Product, product_id)
                 return product is not None and (product.on_hand, product.reserved) == (on_hand, reserved)
 
-        await until(so)
+        await until(matches)
 
     async def until_cart(self, customer: str, counts: dict[UUID, tuple[int, int]]) -> None:
-        async def so() -> bool:
+        async def matches() -> bool:
             async with self.cart.transaction() as tx:
                 found = await tx.peek(Cart, customer)
                 return found is not None and counts == {
                     line.product_id: (line.quantity, line.in_checkout) for line in found.lines.values()
                 }
 
-        await until(so)
+        await until(matches)
 
 
 @asynccontextmanager

@@ -114,7 +114,7 @@ class Marketplace:
         async with self.database.transaction() as tx:
             return [entry.type.value for entry in await store.journal_of(tx, order_id)]
 
-    async def said(self, order_id: UUID) -> list[str]:
+    async def published_types(self, order_id: UUID) -> list[str]:
         async with self.database.transaction() as tx:
             statement = "select type from messaging.outbox where subject = $1 order by event_id"
             return [row[0].split(".")[1] for row in await tx.execute(statement, str(order_id))]

@@ -47,8 +47,8 @@ async def test_an_order_waits_for_an_address_and_is_then_charged(
     await marketplace.publish(recorded(unknown_customer))
     order = await marketplace.until_status(order_id, Status.CONFIRMED)
     assert order.address_id == ADDRESS
-    [said] = await marketplace.events(order_id, OrderConfirmedV1)
-    assert said.address_id == ADDRESS
+    [published] = await marketplace.events(order_id, OrderConfirmedV1)
+    assert published.address_id == ADDRESS
 
 
 async def test_an_order_without_an_address_is_cancelled_at_the_deadline_without_a_charge(
@@ -59,8 +59,8 @@ async def test_an_order_without_an_address_is_cancelled_at_the_deadline_without_
     assert (order.reason, order.payment) == (Reason.NO_ADDRESS, Payment.NONE)
     assert "payment-asked" not in await marketplace.history(order_id)
     assert await marketplace.held(order_id) == {"a": 0, "b": 0}
-    [said] = await marketplace.events(order_id, OrderCancelledV1)
-    assert (said.reason.value, said.detail) == ("shipping-failed", "no-address")
+    [published] = await marketplace.events(order_id, OrderCancelledV1)
+    assert (published.reason.value, published.detail) == ("shipping-failed", "no-address")
 
 
 @pytest.mark.slow

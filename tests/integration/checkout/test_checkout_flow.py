@@ -12,7 +12,7 @@ from contracts.delivery import (
     ShipmentCancelledV1,
 )
 from tests.integration.checkout.marketplace import CUSTOMER, Marketplace
-from tests.integration.outside.outside_process import turn
+from tests.integration.outside.outside_process import set_dial
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def test_an_order_is_reserved_paid_confirmed_and_delivered(marketplace: Ma
     await marketplace.deliver(order_id)
     await marketplace.until_status(order_id, Status.DELIVERED)
     assert await marketplace.held(order_id) == {"a": 1400, "b": 0}
-    assert await marketplace.said(order_id) == [
+    assert await marketplace.published_types(order_id) == [
         "order-placed",
         "payment-captured",
         "order-confirmed",
@@ -47,7 +47,7 @@ async def test_many_concurrent_orders_are_each_paid_once(marketplace: Marketplac
 
 
 async def test_the_other_provider_charges_when_the_first_cannot(marketplace: Marketplace) -> None:
-    await turn(marketplace.http, "payments-a", error_rate=1)
+    await set_dial(marketplace.http, "payments-a", error_rate=1)
     order_id = await marketplace.place()
     order = await marketplace.until_status(order_id, Status.CONFIRMED)
     assert order.provider == "b"
@@ -56,7 +56,7 @@ async def test_the_other_provider_charges_when_the_first_cannot(marketplace: Mar
 
 async def test_when_neither_provider_can_the_order_is_cancelled_at_the_deadline(marketplace: Marketplace) -> None:
     for provider in "ab":
-        await turn(marketplace.http, f"payments-{provider}", error_rate=1)
+        await set_dial(marketplace.http, f"payments-{provider}", error_rate=1)
     order_id = await marketplace.place()
     order = await marketplace.until_status(order_id, Status.CANCELLED)
     assert order.reason is Reason.PAYMENT_TIMED_OUT
@@ -65,20 +65,20 @@ async def test_when_neither_provider_can_the_order_is_cancelled_at_the_deadline(
 
 @pytest.mark.slow  # it waits for the deadline, as test_payment_deadlines.py does
 async def test_a_capture_whose_answer_was_lost_is_refunded_at_the_deadline(marketplace: Marketplace) -> None:
-    await turn(marketplace.http, "payments-a", lost_answer_rate=1)
+    await set_dial(marketplace.http, "payments-a", lost_answer_rate=1)
     order_id = await marketplace.place()
     await marketplace.until_status(order_id, Status.VOIDING)
-    await turn(marketplace.http, "payments-a")
+    await set_dial(marketplace.http, "payments-a")
     order = await marketplace.until_status(order_id, Status.CANCELLED)
     assert (order.reason, order.payment) == (Reason.PAYMENT_TIMED_OUT, Payment.VOIDED)
     assert await marketplace.held(order_id) == {"a": 0, "b": 0}
 
 
 async def test_a_decline_cancels_the_order_without_trying_the_other_provider(marketplace: Marketplace) -> None:
-    await turn(marketplace.http, "payments-a", decline_rate=1)
+    await set_dial(marketplace.http, "payments-a", decline_rate=1)
     order_id = await marketplace.place()
     await marketplace.until_status(order_id, Status.CANCELLED)
-    assert (await marketplace.said(order_id))[-2:] == ["payment-declined", "order-cancelled"]
+    assert (await marketplace.published_types(order_id))[-2:] == ["payment-declined", "order-cancelled"]
     assert "payment-voided" not in await marketplace.history(order_id)
 
 
@@ -89,7 +89,7 @@ async def test_a_cancelled_confirmed_order_is_refunded(marketplace: Marketplace)
     await marketplace.publish(ShipmentCancelledV1(order_id=order_id), ShipmentCancelledV1(order_id=order_id))
     await marketplace.until(order_id, lambda order: order.payment is Payment.REFUNDED)
     assert await marketplace.held(order_id) == {"a": 0, "b": 0}
-    assert (await marketplace.said(order_id))[-3:] == [
+    assert (await marketplace.published_types(order_id))[-3:] == [
         "cancellation-requested",
         "order-cancelled",
         "payment-refunded",
@@ -108,7 +108,7 @@ async def test_a_refused_cancellation_is_visible_and_the_order_continues(marketp
 
 
 async def test_a_customer_who_cancels_during_a_charge_pays_nothing(marketplace: Marketplace) -> None:
-    await turn(marketplace.http, "payments-a", latency_ms=300)
+    await set_dial(marketplace.http, "payments-a", latency_ms=300)
     order_id = await marketplace.place()
     await marketplace.until_status(order_id, Status.PAYING)
     await cancel(marketplace, order_id)

@@ -25,7 +25,7 @@ from checkout.gateways import (
 )
 from marketplace_runtime.database import new_id
 from marketplace_runtime.resilience import LeftAlone
-from tests.integration.outside.outside_process import OutsideProcess, entries_of, free_port, held, turn
+from tests.integration.outside.outside_process import OutsideProcess, entries_of, free_port, held, set_dial
 
 
 @pytest.fixture
@@ -54,33 +54,33 @@ async def test_a_charge_that_is_requested_twice_is_captured_once(http: aiohttp.C
 
 async def test_a_charge_whose_answer_was_lost_is_requested_again(http: aiohttp.ClientSession, outside: Outside) -> None:
     charge = a_charge()
-    await turn(http, "payments-a", lost_answer_rate=1)
+    await set_dial(http, "payments-a", lost_answer_rate=1)
     with pytest.raises(OutcomeUnknown):
         await gateways.pay(charge, outside)
-    await turn(http, "payments-a")
+    await set_dial(http, "payments-a")
     assert await gateways.pay(charge, outside) == Captured("a")
     assert held(await ledger(http, charge)) == 500
 
 
 async def test_a_decline_is_final(http: aiohttp.ClientSession, outside: Outside) -> None:
     charge = a_charge()
-    await turn(http, "payments-a", decline_rate=1)
+    await set_dial(http, "payments-a", decline_rate=1)
     assert await gateways.pay(charge, outside) == Declined("a")
-    await turn(http, "payments-a")
+    await set_dial(http, "payments-a")
     assert await gateways.pay(charge, outside) == Declined("a")
 
 
 async def test_a_definite_refusal_is_an_answer(http: aiohttp.ClientSession, outside: Outside) -> None:
-    await turn(http, "payments-a", error_rate=1)
+    await set_dial(http, "payments-a", error_rate=1)
     assert await gateways.pay(a_charge(), outside) == NotCharged("a", ask=3)
 
 
 async def test_a_provider_that_answers_429_did_not_charge_and_gets_no_requests_for_a_while(
     http: aiohttp.ClientSession, outside: Outside
 ) -> None:
-    await turn(http, "payments-a", throttle_rate=1, retry_after_s=60)
+    await set_dial(http, "payments-a", throttle_rate=1, retry_after_s=60)
     assert await gateways.pay(first := a_charge(), outside) == NotCharged("a", ask=3)
-    await turn(http, "payments-a")
+    await set_dial(http, "payments-a")
     assert await gateways.pay(second := a_charge(), outside) == NotCharged("a", ask=3)  # no request was sent
     assert await ledger(http, first) == await ledger(http, second) == []
 
@@ -88,11 +88,11 @@ async def test_a_provider_that_answers_429_did_not_charge_and_gets_no_requests_f
 async def test_a_charge_that_may_exist_stays_with_a_provider_that_answers_429(
     http: aiohttp.ClientSession, outside: Outside
 ) -> None:
-    await turn(http, "payments-a", throttle_rate=1, retry_after_s=1)
+    await set_dial(http, "payments-a", throttle_rate=1, retry_after_s=1)
     with pytest.raises(LeftAlone) as left:
         await gateways.pay(charge := a_charge(asked_before=True), outside)
     assert left.value.retry_after_s == 1
-    await turn(http, "payments-a")
+    await set_dial(http, "payments-a")
     async with asyncio.timeout(10):
         while True:
             try:
@@ -105,7 +105,7 @@ async def test_a_charge_that_may_exist_stays_with_a_provider_that_answers_429(
 
 
 async def test_a_call_to_a_provider_that_hangs_times_out(http: aiohttp.ClientSession, outside: Outside) -> None:
-    await turn(http, "payments-a", hang_rate=1)
+    await set_dial(http, "payments-a", hang_rate=1)
     with pytest.raises(OutcomeUnknown):
         await gateways.pay(a_charge(), outside)
 
@@ -133,7 +133,7 @@ async def test_a_void_refunds_what_was_captured_and_closes_the_key(
 
 
 async def test_a_void_counts_only_once_the_provider_confirmed_it(http: aiohttp.ClientSession, outside: Outside) -> None:
-    await turn(http, "payments-a", error_rate=1)
+    await set_dial(http, "payments-a", error_rate=1)
     with pytest.raises(Failing):
         await gateways.pay(Void(new_id(), "a"), outside)
 

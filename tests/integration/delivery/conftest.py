@@ -30,4 +30,4 @@ async def world(running_delivery: Running) -> AsyncIterator[Running]:
     """Run delivery as a process; reset every dial before and after."""
     yield running_delivery
     for part in ("carriers-a", "carriers-b"):
-        await running_delivery.turn_dial(part)
+        await running_delivery.set_dial(part)

@@ -128,7 +128,7 @@ class Running:
         async with self.http.request(method, path, json=body, headers=headers) as answer:
             return answer.status, await answer.json(content_type=None) if answer.status != 204 else None
 
-    async def turn_dial(self, part: str, **dial: float) -> None:
+    async def set_dial(self, part: str, **dial: float) -> None:
         """Set a dial of a stand-in; assert that it is accepted."""
         async with (
             aiohttp.ClientSession(self.outside.url) as http,

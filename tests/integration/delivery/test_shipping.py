@@ -57,7 +57,7 @@ async def test_a_confirmed_order_is_booked_dispatched_and_delivered_once(world: 
 
 
 async def test_the_second_carrier_delivers_when_the_first_refuses(world: Running):
-    await world.turn_dial("carriers-a", error_rate=1)
+    await world.set_dial("carriers-a", error_rate=1)
     order = confirmed(await a_customer(world))
     await world.publish(order)
     await world.until_published(order.order_id, "shipment-delivered")
@@ -65,7 +65,7 @@ async def test_the_second_carrier_delivers_when_the_first_refuses(world: Running
 
 
 async def test_a_booking_whose_answer_was_lost_stays_with_its_carrier(world: Running):
-    await world.turn_dial("carriers-a", lost_answer_rate=1)
+    await world.set_dial("carriers-a", lost_answer_rate=1)
     order = confirmed(await a_customer(world))
     await world.publish(order)
     await world.until_published(order.order_id, "shipment-delivered")
@@ -97,11 +97,11 @@ async def until_given_up(world: Running, order: OrderConfirmedV1) -> None:
 @pytest.mark.slow  # it waits for the deadline, as the next test does
 async def test_a_booking_with_a_carrier_that_hangs_is_closed_at_the_deadline_and_the_shipment_fails(world: Running):
     await until_the_first_circuit_is_closed(world)
-    await world.turn_dial("carriers-a", hang_rate=1)
+    await world.set_dial("carriers-a", hang_rate=1)
     order = confirmed(await a_customer(world))
     await world.publish(order)
     await until_given_up(world, order)
-    await world.turn_dial("carriers-a")
+    await world.set_dial("carriers-a")
     published = await world.until_published(order.order_id, "shipment-failed", within_s=60)
     assert published == ["shipment-scheduled", "shipment-failed"]
     booked = await ledger(world, order.order_id)
@@ -110,13 +110,13 @@ async def test_a_booking_with_a_carrier_that_hangs_is_closed_at_the_deadline_and
 
 
 async def test_a_shipment_that_no_carrier_accepts_fails_at_the_deadline(world: Running):
-    await world.turn_dial("carriers-a", error_rate=1)
-    await world.turn_dial("carriers-b", error_rate=1)
+    await world.set_dial("carriers-a", error_rate=1)
+    await world.set_dial("carriers-b", error_rate=1)
     order = confirmed(await a_customer(world))
     await world.publish(order)
     await until_given_up(world, order)
     for carrier in ("carriers-a", "carriers-b"):  # a booking in progress at the deadline must be cancelled
-        await world.turn_dial(carrier)
+        await world.set_dial(carrier)
     await world.until_published(order.order_id, "shipment-failed")
     booked = await ledger(world, order.order_id)
     assert not {"booking", "dispatch"} & {*booked["a"], *booked["b"]}
@@ -163,7 +163,7 @@ async def test_a_delivered_parcel_cannot_be_cancelled(world: Running):
 async def test_a_cancellation_at_any_moment_gets_one_true_answer(world: Running, number_of_orders: int):
     """Carriers are slow, fail and lose answers; each order is cancelled at a different moment of its shipment."""
     for carrier in ("carriers-a", "carriers-b"):
-        await world.turn_dial(carrier, error_rate=0.2, lost_answer_rate=0.3, latency_ms=30)
+        await world.set_dial(carrier, error_rate=0.2, lost_answer_rate=0.3, latency_ms=30)
     customer = await a_customer(world)
     orders = [confirmed(customer) for _ in range(number_of_orders)]
 
@@ -174,7 +174,7 @@ async def test_a_cancellation_at_any_moment_gets_one_true_answer(world: Running,
 
     await asyncio.gather(*(place_and_cancel(number, order) for number, order in enumerate(orders)))
     for carrier in ("carriers-a", "carriers-b"):
-        await world.turn_dial(carrier)
+        await world.set_dial(carrier)
     await world.until_idle()
     for order in orders:
 
@@ -223,8 +223,8 @@ async def lose_callbacks(world: Running, order_id: UUID) -> None:
     with closing(sqlite3.connect(world.outside.ledger, timeout=5, isolation_level=None)) as book:
 
         async def lost() -> bool:
-            told = "update parcels set state = 'delivery-told' where order_id = ? and state <> 'delivery-told'"
-            return book.execute(told, [str(order_id)]).rowcount > 0
+            mark_as_sent = "update parcels set state = 'delivery-told' where order_id = ? and state <> 'delivery-told'"
+            return book.execute(mark_as_sent, [str(order_id)]).rowcount > 0
 
         await until(lost)
 

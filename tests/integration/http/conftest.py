@@ -47,7 +47,7 @@ class Steps:
     """Lets a test pause a request between its write and its end."""
 
     written: asyncio.Event = field(default_factory=asyncio.Event)
-    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    may_continue: asyncio.Event = field(default_factory=asyncio.Event)
     pids: list[int] = field(default_factory=list)
 
 
@@ -87,7 +87,7 @@ def routes(steps: Steps) -> Router:
         [(pid,)] = await tx.execute("select pg_backend_pid()")
         steps.pids.append(pid)
         steps.written.set()
-        await steps.go_on.wait()
+        await steps.may_continue.wait()
         await tx.execute("select 1")
         return note
 

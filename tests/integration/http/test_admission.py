@@ -34,7 +34,7 @@ async def test_reads_are_shed_before_changes_and_admitted_requests_finish(web: W
     assert (await web.post("/notes", {"id": "2"}, ALICE)).slug == "too-busy"
     assert (await web.post("/promised", {"id": "3"}, ALICE)).status == 201
     assert (await web.request("GET", "/livez")).status == 200
-    web.steps.go_on.set()
+    web.steps.may_continue.set()
     assert [answer.status for answer in await asyncio.gather(*under_way)] == [201] * 8
     assert (await web.request("GET", "/notes/3", headers=ALICE)).status == 200
 

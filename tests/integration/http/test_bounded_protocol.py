@@ -21,12 +21,12 @@ class Recorder:
     def __init__(self) -> None:
         self.state = SimpleNamespace(problem_types="urn:problem:test:")
         self.paths: list[str] = []
-        self.go_on = asyncio.Event()
-        self.go_on.set()
+        self.may_continue = asyncio.Event()
+        self.may_continue.set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.paths.append(scope["path"])
-        await self.go_on.wait()
+        await self.may_continue.wait()
         body = scope["path"].encode()
         head = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": head})
@@ -78,11 +78,11 @@ async def test_an_endless_head_is_refused_before_it_is_buffered(app: Recorder, s
 
 
 async def test_endless_trailers_are_refused(app: Recorder) -> None:
-    app.go_on.clear()
+    app.may_continue.clear()
     async with connected(app) as (_, writer):
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-A: ")
         assert await send_until_cut_off(writer, b"a" * 16_000, 1000) < 1000
-        app.go_on.set()
+        app.may_continue.set()
 
 
 async def test_a_large_body_does_not_count_as_a_large_head(app: Recorder) -> None:
@@ -104,12 +104,12 @@ async def test_input_that_is_not_http_is_answered_with_a_problem_and_the_connect
 
 
 async def test_rubbish_after_a_request_does_not_replace_the_requests_answer(app: Recorder) -> None:
-    app.go_on.clear()
+    app.may_continue.clear()
     async with connected(app) as (reader, writer):
         writer.write(ONE % 1 + b"\x16\x03\x01 no http\r\n\r\n")
         assert await reader.read() == b""
         assert app.paths == ["/1"]
-        app.go_on.set()
+        app.may_continue.set()
 
 
 async def test_requests_may_be_pipelined(app: Recorder) -> None:
@@ -120,12 +120,12 @@ async def test_requests_may_be_pipelined(app: Recorder) -> None:
 
 
 async def test_the_number_of_pipelined_requests_is_bounded(app: Recorder) -> None:
-    app.go_on.clear()
+    app.may_continue.clear()
     async with connected(app) as (reader, writer):
         writer.write(b"".join(ONE % number for number in range(1000)))
         assert await reader.read() == b""
         assert app.paths == ["/0"]
-        app.go_on.set()
+        app.may_continue.set()
 
 
 @pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost:", ONE % 1 + b"GET "], ids=["silent", "slow", "later"])
@@ -141,10 +141,10 @@ async def test_a_connection_whose_head_does_not_arrive_is_closed(
 
 async def test_the_timeout_of_heads_does_not_apply_to_answers(app: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_protocol, "HEAD_WITHIN_S", 0.1)
-    app.go_on.clear()
+    app.may_continue.clear()
     async with connected(app) as (reader, writer):
         writer.write(ONE % 1)
-        asyncio.get_running_loop().call_later(0.4, app.go_on.set)
+        asyncio.get_running_loop().call_later(0.4, app.may_continue.set)
         await reader.readuntil(b"\r\n\r\n/1")
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.unit.http.request_task import bearer
 
 from infra.stack import DatabaseUrls
 from marketplace_runtime.database import Database
 from tests.integration.http.conftest import Web, served
 from tests.integration.http.counting import rows
+from tests.unit.http.asking import bearer
 
 ALICE = bearer("alice")
 
@@ -46,7 +46,7 @@ async def test_a_client_that_disconnects_leaves_a_complete_effect(web: Web, data
     request_task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request_task
-    web.steps.go_on.set()
+    web.steps.may_continue.set()
     async with asyncio.timeout(5):
         while not await rows(database, "notes"):
             await asyncio.sleep(0.01)
@@ -90,7 +90,7 @@ async def test_a_request_that_loses_its_session_before_the_commit_is_retried_on_
     request_task = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
     await web.steps.written.wait()
     await kill(urls, web.steps.pids[0])
-    web.steps.go_on.set()
+    web.steps.may_continue.set()
     answer = await request_task
     assert (answer.status, answer.headers.get("Idempotency-Replayed")) == (201, None)
     first, second = web.steps.pids
@@ -98,7 +98,7 @@ async def test_a_request_that_loses_its_session_before_the_commit_is_retried_on_
 
 
 async def test_sessions_that_died_in_the_pool_make_no_request_fail(web: Web, urls: DatabaseUrls) -> None:
-    web.steps.go_on.set()
+    web.steps.may_continue.set()
     for number in range(3):
         await web.post("/held", {"id": f"before-{number}"}, ALICE)
     for pid in set(web.steps.pids):
@@ -114,12 +114,12 @@ async def test_a_request_that_loses_its_session_twice_is_503(web: Web, urls: Dat
             while len(web.steps.pids) == run:
                 await asyncio.sleep(0.01)
         await kill(urls, web.steps.pids[run])
-        web.steps.go_on.set()
-        web.steps.go_on.clear()
+        web.steps.may_continue.set()
+        web.steps.may_continue.clear()
     answer = await request_task
     assert (answer.status, answer.slug) == (503, "unavailable")
     assert int(answer.headers["Retry-After"]) > 0
-    web.steps.go_on.set()
+    web.steps.may_continue.set()
     again = await web.post("/held", {"id": "1"}, ALICE, key="k")
     assert (again.status, again.headers.get("Idempotency-Replayed")) == (201, None)
 

@@ -108,7 +108,7 @@ async def test_the_second_of_two_concurrent_requests_is_409_and_gets_the_answer_
         second = await web.post("/held", NOTE, ALICE, key="k1")
     assert (second.status, second.slug) == (409, "idempotency-key-in-flight")
     assert int(second.headers["Retry-After"]) > 0
-    web.steps.go_on.set()
+    web.steps.may_continue.set()
     assert (await first).status == 201
     assert (await web.post("/held", NOTE, ALICE, key="k1")).headers["Idempotency-Replayed"] == "true"
     assert await notes(database) == 1

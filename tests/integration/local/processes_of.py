@@ -9,11 +9,11 @@ def processes_of(directory: Path) -> set[int]:
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            text = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
             where = str((process / "cwd").readlink())
         except OSError:
             continue  # it has ended
-        if str(directory).encode() in told or where.startswith(str(directory)):
+        if str(directory).encode() in text or where.startswith(str(directory)):
             found.add(int(process.name))
     return found
 

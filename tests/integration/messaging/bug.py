@@ -11,12 +11,12 @@ class Bug:
     """A handler that rejects some events until a test fixes it."""
 
     def __init__(self) -> None:
-        self.there = True
+        self.present = True
         self.runs = 0
 
     async def handle(self, event: CartCheckedOutV1, tx: Transaction) -> None:
         self.runs += 1
-        if self.there:
+        if self.present:
             raise Reject(f"order {event.order_id} costs {event.total.amount}")
         await effect(tx, event.order_id, str(event.total.amount))
 

@@ -7,7 +7,7 @@ from marketplace_runtime.database import Database, Entry, new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 
-async def have_due(database: Database, *events: Event) -> None:
+async def schedule_due(database: Database, *events: Event) -> None:
     """Schedule `events` as retries that are due now."""
     now = datetime.now(UTC)
     async with database.transaction() as tx:

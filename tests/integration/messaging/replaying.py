@@ -28,7 +28,7 @@ from tests.integration.messaging.toy import PASSWORDS, Toy, effect
 LATE = "late"
 
 
-def keeping(what: str) -> Callable[[CartCheckedOutV1, Transaction], Awaitable[None]]:
+def storing(what: str) -> Callable[[CartCheckedOutV1, Transaction], Awaitable[None]]:
     """Return a handler that stores `what` and the price of each event."""
 
     async def keep(event: CartCheckedOutV1, tx: Transaction) -> None:
@@ -37,9 +37,9 @@ def keeping(what: str) -> Callable[[CartCheckedOutV1, Transaction], Awaitable[No
     return keep
 
 
-EARLY = subscription("carts", on(CartCheckedOutV1, keeping("early")))
-FILLED = subscription(LATE, on(CartCheckedOutV1, keeping(LATE)), history="first")
-LIVE = subscription(LATE, on(CartCheckedOutV1, keeping(LATE)))
+EARLY = subscription("carts", on(CartCheckedOutV1, storing("early")))
+FILLED = subscription(LATE, on(CartCheckedOutV1, storing(LATE)), history="first")
+LIVE = subscription(LATE, on(CartCheckedOutV1, storing(LATE)))
 """A subscription that is live at once and gets no replay unless an operator requests it."""
 
 
@@ -68,7 +68,7 @@ async def _run(orders: Orders) -> None:
         handled += 1
         if handled == orders.die_after or event.customer_id == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
-        await keeping(LATE)(event, tx)
+        await storing(LATE)(event, tx)
 
     database = Database(orders.database, source="checkout", naming=MARKETPLACE)
     messaging = Messaging(

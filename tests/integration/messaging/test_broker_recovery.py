@@ -22,7 +22,7 @@ from marketplace_runtime.outbox.relay import WINDOW
 from marketplace_runtime.service import Messaging
 from tests.integration.messaging.toy import Toy, a_checkout, effect, toy_world, until
 
-HEALED_WITHIN_S = 20.0
+RECOVERED_WITHIN_S = 20.0
 """Measured from the fault's end. A few seconds suffice; the rest is for a loaded machine."""
 
 
@@ -68,7 +68,7 @@ async def check(toy: Toy, events: list[CartCheckedOutV1]) -> None:
     async def all_there() -> bool:
         return len(await toy.effects()) >= len(events)
 
-    await until(all_there, HEALED_WITHIN_S)
+    await until(all_there, RECOVERED_WITHIN_S)
     await toy.until_idle()
     assert sorted(order for order, _ in await toy.effects()) == sorted(each.order_id for each in events)
     assert await toy.dead() == []
@@ -81,10 +81,10 @@ async def test_connections_closed_by_an_administrator_are_reopened(toy: Toy) -> 
             await toy.publish(*events[first : first + 100])
             await toy.broker.control("close_all_connections", "because I say so")
         await check(toy, events)
-        await until(partial(_is_well, messaging), HEALED_WITHIN_S)
+        await until(partial(_is_healthy, messaging), RECOVERED_WITHIN_S)
 
 
-async def _is_well(messaging: Messaging) -> bool:
+async def _is_healthy(messaging: Messaging) -> bool:
     return set(messaging.health().values()) == {"ok"}
 
 
@@ -153,11 +153,11 @@ async def test_a_blocked_publisher_keeps_its_window_and_continues_after_the_alar
 
 async def test_a_consumer_that_the_broker_timed_out_consumes_again(toy: Toy) -> None:
     """A handler takes longer than the broker's consumer timeout, so the broker closes the channel."""
-    started, go_on = asyncio.Event(), asyncio.Event()
+    started, may_continue = asyncio.Event(), asyncio.Event()
 
     async def linger(event: CartCheckedOutV1, tx: Transaction) -> None:
         started.set()
-        await go_on.wait()
+        await may_continue.wait()
         await effect(tx, event.order_id)
 
     table = subscription("carts", on(CartCheckedOutV1, linger))
@@ -177,8 +177,8 @@ async def test_a_consumer_that_the_broker_timed_out_consumes_again(toy: Toy) -> 
                 return consumer.consuming
 
             await until(closed)
-            await until(consuming, HEALED_WITHIN_S)
-            go_on.set()
+            await until(consuming, RECOVERED_WITHIN_S)
+            may_continue.set()
             later = [a_checkout() for _ in range(20)]
             await toy.publish(*later)
             await check(toy, [event, *later])

@@ -68,7 +68,7 @@ async def test_an_old_dead_head_of_a_key_is_redriven_and_the_parked_events_follo
     async with toy.running(table), operating(toy.databases[-1], table) as operator:
         await toy.until_dead(1)
         await toy.publish(*later)
-        bug.there = False
+        bug.present = False
         [letter] = (await operator.get("dead-letters"))["items"]
         assert (await operator.post("replays", ids=[letter["id"]]))["settled"] == 1
         await toy.until_effects(3)

@@ -26,12 +26,12 @@ async def expire(event: PaymentDueV1, tx: Transaction) -> None:
     await effect(tx, event.order_id, "expired")
 
 
-def waiting_for(answered: Any) -> Sequence[Subscription]:
+def subscriptions_with_deadline(answered: Any) -> Sequence[Subscription]:
     """Return one subscription for answers and one for their deadlines, as in checkout."""
     return [subscription("carts", answered), subscription("deadlines", on(PaymentDueV1, expire, deadline=True))]
 
 
-async def have_overdue(toy: Toy, tables: Sequence[Subscription], *orders: UUID, since: timedelta) -> None:
+async def schedule_overdue(toy: Toy, tables: Sequence[Subscription], *orders: UUID, since: timedelta) -> None:
     """Schedule a deadline for each order that has been due `since` long ago."""
     async with toy.checkout_database(tables).transaction() as tx:
         for order in orders:
@@ -58,9 +58,9 @@ async def order_of_effects(toy: Toy) -> dict[UUID, list[str]]:
 
 async def test_answers_that_arrived_during_an_outage_are_handled_before_their_deadlines(toy: Toy) -> None:
     events = [a_checkout() for _ in range(300)]
-    tables = waiting_for(on(CartCheckedOutV1, answer))
+    tables = subscriptions_with_deadline(on(CartCheckedOutV1, answer))
     await toy.declare(tables)
-    await have_overdue(toy, tables, *(each.order_id for each in events), since=timedelta(seconds=1))
+    await schedule_overdue(toy, tables, *(each.order_id for each in events), since=timedelta(seconds=1))
     async with toy.started(toy.messaging("cart", toy.cart, [], None)):
         await toy.publish(*events)
         await until_queued(toy, len(events))
@@ -83,7 +83,7 @@ async def test_an_answer_that_is_retried_is_handled_before_its_deadline(toy: Toy
         await answer(event, tx)
 
     event, other = a_checkout(), a_checkout()
-    tables = waiting_for(on(CartCheckedOutV1, stumble))
+    tables = subscriptions_with_deadline(on(CartCheckedOutV1, stumble))
     async with toy.running(*tables):
         await toy.publish(event)
 
@@ -91,7 +91,7 @@ async def test_an_answer_that_is_retried_is_handled_before_its_deadline(toy: Toy
             return failures > 0
 
         await until(failed)
-        await have_overdue(toy, tables, event.order_id, other.order_id, since=timedelta(0))
+        await schedule_overdue(toy, tables, event.order_id, other.order_id, since=timedelta(0))
         await toy.until_effects(3)
         await toy.until_idle()
     effects = await order_of_effects(toy)
@@ -119,7 +119,7 @@ async def test_a_call_that_failed_is_made_once_more_before_its_deadline(toy: Toy
             raise OSError("the provider is away")
 
     event = a_checkout()
-    tables = waiting_for(on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record, attempts=None))
+    tables = subscriptions_with_deadline(on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record, attempts=None))
     async with toy.running(*tables):
         await toy.publish(event)
 
@@ -129,7 +129,7 @@ async def test_a_call_that_failed_is_made_once_more_before_its_deadline(toy: Toy
         await until(called)
     # The service is down. Meanwhile the call and then the deadline become due, and the provider may be back.
     await toy.rows("update messaging.scheduled set due = now() - interval '2 s' returning 1")
-    await have_overdue(toy, tables, event.order_id, since=timedelta(seconds=1))
+    await schedule_overdue(toy, tables, event.order_id, since=timedelta(seconds=1))
     away.set()
     before = len(calls)
     async with toy.running(*tables):
@@ -145,7 +145,7 @@ async def _is_among(toy: Toy, what: str) -> bool:
 @pytest.mark.slow
 async def test_deadlines_wait_while_the_broker_may_hold_their_answers(toy: Toy) -> None:
     event = a_checkout()
-    tables = waiting_for(on(CartCheckedOutV1, answer))
+    tables = subscriptions_with_deadline(on(CartCheckedOutV1, answer))
     async with toy.running(*tables) as checkout:
         [consumer] = [each for each in checkout.consumers if each.queue == "checkout.carts"]
         original, consumer._receive = consumer._receive, lambda _: None  # incoming messages are not handled
@@ -155,7 +155,7 @@ async def test_deadlines_wait_while_the_broker_may_hold_their_answers(toy: Toy) 
             return consumer._acknowledgements is not None and consumer._acknowledgements.open == 1
 
         await until(there)
-        await have_overdue(toy, tables, event.order_id, since=timedelta(0))
+        await schedule_overdue(toy, tables, event.order_id, since=timedelta(0))
         await asyncio.sleep(1.5)  # longer than the schedule's poll
         assert await toy.effects() == []
         consumer._receive = original

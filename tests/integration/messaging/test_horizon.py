@@ -22,7 +22,7 @@ TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 FAILED = "select count(*) from messaging.incidents where what = 'failed'"
 
 
-async def wait_for_their_run(toy: Toy, ages: Sequence[int]) -> list[UUID]:
+async def schedule_events_of_age(toy: Toy, ages: Sequence[int]) -> list[UUID]:
     """Schedule one event of each age, in days. Returns their orders."""
     events = [a_checkout() for _ in ages]
     async with toy.checkout_database([TABLE]).transaction() as tx:
@@ -52,7 +52,7 @@ async def test_a_message_outside_the_horizon_is_dead_lettered_before_its_batch_r
 async def test_a_scheduled_event_older_than_the_horizon_is_handled_once(toy: Toy) -> None:
     """Such an event is a dead letter that is redriven late, or a deadline of months."""
     ages = [0, 0, 8, 400, 0]
-    await wait_for_their_run(toy, ages)
+    await schedule_events_of_age(toy, ages)
     async with toy.running(TABLE):
         await toy.until_effects(len(ages))
         await toy.until_idle()
@@ -70,7 +70,7 @@ async def test_an_event_older_than_the_horizon_is_retried_without_a_recorded_inc
             raise ValueError("not yet")
         await effect(tx, event.order_id)
 
-    orders = await wait_for_their_run(toy, [0, 8, 400])
+    orders = await schedule_events_of_age(toy, [0, 8, 400])
     async with toy.running(subscription("carts", on(CartCheckedOutV1, stumble), batch=1)):
         await toy.until_effects(len(orders))
         await toy.until_idle()
@@ -83,7 +83,7 @@ async def test_a_rejected_event_outside_the_horizon_becomes_a_dead_letter(toy: T
     async def refuse(event: CartCheckedOutV1, tx: Transaction) -> None:
         raise Reject("never")
 
-    await wait_for_their_run(toy, [0, 8, 400, -30])
+    await schedule_events_of_age(toy, [0, 8, 400, -30])
     async with toy.running(subscription("carts", on(CartCheckedOutV1, refuse, attempts=1))):
         await toy.until_dead(4)
         await toy.until_idle()

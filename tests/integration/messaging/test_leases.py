@@ -13,7 +13,7 @@ from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.external_calls import claims, local_liveness
 from marketplace_runtime.scheduler import table as scheduled
 from marketplace_runtime.scheduler.scheduler import TAKE
-from tests.integration.messaging.due import have_due
+from tests.integration.messaging.due import schedule_due
 from tests.integration.messaging.external_calls import TABLE, Provider, ask, calling, prepare, record
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
@@ -37,8 +37,8 @@ async def test_only_as_many_entries_are_leased_as_will_soon_run_and_deadlines_co
     provider = Provider()
     provider.answering.clear()
     async with toy.running(table, outside=provider):
-        await have_due(toy.databases[-1], *(a_checkout() for _ in range(many)))
-        await have_due(toy.databases[-1], PaymentDueV1(order_id=new_id()))
+        await schedule_due(toy.databases[-1], *(a_checkout() for _ in range(many)))
+        await schedule_due(toy.databases[-1], PaymentDueV1(order_id=new_id()))
         await until(lambda: has_effect(toy, "due"))
         [(leased,)] = await toy.rows("select count(*) from messaging.scheduled where holder is not null")
         assert concurrency <= leased < concurrency + 2 * batch + TAKE
@@ -51,13 +51,13 @@ async def test_only_as_many_entries_are_leased_as_will_soon_run_and_deadlines_co
 
 async def test_no_more_entries_are_taken_than_requested_under_any_query_plan(toy: Toy) -> None:
     database = toy.checkout_database([])
-    await have_due(database, *(a_checkout() for _ in range(50)))
-    heard = [("carts", CartCheckedOutV1.type)]
+    await schedule_due(database, *(a_checkout() for _ in range(50)))
+    accepted_types = [("carts", CartCheckedOutV1.type)]
     for joins in ("nestloop", "hashjoin", "mergejoin"):
         async with database.transaction() as tx:
             for each in {"nestloop", "hashjoin", "mergejoin", "material", "hashagg", "sort"} - {joins}:
                 await tx.execute(f"set local enable_{each} = off")
-            assert len(await scheduled.take(tx, heard, 5, MINUTE)) == 5
+            assert len(await scheduled.take(tx, accepted_types, 5, MINUTE)) == 5
 
 
 async def has_effect(toy: Toy, what: str) -> bool:
@@ -73,7 +73,7 @@ async def test_a_call_that_gets_its_slot_when_the_claim_is_about_to_expire_is_le
     provider.answering.clear()
     call = on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record)
     other = toy.checkout_database([])
-    await have_due(other, *(a_checkout() for _ in range(6)))
+    await schedule_due(other, *(a_checkout() for _ in range(6)))
     table = subscription("carts", call, concurrency=1)
     with local_liveness.living_here(other.process_id):
         async with toy.running(table, outside=provider):
@@ -120,7 +120,7 @@ async def test_only_its_holder_can_release_a_claim(toy: Toy) -> None:
 
 async def test_an_entry_taken_again_by_the_same_process_does_not_count_as_a_death(toy: Toy) -> None:
     one, two = toy.checkout_database([]), toy.checkout_database([])
-    await have_due(one, a_checkout())
+    await schedule_due(one, a_checkout())
     deaths = []
     for database in (one, one, one, two, one):
         async with database.transaction() as tx:
@@ -131,13 +131,13 @@ async def test_an_entry_taken_again_by_the_same_process_does_not_count_as_a_deat
 
 async def test_an_entry_that_is_postponed_without_running_keeps_its_count_of_deaths(toy: Toy) -> None:
     provider, other = Provider(), toy.checkout_database([])
-    await have_due(other, a_checkout())
+    await schedule_due(other, a_checkout())
     [(id,)] = await toy.rows("update messaging.scheduled set deaths = 2 returning event_id")
     async with other.transaction() as tx:
         await claims.take(tx, "carts", [id], MINUTE)
     with local_liveness.living_here(other.process_id):
         async with toy.running(TABLE, outside=provider):
-            await until(lambda: put_off(toy))
+            await until(lambda: is_postponed(toy))
             assert await toy.rows("select deaths from messaging.scheduled") == [(2,)]
             async with other.transaction() as tx:
                 await claims.release(tx, "carts", [id])
@@ -145,6 +145,6 @@ async def test_an_entry_that_is_postponed_without_running_keeps_its_count_of_dea
     assert list(provider.asked.values()) == [1]
 
 
-async def put_off(toy: Toy) -> bool:
+async def is_postponed(toy: Toy) -> bool:
     why = "another delivery is making this call"
     return await toy.rows("select true from messaging.incidents where why = $1 limit 1", why) == [(True,)]

@@ -16,7 +16,7 @@ from marketplace_runtime.external_calls import claims, liveness, local_liveness
 from marketplace_runtime.scheduler import CaughtUp, Scheduler
 from marketplace_runtime.scheduler import table as scheduled
 from marketplace_runtime.service import Messaging
-from tests.integration.messaging.due import have_due
+from tests.integration.messaging.due import schedule_due
 from tests.integration.messaging.external_calls import TABLE, Provider, calling
 from tests.integration.messaging.proxy import wire_to
 from tests.integration.messaging.toy import Toy, a_checkout, until
@@ -28,11 +28,11 @@ LOCKS = f"select pid from pg_locks where {HERE} and classid = {liveness.CLASS}"
 
 def count_checks(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Return a function that counts the liveness checks of the process of `database`."""
-    look, looks = liveness.release_expired_claims, 0
+    check, looks = liveness.release_expired_claims, 0
 
     async def counted(tx: Transaction, *args: dict[int, float]) -> None:
         nonlocal looks
-        await look(tx, *args)
+        await check(tx, *args)
         looks += tx.process_id == database.process_id
 
     monkeypatch.setattr(liveness, "release_expired_claims", counted)
@@ -51,7 +51,7 @@ async def test_a_call_stays_with_its_process_while_that_has_no_database_session(
         other = toy.checkout_database([TABLE])
         looks = count_checks(other, monkeypatch)
         async with toy.started(toy.messaging("checkout", cut_off, [TABLE], provider)):
-            await have_due(other, a_checkout())
+            await schedule_due(other, a_checkout())
             await until(partial(calling, provider))
             wire.broken = True
             wire.cut()
@@ -68,55 +68,55 @@ async def test_a_call_stays_with_its_process_while_that_has_no_database_session(
 async def test_a_process_on_another_machine_is_dead_after_it_was_missing_without_interruption(toy: Toy) -> None:
     id, far = await holding_elsewhere(toy)
     missed: dict[int, float] = {}
-    look = partial(release_claims_of_dead_processes, toy.checkout_database([]), missed)
-    await look()
+    check = partial(release_claims_of_dead_processes, toy.checkout_database([]), missed)
+    await check()
     assert list(missed) == [far]
     missed[far] -= 0.9 * liveness.MISSING_S
-    await look()
+    await check()
     assert await toy.rows(HELD) == [([far], [far])]
     connection = await asyncpg.connect(toy.urls["checkout"].app)
     await connection.execute(liveness.ANNOUNCE, far & liveness.LOCKED)
-    await look()
+    await check()
     assert missed == {}, "the process still counts as missing"
     await connection.close()
     await until(lambda: locked(toy, 0))
-    await look()
+    await check()
     missed[far] -= 0.9 * liveness.MISSING_S
-    await look()
+    await check()
     assert await toy.rows(HELD) == [([far], [far])]
     missed[far] -= 0.1 * liveness.MISSING_S
-    await look()
+    await check()
     assert await toy.rows(HELD) == [(None, [None])]
     assert await toy.rows("select event_id, deaths, due <= now() from messaging.scheduled") == [(id, 1, True)]
 
 
 async def test_a_process_on_this_machine_is_dead_when_the_kernel_reports_its_end(toy: Toy) -> None:
     await hold(here := toy.checkout_database([]))
-    look = partial(release_claims_of_dead_processes, toy.checkout_database([]), {})
+    check = partial(release_claims_of_dead_processes, toy.checkout_database([]), {})
     with local_liveness.living_here(here.process_id):
-        await look()
+        await check()
         assert await toy.rows(HELD) == [([here.process_id], [here.process_id])]
-    await look()
+    await check()
     assert await toy.rows(HELD) == [(None, [None])]
 
 
 async def test_a_failed_check_resets_the_time_that_a_process_was_missing(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[dict[int, float]] = []
+    arguments: list[dict[int, float]] = []
 
-    async def look(_: Transaction, missed: dict[int, float]) -> None:
-        told.append(dict(missed))
+    async def check(_: Transaction, missed: dict[int, float]) -> None:
+        arguments.append(dict(missed))
         missed[1] = 0.0
-        if len(told) == 2:
+        if len(arguments) == 2:
             raise asyncpg.DeadlockDetectedError("deadlock")
 
-    monkeypatch.setattr(liveness, "release_expired_claims", look)
+    monkeypatch.setattr(liveness, "release_expired_claims", check)
     database = toy.checkout_database([])
-    looking = asyncio.create_task(Scheduler(database, {}, CaughtUp(database, []), dead_letters.file).run())
-    await until(lambda: _is(lambda: len(told) > 2))
-    looking.cancel()
-    assert told[:3] == [{}, {1: 0.0}, {}]
+    scheduler_task = asyncio.create_task(Scheduler(database, {}, CaughtUp(database, []), dead_letters.file).run())
+    await until(lambda: _is(lambda: len(arguments) > 2))
+    scheduler_task.cancel()
+    assert arguments[:3] == [{}, {1: 0.0}, {}]
 
 
 async def test_a_process_whose_session_ended_reconnects_while_its_broker_is_down(toy: Toy) -> None:
@@ -154,7 +154,7 @@ async def _is(condition: Callable[[], bool]) -> bool:
 
 async def hold(database: Database) -> UUID:
     """Lease one entry of the schedule and claim its event, as a worker does."""
-    await have_due(database, a_checkout())
+    await schedule_due(database, a_checkout())
     async with database.transaction() as tx:
         [entry] = await scheduled.take(tx, [("carts", CartCheckedOutV1.type)], 1, MINUTE)
         await claims.take(tx, "carts", [entry.envelope.id], MINUTE)

@@ -254,8 +254,8 @@ async def test_a_message_dead_lettered_by_the_broker_is_stored_whatever_its_head
 
 
 async def test_a_message_dead_lettered_by_another_release_is_stored_whatever_its_headers(listening: Toy) -> None:
-    told = {"key": "carts/a\0b", "error": "\0", "reason": "a\0", "attempts": "three", "failed_at": "once"}
-    headers: Any = {f"dead_{name}": value for name, value in told.items()}
+    header_values = {"key": "carts/a\0b", "error": "\0", "reason": "a\0", "attempts": "three", "failed_at": "once"}
+    headers: Any = {f"dead_{name}": value for name, value in header_values.items()}
     await require_filed_unchanged(listening, "checkout", Basic.Properties(headers=headers, user_id="checkout"))
 
 

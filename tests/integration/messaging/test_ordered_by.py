@@ -44,7 +44,7 @@ async def queue(toy: Toy) -> Queue.DeclareOk:
         return await channel.queue_declare("checkout.carts", passive=True)
 
 
-async def in_hand(toy: Toy, number: int) -> bool:
+async def in_progress(toy: Toy, number: int) -> bool:
     """Return whether a consumer has received up to its prefetch of `number` messages, or has acknowledged some."""
     return (await queue(toy)).message_count == number - ordered(note).prefetch or await numbers(toy) != {}
 
@@ -206,7 +206,7 @@ async def test_a_replica_that_shuts_down_gracefully_drains_before_it_releases_it
         await until(partial(alive, toy, 2))
         async with toy.started(toy.messaging("cart", toy.cart, [], None)):
             await toy.publish(*(of(SLOW if number == 1 else "ada", order, number) for number in range(1, many + 1)))
-            await until(partial(in_hand, toy, many))
+            await until(partial(in_progress, toy, many))
             replicas[0].terminate()
             await until(partial(has_handled, toy, {order: list(range(1, many + 1))}), within_s=40)
     finally:

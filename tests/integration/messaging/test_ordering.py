@@ -9,10 +9,10 @@ from marketplace_runtime.database import Transaction, new_id
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 
 AGGREGATES = 20
-EACH = 30
+EVENTS_EACH = 30
 
 
-def noting(received: defaultdict[UUID, list[int]]) -> Subscription:
+def recording(received: defaultdict[UUID, list[int]]) -> Subscription:
     """Return a subscription that records the order of handling; transactions run one after the other."""
 
     async def note(event: CartCheckedOutV1, tx: Transaction) -> None:
@@ -25,17 +25,17 @@ def noting(received: defaultdict[UUID, list[int]]) -> Subscription:
 async def test_events_of_one_aggregate_are_handled_in_their_order(toy: Toy) -> None:
     received: defaultdict[UUID, list[int]] = defaultdict(list)
     orders = [new_id() for _ in range(AGGREGATES)]
-    async with toy.running(noting(received)):
-        for number in range(1, EACH + 1):
+    async with toy.running(recording(received)):
+        for number in range(1, EVENTS_EACH + 1):
             await toy.publish(*(a_checkout(order, cents=number) for order in orders))
-        await toy.until_effects(AGGREGATES * EACH)
-    assert received == {order: list(range(1, EACH + 1)) for order in orders}
+        await toy.until_effects(AGGREGATES * EVENTS_EACH)
+    assert received == {order: list(range(1, EVENTS_EACH + 1)) for order in orders}
 
 
 async def test_the_events_of_one_transaction_are_published_in_order(toy: Toy) -> None:
     received: defaultdict[UUID, list[int]] = defaultdict(list)
     order = new_id()
-    async with toy.running(noting(received)):
+    async with toy.running(recording(received)):
         await toy.publish(*(a_checkout(order, cents=number) for number in range(1, 301)))
         await toy.until_effects(300)
     assert received == {order: list(range(1, 301))}

@@ -62,7 +62,7 @@ async def test_a_redriven_letter_has_one_effect_and_leaves_a_record(toy: Toy) ->
         [letter] = (await operator.get("dead-letters"))["items"]
         assert (await operator.post("replays", ids=[letter["id"]], dry_run=True))["settled"] == 1
         assert (await operator.get("counts"))["dead"] == 1
-        bug.there = False
+        bug.present = False
         assert (await operator.post("replays", ids=[letter["id"]]))["settled"] == 1
         await toy.until_effects(1)
         await toy.publish_again(UUID(letter["event_id"]))
@@ -84,7 +84,7 @@ async def test_a_redriven_letter_that_fails_again_can_be_redriven_again(toy: Toy
                 return len(await toy.dead()) == 5
 
             await until(dead_again)
-        bug.there = False
+        bug.present = False
         await operator.all_chunks("replays", all=True)
         await toy.until_effects(5)
         assert bug.runs >= 20
@@ -94,7 +94,7 @@ async def test_concurrent_redrives_redrive_each_letter_once(toy: Toy) -> None:
     bug = Bug()
     async with operated(toy, bug) as operator:
         await die(toy, 30)
-        bug.there = False
+        bug.present = False
         ids = [each["id"] for each in (await operator.get("dead-letters?limit=100"))["items"]]
         outcomes = await asyncio.gather(
             *(operator.post("replays", ids=ids) for _ in range(4)),
@@ -110,7 +110,7 @@ async def test_concurrent_redrives_redrive_each_letter_once(toy: Toy) -> None:
 
 async def test_an_unreadable_letter_is_redriven_only_after_an_edit(toy: Toy) -> None:
     bug = Bug()
-    bug.there = False
+    bug.present = False
     async with operated(toy, bug) as operator:
         await toy.publish_raw(b"\xff{]", good_properties())
         await toy.until_dead(1)
@@ -134,7 +134,7 @@ async def test_an_unreadable_letter_is_redriven_only_after_an_edit(toy: Toy) -> 
 
 async def test_a_letter_without_id_and_type_gets_a_new_id_when_it_is_edited(toy: Toy) -> None:
     bug = Bug()
-    bug.there = False
+    bug.present = False
     async with operated(toy, bug) as operator:
         properties = good_properties()
         properties.headers = {}
@@ -153,7 +153,7 @@ async def test_a_letter_without_id_and_type_gets_a_new_id_when_it_is_edited(toy:
 async def test_a_forged_event_cannot_be_redriven(toy: Toy) -> None:
     """A message that was refused before its publisher was checked must not be accepted by a redrive."""
     bug = Bug()
-    bug.there = False
+    bug.present = False
     async with operated(toy, bug) as operator:
         properties = good_properties()
         properties.user_id, properties.content_type = None, "text/plain"
@@ -170,7 +170,7 @@ async def test_a_discarded_event_that_is_published_again_stays_discarded(toy: To
         await die(toy, 1)
         [letter] = (await operator.get("dead-letters"))["items"]
         await operator.post("discards", ids=[letter["id"]], note="a test order")
-        bug.there = False
+        bug.present = False
         await toy.publish_again(UUID(letter["event_id"]))
         [other] = await toy.publish(a_checkout())
         await toy.until_effects(1)
@@ -213,7 +213,7 @@ async def test_redriving_a_poison_letter_resets_its_count_of_deaths(toy: Toy) ->
     async with operated(toy, bug) as operator:
         await die(toy, 1)
         await toy.rows("insert into messaging.suspects select subscription, event_id, 3 from messaging.dead_letters")
-        bug.there = False
+        bug.present = False
         await operator.post("replays", all=True)
         await toy.until_effects(1)
         assert await toy.rows("select * from messaging.suspects") == []
@@ -263,7 +263,7 @@ def resident_bytes() -> int:
 async def test_any_number_of_letters_is_exported_and_redriven_in_bounded_memory(toy: Toy, number: int) -> None:
     """This process serves and consumes; its growth must not depend on the 130 MB of 100,000 dead letters."""
     bug = Bug()
-    bug.there = False
+    bug.present = False
     async with operated(toy, bug) as operator:
         await file_letters(toy, number)
         before = resident_bytes()

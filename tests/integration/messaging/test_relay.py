@@ -123,7 +123,7 @@ async def test_buckets_are_redistributed_when_a_relay_starts_or_dies(toy: Toy) -
 async def test_a_commit_wakes_the_relay_that_holds_its_bucket(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     await toy.declare([])
     async with wire_to(toy.broker.urls.amqp) as wire, relaying(toy, wire) as one, relaying(toy, wire):
-        await until(lambda: _share_alike(toy))
+        await until(lambda: _have_equal_shares(toy))
         monkeypatch.setattr(relay, "POLL_S", 3600.0)
         for _ in range(3):  # during the first the relay may still poll
             await publish_to_every_bucket(one)
@@ -156,13 +156,13 @@ async def test_a_relay_that_lost_its_broker_releases_its_buckets_and_reclaims_th
         relaying(toy, breaks),
         relaying(toy, wire) as has_a_broker,
     ):
-        await until(lambda: _share_alike(toy))
+        await until(lambda: _have_equal_shares(toy))
         breaks.broken = True
         breaks.cut()
         await publish_to_every_bucket(has_a_broker)
         await until_published(toy)
         breaks.broken = False
-        await until(lambda: _share_alike(toy))
+        await until(lambda: _have_equal_shares(toy))
 
 
 async def publish_to_every_bucket(database: Database) -> None:
@@ -171,7 +171,7 @@ async def publish_to_every_bucket(database: Database) -> None:
             tx.publish(a_checkout(new_id()))
 
 
-async def _share_alike(toy: Toy) -> bool:
+async def _have_equal_shares(toy: Toy) -> bool:
     held = f"select count(*) from pg_locks where {HERE} and classid = {relay.BUCKET_CLASS} and granted group by pid"
     return await toy.rows(held, service="cart") == [(BUCKETS // 2,)] * 2
 

@@ -28,14 +28,14 @@ from tests.integration.messaging.replaying import (
     a_process,
     forget,
     handled_by,
-    keeping,
     replay_of,
+    storing,
     without_history,
 )
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
 from tests.unit.messaging.odd import HEADERS, long, odd, short
 
-SOME = 60
+HISTORY_SIZE = 60
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def publish(toy: Toy, number: int, orders: Sequence[UUID] = ()) -> None:
         await toy.publish(a_checkout(orders[place % len(orders)] if orders else None, cents=place + 1))
 
 
-async def publish_history(toy: Toy, number: int = SOME, orders: Sequence[UUID] = ()) -> None:
+async def publish_history(toy: Toy, number: int = HISTORY_SIZE, orders: Sequence[UUID] = ()) -> None:
     """Publish events that the early subscription handles before the late one exists."""
     async with toy.running(EARLY):
         await publish(toy, number, orders)
@@ -88,18 +88,18 @@ async def until_both_handled(toy: Toy, number: int) -> None:
 @asynccontextmanager
 async def live_events(toy: Toy) -> AsyncIterator[list[int]]:
     """Publish events until the block ends; yields a list with their number."""
-    said = [0]
+    live_count = [0]
     ending = asyncio.Event()
 
-    async def go_on() -> None:
+    async def keep_publishing() -> None:
         while not ending.is_set():
             await toy.publish(a_checkout())
-            said[0] += 1
+            live_count[0] += 1
             await asyncio.sleep(0.01)
 
-    task = asyncio.create_task(go_on())
+    task = asyncio.create_task(keep_publishing())
     try:
-        yield said
+        yield live_count
     finally:
         ending.set()
         await task
@@ -108,17 +108,17 @@ async def live_events(toy: Toy) -> AsyncIterator[list[int]]:
 async def test_a_late_subscription_is_filled_once_while_live_events_arrive(world: Toy) -> None:
     await publish_history(world)
     async with world.running(EARLY, FILLED):
-        async with live_events(world) as said:
+        async with live_events(world) as live_count:
             replay = await until_ended(world)
-        await until_both_handled(world, SOME + said[0])
+        await until_both_handled(world, HISTORY_SIZE + live_count[0])
         assert (replay.state, replay.refused, replay.too_old) == ("done", 0, 0)
-        assert SOME <= replay.handed <= SOME + said[0]
-        assert (await handled_by(world, LATE))[:SOME] == (await handled_by(world, "early"))[:SOME], (
+        assert HISTORY_SIZE <= replay.handed <= HISTORY_SIZE + live_count[0]
+        assert (await handled_by(world, LATE))[:HISTORY_SIZE] == (await handled_by(world, "early"))[:HISTORY_SIZE], (
             "history comes in order, before live events"
         )
     async with world.running(EARLY, FILLED):
         await publish(world, 1)
-        await until_both_handled(world, SOME + said[0] + 1)
+        await until_both_handled(world, HISTORY_SIZE + live_count[0] + 1)
         assert await replay_of(world) == replay, "a second replay was started"
 
 
@@ -126,7 +126,7 @@ async def test_every_effect_happens_once_if_the_process_is_killed_during_a_repla
     number = 250
     await publish_history(world, number)
     await world.declare([EARLY, FILLED])
-    async with world.started(world.messaging("cart", world.cart, [], None)), live_events(world) as said:
+    async with world.started(world.messaging("cart", world.cart, [], None)), live_events(world) as live_count:
         process = a_process(world, die_after=230, rate=400)  # in its third chunk; the first is recorded completely
         await until(lambda: ended(process), 30)
         assert process.exitcode == -signal.SIGKILL
@@ -143,7 +143,7 @@ async def test_every_effect_happens_once_if_the_process_is_killed_during_a_repla
             await until(lambda: ended(process))
     assert process.exitcode == 0
     async with world.running(EARLY, FILLED):
-        await until_both_handled(world, number + said[0])
+        await until_both_handled(world, number + live_count[0])
 
 
 @pytest.mark.slow
@@ -274,11 +274,11 @@ async def test_an_operator_replays_to_a_subscription_that_is_live(world: Toy) ->
         await ask(world)
         assert await ask(world) is None, "a second replay was accepted while one runs"
         replay = await until_ended(world)
-        await until_both_handled(world, SOME + 5)
-        assert (replay.handed, replay.known) == (SOME, 5)
+        await until_both_handled(world, HISTORY_SIZE + 5)
+        assert (replay.handed, replay.known) == (HISTORY_SIZE, 5)
         await ask(world)
         replay = await until_ended(world)
-        assert (replay.handed, replay.known) == (0, SOME + 5)
+        assert (replay.handed, replay.known) == (0, HISTORY_SIZE + 5)
         assert await world.rows("select count(*) from messaging.incidents") == [(0,)], "handled events were run again"
 
 
@@ -309,21 +309,22 @@ async def test_replays_over_http_and_the_errors_of_invalid_requests(world: Toy) 
         await until(under_way)
         stopped = await operator.ask("DELETE", f"history/{LATE}")
         assert (stopped["state"], stopped["asked_by"], stopped["begun"]) == ("stopped", "grace", 0)
-        assert stopped["next"] <= stopped["through"] == SOME - 1
+        assert stopped["next"] <= stopped["through"] == HISTORY_SIZE - 1
         await operator.post("history", id=str(new_id()), to=LATE)
         await until_ended(world)
-        await until_both_handled(world, SOME)
+        await until_both_handled(world, HISTORY_SIZE)
 
 
 @pytest.mark.parametrize(
-    "offset", [SOME - 10, *(pytest.param(each, marks=pytest.mark.slow) for each in (SOME, SOME + 1000))]
+    "offset",
+    [HISTORY_SIZE - 10, *(pytest.param(each, marks=pytest.mark.slow) for each in (HISTORY_SIZE, HISTORY_SIZE + 1000))],
 )
 async def test_a_replay_begins_at_the_requested_offset(world: Toy, offset: int) -> None:
     await publish_history(world)
     async with world.running(EARLY, LIVE):
         await ask(world, offset=offset)
         replay = await until_ended(world)
-        assert (replay.state, replay.handed) == ("done", max(0, SOME - offset))
+        assert (replay.state, replay.handed) == ("done", max(0, HISTORY_SIZE - offset))
         await world.until_idle()
         assert await handled_by(world, LATE) == (await handled_by(world, "early"))[offset:]
 
@@ -346,7 +347,7 @@ async def test_a_replay_keeps_its_rate_limit_and_can_be_stopped(world: Toy) -> N
         began = clock()
         await ask(world, rate=50)
         await until_ended(world)
-        assert clock() - began > SOME / 50 - 0.5
+        assert clock() - began > HISTORY_SIZE / 50 - 0.5
         await ask(world, rate=1)
 
         async def begun() -> bool:
@@ -376,7 +377,7 @@ async def test_one_replica_runs_the_replay_and_another_takes_over(world: Toy) ->
 
 
 async def test_an_ordered_subscription_handles_history_before_live_events(world: Toy) -> None:
-    table = subscription(LATE, on(CartCheckedOutV1, keeping(LATE)), ordered_by="order_id", history="first")
+    table = subscription(LATE, on(CartCheckedOutV1, storing(LATE)), ordered_by="order_id", history="first")
     orders = [new_id() for _ in range(5)]
     await publish_history(world, 100, orders)
     async with world.running(EARLY, table):

@@ -10,14 +10,14 @@ from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction, schedule
 from marketplace_runtime.scheduler import scheduler
 from marketplace_runtime.scheduler import table as scheduled
-from tests.integration.messaging.due import have_due
+from tests.integration.messaging.due import schedule_due
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 
 async def test_due_entries_of_a_full_worker_are_not_polled_continuously(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks, go_on, take = 0, asyncio.Event(), scheduled.take
+    looks, may_continue, take = 0, asyncio.Event(), scheduled.take
 
     async def count_and_take(*given: Any) -> list[schedule.Entry]:
         nonlocal looks
@@ -25,7 +25,7 @@ async def test_due_entries_of_a_full_worker_are_not_polled_continuously(
         return await take(*given)
 
     async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
-        await go_on.wait()
+        await may_continue.wait()
         await effect(tx, event.order_id)
 
     async with toy.running(subscription("carts", on(CartCheckedOutV1, handle), batch=1)) as checkout:
@@ -35,7 +35,7 @@ async def test_due_entries_of_a_full_worker_are_not_polled_continuously(
 
         await toy.publish(*(a_checkout() for _ in range(2)))
         await until(is_full)
-        await have_due(toy.databases[-1], a_checkout())
+        await schedule_due(toy.databases[-1], a_checkout())
         monkeypatch.setattr(scheduled, "take", count_and_take)
         await asyncio.sleep(1)
         assert 1 <= looks <= 15
@@ -49,5 +49,5 @@ async def test_due_entries_of_a_full_worker_are_not_polled_continuously(
             return looks > seen
 
         await until(has_polled_once_more)
-        go_on.set()
+        may_continue.set()
         await toy.until_effects(3)  # the worker reported free slots

@@ -50,10 +50,10 @@ async def take_over(channel: Channel) -> None:
 
 
 async def until_state(messaging: Messaging, part: str) -> None:
-    async def told() -> bool:
+    async def is_state() -> bool:
         return part in messaging.health()[QUEUE]
 
-    await until(told)
+    await until(is_state)
 
 
 @asynccontextmanager

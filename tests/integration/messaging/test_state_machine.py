@@ -81,7 +81,7 @@ class Fate:
                 raise Death
 
 
-class Mortal(Database):
+class MortalDatabase(Database):
     """A database whose client may die right before or after a commit."""
 
     fate: Fate
@@ -161,7 +161,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
         def _start(self) -> None:
             """Start a new process."""
             self.fate.set(None)
-            self.database = Mortal(url, source="checkout", pool_size=2)
+            self.database = MortalDatabase(url, source="checkout", pool_size=2)
             self.database.fate = self.fate
             table = subscription("carts", on(CartCheckedOutV1, self._place))
             self.worker = Worker(
@@ -293,13 +293,13 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
         @invariant()
         def an_event_has_one_effect_with_its_inbox_row_and_its_event(self) -> None:
             [(happened, inbox, ids, subjects, waiting, scheduled)] = runner.run(self._rows(STATE))
-            effects, said = Counter(happened), list(zip(ids, subjects, strict=True))
+            effects, committed = Counter(happened), list(zip(ids, subjects, strict=True))
             self.quiet = not (self.broker.queue or self.broker.dead or waiting or scheduled)
             assert set(effects.values()) <= {1}
             assert set(inbox) == {envelope.id for envelope, event in self.events if event.order_id in effects}
-            assert sorted(subject for _, subject in said) == sorted(map(str, effects))
-            assert self.broker.published <= set(said), "an uncommitted event was published"
-            assert {row for row in said if row[0] not in waiting} <= self.broker.published, (
+            assert sorted(subject for _, subject in committed) == sorted(map(str, effects))
+            assert self.broker.published <= set(committed), "an uncommitted event was published"
+            assert {row for row in committed if row[0] not in waiting} <= self.broker.published, (
                 "a committed event is neither pending nor published"
             )
 

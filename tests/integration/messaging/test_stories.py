@@ -29,16 +29,16 @@ async def test_failed_attempts_and_duplicates_are_part_of_an_orders_story(toy: T
         await toy.publish_again(id)
         await toy.until_idle()
         async with toy.databases[-1].transaction() as tx:
-            told = await story_queries.of_subject(tx, str(event.order_id), [id])
+            story = await story_queries.of_subject(tx, str(event.order_id), [id])
             nothing = await story_queries.of_subject(tx, str(new_id()), [unharmed])
 
-    [said] = told["said"]
+    [said] = story["said"]
     assert (said["type"], said["causation_id"], said["pending"]) == ("checkout.order-placed.v1", id, False)
-    assert [(each["subscription"], each["attempt"]) for each in told["handled"]] == [("carts", 2)]
-    assert [(each["what"], each["attempt"], each["why"]) for each in told["incidents"]] == [
+    assert [(each["subscription"], each["attempt"]) for each in story["handled"]] == [("carts", 2)]
+    assert [(each["what"], each["attempt"], each["why"]) for each in story["incidents"]] == [
         ("failed", 1, "ValueError: not yet"),
         ("duplicate", 1, "it was published again, or in another version"),
     ]
-    assert told["waiting"] == told["dead"] == []
+    assert story["waiting"] == story["dead"] == []
     assert nothing["incidents"] == []
     assert len(nothing["handled"]) == 1

@@ -32,7 +32,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def working() -> Bug:
     bug = Bug()
-    bug.there = False
+    bug.present = False
     return bug
 
 

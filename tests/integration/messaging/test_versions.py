@@ -180,14 +180,14 @@ async def test_an_ordered_subscription_continues_with_the_version_that_it_knows(
             await publish(toy, upcast(event), event)
         await toy.until_effects(20)
         await toy.until_idle()
-    told = await toy.rows("select what from effects order by position")
-    assert told == [(f"{cents} cents",) for cents in range(1, 21)]
+    handled = await toy.rows("select what from effects order by position")
+    assert handled == [(f"{cents} cents",) for cents in range(1, 21)]
     assert await toy.dead() == []
 
 
 async def test_a_rolling_upgrade_under_traffic_loses_and_repeats_nothing(toy: Toy) -> None:
     """Two old replicas are replaced, one after a crash; the publisher changes from V1 to both and then to V2."""
-    said: list[UUID] = []
+    order_ids: list[UUID] = []
     ways = {
         "old": lambda event: (event,),
         "both": lambda event: (upcast(event), event),
@@ -199,12 +199,12 @@ async def test_a_rolling_upgrade_under_traffic_loses_and_repeats_nothing(toy: To
     async def traffic() -> None:
         while not over.is_set():
             for release in releases:  # several, since the publisher's replicas have different releases
-                event = a_checkout(cents=100 + len(said))
+                event = a_checkout(cents=100 + len(order_ids))
                 await publish(toy, *ways[release](event))
-                said.append(event.order_id)
+                order_ids.append(event.order_id)
 
-    async def so_much_more(number: int = 60) -> None:
-        await toy.until_effects(len(said) + number)
+    async def until_more_handled(number: int = 60) -> None:
+        await toy.until_effects(len(order_ids) + number)
 
     async def old_ones_met_the_new_version() -> bool:
         return any(type == CartCheckedOutV2.type and what == "failed" for type, what, *_ in await toy.rows(INCIDENTS))
@@ -213,24 +213,24 @@ async def test_a_rolling_upgrade_under_traffic_loses_and_repeats_nothing(toy: To
         await fleet.start("old 1", OLD)
         await fleet.start("old 2", OLD)
         buying = asyncio.create_task(traffic())
-        await so_much_more()
+        await until_more_handled()
         await toy.declare([NEW])
         await fleet.start("new 1", NEW)
-        await so_much_more()
+        await until_more_handled()
         releases[:] = ["old", "both"]
         await until(old_ones_met_the_new_version)
-        await so_much_more()
+        await until_more_handled()
         await fleet.crash("old 1")
         await fleet.start("new 2", NEW)
         releases[:] = ["both"]
-        await so_much_more()
+        await until_more_handled()
         await fleet.stop("old 2")
         releases[:] = ["both", "new"]
-        await so_much_more()
+        await until_more_handled()
         over.set()
         await buying
-        await toy.until_effects(len(said))
+        await toy.until_effects(len(order_ids))
         await toy.until_idle()
     effects = await toy.effects()
-    assert sorted(effects) == sorted((order_id, f"{100 + n} cents") for n, order_id in enumerate(said))
+    assert sorted(effects) == sorted((order_id, f"{100 + n} cents") for n, order_id in enumerate(order_ids))
     assert await toy.dead() == []

@@ -24,8 +24,8 @@ def expect_failure(about: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        told = "".join(traceback.format_exception(error))
-        if not re.search(about, told):
+        text = "".join(traceback.format_exception(error))
+        if not re.search(about, text):
             raise AssertionError(f"the check failed with another error than {about!r}") from error
     else:
         pytest.fail(f"the mutant survives: no check failed with {about!r}")

@@ -102,8 +102,8 @@ def retry_taken_without_lease(patch: Patch) -> None:
     """A due entry is deleted from the schedule when it is taken, not in the transaction of its effect."""
     take = scheduled.take
 
-    async def take_away(tx: Transaction, heard: Heard, *limits: Any) -> list[Entry]:
-        entries = await take(tx, heard, *limits)
+    async def take_away(tx: Transaction, accepted_types: Heard, *limits: Any) -> list[Entry]:
+        entries = await take(tx, accepted_types, *limits)
         await scheduled.remove(tx, [entry.id or 0 for entry in entries])
         return entries
 

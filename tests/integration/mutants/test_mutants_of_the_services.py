@@ -30,7 +30,7 @@ from notifications.service import SERVICE as NOTIFICATIONS
 from tests.integration.catalog.stocking import race
 from tests.integration.mutants.mutant import expect_failure
 from tests.integration.mutants.services import mail_sent_for_every_event, new_key_per_request, stock_without_its_lock
-from tests.integration.outside.outside_process import OutsideProcess, turn
+from tests.integration.outside.outside_process import OutsideProcess, set_dial
 from tests.unit.audit.world import ADA, KEPT, a_world, total
 
 
@@ -61,10 +61,10 @@ async def pay(
         order = new_id()
         charge = gateways.Charge(order, "a", total(KEPT), "EUR", ask=1, asked_before=False)
         async with gateways.connect() as providers:
-            await turn(http, "payments-a", lost_answer_rate=1)
+            await set_dial(http, "payments-a", lost_answer_rate=1)
             with pytest.raises(gateways.OutcomeUnknown):
                 await gateways.pay(charge, providers)
-            await turn(http, "payments-a")
+            await set_dial(http, "payments-a")
             assert await gateways.pay(charge, providers) == gateways.Captured("a")
         ledger = await read_payments(http, outside.url)
         right = a_world()
@@ -122,9 +122,9 @@ async def test_several_events_about_a_matter_send_one_mail(
 ) -> None:
     require_no_violation(await notify_twice())
     mail_sent_for_every_event(monkeypatch.setattr)
-    told = await notify_twice()
+    second_run = await notify_twice()
     with expect_failure("no-mail-comes-twice"):
-        require_no_violation(told)
+        require_no_violation(second_run)
 
 
 async def test_concurrent_reservations_lock_their_products(

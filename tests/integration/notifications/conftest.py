@@ -33,4 +33,4 @@ async def running_notifications(
 async def world(running_notifications: Running) -> AsyncIterator[Running]:
     """Run notifications as a process; reset the mail server before and after."""
     yield running_notifications
-    await running_notifications.turn_dial("mail")
+    await running_notifications.set_dial("mail")

@@ -133,7 +133,9 @@ async def test_a_person_without_a_contact_gets_no_mail(world: Running):
     assert await world.until_published(order.order_id, "notification-failed") == ["notification-failed"]
     status, page = await world.request("GET", "/notifications", by=order.customer_id)
     assert status == 200
-    assert [(told["status"], told["failure"]) for told in page["items"]] == [("failed", "no-contact")]
+    assert [(notification["status"], notification["failure"]) for notification in page["items"]] == [
+        ("failed", "no-contact")
+    ]
 
 
 async def test_a_person_who_declined_mail_gets_none(world: Running):
@@ -148,7 +150,7 @@ async def test_a_person_who_declined_mail_gets_none(world: Running):
     await world.until_idle()
     assert [mail["kind"] for mail in await mails_to(world, person)] == ["cart-abandoned"]
     _, page = await world.request("GET", "/notifications", by=person)
-    assert {told["kind"]: told["status"] for told in page["items"]} == {
+    assert {notification["kind"]: notification["status"] for notification in page["items"]} == {
         "cart-abandoned": "sent",
         "order-confirmed": "skipped",
     }
@@ -157,7 +159,7 @@ async def test_a_person_who_declined_mail_gets_none(world: Running):
 @pytest.mark.parametrize("fault", [{"error_rate": 1.0}, {"hang_rate": 1.0}])
 async def test_mail_waits_for_a_failing_mail_server(world: Running, fault: dict[str, float]):
     person = await a_person(world)
-    await world.turn_dial("mail", **fault)
+    await world.set_dial("mail", **fault)
     order = confirmed(person)
     await world.publish(order)
 
@@ -169,14 +171,14 @@ async def test_mail_waits_for_a_failing_mail_server(world: Running, fault: dict[
 
     await until(retried)
     assert await world.published(order.order_id) == []
-    await world.turn_dial("mail")
+    await world.set_dial("mail")
     await world.until_published(order.order_id, "notification-sent", within_s=60)
     assert len(await mails_to(world, person)) == 1
 
 
 async def test_mail_is_repeated_only_if_the_answer_was_lost(world: Running):
     person = await a_person(world)
-    await world.turn_dial("mail", lost_answer_rate=1)
+    await world.set_dial("mail", lost_answer_rate=1)
     order = confirmed(person)
     await world.publish(order)
 
@@ -184,7 +186,7 @@ async def test_mail_is_repeated_only_if_the_answer_was_lost(world: Running):
         return bool(await mails_to(world, person))
 
     await until(received)
-    await world.turn_dial("mail")
+    await world.set_dial("mail")
     await world.until_published(order.order_id, "notification-sent", within_s=60)
     mails = await mails_to(world, person)
     assert len(mails) >= 2
@@ -193,7 +195,7 @@ async def test_mail_is_repeated_only_if_the_answer_was_lost(world: Running):
 
 async def test_erasing_a_contact_stops_mail_and_leaves_no_address_behind(world: Running):
     person = await a_person(world)
-    await world.turn_dial("mail", error_rate=1)
+    await world.set_dial("mail", error_rate=1)
     order = confirmed(person)
     await world.publish(order)
     assert await world.request("DELETE", f"/contacts/{person}", by=person) == (204, None)
@@ -225,7 +227,7 @@ async def test_a_persons_notifications_are_listed_newest_first_in_pages(world: R
     while True:
         status, page = await world.request("GET", f"/notifications?limit=2{cursor}", by=person)
         assert status == 200
-        read += [told["about"] for told in page["items"]]
+        read += [notification["about"] for notification in page["items"]]
         if page["next_cursor"] is None:
             break
         cursor = f"&cursor={page['next_cursor']}"

@@ -64,13 +64,13 @@ async def until_delivery(world: Running, path: str, event: UUID, person: str, **
     """Wait until the delivery has the wanted values, and return it."""
     found: dict[str, Any] | None = None
 
-    async def so() -> bool:
+    async def matches() -> bool:
         nonlocal found
         found = await delivery(world, path, event, person)
         return found is not None and wanted.items() <= found.items()
 
     try:
-        await until(so)
+        await until(matches)
     except TimeoutError:
         raise AssertionError(f"{found} is not {wanted}") from None
     assert found is not None
@@ -91,8 +91,8 @@ async def test_an_event_is_sent_once_signed_and_unchanged(world: Running, receiv
     id = await world.publish(event)
     await world.publish(event, id)  # delivered twice by the broker
     await receiver.until_accepted(id)
-    told = receiver.accepted[str(id)]
-    assert told | {"time": None} == {
+    received = receiver.accepted[str(id)]
+    assert received | {"time": None} == {
         "specversion": "1.0",
         "id": str(id),
         "type": "checkout.order-delivered.v1",
@@ -307,10 +307,10 @@ async def test_the_owner_of_a_disabled_endpoint_gets_a_mail_each_time(world: Run
     await world.publish(delivered(ada))
     endpoint_id = path.rpartition("/")[2]
 
-    async def told_twice() -> bool:
+    async def two_mails_came() -> bool:
         return [each["about"].partition(":")[0] for each in await mails_to(world, ada)] == [endpoint_id] * 2
 
-    await until(told_twice)
+    await until(two_mails_came)
     text = await text_of(world, (await mails_to(world, ada))[0])
     assert "answered 410 Gone" in text
     assert f"POST /webhooks/{endpoint_id}/redeliver-missed" in text

@@ -94,26 +94,26 @@ async def charge(http: aiohttp.ClientSession, key: str, *, amount: int = 500, pr
         return answer.status, await answer.json()
 
 
-async def act(http: aiohttp.ClientSession, key: str, what: str, *, provider: str = "a") -> Answer:
+async def send_action(http: aiohttp.ClientSession, key: str, what: str, *, provider: str = "a") -> Answer:
     async with http.post(f"/payments/{provider}/charges/{key}/{what}") as answer:
         return answer.status, await answer.json()
 
 
-async def turn(http: aiohttp.ClientSession, part: str, **dial: float) -> None:
+async def set_dial(http: aiohttp.ClientSession, part: str, **dial: float) -> None:
     async with http.put(f"/dials/{part}", json=dial) as answer:
         assert answer.status == 200, await answer.text()
 
 
-async def suffered(http: aiohttp.ClientSession, part: str, fate: str) -> int:
+async def count_outcomes(http: aiohttp.ClientSession, part: str, fate: str) -> int:
     """Return how many requests to the part had this outcome."""
     async with http.get(f"/dials/{part}/counts") as answer:
         return int((await answer.json()).get(fate, 0))
 
 
-async def until_suffered(http: aiohttp.ClientSession, part: str, fate: str, *, more_than: int = 0) -> None:
+async def until_outcome(http: aiohttp.ClientSession, part: str, fate: str, *, more_than: int = 0) -> None:
     """Wait until more than `more_than` requests to the part had this outcome."""
     async with asyncio.timeout(10):
-        while await suffered(http, part, fate) <= more_than:
+        while await count_outcomes(http, part, fate) <= more_than:
             await asyncio.sleep(0.01)
 
 

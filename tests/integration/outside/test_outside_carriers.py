@@ -184,12 +184,12 @@ async def test_callbacks_resume_after_a_kill(own_outside: OutsideProcess, shop: 
         await asyncio.sleep(0.01)
     await own_outside.kill()
     await own_outside.start()
-    told: dict[str, list[str]] = {}
+    steps_by_code: dict[str, list[str]] = {}
     seen = set()
     async with asyncio.timeout(15):
-        while sum(map(len, told.values())) < 40:
+        while sum(map(len, steps_by_code.values())) < 40:
             callback, step, data = await shop.received.get()
             if callback not in seen:  # a kill between a callback and its record may repeat it, under the same id
                 seen.add(callback)
-                told.setdefault(data["tracking_code"], []).append(step)
-    assert told == {code: ["shipment.dispatched", "shipment.delivered"] for code in codes}
+                steps_by_code.setdefault(data["tracking_code"], []).append(step)
+    assert steps_by_code == {code: ["shipment.dispatched", "shipment.delivered"] for code in codes}

@@ -7,13 +7,13 @@ import pytest
 
 from tests.integration.outside.outside_process import (
     a_key,
-    act,
     charge,
+    count_outcomes,
     entries_of,
     held,
-    suffered,
-    turn,
-    until_suffered,
+    send_action,
+    set_dial,
+    until_outcome,
 )
 
 
@@ -41,21 +41,21 @@ async def test_fifty_concurrent_charges_with_one_key_capture_once(http: aiohttp.
 
 async def test_concurrent_charges_and_voids_leave_no_money_captured(http: aiohttp.ClientSession) -> None:
     for key in [a_key() for _ in range(20)]:
-        tries = [charge(http, key), act(http, key, "void"), charge(http, key), act(http, key, "void")]
+        tries = [charge(http, key), send_action(http, key, "void"), charge(http, key), send_action(http, key, "void")]
         answers = await asyncio.gather(*tries)
         entries = await entries_of(http, key)
         captured = any(status == 201 for status, _ in answers)
         assert held(entries) == 0
         assert captured == any(entry["kind"] == "capture" for entry in entries)
-        assert (await act(http, key, "void"))[1] == {"status": "voided", "refunded": captured}
+        assert (await send_action(http, key, "void"))[1] == {"status": "voided", "refunded": captured}
         assert (await charge(http, key))[1]["type"] == "urn:problem:payments:voided"
 
 
 async def test_a_decline_is_final_for_its_key(http: aiohttp.ClientSession) -> None:
     key = a_key()
-    await turn(http, "payments-a", decline_rate=1)
+    await set_dial(http, "payments-a", decline_rate=1)
     assert (await charge(http, key))[0] == 402
-    await turn(http, "payments-a")
+    await set_dial(http, "payments-a")
     status, problem = await charge(http, key)
     assert (status, problem["type"]) == (402, "urn:problem:payments:declined")
     assert held(await entries_of(http, key)) == 0
@@ -64,17 +64,17 @@ async def test_a_decline_is_final_for_its_key(http: aiohttp.ClientSession) -> No
 async def test_a_refund_returns_the_whole_amount_once(http: aiohttp.ClientSession) -> None:
     key = a_key()
     await charge(http, key)
-    assert await act(http, key, "refund") == (200, {"status": "refunded"})
-    assert await act(http, key, "refund") == (200, {"status": "refunded"})
-    assert await act(http, key, "void") == (200, {"status": "voided", "refunded": True})
+    assert await send_action(http, key, "refund") == (200, {"status": "refunded"})
+    assert await send_action(http, key, "refund") == (200, {"status": "refunded"})
+    assert await send_action(http, key, "void") == (200, {"status": "voided", "refunded": True})
     assert held(await entries_of(http, key)) == 0
 
 
 async def test_a_charge_that_was_not_captured_cannot_be_refunded(http: aiohttp.ClientSession) -> None:
     key = a_key()
-    assert (await act(http, key, "refund"))[0] == 404
-    await act(http, key, "void")
-    assert (await act(http, key, "refund"))[0] == 404
+    assert (await send_action(http, key, "refund"))[0] == 404
+    await send_action(http, key, "void")
+    assert (await send_action(http, key, "refund"))[0] == 404
 
 
 async def test_the_providers_have_separate_ledgers(http: aiohttp.ClientSession) -> None:
@@ -87,7 +87,7 @@ async def test_the_providers_have_separate_ledgers(http: aiohttp.ClientSession) 
 async def test_a_failing_provider_answers_not_charged_and_has_not_charged(http: aiohttp.ClientSession) -> None:
     new, known = a_key(), a_key()
     await charge(http, known)
-    await turn(http, "payments-a", error_rate=1)
+    await set_dial(http, "payments-a", error_rate=1)
     status, problem = await charge(http, new)
     assert (status, problem["type"]) == (503, "urn:problem:payments:not-charged")
     assert await entries_of(http, new) == []
@@ -95,31 +95,31 @@ async def test_a_failing_provider_answers_not_charged_and_has_not_charged(http: 
 
 
 async def test_no_definite_refusal_while_a_request_with_the_key_may_still_charge(http: aiohttp.ClientSession) -> None:
-    key, before = a_key(), await suffered(http, "payments-a", "delayed")
-    await turn(http, "payments-a", latency_ms=400)
+    key, before = a_key(), await count_outcomes(http, "payments-a", "delayed")
+    await set_dial(http, "payments-a", latency_ms=400)
     slow = asyncio.create_task(charge(http, key))
-    await until_suffered(http, "payments-a", "delayed", more_than=before)
-    await turn(http, "payments-a", error_rate=1)
+    await until_outcome(http, "payments-a", "delayed", more_than=before)
+    await set_dial(http, "payments-a", error_rate=1)
     assert (await charge(http, key))[1]["type"] == "urn:problem:payments:unavailable"
     assert (await slow)[0] == 201
 
 
 async def test_a_charge_whose_answer_was_lost_was_captured(http: aiohttp.ClientSession) -> None:
     key = a_key()
-    await turn(http, "payments-a", lost_answer_rate=1)
+    await set_dial(http, "payments-a", lost_answer_rate=1)
     with pytest.raises(aiohttp.ClientError):
         await charge(http, key)
-    await turn(http, "payments-a")
+    await set_dial(http, "payments-a")
     assert (await charge(http, key))[0] == 200
     assert held(await entries_of(http, key)) == 500
 
 
 async def test_a_hanging_provider_does_nothing_and_never_answers(http: aiohttp.ClientSession) -> None:
     key = a_key()
-    await turn(http, "payments-a", hang_rate=1)
+    await set_dial(http, "payments-a", hang_rate=1)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(charge(http, key), 0.5)
-    await turn(http, "payments-a")
+    await set_dial(http, "payments-a")
     assert await entries_of(http, key) == []
 
 

@@ -12,13 +12,13 @@ import pytest
 from tests.integration.outside.outside_process import (
     OutsideProcess,
     a_key,
-    act,
     charge,
+    count_outcomes,
     entries_of,
     held,
-    suffered,
-    turn,
-    until_suffered,
+    send_action,
+    set_dial,
+    until_outcome,
 )
 
 
@@ -36,7 +36,7 @@ async def test_a_kill_in_the_middle_of_traffic_loses_no_answer(own_outside: Outs
             answered[key] = (await charge(http, key))[0]
             if random.random() < 0.3:
                 void_asked.add(key)
-                assert (await act(http, key, "void"))[1] == {"status": "voided", "refunded": True}
+                assert (await send_action(http, key, "void"))[1] == {"status": "voided", "refunded": True}
                 voided.add(key)
 
     for _ in range(kills):
@@ -72,9 +72,9 @@ async def test_a_kill_in_the_middle_of_traffic_loses_no_answer(own_outside: Outs
 
 async def test_it_stops_promptly_even_while_a_request_hangs(own_outside: OutsideProcess) -> None:
     async with aiohttp.ClientSession(own_outside.url) as http:
-        await turn(http, "payments-a", hang_rate=1)
+        await set_dial(http, "payments-a", hang_rate=1)
         hanging = asyncio.create_task(charge(http, "hanging"))
-        await until_suffered(http, "payments-a", "hung")
+        await until_outcome(http, "payments-a", "hung")
         began = time.monotonic()
         assert await own_outside.stop() == 0
         assert time.monotonic() - began < 8  # the request hangs until its client disconnects
@@ -146,9 +146,9 @@ async def test_entries_can_be_read_page_by_page(http: aiohttp.ClientSession) -> 
 
 
 async def test_a_dial_counts_the_requests_that_it_made_fail(http: aiohttp.ClientSession) -> None:
-    before = await suffered(http, "payments-b", "failed")
+    before = await count_outcomes(http, "payments-b", "failed")
     await charge(http, a_key(), provider="b")
-    assert await suffered(http, "payments-b", "failed") == before
-    await turn(http, "payments-b", error_rate=1)
+    assert await count_outcomes(http, "payments-b", "failed") == before
+    await set_dial(http, "payments-b", error_rate=1)
     await charge(http, a_key(), provider="b")
-    assert await suffered(http, "payments-b", "failed") == before + 1
+    assert await count_outcomes(http, "payments-b", "failed") == before + 1

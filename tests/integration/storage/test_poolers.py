@@ -59,7 +59,7 @@ async def a_pooler(url: str, directory: Path, mode: str, *settings: str) -> Asyn
         await process.wait()
 
 
-async def found_at(url: str) -> None:
+async def check_for_pooler(url: str) -> None:
     database = Database(url, source="pooled")
     try:
         await require_own_sessions(database)
@@ -68,7 +68,7 @@ async def found_at(url: str) -> None:
 
 
 async def test_a_database_without_a_pooler_is_accepted(urls: DatabaseUrls) -> None:
-    await found_at(urls.app)
+    await check_for_pooler(urls.app)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_a_pooler_that_shares_sessions_or_drops_settings_is_refused(
 ) -> None:
     async with a_pooler(urls.app, tmp_path, mode, *settings) as pooled:
         with pytest.raises(SharedSessions, match=why):
-            await found_at(pooled)
+            await check_for_pooler(pooled)
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ async def test_a_service_behind_such_a_pooler_exits_at_its_start_and_says_what_t
             stderr=asyncio.subprocess.PIPE,
         )
         async with asyncio.timeout(30):
-            _, said = await service.communicate()
+            _, output = await service.communicate()
     assert service.returncode == 1
-    assert b"cart cannot start. A pooler lends the database's sessions out by the transaction. Give the" in said
-    assert b"Traceback" not in said
+    assert b"cart cannot start. A pooler lends the database's sessions out by the transaction. Give the" in output
+    assert b"Traceback" not in output
