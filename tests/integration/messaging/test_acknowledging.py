@@ -1,4 +1,4 @@
-"""Concurrent acknowledgements are sent in batches, and each message is acknowledged once."""
+"""Concurrent acknowledgements are combined for runs of messages, and each message is acknowledged once."""
 
 import asyncio
 import random

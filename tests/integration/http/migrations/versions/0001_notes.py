@@ -1,4 +1,4 @@
-"""Notes, with constraints that speak up at the commit only."""
+"""Creates the table of notes, with constraints that are checked only at the commit."""
 
 from alembic import op
 
