@@ -35,7 +35,7 @@ COMMAND = (sys.executable, toy_stack.ME)
 
 @pytest.fixture
 async def where() -> AsyncIterator[Layout]:
-    """Yield the layout of a stack for this test, and assert that nothing is left of it afterwards."""
+    """Yield the layout of a stack for this test, and delete all its files afterwards."""
     where = layout(f"toy-{os.getpid()}")
     yield where
     forget(where)
