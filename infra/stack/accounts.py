@@ -44,7 +44,7 @@ def require_enterable(directory: Path, account: Account | None) -> None:
         if not stat.st_mode & needed:
             raise NotEnterable(
                 f"The account {account.name!r} that runs Postgres may not enter {parent}.",
-                "Choose a state directory that it can enter by MARKETPLACE_STATE_HOME=/path.",
+                "Set MARKETPLACE_STATE_HOME=/path to a directory that it can enter.",
             )
 
 

@@ -56,7 +56,7 @@ def _one_at_a_time(requirements: Path) -> Iterator[int]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Another marketplace command is setting up the environment: waiting for it")
+            say("Another marketplace command is installing the packages: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
 
@@ -78,14 +78,14 @@ def _is_whole(venv: Path) -> bool:
 
 def _make(venv: Path) -> None:
     _require_venv_module()
-    say(f"Making {venv}")
+    say(f"Creating {venv}")
     shutil.rmtree(venv / "bin", ignore_errors=True)  # first: an environment without bin counts as incomplete
     shutil.rmtree(venv, ignore_errors=True)
     venv.mkdir(exist_ok=True)
     (venv / UNFINISHED).touch()
     done = _run(sys.executable, "-m", "venv", str(venv))
     if done.returncode != 0:
-        raise BootstrapError(f"python -m venv failed: {_last_words(done.stdout)}\nFix that, then run this again.")
+        raise BootstrapError(f"python -m venv failed: {_last_words(done.stdout)}\nFix the cause, then run this again.")
 
 
 def _require_venv_module() -> None:
@@ -128,13 +128,13 @@ def _install(requirements: Path, venv: Path, lock: int) -> None:
             if line.startswith(("Collecting ", "Requirement already satisfied")):
                 collected += 1
                 if collected % 10 == 0:
-                    say(f"  {collected} fetched")
+                    say(f"  {collected} downloaded")
             if line.startswith("Installing collected"):
                 say("  unpacking")
     if running.returncode != 0:
         raise BootstrapError(
             f"pip could not install the Python packages: {_last_words(chr(10).join(said))}\n"
-            "Is the package index reachable? Then run this again."
+            "Check that the package index is reachable, then run this again."
         )
 
 

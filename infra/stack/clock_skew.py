@@ -24,13 +24,13 @@ def set_skew(file: Path, seconds: float) -> None:
     if find_library() is None:
         raise LocalError("libfaketime is not installed.", f"Run: sudo apt-get install -y {PACKAGE}")
     if not math.isfinite(seconds):
-        raise LocalError(f"A clock cannot be {seconds} s ahead.", "Say so many seconds, such as -30.")
+        raise LocalError(f"A clock cannot be {seconds} s ahead.", "Give a finite number of seconds, such as -30.")
     file.parent.mkdir(mode=0o700, exist_ok=True)
     file.write_text(f"{seconds:+g}")
 
 
 def environment(file: Path | None) -> dict[str, str]:
-    """Return the environment variables that skew a program's clock as `file` says.
+    """Return the environment variables that skew a program's clock by the seconds in `file`.
 
     Returns none if there is no such file, or libfaketime is not installed. Only the wall clock is skewed, not the
     monotonic clock, which measures durations.

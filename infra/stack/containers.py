@@ -145,7 +145,7 @@ def run_inside(stack: str, part: str, *command: str) -> tuple[int, str]:
     """
     running = DockerClient().client.containers.list(filters={"volume": _volume(stack, part)})
     if not running:
-        raise LocalError(f"{part} has no container that runs.", "Is it up? ./marketplace status")
+        raise LocalError(f"{part} has no running container.", "Check that it is up: ./marketplace status")
     code, said = running[0].exec_run(list(command))
     return code, said.decode(errors="replace")
 

@@ -37,7 +37,7 @@ class Held:
 
     def pause(self) -> None:
         """Raise `LocalError`, because a given server cannot be paused from here."""
-        raise LocalError("A server that was given cannot be paused.", "Pause it where it runs.")
+        raise LocalError("A server whose address was given cannot be paused from here.", "Pause it where it runs.")
 
     def resume(self) -> None:
         """Do nothing."""
@@ -57,7 +57,11 @@ class ExternalServer:
     async def ready(self, running: Running) -> None:
         """Return once the server answers. Raises `NotReady` after 30 s."""
         await until_ready(
-            self.answers, running, name=f"The given {self.name}", within_s=ANSWER_WITHIN_S, log="the given address"
+            self.answers,
+            running,
+            name=f"The given {self.name}",
+            within_s=ANSWER_WITHIN_S,
+            log="its own log. Check its address, too.",
         )
 
 
@@ -72,7 +76,7 @@ def given_broker() -> BrokerUrls | None:
     there, api = urlsplit(amqp or ""), urlsplit(management or "")
     if not (there.hostname and there.username and there.password and api.hostname):
         raise LocalError(
-            "MARKETPLACE_BROKER_URL or MARKETPLACE_BROKER_MANAGEMENT_URL is not complete.",
+            "MARKETPLACE_BROKER_URL or MARKETPLACE_BROKER_MANAGEMENT_URL is missing or incomplete.",
             "Set both: amqp://admin:password@host:5672/ and http://admin:password@host:15672",
         )
     return BrokerUrls(

@@ -13,7 +13,7 @@ def note_fault(
 ) -> None:
     """Record a fault. `began` and `ended` are Unix times. Without `ended`, the fault is still in effect.
 
-    `bite` states whether the fault was seen to take effect. None: nobody checked.
+    `bite` states whether an effect of the fault was observed. None: not checked.
     """
     known = {"ended": ended, "bite": bite}
     line = {"did": "fault", "kind": kind, "part": part, "began": began}

@@ -23,9 +23,9 @@ def docker_has(image: str, say: Callable[[str], None]) -> bool:
     for each in (image, testcontainers_config.ryuk_image):
         if _docker("image", "inspect", each):
             continue
-        say(f"Fetching {each} (docker pull)")
+        say(f"Pulling the image {each} (docker pull)")
         if not _docker("pull", "--quiet", each, within_s=PULL_WITHIN_S):
-            say(f"Docker answers, but has no {each} and cannot fetch it; looking for installed servers")
+            say(f"Docker works, but cannot pull the image {each}: searching for installed servers")
             return False
     return True
 

@@ -72,7 +72,7 @@ def _unavailable(service: str) -> bytes:
             "type": "urn:problem:marketplace:unavailable",
             "title": "Not available right now",
             "status": 503,
-            "detail": f"No replica of {service} is up; ask again later.",
+            "detail": f"No replica of {service} is up. Try again later.",
         }
     )
     head = (

@@ -44,7 +44,7 @@ class Cluster:
                 return str(found.directory / name)
         raise LocalError(
             f"The data in {self.data} needs PostgreSQL {major}, which is not installed.",
-            f"apt-get install postgresql-{major}, or forget the data: ./marketplace down --volumes",
+            f"apt-get install postgresql-{major}, or delete the data: ./marketplace down --volumes",
         )
 
     async def create(self, password: str) -> None:
@@ -110,7 +110,7 @@ class Cluster:
         finally:
             running.kill()
         if code != 0:
-            raise LocalError(f"{program} failed with {code}.", f"See {log}")
+            raise LocalError(f"{program} failed with exit code {code}.", f"See {log}")
 
     def forget_stale_lock(self) -> None:
         """Remove the lock file of a server that has ended, even if another process now has its process id."""

@@ -70,7 +70,7 @@ class PrivateBroker(PrivateServer):
         Raises `LocalError` if that fails, or RabbitMQ does not run from programs on this machine.
         """
         if not isinstance(self._part, RabbitNode):
-            raise NothingProvides("This needs a RabbitMQ that is installed here.", how_to_get([BROKER]))
+            raise NothingProvides("rabbitmqctl needs RabbitMQ installed on this machine.", how_to_get([BROKER]))
         await self._part.control(*arguments)
 
 

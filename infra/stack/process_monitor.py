@@ -91,7 +91,7 @@ class ProcessMonitor:
         """Pause the part, so that it is like a process that hangs. Raises `LocalError` if it is not running."""
         if self._running is None or self._state not in (State.STARTING, State.READY):
             verb = "resume" if self._state is State.PAUSED else "start"
-            remedy = f"Have it go on: ./marketplace {verb} {self.part.name}"
+            remedy = f"To let it run: ./marketplace {verb} {self.part.name}"
             raise LocalError(f"{self.part.name} is {self._state}, so it cannot be paused.", remedy)
         self._running.pause()
         self._become(State.PAUSED)
@@ -160,7 +160,7 @@ class ProcessMonitor:
                 self._why = ""
                 self._ready.set()
                 self._become(State.READY)
-            self._why = f"ended with {await running.wait()}"
+            self._why = f"ended with exit code {await running.wait()}"
         except LocalError as error:
             self._why = f"{error} {error.remedy}".strip()
         except Exception as error:  # noqa: BLE001 - whatever it is, the monitor continues and tries again

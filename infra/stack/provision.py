@@ -145,7 +145,7 @@ def how_to_get(kinds: Sequence[Kind]) -> str:
         return f"Run: brew install {line}"
     if shutil.which("apt-get") is None:
         given_by = ", ".join(kind.given_by for kind in kinds if kind.given_by)
-        return f"Install them, start Docker, or give their addresses by {given_by}" if given_by else "Install them."
+        return f"Install them, start Docker, or set their addresses in {given_by}" if given_by else "Install them."
     return f"Run: sudo apt-get install -y {line}"
 
 

@@ -32,7 +32,9 @@ async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str
         return _said(arguments[0], *done)
     binaries = find_rabbitmq()
     if binaries is None or "epmd" not in state.ports:
-        raise LocalError("This needs a broker that the stack runs itself.", "See MARKETPLACE_PROVIDER.")
+        raise LocalError(
+            "rabbitmqctl needs a broker that the stack runs itself.", "Start the stack without MARKETPLACE_BROKER_URL."
+        )
     return await control(binaries, layout.directory / "broker", state.ports["epmd"], *arguments)
 
 
@@ -64,7 +66,7 @@ async def control(binaries: RabbitBinaries, home: Path, epmd_port: int, *argumen
 
 
 def _no_answer(word: str) -> LocalError:
-    return LocalError(f"rabbitmqctl {word} did not answer.", "Is the broker up? ./marketplace status")
+    return LocalError(f"rabbitmqctl {word} did not answer.", "Check that the broker is up: ./marketplace status")
 
 
 def _said(word: str, code: int | None, said: str) -> str:

@@ -23,7 +23,8 @@ async def until_ready(
         while not await _attempt(answers):
             if ended.done():
                 raise NotReady(
-                    f"{name} ended with {ended.result()} before it was ready. {_last_words(log)}", f"See {log}"
+                    f"{name} ended with exit code {ended.result()} before it was ready. {_last_words(log)}",
+                    f"See {log}",
                 )
             if time.monotonic() > deadline:
                 raise NotReady(f"{name} was not ready within {within_s:.0f} s.", f"See {log}")
@@ -33,12 +34,12 @@ async def until_ready(
 
 
 def _last_words(log: str) -> str:
-    """Return a sentence with the last line of a program's log, which may tell why it ended."""
+    """Return a sentence with the last line of a program's log, which may contain the reason for its end."""
     try:
         lines = Path(log).read_text(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return f"Its last words: {lines[-1].strip()}" if lines else ""
+    return f"Its last log line: {lines[-1].strip()}" if lines else ""
 
 
 async def _attempt(answers: Callable[[], Awaitable[bool]]) -> bool:

@@ -62,7 +62,9 @@ class Servers:
             return broker_container(urls, stack=self._layout.name, log=log)
         binaries = find_rabbitmq()
         if binaries is None:
-            raise LocalError("RabbitMQ went away.", "Try again.")
+            raise LocalError(
+                "RabbitMQ is no longer installed.", "Run ./marketplace up again to choose another provider."
+            )
         for name in ("epmd", "dist"):  # reserved now, so that they get into the state file
             self._ports.of(name)
         return RabbitNode(self._layout.directory / "broker", urls, binaries=binaries, ports=self._ports, log=log)

@@ -138,7 +138,9 @@ class Stack:
         finally:
             running.kill()
         if code != 0:
-            raise NotReady(f"Declaring the broker's topology failed with {code}. {_said(log)}".strip(), f"See {log}")
+            raise NotReady(
+                f"Declaring the broker's topology failed with exit code {code}. {_said(log)}".strip(), f"See {log}"
+            )
 
     def save(self) -> None:
         """Write the state file, and the proxy's file of links."""

@@ -58,7 +58,9 @@ async def until_up(layout: Layout, supervisor: subprocess.Popen[bytes], told: Ca
                         if status["phase"] == "ready":
                             return
                         if status["phase"] == "failed":
-                            raise NotReady(f"The stack did not come up: {status['why']}", "Then: ./marketplace down")
+                            raise NotReady(
+                                f"The stack did not start: {status['why']}", "Fix the cause, then: ./marketplace down"
+                            )
                 except StackIsDown:
                     await asyncio.sleep(POLL_S)
     except TimeoutError:

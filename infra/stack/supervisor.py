@@ -95,7 +95,9 @@ class Supervisor:
                 await self.stop()
                 yield {"done": True}
             case _:
-                raise LocalError("The supervisor does not know this request.", "Is it of another version? Restart it.")
+                raise LocalError(
+                    "The supervisor does not know this request.", "It may run another version. Restart the stack."
+                )
 
     async def _declare(self) -> None:
         """Declare the topology.
@@ -124,7 +126,7 @@ class Supervisor:
 
     async def _order(self, what: str, keeper: ProcessMonitor) -> None:
         if keeper.part.name in self._stack.state.given and what not in ("start", "resume"):
-            raise LocalError(f"{keeper.part.name} runs elsewhere: its address was given.", f"{what} it there.")
+            raise LocalError(f"{keeper.part.name} runs elsewhere: its address was given.", f"Where it runs, {what} it.")
         if what == "kill":
             await keeper.kill()
         if what == "pause":
@@ -145,7 +147,7 @@ class Supervisor:
                 log = self._stack.layout.log(name)
                 raise NotReady(
                     f"{name} is not ready after {ORDER_WITHIN_S:.0f} s ({condition.state}). {condition.why}".strip(),
-                    f"It is still wanted up. See {log}",
+                    f"The supervisor continues to start it. See {log}",
                 ) from None
 
     async def _scale(self, service: str, replicas: int) -> None:
@@ -204,7 +206,7 @@ class Supervisor:
             self._absences[service].end()
 
     def _is_served(self, service: str) -> bool:
-        """Return whether a replica is ready or paused. A paused replica keeps its port open, and looks the same."""
+        """Return whether a replica is ready or paused. A paused replica keeps its port open."""
         states = {keeper.condition.state for keeper in self._replicas[service].values()}
         return bool(states & {State.READY, State.PAUSED})
 

@@ -29,11 +29,11 @@ async def test_the_last_refusal_is_reported_word_for_word(declaring: Declaring) 
     for words in ("queue cart.orders: arguments is {}", "binding: not wanted any more"):
         with pytest.raises(NotReady) as refused:
             await declaring(f"import sys; sys.exit({words!r})").declare()
-        assert str(refused.value).endswith(f"failed with 1. {words}")
+        assert str(refused.value).endswith(f"failed with exit code 1. {words}")
 
 
 async def test_a_traceback_is_only_in_the_log(declaring: Declaring) -> None:
     with pytest.raises(NotReady) as refused:
         await declaring("1 / 0").declare()
-    assert str(refused.value).endswith("failed with 1.")
+    assert str(refused.value).endswith("failed with exit code 1.")
     assert "declare.log" in refused.value.remedy

@@ -175,7 +175,7 @@ async def test_the_last_log_lines_of_a_database_that_cannot_start_are_reported(w
     await down(where, supervisor)
     settings, *_ = where.directory.glob("**/data/postgresql.auto.conf")
     settings.write_text("no_such_setting = on\n")
-    with pytest.raises(NotReady, match=r"did not start in 3 attempts.*Its last words: .*contains errors") as caught:
+    with pytest.raises(NotReady, match=r"did not start in 3 attempts.*Its last log line: .*contains errors") as caught:
         await up(where)
-    assert caught.value.remedy == "Then: ./marketplace down"
+    assert caught.value.remedy == "Fix the cause, then: ./marketplace down"
     await down(where, supervisor)

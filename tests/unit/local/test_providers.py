@@ -193,4 +193,4 @@ def test_an_engine_without_images_is_passed_over_and_that_is_said(
 
     assert found == {broker: Provider.DOCKER if expected else Provider.HOST}
     assert bool(said) is ("BROKER" not in there or "REAPER" not in there)
-    assert any("cannot fetch it; looking for installed servers" in each for each in said) is not expected
+    assert any("cannot pull the image" in each for each in said) is not expected
