@@ -1,1 +1,1 @@
-"""Implements the command line `./marketplace`. Each command is a thin front end of one of the tools."""
+"""Implements the command line `./marketplace`. Each command parses its arguments and calls one of the tools."""

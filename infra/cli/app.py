@@ -31,7 +31,7 @@ from infra.stack import LocalError
 app = typer.Typer(
     name="marketplace",
     cls=InGroups,
-    help="Run the marketplace, shop in it, break it.",
+    help="Run a marketplace on this machine, simulate its customers, inject faults and audit the result.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -58,14 +58,17 @@ for commands in (
 @app.callback()
 def choose(
     name: Annotated[
-        str | None, typer.Option("--stack", help="Which stack, if there are several.", metavar="NAME")
+        str | None,
+        typer.Option(
+            "--stack", help="Name of the stack. Default: MARKETPLACE_STACK, or this checkout's own.", metavar="NAME"
+        ),
     ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if the command fails.")] = False,
 ) -> None:
-    """Remember what holds for every command."""
+    """Store the options of every command in environment variables."""
     if name is not None:
         if not name:
-            raise typer.BadParameter("a stack's name is not empty.", param_hint="'--stack'")
+            raise typer.BadParameter("the name of a stack must not be empty.", param_hint="'--stack'")
         os.environ["MARKETPLACE_STACK"] = os.environ[CHOSEN] = name
     if debug:
         os.environ["MARKETPLACE_DEBUG"] = "1"
@@ -88,6 +91,8 @@ def main() -> int:
     except Exception as error:
         if os.environ.get("MARKETPLACE_DEBUG"):
             raise
-        complain(f"{type(error).__name__}: {error}", f"See more: ./marketplace --debug {shlex.join(sys.argv[1:])}")
+        complain(
+            f"{type(error).__name__}: {error}", f"Show the traceback: ./marketplace --debug {shlex.join(sys.argv[1:])}"
+        )
         return 1
     return 0

@@ -26,7 +26,7 @@ def get_token(subject: str, roles: list[str], *, ttl_s: int = 3600) -> str:
         answer = _send("POST", f"{read_state(layout().state).issuer}/token", wanted)
     except OSError as error:
         raise LocalError(
-            "The issuer of tokens, in the part outside, does not answer.", "Start it: ./marketplace start outside"
+            "The token issuer, in the part `outside`, does not answer.", "Start it: ./marketplace start outside"
         ) from error
     return str(answer["access_token"])
 
@@ -49,7 +49,7 @@ class Operator:
             return _send(method, f"{self.services[service]}/ops/{path}", body, self._token)
         except urllib.error.HTTPError as refusal:
             away = refusal.code == HTTPStatus.SERVICE_UNAVAILABLE
-            remedy = "Is everything up? ./marketplace status" if away else ""
+            remedy = "Check that everything is up: ./marketplace status" if away else ""
             raise LocalError(f"{service}: {_why(json.load(refusal))}", remedy) from None
         except OSError as error:
             raise LocalError(f"{service} does not answer.", f"Start it: ./marketplace start {service}") from error
@@ -65,7 +65,7 @@ class Operator:
             query["cursor"] = page["next_cursor"]
 
     def chunks(self, service: str, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Make a change chunk by chunk, and yield the outcome of each chunk."""
+        """Repeat a POST request until all chunks of a large change are done, and yield the outcome of each chunk."""
         going_on: dict[str, Any] | None = {}
         while going_on is not None:
             outcome = self.ask("POST", service, path, body | going_on)

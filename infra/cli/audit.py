@@ -29,26 +29,31 @@ MOST_SHOWN = 20
 @commands.command("audit")
 def run_audit(
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the verdict here, too.", metavar="FILE", callback=writable)
+        Path | None,
+        typer.Option("--json", help="Also write the verdict to this file, as JSON.", metavar="FILE", callback=writable),
     ] = None,
-    settle: Annotated[float, typer.Option(help="Seconds to wait until nothing moves any more.", min=0)] = 60,
+    settle: Annotated[float, typer.Option(help="Maximum seconds to wait for open work to finish.", min=0)] = 60,
     since: Annotated[
         datetime | None,
         typer.Option(
             parser=moment,
             metavar="T",
-            help="Faults and traffic before then (2h, or a time) prove and spoil nothing. Promises are kept for ever.",
+            help="Count faults and traffic as evidence only from this time on (2h ago, or a time). "
+            "Violations are reported whenever they happened.",
         ),
     ] = None,
     orders: Annotated[
-        int, typer.Option("--least", metavar="N", help="Accepted orders, fewer of which prove nothing.", min=0)
+        int,
+        typer.Option(
+            "--least", metavar="N", help="Minimum accepted orders; with fewer, the verdict is unknown.", min=0
+        ),
     ] = 1,
-    only_list: Annotated[bool, typer.Option("--list", help="Say what would be checked, and check nothing.")] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="List the invariants, and check nothing.")] = False,
 ) -> None:
-    """Prove from outside that no order was lost, charged twice, oversold or shipped twice.
+    """Check from outside that no order was lost, charged twice, oversold or shipped twice.
 
-    Looks at everything since the stack was made, once traffic has ended. Ends with 0: pass; 1: fail; 3: unknown, also
-    if there is no stack to look at.
+    Reads everything since the stack was created. Traffic must have ended. Exit codes: 0 pass; 1 fail; 3 unknown, also
+    if the stack is not up.
     """
     from infra.lab.audit import INVARIANTS, Least, audit
 
@@ -62,7 +67,7 @@ def run_audit(
     except LocalError as error:  # nothing was checked; exit code 1 would mean that an invariant is violated
         complain(str(error), error.remedy)
         raise typer.Exit(EXIT["unknown"]) from None
-    with console.status("Waiting for rest, then reading everything"):
+    with console.status("Waiting for open work to finish, then reading all evidence"):
         least = Least(orders, since=since.timestamp() if since else 0)
         found = asyncio.run(audit(sources, least=least, faults=faults_in_effect(where), settle_s=settle))
     _tell_verdict(found)
@@ -109,7 +114,7 @@ def tell_judgement(judgement: "Judgement") -> None:
     _tell([(each["invariant"], each["evidence"]) for each in judgement.violations], judgement.reasons)
     if gaps := judgement.counts.get("log_gaps"):
         lost = several(gaps, "event")
-        console.print(f"The log lacks {lost} that the broker lost when it was killed: ./marketplace republish")
+        console.print(f"The log stream lacks {lost} that a killed broker lost. Publish again: ./marketplace republish")
     words = f"Verdict of the audit: {judgement.verdict}, {several(len(judgement.violations), 'violation')}."
     console.print(words, style=STYLES.get(judgement.verdict), highlight=False)
 
@@ -117,7 +122,7 @@ def tell_judgement(judgement: "Judgement") -> None:
 def _tell_verdict(found: "Verdict") -> None:
     counted = {name.replace("_", " "): number for name, number in found.counts.items() if number}
     counts = ", ".join(several(n, name[:-1]) if name in NOUNS else f"{n:,} {name}" for name, n in counted.items())
-    on = f" on {counts}" if counts else "; nothing has happened yet that they could be checked on"
+    on = f" on {counts}" if counts else "; there is no evidence yet to check"
     console.print(f"{len(found.checked)} invariants checked{on}.", soft_wrap=True, highlight=False)
     _tell([(each.invariant, each.evidence) for each in found.violations], found.unknown)
     console.print(found.verdict, style=STYLES[found.verdict])

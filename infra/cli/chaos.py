@@ -25,7 +25,9 @@ if TYPE_CHECKING:  # imports clients, which would delay the other commands
     from infra.lab.simulator import Traffic
 
 commands = typer.Typer()
-chaos_commands = typer.Typer(no_args_is_help=True, help="Break things while customers shop, and judge what came of it.")
+chaos_commands = typer.Typer(
+    no_args_is_help=True, help="Inject faults while simulated customers shop, and audit the result."
+)
 commands.add_typer(chaos_commands, name="chaos")
 
 
@@ -36,18 +38,21 @@ def list_experiments() -> None:
 
     for name in experiment.names():
         console.print(f"[bold]{name}[/]: {experiment.load(name).about}", soft_wrap=True, highlight=False)
-    console.print(f"Add one: {experiment.DIRECTORY}", soft_wrap=True, highlight=False)
+    console.print(f"Add an experiment as a file in {experiment.DIRECTORY}", soft_wrap=True, highlight=False)
 
 
 @chaos_commands.command("run")
 def run_experiment(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="See `chaos ls`.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the experiment, as listed by `chaos ls`.")],
     seed: Seed = None,
     drain: Drain = 60,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
 ) -> None:
-    """Run a named experiment. Succeeds if what it expects was seen and the audit passes."""
+    """Run a named experiment, which defines customers, faults and expectations, and audit the result.
+
+    Exit codes: 0 the expectations are met and the audit passes; 1 one of them fails; 3 the verdict is unknown.
+    """
     from infra.lab.audit import Least
     from infra.lab.chaos import experiment
     from infra.lab.simulator import Traffic
@@ -79,13 +84,18 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
     rate: Rate,
     duration: Duration = 120,
     seed: Seed = None,
-    faults: Annotated[int | None, typer.Option(help="How many; by default one every four seconds.", min=1)] = None,
-    profile: Annotated[Literal["mixed", "buyers"], typer.Option(help="buyers: four of five buy.")] = "buyers",
+    faults: Annotated[int | None, typer.Option(help="Number of faults. Default: one every 4 s.", min=1)] = None,
+    profile: Annotated[
+        Literal["mixed", "buyers"], typer.Option(help="mixed: about half of the customers buy; buyers: four of five.")
+    ] = "buyers",
     drain: Drain = 60,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
 ) -> None:
-    """Break things at random, the same for the same seed. Succeeds if the audit passes: 1 is fail, 3 unknown."""
+    """Inject random faults while simulated customers shop, and audit the result. The same seed gives the same faults.
+
+    Exit codes: 0 the audit passes; 1 it fails, or an order is still pending; 3 the verdict is unknown.
+    """
     from infra.lab.audit import Least
     from infra.lab.chaos.schedule import random_schedule
     from infra.lab.simulator import Traffic
@@ -110,16 +120,16 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
 
 @chaos_commands.command("recover")
 def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is positional
-    times: Annotated[int, typer.Option(help="How often each kind of fault.", min=1)] = 1,
-    every: Annotated[float, typer.Option(help="Seconds from one fault to the next.", min=10)] = 25,
+    times: Annotated[int, typer.Option(help="Number of faults of each kind.", min=1)] = 1,
+    every: Annotated[float, typer.Option(help="Seconds from the start of one fault to the next.", min=10)] = 25,
     rate: Rate = 8,
     seed: Seed = None,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
 ) -> None:
-    """Kill and restart services, databases and the broker, one by one, and time how long the house takes to recover.
+    """Kill or restart services, databases and the broker, one by one, and measure the recovery time in seconds.
 
-    Succeeds if the audit passes and every median is within its target: 1 is a failure, 3 unknown.
+    Exit codes: 0 the audit passes and every median is within its target; 1 one of them fails; 3 the verdict is unknown.
     """
     from infra.lab.audit import Least
     from infra.lab.chaos.recovery import in_words
@@ -133,7 +143,7 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
         console.print(f"{len(schedule)} faults, one every {every:g} s: {duration:.0f} s.", highlight=False)
         traffic = Traffic(rate=rate, duration_s=duration, seed=drawn(seed), profile="buyers", record=where.record)
         result = _run(where, traffic, schedule, Least())
-    about = f"{len(schedule)} faults, each with the house to itself, {rate:g} shoppers per second"
+    about = f"{len(schedule)} faults, one at a time, {rate:g} shoppers per second"
     targets = result.targets()
     missed = [in_words(each) for each in targets if not each["kept"]]
     document = _tell(where, result, "Time to recover", about, missed) | {"targets": targets}
@@ -155,7 +165,7 @@ def _stack() -> Iterator[Layout]:
     if is_up(where):
         if not read_state(where.state).proxy:
             raise LocalError(
-                "The stack has no fault proxy.", "Start it again: ./marketplace down, then up -d --faultable"
+                "The stack has no fault proxy.", "Restart it with one: ./marketplace down, then up -d --faultable"
             )
         yield where
         return
@@ -177,7 +187,7 @@ def _run(
     async def judge(outcomes: Sequence["Outcome"], since: float) -> "Judgement":
         return await _audit(where, outcomes, replace(least, since=since))
 
-    with console.status("Opening the shop") as spinner:
+    with console.status("Preparing the simulation") as spinner:
 
         def say(word: str) -> None:
             spinner.update(word)
@@ -216,7 +226,9 @@ def _tell(
     console.print(result.table(), result.report.table(), sep="\n\n")
     if found["recovery"]:
         console.print(
-            "\nTime to recover, where no other fault overlapped:", recovery_table(found["recovery"]), sep="\n"
+            "\nTime to recover from faults that did not overlap with others:",
+            recovery_table(found["recovery"]),
+            sep="\n",
         )
     for sentence in result.report.hanging:
         complain(sentence)

@@ -21,9 +21,9 @@ fourth process does not shorten the run.
 @commands.command("test", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def run_tests(
     context: typer.Context,
-    everything: Annotated[bool, typer.Option("--all", help="The slow ones, too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Run the slow tests, too.")] = False,
 ) -> None:
-    """Run the tests on several processes. Any other argument is pytest's, and runs them one by one."""
+    """Run the tests in three processes. Any other argument is passed to pytest, which then runs them in one process."""
     install_for_tests()
     os.chdir(CHECKOUT)
     every = ["--all", "--durations=20"] if everything else []
@@ -35,9 +35,10 @@ def run_tests(
 @commands.command(
     "bench",
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
-    help="Measure the messaging runtime beside its peers, or this tree against a revision. Options: bench --help",
+    help="Measure the messaging runtime against other libraries, or this checkout against another revision. "
+    "Options: bench --help",
 )
 def run_benchmarks(context: typer.Context) -> None:
-    """Hand every argument to the benchmarks, which have their own help."""
+    """Pass every argument to the benchmarks, which have their own help."""
     os.chdir(CHECKOUT)
     os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks", *context.args])  # noqa: S606 - it replaces this process

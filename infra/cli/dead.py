@@ -16,25 +16,29 @@ from infra.cli.show import complain, console, several
 from infra.stack import LocalError
 
 commands = typer.Typer()
-dead = typer.Typer(help="Look at dead letters, replay, mend or discard them.", no_args_is_help=True)
+dead = typer.Typer(help="List, redrive, edit, discard and export dead letters.", no_args_is_help=True)
 commands.add_typer(dead, name="dead")
 
-DONE = {"replays": "replayed", "discards": "discarded"}
-Service = Annotated[str | None, typer.Option(help="Of this service alone.", metavar="SERVICE")]
-Letter = Annotated[str, typer.Argument(help="One letter, as `dead ls SERVICE/GROUP` names it.", metavar=LETTER)]
-Targets = Annotated[list[str] | None, typer.Argument(help="Letters or whole groups.", metavar=f"[{LETTER} | {GROUP}]…")]
-Everything = Annotated[bool, typer.Option("--all", help="Every letter on file (see --service).")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+DONE = {"replays": "redriven", "discards": "discarded"}
+Service = Annotated[str | None, typer.Option(help="Only the dead letters of this service.", metavar="SERVICE")]
+Letter = Annotated[str, typer.Argument(help="A dead letter, as listed by `dead ls SERVICE/GROUP`.", metavar=LETTER)]
+Targets = Annotated[
+    list[str] | None, typer.Argument(help="Dead letters or whole groups.", metavar=f"[{LETTER} | {GROUP}]…")
+]
+Everything = Annotated[bool, typer.Option("--all", help="All dead letters, or all of --service.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Report what would be done, and change nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @dead.command("ls")
 def list_letters(
-    group: Annotated[str | None, typer.Argument(help="Its letters, one by one.", metavar=f"[{GROUP}]")] = None,
+    group: Annotated[
+        str | None, typer.Argument(help="List the dead letters of this group.", metavar=f"[{GROUP}]")
+    ] = None,
     service: Service = None,
     as_json: AsJson = False,
 ) -> None:
-    """What died, in groups of one subscription and one kind of error; or the letters of one group."""
+    """List dead letters in groups of one subscription and one kind of error, or the dead letters of one group."""
     operator, away = Operator(), False
     headings: tuple[str, ...]
     if group:
@@ -57,7 +61,7 @@ def list_letters(
 
 @dead.command()
 def show(letter: Letter) -> None:
-    """One letter with its headers and body, as JSON."""
+    """Show one dead letter with its headers and body, as JSON."""
     service, id = letter_of(letter)
     typer.echo(json.dumps(Operator().ask("GET", service, f"dead-letters/{id}"), indent=2))
 
@@ -69,19 +73,19 @@ def replay(
     service: Service = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Hand letters to the one subscription that failed, under their own event ids. Fails if any is refused."""
+    """Redrive dead letters: their subscription handles them again, under the same ids. Fails if any is refused."""
     _settle("replays", chosen_of(targets, everything, service), {"dry_run": dry_run})
 
 
 @dead.command()
 def discard(
-    note: Annotated[str, typer.Option("--reason", help="Kept with the letters, and your name.")],
+    note: Annotated[str, typer.Option("--reason", help="Stored with the dead letters and your name.")],
     targets: Targets = None,
     everything: Everything = False,
     service: Service = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Take letters off the file for good. They are kept in the service's `settled_letters`."""
+    """Discard dead letters, so that they are never handled. They are moved to the service's table `settled_letters`."""
     _settle("discards", chosen_of(targets, everything, service), {"dry_run": dry_run, "note": note})
 
 
@@ -91,40 +95,44 @@ def edit(
     body: Annotated[
         Path | None,
         typer.Option(
-            help="The new body; without it your $EDITOR opens.",
+            help="File with the new body. Without it, $EDITOR opens.",
             metavar="FILE",
             exists=True,
             dir_okay=False,
             readable=True,
         ),
     ] = None,
-    type: Annotated[str | None, typer.Option(help="What event it is, if the letter does not say.")] = None,
-    note: Annotated[str, typer.Option("--reason", help="Kept with the old body, and your name.")] = "edited",
+    type: Annotated[str | None, typer.Option(help="Event type, if the dead letter has none.")] = None,
+    note: Annotated[str, typer.Option("--reason", help="Stored with the old body and your name.")] = "edited",
 ) -> None:
-    """Replay a letter with another body, which has to fit the schema of its type."""
+    """Redrive a dead letter with another body, which must match the schema of its event type."""
     service, id = letter_of(letter)
     operator = Operator()
     if body is None:
         old = operator.ask("GET", service, f"dead-letters/{id}")["body"] or ""
         text = click.edit(indented(old), extension=".json")
         if text is None:
-            raise LocalError("Nothing was changed, so nothing was replayed.", f"As it is: dead replay {letter}")
+            raise LocalError(
+                "The body was not changed, so nothing was redriven.", f"As it is: ./marketplace dead replay {letter}"
+            )
     else:
         text = body.read_text()
     try:
         mended = {"body": json.loads(text), "note": note} | ({"type": type} if type else {})
     except ValueError as error:
-        raise LocalError(f"The body is no JSON: {error}", "Nothing was changed. Edit it again.") from None
+        raise LocalError(f"The body is not valid JSON: {error}", "Nothing was changed. Edit it again.") from None
     answer = operator.ask("POST", service, f"dead-letters/{id}/edit", mended)
-    console.print(f"Replayed as event {answer['event_id']}.")
+    console.print(f"Redriven as event {answer['event_id']}.")
 
 
 @dead.command()
 def retry(
-    service: Annotated[str, typer.Argument(help="Which service's events.", metavar="SERVICE")],
-    seqs: Annotated[list[int] | None, typer.Argument(metavar="SEQ…", help="Their numbers; without any, all.")] = None,
+    service: Annotated[str, typer.Argument(help="The service that published the events.", metavar="SERVICE")],
+    seqs: Annotated[
+        list[int] | None, typer.Argument(metavar="SEQ…", help="Sequence numbers of the events. Default: all.")
+    ] = None,
 ) -> None:
-    """Publish events once more that were set aside since they could not be published. See GET /ops/set-aside."""
+    """Publish again the events that a service set aside as unpublishable. GET /ops/set-aside lists them."""
     answer = Operator().ask("POST", service, "set-aside/retry", {"seqs": seqs or None})
     if not answer["retried"]:
         raise LocalError(f"{service} has set no such events aside." if seqs else f"{service} has set no events aside.")
@@ -135,10 +143,10 @@ def retry(
 def export(
     service: Service = None,
     output: Annotated[
-        Path | None, typer.Option(help="A file; without it, standard output.", metavar="FILE", callback=writable)
+        Path | None, typer.Option(help="File to write to. Default: standard output.", metavar="FILE", callback=writable)
     ] = None,
 ) -> None:
-    """Every letter with its body, one JSON object per line."""
+    """Export all dead letters with their bodies, one JSON object per line."""
     operator = Operator()
     with output.open("w") if output else sys.stdout as lines:
         for name in [service] if service else operator.services:
@@ -158,9 +166,9 @@ def _settle(path: str, chosen: list[Choice], options: dict[str, Any]) -> None:
             total += outcome["settled"]
             failed += len(outcome["refused"]) + len(outcome["missing"])
             for refused in outcome["refused"]:
-                complain(f"{name}/{refused['id']} stays: {refused['why']}")
+                complain(f"{name}/{refused['id']} was refused, and remains a dead letter: {refused['why']}")
             for missing in outcome["missing"]:
-                complain(f"{name}/{missing} is not on file.")
+                complain(f"{name}/{missing} is not a dead letter.")
     console.print(f"{several(total, 'letter')}{' would be' if options['dry_run'] else ''} {DONE[path]}.")
     if failed:
         raise typer.Exit(1)

@@ -37,8 +37,8 @@ def groups_of(operator: Operator, services: list[str]) -> tuple[list[dict[str, A
             continue
         if number:
             complain(
-                f"{name} set {several(number, 'event')} aside that could not be published.",
-                f"See GET /ops/set-aside of {name}; try again: ./marketplace dead retry {name}",
+                f"{name} set {several(number, 'event')} aside as unpublishable.",
+                f"GET /ops/set-aside of {name} lists them. Publish again: ./marketplace dead retry {name}",
             )
     return sorted(rows, key=lambda row: -row["letters"]), away
 
@@ -66,7 +66,7 @@ def show_table(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
 
 
 def _plain(value: object) -> Text:
-    """Return text of other origin with non-printable characters replaced, so that it cannot control the terminal."""
+    """Return text from outside with non-printable characters replaced, so that it cannot control the terminal."""
     return Text("".join(each if each.isprintable() else "�" for each in str(value)))
 
 

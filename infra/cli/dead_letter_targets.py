@@ -1,4 +1,4 @@
-"""Parses which dead letters a person names on the command line."""
+"""Parses the dead letters that a person names on the command line."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ def chosen_of(targets: list[str] | None, everything: bool, service: str | None) 
     Raises `BadParameter` if the arguments contradict each other.
     """
     if everything and targets:
-        raise typer.BadParameter("name letters or groups, or give --all: not both")
+        raise typer.BadParameter("give dead letters or groups, or --all, but not both")
     if service and targets:
-        raise typer.BadParameter("--service goes with --all: letters and groups name theirs")
+        raise typer.BadParameter("--service needs --all: names of dead letters and groups contain their service")
     if not (everything or targets):
-        raise typer.BadParameter("name letters or groups, or give --all, perhaps with --service")
+        raise typer.BadParameter("give dead letters or groups, or --all, optionally with --service")
     if everything:
         return [(service, {"all": True})] if service else []
     names = map(split_target, targets or ())
@@ -31,7 +31,7 @@ def split_target(target: str) -> tuple[str, str]:
     service, _, name = target.partition("/")
     if not (service and name):
         raise typer.BadParameter(
-            f"{target!r}: write it as {GROUP}, as `dead ls` shows it, or {LETTER}, as `dead ls {GROUP}` does"
+            f"{target!r}: write it as {GROUP}, as listed by `dead ls`, or as {LETTER}, as listed by `dead ls {GROUP}`"
         )
     return service, name
 
@@ -39,5 +39,7 @@ def split_target(target: str) -> tuple[str, str]:
 def letter_of(target: str) -> tuple[str, str]:
     service, id = split_target(target)
     if not id.isdecimal() or len(id) > LONGEST_ID:
-        raise typer.BadParameter(f"{target!r} is no letter: write it as {LETTER}, as `dead ls {GROUP}` shows it")
+        raise typer.BadParameter(
+            f"{target!r} is not a dead letter: write it as {LETTER}, as listed by `dead ls {GROUP}`"
+        )
     return service, id

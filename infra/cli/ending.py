@@ -14,8 +14,8 @@ def undo_when_told_to_end() -> None:
 def _as_ctrl_c(_: int, frame: FrameType | None) -> None:
     """Call the current handler of SIGINT. Within `asyncio.run` that cancels the main task.
 
-    A `KeyboardInterrupt` raised there instead could interrupt a client in the middle of its protocol. Then what has to
-    be undone through that client could not be undone.
+    A `KeyboardInterrupt` raised there instead could interrupt a client in the middle of its protocol. Then the command
+    could not use that client to undo its changes.
     """
     handler = signal.getsignal(signal.SIGINT)
     (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)

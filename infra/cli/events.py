@@ -14,8 +14,8 @@ from infra.cli.show import complain, console
 from infra.stack import CHECKOUT, LocalError, layout, read_state
 
 commands = typer.Typer()
-events = typer.Typer(no_args_is_help=True, help="Events: who says and hears them.")
-contracts = typer.Typer(no_args_is_help=True, help="The contracts of events.")
+events = typer.Typer(no_args_is_help=True, help="Show events, their publishers and their subscribers.")
+contracts = typer.Typer(no_args_is_help=True, help="List, check and write the contracts of events.")
 commands.add_typer(events, name="events")
 commands.add_typer(contracts, name="contracts")
 
@@ -24,17 +24,17 @@ MAP, OVERVIEW = CHECKOUT / "ARCHITECTURE.md", CHECKOUT / "docs/overview.svg"
 
 @events.command("map")
 def show_map(
-    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid flow chart.")] = False,
+    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid flow chart.")] = False,
     write: Annotated[
-        bool, typer.Option("--write", help="Renew the diagram in ARCHITECTURE.md and docs/overview.svg.")
+        bool, typer.Option("--write", help="Update the diagram in ARCHITECTURE.md, and docs/overview.svg.")
     ] = False,
 ) -> None:
-    """Show who says and who hears what, as the services' tables have it."""
+    """Show the publisher and the subscribers of each event, according to the services' tables."""
     from infra.lab.docs import event_map, overview, read_wiring
 
     services = read_wiring(CHECKOUT)
     if write:
-        console.print(f"{MAP.name}: {'renewed' if event_map.renew(MAP, services) else 'up to date'}.")
+        console.print(f"{MAP.name}: {'updated' if event_map.renew(MAP, services) else 'up to date'}.")
         OVERVIEW.write_text(overview(services), encoding="utf-8")
     elif as_mermaid:
         typer.echo(event_map.mermaid(services))
@@ -47,22 +47,24 @@ def show_map(
 
 @events.command("tail")
 def tail_events(
-    pattern: Annotated[str, typer.Argument(help="Such as 'checkout.*' or 'order-*'.", metavar="PATTERN")] = "*",
-    count: Annotated[int | None, typer.Option("-n", "--count", help="End after so many.", min=1)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each.")] = False,
+    pattern: Annotated[
+        str, typer.Argument(help="Shell pattern of event types, such as 'checkout.*' or 'order-*'.", metavar="PATTERN")
+    ] = "*",
+    count: Annotated[int | None, typer.Option("-n", "--count", help="End after this number of events.", min=1)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event as a line of JSON.")] = False,
 ) -> None:
-    """Show events as they are published, until Ctrl-C. Nobody gets one event less."""
+    """Show events as they are published, until Ctrl-C. Subscribers still receive every event."""
     from contracts.registry import BY_TYPE
     from infra.cli.telling import event_line
     from infra.lab.watch import tail
     from marketplace_runtime.events import matches
 
     if not any(matches(pattern, type) for type in BY_TYPE):
-        raise typer.BadParameter(f"no event is like {pattern!r}: see `events map`", param_hint="PATTERN")
+        raise typer.BadParameter(f"no event type matches {pattern!r}: see `events map`", param_hint="PATTERN")
     state = read_state(layout().state)
     passing = tail(state.broker["amqp"], list(state.services), pattern)
     next(passing)
-    typer.echo(f"Listening for {pattern}. Ctrl-C ends it.", err=True)
+    typer.echo(f"Listening for {pattern}. Press Ctrl-C to end.", err=True)
     shown = 0
     for seen in passing:
         if seen is None:
@@ -78,14 +80,14 @@ def tail_events(
 
 @commands.command()
 def order(
-    id: Annotated[str, typer.Argument(help="The order's id; any other subject of events will do.", metavar="ID")],
+    id: Annotated[str, typer.Argument(help="Id of the order, or of another subject of events.", metavar="ID")],
 ) -> None:
-    """Tell one order's whole story across the services: every event, attempt, delay, duplicate and its cause."""
+    """Show the history of one order in all services: every event, its cause, attempts, delays (in s) and duplicates."""
     from infra.cli.telling import moment_line
     from infra.lab.watch import tell
 
     if not id.strip():
-        raise typer.BadParameter("it is empty: GET /orders lists a customer's orders", param_hint="ID")
+        raise typer.BadParameter("the id is empty: GET /orders lists a customer's orders", param_hint="ID")
     state = read_state(layout().state)
     services = {name: next(iter(each.ops.values()), each.http) for name, each in state.services.items()}
     story, missing = asyncio.run(tell(services, get_token("operator", ["operator"]), id))
@@ -94,11 +96,13 @@ def order(
     for moment in story:
         console.print(moment_line(moment, story[0].at, sorted(services)), soft_wrap=True)
     if not story and missing:
-        raise LocalError(f"The services that answered know nothing of {id}.", "Is everything up? ./marketplace status")
+        raise LocalError(
+            f"The services that answered do not know {id}.", "Check that everything is up: ./marketplace status"
+        )
     if not story:
         raise LocalError(
             f"No service knows {id}.",
-            "Is that its whole id? GET /orders lists a customer's. After RETENTION_DAYS (14) stories are forgotten.",
+            "Give the whole id: GET /orders lists a customer's. Histories are deleted after RETENTION_DAYS (14).",
         )
 
 
@@ -118,7 +122,7 @@ def build_docs(
 
 @contracts.command("check")
 def check() -> None:
-    """Compare every event with its golden schema; fails if one breaks its contract."""
+    """Compare every event with its golden schema. Fails if one breaks its contract."""
     from contracts.__main__ import check as check_contracts
     from contracts.gate import SCHEMAS
 
@@ -136,7 +140,7 @@ def write() -> None:
 
 @contracts.command("ls")
 def list_contracts() -> None:
-    """List every event: its publisher, versions, who hears each, and until when it is said."""
+    """List every event with its publisher, version and subscribers, and the date until which it is published."""
     from contracts.registry import EVENTS
     from infra.lab.docs import read_wiring
     from infra.lab.docs.wiring import hearers
@@ -154,7 +158,7 @@ def list_contracts() -> None:
 def _until(day: date | None) -> str:
     if day is None:
         return ""
-    return f"[red]since {day}[/]" if day < datetime.now(UTC).date() else f"[yellow]said until {day}[/]"
+    return f"[red]since {day}[/]" if day < datetime.now(UTC).date() else f"[yellow]published until {day}[/]"
 
 
 def _table(*headings: str) -> Table:

@@ -16,25 +16,29 @@ if TYPE_CHECKING:  # imports clients, which would delay the other commands
     from infra.lab.chaos import Fault
 
 commands = typer.Typer()
-fault_commands = typer.Typer(no_args_is_help=True, help="Put faults into effect, list them, undo them.")
+fault_commands = typer.Typer(no_args_is_help=True, help="Inject, list and undo faults.")
 commands.add_typer(fault_commands, name="fault")
 
 
 @fault_commands.command("add")
 def add_fault(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="See `fault kinds`.")],
-    part: Annotated[str, typer.Argument(metavar="PART", help="Where: cart, cart-db, cart:broker, payments-a, …")],
-    options: Annotated[list[str] | None, typer.Argument(metavar="NAME=VALUE…", help="Such as latency_ms=500.")] = None,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="Kind of fault, as listed by `fault kinds`.")],
+    part: Annotated[
+        str, typer.Argument(metavar="PART", help="Where it takes effect: cart, cart-db, cart:broker, payments-a, …")
+    ],
+    options: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE…", help="Options of the kind, such as latency_ms=500.")
+    ] = None,
     seconds: Annotated[
-        float | None, typer.Option("--for", help="Stay for so many seconds, and undo it then.", min=0.1)
+        float | None, typer.Option("--for", help="Wait this number of seconds, then undo the fault.", min=0.1)
     ] = None,
 ) -> None:
-    """Put a fault into effect, for some seconds or until `fault rm` or `heal`."""
+    """Inject a fault for some seconds, or until `fault rm` or `heal`."""
     from infra.lab.chaos import KINDS, Fault, checked
 
     fault = checked(Fault(kind, part, dict(map(_option, options or ()))), services_of(CHECKOUT))
     if seconds is None and not KINDS[kind].lasts:
-        raise LocalError(f"{kind} lasts only while somebody holds it.", "Say for how long: --for SECONDS")
+        raise LocalError(f"{kind} lasts only while this command runs.", "Give its duration in seconds: --for SECONDS")
     undo_when_told_to_end()
     asyncio.run(_add(_where(), fault, seconds))
 
@@ -57,7 +61,7 @@ def list_faults() -> None:
 
 @fault_commands.command("kinds")
 def list_kinds() -> None:
-    """List what can go wrong, and where."""
+    """List the kinds of faults, and the parts where each can be injected."""
     from infra.lab.chaos import KINDS
 
     table = _table("kind", "what happens", "where", "options")
@@ -70,15 +74,17 @@ def list_kinds() -> None:
 
 
 @fault_commands.command("rm")
-def remove_fault(fault_id: Annotated[str, typer.Argument(metavar="ID", help="See `fault ls`.")]) -> None:
+def remove_fault(
+    fault_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the fault, as listed by `fault ls`.")],
+) -> None:
     """Undo one fault."""
     asyncio.run(_remove(_where(), fault_id))
 
 
 @commands.command("heal")
 def heal_everything() -> None:
-    """Undo every fault, resume what is paused and start what is down."""
-    with console.status("Healing"):
+    """Undo all faults, resume paused parts and start parts that are down."""
+    with console.status("Undoing faults"):
         done = asyncio.run(_heal(_where()))
     console.print("\n".join(done) or "Nothing was wrong.")
 
@@ -95,9 +101,9 @@ async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
         async with in_effect(site, fault) as seen:
             with console.status(f"{fault.kind} at {fault.part}"):
                 await endured(site, fault, 0 if KINDS[fault.kind].momentary else seconds or 0)
-        console.print(" ".join(seen) or "Nothing was seen of it.")
+        console.print(" ".join(seen) or "No effect was observed.")
         if failure := site.failures.get(fault.id):
-            raise LocalError(f"{fault.kind} at {fault.part}: {failure}", "It is undone. Add it again.")
+            raise LocalError(f"{fault.kind} at {fault.part}: {failure}", "The fault was undone. Add it again.")
 
 
 async def _remove(where: Layout, fault_id: str) -> None:

@@ -16,7 +16,7 @@ def writable(path: Path | None) -> Path | None:
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a directory: name a file in it.")
     if not path.parent.is_dir():
-        raise typer.BadParameter(f"There is no directory {path.parent}: make it, or choose another.")
+        raise typer.BadParameter(f"There is no directory {path.parent}: create it, or choose another one.")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise typer.BadParameter(f"{path} may not be written: choose another file.")
+        raise typer.BadParameter(f"{path} is not writable: choose another file.")
     return path

@@ -19,7 +19,7 @@ PLAIN = {
     "Value error, ": "",
     "Input should be a valid number, unable to parse string as a number": "Write a number, such as 2.5.",
     "Input should be a valid integer, unable to parse string as an integer": "Write a whole number, such as 3.",
-    "Input should be ": "It has to be ",
+    "Input should be ": "It must be ",
 }
 """Maps phrases in the libraries' messages about wrong values to plainer ones."""
 

@@ -19,7 +19,7 @@ def moment(text: str) -> datetime:
             return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         at = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r}: write it as 2h, 30m, 1d or 2026-01-31T12:00") from None
+        raise typer.BadParameter(f"{text!r} is not a time: write it as 2h, 30m, 1d or 2026-01-31T12:00") from None
     if at > datetime.now(UTC):
         raise typer.BadParameter(f"{text} is in the future")
     return at

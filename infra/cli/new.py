@@ -8,23 +8,23 @@ from infra.cli.show import console
 from infra.stack import CHECKOUT
 
 commands = typer.Typer()
-new = typer.Typer(no_args_is_help=True, help="Begin a service or an event.")
+new = typer.Typer(no_args_is_help=True, help="Generate the code of a service or an event.")
 commands.add_typer(new, name="new")
 
 
 @new.command("service")
 def begin_service(
-    name: Annotated[str, typer.Argument(help="Lower-case letters, such as recommendations.", metavar="NAME")],
-    hears: Annotated[list[str], typer.Option(help="An event to hear; may be given more than once.", metavar="TYPE")],
+    name: Annotated[str, typer.Argument(help="Name in lower-case letters, such as recommendations.", metavar="NAME")],
+    hears: Annotated[list[str], typer.Option(help="Event type to subscribe to. Can be repeated.", metavar="TYPE")],
     says: Annotated[
-        list[str] | None, typer.Option(help="An event of its own, to begin with it.", metavar="TYPE")
+        list[str] | None, typer.Option(help="Event type to create and publish. Can be repeated.", metavar="TYPE")
     ] = None,
-    http: Annotated[bool, typer.Option("--http", help="It answers over HTTP, too.")] = False,
+    http: Annotated[bool, typer.Option("--http", help="Add an HTTP API.")] = False,
     history: Annotated[
-        Literal["first"] | None, typer.Option(help="It begins with what was said before it was there.")
+        Literal["first"] | None, typer.Option(help="Begin with the events published before the service existed.")
     ] = None,
 ) -> None:
-    """Begin a service: the same rooms as in the others, working, with tests that pass."""
+    """Generate a working service with the same modules as the other services, and with tests that pass."""
     from contracts.registry import EVENTS
     from infra.lab.scaffold import new_service
 
@@ -38,10 +38,10 @@ def begin_service(
 
 @new.command("event")
 def begin_event(
-    type: Annotated[str, typer.Argument(help="Such as checkout.order-archived.", metavar="TYPE")],
-    key: Annotated[str | None, typer.Option(help="The field that names what it is about.", metavar="FIELD")] = None,
+    type: Annotated[str, typer.Argument(help="Event type, such as checkout.order-archived.", metavar="TYPE")],
+    key: Annotated[str | None, typer.Option(help="Field with the id of the event's subject.", metavar="FIELD")] = None,
 ) -> None:
-    """Begin an event of a service, or its next version (….v2): class, line in the catalogue, golden schema, upcast."""
+    """Generate an event, or its next version (….v2): class, entry in the registry, golden schema, and upcast."""
     from contracts.registry import EVENTS
     from infra.lab.scaffold import new_event
 
@@ -49,12 +49,14 @@ def begin_event(
     _tell(plan.carry_out())
     publisher = type.partition(".")[0]
     if "contracts/upcasts.py" in plan.files:
-        console.print(f"Next: change it in contracts/{publisher}.py, and its upcast in contracts/upcasts.py.")
-        console.print("      docs/change-an-event.md goes on from there.", highlight=False)
+        console.print(f"Next: change its class in contracts/{publisher}.py, and its upcast in contracts/upcasts.py.")
+        console.print("      See docs/change-an-event.md for the next steps.", highlight=False)
         return
-    console.print(f"Next: say in contracts/{publisher}.py what has happened and add fields,", highlight=False)
-    console.print("      ./marketplace contracts write after each change, until it is deployed;", highlight=False)
-    console.print(f"      name it in says= of {publisher}/service.py, and publish it in a handler.", highlight=False)
+    console.print(f"Next: in contracts/{publisher}.py, describe what has happened, and add fields;", highlight=False)
+    console.print(
+        "      after each change, run ./marketplace contracts write, until the event is deployed;", highlight=False
+    )
+    console.print(f"      list it in says= in {publisher}/service.py, and publish it in a use case.", highlight=False)
 
 
 def _tell(paths: list[str]) -> None:

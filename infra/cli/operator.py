@@ -45,11 +45,11 @@ class PatientOperator:
                         return body
                     why = body.get("detail") or body["title"]
                     if answer.status < 500:
-                        raise LocalError(f"{service} refuses: {why}")
+                        raise LocalError(f"{service} refuses the request: {why}")
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 why = f"no answer ({type(error).__name__})"
             if time.monotonic() > deadline:
-                raise LocalError(f"{service}: {why}", f"Is it up? ./marketplace start {service}")
+                raise LocalError(f"{service}: {why}", f"If it is down, start it: ./marketplace start {service}")
             tried += 1
             await asyncio.sleep(PAUSE_S)
 

@@ -16,15 +16,17 @@ from infra.stack.layout import layout
 
 commands = typer.Typer()
 MOST_DIGITS = 10
-Part = Annotated[str, typer.Argument(help="broker, outside, catalog-db, catalog, catalog.2, …", metavar="PART")]
+Part = Annotated[
+    str, typer.Argument(help="Name of the part: broker, outside, catalog-db, catalog, catalog.2, …", metavar="PART")
+]
 
 
 @commands.command()
 def logs(
-    part: Annotated[str | None, typer.Argument(help="All parts without one.", metavar="PART")] = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
+    part: Annotated[str | None, typer.Argument(help="Default: all parts.", metavar="PART")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Show new lines until Ctrl-C.")] = False,
 ) -> None:
-    """Show what a part wrote."""
+    """Show the log of a part. Without a part, or with --follow, it begins with the last 20 lines."""
     where = layout()
     found = sorted(where.logs.glob(f"{part}.log") if part else where.logs.glob("*.log"))
     found = found or sorted(where.logs.glob(f"{part}.*.log"))
@@ -41,7 +43,7 @@ def logs(
 
 @commands.command()
 def kill(part: Part) -> None:
-    """End a part as a crash would. It stays down until it is started."""
+    """Kill a part (SIGKILL), as a crash would. It stays down until it is started."""
     began = time.time()
     _order({"do": "kill", "part": part}, in_vain="killed")
     note_fault(layout(), "kill", part, began=began)
@@ -49,7 +51,7 @@ def kill(part: Part) -> None:
 
 @commands.command()
 def pause(part: Part) -> None:
-    """Stop a part where it is (SIGSTOP): it keeps its connections and answers nobody."""
+    """Pause a part (SIGSTOP): it keeps its connections, but does not answer."""
     began = time.time()
     _order({"do": "pause", "part": part})
     note_fault(layout(), "pause", part, began=began)
@@ -57,7 +59,7 @@ def pause(part: Part) -> None:
 
 @commands.command()
 def resume(part: Part) -> None:
-    """Let a paused part go on."""
+    """Resume a paused part."""
     _order({"do": "resume", "part": part}, in_vain="ready")
     _note_up(part)
 
@@ -80,7 +82,7 @@ def restart(part: Part) -> None:
 
 @commands.command()
 def scale(what: Annotated[str, typer.Argument(metavar="SERVICE=N")]) -> None:
-    """Run N competing replicas of a service."""
+    """Run N replicas of a service, 1 to 16, which compete for its messages."""
     service, _, number = what.partition("=")
     if not (service and number.removeprefix("-").isdecimal() and len(number) < MOST_DIGITS):
         raise typer.BadParameter("write it as SERVICE=N, such as delivery=3")
@@ -103,8 +105,8 @@ def _subject(sub: str) -> str:
 
 @commands.command()
 def token(
-    sub: Annotated[str, typer.Option(help="Who asks: the customer's id.", callback=_subject)],
-    role: Annotated[list[Role] | None, typer.Option(help="May be given twice.")] = None,
+    sub: Annotated[str, typer.Option(help="Subject of the token: the customer's id.", callback=_subject)],
+    role: Annotated[list[Role] | None, typer.Option(help="Role of the user. Can be repeated.")] = None,
 ) -> None:
     """Print a bearer token of the local issuer, for curl."""
     typer.echo(get_token(sub, [each.value for each in role or []]))
@@ -133,5 +135,5 @@ def _order(request: Message, *, in_vain: str = "") -> Message:
     console.print(parts_table(now))
     concerned = {part["state"] for name, part in before.items() if name == what or name.startswith(f"{what}.")}
     if in_vain and concerned == {in_vain}:
-        console.print(f"{what} was {in_vain} before: nothing was done.")
+        console.print(f"{what} was {in_vain} already: nothing was changed.")
     return now

@@ -23,27 +23,36 @@ POLL_S = 0.3
 TARGET = "SERVICE[.SUBSCRIPTION]"
 FIRST = "first"
 Row = dict[str, Any]
-Target = Annotated[str, typer.Argument(help="Whose, as `replay ls` names it.", metavar="SERVICE.SUBSCRIPTION")]
+Target = Annotated[
+    str, typer.Argument(help="The subscription, as listed by `replay ls`.", metavar="SERVICE.SUBSCRIPTION")
+]
 
 
 @replay.callback(invoke_without_command=True)
 def begin(
     context: typer.Context,
-    to: Annotated[str | None, typer.Option(help="Who is fed.", metavar=TARGET)] = None,
+    to: Annotated[str | None, typer.Option(help="Subscription to replay to.", metavar=TARGET)] = None,
     since: Annotated[
-        str, typer.Option("--from", help="2h, or a time; an offset in the log; or its beginning.", metavar="2h|first|N")
+        str,
+        typer.Option(
+            "--from",
+            help="Start: 2h ago, a time, an offset in the log stream, or its first event.",
+            metavar="2h|first|N",
+        ),
     ] = FIRST,
-    events: Annotated[str, typer.Option(help="Only such as 'order-*'.", metavar="PATTERN")] = "*",
-    rate: Annotated[int | None, typer.Option(help="Events per second at most.", min=1, max=100_000)] = None,
+    events: Annotated[
+        str, typer.Option(help="Shell pattern of event types, such as 'order-*'.", metavar="PATTERN")
+    ] = "*",
+    rate: Annotated[int | None, typer.Option(help="Maximum events per second.", min=1, max=100_000)] = None,
 ) -> None:
-    """Feed a subscription with what was said, in order, while live events go on. What it has handled is left out.
+    """Replay published events from the log stream to a subscription, in order. It skips those that it has handled.
 
-    The service does it by itself: Ctrl-C ends the looking on alone, and a crash is gone on after.
+    The service carries the replay out, and continues it after a crash. Ctrl-C only ends the display of its progress.
     """
     if context.invoked_subcommand is not None:
         return
     if to is None:
-        raise typer.BadParameter(f"say whom to feed: --to {TARGET}; or see `replay ls`")
+        raise typer.BadParameter(f"give a subscription: --to {TARGET}; or list the replays: `replay ls`")
     service, dot, name = to.partition(".")
     if not service or "." in name or (dot and not name):
         raise typer.BadParameter(f"{to!r}: write it as {TARGET}", param_hint="'--to'")
@@ -54,13 +63,15 @@ def begin(
         _conclude(service, _follow(operator, service, row))
     except KeyboardInterrupt:
         target = f"{service}.{row['subscription']}"
-        console.print(f"It goes on without us. ./marketplace replay watch | stop {target}", highlight=False)
+        console.print(
+            f"The replay continues. To follow or end it: ./marketplace replay watch | stop {target}", highlight=False
+        )
         raise
 
 
 @replay.command("ls")
 def list_replays() -> None:
-    """The latest replay of each subscription, and how far it is."""
+    """List the latest replay of each subscription, and its progress."""
     operator = Operator()
     table = Table(Column("subscription", no_wrap=True), box=None, pad_edge=False, header_style="bold")
     for heading in ("state", "read", "handed", "known", "left out", "age", ""):
@@ -85,28 +96,28 @@ def list_replays() -> None:
                 duration(time.time() - datetime.fromisoformat(row["asked_at"]).timestamp()),
                 row["why"] or ("live events wait" if row["holds"] and row["state"] == "running" else ""),
             )
-    console.print(table if table.row_count else "Nothing was ever replayed.")
+    console.print(table if table.row_count else "There has been no replay.")
     if away:
         raise typer.Exit(1)
 
 
 @replay.command()
 def watch(target: Target) -> None:
-    """Show how far a replay is, until it has ended; also the first one of a new subscription."""
+    """Show the progress of a subscription's latest replay until it has ended."""
     service, name = _split(target)
     operator = Operator()
     found = [row for row in operator.ask("GET", service, "history")["items"] if row["subscription"] == name]
     if not found:
         raise LocalError(
             f"There was no replay to {target}.",
-            f"If there is such a subscription (./marketplace events map): ./marketplace replay --to {target}",
+            f"`./marketplace events map` lists the subscriptions. To begin one: ./marketplace replay --to {target}",
         )
     _conclude(service, _follow(operator, service, found[0]))
 
 
 @replay.command()
 def stop(target: Target) -> None:
-    """End a replay where it is. What was handed over stays handled."""
+    """Stop a running replay. Events that the subscription has handled remain handled."""
     service, name = _split(target)
     _conclude(service, Operator().ask("DELETE", service, f"history/{name}"))
 
@@ -114,7 +125,7 @@ def stop(target: Target) -> None:
 def _split(target: str) -> tuple[str, str]:
     service, _, name = target.partition(".")
     if not name:
-        raise typer.BadParameter("write it as `replay ls` does: SERVICE.SUBSCRIPTION")
+        raise typer.BadParameter("write it as SERVICE.SUBSCRIPTION, as listed by `replay ls`")
     return service, name
 
 
@@ -126,7 +137,9 @@ def _place(text: str) -> Row:
     try:
         return {"since": moment(text).isoformat()}
     except typer.BadParameter as error:
-        raise typer.BadParameter(f"{error.message}; or first, or an offset", param_hint="'--from'") from None
+        raise typer.BadParameter(
+            f"{error.message}. `first` or an offset is possible, too", param_hint="'--from'"
+        ) from None
 
 
 def _follow(operator: Operator, service: str, row: Row) -> Row:
@@ -174,8 +187,8 @@ def _conclude(service: str, row: Row) -> None:
     name = f"{service}.{row['subscription']}"
     if row["state"] == "failed":
         raise LocalError(f"The replay to {name} failed: {row['why']}")
-    done = f"{several(row['handed'], 'event')} handed over, {row['known']:,} handled before."
-    left_out = f" {several(row['refused'], 'event')} said by others than their owner: left out."
+    done = f"{several(row['handed'], 'event')} handed over, {row['known']:,} skipped as handled before."
+    left_out = f" {several(row['refused'], 'event')} skipped as not valid, or not published by their owner."
     console.print(f"{name}: {row['state']}. {done}{left_out if row['refused'] else ''}", highlight=False)
     if row["too_old"]:
-        console.print(f"{row['too_old']:,} lie further back than it is known what was handled: left out.")
+        console.print(f"{row['too_old']:,} skipped as too old to check whether they were handled before.")

@@ -19,31 +19,34 @@ if TYPE_CHECKING:  # imports an HTTP client, which would delay the other command
 
 commands = typer.Typer()
 JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="Write the report here, too.", metavar="FILE", callback=writable)
+    Path | None,
+    typer.Option("--json", help="Also write the report to this file, as JSON.", metavar="FILE", callback=writable),
 ]
 HtmlFile = Annotated[
     Path | None,
-    typer.Option("--html", help="Draw it, as a page that needs no network.", metavar="FILE", callback=writable),
+    typer.Option(
+        "--html", help="Draw the report as an HTML page that needs no network.", metavar="FILE", callback=writable
+    ),
 ]
 
 
 @commands.command("report")
 def draw_report(
     json_file: Annotated[
-        Path, typer.Argument(metavar="JSON", help="What --json of a run wrote.", exists=True, dir_okay=False)
+        Path, typer.Argument(metavar="JSON", help="File that --json of a run wrote.", exists=True, dir_okay=False)
     ],
     html_file: HtmlFile = None,
     svg_file: Annotated[
         Path | None,
-        typer.Option("--svg", help="Draw the time line alone, as a picture.", metavar="FILE", callback=writable),
+        typer.Option("--svg", help="Draw only the time line, as an SVG picture.", metavar="FILE", callback=writable),
     ] = None,
 ) -> None:
-    """Draw a run that was kept, as a page or as a picture; the same JSON gives the same."""
+    """Draw the stored report of a run as an HTML page or an SVG picture. The same report gives the same result."""
     from infra.lab.report import standalone
     from infra.lab.report.page import page
 
     if not (html_file or svg_file):
-        raise LocalError("It is not said where to draw it.", "Give --html FILE, --svg FILE, or both.")
+        raise LocalError("No output file is given.", "Give --html FILE, --svg FILE, or both.")
     try:
         document = json.loads(json_file.read_text())
         if html_file:
@@ -51,8 +54,8 @@ def draw_report(
         if svg_file:
             svg_file.write_text(standalone(document), encoding="utf-8")
     except (ValueError, KeyError, TypeError) as error:
-        remedy = "Give it what traffic, demo or chaos wrote with --json."
-        why = {KeyError: f"it lacks {error}", TypeError: "it is another kind of JSON"}.get(type(error), "it is no JSON")
+        remedy = "Give a file that traffic, demo or chaos wrote with --json."
+        why = {KeyError: f"it lacks {error}", TypeError: "it is other JSON"}.get(type(error), "it is not valid JSON")
         raise LocalError(f"{json_file} is not the report of a run: {why}.", remedy) from None
 
 
@@ -88,4 +91,4 @@ def keep(document: Mapping[str, Any], json_file: Path | None, html_file: Path | 
         json_file.write_text(json.dumps(document, default=str) + "\n")
     if html_file:
         html_file.write_text(page(document), encoding="utf-8")
-        console.print(f"Look at it: {html_file}", soft_wrap=True, highlight=False)
+        console.print(f"Open the page: {html_file}", soft_wrap=True, highlight=False)

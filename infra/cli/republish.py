@@ -27,24 +27,24 @@ FEW = 2000
 
 @commands.command()
 def republish(
-    service: Annotated[list[str] | None, typer.Option(help="Only this one; may be given again.")] = None,
+    service: Annotated[list[str] | None, typer.Option(help="Only events of this service. Can be repeated.")] = None,
     since: Annotated[
         datetime | None,
         typer.Option(
             parser=moment,
             metavar="T",
-            help="Only events since then: 2h, or a time. Default: the last 7 days, less an hour.",
+            help="Only events since this time (2h ago, or a time). Default: the last 7 days, less an hour.",
         ),
     ] = None,
 ) -> None:
-    """Publish again what was published, under the same ids: after the broker lost its data.
+    """Publish events of the last 7 days again, under the same ids, after the broker lost its data.
 
-    Consumers know what they have handled, so it may be broken off and repeated at any time.
+    Consumers recognise the events that they have handled, so this can be interrupted and repeated at any time.
     """
     state = read_state(running_stack().state)
     if strangers := set(service or ()) - state.services.keys():
         raise LocalError(f"There is no service {min(strangers)!r}.", f"Services: {', '.join(state.services)}")
-    with console.status("Publishing again") as spinner:
+    with console.status("Republishing") as spinner:
         failed = asyncio.run(_republish(state, service or list(state.services), since, spinner.update))
     raise typer.Exit(int(failed))
 
@@ -60,7 +60,7 @@ async def _republish(
 
     async def one(each: _Republishing) -> bool:
         try:
-            await each.run(since, lambda: tell("Published again: " + ", ".join(map(str, every))))
+            await each.run(since, lambda: tell("Republished: " + ", ".join(map(str, every))))
         except LocalError as error:
             complain(f"{each.service}: {several(each.queued, 'event')} queued. {error}", error.remedy)
             return True
@@ -82,7 +82,7 @@ class _Republishing:
     waiting: int = 0
 
     def __str__(self) -> str:
-        return f"{self.service} {self.queued:,} ({self.waiting:,} to go)"
+        return f"{self.service} {self.queued:,} ({self.waiting:,} pending)"
 
     async def run(self, since: datetime | None, told: Callable[[], None]) -> None:
         """Queue the events chunk by chunk, each when most of the previous chunk has been published.
@@ -114,7 +114,7 @@ class _Republishing:
                 fewest, since = self.waiting, time.monotonic()
             elif time.monotonic() - since > STALLED_S:
                 raise LocalError(
-                    f"{self.waiting:,} wait, and the broker has taken none for {STALLED_S:.0f} s.",
-                    "Is it up? ./marketplace start broker. What is queued will leave by itself.",
+                    f"{self.waiting:,} are pending, and the broker has confirmed none for {STALLED_S:.0f} s.",
+                    "If it is down: ./marketplace start broker. Queued events are then published without this command.",
                 )
             await asyncio.sleep(POLL_S)

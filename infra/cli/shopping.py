@@ -22,18 +22,18 @@ if TYPE_CHECKING:  # imports an HTTP client, which would delay the other command
 
 commands = typer.Typer()
 AFTER_DEMO = """
-Go on: ./marketplace up -d --faultable
+Next:  ./marketplace up -d --faultable
        ./marketplace traffic --rate 10 --duration 60 --html traffic.html   # in another terminal: status --watch
        ./marketplace chaos random --rate 12 --html chaos.html"""
 AFTER_TRAFFIC = """
-Look:  ./marketplace audit               # was a promise broken?
-       ./marketplace events tail         # what the services tell each other
-       ./marketplace status --watch      # what every part does
-       ./marketplace traffic … --html F  # the same, drawn"""
-Duration = Annotated[float, typer.Option(help="Seconds to shop.", min=0.1)]
-Rate = Annotated[float, typer.Option(help="Shoppers per second.", min=0.01, max=10_000)]
-Seed = Annotated[int | None, typer.Option(help="Makes it repeatable.")]
-Drain = Annotated[float, typer.Option(help="Seconds to wait for the orders to finish.", min=0)]
+Next:  ./marketplace audit               # checks every invariant
+       ./marketplace events tail         # shows events as they are published
+       ./marketplace status --watch      # shows the state and the rates of every part
+       ./marketplace traffic … --html F  # draws the report"""
+Duration = Annotated[float, typer.Option(help="Seconds during which customers arrive.", min=0.1)]
+Rate = Annotated[float, typer.Option(help="Customers who arrive per second.", min=0.01, max=10_000)]
+Seed = Annotated[int | None, typer.Option(help="Seed of the random choices; the same seed repeats them.")]
+Drain = Annotated[float, typer.Option(help="Maximum seconds to wait for pending orders at the end.", min=0)]
 
 
 @commands.command()
@@ -45,15 +45,15 @@ def demo(  # noqa: PLR0917 - typer reads options from them, none is positional
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
 ) -> None:
-    """Start everything, shop, say what happened, have it audited, and stop everything again.
+    """Start a stack, simulate customers, print a report, audit the result, and stop the stack.
 
-    Succeeds only if every accepted order came to its end, no message died, and the audit passes.
+    Succeeds only if every accepted order reached its final state, no message was dead-lettered, and the audit passes.
     """
     where = layout()
     of_its_own = is_up(where)
     if of_its_own:
         where = layout(f"demo-{os.getpid()}")
-        console.print("The stack is in use: the demo starts one of its own.")
+        console.print("The stack is already up: the demo starts another one.")
     undo_when_told_to_end()
     try:
         document = _demo(where, _traffic(where, duration, rate, seed, drain, "mixed"))
@@ -70,16 +70,21 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
     rate: Rate,
     duration: Duration,
     seed: Seed = None,
-    profile: Annotated[Literal["mixed", "buyers"], typer.Option(help="buyers: four of five buy.")] = "mixed",
+    profile: Annotated[
+        Literal["mixed", "buyers"], typer.Option(help="mixed: about half of the customers buy; buyers: four of five.")
+    ] = "mixed",
     drain: Drain = 60,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
 ) -> None:
-    """Send customers to a stack that is up."""
+    """Simulate customers in a stack that is up, and print a report."""
     where = running_stack()
     parts = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]
     if away := [f"{name} ({part['state']})" for name, part in parts.items() if part["state"] != "ready"]:
-        complain(f"Not ready: {', '.join(away)}. Customers come anyway.", "Start what is down: ./marketplace heal")
+        complain(
+            f"Not ready: {', '.join(away)}. The simulation starts anyway.",
+            "Start parts that are down: ./marketplace heal",
+        )
     keep(_shop(where, _traffic(where, duration, rate, seed, drain, profile), "Traffic"), json_file, html_file)
     console.print(AFTER_TRAFFIC, highlight=False, soft_wrap=True)
 

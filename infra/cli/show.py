@@ -58,7 +58,7 @@ def notes(figures: Message) -> dict[str, str]:
         told = [f"unhealthy: {component}" for component in (each or {}).get("unhealthy", ())]
         if each and (each["retrying_oldest_s"] or 0) > OLD_RETRY_S:
             told.append(
-                f"{each['retrying']:.0f} messages retried, the first since {duration(each['retrying_oldest_s'])}"
+                f"{each['retrying']:.0f} messages retried, the oldest for {duration(each['retrying_oldest_s'])}"
             )
         found[name] = ", ".join(told)
     return found

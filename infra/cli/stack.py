@@ -49,12 +49,14 @@ The first two are needed to run the commands in the documentation.
 
 @commands.command()
 def up(
-    detach: Annotated[bool, typer.Option("-d", "--detach", help="Return when everything is ready.")] = False,
+    detach: Annotated[
+        bool, typer.Option("-d", "--detach", help="Return when everything is ready; the stack keeps running.")
+    ] = False,
     faultable: Annotated[
-        bool, typer.Option("--faultable", help="Put the fault proxy between services and what they use.")
+        bool, typer.Option("--faultable", help="Connect services through the fault proxy, for `fault` and `chaos`.")
     ] = False,
 ) -> None:
-    """Start the stack and keep it up. Ctrl-C stops it."""
+    """Start the stack, and restart parts that crash. Ctrl-C stops it, unless --detach is given."""
     where = layout()
     if detach and is_up(where):
         _stay_up(where, faultable=faultable)
@@ -62,7 +64,9 @@ def up(
     undo_when_told_to_end()
     began = time.monotonic()
     supervisor = bring_up(where, dies_with_us=not detach, faultable=faultable)
-    console.print(f"Up after {time.monotonic() - began:.1f} s.", addresses_table(read_state(where.state)), sep="\n")
+    console.print(
+        f"The stack is up after {time.monotonic() - began:.1f} s.", addresses_table(read_state(where.state)), sep="\n"
+    )
     if detach:
         return
     try:
@@ -75,9 +79,11 @@ def up(
 
 @commands.command()
 def down(
-    volumes: Annotated[bool, typer.Option("--volumes", help="Forget all data, addresses and passwords, too.")] = False,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", help="Also delete all data, logs, addresses and passwords.")
+    ] = False,
 ) -> None:
-    """Stop the stack."""
+    """Stop the stack. Its data is kept, unless --volumes is given."""
     where = layout()
     if is_up(where):
         with console.status("Stopping"):
@@ -86,15 +92,15 @@ def down(
         raise StackIsDown(f"The stack {where.name} is not up.")
     if volumes:
         forget(where)
-    console.print("Down." if not volumes else "Down, and all data forgotten.")
+    console.print("The stack is down." if not volumes else "The stack is down, and all its data is deleted.")
 
 
 @commands.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Update the table every second, until Ctrl-C.")] = False,
 ) -> None:
-    """Show every part: its state, memory and restarts; with --watch and --json also what it does."""
+    """Show the state, memory and restarts of every part; with --watch or --json also rates, queues and outboxes."""
     where = layout()
     if watch:
         asyncio.run(follow(where))
@@ -116,13 +122,13 @@ def _stay_up(where: Layout, *, faultable: bool) -> None:
     if faultable and not state.proxy:
         ignored.append("--faultable")
     if ignored:
-        what = f"The stack {where.name} is up already, without {', '.join(ignored)}: that is ignored."
-        raise StackIsUp(what, "Start it anew: ./marketplace down, then ./marketplace up -d")
+        what = f"The stack {where.name} is up already, without {', '.join(ignored)}, which is ignored."
+        raise StackIsUp(what, "Restart it: ./marketplace down, then ./marketplace up -d")
     parts = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]
     if waiting := [f"{name} ({part['state']})" for name, part in parts.items() if part["state"] != "ready"]:
         what = f"The stack {where.name} is up already, but not ready: {', '.join(waiting)}."
-        raise StackIsUp(what, "See it: ./marketplace status. Undo what was broken: ./marketplace heal")
-    console.print("It is up already.", addresses_table(state), sep="\n")
+        raise StackIsUp(what, "Show the parts: ./marketplace status. Undo faults and start parts: ./marketplace heal")
+    console.print("The stack is up already.", addresses_table(state), sep="\n")
 
 
 async def _now(where: Layout) -> tuple[Message, Message]:
@@ -147,7 +153,7 @@ def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> s
     is interrupted, the supervisor is always stopped.
     """
     if is_up(where):
-        raise StackIsUp(f"The stack {where.name} is already up.", "See it: ./marketplace status")
+        raise StackIsUp(f"The stack {where.name} is up already.", "Show its parts: ./marketplace status")
     get_servers()
     _forget_faults(where)
     supervisor = start_supervisor(where, dies_with_us=dies_with_us, faultable=faultable)
@@ -178,7 +184,7 @@ def bring_down(where: Layout, supervisor: subprocess.Popen[bytes]) -> None:
         try:
             supervisor.wait(DOWN_WITHIN_S)
         except subprocess.TimeoutExpired:
-            complain(f"The stack {where.name} did not stop in {DOWN_WITHIN_S} s; it is killed.")
+            complain(f"The stack {where.name} did not stop in {DOWN_WITHIN_S} s, and is killed now.")
             supervisor.kill()
 
 
@@ -202,7 +208,7 @@ def install_for_tests() -> None:
 
 @contextlib.contextmanager
 def _looking_for_servers() -> Iterator[Callable[[str], None]]:
-    with console.status("Looking for RabbitMQ and PostgreSQL") as spinner:
+    with console.status("Searching for RabbitMQ and PostgreSQL") as spinner:
 
         def say(step: str) -> None:
             console.print(f"{step} …")
@@ -226,7 +232,7 @@ def _wait_until_down(where: Layout) -> None:
     deadline = time.monotonic() + DOWN_WITHIN_S
     while is_up(where):
         if time.monotonic() > deadline:
-            raise LocalError("The supervisor does not end.", f"Kill the process in {where.lock}.")
+            raise LocalError("The supervisor did not end.", f"Kill the process whose id is in {where.lock}.")
         time.sleep(0.05)
 
 

@@ -10,13 +10,13 @@ from infra.lab.watch import Moment, Seen
 PUBLISHERS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 STYLES = {"said": "bold", "failed": "yellow", "duplicate": "yellow", "waiting": "dim", "dead": "bold red"}
 VERBS = {
-    "said": "says",
+    "said": "publishes",
     "handled": "handles",
-    "failed": "fails at",
-    "duplicate": "gets again",
-    "waiting": "will hear",
-    "dead": "gave up",
-    "settled": "had given up",
+    "failed": "fails to handle",
+    "duplicate": "receives again",
+    "waiting": "will handle",
+    "dead": "dead-letters",
+    "settled": "settles the dead letter of",
 }
 
 
@@ -27,10 +27,10 @@ def event_line(seen: Seen, services: Sequence[str]) -> Text:
     """
     publisher = seen.type.partition(".")[0]
     return Text.assemble(
-        (_clock(seen.said_at) if seen.said_at else "no time     ", "dim"),
+        (_clock(seen.said_at) if seen.said_at else "unknown time", "dim"),
         (f" {seen.type} ", f"bold {_colour(publisher, services)}"),
         (seen.subject, "bold"),
-        ("" if seen.user == publisher else f" [published by {seen.user or 'nobody'}]", "bold red"),
+        ("" if seen.user == publisher else f" [published by {seen.user or 'an unknown user'}]", "bold red"),
         (f" {seen.body.decode(errors='replace')}", "dim"),
     )
 
@@ -39,7 +39,7 @@ def moment_line(moment: Moment, began: datetime, services: Sequence[str]) -> Tex
     """Return the line of one step: time, seconds since the story began, queue or service, what happened, details."""
     after = (moment.at - began).total_seconds()
     return Text.assemble(
-        (_clock(moment.at) if moment.at.year < 9999 else "some day    ", "dim"),
+        (_clock(moment.at) if moment.at.year < 9999 else "parked      ", "dim"),
         (f" {after:+10.3f} s  " if moment.at.year < 9999 else " " * 15, "dim"),
         (f"{moment.where or moment.service:<24}", _colour(moment.service, services)),
         (f" {VERBS[moment.what]} {moment.type}", STYLES.get(moment.what, "")),

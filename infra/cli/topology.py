@@ -15,10 +15,11 @@ commands = typer.Typer()
 @commands.command()
 def topology(
     what: Annotated[
-        Literal["plan", "apply"], typer.Argument(help="plan: only look. apply: do what is safe.", metavar="plan|apply")
+        Literal["plan", "apply"],
+        typer.Argument(help="plan: only compare. apply: also make the changes that are safe.", metavar="plan|apply"),
     ],
 ) -> None:
-    """Compare the broker with the services' tables. Succeeds if nothing differs (any more)."""
+    """Compare the broker's exchanges, queues and permissions with the services' tables. Succeeds if nothing differs."""
     state = read_state(running_stack().state)
     os.environ |= {
         "BROKER_MANAGEMENT_URL": state.broker["management"],

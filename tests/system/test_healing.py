@@ -56,7 +56,7 @@ async def test_a_lock_held_by_another_command_is_released(marketplace: Marketpla
         marketplace.command(*({"heal": ("heal",), "rm": ("fault", "rm", fault_id)}[verb]))
         assert not await is_held(site)
         output, _ = await asyncio.to_thread(command.communicate, timeout=20)
-        assert "sessions waited" in output or "Nothing was seen" in output
+        assert "sessions waited" in output or "No effect was observed" in output
     assert "held-lock" not in marketplace.command("fault", "ls").stdout
 
 

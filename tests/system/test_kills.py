@@ -110,11 +110,11 @@ async def test_a_killed_supervisor_leaves_its_data_and_no_process(marketplace: M
 async def test_up_on_a_running_stack_reports_ignored_options_and_parts_that_are_not_ready(
     marketplace: Marketplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "It is up already." in marketplace.command("up", "-d", "--faultable").stdout
+    assert "The stack is up already." in marketplace.command("up", "-d", "--faultable").stdout
     monkeypatch.setitem(marketplace.environment, "CART_ABANDONED_AFTER_S", "4321")
     other = marketplace.attempt("up", "-d")
     assert other.returncode == 1
-    assert "without CART_ABANDONED_AFTER_S=4321: that is ignored." in " ".join(other.stderr.split())
+    assert "without CART_ABANDONED_AFTER_S=4321, which is ignored." in " ".join(other.stderr.split())
     monkeypatch.undo()
     async with without(marketplace, "notifications"):
         assert marketplace.status()["phase"] == "degraded"

@@ -109,7 +109,7 @@ def test_what_is_asked_for_wrongly_ends_with_2(run: Run, command: list[str]) -> 
     [
         (["token", "--sub", "ada", "--role", "king"], "'king' is not one of 'seller', 'operator'"),
         (["traffic", "--rate", "fast", "--duration", "1"], "Write a number, such as 2.5."),
-        (["traffic", "--rate", "0", "--duration", "1"], "It has to be greater than or equal to 0.01"),
+        (["traffic", "--rate", "0", "--duration", "1"], "It must be greater than or equal to 0.01"),
         (["events", "tail", "-n", "1.5"], "Write a whole number, such as 3."),
     ],
 )
