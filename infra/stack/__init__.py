@@ -1,8 +1,8 @@
 """Runs the marketplace on this machine: its own servers, and a supervisor that keeps everything running.
 
 `private_broker()` and `private_postgres()` start real servers for a test in seconds. The supervisor of a whole stack
-is a separate process (`python -m infra.stack`), which takes requests from `ask`. `layout` returns the stack's
-directory, and `read_state` its addresses.
+is a separate process (`python -m infra.stack`), which answers requests sent with `ask`.
+`layout` returns the stack's directory, and `read_state` its addresses.
 """
 
 from infra.stack.clock_skew import find_library, set_skew

@@ -14,7 +14,10 @@ CHUNK = 64 * 1024
 
 
 class MaintenanceResponder:
-    """Answers at a service's port between `begin` and `end`. Replicas can bind the same port (SO_REUSEPORT)."""
+    """Answers at a service's port between `begin` and `end`.
+
+    Replicas can bind the same port (SO_REUSEPORT).
+    """
 
     def __init__(self, service: str, port: int) -> None:
         self._port = port
@@ -24,10 +27,11 @@ class MaintenanceResponder:
     async def cover(
         self, is_served: Callable[[], bool], own_ports: Callable[[], Iterable[int]], news: asyncio.Condition
     ) -> None:
-        """Answer while the service is not served and nothing listens at any replica's own port; until cancelled.
+        """Answer while the service is not served and nothing listens at a replica's operations port; until cancelled.
 
-        `news` must be notified when the result of `is_served` changes. A replica that listens at its own port, but is
-        not ready, may still answer requests: it may be waiting for the broker, which a checkout does not need.
+        `news` must be notified when the result of `is_served` changes.
+        A replica that listens at its operations port, but is not ready, may still answer requests: it may be waiting
+        for the broker, which a checkout does not need.
         """
         while True:
             if is_served():

@@ -26,8 +26,8 @@ def start_supervisor(
 ) -> subprocess.Popen[bytes]:
     """Start the stack's supervisor in the background, with its output in its log file.
 
-    With `dies_with_us`, it stops the stack gracefully when this process ends (on Linux). Otherwise it outlives this
-    process.
+    With `dies_with_us`, it stops the stack gracefully when this process ends (on Linux).
+    Otherwise it outlives this process.
     """
     layout.create()
     with layout.log("supervisor").open("ab") as log:
