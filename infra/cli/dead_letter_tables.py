@@ -75,6 +75,7 @@ def _age(at: str) -> str:
 
 
 def indented(body: str) -> str:
+    """Return a body indented for reading, or unchanged if it is not JSON."""
     try:
         return json.dumps(json.loads(body), indent=2)
     except ValueError:

@@ -28,6 +28,7 @@ def chosen_of(targets: list[str] | None, everything: bool, service: str | None) 
 
 
 def split_target(target: str) -> tuple[str, str]:
+    """Split SERVICE/ID or SERVICE/GROUP at the slash. Raises `BadParameter` if a part is missing."""
     service, _, name = target.partition("/")
     if not (service and name):
         raise typer.BadParameter(
@@ -37,6 +38,7 @@ def split_target(target: str) -> tuple[str, str]:
 
 
 def letter_of(target: str) -> tuple[str, str]:
+    """Split SERVICE/ID at the slash. Raises `BadParameter` if it does not name one dead letter."""
     service, id = split_target(target)
     if not id.isdecimal() or len(id) > LONGEST_ID:
         raise typer.BadParameter(

@@ -149,8 +149,8 @@ def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> s
     """Install missing servers, start a supervisor, show its progress until everything is ready, and return it.
 
     Raises `StackIsUp` if the stack is up already, and `NotReady` if it does not become ready. In that case the
-    supervisor is stopped if it `dies_with_us`. Otherwise it keeps running, so that one can examine it. If the command
-    is interrupted, the supervisor is always stopped.
+    supervisor is stopped if `dies_with_us` is true. Otherwise it keeps running, so that one can examine it.
+    If the command is interrupted, the supervisor is always stopped.
     """
     if is_up(where):
         raise StackIsUp(f"The stack {where.name} is up already.", "Show its parts: ./marketplace status")
