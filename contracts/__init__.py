@@ -1,6 +1,6 @@
-"""What services promise each other: events, one file per publisher.
+"""The contracts between services: events, with one file per publisher.
 
-An added optional field stays within a version; anything else is a new class with the next version.
+A new optional field stays within a version. Any other change of a shape needs a new class with the next version.
 """
 
 from contracts.money import Money

@@ -11,7 +11,7 @@ from contracts.registry import EVENTS
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path = SCHEMAS) -> int:
-    """Returns the exit code: 1 if an event breaks its contract."""
+    """Run one command. Returns the exit code: 1 if an event breaks its contract."""
     parser = argparse.ArgumentParser(prog="python -m contracts", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("check", help="compare every event with its golden schema; exit 1 if one breaks its contract")

@@ -1,4 +1,4 @@
-"""What the cart says."""
+"""The events that cart publishes."""
 
 from uuid import UUID
 
@@ -27,7 +27,7 @@ class CartCheckedOutV1(Event, type="cart.cart-checked-out.v1", key="order_id"):
     lines: list[Line] = Field(min_length=1, max_length=50)
     total: Money
     address_id: UUID | None = None
-    """Where the customer wanted parcels at this moment; None where the cart had not heard of an address."""
+    """The customer's address at this moment; None if the cart had received no address."""
 
 
 class CartAbandonedV1(Event, type="cart.cart-abandoned.v1", key="customer_id"):

@@ -1,4 +1,4 @@
-"""What the catalog says: product facts for anyone's copy, and its answers about stock."""
+"""The events that catalog publishes: facts about products for other services' copies, and answers about stock."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -81,7 +81,7 @@ class LoweredPrice(BaseModel):
 
     product_id: UUID
     price: Money
-    """Today's, in the currency that the customer saw."""
+    """Today's price, in the currency that the customer saw."""
 
 
 class StockReservedV1(Event, type="catalog.stock-reserved.v1", key="order_id"):
@@ -89,9 +89,9 @@ class StockReservedV1(Event, type="catalog.stock-reserved.v1", key="order_id"):
 
     order_id: UUID
     expires_at: datetime
-    """When the catalog will ask whether the order is still wanted."""
+    """When the catalog will publish ReservationExpired if the order is still neither confirmed nor cancelled."""
     lowered: list[LoweredPrice] | None = Field(default=None, min_length=1, max_length=50)
-    """What the customer pays less for than the order says; None where every price is as ordered."""
+    """The products that cost less than the order says; None if every price is as ordered."""
 
 
 class RejectionReason(StrEnum):
@@ -108,9 +108,9 @@ class RejectedLine(BaseModel):
     reason: RejectionReason
     requested: Quantity
     available: int | None = None
-    """Units that could be had, where the product is known."""
+    """The available units, if the product is known."""
     price: Money | None = None
-    """Today's price, where the product is known."""
+    """Today's price, if the product is known."""
 
 
 class StockRejectedV1(Event, type="catalog.stock-rejected.v1", key="order_id"):

@@ -1,4 +1,4 @@
-"""What checkout says: the life of an order and of its payment."""
+"""The events that checkout publishes: the life of an order and of its payment."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -56,7 +56,7 @@ class OrderConfirmedV1(Event, type="checkout.order-confirmed.v1", key="order_id"
     lines: list[Line] = Field(min_length=1, max_length=50)
     total: Money
     address_id: UUID | None = None
-    """Where the parcel goes: delivery's address as of checkout. None in what was said before there were ids."""
+    """Where the parcel goes: delivery's address as of checkout. None in events from before addresses had ids."""
 
 
 class CancellationRequestedV1(Event, type="checkout.cancellation-requested.v1", key="order_id"):
@@ -73,7 +73,7 @@ class OrderCancelledV1(Event, type="checkout.order-cancelled.v1", key="order_id"
     customer_id: PersonId
     reason: CancellationReason
     detail: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=64)] | None = None
-    """What `reason` has no word for: `no-address` with `shipping-failed`. Others may be added: read them as none."""
+    """A finer reason than `reason` has: `no-address` with `shipping-failed`. Readers treat unknown values as None."""
 
 
 class PaymentRefundedV1(Event, type="checkout.payment-refunded.v1", key="order_id"):

@@ -1,17 +1,17 @@
-"""What may change within a version of an event, and why the rest may not.
+"""Decides which changes are compatible within a version of an event. The table gives the reasons.
 
-Two readers meet events that were not written for them. A deployed consumer, which ignores fields it doesn't
-know, gets *new* events; and new code gets *old* ones from the outbox, the dead letters, the `scheduled` table
-and the stream. So for the fields that both know, old and new must accept the same instances and mean the
-same. (Hence the relation is transitive, and a golden schema may follow every change that passes.)
+Two kinds of readers receive events that were not written for them. A deployed consumer receives *new* events, and
+ignores fields that it doesn't know. New code receives *old* events from the outbox, the dead letters, the `scheduled`
+table and the log stream. So for the fields that both know, old and new must accept the same instances and give them the
+same meaning. (The relation is therefore transitive, and a golden schema may follow every change that passes.)
 
 | change                                         | judged   | because                                          |
 |------------------------------------------------|----------|--------------------------------------------------|
 | optional field added, at any depth             | passes   | old readers ignore it, new ones default          |
-| words for people, deprecated, a class's name   | passes   | no reader sees them                              |
-| order of fields, enum values, union members    | passes   | means nothing                                    |
+| descriptions, deprecation, a class's name      | passes   | no reader uses them                              |
+| order of fields, enum values, union members    | passes   | the order has no meaning                         |
 | constant to an enum of that value, and back    | passes   | the same instances                               |
-| internal event made public                     | passes   | nobody heard it before                           |
+| internal event made public                     | passes   | no other service consumed it before              |
 | required field added; optional made required   | refused  | old events lack it                               |
 | required made optional                         | refused  | new events may lack it                           |
 | field removed, also optional; renamed          | refused  | old readers get nothing; the name may come back  |
@@ -29,11 +29,11 @@ same. (Hence the relation is transitive, and a golden schema may follow every ch
 | field added where the names are restricted     | refused  | old readers refuse it                            |
 | in a union of several, a set, a pattern's map  | refused  | which member matches may change                  |
 | key changed                                    | refused  | order is kept per key                            |
-| public event made internal                     | refused  | nobody would hear it                             |
+| public event made internal                     | refused  | no other service would receive it                |
 | any other keyword                              | refused  | not known to be safe                             |
 
-Not seen, since JSON Schema doesn't show it: validators written in Python, strictness, `default_factory`, and
-a changed meaning under an unchanged name. The same constraint written in another way (`gt=0` for `ge=1`) is refused.
+Not detected, since JSON Schema doesn't show it: validators written in Python, strictness, `default_factory`, and a
+changed meaning under an unchanged name. The same constraint written in another way (`gt=0` for `ge=1`) is refused.
 """
 
 from collections.abc import Iterator
@@ -43,13 +43,13 @@ from contracts.findings import EITHER_BREAKS, NEW_BREAKS_OLD, Finding, judged_ke
 from contracts.normal_form import Schema, normal_form, text
 
 OPEN = {"type", "properties", "required", "default", "nullable"}
-"""Keywords of an object that takes a new field without noticing."""
+"""An object with only these keywords accepts any new field."""
 SEE_THROUGH = OPEN | {"items", "prefixItems", "additionalProperties", "minItems", "maxItems"}
-"""Keywords beside which a field may be added further down: none of them looks at the parts as a whole."""
+"""Keywords that don't restrict the parts of a value as a whole. Beside only these, a part may gain a field."""
 
 
 def judge(old: Schema, new: Schema) -> list[Finding]:
-    """Every reason why `new` can't take the place of `old` within a version; none if it can."""
+    """Return every reason why `new` can't replace `old` within a version; none if it can."""
     return [*_as_event(old, new), *_differences(normal_form(old), normal_form(new), "")]
 
 
@@ -57,13 +57,13 @@ def _as_event(old: Schema, new: Schema) -> Iterator[Finding]:
     was, now = old.get("x-event", {}), new.get("x-event", {})
     if was.get("key") != now.get("key"):
         change = f"key changed from `{was.get('key')}` to `{now.get('key')}`"
-        yield Finding("", change, "events of one key keep their order, and old events went by the other key")
+        yield Finding("", change, "events of one key keep their order, and old events were ordered by the other key")
     if now.get("internal") and not was.get("internal"):
-        yield Finding("", "public event made internal", "whoever hears it would hear nothing")
+        yield Finding("", "public event made internal", "its consumers would no longer receive it")
 
 
 def _differences(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
-    """Findings between two normal forms."""
+    """Yield the findings between two normal forms."""
     if _kind(old) != _kind(new):
         yield Finding(path, f"type changed from {_kind(old)} to {_kind(new)}", EITHER_BREAKS)
         return
@@ -80,7 +80,7 @@ def _differences(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
 
 
 def _fields(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
-    """Findings in the fields of two objects. A field is known when it is described or required."""
+    """Yield the findings in the fields of two objects. A field is known when it is described or required."""
     before, after = old.get("properties", {}), new.get("properties", {})
     needed, needs = set(old.get("required", ())), set(new.get("required", ()))
     known, knows = before.keys() | needed, after.keys() | needs
@@ -104,7 +104,7 @@ def _fields(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
 
 
 def _parts(old: Schema, new: Schema, path: str) -> dict[str, list[tuple[str, Schema, Schema]]]:
-    """By keyword, the parts that both have: items of a list, values of a map, items of a tuple."""
+    """Return, by keyword, the parts that both have: items of a list, values of a map, items of a tuple."""
     parts = {
         keyword: [(path + step, old[keyword], new[keyword])]
         for keyword, step in (("items", "[]"), ("additionalProperties", ".*"))
@@ -121,7 +121,7 @@ def _without_default(form: Schema) -> Schema:
 
 
 def _kind(form: Schema) -> str:
-    """The type in words, null aside."""
+    """Return the type in words, without null."""
     union = form.get("anyOf", form.get("oneOf"))
     if union is not None:
         return " or ".join(sorted(_kind(each) for each in union))

@@ -1,4 +1,4 @@
-"""What delivery says: that there is an address, and the life of a shipment. One shipment per confirmed order."""
+"""The events that delivery publishes: recorded addresses and the life of a shipment, one for each confirmed order."""
 
 from datetime import date
 from enum import StrEnum
@@ -14,9 +14,9 @@ class AddressRecordedV1(Event, type="delivery.address-recorded.v1", key="custome
 
     customer_id: PersonId
     address_id: UUID
-    """Another for every change: orders name the one that they are to go to."""
+    """The id of this address. Every change gets a new id; an order names the address that it goes to."""
     revision: int = Field(ge=1)
-    """Of what is said about a customer's address, the highest counts, whatever order it comes in."""
+    """Increases with every event about a customer's address. The highest counts, in whatever order events arrive."""
 
 
 class AddressErasedV1(Event, type="delivery.address-erased.v1", key="customer_id"):
@@ -24,7 +24,7 @@ class AddressErasedV1(Event, type="delivery.address-erased.v1", key="customer_id
 
     customer_id: PersonId
     revision: int = Field(ge=1)
-    """As that of AddressRecorded."""
+    """One sequence with the revisions of AddressRecorded."""
 
 
 class ShipmentScheduledV1(Event, type="delivery.shipment-scheduled.v1", key="order_id"):

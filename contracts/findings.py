@@ -1,4 +1,4 @@
-"""What is said of one incompatible change, and the verdict on one keyword of one place."""
+"""A finding about one incompatible change, and the rules for a single keyword of a schema."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Finding:
     """One incompatible change: where, what, and why it can't be made in this version."""
 
     path: str
-    """Such as `lines[].unit_price.amount`; empty for the event itself."""
+    """The place of the change, such as `lines[].unit_price.amount`; empty for the event itself."""
     change: str
     why: str
 
@@ -26,7 +26,7 @@ class Finding:
 
 
 def judged_keyword(keyword: str, old: Schema, new: Schema, path: str) -> Finding:
-    """The verdict on a keyword that isn't the same in `old` and `new`, where equality is the only safe case."""
+    """Return the finding for a keyword that differs between `old` and `new`, where only equality is safe."""
     match keyword:
         case "enum" if "enum" in old and "enum" in new:
             return _enum(old["enum"], new["enum"], path)
@@ -52,7 +52,7 @@ def _enum(was: list[object], now: list[object], path: str) -> Finding:
 
 
 def _side(keyword: str, old: Schema, new: Schema) -> str:
-    """Who is broken: every keyword narrows by being there, a bound also by coming closer."""
+    """Return which side breaks. Every keyword restricts when it is added; a bound also when it becomes tighter."""
     if keyword not in old:
         return OLD_BREAKS_NEW
     if keyword not in new:

@@ -1,8 +1,8 @@
-"""The contract gate: today's events against their golden schemas, which are files under version control.
+"""The contract gate: compares today's events with their golden schemas, which are files under version control.
 
-A golden schema is what `model_json_schema` makes of the class, which anyone may validate bodies against, and
-in `x-event` the type, the key, whether the event is internal, and its last day if it is deprecated. It changes
-only with the gate's consent.
+A golden schema is the class's `model_json_schema`, against which anyone may validate message bodies. In `x-event` it
+has the type, the key, whether the event is internal, and its last day if it is deprecated. It changes only if the gate
+accepts the change.
 """
 
 import json
@@ -24,7 +24,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 class Verdict(Enum):
     AGREES = "agrees"
     NEW = "new: no golden schema yet"
-    CHANGED = "changed compatibly; its golden schema doesn't say so yet"
+    CHANGED = "changed compatibly; its golden schema is not updated yet"
     BREAKS = "breaks its contract"
     UNREADABLE = "its golden schema can't be read"
 
@@ -39,13 +39,13 @@ class Review:
 
     event_type: str
     event: type[Event] | None
-    """None where only a golden schema is left."""
+    """None if only a golden schema is left."""
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
 
 
 def golden(event: type[Event]) -> Schema:
-    """The golden schema that `event` would have today."""
+    """Return the golden schema that `event` would have today."""
     about = {"type": event.type, "key": event.key, "internal": event.internal}
     if event.deprecated is not None:
         about["deprecated"] = event.deprecated.isoformat()
@@ -57,16 +57,16 @@ def golden_file(type: str, folder: Path = SCHEMAS) -> Path:
 
 
 def review(events: Iterable[type[Event]], folder: Path = SCHEMAS) -> list[Review]:
-    """One review per event and per golden schema that has no event any more, by type."""
+    """Return one review per event and per golden schema without an event, sorted by type."""
     reviews = {event.type: _review(event, golden_file(event.type, folder)) for event in events}
-    gone = Finding("", "event removed", "consumers may hear it, and old events are still stored or on their way")
+    gone = Finding("", "event removed", "services may consume it, and old events are still stored or on their way")
     for file in folder.glob("*.json"):
         reviews.setdefault(file.stem, Review(file.stem, None, Verdict.BREAKS, (gone,)))
     return [reviews[type] for type in sorted(reviews)]
 
 
 def record(reviews: Iterable[Review], folder: Path = SCHEMAS) -> list[Path]:
-    """Write the golden schemas of what is new or changed compatibly, and nothing else."""
+    """Write the golden schemas of new and of compatibly changed events, and no others. Returns the files written."""
     folder.mkdir(exist_ok=True)
     written: list[Path] = []
     for each in reviews:
@@ -78,7 +78,7 @@ def record(reviews: Iterable[Review], folder: Path = SCHEMAS) -> list[Path]:
 
 
 def explain(review: Review) -> str:
-    """What is the matter and what to do about it, for people."""
+    """Return, for people, what is wrong and what to do about it."""
     name = f" ({review.event.__name__})" if review.event else ""
     lines = [f"{review.event_type}{name}: {review.verdict.value}"]
     for finding in review.findings:
@@ -93,7 +93,7 @@ def _remedy(review: Review) -> list[str]:
     if review.event is None:
         return [
             "Put the class back, and its line in contracts/registry.py.",
-            f"Once no service hears or says it and no such event is stored anywhere, delete {file} with it.",
+            f"Once no service publishes or consumes it and no such event is stored anywhere, delete {file}, too.",
         ]
     match review.verdict:
         case Verdict.BREAKS:
@@ -110,19 +110,19 @@ def _next_version(event: type[Event], file: str) -> list[str]:
     new = f"{event.__name__.removesuffix(f'V{event.version}')}V{version}"
     internal = ", internal=True" if event.internal else ""
     last = (
-        f"Let {event.publisher} hear both versions while one of V{event.version} may be stored:"
+        f"Let {event.publisher} consume both versions while an event of V{event.version} may be stored:"
         if event.internal
-        else f"Let {event.publisher} say both versions until nobody hears V{event.version}, and who hears both say:"
+        else f"Let {event.publisher} publish both versions until no service consumes V{event.version}. Consumers use:"
     )
     return [
         f"1. Put {event.__name__} and its parts back as {file} has them.",
-        f"2. Begin a version of its own: ./marketplace new event {name}.v{version}",
-        f"   Make the change there, in contracts/{event.publisher}.py (changed parts get classes of their own),",
+        f"2. Begin a new version: ./marketplace new event {name}.v{version}",
+        f"   Make the change there, in contracts/{event.publisher}.py (give changed parts new classes),",
         f'     class {new}(Event, type="{name}.v{version}", key="{event.key}"{internal}): ...',
         "   and in its upcast in contracts/upcasts.py. Then run `python -m contracts write`.",
         f"3. {last}",
         f"     on({new}, …).or_older({event.__name__}, upcast)",
-        "docs/change-an-event.md tells it with an example.",
+        "docs/change-an-event.md shows it with an example.",
     ]
 
 
@@ -133,7 +133,7 @@ def _review(event: type[Event], file: Path) -> Review:
     try:
         old = _read(file)
     except ValueError as error:
-        unreadable = Finding("", f"no JSON Schema: {error}", "nothing can be compared with it")
+        unreadable = Finding("", f"not a JSON Schema: {error}", "nothing can be compared with it")
         return Review(event.type, event, Verdict.UNREADABLE, (unreadable,))
     if text(old) == text(new):
         return Review(event.type, event, Verdict.AGREES)
@@ -146,4 +146,4 @@ def _read(file: Path) -> Schema:
         case dict() as schema:
             return schema
         case _:
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")

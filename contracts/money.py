@@ -1,4 +1,4 @@
-"""Money as it travels in events: whole minor units and an ISO 4217 code, never a float."""
+"""Money in events: whole minor units and an ISO 4217 code, never a float."""
 
 from typing import Annotated, Protocol
 
@@ -9,11 +9,11 @@ MinorUnits = Annotated[int, Field(ge=0, le=10**12, description="cents, pence, ye
 
 
 class HasAmount(Protocol):
-    """Money as a service's domain has it."""
+    """Money in the form of a service's domain."""
 
     @property
     def amount(self) -> int:
-        """Minor units."""
+        """The amount in minor units."""
 
     @property
     def currency(self) -> str:
@@ -30,10 +30,10 @@ class Money(BaseModel):
 
     @classmethod
     def of(cls, value: "HasAmount") -> "Money":
-        """Convert a service's own money or price to the form that events carry. Raises ValidationError."""
+        """Convert a service's own money or price to the form in events. Raises ValidationError."""
         return cls(amount=value.amount, currency=value.currency)
 
     @property
     def parts(self) -> tuple[int, str]:
-        """Amount and currency, of which a service makes its own class: `Price(*money.parts)`."""
+        """The amount and the currency, from which a service makes its own class: `Price(*money.parts)`."""
         return self.amount, self.currency

@@ -1,4 +1,4 @@
-"""What the marketplace calls its things; every service passes it to the runtime."""
+"""The marketplace's own names for shared things; every service passes them to the runtime."""
 
 from marketplace_runtime.events import Naming
 

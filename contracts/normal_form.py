@@ -1,9 +1,9 @@
-"""A JSON Schema reduced to what decides which instances are valid, so that two can be compared by equality.
+"""Reduces a JSON Schema to what decides which instances are valid, so that two schemas can be compared by equality.
 
-References are followed, so a renamed class is no change; a recursive one becomes the number of levels up to
-itself. Words for people (titles, descriptions) fall away. A constant is an enum of one value, `anyOf` with
-null is the keyword `nullable`, and lists whose order means nothing are sorted. Forms that are equal accept
-the same instances; forms that differ need not be different in effect.
+References are followed, so renaming a class is no change. A recursive reference becomes the number of levels up to its
+target. Texts for people, such as titles and descriptions, are removed. A constant becomes an enum of one value, and
+`anyOf` with null becomes the keyword `nullable`. Lists whose order has no meaning are sorted. Equal forms accept the
+same instances; unequal forms may accept the same ones, too.
 """
 
 import json
@@ -22,17 +22,17 @@ NULL: Schema = {"type": "null"}
 
 
 def normal_form(schema: Schema) -> Schema:
-    """The normal form of a whole document with its `$defs`."""
+    """Return the normal form of a whole document with its `$defs`."""
     return _normal(schema, schema.get("$defs", {}), {}, 0)
 
 
 def text(value: object) -> str:
-    """JSON text that is equal for equal values: tells true from 1, and puts keys in order."""
+    """Return JSON text that is equal for equal values: it distinguishes true from 1, and sorts keys."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _normal(schema: Schema | bool, definitions: Schema, above: Mapping[str, int], depth: int) -> Schema:
-    """`above` says at which depth each reference was entered that is being followed."""
+    """Return the normal form of a part. `above` has the depth at which each reference being followed was entered."""
     if isinstance(schema, bool):
         return {} if schema else {"not": {}}
     if "$ref" in schema:
@@ -74,7 +74,7 @@ def _followed(schema: Schema, definitions: Schema, above: Mapping[str, int], dep
 
 
 def _nullable(form: Schema) -> Schema:
-    """`{"anyOf": [X, null]}` as X with the keyword `nullable`."""
+    """Return `{"anyOf": [X, null]}` as X with the keyword `nullable`."""
     if NULL not in form.get("anyOf", ()) or form.keys() - {"anyOf", "default"}:
         return form
     branches = [each for each in form.pop("anyOf") if each != NULL]
@@ -84,7 +84,7 @@ def _nullable(form: Schema) -> Schema:
 
 
 def _plain(value: Any) -> Any:
-    """A value with whole floats written as integers, as JSON has one kind of number."""
+    """Return a value with whole floats written as integers, since JSON has one kind of number."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):

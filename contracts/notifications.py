@@ -1,4 +1,4 @@
-"""What notifications says."""
+"""The events that notifications publishes."""
 
 from enum import StrEnum
 from uuid import UUID
@@ -53,7 +53,7 @@ class WebhookDisabledV1(Event, type="notifications.webhook-disabled.v1", key="en
 
     endpoint_id: UUID
     person_id: PersonId
-    """Whose endpoint it is."""
+    """The owner of the endpoint."""
     reason: WebhookDisabledReason
 
 
@@ -62,4 +62,4 @@ class WebhookDueV1(Event, type="notifications.webhook-due.v1", key="endpoint_id"
 
     endpoint_id: UUID
     turn: UUID
-    """Which of the endpoint's turns this is: an older one was replaced, and does nothing."""
+    """The endpoint's turn to be sent messages. An event of a turn that was replaced has no effect."""

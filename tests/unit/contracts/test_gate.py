@@ -122,7 +122,7 @@ def test_an_internal_event_is_guarded_too_as_it_is_stored(
     assert main(["check"], schemas) == 1
     said = capsys.readouterr().out
     assert 'class PaymentDueV2(Event, type="checkout.payment-due.v2", key="order_id", internal=True): ...' in said
-    assert "Let checkout hear both versions" in said
+    assert "Let checkout consume both versions" in said
 
 
 def test_an_event_that_is_gone_is_refused(schemas: Path, capsys: pytest.CaptureFixture[str]) -> None:
