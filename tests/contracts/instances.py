@@ -16,7 +16,7 @@ ASCII = st.characters(codec="ascii", exclude_categories=["Cc"])
 
 
 def instances(schema: Schema, definitions: Schema | None = None) -> st.SearchStrategy[Any]:
-    """Valid instances that hold described fields only, as a publisher writes them."""
+    """Return valid instances with described fields only, as a publisher writes them."""
     definitions = schema.get("$defs", {}) if definitions is None else definitions
     if "$ref" in schema:
         return instances(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
@@ -43,7 +43,7 @@ def instances(schema: Schema, definitions: Schema | None = None) -> st.SearchStr
         case "null":
             return st.none()
         case other:
-            raise AssertionError(f"teach me to make {other!r}: {schema}")
+            raise AssertionError(f"no strategy for {other!r}; add one for: {schema}")
 
 
 def _objects(schema: Schema, definitions: Schema) -> st.SearchStrategy[dict[str, Any]]:
@@ -66,20 +66,20 @@ def _texts(schema: Schema) -> st.SearchStrategy[str]:
 
 @cache
 def _matching(pattern: str) -> st.SearchStrategy[str]:
-    """Matches of an anchored pattern. Kept, and without the anchors, as both are slow in Hypothesis."""
+    """Return matches of an anchored pattern. Cached, and without the anchors, since both are slow in Hypothesis."""
     assert pattern.startswith("^")
     assert pattern.endswith("$")
     return st.from_regex(pattern[1:-1], fullmatch=True, alphabet=ASCII)
 
 
 def known_to(schema: Schema, instance: Any, definitions: Schema | None = None) -> Any:
-    """The instance without the fields that `schema` doesn't describe: what its reader takes in."""
+    """Return the instance without the fields that `schema` doesn't describe, which its reader ignores."""
     definitions = schema.get("$defs", {}) if definitions is None else definitions
     if "$ref" in schema:
         return known_to(definitions[schema["$ref"].removeprefix("#/$defs/")], instance, definitions)
     if instance is not None and "anyOf" in schema:
         members = [each for each in schema["anyOf"] if each != {"type": "null"}]
-        # the gate lets nothing change in a union of several, so such a reader knows every field
+        # the gate allows no change within a union of several, so such a reader knows every field
         return known_to(members[0], instance, definitions) if len(members) == 1 else instance
     if isinstance(instance, dict):
         fields = schema.get("properties", {})

@@ -1,7 +1,7 @@
-"""Every kind of change, judged as the table in `contracts/compatibility.py` says.
+"""The gate judges every kind of change as the table in `contracts/compatibility.py` says.
 
-Where a change is refused for what it does to instances, the case holds a witness: an event of one side that the
-other side's schema refuses, which the independent validator jsonschema-rs confirms.
+If a change is refused because of its effect on instances, the case has an example event. It is valid in one schema and
+not in the other, which jsonschema-rs, an independent validator, confirms.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Schema = dict[str, Any]
 
 
 def shape(name: str = "ThingV1", /, config: ConfigDict | None = None, **fields: Any) -> type[BaseModel]:
-    """A model with these fields: a type, or a pair of a type and its default."""
+    """Return a model with these fields, each a type or a pair of a type and its default."""
     pairs = {each: kind if isinstance(kind, tuple) else (kind, ...) for each, kind in fields.items()}
     return create_model(name, __config__=config, **pairs)
 
@@ -42,11 +42,11 @@ class Refused:
     new: type[BaseModel]
     path: str
     change: str
-    """Words of the finding."""
+    """Part of the finding's text."""
     old_event: Schema | None = None
-    """Valid in the old schema alone."""
+    """Valid in the old schema only."""
     new_event: Schema | None = None
-    """Valid in the new schema alone."""
+    """Valid in the new schema only."""
 
 
 a = shape(n=int)
@@ -166,7 +166,7 @@ REFUSED = [
         shape(u=shape("Part", amount=int, m=(int, 1)) | shape("Other", other=int)),
         "u", "`anyOf` changed",
     ),
-]  # what is found stays on one line  # fmt: skip
+]  # one case on each line where possible  # fmt: skip
 
 part_more = shape("Part", amount=int, note=(str | None, None))
 ACCEPTED = [
@@ -197,7 +197,7 @@ def valid(model: type[BaseModel], event: Schema) -> bool:
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.what)
-def test_a_change_that_breaks_someone_is_refused_by_name(case: Refused) -> None:
+def test_a_breaking_change_is_refused_and_names_the_field(case: Refused) -> None:
     findings = judge(case.old.model_json_schema(), case.new.model_json_schema())
 
     assert any(each.path == case.path and case.change in each.change for each in findings), findings
@@ -220,12 +220,12 @@ def test_the_reason_names_the_side_that_breaks(case: Refused) -> None:
 
 
 @pytest.mark.parametrize(("what", "old", "new"), ACCEPTED, ids=[what for what, *_ in ACCEPTED])
-def test_a_change_that_everyone_survives_passes(what: str, old: type[BaseModel], new: type[BaseModel]) -> None:
+def test_a_change_that_breaks_no_reader_passes(what: str, old: type[BaseModel], new: type[BaseModel]) -> None:
     assert judge(old.model_json_schema(), new.model_json_schema()) == []
 
 
 @pytest.mark.parametrize("case", [*REFUSED], ids=lambda case: case.what)
-def test_no_refused_change_passes_the_other_way_unless_it_only_adds(case: Refused) -> None:
+def test_the_reverse_of_a_refused_change_is_refused_unless_it_only_adds_a_field(case: Refused) -> None:
     back = judge(case.new.model_json_schema(), case.old.model_json_schema())
     assert back or case.what == "optional field removed"
 
@@ -239,7 +239,7 @@ def test_another_key_is_refused() -> None:
     assert "key changed from `n` to `m`" in finding.change
 
 
-def test_a_public_event_cannot_become_internal_but_an_internal_one_public() -> None:
+def test_an_internal_event_may_become_public_but_not_the_reverse() -> None:
     public, internal = event_of("n", internal=False), event_of("n", internal=True)
     (finding,) = judge(public, internal)
     assert "made internal" in finding.change
@@ -251,7 +251,7 @@ def test_an_unknown_keyword_is_refused() -> None:
     assert "contentEncoding" in finding.change
 
 
-def test_one_change_of_a_shared_part_is_told_at_each_place() -> None:
+def test_a_change_of_a_shared_part_is_reported_at_each_place() -> None:
     old = shape(a=part, b=list[part]).model_json_schema()
     changed = shape("Part", amount=str)
     findings = judge(old, shape(a=changed, b=list[changed]).model_json_schema())
@@ -265,8 +265,8 @@ def test_one_change_of_a_shared_part_is_told_at_each_place() -> None:
         ("patternProperties", lambda each: {"type": "object", "patternProperties": {"^k": each}}),
     ],
 )
-def test_no_field_is_added_below_a_keyword_that_looks_at_the_whole(keyword: str, around: Any) -> None:
-    """Two members of a set may differ in the new field alone: an old reader has one of them twice."""
+def test_no_field_may_be_added_below_a_keyword_that_restricts_the_whole_value(keyword: str, around: Any) -> None:
+    """Two members of a set may differ only in the new field; an old reader then has one of them twice."""
     (finding,) = judge(around(part.model_json_schema()), around(part_more.model_json_schema()))
     assert finding.path == ""
     assert finding.why

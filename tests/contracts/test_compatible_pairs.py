@@ -1,6 +1,6 @@
-"""What the gate's yes means, on random pairs of schemas, judged by a validator that knows nothing of the gate.
+"""Tests the gate's promise on random pairs of schemas with an independent validator.
 
-Whatever is valid in one schema is valid in the other, once the fields are dropped that the reader doesn't know.
+If the gate accepts a change, an instance of either schema is valid in the other, without the fields unknown to it.
 """
 
 import copy
@@ -58,7 +58,7 @@ documents = objects(parts)
 
 
 def places(schema: Schema) -> Iterator[Schema]:
-    """The schema and every schema inside it."""
+    """Yield the schema and every schema inside it."""
     yield schema
     for each in [*schema.get("properties", {}).values(), *schema.get("anyOf", ())]:
         yield from places(each)
@@ -67,7 +67,7 @@ def places(schema: Schema) -> Iterator[Schema]:
 
 
 def is_satisfiable(place: Schema) -> bool:
-    """Whether the bounds leave room for an instance: no publisher could write one otherwise."""
+    """Return whether the bounds allow an instance; otherwise no publisher could write one."""
     bounds = [("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems")]
     return all(place[low] <= place[high] for low, high in bounds if low in place and high in place)
 
@@ -77,7 +77,7 @@ def add_optional(draw: st.DrawFn, place: Schema) -> None:
 
 
 def change(draw: st.DrawFn, place: Schema) -> None:
-    """One edit of a kind that the gate may or may not let pass."""
+    """Make one edit, of a kind that the gate may or may not accept."""
     fields = place.get("properties", {})
     match draw(st.sampled_from(["replace", "limit", "enum", "title", "drop", "require", "release", "null"])):
         case "replace":
@@ -108,7 +108,7 @@ def change(draw: st.DrawFn, place: Schema) -> None:
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[Schema, Schema]:
-    """A schema and what a day's work made of it, with optional additions as the commonest edit."""
+    """Draw a schema and an edited copy of it. Optional additions are the most frequent edit."""
     old = draw(documents)
     new = copy.deepcopy(old)
     for _ in range(draw(st.integers(1, 3))):
@@ -129,7 +129,9 @@ def accepts(schema: Schema, instance: Any) -> bool:
     max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 @given(pair=pairs(), data=st.data())
-def test_old_and_new_readers_survive_what_the_gate_lets_pass(pair: tuple[Schema, Schema], data: st.DataObject) -> None:
+def test_old_and_new_readers_accept_each_other_s_events_after_an_accepted_change(
+    pair: tuple[Schema, Schema], data: st.DataObject
+) -> None:
     old, new = pair
     compatible = judge(old, new) == []
     event(f"compatible: {compatible}, changed: {old != new}")
@@ -137,8 +139,8 @@ def test_old_and_new_readers_survive_what_the_gate_lets_pass(pair: tuple[Schema,
 
     stored = data.draw(instances(old))
     assert accepts(new, known_to(new, stored))
-    said = data.draw(instances(new))
-    assert accepts(old, known_to(old, said))
+    published = data.draw(instances(new))
+    assert accepts(old, known_to(old, published))
 
 
 @settings(max_examples=examples(50), deadline=None)
@@ -155,8 +157,8 @@ def test_optional_fields_may_be_added_anywhere(old: Schema, data: st.DataObject)
     max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 @given(pair=pairs(), data=st.data())
-def test_what_passes_in_two_steps_passes_in_one(pair: tuple[Schema, Schema], data: st.DataObject) -> None:
-    """So a golden schema may be written again after each compatible change."""
+def test_two_compatible_changes_are_compatible_together(pair: tuple[Schema, Schema], data: st.DataObject) -> None:
+    """A golden schema may therefore be written again after each compatible change."""
     first, second = pair
     assume(judge(first, second) == [])
     third = copy.deepcopy(second)

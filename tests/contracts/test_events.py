@@ -1,4 +1,4 @@
-"""What holds for every event there is."""
+"""Rules that hold for every event."""
 
 import importlib
 import json
@@ -30,15 +30,15 @@ PERSONAL = {
     *("name", "first", "last", "surname", "forename", "birth", "birthday", "age", "gender", "sex"),
     *("iban", "card", "account", "ip", "password", "token", "latitude", "longitude", "location"),
 }
-NO_PERSONS = {
+NOT_PERSONAL = {
     "facts.name": "the name of a product",
-    "address_id": "an id: where that is, delivery alone knows",
+    "address_id": "an id: only delivery knows the address itself",
 }
 
 
 @cache
 def bodies(event: type[Event]) -> st.SearchStrategy[dict[str, Any]]:
-    """What the golden schema allows to be said."""
+    """Return the bodies that the golden schema allows."""
     return instances(golden(event))
 
 
@@ -49,7 +49,7 @@ def all_subclasses(event: type[Event]) -> Iterator[type[Event]]:
 
 
 def fields(schema: dict[str, Any], definitions: dict[str, Any], path: str = "") -> Iterator[str]:
-    """The path of every field at any depth."""
+    """Yield the path of every field at any depth."""
     if "$ref" in schema:
         yield from fields(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions, path)
     for each in [schema.get("items"), *schema.get("anyOf", [])]:
@@ -60,7 +60,7 @@ def fields(schema: dict[str, Any], definitions: dict[str, Any], path: str = "") 
         yield from fields(each, definitions, f"{path}{name}.")
 
 
-def test_the_catalogue_lists_every_event_class_once() -> None:
+def test_the_event_registry_lists_every_event_class_once() -> None:
     for module in pkgutil.iter_modules(contracts.__path__):
         if module.name != "__main__":
             importlib.import_module(f"contracts.{module.name}")
@@ -73,7 +73,7 @@ def test_no_two_events_share_a_type_or_a_class_name() -> None:
 
 
 @each_event
-def test_the_class_name_says_the_type_and_the_module_its_publisher(event: type[Event]) -> None:
+def test_the_class_is_named_after_the_type_and_the_module_after_the_publisher(event: type[Event]) -> None:
     words = re.findall(r"[A-Z][a-z]*", event.__name__.removesuffix(f"V{event.version}"))
     assert event.type == f"{event.publisher}.{'-'.join(words).lower()}.v{event.version}"
     assert event.__module__ == f"contracts.{event.publisher}"
@@ -87,13 +87,13 @@ def test_the_key_is_a_required_id(event: type[Event]) -> None:
 
 
 @each_event
-def test_an_event_says_what_it_states(event: type[Event]) -> None:
+def test_every_event_has_a_docstring(event: type[Event]) -> None:
     assert event.__doc__
     assert event.__doc__ != Event.__doc__
 
 
 @each_event
-def test_a_field_that_may_be_null_may_be_left_out_as_nulls_are_not_sent(event: type[Event]) -> None:
+def test_a_field_that_may_be_null_is_optional_since_nulls_are_not_sent(event: type[Event]) -> None:
     schema = event.model_json_schema()
     for each in [schema, *schema.get("$defs", {}).values()]:
         for name, field in each.get("properties", {}).items():
@@ -102,8 +102,8 @@ def test_a_field_that_may_be_null_may_be_left_out_as_nulls_are_not_sent(event: t
 
 
 @each_event
-def test_what_is_written_is_what_is_read(event: type[Event]) -> None:
-    """Neither computed fields nor aliases nor a special writer: the golden schema describes both ends."""
+def test_an_event_is_read_and_written_in_the_same_form(event: type[Event]) -> None:
+    """There are no computed fields, aliases or custom serialisers: one golden schema describes reading and writing."""
     read, written = (event.model_json_schema(mode=mode) for mode in ("validation", "serialization"))
     for each in [*read.get("$defs", {}).values(), *written.get("$defs", {}).values(), read, written]:
         each.pop("required", None)
@@ -114,21 +114,23 @@ def test_what_is_written_is_what_is_read(event: type[Event]) -> None:
 @each_event
 def test_no_event_carries_personal_data(event: type[Event]) -> None:
     schema = event.model_json_schema()
-    suspects = [path for path in fields(schema, schema.get("$defs", {})) if PERSONAL & set(re.split(r"[._]", path))]
-    assert set(suspects) <= NO_PERSONS.keys()
+    found = [path for path in fields(schema, schema.get("$defs", {})) if PERSONAL & set(re.split(r"[._]", path))]
+    assert set(found) <= NOT_PERSONAL.keys()
 
 
 @each_event
 @settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_every_body_that_the_schema_allows_makes_the_round_trip(event: type[Event], data: st.DataObject) -> None:
+def test_every_body_that_the_schema_allows_is_read_and_written_unchanged(
+    event: type[Event], data: st.DataObject
+) -> None:
     schema = golden(event)
     body = data.draw(bodies(event))
 
-    heard = event.model_validate_json(json.dumps(body), strict=True)
-    sent = heard.model_dump_json(exclude_none=True)
+    received = event.model_validate_json(json.dumps(body), strict=True)
+    sent = received.model_dump_json(exclude_none=True)
 
-    assert event.model_validate_json(sent, strict=True) == heard
+    assert event.model_validate_json(sent, strict=True) == received
     assert jsonschema_rs.validator_for(schema, validate_formats=True).is_valid(json.loads(sent))
 
 

@@ -1,6 +1,6 @@
-"""Interfaces that renaming and moving code must not change, as the code declares them.
+"""Compares interfaces that renaming and moving code must not change, as the code declares them.
 
-What only a running marketplace shows is compared in `tests/system/test_frozen_interfaces.py`.
+`tests/system/test_frozen_interfaces.py` compares those that only a running marketplace shows.
 """
 
 import importlib
@@ -43,7 +43,7 @@ ADVISORY_LOCK = re.compile(r"\b(7_205_759_\d{3}|720[5-9])\b")
 
 
 def without_texts(schema: Any) -> Any:
-    """A schema without what only people read."""
+    """Return a schema without titles and descriptions."""
     if isinstance(schema, dict):
         return {
             name: without_texts(each) for name, each in schema.items() if not (name in TEXTS and isinstance(each, str))
@@ -124,7 +124,7 @@ def test_environment_variables() -> None:
 
 
 def owner(settings: type) -> str:
-    """Whose settings these are: a service's, or everybody's."""
+    """Return the service that has these settings, or `infra` for those of every service."""
     package = settings.__module__.split(".")[0]
     return package if package in services() else "infra"
 

@@ -1,4 +1,4 @@
-"""The contract gate, on today's events: what fails here is what `python -m contracts check` says."""
+"""The contract gate accepts today's events. A failure here is one that `python -m contracts check` reports."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Old versions of events, read as the next."""
+"""Upcasts turn old versions of events into the next version."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from tests.contracts.instances import instances
 from tests.examples import examples
 
 
-def test_every_version_but_the_newest_has_an_upcast_to_the_next() -> None:
+def test_every_version_except_the_newest_has_an_upcast() -> None:
     by_name: dict[str, list[type[Event]]] = {}
     for event in sorted(EVENTS, key=lambda event: event.version):
         by_name.setdefault(name_of(event.type), []).append(event)
@@ -26,17 +26,21 @@ def test_every_version_but_the_newest_has_an_upcast_to_the_next() -> None:
 @pytest.mark.parametrize("old", UPCASTS, ids=lambda old: old.type)
 @settings(max_examples=examples(30), deadline=None)
 @given(data=st.data())
-def test_an_upcast_is_the_same_fact_in_the_next_version(old: type[Event], data: st.DataObject) -> None:
+def test_an_upcast_keeps_the_name_and_the_subject_of_an_event(old: type[Event], data: st.DataObject) -> None:
     body: dict[str, Any] = data.draw(instances(golden(old)))
-    said = old.model_validate_json(json.dumps(body))
+    published = old.model_validate_json(json.dumps(body))
     try:
-        read = UPCASTS[old](said)
+        read = UPCASTS[old](published)
     except ValidationError:
-        assume(False)  # what the next version does not allow any more; it is a dead letter with its reason
-    assert (name_of(read.type), read.version, read.subject) == (name_of(said.type), said.version + 1, said.subject)
-    assert newest(said) == newest(read)
+        assume(False)  # the next version does not allow the value; such an event becomes a dead letter with a reason
+    assert (name_of(read.type), read.version, read.subject) == (
+        name_of(published.type),
+        published.version + 1,
+        published.subject,
+    )
+    assert newest(published) == newest(read)
 
 
 @pytest.mark.parametrize("old", UPCASTS, ids=lambda old: old.type)
-def test_a_version_that_has_a_successor_says_until_when_it_is_said(old: type[Event]) -> None:
+def test_a_public_version_with_a_successor_has_an_end_date(old: type[Event]) -> None:
     assert old.deprecated is not None or old.internal
