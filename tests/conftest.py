@@ -1,4 +1,4 @@
-"""For all tests: isolation from the machine's settings, production's log lines, `--all`, and who runs which tests."""
+"""Set-up of all tests: an isolated environment, production's log format, `--all`, and distribution over processes."""
 
 import signal
 from typing import Any
@@ -14,22 +14,22 @@ from tests.isolation import isolate
 from tests.scheduling import ByServers
 
 NOT_SLOW = "not slow"
-"""The choice that pyproject.toml makes."""
+"""The default marker expression, from pyproject.toml."""
 pytest_terminal_summary = print_time_per_folder
-pytest.register_assert_rewrite("tests.unit", "tests.integration", "tests.system")  # helpers' assertions tell as much
+pytest.register_assert_rewrite("tests.unit", "tests.integration", "tests.system")  # details in helpers' failures, too
 STATE_HOME = isolate()  # before any test module is imported
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-configure_logging("tests", format="json", level="info")  # a logged exception costs no rendering of its locals
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell start with SIGINT ignored
+configure_logging("tests", format="json", level="info")  # JSON, since the other format renders locals of exceptions
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="run what is marked slow, too, and try every example")
+    parser.addoption("--all", action="store_true", help="run slow tests, too, and try every Hypothesis example")
     frozen.add_option(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load the Hypothesis profile, and choose the slow tests, before any test module is imported."""
+    """Load the Hypothesis profile and select slow tests, before any test module is imported."""
     everything = config.getoption("--all")
     settings.load_profile(THOROUGH if everything else QUICK)
     if everything and config.option.markexpr == NOT_SLOW:

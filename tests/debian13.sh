@@ -4,7 +4,7 @@
 #   sudo tests/debian13.sh [ARGUMENT…]
 #
 # The system is built once, in $DEBIAN13_CACHE (~/.cache/marketplace-debian13), from the mirror in this machine's apt
-# configuration; delete that directory to begin anew. What is committed is tested. Needs root on Debian.
+# configuration. Delete that directory to build it again. Tests the last commit. Needs root on Debian.
 set -euo pipefail
 
 release=trixie
@@ -19,7 +19,7 @@ fail() {
 
 ((EUID == 0)) || fail "Only root can build a system." "Run: sudo $0 $*"
 command -v apt-get >/dev/null || fail "apt-get is not installed." "Run this on Debian."
-# In a mount namespace of its own: the kernel unmounts everything when this script ends, even by kill -9.
+# In a mount namespace of its own: the kernel unmounts everything when this script ends, even after kill -9.
 [[ ${DEBIAN13_MOUNTS:-} ]] || DEBIAN13_MOUNTS=private exec unshare --mount -- "$0" "$@"
 
 stage() {
@@ -42,14 +42,14 @@ build_system() {
         apt-get install -y -qq --no-install-recommends debootstrap
     fi
     from=$(mirror)
-    [[ $from ]] || fail "apt knows no Debian mirror." "Set one up in /etc/apt and run: apt-get update"
+    [[ $from ]] || fail "apt has no Debian mirror." "Configure one in /etc/apt and run: apt-get update"
     rm -rf --one-file-system "$system.unfinished"
     debootstrap --variant=minbase --include=python3,python3-venv "$release" "$system.unfinished" "$from" >"$system.log" ||
         fail "debootstrap failed; the end of $system.log:" "$(tail -n 5 "$system.log")"
     mv "$system.unfinished" "$system"
 }
 
-# Give it this machine's settings of apt and pip, mounts, and the order to start no service by itself.
+# Copy this machine's settings of apt and pip, mount file systems, and prevent packages from starting services.
 configure_system() {
     apt-config dump Acquire >"$system/etc/apt/apt.conf.d/99host"
     local path
@@ -71,7 +71,7 @@ copy() {
     cp -RL "$1" "$2"
 }
 
-# .venv stays: the launcher brings it up to date.
+# Keep .venv, which the launcher updates.
 copy_checkout() {
     mkdir -p "$system/srv/marketplace"
     find "$system/srv/marketplace" -mindepth 1 -maxdepth 1 ! -name .venv -exec rm -rf {} +

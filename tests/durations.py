@@ -1,4 +1,4 @@
-"""A table of how long each folder's tests took, at the end of every run."""
+"""Prints how long the tests of each folder took, at the end of every run."""
 
 from collections import defaultdict
 from pathlib import PurePosixPath
@@ -7,7 +7,7 @@ import pytest
 
 
 def print_time_per_folder(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print per folder the number of tests and the sum of their times, fixtures included, in seconds."""
+    """Print, per folder, the number of tests and the sum of their times in seconds, fixtures included."""
     tests: defaultdict[str, set[str]] = defaultdict(set)
     seconds: defaultdict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
@@ -22,4 +22,4 @@ def print_time_per_folder(terminalreporter: pytest.TerminalReporter) -> None:
     for folder in sorted(tests, key=seconds.__getitem__, reverse=True):
         terminalreporter.write_line(f"{seconds[folder]:8.1f} s {len(tests[folder]):5} tests  {folder}")
     total = sum(map(len, tests.values()))
-    terminalreporter.write_line(f"{sum(seconds.values()):8.1f} s {total:5} tests  in all, over every process")
+    terminalreporter.write_line(f"{sum(seconds.values()):8.1f} s {total:5} tests  in total, over all processes")

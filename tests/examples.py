@@ -1,4 +1,4 @@
-"""How many examples a Hypothesis test tries."""
+"""Sets the number of examples that a Hypothesis test tries."""
 
 import os
 
@@ -7,14 +7,14 @@ from hypothesis import settings
 QUICK, THOROUGH = "quick", "thorough"
 FEWEST = 10
 
-settings.register_profile(THOROUGH, derandomize="CI" in os.environ)  # in CI the same examples in every run
+settings.register_profile(THOROUGH, derandomize="CI" in os.environ)  # every run in CI tries the same examples
 settings.register_profile(QUICK, settings.get_profile(THOROUGH), max_examples=25)
 
 
 def examples(thorough: int) -> int:
-    """Return `thorough` under `--all`, and otherwise a tenth of it but at least ten or `thorough` if that is less.
+    """Return `thorough` under `--all`. Otherwise return a tenth of it, but at least ten, and at most `thorough`.
 
-    The profile is loaded before test modules are imported, so that decorators may use this.
+    Decorators may call this, since the profile is loaded before test modules are imported.
     """
     if settings.get_current_profile_name() == THOROUGH:
         return thorough

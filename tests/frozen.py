@@ -1,7 +1,7 @@
-"""Interfaces that others rely on, each compared with its recorded form in `tests/contracts/frozen`.
+"""Compares interfaces that others rely on with their recorded forms in `tests/contracts/frozen`.
 
-An intended change is recorded with `./marketplace test --record-interfaces PATH_OF_THE_TEST`, and committed together
-with the code that makes it.
+Record an intended change with `./marketplace test --record-interfaces PATH_OF_THE_TEST`. Commit it together with the
+code that makes it.
 """
 
 import json
@@ -28,7 +28,7 @@ def configure(config: pytest.Config) -> None:
 
 
 def require_unchanged(name: str, found: Any) -> None:
-    """Assert that an interface is as it was recorded under `name`; under `--record-interfaces` record it instead."""
+    """Assert that an interface equals the one recorded under `name`. With `--record-interfaces`, record it instead."""
     file = RECORDED / f"{name}.json"
     text = json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     if _recording:
@@ -41,8 +41,7 @@ def require_unchanged(name: str, found: Any) -> None:
 def key_paths(value: Any, at: str = "", *, named: frozenset[str] = frozenset()) -> set[str]:
     """Return the path of every key in a JSON document: `parts.*.state`, `lines[].quantity`.
 
-    The keys of an object at one of the `named` paths are names that data has, not the interface: they count as `*`,
-    and only what is below them is of interest.
+    Keys of an object at one of the `named` paths are names in the data, such as those of services. They count as `*`.
     """
     if isinstance(value, dict):
         found = set()

@@ -1,4 +1,4 @@
-"""Compares what a service's use cases declare with its table and its source."""
+"""Compares the declarations of a service's use cases with the service's table and source."""
 
 import ast
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,7 +17,7 @@ UseCase = Callable[..., Awaitable[Any]]
 def require_true_declarations(service: Service, handlers: Sequence[ModuleType]) -> None:
     """Assert that every use case has a declaration, and that only files named `publishing.py` publish.
 
-    The use cases, which are in the modules `handlers`, declare together exactly what the service's table names.
+    The modules `handlers` have the use cases. Together these declare exactly the events in the service's table.
     """
     use_cases = {*service.use_cases, *_use_cases_of_modules(service, handlers)}
     undeclared = sorted(each.__qualname__ for each in use_cases if declaration_of(each) is None)
@@ -30,7 +30,7 @@ def require_true_declarations(service: Service, handlers: Sequence[ModuleType]) 
 
 
 def _use_cases_of_modules(service: Service, modules: Sequence[ModuleType]) -> set[UseCase]:
-    """Return the public async functions of the modules, without those that load a batch."""
+    """Return the public async functions of the modules, except those that load a batch."""
     loads = {each.load for subscription in service.hears for each in subscription.reactions.values()}
     return {
         each

@@ -1,4 +1,4 @@
-"""Which tests run in the same process, and in which order processes take them."""
+"""Decides which tests share a process, and in which order processes run them."""
 
 from pathlib import PurePosixPath
 
@@ -12,7 +12,7 @@ TOGETHER = (
     "tests/contracts",
     "tests/unit",
 )
-"""Folders whose tests share a stack or a running service, or are too short to be spread."""
+"""Folders whose tests share a stack or a running service, or are too short to be distributed."""
 OWN_STACK = tuple(
     f"tests/system/test_{name}.py"
     for name in (
@@ -25,14 +25,14 @@ OWN_STACK = tuple(
         "tutorial",
     )
 )
-"""System tests with a stack of their own, or for so long that one is started for them: they run beside the others."""
+"""System tests with a stack of their own, or long enough to justify one. They run beside the others."""
 
 
 class ByServers(LoadScopeScheduling):
-    """What shares a stack runs in one process, so that the stack is started once.
+    """Runs tests that share a stack in one process, so that the stack is started once.
 
-    All other files are handed out one by one, in the order of their collection: the longest come first. Their
-    servers belong to the process.
+    All other files are distributed one by one in the order of collection, with the longest first. Each process has its
+    own servers.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -40,7 +40,7 @@ class ByServers(LoadScopeScheduling):
 
 
 def scope_of(nodeid: str) -> str:
-    """Return what the test shares a process with: a folder's name, or its own file's."""
+    """Return the name of the tests that share a process with this one: a folder, or the test's own file."""
     file = nodeid.partition("::")[0]
     folder = str(PurePosixPath(file).parent)
     together = any(folder == each or folder.startswith(f"{each}/") for each in TOGETHER)

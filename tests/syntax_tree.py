@@ -4,7 +4,7 @@
 
 A commit whose subject begins with "Texts: " must leave the syntax tree of every Python file unchanged apart from
 strings. One that begins with "Names: " must leave it unchanged apart from names, strings and imports. Other commits
-are not checked. Prints what differs, and ends with 1 if anything does.
+are not checked. Prints the files that differ, and exits with 1 if there are any.
 """
 
 import ast
@@ -24,7 +24,7 @@ class WithoutTexts(ast.NodeTransformer):
         return ast.Constant("") if isinstance(node.value, str) else node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        """Keep what is inserted into the text, in its order."""
+        """Keep the inserted expressions of the text, in their order."""
         self.generic_visit(node)
         inserted: list[ast.expr] = [each for each in node.values if isinstance(each, ast.FormattedValue)]
         return ast.JoinedStr(inserted) if inserted else ast.Constant("")
@@ -35,7 +35,7 @@ class WithoutTexts(ast.NodeTransformer):
 
 
 class WithoutNames(WithoutTexts):
-    """Makes all names equal, too, and collects them; leaves imports out, since their order follows the names."""
+    """Also makes all names equal, and collects them. Ignores imports, since their order follows the names."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -56,7 +56,7 @@ class WithoutNames(WithoutTexts):
 
 
 def is_same(before: str, after: str, *, names: bool = False) -> bool:
-    """Whether two sources differ in texts alone, or in texts and `names`, of which no two have changed places."""
+    """Return whether two sources differ in texts only, or with `names` also in names, none of which changed places."""
     if not names:
         first, second = (ast.dump(WithoutTexts().visit(ast.parse(source))) for source in (before, after))
         return first == second
@@ -68,7 +68,7 @@ def is_same(before: str, after: str, *, names: bool = False) -> bool:
 
 
 def differing_files(revisions: str) -> Iterator[str]:
-    """Yield what differs, as `COMMIT PATH`, in the commits of a range such as `main~3..main`."""
+    """Yield each differing file as `COMMIT PATH`, for the commits of a range such as `main~3..main`."""
     for line in _git("log", "--reverse", "--format=%h %s", revisions).splitlines():
         commit, _, subject = line.partition(" ")
         if not subject.startswith((TEXTS, NAMES)):
@@ -83,7 +83,7 @@ def differing_files(revisions: str) -> Iterator[str]:
 
 
 def _changed_files(commit: str) -> Iterator[tuple[str | None, str | None]]:
-    """Yield the path of each changed Python file before and after a commit; None where there was no such file."""
+    """Yield the paths of each changed Python file before and after a commit, or None where the file does not exist."""
     for line in _git("diff", "--name-status", "-M40%", f"{commit}~", commit).splitlines():
         status, *paths = line.split("\t")
         if paths[-1].endswith(".py"):
@@ -95,7 +95,7 @@ def _git(*arguments: str) -> str:
 
 
 def main() -> int:
-    """Check the commits that were named on the command line."""
+    """Check the commits of the range on the command line. Returns the exit code."""
     found = list(differing_files(sys.argv[1]))
     for each in found:
         print(each)

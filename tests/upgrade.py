@@ -1,10 +1,10 @@
-"""Shows that this tree takes over from an earlier one: its data, its orders in flight, and its replicas' work.
+"""Tests the upgrade from an earlier tree: its data, its orders in flight, and replicas of both trees side by side.
 
     .venv/bin/python -m tests.upgrade [REVISION]
 
-Takes about three minutes. The earlier tree shops while its services die one by one, so that orders wait at every step.
-This tree starts on what is left, and every order has to end. Then a replica of each service of the earlier tree works
-beside ours under traffic. After both, the audit has to pass. Exits with 1 and the reason if anything is wrong.
+Takes about three minutes. The earlier tree takes orders while its services are killed one by one, so that orders wait
+at every step. This tree starts on that data, and every order has to end. Then a replica of each service of the earlier
+tree runs beside ours under traffic. The audit has to pass after both. Exits with 1 and the reason if anything is wrong.
 """
 
 import json
@@ -31,18 +31,18 @@ STACK = "upgrade"
 SERVICES = ("catalog", "cart", "checkout", "notifications", "delivery")
 DYING = ("delivery", "catalog", "checkout")
 BETWEEN_DEATHS_S = 5
-"""The first comes when the shop is open."""
+"""The first service is killed when the shop is open."""
 STOPPED_WITHIN_S = 30
 
 
 class Tree:
-    """A checkout whose command line drives the one stack that both trees share."""
+    """A checkout. The command lines of both trees operate the same stack."""
 
     def __init__(self, directory: Path, state_home: str) -> None:
         self.directory, self._state_home = directory, state_home
 
     def run(self, *arguments: str) -> str:
-        """Run `./marketplace --stack upgrade …` and return what it printed. Raises CalledProcessError."""
+        """Run `./marketplace --stack upgrade …` and return its output. Raises CalledProcessError."""
         print(f"{self.directory.name}: ./marketplace {' '.join(arguments)}", flush=True)
         done = subprocess.run(
             [self.directory / "marketplace", "--stack", STACK, *arguments],
@@ -75,7 +75,7 @@ def shop_while_services_die(tree: Tree) -> None:
 
 @contextmanager
 def replica_beside(service: str, pid: int, tree: Path) -> Iterator[int]:
-    """Run a replica of `tree` with the environment of the process `pid`. Yields its own port, for operators."""
+    """Run a replica of `tree` with the environment of the process `pid`. Yields the replica's own operations port."""
     environment = dict(
         each.split("=", 1) for each in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in each
     )
@@ -106,7 +106,7 @@ def handled(port: int) -> float:
 
 
 def work_side_by_side(ours: Tree, theirs: Path, state: Path) -> None:
-    """Shop while every service has a replica of either tree. Raises AssertionError if one of them had no part in it."""
+    """Run traffic while every service has a replica of each tree. Raises AssertionError if one handled nothing."""
     parts = ours.status()["parts"]
     services = json.loads(state.read_text())["services"]
     with ExitStack() as replicas:
@@ -137,7 +137,7 @@ def main() -> None:
             print(ours.run("audit", "--settle", "90"))
         finally:
             ours.run("down", "--volumes")
-    print(f"This tree takes over from {commit[:12]}.")
+    print(f"The upgrade from {commit[:12]} to this tree succeeded.")
 
 
 if __name__ == "__main__":
