@@ -14,7 +14,7 @@ from rich.text import Text
 from infra.cli.ending import undo_when_told_to_end
 from infra.cli.stack import get_servers
 from infra.stack import CHECKOUT, LocalError
-from tests.benchmarks.alone import ALONE, Alone
+from tests.benchmarks.comparable import ALONE, Alone
 from tests.benchmarks.figures import Spread, in_few_digits, note
 from tests.benchmarks.pairs import FEWEST_PAIRS, Estimate, ratio
 from tests.benchmarks.trees import Rounds, commit_of, rounds_in, worktree

@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 
-from tests.benchmarks.alone import ALONE
+from tests.benchmarks.comparable import ALONE
 from tests.benchmarks.figures import machine
 from tests.benchmarks.size import Size
 from tests.benchmarks.world import a_world

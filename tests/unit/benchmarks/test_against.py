@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.against import Comparison, sentence, show
-from tests.benchmarks.alone import ALONE
+from tests.benchmarks.comparable import ALONE
 from tests.benchmarks.pairs import Estimate
 from tests.benchmarks.run import BENCHMARKS
 from tests.benchmarks.trees import SERVER
