@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m tests.benchmarks [NAME…] [--json FILE]` measures the runtime beside its peers."""
+"""Benchmarks: `python -m tests.benchmarks [NAME…] [--json FILE]` measures the runtime and its peers."""

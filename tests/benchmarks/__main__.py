@@ -1,4 +1,4 @@
-"""Measure the messaging runtime beside its peers, compare two revisions of it, or show earlier runs."""
+"""Measure the messaging runtime and its peers, compare two revisions of it, or show earlier runs."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from infra.cli.stack import get_servers
 from infra.stack import CHECKOUT, LocalError
 from infra.stack.bootstrap import BootstrapError, bootstrap
 from tests.benchmarks.against import PAIRS, compare
-from tests.benchmarks.chart import MEANINGS, chart
+from tests.benchmarks.chart import DESCRIPTIONS, chart
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.report import table
 from tests.benchmarks.run import BENCHMARKS, run
@@ -27,7 +27,7 @@ PEERS = ("faststream", "celery", "psycopg")
 
 
 def main() -> int:
-    """Return 0: done; 1: it failed; 2: it was asked for wrongly; 130: interrupted."""
+    """Return the exit code: 0 for success, 1 for a failure, 2 for wrong arguments, 130 if interrupted."""
     try:
         return _run(_parser().parse_args())
     except ValueError as why:
@@ -42,10 +42,12 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./marketplace bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(MEANINGS)}; all without a name")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
-    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw them here, as SVG")
-    parser.add_argument("--quick", action="store_true", help="little work, one round: to try the benchmark itself")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which of {', '.join(DESCRIPTIONS)}; all without a name"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the figures to this file, as SVG")
+    parser.add_argument("--quick", action="store_true", help="a short run with one round, to try the benchmark itself")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds per figure (5)")
     parser.add_argument(
         "--from",
@@ -54,24 +56,24 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=[],
         metavar="JSON",
-        help="measure nothing: show what these earlier runs wrote with --json, the last of each benchmark",
+        help="measure nothing: show results that earlier runs wrote with --json, the last of each benchmark",
     )
     parser.add_argument(
         "--against",
         metavar="REV",
         help="compare this working tree, uncommitted changes included, with a git revision: each runs its own benchmark"
-        " NAME in turn, without the peers. Prints the ratio cost here / cost there with its 95%% confidence interval;"
-        " cost is time per event, latency, processor time or memory, so above 1 this tree is worse",
+        " NAME alternately, without the peers. Prints the ratio cost here / cost there with its 95%% confidence"
+        " interval; cost is time per event, latency, processor time or memory, so above 1 this tree is worse",
     )
     parser.add_argument("--pairs", type=int, metavar="N", help=f"pairs of rounds, with --against ({PAIRS})")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # for --against alone: see serving.py
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # for --against only: see serving.py
     return parser
 
 
 def _run(given: argparse.Namespace) -> int:
     if given.against is not None:
         if given.chart or given.files or given.rounds:
-            raise ValueError("--against has no use for --chart, --from and --rounds.\nLeave them out; see --pairs.")
+            raise ValueError("--against can't be used with --chart, --from or --rounds.\nLeave them out; see --pairs.")
         pairs = PAIRS if given.pairs is None else given.pairs
         compare(given.names, given.against, pairs=pairs, quick=given.quick, file=given.json)
         return 0
@@ -93,19 +95,19 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _measured(names: Sequence[str], *, quick: bool, rounds: int | None) -> dict[str, Figure]:
-    """Raises ValueError, with what to do, where that can't be measured."""
+    """Run benchmarks. Raises ValueError, with what to do, if names or rounds are wrong."""
     known = _known(names)
     if rounds is not None and rounds < 1:
         raise ValueError(f"{rounds} rounds are too few. Give --rounds at least 1.")
     if any(importlib.util.find_spec(name) is None for name in PEERS):
-        _go_on_beside_the_peers()
+        _restart_in_peers_environment()
     get_servers()
     size = QUICK if quick else FULL
     return asyncio.run(run(known or list(BENCHMARKS), replace(size, rounds=rounds) if rounds else size))
 
 
-def _go_on_beside_the_peers() -> NoReturn:
-    """Become the same command in .venv-bench, which is made if needed: what peers need is kept from all else."""
+def _restart_in_peers_environment() -> NoReturn:
+    """Replace this process by the same command in .venv-bench, which alone contains the peers. Creates it if needed."""
     try:
         python = str(bootstrap(CHECKOUT, "bench") / "bin/python")
     except BootstrapError as error:
@@ -118,23 +120,23 @@ def _go_on_beside_the_peers() -> NoReturn:
 
 def _known(names: Sequence[str]) -> Sequence[str]:
     if unknown := [name for name in names if name not in BENCHMARKS]:
-        raise ValueError(f"No benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}.")
+        raise ValueError(f"No benchmark {', '.join(unknown)}. The benchmarks are {', '.join(BENCHMARKS)}.")
     return names
 
 
 def _read(files: Sequence[Path], names: Sequence[str]) -> dict[str, Figure]:
-    """The figures of earlier runs, those called `names` or all. Raises ValueError for a file that holds none."""
+    """Return the figures of earlier runs, those called `names` or all. Raises ValueError for a file without figures."""
     figures: dict[str, Figure] = {}
     for file in files:
         try:
-            said = json.loads(file.read_text())
-            if unknown := said.keys() - MEANINGS.keys():
+            saved = json.loads(file.read_text())
+            if unknown := saved.keys() - DESCRIPTIONS.keys():
                 raise KeyError(*unknown)
-            figures |= {name: Figure.from_json(each) for name, each in said.items()}
+            figures |= {name: Figure.from_json(each) for name, each in saved.items()}
         except OSError as error:
             raise ValueError(f"{file} can't be read: {error.strerror}.") from None
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{file} holds no figures of `bench --json`.\nGive what that wrote.") from error
+            raise ValueError(f"{file} holds no figures of `bench --json`.\nGive a file that it wrote.") from error
     if missing := [name for name in names if name not in figures]:
         raise ValueError(f"None of the files has {', '.join(missing)}; they have {', '.join(figures)}.")
     return {name: figures[name] for name in names or figures}

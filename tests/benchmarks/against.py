@@ -1,4 +1,4 @@
-"""`bench NAME --against REV`: this tree and a revision take turns, and the ratio of their costs has an interval."""
+"""Compares this tree with a revision: `bench NAME --against REV` runs them alternately and estimates their ratio."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from rich.text import Text
 from infra.cli.ending import undo_when_told_to_end
 from infra.cli.stack import get_servers
 from infra.stack import CHECKOUT, LocalError
-from tests.benchmarks.comparable import ALONE, Alone
+from tests.benchmarks.comparable import COMPARABLE, ComparableBenchmark
 from tests.benchmarks.figures import Spread, in_few_digits, note
 from tests.benchmarks.pairs import FEWEST_PAIRS, Estimate, ratio
 from tests.benchmarks.trees import Rounds, commit_of, rounds_in, worktree
@@ -25,7 +25,7 @@ HERE = "here: working tree, uncommitted changes included"
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rounds of two trees in the order in which they were run, a pair per place."""
+    """The rounds of two trees in the order in which they ran. Values at the same index are a pair."""
 
     name: str
     revision: str
@@ -35,20 +35,20 @@ class Comparison:
     machine: str
 
     @property
-    def alone(self) -> Alone:
-        return ALONE[self.name]
+    def benchmark(self) -> ComparableBenchmark:
+        return COMPARABLE[self.name]
 
     @property
     def ratio(self) -> Estimate:
-        """Cost here / cost there."""
-        return ratio(*self.alone.ratio_terms(self.here, self.there))
+        """The ratio cost here / cost there."""
+        return ratio(*self.benchmark.ratio_terms(self.here, self.there))
 
     def to_json(self) -> dict[str, Any]:
         return {
             "bench": self.name,
             "rev": self.commit,
             "pairs": len(self.here),
-            "unit": self.alone.unit,
+            "unit": self.benchmark.unit,
             "here": self.here,
             "there": self.there,
             "ratio": self.ratio.value,
@@ -58,7 +58,7 @@ class Comparison:
 
 
 def compare(names: Sequence[str], revision: str, *, pairs: int, quick: bool, file: Path | None) -> None:
-    """Compare and print; write JSON to `file`. Raises ValueError for wrong arguments, before anything is changed."""
+    """Compare and print; write JSON to `file`. Raises ValueError for wrong arguments, before it changes anything."""
     name = _only(names)
     if pairs < FEWEST_PAIRS:
         raise ValueError(
@@ -83,15 +83,15 @@ def compare(names: Sequence[str], revision: str, *, pairs: int, quick: bool, fil
 
 
 def _take_turns(here: Rounds, there: Rounds, pairs: int) -> tuple[str, list[float], list[float]]:
-    """Return the machine and what the two measured.
+    """Return the machine and the values of the two trees.
 
-    Every other pair is in reverse order, so that a machine that gets slower favours neither tree.
+    The order within a pair alternates, so that a machine that becomes slower favours neither tree.
     """
-    note("starting servers for each, then a warm-up round of each, which does not count")
+    note("starting servers for each tree, then one warm-up round of each, which does not count")
     first, other = here.next(), there.next()
     if (first.unit, first.machine) != (other.unit, other.machine):
         raise LocalError(
-            f"They don't measure the same: {first.unit} on {first.machine}, {other.unit} on {other.machine}.",
+            f"The trees measure differently: {first.unit} on {first.machine}, {other.unit} on {other.machine}.",
             "Compare with a later revision, whose benchmark is the same.",
         )
     mine: list[float] = []
@@ -105,9 +105,9 @@ def _take_turns(here: Rounds, there: Rounds, pairs: int) -> tuple[str, list[floa
 
 
 def show(compared: Comparison) -> None:
-    """Print the medians, the ratio and what it means."""
+    """Print the medians, the ratio and its meaning."""
     table = Table(box=None, pad_edge=False)
-    table.add_column(f"{len(compared.here)} pairs, {compared.alone.unit}")
+    table.add_column(f"{len(compared.here)} pairs, {compared.benchmark.unit}")
     for heading in ("median", "min", "max"):
         table.add_column(heading, justify="right")
     there = f"there: {compared.revision} ({compared.commit[:12]})"
@@ -116,10 +116,10 @@ def show(compared: Comparison) -> None:
         table.add_row(Text(label), *map(in_few_digits, (spread.median, min(values), max(values))))
     console = Console(highlight=False)
     console.print(f"{compared.name} on {compared.machine}", table, sep="\n")
-    found, cost = compared.ratio, compared.alone.cost
+    found, cost = compared.ratio, compared.benchmark.cost
     console.print(
         f"Ratio {found.value:.3f}, 95 % interval {found.low:.3f} to {found.high:.3f}"
-        f" ({cost} here / there; above 1, this tree is {compared.alone.worse}).",
+        f" ({cost} here / there; above 1, this tree is {compared.benchmark.worse}).",
         sentence(found, cost, compared.revision),
         sep="\n",
         markup=False,
@@ -128,7 +128,7 @@ def show(compared: Comparison) -> None:
 
 
 def sentence(found: Estimate, cost: str, revision: str) -> str:
-    """Say in words what the interval shows."""
+    """Return in words what the interval shows."""
     if found.low <= 1 <= found.high:
         bounds = f"from {_change(found.low)} to {_change(found.high)} {cost}"
         return f"No difference is shown: compared with {revision}, this tree needs {bounds} (95 % interval)."
@@ -141,11 +141,11 @@ def _change(ratio: float) -> str:
 
 
 def _only(names: Sequence[str]) -> str:
-    known = f"It is one of {', '.join(ALONE)}."
+    known = f"The benchmarks are {', '.join(COMPARABLE)}."
     if len(names) != 1:
         given = f"not {len(names)}: {', '.join(names)}" if names else "and none is given"
         raise ValueError(f"--against compares one benchmark, {given}.\n{known}")
-    if names[0] not in ALONE:
+    if names[0] not in COMPARABLE:
         raise ValueError(f"There is no benchmark {names[0]}.\n{known}")
     return names[0]
 

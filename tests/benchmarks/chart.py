@@ -1,4 +1,4 @@
-"""The figures as one picture: a panel per benchmark, readable on light and on dark pages."""
+"""Draws figures as one picture with a panel per benchmark, readable on light and on dark pages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from html import escape
 from infra.lab.report.drawing import box, text
 from tests.benchmarks.figures import Figure, Spread, in_few_digits
 
-MEANINGS = {
+DESCRIPTIONS = {
     "hop": ("One hop", "20,000 events waiting, one process", "more is better"),
     "hop-update": ("One hop, a row changed", "the same, with a row loaded and updated", "more is better"),
     "latency": ("Latency", "one event at a time, publish to outgoing event", "less is better"),
@@ -18,14 +18,14 @@ MEANINGS = {
     "backfill": ("Backfill", "100,000 past events from the log, beside the same from a queue", "more is better"),
 }
 SHADES = {"floor": "floor", "faststream": "peer", "celery": "peer"}
-"""Of those that we are compared with; all other bars are our own."""
+"""The style of each contender that is compared with ours; all other bars are our own."""
 
 WIDTH, MARGIN, GAP = 920, 24, 28
 COLUMNS = 2
 PANEL = (WIDTH - 2 * MARGIN - GAP * (COLUMNS - 1)) / COLUMNS
 HEAD, ROW, BAR = 46, 24, 12
 LABELS, NUMBERS = 184, 98
-"""Of a panel's width, what names and numbers take; bars share the rest."""
+"""Widths of the names and the numbers in a panel; bars get the rest."""
 BARS = PANEL - LABELS - NUMBERS
 
 STYLE = """
@@ -43,7 +43,7 @@ STYLE = """
 
 @dataclass(frozen=True)
 class Panel:
-    """One benchmark, drawn with its own scale, at the top left of where it is put."""
+    """One benchmark, drawn on its own scale from its top left corner."""
 
     name: str
     figure: Figure
@@ -53,7 +53,7 @@ class Panel:
         return HEAD + ROW * len(self.figure.rates) + 22
 
     def drawn(self, x: float, y: float) -> str:
-        title, what, better = MEANINGS[self.name]
+        title, what, better = DESCRIPTIONS[self.name]
         longest = max(max(spread.values) for spread in self.figure.rates.values())
         rows = [
             self._row(HEAD + ROW * place, who, spread, BARS / longest)
@@ -87,10 +87,10 @@ class Panel:
 
 
 def chart(figures: Mapping[str, Figure]) -> str:
-    """An SVG: bars are medians, whiskers the spread; ratios are of the first bar to this one, round by round."""
+    """Return an SVG. Bars are medians, whiskers the spread. Ratios are of the first bar to this one, round by round."""
     ends = [float(MARGIN)] * COLUMNS
     panels = []
-    for panel in (Panel(name, figures[name]) for name in sorted(figures, key=list(MEANINGS).index)):
+    for panel in (Panel(name, figures[name]) for name in sorted(figures, key=list(DESCRIPTIONS).index)):
         column = ends.index(min(ends))
         panels.append(panel.drawn(MARGIN + column * (PANEL + GAP), ends[column]))
         ends[column] += panel.height

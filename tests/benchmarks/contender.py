@@ -1,4 +1,4 @@
-"""One contender's turn: its program as a process, watched from outside."""
+"""Runs one contender's program as a process, and measures it from outside."""
 
 import asyncio
 import os
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from infra.stack import python_path
 from infra.stack.processes import Command, Process, base_environment, spawn
+from tests.benchmarks.servers import PASSWORDS, Servers, as_celery_task
 from tests.benchmarks.work import OUTGOING, SERVICE, Assignment, Message, Work
-from tests.benchmarks.world import PASSWORDS, World, as_celery_task
 
 PROJECT = Path(__file__).parents[2]
 CELERY_TASK = "place_order"
@@ -21,17 +21,17 @@ CELERY_TASK = "place_order"
 
 @dataclass(frozen=True)
 class Contender:
-    """A program that does the work, tuned to its best."""
+    """A program that does the work, with its best settings."""
 
     name: str
     module: str
     prefetch: int
-    """The best of 200, 400 and 800 (floor), of 5, 10, 20 and 50 (FastStream), of 4, 20 and 100 (Celery's
-    multiplier). The runtime's own follows from its batch size."""
+    """The best of 200, 400 and 800 (floor), of 5, 10, 20 and 50 (FastStream), of 4, 20 and 100 (Celery's multiplier).
+    The runtime derives its own from its batch size."""
     as_admin: bool = False
     celery: bool = False
     history: bool = False
-    """Whether it begins with what the log has."""
+    """Whether it begins with the events in the log."""
 
     def encode(self, messages: Sequence[Message]) -> Sequence[Message]:
         return [as_celery_task(each, CELERY_TASK) for each in messages] if self.celery else messages
@@ -45,36 +45,36 @@ CELERY = Contender("celery", "tests.benchmarks.contenders.celery_peer", 100, as_
 
 
 @asynccontextmanager
-async def running(contender: Contender, world: World, work: Work) -> AsyncIterator[Process]:
-    """The contender at work, until the block ends; then it is ended gracefully."""
-    urls = world.broker
+async def running(contender: Contender, servers: Servers, work: Work) -> AsyncIterator[Process]:
+    """Run the contender until the block ends, then stop it gracefully."""
+    urls = servers.broker
     assignment = Assignment(
-        database_url=world.database.app,
+        database_url=servers.database.app,
         broker_url=urls.amqp if contender.as_admin else urls.amqp_of(SERVICE, PASSWORDS[SERVICE]),
         work=work,
         prefetch=contender.prefetch,
         history=contender.history,
     )
-    log = world.directory / f"{contender.name}.log"
+    log = servers.directory / f"{contender.name}.log"
     process = await spawn(
         Command(
             argv=(sys.executable, "-m", contender.module),
             env=base_environment() | {"PYTHONPATH": python_path(PROJECT)} | assignment.environment(),
-            cwd=world.directory,
+            cwd=servers.directory,
             log=log,
         )
     )
     try:
         yield process
     except BaseException as error:
-        error.add_note(f"{contender.name} said: {log.read_text()[-2000:]}")
+        error.add_note(f"log of {contender.name}: {log.read_text()[-2000:]}")
         raise
     finally:
         await process.stop()
 
 
-def family(pid: int) -> set[int]:
-    """The process and all that descend from it."""
+def process_tree(pid: int) -> set[int]:
+    """Return the process and all its descendants."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -89,7 +89,7 @@ def family(pid: int) -> set[int]:
 
 
 def cpu_s(processes: set[int]) -> float:
-    """Processor time that the processes have used, ours not counted."""
+    """Return the processor time that the processes have used, in seconds, without this process."""
     total = 0
     for pid in processes - {os.getpid()}:
         try:
@@ -107,7 +107,7 @@ def resident_mb(pid: int) -> float:
 
 @dataclass(frozen=True)
 class Turn:
-    """What was seen of a contender between its first event and its last, or until time was up."""
+    """A contender's work between its first event and its last, or until time was up."""
 
     events: float
     seconds: float
@@ -119,13 +119,13 @@ class Turn:
 
     @property
     def cpu_us(self) -> float:
-        """Its processor time per event, in microseconds."""
+        """The processor time per event, in microseconds."""
         return self.cpu_s / self.events * 1e6
 
 
-async def watch(
+async def measure(
     process: Process,
-    world: World,
+    servers: Servers,
     number: int,
     *,
     at_most_s: float,
@@ -133,12 +133,12 @@ async def watch(
     progress: Callable[[], Awaitable[float]] | None = None,
     everything: bool = False,
 ) -> Turn:
-    """Watch outgoing events arrive until there are `number`, or the time is up; the first `warm_up` don't count.
+    """Measure until there are `number` outgoing events, or time is up. The first `warm_up` events don't count.
 
-    `progress` counts something else; `everything` has the servers' processor time count too.
+    `progress` counts other things than outgoing events. With `everything`, the servers' processor time counts, too.
     """
-    count = progress or partial(world.depth, OUTGOING)
-    processes = partial(family, os.getpid() if everything else process.pid)
+    count = progress or partial(servers.depth, OUTGOING)
+    processes = partial(process_tree, os.getpid() if everything else process.pid)
     async with asyncio.timeout(60):
         while (first := await count()) <= warm_up:
             if _ended(process):

@@ -1,4 +1,4 @@
-"""Figures: rounds in alternating order, medians with their spread, ratios."""
+"""Figures of benchmarks: rounds in alternating order, medians with their spread, ratios."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ from tests.benchmarks.contender import Contender, Turn
 
 
 def machine() -> str:
-    """The machine in a few words; of its kernel's build only the version's first two numbers."""
+    """Describe the machine in a few words. Only the first two numbers of the kernel's version are named."""
     system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
     return f"{platform.machine()}, {os.cpu_count()} CPUs, {system}, Python {platform.python_version()}"
 
@@ -31,19 +31,19 @@ class Spread:
         return {"median": _short(self.median), "min": _short(min(self.values)), "max": _short(max(self.values))}
 
     @classmethod
-    def from_json(cls, said: dict[str, float]) -> Self:
-        return cls((said["min"], said["median"], said["max"]))
+    def from_json(cls, saved: dict[str, float]) -> Self:
+        return cls((saved["min"], saved["median"], saved["max"]))
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One benchmark's outcome."""
+    """The result of one benchmark."""
 
     unit: str
     rates: dict[str, Spread]
     """By contender, or by variant."""
     ratios: dict[str, float] = field(default_factory=dict)
-    """The first of `rates` to each of the others."""
+    """The ratios of the first of `rates` to each of the others."""
     more: dict[str, dict[str, Spread]] = field(default_factory=dict)
     """Further figures of the same rounds, by their unit."""
     machine: str = field(default_factory=machine)
@@ -61,16 +61,16 @@ class Figure:
         }
 
     @classmethod
-    def from_json(cls, said: dict[str, Any]) -> Self:
-        """What `to_json` wrote, with three values for each spread."""
-        known = dict(said)
+    def from_json(cls, saved: dict[str, Any]) -> Self:
+        """Return the figure that `to_json` wrote. Each spread has only three values."""
+        known = dict(saved)
         unit, ratios, machine = known.pop("unit"), known.pop("ratios"), known.pop("machine")
         rates, more = _spreads(known.pop("rates")), {kind: _spreads(by_name) for kind, by_name in known.items()}
         return cls(unit, rates, ratios, more, machine)
 
 
 def figure(unit: str, values: dict[str, list[float]], more: dict[str, dict[str, list[float]]] | None = None) -> Figure:
-    """Medians, and the ratio of the first to each of the others within one round."""
+    """Return medians, and the ratio of the first to each of the others within one round."""
     first, *others = values
     ratios = {
         name: statistics.median(mine / theirs for mine, theirs in zip(values[first], values[name], strict=True))
@@ -87,7 +87,7 @@ def figure(unit: str, values: dict[str, list[float]], more: dict[str, dict[str, 
 async def rounds(
     contenders: Sequence[Contender], turn: Callable[[Contender], Awaitable[Turn]], *, unit: str, number: int
 ) -> Figure:
-    """Give each contender a turn per round, forwards and backwards in turn, so that none always follows another."""
+    """Give each contender one turn per round. Alternate the order, so that none always follows another."""
     rates: dict[str, list[float]] = {each.name: [] for each in contenders}
     costs: dict[str, list[float]] = {each.name: [] for each in contenders}
     for round in range(number):
@@ -100,17 +100,17 @@ async def rounds(
 
 
 def note(line: str) -> None:
-    """Tell whoever waits how far it is; figures themselves go to standard output."""
+    """Print progress to standard error. The figures themselves go to standard output."""
     print(line, file=sys.stderr, flush=True)
 
 
 def in_few_digits(value: float) -> str:
-    """For people: three digits, or whole numbers from 1,000 on."""
+    """Format a number for people: three significant digits, or a whole number from 1,000 on."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def _spreads(said: dict[str, dict[str, float]]) -> dict[str, Spread]:
-    return {name: Spread.from_json(each) for name, each in said.items()}
+def _spreads(saved: dict[str, dict[str, float]]) -> dict[str, Spread]:
+    return {name: Spread.from_json(each) for name, each in saved.items()}
 
 
 def _short(value: float) -> float:

@@ -1,18 +1,18 @@
-"""`growth`: whether a hop slows down as the tables fill."""
+"""`growth`: whether a hop becomes slower as the tables fill."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from tests.benchmarks.contender import MARKETPLACE, running, watch
+from tests.benchmarks.contender import MARKETPLACE, measure, running
 from tests.benchmarks.figures import Figure, figure, note
+from tests.benchmarks.servers import EMPTY, Servers
 from tests.benchmarks.size import Size
 from tests.benchmarks.work import OUTGOING, QUEUE, Work, events_of, order_ids
-from tests.benchmarks.world import EMPTY, World
 
 IDS = "select messaging.an_id(now() - interval '1 day' * (1 - n / $1::float8)) as id from generate_series(1, $1) as n"
-"""UUIDv7 of the last day in their order, as they would have come: so that indexes grow at their end, and quickly."""
+"""UUIDv7s of the last day in ascending order, as they would have come. So indexes grow fast, at their end."""
 INBOX = f"insert into messaging.inbox (subscription, event_id, attempt) select 'carts', id, 1 from ({IDS}) as ids"
 OUTBOX = f"""
 with rows as (
@@ -34,7 +34,7 @@ create or replace function messaging.an_id(at timestamptz) returns uuid volatile
         || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid
 $$
 """
-"""A UUIDv7 of that time."""
+"""Returns a UUIDv7 of the given time."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,19 @@ class Fill:
     statement: str
     rows: int
 
-    async def into(self, world: World) -> None:
-        """Insert them."""
-        await world.sql.execute(self.statement, self.rows, timeout=FILLED_WITHIN_S)
+    async def into(self, servers: Servers) -> None:
+        """Insert the rows."""
+        await servers.sql.execute(self.statement, self.rows, timeout=FILLED_WITHIN_S)
 
 
-async def growth(world: World, size: Size) -> Figure:
+async def growth(servers: Servers, size: Size) -> Figure:
     """A hop with rows in the inbox, rows waiting in the outbox, orders in the store."""
     fills = fills_of(size)
     rates: dict[str, list[float]] = {name: [] for name in fills}
-    async with filled(world, fills) as worlds:
+    async with filled(servers, fills) as servers_of:
         for round in range(size.rounds):
             for name in list(fills) if round % 2 == 0 else reversed(fills):
-                rates[name].append(await turn(worlds[name], fills[name], size))
+                rates[name].append(await turn(servers_of[name], fills[name], size))
                 note(f"round {round + 1}: {name} {rates[name][-1]:,.0f} hops/s")
     return figure("hops/s", rates)
 
@@ -71,29 +71,29 @@ def fills_of(size: Size) -> dict[str, Fill]:
 
 
 @asynccontextmanager
-async def filled(world: World, fills: Mapping[str, Fill]) -> AsyncIterator[dict[str, World]]:
-    """The same servers with a database for each fill. The outbox is filled before each turn, which empties it."""
+async def filled(servers: Servers, fills: Mapping[str, Fill]) -> AsyncIterator[dict[str, Servers]]:
+    """Yield the same servers with a database for each fill. Each turn empties the outbox and fills it again."""
     async with AsyncExitStack() as stack:
-        worlds = {}
+        servers_of = {}
         for place, name in enumerate(fills):
-            worlds[name] = await stack.enter_async_context(world.with_database(f"growth{place}"))
-            await worlds[name].sql.execute(AN_ID)
+            servers_of[name] = await stack.enter_async_context(servers.with_database(f"growth{place}"))
+            await servers_of[name].sql.execute(AN_ID)
         note("filling")
-        await asyncio.gather(*(fill.into(worlds[name]) for name, fill in fills.items() if fill.statement != OUTBOX))
-        yield worlds
+        await asyncio.gather(*(fill.into(servers_of[name]) for name, fill in fills.items() if fill.statement != OUTBOX))
+        yield servers_of
 
 
-async def turn(world: World, fill: Fill, size: Size) -> float:
-    """Hops per second: of handling one event and publishing one, which with a backlog is another's."""
+async def turn(servers: Servers, fill: Fill, size: Size) -> float:
+    """Return hops per second. One hop handles an event and publishes one; with a backlog, the two events differ."""
     if fill.statement == OUTBOX:
-        await world.sql.execute(EMPTY)
-        await fill.into(world)
-    await world.settle()
-    await world.send(events_of(order_ids(size.waiting)))
+        await servers.sql.execute(EMPTY)
+        await fill.into(servers)
+    await servers.settle()
+    await servers.send(events_of(order_ids(size.waiting)))
 
     async def hops() -> float:
-        handled = size.waiting - await world.depth(QUEUE)
-        return (handled + await world.depth(OUTGOING)) / 2
+        handled = size.waiting - await servers.depth(QUEUE)
+        return (handled + await servers.depth(OUTGOING)) / 2
 
-    async with running(MARKETPLACE, world, Work.INSERT) as process:
-        return (await watch(process, world, size.waiting, at_most_s=size.turn_s, progress=hops)).rate
+    async with running(MARKETPLACE, servers, Work.INSERT) as process:
+        return (await measure(process, servers, size.waiting, at_most_s=size.turn_s, progress=hops)).rate

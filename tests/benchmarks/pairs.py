@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 TAIL = 0.025
-"""The probability that a 95 % interval leaves on either side."""
+"""The probability beyond a 95 % interval on either side."""
 FEWEST_PAIRS = 6
 """With 5, even the widest interval (the smallest and the largest difference) covers only 1 - 2/2**5 = 93.75 %."""
 
@@ -51,7 +51,7 @@ def critical_value(number: int) -> int:
     if number < FEWEST_PAIRS:
         raise ValueError(f"A 95 % interval needs at least {FEWEST_PAIRS} pairs, not {number}.")
     subsets = [1]
-    """By sum of ranks."""
+    """The number of subsets by sum of ranks."""
     for rank in range(1, number + 1):
         without, with_it = subsets + [0] * rank, [0] * rank + subsets
         subsets = [a + b for a, b in zip(without, with_it, strict=True)]

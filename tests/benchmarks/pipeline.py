@@ -1,4 +1,4 @@
-"""`pipeline`: orders through all five services and the outside world, beside one hop in the same run."""
+"""`pipeline`: orders through all five services and the stand-ins, compared with one hop in the same run."""
 
 import asyncio
 import tempfile
@@ -14,38 +14,38 @@ import asyncpg
 from tests.benchmarks.contender import MARKETPLACE
 from tests.benchmarks.figures import Figure, figure, note
 from tests.benchmarks.hop import turn
+from tests.benchmarks.servers import Servers
 from tests.benchmarks.size import Size
 from tests.benchmarks.work import Work
-from tests.benchmarks.world import World
 from tests.system.marketplace import Marketplace, Person, Visit
 
-PATIENCE = {
+LONG_DEADLINES = {
     "PAYMENT_DEADLINE_S": "900",
     "RESERVATION_DEADLINE_S": "900",
     "SHIPPING_DEADLINE_S": "900",
     "CARRIER_DISPATCH_AFTER_S": "0",
     "CARRIER_DELIVER_AFTER_S": "0",
 }
-"""A backlog is no reason to cancel, and parcels arrive at once."""
+"""Orders are not cancelled because of a backlog, and parcels arrive at once."""
 T = TypeVar("T")
 PRODUCTS = 40
-AT_ONCE = 16
+MAX_CONCURRENT = 16
 ENDED = "select count(*) from messages where kind = 'order-delivered' and status = 'sent'"
 HANDLED = "select count(*) from messaging.inbox"
 BEGUN_WITHIN_S, DONE_WITHIN_S = 60, 600
 
 
-async def pipeline(world: World, size: Size) -> Figure:
+async def pipeline(servers: Servers, size: Size) -> Figure:
     """Accepted checkouts to delivered and notified; a hop is one committed delivery of an event to a subscription."""
     rates: dict[str, list[float]] = {"pipeline": [], "hop": []}
     orders: dict[str, list[float]] = {"orders/s": [], "hops per order": []}
     async with a_shop(size.orders) as shop:
         for round in range(size.rounds):
             if round % 2:
-                rates["hop"].append((await turn(MARKETPLACE, world, Work.INSERT, size)).rate)
+                rates["hop"].append((await turn(MARKETPLACE, servers, Work.INSERT, size)).rate)
             seen = await shop.deliver_all()
             if not round % 2:
-                rates["hop"].append((await turn(MARKETPLACE, world, Work.INSERT, size)).rate)
+                rates["hop"].append((await turn(MARKETPLACE, servers, Work.INSERT, size)).rate)
             rates["pipeline"].append(seen.hops / seen.seconds)
             orders["orders/s"].append(seen.orders / seen.seconds)
             orders["hops per order"].append(seen.hops / seen.orders)
@@ -58,7 +58,7 @@ async def pipeline(world: World, size: Size) -> Figure:
 
 @dataclass(frozen=True)
 class Run:
-    """What was seen between the first order in checkout and the last mail."""
+    """The measurement between the first order in checkout and the last mail."""
 
     orders: int
     hops: int
@@ -66,26 +66,26 @@ class Run:
 
 
 class Shop:
-    """A marketplace of its own with customers and products, and a look into each database."""
+    """A separate marketplace with customers and products, and a connection to each database."""
 
     def __init__(self, visit: Visit, customers: Sequence[Person], products: Sequence[str]) -> None:
         self._visit, self._customers, self._products = visit, customers, products
-        self._looks: dict[str, asyncpg.Connection] = {}
+        self._connections: dict[str, asyncpg.Connection] = {}
 
     async def __aenter__(self) -> Self:
         for name, service in self._visit.marketplace.state["services"].items():
-            self._looks[name] = await asyncpg.connect(service["database"]["audit"])
+            self._connections[name] = await asyncpg.connect(service["database"]["audit"])
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for look in self._looks.values():
-            await look.close()
+        for connection in self._connections.values():
+            await connection.close()
 
     async def deliver_all(self) -> Run:
-        """Accept a checkout per customer while checkout is away, then let it come and see them all delivered."""
+        """Accept a checkout per customer while checkout is stopped. Then start it, and wait for all deliveries."""
         marketplace, number = self._visit.marketplace, len(self._customers)
         await asyncio.to_thread(marketplace.command, "kill", "checkout")
-        await _few_at_once([self._buy(place) for place in range(number)])
+        await _run_limited([self._buy(place) for place in range(number)])
         ended_before, placed_before, hops_before = await self._ended(), await self._placed(), await self._handled()
         starting = asyncio.create_task(asyncio.to_thread(marketplace.command, "start", "checkout"))
         async with asyncio.timeout(BEGUN_WITHIN_S):
@@ -104,36 +104,36 @@ class Shop:
         await self._customers[place].check_out(self._products[place % len(self._products)])
 
     async def _ended(self) -> int:
-        return int(await self._looks["notifications"].fetchval(ENDED))
+        return int(await self._connections["notifications"].fetchval(ENDED))
 
     async def _placed(self) -> int:
-        return int(await self._looks["checkout"].fetchval("select count(*) from orders"))
+        return int(await self._connections["checkout"].fetchval("select count(*) from orders"))
 
     async def _handled(self) -> int:
-        return sum([int(await look.fetchval(HANDLED)) for look in self._looks.values()])
+        return sum([int(await connection.fetchval(HANDLED)) for connection in self._connections.values()])
 
 
 @asynccontextmanager
 async def a_shop(customers: int) -> AsyncIterator[Shop]:
-    """A stack with so many customers, gone afterwards."""
+    """Run a stack with so many customers, and remove it afterwards."""
     async with AsyncExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="marketplace-bench-"))
         Path(home).chmod(0o711)
         marketplace = Marketplace(Path(home), "pipeline")
-        marketplace.environment |= PATIENCE
+        marketplace.environment |= LONG_DEADLINES
         stack.callback(marketplace.command, "down", "--volumes")
-        marketplace.command("up", "-d")  # not in a thread, which would go on after a cancellation
+        marketplace.command("up", "-d")  # a thread would continue after a cancellation
         visit = await stack.enter_async_context(Visit(marketplace))
         products = [product for _, product in [await visit.product(on_hand=10**6) for _ in range(PRODUCTS)]]
-        persons = await _few_at_once([visit.customer() for _ in range(customers)])
+        persons = await _run_limited([visit.customer() for _ in range(customers)])
         yield await stack.enter_async_context(Shop(visit, persons, products))
 
 
-async def _few_at_once(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    gate = asyncio.Semaphore(AT_ONCE)
+async def _run_limited(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    limit = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def one(each: Coroutine[Any, Any, T]) -> T:
-        async with gate:
+        async with limit:
             return await each
 
     return await asyncio.gather(*(one(each) for each in work))

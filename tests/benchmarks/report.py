@@ -1,4 +1,4 @@
-"""Figures for people, as a table on the terminal."""
+"""Prints figures for people, as a table on the terminal."""
 
 from collections.abc import Mapping
 

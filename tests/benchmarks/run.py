@@ -1,4 +1,4 @@
-"""The benchmarks by name, and how they are run."""
+"""Lists the benchmarks by name, and runs them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -10,10 +10,10 @@ from tests.benchmarks.latency import latency
 from tests.benchmarks.memory import memory
 from tests.benchmarks.pipeline import pipeline
 from tests.benchmarks.scale import scale
+from tests.benchmarks.servers import Servers, start_servers
 from tests.benchmarks.size import Size
-from tests.benchmarks.world import World, a_world
 
-BENCHMARKS: dict[str, Callable[[World, Size], Awaitable[Figure]]] = {
+BENCHMARKS: dict[str, Callable[[Servers, Size], Awaitable[Figure]]] = {
     "hop": hop,
     "hop-update": hop_update,
     "latency": latency,
@@ -26,10 +26,10 @@ BENCHMARKS: dict[str, Callable[[World, Size], Awaitable[Figure]]] = {
 
 
 async def run(names: Sequence[str], size: Size) -> dict[str, Figure]:
-    """Run these benchmarks on servers of their own, one after the other."""
+    """Run these benchmarks one after the other, on servers that are started for them."""
     figures = {}
-    async with a_world() as world:
+    async with start_servers() as servers:
         for name in names:
             note(f"{name}: {(BENCHMARKS[name].__doc__ or '').strip()}")
-            figures[name] = await BENCHMARKS[name](world, size)
+            figures[name] = await BENCHMARKS[name](servers, size)
     return figures

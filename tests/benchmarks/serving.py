@@ -1,17 +1,17 @@
-"""A process that runs a round of one benchmark whenever it is asked: `python -m tests.benchmarks NAME --serve`.
+"""Runs a round of one benchmark on each request: `python -m tests.benchmarks NAME --serve`.
 
-It reads a line from standard input for each round, and answers with a line of JSON on standard output. Between rounds
-it and its servers are idle. It ends, with its servers, when standard input is closed, also amid a round.
+It reads one line from standard input for each round, and answers with a line of JSON on standard output. Between rounds
+it and its servers are idle. It ends, with its servers, when standard input is closed, even during a round.
 """
 
 import asyncio
 import json
 import sys
 
-from tests.benchmarks.comparable import ALONE
+from tests.benchmarks.comparable import COMPARABLE
 from tests.benchmarks.figures import machine
+from tests.benchmarks.servers import start_servers
 from tests.benchmarks.size import Size
-from tests.benchmarks.world import a_world
 
 
 async def serve(name: str, size: Size) -> None:
@@ -27,12 +27,12 @@ async def serve(name: str, size: Size) -> None:
 
 
 async def _answer(waiting: asyncio.Queue[bytes], name: str, size: Size) -> None:
-    alone = ALONE[name]
-    async with a_world() as world, alone.rounds(world, size) as round:
+    benchmark = COMPARABLE[name]
+    async with start_servers() as servers, benchmark.rounds(servers, size) as round:
         while True:
             await waiting.get()
             value = await round()
             if value <= 0:
-                raise AssertionError(f"the round measured {value} {alone.unit}")
-            await world.reset()  # so that its servers have nothing to do while another tree is measured
-            print(json.dumps({"value": value, "unit": alone.unit, "machine": machine()}), flush=True)
+                raise AssertionError(f"the round measured {value} {benchmark.unit}")
+            await servers.reset()  # leave its servers idle while another tree is measured
+            print(json.dumps({"value": value, "unit": benchmark.unit, "machine": machine()}), flush=True)

@@ -1,4 +1,4 @@
-"""How much is measured: a full run, or a quick one for trying something out."""
+"""Sizes of the measurements: a full run, or a quick one to try something."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ class Size:
     waiting: int
     """Events that wait when a contender begins."""
     turn_s: float
-    """A contender that is not through by then is measured by what it did."""
+    """The longest time of a turn. A slower contender is measured by the events that it handled until then."""
     warm_up: int
-    """Its first events, while it opens connections and compiles statements, don't count."""
+    """The number of first events that don't count, while it opens connections and compiles statements."""
     lone: int
     """Events sent one at a time, per round."""
     inbox_rows: tuple[int, ...]
@@ -20,8 +20,8 @@ class Size:
     memory_waiting: int
     orders: int
     """Checkouts that wait for the pipeline."""
-    said: int
-    """Events in the log before a subscription comes late."""
+    past_events: int
+    """Events in the log before a new subscription is created."""
 
 
 FULL = Size(
@@ -35,7 +35,7 @@ FULL = Size(
     stored_orders=1_000_000,
     memory_waiting=200_000,
     orders=2_000,
-    said=100_000,
+    past_events=100_000,
 )
 QUICK = Size(
     rounds=1,
@@ -48,5 +48,5 @@ QUICK = Size(
     stored_orders=20_000,
     memory_waiting=5_000,
     orders=100,
-    said=3_000,
+    past_events=3_000,
 )

@@ -1,4 +1,4 @@
-"""Two trees side by side: a git worktree of a revision, and a process in each that runs rounds of a benchmark."""
+"""Runs two trees side by side: a git worktree of a revision, and in each tree a process that runs rounds."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from pathlib import Path
 from infra.stack import CHECKOUT, LocalError, python_path
 
 SERVER = "tests/benchmarks/serving.py"
-"""A tree without this file can't be compared with."""
+"""The file that a tree must have to be comparable."""
 STOPPED_WITHIN_S = 120
-ENDINGS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+DEFERRED_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def commit_of(revision: str) -> str:
-    """Return the hash of the commit. Raises ValueError, with what to do, if it can't be compared with."""
+    """Return the hash of the commit. Raises ValueError, with what to do, if that tree can't be compared."""
     found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if found.returncode == 128:
         why = " ".join(found.stderr.split())
@@ -41,29 +41,29 @@ def commit_of(revision: str) -> str:
 
 @contextmanager
 def worktree(commit: str) -> Iterator[Path]:
-    """A checkout of that commit with a virtual environment of its own, removed afterwards."""
+    """Check out that commit with a virtual environment of its own, and remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="marketplace-against-") as home:
         tree = Path(home, commit[:12])
         try:
-            with _uninterrupted():
+            with _signals_deferred():
                 added = _git("worktree", "add", "--detach", "--quiet", str(tree), commit)
             if added.returncode:
                 raise LocalError(f"git worktree add failed: {' '.join(added.stderr.split())}", "Fix that, then retry.")
             _bootstrap(tree)
             yield tree
         finally:
-            with _uninterrupted():
+            with _signals_deferred():
                 _git("worktree", "remove", "--force", str(tree))
 
 
 def python_of(tree: Path) -> Path:
-    """Return the interpreter of the tree's virtual environment; ours for the tree that we are."""
+    """Return the interpreter of the tree's virtual environment; for our own tree, the running one."""
     return Path(sys.executable) if tree == CHECKOUT else tree / ".venv/bin/python"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One round."""
+    """The result of one round."""
 
     value: float
     unit: str
@@ -71,7 +71,7 @@ class Answer:
 
 
 class Rounds:
-    """A tree's benchmark, a round at a time."""
+    """A tree's benchmark, run round by round."""
 
     def __init__(self, tree: Path, child: "subprocess.Popen[str]", log: Path) -> None:
         self._tree, self._child, self._log = tree, child, log
@@ -89,15 +89,15 @@ class Rounds:
             print(*lines[-20:], sep="\n", file=sys.stderr)
             raise LocalError(
                 f"The benchmark failed in {self._tree}: {lines[-1] if lines else 'it printed nothing'}",
-                "Its last lines are above. Does it run there without --against?",
+                "The last lines of its log are above. Does it run there without --against?",
             )
-        said = json.loads(line)
-        return Answer(said["value"], said["unit"], said["machine"])
+        answer = json.loads(line)
+        return Answer(answer["value"], answer["unit"], answer["machine"])
 
 
 @contextmanager
 def rounds_in(tree: Path, *arguments: str) -> Iterator[Rounds]:
-    """The tree's own benchmark in a process of its own, which is ended gracefully afterwards."""
+    """Start the tree's own benchmark as a process, which is stopped gracefully afterwards."""
     with tempfile.TemporaryDirectory(prefix="marketplace-against-") as home:
         log = Path(home, "log")
         with log.open("w") as stderr:
@@ -109,12 +109,12 @@ def rounds_in(tree: Path, *arguments: str) -> Iterator[Rounds]:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                start_new_session=True,  # a terminal's Ctrl-C is for us: the child ends when we close its input
+                start_new_session=True,  # keeps Ctrl-C from the child, which ends when we close its input
             )
         try:
             yield Rounds(tree, child, log)
         finally:
-            with _uninterrupted():
+            with _signals_deferred():
                 _end(child)
 
 
@@ -122,34 +122,34 @@ def _end(child: "subprocess.Popen[str]") -> None:
     try:
         child.communicate(timeout=STOPPED_WITHIN_S)
     except subprocess.TimeoutExpired:
-        child.kill()  # the kernel ends its servers with it
+        child.kill()  # the kernel then ends its servers, too
         child.communicate()
 
 
 def _bootstrap(tree: Path) -> None:
-    """Have the tree make its virtual environment, with the Python that ours was made with."""
+    """Let the tree create its virtual environment, with the Python version of ours."""
     python = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
-    [bootstrap] = tree.glob("infra/*/bootstrap.py")  # its package was called `local` once
+    [bootstrap] = tree.glob("infra/*/bootstrap.py")  # earlier trees had it in the package `local`
     running = subprocess.Popen(
         [python, "-P", bootstrap, tree],
-        env=os.environ | {"TMPDIR": str(tree.parent)},  # what a pip that is ended leaves is removed with the tree
+        env=os.environ | {"TMPDIR": str(tree.parent)},  # files left by an interrupted pip are removed with the tree
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
         failed = running.wait()
     except BaseException:
-        os.killpg(running.pid, signal.SIGTERM)  # pip, too
+        os.killpg(running.pid, signal.SIGTERM)  # ends pip, too
         running.wait()
         raise
     if failed:
-        raise LocalError(f"The virtual environment of {tree} could not be made.", "The reason is above.")
+        raise LocalError(f"The virtual environment of {tree} could not be created.", "The reason is above.")
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put off Ctrl-C, SIGTERM and SIGHUP until the block ends."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+def _signals_deferred() -> Iterator[None]:
+    """Postpone Ctrl-C, SIGTERM and SIGHUP until the block ends."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, DEFERRED_SIGNALS)
     try:
         yield
     finally:

@@ -21,15 +21,15 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 SERVICE, SUBSCRIPTION = "checkout", "carts"
 QUEUE = f"{SERVICE}.{SUBSCRIPTION}"
-"""Where events wait for the contender."""
+"""The queue in which events wait for the contender."""
 OUTGOING = "catalog.orders"
-"""Where the events that it says arrive."""
+"""The queue in which the contender's events arrive."""
 EVENT_IN, EVENT_OUT = CartCheckedOutV1.type, OrderPlacedV1.type
 EXCHANGE_IN, EXCHANGE_OUT = "cart.events", "checkout.events"
 
 
 class Work(StrEnum):
-    """What a handler does with its row."""
+    """The change that a handler makes to its row."""
 
     INSERT = "insert"
     UPDATE = "update"
@@ -37,7 +37,7 @@ class Work(StrEnum):
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a contender's process is told in its environment."""
+    """The settings of a contender's process, passed in its environment."""
 
     database_url: str
     broker_url: str
@@ -72,14 +72,14 @@ def order_ids(number: int) -> list[UUID]:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An event ready to be sent."""
+    """An event ready to be published."""
 
     body: bytes
     properties: Basic.Properties
 
 
 def events_of(orders: Sequence[UUID]) -> list[Message]:
-    """One event about each order, under an id of its own."""
+    """Return one event for each order, each with its own id."""
     return [_event(order_id) for order_id in orders]
 
 

@@ -1,1 +1,1 @@
-"""The same work, done by this project's runtime and by its peers: each a program of its own."""
+"""The contenders: programs that do the same work, with this project's runtime and with its peers."""

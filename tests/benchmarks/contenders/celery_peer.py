@@ -1,8 +1,8 @@
-"""The work on Celery (prefork) and SQLAlchemy, one transaction per task, with an outbox relay beside it.
+"""The work with Celery (prefork) and SQLAlchemy, one transaction per task, with an outbox relay beside it.
 
-As their documentation has it: late acknowledgement, a prefetch multiplier, quorum queues detected, gossip,
-mingle and remote control off. The relay is a thread of the parent process: it publishes what was committed,
-with confirms, 100 events at a time.
+Configured as their documentation recommends: late acknowledgement, a prefetch multiplier, quorum queues detected;
+gossip, mingle and remote control are off. The relay is a thread of the parent process. It publishes committed events
+with confirms, 100 at a time.
 """
 
 import json
@@ -24,7 +24,7 @@ from uuid_utils.compat import uuid7
 from tests.benchmarks.contenders.tables import Inbox, Order, Outbox, Pending, headers_of, outgoing
 from tests.benchmarks.work import EVENT_OUT, EXCHANGE_OUT, QUEUE, SUBSCRIPTION, Assignment
 
-RELAYED = 100
+RELAY_BATCH = 100
 POLL_S = 0.02
 PROCESSES = os.cpu_count() or 2
 TASK = "place_order"
@@ -80,7 +80,7 @@ def relay() -> None:
         producer = Producer(connection.channel(), Exchange(EXCHANGE_OUT, type="topic", no_declare=True))
         pause = threading.Event()
         while True:
-            if publish_some(producer) < RELAYED:
+            if publish_some(producer) < RELAY_BATCH:
                 pause.wait(POLL_S)
 
 
@@ -90,7 +90,7 @@ def publish_some(producer: Producer) -> int:
             select(Pending.seq, Outbox)
             .join(Outbox, (Outbox.event_id == Pending.event_id) & (Outbox.type == Pending.type))
             .order_by(Pending.seq)
-            .limit(RELAYED)
+            .limit(RELAY_BATCH)
             .with_for_update(of=Pending, skip_locked=True)
         )
         rows = session.execute(waiting).all()

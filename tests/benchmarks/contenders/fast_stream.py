@@ -1,7 +1,7 @@
-"""The work on FastStream and SQLAlchemy, one transaction per message, with an outbox relay beside it.
+"""The work with FastStream and SQLAlchemy, one transaction per message, with an outbox relay beside it.
 
-As their documentation has it: a typed subscriber, `session.begin()` around the handler, acknowledgement after
-it. The relay publishes what was committed, 100 events at a time, woken by the commit.
+Written as their documentation recommends: a typed subscriber, `session.begin()` around the handler, acknowledgement
+after it. The relay publishes committed events, 100 at a time, woken by each commit.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from uuid_utils.compat import uuid7
 from tests.benchmarks.contenders.tables import Inbox, Order, Outbox, Pending, headers_of, outgoing
 from tests.benchmarks.work import EVENT_OUT, EXCHANGE_OUT, QUEUE, SERVICE, SUBSCRIPTION, Assignment
 
-RELAYED = 100
+RELAY_BATCH = 100
 POLL_S = 0.5
 
 given = Assignment.given()
@@ -86,13 +86,13 @@ async def relay() -> None:
                 select(Pending.seq, Outbox)
                 .join(Outbox, (Outbox.event_id == Pending.event_id) & (Outbox.type == Pending.type))
                 .order_by(Pending.seq)
-                .limit(RELAYED)
+                .limit(RELAY_BATCH)
                 .with_for_update(of=Pending, skip_locked=True)
             )
             rows = (await session.execute(waiting)).all()
             await asyncio.gather(*(publish(event) for _, event in rows))
             await session.execute(delete(Pending).where(Pending.seq.in_([seq for seq, _ in rows])))
-        if len(rows) < RELAYED:
+        if len(rows) < RELAY_BATCH:
             with suppress(TimeoutError):
                 await asyncio.wait_for(committed.wait(), POLL_S)
 

@@ -1,7 +1,7 @@
-"""The work by hand: asyncpg and aiormq, batches of 100, nothing in between.
+"""The work written by hand with asyncpg and aiormq, in batches of 100, without a framework.
 
-It does the durable work of a runtime (inbox, outbox, confirms, acknowledgement after commit) and none of its
-duties: no retry, no dead letter, no reconnect, no order among aggregates, no relay after a crash.
+It does a runtime's durable work (inbox, outbox, confirms, acknowledgement after commit) and nothing else: no retry, no
+dead letter, no reconnect, no order among aggregates, no relay after a crash.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from uuid_utils.compat import uuid7
 from tests.benchmarks.work import EVENT_OUT, EXCHANGE_OUT, QUEUE, SERVICE, SUBSCRIPTION, Assignment, Work
 
 BATCH = 100
-AHEAD = 2
+MAX_UNPUBLISHED_BATCHES = 2
 """Committed batches that may wait for the publisher."""
 
 INBOX = """
@@ -70,7 +70,7 @@ class Floor:
         self._given = given
         self._waiting: deque[DeliveredMessage] = deque()
         self._arrived = asyncio.Event()
-        self._committed: asyncio.Queue[tuple[list[int], list[Outgoing]]] = asyncio.Queue(AHEAD)
+        self._committed: asyncio.Queue[tuple[list[int], list[Outgoing]]] = asyncio.Queue(MAX_UNPUBLISHED_BATCHES)
 
     async def run(self) -> None:
         consuming, publishing = (
@@ -83,7 +83,7 @@ class Floor:
             await asyncpg.connect(self._given.database_url),
             await asyncpg.connect(self._given.database_url),
         )
-        await pending.execute("set synchronous_commit = off")  # a removal that is forgotten is only published again
+        await pending.execute("set synchronous_commit = off")  # a lost deletion only repeats a publication
         await incoming.basic_qos(prefetch_count=self._given.prefetch)
         await incoming.basic_consume(QUEUE, self._receive)
         async with asyncio.TaskGroup() as tasks:

@@ -1,4 +1,4 @@
-"""The work on this project's runtime, as a service would write it."""
+"""The work with this project's runtime, as a service would write it."""
 
 import asyncio
 import signal
@@ -21,7 +21,7 @@ from marketplace_runtime.telemetry import configure_logging
 from tests.benchmarks.work import SERVICE, SUBSCRIPTION, Assignment, Work
 
 UNBOUNDED = 100_000
-"""Events per second of a replay."""
+"""The rate of a replay, in events per second: too high to limit it."""
 
 metadata = MetaData()
 

@@ -1,4 +1,4 @@
-"""The tables as SQLAlchemy's documentation has a peer declare them."""
+"""The tables, declared for the peers as SQLAlchemy's documentation recommends."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from tests.benchmarks.work import EVENT_OUT, SERVICE
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {UUID: Uuid, str: Text, datetime: DateTime(timezone=True)}  # noqa: RUF012 - its own form
+    type_annotation_map = {UUID: Uuid, str: Text, datetime: DateTime(timezone=True)}  # noqa: RUF012 - SQLAlchemy's form
 
 
 class Order(Base):
@@ -28,7 +28,7 @@ class Order(Base):
 
 class Inbox(Base):
     __tablename__ = "inbox"
-    __table_args__ = {"schema": "messaging"}  # noqa: RUF012 - its own form
+    __table_args__ = {"schema": "messaging"}  # noqa: RUF012 - SQLAlchemy's form
     subscription: Mapped[str] = mapped_column(primary_key=True)
     event_id: Mapped[UUID] = mapped_column(primary_key=True)
     attempt: Mapped[int]
@@ -36,7 +36,7 @@ class Inbox(Base):
 
 class Outbox(Base):
     __tablename__ = "outbox"
-    __table_args__ = {"schema": "messaging"}  # noqa: RUF012 - its own form
+    __table_args__ = {"schema": "messaging"}  # noqa: RUF012 - SQLAlchemy's form
     event_id: Mapped[UUID] = mapped_column(primary_key=True)
     type: Mapped[str] = mapped_column(primary_key=True)
     subject: Mapped[str]
@@ -48,7 +48,7 @@ class Outbox(Base):
 
 class Pending(Base):
     __tablename__ = "outbox_pending"
-    __table_args__ = {"schema": "messaging"}  # noqa: RUF012 - its own form
+    __table_args__ = {"schema": "messaging"}  # noqa: RUF012 - SQLAlchemy's form
     seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     event_id: Mapped[UUID]
     type: Mapped[str]
@@ -56,7 +56,7 @@ class Pending(Base):
 
 
 def outgoing(subject: str, body: bytes, cause: UUID, traceparent: str) -> tuple[Outbox, Pending]:
-    """The rows of one event to publish."""
+    """Return the rows of one event to publish."""
     event_id = uuid7()
     event = Outbox(
         event_id=event_id,
@@ -71,7 +71,7 @@ def outgoing(subject: str, body: bytes, cause: UUID, traceparent: str) -> tuple[
 
 
 def headers_of(event: Outbox) -> dict[str, Any]:
-    """CloudEvents headers, the same that every contender sends."""
+    """Return CloudEvents headers, the same that every contender sends."""
     return {
         "cloudEvents_specversion": "1.0",
         "cloudEvents_id": str(event.event_id),

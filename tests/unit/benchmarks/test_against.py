@@ -1,4 +1,4 @@
-"""`bench --against`: what is refused before anything happens, and what the outcome says."""
+"""`bench --against`: arguments that are refused in advance, and how results are shown."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.against import Comparison, sentence, show
-from tests.benchmarks.comparable import ALONE
+from tests.benchmarks.comparable import COMPARABLE
 from tests.benchmarks.pairs import Estimate
 from tests.benchmarks.run import BENCHMARKS
 from tests.benchmarks.trees import SERVER
@@ -23,7 +23,7 @@ def git(repository: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository whose first commit, tagged `old`, has no `--against`, and whose HEAD has it."""
+    """Return a repository whose first commit, tagged `old`, has no `--against`, and whose HEAD has it."""
     (repository := tmp_path / "repository").mkdir()
     git(repository, "init", "--quiet")
     git(repository, "commit", "--quiet", "--allow-empty", "--message", "old")
@@ -39,10 +39,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def refusal(arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
     monkeypatch.setattr(sys, "argv", ["bench", *arguments.split()])
     assert main() == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert len(said.err.splitlines()) == 2, said.err
-    return said.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert len(output.err.splitlines()) == 2, output.err
+    return output.err
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def refusal(arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         ("jump --against HEAD", "no benchmark jump", "hop, hop-update, latency"),
         ("hop --against HEAD --pairs 5", "5 pairs are too few", "at least 6"),
         ("hop --against HEAD --json /proc/nowhere/x.json", "x.json can't be written", "another file"),
-        ("hop --against HEAD --rounds 3", "no use for", "--pairs"),
+        ("hop --against HEAD --rounds 3", "can't be used with", "--pairs"),
         ("hop --pairs 6", "--pairs is for comparing", "--against REV"),
     ],
 )
-def test_wrong_arguments_are_refused_with_what_to_do_and_change_nothing(
+def test_wrong_arguments_are_refused_with_a_remedy_and_change_nothing(
     arguments: str,
     problem: str,
     remedy: str,
@@ -68,47 +68,47 @@ def test_wrong_arguments_are_refused_with_what_to_do_and_change_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    said = refusal(arguments, monkeypatch, capsys)
-    first, second = said.splitlines()
+    output = refusal(arguments, monkeypatch, capsys)
+    first, second = output.splitlines()
     assert problem in first
     assert remedy in second
     assert len(git(repository, "worktree", "list").splitlines()) == 1
 
 
-def test_where_there_is_no_repository_git_says_so(
+def test_without_a_repository_the_error_of_git_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr("tests.benchmarks.trees.CHECKOUT", tmp_path)
     assert "not a git repository" in refusal("hop --against HEAD", monkeypatch, capsys)
 
 
-def test_a_file_that_can_be_written_is_not_made_before_there_is_something_to_write(
+def test_the_result_file_is_not_created_before_there_is_a_result(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def nothing_to_be_had() -> None:
+    def no_servers() -> None:
         raise ValueError
 
-    monkeypatch.setattr("tests.benchmarks.against.get_servers", nothing_to_be_had)
-    monkeypatch.setattr("tests.benchmarks.against.undo_when_told_to_end", lambda: None)  # the tests' signals stay
+    monkeypatch.setattr("tests.benchmarks.against.get_servers", no_servers)
+    monkeypatch.setattr("tests.benchmarks.against.undo_when_told_to_end", lambda: None)  # keep pytest's signal handlers
     monkeypatch.setattr(sys, "argv", ["bench", "hop", "--against", "HEAD", "--json", str(tmp_path / "x.json")])
     assert main() == 2
     assert not (tmp_path / "x.json").exists()
 
 
 def test_every_benchmark_can_be_compared():
-    assert list(ALONE) == list(BENCHMARKS)
+    assert list(COMPARABLE) == list(BENCHMARKS)
 
 
 @pytest.mark.parametrize(
     ("name", "here", "ratio"), [("hop", 500.0, 2.0), ("latency", 500.0, 0.5), ("scale", 2000.0, 2.0)]
 )
-def test_above_one_this_tree_costs_more_whatever_the_unit(name: str, here: float, ratio: float):
+def test_a_ratio_above_one_means_that_this_tree_costs_more(name: str, here: float, ratio: float):
     compared = Comparison(name, "main", "c0ffee", [here] * 6, [1000.0] * 6, "a machine")
     assert compared.to_json() == {
         "bench": name,
         "rev": "c0ffee",
         "pairs": 6,
-        "unit": ALONE[name].unit,
+        "unit": COMPARABLE[name].unit,
         "here": [here] * 6,
         "there": [1000.0] * 6,
         "ratio": pytest.approx(ratio),
@@ -137,14 +137,14 @@ def test_above_one_this_tree_costs_more_whatever_the_unit(name: str, here: float
         ),
     ],
 )
-def test_a_sentence_says_what_the_interval_shows(found: Estimate, words: str):
+def test_the_sentence_describes_the_interval(found: Estimate, words: str):
     assert sentence(found, "time per event", "v1") == words
 
 
-def test_what_is_shown_names_both_trees_the_ratio_and_its_direction(capsys: pytest.CaptureFixture[str]):
+def test_the_result_names_both_trees_the_ratio_and_its_direction(capsys: pytest.CaptureFixture[str]):
     there = [1000.0, 1010.0, 990.0, 1005.0, 995.0, 1000.0]
     show(Comparison("hop", "main", "c0ffee" * 6, [each / 2 for each in there], there, "a machine"))
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for words in (
         "uncommitted changes included",
         "there: main (c0ffeec0ffee)",
@@ -153,4 +153,4 @@ def test_what_is_shown_names_both_trees_the_ratio_and_its_direction(capsys: pyte
         "Ratio 2.000",
         "slower",
     ):
-        assert words in said
+        assert words in output

@@ -1,4 +1,4 @@
-"""What a benchmark wrote down can be shown again, together with other runs."""
+"""Figures that a benchmark saved can be shown later, together with those of other runs."""
 
 import json
 import platform
@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.benchmarks.__main__ import main
-from tests.benchmarks.chart import MEANINGS, chart
+from tests.benchmarks.chart import DESCRIPTIONS, chart
 from tests.benchmarks.figures import Figure, figure, machine
 from tests.benchmarks.run import BENCHMARKS
 
@@ -24,16 +24,16 @@ def saved(file: Path, **figures: Figure) -> Path:
     return file
 
 
-def test_figures_are_read_as_they_were_written():
+def test_saved_figures_are_read_unchanged():
     assert Figure.from_json(HOP.to_json()).to_json() == HOP.to_json()
 
 
-def test_a_kernel_is_named_by_two_numbers_without_its_build(monkeypatch: pytest.MonkeyPatch):
+def test_the_kernel_s_version_is_shown_without_its_build(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("platform.release", lambda: "6.18.44-of-somebody")
     assert f"{platform.system()} 6.18, Python" in machine()
 
 
-def test_every_bar_has_its_name_its_number_and_its_ratio():
+def test_every_bar_shows_its_name_number_and_ratio():
     svg = chart({"growth": GROWTH, "hop": HOP})
     ElementTree.fromstring(svg)
     for words in ("marketplace", "floor", "3,000", "3,100", "5,000,000 &lt;inbox&gt; rows", "1,000", "950", "1.05x"):
@@ -42,11 +42,11 @@ def test_every_bar_has_its_name_its_number_and_its_ratio():
     assert HOP.machine in svg
 
 
-def test_every_benchmark_has_a_meaning():
-    assert set(MEANINGS) == set(BENCHMARKS)
+def test_every_benchmark_has_a_description():
+    assert set(DESCRIPTIONS) == set(BENCHMARKS)
 
 
-def test_runs_one_by_one_become_one_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_figures_of_separate_runs_become_one_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     files = [saved(tmp_path / "hop.json", hop=HOP), saved(tmp_path / "growth.json", growth=GROWTH)]
     both, picture = tmp_path / "both.json", tmp_path / "bench.svg"
     monkeypatch.setattr(
@@ -58,7 +58,7 @@ def test_runs_one_by_one_become_one_chart(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"hop": {}}', '{"hop": 1}', json.dumps({"jump": HOP.to_json()})])
-def test_what_holds_no_figures_is_refused_by_name(
+def test_a_file_without_figures_is_refused_by_name(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     (file := tmp_path / "x.json").write_text(content)

@@ -1,4 +1,4 @@
-"""Real servers for one benchmark run: a broker and a PostgreSQL server, emptied before each contender's turn."""
+"""Starts the servers for a benchmark run: a broker and a PostgreSQL server, emptied before each contender's turn."""
 
 import asyncio
 import json
@@ -39,45 +39,45 @@ select (select count(*) from messaging.inbox), (select count(*) from messaging.o
 
 @dataclass(frozen=True)
 class Rows:
-    """What a turn left in the database."""
+    """The numbers of rows in the database after a turn."""
 
     handled: int
-    said: int
+    published: int
     unpublished: int
     failed: int
 
 
 @dataclass
-class World:
+class Servers:
     broker: BrokerUrls
     postgres: PrivatePostgres
     database: DatabaseUrls
     sql: asyncpg.Connection
     channel: Channel
-    """As the user `cart`: it says the events that wait."""
-    watch: AbstractChannel
+    """A channel of the user `cart`, which publishes the waiting events."""
+    admin: AbstractChannel
     directory: Path
 
     async def reset(self) -> None:
-        """No rows, no messages, and statistics that say so."""
+        """Delete all rows and messages, and update the database's statistics."""
         await self.sql.execute(EMPTY)
         await self.settle()
 
     async def forget_history(self) -> None:
-        """Empty the log."""
-        await self.watch.queue_delete(MARKETPLACE.log_stream)
+        """Empty the log stream."""
+        await self.admin.queue_delete(MARKETPLACE.log_stream)
         await apply.declare(self.broker.management, definitions(WIRINGS, PASSWORDS, MARKETPLACE))
 
     async def settle(self) -> None:
-        """No messages, and nothing left to do for the database on its own."""
+        """Delete all messages, and finish the database's pending maintenance."""
         for queue in (QUEUE, OUTGOING):
-            await self.watch.queue_purge(queue)
+            await self.admin.queue_purge(queue)
         await self.sql.execute("vacuum analyze", timeout=600)
         await self.sql.execute("checkpoint", timeout=600)
 
     @asynccontextmanager
-    async def with_database(self, name: str) -> AsyncIterator["World"]:
-        """The same servers with another, empty database for the contender."""
+    async def with_database(self, name: str) -> AsyncIterator["Servers"]:
+        """Yield the same servers with another, empty database for the contender."""
         async with _database(self.postgres, name) as (database, sql):
             yield replace(self, database=database, sql=sql)
 
@@ -88,7 +88,7 @@ class World:
         await self.sql.execute("vacuum analyze orders")
 
     async def send(self, messages: Sequence[Message], *, routing_key: str = EVENT_IN) -> None:
-        """Have `messages` wait, confirmed, in the contender's queue."""
+        """Publish `messages` to the contender's queue, and wait for the broker's confirms."""
         for first in range(0, len(messages), IN_FLIGHT):
             await asyncio.gather(
                 *(
@@ -100,13 +100,13 @@ class World:
             )
 
     async def depth(self, queue: str) -> int:
-        """Messages ready in `queue`."""
-        return (await self.watch.queue_declare(queue, passive=True)).message_count or 0
+        """Return the number of messages ready in `queue`."""
+        return (await self.admin.queue_declare(queue, passive=True)).message_count or 0
 
     async def until_consumed_by(self, consumers: int) -> None:
-        """Wait until so many consume the contender's queue."""
+        """Wait until the contender's queue has so many consumers."""
         async with asyncio.timeout(30):
-            while (await self.watch.queue_declare(QUEUE, passive=True)).consumer_count != consumers:
+            while (await self.admin.queue_declare(QUEUE, passive=True)).consumer_count != consumers:
                 await asyncio.sleep(0.05)
 
     async def rows(self) -> Rows:
@@ -114,29 +114,29 @@ class World:
 
 
 @asynccontextmanager
-async def a_world() -> AsyncIterator[World]:
-    """Servers with `checkout`'s database and queues, gone afterwards."""
+async def start_servers() -> AsyncIterator[Servers]:
+    """Start servers with the database and queues of `checkout`, and stop them afterwards."""
     async with private_broker() as broker, private_postgres() as postgres:
         await apply.declare(broker.urls.management, definitions(WIRINGS, PASSWORDS, MARKETPLACE))
         cart = await aiormq.connect(broker.urls.amqp_of("cart", PASSWORDS["cart"]))
-        watching = await aiormq.connect(broker.urls.amqp)
-        saying = await cart.channel()
-        assert isinstance(saying, Channel)
+        administering = await aiormq.connect(broker.urls.amqp)
+        publishing = await cart.channel()
+        assert isinstance(publishing, Channel)
         try:
             with tempfile.TemporaryDirectory(prefix="marketplace-bench-") as directory:
                 async with _database(postgres, SERVICE) as (database, sql):
-                    yield World(
+                    yield Servers(
                         broker=broker.urls,
                         postgres=postgres,
                         database=database,
                         sql=sql,
-                        channel=saying,
-                        watch=await watching.channel(publisher_confirms=False),
+                        channel=publishing,
+                        admin=await administering.channel(publisher_confirms=False),
                         directory=Path(directory),
                     )
         finally:
             await cart.close()
-            await watching.close()
+            await administering.close()
 
 
 @asynccontextmanager
@@ -151,7 +151,7 @@ async def _database(postgres: PrivatePostgres, name: str) -> AsyncIterator[tuple
 
 
 def as_celery_task(message: Message, task: str) -> Message:
-    """The same event as a message of Celery's protocol, version 2."""
+    """Return the same event as a message of Celery's protocol, version 2."""
     headers = dict(message.properties.headers or {})
     id = headers["cloudEvents_id"]
     body = json.dumps([[json.loads(message.body)], {}, {"callbacks": None, "errbacks": None, "chain": None}])
