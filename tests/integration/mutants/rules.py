@@ -95,7 +95,7 @@ def parcel_not_stopped(patch: Patch) -> None:
 
 MONEY = r"in no_order_is_held_twice|assert self\.world\.held == \(1 if"
 STOCK = r"assert product\.reserved == (held|0)"
-OVERSOLD = r"in nothing_is_oversold|(StockRunningLowV1|ProductRestockedV1)\navailable"
+OVERSOLD = r"in no_product_is_oversold|(StockRunningLowV1|ProductRestockedV1)\navailable"
 PARCELS = "in one_carrier_holds_it_at_most|in what_was_cancelled_or_failed_never_leaves|NotItsCarrier"
 
 MUTANTS: list[tuple[Mutant, type[RuleBasedStateMachine], str]] = [

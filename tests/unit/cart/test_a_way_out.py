@@ -1,4 +1,4 @@
-"""From whatever state a cart comes to, it can be emptied, or bought, by few requests; refusals name them."""
+"""In any state, a few requests empty a cart or check it out. The messages of refusals name these requests."""
 
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ class Shopping(RuleBasedStateMachine):
         except NothingToBuy:
             assert not self.cart.left
         except NoLongerSold as refusal:
-            for product_id in refusal.product_ids:  # as its message says
+            for product_id in refusal.product_ids:  # the message says to remove them
                 self.cart.remove(product_id)
             if self.cart.left:
                 self.open.append(self.cart.check_out(new_id(), self.discontinued)[0])
@@ -68,7 +68,7 @@ class Shopping(RuleBasedStateMachine):
         assert not self.cart.left
 
     @invariant()
-    def units_add_up(self) -> None:
+    def units_in_checkout_are_those_of_open_checkouts(self) -> None:
         for product_id, line in self.cart.lines.items():
             assert 0 <= line.in_checkout <= line.quantity
             assert line.quantity

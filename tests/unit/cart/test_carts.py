@@ -45,7 +45,7 @@ def counts(cart: Cart) -> dict[UUID, tuple[int, int]]:
     return {product: (line.quantity, line.in_checkout) for product, line in cart.lines.items()}
 
 
-def test_older_facts_change_nothing() -> None:
+def test_facts_that_are_not_newer_change_nothing() -> None:
     product = a_product(version=3)
     product.learn("Old table", Price(1, "EUR"), Status.SOLD_OUT, 2)
     product.learn("Odd table", Price(2, "EUR"), Status.SOLD_OUT, 3)
@@ -54,7 +54,7 @@ def test_older_facts_change_nothing() -> None:
     assert (product.name, product.price.amount, product.version) == ("New table", 3, 5)
 
 
-def test_a_line_keeps_the_price_that_was_seen_until_it_is_put_again() -> None:
+def test_a_line_keeps_the_price_that_the_customer_saw_until_it_is_put_again() -> None:
     product = a_product(100)
     cart = a_cart((product, 1))
     product.learn(product.name, Price(120, "EUR"), Status.ON_SALE, 2)
@@ -63,7 +63,7 @@ def test_a_line_keeps_the_price_that_was_seen_until_it_is_put_again() -> None:
     assert cart.lines[product.product_id].unit_price == Price(120, "EUR")
 
 
-def test_what_is_sold_out_may_wait_in_a_cart_but_what_is_discontinued_may_not() -> None:
+def test_a_sold_out_product_can_be_put_into_a_cart_but_not_a_discontinued_one() -> None:
     a_cart((a_product(status=Status.SOLD_OUT), 1))
     with pytest.raises(NoLongerSold, match="This product is discontinued: it cannot be bought"):
         a_cart((a_product(status=Status.DISCONTINUED), 1))
@@ -88,7 +88,7 @@ def test_a_cart_has_fifty_lines_at_most() -> None:
     cart.put(a_product(), 1)
 
 
-def test_a_checkout_buys_what_is_left_at_the_price_that_was_seen() -> None:
+def test_a_checkout_buys_the_remaining_units_at_the_price_that_the_customer_saw() -> None:
     product = a_product(100)
     cart = a_cart((product, 3))
     order = new_id()
@@ -104,7 +104,7 @@ def test_a_checkout_buys_what_is_left_at_the_price_that_was_seen() -> None:
     assert counts(cart) == {product.product_id: (3, 3)}
 
 
-def test_what_is_in_checkout_is_not_bought_again() -> None:
+def test_units_in_checkout_are_not_bought_again() -> None:
     product = a_product()
     cart = a_cart((product, 3))
     cart.check_out(new_id(), ())
@@ -115,12 +115,12 @@ def test_what_is_in_checkout_is_not_bought_again() -> None:
     assert [item.quantity for change in changes for item in change.bought] == [2]
 
 
-def test_an_empty_cart_buys_nothing() -> None:
+def test_an_empty_cart_cannot_be_checked_out() -> None:
     with pytest.raises(NothingToBuy, match="The cart is empty: put something into it first"):
         a_cart().check_out(new_id(), ())
 
 
-def test_a_discontinued_line_stops_the_checkout_and_is_named() -> None:
+def test_a_checkout_with_a_discontinued_product_is_refused_and_names_it() -> None:
     kept, gone = a_product(), a_product()
     cart = a_cart((kept, 1), (gone, 1))
     with pytest.raises(NoLongerSold) as refusal:
@@ -129,13 +129,13 @@ def test_a_discontinued_line_stops_the_checkout_and_is_named() -> None:
     assert not any(line.in_checkout for line in cart.lines.values())
 
 
-def test_a_total_that_no_event_could_carry_is_refused() -> None:
+def test_a_total_above_the_limit_of_events_is_refused() -> None:
     cart = a_cart((a_product(10**9), 999), (a_product(10**9), 1))
     with pytest.raises(TooExpensive):
         cart.put(a_product(1), 1)
 
 
-def test_units_in_checkout_stay_when_the_rest_is_taken_out() -> None:
+def test_units_in_checkout_stay_when_the_others_are_removed() -> None:
     product = a_product()
     cart = a_cart((product, 2))
     cart.check_out(new_id(), ())
@@ -147,7 +147,7 @@ def test_units_in_checkout_stay_when_the_rest_is_taken_out() -> None:
     assert counts(cart) == {product.product_id: (2, 2)}
 
 
-def test_of_what_is_discontinued_fewer_can_be_wanted_but_not_as_many_or_more() -> None:
+def test_the_quantity_of_a_discontinued_product_can_only_be_lowered() -> None:
     product = a_product()
     cart = a_cart((product, 3))
     product.learn(product.name, Price(200, "EUR"), Status.DISCONTINUED, 2)
@@ -158,11 +158,11 @@ def test_of_what_is_discontinued_fewer_can_be_wanted_but_not_as_many_or_more() -
     assert counts(cart) == {product.product_id: (2, 0)}
 
 
-def test_removing_what_is_not_there_is_no_error() -> None:
+def test_removing_an_absent_product_is_no_error() -> None:
     a_cart().remove(new_id())
 
 
-def test_confirmation_takes_what_was_bought_out_of_the_cart() -> None:
+def test_confirmation_removes_the_bought_units_from_the_cart() -> None:
     gone, more = a_product(), a_product()
     cart = a_cart((gone, 1), (more, 2))
     checkout, _ = cart.check_out(new_id(), ())
@@ -172,7 +172,7 @@ def test_confirmation_takes_what_was_bought_out_of_the_cart() -> None:
     assert counts(cart) == {more.product_id: (3, 0)}
 
 
-def test_cancellation_leaves_the_cart_as_it_was() -> None:
+def test_cancellation_leaves_the_cart_unchanged() -> None:
     product = a_product()
     cart = a_cart((product, 2))
     checkout, _ = cart.check_out(new_id(), ())
@@ -182,7 +182,7 @@ def test_cancellation_leaves_the_cart_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("confirmed_first", [True, False])
-def test_confirmed_and_cancelled_ends_the_same_in_either_order(confirmed_first: bool) -> None:
+def test_confirmation_and_cancellation_have_the_same_result_in_either_order(confirmed_first: bool) -> None:
     product = a_product()
     cart = a_cart((product, 2))
     checkout, _ = cart.check_out(new_id(), ())
@@ -193,7 +193,7 @@ def test_confirmed_and_cancelled_ends_the_same_in_either_order(confirmed_first: 
     assert (counts(cart), checkout.state) == ({}, State.CONFIRMED)
 
 
-def test_a_late_confirmation_spares_what_is_being_bought_again() -> None:
+def test_a_late_confirmation_keeps_units_of_a_later_checkout() -> None:
     product = a_product()
     cart = a_cart((product, 2))
     first, _ = cart.check_out(new_id(), ())
@@ -203,14 +203,14 @@ def test_a_late_confirmation_spares_what_is_being_bought_again() -> None:
     assert counts(cart) == {product.product_id: (2, 2)}
 
 
-def test_one_deadline_at_a_time_watches_a_cart() -> None:
+def test_a_cart_has_at_most_one_deadline() -> None:
     cart = a_cart((a_product(), 1))
     assert cart.touch(NOON)
     assert not cart.touch(NOON + MINUTE)
     assert cart.patience(NOON + MINUTE * 2, bearable=MINUTE * 5) == MINUTE * 4
 
 
-def test_nobody_watches_a_cart_with_nothing_left_to_buy() -> None:
+def test_a_cart_with_nothing_left_to_buy_gets_no_deadline() -> None:
     cart = a_cart()
     assert not cart.touch(NOON)
     cart.put(a_product(), 1)
@@ -218,7 +218,7 @@ def test_nobody_watches_a_cart_with_nothing_left_to_buy() -> None:
     assert not cart.touch(NOON)
 
 
-def test_an_abandoned_cart_is_watched_again_once_it_is_touched() -> None:
+def test_an_abandoned_cart_gets_a_deadline_again_when_it_is_changed() -> None:
     product = a_product()
     cart = a_cart((product, 1))
     cart.touch(NOON)
@@ -227,14 +227,14 @@ def test_an_abandoned_cart_is_watched_again_once_it_is_touched() -> None:
     assert cart.touch(NOON + MINUTE)
 
 
-def test_nothing_is_abandoned_where_all_is_being_bought() -> None:
+def test_a_cart_whose_units_are_all_in_checkout_is_not_abandoned() -> None:
     cart = a_cart((a_product(), 1))
     cart.touch(NOON)
     cart.check_out(new_id(), ())
     assert cart.abandon() == []
 
 
-def test_what_cannot_be_bought_now_is_not_abandoned() -> None:
+def test_abandoned_carts_list_only_products_that_can_be_bought() -> None:
     kept, gone = new_id(), new_id()
     assert Abandoned([kept, gone]).limited_to({kept}) == [Abandoned([kept])]
     assert Abandoned([gone]).limited_to({kept}) == []

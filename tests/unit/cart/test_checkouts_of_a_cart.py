@@ -1,4 +1,4 @@
-"""A cart and its checkouts, whatever reaches it in which order."""
+"""A cart and its checkouts, in whatever order requests and events arrive."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from tests.examples import examples
 
 
 class Checkouts(RuleBasedStateMachine):
-    """A customer fills and buys; confirmations and cancellations come late, twice and out of order."""
+    """A customer fills the cart and checks out. Confirmations and cancellations arrive late, twice and out of order."""
 
     checkouts = Bundle("checkouts")
 
@@ -76,13 +76,13 @@ class Checkouts(RuleBasedStateMachine):
         assert self.quantities() == before
 
     @invariant()
-    def what_is_in_checkout_is_what_open_checkouts_take(self) -> None:
+    def units_in_checkout_are_those_of_open_checkouts(self) -> None:
         for product in self.products:
             taken = sum(checkout.quantities.get(product.product_id, 0) for checkout in self.open.values())
             assert self.in_checkout(product.product_id) == taken
 
     @invariant()
-    def counts_are_sane(self) -> None:
+    def counts_are_in_range(self) -> None:
         for line in self.cart.lines.values():
             assert line.quantity > 0
             assert 0 <= line.in_checkout <= line.quantity

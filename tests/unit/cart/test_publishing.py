@@ -1,4 +1,4 @@
-"""What the cart's use cases declare is what its table says."""
+"""The cart's use cases declare the events of the service's table."""
 
 from cart import handlers
 from cart.service import SERVICE

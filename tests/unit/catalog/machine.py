@@ -1,4 +1,4 @@
-"""Orders and stock as a state machine, and the events that it is made of."""
+"""A state machine of orders and stock for Hypothesis, and builders of its events."""
 
 from collections.abc import Coroutine
 from typing import Any
@@ -46,7 +46,7 @@ def cancelled(order: OrderPlacedV1) -> OrderCancelledV1:
 
 
 class Orders(RuleBasedStateMachine):
-    """Orders race for few units; their events come in any order, late and repeatedly."""
+    """Orders compete for few units. Their events arrive in any order, late and more than once."""
 
     orders = Bundle("orders")
     reserved = Bundle("reserved")
@@ -80,7 +80,7 @@ class Orders(RuleBasedStateMachine):
     @rule(order=reserved)
     def it_is_confirmed(self, order: OrderPlacedV1) -> None:
         if order.order_id in self.cancelled and order.order_id not in self.confirmed:
-            return  # checkout does not confirm what it cancelled
+            return  # checkout does not confirm an order that it cancelled
         self.confirmed[order.order_id] = order
         run(handlers.take_stock(confirmed(order), self.memory.tx))
 
@@ -96,7 +96,7 @@ class Orders(RuleBasedStateMachine):
         run(handlers.release_stock(cancelled(order), self.memory.tx))
 
     @rule(order=orders)
-    def its_reservation_is_questioned(self, order: OrderPlacedV1) -> None:
+    def its_reservation_is_due(self, order: OrderPlacedV1) -> None:
         run(handlers.question_reservation(ReservationDueV1(order_id=order.order_id), self.memory.tx))
 
     @rule(index=st.integers(0, 3), units=st.integers(1, 3))
@@ -105,12 +105,12 @@ class Orders(RuleBasedStateMachine):
         self.supplied[self.products[index].product_id] += units
 
     @invariant()
-    def nothing_is_oversold(self) -> None:
+    def no_product_is_oversold(self) -> None:
         for product in self.products:
             assert product.on_hand >= product.reserved >= 0
 
     @invariant()
-    def what_is_reserved_is_what_reservations_hold(self) -> None:
+    def reserved_units_equal_those_that_reservations_hold(self) -> None:
         for product in self.products:
             held = sum(
                 row.lines.get(product.product_id, 0)
@@ -127,15 +127,15 @@ class Orders(RuleBasedStateMachine):
                 assert reservation.lines == {line.product_id: line.quantity for line in order.lines}
 
     @invariant()
-    def versions_of_what_is_said_increase(self) -> None:
-        said, self.memory.said = self.memory.said, []
-        for event in said:
+    def versions_of_published_facts_increase(self) -> None:
+        published, self.memory.said = self.memory.said, []
+        for event in published:
             if facts := getattr(event, "facts", None):
                 assert facts.version > self.versions.get(event.subject, 0)
                 self.versions[event.subject] = facts.version
 
     def teardown(self) -> None:
-        """Every order comes to its end: what was supplied was sold or is here."""
+        """End every order. Then all supplied units are either sold or still on hand."""
         for order in self.placed:
             self._reserves(order)
             if order.order_id not in self.confirmed and order.order_id not in self.cancelled:
@@ -156,7 +156,7 @@ class Orders(RuleBasedStateMachine):
 
 
 def run(handling: Coroutine[Any, Any, Any]) -> None:
-    """Memory never waits, so neither does a handler."""
+    """Run a handler to its end. It never waits, since Memory never waits."""
     try:
         handling.send(None)
     except StopIteration:

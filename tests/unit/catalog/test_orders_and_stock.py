@@ -1,4 +1,4 @@
-"""What orders do to stock, whatever reaches the catalog in which order."""
+"""How orders affect stock, in whatever order their events arrive."""
 
 from typing import Any
 
@@ -25,9 +25,9 @@ from tests.unit.catalog.machine import Orders, a_product, cancelled, confirmed, 
 
 async def rejection(memory: Memory, order: OrderPlacedV1) -> StockRejectedV1:
     await handlers.reserve_stock(order, memory.tx)
-    [said] = memory.said
-    assert isinstance(said, StockRejectedV1)
-    return said
+    [published] = memory.said
+    assert isinstance(published, StockRejectedV1)
+    return published
 
 
 async def test_an_order_reserves_all_its_lines_and_sets_a_deadline() -> None:
@@ -41,12 +41,12 @@ async def test_an_order_reserves_all_its_lines_and_sets_a_deadline() -> None:
     assert [event for event, _ in memory.scheduled] == [ReservationDueV1(order_id=order.order_id)]
 
 
-async def test_one_line_too_many_reserves_nothing() -> None:
+async def test_an_order_with_one_line_short_of_stock_reserves_nothing() -> None:
     memory, table, chair = Memory(), a_product(5), a_product(3)
     memory.add(table)
     memory.add(chair)
-    said = await rejection(memory, placed(new_id(), {table.product_id: 1, chair.product_id: 4}))
-    [line] = said.lines
+    published = await rejection(memory, placed(new_id(), {table.product_id: 1, chair.product_id: 4}))
+    [line] = published.lines
     assert (line.product_id, line.reason, line.requested, line.available) == (
         chair.product_id,
         RejectionReason.SOLD_OUT,
@@ -56,16 +56,16 @@ async def test_one_line_too_many_reserves_nothing() -> None:
     assert (table.reserved, chair.reserved) == (0, 0)
 
 
-async def test_two_lines_of_one_product_are_counted_together() -> None:
+async def test_the_units_of_two_lines_of_one_product_are_added() -> None:
     memory, table = Memory(), a_product(3)
     memory.add(table)
     order = placed(new_id(), {table.product_id: 2})
     twice = order.model_copy(update={"lines": [*order.lines, *order.lines]})
-    said = await rejection(memory, twice)
-    assert {line.reason for line in said.lines} == {RejectionReason.SOLD_OUT}
+    published = await rejection(memory, twice)
+    assert {line.reason for line in published.lines} == {RejectionReason.SOLD_OUT}
 
 
-async def test_a_changed_price_is_refused_with_the_one_of_today() -> None:
+async def test_a_higher_price_rejects_the_order_and_names_today_s_price() -> None:
     memory, table = Memory(), a_product(5, price=Price(120, "EUR"))
     memory.add(table)
     [line] = (await rejection(memory, placed(new_id(), {table.product_id: 1}))).lines
@@ -73,25 +73,25 @@ async def test_a_changed_price_is_refused_with_the_one_of_today() -> None:
 
 
 @pytest.mark.parametrize("price", [Price(90, "EUR"), Price(0, "EUR")])
-async def test_a_lower_price_is_what_the_customer_pays(price: Price) -> None:
+async def test_the_customer_pays_a_lower_price(price: Price) -> None:
     memory, table, chair = Memory(), a_product(5, price=price), a_product(5)
     memory.add(table)
     memory.add(chair)
     await handlers.reserve_stock(placed(new_id(), {table.product_id: 1, chair.product_id: 1}), memory.tx)
-    [said] = [event for event in memory.said if isinstance(event, StockReservedV1)]
+    [published] = [event for event in memory.said if isinstance(event, StockReservedV1)]
     today = Money(amount=price.amount, currency=price.currency)
-    assert said.lowered == [LoweredPrice(product_id=table.product_id, price=today)]
+    assert published.lowered == [LoweredPrice(product_id=table.product_id, price=today)]
 
 
-async def test_nothing_is_said_of_prices_that_are_as_ordered() -> None:
+async def test_unchanged_prices_are_not_listed_as_lowered() -> None:
     memory, table = Memory(), a_product(5)
     memory.add(table)
     await handlers.reserve_stock(placed(new_id(), {table.product_id: 1}), memory.tx)
-    [said] = [event for event in memory.said if isinstance(event, StockReservedV1)]
-    assert said.lowered is None
+    [published] = [event for event in memory.said if isinstance(event, StockReservedV1)]
+    assert published.lowered is None
 
 
-async def test_a_price_in_another_currency_is_refused_however_low() -> None:
+async def test_any_price_in_another_currency_is_refused() -> None:
     memory, table = Memory(), a_product(5, price=Price(1, "USD"))
     memory.add(table)
     [line] = (await rejection(memory, placed(new_id(), {table.product_id: 1}))).lines
@@ -111,7 +111,7 @@ async def test_an_unknown_product_is_refused() -> None:
     assert (line.reason, line.available, line.price) == (RejectionReason.UNKNOWN_PRODUCT, None, None)
 
 
-async def test_a_rejected_order_stays_rejected_when_stock_comes() -> None:
+async def test_a_rejected_order_stays_rejected_after_a_restock() -> None:
     memory, table = Memory(), a_product(0)
     memory.add(table)
     order = placed(new_id(), {table.product_id: 1})
@@ -121,7 +121,7 @@ async def test_a_rejected_order_stays_rejected_when_stock_comes() -> None:
     assert table.reserved == 0
 
 
-async def test_an_order_cancelled_before_it_came_reserves_nothing() -> None:
+async def test_an_order_whose_cancellation_arrived_first_reserves_nothing() -> None:
     memory, table = Memory(), a_product(5)
     memory.add(table)
     order = placed(new_id(), {table.product_id: 1})
@@ -130,7 +130,7 @@ async def test_an_order_cancelled_before_it_came_reserves_nothing() -> None:
     assert (table.reserved, memory.said) == (0, [])
 
 
-async def test_a_confirmation_that_overtook_its_order_waits() -> None:
+async def test_a_confirmation_that_arrives_before_its_order_is_retried() -> None:
     with pytest.raises(RetryLater):
         await handlers.take_stock(confirmed(placed(new_id(), {new_id(): 1})), Memory().tx)
 
@@ -143,7 +143,7 @@ async def test_a_confirmation_of_a_rejected_order_is_refused() -> None:
         await handlers.take_stock(confirmed(order), memory.tx)
 
 
-async def test_cancelling_a_taken_order_puts_its_units_back() -> None:
+async def test_cancelling_a_confirmed_order_returns_its_units() -> None:
     memory, table = Memory(), a_product(5)
     memory.add(table)
     order = placed(new_id(), {table.product_id: 5})
@@ -156,7 +156,7 @@ async def test_cancelling_a_taken_order_puts_its_units_back() -> None:
 
 
 @pytest.mark.parametrize("end", [handlers.take_stock, handlers.release_stock])
-async def test_only_a_reservation_that_still_holds_is_questioned(end: Any) -> None:
+async def test_only_an_open_reservation_expires(end: Any) -> None:
     memory, table = Memory(), a_product(5)
     memory.add(table)
     order = placed(new_id(), {table.product_id: 1})

@@ -19,14 +19,14 @@ def test_a_product_without_stock_is_sold_out() -> None:
     assert a_product(on_hand=0).status == Status.SOLD_OUT
 
 
-def test_reserving_the_last_unit_is_news_and_a_new_version() -> None:
+def test_reserving_the_last_unit_is_a_change_with_a_new_version() -> None:
     product = a_product(on_hand=2, threshold=0)
     assert product.reserve(1) == []
     assert product.reserve(1) == [ProductChange.SOLD_OUT]
     assert (product.status, product.version) == (Status.SOLD_OUT, 2)
 
 
-def test_the_first_unit_to_come_back_is_news() -> None:
+def test_the_first_unit_to_be_released_is_a_change() -> None:
     product = a_product(on_hand=2, threshold=0)
     product.reserve(2)
     assert product.unreserve(1) == [ProductChange.RESTOCKED]
@@ -34,27 +34,27 @@ def test_the_first_unit_to_come_back_is_news() -> None:
     assert (product.status, product.version) == (Status.ON_SALE, 3)
 
 
-def test_taking_reserved_units_leaves_what_is_available_alone() -> None:
+def test_taking_reserved_units_leaves_the_available_units_unchanged() -> None:
     product = a_product(on_hand=5)
     product.reserve(2)
     product.take(2)
     assert (product.on_hand, product.reserved, product.available) == (3, 0, 3)
 
 
-def test_a_restock_by_the_seller_is_always_news() -> None:
+def test_a_restock_by_the_seller_is_always_a_change() -> None:
     product = a_product()
     assert product.restock(1) == [ProductChange.RESTOCKED]
     assert (product.on_hand, product.version) == (11, 2)
 
 
-def test_nobody_restocks_past_the_limit() -> None:
+def test_stock_cannot_exceed_the_limit() -> None:
     product = a_product(on_hand=MOST_ON_HAND)
     with pytest.raises(TooMuchStock, match="at most"):
         product.restock(1)
     assert product.on_hand == MOST_ON_HAND
 
 
-def test_running_low_is_said_once_however_often_orders_come_and_go() -> None:
+def test_running_low_is_reported_once_while_orders_reserve_and_release() -> None:
     product = a_product(on_hand=6, threshold=5)
     assert product.reserve(1) == []
     assert product.reserve(1) == [ProductChange.RUNNING_LOW]
@@ -63,20 +63,20 @@ def test_running_low_is_said_once_however_often_orders_come_and_go() -> None:
         assert product.reserve(2) == []
 
 
-def test_running_low_is_said_again_after_a_restock_above_the_threshold() -> None:
+def test_running_low_is_reported_again_after_a_restock_above_the_threshold() -> None:
     product = a_product(on_hand=5, threshold=5)
     assert product.reserve(1) == [ProductChange.RUNNING_LOW]
     product.restock(1)
-    assert product.reserve(1) == [], "that was no more than the threshold"
+    assert product.reserve(1) == [], "the available units had not exceeded the threshold"
     product.restock(2)
     assert product.reserve(2) == [ProductChange.RUNNING_LOW]
 
 
-def test_running_low_is_said_again_once_much_came_back_by_itself() -> None:
+def test_running_low_is_reported_again_after_many_units_were_released() -> None:
     product = a_product(on_hand=11, threshold=5)
     assert product.reserve(7) == [ProductChange.RUNNING_LOW]
     product.unreserve(6)
-    assert product.reserve(6) == [], "twice the threshold is not yet much"
+    assert product.reserve(6) == [], "only twice the threshold was available"
     product.unreserve(7)
     assert product.reserve(7) == [ProductChange.RUNNING_LOW]
 
@@ -86,7 +86,7 @@ def test_a_product_listed_with_little_stock_is_not_running_low_yet() -> None:
     assert product.reserve(1) == []
 
 
-def test_the_same_price_again_is_no_news() -> None:
+def test_setting_the_same_price_is_no_change() -> None:
     product = a_product()
     assert product.change_price(Price(1999, "EUR")) == []
     assert product.change_price(Price(2099, "EUR")) == [ProductChange.PRICE_CHANGED]
@@ -104,7 +104,7 @@ def test_a_discontinued_product_is_neither_repriced_nor_restocked() -> None:
     assert (product.status, product.version) == (Status.DISCONTINUED, 2)
 
 
-def test_stock_that_comes_back_to_a_discontinued_product_is_no_news() -> None:
+def test_units_released_to_a_discontinued_product_are_no_change() -> None:
     product = a_product(on_hand=2)
     product.reserve(2)
     product.discontinue()

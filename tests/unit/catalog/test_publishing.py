@@ -1,4 +1,4 @@
-"""What the catalog's use cases declare is what its table says."""
+"""The catalog's use cases declare the events of the service's table."""
 
 from catalog import handlers
 from catalog.service import SERVICE
