@@ -1,4 +1,4 @@
-"""Import rules that the linter's layers can't say: what may be imported from outside, by which door, and by tests."""
+"""Import rules beyond the linter's layers: imports of libraries, of the runtime's packages, and by tests."""
 
 import ast
 import os
@@ -59,7 +59,7 @@ def test_domains_import_the_standard_library_only(graph: grimp.ImportGraph) -> N
 
 
 @pytest.mark.parametrize(
-    ("library", "home"),
+    ("library", "is_permitted"),
     [
         ("aio_pika", lambda each: each.startswith("marketplace_runtime.amqp")),
         ("aiormq", lambda each: each.startswith("marketplace_runtime.amqp")),
@@ -72,15 +72,15 @@ def test_domains_import_the_standard_library_only(graph: grimp.ImportGraph) -> N
         ("fastapi", lambda each: each.startswith(("marketplace_runtime", "infra.lab.stand_ins")) or ".api" in each),
     ],
 )
-def test_a_library_is_used_only_where_it_is_at_home(
-    graph: grimp.ImportGraph, library: str, home: Callable[[str], bool]
+def test_a_library_is_used_only_in_its_permitted_modules(
+    graph: grimp.ImportGraph, library: str, is_permitted: Callable[[str], bool]
 ) -> None:
     users = [each for each in modules(graph, lambda _: True) if library in outside_imports(graph, each)]
-    assert users, f"nobody imports {library}: is the rule still needed?"
-    assert [each for each in users if not home(each)] == []
+    assert users, f"no module imports {library}: is the rule still needed?"
+    assert [each for each in users if not is_permitted(each)] == []
 
 
-def test_packages_of_the_runtime_are_entered_by_their_front(graph: grimp.ImportGraph) -> None:
+def test_only_public_names_of_the_runtime_s_packages_are_imported(graph: grimp.ImportGraph) -> None:
     inner = [
         f"{module} -> {imported}"
         for module in modules(graph, lambda each: not each.startswith("marketplace_runtime"))
@@ -92,7 +92,7 @@ def test_packages_of_the_runtime_are_entered_by_their_front(graph: grimp.ImportG
 
 @pytest.fixture(scope="module")
 def imported_by_tests() -> list[tuple[str, str]]:
-    """Every file of the tests, with each dotted name of ours that it imports."""
+    """Return each dotted name of ours that a test file imports, with the file's path."""
     found = []
     for path in (ROOT / "tests").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -104,13 +104,13 @@ def imported_by_tests() -> list[tuple[str, str]]:
     return [(path, name) for path, name in found if name.split(".")[0] in ("tests", *PACKAGES)]
 
 
-def test_no_test_is_imported(imported_by_tests: list[tuple[str, str]]) -> None:
-    """What several tests need is in a module of its own, so that who changes a test need not look at others."""
+def test_no_module_imports_a_test_module(imported_by_tests: list[tuple[str, str]]) -> None:
+    """Code that several tests share is in separate modules. Changing a test then affects no other test."""
     assert [each for each in imported_by_tests if ".test_" in each[1]] == []
 
 
-def test_tests_import_nothing_private(imported_by_tests: list[tuple[str, str]]) -> None:
-    assert len(imported_by_tests) > 1000, "the search finds them"
+def test_tests_import_no_private_names(imported_by_tests: list[tuple[str, str]]) -> None:
+    assert len(imported_by_tests) > 1000, "the search found too few imports"
     assert [each for each in imported_by_tests if re.search(r"\._(?!_)", each[1])] == []
 
 
@@ -118,6 +118,6 @@ def test_tests_import_nothing_private(imported_by_tests: list[tuple[str, str]]) 
 def test_files_that_pages_name_exist(pages: str) -> None:
     text = "".join(page.read_text() for page in ROOT.glob(pages)).replace("`R/", "`infra/runtime/marketplace_runtime/")
     named = set(re.findall(r"`((?:infra|contracts|tests|[a-z]+)/[\w./-]+\.(?:py|toml|md))`", text))
-    assert named, "the search finds them"
+    assert named, "the search found no file names"
     ours = {each for each in named if each.split("/")[0] in (*PACKAGES, "tests", "docs")}
     assert [each for each in sorted(ours) if not (ROOT / each).exists()] == []

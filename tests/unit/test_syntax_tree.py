@@ -1,4 +1,4 @@
-"""What the check of commits that revise texts or names lets through, and what not."""
+"""Which changes the check of commits that revise texts or names allows."""
 
 import pytest
 
@@ -27,12 +27,12 @@ TEXTS = (
 NAMES = TEXTS.replace("hear", "receive").replace("soon", "early").replace("LIMIT", "MAX_EVENTS")
 
 
-def test_other_texts_are_no_other_tree() -> None:
+def test_changed_texts_leave_the_tree_unchanged() -> None:
     assert is_same(BEFORE, TEXTS)
     assert is_same(BEFORE, TEXTS.replace('    """New."""\n', ""))
 
 
-def test_other_names_are_another_tree_unless_names_may_change() -> None:
+def test_changed_names_are_found_unless_names_may_change() -> None:
     assert not is_same(BEFORE, NAMES)
     assert is_same(BEFORE, NAMES, names=True)
 
@@ -48,10 +48,10 @@ def test_other_names_are_another_tree_unless_names_may_change() -> None:
         ("event=event", "event=event, more=1"),
     ],
 )
-def test_anything_else_is_found(old: str, new: str) -> None:
+def test_any_other_change_is_found(old: str, new: str) -> None:
     assert not is_same(BEFORE, BEFORE.replace(old, new))
 
 
-def test_names_that_change_places_are_found() -> None:
+def test_swapped_names_are_found() -> None:
     assert not is_same("a = b - c", "a = c - b", names=True)
     assert is_same("a = b - c", "a = d - c", names=True)

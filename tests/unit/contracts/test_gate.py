@@ -1,4 +1,4 @@
-"""The gate and its command line, on golden schemas in a folder of their own."""
+"""The gate and its commands, with golden schemas in a temporary folder."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ ORDER_PLACED = "checkout.order-placed.v1"
 
 
 class ShelfEmptiedV1(Event, type="shop.shelf-emptied.v1", key="shelf_id"):
-    """Nothing is on it any more."""
+    """The shelf is empty."""
 
     shelf_id: str
     items: int = Field(ge=0)
@@ -27,13 +27,13 @@ class ShelfEmptiedV1(Event, type="shop.shelf-emptied.v1", key="shelf_id"):
 
 @pytest.fixture
 def schemas(tmp_path: Path) -> Path:
-    """A copy of the golden schemas, which agree with the events."""
+    """Return a copy of the golden schemas, which agree with the events."""
     return Path(shutil.copytree(SCHEMAS, tmp_path / "schemas"))
 
 
 @pytest.fixture
 def edit(schemas: Path) -> Callable[[str, Callable[[dict[str, Any]], object]], None]:
-    """Changes one golden schema, as if the class had been different when it was written."""
+    """Return a function that changes one golden schema, as if the class had been different when it was written."""
 
     def apply(event_type: str, change: Callable[[dict[str, Any]], object]) -> None:
         file = golden_file(event_type, schemas)
@@ -60,19 +60,19 @@ def test_a_new_event_gets_its_golden_schema_and_then_agrees(tmp_path: Path) -> N
     assert [each.verdict for each in review([ShelfEmptiedV1], tmp_path)] == [Verdict.AGREES]
 
 
-def test_golden_schemas_are_written_the_same_each_time(tmp_path: Path) -> None:
+def test_writing_golden_schemas_twice_gives_the_same_files(tmp_path: Path) -> None:
     (again, once) = (record(review(EVENTS, tmp_path / name), tmp_path / name) for name in ("again", "once"))
     assert [each.read_bytes() for each in again] == [each.read_bytes() for each in once]
 
 
-def test_the_order_of_keys_in_a_golden_schema_means_nothing(tmp_path: Path) -> None:
+def test_the_order_of_keys_in_a_golden_schema_does_not_matter(tmp_path: Path) -> None:
     backwards = dict(reversed(golden(ShelfEmptiedV1).items()))
     golden_file(ShelfEmptiedV1.type, tmp_path).write_text(json.dumps(backwards))
     (reviewed,) = review([ShelfEmptiedV1], tmp_path)
     assert reviewed.verdict is Verdict.AGREES
 
 
-def test_check_is_content_with_today(schemas: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_accepts_today_s_events(schemas: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"], schemas) == 0
     assert capsys.readouterr().out == (
         f"{len(EVENTS)} events agree with their golden schemas, 0 to be written, 0 refused\n"
@@ -91,7 +91,7 @@ def test_an_optional_addition_passes_the_check_and_is_written(
     assert {each.verdict for each in review(EVENTS, schemas)} == {Verdict.AGREES}
 
 
-def test_a_breaking_change_is_named_with_field_reason_and_way_out(
+def test_a_breaking_change_is_reported_with_field_reason_and_remedy(
     schemas: Path, edit: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit(ORDER_PLACED, lambda schema: schema["$defs"]["Line"]["properties"]["quantity"].update(maximum=100))
@@ -99,15 +99,15 @@ def test_a_breaking_change_is_named_with_field_reason_and_way_out(
 
     for command in ("check", "write"):
         assert main([command], schemas) == 1
-        said = capsys.readouterr().out
-        assert "checkout.order-placed.v1 (OrderPlacedV1): breaks its contract" in said
-        assert "lines[].quantity: `maximum` changed from 100 to 1000" in said
-        assert "deployed consumers refuse new events" in said
-        assert 'class OrderPlacedV2(Event, type="checkout.order-placed.v2", key="order_id"): ...' in said
+        output = capsys.readouterr().out
+        assert "checkout.order-placed.v1 (OrderPlacedV1): breaks its contract" in output
+        assert "lines[].quantity: `maximum` changed from 100 to 1000" in output
+        assert "deployed consumers refuse new events" in output
+        assert 'class OrderPlacedV2(Event, type="checkout.order-placed.v2", key="order_id"): ...' in output
     assert golden_file(ORDER_PLACED, schemas).read_bytes() == before
 
 
-def test_a_refused_event_does_not_hold_up_the_writing_of_others(schemas: Path, edit: Any) -> None:
+def test_a_refused_event_does_not_prevent_writing_other_schemas(schemas: Path, edit: Any) -> None:
     edit(ORDER_PLACED, lambda schema: schema["required"].remove("total"))
     golden_file("checkout.payment-due.v1", schemas).unlink()
 
@@ -115,24 +115,24 @@ def test_a_refused_event_does_not_hold_up_the_writing_of_others(schemas: Path, e
     assert golden_file("checkout.payment-due.v1", schemas).exists()
 
 
-def test_an_internal_event_is_guarded_too_as_it_is_stored(
+def test_internal_events_are_checked_too_since_they_are_stored(
     schemas: Path, edit: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit("checkout.payment-due.v1", lambda schema: schema["properties"]["order_id"].pop("format"))
     assert main(["check"], schemas) == 1
-    said = capsys.readouterr().out
-    assert 'class PaymentDueV2(Event, type="checkout.payment-due.v2", key="order_id", internal=True): ...' in said
-    assert "Let checkout consume both versions" in said
+    output = capsys.readouterr().out
+    assert 'class PaymentDueV2(Event, type="checkout.payment-due.v2", key="order_id", internal=True): ...' in output
+    assert "Let checkout consume both versions" in output
 
 
-def test_an_event_that_is_gone_is_refused(schemas: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_removing_an_event_is_refused(schemas: Path, capsys: pytest.CaptureFixture[str]) -> None:
     golden_file("checkout.order-lost.v1", schemas).write_text("{}")
     assert main(["check"], schemas) == 1
     assert "checkout.order-lost.v1: breaks its contract\n    the event: event removed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("rubbish", [b"<<<<<<< HEAD\n{}", b"[]", b"\xff", b""])
-def test_a_golden_schema_that_cannot_be_read_is_refused_and_left_alone(
+def test_an_unreadable_golden_schema_is_refused_and_left_unchanged(
     schemas: Path, rubbish: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     golden_file(ORDER_PLACED, schemas).write_bytes(rubbish)
@@ -154,7 +154,7 @@ def test_a_deprecation_is_a_compatible_change(tmp_path: Path) -> None:
     record(review([ShelfEmptiedV1], tmp_path), tmp_path)
 
     class OldShelfEmptiedV1(ShelfEmptiedV1, type=ShelfEmptiedV1.type, key="shelf_id", deprecated=date(2030, 1, 31)):
-        """Nothing is on it any more."""
+        """The shelf is empty."""
 
     (now,) = review([OldShelfEmptiedV1], tmp_path)
     assert now.verdict is Verdict.CHANGED

@@ -1,20 +1,20 @@
-"""What the normal form of a schema keeps, and what it drops."""
+"""What the normal form of a schema keeps and drops."""
 
 from contracts.normal_form import normal_form, text
 
 
-def test_a_field_may_be_called_like_a_keyword() -> None:
+def test_a_field_may_have_the_name_of_a_keyword() -> None:
     fields = {name: {"type": "string"} for name in ("title", "description", "default", "enum", "$defs", "const")}
     form = normal_form({"type": "object", "properties": fields, "title": "Gone"})
     assert form == {"type": "object", "properties": fields}
 
 
-def test_a_default_that_looks_like_a_schema_is_kept_whole() -> None:
+def test_a_default_that_looks_like_a_schema_is_kept_complete() -> None:
     schema = {"type": "object", "default": {"title": "kept", "const": 1.0}}
     assert normal_form(schema)["default"] == {"title": "kept", "const": 1}
 
 
-def test_a_reference_and_its_target_are_the_same() -> None:
+def test_a_reference_equals_its_target() -> None:
     referring = {"$defs": {"A": {"type": "integer", "title": "A"}}, "items": {"$ref": "#/$defs/A"}}
     assert normal_form(referring) == normal_form({"items": {"type": "integer"}})
 
@@ -24,9 +24,9 @@ def test_constraints_beside_a_reference_are_not_lost() -> None:
     assert normal_form(schema) == {"allOf": [{"type": "integer", "minimum": 1}, {"minimum": 2}]}
 
 
-def test_recursion_ends_and_tells_to_which_level_it_goes() -> None:
+def test_a_recursive_reference_becomes_the_number_of_levels_to_its_target() -> None:
     def chain(inner: str, outer: str) -> dict[str, object]:
-        """A holds B holds one of them again."""
+        """Return a schema in which A contains B, and B contains one of the two again."""
         return {
             "$defs": {
                 "A": {"type": "object", "properties": {"next": {"$ref": "#/$defs/B"}}},
@@ -39,7 +39,7 @@ def test_recursion_ends_and_tells_to_which_level_it_goes() -> None:
     assert normal_form(chain("A", "A"))["properties"]["next"]["properties"]["next"] == {"$ref": 2}
 
 
-def test_null_beside_other_limits_stays_a_union() -> None:
+def test_null_beside_other_restrictions_stays_a_union() -> None:
     limited = {"anyOf": [{"type": "integer"}, {"type": "null"}], "enum": [1, 2]}
     assert normal_form(limited) != normal_form({"anyOf": [{"type": "integer", "enum": [1, 2]}, {"type": "null"}]})
 
