@@ -93,10 +93,10 @@ def parcel_not_stopped(patch: Patch) -> None:
     patch(Shipment, "_stop", settle)
 
 
-MONEY = r"in no_order_is_held_twice|assert self\.world\.held == \(1 if"
+MONEY = r"in at_most_one_charge_is_held|assert self\.world\.held == \(1 if"
 STOCK = r"assert product\.reserved == (held|0)"
 OVERSOLD = r"in no_product_is_oversold|(StockRunningLowV1|ProductRestockedV1)\navailable"
-PARCELS = "in one_carrier_holds_it_at_most|in what_was_cancelled_or_failed_never_leaves|NotItsCarrier"
+PARCELS = "in at_most_one_carrier_holds_the_parcel|in a_cancelled_or_failed_shipment_never_leaves|NotItsCarrier"
 
 MUTANTS: list[tuple[Mutant, type[RuleBasedStateMachine], str]] = [
     (no_refund, Marketplace, MONEY),

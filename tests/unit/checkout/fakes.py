@@ -1,4 +1,4 @@
-"""A database in memory, for checkout: it keeps the journal, folds orders from it, and knows addresses."""
+"""An in-memory database for checkout. It keeps journals, folds orders from them, and stores addresses."""
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,11 +13,11 @@ from marketplace_runtime.testing import Memory
 
 @dataclass
 class FakeDatabase:
-    """What was committed."""
+    """The committed data."""
 
     journals: dict[UUID, list[Entry]] = field(default_factory=dict)
     addresses: dict[str, KnownAddress] = field(default_factory=dict)
-    said: list[Event] = field(default_factory=list)
+    published: list[Event] = field(default_factory=list)
     scheduled: list[tuple[Event, timedelta]] = field(default_factory=list)
 
     def order(self, order_id: UUID) -> Order:
@@ -31,7 +31,7 @@ class FakeDatabase:
 
 
 class FakeTransaction(Memory):
-    """Works on copies; without a commit, nothing happened."""
+    """A transaction that works on copies. Without a commit, it has no effect."""
 
     def __init__(self, database: FakeDatabase) -> None:
         super().__init__(source=SERVICE.name, listeners=SERVICE.listeners)
@@ -48,12 +48,12 @@ class FakeTransaction(Memory):
         database = self.database
         for entry in self._all(Entry):
             journal = database.journals.setdefault(entry.order_id, [])
-            assert entry.version == len(journal) + 1, "a version was used twice"
+            assert entry.version == len(journal) + 1, "the version was already used"
             journal.append(entry)
         for order in self._all(Order):
-            assert order == database.order(order.order_id), "the read model is not what the journal says"
+            assert order == database.order(order.order_id), "the read model differs from the journal"
         database.addresses |= {address.customer_id: address for address in self._all(KnownAddress)}
-        database.said += self.said
+        database.published += self.said
         database.scheduled += self.scheduled
 
     def _all(self, entity: type) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Whatever gets lost, doubled, late or out of order: the money is where the order says it is."""
+"""Whatever is lost, repeated, late or out of order, the providers hold what the order's state says."""
 
 from tests.unit.checkout.machine import Marketplace
 

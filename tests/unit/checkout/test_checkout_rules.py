@@ -1,4 +1,4 @@
-"""What an order may do, and what it ignores."""
+"""Which changes of an order are possible, and which requests and events it ignores."""
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
@@ -35,7 +35,7 @@ LINE = Line(PRODUCT, 2, Money(700, "EUR"))
 
 Step = Callable[[Order], list[Entry]]
 Journal = tuple[Order, list[Entry]]
-"""An order, and all that happened to it."""
+"""An order, and the entries of its journal."""
 
 
 def a_journal(*steps: Step, lines: Sequence[Line] = (LINE,), address_id: UUID | None = None) -> Journal:
@@ -82,7 +82,7 @@ def types(entries: Iterable[Entry]) -> list[EntryType]:
     return [entry.type for entry in entries]
 
 
-def test_every_reason_can_be_told_to_others() -> None:
+def test_every_reason_has_its_own_published_form() -> None:
     assert {published_reason(reason)[0] for reason in Reason} == set(CancellationReason)
     assert len({published_reason(reason) for reason in Reason}) == len(Reason)
 
@@ -101,12 +101,12 @@ def test_folding_the_journal_gives_the_order() -> None:
         ([LINE, replace(LINE, unit_price=Money(700, "USD"))], Money(2800, "EUR")),
     ],
 )
-def test_a_total_that_is_not_the_sum_of_the_lines_is_refused(lines: list[Line], total: Money) -> None:
+def test_a_total_that_differs_from_the_sum_of_the_lines_is_refused(lines: list[Line], total: Money) -> None:
     with pytest.raises(Inconsistent):
         placing.place(ID, "ada", lines, total, at=NOON)
 
 
-def test_a_changed_price_is_kept_for_the_customer_to_read() -> None:
+def test_an_order_rejected_for_a_higher_price_keeps_the_price_for_the_customer() -> None:
     today = RejectedLine(PRODUCT, "price-changed", 2, 5, Money(900, "EUR"))
 
     def rejected(order: Order) -> list[Entry]:
@@ -118,13 +118,13 @@ def test_a_changed_price_is_kept_for_the_customer_to_read() -> None:
     assert types(journal) == ["placed", "stock-rejected", "cancelled"]
 
 
-def test_what_is_sold_out_is_cancelled_as_rejected() -> None:
+def test_an_order_of_a_sold_out_product_is_cancelled_as_rejected() -> None:
     order = an_order()
     placing.reject(order, [RejectedLine(PRODUCT, "sold-out", 2, 0, None)], NOON)
     assert order.reason is Reason.STOCK_REJECTED
 
 
-def test_what_costs_less_by_now_is_charged_less() -> None:
+def test_a_lower_price_lowers_the_total() -> None:
     chair = Line(UUID(int=7), 1, Money(500, "EUR"))
     order, journal = a_journal(
         lambda order: placing.reserve(order, NOON, {PRODUCT: Money(600, "EUR")}),
@@ -138,14 +138,14 @@ def test_what_costs_less_by_now_is_charged_less() -> None:
 @pytest.mark.parametrize(
     "lowered", [{PRODUCT: Money(701, "EUR")}, {PRODUCT: Money(600, "USD")}, {UUID(int=7): Money(600, "EUR")}]
 )
-def test_what_is_no_lower_price_of_a_line_is_refused(lowered: dict[UUID, Money]) -> None:
+def test_a_lowered_price_must_be_lower_in_the_same_currency_and_for_a_line(lowered: dict[UUID, Money]) -> None:
     order = an_order()
     with pytest.raises(Inconsistent):
         placing.reserve(order, NOON, lowered)
     assert order == an_order()
 
 
-def test_nobody_is_asked_for_the_money_before_there_is_an_address() -> None:
+def test_no_provider_is_asked_before_there_is_an_address() -> None:
     order, journal = a_journal(reserved)
     for _ in range(2):
         journal += placing.find_address(order, None, NOON)
@@ -157,21 +157,21 @@ def test_nobody_is_asked_for_the_money_before_there_is_an_address() -> None:
     assert Order.fold(journal) == order
 
 
-def test_an_order_that_no_address_is_found_for_says_so() -> None:
+def test_an_order_without_an_address_is_cancelled_for_that_reason() -> None:
     order = an_order(reserved)
     placing.find_address(order, None, NOON)
     paying.overdue(order, NOON)
     assert (order.status, order.reason, order.payment) == (Status.CANCELLED, Reason.NO_ADDRESS, Payment.NONE)
-    assert not order.awaits_address, "nobody looks for it any more"
+    assert not order.awaits_address, "a cancelled order needs no address"
 
 
-def test_a_later_address_does_not_move_an_order() -> None:
+def test_a_later_address_does_not_change_an_order() -> None:
     order = an_order(reserved, address_id=HOME)
     placing.find_address(order, UUID(int=9), NOON)
     assert order.address_id == HOME
 
 
-def test_an_address_that_is_erased_before_the_charge_is_waited_for_and_replaced() -> None:
+def test_an_order_whose_address_is_erased_before_the_charge_waits_for_another() -> None:
     order = an_order(reserved, address_id=HOME)
     placing.find_address(order, None, NOON)
     assert ask(order) is None
@@ -179,13 +179,13 @@ def test_an_address_that_is_erased_before_the_charge_is_waited_for_and_replaced(
     assert (ask(order), order.address_id) == ("a", UUID(int=9))
 
 
-def test_an_address_that_is_erased_after_the_first_request_changes_nothing() -> None:
+def test_erasing_the_address_after_the_first_request_changes_nothing() -> None:
     order = an_order(reserved, asked)
     placing.find_address(order, None, NOON)
     assert ask(order) == "a"
 
 
-def test_a_is_asked_first_and_b_once_a_did_not_charge() -> None:
+def test_provider_b_is_asked_after_provider_a_did_not_charge() -> None:
     order = an_order(reserved)
     assert ask(order) == "a"
     paying.not_charged(order, "a", order.asks, NOON)
@@ -196,12 +196,12 @@ def test_a_is_asked_first_and_b_once_a_did_not_charge() -> None:
     assert ask(order) == "a"
 
 
-def test_a_charge_without_an_answer_stays_with_its_provider() -> None:
+def test_a_charge_without_an_answer_is_repeated_to_the_same_provider() -> None:
     order = an_order(reserved, asked)
     assert [ask(order) for _ in range(3)] == ["a", "a", "a"]
 
 
-def test_a_no_does_not_count_while_another_request_may_be_on_its_way() -> None:
+def test_a_refusal_is_not_final_while_another_request_may_be_on_its_way() -> None:
     order = an_order(reserved, asked, asked)
     paying.not_charged(order, "a", 2, NOON)
     assert order.payment is Payment.CLOSING
@@ -211,20 +211,20 @@ def test_a_no_does_not_count_while_another_request_may_be_on_its_way() -> None:
     assert [ask(order), order.status] == ["b", Status.PAYING]
 
 
-def test_a_stale_no_does_not_count_either() -> None:
+def test_a_refusal_of_an_earlier_request_is_not_final() -> None:
     order = an_order(reserved, asked, asked)
     paying.not_charged(order, "a", 1, NOON)
     assert order.payment is Payment.CLOSING
 
 
-def test_a_capture_after_the_key_was_ordered_closed_is_left_to_the_void() -> None:
+def test_a_capture_reported_while_its_key_is_being_voided_is_ignored() -> None:
     order = an_order(reserved, asked, asked)
     paying.not_charged(order, "a", 2, NOON)
     paying.captured(order, "a", NOON)
     assert order.status is Status.PAYING
 
 
-def test_an_order_that_no_provider_can_charge_any_more_is_cancelled() -> None:
+def test_an_order_is_cancelled_when_every_provider_voided_its_key() -> None:
     order = an_order(reserved)
     for provider in "ab":
         asked(order)
@@ -235,7 +235,7 @@ def test_an_order_that_no_provider_can_charge_any_more_is_cancelled() -> None:
 
 
 @pytest.mark.parametrize("doubt", [False, True])
-def test_the_payment_deadline_voids_what_may_be_held(doubt: bool) -> None:
+def test_the_payment_deadline_voids_a_payment_that_may_be_held(doubt: bool) -> None:
     order = an_order(reserved, asked)
     if doubt:
         asked(order)
@@ -249,14 +249,14 @@ def test_the_payment_deadline_voids_what_may_be_held(doubt: bool) -> None:
     assert not paying.owes_refund(order)
 
 
-def test_the_payment_deadline_cancels_at_once_when_nobody_can_hold_anything() -> None:
+def test_the_payment_deadline_cancels_at_once_when_no_provider_can_hold_a_payment() -> None:
     order = an_order(reserved, asked)
     paying.not_charged(order, "a", 1, NOON)
     paying.overdue(order, NOON)
     assert order.status is Status.CANCELLED
 
 
-def test_a_certain_no_ends_a_voiding_order() -> None:
+def test_a_final_refusal_ends_a_voiding_order() -> None:
     order = an_order(reserved, asked, cancel_requested)
     assert order.status is Status.VOIDING
     paying.not_charged(order, "a", 1, NOON)
@@ -270,20 +270,20 @@ def test_a_decline_is_final_and_the_other_provider_is_not_tried() -> None:
     assert ask(order) is None
 
 
-def test_an_expired_reservation_leaves_a_paid_order_alone() -> None:
+def test_an_expired_reservation_does_not_change_a_paid_order() -> None:
     order = an_order(confirmed)
     paying.give_up(order, Reason.RESERVATION_EXPIRED, NOON)
     assert order.status is Status.CONFIRMED
 
 
-def test_a_refusal_is_kept_also_when_the_parcel_arrives_first() -> None:
+def test_a_refused_cancellation_is_recorded_even_after_the_delivery() -> None:
     order = an_order(confirmed, cancel_requested)
     shipping.delivered(order, NOON)
     shipping.refuse_cancellation(order, "already-dispatched", NOON)
     assert (order.status, order.cancellation_refused) == (Status.DELIVERED, "already-dispatched")
 
 
-def test_after_a_refusal_the_order_goes_on_and_it_is_too_late() -> None:
+def test_after_a_refused_cancellation_the_order_continues_and_refuses_others() -> None:
     order = an_order(confirmed, cancel_requested)
     shipping.refuse_cancellation(order, "already-dispatched", NOON)
     assert order.status is Status.CONFIRMED
@@ -291,12 +291,12 @@ def test_after_a_refusal_the_order_goes_on_and_it_is_too_late() -> None:
         shipping.request_cancellation(order, NOON)
 
 
-def test_a_parcel_that_left_cannot_be_cancelled() -> None:
+def test_a_dispatched_order_cannot_be_cancelled() -> None:
     with pytest.raises(TooLate, match="The parcel has left"):
         an_order(confirmed, dispatched, cancel_requested)
 
 
-def test_an_order_that_was_delivered_cannot_be_cancelled_and_says_so() -> None:
+def test_a_delivered_order_cannot_be_cancelled() -> None:
     order = an_order(confirmed)
     shipping.delivered(order, NOON)
     with pytest.raises(TooLate, match="The order was delivered"):
@@ -312,7 +312,7 @@ def test_a_stopped_shipment_is_refunded_once() -> None:
     assert paying.refunded(order, NOON) == []
 
 
-def test_a_delay_is_noted_once_and_only_before_dispatch() -> None:
+def test_a_delay_is_recorded_once_and_only_before_dispatch() -> None:
     late = an_order(confirmed)
     assert types(shipping.overdue(late, NOON)) == ["shipping-delayed"]
     assert shipping.overdue(late, NOON) == []
@@ -340,7 +340,7 @@ COMMANDS: dict[str, Step] = {
 
 
 @pytest.mark.parametrize(("end", "command"), list(itertools.product(["cancelled", "delivered"], COMMANDS)))
-def test_nothing_happens_to_an_order_that_is_over(end: str, command: str) -> None:
+def test_an_ended_order_does_not_change(end: str, command: str) -> None:
     order = an_order(confirmed)
     if end == "cancelled":
         shipping.stopped(order, Reason.CUSTOMER, NOON)

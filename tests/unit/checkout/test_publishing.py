@@ -1,4 +1,4 @@
-"""What checkout's use cases declare is what its table says."""
+"""Checkout's use cases declare the events of the service's table."""
 
 from checkout import handlers
 from checkout.service import SERVICE

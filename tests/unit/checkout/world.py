@@ -1,7 +1,7 @@
-"""Everything around one order, at its worst: providers, catalog, delivery, and a runtime that crashes.
+"""Simulates everything around one order, with faults: providers, catalog, delivery, and a runtime that crashes.
 
-Messages arrive at least once, in any order, at any time; deadlines strike whenever they please. A
-request to a provider can be carried out long after its sender gave up. The use cases are the real ones.
+Messages arrive at least once, in any order; deadlines may pass at any time. A provider may execute a request long after
+its sender gave up. The use cases are the real ones.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
@@ -72,7 +72,7 @@ CUSTOMER = "ada"
 DEADLINES = (StockAnswerDueV1, PaymentDueV1, ReservationOverV1, ShippingOverdueV1)
 
 Handler = Callable[[Any, Any], Awaitable[None]]
-PLAIN: dict[type[Event], Handler] = {
+WITHOUT_CALL: dict[type[Event], Handler] = {
     CartCheckedOutV1: handlers.place_order,
     StockRejectedV1: handlers.reject_order,
     ReservationExpiredV1: handlers.schedule_expiry,
@@ -88,7 +88,7 @@ PLAIN: dict[type[Event], Handler] = {
     ShipmentCancelledV1: handlers.cancel_stopped,
     CancellationRefusedV1: handlers.refuse_cancellation,
 }
-ASKING: dict[type[Event], tuple[Any, Any]] = {
+WITH_CALL: dict[type[Event], tuple[Any, Any]] = {
     StockReservedV1: (handlers.prepare_charge, handlers.record_payment),
     ChargeDueV1: (handlers.prepare_charge, handlers.record_payment),
     VoidDueV1: (handlers.prepare_void, handlers.record_payment),
@@ -96,13 +96,13 @@ ASKING: dict[type[Event], tuple[Any, Any]] = {
 }
 
 
-def drive(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run what never really waits, since nothing here does I/O."""
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that never waits, since nothing here does I/O. Returns its result."""
     try:
         coroutine.send(None)
     except StopIteration as done:
         return done.value
-    raise AssertionError("a use case waited for something that the fakes do not have")
+    raise AssertionError("the use case awaited something that the fakes do not have")
 
 
 @dataclass(eq=False)
@@ -119,16 +119,16 @@ class Call:
 
     message: Message
     request: Charge | Void | Refund
-    worked: bool = False
-    """The provider carried it out."""
+    executed: bool = False
+    """Whether the provider executed it."""
     abandoned: bool = False
-    """Nobody waits for the answer any more; it may still reach the provider."""
+    """Whether the caller stopped waiting for the answer. The request may still reach the provider."""
     answer: Answer | Refunded | None = None
 
 
 @dataclass
 class FakeProvider:
-    """Acts once per key. It may say no to a key that it knows: its word is good for that request alone."""
+    """A provider that acts once per key. A refusal of a request with a known key concerns that request only."""
 
     keys: dict[UUID, str] = field(default_factory=dict)
     captures: int = 0
@@ -137,7 +137,7 @@ class FakeProvider:
     def holds(self) -> int:
         return sum(state == "captured" for state in self.keys.values())
 
-    def work(self, request: Charge | Void | Refund, *, refuse: bool, decline: bool) -> Answer | Refunded:
+    def execute(self, request: Charge | Void | Refund, *, refuse: bool, decline: bool) -> Answer | Refunded:
         state, name = self.keys.get(request.order_id), request.provider
         match request:
             case Charge():
@@ -156,7 +156,7 @@ class FakeProvider:
                 self.keys[request.order_id] = "voided"
                 return Closed(name, refunded=state == "captured")
             case Refund():
-                assert state in ("captured", "refunded"), "a refund of what was never captured"
+                assert state in ("captured", "refunded"), "a refund of a payment that was never captured"
                 if refuse:
                     raise OutcomeUnknown
                 self.keys[request.order_id] = "refunded"
@@ -169,21 +169,21 @@ class World:
     providers: dict[str, FakeProvider] = field(default_factory=lambda: {"a": FakeProvider(), "b": FakeProvider()})
     messages: list[Message] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    heard: int = 0
+    consumed: int = 0
     shipment: str | None = None
-    """As delivery knows it: scheduled, dispatched, delivered, failed or cancelled."""
+    """The shipment's state in delivery: scheduled, dispatched, delivered, failed or cancelled."""
     address: UUID | None = ADDRESS
-    """As the cart knew it."""
+    """The address that the cart knew."""
     revisions: int = 0
-    """Of the address, as delivery said it."""
+    """The last revision of the address that delivery published."""
 
     def __post_init__(self) -> None:
         event = CartCheckedOutV1(
             order_id=ORDER, customer_id=CUSTOMER, lines=LINES, total=TOTAL, address_id=self.address
         )
-        self.tell(event)
+        self.send(event)
 
-    # -- reading ------------------------------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------------------------
 
     @property
     def order(self) -> Order | None:
@@ -195,15 +195,15 @@ class World:
 
     @property
     def has_address(self) -> bool:
-        """Whether checkout may know by now of an address to bring the order to."""
+        """Whether checkout may already know an address for the order."""
         known = self.database.addresses.get(CUSTOMER)
         return (known.address_id if known else self.address) is not None
 
     @property
-    def pressing(self) -> list[Message]:
-        """What is ready, but for looking once more for an address that is not there."""
-        vain = self.order is not None and self.order.awaits_address and not self.has_address
-        return [message for message in self.ready if not (vain and isinstance(message.event, ChargeDueV1))]
+    def useful(self) -> list[Message]:
+        """Ready messages, except charges that would only find again that there is no address."""
+        lacks_address = self.order is not None and self.order.awaits_address and not self.has_address
+        return [message for message in self.ready if not (lacks_address and isinstance(message.event, ChargeDueV1))]
 
     @property
     def deadlines(self) -> list[Message]:
@@ -215,31 +215,31 @@ class World:
 
     @property
     def held(self) -> int:
-        """How many charges providers hold, all together."""
+        """The number of charges that all providers hold."""
         return sum(provider.holds for provider in self.providers.values())
 
-    def said(self, kind: type[Event]) -> int:
-        return sum(isinstance(event, kind) for event in self.database.said)
+    def count_published(self, kind: type[Event]) -> int:
+        return sum(isinstance(event, kind) for event in self.database.published)
 
     # -- the runtime --------------------------------------------------------------------------------
 
-    def tell(self, event: Event) -> None:
+    def send(self, event: Event) -> None:
         self.messages.append(Message(event))
 
     def deliver(self, message: Message, *, crash: bool = False) -> None:
-        """Run a plain use case, or the first step of an outside call."""
+        """Run a use case without a call, or the first step of one with a call."""
         tx = FakeTransaction(self.database)
         request: Charge | Void | Refund | None = None
-        asking = ASKING.get(type(message.event))
+        steps = WITH_CALL.get(type(message.event))
         try:
-            if asking:
-                request = drive(asking[0](message.event, tx))
+            if steps:
+                request = run(steps[0](message.event, tx))
             else:
-                drive(PLAIN[type(message.event)](message.event, tx))
+                run(WITHOUT_CALL[type(message.event)](message.event, tx))
         except RetryLater:
             return
         if isinstance(request, Charge) and not request.asked_before:
-            assert request.ask > 1 or self.has_address, "nobody is charged without an address"
+            assert request.ask > 1 or self.has_address, "a charge was requested without an address"
         if crash:
             return
         self._commit(tx)
@@ -249,19 +249,19 @@ class World:
             self.calls.append(Call(message, request))
 
     def refuse_connection(self, call: Call) -> None:
-        """The request never leaves: what the gateway makes of it."""
+        """Fail to connect: the request is never sent. The result is that of the gateway."""
         if isinstance(call.request, Charge) and not call.request.asked_before:
             call.answer = NotCharged(call.request.provider, call.request.ask)
-            call.worked = True
+            call.executed = True
         else:
             self.calls.remove(call)
 
-    def work(self, call: Call, *, refuse: bool = False, decline: bool = False, lose: bool = False) -> None:
-        """The request reaches its provider."""
-        call.worked = True
+    def execute(self, call: Call, *, refuse: bool = False, decline: bool = False, lose: bool = False) -> None:
+        """Let the request reach its provider."""
+        call.executed = True
         provider = self.providers[call.request.provider]
         try:
-            call.answer = provider.work(call.request, refuse=refuse, decline=decline)
+            call.answer = provider.execute(call.request, refuse=refuse, decline=decline)
         except OutcomeUnknown:
             call.abandoned = True
         if lose:
@@ -270,20 +270,20 @@ class World:
             self.calls.remove(call)
 
     def record(self, call: Call, *, crash: bool = False) -> None:
-        """The answer is taken in, unless the message was done by another delivery of it."""
+        """Record the answer, unless another delivery of the message has been handled."""
         self.calls.remove(call)
         if crash or call.message.done:
             return
         tx = FakeTransaction(self.database)
-        drive(ASKING[type(call.message.event)][1](call.message.event, call.answer, tx))
+        run(WITH_CALL[type(call.message.event)][1](call.message.event, call.answer, tx))
         self._commit(tx)
         call.message.done = True
 
     def cancel(self) -> bool:
-        """The customer wants out. Whether it was accepted."""
+        """Request a cancellation for the customer. Returns whether it was accepted."""
         tx = FakeTransaction(self.database)
         try:
-            found = drive(handlers.cancel_order(ORDER, CUSTOMER, tx))
+            found = run(handlers.cancel_order(ORDER, CUSTOMER, tx))
         except TooLate:
             return False
         self._commit(tx)
@@ -292,33 +292,33 @@ class World:
     def _commit(self, tx: FakeTransaction) -> None:
         tx.commit()
         for event, _ in self.database.scheduled:
-            self.tell(event)
+            self.send(event)
         self.database.scheduled.clear()
 
     # -- the other services ---------------------------------------------------------------------------
 
     def catalog_answers(self, *, reserve: bool = True) -> bool:
-        """The catalog acts on OrderPlaced, once."""
-        if not self.said(OrderPlacedV1) or self.told(StockReservedV1, StockRejectedV1):
+        """Let the catalog handle OrderPlaced, once. Returns whether it did."""
+        if not self.count_published(OrderPlacedV1) or self.was_sent(StockReservedV1, StockRejectedV1):
             return False
         if reserve:
-            self.tell(StockReservedV1(order_id=ORDER, expires_at=NOON + timedelta(seconds=30)))
+            self.send(StockReservedV1(order_id=ORDER, expires_at=NOON + timedelta(seconds=30)))
         else:
             line = RejectedLine(product_id=PRODUCT, reason=RejectionReason.PRICE_CHANGED, requested=2, price=TOTAL)
-            self.tell(StockRejectedV1(order_id=ORDER, lines=[line]))
+            self.send(StockRejectedV1(order_id=ORDER, lines=[line]))
         return True
 
     def address_changes(self, *, erased: bool) -> None:
-        """The customer records an address, or erases it."""
+        """Let the customer record an address, or erase it."""
         self.revisions += 1
         what = {"customer_id": CUSTOMER, "revision": self.revisions}
-        self.tell(AddressErasedV1(**what) if erased else AddressRecordedV1(**what, address_id=ADDRESS))
+        self.send(AddressErasedV1(**what) if erased else AddressRecordedV1(**what, address_id=ADDRESS))
 
-    def delivery_hears(self) -> bool:
-        """Delivery acts on the next thing that we said."""
-        while self.heard < len(self.database.said):
-            event = self.database.said[self.heard]
-            self.heard += 1
+    def delivery_consumes(self) -> bool:
+        """Let delivery handle checkout's next event. Returns whether there was one for it."""
+        while self.consumed < len(self.database.published):
+            event = self.database.published[self.consumed]
+            self.consumed += 1
             if isinstance(event, OrderConfirmedV1):
                 self.shipment = "scheduled"
                 return True
@@ -330,21 +330,21 @@ class World:
     def _answer_cancellation(self) -> None:
         if self.shipment == "scheduled":
             self.shipment = "cancelled"
-            self.tell(ShipmentCancelledV1(order_id=ORDER))
+            self.send(ShipmentCancelledV1(order_id=ORDER))
         elif self.shipment in ("dispatched", "delivered"):
-            self.tell(CancellationRefusedV1(order_id=ORDER, reason=RefusalReason.ALREADY_DISPATCHED))
+            self.send(CancellationRefusedV1(order_id=ORDER, reason=RefusalReason.ALREADY_DISPATCHED))
 
     def shipment_fails(self) -> None:
         if self.shipment == "scheduled":
             self.shipment = "failed"
             reason = ShipmentFailureReason.NO_CARRIER
-            self.tell(ShipmentFailedV1(order_id=ORDER, shipment_id=SHIPMENT, customer_id=CUSTOMER, reason=reason))
+            self.send(ShipmentFailedV1(order_id=ORDER, shipment_id=SHIPMENT, customer_id=CUSTOMER, reason=reason))
 
-    def carrier_moves(self) -> bool:
-        """Dispatched, then delivered."""
+    def carrier_progresses(self) -> bool:
+        """Dispatch the parcel, then deliver it. Returns whether anything changed."""
         if self.shipment == "scheduled":
             self.shipment = "dispatched"
-            self.tell(
+            self.send(
                 ShipmentDispatchedV1(
                     order_id=ORDER, shipment_id=SHIPMENT, customer_id=CUSTOMER, carrier="a", tracking_code="T1"
                 )
@@ -352,31 +352,31 @@ class World:
             return True
         if self.shipment == "dispatched":
             self.shipment = "delivered"
-            self.tell(ShipmentDeliveredV1(order_id=ORDER, shipment_id=SHIPMENT, customer_id=CUSTOMER))
+            self.send(ShipmentDeliveredV1(order_id=ORDER, shipment_id=SHIPMENT, customer_id=CUSTOMER))
             return True
         return False
 
-    def told(self, *kinds: type[Event]) -> bool:
+    def was_sent(self, *kinds: type[Event]) -> bool:
         return any(isinstance(message.event, kinds) for message in self.messages)
 
     # -- the end of all faults --------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Everyone works again, and everything that is under way arrives; stray requests come last."""
-        for call in [call for call in self.calls if call.worked]:
+        """End all faults, and let everything under way arrive. Requests that nobody waits for arrive last."""
+        for call in [call for call in self.calls if call.executed]:
             self.record(call)
         for _ in range(200):
-            busy = self.catalog_answers() or self.delivery_hears()
-            for message in self.pressing or self.deadlines or self.ready:
+            busy = self.catalog_answers() or self.delivery_consumes()
+            for message in self.useful or self.deadlines or self.ready:
                 busy = True
                 self.deliver(message)
                 for call in [call for call in self.calls if call.message is message and not call.abandoned]:
-                    if not call.worked:
-                        self.work(call)
+                    if not call.executed:
+                        self.execute(call)
                     self.record(call)
-            if not busy and not self.carrier_moves():
+            if not busy and not self.carrier_progresses():
                 break
         else:
-            raise AssertionError(f"never settles: {self.order}, {self.waiting}")
-        for call in [call for call in self.calls if not call.worked]:
-            self.work(call)
+            raise AssertionError(f"the order does not end: {self.order}, {self.waiting}")
+        for call in [call for call in self.calls if not call.executed]:
+            self.execute(call)

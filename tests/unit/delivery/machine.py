@@ -1,4 +1,4 @@
-"""A shipment and its carriers as a state machine."""
+"""A state machine of a shipment and its carriers for Hypothesis."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ ANSWERS = (ShipmentChange.CANCELLED, ShipmentChange.CANCELLATION_REFUSED)
 
 @dataclass
 class ModelCarrier:
-    """What a carrier promises: one act per key, and a cancelled key stays cancelled."""
+    """A carrier that keeps its promises: it acts once per key, and a cancelled key stays cancelled."""
 
     state: str = "unknown"
 
@@ -42,11 +42,11 @@ class ModelCarrier:
 
 @dataclass
 class Request:
-    """One call: on its way, perhaps answered, perhaps with nobody left to hear the answer."""
+    """One call. It may be on its way, answered, or abandoned by its caller."""
 
     carrier: str
     books: bool
-    """False for a request to stop."""
+    """False for a request to cancel the booking."""
     asked_before: bool = False
     answers: list[str] = field(default_factory=list)
     awaited: bool = True
@@ -81,22 +81,22 @@ class Deliveries(RuleBasedStateMachine):
 
     @initialize(requests=st.sampled_from([0, 1, 2, 2]), refuses=st.booleans())
     def head_start(self, requests: int, refuses: bool) -> None:
-        """Most of what can go wrong begins with a request that got lost, and the answer to the next."""
+        """Start with lost requests and the answer to the last, since most faults begin there."""
         for number in range(requests):
             if number:
                 self.requests[-1].awaited = False
                 self.tasks.append(ShipmentChange.TO_BE_BOOKED)
-            self.do(self.tasks.pop())
+            self.begin_call(self.tasks.pop())
         if self.requests and refuses:
             self.arrive(self.requests[-1], refuses=True)
 
     @precondition(lambda self: self.tasks)
     @rule(data=st.data())
     def prepare(self, data: st.DataObject) -> None:
-        self.do(self.tasks.pop(data.draw(st.integers(0, len(self.tasks) - 1))))
+        self.begin_call(self.tasks.pop(data.draw(st.integers(0, len(self.tasks) - 1))))
 
-    def do(self, task: ShipmentChange) -> None:
-        """The first of the three steps of a call; what it writes is committed before the request leaves."""
+    def begin_call(self, task: ShipmentChange) -> None:
+        """Run the first of a call's three steps. Its writes are committed before the request is sent."""
         shipment = self.shipment
         if task is ShipmentChange.TO_BE_UNBOOKED:
             if shipment.status is Status.STOPPING and shipment.carrier:
@@ -107,7 +107,7 @@ class Deliveries(RuleBasedStateMachine):
                 carrier = shipment.ask_carrier(self.now)
                 self.requests.append(Request(carrier, books=True, asked_before=before))
             elif shipment.is_untouched:
-                self.tasks.append(task)  # looks again in a second
+                self.tasks.append(task)  # tries again in a second
             else:
                 self.publish(shipment.rebook())
 
@@ -119,9 +119,9 @@ class Deliveries(RuleBasedStateMachine):
     def record(self, data: st.DataObject) -> None:
         request = data.draw(st.sampled_from([each for each in self.awaited() if each.answers]))
         request.awaited = False
-        self.take_in(request, request.answers[0])
+        self.apply_answer(request, request.answers[0])
 
-    def take_in(self, request: Request, answer: str) -> None:
+    def apply_answer(self, request: Request, answer: str) -> None:
         match answer:
             case "booked":
                 self.publish(self.shipment.booked(request.carrier, "T"))
@@ -143,18 +143,18 @@ class Deliveries(RuleBasedStateMachine):
     @rule(data=st.data())
     def cannot_connect(self, data: st.DataObject) -> None:
         request = data.draw(st.sampled_from([each for each in self.awaited() if not each.answers]))
-        self.requests.remove(request)  # it never left
+        self.requests.remove(request)  # it was never sent
         if request.asked_before or not request.books:
             self.tasks.append(ShipmentChange.TO_BE_BOOKED if request.books else ShipmentChange.TO_BE_UNBOOKED)
         else:
-            self.take_in(request, "not-booked")
+            self.apply_answer(request, "not-booked")
 
     @precondition(lambda self: self.cancellations == 0)
     @rule()
     def cancellation_requested(self) -> None:
         self.cancellations += 1
         if self.shipment.status is Status.FAILED:
-            self.cancellations = 0  # checkout has heard of the failure and asks no more
+            self.cancellations = 0  # checkout knows of the failure and sends no other request
         self.publish(self.shipment.cancel())
 
     @precondition(lambda self: self.deadlines)
@@ -175,7 +175,7 @@ class Deliveries(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     @rule(data=st.data(), refuses=st.booleans())
     def request_arrives(self, data: st.DataObject, refuses: bool) -> None:
-        """Late perhaps, or twice, or when nobody waits for its answer any more."""
+        """Let a request arrive: perhaps late, twice, or after its caller stopped waiting."""
         request = data.draw(st.sampled_from(self.requests))
         self.arrive(request, refuses=refuses)
 
@@ -205,17 +205,17 @@ class Deliveries(RuleBasedStateMachine):
     def callback(self, data: st.DataObject, again: bool) -> None:
         at = data.draw(st.integers(0, len(self.callbacks) - 1))
         name, kind = self.callbacks[at] if again else self.callbacks.pop(at)
-        tell = self.shipment.dispatch if kind == "dispatched" else self.shipment.deliver
-        self.publish(tell(name, "T", self.now))  # raises where a parcel left that should not have
+        apply = self.shipment.dispatch if kind == "dispatched" else self.shipment.deliver
+        self.publish(apply(name, "T", self.now))  # raises if a parcel left that should not have
 
-    # -- what holds ----------------------------------------------------------------------------------------
+    # -- invariants ----------------------------------------------------------------------------------------
 
     @invariant()
-    def one_carrier_holds_it_at_most(self) -> None:
+    def at_most_one_carrier_holds_the_parcel(self) -> None:
         assert sum(carrier.state in HELD for carrier in self.carriers.values()) <= 1
 
     @invariant()
-    def what_was_cancelled_or_failed_never_leaves(self) -> None:
+    def a_cancelled_or_failed_shipment_never_leaves(self) -> None:
         if self.shipment.status in (Status.CANCELLED, Status.FAILED):
             assert not any(carrier.state in HELD for carrier in self.carriers.values())
 
@@ -225,7 +225,7 @@ class Deliveries(RuleBasedStateMachine):
         assert sum(change in ANSWERS for change in self.published) <= self.cancellations
 
     def teardown(self) -> None:
-        """Everything heals: then the shipment settles, and whoever asked has an answer."""
+        """End all faults. Then the shipment settles, and every cancellation request is answered."""
         for _ in range(100):
             if self.shipment.status in SETTLED and not (self.tasks or self.awaited() or self.callbacks):
                 break
@@ -235,26 +235,26 @@ class Deliveries(RuleBasedStateMachine):
         assert len(answers) == self.cancellations
         delivered = [carrier for carrier in self.carriers.values() if carrier.state == "delivered"]
         assert len(delivered) == (self.shipment.status is Status.DELIVERED)
-        for request in self.requests:  # those that were on their way all the time
+        for request in self.requests:  # requests that were on their way all the time
             self.arrive(request, refuses=False)
-        self.one_carrier_holds_it_at_most()
-        self.what_was_cancelled_or_failed_never_leaves()
+        self.at_most_one_carrier_holds_the_parcel()
+        self.a_cancelled_or_failed_shipment_never_leaves()
 
     def heal(self) -> None:
         for request in self.awaited():
             self.arrive(request, refuses=False)
             request.awaited = False
-            self.take_in(request, request.answers[0])
+            self.apply_answer(request, request.answers[0])
         for name in CARRIERS:
             self.fetch(name)
             self.hand_over(name)
         for name, kind in [*self.callbacks]:
-            tell = self.shipment.dispatch if kind == "dispatched" else self.shipment.deliver
-            self.publish(tell(name, "T", self.now))
+            apply = self.shipment.dispatch if kind == "dispatched" else self.shipment.deliver
+            self.publish(apply(name, "T", self.now))
         self.callbacks.clear()
         tasks, self.tasks = self.tasks, []
         for task in tasks:
-            self.do(task)
+            self.begin_call(task)
         if self.deadlines:
             self.deadline(late=False, trying=True)
 

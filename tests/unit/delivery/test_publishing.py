@@ -1,4 +1,4 @@
-"""What delivery's use cases declare is what its table says."""
+"""Delivery's use cases declare the events of the service's table."""
 
 from delivery import handlers
 from delivery.service import SERVICE

@@ -1,4 +1,4 @@
-"""Whatever is lost, repeated, delayed or reordered between a shipment and two carriers, one parcel leaves at most."""
+"""Whatever is lost, repeated, late or out of order between a shipment and two carriers, at most one parcel leaves."""
 
 from tests.unit.delivery.machine import Deliveries
 

@@ -1,4 +1,4 @@
-"""The rules of a shipment, one by one."""
+"""The rules of a shipment."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -29,13 +29,13 @@ def a_booked_shipment() -> Shipment:
     return shipment
 
 
-def test_the_first_carrier_is_asked_first_and_the_second_after_its_certain_no():
+def test_the_second_carrier_is_asked_after_the_first_certainly_refused():
     shipment = an_asked_shipment()
     assert shipment.not_booked("a") == [ShipmentChange.TO_BE_BOOKED]
     assert shipment.ask_carrier(NOW) == "b"
 
 
-def test_after_both_said_no_the_next_round_waits_and_begins_with_the_first():
+def test_after_both_carriers_refused_a_later_round_begins_with_the_first():
     shipment = an_asked_shipment()
     shipment.not_booked("a")
     shipment.ask_carrier(NOW)
@@ -49,7 +49,7 @@ def test_a_request_without_an_answer_is_repeated_to_the_same_carrier():
     assert shipment.doubtful
 
 
-def test_a_no_after_a_lost_answer_closes_the_key_before_the_next_carrier_is_asked():
+def test_a_refusal_after_a_lost_answer_closes_the_key_before_the_next_carrier_is_asked():
     shipment = an_asked_shipment()
     shipment.ask_carrier(NOW)
     assert shipment.not_booked("a") == [ShipmentChange.TO_BE_UNBOOKED]
@@ -67,25 +67,25 @@ def test_a_shipment_whose_keys_are_closed_at_every_carrier_fails():
     assert (shipment.status, shipment.failure) == (Status.FAILED, Failure.NO_CARRIER)
 
 
-def test_a_booking_is_noted_with_its_tracking_code():
+def test_a_booking_is_recorded_with_its_tracking_code():
     shipment = a_booked_shipment()
     assert (shipment.status, shipment.carrier, shipment.tracking_code) == (Status.BOOKED, "a", "T1")
 
 
-def test_what_no_carrier_was_asked_for_is_cancelled_at_once():
+def test_a_shipment_before_its_first_request_is_cancelled_at_once():
     shipment = a_shipment()
     assert shipment.cancel() == [ShipmentChange.CANCELLED]
     assert shipment.status is Status.CANCELLED
 
 
-def test_what_may_be_booked_is_cancelled_once_its_carrier_has_forgotten_it():
+def test_a_shipment_that_may_be_booked_is_cancelled_after_its_key_is_closed():
     for shipment in (an_asked_shipment(), a_booked_shipment()):
         assert shipment.cancel() == [ShipmentChange.TO_BE_UNBOOKED]
         assert shipment.key_closed("a") == [ShipmentChange.CANCELLED]
         assert shipment.status is Status.CANCELLED
 
 
-def test_a_booking_whose_answer_comes_after_the_cancellation_is_still_cancelled():
+def test_a_booking_confirmed_after_the_cancellation_is_still_cancelled():
     shipment = an_asked_shipment()
     shipment.cancel()
     assert shipment.booked("a", "T1") == []
@@ -95,14 +95,14 @@ def test_a_booking_whose_answer_comes_after_the_cancellation_is_still_cancelled(
     assert shipment.status is Status.CANCELLED
 
 
-def test_a_no_to_the_only_request_settles_a_cancellation():
+def test_a_refusal_of_the_only_request_completes_a_cancellation():
     shipment = an_asked_shipment()
     shipment.cancel()
     assert shipment.not_booked("a") == [ShipmentChange.CANCELLED]
     assert shipment.key_closed("a") == []
 
 
-def test_a_parcel_that_has_left_is_not_cancelled():
+def test_a_cancellation_is_refused_once_the_parcel_has_left():
     shipment = a_booked_shipment()
     shipment.cancel()
     assert shipment.left_already("a") == [ShipmentChange.CANCELLATION_REFUSED]
@@ -110,14 +110,14 @@ def test_a_parcel_that_has_left_is_not_cancelled():
     assert shipment.cancel() == [ShipmentChange.CANCELLATION_REFUSED]
 
 
-def test_tracking_that_overtakes_the_carriers_refusal_to_stop_is_the_refusal():
+def test_tracking_that_arrives_before_the_carrier_s_refusal_refuses_the_cancellation():
     shipment = a_booked_shipment()
     shipment.cancel()
     assert shipment.dispatch("a", "T1", NOW) == [ShipmentChange.DISPATCHED, ShipmentChange.CANCELLATION_REFUSED]
     assert shipment.left_already("a") == []
 
 
-def test_tracking_that_overtakes_the_bookings_answer_counts():
+def test_tracking_that_arrives_before_the_booking_s_answer_is_recorded():
     shipment = an_asked_shipment()
     assert shipment.dispatch("a", "T1", NOW) == [ShipmentChange.DISPATCHED]
     assert shipment.booked("a", "T1") == []
@@ -134,20 +134,20 @@ def test_repeated_tracking_changes_nothing():
     assert shipment.status is Status.DELIVERED
 
 
-def test_what_was_delivered_had_been_dispatched():
+def test_a_delivery_without_an_earlier_dispatch_records_both():
     shipment = a_booked_shipment()
     assert shipment.deliver("a", "T1", NOW) == [ShipmentChange.DISPATCHED, ShipmentChange.DELIVERED]
 
 
 @pytest.mark.parametrize("settle", [lambda shipment: shipment.cancel(), lambda shipment: shipment.ask_carrier(NOW)])
-def test_tracking_by_another_carrier_is_not_believed(settle):
+def test_tracking_from_another_carrier_is_rejected(settle):
     shipment = a_shipment()
     settle(shipment)
     with pytest.raises(NotItsCarrier):
         shipment.dispatch("b", "T1", NOW)
 
 
-def test_at_the_deadline_what_is_booked_goes_on():
+def test_the_deadline_does_not_change_a_booked_shipment():
     shipment = a_booked_shipment()
     assert shipment.look_at_deadline(DUE, WITHIN, has_address=True) == []
     assert shipment.status is Status.BOOKED
@@ -166,20 +166,20 @@ def test_at_the_deadline_a_shipment_without_an_address_fails():
     assert shipment.failure is Failure.NO_ADDRESS
 
 
-def test_at_the_deadline_what_may_be_booked_is_stopped_first():
+def test_at_the_deadline_a_shipment_that_may_be_booked_is_stopped_first():
     shipment = an_asked_shipment(JUST_NOW)
     assert shipment.look_at_deadline(DUE, WITHIN, has_address=True) == [ShipmentChange.TO_BE_UNBOOKED]
     assert shipment.key_closed("a") == [ShipmentChange.FAILED]
 
 
-def test_what_left_before_it_could_be_given_up_goes_on():
+def test_a_parcel_that_left_before_it_was_stopped_continues():
     shipment = an_asked_shipment(JUST_NOW)
     shipment.look_at_deadline(DUE, WITHIN, has_address=True)
     assert shipment.left_already("a") == []
     assert (shipment.status, shipment.failure) == (Status.BOOKED, None)
 
 
-def test_a_cancellation_while_it_is_given_up_is_answered_as_one():
+def test_a_cancellation_while_the_shipment_is_being_stopped_is_confirmed():
     shipment = an_asked_shipment(JUST_NOW)
     shipment.look_at_deadline(DUE, WITHIN, has_address=True)
     assert shipment.cancel() == []
@@ -187,7 +187,7 @@ def test_a_cancellation_while_it_is_given_up_is_answered_as_one():
     assert shipment.failure is None
 
 
-def test_the_deadline_also_ends_a_search_that_is_between_two_carriers():
+def test_the_deadline_also_ends_a_shipment_that_is_between_two_carriers():
     shipment = an_asked_shipment(JUST_NOW)
     shipment.rebook()
     assert shipment.look_at_deadline(DUE, WITHIN, has_address=True) == []
@@ -195,7 +195,7 @@ def test_the_deadline_also_ends_a_search_that_is_between_two_carriers():
     assert shipment.key_closed("a") == [ShipmentChange.FAILED]
 
 
-def test_a_deadline_that_passed_while_we_were_away_starts_again():
+def test_a_deadline_that_passed_during_our_outage_starts_again():
     shipment = an_asked_shipment()
     late = DUE + timedelta(seconds=60)
     assert shipment.look_at_deadline(late, WITHIN, has_address=True) == [
@@ -206,18 +206,18 @@ def test_a_deadline_that_passed_while_we_were_away_starts_again():
 
 
 @pytest.mark.parametrize("make", [a_shipment, an_asked_shipment])
-def test_a_shipment_that_could_have_been_booked_but_was_not_tried_lately_gets_its_time(make):
+def test_a_shipment_with_an_address_but_without_a_recent_attempt_gets_a_new_deadline(make):
     assert make().look_at_deadline(DUE, WITHIN, has_address=True) == [
         ShipmentChange.DEADLINE_EXTENDED,
         ShipmentChange.TO_BE_BOOKED,
     ]
 
 
-def test_a_cancellation_that_came_before_its_order_leaves_a_shipment_that_never_will_be():
+def test_a_cancellation_that_arrived_before_its_order_leaves_a_cancelled_shipment():
     shipment = Shipment.never_to_be(uuid4(), uuid4(), "ada", NOW)
     assert shipment.cancel() == []
     assert shipment.look_at_deadline(DUE, WITHIN, has_address=True) == []
 
 
-def test_an_address_does_not_show_in_logs():
+def test_an_address_does_not_appear_in_logs():
     assert "Lovelace" not in repr(Address("ada", Place("Ada Lovelace", "1 St", "London", "N1", "GB")))
