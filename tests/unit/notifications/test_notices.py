@@ -1,4 +1,4 @@
-"""What people are told, and that it can be told to nobody else."""
+"""What mails say, and that each is sent only to the address that was accepted."""
 
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -39,7 +39,7 @@ def is_accepted(email: str) -> bool:
 @pytest.mark.parametrize(
     "text", ["Hello.\n", "Grüße aus Köln, 東京\n" * 3, "=" * 1000 + "\n", ".\n..\nFrom here\n", ""]
 )
-def test_what_is_written_is_what_is_read(text: str):
+def test_a_mail_is_read_as_it_was_written(text: str):
     mail = message_from_bytes(
         written(a_mail(text=text, about="Zoë:1"), sender="shop@example.com").as_bytes(), policy=SMTP
     )
@@ -50,7 +50,7 @@ def test_what_is_written_is_what_is_read(text: str):
 
 @given(st.from_regex(rf"{ATOM}(\.{ATOM})?@{LABEL}(\.{LABEL})?", fullmatch=True))
 @example("ada@localhost")
-def test_a_mail_goes_to_the_address_that_was_accepted_and_to_no_other(email: str):
+def test_a_mail_is_sent_only_to_the_accepted_address(email: str):
     if is_accepted(email):
         mail = message_from_bytes(written(a_mail(to=email), sender="shop@example.com").as_bytes(), policy=SMTP)
         assert [address.addr_spec for address in mail["To"].addresses] == [email]
@@ -58,7 +58,7 @@ def test_a_mail_goes_to_the_address_that_was_accepted_and_to_no_other(email: str
 
 
 @given(st.text(), st.sampled_from(["\r\n", "\n", "\r", ",", " ", "<", ">", ";", '"', "\0", "\u2028", "é"]), st.text())
-def test_an_address_with_anything_that_ends_or_multiplies_it_is_not_accepted(before: str, cut: str, after: str):
+def test_an_address_with_a_separator_or_a_control_character_is_not_accepted(before: str, cut: str, after: str):
     assert not is_accepted(f"ada{before}{cut}{after}@example.com")
     assert not is_accepted(f"ada@example.com{cut}{before}")
 
@@ -70,7 +70,7 @@ def test_a_header_cannot_be_injected(field: str, injected: str):
         written(a_mail(**{field: injected}), sender="shop@example.com").as_bytes()
 
 
-def test_a_mail_says_what_it_is_about_and_that_no_person_wrote_it():
+def test_a_mail_s_headers_name_its_subject_and_that_it_is_automatic():
     mail = a_mail(kind=Kind.ORDER_CONFIRMED)
     message = message_from_bytes(written(mail, sender="shop@example.com").as_bytes(), policy=SMTP)
     assert message["Message-ID"] == f"<{mail.notification_id}@example.com>"
@@ -79,13 +79,13 @@ def test_a_mail_says_what_it_is_about_and_that_no_person_wrote_it():
     assert message["Date"].datetime == NOW
 
 
-def test_there_is_one_message_per_matter_and_kind():
+def test_the_id_of_a_message_depends_on_its_subject_and_kind():
     assert notification_id("o1", Kind.ORDER_CONFIRMED) == notification_id("o1", Kind.ORDER_CONFIRMED)
     ids = {notification_id(about, kind) for about in ("o1", "o2") for kind in Kind}
     assert len(ids) == 2 * len(Kind)
 
 
-def test_what_became_of_a_message_is_said_once():
+def test_the_result_of_a_message_is_recorded_once():
     message = Message.of(Notice("o1", Kind.ORDER_CONFIRMED, "ada", "Hello.\n"), uuid4(), NOW)
     assert message.sent(NOW) == [Sent()]
     assert message.sent(NOW) == []
@@ -93,18 +93,18 @@ def test_what_became_of_a_message_is_said_once():
     assert (message.status, message.failure) == (Status.SENT, None)
 
 
-def test_people_choose_order_updates_and_reminders():
+def test_people_choose_order_updates_and_reminders_separately():
     contact = Contact("ada", "ada@example.com", order_updates=False)
     assert not contact.wants(Kind.ORDER_CONFIRMED)
     assert contact.wants(Kind.CART_ABANDONED)
 
 
-def test_an_address_does_not_show_in_logs():
+def test_an_address_does_not_appear_in_logs():
     assert "ada@" not in repr(Contact("ada", "ada@example.com"))
     assert "ada@" not in repr(a_mail())
 
 
-def test_there_are_words_for_everything_that_the_contracts_name():
+def test_every_kind_and_reason_of_the_contracts_has_a_text():
     assert {*Kind} == {*SUBJECTS} == {*KINDS.values()}
     assert {*Kind} - {Kind.WEBHOOK_DISABLED} == {*NotificationKind}
     assert {*DISABLED} == {*WebhookDisabledReason}
@@ -126,11 +126,11 @@ def test_there_are_words_for_everything_that_the_contracts_name():
         (1500, "XXX", "15.00 XXX"),
     ],
 )
-def test_money_is_written_as_people_do(amount: int, currency: str, text: str):
+def test_money_is_written_with_the_currency_s_decimals(amount: int, currency: str, text: str):
     assert readable(amount, currency) == text
 
 
-def test_while_one_event_sends_a_message_another_about_the_same_does_not():
+def test_only_the_event_that_created_a_message_sends_it():
     mine, other = uuid4(), uuid4()
     message = Message.of(Notice("o1", Kind.ORDER_CONFIRMED, "ada", "Hello.\n"), mine, NOW)
     assert message.is_to_be_sent_for(mine)

@@ -1,4 +1,4 @@
-"""What notifications publish, and that each use case declares it."""
+"""The events that notifications publishes, and that each use case declares its own."""
 
 from uuid import UUID
 
@@ -25,7 +25,7 @@ def a_message(kind: Kind) -> Message:
     return Message(ONE, "o1", kind, "ada", ONE, Memory().now)
 
 
-def test_declarations_agree_with_the_table_and_the_source() -> None:
+def test_use_cases_declare_what_the_service_publishes() -> None:
     require_true_declarations(SERVICE, [handlers, webhooks])
 
 
@@ -40,7 +40,7 @@ def test_changes_of_a_message_are_published(kind: NotificationKind) -> None:
 
 
 @pytest.mark.parametrize("change", [Sent(), Failed(Failure.UNDELIVERABLE)])
-def test_the_mail_about_a_disabled_endpoint_is_not_published(change: MessageChange) -> None:
+def test_the_result_of_a_mail_about_a_disabled_endpoint_is_not_published(change: MessageChange) -> None:
     memory = Memory(source=SERVICE.name)
     publish_message_changes(memory.tx, a_message(Kind.WEBHOOK_DISABLED), [change])
     assert memory.said == []

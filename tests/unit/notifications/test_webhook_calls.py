@@ -1,4 +1,4 @@
-"""What leaves, and where it never goes: against real sockets on this machine, with the look-up of names played."""
+"""Webhook requests and the addresses that they never reach, with real sockets on this machine and faked look-ups."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ Seen = list[web.Request]
 
 @asynccontextmanager
 async def a_receiver(context: ssl.SSLContext | None = None) -> AsyncIterator[tuple[int, Seen]]:
-    """Somebody on loopback who answers 204 to everything, and what came."""
+    """Run a server on loopback that answers 204 to everything. Yields its port and the requests that it received."""
     seen: Seen = []
 
     async def take(request: web.Request) -> web.Response:
@@ -60,10 +60,10 @@ async def a_receiver(context: ssl.SSLContext | None = None) -> AsyncIterator[tup
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Says which addresses a name has at each look-up, the last one from then on."""
+    """Return a function that sets the addresses of each look-up of a name. The last addresses stay."""
     real = socket.getaddrinfo
 
-    def play(**by_name: list[list[str]]) -> None:
+    def set_addresses(**by_name: list[list[str]]) -> None:
         def getaddrinfo(host: str, port: int, *rest: int) -> object:
             turns = by_name.get(host.partition(".")[0])
             if turns is None:
@@ -75,7 +75,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
         monkeypatch.setattr(gateways.socket, "getaddrinfo", getaddrinfo)
 
-    return play
+    return set_addresses
 
 
 async def send(url: str, settings: Webhooks = LOCAL) -> Answer:
@@ -87,7 +87,7 @@ async def send(url: str, settings: Webhooks = LOCAL) -> Answer:
     return answer
 
 
-def test_every_secret_signs_as_the_reference_verifies() -> None:
+def test_the_reference_implementation_verifies_the_signature_of_every_secret() -> None:
     old, new, message = new_secret(), new_secret(), Message(uuid4(), '{"who":"Zoë"}')
     headers = signed([new, old], message, datetime.now(UTC))
     for secret in (old, new):
@@ -99,14 +99,14 @@ def test_every_secret_signs_as_the_reference_verifies() -> None:
         Webhook(new).verify(message.body + " ", headers)
 
 
-def test_the_documents_fifteen_lines_verify_what_we_sign() -> None:
+def test_the_code_in_the_documentation_verifies_our_signatures() -> None:
     page = DOCUMENT.read_text()
-    said: dict[str, Any] = {}
-    exec(page.partition("```python")[2].partition("```")[0], said)
+    code: dict[str, Any] = {}
+    exec(page.partition("```python")[2].partition("```")[0], code)
     old, new, message = new_secret(), new_secret(), Message(uuid4(), '{"who": "Zoë"}')
     headers = signed([new, old], message, datetime.now(UTC))
     for secret in (old, new):
-        said["verify"](secret, headers, message.body.encode())
+        code["verify"](secret, headers, message.body.encode())
     late = signed([new], message, datetime.now(UTC) - timedelta(minutes=6))
     for secret, wrong, body in (
         (new_secret(), headers, message.body.encode()),
@@ -115,10 +115,10 @@ def test_the_documents_fifteen_lines_verify_what_we_sign() -> None:
         (new, late, message.body.encode()),
     ):
         with pytest.raises(ValueError):
-            said["verify"](secret, wrong, body)
+            code["verify"](secret, wrong, body)
 
 
-def test_the_document_names_every_event_that_may_leave() -> None:
+def test_the_documentation_names_every_event_of_webhooks() -> None:
     listed = DOCUMENT.read_text().partition("The list:")[2].partition("\n\n")[0]
     for event in HEARD:
         publisher, name, _ = event.type.split(".")
@@ -154,7 +154,7 @@ async def test_a_private_address_is_never_called(host: str, names: Callable[...,
     assert answer.why in (gateways.NOWHERE, "127.0.0.1 is no public address.")
 
 
-async def test_a_name_that_turns_private_after_it_was_checked_is_not_called(names: Callable[..., None]) -> None:
+async def test_a_name_that_becomes_private_after_the_check_is_not_called(names: Callable[..., None]) -> None:
     names(rebound=[[PUBLIC], ["127.0.0.1"]])
     async with a_receiver() as (port, seen):
         url = f"https://rebound.test:{port}/hook"
@@ -163,7 +163,7 @@ async def test_a_name_that_turns_private_after_it_was_checked_is_not_called(name
     assert (answer.status, answer.why, seen) == (None, gateways.NOWHERE, [])
 
 
-async def test_a_name_is_looked_up_once_per_call_and_that_address_is_called(names: Callable[..., None]) -> None:
+async def test_each_call_looks_up_the_name_once_and_uses_that_address(names: Callable[..., None]) -> None:
     names(pinned=[["127.0.0.1"], []])
     async with a_receiver() as (port, seen):
         assert (await send(f"http://pinned.test:{port}/hook?key=1")).accepted
@@ -171,17 +171,17 @@ async def test_a_name_is_looked_up_once_per_call_and_that_address_is_called(name
         assert (await send(f"http://pinned.test:{port}/hook")).why == gateways.NOWHERE
 
 
-async def test_what_is_inside_looks_like_what_is_not_there(names: Callable[..., None]) -> None:
+async def test_the_error_does_not_reveal_whether_a_private_name_exists(names: Callable[..., None]) -> None:
     names(inside=[["10.0.0.7"]], nowhere=[[]])
-    complaints = set()
+    errors = set()
     for name in ("inside", "nowhere"):
         with pytest.raises(BadTarget) as refused:
             await check(f"https://{name}.test/", STRICT)
-        complaints.add(str(refused.value).removeprefix(name))
-    assert complaints == {".test: this name was not found, or leads to an address that is not public."}
+        errors.add(str(refused.value).removeprefix(name))
+    assert errors == {".test: this name was not found, or leads to an address that is not public."}
 
 
-async def test_slow_name_servers_take_a_few_places_of_those_who_register(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_name_servers_block_at_most_a_few_registrations(monkeypatch: pytest.MonkeyPatch) -> None:
     answered = threading.Event()
     monkeypatch.setattr(gateways.socket, "getaddrinfo", lambda *_: answered.wait(30) and [])
     async with asyncio.TaskGroup() as group:
@@ -199,11 +199,11 @@ async def test_a_redirect_is_not_followed() -> None:
     assert (answer.status, answer.accepted, [each.path for each in seen]) == (302, False, ["/elsewhere"])
 
 
-async def test_an_endpoint_without_end_takes_no_memory_and_no_more_than_its_time() -> None:
-    """One that never stops answering, and one that never starts."""
+async def test_an_endless_answer_is_bounded_in_memory_and_time() -> None:
+    """One endpoint never stops answering, and one never starts."""
     body_sent = 0
 
-    async def pour(request: web.Request) -> web.StreamResponse:
+    async def answer_endlessly(request: web.Request) -> web.StreamResponse:
         nonlocal body_sent
         response = web.StreamResponse()
         await response.prepare(request)
@@ -216,19 +216,19 @@ async def test_an_endpoint_without_end_takes_no_memory_and_no_more_than_its_time
         return response
 
     app = web.Application()
-    app.router.add_post("/", pour)
+    app.router.add_post("/", answer_endlessly)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     assert (await send(f"http://127.0.0.1:{runner.addresses[0][1]}/")).accepted
     await runner.cleanup()
     assert body_sent < 1 << 25
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        answer = await send(f"http://127.0.0.1:{deaf.getsockname()[1]}/")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        answer = await send(f"http://127.0.0.1:{silent.getsockname()[1]}/")
     assert answer.why == "no answer within 1 s"
 
 
-async def test_a_certificate_must_be_for_the_name_and_not_for_the_address(
+async def test_a_certificate_must_be_valid_for_the_host_name(
     names: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names(mine=[["127.0.0.1"]], other=[["127.0.0.1"]])
@@ -246,7 +246,7 @@ async def test_a_certificate_must_be_for_the_name_and_not_for_the_address(
 
 
 def a_certificate(host: str, directory: Path) -> Path:
-    """A key and a certificate that it signed itself, in one file."""
+    """Write a key and a self-signed certificate to one file."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
     certificate = (

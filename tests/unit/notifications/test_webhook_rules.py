@@ -1,4 +1,4 @@
-"""When an endpoint hears, is tried again, left alone, and given up."""
+"""When an endpoint receives events, is retried, rests, and is disabled."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -50,25 +50,25 @@ def answer(status: int | None = None) -> Answer:
         ("checkout.*", "catalog.price-changed.v1", False),
     ],
 )
-def test_a_pattern_names_a_type_or_where_types_begin(pattern: str, type: str, expected: bool) -> None:
+def test_a_pattern_matches_a_type_or_a_prefix_of_types(pattern: str, type: str, expected: bool) -> None:
     assert matches(pattern, type) is expected
 
 
 @pytest.mark.parametrize("person", ["ada", "bob", None])
 @pytest.mark.parametrize("public", [True, False])
 @pytest.mark.parametrize("everyones", [True, False])
-def test_what_concerns_others_is_not_told(person: str | None, public: bool, everyones: bool) -> None:
+def test_an_endpoint_receives_no_events_about_other_persons(person: str | None, public: bool, everyones: bool) -> None:
     heard = an_endpoint(everyones=everyones).hears("checkout.order-placed.v1", person, public=public)
     assert heard is (public or everyones or person == "ada")
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
-def test_a_pause_grows_fourfold_is_bounded_and_jittered(failures: int, chance: float) -> None:
+def test_a_pause_grows_fourfold_with_a_limit_and_jitter(failures: int, chance: float) -> None:
     full = min(12 * HOUR.total_seconds(), 5 * 4 ** (failures - 1))
     assert full / 2 <= pause(failures, 5 * SECOND, 12 * HOUR, chance).total_seconds() <= full
 
 
-def test_a_delivery_is_given_up_after_its_attempts_and_may_be_sent_again() -> None:
+def test_a_delivery_fails_after_its_last_attempt_and_may_be_sent_again() -> None:
     delivery = a_delivery()
     dues = []
     for _ in range(POLICY.attempts):
@@ -83,7 +83,7 @@ def test_a_delivery_is_given_up_after_its_attempts_and_may_be_sent_again() -> No
     assert (delivery.state, delivery.error) == (State.DELIVERED, None)
 
 
-def test_an_answer_that_comes_late_does_not_unsettle_a_delivery() -> None:
+def test_a_late_answer_does_not_change_a_completed_delivery() -> None:
     delivery = a_delivery()
     delivery.answered(answer(200), NOON, POLICY, 0)
     delivery.answered(answer(500), NOON, POLICY, 0)
@@ -95,7 +95,7 @@ def test_only_2xx_is_a_success(status: int) -> None:
     assert not answer(status).accepted
 
 
-def test_an_endpoint_that_fails_is_probed_by_one_request_after_each_rest() -> None:
+def test_a_failing_endpoint_gets_one_request_after_each_rest() -> None:
     endpoint = an_endpoint()
     assert endpoint.most_at_once > 1
     rests = []
@@ -110,13 +110,13 @@ def test_an_endpoint_that_fails_is_probed_by_one_request_after_each_rest() -> No
     assert endpoint.most_at_once > 1
 
 
-def test_one_bad_event_among_good_ones_is_no_failure_of_the_endpoint() -> None:
+def test_one_failed_delivery_among_others_is_no_failure_of_the_endpoint() -> None:
     endpoint = an_endpoint()
     endpoint.answered([answer(200), answer(500)], NOON, POLICY, 0)
     assert endpoint.failures == 0
 
 
-def test_it_is_disabled_after_a_stretch_of_nothing_but_failures() -> None:
+def test_an_endpoint_is_disabled_after_failing_without_a_success_for_the_limit() -> None:
     endpoint = an_endpoint()
     assert endpoint.answered([answer()], NOON, POLICY, 0) == []
     assert endpoint.answered([answer(500)], NOON + HOUR - SECOND, POLICY, 0) == []
@@ -128,14 +128,14 @@ def test_it_is_disabled_after_a_stretch_of_nothing_but_failures() -> None:
     assert endpoint.hears("checkout.order-placed.v1", "ada", public=False)
 
 
-def test_what_comes_while_it_is_disabled_is_counted_and_bounded() -> None:
+def test_events_missed_while_disabled_are_counted_up_to_a_limit() -> None:
     endpoint = an_endpoint()
     endpoint.missed = MOST_MISSED - 2
     assert [endpoint.miss() for _ in range(3)] == [True, False, False]
     assert endpoint.missed == MOST_MISSED
 
 
-def test_who_enables_again_and_again_gets_no_second_turn_beside_the_first() -> None:
+def test_enabling_an_endpoint_twice_schedules_no_second_turn() -> None:
     endpoint = an_endpoint()
     assert endpoint.schedule_turn(NOON, NOON)
     under_way = endpoint.turn
@@ -144,14 +144,14 @@ def test_who_enables_again_and_again_gets_no_second_turn_beside_the_first() -> N
     assert endpoint.turn == under_way
 
 
-def test_a_turn_that_was_lost_is_not_waited_for_once_its_endpoint_is_enabled() -> None:
+def test_enabling_an_endpoint_replaces_a_lost_turn() -> None:
     endpoint = an_endpoint()
     assert endpoint.schedule_turn(NOON, NOON)
     assert endpoint.schedule_turn(NOON + HOUR, NOON) == []
     assert endpoint.enable(NOON + HOUR) == [TurnScheduled(endpoint.turn, after=timedelta())]
 
 
-def test_a_turn_that_was_lost_is_replaced_by_the_next() -> None:
+def test_scheduling_a_turn_replaces_a_lost_one() -> None:
     endpoint = an_endpoint()
     assert endpoint.schedule_turn(NOON, NOON)
     assert endpoint.schedule_turn(NOON + 5 * MINUTE, NOON + 5 * MINUTE) == []
@@ -160,7 +160,7 @@ def test_a_turn_that_was_lost_is_replaced_by_the_next() -> None:
     assert endpoint.turn != lost
 
 
-def test_who_enables_an_endpoint_that_rests_has_its_turn_at_once() -> None:
+def test_enabling_a_resting_endpoint_schedules_a_turn_at_once() -> None:
     endpoint = an_endpoint()
     endpoint.answered([answer()], NOON, POLICY, 0)
     assert endpoint.schedule_turn(NOON, NOON) == [TurnScheduled(endpoint.turn, after=5 * SECOND)]
@@ -168,7 +168,7 @@ def test_who_enables_an_endpoint_that_rests_has_its_turn_at_once() -> None:
     assert endpoint.turn_at == NOON
 
 
-def test_gone_disables_at_once() -> None:
+def test_an_answer_of_410_gone_disables_the_endpoint_at_once() -> None:
     endpoint, delivery = an_endpoint(), a_delivery()
     assert endpoint.answered([answer(200), answer(410)], NOON, POLICY, 0) == [Disabled(DisabledReason.GONE)]
     assert endpoint.disabled is DisabledReason.GONE
@@ -176,7 +176,7 @@ def test_gone_disables_at_once() -> None:
     assert delivery.state is State.FAILED
 
 
-def test_a_turn_is_replaced_by_a_sooner_one_only_and_waits_for_the_rest() -> None:
+def test_only_an_earlier_turn_replaces_another_and_no_turn_interrupts_a_rest() -> None:
     endpoint = an_endpoint()
     assert endpoint.schedule_turn(NOON + HOUR, NOON) == [TurnScheduled(endpoint.turn, after=HOUR)]
     first = endpoint.turn
@@ -189,7 +189,7 @@ def test_a_turn_is_replaced_by_a_sooner_one_only_and_waits_for_the_rest() -> Non
     assert endpoint.turn_at == endpoint.rests_until
 
 
-def test_both_secrets_sign_until_the_overlap_is_over() -> None:
+def test_both_secrets_sign_until_the_end_of_the_overlap() -> None:
     endpoint = an_endpoint()
     old = endpoint.secret
     endpoint.rotate(NOON, HOUR)
@@ -199,14 +199,14 @@ def test_both_secrets_sign_until_the_overlap_is_over() -> None:
     assert endpoint.old_secret is None
 
 
-def test_neither_secret_nor_url_is_shown_in_logs() -> None:
+def test_neither_secret_nor_url_appears_in_logs() -> None:
     endpoint = an_endpoint()
     endpoint.rotate(NOON, HOUR)
     assert "whsec_" not in repr(endpoint)
     assert "a.example" not in repr(endpoint)
 
 
-def test_who_asks_for_rest_gets_it_also_where_others_were_accepted() -> None:
+def test_a_requested_rest_is_granted_even_if_other_deliveries_were_accepted() -> None:
     endpoint, delivery = an_endpoint(), a_delivery()
     busy = Answer(uuid4(), 429, rest=HOUR)
     delivery.answered(busy, NOON, POLICY, 0)
@@ -215,7 +215,7 @@ def test_who_asks_for_rest_gets_it_also_where_others_were_accepted() -> None:
     assert (endpoint.failures, endpoint.rests_until) == (0, NOON + HOUR)
 
 
-def test_a_shorter_rest_than_our_own_changes_nothing() -> None:
+def test_a_requested_rest_shorter_than_our_own_changes_nothing() -> None:
     endpoint, delivery = an_endpoint(), a_delivery()
     busy = Answer(uuid4(), 503, rest=SECOND)
     delivery.answered(busy, NOON, POLICY, 0)

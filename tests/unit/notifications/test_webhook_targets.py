@@ -1,4 +1,4 @@
-"""Where webhooks may go, by the look of a URL and of an address."""
+"""Which URLs and addresses webhooks may call, before any look-up of a name."""
 
 import pytest
 from hypothesis import given
@@ -79,24 +79,24 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_an_address_that_is_not_everybodys_is_not_public(address: str) -> None:
+def test_a_special_purpose_address_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_what_lies_beside_private_ranges_is_public(address: str) -> None:
+def test_an_address_next_to_a_private_range_is_public(address: str) -> None:
     assert is_public(address)
 
 
 @given(st.ip_addresses())
-def test_what_the_standard_library_calls_private_is_never_public(ip: object) -> None:
+def test_an_address_that_the_standard_library_calls_private_is_never_public(ip: object) -> None:
     if not ip.is_global or ip.is_multicast or ip.is_reserved:
         assert not is_public(str(ip))
 
 
 @pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("url", HOSTILE)
-def test_a_url_that_readers_could_differ_on_is_refused_everywhere(url: str, private: bool) -> None:
+def test_an_ambiguous_url_is_refused_with_every_setting(url: str, private: bool) -> None:
     with pytest.raises(BadTarget):
         target_of(url, private=private)
 
@@ -127,5 +127,5 @@ def test_plain_http_needs_the_setting_for_local_use() -> None:
         ("https://3com.example/", Target("3com.example", 443)),
     ],
 )
-def test_an_ordinary_url_is_read(url: str, target: Target) -> None:
+def test_an_ordinary_url_is_accepted(url: str, target: Target) -> None:
     assert target_of(url, private=False) == target
