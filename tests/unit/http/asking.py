@@ -1,4 +1,4 @@
-"""An application with a database that only counts, and a client that speaks ASGI to it."""
+"""Test doubles for HTTP: a database that only counts transactions, and a client that calls an application by ASGI."""
 
 import json
 import time
@@ -22,7 +22,7 @@ PRIVATE = ec.generate_private_key(ec.SECP256R1())
 def a_token(
     subject: object = "alice", roles: object = (), *, key: Any = PRIVATE, kid: str | None = KID, **claims: Any
 ) -> str:
-    """A token as the provider signs it; `claims` replace its own, None leaves one out."""
+    """Return a token as the provider signs it. `claims` replace its own claims; None removes one."""
     all_claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -40,15 +40,15 @@ def bearer(*args: Any, **kwargs: Any) -> dict[str, str]:
 
 
 class FakeKeys(Keys):
-    """Knows one key and fetches nothing."""
+    """A fake that has one key and fetches nothing."""
 
     def __init__(self) -> None:
         super().__init__(ISSUER)
         self._keys = {KID: PRIVATE.public_key()}
-        self.asked: list[str] = []
+        self.looked_up: list[str] = []
 
     async def find(self, kid: str) -> ec.EllipticCurvePublicKey | None:
-        self.asked.append(kid)
+        self.looked_up.append(kid)
         return self._keys.get(kid)
 
 
@@ -59,7 +59,7 @@ class FakeTransaction:
 
 @dataclass
 class FakeDatabase:
-    """Counts transactions by their end; `commit` is what happens at that point."""
+    """Counts transactions by how they end. `commit` is called when one commits."""
 
     opened: int = 0
     committed: int = 0
@@ -92,7 +92,7 @@ class Answer:
 
     @property
     def slug(self) -> str:
-        """Which problem this is; it has to be a problem document with the answer's own status."""
+        """The problem type. Requires a problem document with the answer's own status."""
         assert self.headers["content-type"] == "application/problem+json", self.body
         assert self.json["status"] == self.status
         return str(self.json["type"]).removeprefix("urn:problem:marketplace:")
@@ -105,7 +105,7 @@ class Client:
     keys: FakeKeys
     components: dict[str, str] = field(default_factory=lambda: {"database": "ok"})
     events: list[str] = field(default_factory=list)
-    """What happened in which order."""
+    """Events in their order."""
 
     def __post_init__(self) -> None:
         self.health = Health(self._components)
@@ -113,8 +113,10 @@ class Client:
     async def _components(self) -> dict[str, str]:
         return self.components
 
-    async def ask(self, method: str, target: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
-        """Send JSON, or bytes as they are (with a Content-Type of your own)."""
+    async def request(
+        self, method: str, target: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """Send `body` as JSON, or as it is if it is bytes, which need a Content-Type header."""
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         sent = {"host": "test", **({"content-length": str(len(raw))} if raw else {})}
         if body is not None and not isinstance(body, bytes):

@@ -1,4 +1,4 @@
-"""An application for the routes of a test."""
+"""Fixtures: builds an application and a client for the routes of a test."""
 
 from collections.abc import Callable
 from typing import cast

@@ -1,4 +1,4 @@
-"""A body is read within bounds of size and time, also from clients that stall or hang up."""
+"""A request's body is read within limits of size and time, even if the client stalls or disconnects."""
 
 import asyncio
 from typing import Any
@@ -21,14 +21,14 @@ def a_request(*messages: dict[str, Any], **headers: str) -> BoundedRequest:
     return BoundedRequest({"type": "http", "method": "POST", "headers": sent}, receive)
 
 
-async def test_a_client_that_stalls_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_stalls_gets_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("marketplace_runtime.http.body.SLOWEST_S", 0.01)
     request = a_request({"type": "http.request", "body": b"{", "more_body": True}, content_length="9")
     with pytest.raises(Slow):
         await request.body()
 
 
-async def test_a_client_that_hangs_up_is_no_error_of_ours() -> None:
+async def test_a_disconnected_client_is_a_bad_request_and_no_internal_error() -> None:
     request = a_request(
         {"type": "http.request", "body": b"{", "more_body": True},
         {"type": "http.disconnect"},
@@ -38,12 +38,12 @@ async def test_a_client_that_hangs_up_is_no_error_of_ours() -> None:
         await request.body()
 
 
-async def test_a_body_can_be_asked_for_again() -> None:
+async def test_a_body_can_be_read_twice() -> None:
     request = a_request({"type": "http.request", "body": b"[1]"}, content_length="3", content_type="application/json")
     assert await request.body() == await request.body() == b"[1]"
     assert await request.json() == await request.json() == [1]
 
 
-async def test_no_body_is_read_where_none_is_announced() -> None:
+async def test_no_body_is_read_if_none_is_announced() -> None:
     assert await a_request().body() == b""
     assert await a_request(content_length="0").json() is None

@@ -1,4 +1,4 @@
-"""Only tokens that the provider signed, for us, and that have not expired, name a caller."""
+"""Only an unexpired token that the provider signed for our audience identifies a caller."""
 
 import base64
 import hashlib
@@ -119,7 +119,7 @@ def identity(keys: FakeKeys) -> Identity:
     return Identity(ISSUER, AUDIENCE, keys=keys)
 
 
-async def test_a_good_token_names_its_subject_and_roles(identity: Identity) -> None:
+async def test_a_valid_token_has_a_subject_and_roles(identity: Identity) -> None:
     for scheme in ("Bearer", "bearer"):
         caller = await identity.authenticate(f"{scheme} {a_token('alice', ('seller', 'operator'))}")
         assert caller.subject == "alice"
@@ -130,7 +130,7 @@ async def test_a_token_without_roles_has_none(identity: Identity) -> None:
     assert (await identity.authenticate(f"Bearer {a_token(roles=None)}")).roles == frozenset()
 
 
-async def test_the_clock_may_differ_by_a_little(identity: Identity) -> None:
+async def test_clocks_may_differ_by_a_few_seconds(identity: Identity) -> None:
     await identity.authenticate(f"Bearer {a_token(exp=time.time() - 4)}")
     await identity.authenticate(f"Bearer {a_token(nbf=time.time() + 4)}")
 
@@ -144,42 +144,40 @@ async def test_a_token_of_an_issuer_whose_clock_is_ahead_is_valid(identity: Iden
     [*(f"Bearer {each}" for each in (FORGED | INVALID).values()), *RUBBISH.values()],
     ids=[*(FORGED | INVALID), *RUBBISH],
 )
-async def test_anything_else_is_refused_every_time(identity: Identity, authorization: str | None) -> None:
+async def test_any_other_authorization_is_refused_every_time(identity: Identity, authorization: str | None) -> None:
     for _ in range(2):
         with pytest.raises(Unauthorized):
             await identity.authenticate(authorization)
 
 
 @pytest.mark.parametrize("token", [f"{HEADER}.{BODY}.{'A' * 85}", f"{HEADER[:-3]}.{BODY}.{SIGNATURE}"])
-async def test_a_token_that_cannot_be_decoded_is_called_broken(identity: Identity, token: str) -> None:
+async def test_a_token_that_cannot_be_decoded_is_reported_as_broken(identity: Identity, token: str) -> None:
     with pytest.raises(Unauthorized, match=r"The token is broken or cut off: get a new one\."):
         await identity.authenticate(f"Bearer {token}")
 
 
 @pytest.mark.parametrize("forged", ["no algorithm", "the public key as a shared secret", "RSA", "another curve"])
-async def test_the_algorithm_is_refused_before_any_key_is_looked_for(
+async def test_a_wrong_algorithm_is_refused_before_a_key_is_looked_up(
     identity: Identity, keys: FakeKeys, forged: str
 ) -> None:
     with pytest.raises(Unauthorized):
         await identity.authenticate(f"Bearer {FORGED[forged]}")
-    assert keys.asked == []
+    assert keys.looked_up == []
 
 
-async def test_a_verified_token_is_not_verified_again_until_it_expires(keys: FakeKeys) -> None:
+async def test_a_verified_token_is_cached_until_it_expires(keys: FakeKeys) -> None:
     now = time.time()
     clock = {"now": now}
     identity = Identity(ISSUER, AUDIENCE, keys=keys, clock=lambda: clock["now"])
     token = f"Bearer {a_token(exp=now + 60)}"
     assert await identity.authenticate(token) == await identity.authenticate(token)
-    assert len(keys.asked) == 1
+    assert len(keys.looked_up) == 1
     clock["now"] = now + 66
     with pytest.raises(Unauthorized, match="expired"):
         await identity.authenticate(token)
 
 
-async def test_a_verified_token_is_verified_again_when_the_keys_have_changed(
-    identity: Identity, keys: FakeKeys
-) -> None:
+async def test_a_cached_token_is_verified_again_after_the_keys_changed(identity: Identity, keys: FakeKeys) -> None:
     token = f"Bearer {a_token()}"
     await identity.authenticate(token)
     keys._keys, keys.generation = {"k2": OTHER.public_key()}, 1
@@ -187,9 +185,7 @@ async def test_a_verified_token_is_verified_again_when_the_keys_have_changed(
         await identity.authenticate(token)
 
 
-async def test_no_more_than_a_bounded_number_of_tokens_is_remembered(
-    identity: Identity, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_cache_of_verified_tokens_is_bounded(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
     async def verified(token: str) -> Any:
         return token, time.time() + 60
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document tells all that a client can meet."""
+"""The OpenAPI document describes every answer that a client can get."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from tests.unit.http.things import routes
 
 @pytest.fixture
 async def document(client_for: Callable[[Router], Client]) -> dict[str, Any]:
-    read: dict[str, Any] = (await client_for(routes()).ask("GET", "/openapi.json")).json
+    read: dict[str, Any] = (await client_for(routes()).request("GET", "/openapi.json")).json
     return read
 
 
@@ -21,7 +21,7 @@ def statuses(operation: dict[str, Any]) -> set[str]:
 
 
 def headers(operation: dict[str, Any]) -> dict[str, bool]:
-    """Which there are, and whether they must be sent."""
+    """Return the names of the headers, and whether each is required."""
     return {each["name"]: each["required"] for each in operation["parameters"] if each["in"] == "header"}
 
 
@@ -42,14 +42,14 @@ async def test_problems_are_problem_documents(document: dict[str, Any]) -> None:
     assert "HTTPValidationError" not in str(document)
 
 
-async def test_routes_that_need_a_token_say_so(document: dict[str, Any]) -> None:
+async def test_routes_that_need_a_token_declare_it(document: dict[str, Any]) -> None:
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     assert document["paths"]["/things"]["post"]["security"] == [{"bearer": []}]
     assert "security" not in document["paths"]["/public"]["get"]
     assert all("security" in each for each in document["paths"]["/ops/counts"].values())
 
 
-async def test_every_operation_takes_a_timeout_and_posts_an_idempotency_key(document: dict[str, Any]) -> None:
+async def test_every_operation_takes_a_timeout_and_every_post_an_idempotency_key(document: dict[str, Any]) -> None:
     assert headers(document["paths"]["/things"]["post"]) == {"Idempotency-Key": False, "Request-Timeout": False}
     assert headers(document["paths"]["/public"]["get"]) == {"Request-Timeout": False}
 
@@ -61,12 +61,12 @@ async def test_a_cursor_is_an_opaque_string(document: dict[str, Any]) -> None:
     assert parameters["limit"]["schema"] | {"default": 2} == parameters["limit"]["schema"]
 
 
-async def test_a_route_names_what_it_answers_besides(client_for: Callable[[Router], Client]) -> None:
+async def test_a_route_can_declare_additional_answers(client_for: Callable[[Router], Client]) -> None:
     router = Router()
 
     @router.post("/webhook", responses={401: {}})
     async def webhook() -> None: ...
 
-    document = (await client_for(router).ask("GET", "/openapi.json")).json
+    document = (await client_for(router).request("GET", "/openapi.json")).json
     unauthorized = document["paths"]["/webhook"]["post"]["responses"]["401"]
     assert unauthorized == {"$ref": "#/components/responses/UnauthorizedProblem"}

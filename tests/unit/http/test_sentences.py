@@ -1,4 +1,4 @@
-"""Refused values are told in sentences: without regular expressions, and without pydantic's words."""
+"""Refused values are explained in plain sentences, without regular expressions and without pydantic's messages."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -57,59 +57,61 @@ def client(client_for: Callable[[Router], Client]) -> Client:
         ({"bare": "AB"}, "/body/bare", "This is not written as it has to be; /openapi.json has the pattern."),
     ],
 )
-async def test_what_is_wrong_with_a_body_is_said_in_a_sentence(
+async def test_an_invalid_field_is_explained_in_a_sentence(
     client: Client, changed: dict[str, Any], pointer: str, detail: str
 ) -> None:
-    answer = await client.ask("PUT", "/sized", GOOD | changed)
+    answer = await client.request("PUT", "/sized", GOOD | changed)
     assert answer.json["errors"] == [{"pointer": pointer, "detail": detail}]
 
 
 @pytest.mark.parametrize(
     ("body", "detail"), [(None, "A body is needed."), ([], "Write a JSON object."), (7, "Write a JSON object.")]
 )
-async def test_a_body_that_is_no_object_is_told_so(client: Client, body: object, detail: str) -> None:
-    answer = await client.ask("PUT", "/sized", body)
+async def test_a_body_that_is_not_an_object_is_explained(client: Client, body: object, detail: str) -> None:
+    answer = await client.request("PUT", "/sized", body)
     assert answer.json["errors"] == [{"pointer": "/body", "detail": detail}]
 
 
-async def test_a_good_body_is_taken(client: Client) -> None:
-    assert (await client.ask("PUT", "/sized", GOOD)).status == 200
+async def test_a_valid_body_is_accepted(client: Client) -> None:
+    assert (await client.request("PUT", "/sized", GOOD)).status == 200
 
 
-async def test_a_person_that_cannot_be_one_is_told_what_can(client: Client) -> None:
-    answer = await client.ask("GET", "/mine/a%20b", headers=bearer())
+async def test_an_invalid_person_id_is_explained(client: Client) -> None:
+    answer = await client.request("GET", "/mine/a%20b", headers=bearer())
     detail = "1 to 64 letters, digits, dots, hyphens and underscores."
     assert answer.json["errors"] == [{"pointer": "/path/person", "detail": detail}]
 
 
-def test_a_group_that_cannot_be_one_is_told_where_groups_are_shown() -> None:
+def test_the_error_for_an_invalid_group_names_the_list_of_groups() -> None:
     groups = TypeAdapter[str](Fingerprint)
     assert groups.validate_python("g0123456789a") == "g0123456789a"
     with pytest.raises(ValidationError, match="take one from GET /ops/dead-letter-groups"):
         groups.validate_python("0123456789a")
 
 
-async def test_the_document_has_the_patterns(client: Client) -> None:
-    document = (await client.ask("GET", "/openapi.json")).json
+async def test_the_openapi_document_has_the_patterns(client: Client) -> None:
+    document = (await client.request("GET", "/openapi.json")).json
     assert document["components"]["schemas"]["Sized"]["properties"]["signs"]["items"]["pattern"] == SIGN
     [person] = [each for each in document["paths"]["/mine/{person}"]["get"]["parameters"] if each["in"] == "path"]
-    told = {"schema": person["schema"]["pattern"], "description": person["description"]}
+    described = {"schema": person["schema"]["pattern"], "description": person["description"]}
     contract = TypeAdapter[str](PersonId).json_schema()
-    assert told == {"schema": contract["pattern"], "description": contract["description"]}
+    assert described == {"schema": contract["pattern"], "description": contract["description"]}
 
 
-async def test_a_path_that_is_not_there_points_to_the_document(client: Client) -> None:
-    answer = await client.ask("GET", "/no-such")
+async def test_the_error_for_an_unknown_path_names_the_openapi_document(client: Client) -> None:
+    answer = await client.request("GET", "/no-such")
     assert answer.json["detail"] == "There is no such path; see /openapi.json."
 
 
-async def test_what_is_anothers_may_not_be_there(client: Client) -> None:
-    answer = await client.ask("GET", "/mine/bob", headers=bearer("alice"))
+async def test_the_error_for_another_person_s_resource_does_not_reveal_whether_it_exists(client: Client) -> None:
+    answer = await client.request("GET", "/mine/bob", headers=bearer("alice"))
     assert answer.json["detail"] == "There is no such thing here, or it is not yours."
 
 
 @pytest.mark.parametrize(("path", "methods"), [("/mine/alice", "GET, PUT"), ("/openapi.json", "GET, HEAD")])
-async def test_a_method_that_a_path_lacks_is_told_which_it_has(client: Client, path: str, methods: str) -> None:
-    answer = await client.ask("PATCH", path)
+async def test_the_error_for_an_unsupported_method_names_the_supported_ones(
+    client: Client, path: str, methods: str
+) -> None:
+    answer = await client.request("PATCH", path)
     assert (answer.slug, answer.headers["allow"]) == ("method-not-allowed", methods)
     assert answer.json["detail"] == f"This path has {methods}."

@@ -1,4 +1,4 @@
-"""A service's routes as tests ask them: public and private ones, and one for each way to fail."""
+"""Routes of a service for tests: public and private ones, and one for each kind of failure."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,7 +28,7 @@ class Thing(BaseModel):
 
 
 class Taken(Conflict):
-    slug, title = "taken", "Somebody was faster"
+    slug, title = "taken", "Already taken"
 
 
 def routes() -> Router:
