@@ -1,4 +1,4 @@
-"""Properties of a message as bytes: whatever AMQP lets through, and no sender of good will writes."""
+"""Properties of a message as raw bytes: anything that the broker accepts, even if no well-behaved client sends it."""
 
 import struct
 from typing import ClassVar
@@ -14,10 +14,10 @@ lenient_decoder.install()
 CONTENT_TYPE, CONTENT_ENCODING, HEADERS, DELIVERY_MODE, PRIORITY, CORRELATION_ID, REPLY_TO = range(15, 8, -1)
 MESSAGE_ID, TIMESTAMP, TYPE, USER_ID, APP_ID = range(7, 2, -1)
 SHORTS = (CONTENT_TYPE, CONTENT_ENCODING, CORRELATION_ID, REPLY_TO, MESSAGE_ID, TYPE, APP_ID)
-"""Flags that say what is there, in the order in which it is. `expiration` and `user_id` are the broker's to judge."""
+"""Flags of the fields that are present, in their order. The broker itself validates `expiration` and `user_id`."""
 
 FULL = {f"h{number}": "\U0001f4a5" * (1024 if number else 883) for number in range(32)}
-"""Headers that all but fill a frame."""
+"""Headers that almost fill a frame."""
 
 bad_texts = st.sampled_from([b"a\0b", b"\0" * 255, b"\xff" * 255, b"\xed\xa0\x80", "\U0001f4a5".encode() * 63, b""])
 shorts = bad_texts | st.binary(max_size=255)
@@ -51,7 +51,7 @@ plain = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(lambda value: b"d" + struct.pack(">d", value)),
     *(fixed(tag, size) for tag, size in [(b"I", 4), (b"l", 8), (b"T", 8), (b"s", 2)]),
 )
-"""Values of headers. Decimals, and floats that are no number, end the connection of whoever publishes them."""
+"""Values of headers. The broker closes the connection of a publisher that sends decimals, NaN or infinity."""
 
 
 def tables(values: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
@@ -71,7 +71,7 @@ values = st.recursive(
 
 
 class Odd(Basic.Properties):
-    """Properties that are sent as these bytes."""
+    """Properties that are sent as exactly these bytes."""
 
     __slots__: ClassVar[list[str]] = ["raw"]
 
@@ -86,7 +86,7 @@ class Odd(Basic.Properties):
         return self.raw
 
     def received(self) -> Basic.Properties:
-        """What a consumer makes of it."""
+        """Return the properties that a consumer receives."""
         header = ContentHeader()
         header.unmarshal(ContentHeader(properties=self).marshal())
         return header.properties
@@ -98,7 +98,7 @@ def odd(parts: dict[int, bytes]) -> Odd:
 
 
 def odd_properties() -> st.SearchStrategy[Odd]:
-    """Any properties that the broker passes on."""
+    """Return a strategy for any properties that the broker forwards."""
     fields: dict[int, st.SearchStrategy[bytes]] = {flag: shorts.map(short) for flag in SHORTS}
     fields |= {
         HEADERS: tables(values).map(lambda content: long(b"", content)),

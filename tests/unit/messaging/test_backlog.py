@@ -1,4 +1,4 @@
-"""The backlog hands deliveries over in the order of their arrival, a batch at a time."""
+"""The backlog returns deliveries in the order of their arrival, batch by batch."""
 
 import asyncio
 from typing import Any, cast
@@ -13,7 +13,7 @@ def a_backlog(*waiting: str, batch: int = 2) -> Backlog:
     return backlog
 
 
-async def test_batches_come_in_the_order_of_arrival() -> None:
+async def test_batches_are_in_the_order_of_arrival() -> None:
     backlog = a_backlog("a", "b", "c")
     assert await backlog.next_batch() == ["a", "b"]
     assert await backlog.next_batch() == ["c"]
@@ -30,7 +30,7 @@ async def test_an_empty_backlog_waits_for_the_next_delivery() -> None:
     assert await waiting == ["b"]
 
 
-async def test_whoever_wants_room_is_called_once_there_is_some() -> None:
+async def test_a_callback_is_called_once_when_there_is_room() -> None:
     backlog, calls = a_backlog("a", "b", "c", "d"), 0
 
     def call() -> None:
@@ -47,7 +47,7 @@ async def test_whoever_wants_room_is_called_once_there_is_some() -> None:
     assert calls == 1
 
 
-async def test_whoever_wants_room_that_is_there_is_not_called() -> None:
+async def test_a_callback_is_not_called_if_there_was_room_already() -> None:
     backlog, calls = a_backlog("a"), 0
 
     def call() -> None:

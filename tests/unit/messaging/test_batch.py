@@ -1,4 +1,4 @@
-"""What is done about the deliveries of a batch once its transaction has committed."""
+"""What happens to the deliveries of a batch after its transaction has committed."""
 
 from datetime import UTC, datetime
 from typing import cast
@@ -20,31 +20,31 @@ def a_delivery() -> Delivery:
     return Delivery(envelope, b"{}", on(CartCheckedOutV1, handle))
 
 
-def test_what_is_not_decided_otherwise_is_acknowledged() -> None:
+def test_a_delivery_without_another_decision_is_acknowledged() -> None:
     one, two, three = (a_delivery() for _ in range(3))
     batch = Batch([one, two, three])
-    batch.deliveries = [three]  # a stage left two out
+    batch.deliveries = [three]  # a stage removed two of them
     batch.decide(two, AwaitCall())
     assert list(batch.outcome.done) == [one, three]
     assert list(batch.outcome.decided) == [(two, AwaitCall())]
 
 
-def test_a_call_begins_before_its_twin_waits_for_it() -> None:
-    first, twin = a_delivery(), a_delivery()
-    batch = Batch([first, twin])
-    batch.decide(twin, AwaitCall())
+def test_a_call_begins_before_its_duplicate_waits_for_it() -> None:
+    first, duplicate = a_delivery(), a_delivery()
+    batch = Batch([first, duplicate])
+    batch.decide(duplicate, AwaitCall())
     batch.decide(first, MakeCall("request", 0.0))
-    assert [delivery for delivery, _ in batch.outcome.decided] == [first, twin]
+    assert [delivery for delivery, _ in batch.outcome.decided] == [first, duplicate]
 
 
-async def test_stages_run_in_their_order_and_see_what_the_one_before_let_through() -> None:
+async def test_stages_run_in_order_and_get_the_deliveries_that_the_previous_one_kept() -> None:
     one, two = a_delivery(), a_delivery()
     seen: list[list[Delivery]] = []
 
-    async def leave_the_first_out(_: object, batch: Batch) -> None:
+    async def remove_the_first(_: object, batch: Batch) -> None:
         seen.append(list(batch.deliveries))
         batch.deliveries = batch.deliveries[1:]
 
-    run = pipeline(leave_the_first_out, None, leave_the_first_out)
+    run = pipeline(remove_the_first, None, remove_the_first)
     await run(cast("Transaction", None), Batch([one, two]))
     assert seen == [[one, two], [two]]

@@ -1,4 +1,4 @@
-"""What keeps a connection up ends when it is cancelled, whatever it does at that moment."""
+"""A cancelled `keep_connected` ends, whatever it is doing at that moment."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from marketplace_runtime.amqp import keep_connected
 
 
 class Connection:
-    """As much of the client's as is used here."""
+    """A fake with the part of the client's connection that is used here."""
 
     def __init__(self) -> None:
         self.close_callbacks: set[Callable[[object, BaseException | None], None]] = set()
@@ -18,7 +18,7 @@ class Connection:
     async def close(self) -> None: ...
 
 
-async def test_who_is_cancelled_while_it_lets_go_of_a_lost_connection_does_not_connect_again(
+async def test_a_task_cancelled_while_it_closes_a_lost_connection_does_not_reconnect(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connections: list[Connection] = []

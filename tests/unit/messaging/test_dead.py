@@ -1,4 +1,4 @@
-"""A dead letter comes out of its queue as it went in, whatever it is."""
+"""A dead letter is read from its queue as it was written, whatever message it holds."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -17,10 +17,10 @@ from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.replay.window import ReplayWindow
 from tests.unit.messaging.odd import FULL, Odd, odd_properties
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+without_deadline = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=100)
 FRAME_BYTES = 128 * 1024 - 20
-"""What the broker takes at most of properties."""
+"""The largest size of properties that the broker accepts."""
 kept_headers = st.dictionaries(
     texts.filter(lambda name: not name.startswith(("x-", "dead_", PREFIX)) and not too_long(name)),
     texts | st.integers(-(2**63) + 1, 2**63 - 1),
@@ -28,7 +28,7 @@ kept_headers = st.dictionaries(
 
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 times = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=offsets)  # noqa: DTZ001 - they get one
-"""At an offset, not in a zone: Python holds an hour that is there twice or never for unequal to itself elsewhere."""
+"""With offsets, not zones: Python compares a time that a zone has twice or never as unequal in other zones."""
 
 
 def over_the_wire(properties: Basic.Properties) -> Basic.Properties:
@@ -62,17 +62,17 @@ def letters(draw: st.DrawFn) -> DeadLetter:
     )
 
 
-@unhurried
+@without_deadline
 @given(letter=letters())
-def test_a_dead_letter_survives_its_queue(letter: DeadLetter) -> None:
+def test_a_dead_letter_is_read_as_it_was_written(letter: DeadLetter) -> None:
     received = over_the_wire(properties_of_dead(letter, "checkout"))
     assert letter_of(received, letter.body, "checkout") == letter
 
 
-def assert_can_be_filed(letter: DeadLetter, body: bytes) -> None:
-    """PostgreSQL has a column for each of these, and an index on the first."""
-    said = [letter.key, letter.subscription, letter.type, letter.reason, letter.error]
-    for text in map(str, [*said, *letter.headers, *letter.headers.values()]):
+def assert_can_be_stored(letter: DeadLetter, body: bytes) -> None:
+    """Assert that PostgreSQL can store the letter. It has a column for each of these, and an index on the first."""
+    fields = [letter.key, letter.subscription, letter.type, letter.reason, letter.error]
+    for text in map(str, [*fields, *letter.headers, *letter.headers.values()]):
         assert "\0" not in text
         text.encode()
     assert len(letter.key.encode()) < 2700
@@ -81,25 +81,25 @@ def assert_can_be_filed(letter: DeadLetter, body: bytes) -> None:
     assert letter.body == body
 
 
-async def hear(event: CartCheckedOutV1, tx: Transaction) -> None:
+async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
     raise AssertionError("nothing of this is an event")
 
 
-def given_up(arrived: Basic.Properties, body: bytes = b"") -> DeadLetter:
-    """The letter that a consumer makes of a message that is no event."""
-    found = read(IncomingMessage(body, arrived, 1, ReplayWindow()), subscription("carts", on(CartCheckedOutV1, hear)))
+def dead_lettered(arrived: Basic.Properties, body: bytes = b"") -> DeadLetter:
+    """Return the dead letter that a consumer makes of a message that is no event."""
+    found = read(IncomingMessage(body, arrived, 1, ReplayWindow()), subscription("carts", on(CartCheckedOutV1, handle)))
     assert isinstance(found, Unreadable)
     return found.letter("carts")
 
 
-@unhurried
+@without_deadline
 @given(properties=odd_properties(), body=st.binary(max_size=20), user=st.sampled_from(["cart", "checkout", None]))
-def test_whatever_arrives_can_be_given_up_and_filed(properties: Odd, body: bytes, user: str | None) -> None:
+def test_any_message_can_be_dead_lettered_and_stored(properties: Odd, body: bytes, user: str | None) -> None:
     arrived = properties.received()
     arrived.user_id = user
-    dead = properties_of_dead(given_up(arrived, body), "checkout")
-    assert_can_be_filed(letter_of(over_the_wire(dead), body, "checkout"), body)
-    assert_can_be_filed(letter_of(arrived, body, "checkout"), body)  # where the broker itself gave it up, or we lied
+    dead = properties_of_dead(dead_lettered(arrived, body), "checkout")
+    assert_can_be_stored(letter_of(over_the_wire(dead), body, "checkout"), body)
+    assert_can_be_stored(letter_of(arrived, body, "checkout"), body)  # from the broker, or unchanged from our own user
 
 
 def a_letter(**changes: Any) -> DeadLetter:
@@ -119,31 +119,31 @@ def a_letter(**changes: Any) -> DeadLetter:
 
 
 @pytest.mark.parametrize("headers", [FULL, {f"h{number}": "\0" * 1024 for number in range(40)}])
-def test_headers_that_fill_a_frame_leave_room_for_ours(headers: dict[str, str]) -> None:
+def test_headers_that_fill_a_frame_are_cut_to_leave_room_for_our_own(headers: dict[str, str]) -> None:
     arrived = Basic.Properties(headers={**headers}, message_id="m" * 255)
     assert len(arrived.marshal()) < FRAME_BYTES
-    letter = given_up(arrived)
+    letter = dead_lettered(arrived)
     assert letter.headers
     assert len(properties_of_dead(letter, "checkout").marshal()) < FRAME_BYTES
 
 
 @pytest.mark.parametrize("odd", ["a\0b", "half a pair: \ud800"])
-def test_an_error_that_cannot_be_stored_is_filed_without_what_is_wrong_with_it(odd: str) -> None:
+def test_characters_that_cannot_be_stored_are_replaced_in_an_error(odd: str) -> None:
     properties = over_the_wire(properties_of_dead(a_letter(error=odd), "checkout"))
     assert letter_of(properties, b"", "checkout").error == odd.replace("\0", "\ufffd").replace("\ud800", "\ufffd")
 
 
-def test_a_long_error_is_cut_so_that_the_broker_takes_it() -> None:
+def test_a_long_error_is_cut_so_that_the_broker_accepts_it() -> None:
     properties = properties_of_dead(a_letter(error="x" * 100_000), "checkout")
     assert len(letter_of(properties, b"", "checkout").error) == MAX_ERROR_CHARACTERS
 
 
-def test_what_others_say_of_a_death_is_not_believed() -> None:
+def test_the_reason_given_by_another_service_is_ignored() -> None:
     properties = properties_of_dead(a_letter(reason="rejected"), "cart")
     assert letter_of(properties, b"", "checkout").reason == "broker-unknown"
 
 
-def test_what_the_broker_dead_lettered_is_filed_with_its_queue_and_reason() -> None:
+def test_a_message_that_the_broker_dead_lettered_is_stored_with_its_queue_and_reason() -> None:
     properties = Basic.Properties(
         headers={"x-first-death-queue": "checkout.carts", "x-first-death-reason": "rejected"}, user_id="cart"
     )
@@ -151,7 +151,7 @@ def test_what_the_broker_dead_lettered_is_filed_with_its_queue_and_reason() -> N
     assert (letter.subscription, letter.reason) == ("carts", "broker-rejected")
 
 
-@unhurried
+@without_deadline
 @given(
     headers=st.dictionaries(
         st.text(max_size=200),
@@ -165,7 +165,7 @@ def test_what_the_broker_dead_lettered_is_filed_with_its_queue_and_reason() -> N
         max_size=60,
     )
 )
-def test_headers_that_are_kept_are_few_short_and_plain(headers: dict[str, Any]) -> None:
+def test_kept_headers_are_few_short_and_scalar(headers: dict[str, Any]) -> None:
     kept = scalars(headers)
     assert len(kept) <= MAX_HEADERS
     assert not any(name.startswith(("x-", "dead_")) or too_long(name) for name in kept)
@@ -174,7 +174,7 @@ def test_headers_that_are_kept_are_few_short_and_plain(headers: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("message_id", [None, "m"])
-def test_copies_of_one_death_have_one_key_and_different_deaths_have_two(message_id: str | None) -> None:
+def test_copies_of_a_dead_letter_have_the_same_key_and_others_a_different_one(message_id: str | None) -> None:
     id = new_id()
     assert key_of("carts", id, b"a", message_id) == key_of("carts", id, b"b", "other")
     assert key_of("carts", id, b"", None) != key_of("stock", id, b"", None)

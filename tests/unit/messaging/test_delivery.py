@@ -1,4 +1,4 @@
-"""What a consumer reads from a message, or why it refuses it."""
+"""How a consumer reads a message, and why it may refuse it."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What we encode by hand is what the client's own codec reads."""
+"""The client's own codec reads the frames that we encode by hand."""
 
 import pamqp.frame
 from hypothesis import given
@@ -31,7 +31,7 @@ def read(data: bytes) -> list[tuple[int, FrameTypes]]:
     body=st.binary(max_size=2000),
     frame_max=st.integers(64, 4096),
 )
-def test_a_publish_reads_back_as_it_was_said(
+def test_a_published_message_is_read_unchanged(
     channel: int,
     routing_key: str,
     headers: dict[str, str],

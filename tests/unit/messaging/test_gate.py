@@ -1,4 +1,4 @@
-"""Who is suspected of killing the process is alone in it."""
+"""The gate lets handlers run side by side, but a suspected poison message alone."""
 
 import asyncio
 
@@ -10,38 +10,38 @@ async def turns(number: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-async def test_many_are_inside_side_by_side() -> None:
+async def test_many_can_be_inside_at_once() -> None:
     gate = RunAloneGate()
     async with asyncio.timeout(1):
         for _ in range(5):
             await gate.enter()
 
 
-async def test_nobody_comes_in_while_one_is_alone() -> None:
+async def test_nothing_enters_while_one_is_alone() -> None:
     gate, inside = RunAloneGate(), asyncio.Event()
 
-    async def come_in() -> None:
+    async def enter() -> None:
         await gate.enter()
         inside.set()
 
     async with gate.alone():
-        coming = asyncio.create_task(come_in())
+        entering = asyncio.create_task(enter())
         await turns()
         assert not inside.is_set()
     async with asyncio.timeout(1):
-        await coming
+        await entering
 
 
 async def test_one_is_alone_only_after_all_have_left() -> None:
     gate, alone = RunAloneGate(), asyncio.Event()
 
-    async def be_alone() -> None:
+    async def run_alone() -> None:
         async with gate.alone():
             alone.set()
 
     await gate.enter()
     gate.join()
-    waiting = asyncio.create_task(be_alone())
+    waiting = asyncio.create_task(run_alone())
     gate.leave()
     await turns()
     assert not alone.is_set()
@@ -53,7 +53,7 @@ async def test_one_is_alone_only_after_all_have_left() -> None:
 async def test_two_are_alone_one_after_the_other() -> None:
     gate, inside, most = RunAloneGate(), 0, 0
 
-    async def be_alone() -> None:
+    async def run_alone() -> None:
         nonlocal inside, most
         async with gate.alone():
             inside += 1
@@ -62,19 +62,19 @@ async def test_two_are_alone_one_after_the_other() -> None:
             inside -= 1
 
     async with asyncio.timeout(1):
-        await asyncio.gather(*(be_alone() for _ in range(4)))
+        await asyncio.gather(*(run_alone() for _ in range(4)))
     assert most == 1
 
 
-async def test_who_gives_up_waiting_to_be_alone_leaves_the_gate_open() -> None:
+async def test_a_cancelled_wait_to_be_alone_leaves_the_gate_open() -> None:
     gate = RunAloneGate()
     await gate.enter()
 
-    async def be_alone() -> None:
+    async def run_alone() -> None:
         async with gate.alone():
-            raise AssertionError("somebody was inside")
+            raise AssertionError("another task was still inside")
 
-    waiting = asyncio.create_task(be_alone())
+    waiting = asyncio.create_task(run_alone())
     await turns()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What an event is ordered by, and which tables can't keep an order."""
+"""The key by which an event is ordered, and the subscriptions that can't be ordered."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,13 +36,13 @@ def test_an_event_is_ordered_by_a_field_or_by_a_function_of_it() -> None:
     assert key_of(one, "order_id") == one.envelope.subject
 
 
-def test_the_aggregates_own_field_is_known_without_reading_the_body() -> None:
+def test_the_event_s_own_key_is_known_without_reading_the_body() -> None:
     unreadable = delivery(b"rubbish")
     assert key_of(unreadable, "order_id") == unreadable.envelope.subject
     assert key_of(unreadable, "customer_id") is None
 
 
-def test_an_unknown_version_stands_in_no_line() -> None:
+def test_an_event_of_an_unknown_version_has_no_key() -> None:
     known = delivery()
     unknown = reaction_to("cart.cart-checked-out.v2", subscription("carts", known.reaction))
     newer = Delivery(replace(known.envelope, type="cart.cart-checked-out.v2"), b"{}", unknown)
@@ -50,7 +50,7 @@ def test_an_unknown_version_stands_in_no_line() -> None:
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "nul\0"])
-def test_a_key_that_cannot_be_kept_is_refused(key: str) -> None:
+def test_a_key_that_cannot_be_stored_is_refused(key: str) -> None:
     with pytest.raises(Invalid, match="255"):
         key_of(delivery(), lambda _: key)
 
@@ -60,7 +60,7 @@ def test_an_ordered_subscription_needs_the_field_in_all_its_events() -> None:
         subscription("carts", on(CartCheckedOutV1, handle), on(CartAbandonedV1, handle), ordered_by="order_id")
 
 
-def test_an_ordered_subscription_makes_no_outside_calls() -> None:
+def test_an_ordered_subscription_makes_no_external_calls() -> None:
     async def step(*_: Any) -> None:
         raise AssertionError("never run here")
 

@@ -1,4 +1,4 @@
-"""A suspect counts as under way from when it is received until it is settled."""
+"""A suspected poison message counts as in progress from its receipt to its release."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from marketplace_runtime.database import new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 
-async def test_a_suspect_is_under_way_while_its_deaths_are_looked_up() -> None:
+async def test_a_suspect_counts_as_in_progress_while_its_deaths_are_looked_up() -> None:
     looking, found = asyncio.Event(), asyncio.Event()
 
     async def surely(_: object) -> dict[object, int]:

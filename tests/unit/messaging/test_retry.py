@@ -1,4 +1,4 @@
-"""What follows a failure: again after a pause, or never."""
+"""The decision after a failure: retry after a pause, or give up."""
 
 import random
 from datetime import timedelta
@@ -26,20 +26,20 @@ attempts = st.integers(min_value=1, max_value=10_000)
 
 
 @given(attempt=attempts, more=attempts, seed=st.integers())
-def test_a_pause_lies_between_nothing_and_its_doubling_ceiling(attempt: int, more: int, seed: int) -> None:
+def test_a_pause_is_between_zero_and_a_limit_that_doubles(attempt: int, more: int, seed: int) -> None:
     decision = after(LookupError(), attempt=attempt, attempts=attempt + more, chance=random.Random(seed))
     assert isinstance(decision, Again)
     assert timedelta(0) <= decision.delay <= timedelta(seconds=min(CAP_S, BASE_S * 2 ** min(attempt - 1, 30)))
 
 
 @given(attempt=attempts, fewer=st.integers(min_value=0, max_value=9_999), seed=st.integers())
-def test_the_last_attempt_is_the_last(attempt: int, fewer: int, seed: int) -> None:
+def test_a_message_is_given_up_after_its_last_attempt(attempt: int, fewer: int, seed: int) -> None:
     decision = after(LookupError(), attempt=attempt, attempts=max(1, attempt - fewer), chance=random.Random(seed))
     assert decision == Dead("attempts-exhausted")
 
 
 @given(attempt=attempts, allowed=attempts, seed=st.integers())
-def test_what_can_never_be_handled_is_given_up_at_once(attempt: int, allowed: int, seed: int) -> None:
+def test_a_message_that_can_never_be_handled_is_given_up_at_once(attempt: int, allowed: int, seed: int) -> None:
     chance = random.Random(seed)
     assert after(Reject("no"), attempt=attempt, attempts=allowed, chance=chance) == Dead("rejected")
     invalid = Invalid("not-json", "the body is no JSON")
@@ -47,14 +47,14 @@ def test_what_can_never_be_handled_is_given_up_at_once(attempt: int, allowed: in
 
 
 @given(attempt=attempts, more=attempts, seed=st.integers())
-def test_an_unknown_version_is_tried_again_until_its_attempts_are_used_up(attempt: int, more: int, seed: int) -> None:
+def test_an_unknown_version_is_retried_up_to_the_last_attempt(attempt: int, more: int, seed: int) -> None:
     unknown, chance = UnknownVersion("v9 is not understood here"), random.Random(seed)
     assert isinstance(after(unknown, attempt=attempt, attempts=attempt + more, chance=chance), Again)
     assert after(unknown, attempt=attempt, attempts=attempt, chance=chance) == Dead("unknown-version")
 
 
 @given(delay=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=7)))
-def test_a_handler_sets_its_own_pause_which_is_no_attempt(delay: timedelta) -> None:
+def test_a_handler_can_set_its_own_pause_without_using_an_attempt(delay: timedelta) -> None:
     decision = after(RetryLater(delay), attempt=2, attempts=2, chance=random.Random(0))
     assert decision == Again(delay, counts=False)
 
@@ -66,7 +66,7 @@ def test_a_handler_sets_its_own_pause_which_is_no_attempt(delay: timedelta) -> N
         (timedelta(hours=24), Dead("waited-too-long")),
     ],
 )
-def test_a_handler_says_when_it_gives_up_waiting(failing_for: timedelta, decision: Again | Dead) -> None:
+def test_a_handler_can_limit_the_time_that_it_waits(failing_for: timedelta, decision: Again | Dead) -> None:
     error = RetryLater(timedelta(seconds=1), give_up_after=timedelta(days=1))
     assert after(error, attempt=1, attempts=2, chance=random.Random(0), failing_for=failing_for) == decision
 
@@ -77,23 +77,23 @@ def test_a_handler_says_when_it_gives_up_waiting(failing_for: timedelta, decisio
     ids=["429", "circuit"],
 )
 @pytest.mark.parametrize("attempts", [1, None])
-def test_a_callee_that_is_left_alone_costs_no_attempt(error: Exception, attempts: int | None) -> None:
+def test_a_call_that_was_not_made_uses_no_attempt(error: Exception, attempts: int | None) -> None:
     decision = after(error, attempt=1, attempts=attempts, chance=random.Random(0))
     assert decision == Again(timedelta(seconds=20), counts=False)
 
 
 @given(attempt=attempts, failing_for=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=400)))
-def test_what_is_owed_is_never_given_up(attempt: int, failing_for: timedelta) -> None:
+def test_an_owed_event_is_never_given_up(attempt: int, failing_for: timedelta) -> None:
     decision = after(OSError(), attempt=attempt, attempts=None, chance=random.Random(attempt), failing_for=failing_for)
     assert isinstance(decision, Again)
     assert decision.counts
 
 
-def test_what_is_owed_is_retried_at_intervals_that_grow_to_an_hour() -> None:
+def test_an_owed_event_is_retried_at_intervals_that_grow_to_an_hour() -> None:
     chance, elapsed, times = random.Random(7), timedelta(0), []
     while elapsed < timedelta(days=10):
         pause = in_proportion(elapsed, chance)
-        assert pause <= max(timedelta(seconds=OWED_LEAST_S), elapsed / 2)  # half the outage, at most, is added to it
+        assert pause <= max(timedelta(seconds=OWED_LEAST_S), elapsed / 2)  # adds at most half of the outage
         elapsed += pause
         times.append(elapsed)
     assert len([each for each in times if each <= timedelta(hours=2)]) < 40
@@ -101,7 +101,7 @@ def test_what_is_owed_is_retried_at_intervals_that_grow_to_an_hour() -> None:
     assert len([each for each in times if each > timedelta(days=1)]) < 9 * 24 * 1.5
 
 
-def test_pauses_spread_out_so_that_what_failed_together_does_not_come_back_together() -> None:
+def test_pauses_are_spread_so_that_simultaneous_failures_are_not_retried_together() -> None:
     chance = random.Random(3)
     pauses = [after(LookupError(), attempt=7, attempts=12, chance=chance) for _ in range(400)]
     seconds = sorted(each.delay.total_seconds() for each in pauses if isinstance(each, Again))

@@ -1,4 +1,4 @@
-"""When one part ends, however it does, all of them do, and it is told."""
+"""When one part ends, in whatever way, all others end, too, and an error is raised."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ async def for_ever(ended: list[str]) -> None:
 
 
 async def fails() -> None:
-    raise LookupError("nobody foresaw it")
+    raise LookupError("an unexpected failure")
 
 
 async def returns() -> None: ...
@@ -30,7 +30,9 @@ async def is_cancelled_from_within() -> None:
 @pytest.mark.parametrize(
     ("part", "error"), [(fails, LookupError), (returns, RuntimeError), (is_cancelled_from_within, RuntimeError)]
 )
-async def test_a_part_that_ends_ends_the_others_and_raises(part: object, error: type[Exception]) -> None:
+async def test_when_a_part_ends_the_others_are_cancelled_and_an_error_is_raised(
+    part: object, error: type[Exception]
+) -> None:
     ended: list[str] = []
     assert callable(part)
     with pytest.raises(error):
@@ -39,7 +41,7 @@ async def test_a_part_that_ends_ends_the_others_and_raises(part: object, error: 
     assert ended == ["the other"]
 
 
-async def test_a_cancellation_from_outside_ends_all() -> None:
+async def test_a_cancellation_from_outside_cancels_all_parts() -> None:
     ended: list[str] = []
     running = asyncio.create_task(run_all(for_ever(ended), for_ever(ended)))
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What the broker must have, and how it differs from what it has."""
+"""The topology that the broker must have, and the differences to what it has."""
 
 import copy
 import re
@@ -38,7 +38,7 @@ def test_every_service_has_an_exchange_a_dead_letter_queue_and_its_subscriptions
     }
 
 
-def test_a_queue_is_bound_to_the_owner_of_what_it_hears_and_the_log_to_everything() -> None:
+def test_a_queue_is_bound_to_the_publishers_of_its_events_and_the_log_to_everything() -> None:
     bound = {(each["source"], each["routing_key"], each["destination"]) for each in wanted()["bindings"]}
     assert ("cart.events", "cart.cart-checked-out.v1", "checkout.carts") in bound
     assert ("checkout.events", "checkout.order-cancelled.v1", "catalog.orders") in bound
@@ -49,7 +49,7 @@ def test_a_queue_is_bound_to_the_owner_of_what_it_hears_and_the_log_to_everythin
     }
 
 
-def test_queues_are_replicated_and_bounded_by_no_delivery_limit() -> None:
+def test_queues_are_replicated_and_have_no_delivery_limit() -> None:
     found = wanted()
     queues = [each for each in found["queues"] if each["name"] != MARKETPLACE.log_stream]
     assert {each["arguments"]["x-queue-type"] for each in queues} == {"quorum"}
@@ -82,12 +82,12 @@ def test_queues_are_replicated_and_bounded_by_no_delivery_limit() -> None:
         ("checkout", "configure", "checkout.carts", False),
     ],
 )
-def test_a_service_may_touch_only_what_is_its_own(user: str, right: str, name: str, allowed: bool) -> None:
+def test_a_service_may_only_access_its_own_resources(user: str, right: str, name: str, allowed: bool) -> None:
     pattern = named(wanted(), "permissions")[user][right]
     assert bool(re.search(pattern, name)) is allowed
 
 
-def test_the_auditor_reads_the_log_and_nothing_else() -> None:
+def test_the_auditor_may_only_read_the_log() -> None:
     passwords = {each.service: "secret" for each in SERVICES} | {MARKETPLACE.auditor: "secret"}
     found = definitions(SERVICES, passwords, MARKETPLACE)
     rights = named(found, "permissions")[MARKETPLACE.auditor]
@@ -104,12 +104,12 @@ def test_a_password_is_salted_and_not_readable() -> None:
     assert one["tags"] == []
 
 
-def test_what_was_declared_as_wanted_does_not_differ() -> None:
+def test_a_broker_with_the_wanted_topology_has_no_differences() -> None:
     assert differences(wanted(), wanted()) == []
 
 
 @pytest.mark.parametrize("kind", ["users", "exchanges", "queues", "bindings", "policies", "permissions"])
-def test_what_is_missing_is_named(kind: str) -> None:
+def test_a_missing_resource_is_reported(kind: str) -> None:
     live = wanted()
     gone = live[kind].pop()
     [found] = differences(wanted(), live)
@@ -130,7 +130,7 @@ def test_what_is_missing_is_named(kind: str) -> None:
         ("permissions", "configure", ".*", Remedy.SAFE),
     ],
 )
-def test_what_was_changed_is_named_with_both_values(kind: str, part: str, value: object, remedy: Remedy) -> None:
+def test_a_changed_resource_is_reported_with_both_values(kind: str, part: str, value: object, remedy: Remedy) -> None:
     live = copy.deepcopy(wanted())
     live[kind][-1][part] = value
     [found] = differences(wanted(), live)
@@ -139,7 +139,7 @@ def test_what_was_changed_is_named_with_both_values(kind: str, part: str, value:
     assert found.remedy is remedy
 
 
-def test_a_binding_that_nobody_wants_any_more_is_named_and_foreign_things_are_not() -> None:
+def test_an_obsolete_binding_is_reported_and_foreign_resources_are_not() -> None:
     live = wanted()
     extra = {**live["bindings"][-1], "routing_key": "catalog.product-listed.v1"}
     foreign = {**extra, "destination": "somebody.elses"}
@@ -151,7 +151,7 @@ def test_a_binding_that_nobody_wants_any_more_is_named_and_foreign_things_are_no
     assert not found.can_be_added
 
 
-def test_a_binding_to_the_exchange_of_a_queues_name_is_another_one() -> None:
+def test_a_binding_to_an_exchange_with_a_queue_s_name_is_a_different_binding() -> None:
     live = wanted()
     [dead] = [each for each in live["bindings"] if each["destination"] == "cart.dead"]
     live["bindings"].append({**dead, "source": "catalog.events", "destination_type": "exchange"})
@@ -170,7 +170,7 @@ def test_a_binding_to_the_exchange_of_a_queues_name_is_another_one() -> None:
         ("^others", 5, "queues", []),
     ],
 )
-def test_a_policy_of_somebody_else_that_overrules_ours_is_named(
+def test_a_foreign_policy_that_overrides_ours_is_reported(
     pattern: str, priority: int, applies: str, hit: list[str]
 ) -> None:
     live = wanted()
@@ -180,7 +180,7 @@ def test_a_policy_of_somebody_else_that_overrules_ours_is_named(
     assert {each.remedy for each in found} <= {Remedy.BY_HAND}
 
 
-def test_a_plan_says_what_to_do_about_each_kind_of_difference() -> None:
+def test_a_plan_has_a_remedy_for_each_kind_of_difference() -> None:
     live = copy.deepcopy(wanted())
     live["queues"][-1]["arguments"] = {}
     live["policies"].pop()

@@ -1,4 +1,4 @@
-"""An envelope survives the wire; what is no envelope is refused with a word for it."""
+"""An envelope is received as it was sent. Messages without a valid envelope are refused with a reason."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -16,7 +16,7 @@ from marketplace_runtime.amqp.wire_format import MAX_BODY_BYTES
 from marketplace_runtime.database import new_id
 from marketplace_runtime.telemetry import new_traceparent
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+without_deadline = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=255)
 zones = st.timedeltas(min_value=timedelta(hours=-23), max_value=timedelta(hours=23)).map(
     lambda offset: timezone(timedelta(minutes=offset // timedelta(minutes=1)))
@@ -34,7 +34,7 @@ envelopes = st.builds(
 
 
 def over_the_wire(properties: Basic.Properties) -> Basic.Properties:
-    """Marshal to AMQP's frames and back."""
+    """Return the properties after encoding them as AMQP and decoding them."""
     header = ContentHeader(body_size=0, properties=properties)
     received = ContentHeader()
     received.unmarshal(header.marshal())
@@ -42,15 +42,15 @@ def over_the_wire(properties: Basic.Properties) -> Basic.Properties:
     return received.properties
 
 
-@unhurried
+@without_deadline
 @given(envelope=envelopes)
-def test_an_envelope_survives_the_wire(envelope: Envelope) -> None:
+def test_an_envelope_is_received_as_it_was_sent(envelope: Envelope) -> None:
     received = envelope_of(over_the_wire(properties_of(envelope, user="cart")), 100)
     assert replace(received, traceparent=envelope.traceparent) == envelope
-    assert received.traceparent[:35] == envelope.traceparent[:35], "a child of the same trace"
+    assert received.traceparent[:35] == envelope.traceparent[:35], "not a child of the same trace"
 
 
-@unhurried
+@without_deadline
 @given(envelope=envelopes)
 def test_two_publishes_of_one_event_differ_in_message_id_only(envelope: Envelope) -> None:
     one, two = (properties_of(envelope, user="cart") for _ in range(2))
@@ -92,13 +92,13 @@ def broken(name: str, value: object) -> Basic.Properties:
         ("causationid", "no-uuid", "bad-headers"),
     ],
 )
-def test_what_is_no_envelope_is_refused(name: str, value: object, reason: str) -> None:
+def test_an_invalid_envelope_is_refused(name: str, value: object, reason: str) -> None:
     with pytest.raises(Invalid) as caught:
         envelope_of(broken(name, value), 100)
     assert caught.value.reason == reason
 
 
-def test_who_published_is_the_brokers_word_and_not_the_senders() -> None:
+def test_the_publisher_is_the_user_that_the_broker_verified() -> None:
     for user in ("checkout", None):
         properties = properties_of(an_envelope(), user="cart")
         properties.user_id = user
@@ -107,7 +107,7 @@ def test_who_published_is_the_brokers_word_and_not_the_senders() -> None:
         assert caught.value.reason == "wrong-publisher"
 
 
-def test_a_body_as_large_as_allowed_is_read_and_one_byte_more_is_not() -> None:
+def test_a_body_of_the_maximum_size_is_read_and_a_larger_one_is_refused() -> None:
     envelope_of(properties_of(an_envelope(), user="cart"), MAX_BODY_BYTES)
     with pytest.raises(Invalid) as caught:
         envelope_of(properties_of(an_envelope(), user="cart"), MAX_BODY_BYTES + 1)
@@ -120,11 +120,9 @@ headers = st.dictionaries(
 )
 
 
-@unhurried
+@without_deadline
 @given(headers=headers, content_type=st.none() | st.text(max_size=20) | st.just("application/json"))
-def test_whatever_the_headers_are_the_answer_is_an_envelope_or_a_refusal(
-    headers: dict[str, Any], content_type: str | None
-) -> None:
+def test_random_headers_are_refused_without_other_errors(headers: dict[str, Any], content_type: str | None) -> None:
     properties = Basic.Properties(content_type=content_type, headers=headers, user_id="cart")
     with pytest.raises(Invalid):
         envelope_of(properties, 10)
