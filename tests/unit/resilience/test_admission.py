@@ -18,7 +18,7 @@ def admission(limit: int, clock: Clock | None = None) -> Admission:
 
 
 def places(gate: Admission) -> int:
-    """How many promises find a place."""
+    """Return how many requests of the highest importance are admitted."""
     with ExitStack() as under_way:
         for found in range(1000):
             try:
@@ -28,15 +28,15 @@ def places(gate: Admission) -> int:
     raise AssertionError("there is no limit")
 
 
-def work(gate: Admission, clock: Clock, *took_s: float) -> None:
-    """Pieces of work one after the other."""
+def run_requests(gate: Admission, clock: Clock, *took_s: float) -> None:
+    """Do pieces of run_requests one after the other, each of the given duration."""
     for each in took_s:
         with gate.admit(Importance.CHANGE):
             clock.now += each
 
 
 @pytest.mark.parametrize(("importance", "places"), [("LOOK", 5), ("CHANGE", 8), ("PROMISE", 10)])
-def test_each_importance_fills_its_share_and_no_more(importance: str, places: int) -> None:
+def test_each_importance_is_limited_to_its_share(importance: str, places: int) -> None:
     gate = admission(10)
     with ExitStack() as under_way:
         for _ in range(places):
@@ -45,7 +45,7 @@ def test_each_importance_fills_its_share_and_no_more(importance: str, places: in
             pass
 
 
-def test_what_matters_more_finds_a_place_when_what_matters_less_does_not() -> None:
+def test_more_important_requests_are_admitted_after_others_are_refused() -> None:
     gate = admission(10)
     with ExitStack() as under_way:
         for _ in range(5):
@@ -59,7 +59,7 @@ def test_what_matters_more_finds_a_place_when_what_matters_less_does_not() -> No
             pass
 
 
-def test_a_place_is_free_again_however_the_work_ends() -> None:
+def test_a_place_is_released_however_the_work_ends() -> None:
     gate = admission(2)
     for _ in range(5):
         with pytest.raises(ValueError, match="no"), gate.admit(Importance.LOOK):
@@ -68,21 +68,21 @@ def test_a_place_is_free_again_however_the_work_ends() -> None:
         pass
 
 
-def test_slow_work_lowers_the_limit_to_a_quarter_and_quick_work_raises_it_again() -> None:
+def test_slow_requests_lower_the_limit_to_a_quarter_and_fast_ones_raise_it_again() -> None:
     clock = Clock()
     gate = admission(100, clock)
-    work(gate, clock, 2.0)
+    run_requests(gate, clock, 2.0)
     assert places(gate) == 70
-    work(gate, clock, *[2.0] * 20)
+    run_requests(gate, clock, *[2.0] * 20)
     assert places(gate) == 25
-    work(gate, clock, *[0.1] * 30)
+    run_requests(gate, clock, *[0.1] * 30)
     assert 25 < places(gate) < 100
-    work(gate, clock, *[0.1] * 120)
+    run_requests(gate, clock, *[0.1] * 120)
     assert places(gate) == 100
 
 
-def test_some_slow_work_among_much_that_is_quick_changes_nothing() -> None:
+def test_a_few_slow_requests_among_many_fast_ones_do_not_lower_the_limit() -> None:
     clock = Clock()
     gate = admission(100, clock)
-    work(gate, clock, *[0.05, 0.05, 1.5] * 50)
+    run_requests(gate, clock, *[0.05, 0.05, 1.5] * 50)
     assert places(gate) == 100

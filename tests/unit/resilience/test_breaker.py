@@ -1,4 +1,4 @@
-"""A circuit breaker leaves a failing callee alone, and asks it again with one call only."""
+"""A circuit breaker stops calls to a failing callee, and probes it again with a single call."""
 
 import asyncio
 from itertools import count
@@ -45,7 +45,7 @@ async def an_open_breaker(clock: Clock) -> CircuitBreaker:
     return breaker
 
 
-async def test_it_opens_at_the_failure_ratio_but_not_before_the_minimum_of_calls() -> None:
+async def test_a_breaker_opens_at_the_failure_ratio_after_a_minimum_of_calls() -> None:
     breaker = a_breaker()
     for _ in range(4):
         await failing(breaker)
@@ -56,7 +56,7 @@ async def test_it_opens_at_the_failure_ratio_but_not_before_the_minimum_of_calls
             pytest.fail("the call was made")
 
 
-async def test_fewer_failures_than_the_ratio_leave_it_closed() -> None:
+async def test_a_breaker_stays_closed_below_the_failure_ratio() -> None:
     breaker = a_breaker()
     for number in range(60):
         if number % 3 == 2:
@@ -67,14 +67,14 @@ async def test_fewer_failures_than_the_ratio_leave_it_closed() -> None:
     assert breaker.state is State.CLOSED
 
 
-async def test_only_the_named_exceptions_count() -> None:
+async def test_only_the_listed_exceptions_count() -> None:
     breaker = a_breaker()
     for _ in range(20):
         await failing(breaker, ValueError)
     assert breaker.state is State.CLOSED
 
 
-async def test_a_probe_that_succeeds_closes_it_and_one_that_fails_opens_it_again() -> None:
+async def test_a_successful_probe_closes_a_breaker_and_a_failed_one_reopens_it() -> None:
     clock = Clock()
     breaker = await an_open_breaker(clock)
     clock.now += 5
@@ -90,7 +90,7 @@ async def test_a_probe_that_succeeds_closes_it_and_one_that_fails_opens_it_again
     assert breaker.state is State.CLOSED
 
 
-async def test_of_ten_calls_at_once_on_a_half_open_circuit_one_is_made() -> None:
+async def test_a_half_open_breaker_lets_one_of_ten_concurrent_calls_through() -> None:
     clock = Clock()
     breaker = await an_open_breaker(clock)
     clock.now += 5
@@ -108,14 +108,14 @@ async def test_of_ten_calls_at_once_on_a_half_open_circuit_one_is_made() -> None
         return "made"
 
     calls = [asyncio.create_task(call()) for _ in range(10)]
-    for _ in range(5):  # turns enough for every call to begin
+    for _ in range(5):  # enough iterations for every call to begin
         await asyncio.sleep(0)
     release.set()
     assert sorted(await asyncio.gather(*calls)) == ["made"] + ["refused"] * 9
     assert made == 1
 
 
-async def test_a_cancelled_probe_lets_the_next_call_probe() -> None:
+async def test_after_a_cancelled_probe_the_next_call_is_a_probe() -> None:
     clock = Clock()
     breaker = await an_open_breaker(clock)
     clock.now += 5
@@ -126,7 +126,7 @@ async def test_a_cancelled_probe_lets_the_next_call_probe() -> None:
     assert breaker.state is State.CLOSED
 
 
-async def test_a_call_from_before_the_circuit_opened_tells_nothing_about_the_probe() -> None:
+async def test_a_call_from_before_the_breaker_opened_does_not_decide_the_probe() -> None:
     clock = Clock()
     breaker = a_breaker(clock)
     old = breaker.admit()
@@ -140,21 +140,21 @@ async def test_a_call_from_before_the_circuit_opened_tells_nothing_about_the_pro
     assert breaker.state is State.OPEN
 
 
-async def test_its_state_can_be_scraped() -> None:
+async def test_the_state_of_a_breaker_is_a_metric() -> None:
     clock = Clock()
     breaker = await an_open_breaker(clock)
     assert f'circuit_breaker_state{{name="{breaker._name}"}} 2.0' in exposition().decode()
 
 
 class AnyCourse(RuleBasedStateMachine):
-    """Calls begin, end in any order and way, and time passes."""
+    """Calls begin, and end in any order and way, while time passes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
         self.breaker = CircuitBreaker("any-course", counts=(Failed,), open_for_s=5.0, clock=self.clock)
         self.running: list[tuple[int, bool]] = []
-        """Each call under way: its era, and whether it is a probe."""
+        """Each running call: its era, and whether it is a probe."""
 
     @rule()
     def begin(self) -> None:
@@ -185,7 +185,7 @@ class AnyCourse(RuleBasedStateMachine):
         self.clock.now += seconds
 
     @invariant()
-    def never_two_probes(self) -> None:
+    def at_most_one_probe_runs(self) -> None:
         probes = sum(probe for _, probe in self.running)
         assert probes == (self.breaker.state is State.HALF_OPEN)
 
@@ -195,7 +195,7 @@ TestAnyCourse.settings = settings(max_examples=examples(100), stateful_step_coun
 
 
 @given(st.lists(st.booleans(), max_size=200))
-def test_a_closed_circuit_opens_exactly_when_the_window_says_so(results: list[bool]) -> None:
+def test_a_breaker_opens_exactly_when_the_window_reaches_the_ratio(results: list[bool]) -> None:
     breaker = CircuitBreaker("window", window=10, failure_ratio=0.5, minimum_calls=4, clock=Clock())
     window: list[bool] = []
     for failed in results:

@@ -1,4 +1,4 @@
-"""A bulkhead bounds how many calls one callee holds."""
+"""A bulkhead limits the number of concurrent calls to one callee."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from marketplace_runtime.resilience import Bulkhead, BulkheadFull
 from marketplace_runtime.telemetry import exposition
 
 
-async def test_no_more_than_the_limit_run_at_once_and_all_get_their_turn() -> None:
+async def test_at_most_the_limit_run_at_once_and_all_calls_run() -> None:
     bulkhead = Bulkhead("turns", 3, max_wait_s=5.0)
     running = most = 0
 
@@ -24,7 +24,7 @@ async def test_no_more_than_the_limit_run_at_once_and_all_get_their_turn() -> No
     assert most == 3
 
 
-async def test_who_waited_too_long_is_refused_and_takes_no_place() -> None:
+async def test_a_call_that_waited_too_long_is_refused_and_holds_no_place() -> None:
     bulkhead = Bulkhead("full", 1, max_wait_s=0.01)
     async with bulkhead:
         assert 'bulkhead_in_use{name="full"} 1.0' in exposition().decode()
@@ -36,7 +36,7 @@ async def test_who_waited_too_long_is_refused_and_takes_no_place() -> None:
     assert 'bulkhead_refused_total{name="full"} 1.0' in exposition().decode()
 
 
-async def test_a_cancelled_wait_takes_no_place() -> None:
+async def test_a_cancelled_wait_holds_no_place() -> None:
     bulkhead = Bulkhead("cancelled", 1, max_wait_s=5.0)
 
     async def call() -> None:

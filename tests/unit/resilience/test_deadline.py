@@ -1,4 +1,4 @@
-"""A deadline goes with the work, and only gets sooner."""
+"""A deadline applies to everything called within it, and can only be shortened."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from marketplace_runtime.resilience import (
     within,
 )
 
-AGES = 60.0
+LONG_S = 60.0
 
 
 async def for_ever() -> None:
@@ -27,82 +27,82 @@ def left() -> float:
     return seconds
 
 
-async def test_what_takes_longer_is_cut_off() -> None:
+async def test_work_is_cancelled_at_its_deadline() -> None:
     with pytest.raises(DeadlineExceeded):
         async with within(0.01):
             await for_ever()
     assert remaining_s() is None
 
 
-async def test_work_that_is_quick_enough_knows_what_is_left_of_its_time() -> None:
+async def test_remaining_time_decreases_within_a_deadline() -> None:
     assert remaining_s() is None
-    async with within(AGES):
-        assert 0 < left() <= AGES
+    async with within(LONG_S):
+        assert 0 < left() <= LONG_S
         before = left()
         await asyncio.sleep(0.01)
         assert left() < before
     assert remaining_s() is None
 
 
-async def test_no_deadline_is_none_also_within_another() -> None:
+async def test_a_deadline_of_none_does_not_change_an_outer_one() -> None:
     async with within(None):
         assert remaining_s() is None
-    async with within(AGES), within(None):
-        assert left() <= AGES
+    async with within(LONG_S), within(None):
+        assert left() <= LONG_S
 
 
-async def test_within_a_deadline_there_is_no_later_one() -> None:
-    async with within(AGES):
-        async with within(10 * AGES):
-            assert left() <= AGES
-        async with within(AGES / 2):
-            assert left() <= AGES / 2
-        assert left() > AGES / 2
+async def test_an_inner_deadline_is_never_later_than_the_outer_one() -> None:
+    async with within(LONG_S):
+        async with within(10 * LONG_S):
+            assert left() <= LONG_S
+        async with within(LONG_S / 2):
+            assert left() <= LONG_S / 2
+        assert left() > LONG_S / 2
 
 
-@pytest.mark.parametrize(("outer", "inner"), [(AGES, 0.01), (0.01, AGES)])
-async def test_the_sooner_of_two_holds(outer: float, inner: float) -> None:
+@pytest.mark.parametrize(("outer", "inner"), [(LONG_S, 0.01), (0.01, LONG_S)])
+async def test_the_earlier_of_two_deadlines_applies(outer: float, inner: float) -> None:
     with pytest.raises(DeadlineExceeded):
         async with within(outer), within(inner):
             await for_ever()
-    await asyncio.sleep(0)  # and nothing of the cancellation is left
+    await asyncio.sleep(0)  # a leftover cancellation would be raised here
 
 
-async def test_a_step_that_was_too_slow_leaves_the_rest_of_the_time_to_others() -> None:
-    async with within(AGES):
+async def test_an_inner_deadline_that_passed_leaves_the_outer_one_unchanged() -> None:
+    async with within(LONG_S):
         with pytest.raises(DeadlineExceeded):
             async with within(0.01):
                 await for_ever()
         await asyncio.sleep(0)
-        assert left() > AGES / 2
+        assert left() > LONG_S / 2
 
 
-async def test_tasks_inherit_it_and_can_be_held_to_it_by_themselves() -> None:
+async def test_a_task_inherits_the_deadline_and_is_cancelled_at_it() -> None:
     async def work() -> None:
-        async with within(AGES):
+        async with within(LONG_S):
             await for_ever()
 
     async with within(0.01):
         working = asyncio.create_task(work())
-    with pytest.raises(DeadlineExceeded):  # though nobody cancels it
+    with pytest.raises(DeadlineExceeded):  # although nothing cancels the task
         await working
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
-async def test_with_no_time_left_nothing_is_begun(seconds: float) -> None:
+async def test_without_time_left_the_work_is_not_begun(seconds: float) -> None:
     with pytest.raises(DeadlineExceeded):
         async with within(seconds):
             pytest.fail("it was begun")
 
 
-async def test_a_timeout_and_a_cancellation_of_others_stay_what_they_are() -> None:
+async def test_other_timeouts_and_cancellations_are_not_reported_as_the_deadline() -> None:
     with pytest.raises(TimeoutError) as raised:
-        async with within(AGES):
+        async with within(LONG_S):
             raise TimeoutError
     assert not isinstance(raised.value, DeadlineExceeded)
 
     async def work() -> None:
-        async with within(AGES):
+        async with within(LONG_S):
             await for_ever()
 
     cancelled = asyncio.create_task(work())
@@ -112,22 +112,22 @@ async def test_a_timeout_and_a_cancellation_of_others_stay_what_they_are() -> No
         await cancelled
 
 
-async def test_a_step_takes_its_own_time_or_what_is_left() -> None:
+async def test_a_timeout_of_a_step_is_limited_to_the_remaining_time() -> None:
     assert at_most(3.0) == 3.0
     assert at_most(0.5, least=1.0) == 0.5
-    async with within(AGES):
+    async with within(LONG_S):
         assert at_most(3.0) == 3.0
-        assert AGES / 2 < at_most(10 * AGES) < left()
+        assert LONG_S / 2 < at_most(10 * LONG_S) < left()
         with pytest.raises(NoTimeLeft):
-            at_most(10 * AGES, least=AGES)
-        assert at_most(3.0, least=AGES) == 3.0
+            at_most(10 * LONG_S, least=LONG_S)
+        assert at_most(3.0, least=LONG_S) == 3.0
 
 
-async def test_who_waits_for_a_place_waits_no_longer_than_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marketplace_runtime.resilience.deadline.RESERVE_S", AGES)
-    bulkhead = Bulkhead("deadline", 1, max_wait_s=2 * AGES)
+async def test_waiting_for_a_bulkhead_ends_before_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marketplace_runtime.resilience.deadline.RESERVE_S", LONG_S)
+    bulkhead = Bulkhead("deadline", 1, max_wait_s=2 * LONG_S)
     async with bulkhead:
-        for seconds in (AGES / 2, AGES + 0.01):  # less than the reserve, and a little more
+        for seconds in (LONG_S / 2, LONG_S + 0.01):  # less than the reserve, and a little more
             with pytest.raises(BulkheadFull):
                 async with within(seconds), bulkhead:
                     pytest.fail("the call was made")

@@ -1,4 +1,4 @@
-"""Retries wait for a random while and stay within a budget."""
+"""Retries wait for random times and stay within a budget."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,19 +11,19 @@ from marketplace_runtime.resilience import RetryBudget, full_jitter
     base_s=st.floats(min_value=0.001, max_value=10),
     cap_s=st.floats(min_value=0.001, max_value=100),
 )
-def test_a_wait_is_between_nothing_and_the_capped_exponential(attempt: int, base_s: float, cap_s: float) -> None:
+def test_a_wait_is_between_zero_and_the_capped_exponential(attempt: int, base_s: float, cap_s: float) -> None:
     highest = min(cap_s, base_s * 2.0 ** min(max(attempt - 1, 0), 60))
     assert 0 <= full_jitter(attempt, base_s, cap_s) <= highest
 
 
-def test_waits_fill_the_whole_range() -> None:
+def test_waits_are_spread_over_the_whole_range() -> None:
     waits = sorted(full_jitter(3, 0.25, 15.0) for _ in range(2000))
     assert waits[0] < 0.05
     assert waits[-1] > 0.95
     assert 0.45 < sum(waits) / len(waits) < 0.55
 
 
-def test_a_few_retries_are_free_then_each_takes_five_requests() -> None:
+def test_a_few_retries_are_free_and_each_other_one_needs_five_requests() -> None:
     budget = RetryBudget("test", ratio=0.2, minimum=3)
     assert [budget.withdraw() for _ in range(4)] == [True, True, True, False]
     for _ in range(4):
@@ -34,10 +34,10 @@ def test_a_few_retries_are_free_then_each_takes_five_requests() -> None:
 
 
 @given(st.lists(st.booleans(), max_size=500))
-def test_retries_never_exceed_their_share(course: list[bool]) -> None:
+def test_retries_never_exceed_their_share(requests_and_retries: list[bool]) -> None:
     budget = RetryBudget("test", ratio=0.2, minimum=3)
     requests = retries = 0
-    for is_request in course:
+    for is_request in requests_and_retries:
         if is_request:
             budget.deposit()
             requests += 1
@@ -46,7 +46,7 @@ def test_retries_never_exceed_their_share(course: list[bool]) -> None:
     assert retries <= 3 + 0.2 * requests + 1e-6
 
 
-def test_a_quiet_hour_saves_up_a_bounded_number() -> None:
+def test_the_saved_budget_is_limited() -> None:
     budget = RetryBudget("test", ratio=1.0, most=10)
     for _ in range(1000):
         budget.deposit()

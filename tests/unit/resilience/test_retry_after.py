@@ -1,4 +1,4 @@
-"""How long a callee that says 429 is left alone."""
+"""How long calls pause after an answer of 429."""
 
 from datetime import UTC, datetime
 
