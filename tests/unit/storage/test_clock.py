@@ -1,4 +1,4 @@
-"""The database's clock, as a process knows it: from readings, and without its own time of day."""
+"""A process derives the database's time from readings and a monotonic clock, without the machine's time of day."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,17 +13,17 @@ TINY = timedelta(microseconds=10)
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-class World:
-    """A database whose clock is `ahead` of noon, and answers as slowly as it is told to."""
+class FakeDatabase:
+    """A database whose clock is `ahead` of noon. An answer takes `takes_s`."""
 
     def __init__(self) -> None:
         self.monotonic, self.ahead, self.takes_s = 100.0, timedelta(0), 0.0
 
     async def execute(self, statement: str) -> list[Any]:
         self.monotonic += self.takes_s / 2
-        told = self.time
+        time = self.time
         self.monotonic += self.takes_s / 2
-        return [(told,)]
+        return [(time,)]
 
     @property
     def time(self) -> datetime:
@@ -31,65 +31,67 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World()
-    monkeypatch.setattr(clocks, "monotonic", lambda: world.monotonic)
-    return world
+def database(monkeypatch: pytest.MonkeyPatch) -> FakeDatabase:
+    database = FakeDatabase()
+    monkeypatch.setattr(clocks, "monotonic", lambda: database.monotonic)
+    return database
 
 
-async def read(clock: Clock, world: World, takes_s: float) -> timedelta:
-    """How wrong the clock is after a reading that takes so long."""
-    world.takes_s = takes_s
-    await clock.read(world)  # type: ignore[arg-type]
-    return abs(clock.now() - world.time)
+async def read(clock: Clock, database: FakeDatabase, takes_s: float) -> timedelta:
+    """Return the error of the clock after a reading of the given duration."""
+    database.takes_s = takes_s
+    await clock.read(database)  # type: ignore[arg-type]
+    return abs(clock.now() - database.time)
 
 
-async def test_it_is_the_machines_until_it_was_read() -> None:
+async def test_the_clock_is_the_machine_s_until_the_first_reading() -> None:
     assert abs(Clock().now() - datetime.now(UTC)) < timedelta(seconds=1)
 
 
-async def test_it_goes_on_by_itself(world: World) -> None:
+async def test_the_clock_continues_between_readings(database: FakeDatabase) -> None:
     clock = Clock()
-    assert await read(clock, world, 0.002) < TINY
-    world.monotonic += 3600
-    assert abs(clock.now() - world.time) < TINY
+    assert await read(clock, database, 0.002) < TINY
+    database.monotonic += 3600
+    assert abs(clock.now() - database.time) < TINY
 
 
-async def test_a_slow_answer_does_not_replace_a_better_one(world: World) -> None:
+async def test_a_slow_answer_does_not_replace_a_more_precise_one(database: FakeDatabase) -> None:
     clock = Clock()
-    await read(clock, world, 0.001)
-    world.ahead = timedelta(seconds=0.4)  # an answer that took its time only on the way back looks like this
-    assert await read(clock, world, 1.0) > timedelta(seconds=0.39)
-    assert await read(clock, world, 0.001) < TINY
+    await read(clock, database, 0.001)
+    database.ahead = timedelta(seconds=0.4)  # looks like an answer that was slow only on its way back
+    assert await read(clock, database, 1.0) > timedelta(seconds=0.39)
+    assert await read(clock, database, 0.001) < TINY
 
 
 @pytest.mark.parametrize("step_s", [-90, 90])
 @pytest.mark.parametrize("takes_s", [0.004, 1.0])
-async def test_a_database_whose_clock_was_set_is_followed_at_once(world: World, step_s: float, takes_s: float) -> None:
+async def test_a_change_of_the_database_s_clock_is_followed_at_once(
+    database: FakeDatabase, step_s: float, takes_s: float
+) -> None:
     clock = Clock()
-    await read(clock, world, 0.001)
-    world.ahead = timedelta(seconds=step_s)
-    world.monotonic += 1
-    assert await read(clock, world, takes_s) < TINY
+    await read(clock, database, 0.001)
+    database.ahead = timedelta(seconds=step_s)
+    database.monotonic += 1
+    assert await read(clock, database, takes_s) < TINY
 
 
-async def test_ids_follow_a_clock_that_was_set_back_by_much(world: World) -> None:
+async def test_ids_follow_a_clock_that_was_set_back_by_hours(database: FakeDatabase) -> None:
     clock = Clock()
-    await read(clock, world, 0)
+    await read(clock, database, 0)
     clock.new_id()
-    world.ahead = timedelta(hours=-2)
-    await read(clock, world, 0)
-    assert abs(time_of(clock.new_id()) - world.time) < timedelta(seconds=0.002)
+    database.ahead = timedelta(hours=-2)
+    await read(clock, database, 0)
+    assert abs(time_of(clock.new_id()) - database.time) < timedelta(seconds=0.002)
 
 
-async def test_ids_are_of_its_time_and_in_order_whatever_is_read(world: World) -> None:
+async def test_ids_have_the_clock_s_time_and_ascend_across_readings(database: FakeDatabase) -> None:
     clock = Clock()
     ids = []
     for step_s in (0, 0, 0.001, -0.5, 0, 2):
-        world.ahead += timedelta(seconds=step_s)
-        await read(clock, world, 0)
+        database.ahead += timedelta(seconds=step_s)
+        await read(clock, database, 0)
         ids += [clock.new_id() for _ in range(100)]
     assert ids == sorted(ids)
     assert len(set(ids)) == len(ids)
-    assert abs(time_of(ids[-1]) - world.time) < timedelta(seconds=0.002)
+    assert abs(time_of(ids[-1]) - database.time) < timedelta(seconds=0.002)
     assert {id.version for id in ids} == {7}

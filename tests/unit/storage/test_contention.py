@@ -1,4 +1,4 @@
-"""Rows that were found locked are not waited for again for a while."""
+"""Transactions do not wait again, for a while, for rows that were found locked."""
 
 import pytest
 
@@ -18,7 +18,7 @@ class Product: ...
 class Order: ...
 
 
-def test_a_locked_row_is_passed_by_for_a_while_and_others_are_not() -> None:
+def test_a_locked_row_is_refused_for_a_while_and_other_rows_are_not() -> None:
     clock = Clock()
     locked_rows = LockedRows(clock)
     locked_rows.remember(Product, ["lamp"])
@@ -30,7 +30,7 @@ def test_a_locked_row_is_passed_by_for_a_while_and_others_are_not() -> None:
     locked_rows.check(Product, ["chair", "lamp"])
 
 
-def test_what_is_remembered_is_forgotten_however_many_rows_there_were() -> None:
+def test_expired_rows_are_forgotten_so_that_memory_stays_bounded() -> None:
     clock = Clock()
     locked_rows = LockedRows(clock)
     for number in range(100):

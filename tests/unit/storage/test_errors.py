@@ -1,4 +1,4 @@
-"""What a database error means for the work that met it."""
+"""How a database error is classified for the work that it interrupted."""
 
 import asyncio
 
@@ -14,13 +14,13 @@ from marketplace_runtime.database.errors import VERDICTS
 from marketplace_runtime.database.locked_rows import RowLocked
 
 
-class Said(Exception):
+class DriverError(Exception):
     def __init__(self, sqlstate: str) -> None:
         self.sqlstate = sqlstate
 
 
 def refused(sqlstate: str) -> DBAPIError:
-    return DBAPIError("select 1", {}, Said(sqlstate))
+    return DBAPIError("select 1", {}, DriverError(sqlstate))
 
 
 CODES = sorted(
@@ -65,7 +65,7 @@ def test_an_sqlstate_has_a_verdict(sqlstate: str, verdict: Verdict) -> None:
     assert verdict_on(refused(sqlstate)) is verdict
 
 
-def test_only_errors_of_the_statement_or_its_data_count_as_a_failure() -> None:
+def test_only_errors_of_the_statement_or_its_data_are_failures() -> None:
     failed = {code[:2] for code in CODES if verdict_on(refused(code)) is Verdict.FAILED}
     errors = failed - {"00", "01", "02"}  # success, warning, no data
     infrastructure = {"08", "26", "28", "3D", "40", "53", "57", "58", "72", "F0", "XX"}
@@ -73,7 +73,7 @@ def test_only_errors_of_the_statement_or_its_data_count_as_a_failure() -> None:
     assert {"22", "23", "42", "54", "P0"} <= errors
 
 
-def test_each_entry_of_the_table_is_a_code_or_a_class_that_exists() -> None:
+def test_each_entry_of_the_table_is_an_existing_code_or_class() -> None:
     assert {each for each in VERDICTS if len(each) == 5} <= {*CODES, "25P04"}
     assert {each for each in VERDICTS if len(each) == 2} <= {code[:2] for code in CODES}
 
@@ -102,7 +102,7 @@ def test_errors_of_the_client_have_a_verdict() -> None:
     }
 
 
-def test_a_handlers_own_errors_are_told_from_the_databases() -> None:
+def test_a_handler_s_own_errors_are_distinguished_from_the_database_s() -> None:
     theirs = [refused("22001"), asyncpg.DeadlockDetectedError("x"), RowLocked("x"), StaleDataError("x")]
     own = [ConnectionResetError(), TimeoutError(), LookupError(), asyncio.QueueEmpty()]
     assert [is_from_database(each) for each in [*theirs, *own]] == [True] * len(theirs) + [False] * len(own)

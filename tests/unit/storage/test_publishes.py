@@ -1,4 +1,4 @@
-"""A use case publishes what is declared above it, and nothing else."""
+"""A use case publishes the events that its `@publishes` declares, and no others."""
 
 from functools import partial
 from typing import Any
@@ -38,26 +38,26 @@ async def undeclared(event: OrderConfirmedV1 | None, tx: Transaction) -> None:
     tx.publish(CANCELLED)
 
 
-async def test_what_is_declared_is_published() -> None:
+async def test_a_declared_event_is_published() -> None:
     memory = Memory()
     await cancel(None, memory.tx)
     await cancel(event=None, tx=memory.tx)
     assert memory.said == [CANCELLED, CANCELLED]
 
 
-async def test_another_event_is_refused_and_the_error_says_what_to_do() -> None:
+async def test_an_undeclared_event_is_refused_with_a_remedy() -> None:
     memory = Memory()
     with pytest.raises(UndeclaredEvent, match=r"refuse publishes CancellationRefusedV1, .* add it to @publishes"):
         await refuse(memory.tx, ORDER)
     assert memory.said == []
 
 
-async def test_a_use_case_declares_also_what_it_publishes_through_others() -> None:
+async def test_a_use_case_must_also_declare_events_that_others_publish_for_it() -> None:
     with pytest.raises(UndeclaredEvent, match="refuse_by_cancelling publishes ShipmentCancelledV1"):
         await refuse_by_cancelling(None, Memory().tx)
 
 
-async def test_a_declaration_ends_with_its_use_case() -> None:
+async def test_a_declaration_applies_only_during_its_use_case() -> None:
     memory = Memory()
     with pytest.raises(UndeclaredEvent, match="CancellationRefusedV1"):
         await refuse(memory.tx, ORDER)
@@ -65,7 +65,7 @@ async def test_a_declaration_ends_with_its_use_case() -> None:
     assert memory.said == [REFUSED]
 
 
-async def test_a_handler_that_declares_nothing_publishes_nothing() -> None:
+async def test_a_handler_without_a_declaration_may_not_publish() -> None:
     handle = on(OrderConfirmedV1, undeclared).handle
     assert handle is not None
     with pytest.raises(UndeclaredEvent, match="undeclared publishes ShipmentCancelledV1"):

@@ -1,4 +1,4 @@
-"""How far back a subject's story can reach."""
+"""How old the events of a subject's story can be."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -11,7 +11,7 @@ from marketplace_runtime.service.story_queries import not_before
 NIL = UUID(int=0)
 
 
-def test_nothing_is_older_than_a_subject_whose_id_has_a_time() -> None:
+def test_no_event_is_older_than_the_time_in_its_subject_s_id() -> None:
     id = new_id()
     floor = not_before(str(id))
     assert abs(time_of(floor) - (time_of(id) - AHEAD)) <= timedelta(milliseconds=1)
@@ -26,5 +26,5 @@ def test_other_subjects_may_be_of_any_age(subject: str) -> None:
     assert not_before(subject) == NIL
 
 
-def test_a_time_that_no_clock_shows_is_no_error() -> None:
+def test_a_time_beyond_the_range_of_dates_is_no_error() -> None:
     assert not_before("ffffffff-ffff-7fff-bfff-ffffffffffff") > NIL

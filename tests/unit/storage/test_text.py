@@ -1,4 +1,4 @@
-"""What PostgreSQL takes as text."""
+"""Which text PostgreSQL can store."""
 
 import pytest
 
@@ -10,5 +10,5 @@ from marketplace_runtime.events import storable
     [("plain, with an é and a 🛒", "plain, with an é and a 🛒"), ("a\0b", "a\ufffdb"), ("a\ud83db", "a\ufffdb")],
     ids=["text", "NUL", "half a surrogate pair"],
 )
-def test_what_is_no_text_to_the_database_is_marked_and_all_else_kept(text: str, kept: str) -> None:
+def test_characters_that_postgresql_refuses_are_replaced(text: str, kept: str) -> None:
     assert storable(text) == kept

@@ -1,4 +1,4 @@
-"""What may be said together under one id: versions of one event, the newest first."""
+"""Which events may be published together under one id: versions of one event, the newest first."""
 
 from uuid import UUID
 
@@ -23,7 +23,7 @@ NEW = ShipmentDispatchedV2(
 
 
 @pytest.mark.parametrize("versions", [(NEW,), (old(),), (NEW, old())], ids=["new", "old", "both"])
-def test_an_event_is_said_in_one_version_or_several(versions: tuple[Event, ...]) -> None:
+def test_an_event_may_be_published_in_one_or_several_versions(versions: tuple[Event, ...]) -> None:
     check_versions("delivery", *versions)
 
 
@@ -36,7 +36,7 @@ def test_an_event_is_said_in_one_version_or_several(versions: tuple[Event, ...])
         ((NEW, ShipmentCancelledV1(order_id=ORDER)), "is no version of"),
     ],
 )
-def test_what_is_not_one_event_is_refused(versions: tuple[Event, ...], why: str) -> None:
+def test_versions_that_are_not_of_one_event_are_refused(versions: tuple[Event, ...], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         check_versions("delivery", *versions)
 
