@@ -1,11 +1,11 @@
-"""What a process keeps for its life is not looked at by the collector."""
+"""Objects that live as long as the process are excluded from garbage collection."""
 
 import gc
 
 from marketplace_runtime.service.garbage_collection import settle_heap
 
 
-def test_what_is_there_is_left_alone_and_cycles_made_later_are_still_found():
+def test_existing_objects_are_frozen_and_later_cycles_are_still_collected():
     thresholds = gc.get_threshold()
     try:
         settle_heap()

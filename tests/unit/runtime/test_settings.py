@@ -1,4 +1,4 @@
-"""Settings that would harm are refused at start, with what to do instead."""
+"""Harmful settings are refused at start, with a remedy."""
 
 import pytest
 from pydantic import ValidationError
@@ -13,12 +13,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("days", ["7", "0", "-1"])
-def test_events_are_remembered_for_longer_than_they_are_taken_in(monkeypatch: pytest.MonkeyPatch, days: str) -> None:
+def test_the_retention_must_exceed_the_age_at_which_events_are_refused(
+    monkeypatch: pytest.MonkeyPatch, days: str
+) -> None:
     monkeypatch.setenv("RETENTION_DAYS", days)
     with pytest.raises(ValidationError, match=rf"RETENTION_DAYS={days} would forget .*: use 8 or more"):
         Settings()
 
 
-def test_the_shortest_retention_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_minimum_retention_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETENTION_DAYS", "8")
     assert Settings().retention_days == 8

@@ -1,4 +1,4 @@
-"""A log line says what happened, to whom, and nothing that it should not."""
+"""A log line says what happened and to which message or request, and contains no secrets."""
 
 import io
 import json
@@ -68,7 +68,7 @@ def test_lines_below_the_level_are_not_written() -> None:
     assert out.getvalue() == ""
 
 
-def test_the_standard_librarys_lines_take_the_same_way() -> None:
+def test_lines_of_the_standard_library_s_loggers_have_the_same_format() -> None:
     out = json_log()
     logging.getLogger("some_library").warning("lost %s", "amqp://cart:hunter2@broker/")
     line = the_line(out)
@@ -77,13 +77,13 @@ def test_the_standard_librarys_lines_take_the_same_way() -> None:
 
 
 @pytest.mark.parametrize("key", ["password", "access_token", "Authorization", "webhook_secret", "api_key"])
-def test_secrets_are_blanked_by_key_at_any_depth(key: str) -> None:
+def test_secrets_are_redacted_by_key_at_any_depth(key: str) -> None:
     out = json_log()
     get_logger("x").info("asked", **{key: "hunter2", "headers": {key: "hunter2"}, "all": [{key: ["hunter2"]}]})
     assert "hunter2" not in out.getvalue()
 
 
-def test_a_url_keeps_its_user_and_loses_its_password() -> None:
+def test_the_password_of_a_url_is_redacted_and_the_user_kept() -> None:
     out = json_log()
     get_logger("x").info("connecting", error=repr("postgresql+asyncpg://cart:hunter2@127.0.0.1/db"))
     assert "cart:[redacted]@127.0.0.1" in the_line(out)["error"]
@@ -100,7 +100,7 @@ def test_a_value_cannot_forge_a_line(format: Any, hostile: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["json", "console"])
-def test_an_exceptions_text_cannot_forge_a_line_either(format: Any) -> None:
+def test_the_text_of_an_exception_cannot_forge_a_line(format: Any) -> None:
     out = io.StringIO()
     configure_logging("cart", format=format, level="info", stream=out)
     try:
@@ -112,7 +112,7 @@ def test_an_exceptions_text_cannot_forge_a_line_either(format: Any) -> None:
     assert not any(line.startswith("2026-01-01 [error]") for line in out.getvalue().splitlines())
 
 
-def test_a_log_that_cannot_be_written_fails_nothing() -> None:
+def test_an_unwritable_log_raises_no_error() -> None:
     out = json_log()
     out.close()
     get_logger("x").info("into the void")

@@ -1,4 +1,4 @@
-"""Trace context travels by W3C's rules."""
+"""Trace context is propagated by the rules of W3C Trace Context."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from marketplace_runtime.telemetry import child_of, current_traceparent, new_tra
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def test_a_child_stays_in_the_trace_with_a_span_of_its_own() -> None:
+def test_a_child_has_the_same_trace_and_a_new_span() -> None:
     child = child_of(PARENT)
     assert child.startswith("00-0af7651916cd43dd8448eb211c80319c-")
     assert child.endswith("-01")
@@ -22,7 +22,7 @@ def test_an_unsampled_trace_stays_unsampled_and_unknown_flags_are_dropped() -> N
     assert child_of(PARENT[:-2] + "ff").endswith("-01")
 
 
-def test_a_later_version_is_read_by_the_rules_of_this_one() -> None:
+def test_a_later_version_is_parsed_by_the_rules_of_this_one() -> None:
     assert child_of("cc" + PARENT[2:] + "-what-comes-later").split("-")[1] == PARENT.split("-")[1]
 
 
@@ -46,7 +46,7 @@ def test_an_invalid_parent_starts_a_new_trace(invalid: str | None) -> None:
     assert PARENT.split("-")[1] not in child
 
 
-def test_a_block_works_in_a_child_span_and_puts_the_outer_one_back() -> None:
+def test_a_block_has_a_child_span_and_restores_the_outer_one() -> None:
     with trace(PARENT) as outer:
         assert current_traceparent() == outer
         with trace(current_traceparent()) as inner:
@@ -56,7 +56,7 @@ def test_a_block_works_in_a_child_span_and_puts_the_outer_one_back() -> None:
     assert current_traceparent() != outer
 
 
-async def test_tasks_do_not_see_each_others_span() -> None:
+async def test_each_task_has_its_own_span() -> None:
     async def traced() -> tuple[str, str]:
         with trace(new_traceparent()) as span:
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Given rows, when an event comes, then these rows and events."""
+"""Scenarios of a service in memory: given rows, when an event arrives, then rows, events and calls."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -35,68 +35,68 @@ HOME = Address("ada", Place("Ada", "1 Main St", "Berlin", "10115", "DE"))
 
 
 async def test_an_event_leads_to_rows_events_and_deadlines() -> None:
-    world = given(SERVICE, HOME)
-    then = await world.when(CONFIRMED)
-    shipment = world.row(Shipment, ORDER)
+    scenario = given(SERVICE, HOME)
+    then = await scenario.when(CONFIRMED)
+    shipment = scenario.row(Shipment, ORDER)
     assert then.said == [
         ShipmentScheduledV1(order_id=ORDER, shipment_id=shipment.shipment_id, customer_id="ada"),
     ]
     [(deadline, after)] = then.scheduled
     assert deadline == ShippingDueV1(order_id=ORDER)
     assert after > timedelta(0)
-    assert world.rows(Shipment) == [shipment]
+    assert scenario.rows(Shipment) == [shipment]
 
 
-async def test_rows_stay_from_one_event_to_the_next() -> None:
-    world = given(SERVICE)
-    await world.when(CONFIRMED)
-    then = await world.when(CancellationRequestedV1(order_id=ORDER, customer_id="ada"))
+async def test_rows_are_kept_from_one_event_to_the_next() -> None:
+    scenario = given(SERVICE)
+    await scenario.when(CONFIRMED)
+    then = await scenario.when(CancellationRequestedV1(order_id=ORDER, customer_id="ada"))
     assert then.said == [ShipmentCancelledV1(order_id=ORDER)]
-    assert (await world.when(CONFIRMED)).said == []
+    assert (await scenario.when(CONFIRMED)).said == []
 
 
-async def test_an_outside_call_is_asked_and_its_answer_recorded() -> None:
-    world = given(SERVICE, HOME)
-    [scheduled] = (await world.when(CONFIRMED)).said
-    then = await world.when(scheduled, answer=Booked("a", "T1"))
+async def test_an_external_call_is_made_and_its_answer_recorded() -> None:
+    scenario = given(SERVICE, HOME)
+    [scheduled] = (await scenario.when(CONFIRMED)).said
+    then = await scenario.when(scheduled, answer=Booked("a", "T1"))
     assert isinstance(then.asked, Book)
     assert then.asked.place == HOME.place
-    assert world.row(Shipment, ORDER).status is Status.BOOKED
-    assert (await world.when(scheduled)).asked is None
+    assert scenario.row(Shipment, ORDER).status is Status.BOOKED
+    assert (await scenario.when(scheduled)).asked is None
 
 
 async def test_a_parcel_goes_to_the_address_as_of_checkout() -> None:
     before, now = UUID(int=1), UUID(int=2)
     old = Place("Ada", "2 Side St", "Potsdam", "14467", "DE")
     moved = PastAddress(before, "ada", old, datetime(2026, 1, 1, tzinfo=UTC))
-    world = given(SERVICE, Address("ada", HOME.place, now, 2), moved)
+    scenario = given(SERVICE, Address("ada", HOME.place, now, 2), moved)
     for order_id, to, place in ((ORDER, before, old), (OTHER, now, HOME.place), (THIRD, UUID(int=3), HOME.place)):
         confirmed = CONFIRMED.model_copy(update={"order_id": order_id, "address_id": to})
-        [scheduled] = (await world.when(confirmed)).said
-        assert (await world.when(scheduled, answer=Booked("a", "T1"))).asked.place == place
+        [scheduled] = (await scenario.when(confirmed)).said
+        assert (await scenario.when(scheduled, answer=Booked("a", "T1"))).asked.place == place
 
 
-async def test_a_carrier_that_was_asked_with_an_erased_address_is_told_to_forget_it_before_another_is_used() -> None:
+async def test_a_booking_with_an_erased_address_is_cancelled_before_another_is_made() -> None:
     shipment = Shipment(ORDER, OTHER, "ada", NOON, NOON + timedelta(days=1), address_id=UUID(int=1))
     shipment.ask_carrier(NOON)
-    world = given(SERVICE, shipment, Address("ada", HOME.place, UUID(int=2), 2))
-    then = await world.when(BookingDueV1(order_id=ORDER), subscription="carriers")
+    scenario = given(SERVICE, shipment, Address("ada", HOME.place, UUID(int=2), 2))
+    then = await scenario.when(BookingDueV1(order_id=ORDER), subscription="carriers")
     assert (then.asked, [event for event, _ in then.scheduled]) == (None, [UnbookingDueV1(order_id=ORDER)])
 
 
-@pytest.mark.parametrize("said", [DISPATCHED, shipment_dispatched_v2(DISPATCHED)], ids=["v1", "v2"])
-async def test_an_event_is_heard_as_the_handler_takes_it_in_whichever_version_it_was_said(said: Event) -> None:
-    world = given(notifications.service.SERVICE, Contact("ada", "ada@example.org"))
-    then = await world.when(said, subscription="mail")
+@pytest.mark.parametrize("event", [DISPATCHED, shipment_dispatched_v2(DISPATCHED)], ids=["v1", "v2"])
+async def test_an_event_of_any_version_reaches_the_handler_in_the_handler_s_version(event: Event) -> None:
+    scenario = given(notifications.service.SERVICE, Contact("ada", "ada@example.org"))
+    then = await scenario.when(event, subscription="mail")
     assert then.asked.text == f"Order {ORDER} is on its way: carrier a, tracking code A1.\n"
 
 
-async def test_an_event_that_the_service_does_not_hear_is_an_error() -> None:
+async def test_an_event_without_a_subscription_is_an_error() -> None:
     with pytest.raises(KeyError, match=r"handles checkout.order-placed.v1 in 0 subscriptions"):
         await given(SERVICE).when(OrderPlacedV1(order_id=ORDER, customer_id="ada", lines=LINES, total=PRICE))
 
 
-def test_memory_refuses_what_a_transaction_refuses() -> None:
+def test_memory_refuses_the_same_as_a_real_transaction() -> None:
     memory = Memory(HOME, source="delivery", listeners=SERVICE.listeners)
     with pytest.raises(ValueError, match="inserted twice"):
         memory.add(HOME)
