@@ -1,4 +1,4 @@
-"""Changes one field of the evidence at a time, each to another value that could be there."""
+"""Changes one field of the evidence at a time, each to another plausible value."""
 
 import copy
 import hashlib
@@ -21,11 +21,11 @@ WORDS = (
     *("undeliverable", "no-contact", "order-delivered", "order-confirmed", "gone", "failing", "failed", "sent"),
     *("open", "confirmed", "cancelled", "delivered", "placed", "taken", "released", "captured", "none", "refund"),
 )
-"""Values of fields that are words."""
+"""Values of fields that hold words."""
 
 
 def others(value: Any) -> Iterator[Any]:
-    """Values of the same kind."""
+    """Yield other values of the same kind."""
     match value:
         case bool():
             yield not value
@@ -53,23 +53,23 @@ def others(value: Any) -> Iterator[Any]:
 
 
 def changed_events(found: Evidence) -> Iterator[tuple[str, str, Evidence]]:
-    """Each field of each event, in all its versions: the event's type, the field, and evidence in which it differs.
+    """Yield for each field of each event the event's type, the field, and evidence in which it differs in all versions.
 
-    The outbox and all copies say the same, as when its service had said it so.
+    The outbox and all copies have the same body, as if the service had published it so.
     """
-    for key, said in found.log.events.items():
-        contract = BY_TYPE[said.type]
-        known = contract.model_validate_json(said.raw).model_dump(mode="json", exclude_none=True)
-        for path, value in leaves(known):
-            bodies = [changed(json.loads(said.raw), path, other) for other in others(value)]
+    for key, event in found.log.events.items():
+        contract = BY_TYPE[event.type]
+        body_of_event = contract.model_validate_json(event.raw).model_dump(mode="json", exclude_none=True)
+        for path, value in leaves(body_of_event):
+            bodies = [changed(json.loads(event.raw), path, other) for other in others(value)]
             body = next((each for each in bodies if _fits(contract, each)), bodies[0])
             raw = json.dumps(body).encode()
             digest = hashlib.sha256(raw).digest()
-            other = replace(said, raw=raw, digests={digest})
+            other = replace(event, raw=raw, digests={digest})
             books = found.books[contract.publisher]
             books = replace(books, outbox={**books.outbox, key: digest})
             yield (
-                said.type,
+                event.type,
                 ".".join(str(part) for part in path if not isinstance(part, int)),
                 replace(
                     found,
@@ -80,7 +80,7 @@ def changed_events(found: Evidence) -> Iterator[tuple[str, str, Evidence]]:
 
 
 def changed_records(found: Evidence) -> Iterator[tuple[str, Evidence]]:
-    """Each field of all that is no event: where it is, and evidence in which it differs."""
+    """Yield for each field outside of events its path, and evidence in which it differs."""
     for path, value in leaves(found):
         if path[0] in ("log", "unlogged", "unread"):
             continue
@@ -89,13 +89,13 @@ def changed_records(found: Evidence) -> Iterator[tuple[str, Evidence]]:
 
 
 def name_of(path: Path) -> str:
-    """The names of fields on the way; keys of rows are left out."""
+    """Return the names of the fields on the path, without the keys of rows."""
     first, *rest = path
     return ".".join([first, *(str(part) for part in rest if isinstance(part, str) and not _is_key(part))])
 
 
 def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every value that holds no others, and the way there."""
+    """Yield every value that contains no others, with its path."""
     match value:
         case Said():
             return
@@ -104,7 +104,7 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
                 yield from leaves(getattr(value, each.name), (*path, each.name))
         case Mapping():
             for key, each in value.items():
-                if not (path and each == path[-1]):  # its own key
+                if not (path and each == path[-1]):  # a row's own key
                     yield from leaves(each, (*path, key))
         case list() | tuple():
             for number, each in enumerate(value):
@@ -116,7 +116,7 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def changed(value: Any, path: Path, other: Any) -> Any:
-    """A copy with `other` at the end of `path`."""
+    """Return a copy with `other` at the end of `path`."""
     if not path:
         return other
     first, rest = path[0], path[1:]

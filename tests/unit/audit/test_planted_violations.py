@@ -1,4 +1,4 @@
-"""Each promise, broken once in a world where all else is right: exactly that is reported."""
+"""Each promise is broken once in otherwise correct evidence. The audit reports that violation and no other."""
 
 import copy
 import hashlib
@@ -29,16 +29,16 @@ from tests.unit.audit.world import (
     START,
     TOO_LATE,
     a_world,
+    event_about,
     event_id,
     journal_of,
-    said_about,
     total,
 )
 
 Plant = Callable[[Evidence], Evidence]
 PLANTS: list[tuple[Plant, set[str]]] = []
-"""What was done to the world, and which invariants notice."""
-STRANGER = "00000000-0000-7000-8000-000000000009"
+"""Each change of the evidence, and the invariants that report it."""
+UNKNOWN_ORDER = "00000000-0000-7000-8000-000000000009"
 
 
 def noticed_by(*invariants: str) -> Callable[[Plant], Plant]:
@@ -62,29 +62,29 @@ def with_books(found: Evidence, service: str, **changed: Any) -> Evidence:
 
 
 def the(found: Evidence, order_id: str, type: str) -> Said:
-    [said] = [each for each in found.log.events.values() if (each.subject, each.type) == (order_id, type)]
-    return said
+    [event] = [each for each in found.log.events.values() if (each.subject, each.type) == (order_id, type)]
+    return event
 
 
-def committed(found: Evidence, said: Said) -> Evidence:
-    """The event is in the log, and in its publisher's outbox, too."""
-    log = Log({**found.log.events, (said.id, said.type): said})
-    outbox = {**found.books[str(said.user)].outbox, (said.id, said.type): next(iter(said.digests))}
-    return with_books(replace(found, log=log), str(said.user), outbox=outbox)
+def committed(found: Evidence, event: Said) -> Evidence:
+    """Add the event to the log and to its publisher's outbox."""
+    log = Log({**found.log.events, (event.id, event.type): event})
+    outbox = {**found.books[str(event.user)].outbox, (event.id, event.type): next(iter(event.digests))}
+    return with_books(replace(found, log=log), str(event.user), outbox=outbox)
 
 
-def saying(said: Said, **members: Any) -> Said:
-    """The same event with some members of its body replaced."""
-    raw = json.dumps({**said.body, **members}).encode()
-    return replace(said, raw=raw, digests={hashlib.sha256(raw).digest()})
+def with_body(event: Said, **members: Any) -> Said:
+    """Return the same event with some members of its body replaced."""
+    raw = json.dumps({**event.body, **members}).encode()
+    return replace(event, raw=raw, digests={hashlib.sha256(raw).digest()})
 
 
 # -- orders -------------------------------------------------------------------------------------------------
 
 
 @noticed_by("accepted-is-ordered")
-def an_accepted_order_that_nobody_knows(found: Evidence) -> Evidence:
-    return replace(found, record=replace(found.record, asks={**found.record.asks, "7": Ask(ADA, STRANGER)}))
+def an_accepted_order_that_checkout_does_not_have(found: Evidence) -> Evidence:
+    return replace(found, record=replace(found.record, asks={**found.record.asks, "7": Ask(ADA, UNKNOWN_ORDER)}))
 
 
 @noticed_by("accepted-is-ordered")
@@ -93,7 +93,7 @@ def an_order_promised_under_two_keys(found: Evidence) -> Evidence:
 
 
 @noticed_by("accepted-is-ordered", "mail-reaches-its-customer")
-def an_order_that_belongs_to_somebody_else(found: Evidence) -> Evidence:
+def an_order_of_another_customer(found: Evidence) -> Evidence:
     return replace(found, record=replace(found.record, asks={**found.record.asks, "1": Ask(BEN, KEPT)}))
 
 
@@ -111,9 +111,9 @@ def two_orders_by_one_checkout_without_an_answer(found: Evidence) -> Evidence:
 
 @noticed_by("checked-out-is-placed", "events-say-what-is-recorded")
 def an_order_of_another_quantity_than_was_checked_out(found: Evidence) -> Evidence:
-    said = the(found, KEPT, "cart.cart-checked-out.v1")
-    changed = replace(said, raw=said.raw.replace(b'"quantity": 2', b'"quantity": 3'))
-    return replace(found, log=Log({**found.log.events, (said.id, said.type): changed}))
+    event = the(found, KEPT, "cart.cart-checked-out.v1")
+    changed = replace(event, raw=event.raw.replace(b'"quantity": 2', b'"quantity": 3'))
+    return replace(found, log=Log({**found.log.events, (event.id, event.type): changed}))
 
 
 @noticed_by(
@@ -130,22 +130,22 @@ def an_order_deleted_from_checkout(found: Evidence) -> Evidence:
 
 
 @noticed_by("read-model-is-its-journal")
-def an_order_s_row_deleted(found: Evidence) -> Evidence:
+def a_deleted_order_row(found: Evidence) -> Evidence:
     return replace(found, checkout=replace(found.checkout, orders=without(found.checkout.orders, KEPT)))
 
 
 @noticed_by("read-model-is-its-journal")
-def an_order_s_row_changed(found: Evidence) -> Evidence:
+def a_changed_order_row(found: Evidence) -> Evidence:
     return replace(found, checkout=replace(found.checkout, orders=with_row(found.checkout.orders, KEPT, version=9)))
 
 
 @noticed_by("customers-read-the-truth")
-def a_customer_who_is_shown_another_status(found: Evidence) -> Evidence:
+def a_wrong_status_shown_to_a_customer(found: Evidence) -> Evidence:
     return replace(found, views=with_row(found.views, KEPT, status="confirmed"))
 
 
 @noticed_by("customers-read-the-truth")
-def a_customer_who_is_not_shown_an_order(found: Evidence) -> Evidence:
+def an_order_not_shown_to_its_customer(found: Evidence) -> Evidence:
     return replace(found, views=without(found.views, KEPT))
 
 
@@ -154,7 +154,7 @@ def a_customer_who_is_not_shown_an_order(found: Evidence) -> Evidence:
     *("bought-leaves-the-cart",),
     "events-say-what-is-recorded",
 )
-def an_order_that_hangs(found: Evidence) -> Evidence:
+def an_order_that_never_ends(found: Evidence) -> Evidence:
     return journal_of(found, SOLD_OUT, "placed", "stock-rejected")
 
 
@@ -169,7 +169,7 @@ def a_gap_in_a_journal(found: Evidence) -> Evidence:
 
 
 @noticed_by("journals-are-lawful", "read-model-is-its-journal")
-def a_step_that_cannot_follow(found: Evidence) -> Evidence:
+def an_impossible_journal_entry(found: Evidence) -> Evidence:
     return journal_of(found, KEPT, *JOURNALS[KEPT], "dispatched")
 
 
@@ -182,8 +182,8 @@ def a_second_provider_asked_while_the_first_is_open(found: Evidence) -> Evidence
 
 
 @noticed_by("said-is-journalled")
-def an_event_said_twice_under_two_ids(found: Evidence) -> Evidence:
-    return committed(found, said_about(KEPT, "checkout.order-confirmed", 999))
+def an_event_published_under_two_ids(found: Evidence) -> Evidence:
+    return committed(found, event_about(KEPT, "checkout.order-confirmed", 999))
 
 
 @noticed_by("deadlines-are-honoured", "events-say-what-is-recorded", "customers-read-the-truth")
@@ -205,9 +205,9 @@ def given_up_after(found: Evidence, seconds: float) -> Evidence:
 
 @noticed_by("nobody-pays-more", "events-say-what-is-recorded")
 def a_lower_price_that_is_not_charged(found: Evidence) -> Evidence:
-    said = the(found, KEPT, "catalog.stock-reserved.v1")
+    event = the(found, KEPT, "catalog.stock-reserved.v1")
     less = {"product_id": LAMP, "price": {"amount": 499, "currency": "EUR"}}
-    return committed(found, saying(said, lowered=[less]))
+    return committed(found, with_body(event, lowered=[less]))
 
 
 @noticed_by(
@@ -238,12 +238,12 @@ def a_charge_by_both_providers(found: Evidence) -> Evidence:
 
 
 @noticed_by("captured-is-owed", "refunds-match")
-def a_charge_that_is_missing(found: Evidence) -> Evidence:
+def a_missing_charge(found: Evidence) -> Evidence:
     return replace(found, payments=found.payments[1:])
 
 
 @noticed_by("captured-is-owed", "refunds-match")
-def a_refund_that_never_was(found: Evidence) -> Evidence:
+def a_missing_refund(found: Evidence) -> Evidence:
     return replace(found, payments=found.payments[:2])
 
 
@@ -253,7 +253,7 @@ def a_refund_of_too_little(found: Evidence) -> Evidence:
 
 
 @noticed_by("never-charged-twice", "refunds-match")
-def a_charge_taken_and_given_back_again(found: Evidence) -> Evidence:
+def a_second_charge_that_was_refunded(found: Evidence) -> Evidence:
     twice = (Money(8, "a", "capture", KEPT, total(KEPT), "EUR"), Money(9, "a", "refund", KEPT, total(KEPT), "EUR"))
     return replace(found, payments=(*found.payments, *twice))
 
@@ -265,7 +265,7 @@ def a_charge_in_another_currency(found: Evidence) -> Evidence:
 
 @noticed_by("captured-is-owed", "never-charged-twice", "charged-in-the-orders-currency")
 def a_charge_for_no_order(found: Evidence) -> Evidence:
-    return replace(found, payments=(*found.payments, Money(9, "a", "capture", STRANGER, 5, "EUR")))
+    return replace(found, payments=(*found.payments, Money(9, "a", "capture", UNKNOWN_ORDER, 5, "EUR")))
 
 
 # -- stock ---------------------------------------------------------------------------------------------------
@@ -277,17 +277,17 @@ def a_unit_too_few(found: Evidence) -> Evidence:
 
 
 @noticed_by("stock-adds-up")
-def a_restocking_that_had_been_refused(found: Evidence) -> Evidence:
+def a_refused_restock_that_was_counted(found: Evidence) -> Evidence:
     return replace(found, catalog=replace(found.catalog, products=with_row(found.catalog.products, LAMP, on_hand=15)))
 
 
 @noticed_by("stock-adds-up", "nothing-is-oversold")
-def more_sold_than_there_was(found: Evidence) -> Evidence:
+def more_units_sold_than_in_stock(found: Evidence) -> Evidence:
     return replace(found, catalog=replace(found.catalog, products=with_row(found.catalog.products, RARE, on_hand=-1)))
 
 
 @noticed_by("nothing-stays-reserved")
-def units_reserved_for_nobody(found: Evidence) -> Evidence:
+def units_reserved_without_a_reservation(found: Evidence) -> Evidence:
     return replace(found, catalog=replace(found.catalog, products=with_row(found.catalog.products, LAMP, reserved=1)))
 
 
@@ -311,7 +311,7 @@ def fewer_units_taken_than_ordered(found: Evidence) -> Evidence:
 
 @noticed_by("stock-is-answered-once", "reservations-follow-orders")
 def an_order_reserved_and_rejected(found: Evidence) -> Evidence:
-    return committed(found, said_about(KEPT, "catalog.stock-rejected", 999))
+    return committed(found, event_about(KEPT, "catalog.stock-rejected", 999))
 
 
 @noticed_by("carts-know-the-catalog")
@@ -320,7 +320,7 @@ def a_cart_that_knows_an_old_price(found: Evidence) -> Evidence:
 
 
 @noticed_by("carts-know-the-catalog")
-def a_cart_that_never_heard_of_a_product(found: Evidence) -> Evidence:
+def a_product_missing_in_the_cart(found: Evidence) -> Evidence:
     return replace(found, cart=replace(found.cart, products=without(found.cart.products, LAMP)))
 
 
@@ -330,7 +330,7 @@ def a_checkout_that_stays_open(found: Evidence) -> Evidence:
 
 
 @noticed_by("bought-leaves-the-cart", "carts-hold-what-was-put")
-def units_that_are_bought_for_ever(found: Evidence) -> Evidence:
+def units_that_stay_in_checkout(found: Evidence) -> Evidence:
     return replace(found, cart=replace(found.cart, lines=({**found.cart.lines[0], "in_checkout": 1},)))
 
 
@@ -344,7 +344,7 @@ def a_parcel_sent_twice(found: Evidence) -> Evidence:
 
 
 @noticed_by("shipped-once", "parcels-are-told", "shipments-follow-carriers")
-def a_parcel_that_never_left(found: Evidence) -> Evidence:
+def a_missing_dispatch(found: Evidence) -> Evidence:
     return replace(found, parcels=found.parcels[:3])
 
 
@@ -364,12 +364,12 @@ def a_booking_left_open_for_a_cancelled_order(found: Evidence) -> Evidence:
 
 
 @noticed_by("shipments-follow-carriers", "events-say-what-is-recorded", "parcels-are-of-their-orders")
-def a_shipment_that_delivery_forgot(found: Evidence) -> Evidence:
+def a_shipment_missing_in_delivery(found: Evidence) -> Evidence:
     return replace(found, delivery=replace(found.delivery, shipments=without(found.delivery.shipments, KEPT)))
 
 
 @noticed_by("addresses-are-known", "events-say-what-is-recorded")
-def an_address_that_checkout_has_not_heard_of(found: Evidence) -> Evidence:
+def an_address_missing_in_checkout(found: Evidence) -> Evidence:
     return replace(found, checkout=replace(found.checkout, addresses=without(found.checkout.addresses, ADA)))
 
 
@@ -382,7 +382,7 @@ def an_erased_address_that_the_cart_still_knows(found: Evidence) -> Evidence:
 
 
 @noticed_by("every-mail-arrives")
-def a_mail_that_never_came(found: Evidence) -> Evidence:
+def a_missing_mail(found: Evidence) -> Evidence:
     return replace(found, mails=found.mails[1:])
 
 
@@ -394,24 +394,24 @@ def a_mail_given_up_although_there_is_an_address(found: Evidence) -> Evidence:
 
 
 @noticed_by("no-mail-comes-twice")
-def a_mail_that_came_twice(found: Evidence) -> Evidence:
+def a_mail_sent_twice(found: Evidence) -> Evidence:
     return replace(found, mails=(*found.mails, found.mails[0]))
 
 
 @noticed_by("mail-reaches-its-customer")
-def a_mail_to_somebody_else(found: Evidence) -> Evidence:
+def a_mail_to_another_person(found: Evidence) -> Evidence:
     return replace(found, mails=(replace(found.mails[0], to=f"{BEN}@example.com"), *found.mails[1:]))
 
 
 @noticed_by("mail-reaches-its-customer", "no-mail-is-made-up")
-def a_reminder_of_a_cart_to_somebody_else(found: Evidence) -> Evidence:
+def a_cart_reminder_to_another_person(found: Evidence) -> Evidence:
     reminder = Mail(f"{ADA}:{event_id(999)}", "cart-abandoned", f"{BEN}@example.com", START)
     return replace(found, mails=(*found.mails, reminder))
 
 
 @noticed_by("no-mail-is-made-up", "every-mail-arrives")
-def a_mail_about_nothing(found: Evidence) -> Evidence:
-    return replace(found, mails=(*found.mails[1:], Mail(STRANGER, "order-confirmed", "x@example.com", START)))
+def a_mail_about_an_unknown_order(found: Evidence) -> Evidence:
+    return replace(found, mails=(*found.mails[1:], Mail(UNKNOWN_ORDER, "order-confirmed", "x@example.com", START)))
 
 
 # -- events -------------------------------------------------------------------------------------------------
@@ -424,7 +424,7 @@ def an_event_with_two_bodies(found: Evidence) -> Evidence:
 
 
 @noticed_by("events-are-authentic")
-def an_event_by_somebody_else(found: Evidence) -> Evidence:
+def an_event_published_by_another_service(found: Evidence) -> Evidence:
     the(found, CALLED_OFF, "delivery.shipment-cancelled.v1").user = "cart"
     return found
 
@@ -442,14 +442,14 @@ def a_message_that_is_no_event(found: Evidence) -> Evidence:
 
 
 @noticed_by("said-is-in-the-outbox")
-def an_event_that_nobody_committed(found: Evidence) -> Evidence:
-    said = the(found, KEPT, "delivery.shipment-scheduled.v1")
-    outbox = without(found.books["delivery"].outbox, (said.id, said.type))
+def an_event_missing_in_the_outbox(found: Evidence) -> Evidence:
+    event = the(found, KEPT, "delivery.shipment-scheduled.v1")
+    outbox = without(found.books["delivery"].outbox, (event.id, event.type))
     return with_books(found, "delivery", outbox=outbox)
 
 
 @noticed_by("said-is-in-the-outbox")
-def an_event_that_was_never_published(found: Evidence) -> Evidence:
+def an_event_missing_in_the_log(found: Evidence) -> Evidence:
     outbox = {**found.books["cart"].outbox, (event_id(999), "cart.cart-abandoned.v1"): b"digest"}
     return with_books(found, "cart", outbox=outbox)
 
@@ -468,32 +468,32 @@ def an_event_that_a_subscription_missed(found: Evidence) -> Evidence:
 
 @noticed_by("causes-come-first")
 def an_event_older_than_its_cause(found: Evidence) -> Evidence:
-    said = the(found, KEPT, "checkout.order-confirmed.v1")
-    said.cause = the(found, KEPT, "cart.cart-checked-out.v1").id
-    said.at = START - timedelta(seconds=6)
+    event = the(found, KEPT, "checkout.order-confirmed.v1")
+    event.cause = the(found, KEPT, "cart.cart-checked-out.v1").id
+    event.at = START - timedelta(seconds=6)
     return found
 
 
 @noticed_by("causes-come-first", "webhooks-say-what-was-said")
-def an_order_delivered_before_its_parcel_was(found: Evidence) -> Evidence:
+def an_order_delivered_before_its_parcel(found: Evidence) -> Evidence:
     the(found, KEPT, "checkout.order-delivered.v1").at -= timedelta(seconds=8)
     return found
 
 
 @noticed_by("causes-come-first", "events-say-what-is-recorded")
-def a_shipment_of_what_was_not_confirmed(found: Evidence) -> Evidence:
-    return committed(found, said_about(SOLD_OUT, "delivery.shipment-scheduled", 999))
+def a_shipment_of_an_unconfirmed_order(found: Evidence) -> Evidence:
+    return committed(found, event_about(SOLD_OUT, "delivery.shipment-scheduled", 999))
 
 
 @noticed_by("versions-agree")
-def an_event_that_states_other_things_in_its_other_version(found: Evidence) -> Evidence:
+def an_event_with_different_content_in_its_older_version(found: Evidence) -> Evidence:
     old = the(found, KEPT, "delivery.shipment-dispatched.v1")
     old.raw = json.dumps(old.body | {"tracking_code": "A2"}).encode()
     return found
 
 
 @noticed_by("versions-agree")
-def an_event_that_is_not_said_in_a_version_that_was_promised(found: Evidence) -> Evidence:
+def an_event_missing_in_a_promised_version(found: Evidence) -> Evidence:
     old = the(found, KEPT, "delivery.shipment-dispatched.v1")
     del found.log.events[old.id, old.type]
     return with_books(found, "delivery", outbox=without(found.books["delivery"].outbox, (old.id, old.type)))
@@ -510,9 +510,9 @@ def bought_items_that_stay_in_the_cart(found: Evidence) -> Evidence:
 
 @noticed_by("events-say-what-is-recorded")
 def a_confirmation_of_fewer_lines_than_were_ordered(found: Evidence) -> Evidence:
-    said = the(found, KEPT, "checkout.order-confirmed.v1")
-    [line] = said.body["lines"]
-    return committed(found, saying(said, lines=[{**line, "quantity": 1}]))
+    event = the(found, KEPT, "checkout.order-confirmed.v1")
+    [line] = event.body["lines"]
+    return committed(found, with_body(event, lines=[{**line, "quantity": 1}]))
 
 
 @noticed_by("mail-says-what-happened")
@@ -522,13 +522,13 @@ def a_mail_with_a_wrong_amount(found: Evidence) -> Evidence:
 
 
 @noticed_by("parcels-go-where-ordered")
-def a_parcel_that_goes_elsewhere(found: Evidence) -> Evidence:
+def a_parcel_sent_to_another_address(found: Evidence) -> Evidence:
     shipments = with_row(found.delivery.shipments, KEPT, address_id=LAMP)
     return replace(found, delivery=replace(found.delivery, shipments=shipments))
 
 
 @noticed_by("webhooks-say-what-was-said", "events-say-what-is-recorded")
-def a_webhook_to_somebody_who_has_no_part_in_it(found: Evidence) -> Evidence:
+def a_webhook_to_an_unrelated_person(found: Evidence) -> Evidence:
     endpoints = with_row(found.webhooks.endpoints, HOOK, owner=SAM, disabled=None)
     return replace(found, webhooks=replace(found.webhooks, endpoints=endpoints))
 
@@ -542,9 +542,9 @@ def a_webhook_about_another_order(found: Evidence) -> Evidence:
 
 @noticed_by("facts-follow-one-another")
 def a_price_that_changed_while_the_product_was_restocked(found: Evidence) -> Evidence:
-    said = the(found, RARE, "catalog.product-restocked.v1")
-    facts = said.body["facts"]
-    return committed(found, saying(said, facts={**facts, "price": {"amount": 501, "currency": "EUR"}}))
+    event = the(found, RARE, "catalog.product-restocked.v1")
+    facts = event.body["facts"]
+    return committed(found, with_body(event, facts={**facts, "price": {"amount": 501, "currency": "EUR"}}))
 
 
 # -- rest ---------------------------------------------------------------------------------------------------
@@ -572,12 +572,12 @@ def an_event_that_waits_for_a_retry(found: Evidence) -> Evidence:
 
 
 @noticed_by("nothing-waits")
-def a_call_that_nobody_ends(found: Evidence) -> Evidence:
+def an_external_call_that_never_ends(found: Evidence) -> Evidence:
     return with_books(found, "checkout", claims=1)
 
 
 @noticed_by("nothing-died")
-def an_event_that_is_a_dead_letter(found: Evidence) -> Evidence:
+def a_dead_letter(found: Evidence) -> Evidence:
     row = {"subscription": "orders", "type": "t", "event_id": event_id(1), "reason": "rejected", "error": "no"}
     return with_books(found, "catalog", dead=(row,))
 
@@ -585,7 +585,7 @@ def an_event_that_is_a_dead_letter(found: Evidence) -> Evidence:
 # -- the tests ----------------------------------------------------------------------------------------------
 
 
-def test_a_world_in_which_all_is_right_passes() -> None:
+def test_correct_evidence_passes() -> None:
     found = judge(a_world(), Least(orders=3, rejected=1, contended=1))
     assert [violation.as_dict() for violation in found.violations] == []
     assert found.verdict == "pass"
@@ -593,11 +593,11 @@ def test_a_world_in_which_all_is_right_passes() -> None:
 
 
 @pytest.mark.parametrize(("plant", "expected"), PLANTS, ids=[plant.__name__ for plant, _ in PLANTS])
-def test_what_was_planted_is_reported_and_nothing_else(plant: Plant, expected: set[str]) -> None:
+def test_the_planted_violation_is_reported_and_no_other(plant: Plant, expected: set[str]) -> None:
     found = judge(plant(copy.deepcopy(a_world())), Least())
     assert {violation.invariant for violation in found.violations} == expected
     assert json.loads(json.dumps(found.as_dict()))["verdict"] == "fail"
 
 
-def test_every_invariant_has_been_seen_broken() -> None:
+def test_every_invariant_is_broken_at_least_once() -> None:
     assert {name for _, expected in PLANTS for name in expected} == {invariant.id for invariant in INVARIANTS}

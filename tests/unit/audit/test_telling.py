@@ -1,4 +1,4 @@
-"""What the command line says of a verdict: the first of what was found, and how much more there is."""
+"""The command line shows the first findings of a verdict, and counts the rest."""
 
 import pytest
 
@@ -7,13 +7,13 @@ from infra.lab.chaos.run import Judgement
 
 
 @pytest.mark.parametrize("more", [0, 3])
-def test_what_is_not_shown_is_counted(more: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_findings_that_are_not_shown_are_counted(more: int, capsys: pytest.CaptureFixture[str]) -> None:
     number = MOST_SHOWN + more
     violations = [{"invariant": "shipped-once", "evidence": {"order_id": str(each)}} for each in range(number)]
     tell_judgement(Judgement("fail", violations, [f"reason {each}" for each in range(number)]))
-    said = capsys.readouterr().err.splitlines()
+    printed = capsys.readouterr().err.splitlines()
     rest = [f"... and {more} more {what}; --json FILE has them all" for what in ("violations", "reasons") if more]
-    assert [line for line in said if line.startswith("...")] == rest
-    assert len(said) == 2 * MOST_SHOWN + len(rest)
-    assert said[0] == 'shipped-once: {"order_id": "0"}'
-    assert "unknown: reason 0" in said
+    assert [line for line in printed if line.startswith("...")] == rest
+    assert len(printed) == 2 * MOST_SHOWN + len(rest)
+    assert printed[0] == 'shipped-once: {"order_id": "0"}'
+    assert "unknown: reason 0" in printed

@@ -1,4 +1,4 @@
-"""Pass, fail or unknown: what could not be read, or proves nothing, is never a pass."""
+"""The verdict is pass, fail or unknown. Unreadable or insufficient evidence never passes."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from infra.lab.audit.invariants.stock import sums
 from infra.lab.audit.judge import judge
 from infra.lab.audit.log import Log, Strange
 from infra.lab.audit.record import Ask, Restock, Wish, read_record
-from tests.unit.audit.world import ADA, KEPT, LAMP, START, a_world, event_id, said_about
+from tests.unit.audit.world import ADA, KEPT, LAMP, START, a_world, event_about, event_id
 
 ONCE = Least()
 CHECKED_OUT = "cart.cart-checked-out"
@@ -29,11 +29,11 @@ def with_fault(found: Evidence, fault: Fault) -> Evidence:
     return replace(found, record=replace(found.record, faults=(fault,)))
 
 
-# -- what could not be read ---------------------------------------------------------------------------------
+# -- unreadable sources -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("source", sorted({need for invariant in INVARIANTS for need in invariant.needs}))
-def test_a_source_that_could_not_be_read_makes_it_unknown(source: str) -> None:
+def test_an_unreadable_source_makes_the_verdict_unknown(source: str) -> None:
     found = judge(replace(a_world(), unread={source: "ConnectionRefusedError()"}), ONCE)
     assert found.verdict == "unknown"
     assert found.unknown == (f"{source} could not be read: ConnectionRefusedError()",)
@@ -43,13 +43,13 @@ def test_a_source_that_could_not_be_read_makes_it_unknown(source: str) -> None:
     assert set(found.checked) == {invariant.id for invariant in INVARIANTS} - skipped
 
 
-def test_a_violation_that_was_seen_fails_whatever_could_not_be_read() -> None:
+def test_a_violation_fails_even_if_another_source_is_unreadable() -> None:
     broken = replace(a_world(), payments=(), unread={"log": "gone"})
     assert judge(broken, ONCE).verdict == "fail"
 
 
 def damaged(found: Evidence) -> Evidence:
-    """The kept order's journal does not say which provider was asked."""
+    """Remove from the kept order's journal which provider was asked."""
     journal = tuple(
         replace(each, data={name: value for name, value in each.data.items() if name != "provider"})
         for each in found.checkout.journal[KEPT]
@@ -57,7 +57,7 @@ def damaged(found: Evidence) -> Evidence:
     return replace(found, checkout=replace(found.checkout, journal={**found.checkout.journal, KEPT: journal}))
 
 
-def test_damaged_evidence_makes_it_unknown() -> None:
+def test_damaged_evidence_makes_the_verdict_unknown() -> None:
     found = judge(damaged(a_world()), ONCE)
     assert (found.verdict, found.violations) == ("unknown", ())
     assert "journals-are-lawful could not be checked: KeyError('provider')" in found.unknown
@@ -65,61 +65,61 @@ def test_damaged_evidence_makes_it_unknown() -> None:
     assert {"queues-are-empty", "one-id-one-body"} <= set(found.checked)
 
 
-def test_a_violation_fails_beside_damaged_evidence() -> None:
+def test_a_violation_fails_even_if_other_evidence_is_damaged() -> None:
     broken = damaged(a_world())
     found = judge(replace(broken, queues=(replace(broken.queues[0], ready=1),)), ONCE)
     assert (found.verdict, [each.invariant for each in found.violations]) == ("fail", ["queues-are-empty"])
 
 
-def test_what_moved_while_it_was_read_proves_nothing() -> None:
+def test_evidence_that_changed_while_it_was_read_makes_the_verdict_unknown() -> None:
     found = judge(replace(a_world(), payments=(), unread={"rest": "it moved"}), ONCE)
     assert (found.verdict, found.violations, found.checked) == ("unknown", (), ())
 
 
-def test_every_invariant_has_a_name_of_its_own_and_needs_evidence_that_there_is() -> None:
+def test_every_invariant_has_a_unique_name_and_needs_existing_evidence() -> None:
     assert len({invariant.id for invariant in INVARIANTS}) == len(INVARIANTS)
     for invariant in INVARIANTS:
         assert set(invariant.needs) <= set(Evidence.__dataclass_fields__), invariant.id
 
 
-def test_the_architecture_page_names_every_invariant_and_no_other() -> None:
+def test_the_audit_page_lists_exactly_the_invariants() -> None:
     page = (Path(__file__).parents[3] / "docs/audit.md").read_text()
     table = page.partition("| invariant | promise |\n|---|---|\n")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == [each.id for each in INVARIANTS]
 
 
-# -- an empty victory ---------------------------------------------------------------------------------------
+# -- insufficient evidence ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("least", [Least(orders=7), Least(rejected=2), Least(contended=2)])
-def test_too_little_traffic_proves_nothing(least: Least) -> None:
+def test_too_little_traffic_makes_the_verdict_unknown(least: Least) -> None:
     found = judge(a_world(), least)
     assert found.verdict == "unknown"
     assert "too little happened" in found.unknown[0]
     assert ("only simulated shoppers write down" in found.unknown[0]) is (least.orders == 7)
 
 
-def test_a_fault_that_did_not_bite_proves_nothing() -> None:
+def test_a_fault_that_did_not_bite_makes_the_verdict_unknown() -> None:
     fault = Fault("kill", "cart", 0, 1, bite=False)
     assert judge(with_fault(a_world(), fault), ONCE).verdict == "unknown"
     assert judge(with_fault(a_world(), replace(fault, bite=True)), ONCE).verdict == "pass"
 
 
-def test_what_happened_before_proves_nothing_and_spoils_nothing() -> None:
-    toothless = with_fault(a_world(), Fault("kill", "cart", 0, 1, bite=False))
-    later = replace(ONCE, since=START.timestamp() + 3600)
-    found = judge(toothless, later)
+def test_earlier_orders_and_faults_do_not_count() -> None:
+    without_bite = with_fault(a_world(), Fault("kill", "cart", 0, 1, bite=False))
+    only_later = replace(ONCE, since=START.timestamp() + 3600)
+    found = judge(without_bite, only_later)
     assert found.verdict == "unknown"
     assert [why.partition(":")[0] for why in found.unknown] == ["too little happened"]
     assert found.counts["accepted"] > 0
-    assert judge(toothless, replace(later, orders=0)).verdict == "pass"
+    assert judge(without_bite, replace(only_later, orders=0)).verdict == "pass"
 
 
 # -- what is allowed, and counted ---------------------------------------------------------------------------
 
 
 def twice(found: Evidence) -> Evidence:
-    """One mail came again, ten minutes later."""
+    """Add a second copy of one mail, ten minutes later."""
     return replace(found, mails=(*found.mails, replace(found.mails[0], at=START + timedelta(minutes=10))))
 
 
@@ -130,15 +130,15 @@ def twice(found: Evidence) -> Evidence:
         ("lost-answers", "mail", -3, "pass"),
         ("reset", "notifications:db", 10, "pass"),
         ("kill", "checkout", 1, "fail"),
-        ("duplicated", "notifications", 1, "fail"),  # the inbox is to see to that
-        ("errors", "mail", 1, "fail"),  # it said that it took nothing
-        ("hang", "mail", 1, "fail"),  # it takes nothing
+        ("duplicated", "notifications", 1, "fail"),  # the inbox has to prevent that
+        ("errors", "mail", 1, "fail"),  # the mail server answered that it accepted nothing
+        ("hang", "mail", 1, "fail"),  # the mail server accepts nothing
         ("reset", "notifications:broker", 1, "fail"),
         ("kill", "notifications", -60, "fail"),  # before it was sent
         ("kill", "notifications", 300, "fail"),  # long after it must have been recorded
     ],
 )
-def test_a_mail_may_be_repeated_only_by_a_fault_that_fell_into_its_sending(
+def test_a_mail_may_be_repeated_only_because_of_a_fault_while_it_was_sent(
     kind: str, part: str, after_s: float, verdict: str
 ) -> None:
     world = twice(a_world())
@@ -151,7 +151,7 @@ def test_a_mail_may_be_repeated_only_by_a_fault_that_fell_into_its_sending(
 @pytest.mark.parametrize(
     ("kind", "part", "recorded_s", "verdict"),
     [
-        ("kill", "notifications.1", 1, "fail"),  # the dead send nothing
+        ("kill", "notifications.1", 1, "fail"),  # a killed process sends nothing
         ("kill", "notifications.1", 601, "pass"),
         ("kill", "outside", 1, "fail"),
         ("lost-answers", "mail", 1, "fail"),
@@ -160,7 +160,7 @@ def test_a_mail_may_be_repeated_only_by_a_fault_that_fell_into_its_sending(
         ("terminated-sessions", "notifications-db", 1, "pass"),
     ],
 )
-def test_a_mail_that_was_recorded_as_sent_comes_again_only_if_it_was_held_back(
+def test_a_mail_recorded_as_sent_may_be_repeated_only_if_a_fault_delayed_it(
     kind: str, part: str, recorded_s: float, verdict: str
 ) -> None:
     world = twice(a_world())
@@ -178,13 +178,13 @@ def malformed(found: Evidence, *, user: str | None = None, after_s: float = 98) 
 
 
 def poisoned(found: Evidence) -> Evidence:
-    said = replace(said_about(KEPT, "cart.cart-checked-out", 99), raw=b"{}", digests={b"{}"})
-    found.log.events[said.id, said.type] = said
-    return dead(found, said.id)
+    event = replace(event_about(KEPT, "cart.cart-checked-out", 99), raw=b"{}", digests={b"{}"})
+    found.log.events[event.id, event.type] = event
+    return dead(found, event.id)
 
 
 def dead(found: Evidence, event_id: UUID | None, *, publisher: str | None = None, at_s: float = 99) -> Evidence:
-    """Filed by the only subscription that hears it."""
+    """Add a dead letter of the only subscription that consumes the event."""
     row = {"subscription": "carts", "type": None, "event_id": event_id, "reason": "invalid-body", "error": ""}
     row |= {"publisher": publisher, "filed_at": START + timedelta(seconds=at_s)}
     checkout = replace(found.books["checkout"], dead=(row,))
@@ -192,7 +192,7 @@ def dead(found: Evidence, event_id: UUID | None, *, publisher: str | None = None
 
 
 @pytest.mark.parametrize("inject", [malformed, poisoned])
-def test_messages_that_a_fault_injected_are_counted_and_others_are_violations(
+def test_messages_injected_by_a_fault_are_counted_and_others_are_violations(
     inject: Callable[[Evidence], Evidence],
 ) -> None:
     kind = {malformed: "malformed", poisoned: "poison"}[inject]
@@ -204,7 +204,7 @@ def test_messages_that_a_fault_injected_are_counted_and_others_are_violations(
     assert (explained.verdict, explained.counts["injected"], explained.counts["dead"]) == ("pass", 1, 1)
 
 
-def test_poison_of_another_time_than_its_fault_is_excused_nowhere() -> None:
+def test_poison_from_outside_the_time_of_its_fault_is_a_violation() -> None:
     since = START.timestamp()
     found = judge(with_fault(poisoned(a_world()), Fault("poison", "cart", since + 10, since + 20)), ONCE)
     assert {each.invariant for each in found.violations} == {
@@ -215,12 +215,16 @@ def test_poison_of_another_time_than_its_fault_is_excused_nowhere() -> None:
 @pytest.mark.parametrize(
     ("user", "after_s", "noticed"),
     [
-        ("cart", 98, {"events-are-authentic", "nothing-died"}),  # its own message
-        (None, 120, {"events-are-authentic"}),  # published after the fault; it may have been filed as late
-        (None, 80, {"nothing-died"}),  # filed before it; what comes late in the log may have been published before
+        ("cart", 98, {"events-are-authentic", "nothing-died"}),  # the service's own message
+        (None, 120, {"events-are-authentic"}),  # published after the fault, but a dead letter may be stored so late
+        (
+            None,
+            80,
+            {"nothing-died"},
+        ),  # stored before the fault; the log may have a message later than it was published
     ],
 )
-def test_what_is_no_event_is_excused_only_in_nobodys_name_and_at_its_faults_time(
+def test_a_malformed_message_is_allowed_only_without_a_user_and_during_its_fault(
     user: str | None, after_s: float, noticed: set[str]
 ) -> None:
     since = START.timestamp() + 98
@@ -229,7 +233,7 @@ def test_what_is_no_event_is_excused_only_in_nobodys_name_and_at_its_faults_time
     assert {each.invariant for each in verdict.violations} == noticed
 
 
-def test_what_is_no_event_knows_who_published_it_and_after_what() -> None:
+def test_a_malformed_message_has_its_publisher_and_the_time_of_the_event_before_it() -> None:
     log = Log()
     headers = {
         "cloudEvents_id": str(event_id(1)),
@@ -240,38 +244,38 @@ def test_what_is_no_event_knows_who_published_it_and_after_what() -> None:
     for user in (None, "cart"):
         log.add("cart.events", pika.BasicProperties(user_id=user), b"{")
         log.add("cart.events", pika.BasicProperties(headers=headers, user_id="cart"), b"{}")
-    told = [(each.publisher, each.user, each.after) for each in log.strange]
-    assert told == [("cart", None, 0.0), ("cart", "cart", START.timestamp())]
+    found = [(each.publisher, each.user, each.after) for each in log.strange]
+    assert found == [("cart", None, 0.0), ("cart", "cart", START.timestamp())]
 
 
 def discarded(found: Evidence) -> Evidence:
-    """What was dead is off the file, by somebody's word, and the inbox has it as handled."""
+    """Discard all dead letters in a person's name, and mark them as handled in the inbox."""
     books = found.books["checkout"]
     rows = tuple({**row, "by": "olga", "note": "rubbish", "at": START + timedelta(hours=1)} for row in books.dead)
     inbox = books.inbox | {(row["subscription"], row["event_id"]) for row in books.dead}
     return replace(found, books={**found.books, "checkout": replace(books, dead=(), discarded=rows, inbox=inbox)})
 
 
-def test_what_a_person_discarded_proves_nothing() -> None:
-    [said] = [each for each in a_world().log.events.values() if (each.subject, each.name) == (KEPT, CHECKED_OUT)]
-    found = discarded(dead(a_world(), said.id))
+def test_a_discarded_dead_letter_makes_the_verdict_unknown() -> None:
+    [event] = [each for each in a_world().log.events.values() if (each.subject, each.name) == (KEPT, CHECKED_OUT)]
+    found = discarded(dead(a_world(), event.id))
     verdict = judge(found, ONCE)
     assert (verdict.verdict, verdict.counts["discarded"], verdict.counts["dead"]) == ("unknown", 1, 0)
     [why] = verdict.unknown
     assert why == "dead letters of checkout.carts that olga discarded, injected by no fault: 1 (rubbish)"
-    later = Least(orders=0, since=START.timestamp() + 2 * 3600)
-    assert judge(found, later).verdict == "pass"
+    only_later = Least(orders=0, since=START.timestamp() + 2 * 3600)
+    assert judge(found, only_later).verdict == "pass"
 
 
 @pytest.mark.parametrize("inject", [malformed, poisoned])
-def test_what_a_fault_injected_may_be_discarded(inject: Callable[[Evidence], Evidence]) -> None:
+def test_a_message_injected_by_a_fault_may_be_discarded(inject: Callable[[Evidence], Evidence]) -> None:
     kind = {malformed: "malformed", poisoned: "poison"}[inject]
     since = START.timestamp() + 98
     found = judge(with_fault(discarded(inject(a_world())), Fault(kind, "cart", since, since + 2)), ONCE)
     assert (found.verdict, found.counts["discarded"], found.counts["injected"]) == ("pass", 1, 1)
 
 
-def test_an_answer_that_was_lost_may_stand_for_one_order_or_none() -> None:
+def test_a_lost_answer_may_mean_one_order_or_none() -> None:
     found = a_world()
     asks = {**found.record.asks, "1": Ask(ADA)}
     assert judge(replace(found, record=replace(found.record, asks=asks)), ONCE).verdict == "pass"
@@ -279,7 +283,7 @@ def test_an_answer_that_was_lost_may_stand_for_one_order_or_none() -> None:
     assert judge(replace(found, record=replace(found.record, asks=asks)), ONCE).verdict == "pass"
 
 
-def test_a_restocking_whose_answer_was_lost_counts_or_does_not() -> None:
+def test_a_restock_with_a_lost_answer_may_count_or_not() -> None:
     found = a_world()
     restocks = {**found.record.restocks, "8": Restock(LAMP, 7)}
     without = replace(found, record=replace(found.record, restocks=restocks))
@@ -291,18 +295,18 @@ def test_a_restocking_whose_answer_was_lost_counts_or_does_not() -> None:
     assert sums([7, 2]) == {0, 2, 7, 9}
 
 
-# -- what the log lacks since the broker died --------------------------------------------------------------------
+# -- gaps in the log after the broker died -------------------------------------------------------------------
 
 
 def with_gap(found: Evidence, type: str = "cart.cart-checked-out.v1", *, handled: bool = True) -> Evidence:
-    """An event of the kept order that was confirmed and is not in the log; handled 20 s later by who hears it."""
-    [said] = [each for each in found.log.events.values() if (each.subject, each.type) == (KEPT, type)]
-    del found.log.events[said.id, said.type]
-    inbox = {("checkout", "carts"): said.at + timedelta(seconds=20)} if handled and type.startswith("cart") else {}
-    return replace(found, unlogged=(Unlogged(replace(said, copies=0), inbox),))
+    """Remove an event of the kept order from the log, although it was confirmed. Its consumer handles it 20 s later."""
+    [event] = [each for each in found.log.events.values() if (each.subject, each.type) == (KEPT, type)]
+    del found.log.events[event.id, event.type]
+    inbox = {("checkout", "carts"): event.at + timedelta(seconds=20)} if handled and type.startswith("cart") else {}
+    return replace(found, unlogged=(Unlogged(replace(event, copies=0), inbox),))
 
 
-def test_a_gap_in_the_log_that_a_death_of_the_broker_explains_is_counted() -> None:
+def test_a_gap_in_the_log_explained_by_the_broker_s_death_is_counted() -> None:
     began = START.timestamp() + 5
     for type in ("cart.cart-checked-out.v1", "delivery.shipment-scheduled.v1"):
         for kind in ("kill", "stop", "restart"):
@@ -311,7 +315,7 @@ def test_a_gap_in_the_log_that_a_death_of_the_broker_explains_is_counted() -> No
 
 
 @pytest.mark.parametrize("type", ["checkout.order-delivered.v1", "cart.cart-checked-out.v1"])
-def test_a_gap_is_explained_by_a_death_before_the_confirm_of_what_was_heard_or_concerns_nobody(type: str) -> None:
+def test_a_gap_is_explained_only_if_the_broker_died_soon_after_the_event_was_handled(type: str) -> None:
     found = with_gap(a_world(), type)
     [lost] = found.unlogged
     last = max(lost.handled.values(), default=lost.said.at).timestamp()
@@ -343,7 +347,7 @@ def test_any_other_gap_in_the_log_is_a_violation(fault: Fault | None, handled: b
 
 
 @pytest.mark.parametrize("source", ["queues", "record"])
-def test_no_gap_is_excused_while_its_excuse_cannot_be_read(source: str) -> None:
+def test_no_gap_is_explained_by_a_source_that_cannot_be_read(source: str) -> None:
     began = START.timestamp()
     found = with_fault(with_gap(a_world()), Fault("kill", "broker", began, began + 10))
     assert judge(replace(found, unread={source: "gone"}), ONCE).counts["log_gaps"] == 0
@@ -389,14 +393,14 @@ def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["not json", '{"did": "accept", "key": "never asked", "order_id": "x"}', "{}"])
-def test_a_record_that_makes_no_sense_is_refused(tmp_path: Path, line: str) -> None:
+def test_an_invalid_record_is_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "record.jsonl"
     path.write_text(line + "\n")
     with pytest.raises((ValueError, KeyError)):
         read_record(path)
 
 
-def test_a_log_whose_beginning_is_gone_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_truncated_log_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = ("cart.events", pika.BasicProperties(), b"")
     monkeypatch.setattr(log_reading, "_messages", lambda *_: iter([(41, kept)]))
     with pytest.raises(Unreadable, match=r"messages 0 to 40 of the log are gone .*\./marketplace down --volumes"):
@@ -413,18 +417,18 @@ def test_copies_of_an_event_are_one_event() -> None:
     }
     for body in (b"{}", b"{}", b'{"a": 1}'):
         log.add("cart.events", pika.BasicProperties(headers=headers, user_id="cart"), body)
-    [said] = log.events.values()
-    assert (said.id, said.copies, len(said.digests)) == (UUID(headers["cloudEvents_id"]), 3, 2)
+    [event] = log.events.values()
+    assert (event.id, event.copies, len(event.digests)) == (UUID(headers["cloudEvents_id"]), 3, 2)
 
 
 @pytest.mark.parametrize("broken", [None, {}, {"cloudEvents_id": 7}, {"cloudEvents_id": "x"}])
-def test_a_message_that_is_no_event_is_kept_apart(broken: dict[str, object] | None) -> None:
+def test_a_message_that_is_no_event_is_collected_separately(broken: dict[str, object] | None) -> None:
     log = Log()
     log.add("cart.events", pika.BasicProperties(headers=broken), b"{}")
     assert (len(log.events), len(log.strange)) == (0, 1)
 
 
-def test_what_is_said_after_the_moment_of_rest_is_left_out() -> None:
+def test_events_after_the_moment_of_rest_are_ignored() -> None:
     log = a_world().log
     assert log.until(event_id(3)).events.keys() == {key for key in log.events if key[0] < event_id(3)}
     assert len(log.until(event_id(3)).events) == 3
@@ -435,7 +439,7 @@ def test_a_mail_about_a_moment_names_its_event() -> None:
     assert (about_order.moment, about_moment.moment) == (None, event_id(3))
 
 
-def test_a_state_file_that_tells_nothing_is_unreadable(tmp_path: Path) -> None:
+def test_an_empty_state_file_is_unreadable(tmp_path: Path) -> None:
     state = tmp_path / "stack.json"
     for text in (None, "", "{}"):
         if text is not None:

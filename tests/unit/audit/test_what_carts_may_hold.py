@@ -1,4 +1,4 @@
-"""What a cart may hold in the end, where requests follow one another, overlap, or get lost."""
+"""The possible contents of a cart after requests that follow one another, overlap, or are lost."""
 
 import pytest
 
@@ -28,19 +28,19 @@ def called_off(units: int, began: int, ended: int) -> Purchase:
         ([wish(3, 1, 2), wish(5, 3, 4)], [], {5}),
         ([wish(3, 1, 4), wish(5, 3, 5)], [], {3, 5}),  # they overlap
         ([wish(3, 1, 2, done=False)], [], {0}),  # refused
-        ([wish(3, 1, 2), wish(5, 3, None, done=None)], [], {3, 5}),  # its answer is lost
-        ([wish(3, 5, 6)], [bought(2, 3, 4)], {3}),  # it was over, as nothing was being bought
+        ([wish(3, 1, 2), wish(5, 3, None, done=None)], [], {3, 5}),  # its answer was lost
+        ([wish(3, 5, 6)], [bought(2, 3, 4)], {3}),  # the purchase had ended, as no units were in checkout
         ([wish(3, 5, 6, being_bought=2)], [bought(2, 3, 4)], {1}),
         ([wish(3, 5, 6, being_bought=2)], [called_off(2, 3, 4)], {3}),
-        ([wish(3, 5, 6, being_bought=None)], [bought(2, 3, 4)], {1, 3}),  # who knows
+        ([wish(3, 5, 6, being_bought=None)], [bought(2, 3, 4)], {1, 3}),  # unknown whether it had ended
         ([wish(0, 5, 6, being_bought=None)], [bought(2, 3, 4)], {0}),
-        ([wish(0, 5, 6, being_bought=None)], [called_off(2, 3, 4)], {0, 2}),  # over by then, or given back later
-        ([wish(3, 3, 5)], [bought(2, 2, 4)], {1, 3}),  # they overlap: it was over, or began after
-        ([wish(3, 5, 6)], [bought(1, 1, None)], {2, 3}),  # nobody knows when it was done
+        ([wish(0, 5, 6, being_bought=None)], [called_off(2, 3, 4)], {0, 2}),  # it had ended, or was undone later
+        ([wish(3, 3, 5)], [bought(2, 2, 4)], {1, 3}),  # they overlap: it had ended, or began later
+        ([wish(3, 5, 6)], [bought(1, 1, None)], {2, 3}),  # unknown when it ended
         ([wish(3, 5, None, done=None, being_bought=None)], [bought(2, 1, 2)], {0, 1, 3}),
     ],
 )
-def test_a_cart_holds_what_was_put_less_what_was_bought(
+def test_a_cart_holds_the_units_put_into_it_less_those_bought(
     wishes: list[Wish], purchases: list[Purchase], possible: set[int]
 ) -> None:
     assert quantities(wishes, purchases) == possible

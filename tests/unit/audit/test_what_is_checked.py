@@ -1,4 +1,4 @@
-"""Whatever field is wrong, the audit notices, or its page says why it does not."""
+"""The audit notices a wrong value in any field, or docs/audit.md says why it does not."""
 
 import re
 from collections import defaultdict
@@ -18,7 +18,7 @@ from tests.unit.audit.world import a_world
 
 PAGE = (Path(__file__).parents[3] / "docs/audit.md").read_text().partition("## Invariants")[0]
 UNKNOWN = "unknown"
-"""The verdict where an invariant stumbled over the change."""
+"""Stands for an invariant that could not be checked because of the change."""
 
 
 class Row(NamedTuple):
@@ -26,7 +26,7 @@ class Row(NamedTuple):
     fields: tuple[str, ...]
     checked_by: frozenset[str]
     partly: bool
-    """It says what is not noticed."""
+    """Whether the row also says which changes are not noticed."""
 
 
 def rows() -> Iterator[Row]:
@@ -45,51 +45,51 @@ ROWS = list(rows())
 
 
 def row_of(what: str, field: str) -> Row:
-    """The row about a field, or about what holds it."""
+    """Return the row about a field, or about an object that contains it."""
     for row in ROWS:
-        said = any(fnmatchcase(what, pattern) for pattern in row.what)
-        if said and any(field == each or field.startswith(f"{each}.") for each in row.fields):
+        is_about = any(fnmatchcase(what, pattern) for pattern in row.what)
+        if is_about and any(field == each or field.startswith(f"{each}.") for each in row.fields):
             return row
     pytest.fail(f"docs/audit.md does not say what checks {field} of {what}")
 
 
 def noticed(found: dict[tuple[str, str], list[set[str]]]) -> None:
-    """Assert that of each field every change was noticed as the page says, or where it says so, at least some."""
-    for (what, field), complaints in found.items():
+    """Assert that the named invariants noticed every change of a field, or some if the page says so."""
+    for (what, field), violated in found.items():
         row = row_of(what, field)
         if not row.checked_by:
-            assert not any(complaints), f"{field} of {what} is checked: say by what"
+            assert not any(violated), f"{field} of {what} is checked: name the invariant in docs/audit.md"
             continue
-        named = [bool(each & (row.checked_by | {UNKNOWN})) for each in complaints]
+        named = [bool(each & (row.checked_by | {UNKNOWN})) for each in violated]
         assert all(named) or (row.partly and any(named)), f"{field} of {what} was changed, and nothing of {row} noticed"
 
 
-def test_every_field_of_every_event_is_checked_or_it_is_said_why_not() -> None:
+def test_every_field_of_every_event_is_checked_or_documented_as_unchecked() -> None:
     found: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
     for type, field, evidence in changed_events(a_world()):
-        complaints = {each.invariant for each in judge(evidence, ANYTHING).violations}
+        violated = {each.invariant for each in judge(evidence, ANYTHING).violations}
         if field == BY_TYPE[type].key:
-            assert "events-are-authentic" in complaints
+            assert "events-are-authentic" in violated
         else:
-            found[name_of(type), field].append(complaints)
+            found[name_of(type), field].append(violated)
     noticed(found)
 
 
-def test_every_other_field_of_the_evidence_is_checked_or_it_is_said_why_not() -> None:
+def test_every_other_field_of_the_evidence_is_checked_or_documented_as_unchecked() -> None:
     found: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
     for path, evidence in changed_records(a_world()):
         verdict = judge(evidence, ANYTHING)
-        complaints = {each.invariant for each in verdict.violations} | ({UNKNOWN} if verdict.unknown else set())
+        violated = {each.invariant for each in verdict.violations} | ({UNKNOWN} if verdict.unknown else set())
         what = max((each for row in ROWS for each in row.what if path.startswith(f"{each}.")), key=len, default="?")
-        found[what, path.removeprefix(f"{what}.")].append(complaints)
+        found[what, path.removeprefix(f"{what}.")].append(violated)
     noticed(found)
 
 
-def test_the_small_world_says_every_event_that_there_is() -> None:
-    said = {type for _, type in a_world().log.events}
-    assert {event.type for event in EVENTS if not event.internal} == said
+def test_the_evidence_contains_every_public_event() -> None:
+    is_about = {type for _, type in a_world().log.events}
+    assert {event.type for event in EVENTS if not event.internal} == is_about
 
 
-def test_the_page_names_invariants_that_exist() -> None:
+def test_the_page_names_only_existing_invariants() -> None:
     known = {invariant.id for invariant in INVARIANTS}
     assert {name for row in ROWS for name in row.checked_by} <= known

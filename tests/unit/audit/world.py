@@ -1,8 +1,7 @@
-"""A small world in which everything is right: six orders with all that each source would know of them, and every
-public event at least once.
+"""Correct evidence for tests: six orders with everything that each source has about them, and every public event.
 
-`KEPT` is delivered, `CALLED_OFF` was confirmed and then cancelled, `SOLD_OUT` was rejected, `DECLINED` was not paid,
-`UNSENDABLE` had no address when it was to be sent, `TOO_LATE` was to be cancelled after its parcel had left.
+`KEPT` is delivered. `CALLED_OFF` was confirmed and then cancelled. `SOLD_OUT` was rejected. `DECLINED` was not paid.
+`UNSENDABLE` had no address when it was to be sent. The cancellation of `TOO_LATE` came after its parcel had left.
 """
 
 import hashlib
@@ -76,7 +75,7 @@ REASONS = {
     DECLINED: "payment-declined",
     UNSENDABLE: "no-address",
 }
-SAID = {
+PUBLISHED = {
     KEPT: (
         *("cart.cart-checked-out", "checkout.order-placed", "catalog.stock-reserved", "checkout.payment-captured"),
         *("checkout.order-confirmed", "delivery.shipment-scheduled", "delivery.shipment-dispatched"),
@@ -108,7 +107,7 @@ SAID = {
     ),
 }
 FACTS = {"name": "Lamp", "category": "home", "price": PRICE, "status": "on-sale"}
-MOMENTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+OTHER_EVENTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (
         "catalog.product-listed",
         LAMP,
@@ -127,12 +126,12 @@ MOMENTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("delivery.address-erased", BEN, {"revision": 3}),
     ("notifications.webhook-disabled", HOOK, {"person_id": ADA, "reason": "gone"}),
 )
-"""What is said of no order: type, subject, and the body without that."""
-HEARD = {"checkout.carts": "cart.cart-checked-out.v1", "catalog.orders": "checkout.order-placed.v1"}
+"""Events that concern no order: type, subject, and the body without the subject."""
+CONSUMED = {"checkout.carts": "cart.cart-checked-out.v1", "catalog.orders": "checkout.order-placed.v1"}
 
 
 def units(order_id: str) -> tuple[str, int]:
-    """What an order is about."""
+    """Return the product of an order and its quantity."""
     return (RARE, 9) if order_id == SOLD_OUT else (LAMP, 2)
 
 
@@ -149,12 +148,12 @@ def event_id(number: int) -> UUID:
 
 
 def body_of(order_id: str, type: str) -> dict[str, Any]:
-    """Every member that any event of an order may have; contracts ignore what is not theirs."""
+    """Return every member that any event of an order may have; contracts ignore the others."""
     product_id, quantity = units(order_id)
     rejected = {"product_id": product_id, "reason": "sold-out", "requested": quantity, "available": 5, "price": PRICE}
     reason = REASONS.get(order_id, "")
-    said = {"delivery.cancellation-refused": "already-dispatched", "delivery.shipment-failed": "no-address"}
-    homeless = type == "checkout.order-cancelled" and reason == "no-address"
+    reasons = {"delivery.cancellation-refused": "already-dispatched", "delivery.shipment-failed": "no-address"}
+    has_no_address = type == "checkout.order-cancelled" and reason == "no-address"
     return {
         "order_id": order_id,
         "customer_id": customer(order_id),
@@ -169,12 +168,12 @@ def body_of(order_id: str, type: str) -> dict[str, Any]:
         "tracking": {"carrier": "a", "code": "A1"},
         "shipment_id": SHIPMENTS[order_id],
         "address_id": HOME,
-        "reason": "shipping-failed" if homeless else said.get(type, reason),
-        **({"detail": "no-address"} if homeless else {}),
+        "reason": "shipping-failed" if has_no_address else reasons.get(type, reason),
+        **({"detail": "no-address"} if has_no_address else {}),
     }
 
 
-def said_about(order_id: str, type: str, number: int, version: int = 1) -> Said:
+def event_about(order_id: str, type: str, number: int, version: int = 1) -> Said:
     expires_at = START + timedelta(seconds=number + 30)
     body = body_of(order_id, type) | {"expires_at": expires_at.isoformat()}
     return an_event(f"{type}.v{version}", order_id, body, number)
@@ -183,47 +182,47 @@ def said_about(order_id: str, type: str, number: int, version: int = 1) -> Said:
 def an_event(type: str, subject: str, body: Mapping[str, Any], number: int) -> Said:
     raw = json.dumps(body).encode()
     at = START + timedelta(seconds=number)
-    said = Said(event_id(number), type, BY_TYPE[type].publisher, subject, at, None, raw, copies=1)
-    said.digests.add(hashlib.sha256(raw).digest())
-    return said
+    event = Said(event_id(number), type, BY_TYPE[type].publisher, subject, at, None, raw, copies=1)
+    event.digests.add(hashlib.sha256(raw).digest())
+    return event
 
 
-def a_moment(number: int) -> Said:
-    """One of what is said of no order."""
-    name, subject, more = MOMENTS[number]
+def other_event(number: int) -> Said:
+    """Return one of the events that concern no order."""
+    name, subject, more = OTHER_EVENTS[number]
     contract = BY_TYPE[f"{name}.v1"]
     return an_event(contract.type, subject, {contract.key: subject, **more}, 500 + number)
 
 
-def a_notification(number: int, said: Said, person: str) -> Said:
-    """Notifications' word on one of its mails."""
-    kind, status = KINDS[said.name], "failed" if person == MAX else "sent"
-    body = {"notification_id": notification(said), "person_id": person, "kind": kind, "about": about(said)}
+def a_notification(number: int, event: Said, person: str) -> Said:
+    """Return the event about the result of one of notifications' mails."""
+    kind, status = KINDS[event.name], "failed" if person == MAX else "sent"
+    body = {"notification_id": notification(event), "person_id": person, "kind": kind, "about": about(event)}
     more = {"reason": "no-contact"} if status == "failed" else {}
-    return an_event(f"notifications.notification-{status}.v1", about(said), body | more, 700 + number)
+    return an_event(f"notifications.notification-{status}.v1", about(event), body | more, 700 + number)
 
 
-def notification(said: Said) -> str:
-    return str(UUID(int=said.id.int + (1 << 64)))
+def notification(event: Said) -> str:
+    return str(UUID(int=event.id.int + (1 << 64)))
 
 
-def about(said: Said) -> str:
-    return f"{said.subject}:{said.id}" if said.name in ABOUT_MOMENTS else said.subject
+def about(event: Said) -> str:
+    return f"{event.subject}:{event.id}" if event.name in ABOUT_MOMENTS else event.subject
 
 
 def a_log() -> Log:
-    said = [(order_id, type) for order_id, types in SAID.items() for type in types]
+    pairs = [(order_id, type) for order_id, types in PUBLISHED.items() for type in types]
     events = [
-        said_about(order_id, type, number, event.version)
-        for number, (order_id, type) in enumerate(said)
+        event_about(order_id, type, number, event.version)
+        for number, (order_id, type) in enumerate(pairs)
         for event in EVENTS
         if name_of(event.type) == type
     ]
-    events += [a_moment(number) for number in range(len(MOMENTS))]
-    told = [event for event in events if event.name in KINDS and event.type != "delivery.shipment-dispatched.v1"]
+    events += [other_event(number) for number in range(len(OTHER_EVENTS))]
+    notified = [event for event in events if event.name in KINDS and event.type != "delivery.shipment-dispatched.v1"]
     events += [
         a_notification(number, event, person_of(event))
-        for number, event in enumerate(told)
+        for number, event in enumerate(notified)
         if event.name != "notifications.webhook-disabled"
     ]
     return Log({(event.id, event.type): event for event in events})
@@ -237,7 +236,7 @@ def a_journal(order_id: str) -> tuple[Entry, ...]:
 
 
 def entry_of(order_id: str, type: str) -> dict[str, Any]:
-    """What an entry of this type says."""
+    """Return the data of an entry of this type."""
     asked = {"provider": "a"}
     return {
         "placed": {
@@ -288,20 +287,20 @@ def lines_of(order_id: str) -> list[dict[str, Any]]:
 
 
 def a_view(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An order as its customer sees it."""
+    """Return an order as its customer sees it."""
     names = ("customer_id", "status", "reason", "payment", "lines")
     return {name: row[name] for name in names} | {"total": {"amount": row["total_amount"], "currency": "EUR"}}
 
 
-def text_about(said: Said) -> str:
-    """What a mail says."""
-    body = said.body
-    money = body.get("total" if said.name == "checkout.order-confirmed" else "amount", {})
-    paid = said.name in ("checkout.order-confirmed", "checkout.payment-refunded")
+def text_about(event: Said) -> str:
+    """Return the text of a mail."""
+    body = event.body
+    money = body.get("total" if event.name == "checkout.order-confirmed" else "amount", {})
+    paid = event.name in ("checkout.order-confirmed", "checkout.payment-refunded")
     words = [
-        said.subject,
+        event.subject,
         f"{money['amount'] / 100:.2f} EUR" if paid else "",
-        "carrier a, A1" if said.name == "delivery.shipment-dispatched" else "",
+        "carrier a, A1" if event.name == "delivery.shipment-dispatched" else "",
         "no address" if body.get("detail") else "",
         f"{len(body.get('product_ids', ()))} product, {body.get('available')} left",
     ]
@@ -310,12 +309,12 @@ def text_about(said: Said) -> str:
 
 def some_books(log: Log) -> Mapping[str, Books]:
     def of(service: str) -> Books:
-        outbox = {key: next(iter(said.digests)) for key, said in log.events.items() if said.user == service}
+        outbox = {key: next(iter(event.digests)) for key, event in log.events.items() if event.user == service}
         inbox = {
-            (queue.partition(".")[2], said.id)
-            for queue, type in HEARD.items()
-            for said in log.events.values()
-            if said.type == type and queue.partition(".")[0] == service
+            (queue.partition(".")[2], event.id)
+            for queue, type in CONSUMED.items()
+            for event in log.events.values()
+            if event.type == type and queue.partition(".")[0] == service
         }
         return Books(outbox=outbox, inbox=frozenset(inbox))
 
@@ -323,7 +322,7 @@ def some_books(log: Log) -> Mapping[str, Books]:
 
 
 def a_record() -> Record:
-    """Each customer puts what they want into their cart before they order it; one order after the other."""
+    """Return a record in which customers fill their carts before they order, one order after the other."""
     asks = {"0": Ask(BEN, refused=True)}
     wishes = {}
     orders = (KEPT, CALLED_OFF, SOLD_OUT, UNSENDABLE, TOO_LATE, DECLINED)
@@ -340,15 +339,15 @@ def a_record() -> Record:
 
 
 def a_world() -> Evidence:
-    """Evidence in which no promise is broken."""
+    """Return evidence in which no promise is broken."""
     log, checkout = a_log(), a_checkout()
     facts = {"name": "Lamp", "price_amount": 500, "price_currency": "EUR"}
     copies = {
         LAMP: facts | {"version": 2, "status": "on-sale"},
         RARE: facts | {"version": 4, "status": "discontinued"},
     }
-    newest = {said.id: said for said in sorted(log.events.values(), key=lambda said: said.type)}
-    told = [(said, KINDS[said.name], person_of(said)) for said in newest.values() if said.name in KINDS]
+    newest = {event.id: event for event in sorted(log.events.values(), key=lambda event: event.type)}
+    notified = [(event, KINDS[event.name], person_of(event)) for event in newest.values() if event.name in KINDS]
     states = dict.fromkeys((KEPT, TOO_LATE), "taken") | {SOLD_OUT: "rejected"}
     ends = dict.fromkeys((SOLD_OUT, DECLINED), "cancelled")
     left = {KEPT: "delivered", CALLED_OFF: "cancelled", UNSENDABLE: "failed", TOO_LATE: "delivered"}
@@ -375,12 +374,12 @@ def a_world() -> Evidence:
             ),
         ),
         mails=tuple(
-            Mail(about(said), kind, f"{person}@example.com", said.at, text_about(said))
-            for said, kind, person in told
+            Mail(about(event), kind, f"{person}@example.com", event.at, text_about(event))
+            for event, kind, person in notified
             if person != MAX
         ),
         log=log,
-        queues=tuple(Queue(name, 0, 0, frozenset({type})) for name, type in HEARD.items()),
+        queues=tuple(Queue(name, 0, 0, frozenset({type})) for name, type in CONSUMED.items()),
         catalog=Catalog(
             {
                 LAMP: {**copies[LAMP], **SHELF, "seller_id": MAX, "on_hand": 10 + 3 - 2 * 2},
@@ -428,14 +427,14 @@ def a_world() -> Evidence:
             ADDRESSES,
         ),
         notifications={
-            (about(said), kind): {
-                "notification_id": notification(said),
+            (about(event), kind): {
+                "notification_id": notification(event),
                 "person_id": person,
                 "status": "failed" if person == MAX else "sent",
                 "failure": "no-contact" if person == MAX else None,
                 "sent_at": None,
             }
-            for said, kind, person in told
+            for event, kind, person in notified
         },
         webhooks=Webhooks({HOOK: AN_ENDPOINT}, (a_delivery(log),)),
         books=some_books(log),
@@ -444,24 +443,24 @@ def a_world() -> Evidence:
     )
 
 
-def person_of(said: Said) -> str:
-    """Who is to be told of it."""
-    if said.name == "delivery.cancellation-refused":
-        return customer(said.subject)
-    body = said.body
+def person_of(event: Said) -> str:
+    """Return the person whom the event concerns."""
+    if event.name == "delivery.cancellation-refused":
+        return customer(event.subject)
+    body = event.body
     return str(body.get("seller_id") or body.get("person_id") or body.get("customer_id"))
 
 
 def a_delivery(log: Log) -> Mapping[str, Any]:
-    """What the endpoint was sent before it was disabled."""
-    said = next(said for said in log.events.values() if said.name == "checkout.order-delivered")
-    body = {"id": str(said.id), "type": said.type, "source": said.user, "subject": said.subject}
-    body |= {"time": said.at.isoformat(), "data": said.body}
-    return {"endpoint_id": HOOK, "event_id": str(said.id), "type": said.type, "body": json.dumps(body)}
+    """Return the webhook delivery that the endpoint was sent before it was disabled."""
+    event = next(event for event in log.events.values() if event.name == "checkout.order-delivered")
+    body = {"id": str(event.id), "type": event.type, "source": event.user, "subject": event.subject}
+    body |= {"time": event.at.isoformat(), "data": event.body}
+    return {"endpoint_id": HOOK, "event_id": str(event.id), "type": event.type, "body": json.dumps(body)}
 
 
 def journal_of(found: Evidence, order_id: str, *types: str) -> Evidence:
-    """The same evidence with another journal for one order."""
+    """Return the same evidence with another journal for one order."""
     entries = tuple(
         Entry(number + 1, type, entry_of(order_id, type), START + timedelta(seconds=number))
         for number, type in enumerate(types)
