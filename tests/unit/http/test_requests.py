@@ -93,7 +93,7 @@ async def test_a_request_that_is_cancelled_rolls_back(client_for: Callable[[Rout
 async def test_a_problem_says_what_is_wrong_and_what_to_do(client: Client) -> None:
     answer = await client.request("GET", "/taken")
     assert (answer.status, answer.slug) == (409, "taken")
-    assert answer.json["title"] == "Somebody was faster"
+    assert answer.json["title"] == "Already taken"
     assert answer.json["detail"] == "Try another."
     assert len(answer.json["product_ids"]) == 1
 

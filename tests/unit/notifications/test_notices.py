@@ -130,7 +130,7 @@ def test_money_is_written_with_the_currency_s_decimals(amount: int, currency: st
     assert readable(amount, currency) == text
 
 
-def test_only_the_event_that_created_a_message_sends_it():
+def test_only_the_event_that_created_a_pending_message_sends_it():
     mine, other = uuid4(), uuid4()
     message = Message.of(Notice("o1", Kind.ORDER_CONFIRMED, "ada", "Hello.\n"), mine, NOW)
     assert message.is_to_be_sent_for(mine)
