@@ -1,4 +1,4 @@
-"""A fault that cannot be begun, seen or undone says so, and stops nothing else."""
+"""A fault that fails to begin, bite or end is reported, and does not stop the others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from infra.lab.chaos.schedule import Planned
 from infra.stack import Layout, StackState
 
 
-class Odd(Kind):
-    """Fails in one of its steps."""
+class FailingKind(Kind):
+    """A kind of fault that fails in one of its steps."""
 
     name, about, momentary = "odd", "It fails.", True
 
@@ -47,30 +47,30 @@ class Odd(Kind):
 
 
 @pytest.mark.parametrize("step", ["begin", "bite", "end"])
-@pytest.mark.parametrize("error", [KeyError("routed"), ValueError("no number"), RuntimeError("nobody foresaw it")])
-async def test_whatever_a_fault_fails_with_the_others_go_on(
+@pytest.mark.parametrize("error", [KeyError("routed"), ValueError("no number"), RuntimeError("unexpected")])
+async def test_after_any_failure_of_a_fault_the_others_continue(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str, error: Exception
 ) -> None:
-    odd, sound = Odd(step, error), Odd()
+    odd, sound = FailingKind(step, error), FailingKind()
     for name, kind in {"odd": odd, "sound": sound}.items():
         monkeypatch.setitem(KINDS, name, kind)
         monkeypatch.setitem(FAMILY, name, "odd")
     schedule = [Planned(Fault("odd", "cart"), 0, 0), Planned(Fault("sound", "cart"), 0.01, 0.01)]
     async with aiohttp.ClientSession() as http:
         site = Site(Layout("x", tmp_path), StackState("x"), http)
-        failed, went_on = await carry_out(site, schedule, lambda _: None)
+        failed, continued = await carry_out(site, schedule, lambda _: None)
     assert str(error) in failed.failure
     assert odd.ended
     assert failed.as_dict(0, None, None)["failure"] == failed.failure
-    assert (went_on.bite, went_on.failure) == ("it bit", "")
-    left = [schedule[0].fault] if step == "end" else []  # for who heals
+    assert (continued.bite, continued.failure) == ("it bit", "")
+    left = [schedule[0].fault] if step == "end" else []  # remains for `fault heal`
     assert [entry.fault for entry in Journal(site.layout.faults).entries()] == left
 
 
-async def test_a_broker_that_hangs_up_is_one_of_the_failures_that_are_foreseen(
+async def test_a_closed_broker_connection_means_that_the_fault_did_not_bite(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(KINDS, "odd", Odd("bite", AMQPConnectionError("gone")))
+    monkeypatch.setitem(KINDS, "odd", FailingKind("bite", AMQPConnectionError("gone")))
     monkeypatch.setitem(FAMILY, "odd", "odd")
     async with aiohttp.ClientSession() as http:
         site = Site(Layout("x", tmp_path), StackState("x"), http)
@@ -78,14 +78,14 @@ async def test_a_broker_that_hangs_up_is_one_of_the_failures_that_are_foreseen(
     assert (outcome.bite, outcome.failure) == ("", "")
 
 
-class Watched(Odd):
-    """Has something run beside it, which fails or goes on."""
+class KindWithTask(FailingKind):
+    """A kind of fault with a task beside it, which fails or continues."""
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        site.beside(fault.id, self.watch())
+        site.beside(fault.id, self.run_beside())
         await asyncio.sleep(0)
 
-    async def watch(self) -> None:
+    async def run_beside(self) -> None:
         self.fail("watch")
         await asyncio.Event().wait()
 
@@ -94,14 +94,14 @@ class Watched(Odd):
 
 
 @pytest.mark.parametrize("error", [None, ConnectionResetError("the server is gone")])
-async def test_what_runs_beside_a_fault_ends_with_it_and_is_heard_of_if_it_failed(
+async def test_a_task_beside_a_fault_ends_with_it_and_its_failure_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception | None
 ) -> None:
-    monkeypatch.setitem(KINDS, "odd", Watched("watch", error))
+    monkeypatch.setitem(KINDS, "odd", KindWithTask("watch", error))
     monkeypatch.setitem(FAMILY, "odd", "odd")
     async with aiohttp.ClientSession() as http:
         site = Site(Layout("x", tmp_path), StackState("x"), http)
         [outcome] = await carry_out(site, [Planned(Fault("odd", "cart"), 0, 0)], lambda _: None)
-    told = "what ran beside it failed: ConnectionResetError: the server is gone"
-    assert (outcome.bite, outcome.failure) == ("it bit", told if error else "")
+    message = "what ran beside it failed: ConnectionResetError: the server is gone"
+    assert (outcome.bite, outcome.failure) == ("it bit", message if error else "")
     assert len(asyncio.all_tasks()) == 1

@@ -1,4 +1,4 @@
-"""Faults where servers are no programs of this machine: in containers, or given by their addresses."""
+"""Faults of servers that are not processes of this machine: containers, and servers given by address."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from infra.lab.chaos.site import Site
 from infra.stack import Layout, LocalError, StackState
 
 
-class Watched(Site):
-    """A site whose supervisor does what it is told, to parts without a process id."""
+class FakeSite(Site):
+    """A site with a fake supervisor, whose parts have no process ids."""
 
     states: dict[str, str]
 
@@ -23,13 +23,13 @@ class Watched(Site):
         return {name: {"state": state, "pid": None} for name, state in self.states.items()}
 
 
-def site(tmp_path: Path, http: aiohttp.ClientSession, given: list[str], **states: str) -> Watched:
-    watched = Watched(Layout("s", tmp_path), StackState("s", given=given), http)
+def site(tmp_path: Path, http: aiohttp.ClientSession, given: list[str], **states: str) -> FakeSite:
+    watched = FakeSite(Layout("s", tmp_path), StackState("s", given=given), http)
     watched.states = states
     return watched
 
 
-async def test_a_container_that_was_killed_is_seen_to_be_so_and_one_that_was_down_is_not(tmp_path: Path) -> None:
+async def test_killing_a_running_container_bites_and_killing_a_stopped_one_does_not(tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as http:
         here = site(tmp_path, http, [], broker="ready", outside="stopped")
         await begin(here, broker := Fault("kill", "broker"))
@@ -40,7 +40,7 @@ async def test_a_container_that_was_killed_is_seen_to_be_so_and_one_that_was_dow
 
 
 @pytest.mark.parametrize(("kind", "part"), [("kill", "broker"), ("memory-alarm", "broker"), ("lost-consumers", "cart")])
-async def test_what_was_given_is_not_broken_and_nothing_is_left_to_undo(kind: str, part: str, tmp_path: Path) -> None:
+async def test_a_given_server_is_not_broken_and_leaves_nothing_to_undo(kind: str, part: str, tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as http:
         here = site(tmp_path, http, ["broker"], broker="ready", cart="ready")
         with pytest.raises(LocalError, match="needs a broker that the stack runs itself"):

@@ -1,4 +1,4 @@
-"""What is in effect is written down, and can be read by whoever heals."""
+"""Faults in effect are stored in a journal, from which another process can undo them."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -29,7 +29,7 @@ def test_another_process_reads_the_same_faults_in_their_order(journal: Journal, 
     assert journal.entry(faults[1].id).fault == faults[1]
 
 
-def test_what_is_undone_is_forgotten_however_often(journal: Journal) -> None:
+def test_a_fault_may_be_removed_more_than_once(journal: Journal) -> None:
     fault = Fault("kill", "cart")
     journal.add(fault)
     for _ in range(2):
@@ -43,7 +43,7 @@ def test_a_stack_without_faults_has_none(tmp_path: Path) -> None:
     assert Journal(tmp_path / "nowhere").entries() == []
 
 
-def test_somebody_else_may_call_off_what_is_held(journal: Journal, tmp_path: Path) -> None:
+def test_another_process_may_call_off_a_held_fault(journal: Journal, tmp_path: Path) -> None:
     fault, elsewhere = Fault("held-lock", "cart-db"), Journal(tmp_path / "faults")
     with journal.held(fault.id):
         journal.add(fault)
@@ -51,22 +51,22 @@ def test_somebody_else_may_call_off_what_is_held(journal: Journal, tmp_path: Pat
         assert journal.stands(fault.id)
         elsewhere.call_off(fault.id)
         assert not journal.stands(fault.id)
-        assert elsewhere.entry(fault.id).fault == fault  # until whoever holds it has undone it
+        assert elsewhere.entry(fault.id).fault == fault  # until the process that holds it has undone it
     assert not elsewhere.is_held(fault.id)
     journal.remove(fault.id)
     assert list((tmp_path / "faults").iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         (Fault("dance", "cart"), "no fault 'dance'"),
         (Fault("kill", "payments-a"), "cannot be at 'payments-a'"),
         (Fault("slow", "payments-a", {"speed": 1.0}), "no option 'speed'"),
     ],
 )
-def test_a_fault_that_cannot_be_is_refused(fault: Fault, said: str) -> None:
-    with pytest.raises(LocalError, match=said):
+def test_an_invalid_fault_is_refused(fault: Fault, message: str) -> None:
+    with pytest.raises(LocalError, match=message):
         checked(fault, SERVICES)
 
 
@@ -78,7 +78,7 @@ def test_a_fault_that_cannot_be_is_refused(fault: Fault, said: str) -> None:
         (Fault("slow", "mail"), Fault("hang", "mail")),
     ],
 )
-def test_what_would_replace_a_fault_is_refused_and_told_how_to_remove_it(
+def test_a_fault_that_would_replace_another_is_refused_with_a_remedy(
     journal: Journal, standing: Fault, wanted: Fault
 ) -> None:
     journal.add(standing)
@@ -92,21 +92,19 @@ def test_what_would_replace_a_fault_is_refused_and_told_how_to_remove_it(
 @pytest.mark.parametrize(
     ("standing", "wanted"),
     [
-        (Fault("latency", "mail"), Fault("slow", "mail")),  # the way there, and who is there
+        (Fault("latency", "mail"), Fault("slow", "mail")),  # the link, and the server behind it
         (Fault("latency", "cart:db"), Fault("reset", "cart:broker")),
         (Fault("kill", "cart"), Fault("pause", "cart")),
         (Fault("held-lock", "cart-db"), Fault("terminated-sessions", "cart-db")),
     ],
 )
-def test_faults_that_leave_each_other_alone_may_be_in_effect_together(
-    journal: Journal, standing: Fault, wanted: Fault
-) -> None:
+def test_independent_faults_may_be_in_effect_together(journal: Journal, standing: Fault, wanted: Fault) -> None:
     journal.add(standing)
     journal.check_free(wanted)
 
 
 @pytest.mark.parametrize(("part", "over"), [("cart", True), ("cart.1", True), ("cart-db", False), ("checkout", False)])
-def test_who_starts_a_part_by_hand_ends_what_had_its_process_down(tmp_path: Path, part: str, over: bool) -> None:
+def test_starting_a_part_by_hand_ends_faults_that_stopped_it(tmp_path: Path, part: str, over: bool) -> None:
     where = Layout("x", tmp_path)
     kill, slow = Fault("kill", "cart"), Fault("latency", "cart:db")
     for fault in (kill, slow):
@@ -117,7 +115,7 @@ def test_who_starts_a_part_by_hand_ends_what_had_its_process_down(tmp_path: Path
     assert [(fault.kind, fault.part, fault.ended is not None) for fault in noted] == [("kill", "cart", True)] * over
 
 
-def test_the_audit_is_told_of_what_is_in_effect_from_its_beginning_on(tmp_path: Path) -> None:
+def test_the_audit_knows_the_faults_in_effect_and_when_they_began(tmp_path: Path) -> None:
     where = Layout("x", tmp_path)
     assert faults_in_effect(where) == []
     Journal(where.faults, clock=lambda: 17.0).add(Fault("lost-answers", "mail"))

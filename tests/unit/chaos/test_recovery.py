@@ -1,4 +1,4 @@
-"""How long it took to recover is said only where one fault can be blamed."""
+"""A recovery time is reported only if it can be attributed to one fault."""
 
 import pytest
 
@@ -11,18 +11,18 @@ def a_fault(began: float, ended: float, part: str = "cart") -> Outcome:
     return Outcome(Fault("kill", part), began, ended)
 
 
-def test_it_is_the_time_from_the_end_to_the_next_completed_order() -> None:
+def test_the_recovery_time_lasts_from_the_end_of_a_fault_to_the_next_completed_order() -> None:
     one = a_fault(10, 20)
     assert recovered(one, [one, a_fault(30, 40)], [5, 19, 22.5, 29]) == 2.5
 
 
-def test_nobody_knows_where_faults_overlapped_or_the_next_began_before_recovery() -> None:
+def test_the_recovery_time_is_unknown_if_another_fault_overlapped_or_began_before_it() -> None:
     one = a_fault(10, 20)
     for other in (a_fault(5, 10.5), a_fault(12, 13), a_fault(21, 25)):
         assert recovered(one, [one, other], [22.5]) is None
 
 
-def test_without_another_order_nothing_is_known() -> None:
+def test_the_recovery_time_is_unknown_without_a_later_order() -> None:
     one = a_fault(10, 20)
     assert recovered(one, [one], [15.0]) is None
 
@@ -30,30 +30,30 @@ def test_without_another_order_nothing_is_known() -> None:
 QUIET = dict.fromkeys(range(10), 3.0)
 
 
-def test_a_backlog_is_drained_when_no_more_waits_than_before() -> None:
+def test_a_backlog_is_drained_when_it_is_as_small_as_before() -> None:
     one = a_fault(10, 20.5)
     backlog = QUIET | {4: 40.0, 15: 500.0, 21: 400.0, 22: 90.0, 23: 40.0, 24: 3.0}
     assert drained(one, [one, a_fault(30, 40)], backlog) == 2.5
 
 
-def test_what_is_usual_need_not_come_to_nothing() -> None:
+def test_a_backlog_need_not_drain_below_its_usual_size() -> None:
     one = a_fault(10, 20.5)
     assert drained(one, [one], QUIET | {21: 10.0, 22: 3.0}) == 0.5
 
 
-def test_a_second_in_which_somebody_was_silent_proves_nothing() -> None:
+def test_a_second_without_a_sample_does_not_count_as_drained() -> None:
     one = a_fault(10, 20.0)
     assert drained(one, [one], QUIET | {20: 90.0, 23: 2.0}) == 3.0
     assert drained(one, [one], QUIET | {20: 90.0}) is None
 
 
-def test_a_backlog_of_overlapping_faults_is_nobodys() -> None:
+def test_a_backlog_of_overlapping_faults_is_not_attributed() -> None:
     one = a_fault(10, 20)
     assert drained(one, [one, a_fault(19, 21)], QUIET | {22: 3.0}) is None
 
 
 def kills(part: str, *recovered_s: float | None) -> tuple[list[Outcome], list[float]]:
-    """A kill every 25 s, and orders that go on being completed so long after each; None: not before the next."""
+    """Return kills every 25 s, and completed orders so long after each; None if there was none before the next kill."""
     starts = [100.0 + 25 * number for number in range(len(recovered_s))]
     outcomes = [a_fault(start, start + 3, part) for start in starts]
     waits = [(each.ended, wait) for each, wait in zip(outcomes, recovered_s, strict=True) if wait is not None]
@@ -70,7 +70,7 @@ def kills(part: str, *recovered_s: float | None) -> tuple[list[Outcome], list[fl
         ("broker", (9.9, 10.0, 21.0), 10.0, True),
     ],
 )
-def test_the_median_is_held_against_what_was_aimed_at(
+def test_the_median_is_compared_with_the_target(
     part: str, recovered_s: tuple[float, ...], median_s: float, kept: bool
 ) -> None:
     outcomes, completed = kills(part, *recovered_s)
@@ -78,20 +78,20 @@ def test_the_median_is_held_against_what_was_aimed_at(
     assert (target["median_s"], target["kept"], target["at_least"]) == (median_s, kept, False)
 
 
-def test_what_had_not_recovered_before_the_next_or_in_the_end_does_not_improve_the_median() -> None:
+def test_faults_without_recovery_do_not_improve_the_median() -> None:
     outcomes, completed = kills("broker", 2.0, None, None)
     [target] = against_targets(outcomes, completed, {}, closed=outcomes[-1].ended + 60)
     assert (target["median_s"], target["kept"], target["times"]) == (22.0, False, 3)
     assert "at least 22.0 s (median of 3), the target is 10 s" in in_words(target)
 
 
-def test_what_was_looked_at_for_too_short_is_in_no_target() -> None:
+def test_a_target_without_recovery_is_not_kept_however_short_the_observation() -> None:
     outcomes, completed = kills("broker", None)
     [target] = against_targets(outcomes, completed, {}, closed=outcomes[-1].ended + 4)
     assert (target["median_s"], target["kept"]) == (4.0, False)
 
 
-def test_without_a_part_that_orders_do_not_need_it_is_the_backlog_that_counts() -> None:
+def test_for_a_part_that_orders_do_not_need_the_backlog_counts() -> None:
     one = a_fault(100, 103, "delivery")
     completed = [100.2 + number / 10 for number in range(200)]
     backlog = dict.fromkeys(range(90, 100), 3.0) | dict.fromkeys(range(100, 112), 50.0) | {112: 3.0}
@@ -99,5 +99,5 @@ def test_without_a_part_that_orders_do_not_need_it_is_the_backlog_that_counts() 
     assert (target["median_s"], target["kept"]) == (9.0, False)
 
 
-def test_there_is_a_target_only_for_services_databases_and_the_broker() -> None:
+def test_only_services_databases_and_the_broker_have_targets() -> None:
     assert against_targets([a_fault(10, 13, "payments-a"), a_fault(50, 53, "cart:db")], [], {}, closed=99) == []

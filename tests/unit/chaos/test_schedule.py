@@ -1,4 +1,4 @@
-"""A random schedule: the same for the same seed, full of overlaps, and never where a fault would hide another."""
+"""A random schedule is the same for the same seed, has overlaps, and never hides one fault behind another."""
 
 import itertools
 
@@ -15,23 +15,21 @@ SERVICES = ("catalog", "cart", "checkout", "notifications", "delivery")
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_two_minutes_hold_many_faults_of_many_kinds(seed: int) -> None:
+def test_two_minutes_contain_many_faults_of_many_kinds(seed: int) -> None:
     schedule = random_schedule(seed, 120, SERVICES)
     assert len(schedule) >= 25
     assert len({each.fault.kind for each in schedule}) >= 8
     assert any(one.overlaps(other) for one, other in itertools.pairwise(schedule))
 
 
-def test_a_seed_gives_its_schedule_and_another_seed_another() -> None:
+def test_a_seed_determines_the_schedule() -> None:
     assert random_schedule(7, 60, SERVICES) == random_schedule(7, 60, SERVICES)
     assert random_schedule(7, 60, SERVICES) != random_schedule(8, 60, SERVICES)
 
 
 @settings(max_examples=examples(30), deadline=None)
 @given(st.integers(), st.floats(5, 200), st.one_of(st.none(), st.integers(1, 40)))
-def test_every_fault_can_be_and_is_over_in_time_and_hides_no_other(
-    seed: int, duration_s: float, faults: int | None
-) -> None:
+def test_every_fault_is_valid_ends_in_time_and_hides_no_other(seed: int, duration_s: float, faults: int | None) -> None:
     schedule = random_schedule(seed, duration_s, SERVICES, faults)
     assert [each.start_s for each in schedule] == sorted(each.start_s for each in schedule)
     assert len({each.fault.id for each in schedule}) == len(schedule)
@@ -44,13 +42,13 @@ def test_every_fault_can_be_and_is_over_in_time_and_hides_no_other(
 
 @given(st.integers(), st.floats(90, 300), st.one_of(st.none(), st.integers(1, 40)))
 @settings(max_examples=examples(30), deadline=None)
-def test_in_a_long_one_the_broker_ends_amid_the_traffic(seed: int, duration_s: float, faults: int | None) -> None:
+def test_a_long_schedule_stops_the_broker_during_the_traffic(seed: int, duration_s: float, faults: int | None) -> None:
     schedule = random_schedule(seed, duration_s, SERVICES, faults)
     ends = [each for each in schedule if each.fault.part == "broker" and each.fault.kind in ("kill", "stop")]
     assert any(duration_s * 0.1 < each.start_s and each.end_s < duration_s * 0.8 for each in ends)
 
 
-def test_one_by_one_no_fault_overlaps_another_and_every_kind_has_its_turns() -> None:
+def test_a_sequential_schedule_has_no_overlaps_and_every_kind() -> None:
     schedule = one_by_one(SERVICES, 3, 25)
     for each, after in itertools.pairwise(schedule):
         checked(each.fault, SERVICES)
@@ -63,12 +61,12 @@ def test_one_by_one_no_fault_overlaps_another_and_every_kind_has_its_turns() -> 
 
 @pytest.mark.parametrize(("long", "at"), [("outage", "checkout"), ("forgotten-lock", "catalog-db")])
 @pytest.mark.parametrize("holding", ["delayed", "reordered"])
-def test_while_orders_come_no_further_nothing_waits_for_messages_to_hold(long: str, at: str, holding: str) -> None:
+def test_no_fault_holds_messages_while_another_stops_all_orders(long: str, at: str, holding: str) -> None:
     assert KINDS[long].touches(at).exclude(KINDS[holding].touches("delivery"))
     assert not KINDS["kill"].touches("checkout").exclude(KINDS[holding].touches("delivery"))
 
 
-def test_as_many_faults_as_are_asked_for() -> None:
+def test_a_schedule_has_the_requested_number_of_faults() -> None:
     assert len(random_schedule(1, 120, SERVICES, 40)) == 40
 
 
@@ -77,11 +75,11 @@ def _touches(planned: Planned) -> Touches:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_servers_that_were_given_are_left_alone(seed: int) -> None:
-    elsewhere = {"broker", "cart-db"}
-    planned = random_schedule(seed, 120, SERVICES, given=elsewhere)
+def test_given_servers_get_no_faults(seed: int) -> None:
+    external = {"broker", "cart-db"}
+    planned = random_schedule(seed, 120, SERVICES, given=external)
     assert len(planned) >= 25
-    assert one_by_one(SERVICES, 3, 25, given=elsewhere)
-    for each in (*planned, *one_by_one(SERVICES, 3, 25, given=elsewhere)):
-        assert each.fault.part not in elsewhere
+    assert one_by_one(SERVICES, 3, 25, given=external)
+    for each in (*planned, *one_by_one(SERVICES, 3, 25, given=external)):
+        assert each.fault.part not in external
     assert not {"memory-alarm", "lost-consumers"} & {each.fault.kind for each in planned}
