@@ -1,4 +1,4 @@
-"""Runs as their JSON tells of them."""
+"""Builds the JSON of runs for tests."""
 
 import random
 from typing import Any
@@ -10,7 +10,7 @@ SERVICES = ("catalog", "cart", "checkout", "notifications", "delivery")
 
 
 def a_run(seconds: int = 120, **changed: Any) -> dict[str, Any]:
-    """A chaos run in whose middle the broker was away."""
+    """Return a chaos run during whose middle the broker was stopped."""
     chance = random.Random(seconds)
 
     def column(high: float, *, gap: bool = False) -> list[float | None]:

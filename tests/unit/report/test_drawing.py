@@ -1,4 +1,4 @@
-"""Charts tell no lies: ticks cover what is drawn, gaps stay gaps, and faults don't cover each other."""
+"""Charts are accurate: ticks cover the data, gaps stay gaps, and faults don't cover each other."""
 
 import itertools
 
@@ -20,7 +20,7 @@ FAULTS = st.lists(
 
 
 @given(LIKELY, st.integers(2, 12))
-def test_ticks_begin_at_nothing_and_cover_the_highest(high: float, most: int) -> None:
+def test_ticks_begin_at_zero_and_cover_the_maximum(high: float, most: int) -> None:
     found = ticks(high, most)
     assert found[0] == 0
     assert found[-2] < high <= found[-1] * (1 + 1e-6)
@@ -28,30 +28,30 @@ def test_ticks_begin_at_nothing_and_cover_the_highest(high: float, most: int) ->
 
 
 @given(LIKELY)
-def test_decades_cover_the_highest(high: float) -> None:
+def test_decades_cover_the_maximum(high: float) -> None:
     found = decades(1, high)
     assert found[0] == 1
     assert found[-1] * (1 + 1e-6) >= high
 
 
 @pytest.mark.parametrize("logarithmic", [False, True])
-def test_nothing_is_drawn_outside_of_a_scale(logarithmic: bool) -> None:
+def test_values_outside_of_a_scale_are_drawn_at_its_ends(logarithmic: bool) -> None:
     up = Scale(1, 1000, 100, 0, logarithmic)
     assert [up(value) for value in (0, 1, 1000, 10**6)] == [100, 100, 0, 0]
     assert 0 < up(30) < 100
 
 
-def test_a_line_breaks_where_nothing_is_known() -> None:
+def test_a_line_has_gaps_where_values_are_unknown() -> None:
     assert list(stretches([1, None, None, 2, 3, None])) == [[(0, 1)], [(3, 2), (4, 3)]]
     assert list(stretches([None])) == []
 
 
-def test_a_lonely_point_is_a_dot() -> None:
+def test_a_single_point_is_drawn_as_a_dot() -> None:
     assert line([(1, 2)]) == "M1.0 2.0L1.0 2.0"
 
 
 @given(FAULTS)
-def test_every_fault_has_a_place_of_its_own(faults: list[dict[str, object]]) -> None:
+def test_faults_of_a_lane_do_not_overlap(faults: list[dict[str, object]]) -> None:
     found = lanes(faults, Scale(0, 120, 60, 1100))
     assert sorted(id(each.fault) for lane in found for each in lane) == sorted(map(id, faults))
     for lane in found:

@@ -1,4 +1,4 @@
-"""A run's page stands alone, says what was found, and believes no text."""
+"""A run's page needs no other files, shows the verdict, and escapes all text."""
 
 import re
 from html.parser import HTMLParser
@@ -15,7 +15,7 @@ HOSTILE = '<script>alert("x")</script>'
 
 
 class Links(HTMLParser):
-    """Whatever a page would load or run."""
+    """Collects what a page would load or run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Links(HTMLParser):
         self.found += [tag] if tag in ("script", "link", "iframe", "object", "embed") else []
 
 
-def test_a_page_needs_nothing_but_itself() -> None:
+def test_a_page_loads_nothing() -> None:
     html = page(a_run())
     links = Links()
     links.feed(html)
@@ -35,7 +35,7 @@ def test_a_page_needs_nothing_but_itself() -> None:
     assert not re.search(r"url\(|@import|https?://", html)
 
 
-def test_text_is_only_ever_text() -> None:
+def test_all_text_is_escaped() -> None:
     run = a_run(title=HOSTILE, about=HOSTILE, reasons=[HOSTILE], verdict="fail")
     run["violations"] = [{"invariant": HOSTILE, "evidence": {"order": HOSTILE}}]
     run["faults"][0] |= {"part": HOSTILE, "bite": HOSTILE}
@@ -49,7 +49,7 @@ def test_text_is_only_ever_text() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["pass", "fail", "unknown"])
-def test_it_says_the_verdict_and_shows_the_evidence(verdict: str) -> None:
+def test_a_page_shows_the_verdict_and_the_evidence(verdict: str) -> None:
     violations = [{"invariant": "never-oversold", "evidence": {"product": "p-17"}}] if verdict == "fail" else []
     html = page(a_run(verdict=verdict, violations=violations, reasons=["a source was away"]))
     assert f"The audit says: {verdict}" in html
@@ -57,14 +57,14 @@ def test_it_says_the_verdict_and_shows_the_evidence(verdict: str) -> None:
     assert "a source was away" in html
 
 
-def test_what_was_expected_and_not_seen_is_told_beside_a_verdict_that_passes() -> None:
+def test_missed_expectations_are_shown_even_if_the_verdict_is_pass() -> None:
     html = page(a_run(expectations={"missed": ["2 orders confirmed meanwhile, expected <10>"]}))
     assert "Not what was expected" in html
     assert "expected &lt;10&gt;" in html
     assert "Not what was expected" not in page(a_run(expectations={"missed": []}))
 
 
-def test_traffic_without_faults_or_audit_is_drawn_as_well() -> None:
+def test_traffic_without_faults_or_audit_is_drawn_too() -> None:
     run = a_run()
     for name in ("faults", "recovery", "verdict", "violations", "reasons", "audited"):
         del run[name]
@@ -74,7 +74,7 @@ def test_traffic_without_faults_or_audit_is_drawn_as_well() -> None:
 
 
 @pytest.mark.parametrize("seconds", [12, 120, 1800])
-def test_a_picture_is_whole_and_small(seconds: int) -> None:
+def test_a_picture_is_well_formed_and_small(seconds: int) -> None:
     run = a_run(seconds)
     picture = standalone(run)
     root = ElementTree.fromstring(picture)
@@ -83,10 +83,10 @@ def test_a_picture_is_whole_and_small(seconds: int) -> None:
     assert len(picture) < (100_000 if seconds < 1800 else 250_000)
 
 
-def test_a_gap_is_seen_in_every_line_of_the_silent() -> None:
-    silent, talking = a_run(), a_run()
-    talking["timeline"]["queues"] = {
+def test_lines_have_a_gap_where_samples_are_missing() -> None:
+    with_gap, without_gap = a_run(), a_run()
+    without_gap["timeline"]["queues"] = {
         name: [0 if value is None else value for value in values]
-        for name, values in talking["timeline"]["queues"].items()
+        for name, values in without_gap["timeline"]["queues"].items()
     }
-    assert figure(silent).count('class="line') == figure(talking).count('class="line') + 5
+    assert figure(with_gap).count('class="line') == figure(without_gap).count('class="line') + 5

@@ -1,4 +1,4 @@
-"""A kept run is drawn from its file; what is no run is refused in two lines."""
+"""A stored run is drawn from its file. An invalid file is refused in two lines."""
 
 import json
 import os
@@ -19,31 +19,31 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         return int(end.code or 0)
 
 
-def test_a_page_and_a_picture_of_a_kept_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    kept, page, picture = tmp_path / "run.json", tmp_path / "run.html", tmp_path / "run.svg"
-    kept.write_text(json.dumps(a_run(20)))
-    assert run(monkeypatch, str(kept), "--html", str(page), "--svg", str(picture)) == 0
+def test_a_stored_run_is_drawn_as_a_page_and_a_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stored, page, picture = tmp_path / "run.json", tmp_path / "run.html", tmp_path / "run.svg"
+    stored.write_text(json.dumps(a_run(20)))
+    assert run(monkeypatch, str(stored), "--html", str(page), "--svg", str(picture)) == 0
     assert page.read_text().startswith("<!doctype html>")
     assert picture.read_text().startswith("<svg")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"timeline": 1, "title": "x"}'])
-def test_what_is_no_run_is_refused(
+def test_a_file_that_is_no_run_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
-    kept, page = tmp_path / "run.json", tmp_path / "run.html"
-    kept.write_text(text)
-    assert run(monkeypatch, str(kept), "--html", str(page)) == 1
+    stored, page = tmp_path / "run.json", tmp_path / "run.html"
+    stored.write_text(text)
+    assert run(monkeypatch, str(stored), "--html", str(page)) == 1
     assert "is not the report of a run" in capsys.readouterr().err
     assert not page.exists()
 
 
-def test_somebody_who_wants_nothing_is_asked_what(
+def test_a_command_without_an_output_option_names_the_options(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kept = tmp_path / "run.json"
-    kept.write_text("{}")
-    assert run(monkeypatch, str(kept)) == 1
+    stored = tmp_path / "run.json"
+    stored.write_text("{}")
+    assert run(monkeypatch, str(stored)) == 1
     assert "--svg FILE" in capsys.readouterr().err
 
 
@@ -60,9 +60,9 @@ def test_somebody_who_wants_nothing_is_asked_what(
     ],
 )
 @pytest.mark.parametrize(
-    ("file", "said"), [("nowhere/x", "There is no directory"), ("", "is a directory"), ("closed/x", "not be written")]
+    ("file", "said"), [("nowhere/x", "There is no directory"), ("", "is a directory"), ("closed/x", "is not writable")]
 )
-def test_a_file_that_cannot_be_written_is_refused_before_anything_begins(
+def test_an_unwritable_file_is_refused_before_anything_begins(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

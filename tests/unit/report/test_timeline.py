@@ -1,4 +1,4 @@
-"""All time lines share one axis, and nobody's silence is a zero."""
+"""All time lines share one axis, and missing samples are not shown as zero."""
 
 from infra.lab.report.timeline import timeline
 from infra.lab.simulator import Seconds
@@ -7,7 +7,7 @@ from infra.lab.watch import Figures, Samples
 SERVICES = ("cart", "checkout")
 
 
-def test_what_was_seen_comes_second_by_second_and_the_rest_is_unknown() -> None:
+def test_seconds_without_a_sample_are_unknown() -> None:
     samples = Samples()
     samples.replicas["cart.1"] = {102: Figures(outbox=3, outbox_age_s=1.5)}
     samples.queues[101] = {"cart.orders": 4, "cart.dead": 1}
@@ -25,7 +25,7 @@ def test_what_was_seen_comes_second_by_second_and_the_rest_is_unknown() -> None:
     assert found["http"]["p99_ms"] == [None, 7.0, None, None]
 
 
-def test_it_ends_soon_after_the_last_order() -> None:
+def test_the_time_line_ends_soon_after_the_last_order() -> None:
     seconds = Seconds(opened=100.0, closed=190.0, orders={"delivered": {130: 1}})
     found = timeline(seconds, Samples(), SERVICES, duration_s=20)
     assert len(found["http"]["requests"]) == 36

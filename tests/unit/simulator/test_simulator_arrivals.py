@@ -1,4 +1,4 @@
-"""Shoppers arrive at random, at the asked rate, and the same way for the same seed."""
+"""Shoppers arrive at random, at the requested rate, and in the same way for the same seed."""
 
 import random
 import statistics
@@ -28,11 +28,11 @@ def test_arrivals_are_repeatable_ordered_and_within_the_duration(seed: int, rate
     assert all(0 < at < duration_s for at in times)
 
 
-def test_another_seed_is_another_day() -> None:
+def test_another_seed_gives_other_arrivals() -> None:
     assert list(arrivals(10, 10, seed=1)) != list(arrivals(10, 10, seed=2))
 
 
-def test_popularity_follows_zipfs_law() -> None:
+def test_popularity_follows_zipf_s_law() -> None:
     popularity = Popularity(40, s=1.0)
     chance = random.Random(7)
     drawn = Counter(popularity.draw(chance) for _ in range(50_000))
@@ -48,6 +48,6 @@ def test_distinct_ranks_are_distinct(n: int, k: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize(("rate", "duration_s"), [(0, 1), (-1, 1), (1, 0), (1, float("inf")), (1e9, 1)])
-def test_traffic_without_bounds_is_refused(rate: float, duration_s: float) -> None:
+def test_traffic_without_limits_is_refused(rate: float, duration_s: float) -> None:
     with pytest.raises(ValueError, match="rate"):
         Traffic(rate=rate, duration_s=duration_s, seed=1)

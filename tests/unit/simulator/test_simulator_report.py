@@ -1,4 +1,4 @@
-"""The report adds up, and says what hangs."""
+"""The report's numbers are consistent, and it names orders that do not end."""
 
 import json
 import time
@@ -35,7 +35,7 @@ def entry(type: str, at: str = "2026-01-01T00:00:00+00:00") -> dict[str, object]
     return {"version": 1, "type": type, "at": at}
 
 
-def test_orders_count_where_they_ever_were(book: OrderBook) -> None:
+def test_orders_count_in_every_state_that_they_reached(book: OrderBook) -> None:
     accepted(book, "delivered", "cancelled after confirmation", "cancelled before", "stuck")
     statuses = {
         "delivered": "delivered",
@@ -68,13 +68,13 @@ def test_the_dictionary_has_exactly_the_agreed_members(book: OrderBook) -> None:
     }
 
 
-def test_an_order_takes_from_the_meant_checkout_to_its_confirmation(book: OrderBook) -> None:
+def test_latency_is_measured_from_the_intended_checkout_to_the_confirmation(book: OrderBook) -> None:
     accepted(book, "o", at=1767225600.0)  # 2026-01-01T00:00:00Z
     book.orders["o"].saw_journal([entry("confirmed", "2026-01-01T00:00:01.500000+00:00")])
     assert reported(book).accepted_to_confirmed["p50"] == pytest.approx(1500, rel=0.001)
 
 
-def test_what_hangs_is_named_with_its_state_and_age(book: OrderBook) -> None:
+def test_orders_without_an_end_are_listed_with_state_and_age(book: OrderBook) -> None:
     accepted(book, "never-seen", "slow", at=time.time() - 62)
     book.orders["slow"].saw_status("paying")
     book.orders["slow"].since = time.time() - 33
@@ -86,7 +86,7 @@ def test_what_hangs_is_named_with_its_state_and_age(book: OrderBook) -> None:
     ]
 
 
-def test_a_thousand_hanging_orders_are_a_short_list(book: OrderBook) -> None:
+def test_the_list_of_orders_without_an_end_is_limited(book: OrderBook) -> None:
     accepted(book, *map(str, range(1000)))
     hanging = reported(book).hanging
     assert len(hanging) == 101
@@ -121,7 +121,7 @@ def test_the_record_counts_stock(tmp_path: Path) -> None:
     assert lines[3] == {"did": "restocked", "key": "k2", "done": True}
 
 
-def test_latencies_are_read_to_three_digits() -> None:
+def test_latencies_have_three_significant_digits() -> None:
     latencies = Latencies()
     for milliseconds in range(1, 1001):
         latencies.record(milliseconds / 1000)
@@ -129,7 +129,7 @@ def test_latencies_are_read_to_three_digits() -> None:
     assert latencies.ms(99) == pytest.approx(990, rel=0.001)
 
 
-def test_absurd_latencies_are_kept_within_bounds() -> None:
+def test_extreme_latencies_are_limited() -> None:
     latencies = Latencies()
     latencies.record(-1)
     latencies.record(1e9)

@@ -1,4 +1,4 @@
-"""What a session does is decided by seed and number alone."""
+"""A session's script is determined by the seed and the session's number."""
 
 from collections import Counter
 
@@ -27,14 +27,14 @@ def test_sessions_differ_from_one_another() -> None:
 
 
 @pytest.mark.parametrize(("profile", "share"), [("mixed", 0.48), ("buyers", 0.80)])
-def test_so_many_of_them_buy(profile: Profile, share: float) -> None:
+def test_the_share_of_buyers_depends_on_the_profile(profile: Profile, share: float) -> None:
     kinds = Counter(script.kind for script in scripts(profile))
     assert kinds["buy"] / kinds.total() == pytest.approx(share, abs=0.03)
     assert set(kinds) == {"browse", "abandon", "buy", "sell"}
 
 
 @given(st.integers(), st.integers(0, 10**6))
-def test_nobody_checks_out_an_empty_cart_or_cancels_before_checking_out(seed: int, number: int) -> None:
+def test_no_script_checks_out_an_empty_cart_or_cancels_before_checkout(seed: int, number: int) -> None:
     script = script_of(seed, number, "buyers", POPULARITY)
     kinds = [type(step) for step in script.steps]
     assert (CheckOut in kinds) == (script.kind == "buy")
@@ -44,7 +44,7 @@ def test_nobody_checks_out_an_empty_cart_or_cancels_before_checking_out(seed: in
         assert kinds.index(CheckOut) < kinds.index(Cancel)
 
 
-def test_a_few_cancel_before_and_after_confirmation_at_once_and_later() -> None:
+def test_some_buyers_cancel_before_or_after_confirmation_at_once_or_later() -> None:
     bought = [script for script in scripts("buyers") if script.kind == "buy"]
     cancels = [step for script in bought for step in script.steps if isinstance(step, Cancel)]
     assert 0.05 < len(cancels) / len(bought) < 0.2

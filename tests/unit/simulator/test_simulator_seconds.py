@@ -1,4 +1,4 @@
-"""What customers waited for and what became of their orders, second by second."""
+"""Customers' waiting times and the states of their orders, second by second."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from infra.lab.simulator.orders import Order
 from infra.lab.simulator.seconds import Waits, orders_by_second
 
 
-def test_waits_belong_to_the_second_in_which_somebody_asked() -> None:
+def test_a_wait_counts_in_the_second_in_which_the_request_was_sent() -> None:
     waits = Waits()
     for waited_s in (0.010, 0.030, 0.020):
         waits.record(7.9, waited_s, failed=False)
@@ -18,14 +18,14 @@ def test_waits_belong_to_the_second_in_which_somebody_asked() -> None:
 
 
 @pytest.mark.parametrize(("percent", "expected"), [(50, 50), (95, 95), (99, 99)])
-def test_a_percentile_is_a_wait_that_happened(percent: int, expected: int) -> None:
+def test_a_percentile_is_one_of_the_measured_waits(percent: int, expected: int) -> None:
     waits = Waits()
     for number in range(1, 101):
         waits.record(1.0, number / 1000, failed=False)
     assert waits.summary()[1][f"p{percent}_ms"] == expected
 
 
-def test_an_order_counts_in_every_second_in_which_it_came_to_a_state() -> None:
+def test_an_order_counts_in_every_second_in_which_it_reached_a_state() -> None:
     order = Order("o", "anna", 1.0, times={"accepted": 2.5})
     order.saw_journal(
         [

@@ -1,4 +1,4 @@
-"""What a process says of itself is read as it was meant, and rates survive restarts and silence."""
+"""Metrics of processes are read correctly, and rates are correct despite restarts and missing samples."""
 
 import time
 
@@ -42,7 +42,7 @@ http_server_request_duration_seconds_count{method="POST",route="/carts/{customer
 """
 
 
-def test_an_exposition_is_read() -> None:
+def test_metrics_are_read_from_the_exposition() -> None:
     seen = parse(EXPOSITION)
     assert (seen.handled, seen.retried, seen.died, seen.published, seen.shed) == (12, 2, 1, 13, 6)
     assert (seen.outbox, seen.outbox_age_s) == (3, 1.25)
@@ -52,13 +52,13 @@ def test_an_exposition_is_read() -> None:
     assert (seen.under_way, seen.most_under_way) == (2, 100)
 
 
-def test_what_a_process_does_not_know_is_not_zero() -> None:
+def test_an_unknown_value_is_not_zero() -> None:
     assert parse(EXPOSITION).scheduled is None
     assert parse("").outbox is None
     assert parse("").repeats_left is None
 
 
-def test_every_gauge_and_total_that_is_looked_for_is_exposed() -> None:
+def test_every_metric_that_is_read_is_exposed() -> None:
     outbox_metrics.outbox_pending.set(41)
     outbox_metrics.outbox_oldest.set(42)
     scheduler_metrics.scheduled_pending.set(43)
@@ -72,7 +72,7 @@ def test_every_gauge_and_total_that_is_looked_for_is_exposed() -> None:
     assert after.orders["delivered"] - before.orders.get("delivered", 0) == 1
 
 
-def test_replicas_add_up_but_share_a_database() -> None:
+def test_counts_of_replicas_are_added_and_database_figures_are_not() -> None:
     one = Figures(handled=3, calls=1, repeats_left=4, outbox=5, circuits={"mail": "closed"}, orders={"accepted": 1})
     other = Figures(handled=4, calls=2, outbox=6, outbox_age_s=2, circuits={"mail": "open"}, orders={"accepted": 2})
     assert together([one, other]) == Figures(
@@ -97,16 +97,16 @@ def samples_of(replica: str, handled: dict[int, float]) -> Samples:
     [
         ({96: 10, 97: 12, 98: 14, 99: 16, 100: 18}, 2),
         ({96: 10, 100: 18}, 2),  # seconds without an answer
-        ({98: 100, 99: 110, 100: 4}, 7),  # a process that began anew
+        ({98: 100, 99: 110, 100: 4}, 7),  # a process that was restarted
         ({100: 18}, None),
-        ({90: 10, 91: 20}, None),  # long ago
+        ({90: 10, 91: 20}, None),  # too long ago
     ],
 )
-def test_a_rate_needs_two_answers_of_late(seen: dict[int, float], rate: float | None) -> None:
+def test_a_rate_needs_two_recent_answers(seen: dict[int, float], rate: float | None) -> None:
     assert samples_of("cart.1", seen).rate("cart", 100, lambda each: each.handled) == rate
 
 
-def test_queues_count_for_the_service_that_reads_them() -> None:
+def test_a_queue_counts_for_the_service_that_consumes_it() -> None:
     samples = Samples()
     samples.queues[7] = {"cart.orders": 3, "cart.dead": 1, "catalog.orders": 5}
     assert (samples.depth("cart", 7), samples.depth("cart", 8)) == (4, None)
@@ -121,7 +121,7 @@ def shown(status: Message, samples: Samples, width: int) -> str:
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 160])
-def test_a_narrow_terminal_has_fewer_columns_and_cuts_none(width: int) -> None:
+def test_a_narrow_terminal_shows_fewer_columns_but_none_cut(width: int) -> None:
     now = int(time.time())
     samples = samples_of("cart.1", {now - 1: 10, now: 30})
     part = {"state": "ready", "pid": 1, "since": now - 5, "restarts": 0, "why": "", "rss_bytes": 50_000_000}
@@ -132,7 +132,7 @@ def test_a_narrow_terminal_has_fewer_columns_and_cuts_none(width: int) -> None:
     assert ("repeats" in table) == (width == 160)
 
 
-def test_the_table_shows_who_answers_and_leaves_room_for_who_does_not() -> None:
+def test_the_table_also_has_rows_for_replicas_that_do_not_answer() -> None:
     now = int(time.time())
     samples = samples_of("cart.1", {now - 1: 10, now: 30})
     samples.queues[now] = {"cart.orders": 1234, "delivery.orders": 7}

@@ -1,4 +1,4 @@
-"""Whoever hangs or is away leaves a gap, and nobody waits for him."""
+"""A replica that hangs or is down leaves a gap in the samples, and does not delay the others."""
 
 import asyncio
 import socket
@@ -32,28 +32,28 @@ async def serving(answer: Handler) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def well(_: web.Request) -> web.Response:
+async def answer_metrics(_: web.Request) -> web.Response:
     return web.Response(body=exposition())
 
 
 @asynccontextmanager
 async def hanging() -> AsyncIterator[str]:
-    """It takes connections, and says nothing."""
-    talking: set[asyncio.StreamWriter] = set()
-    server = await asyncio.start_server(lambda _, writer: talking.add(writer), "127.0.0.1", 0)
+    """Run a server that accepts connections and sends nothing. Yields its URL."""
+    connections: set[asyncio.StreamWriter] = set()
+    server = await asyncio.start_server(lambda _, writer: connections.add(writer), "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        for writer in talking:
+        for writer in connections:
             writer.close()
 
 
-async def mad(_: web.Request) -> web.Response:
+async def answer_invalid_metrics(_: web.Request) -> web.Response:
     return web.Response(text="outbox_pending what?")
 
 
-def a_port_of_nobody() -> int:
+def an_unused_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
@@ -61,29 +61,29 @@ def a_port_of_nobody() -> int:
 
 @asynccontextmanager
 async def a_stack(home: Path) -> AsyncIterator[Layout]:
-    """One service is well, one hangs, one talks rubbish, and one is away with the broker."""
-    nobody = f"127.0.0.1:{a_port_of_nobody()}"
-    async with serving(well) as cart, hanging() as checkout, serving(mad) as delivery:
-        at = {"cart": cart, "checkout": checkout, "delivery": delivery, "catalog": f"http://{nobody}"}
+    """Run a stack: one service answers, one hangs, one sends invalid metrics, and one is down, as is the broker."""
+    unused = f"127.0.0.1:{an_unused_port()}"
+    async with serving(answer_metrics) as cart, hanging() as checkout, serving(answer_invalid_metrics) as delivery:
+        at = {"cart": cart, "checkout": checkout, "delivery": delivery, "catalog": f"http://{unused}"}
         services = {name: ServiceState("", {f"{name}.1": url}, {}) for name, url in at.items()}
-        broker = {"amqp": f"amqp://a:b@{nobody}/", "management": f"http://a:b@{nobody}"}
+        broker = {"amqp": f"amqp://a:b@{unused}/", "management": f"http://a:b@{unused}"}
         where = Layout("s", home)
         StackState("s", services, broker).write(where.state)
         yield where
 
 
-async def test_a_part_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
+async def test_a_hanging_part_delays_no_other(tmp_path: Path) -> None:
     async with a_stack(tmp_path) as where, asyncio.timeout(10):
         async with Sampler(where) as samples:
             while len(samples.replicas["cart.1"]) < 3:
                 await asyncio.sleep(0.05)
             seconds = list(samples.replicas["cart.1"])
-        assert seconds[2] - seconds[0] < 2 * WITHIN_S  # what it takes if each round waits for the hanging parts
+        assert seconds[2] - seconds[0] < 2 * WITHIN_S  # the time it takes if each round waits for hanging parts
         assert not any(samples.replicas[f"{name}.1"] for name in ("checkout", "delivery", "catalog"))
         assert samples.queues == {}
 
 
-async def test_a_single_look_waits_for_no_one_for_long(tmp_path: Path) -> None:
+async def test_a_single_sample_has_a_time_limit(tmp_path: Path) -> None:
     async with a_stack(tmp_path) as where:
         began = time.monotonic()
         samples = await look(where)

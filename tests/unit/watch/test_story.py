@@ -1,4 +1,4 @@
-"""What services tell of one order becomes one story, in the order of time."""
+"""The parts of one order's story that each service has are merged in the order of time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ def at(seconds: float) -> str:
     return (NOON + timedelta(seconds=seconds)).isoformat()
 
 
-def said(id: str, type: str, seconds: float, cause: str | None = None, *, pending: bool = False) -> dict[str, Any]:
+def published(id: str, type: str, seconds: float, cause: str | None = None, *, pending: bool = False) -> dict[str, Any]:
     return {"event_id": id, "type": type, "at": at(seconds), "causation_id": cause, "pending": pending}
 
 
@@ -36,12 +36,12 @@ def incident(id: str, what: str, seconds: float, why: str) -> dict[str, Any]:
     return where | {"what": what, "at": at(seconds), "attempt": 1, "why": why}
 
 
-CART = EMPTY | {"said": [said("1", "cart.cart-checked-out.v1", 0)]}
+CART = EMPTY | {"said": [published("1", "cart.cart-checked-out.v1", 0)]}
 
 
-def test_an_event_is_said_then_handled_then_leads_to_the_next() -> None:
+def test_an_event_is_published_then_handled_and_leads_to_the_next() -> None:
     checkout = EMPTY | {
-        "said": [said("2", "checkout.order-placed.v1", 0.5, cause="1", pending=True)],
+        "said": [published("2", "checkout.order-placed.v1", 0.5, cause="1", pending=True)],
         "handled": [handled("1", "carts", 0.5)],
     }
     first, second, third = moments({"checkout": checkout, "cart": CART})
@@ -50,21 +50,21 @@ def test_an_event_is_said_then_handled_then_leads_to_the_next() -> None:
     assert third.detail == "because of cart.cart-checked-out.v1, waits to be published"
 
 
-def test_failures_and_duplicates_stand_where_they_happened_with_their_cause() -> None:
+def test_failures_and_duplicates_are_listed_at_their_time_with_their_cause() -> None:
     checkout = EMPTY | {
         "incidents": [incident("1", "duplicate", 3, "published again"), incident("1", "failed", 1, "ValueError: no")],
         "handled": [handled("1", "carts", 2, attempt=2)],
     }
-    told = moments({"cart": CART, "checkout": checkout})
-    assert [each.what for each in told] == ["said", "failed", "handled", "duplicate"]
-    assert [each.detail for each in told[1:]] == [
+    story = moments({"cart": CART, "checkout": checkout})
+    assert [each.what for each in story] == ["said", "failed", "handled", "duplicate"]
+    assert [each.detail for each in story[1:]] == [
         "attempt 1: ValueError: no",
         "after 2.000 s, attempt 2",
         "published again",
     ]
 
 
-def test_an_edited_dead_letter_is_told_as_that_and_its_event_by_its_type() -> None:
+def test_an_edited_dead_letter_and_its_event_are_listed() -> None:
     letter = {"id": 7, "subscription": "carts", "event_id": "9", "type": "cart.cart-checked-out.v1"}
     edited = letter | {"action": "edited", "by": "root", "note": "a price was missing", "at": at(5)}
     checkout = EMPTY | {"settled": [edited], "handled": [handled("9", "carts", 6)]}
@@ -74,25 +74,25 @@ def test_an_edited_dead_letter_is_told_as_that_and_its_event_by_its_type() -> No
     assert (second.what, second.type) == ("handled", "cart.cart-checked-out.v1")
 
 
-def test_what_was_said_in_two_versions_was_handled_in_one_of_them() -> None:
-    delivery = EMPTY | {"said": [said("1", f"delivery.shipment-dispatched.v{n}", 0) for n in (1, 2)]}
+def test_an_event_published_in_two_versions_is_handled_once() -> None:
+    delivery = EMPTY | {"said": [published("1", f"delivery.shipment-dispatched.v{n}", 0) for n in (1, 2)]}
     checkout = EMPTY | {"handled": [handled("1", "shipments", 1)]}
-    told = moments({"delivery": delivery, "checkout": checkout})
-    assert [(each.what, each.type) for each in told] == [
+    story = moments({"delivery": delivery, "checkout": checkout})
+    assert [(each.what, each.type) for each in story] == [
         ("said", "delivery.shipment-dispatched.v1"),
         ("said", "delivery.shipment-dispatched.v2"),
         ("handled", "delivery.shipment-dispatched"),
     ]
 
 
-def test_what_waits_stands_at_its_time_and_what_is_parked_at_the_end() -> None:
+def test_waiting_events_are_listed_at_their_time_and_parked_ones_at_the_end() -> None:
     where = {"event_id": "9", "subscription": "deadlines", "type": "checkout.payment-due.v1", "attempt": 1}
     checkout = EMPTY | {
         "waiting": [where | {"due": None, "why": "parked"}, where | {"due": at(30), "why": "deadline"}],
         "dead": [where | {"reason": "rejected", "error": "Reject: never", "attempts": 1, "at": at(40)}],
     }
-    told = moments({"cart": CART, "checkout": checkout})
-    assert [(each.what, each.detail) for each in told[1:]] == [
+    story = moments({"cart": CART, "checkout": checkout})
+    assert [(each.what, each.detail) for each in story[1:]] == [
         ("waiting", "deadline"),
         ("dead", "rejected after 1: Reject: never"),
         ("waiting", "parked"),
@@ -100,7 +100,7 @@ def test_what_waits_stands_at_its_time_and_what_is_parked_at_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "type", "fits"),
+    ("pattern", "type", "expected"),
     [
         ("*", "checkout.order-placed.v1", True),
         ("checkout.*", "checkout.order-placed.v1", True),
@@ -110,5 +110,5 @@ def test_what_waits_stands_at_its_time_and_what_is_parked_at_the_end() -> None:
         ("cart.*", "checkout.order-placed.v1", False),
     ],
 )
-def test_a_pattern_fits_a_type_or_its_name_alone(pattern: str, type: str, *, fits: bool) -> None:
-    assert matches(pattern, type) is fits
+def test_a_pattern_matches_a_type_or_its_name(pattern: str, type: str, *, expected: bool) -> None:
+    assert matches(pattern, type) is expected
