@@ -9,5 +9,5 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="session")
 def services() -> list[Wired]:
-    """The tables of this checkout's services: reading them takes seconds."""
+    """Return the tables of this checkout's services. Read once, since that takes seconds."""
     return read_wiring(ROOT)

@@ -32,16 +32,16 @@ def official() -> Any:
     return jsonschema_rs.validator_for(json.loads(OFFICIAL.read_text()))
 
 
-def test_it_is_valid_against_the_official_schema(described: dict[str, Any], official: Any) -> None:
+def test_the_document_is_valid_against_the_official_schema(described: dict[str, Any], official: Any) -> None:
     assert [f"{error.instance_path}: {error.message}" for error in official.iter_errors(described)] == []
 
 
-def test_the_official_schema_refuses_what_is_wrong(described: dict[str, Any], official: Any) -> None:
+def test_the_official_schema_refuses_an_invalid_document(described: dict[str, Any], official: Any) -> None:
     wrong = described | {"operations": {"say": {"action": "shout", "channel": {"$ref": "#/channels/none"}}}}
     assert not official.is_valid(wrong)
 
 
-def test_every_reference_leads_somewhere(described: dict[str, Any]) -> None:
+def test_every_reference_has_a_target(described: dict[str, Any]) -> None:
     references = set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(described)))
     assert references
     for reference in references:
@@ -51,14 +51,14 @@ def test_every_reference_leads_somewhere(described: dict[str, Any]) -> None:
             place = place[step]
 
 
-def test_it_has_a_channel_and_an_operation_for_all_that_is_said_and_heard(
-    described: dict[str, Any], services: list[Wired]
-) -> None:
-    said = {type for each in services for type in each.says}
+def test_every_event_and_queue_has_a_channel_and_an_operation(described: dict[str, Any], services: list[Wired]) -> None:
+    published = {type for each in services for type in each.says}
     queues = {f"{each.service}.{name}" for each in services for name in each.hears}
-    assert described["channels"].keys() == said | queues
-    assert described["operations"].keys() == {f"send-{each}" for each in said} | {f"receive-{each}" for each in queues}
-    assert {each["name"] for each in described["components"]["messages"].values()} == said
+    assert described["channels"].keys() == published | queues
+    assert described["operations"].keys() == {f"send-{each}" for each in published} | {
+        f"receive-{each}" for each in queues
+    }
+    assert {each["name"] for each in described["components"]["messages"].values()} == published
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
@@ -68,7 +68,7 @@ def test_an_example_is_a_valid_event(event: type[Event]) -> None:
     assert event.model_validate_json(json.dumps(shown)).type == event.type
 
 
-def test_a_published_schema_judges_as_the_golden_one_does(described: dict[str, Any]) -> None:
+def test_a_schema_of_the_document_accepts_the_same_as_the_golden_one(described: dict[str, Any]) -> None:
     for event in PUBLIC:
         published = {"$ref": f"#/components/schemas/{event.__name__}", "components": described["components"]}
         judge = jsonschema_rs.validator_for(published)
@@ -77,7 +77,7 @@ def test_a_published_schema_judges_as_the_golden_one_does(described: dict[str, A
         assert not judge.is_valid(shown | {event.key: 7})
 
 
-def test_two_different_parts_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_different_parts_with_the_same_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def altered(event: type[Event]) -> dict[str, Any]:
         schema = golden(event)
         if event.publisher == "cart":

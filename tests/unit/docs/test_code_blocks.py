@@ -1,4 +1,4 @@
-"""What the documents show of code and commands is really there."""
+"""Code and commands that the documents quote exist."""
 
 import re
 import shlex
@@ -19,7 +19,7 @@ QUOTES = [
     (page, path, block)
     for page in PAGES
     for path, block in re.findall(r"^```python (\S+)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-    if page.name != "add-a-consumer.md"  # another test writes these files and runs them
+    if page.name != "add-a-consumer.md"  # another test writes its files and runs them
 ]
 COMMAND = re.compile(r"(?:^|`)(?:    |\$ )?\./marketplace ([^`#\n]+)", re.MULTILINE)
 
@@ -31,19 +31,19 @@ def commands() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("page", "path", "block"), QUOTES, ids=[f"{page.name}-{path}" for page, path, _ in QUOTES])
-def test_quoted_code_is_in_its_file_in_this_order(page: Path, path: str, block: str) -> None:
+def test_quoted_lines_are_in_their_file_in_the_same_order(page: Path, path: str, block: str) -> None:
     code = iter([line.strip() for line in (ROOT / path).read_text().splitlines()])
     for line in block.splitlines():
         assert any(line.strip() in each for each in code), line
 
 
-def test_there_are_quotes_and_commands() -> None:
+def test_the_search_finds_quotes_and_commands() -> None:
     assert len(QUOTES) >= 6
     assert len(list(commands())) >= 60
 
 
 @pytest.mark.parametrize(("page", "line"), sorted(set(commands())))
-def test_a_command_has_the_options_that_a_page_gives_it(page: str, line: str) -> None:
+def test_a_quoted_command_and_its_options_exist(page: str, line: str) -> None:
     known: Any = typer.main.get_command(app)
     options = spellings(known)
     words = shlex.split(re.sub(r"[\[\]…|]", " ", line))
@@ -57,7 +57,7 @@ def test_a_command_has_the_options_that_a_page_gives_it(page: str, line: str) ->
         else:
             assert word in options, f"{page}: ./marketplace {line}: no command {word!r}"
             words.pop(0)
-    if known.name not in {"test", "bench"}:  # their arguments are those of another program
+    if known.name not in {"test", "bench"}:  # they pass their arguments to another program
         named = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][\w-]*(=.*)?", word)}
         assert named <= options | {"--help"}, f"{page}: ./marketplace {line}"
 

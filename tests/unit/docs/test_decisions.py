@@ -1,4 +1,4 @@
-"""Every decision record has its parts, a number of its own, and a line in the index."""
+"""Every decision record has its parts, a unique number, and a line in the index."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`./marketplace events` and `contracts`, as a person sees them."""
+"""The output of `./marketplace events` and `contracts`."""
 
 import pytest
 from typer.testing import CliRunner
@@ -26,7 +26,7 @@ def already_read(services: list[Wired], monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.usefixtures("already_read")
-def test_the_list_of_contracts_tells_who_hears_each_version() -> None:
+def test_the_list_of_contracts_shows_the_consumers_of_each_version() -> None:
     lines = run("contracts", "ls")
     assert lines[0] == "event publisher version heard by deprecated"
     assert "checkout.cancellation-requested checkout v1 delivery.orders" in lines
@@ -34,18 +34,18 @@ def test_the_list_of_contracts_tells_who_hears_each_version() -> None:
     assert "checkout.payment-due checkout v1 its own service, later" in lines
 
 
-def test_the_map_is_a_row_for_each_event_that_is_said() -> None:
+def test_the_map_has_a_row_for_each_published_event() -> None:
     lines = run("events", "map")
     assert lines[0] == "event said by heard by"
     assert "cart.cart-checked-out.v1 cart checkout.carts" in lines
 
 
 @pytest.mark.usefixtures("already_read")
-def test_the_map_can_be_drawn() -> None:
+def test_the_map_can_be_printed_as_a_diagram() -> None:
     lines = run("events", "map", "--mermaid")
     assert lines[0] == "flowchart LR"
     assert 'cart -->|"CartCheckedOut"| checkout' in lines
 
 
-def test_the_gate_of_contracts_passes() -> None:
+def test_the_contract_gate_passes() -> None:
     assert run("contracts", "check")[-1].endswith("0 to be written, 0 refused")

@@ -1,4 +1,4 @@
-"""The services' tables agree with the catalogue, with one another, and with what is written of them."""
+"""The services' tables agree with the event registry, with one another, and with the documents."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ SHOP = Wired("shop", says=["shop.shelf-emptied.v1", "shop.shelf-emptied.v2"], he
 STORE = Wired("store", says=[], hears={"shelves": ["shop.shelf-emptied.v1"], "others": ["shop.shelf-filled.v1"]})
 
 
-def test_each_service_says_what_the_catalogue_lists_as_its_own(services: list[Wired]) -> None:
+def test_each_service_publishes_its_public_events_of_the_registry(services: list[Wired]) -> None:
     for service in services:
         own = {event.type for event in EVENTS if event.publisher == service.service and not event.internal}
         assert set(service.says) == own
 
 
-def test_every_event_that_is_heard_is_said_by_somebody(services: list[Wired]) -> None:
+def test_every_event_that_is_consumed_is_published(services: list[Wired]) -> None:
     assert event_map.unsaid(services) == []
     assert {type for each in services for types in each.hears.values() for type in types} <= BY_TYPE.keys()
 
@@ -36,7 +36,7 @@ def test_the_picture_of_the_readme_is_up_to_date(services: list[Wired]) -> None:
     assert picture == overview(services), "run: ./marketplace events map --write"
 
 
-def test_what_nobody_says_is_noticed() -> None:
+def test_a_consumed_event_that_is_never_published_is_reported() -> None:
     assert event_map.unsaid([SHOP, STORE]) == ["store.others hears shop.shelf-filled.v1"]
 
 
@@ -48,13 +48,13 @@ def test_a_row_names_the_queues_that_get_an_event() -> None:
     assert hearers([SHOP, STORE], "shop.shelf-filled.v1") == ["store.others"]
 
 
-def test_the_diagram_has_an_arrow_for_what_is_said_and_heard() -> None:
+def test_the_diagram_has_an_arrow_from_publisher_to_consumer() -> None:
     drawn = event_map.mermaid([SHOP, STORE])
     assert '    shop -->|"ShelfEmptied"| store' in drawn
     assert "V2" not in drawn
 
 
-def test_only_what_stands_between_the_markers_is_renewed() -> None:
+def test_only_the_text_between_the_markers_is_replaced() -> None:
     page = f"above\n{event_map.BEGIN}\nold\n{event_map.END}\nbelow\n"
     new = event_map.renewed(page, [SHOP, STORE])
     assert new.startswith("above\n")
@@ -68,7 +68,7 @@ def test_a_page_without_markers_is_refused() -> None:
         event_map.renewed("nothing here", [SHOP])
 
 
-def test_a_checkout_without_tables_is_told_in_a_line(tmp_path: Path) -> None:
+def test_an_unreadable_checkout_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.marketplace]\nservices = ["nobody"]\n')
     with pytest.raises(LocalError, match="can't be loaded"):
         read_wiring(tmp_path)

@@ -1,4 +1,4 @@
-"""The documentation is built as a site: every page, every event and every route, without a network."""
+"""The documentation site contains every page, event and route, and needs no network."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -54,7 +54,7 @@ def test_every_written_page_is_in_the_sidebar() -> None:
     assert {path for path in listed - written if not path.startswith("reference/")} == set()
 
 
-def test_links_to_pages_are_kept_and_links_to_code_lose_their_target() -> None:
+def test_links_to_pages_are_kept_and_links_to_code_become_text() -> None:
     pages = {"index.md": "", "docs/other.md": "", "reference/runtime/outbox.md": ""}
     text = "[a](other.md#part) [b](../README.md) [c](../cart) [d](https://example.org) ![e](e.svg) [f](#part)"
     expected = "[a](other.md#part) [b](../index.md) c [d](https://example.org) ![e](e.svg) [f](#part)"
@@ -63,7 +63,7 @@ def test_links_to_pages_are_kept_and_links_to_code_lose_their_target() -> None:
     assert prepared(link, PAGE, pages, []) == "[R/outbox](../reference/runtime/outbox.md)"
 
 
-def test_diagrams_become_what_a_browser_shows_without_scripts() -> None:
+def test_diagrams_are_converted_to_a_form_without_scripts() -> None:
     chart = "```mermaid\nflowchart LR\n    a --> b\n```\n"
     assert "<svg" in prepared(chart, PAGE, {}, [Wired("shop", [], {})])
     steps = "```mermaid\nsequenceDiagram\n    actor C as Customer\n    C->>cart: buy\n    cart-->>C: 202\n```\n"
@@ -88,11 +88,11 @@ def test_fields_are_listed_at_any_depth() -> None:
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "string or null"),
     ],
 )
-def test_the_kind_of_a_value_is_told_in_a_few_words(schema: dict[str, Any], words: str) -> None:
+def test_the_kind_of_a_value_is_described_in_a_few_words(schema: dict[str, Any], words: str) -> None:
     assert kind(schema) == words
 
 
-def test_a_service_has_a_page_of_its_own_routes_and_operators_have_one_for_all() -> None:
+def test_each_service_has_a_page_of_its_routes_and_operator_routes_share_one() -> None:
     pages = http_pages({"shop": API, "store": API})
     assert pages.keys() == {f"reference/http/{name}.md" for name in ("index", "shop", "store", "operators")}
     shop, operators = pages["reference/http/shop.md"], pages["reference/http/operators.md"]
@@ -127,7 +127,7 @@ def test_the_built_site_is_complete_and_loads_nothing_from_a_network(services: l
 
 
 @pytest.mark.slow
-def test_a_link_that_leads_nowhere_fails_the_build(services: list[Wired], tmp_path: Path) -> None:
+def test_a_link_without_a_target_fails_the_build(services: list[Wired], tmp_path: Path) -> None:
     pages = {f"{page}.md": f"# {page}" for page in CONTENTS["Reference"] if page.startswith("reference/")}
     pages["reference/http/index.md"] += "\n\n[lost](#no-such-place)"
     with pytest.raises(LocalError, match="no-such-place"):
