@@ -1,4 +1,4 @@
-"""apt installs servers, starts none, and leaves the machine's settings as they were."""
+"""apt installs servers, starts none of them, and leaves the machine's settings unchanged."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def settings(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
 
 
-def test_during_the_installation_nothing_starts_and_no_cluster_is_made(root: Path) -> None:
+def test_during_the_installation_no_service_starts_and_no_cluster_is_created(root: Path) -> None:
     before, during = settings(root), []
 
     def run(argv: Sequence[str]) -> None:
@@ -41,14 +41,14 @@ def test_during_the_installation_nothing_starts_and_no_cluster_is_made(root: Pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_settings_are_put_back_when_it_is_interrupted(root: Path, number: signal.Signals) -> None:
+def test_settings_are_restored_after_an_interruption(root: Path, number: signal.Signals) -> None:
     before = settings(root)
     with pytest.raises(KeyboardInterrupt):
         Apt(root, run=lambda _: os.kill(os.getpid(), number), is_root=True).install(["x"], lambda _: None)
     assert settings(root) == before
 
 
-def test_settings_are_put_back_after_an_attempt_that_was_killed(root: Path) -> None:
+def test_settings_are_restored_after_a_killed_attempt(root: Path) -> None:
     before = settings(root)
     child = os.fork()
     if child == 0:
@@ -61,7 +61,7 @@ def test_settings_are_put_back_after_an_attempt_that_was_killed(root: Path) -> N
     assert settings(root) == before
 
 
-def test_the_packages_own_setting_stays_where_there_was_none(tmp_path: Path) -> None:
+def test_a_package_s_own_setting_is_kept_if_there_was_none_before(tmp_path: Path) -> None:
     def run(argv: Sequence[str]) -> None:
         (tmp_path / f"{CLUSTER}.dpkg-dist").write_text("the package's own")
 

@@ -1,4 +1,4 @@
-"""How long a crashed part waits."""
+"""How long the monitor waits before it restarts a crashed part."""
 
 import random
 
@@ -27,11 +27,11 @@ def test_delays_double_up_to_the_cap() -> None:
     assert ceilings(Backoff(), [0] * 8) == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
-def test_a_stable_life_begins_anew() -> None:
+def test_a_long_run_resets_the_delay() -> None:
     assert ceilings(Backoff(), [0, 0, 0, 31, 0]) == [0.5, 1, 2, 0.5, 1]
 
 
-def test_a_person_who_starts_it_begins_anew() -> None:
+def test_starting_a_part_by_hand_resets_the_delay() -> None:
     backoff = Backoff()
     ceilings(backoff, [0, 0, 0])
     backoff.forget()

@@ -1,4 +1,4 @@
-"""The virtual environment of the launcher: made once, repaired after an interruption."""
+"""The launcher's virtual environment is created once, and repaired after an interruption."""
 
 import os
 import subprocess
@@ -11,66 +11,66 @@ from infra.stack import bootstrap as module
 from infra.stack.bootstrap import STAMP, UNFINISHED, BootstrapError, bootstrap
 
 PYTHON = '#!/bin/sh\n[ "$*" = "-m pip --version" ] && {answer}\n'
-"""Answers that pip works (`true`) or doesn't. Not the real Python: outside an environment, Debian's has no pip."""
+"""Answers whether pip works (`true`). Not the real Python, since Debian's has no pip outside an environment."""
 
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout whose environments are made of nothing, quickly."""
+    """Return a checkout with fake environments, which are created quickly."""
     (tmp_path / "requirements.txt").write_text("one==1\n")
 
     def make(venv: Path) -> None:
         (venv / "bin").mkdir(parents=True, exist_ok=True)
         (venv / "bin/python").write_text(PYTHON.format(answer="true"))
         (venv / "bin/python").chmod(0o755)
-        with (tmp_path / "made").open("a") as made:
-            made.write("venv ")
+        with (tmp_path / "made").open("a") as created:
+            created.write("venv ")
 
     def install(requirements: Path, venv: Path, lock: int) -> None:
-        with (tmp_path / "made").open("a") as made:
-            made.write("install ")
+        with (tmp_path / "made").open("a") as created:
+            created.write("install ")
 
     monkeypatch.setattr(module, "_make", make)
     monkeypatch.setattr(module, "_install", install)
     return tmp_path
 
 
-def made(checkout: Path) -> list[str]:
+def created(checkout: Path) -> list[str]:
     return (checkout / "made").read_text().split()
 
 
-def test_it_is_made_once(checkout: Path) -> None:
+def test_an_environment_is_created_once(checkout: Path) -> None:
     bootstrap(checkout)
     bootstrap(checkout)
-    assert made(checkout) == ["venv", "install"]
+    assert created(checkout) == ["venv", "install"]
     assert (checkout / ".venv" / STAMP).read_text() == "one==1\n"
     assert not (checkout / ".venv" / UNFINISHED).exists()
 
 
-def test_another_one_is_made_beside_it(checkout: Path) -> None:
+def test_an_environment_with_other_requirements_is_created_beside_it(checkout: Path) -> None:
     (checkout / "requirements-bench.txt").write_text("peer==1\n")
     assert bootstrap(checkout) == checkout / ".venv"
     assert bootstrap(checkout, "bench") == bootstrap(checkout, "bench") == checkout / ".venv-bench"
-    assert made(checkout) == ["venv", "install", "venv", "install"]
+    assert created(checkout) == ["venv", "install", "venv", "install"]
     assert (checkout / ".venv-bench" / STAMP).read_text() == "peer==1\n"
 
 
-def test_changed_requirements_are_installed_into_it(checkout: Path) -> None:
+def test_changed_requirements_are_installed(checkout: Path) -> None:
     bootstrap(checkout)
     (checkout / "requirements.txt").write_text("one==2\n")
     bootstrap(checkout)
-    assert made(checkout) == ["venv", "install", "install"]
+    assert created(checkout) == ["venv", "install", "install"]
 
 
-def test_changed_requirements_make_it_anew_if_its_pip_does_not_work(checkout: Path) -> None:
+def test_an_environment_without_a_working_pip_is_created_again(checkout: Path) -> None:
     bootstrap(checkout)
     (checkout / ".venv/bin/python").write_text(PYTHON.format(answer="false"))
     (checkout / "requirements.txt").write_text("one==2\n")
     bootstrap(checkout)
-    assert made(checkout) == ["venv", "install", "venv", "install"]
+    assert created(checkout) == ["venv", "install", "venv", "install"]
 
 
-def test_an_interrupted_installation_is_made_anew(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_installation_is_repeated(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -80,10 +80,10 @@ def test_an_interrupted_installation_is_made_anew(checkout: Path, monkeypatch: p
             bootstrap(checkout)
     assert not (checkout / ".venv" / STAMP).exists()
     bootstrap(checkout)
-    assert made(checkout) == ["venv", "venv", "install"]
+    assert created(checkout) == ["venv", "venv", "install"]
 
 
-def test_of_two_at_once_one_waits_and_finds_it_done(checkout: Path) -> None:
+def test_concurrent_processes_create_the_environment_once(checkout: Path) -> None:
     children = []
     for _ in range(4):
         child = os.fork()
@@ -92,17 +92,17 @@ def test_of_two_at_once_one_waits_and_finds_it_done(checkout: Path) -> None:
             os._exit(0)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
-    assert made(checkout) == ["venv", "install"]
+    assert created(checkout) == ["venv", "install"]
 
 
-def test_without_root_one_line_says_how_to_get_venv(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_root_the_error_says_how_to_install_venv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_has_ensurepip", lambda: False)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(BootstrapError, match=r"Run: sudo apt-get install -y python3\.\d+-venv"):
         module._require_venv_module()
 
 
-def test_what_pip_cannot_install_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_failed_installation_is_reported_in_one_line(tmp_path: Path) -> None:
     venv = tmp_path / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     (tmp_path / "requirements.txt").write_text("one==1\n")

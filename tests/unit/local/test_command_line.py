@@ -1,4 +1,4 @@
-"""The command line says in one line what is wrong, and in another what to do."""
+"""Errors of the command line: one line says what is wrong, another what to do."""
 
 import fcntl
 import re
@@ -20,7 +20,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command on a machine without any stack; its exit code and what it said of errors."""
+    """Return a function that runs a command without any stack, and returns its exit code and its error output."""
     monkeypatch.setenv("MARKETPLACE_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("MARKETPLACE_STACK", "none")
     monkeypatch.setenv("MARKETPLACE_DEBUG", "")
@@ -50,28 +50,28 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
         ["heal"],
     ],
 )
-def test_a_stack_that_is_down_is_told_in_a_line(run: Run, command: list[str]) -> None:
-    code, said = run(*command)
+def test_a_stopped_stack_is_reported_in_one_line(run: Run, command: list[str]) -> None:
+    code, errors = run(*command)
     assert code == 1
-    assert said.splitlines()[0] == "The stack none is not up."
-    assert "Traceback" not in said
+    assert errors.splitlines()[0] == "The stack none is not up."
+    assert "Traceback" not in errors
 
 
-def test_an_audit_that_looked_at_nothing_is_unknown(run: Run) -> None:
-    code, said = run("audit")
-    assert (code, said.splitlines()) == (3, ["The stack none is not up.", "Start it: ./marketplace up -d"])
+def test_an_audit_without_a_stack_is_unknown(run: Run) -> None:
+    code, errors = run("audit")
+    assert (code, errors.splitlines()) == (3, ["The stack none is not up.", "Start it: ./marketplace up -d"])
 
 
-def test_an_audit_of_a_stack_whose_state_says_nothing_is_unknown(run: Run, tmp_path: Path) -> None:
+def test_an_audit_of_a_stack_with_an_empty_state_file_is_unknown(run: Run, tmp_path: Path) -> None:
     where = tmp_path / "none"
     where.mkdir()
     (where / "stack.json").write_text("{}")
     with (where / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # as its supervisor does
-        code, said = run("audit")
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as the supervisor does
+        code, errors = run("audit")
     assert code == 3
-    assert said.splitlines()[0].startswith(f"{where / 'stack.json'} does not tell where to read")
-    assert said.splitlines()[1].endswith("./marketplace down, then up -d")
+    assert errors.splitlines()[0].startswith(f"{where / 'stack.json'} has no addresses of the sources")
+    assert errors.splitlines()[1].endswith("./marketplace down, then up -d")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_an_audit_of_a_stack_whose_state_says_nothing_is_unknown(run: Run, tmp_p
         ["replay", "--to", "cart.products", "--from", "yesterday"],
     ],
 )
-def test_what_is_asked_for_wrongly_ends_with_2(run: Run, command: list[str]) -> None:
+def test_wrong_arguments_exit_with_2(run: Run, command: list[str]) -> None:
     assert run(*command)[0] == 2
 
 
@@ -113,30 +113,30 @@ def test_what_is_asked_for_wrongly_ends_with_2(run: Run, command: list[str]) -> 
         (["events", "tail", "-n", "1.5"], "Write a whole number, such as 3."),
     ],
 )
-def test_a_wrong_value_is_told_in_plain_words(run: Run, command: list[str], words: str) -> None:
-    code, said = run(*command)
-    told = re.sub(r"[\s│]+", " ", said)
-    assert (code, words in told) == (2, True), told
-    assert "Value error" not in told
+def test_a_wrong_value_is_reported_in_plain_words(run: Run, command: list[str], words: str) -> None:
+    code, errors = run(*command)
+    output = re.sub(r"[\s│]+", " ", errors)
+    assert (code, words in output) == (2, True), output
+    assert "Value error" not in output
 
 
-def test_a_moment_is_a_time_or_how_long_ago() -> None:
+def test_a_moment_is_a_time_or_a_duration_before_now() -> None:
     assert datetime.now(UTC) - moment("2h") < timedelta(hours=2, seconds=10)
     assert moment("2026-01-31T12:00:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
     assert moment("2026-01-31T12:00") == datetime(2026, 1, 31, 12).astimezone()
 
 
-def test_a_missing_log_names_those_that_are_there(run: Run, tmp_path: Path) -> None:
-    code, said = run("logs", "nothing")
-    assert (code, said.splitlines()[0]) == (1, "The stack none has no logs: it was never started.")
+def test_the_error_for_a_missing_log_lists_the_existing_ones(run: Run, tmp_path: Path) -> None:
+    code, errors = run("logs", "nothing")
+    assert (code, errors.splitlines()[0]) == (1, "The stack none has no logs: it was never started.")
     logs = tmp_path / "none/logs"
     logs.mkdir(parents=True)
     (logs / "cart.1.log").touch()
-    code, said = run("logs", "nothing")
-    assert (code, said.splitlines()) == (1, ["There is no log of 'nothing'.", "There are: cart.1"])
+    code, errors = run("logs", "nothing")
+    assert (code, errors.splitlines()) == (1, ["There is no log of 'nothing'.", "There are: cart.1"])
 
 
-def test_a_remedy_is_for_the_stack_that_was_chosen(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remedy_names_the_chosen_stack(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(CHOSEN, raising=False)
     assert run("--stack", "mine", "status")[1].splitlines() == [
         "The stack mine is not up.",
@@ -146,7 +146,7 @@ def test_a_remedy_is_for_the_stack_that_was_chosen(run: Run, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 events"), (1, "1 event"), (2, "2 events"), (1200, "1,200 events")])
-def test_a_number_and_what_it_counts(number: int, text: str) -> None:
+def test_numbers_are_shown_with_their_noun(number: int, text: str) -> None:
     assert several(number, "event") == text
 
 
@@ -155,7 +155,7 @@ def test_a_token_needs_a_stack(run: Run) -> None:
     assert run("dead", "ls")[0] == 1
 
 
-def test_a_traceback_is_shown_if_asked_for(run: Run) -> None:
+def test_a_traceback_is_shown_with_debug(run: Run) -> None:
     with pytest.raises(StackIsDown):
         run("--debug", "status")
 
@@ -167,17 +167,17 @@ def test_a_traceback_is_shown_if_asked_for(run: Run) -> None:
         (["--sub", "ada", "--role", "boss"], "'boss' is not one of 'seller', 'operator'"),
     ],
 )
-def test_a_token_that_cannot_be_is_refused_for_what_is_wrong_with_it(run: Run, options: list[str], why: str) -> None:
-    code, said = run("token", *options)
+def test_an_invalid_token_is_refused_with_the_reason(run: Run, options: list[str], why: str) -> None:
+    code, errors = run("token", *options)
     assert code == 2
-    assert why in " ".join(said.replace("│", " ").split())
+    assert why in " ".join(errors.replace("│", " ").split())
 
 
 def test_every_command_is_listed_once_under_a_heading() -> None:
-    said = CliRunner(env={"COLUMNS": "100"}).invoke(app.app, ["--help"]).output
-    headings = [heading for line in said.splitlines() for heading in GROUPS if f" {heading} ─" in line]
+    errors = CliRunner(env={"COLUMNS": "100"}).invoke(app.app, ["--help"]).output
+    headings = [heading for line in errors.splitlines() for heading in GROUPS if f" {heading} ─" in line]
     assert headings == list(GROUPS)
-    listed = re.findall(r"^│ ([a-z]+) ", said, re.MULTILINE)
+    listed = re.findall(r"^│ ([a-z]+) ", errors, re.MULTILINE)
     assert listed == [name for names in GROUPS.values() for name in names]
 
 

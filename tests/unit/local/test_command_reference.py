@@ -1,4 +1,4 @@
-"""The command reference is what the commands say of themselves."""
+"""The command reference equals the commands' own help texts."""
 
 from infra.cli.reference import PAGE, reference
 

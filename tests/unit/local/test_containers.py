@@ -1,4 +1,4 @@
-"""Servers in Docker, against an engine that only takes notes."""
+"""Servers in Docker containers, with a fake Docker client."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ from infra.stack.roles import PostgresServer
 
 
 class FakeDocker:
-    """What testcontainers asks of Docker's client, and the container that it gets."""
+    """The part of Docker's client that testcontainers uses, and the container that it returns."""
 
     id, short_id = "id", "id"
 
@@ -78,7 +78,7 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
     return fake
 
 
-async def test_the_broker_is_bound_to_the_loopback_and_keeps_its_data_in_a_volume(
+async def test_the_broker_listens_on_loopback_only_and_stores_its_data_in_a_volume(
     docker: FakeDocker, tmp_path: Path
 ) -> None:
     from infra.stack.containers import broker_container
@@ -93,7 +93,7 @@ async def test_the_broker_is_bound_to_the_loopback_and_keeps_its_data_in_a_volum
     await running.stop()
 
 
-async def test_a_killed_container_ends_with_its_log_kept(docker: FakeDocker, tmp_path: Path) -> None:
+async def test_the_log_of_a_killed_container_is_kept(docker: FakeDocker, tmp_path: Path) -> None:
     from infra.stack.containers import postgres_container
 
     server = PostgresServer("postgresql://postgres:pw@127.0.0.1:20003", Passwords(tmp_path / "passwords"))
@@ -109,7 +109,7 @@ async def test_a_killed_container_ends_with_its_log_kept(docker: FakeDocker, tmp
     assert docker.removed
 
 
-async def test_orders_to_a_broker_in_a_container_are_carried_out_in_there(docker: FakeDocker, tmp_path: Path) -> None:
+async def test_rabbitmqctl_runs_in_the_broker_s_container(docker: FakeDocker, tmp_path: Path) -> None:
     where, state = Layout("s", tmp_path), StackState("s", providers={"RabbitMQ": "docker"})
     docker.answer = (0, b"3\n")
 

@@ -1,4 +1,4 @@
-"""Dead letters can be read in a narrow terminal, too."""
+"""Dead letters are readable in a narrow terminal, too."""
 
 import io
 

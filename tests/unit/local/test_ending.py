@@ -1,4 +1,4 @@
-"""A command that has something to undo ends in the same way by Ctrl-C, SIGTERM and a closed terminal."""
+"""A command with something to undo ends in the same way after Ctrl-C, SIGTERM and a closed terminal."""
 
 import signal
 import subprocess
@@ -33,7 +33,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_main_task_is_cancelled_and_can_undo_what_it_did(number: signal.Signals) -> None:
+def test_the_main_task_is_cancelled_and_can_undo_its_work(number: signal.Signals) -> None:
     with subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as command:
         assert command.stdout is not None
         assert command.stdout.readline() == "ready\n"

@@ -1,4 +1,4 @@
-"""What a stack's starter may set reaches the services, and is no word that nobody reads."""
+"""Settings that a stack passes on reach the services, and each is read by one of them."""
 
 import pytest
 from pydantic_settings import BaseSettings
@@ -22,11 +22,11 @@ READERS: list[type[BaseSettings]] = [
 
 
 @pytest.mark.parametrize("name", [*SETTINGS, *OUTSIDE_DELAYS])
-def test_what_is_passed_on_is_read_by_somebody(name: str) -> None:
+def test_every_variable_that_is_passed_on_is_read(name: str) -> None:
     assert any(name.lower() in reader.model_fields for reader in READERS)
 
 
-def test_only_what_is_set_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_variables_that_are_set_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*SETTINGS, *OUTSIDE_DELAYS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTP_TIMEOUT_S", "3")

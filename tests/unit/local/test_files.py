@@ -1,4 +1,4 @@
-"""State, passwords and layout on disk."""
+"""A stack's files: its state, passwords and directories."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from infra.stack.passwords import Passwords
 from infra.stack.state import ServiceState, StackState
 
 
-def test_a_state_is_read_as_it_was_written_and_only_by_its_owner(tmp_path: Path) -> None:
+def test_a_state_is_read_unchanged_and_private_to_its_owner(tmp_path: Path) -> None:
     state = StackState(
         stack="s",
         services={
@@ -28,18 +28,18 @@ def test_a_state_is_read_as_it_was_written_and_only_by_its_owner(tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["stack.json"]
 
 
-def test_a_state_of_another_version_is_read_as_far_as_it_is_known(tmp_path: Path) -> None:
+def test_unknown_fields_of_a_state_are_ignored_and_missing_ones_have_defaults(tmp_path: Path) -> None:
     cart = {"http": "http://x", "ops": {}, "database": {}, "colour": "red"}
     (tmp_path / "stack.json").write_text(json.dumps({"stack": "s", "services": {"cart": cart}, "moon": "full"}))
     assert read_state(tmp_path / "stack.json") == StackState("s", {"cart": ServiceState("http://x", {}, {})})
 
 
-def test_without_a_state_there_is_no_stack(tmp_path: Path) -> None:
+def test_without_a_state_file_the_stack_is_down(tmp_path: Path) -> None:
     with pytest.raises(StackIsDown):
         read_state(tmp_path / "stack.json")
 
 
-def test_a_password_is_made_up_once_and_kept_private(tmp_path: Path) -> None:
+def test_a_password_is_generated_once_and_stored_privately(tmp_path: Path) -> None:
     path = tmp_path / "new" / "passwords.json"
     first = Passwords(path).of("cart")
     assert Passwords(path).of("cart") == first != Passwords(path).of("catalog")
@@ -47,19 +47,19 @@ def test_a_password_is_made_up_once_and_kept_private(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_two_checkouts_have_stacks_of_their_own() -> None:
+def test_two_checkouts_have_different_stacks() -> None:
     assert default_name(Path("/a")) != default_name(Path("/b"))
     assert default_name(Path("/a")) == default_name(Path("/a"))
 
 
 @pytest.mark.parametrize("name", ["../x", "", "A", "a/b", "-a", "x" * 60, "a b"])
-def test_a_stack_is_not_called_by_a_path(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_name_of_a_stack_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARKETPLACE_STACK", name or "-")
     with pytest.raises(LocalError):
         layout()
 
 
-def test_state_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_sets_the_directory_of_the_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MARKETPLACE_STATE_HOME", str(tmp_path))
     assert layout("x") == Layout("x", tmp_path / "x")
 

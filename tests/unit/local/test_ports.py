@@ -1,4 +1,4 @@
-"""Ports are free, held for their servers, and kept."""
+"""Ports are free when they are chosen, reserved for their servers, and the same at the next start."""
 
 import socket
 
@@ -17,28 +17,28 @@ def serve(port: int, option: int) -> socket.socket:
     return server
 
 
-def test_a_port_is_the_same_each_time_and_differs_from_others() -> None:
+def test_a_name_always_has_the_same_port() -> None:
     ports = Ports()
     assert ports.of("a") == ports.of("a") != ports.of("b")
     ports.release()
 
 
 @pytest.mark.parametrize("option", [socket.SO_REUSEADDR, socket.SO_REUSEPORT])
-def test_its_server_may_bind_a_held_port(option: int) -> None:
+def test_a_server_can_bind_its_reserved_port(option: int) -> None:
     ports = Ports()
     with serve(ports.of("server"), option) as server, socket.create_connection(server.getsockname(), 1):
         pass
     ports.release()
 
 
-def test_nobody_listens_on_a_held_port() -> None:
+def test_nothing_listens_on_a_reserved_port() -> None:
     ports = Ports()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", ports.of("server")), 1)
     ports.release()
 
 
-def test_a_port_that_one_stack_holds_is_refused_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_reserved_by_one_stack_is_refused_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Ports(), Ports()
     monkeypatch.setattr(module, "CHOICE", [first.of("a")])
     with pytest.raises(LocalError, match="No free port"):

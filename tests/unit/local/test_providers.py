@@ -1,4 +1,4 @@
-"""Where servers come from, in which order, and what a person is told when from nowhere."""
+"""The order in which servers are looked for, and the errors if there are none."""
 
 import itertools
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from infra.stack.provision import BROKER, POSTGRES, Provider, choose, install_mi
 
 
 @pytest.mark.parametrize("can", list(itertools.product([True, False], repeat=4)))
-def test_the_first_that_can_is_chosen(can: tuple[bool, bool, bool, bool]) -> None:
+def test_the_first_possible_provider_is_chosen(can: tuple[bool, bool, bool, bool]) -> None:
     given, docker, installed, installable = can
     chosen = choose(given=given, docker=lambda: docker, installed=lambda: installed, installable=lambda: installable)
     assert chosen == next((provider for provider, it_can in zip(Provider, can, strict=True) if it_can), None)
 
 
-def test_docker_is_not_asked_when_urls_are_given() -> None:
+def test_docker_is_not_checked_if_urls_are_given() -> None:
     def never() -> bool:
         raise AssertionError
 
@@ -40,7 +40,7 @@ def test_a_forced_provider_is_the_only_one() -> None:
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A Debian with nothing installed, and no Docker."""
+    """Return the root of a fake Debian with nothing installed, and without Docker."""
     monkeypatch.setattr(provision, "docker_works", lambda: False)
     monkeypatch.setattr(provision.shutil, "which", lambda _: "/usr/bin/apt-get")
     monkeypatch.delenv("MARKETPLACE_PROVIDER", raising=False)
@@ -50,34 +50,34 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_without_root_one_line_says_what_to_run(bare: Path) -> None:
+def test_without_root_the_error_names_the_command_to_run(bare: Path) -> None:
     kinds = {replace(kind, installed=lambda: False): False for kind in (BROKER, POSTGRES)}
-    with pytest.raises(NothingProvides) as told:
+    with pytest.raises(NothingProvides) as raised:
         provide(kinds, print, Apt(bare, is_root=False))
-    assert str(told.value) == "RabbitMQ and PostgreSQL 15 to 18 cannot be found."
-    assert told.value.remedy == "Run: sudo apt-get install -y rabbitmq-server postgresql"
+    assert str(raised.value) == "RabbitMQ and PostgreSQL 15 to 18 cannot be found."
+    assert raised.value.remedy == "Run: sudo apt-get install -y rabbitmq-server postgresql"
 
 
-def test_as_root_what_is_missing_is_installed(bare: Path) -> None:
+def test_as_root_missing_servers_are_installed(bare: Path) -> None:
     ran: list[Sequence[str]] = []
     broker = replace(BROKER, installed=lambda: bool(ran))
     postgres = replace(POSTGRES, installed=lambda: True)
-    said: list[str] = []
+    messages: list[str] = []
 
-    found = provide({broker: False, postgres: False}, said.append, Apt(bare, run=ran.append, is_root=True))
+    found = provide({broker: False, postgres: False}, messages.append, Apt(bare, run=ran.append, is_root=True))
 
     assert found == {broker: Provider.HOST, postgres: Provider.HOST}
     assert [argv[1] for argv in ran] == ["update", "install"]
     assert "rabbitmq-server" in ran[1]
     assert "postgresql" not in ran[1]
-    assert len(said) == 2
+    assert len(messages) == 2
 
 
-@pytest.mark.parametrize("elsewhere", ["given", "docker"])
-def test_for_tests_what_is_missing_is_installed_whatever_else_could_serve(
-    bare: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+@pytest.mark.parametrize("provider", ["given", "docker"])
+def test_for_tests_missing_servers_are_installed_whatever_other_provider_there_is(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
-    monkeypatch.setenv("MARKETPLACE_PROVIDER", elsewhere)
+    monkeypatch.setenv("MARKETPLACE_PROVIDER", provider)
     monkeypatch.setattr(provision, "docker_works", lambda: True)
     ran: list[Sequence[str]] = []
     kinds = replace(BROKER, installed=lambda: bool(ran)), replace(POSTGRES, installed=lambda: True)
@@ -88,25 +88,25 @@ def test_for_tests_what_is_missing_is_installed_whatever_else_could_serve(
     assert ran[1][-1] == "rabbitmq-server"
 
 
-def test_without_root_one_line_says_how_to_install_a_missing_program(bare: Path) -> None:
+def test_without_root_the_error_says_how_to_install_a_missing_program(bare: Path) -> None:
     kinds = [replace(provision.program(name), installed=lambda name=name: name == "bash") for name in ("bash", "curl")]
-    with pytest.raises(NothingProvides) as told:
+    with pytest.raises(NothingProvides) as raised:
         install_missing(kinds, print, Apt(bare, is_root=False))
-    assert str(told.value) == "curl cannot be found."
-    assert told.value.remedy == "Run: sudo apt-get install -y curl"
+    assert str(raised.value) == "curl cannot be found."
+    assert raised.value.remedy == "Run: sudo apt-get install -y curl"
 
 
-async def test_a_private_server_is_not_dockers_where_installed_programs_are_chosen(
+async def test_a_private_server_is_not_a_container_if_installed_programs_are_chosen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(private_servers, "find_rabbitmq", lambda: None)
     monkeypatch.setattr(private_servers, "docker_works", lambda: True)
     monkeypatch.setenv("MARKETPLACE_PROVIDER", "host")
-    with pytest.raises(NothingProvides, match="RabbitMQ cannot be found") as told:
+    with pytest.raises(NothingProvides, match="RabbitMQ cannot be found") as raised:
         async with private_servers.private_broker():
             pass
-    assert told.value.__notes__ == [told.value.remedy]
-    assert "install" in told.value.remedy
+    assert raised.value.__notes__ == [raised.value.remedy]
+    assert "install" in raised.value.remedy
 
 
 def test_an_unknown_provider_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def test_an_unknown_provider_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         provide({BROKER: False}, print)
 
 
-def test_half_an_address_of_a_broker_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_with_only_one_of_two_urls_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARKETPLACE_BROKER_URL", "amqp://admin:pw@somewhere:5673/")
     with pytest.raises(LocalError):
         given_broker()
@@ -141,7 +141,7 @@ def test_the_newest_supported_postgres_comes_first(tmp_path: Path, monkeypatch: 
     assert [found.major for found in find_postgres(tmp_path)] == [17, 15]
 
 
-def test_debians_own_script_is_preferred_to_the_wrapper_on_the_path(
+def test_debian_s_own_script_is_preferred_to_the_wrapper_on_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "usr/sbin"))
@@ -175,7 +175,7 @@ esac
         (["REAPER"], "false", False),
     ],
 )
-def test_an_engine_without_images_is_passed_over_and_that_is_said(
+def test_an_engine_without_images_is_skipped_with_a_message(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: list[str], pull: str, expected: bool
 ) -> None:
     names = {"BROKER": BROKER.image, "REAPER": testcontainers_config.ryuk_image}
@@ -185,12 +185,12 @@ def test_an_engine_without_images_is_passed_over_and_that_is_said(
     engine.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.delenv("MARKETPLACE_PROVIDER", raising=False)
-    said: list[str] = []
+    messages: list[str] = []
 
     broker = replace(BROKER, installed=lambda: True)
 
-    found = provide({broker: False}, said.append, Apt(tmp_path))
+    found = provide({broker: False}, messages.append, Apt(tmp_path))
 
     assert found == {broker: Provider.DOCKER if expected else Provider.HOST}
-    assert bool(said) is ("BROKER" not in there or "REAPER" not in there)
-    assert any("cannot pull the image" in each for each in said) is not expected
+    assert bool(messages) is ("BROKER" not in there or "REAPER" not in there)
+    assert any("cannot pull the image" in each for each in messages) is not expected
