@@ -1,4 +1,4 @@
-"""What a payment provider does under one key, whatever the order of requests."""
+"""What the fake payment provider does under one key, in whatever order requests arrive."""
 
 import asyncio
 import itertools
@@ -46,7 +46,7 @@ STEPS: dict[str, Callable[[sqlite3.Connection], object]] = {
 
 
 @given(st.lists(st.sampled_from(sorted(STEPS)), max_size=12))
-def test_a_key_is_charged_at_most_once_and_given_back_at_most_once(steps: list[str]) -> None:
+def test_a_key_is_charged_at_most_once_and_refunded_at_most_once(steps: list[str]) -> None:
     book = a_book()
     balances = [0]
     for step in steps:
@@ -60,7 +60,7 @@ def test_a_key_is_charged_at_most_once_and_given_back_at_most_once(steps: list[s
 
 
 @given(st.lists(st.sampled_from(["charge", "fail", "decline", "void", "refund"]), max_size=8))
-def test_a_definite_no_means_that_nothing_is_held_under_the_key(steps: list[str]) -> None:
+def test_a_definite_refusal_means_that_nothing_is_held_under_the_key(steps: list[str]) -> None:
     book = a_book()
     for step in steps:
         try:
@@ -70,7 +70,7 @@ def test_a_definite_no_means_that_nothing_is_held_under_the_key(steps: list[str]
                 assert page(book, "payments-a", after=0, limit=10) == ([], None)
 
 
-def test_a_key_is_alone_until_another_request_works_on_it() -> None:
+def test_a_request_is_alone_unless_another_one_uses_its_key() -> None:
     under_way = UnderWay()
     with under_way.working_on("a", "k"):
         assert under_way.alone("a", "k")
@@ -84,7 +84,7 @@ def ledger_file(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite3"
 
 
-async def test_work_that_fails_leaves_no_trace_and_its_neighbours_alone(ledger_file: Path) -> None:
+async def test_failed_work_leaves_no_trace_and_does_not_affect_other_work(ledger_file: Path) -> None:
     ledger = Ledger(ledger_file)
 
     def fails(book: sqlite3.Connection) -> None:
@@ -101,11 +101,11 @@ async def test_work_that_fails_leaves_no_trace_and_its_neighbours_alone(ledger_f
     assert [entry["kind"] for entry in entries] == ["kept", "kept"]
 
 
-async def test_a_closed_ledger_has_finished_what_was_asked_of_it(ledger_file: Path) -> None:
+async def test_closing_a_ledger_completes_the_work_already_requested(ledger_file: Path) -> None:
     ledger = Ledger(ledger_file)
-    asked = [asyncio.create_task(ledger.do(lambda book: write(book, "part", {"kind": "kept"}))) for _ in range(50)]
+    requested = [asyncio.create_task(ledger.do(lambda book: write(book, "part", {"kind": "kept"}))) for _ in range(50)]
     await asyncio.sleep(0)
     await ledger.close()
-    await asyncio.gather(*asked)
+    await asyncio.gather(*requested)
     book = sqlite3.connect(ledger_file)
     assert book.execute("SELECT count(*) FROM entries").fetchone() == (50,)

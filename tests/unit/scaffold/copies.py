@@ -1,4 +1,4 @@
-"""A copy of this checkout, to write into; with compiled modules, which would take seconds to make again."""
+"""Makes copies of this checkout for tests to change. They keep compiled modules, which take seconds to make again."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ def a_copy(directory: Path) -> Path:
 
 
 def run(checkout: Path, *command: str) -> None:
-    """Run a Python module in the copy; raises with what it printed if it fails."""
+    """Run a Python module in the copy. Raises AssertionError with its output if it fails."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", *command],
         cwd=checkout,
@@ -31,7 +31,7 @@ def run(checkout: Path, *command: str) -> None:
 
 
 def contents(checkout: Path) -> dict[str, bytes]:
-    """Every file of the copy."""
+    """Return every file of the copy."""
     return {
         str(file.relative_to(checkout)): file.read_bytes()
         for file in checkout.rglob("*")

@@ -1,4 +1,4 @@
-"""A new service or event works from the first minute; what can't be made leaves nothing behind."""
+"""A new service or event works at once. A refused or failed one leaves nothing behind."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_a_new_service_passes_its_tests(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_new_service_passes_every_linter_and_every_rule_for_services(tmp_path: Path) -> None:
+def test_a_new_service_passes_every_linter_and_architecture_rule(tmp_path: Path) -> None:
     checkout = a_copy(tmp_path)
     says = ["--says", "recommendations.basket-known"]
     hears = [word for event in HEARS for word in ("--hears", event)]
@@ -51,7 +51,7 @@ def test_a_new_service_passes_every_linter_and_every_rule_for_services(tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_smallest_service_and_the_next_version_of_an_event(tmp_path: Path) -> None:
+def test_a_minimal_service_and_next_versions_of_events_pass_their_checks(tmp_path: Path) -> None:
     checkout = a_copy(tmp_path)
     run(checkout, "infra.cli", "new", "service", "ratings", "--hears", "delivery.shipment-delivered")
     about = ["--hears", "notifications.notification-sent", "--says", "readers.mail-read"]
@@ -88,7 +88,7 @@ def test_the_smallest_service_and_the_next_version_of_an_event(tmp_path: Path) -
         ("ratings", HEARS, ["ratings.Rated"], "is no event's name"),
     ],
 )
-def test_a_service_that_cannot_be_is_refused(name: str, hears: list[str], says: list[str], why: str) -> None:
+def test_an_invalid_service_is_refused(name: str, hears: list[str], says: list[str], why: str) -> None:
     with pytest.raises(Refused, match=why) as refused:
         new_service(ROOT, name, hears=hears, says=says, events=EVENTS)
     assert refused.value.remedy
@@ -106,19 +106,19 @@ def test_a_service_that_cannot_be_is_refused(name: str, hears: list[str], says: 
         ("checkout.order-rated", "order id", "can't be a field's name"),
     ],
 )
-def test_an_event_that_cannot_be_is_refused(type: str, key: str | None, why: str) -> None:
+def test_an_invalid_event_is_refused(type: str, key: str | None, why: str) -> None:
     with pytest.raises(Refused, match=why) as refused:
         new_event(ROOT, type, types=TYPES, key=key)
     assert refused.value.remedy
 
 
-def test_the_refusal_of_an_event_that_exists_names_its_next_version() -> None:
+def test_the_error_for_an_existing_event_names_its_next_version() -> None:
     with pytest.raises(Refused) as refused:
         new_event(ROOT, "checkout.order-placed", types=[*TYPES, "checkout.order-placed.v2"])
     assert refused.value.remedy.endswith("new event checkout.order-placed.v3")
 
 
-def test_the_next_version_of_an_event_has_its_fields_an_upcast_and_a_last_day_for_the_old(tmp_path: Path) -> None:
+def test_the_next_version_copies_the_fields_adds_an_upcast_and_deprecates_the_old(tmp_path: Path) -> None:
     checkout = a_copy(tmp_path)
     new_event(checkout, "cart.cart-abandoned.v2", types=TYPES).carry_out()
     old, new = (json.loads((checkout / f"contracts/schemas/cart.cart-abandoned.v{n}.json").read_text()) for n in "12")
@@ -131,7 +131,7 @@ def test_the_next_version_of_an_event_has_its_fields_an_upcast_and_a_last_day_fo
     )
 
 
-def test_if_a_step_fails_nothing_is_left(tmp_path: Path) -> None:
+def test_a_failed_step_leaves_no_changes(tmp_path: Path) -> None:
     checkout = a_copy(tmp_path)
     before = contents(checkout)
     plan = new_service(checkout, "ratings", hears=HEARS, says=["ratings.order-rated"], http=True, events=EVENTS)
