@@ -7,7 +7,7 @@ import pytest
 
 from marketplace_runtime.http import Router
 from tests.unit.http.asking import Client
-from tests.unit.http.things import routes
+from tests.unit.http.example_routes import routes
 
 
 @pytest.fixture

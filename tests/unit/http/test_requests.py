@@ -8,7 +8,7 @@ import pytest
 
 from marketplace_runtime.http import Phase, Router, Tx
 from tests.unit.http.asking import Client, bearer
-from tests.unit.http.things import Thing, routes
+from tests.unit.http.example_routes import Thing, routes
 
 ALICE = bearer("alice")
 

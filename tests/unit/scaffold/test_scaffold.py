@@ -21,7 +21,7 @@ def test_a_new_service_passes_its_tests(tmp_path: Path) -> None:
     plan.carry_out()
     run(checkout, "ruff", "check", "--no-cache", "ratings", "contracts", "tests/unit/ratings")
     run(checkout, "ruff", "format", "--no-cache", "--check", "ratings", "contracts", "tests/unit/ratings")
-    run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/ratings", "tests/unit/docs/test_map.py")
+    run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/ratings", "tests/unit/docs/test_event_map.py")
 
 
 @pytest.mark.slow

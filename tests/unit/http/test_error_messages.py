@@ -11,7 +11,7 @@ from contracts import PersonId
 from marketplace_runtime.dead_letters.models import Fingerprint
 from marketplace_runtime.http import Matching, Router
 from tests.unit.http.asking import Client, bearer
-from tests.unit.http.things import routes
+from tests.unit.http.example_routes import routes
 
 SIGN = r"^[a-z]{2}$"
 GOOD: dict[str, Any] = {"id": str(UUID(int=1)), "signs": ["ab"], "size": {"height": 1}}

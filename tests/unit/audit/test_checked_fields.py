@@ -13,7 +13,7 @@ from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.audit.invariants import INVARIANTS
 from infra.lab.audit.judge import ANYTHING, judge
 from marketplace_runtime.events import name_of
-from tests.unit.audit.changing import changed_events, changed_records
+from tests.unit.audit.changed_evidence import changed_events, changed_records
 from tests.unit.audit.world import a_world
 
 PAGE = (Path(__file__).parents[3] / "docs/audit.md").read_text().partition("## Invariants")[0]
