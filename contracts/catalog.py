@@ -89,7 +89,7 @@ class StockReservedV1(Event, type="catalog.stock-reserved.v1", key="order_id"):
 
     order_id: UUID
     expires_at: datetime
-    """When the catalog will publish ReservationExpired if the order is still neither confirmed nor cancelled."""
+    """The time at which ReservationExpired is published if the order is still neither confirmed nor cancelled."""
     lowered: list[LoweredPrice] | None = Field(default=None, min_length=1, max_length=50)
     """The products that cost less than the order says; None if every price is as ordered."""
 

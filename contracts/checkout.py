@@ -56,7 +56,7 @@ class OrderConfirmedV1(Event, type="checkout.order-confirmed.v1", key="order_id"
     lines: list[Line] = Field(min_length=1, max_length=50)
     total: Money
     address_id: UUID | None = None
-    """Where the parcel goes: delivery's address as of checkout. None in events from before addresses had ids."""
+    """The id of delivery's address as of checkout, to which the parcel goes. None in events from before these ids."""
 
 
 class CancellationRequestedV1(Event, type="checkout.cancellation-requested.v1", key="order_id"):

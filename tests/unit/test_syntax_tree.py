@@ -1,4 +1,4 @@
-"""Which changes the check of commits that revise texts or names allows."""
+"""The check of commits that revise texts or names allows those changes and finds all others."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How orders affect stock, in whatever order their events arrive."""
+"""Orders reserve, take and release stock correctly, in whatever order their events arrive."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whatever is lost, repeated, late or out of order, the providers hold what the order's state says."""
+"""Providers hold what the order's state says, whatever is lost, repeated, late or out of order."""
 
 from tests.unit.checkout.machine import Marketplace
 

@@ -1,4 +1,4 @@
-"""Which changes of an order are possible, and which requests and events it ignores."""
+"""The rules by which requests and events change an order, or are ignored."""
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence

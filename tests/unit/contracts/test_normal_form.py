@@ -1,4 +1,4 @@
-"""What the normal form of a schema keeps and drops."""
+"""The normal form of a schema keeps what decides which instances are valid, and drops the rest."""
 
 from contracts.normal_form import normal_form, text
 

@@ -1,4 +1,4 @@
-"""Whatever is lost, repeated, late or out of order between a shipment and two carriers, at most one parcel leaves."""
+"""At most one parcel leaves, whatever messages to and from two carriers are lost, repeated, late or out of order."""
 
 from tests.unit.delivery.machine import Deliveries
 

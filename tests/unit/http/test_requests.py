@@ -1,4 +1,4 @@
-"""How a request is handled: its transaction, its caller, its limits."""
+"""Requests have a transaction, a caller, and limits, and errors are answered with problem documents."""
 
 import asyncio
 from collections.abc import Callable

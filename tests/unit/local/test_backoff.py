@@ -1,4 +1,4 @@
-"""How long the monitor waits before it restarts a crashed part."""
+"""The delay before a crashed part is restarted doubles up to a limit."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What happens to the deliveries of a batch after its transaction has committed."""
+"""A batch decides about each of its deliveries, and its stages run in order."""
 
 from datetime import UTC, datetime
 from typing import cast

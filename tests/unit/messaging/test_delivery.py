@@ -1,4 +1,4 @@
-"""How a consumer reads a message, and why it may refuse it."""
+"""A consumer refuses an event that it cannot deduplicate, with a reason."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""When one part ends, in whatever way, all others end, too, and an error is raised."""
+"""`run_all` cancels all parts when one of them ends in any way, and raises an error."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What mails say, and that each is sent only to the address that was accepted."""
+"""Mails have correct texts and headers, and each is sent only to the address that was accepted."""
 
 from datetime import UTC, datetime
 from email import message_from_bytes

@@ -1,4 +1,4 @@
-"""When an endpoint receives events, is retried, rests, and is disabled."""
+"""The rules by which an endpoint receives events, is retried, rests, and is disabled."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Which URLs and addresses webhooks may call, before any look-up of a name."""
+"""Webhooks may call only public addresses with unambiguous URLs; these rules apply before any look-up of a name."""
 
 import pytest
 from hypothesis import given

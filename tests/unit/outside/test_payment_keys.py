@@ -1,4 +1,4 @@
-"""What the fake payment provider does under one key, in whatever order requests arrive."""
+"""The fake payment provider acts at most once under a key, in whatever order requests arrive."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""How long calls pause after an answer of 429."""
+"""Calls pause after an answer of 429 for as long as its Retry-After header says, within limits."""
 
 from datetime import UTC, datetime
 

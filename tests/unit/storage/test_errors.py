@@ -1,4 +1,4 @@
-"""How a database error is classified for the work that it interrupted."""
+"""Database errors are classified by what they mean for the work that they interrupted."""
 
 import asyncio
 

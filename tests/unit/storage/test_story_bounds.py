@@ -1,4 +1,4 @@
-"""How old the events of a subject's story can be."""
+"""The story of a subject is searched only from the time in the subject's id on."""
 
 from datetime import timedelta
 from uuid import UUID

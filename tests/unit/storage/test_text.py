@@ -1,4 +1,4 @@
-"""Which text PostgreSQL can store."""
+"""Text that PostgreSQL refuses is made storable."""
 
 import pytest
 

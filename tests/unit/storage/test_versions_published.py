@@ -1,4 +1,4 @@
-"""Which events may be published together under one id: versions of one event, the newest first."""
+"""Only versions of one event may be published together under one id, the newest first."""
 
 from uuid import UUID
 
