@@ -44,7 +44,7 @@ class Rest:
     pulses: Mapping[str, Pulse] | None
     """Activity of each service; None if a service's database is unavailable."""
     queues: tuple[Queue, ...] | None = None
-    """The queues, all of them empty; None if they were not seen empty."""
+    """The queues, all of them empty; None if they were never observed to be empty."""
 
 
 async def collect(sources: Sources, *, settle_s: float) -> Evidence:
@@ -63,7 +63,9 @@ async def collect(sources: Sources, *, settle_s: float) -> Evidence:
             after = await _pulses(sources)
             if after is not None and _said(after) == _said(rest.pulses):
                 return found
-    return replace(found, unread={**found.unread, "rest": "no moment was found at which all of it stood still"})
+    return replace(
+        found, unread={**found.unread, "rest": "events were published during every attempt to read all sources"}
+    )
 
 
 async def _come_to_rest(sources: Sources, http: aiohttp.ClientSession, deadline: float) -> Rest:

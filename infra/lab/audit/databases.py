@@ -26,7 +26,7 @@ select (select count(*) from messaging.outbox where type not like all ($1)),
     + (select count(*) from messaging.history where state = 'running')
 """
 REMINDERS = ["cart.cart-abandoned.%", "notifications.%"]
-"""Event types (LIKE patterns) that are published without any customer, after traffic has ended. They touch no order."""
+"""Event types (LIKE patterns) that are published without a customer, after traffic has ended. They concern no order."""
 UNFINISHED = {
     "checkout": """
         select count(*) from orders

@@ -1,8 +1,8 @@
 """Completes the log with events that it lacks because the broker died.
 
 After a crash, RabbitMQ 3.10 confirms the first publishes although the stream does not accept them yet; queues do (see
-docs/adr/0032). The log is only a witness. If all other sources show that an event was published, and a recorded fault
-explains its absence from the log, the gap is counted and is no violation.
+docs/adr/0032). The log is only one of several sources. If all others show that an event was published, and a recorded
+fault explains its absence from the log, the gap is counted and is no violation.
 """
 
 from dataclasses import replace

@@ -54,7 +54,7 @@ class Verdict:
     checked: tuple[str, ...]
     """Ids of the invariants that were checked."""
     counts: dict[str, int] = field(default_factory=dict)
-    """Numbers of the things that were examined, and of irregularities that were found and allowed."""
+    """Numbers of what was examined, and of the deviations that were found and allowed."""
 
     @property
     def verdict(self) -> Literal["pass", "fail", "unknown"]:
@@ -100,7 +100,7 @@ def judge(found: Evidence, least: Least) -> Verdict:
     try:
         found = fill(found)
     except Exception as error:  # noqa: BLE001 - evidence may be damaged; then no gap of the log is explained
-        unknown.append(f"gaps of the log could not be explained: {error!r}")
+        unknown.append(f"gaps in the log could not be checked: {error!r}")
     for invariant in INVARIANTS:
         if any(need in found.unread for need in (*invariant.needs, "rest")):
             continue
@@ -115,7 +115,7 @@ def judge(found: Evidence, least: Least) -> Verdict:
         counts = _counts(found)
         unknown += (*_empty_victory(found, least), *_discarded(found, least.since))
     except Exception as error:  # noqa: BLE001 - as above
-        unknown.append(f"what happened could not be counted: {error!r}")
+        unknown.append(f"activity could not be counted: {error!r}")
     return Verdict(tuple(violations), tuple(unknown), tuple(checked), counts)
 
 
@@ -153,16 +153,16 @@ def _empty_victory(found: Evidence, least: Least) -> list[str]:
     happened = _happened(found, least.since)
     floors = {"accepted": least.orders, "rejected": least.rejected, "contended": least.contended}
     placed = sum(1 for _ in found.said("checkout.order-placed"))
-    hint = f"of {placed:,} in all" if placed else "send customers first: ./marketplace traffic --rate 5 --duration 10"
-    whose = f"; only simulated shoppers write down what they were promised ({hint})"
+    hint = f"of {placed:,} orders" if placed else "run traffic first: ./marketplace traffic --rate 5 --duration 10"
+    whose = f"; only orders of simulated shoppers are recorded ({hint})"
     counted = {"accepted": whose}
     short = [
-        f"too little happened: {happened[name]} {name}, where at least {floor} prove something{counted.get(name, '')}"
+        f"too little activity: {happened[name]} {name}, at least {floor} needed{counted.get(name, '')}"
         for name, floor in floors.items()
         if happened[name] < floor
     ]
     toothless = dict.fromkeys(
-        f"the fault {fault.kind} of {fault.part} was never seen to bite"
+        f"the fault {fault.kind} of {fault.part} had no observed effect"
         for fault in found.record.faults
         if fault.bite is False and fault.began >= least.since
     )
@@ -172,7 +172,7 @@ def _empty_victory(found: Evidence, least: Least) -> list[str]:
 def _discarded(found: Evidence, since: float) -> list[str]:
     """List the dead letters that people discarded since then, and that no fault injected.
 
-    Their effects are missing, and only the person who discarded them can tell whether that is right.
+    Their effects are missing, and only the person who discarded them knows whether that is right.
     """
     injected = was_injected(found)
     letters = Counter(
@@ -182,6 +182,6 @@ def _discarded(found: Evidence, since: float) -> list[str]:
         if row["at"].timestamp() >= since and not injected(row)
     )
     return [
-        f"dead letters of {service}.{subscription} that {by} discarded, injected by no fault: {number} ({note})"
+        f"dead letters of {service}.{subscription} discarded by {by}, not injected by a fault: {number} ({note})"
         for (service, subscription, by, note), number in letters.items()
     ]

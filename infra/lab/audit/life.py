@@ -175,10 +175,10 @@ def _faults(life: Life, entry: Entry) -> Iterable[str]:
         yield f"{what} follows version {life.version}"
     if entry.type == "placed":
         if life.version:
-            yield f"{what} is not the first"
+            yield f"{what} is not the first entry"
         return
     if entry.type not in FROM:
-        yield f"{what} is no known type"
+        yield f"{what} has an unknown type"
     elif life.status not in FROM[entry.type]:
         yield f"{what} while {life.status or 'not placed'}"
     if life.payment not in PAYMENT_BEFORE.get(entry.type, {life.payment}):
@@ -188,8 +188,8 @@ def _faults(life: Life, entry: Entry) -> Iterable[str]:
     if entry.type == "payment-asked" and life.payment not in ("none", "asked", "not-charged"):
         yield f"{what} while its payment was {life.payment}"
     if entry.type == "payment-asked" and life.payment == "asked" and entry.data["provider"] != life.provider:
-        yield f"{what} asks {entry.data['provider']} while {life.provider} is open"
+        yield f"{what} names {entry.data['provider']} while the outcome at {life.provider} is open"
     if entry.type == "cancelled" and life.payment in OPEN_PAYMENTS:
         yield f"{what} while provider {life.provider} may hold the money"
     if entry.type == "cancelled" and "dispatched" in life.types:
-        yield f"{what} after its parcel left"
+        yield f"{what} after its parcel was dispatched"

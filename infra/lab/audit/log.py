@@ -26,7 +26,7 @@ from marketplace_runtime.events import name_of
 LOG = "marketplace.log"
 PREFETCH = 1000
 OWN = 1
-"""Number of offsets at the start of a stream segment that the broker's own entry takes (who published, up to where)."""
+"""Number of offsets at the start of a stream segment that the broker uses for its own entry (deduplication state)."""
 SILENT_S, SILENCES = 1.0, 15
 """Seconds without a message after which the end of the stream is checked, and the number of such silences in a row
 after which reading fails."""
@@ -119,10 +119,10 @@ class Log:
 
 
 def why_wrong(said: Said) -> str | None:
-    """Return how an event breaks its contract, or None if it does not."""
+    """Return how an event violates its contract, or None if it is valid."""
     contract = BY_TYPE.get(said.type)
     if contract is None or contract.internal:
-        return "nobody says events of this type"
+        return "no service publishes events of this type"
     if said.user != contract.publisher:
         return f"published by {said.user}"
     try:
@@ -175,11 +175,11 @@ def _read(url: str, channel: BlockingChannel) -> Log:
                 break
             continue
         if offset > (0 if last < 0 else last + 1 + OWN):
-            older = " (it keeps 7 days; ./marketplace down --volumes, then up -d, begins afresh)" if last < 0 else ""
+            older = " (it keeps 7 days; start over with ./marketplace down --volumes, then up -d)" if last < 0 else ""
             raise Unreadable(f"messages {last + 1} to {offset - 1} of the log are gone{older}")
         last, silences = offset, 0
         log.add(*delivery)
-    raise Unreadable(f"the log gave {last + 1} messages, then nothing for {SILENCES * SILENT_S:.0f} s before its end")
+    raise Unreadable(f"the log ended early: {last + 1} messages, then none for {SILENCES * SILENT_S:.0f} s")
 
 
 def _end(url: str) -> int:

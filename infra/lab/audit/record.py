@@ -21,7 +21,7 @@ class Ask:
     at: float = 0.0
     """When it was meant to be sent, in seconds since the epoch."""
     began: int = 0
-    """Number of the record's line that says that it is about to be sent."""
+    """Number of the record's line that was written before it was sent."""
     ended: int | None = None
     """Number of the line with its outcome; None if its answer was lost."""
 
@@ -34,12 +34,12 @@ class Wish:
     product_id: str
     quantity: int
     began: int
-    """Number of the record's line that says that it is about to be sent."""
+    """Number of the record's line that was written before it was sent."""
     ended: int | None = None
     """Number of the line with its outcome; None if its answer was lost."""
     done: bool | None = None
     in_checkout: int | None = None
-    """Units in an open checkout when it was done, according to the answer; None if the answer does not say it."""
+    """Units in an open checkout when it was done, according to the answer; None if the answer lacks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Fault:
     ended: float | None = None
     """None while the fault lasts."""
     bite: bool | None = None
-    """Whether an effect of the fault was observed; None if nobody checked."""
+    """Whether an effect of the fault was observed; None if it was not checked."""
 
     def healed(self, part: str, at: float) -> "Fault":
         """Return the fault after `part` was started again.
@@ -146,5 +146,5 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one a
             case {"did": "start", "at": at}:
                 started, faults = at, [each.over(at) for each in faults]
             case _:
-                raise ValueError(f"the record has a line that nobody knows: {line}")
+                raise ValueError(f"unknown line in the record: {line}")
     return Record(asks, listed, restocks, wishes, tuple(faults), started)

@@ -45,4 +45,4 @@ class Sources:
                 settings=found.get("settings", {}),
             )
         except (OSError, ValueError, KeyError) as error:
-            raise Unreadable(f"{state} does not tell where to read: {error!r}") from error
+            raise Unreadable(f"{state} has no addresses of the sources: {error!r}") from error

@@ -1,4 +1,4 @@
-"""Lists every invariant that an audit checks. Its function gives each invariant its name and its promise."""
+"""Lists every invariant that an audit checks. The name and docstring of its function are its id and promise."""
 
 import inspect
 from collections.abc import Callable

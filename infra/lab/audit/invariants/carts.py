@@ -1,4 +1,4 @@
-"""Defines the invariants of carts: they hold what was put into them, less what was bought."""
+"""Defines the invariant of carts: they contain what was put into them, less what was bought."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -20,7 +20,7 @@ class Purchase:
     confirmed: bool
     began: int | None
     ended: int | None
-    """Numbers of the record's lines between which the checkout was requested; None if its answer was lost."""
+    """Numbers of the record's lines from before the request and from after its answer; None if the answer was lost."""
 
     def before(self, wish: Wish) -> bool:
         """Whether the checkout was certainly done before the wish was sent."""
@@ -31,8 +31,9 @@ class Purchase:
 
 
 def carts_hold_what_was_put(found: Evidence) -> Findings:
-    """The carts of the record's customers hold what they put there, less what they bought. Where requests overlapped,
-    or answers were lost, one of the orders in which they may have been done must fit."""
+    """The carts of the record's customers contain what these put into them, less what they bought.
+
+    If requests overlapped, or answers were lost, one of the possible sequences must match."""
     wishes: dict[Place, list[Wish]] = defaultdict(list)
     for wish in found.record.wishes.values():
         wishes[wish.customer, wish.product_id].append(wish)

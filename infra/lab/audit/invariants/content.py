@@ -20,7 +20,7 @@ AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ([A-Z]{3})\b")
 
 
 def events_say_what_is_recorded(found: Evidence) -> Findings:
-    """Every field of every event agrees with its owner's records, as far as these keep it."""
+    """Every field of every event agrees with its publisher's records, as far as they contain it."""
     for said in found.said(*CLAIMS):
         for field, stated, recorded in CLAIMS[said.name](found, said):
             if stated != recorded:
@@ -29,8 +29,9 @@ def events_say_what_is_recorded(found: Evidence) -> Findings:
 
 
 def facts_follow_one_another(found: Evidence) -> Findings:
-    """From one version of a product's facts to the next only what the event is about changes; the last is what the
-    catalog has."""
+    """Each event about a product changes only those of its facts that the event reports.
+
+    The last version equals that of the catalog."""
     versions: dict[str, dict[int, Said]] = {}
     for said in found.said(*MAY_CHANGE):
         version, known = said.body["facts"]["version"], versions.setdefault(said.subject, {})
@@ -54,7 +55,7 @@ def facts_follow_one_another(found: Evidence) -> Findings:
 
 
 def mail_says_what_happened(found: Evidence) -> Findings:
-    """Every mail has the order, amounts, parcel, products or endpoint of what it is about, and no other amounts."""
+    """Every mail contains the order, amounts, parcel, products or endpoint of its event, and no other amounts."""
     told = matters(found)
     for matter, mails in by_matter(found).items():
         if (said := told.get(matter)) is None:
@@ -68,7 +69,7 @@ def mail_says_what_happened(found: Evidence) -> Findings:
 
 
 def webhooks_say_what_was_said(found: Evidence) -> Findings:
-    """What an endpoint is sent is an event of the log, with all that it says, and one that its owner may hear of."""
+    """Every webhook delivery contains an unchanged event of the log that the endpoint's owner may receive."""
     for row in found.webhooks.deliveries:
         body = json.loads(row["body"])
         said = found.log.events.get((UUID(row["event_id"]), row["type"]))

@@ -27,7 +27,7 @@ BECAUSE = {
     "checkout.payment-refunded": ("checkout.order-cancelled", "checkout.payment-captured"),
     "catalog.stock-released": ("checkout.order-cancelled", "catalog.stock-reserved"),
 }
-"""Events that must have been published about the same order before."""
+"""Events that must have been published before, about the same order."""
 IN_VERSIONS = {
     name: versions
     for name in {name_of(event.type) for event in EVENTS}
@@ -37,16 +37,16 @@ IN_VERSIONS = {
 
 
 def one_id_one_body(found: Evidence) -> Findings:
-    """However often an event was published, every copy has the same body."""
+    """All published copies of an event have the same body."""
     for said in found.log.events.values():
         if len(said.digests) > 1:
             yield {"event_id": str(said.id), "type": said.type, "bodies": len(said.digests), "copies": said.copies}
 
 
 def events_are_authentic(found: Evidence) -> Findings:
-    """Every message in the log is an event that fits its contract, said by the service that owns it.
+    """Every message in the log is a valid event, published by the service that owns its type.
 
-    Allowed, and counted, is what a recorded fault put into a service's exchange to be refused.
+    Invalid messages that a recorded fault injected are allowed, and counted.
     """
     for key, wrong in found.wrong.items():
         said = found.log.events[key]
@@ -58,9 +58,9 @@ def events_are_authentic(found: Evidence) -> Findings:
 
 
 def said_is_in_the_outbox(found: Evidence) -> Findings:
-    """What was published is what its service committed: event by event and byte by byte.
+    """The events that a service published are exactly those in its outbox, with the same bytes.
 
-    Allowed, and counted, is poison that a recorded fault published in its service's name.
+    Poison messages that a recorded fault published in a service's name are allowed, and counted.
     """
     kept = {key: digest for books in found.books.values() for key, digest in books.outbox.items()}
     for key, said in found.log.events.items():
@@ -74,7 +74,7 @@ def said_is_in_the_outbox(found: Evidence) -> Findings:
 
 
 def every_event_took_effect(found: Evidence) -> Findings:
-    """Every event was handled by every subscription that the broker gives it to, or is filed there as dead."""
+    """Every subscription that is bound to an event's type has handled the event, or has it as a dead letter."""
     heard: dict[str, list[tuple[str, str]]] = {}
     for queue in found.queues:
         for type in queue.types:
@@ -92,8 +92,9 @@ def every_event_took_effect(found: Evidence) -> Findings:
 
 
 def causes_come_first(found: Evidence) -> Findings:
-    """No event is older than the one that led to it, and none of an order's is without, or older than, what must have
-    come before."""
+    """No event is older than the event that caused it.
+
+    If an event of an order must be preceded by another, that one was published and is not newer."""
     by_id = {said.id: said for said in found.log.events.values()}
     first: dict[tuple[str, str], datetime] = {}
     for said in by_id.values():
@@ -112,7 +113,9 @@ def causes_come_first(found: Evidence) -> Findings:
 
 
 def versions_agree(found: Evidence) -> Findings:
-    """An event that is said in several versions states the same in each, and is said in all that were promised then."""
+    """All versions of an event agree in their values.
+
+    The event was published in every version that was supported at that time."""
     facts: dict[UUID, list[Said]] = {}
     for key, said in found.log.events.items():
         if said.name in IN_VERSIONS and key not in found.wrong:

@@ -36,10 +36,10 @@ REPEATED_BY = {
     "outside": ENDS,
     "mail": (*CUTS, *SILENCE),
 }
-"""Fault kinds, by part, that may separate a mail's arrival from the record of it. SMTP has no idempotency keys, so
+"""Fault kinds, by part, after which a mail that arrived may not be recorded as sent. SMTP has no idempotency keys, so
 such a mail is sent again."""
 HOLDS_NOTHING = {"notifications": ("kill",), "outside": DEATHS, "mail": ("lost-answers",)}
-"""Those of them that delay no mail. They cannot explain a copy that arrives after another one was sent and recorded."""
+"""Those of them that delay no mail. They cannot explain a copy that arrives after another one was recorded as sent."""
 SENDING_S = 60.0
 """Maximum seconds for sending a mail and recording it: 30 s for the call, 15 s for its transaction, and time to
 start."""
@@ -50,7 +50,8 @@ Matter = tuple[str, str]
 
 
 def every_mail_arrives(found: Evidence) -> Findings:
-    """Whatever happened that a person is told of: one mail arrived, unless that person wants none or has no address.
+    """A mail arrived for every event that a person is to be notified of, unless that person wants none or has no
+    address.
 
     The record's customers have an address, and want every mail.
     """
@@ -66,7 +67,9 @@ def every_mail_arrives(found: Evidence) -> Findings:
 
 
 def no_mail_comes_twice(found: Evidence) -> Findings:
-    """There is one mail per matter and kind. A repeat is allowed only where a recorded fault fell into its sending."""
+    """At most one mail of each kind arrived about the same matter.
+
+    A repeat is allowed only if a recorded fault occurred while the mail was being sent."""
     for matter, mails in by_matter(found).items():
         if len(mails) > 1 and not excused(found, matter, mails):
             times = [mail.at.isoformat() for mail in mails]
@@ -74,7 +77,7 @@ def no_mail_comes_twice(found: Evidence) -> Findings:
 
 
 def mail_reaches_its_customer(found: Evidence) -> Findings:
-    """Every mail about an order, a cart or an endpoint of the record's customers went to that customer's address."""
+    """Every mail about an order, a cart or an endpoint of one of the record's customers went to that customer."""
     customers = {ask.customer for ask in found.record.asks.values()}
     for mail in found.mails:
         about = mail.about or ""
@@ -85,7 +88,7 @@ def mail_reaches_its_customer(found: Evidence) -> Findings:
 
 
 def no_mail_is_made_up(found: Evidence) -> Findings:
-    """Every mail is about something that happened."""
+    """Every mail is about an event that was published."""
     happened = matters(found)
     for matter, mails in by_matter(found).items():
         if matter not in happened:
@@ -93,7 +96,7 @@ def no_mail_is_made_up(found: Evidence) -> Findings:
 
 
 def matters(found: Evidence) -> dict[Matter, Said]:
-    """Return everything that people are to be notified of, with the event that reports it."""
+    """Return what people are to be notified of, by matter and kind, with the event that reports it."""
     happened = {(event.subject, ABOUT_ORDERS[event.name]): event for event in found.said(*ABOUT_ORDERS)}
     for event in found.said(*ABOUT_MOMENTS):
         happened[f"{event.subject}:{event.id}", ABOUT_MOMENTS[event.name]] = event

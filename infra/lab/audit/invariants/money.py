@@ -16,7 +16,7 @@ SIGN = {"capture": 1, "refund": -1, "void": -1, "decline": 0}
 
 
 def captured_is_owed(found: Evidence) -> Findings:
-    """Providers hold exactly an order's total if it is confirmed and not cancelled since, else nothing."""
+    """Providers hold exactly an order's total if it was confirmed and not cancelled afterwards, otherwise nothing."""
     for order_id in found.money_by_order.keys() | found.lives.keys():
         entries, life = found.money_by_order.get(order_id, []), found.lives.get(order_id)
         held = sum(SIGN[entry.kind] * entry.amount for entry in entries)
@@ -27,7 +27,7 @@ def captured_is_owed(found: Evidence) -> Findings:
 
 
 def nobody_pays_more(found: Evidence) -> Findings:
-    """An order costs what its customer saw, but for what the catalog said to cost less when it reserved: never more."""
+    """An order costs what its customer saw, less the price reductions in the event of its reservation; never more."""
     said = {event.subject: event.body for event in found.said("catalog.stock-reserved")}
     for order_id, life in found.lives.items():
         less = {each["product_id"]: each["price"]["amount"] for each in said.get(order_id, {}).get("lowered") or ()}
@@ -41,7 +41,7 @@ def nobody_pays_more(found: Evidence) -> Findings:
 
 
 def never_charged_twice(found: Evidence) -> Findings:
-    """At no time did providers hold more than an order's total, or give back more than they held."""
+    """Providers never held more than an order's total, and never gave back more than they held."""
     for order_id, entries in found.money_by_order.items():
         life = found.lives.get(order_id)
         held, most = 0, life.total if life else 0
@@ -53,7 +53,7 @@ def never_charged_twice(found: Evidence) -> Findings:
 
 
 def one_provider_at_a_time(found: Evidence) -> Findings:
-    """No order's money was ever with two providers at once."""
+    """Two providers never held the money of an order at the same time."""
     for order_id, entries in found.money_by_order.items():
         held: Counter[str] = Counter()
         for entry in entries:
@@ -65,7 +65,7 @@ def one_provider_at_a_time(found: Evidence) -> Findings:
 
 
 def charged_in_the_orders_currency(found: Evidence) -> Findings:
-    """Every entry of a ledger is of an order that exists, in that order's currency; a void of nothing may have none."""
+    """Every ledger entry belongs to an existing order and has its currency; a void of nothing may have none."""
     for order_id, entries in found.money_by_order.items():
         life = found.lives.get(order_id)
         expected = life.currency if life else None
@@ -75,7 +75,7 @@ def charged_in_the_orders_currency(found: Evidence) -> Findings:
 
 
 def charged_as_a_whole(found: Evidence) -> Findings:
-    """Every entry of a ledger is of its order's whole total; a void may be of nothing."""
+    """The amount of every ledger entry is the whole total of its order; the amount of a void may be 0."""
     for order_id, entries in found.money_by_order.items():
         life = found.lives.get(order_id)
         for entry in entries:
@@ -84,7 +84,9 @@ def charged_as_a_whole(found: Evidence) -> Findings:
 
 
 def refunds_match(found: Evidence) -> Findings:
-    """Checkout said of captures, declines and refunds what the ledgers hold, to the cent and to the provider."""
+    """Every capture, decline and refund that checkout published is in a ledger, with its amount and provider.
+
+    Every refund in a ledger was published."""
     said: dict[tuple[str, str], Counter[tuple[str, int]]] = {}
     for event in found.said(*SAID_OF):
         body, told = event.body, said.setdefault((event.subject, SAID_OF[event.name]), Counter())

@@ -27,7 +27,7 @@ TOLERANCE_S = 1.0
 
 
 def accepted_is_ordered(found: Evidence) -> Findings:
-    """Every checkout that was answered 202 became exactly one order, of that customer."""
+    """Every checkout that was answered with 202 became exactly one order of that customer."""
     promised = Counter(ask.order_id for ask in found.record.asks.values() if ask.order_id)
     for order_id, customer in found.record.accepted.items():
         life = found.lives.get(order_id)
@@ -40,7 +40,7 @@ def accepted_is_ordered(found: Evidence) -> Findings:
 
 
 def nobody_ordered_unasked(found: Evidence) -> Findings:
-    """A checkout without an answer became no order or one, and a refused one none."""
+    """A checkout without an answer became at most one order, and a refused checkout became none."""
     accepted = found.record.accepted
     unanswered = Counter(ask.customer for ask in found.record.asks.values() if ask.order_id is None and not ask.refused)
     customers = {ask.customer for ask in found.record.asks.values()}
@@ -54,7 +54,7 @@ def nobody_ordered_unasked(found: Evidence) -> Findings:
 
 
 def checked_out_is_placed(found: Evidence) -> Findings:
-    """Checkout has exactly the orders that the cart said, with the same customer, lines, total and address."""
+    """Checkout has exactly the orders that the cart published, with the same customer, lines, total and address."""
     for order_id, body in found.checked_out.items():
         life = found.lives.get(order_id)
         if life is None:
@@ -77,14 +77,14 @@ def every_order_ends(found: Evidence) -> Findings:
 
 
 def journals_are_lawful(found: Evidence) -> Findings:
-    """Journals have versions without gaps, and every entry could follow the one before."""
+    """The versions of a journal have no gaps, and every entry is allowed after the one before it."""
     for order_id, life in found.lives.items():
         for fault in life.faults:
             yield {"order_id": order_id, "fault": fault}
 
 
 def read_model_is_its_journal(found: Evidence) -> Findings:
-    """Checkout's read model says of every order what its journal tells, and knows no other."""
+    """Checkout's read model has exactly the orders that have a journal, with the values of the journal."""
     orders = found.checkout.orders
     for order_id in found.lives.keys() ^ orders.keys():
         yield {"order_id": order_id, "has_journal": order_id in found.lives, "has_row": order_id in orders}
@@ -109,7 +109,7 @@ def read_model_is_its_journal(found: Evidence) -> Findings:
 
 
 def customers_read_the_truth(found: Evidence) -> Findings:
-    """What a customer's GET /orders shows is what the journal tells: status, reason, payment, lines and total."""
+    """GET /orders shows customers their orders as in the journals: status, reason, payment, lines and total."""
     for order_id, view in found.views.items():
         life = found.lives.get(order_id)
         shown = (view["customer_id"], view["status"], view["reason"], view["payment"], Terms.of(view))
@@ -123,7 +123,7 @@ def customers_read_the_truth(found: Evidence) -> Findings:
 
 
 def said_is_journalled(found: Evidence) -> Findings:
-    """Checkout said each thing that it wrote into a journal exactly once, and nothing else."""
+    """Checkout published exactly one event for each journal entry that has a corresponding event, and no others."""
     said = Counter((event.subject, event.name) for event in found.said(*SAID_OF.values()))
     written = Counter(
         (order_id, SAID_OF[type]) for order_id, life in found.lives.items() for type in life.types if type in SAID_OF
@@ -135,7 +135,7 @@ def said_is_journalled(found: Evidence) -> Findings:
 
 
 def deadlines_are_honoured(found: Evidence) -> Findings:
-    """No order was given up for lateness before its time was over."""
+    """No order was given up or cancelled because of a deadline before that deadline had passed."""
     for order_id, journal in found.checkout.journal.items():
         at = {entry.type: entry.at for entry in reversed(journal)}
         for entry in journal:

@@ -9,7 +9,9 @@ KINDS = ("booking", "cancellation", "dispatch", "delivery")
 
 
 def shipped_once(found: Evidence) -> Findings:
-    """Exactly one parcel left for an order that was kept, and was delivered; none for any other."""
+    """One parcel was dispatched and delivered for each order that was kept, and none for any other order.
+
+    A kept order was confirmed and not cancelled afterwards."""
     for order_id in found.parcels_by_order.keys() | found.lives.keys():
         life = found.lives.get(order_id)
         kinds = Counter(entry.kind for entry in found.parcels_by_order.get(order_id, []))
@@ -20,7 +22,7 @@ def shipped_once(found: Evidence) -> Findings:
 
 
 def one_carrier_at_a_time(found: Evidence) -> Findings:
-    """No parcel was ever booked with two carriers at once, or under two keys."""
+    """No parcel was ever booked with two carriers, or under two keys, at the same time."""
     for order_id, entries in found.parcels_by_order.items():
         booked: set[str] = set()
         for entry in entries:
@@ -34,8 +36,9 @@ def one_carrier_at_a_time(found: Evidence) -> Findings:
 
 
 def shipments_follow_carriers(found: Evidence) -> Findings:
-    """Delivery's shipments are where the carriers say, one for each order that ever was confirmed; of what was stopped
-    no carrier holds a booking, and none is on record."""
+    """Every order that was ever confirmed has one shipment, whose status matches the carriers' ledgers.
+
+    A stopped shipment has no booking at any carrier, and records none."""
     confirmed = {order_id for order_id, life in found.lives.items() if "confirmed" in life.types}
     for order_id in confirmed | found.delivery.shipments.keys():
         shipment = found.delivery.shipments.get(order_id)
@@ -59,7 +62,7 @@ def shipments_follow_carriers(found: Evidence) -> Findings:
 
 
 def parcels_are_of_their_orders(found: Evidence) -> Findings:
-    """Every entry of a carrier's ledger is under the key of its order's one shipment at that carrier."""
+    """Every entry of a carrier's ledger has the key of its order's only shipment at that carrier."""
     for order_id, entries in found.parcels_by_order.items():
         shipment = found.delivery.shipments.get(order_id, {}).get("shipment_id")
         for entry in entries:
@@ -68,7 +71,7 @@ def parcels_are_of_their_orders(found: Evidence) -> Findings:
 
 
 def parcels_go_where_ordered(found: Evidence) -> Findings:
-    """A parcel goes to the address as of its order's checkout, unless that was erased since."""
+    """A parcel goes to the address of its order's checkout, unless the customer's address was erased afterwards."""
     erased = {said.subject for said in found.said("delivery.address-erased")}
     for order_id, shipment in found.delivery.shipments.items():
         life, to = found.lives.get(order_id), shipment["address_id"]
@@ -79,7 +82,7 @@ def parcels_go_where_ordered(found: Evidence) -> Findings:
 
 
 def parcels_are_told(found: Evidence) -> Findings:
-    """Delivery said of each parcel once that it left and once that it arrived, as its carrier's ledger has it."""
+    """Delivery published exactly one event for each dispatch and delivery in the carriers' ledgers, and no others."""
     kinds = {"dispatch": "delivery.shipment-dispatched", "delivery": "delivery.shipment-delivered"}
     said = Counter((event.subject, event.name) for event in found.said(*kinds.values()))
     done = Counter(
@@ -94,7 +97,7 @@ def parcels_are_told(found: Evidence) -> Findings:
 
 
 def addresses_are_known(found: Evidence) -> Findings:
-    """At rest cart and checkout know of every customer's address, and of none that is not there."""
+    """At rest, cart and checkout have the ids of exactly those addresses that delivery has."""
     for service, copies in (("cart", found.cart.addresses), ("checkout", found.checkout.addresses)):
         for customer in found.delivery.addresses.keys() | copies.keys():
             there, known = (each.get(customer, {}).get("address_id") for each in (found.delivery.addresses, copies))

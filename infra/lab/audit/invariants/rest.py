@@ -8,7 +8,7 @@ from infra.lab.audit.invariants.events import CLOCKS_DIFFER, poison
 
 
 def queues_are_empty(found: Evidence) -> Findings:
-    """No message waits in a queue, and none is out unacknowledged."""
+    """No queue has ready or unacknowledged messages."""
     for queue in found.queues:
         if queue.ready or queue.unacknowledged:
             yield {"queue": queue.name, "ready": queue.ready, "unacknowledged": queue.unacknowledged}
@@ -22,7 +22,7 @@ def outboxes_are_drained(found: Evidence) -> Findings:
 
 
 def nothing_waits(found: Evidence) -> Findings:
-    """Nothing is scheduled for retry or parked, no deadline is overdue, and no outside call is under way."""
+    """No retry is scheduled, no message is parked, no deadline is overdue, and no external call is in progress."""
     for service, books in found.books.items():
         for row in books.scheduled:
             entry = {name: str(row[name]) for name in ("subscription", "type", "event_id", "why")}
@@ -32,7 +32,7 @@ def nothing_waits(found: Evidence) -> Findings:
 
 
 def nothing_died(found: Evidence) -> Findings:
-    """No message is a dead letter, but for those that a recorded fault injected to be refused: these are counted."""
+    """There are no dead letters, except for messages that a recorded fault injected, which are counted."""
     injected = was_injected(found)
     for service, books in found.books.items():
         for row in books.dead:
@@ -42,10 +42,10 @@ def nothing_died(found: Evidence) -> Findings:
 
 
 def was_injected(found: Evidence) -> Callable[[Row], bool]:
-    """Return a predicate that tells whether a dead letter was injected by a recorded fault.
+    """Return a predicate that is true for dead letters that a recorded fault injected.
 
-    Injected are a recorded fault's poison messages, and messages that are no events, have no user id and were filed
-    after a `malformed` fault began. There is no upper time limit: filing may take as long as the consumer is down.
+    These are poison messages, and messages that are no events, have no user id and became dead letters after a
+    `malformed` fault began. There is no upper time limit: the dead letter is stored only once the consumer is up.
     """
     poisoned = {key[0] for key in found.wrong if poison(found, found.log.events[key])}
     began = [fault.began for fault in found.record.faults if fault.kind == "malformed"]

@@ -18,9 +18,9 @@ def sold(found: Evidence) -> Counter[str]:
 
 
 def stock_adds_up(found: Evidence) -> Findings:
-    """Of every product: what was first there, plus what was restocked, less what was sold, is what is on hand.
+    """The units on hand of every product are its initial units, plus restocked units, less sold units.
 
-    A restocking whose answer was lost counts or does not; one of the sums must fit.
+    A restock whose answer was lost may or may not have happened: one of the possible sums must match.
     """
     gone = sold(found)
     for product_id, first in found.record.listed.items():
@@ -35,14 +35,14 @@ def stock_adds_up(found: Evidence) -> Findings:
 
 
 def nothing_is_oversold(found: Evidence) -> Findings:
-    """No product has a negative count, or more reserved than is on hand."""
+    """No product has a negative count, or more units reserved than on hand."""
     for product_id, product in found.catalog.products.items():
         if not 0 <= product["reserved"] <= product["on_hand"]:
             yield {"product_id": product_id, "on_hand": product["on_hand"], "reserved": product["reserved"]}
 
 
 def nothing_stays_reserved(found: Evidence) -> Findings:
-    """At rest nothing is reserved: every reservation was taken or released."""
+    """At rest, no units are reserved, and no reservation is open."""
     for product_id, product in found.catalog.products.items():
         if product["reserved"]:
             yield {"product_id": product_id, "reserved": product["reserved"]}
@@ -52,8 +52,9 @@ def nothing_stays_reserved(found: Evidence) -> Findings:
 
 
 def reservations_follow_orders(found: Evidence) -> Findings:
-    """The catalog took stock for exactly the orders that are kept; what it reserved was for exactly their lines, and
-    what it rejected holds nothing."""
+    """The catalog took stock for exactly the orders that were confirmed and not cancelled afterwards.
+
+    A reservation has exactly the lines of its order, and a rejected one has none."""
     answers = {said.subject: said.name for said in found.said("catalog.stock-reserved", "catalog.stock-rejected")}
     for order_id in found.lives.keys() | found.catalog.reservations.keys():
         life, reservation = found.lives.get(order_id), found.catalog.reservations.get(order_id)
@@ -77,7 +78,7 @@ def _units(lines: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def stock_is_answered_once(found: Evidence) -> Findings:
-    """The catalog answered an order at most once: reserved or rejected, and released at most once."""
+    """The catalog answered each order at most once, reserved or rejected, and released its stock at most once."""
     answers = Counter(event.subject for event in found.said("catalog.stock-reserved", "catalog.stock-rejected"))
     released = Counter(event.subject for event in found.said("catalog.stock-released"))
     for order_id in answers.keys() | released.keys():
@@ -86,7 +87,7 @@ def stock_is_answered_once(found: Evidence) -> Findings:
 
 
 def carts_know_the_catalog(found: Evidence) -> Findings:
-    """At rest the cart's copy of every product is what the catalog has."""
+    """At rest, the cart's copy of every product equals that of the catalog."""
     theirs, ours = found.catalog.products, found.cart.products
     for product_id in theirs.keys() | ours.keys():
         original, copy = theirs.get(product_id), ours.get(product_id)
@@ -99,7 +100,7 @@ def carts_know_the_catalog(found: Evidence) -> Findings:
 
 
 def bought_leaves_the_cart(found: Evidence) -> Findings:
-    """Every checkout of a cart ended as its order did, and no line is still being bought."""
+    """Every checkout of a cart ended as its order did, and no cart line has units in an open checkout."""
     for order_id in found.lives.keys() | found.cart.checkouts.keys():
         life, checkout = found.lives.get(order_id), found.cart.checkouts.get(order_id)
         confirmed = life is not None and "confirmed" in life.types
