@@ -188,7 +188,7 @@ async def test_heal_undoes_the_faults_of_a_killed_command(marketplace: Marketpla
     marketplace.command("pause", "notifications")
     output = marketplace.command("heal").stdout
     assert "slow of payments-b undone" in output
-    assert "notifications.1 started, which was paused" in output
+    assert "notifications.1 started (it was paused)" in output
     assert await latency(visit) == 0
     assert {part["state"] for part in marketplace.status()["parts"].values()} == {"ready"}
     assert "Nothing was wrong." in marketplace.command("heal").stdout

@@ -70,7 +70,7 @@ async def end(site: Site, fault: Fault, *, bitten: bool | None = None) -> None:
     """Undo the fault in up to `ATTEMPTS` attempts. Raises the last failure. It stays in the journal until undone.
 
     If another process holds the fault, that process is asked to undo it first. An undone fault is noted in the stack's
-    record, for the audit. `bitten` tells whether the fault was seen to take effect.
+    record, for the audit. `bitten` is whether an effect was observed.
     """
     if not KINDS[fault.kind].lasts and fault.id not in site.holds:
         await _called_off(site, fault)
@@ -96,7 +96,7 @@ async def _called_off(site: Site, fault: Fault) -> None:
     journal.call_off(fault.id)
     while journal.is_held(fault.id):
         if time.monotonic() > until:
-            raise LocalError(f"Whoever holds {fault.kind} at {fault.part} does not let go.", "End that command.")
+            raise LocalError(f"Another process still holds {fault.kind} at {fault.part}.", "End that command.")
         await asyncio.sleep(POLL_S)
 
 

@@ -30,7 +30,7 @@ class Customers(_Strict):
 
 
 class FaultEntry(_Strict):
-    """A fault with its start and end, in seconds from the moment at which customers are let in."""
+    """A fault with its start and end, in seconds from the beginning of the traffic."""
 
     kind: str
     part: str
@@ -40,7 +40,7 @@ class FaultEntry(_Strict):
 
 
 class Expectation(_Strict):
-    """What a run must show, besides passing the audit."""
+    """The results that a run must have, besides passing the audit."""
 
     accepted_meanwhile: int = 0
     """Minimum number of accepted orders, from the start of the first fault to the end of the last."""
@@ -73,7 +73,7 @@ class Experiment(_Strict):
             if one.overlaps(other) and replaced_by(other.fault, [one.fault]):
                 raise LocalError(
                     f"{one.fault.kind} and {other.fault.kind} overlap at {one.fault.part}: one replaces the other.",
-                    "Have the first end before the second begins, or put them at different parts.",
+                    "Let the first end before the second begins, or put them at different parts.",
                 )
         return sorted(planned, key=lambda each: each.start_s)
 
@@ -91,4 +91,4 @@ def load(name: str) -> Experiment:
     try:
         return Experiment.model_validate(tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise LocalError(f"{path.name} cannot be read: {error}", f"Mend it: {path}") from None
+        raise LocalError(f"{path.name} cannot be read: {error}", f"Correct it: {path}") from None

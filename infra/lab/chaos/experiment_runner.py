@@ -1,4 +1,4 @@
-"""Carries out a schedule of faults while customers shop."""
+"""Carries out a schedule of faults during traffic."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ LEAST_S = 2.0
 
 @dataclass
 class Outcome:
-    """What really happened in a fault: when it was in effect, its evidence, and its failure."""
+    """The outcome of a fault: when it was in effect, the evidence of its effect, and its failure."""
 
     fault: Fault
     began: float
@@ -36,7 +36,7 @@ class Outcome:
         return self.began <= until and since <= self.ended
 
     def as_dict(self, opened: float, recovered_s: float | None, drained_s: float | None) -> dict[str, Any]:
-        """Return the JSON form. `start_s`, `end_s` and `undone_s` count from `opened`, when customers were let in."""
+        """Return the JSON form. `start_s`, `end_s` and `undone_s` count from `opened`, when the traffic began."""
         return {
             "kind": self.fault.kind,
             "family": FAMILY[self.fault.kind],

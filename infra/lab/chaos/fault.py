@@ -1,4 +1,4 @@
-"""A fault is a small value. Its kind knows how to begin it, end it, and check whether it takes effect ("bites")."""
+"""Defines faults, which are small values, and their kinds, which begin a fault, end it, and observe its effect."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class Fault:
 class Touches:
     """The resources that a fault needs: `alone` exclusively, `shared` in working order.
 
-    Faults that conflict are not scheduled together, because one could not tell which of them took effect.
+    Faults that conflict are not scheduled together, because nobody could determine which of them took effect.
     """
 
     alone: frozenset[str] = frozenset()

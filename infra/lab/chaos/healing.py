@@ -26,7 +26,7 @@ async def heal(site: Site) -> list[str]:
     for failure in filter(None, [*[await _failure(site, entry) for entry in left], *started]):
         raise failure
     return [
-        *(f"{name} started, which was {state}" for name, state in down.items()),
+        *(f"{name} started (it was {state})" for name, state in down.items()),
         *(f"{entry.fault.kind} of {entry.fault.part} undone" for entry in entries),
     ]
 

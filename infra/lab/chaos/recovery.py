@@ -14,7 +14,7 @@ USUAL = 10
 TARGETS_S = {"a service": 5.0, "a database": 10.0, "the broker": 10.0}
 """Targets by sort of part: the median time from a fault's end to recovery, in seconds, if no other fault overlapped."""
 NEARLY_THROUGH_S = 1.0
-"""Orders completed so soon after a fault began prove nothing: they were nearly complete before it."""
+"""An order completed so soon after a fault began proves nothing: it was nearly complete before the fault."""
 
 
 def recovered(outcome: Outcome, others: Sequence[Outcome], completed: Collection[float]) -> float | None:
@@ -29,7 +29,7 @@ def recovered(outcome: Outcome, others: Sequence[Outcome], completed: Collection
 def drained(outcome: Outcome, others: Sequence[Outcome], backlog: Mapping[int, float]) -> float | None:
     """Return the seconds from a fault's end until the backlog in queues and outboxes is as low as before the fault.
 
-    `backlog` has the number of events by Unix second. A second in which a part did not report is missing, and proves
+    `backlog` has the number of events by Unix second. Seconds in which a part did not report are missing, and prove
     nothing. Returns None if the backlog stayed higher, or if another fault overlapped.
     """
     began = int(outcome.began)
@@ -96,7 +96,7 @@ def in_words(target: Mapping[str, Any]) -> str:
     """Describe one result of `against_targets` in a sentence."""
     at_least = "at least " if target["at_least"] else ""
     return (
-        f"{target['kind']} of {target['of']}: all was as before after {at_least}{target['median_s']:.1f} s "
+        f"{target['kind']} of {target['of']}: recovered after {at_least}{target['median_s']:.1f} s "
         f"(median of {target['times']}), the target is {target['target_s']:g} s"
     )
 

@@ -35,7 +35,7 @@ class Judgement:
     reasons: Sequence[str] = ()
     """Reasons for the verdict `unknown`, for people."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Numbers of what the audit checked, found and allowed."""
+    """Numbers of what the audit examined, and of the deviations that it allowed."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -54,7 +54,7 @@ class Result:
     report: Report
     outcomes: Sequence[Outcome]
     opened: float
-    """Unix time at which customers were let in."""
+    """Unix time at which the traffic began."""
     asked: Sequence[float]
     """Unix times at which the accepted orders were requested. `confirmed` has those of their confirmation."""
     confirmed: Sequence[float]
@@ -80,7 +80,7 @@ class Result:
 
     def table(self) -> Table:
         """Return a table of the faults, for people."""
-        headings = ("at", "for", "fault", "part", "bite", "recovered", "drained")
+        headings = ("at", "for", "fault", "part", "observed effect", "recovered", "drained")
         table = Table(*headings, box=None, pad_edge=False)
         for each in self.outcomes:
             after = (self._recovered(each), self._drained(each))
@@ -89,7 +89,7 @@ class Result:
                 f"{each.ended - each.began:.1f} s",
                 each.fault.kind,
                 each.fault.part,
-                each.bite or each.failure or "nothing was seen of it",
+                each.bite or each.failure or "no effect observed",
                 *("" if seconds is None else f"{seconds:.1f} s" for seconds in after),
             )
         return table
@@ -135,7 +135,7 @@ async def run(
 ) -> Result:
     """Send traffic, carry out the schedule, heal, drain and judge. Every fault is undone, however the run ends.
 
-    `judge` gets the outcomes of the faults and the Unix time at which customers were let in. With `last_sale`, buyers
+    `judge` gets the outcomes of the faults and the Unix time at which the traffic began. With `last_sale`, buyers
     compete for a scarce product after healing, so that a short run proves something about stock, too.
     """
     outcomes: list[Outcome] = []
@@ -149,7 +149,7 @@ async def run(
             outcomes.extend(await carry_out(site, schedule, say))
             await heal(site)
             if last_sale:
-                say("a sale of what is scarce")
+                say("final sale of a scarce product")
                 sale = FlashSale(
                     shop, place=LAST_PLACE, buyers=LAST_BUYERS, units_each=LAST_UNITS_EACH, first_number=LAST_NUMBER
                 )

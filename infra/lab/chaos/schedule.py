@@ -37,7 +37,7 @@ def random_schedule(
     *,
     given: Collection[str] = (),
 ) -> list[Planned]:
-    """Return random faults that may overlap, unless one would hide another. All end within `duration_s`.
+    """Return random faults. They may overlap, unless one would hide the effect of another. All end within `duration_s`.
 
     Kinds are drawn in turn from a shuffled deck, so that many occur. Kinds that this machine cannot run are left out.
     There are fewer faults than requested only if no more fit. A schedule of `LONG_S` or more always kills or stops the

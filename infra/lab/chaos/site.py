@@ -30,7 +30,7 @@ class Site:
     """By fault id: resources that this process holds, and whose effect ends when they are released."""
 
     failures: dict[str, str] = field(default_factory=dict)
-    """By fault id: the error of what ran in the background while the fault was in effect."""
+    """By fault id: the error of its background task."""
 
     @property
     def services(self) -> list[str]:
@@ -80,7 +80,7 @@ class Site:
             task.cancel()
             await asyncio.wait({task})
             if not task.cancelled() and (error := task.exception()) is not None:
-                self.failures[fault_id] = f"what ran beside it failed: {type(error).__name__}: {error}"
+                self.failures[fault_id] = f"its background task failed: {type(error).__name__}: {error}"
 
         self.hold(fault_id).push_async_callback(end)
 

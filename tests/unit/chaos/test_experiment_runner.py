@@ -102,6 +102,6 @@ async def test_a_task_beside_a_fault_ends_with_it_and_its_failure_is_reported(
     async with aiohttp.ClientSession() as http:
         site = Site(Layout("x", tmp_path), StackState("x"), http)
         [outcome] = await carry_out(site, [Planned(Fault("odd", "cart"), 0, 0)], lambda _: None)
-    message = "what ran beside it failed: ConnectionResetError: the server is gone"
+    message = "its background task failed: ConnectionResetError: the server is gone"
     assert (outcome.bite, outcome.failure) == ("it bit", message if error else "")
     assert len(asyncio.all_tasks()) == 1

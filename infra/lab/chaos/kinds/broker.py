@@ -14,10 +14,10 @@ WATERMARK = ("absolute", "1GB")
 
 
 class MemoryAlarm(Kind):
-    """Publishers are blocked: the broker believes that it has no memory left."""
+    """Raises the broker's memory alarm, which blocks publishers."""
 
     name = "memory-alarm"
-    about = "The broker believes that its memory is used up, and takes no publish."
+    about = "The broker's memory alarm is on, and blocks all publishers."
     seconds = (4.0, 10.0)
 
     def parts(self, services: Sequence[str]) -> list[str]:
@@ -35,7 +35,7 @@ class MemoryAlarm(Kind):
 
     async def bite(self, site: Site, fault: Fault) -> str:
         [node] = await site.ask("GET", f"{site.state.broker['management']}/api/nodes?columns=mem_alarm")
-        return "the node says that its memory alarm is on" if node["mem_alarm"] else ""
+        return "the node's memory alarm is on" if node["mem_alarm"] else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
         if (await site.parts())["broker"]["state"] == "ready":  # else the broker starts without the alarm
@@ -43,7 +43,7 @@ class MemoryAlarm(Kind):
 
 
 class Interruption(Kind):
-    """What the broker does to one service at a stroke, and need not undo: the service connects again."""
+    """A momentary fault of the broker. Nothing needs to be undone, because the service reconnects."""
 
     momentary = True
 
@@ -58,7 +58,7 @@ class Interruption(Kind):
 
 
 class ClosedConnections(Interruption):
-    """Every connection of a service is closed by the broker."""
+    """Makes the broker close every connection of a service."""
 
     name = "closed-connections"
     about = "The broker closes every connection of a service."
@@ -70,17 +70,17 @@ class ClosedConnections(Interruption):
             listed: list[dict[str, Any]] = await site.ask("GET", f"{api}?columns=name,user")
             return [each["name"] for each in listed if each["user"] == fault.part]
 
-        names = await until_seen(theirs)  # the management API lists connections a moment late
+        names = await until_seen(theirs)  # the management API lists new connections late
         for name in names:
-            await site.ask("DELETE", f"{api}/{quote(name, safe='')}", **{"X-Reason": "a fault, on purpose"})
+            await site.ask("DELETE", f"{api}/{quote(name, safe='')}", **{"X-Reason": "injected fault"})
         site.notes[fault.id] = f"{len(names)} connections closed" if names else ""
 
 
 class LostConsumers(Interruption):
-    """Every channel of a service, and with it every consumer, is gone from the broker, which tells nobody."""
+    """Shuts down every channel of a service inside the broker, with its consumers. The client is not notified."""
 
     name = "lost-consumers"
-    about = "The broker forgets a service's channels and consumers, and does not say so."
+    about = "The broker loses a service's channels and consumers, and does not notify the service."
 
     def server(self, part: str) -> str:
         return "broker"
@@ -95,7 +95,7 @@ class LostConsumers(Interruption):
             return int(await rabbitmqctl(site.layout, site.state, "eval", end_them))
 
         channels = await until_seen(ended)
-        site.notes[fault.id] = f"{channels} channels ended" if channels else ""
+        site.notes[fault.id] = f"{channels} channels shut down" if channels else ""
 
 
 KINDS = (MemoryAlarm(), ClosedConnections(), LostConsumers())

@@ -1,4 +1,4 @@
-"""The fault of a service whose clock shows the wrong time of day."""
+"""The fault of a service whose clock is wrong."""
 
 import time
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ LEAST_S = 2.0
 
 
 class SkewedClock(Kind):
-    """Every replica of a service is started again with another time of day."""
+    """Restarts every replica of a service with a wrong time of day."""
 
     name = "skewed-clock"
-    about = "A service runs with a clock that is wrong, as after a failure of its machine's time service."
+    about = "A service runs with a wrong clock, as after a failure of its machine's time synchronisation."
     seconds = (10.0, 20.0)
     least_run_s = 45.0
 

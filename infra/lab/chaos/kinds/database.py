@@ -1,4 +1,4 @@
-"""Faults of a service's database: ended sessions, no free connections, held locks, and refused writes."""
+"""Faults of a service's database: terminated sessions, no free connections, held locks, and refused writes."""
 
 import asyncio
 import contextlib
@@ -42,23 +42,23 @@ class DatabaseFault(Kind):
 
 
 class TerminatedSessions(DatabaseFault):
-    """Every session of the service is ended."""
+    """Terminates every session of the service."""
 
     name = "terminated-sessions"
-    about = "Every session of the service is ended, amid whatever it did."
+    about = "Every database session of the service is terminated, whatever it is doing."
     momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
         async with site.database(fault.part) as database:
             ended = await database.fetch(SESSIONS, fault.part.removesuffix("-db"))
-        site.notes[fault.id] = f"{len(ended)} sessions ended" if ended else ""
+        site.notes[fault.id] = f"{len(ended)} sessions terminated" if ended else ""
 
 
 class ExhaustedConnections(DatabaseFault):
-    """Somebody else has taken every connection, and the service's own are ended."""
+    """Takes every connection of the server, after the service's own sessions were terminated."""
 
     name = "exhausted-connections"
-    about = "Others hold every connection; the service has lost its own."
+    about = "Other clients hold every connection of the database; the service has lost its own."
     lasts = False
     seconds = (4.0, 9.0)
 
@@ -69,14 +69,14 @@ class ExhaustedConnections(DatabaseFault):
             await database.fetch(SESSIONS, fault.part.removesuffix("-db"))
             taken = await _fill(site, fault, hold)
         site.beside(fault.id, _go_on_filling(site, fault, hold))
-        site.notes[fault.id] = f"connections refused, {taken} more taken from the service" if taken else ""
+        site.notes[fault.id] = f"all connections taken, {taken} of them from the service" if taken else ""
 
 
 class HeldLock(DatabaseFault):
-    """Somebody holds an exclusive lock on the outbox."""
+    """Holds an exclusive lock on the outbox's table of pending events."""
 
     name = "held-lock"
-    about = "Another session holds an exclusive lock on the table of events to be published."
+    about = "Another session holds an exclusive lock on the outbox's table of pending events."
     lasts = False
     seconds = (3.0, 8.0)
     mode = "access exclusive"
@@ -95,10 +95,10 @@ class HeldLock(DatabaseFault):
 
 
 class ForgottenLock(HeldLock):
-    """Somebody holds all rows of a service's own table, for longer than any statement may wait."""
+    """Locks a table of the service against writes, for longer than any statement may wait."""
 
     name = "forgotten-lock"
-    about = "A forgotten session holds a lock on a table of the service, for longer than a statement may take."
+    about = "A forgotten session locks a table of the service against writes, for longer than a statement may take."
     seconds = (17.0, 20.0)
     least_run_s = 60.0
     mode = "exclusive"
@@ -110,7 +110,7 @@ class ForgottenLock(HeldLock):
         return [f"{service}-db" for service in services if service in TABLES]
 
     def touches(self, part: str) -> Touches:
-        """Exclude faults of the outside and of orders: orders make no progress for a long time.
+        """Exclude faults of the stand-ins and those that need orders: orders make no progress for a long time.
 
         So services make no external calls and receive few events meanwhile.
         """
@@ -119,10 +119,10 @@ class ForgottenLock(HeldLock):
 
 
 class ReadOnly(DatabaseFault):
-    """The server takes no writes, as a replica would after a failover."""
+    """Makes the server refuse writes, as a replica does after a failover."""
 
     name = "read-only"
-    about = "The database takes no writes, as a replica would."
+    about = "The database refuses writes, as a replica does."
 
     async def begin(self, site: Site, fault: Fault) -> None:
         async with site.database(fault.part) as database:
@@ -147,10 +147,10 @@ class ReadOnly(DatabaseFault):
 
 
 class ReadOnlySessions(DatabaseFault):
-    """Every session is read-only, although the server takes writes: what a failover leaves behind."""
+    """Makes every session read-only although the server accepts writes, as after a failover."""
 
     name = "read-only-sessions"
-    about = "The service's sessions are read-only, as after a failover; a new session would not be."
+    about = "The service's present sessions are read-only, as after a failover; new ones are not."
     momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
@@ -162,7 +162,7 @@ class ReadOnlySessions(DatabaseFault):
                 opened = await until_seen(lambda: database.fetchval(OPENED, role))
             finally:
                 await self.end(site, fault)
-        site.notes[fault.id] = f"{opened} sessions opened that can only read" if opened else ""
+        site.notes[fault.id] = f"{opened} read-only sessions opened" if opened else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
         async with site.database(fault.part) as database:

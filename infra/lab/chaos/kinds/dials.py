@@ -1,6 +1,6 @@
 """Faults of the external stand-ins: payment providers, carriers and the mail server.
 
-They are slow, fail, do not answer, or lose their answers.
+The stand-ins are slow, refuse requests, do not answer, or lose their answers.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ ALL = (*OVER_HTTP, "mail")
 
 @dataclass(frozen=True)
 class DialFault(Kind):
-    """One field of a dial, turned and turned back."""
+    """Sets one field of a stand-in's dial. Its end resets the dial."""
 
     name: str
     about: str
@@ -71,10 +71,10 @@ def _dial(site: Site, fault: Fault) -> str:
 
 
 KINDS = (
-    DialFault("slow", "It answers late.", "latency_ms", "delayed", 1500),
-    DialFault("errors", "It says no, and has done nothing.", "error_rate", "failed", 0.7),
-    DialFault("hang", "It does nothing and answers nothing.", "hang_rate", "hung", 0.7),
-    DialFault("throttle", "It answers 429 and does nothing.", "throttle_rate", "throttled", 0.7, OVER_HTTP),
-    DialFault("declines", "It declines charges.", "decline_rate", "declined", 0.7, PAYMENTS),
-    DialFault("lost-answers", "It does its work, and its answer is lost.", "lost_answer_rate", "lost", 0.6),
+    DialFault("slow", "Requests are answered late.", "latency_ms", "delayed", 1500),
+    DialFault("errors", "Requests are refused, and not carried out.", "error_rate", "failed", 0.7),
+    DialFault("hang", "Requests are neither carried out nor answered.", "hang_rate", "hung", 0.7),
+    DialFault("throttle", "Requests are answered with 429.", "throttle_rate", "throttled", 0.7, OVER_HTTP),
+    DialFault("declines", "Charges are declined.", "decline_rate", "declined", 0.7, PAYMENTS),
+    DialFault("lost-answers", "Requests are carried out, but their answers are lost.", "lost_answer_rate", "lost", 0.6),
 )

@@ -1,4 +1,4 @@
-"""Network faults between a service and its broker, its database or the outside. The fault proxy causes them."""
+"""Network faults between a service and its broker, its database or a stand-in. The fault proxy causes them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from infra.stack import LocalError
 
 @dataclass(frozen=True)
 class LinkFault(Kind):
-    """One toxic of one link."""
+    """Sets one toxic of a link of the fault proxy. Its end clears the link's toxics."""
 
     name: str
     about: str
@@ -62,10 +62,10 @@ def _link(site: Site, fault: Fault) -> str:
 
 
 KINDS = (
-    LinkFault("latency", "Bytes come late.", "latency_ms", "delayed", 150),
-    LinkFault("jitter", "Bytes come now late, now later.", "jitter_ms", "delayed", 300),
-    LinkFault("bandwidth", "Few bytes a second come through.", "bytes_per_s", "throttled", 20_000),
-    LinkFault("black-hole", "Nothing comes through, and nobody is told.", "black_hole", "stalled", True),
-    LinkFault("reset", "Connections are reset, new ones too.", "reset", "reset", True),
-    LinkFault("half-open", "The server loses its connections, unknown to the client.", "half_open", "half_open", True),
+    LinkFault("latency", "Bytes arrive late.", "latency_ms", "delayed", 150),
+    LinkFault("jitter", "Bytes arrive with a delay that varies.", "jitter_ms", "delayed", 300),
+    LinkFault("bandwidth", "Few bytes per second are forwarded.", "bytes_per_s", "throttled", 20_000),
+    LinkFault("black-hole", "Nothing is forwarded, and neither side gets an error.", "black_hole", "stalled", True),
+    LinkFault("reset", "Connections are reset, including new ones.", "reset", "reset", True),
+    LinkFault("half-open", "Only the server's side of connections is reset.", "half_open", "half_open", True),
 )

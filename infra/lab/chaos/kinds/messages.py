@@ -36,7 +36,7 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)  # it raises what it logs, 
 
 
 class MessageFault(Kind):
-    """Something that happens to the events of one service."""
+    """A fault of the messages that one service publishes or receives."""
 
     def parts(self, services: Sequence[str]) -> list[str]:
         return list(services)
@@ -49,10 +49,10 @@ class MessageFault(Kind):
 
 
 class Duplicated(MessageFault):
-    """The latest events are published once more, as after a crash between confirm and commit."""
+    """Publishes the service's latest events again, as after a crash between confirm and commit."""
 
     name = "duplicated"
-    about = "A service's latest events are published once more."
+    about = "A service's latest events are published again."
     momentary = True
 
     @property
@@ -68,10 +68,10 @@ class Duplicated(MessageFault):
 
 
 class Poison(MessageFault):
-    """An event of a known type, by its owner, that no consumer can make sense of."""
+    """Publishes, as the service, an event of a known type with an invalid body."""
 
     name = "poison"
-    about = "A service says an event whose body nobody can make sense of."
+    about = "A service publishes an event with an invalid body."
     momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
@@ -94,14 +94,14 @@ class Poison(MessageFault):
             user_id=owner,
         )
         await asyncio.to_thread(_publish, _login(site, owner), f"{owner}.events", type, properties)
-        site.notes[fault.id] = f"one {type} that is none: {event_id}"
+        site.notes[fault.id] = f"invalid {type} published: {event_id}"
 
 
 class Malformed(MessageFault):
-    """What is no event at all arrives where a service's events are heard."""
+    """Publishes bytes that are no event to the exchange of the service."""
 
     name = "malformed"
-    about = "Bytes that are no event arrive where a service's events are heard."
+    about = "Messages that are no events are published to a service's exchange."
     momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
@@ -116,12 +116,12 @@ class Malformed(MessageFault):
             for type in await _heard(site, fault.part)
         ]
         routed = sum(answer["routed"] for answer in answers)
-        site.notes[fault.id] = f"{routed} routed" if routed else ""
+        site.notes[fault.id] = f"{routed} messages routed" if routed else ""
 
 
 @dataclass(frozen=True)
 class Held(MessageFault):
-    """A consumer beside the service's own takes messages, keeps them for a while, and gives them back."""
+    """Takes messages from a service's queues with another consumer, and returns them after a while."""
 
     name: str
     about: str
@@ -154,7 +154,7 @@ class Held(MessageFault):
             over.set()
             await asyncio.wait({holding}, timeout=10)
             if holding.done() and (error := holding.exception()) is not None:
-                site.failures[fault.id] = f"what held the messages failed: {type(error).__name__}: {error}"
+                site.failures[fault.id] = f"the consumer that held the messages failed: {type(error).__name__}: {error}"
 
         site.hold(fault.id).push_async_callback(give_back)
 
@@ -232,6 +232,6 @@ KINDS = (
     Duplicated(),
     Poison(),
     Malformed(),
-    Held("delayed", "Some of the messages for a service arrive seconds later.", keeps_s=3.0, shuffled=False),
-    Held("reordered", "Some of the messages for a service arrive in another order.", keeps_s=0.6, shuffled=True),
+    Held("delayed", "Some messages for a service arrive seconds late.", keeps_s=3.0, shuffled=False),
+    Held("reordered", "Some messages for a service arrive in another order.", keeps_s=0.6, shuffled=True),
 )

@@ -13,7 +13,7 @@ RUNS = ("starting", "ready", "paused")
 
 @dataclass(frozen=True)
 class ProcessFault(Kind):
-    """Begun by one word to the supervisor, and ended by another."""
+    """Sends the supervisor one command to begin, and another to end."""
 
     name: str
     about: str
@@ -66,16 +66,16 @@ def _state(pid: int) -> str:
     try:
         letter = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return "is gone"
-    return {"T": "is stopped", "Z": "is gone"}.get(letter, f"is in state {letter}")
+        return "has ended"
+    return {"T": "is stopped", "Z": "has ended"}.get(letter, f"is in state {letter}")
 
 
 KINDS = (
-    ProcessFault("kill", "The process ends as by a crash (SIGKILL).", undo="start", state="killed"),
+    ProcessFault("kill", "The process is killed, as by a crash (SIGKILL).", undo="start", state="killed"),
     ProcessFault("pause", "The process hangs, with its connections open (SIGSTOP).", undo="resume", state="paused"),
     ProcessFault(
         "outage",
-        "Every process of a service is gone for longer than any deadline of an order.",
+        "Every process of a service is down for longer than any deadline of an order.",
         undo="start",
         state="killed",
         order="kill",
@@ -84,5 +84,5 @@ KINDS = (
         seconds=(35.0, 40.0),
         least_run_s=120.0,
     ),
-    ProcessFault("stop", "The process is told to end (SIGTERM).", undo="start", state="stopped"),
+    ProcessFault("stop", "The process is asked to end (SIGTERM).", undo="start", state="stopped"),
 )

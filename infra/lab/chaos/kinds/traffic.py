@@ -16,7 +16,7 @@ SCARCE_PLACE = 7
 
 
 class Burst(Kind):
-    """A flash sale on one scarce product."""
+    """Starts a flash sale of one scarce product."""
 
     name = "burst"
     about = "Many customers order one scarce product at the same moment."
@@ -51,7 +51,7 @@ class Burst(Kind):
         sale, rushing = site.notes[fault.id]
         await asyncio.wait({rushing}, timeout=RUSH_S)
         accepted = sale.accepted
-        return f"{accepted} of its orders accepted" if accepted else ""
+        return f"{accepted} orders of the burst accepted" if accepted else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
         await site.let_go(fault.id)

@@ -22,7 +22,7 @@ def control(links: Mapping[str, Link]) -> web.Application:
     async def change(request: web.Request) -> web.Response:
         link = links.get(request.match_info["name"])
         if link is None:
-            raise web.HTTPNotFound(text=f"no such link; there are {', '.join(links)}")
+            raise web.HTTPNotFound(text=f"no such link; the links are {', '.join(links)}")
         try:
             link.suffer(Toxics() if request.method == "DELETE" else Toxics.model_validate_json(await request.read()))
         except ValidationError as error:
