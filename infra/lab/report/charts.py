@@ -24,7 +24,7 @@ def charts(timeline: Document) -> tuple[list[Panel], float]:
     step = -(-length(timeline) // MOST_POINTS)
     http = timeline["http"]
     failed = [_share(*pair) for pair in zip(http["failed"], http["requests"], strict=True)]
-    each_s = f", the worst of each {step} s" if step > 1 else ""
+    each_s = f", maximum of each {step} s" if step > 1 else ""
     worst = _binned(step, max)
     smooth = _smoothed(max(step, 3))
 
@@ -40,18 +40,18 @@ def charts(timeline: Document) -> tuple[list[Panel], float]:
         if state in timeline["orders"]
     ]
     waits = [
-        Line("median wait", worst(http["p50_ms"]), "blue"),
-        Line("99 of 100 wait less", worst(http["p99_ms"]), "violet"),
+        Line("median", worst(http["p50_ms"]), "blue"),
+        Line("99th percentile", worst(http["p99_ms"]), "violet"),
     ]
     return [
         Panel("orders per second", orders, 150, _plain),
         Panel(
-            f"what customers wait for an answer{each_s}",
+            f"HTTP response time{each_s}",
             waits,
             120,
             _duration,
             logarithmic=True,
-            share=Line("share that failed", worst(failed), "red"),
+            share=Line("share of failed requests", worst(failed), "red"),
         ),
         Panel(f"events waiting in the broker's queues{each_s}", by_service(timeline["queues"]), 100, _plain),
         Panel(f"age of the oldest event in an outbox{each_s}", by_service(timeline["outbox_age_s"]), 100, _seconds),

@@ -1,4 +1,4 @@
-"""Draws a run as one picture: its faults and, below them on the same axis, how customers and services fared."""
+"""Draws a run as one picture: its faults, and below them, on the same axis, charts of orders, requests and queues."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -85,7 +85,7 @@ def _axis(timeline: Document, at: Scale, top: float, bottom: float) -> Iterator[
     if timeline["customers_s"] < at.high:
         x = at(timeline["customers_s"])
         yield stroke(f"M{x:.1f} {bottom:.1f}V{top:.1f}", "doors")
-        yield text(x - 6, bottom + 34, "the last customer comes in", "label end")
+        yield text(x - 6, bottom + 34, "the last customer arrives", "label end")
 
 
 def _heading(document: Document) -> Iterator[str]:
@@ -102,7 +102,7 @@ def summary(document: Document) -> str:
     """Return a one-line summary of a run."""
     orders = document["orders"]
     words = [f"{orders['accepted']:,} orders accepted", f"{orders['delivered']:,} delivered"]
-    words += [f"{orders['cancelled']:,} cancelled", f"{orders['pending']:,} still open"]
+    words += [f"{orders['cancelled']:,} cancelled", f"{orders['pending']:,} pending"]
     if faults := document.get("faults"):
         words[:0] = [f"{len(faults)} faults of {len({each['kind'] for each in faults})} kinds"]
     if "violations" in document:

@@ -1,4 +1,4 @@
-"""Draws faults as bars with names on the time axis, in as few lanes as have room for them."""
+"""Draws faults as bars with names on the time axis, in as few lanes as possible."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def colour(fault: Fault) -> str:
 
 def bite(fault: Fault) -> str:
     """Return the observed effect of the fault, or why none was observed."""
-    return str(fault["bite"] or fault.get("failure") or "nothing was seen of it")
+    return str(fault["bite"] or fault.get("failure") or "no effect observed")
 
 
 def story(fault: Fault) -> str:

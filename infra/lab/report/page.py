@@ -13,8 +13,8 @@ from infra.lab.report.lanes import bite, colour
 TEMPLATE = Path(__file__).with_name("page.html")
 MOST_VIOLATIONS = 200
 RECOVERY = (
-    "After faults that no other fault overlapped: from the end of the fault until the next order is confirmed, "
-    "and until no more events wait in queues and outboxes than before it."
+    "Only faults that no other fault overlapped: the time from the end of the fault until the next order is confirmed, "
+    "and until no more events wait in queues and outboxes than before the fault."
 )
 
 Document = Mapping[str, Any]
@@ -44,35 +44,35 @@ def _verdict(document: Document) -> str:
     if verdict is None:
         return ""
     meaning = {
-        "pass": "Nothing was lost, charged twice, oversold or shipped twice: checked from outside, promise by promise.",
-        "fail": "A promise was broken: the evidence is below.",
-        "unknown": "Nothing was seen broken, but not everything could be found out: the reasons are below.",
+        "pass": "Every invariant holds: no order was lost, charged twice, oversold or shipped twice.",
+        "fail": "An invariant is violated: see the evidence below.",
+        "unknown": "No violation was found, but not everything could be checked: see the reasons below.",
     }[verdict]
     return (
-        f'<div class="verdict {VERDICTS[verdict]}"><strong>The audit says: {verdict}</strong>'
+        f'<div class="verdict {VERDICTS[verdict]}"><strong>Audit verdict: {verdict}</strong>'
         f"<p>{escape(meaning)} {escape(summary(document))}.</p></div>"
     )
 
 
 def _expectations(document: Document) -> str:
-    """Return what an experiment was expected to show and did not. This fails it, whatever the audit's verdict."""
+    """Return the expectations of an experiment that were not met. They fail it, whatever the audit's verdict."""
     missed = document.get("expectations", {}).get("missed", ())
     if not missed:
         return ""
     sentences = "".join(f"<p>{escape(each)}</p>" for each in missed)
-    return f'<div class="verdict red"><strong>Not what was expected</strong>{sentences}</div>'
+    return f'<div class="verdict red"><strong>Expectations not met</strong>{sentences}</div>'
 
 
 def _tiles(document: Document) -> Iterator[tuple[str, str]]:
     orders, http, latency = document["orders"], document["http"], document["latency_ms"]["accepted_to_confirmed"]
     for state in ("accepted", "confirmed", "delivered", "cancelled"):
         yield f"orders {state}", f"{orders[state]:,}"
-    yield "orders that hang", f"{orders['pending']:,}"
+    yield "orders pending", f"{orders['pending']:,}"
     yield "dead letters", f"{document['events']['dead']:,}"
-    yield "median until confirmed", _ms(latency["p50"])
-    yield "median HTTP wait", _ms(http["p50_ms"])
-    yield "wait of 99 in 100", _ms(http["p99_ms"])
-    yield f"errors in {http['requests']:,}", f"{http['errors']:,}"
+    yield "median time to confirmation", _ms(latency["p50"])
+    yield "median HTTP response time", _ms(http["p50_ms"])
+    yield "p99 HTTP response time", _ms(http["p99_ms"])
+    yield f"errors in {http['requests']:,} requests", f"{http['errors']:,}"
     for name in ("handled", "retried"):
         yield f"events {name}", f"{document['events'][name]:,}"
 
@@ -102,7 +102,7 @@ def _faults(faults: Sequence[Document]) -> str:
         ]
         for each in faults
     ]
-    headings = ("fault", "part", "how it was seen to bite", "at", "for", "next order after", "drained after")
+    headings = ("fault", "part", "observed effect", "at", "for", "next order after", "drained after")
     return f"<h2>{len(faults)} faults</h2>{_table(headings, rows, numbers=4)}"
 
 
@@ -120,7 +120,7 @@ def _audit(document: Document) -> str:
         parts.append(f"<p>… and {len(violations) - MOST_VIOLATIONS} more: see the JSON.</p>")
     parts += [f'<p class="ochre">{escape(reason)}</p>' for reason in reasons]
     looked_at = [[escape(name.replace("_", " ")), f"{number:,}"] for name, number in document["audited"].items()]
-    parts.append(f"<details><summary>What it looked at</summary>{_table(('', ''), looked_at, numbers=1)}</details>")
+    parts.append(f"<details><summary>What was examined</summary>{_table(('', ''), looked_at, numbers=1)}</details>")
     return "".join(parts)
 
 

@@ -23,7 +23,7 @@ class Line:
 class Panel:
     """A chart whose lines have one scale.
 
-    `share` contains values from 0 to 1, drawn as bars of that part of the chart's height.
+    `share` contains values from 0 to 1, drawn as bars of this fraction of the chart's height.
     """
 
     title: str

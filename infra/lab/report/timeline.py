@@ -1,4 +1,4 @@
-"""Combines customers' activity and samples of the services into columns with a value per second, null if unknown."""
+"""Combines orders, requests and samples of the services into columns with a value per second, null if unknown."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -52,16 +52,16 @@ def test_all_text_is_escaped() -> None:
 def test_a_page_shows_the_verdict_and_the_evidence(verdict: str) -> None:
     violations = [{"invariant": "never-oversold", "evidence": {"product": "p-17"}}] if verdict == "fail" else []
     html = page(a_run(verdict=verdict, violations=violations, reasons=["a source was away"]))
-    assert f"The audit says: {verdict}" in html
+    assert f"Audit verdict: {verdict}" in html
     assert ("p-17" in html) == (verdict == "fail")
     assert "a source was away" in html
 
 
 def test_missed_expectations_are_shown_even_if_the_verdict_is_pass() -> None:
     html = page(a_run(expectations={"missed": ["2 orders confirmed meanwhile, expected <10>"]}))
-    assert "Not what was expected" in html
+    assert "Expectations not met" in html
     assert "expected &lt;10&gt;" in html
-    assert "Not what was expected" not in page(a_run(expectations={"missed": []}))
+    assert "Expectations not met" not in page(a_run(expectations={"missed": []}))
 
 
 def test_traffic_without_faults_or_audit_is_drawn_too() -> None:
