@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         await courier.stop()
         await ledger.close()
 
-    app = FastAPI(title="The outside world", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Stand-ins for external systems", lifespan=lifespan, docs_url=None, redoc_url=None)
     answer_with_problems(app)
 
     @app.get("/livez")

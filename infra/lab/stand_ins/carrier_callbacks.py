@@ -62,7 +62,7 @@ class CarrierCallbacks:
     def _ended(self, trip: asyncio.Task[None]) -> None:
         self._trips.discard(trip)
         if not trip.cancelled() and (error := trip.exception()) is not None:
-            _log.error("a parcel got stuck until the next start", exc_info=error)
+            _log.error("parcel task failed, resumes at the next start", exc_info=error)
 
     async def _trip(self, begun: Parcel) -> None:
         parcel: Parcel | None = begun
@@ -121,7 +121,7 @@ class CarrierCallbacks:
             "webhook-signature": self._webhook.sign(webhook_id, sent, body),
         }
         if self._http is None:
-            raise RuntimeError("start() comes before carry()")
+            raise RuntimeError("call start() before carry()")
         try:
             async with self._http.post(url, data=body, headers=headers) as answer:
                 if not answer.ok:

@@ -60,7 +60,9 @@ def book_parcel(
             raise Problem(422, "carriers:key-reused", "This key was used with another body.")
         return parcel, True
     if fails:
-        raise Problem(503, "carriers:not-booked", "The carrier did not book; ask again, or another one.")
+        raise Problem(
+            503, "carriers:not-booked", "The carrier did not book the parcel. Retry, or use the other carrier."
+        )
     tracking_code = f"{part[-1].upper()}{uuid.uuid4().hex[:16].upper()}"
     parcel = Parcel(
         part=part,
@@ -100,7 +102,7 @@ def routes(ledger: Ledger, dials: Dials, courier: CarrierCallbacks) -> APIRouter
 
         async def work(fate: Fate) -> Response:
             if fate.fails and not under_way.alone(part, key):
-                raise Problem(503, "carriers:unavailable", "The outcome under this key is open; ask again.")
+                raise Problem(503, "carriers:unavailable", "Another request with this key is in progress. Retry.")
             due = time.time() + courier.dispatch_after_s
             parcel, replayed = await ledger.do(
                 partial(book_parcel, part=part, key=key, booking=booking, due=due, fails=fate.fails)
@@ -119,7 +121,7 @@ def routes(ledger: Ledger, dials: Dials, courier: CarrierCallbacks) -> APIRouter
 
         async def work(fate: Fate) -> Response:
             if fate.fails:
-                raise Problem(503, "carriers:unavailable", "The carrier cannot say; ask again.")
+                raise Problem(503, "carriers:unavailable", "The status cannot be read now. Retry.")
             parcel = await ledger.do(partial(parcel_of, part=part, key=key))
             if parcel is None:
                 raise Problem(404, "carriers:unknown", "Nothing was ever booked under this key.")
@@ -133,7 +135,7 @@ def routes(ledger: Ledger, dials: Dials, courier: CarrierCallbacks) -> APIRouter
 
         async def work(fate: Fate) -> Response:
             if fate.fails:
-                raise Problem(503, "carriers:not-cancelled", "The carrier did nothing; ask again.")
+                raise Problem(503, "carriers:not-cancelled", "The booking was not cancelled. Retry.")
             await ledger.do(partial(cancel_booking, part=part, key=key))
             return JSONResponse({"status": "cancelled"})
 

@@ -1,4 +1,4 @@
-"""Fault dials: they set how slow, failing or silent each stand-in is at present.
+"""Fault dials: they set how slow each stand-in is, and how often it fails or does not answer.
 
 Dials are kept in memory, so a restart resets all of them.
 """
@@ -106,15 +106,13 @@ class Dials:
         return fate
 
     async def suffer(self, part: str, work: Callable[[Fate], Awaitable[Response]]) -> Response:
-        """Does the work with the faults that the part's dial draws: late, not at all, or without an answer."""
+        """Runs `work` with the faults that the part's dial draws: delayed, not at all, or without an answer."""
         fate = self.roll(part)
         await asyncio.sleep(fate.delay_s)
         if fate.hangs:
             return NeverAnswer()
         if fate.throttled:
-            busy = Problem(
-                429, "outside:too-many-requests", "Nothing was done. Ask again after the time in Retry-After."
-            )
+            busy = Problem(429, "outside:too-many-requests", "Nothing was done. Retry after the time in Retry-After.")
             return busy.response({"Retry-After": str(self[part].retry_after_s)})
         try:
             answer = await work(fate)

@@ -104,7 +104,7 @@ def _kept_key(path: Path) -> EllipticCurvePrivateKey:
         unfinished.rename(path)
     key = load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, EllipticCurvePrivateKey):
-        raise TypeError(f"{path} holds no elliptic-curve key; remove it and start again")
+        raise TypeError(f"{path} contains no elliptic-curve key: remove it and start again")
     return key
 
 

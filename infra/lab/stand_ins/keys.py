@@ -1,4 +1,4 @@
-"""Idempotency keys: their format, the fingerprint of a request's body, and the keys of requests in progress."""
+"""Idempotency keys: their format, the fingerprint of a request's body, and requests in progress by key."""
 
 import hashlib
 from collections import Counter

@@ -54,7 +54,7 @@ class MailSink:
             await asyncio.sleep(HANG_AT_MOST_S)
             await _cut(server)
         if fate.fails:
-            return "451 Not now, try again"
+            return "451 Temporary failure, try again later"
         await self._ledger.do(partial(keep, envelope=envelope))
         if fate.loses_answer:
             await _cut(server)
@@ -62,7 +62,7 @@ class MailSink:
 
 
 def keep(book: sqlite3.Connection, envelope: Envelope) -> None:
-    """Stores the mail once per recipient, with the headers that tell its id, subject and kind."""
+    """Stores the mail once per recipient, with the headers for its id, subject, matter and kind."""
     content: bytes = envelope.original_content or b""
     headers: Message = BytesParser(policy=policy.compat32).parsebytes(content, headersonly=True)
     about = [_header(headers, name) for name in ("Message-ID", "Subject", "X-About", "X-Kind")]
@@ -75,7 +75,7 @@ def keep(book: sqlite3.Connection, envelope: Envelope) -> None:
 
 
 def shown(mail: dict[str, Any]) -> dict[str, Any]:
-    """Returns a stored mail with its plain text, as its reader sees it, instead of the raw content."""
+    """Returns a stored mail with its decoded plain text instead of the raw content."""
     message = BytesParser(policy=policy.default).parsebytes(mail.pop("content"))
     part = message.get_body(("plain",))
     return mail | {"text": None if part is None else part.get_content()}

@@ -55,7 +55,7 @@ def capture(
             raise Problem(422, "payments:key-reused", "This key was used with another body.")
         return ("captured" if row["captured"] else "declined"), True
     if fails:
-        raise Problem(503, "payments:not-charged", "The provider did not charge; ask again, or another one.")
+        raise Problem(503, "payments:not-charged", "The provider did not charge. Retry, or use the other provider.")
     state = "declined" if declined else "captured"
     book.execute(
         "INSERT INTO charges VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -110,7 +110,7 @@ def routes(ledger: Ledger, dials: Dials) -> APIRouter:
 
         async def work(fate: Fate) -> Response:
             if fate.fails and not under_way.alone(part, key):
-                raise Problem(503, "payments:unavailable", "The outcome under this key is open; ask again.")
+                raise Problem(503, "payments:unavailable", "Another request with this key is in progress. Retry.")
             state, replayed = await ledger.do(
                 partial(capture, part=part, key=key, charge=charge, fails=fate.fails, declined=fate.declined)
             )
@@ -127,7 +127,7 @@ def routes(ledger: Ledger, dials: Dials) -> APIRouter:
 
         async def work(fate: Fate) -> Response:
             if fate.fails:
-                raise Problem(503, "payments:not-voided", "The provider did nothing; ask again.")
+                raise Problem(503, "payments:not-voided", "The charge was not voided. Retry.")
             refunded = await ledger.do(partial(void, part=part, key=key))
             return JSONResponse({"status": "voided", "refunded": refunded})
 
@@ -139,7 +139,7 @@ def routes(ledger: Ledger, dials: Dials) -> APIRouter:
 
         async def work(fate: Fate) -> Response:
             if fate.fails:
-                raise Problem(503, "payments:not-refunded", "The provider did nothing; ask again.")
+                raise Problem(503, "payments:not-refunded", "The charge was not refunded. Retry.")
             await ledger.do(partial(refund, part=part, key=key))
             return JSONResponse({"status": "refunded"})
 

@@ -47,5 +47,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unforeseen(_request: Request, error: Exception) -> JSONResponse:
-        _log.error("request failed unexpectedly", exc_info=error)
-        return Problem(500, "outside:unforeseen", "Something went wrong here; the log says what.").response()
+        _log.error("unhandled exception", exc_info=error)
+        return Problem(
+            500, "outside:unforeseen", "An unexpected error occurred. See the log of the stand-ins."
+        ).response()
