@@ -48,6 +48,4 @@ def answer_with_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unforeseen(_request: Request, error: Exception) -> JSONResponse:
         _log.error("unhandled exception", exc_info=error)
-        return Problem(
-            500, "outside:unforeseen", "An unexpected error occurred. See the log of the stand-ins."
-        ).response()
+        return Problem(500, "outside:unforeseen", "An unexpected error occurred. See the log.").response()

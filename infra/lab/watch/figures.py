@@ -1,4 +1,4 @@
-"""Parses the metrics of a process that are of interest to an observer of the stack."""
+"""Parses those metrics of a process that `status` and the reports show."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

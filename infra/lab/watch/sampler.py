@@ -84,7 +84,7 @@ class Sampler:
 
     async def _look_at_queues(self, depths: Depths, second: int) -> None:
         found = await depths.read()
-        if time.time() - second <= WITHIN_S + EVERY_S:  # else the answer is too late to be true of that second
+        if time.time() - second <= WITHIN_S + EVERY_S:  # else the answer is too late to describe that second
             self._samples.queues[second] = found
 
     async def _end(self, rounds: asyncio.Task[None]) -> None:

@@ -48,7 +48,7 @@ async def tell(services: Mapping[str, str], token: str, subject: str) -> tuple[l
         ids = sorted({id for tale in first.values() for each in tale["said"] for id in _ids(each)})
         tales, missing = await _all(http, services, subject, ids[:AT_ONCE])
     if len(ids) > AT_ONCE:
-        missing.append(f"There are {len(ids)} events; this tells of {AT_ONCE}.")
+        missing.append(f"There are {len(ids)} events; only {AT_ONCE} are shown.")
     return moments(tales, whole=not missing), missing
 
 
@@ -62,7 +62,7 @@ def moments(tales: Mapping[str, Tale], *, whole: bool = True) -> list[Moment]:
         id, type = each["event_id"], each["type"]
         in_versions = id in said and said[id]["type"] != type  # inboxes do not have the version that was handled
         said[id] = {**each, "type": name_of(type)} if in_versions else each
-    unsaid = "a deadline" if whole else "an event that is not told"
+    unsaid = "a deadline" if whole else "an event that is not shown"
     return sorted(moment for service, tale in tales.items() for moment in _moments(service, tale, said, unsaid))
 
 
@@ -108,11 +108,11 @@ async def _all(
             query = [("subject", subject), *(("event", id) for id in ids)]
             async with http.get(f"{url}/ops/story", params=query) as answer:
                 if answer.status != 200:
-                    return f"{name} answers {answer.status}: what it did is not told."
+                    return f"{name} answered with status {answer.status}: its part of the history is missing."
                 tale: Tale = await answer.json()
                 return tale
         except (aiohttp.ClientError, TimeoutError):
-            return f"{name} does not answer: what it did is not told."
+            return f"{name} does not answer: its part of the history is missing."
 
     answers = await asyncio.gather(*(one(name, url) for name, url in services.items()))
     tales = {name: NOTHING if isinstance(each, str) else each for name, each in zip(services, answers, strict=True)}
