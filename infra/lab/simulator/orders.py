@@ -148,7 +148,7 @@ class OrderBook:
     def was_put(self, key: str, *, done: bool, in_checkout: int | None) -> None:
         """Record whether the cart accepted the quantity, and how many units were in an open checkout then.
 
-        `in_checkout` is None if the answer does not say it. Do not call this if the answer is lost.
+        `in_checkout` is None if the answer lacks it. Do not call this if the answer is lost.
         """
         self._note({"did": "was put", "key": key, "done": done, "in_checkout": in_checkout})
 

@@ -19,7 +19,7 @@ from infra.lab.simulator.traffic import Endpoints, Traffic, arrivals
 
 T = TypeVar("T")
 SESSIONS_AT_ONCE = 5000
-"""Maximum number of concurrent sessions. Beyond it, shoppers are turned away and counted as errors. This bounds memory,
+"""Maximum number of concurrent sessions. Beyond it, sessions are refused and counted as errors. This bounds memory,
 however slow the shop is."""
 PROGRESS_EVERY_S = 5.0
 
@@ -86,7 +86,7 @@ async def _let_in(
             next_word += PROGRESS_EVERY_S
         if len(sessions) >= SESSIONS_AT_ONCE:
             meter.requests += 1
-            meter.errors["turned away: too many sessions at once"] += 1
+            meter.errors["session refused: too many concurrent sessions"] += 1
             continue
         script = script_of(traffic.seed, number, traffic.profile, shop.popularity)
         session = asyncio.create_task(_attend(Session(shop, number).act(script, opened + at), meter))
@@ -116,7 +116,7 @@ async def _drain(
         async with asyncio.timeout(traffic.drain_s):
             await follow(shop, people, sessions, progress)
     except TimeoutError:
-        progress(f"giving up on {len(shop.book.pending())} orders after {traffic.drain_s:g} s")
+        progress(f"{len(shop.book.pending())} orders still pending after {traffic.drain_s:g} s, no longer waiting")
     for session in sessions:
         session.cancel()
     await asyncio.gather(*sessions, return_exceptions=True)
@@ -126,4 +126,4 @@ async def _drain(
 
 def _so_far(arrived: int, shop: Shop, meter: Meter) -> str:
     accepted, errors = len(shop.book.orders), meter.errors.total()
-    return f"{arrived:,} shoppers came, {accepted:,} orders accepted, {errors:,} HTTP errors"
+    return f"{arrived:,} shoppers arrived, {accepted:,} orders accepted, {errors:,} HTTP errors"

@@ -1,4 +1,4 @@
-"""Runs a session's script. A step that fails ends the session: nobody goes on shopping in a broken shop."""
+"""Runs a session's script. A step that fails ends the session."""
 
 import asyncio
 import time
@@ -96,7 +96,7 @@ class Session:
             case Replace(place=place):
                 await self._replace(place, intended, key)
             case _:
-                raise TypeError(f"nobody knows how to act {step}")
+                raise TypeError(f"unknown step: {step}")
 
     @property
     def _cart(self) -> str:
@@ -179,7 +179,7 @@ class Session:
             raise SessionEndedError
 
     async def _status(self, intended: float) -> str:
-        """Return the order's status, or "" while checkout does not know the order yet."""
+        """Return the order's status, or "" while checkout does not have the order yet."""
         url = f"{self._shop.at.checkout}/orders/{self._order_id}"
         answer = await self._customer_asks("GET", url, "order", intended, expected=(404,))
         return str(answer.body["status"]) if answer.ok else ""

@@ -1,4 +1,4 @@
-"""Sets up the shop: lists products, registers customers, and waits until the cart knows the products."""
+"""Sets up the shop: lists products, registers customers, and waits until the cart has copies of the products."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ _WOODS = ("oak", "ash", "birch", "walnut", "elm")
 
 
 class SetUpFailed(Exception):
-    """The shop could not be set up. The message says which request failed, and what the last answer was."""
+    """The shop could not be set up. The message contains the failed request and the last answer."""
 
 
 def new_product(name: str, category: str, price: int, on_hand: int = AMPLE) -> dict[str, Any]:
@@ -50,7 +50,7 @@ async def open_shop(
     book: OrderBook,
     progress: Callable[[str], None],
 ) -> Shop:
-    """List products, register customers, and wait until the cart knows every product.
+    """List products, register customers, and wait until the cart has a copy of every product.
 
     Raises `SetUpFailed` if the issuer gives no token, or if a request does not succeed within 30 s.
     """
@@ -96,7 +96,7 @@ async def open_shop(
     await in_turns(enrol, range(traffic.customers), at_once=16)
     customers.sort(key=lambda customer: customer.id)
 
-    progress("waiting until the cart knows the products")
+    progress("waiting until the cart has copies of the products")
     prober = await person("prober")
 
     async def probe(product: Product) -> None:
@@ -155,5 +155,5 @@ async def _insist(
             return answer
         if time.monotonic() > deadline:
             how = f"{answer.status} {answer.body.get('detail', '')}" if answer.status else "no answer"
-            raise SetUpFailed(f"{method} {url} did not succeed within {PATIENCE_S:.0f} s; at last: {how}")
+            raise SetUpFailed(f"{method} {url} did not succeed within {PATIENCE_S:.0f} s; last answer: {how}")
         await asyncio.sleep(0.1)
