@@ -28,7 +28,7 @@ def new_event(checkout: Path, text: str, *, types: Sequence[str], key: str | Non
             f"Services: {', '.join(services)}. A new one: ./marketplace new service {name.publisher} --says {text} …",
         )
     if key is not None and known(types, name):
-        raise Refused("The next version of an event begins with its key.", "Leave --key out; change the class later.")
+        raise Refused("The next version of an event has the same key.", "Leave --key out; change the class later.")
     plan = Plan(checkout)
     add_event(plan, name, types=types, key=key or f"{name.name.split('-')[0]}_id")
     plan.then += [*tidying(plan), ("contracts", "write")]
@@ -55,9 +55,11 @@ def add_event(plan: Plan, name: EventName, *, types: Sequence[str], key: str, ke
         return
     if name.version > 1:
         first = replace(name, version=1)
-        raise Refused(f"There is no event {first.type} yet.", f"Begin it: ./marketplace new event {first.type}")
+        raise Refused(f"There is no event {first.type} yet.", f"Create it first: ./marketplace new event {first.type}")
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", key):
-        raise Refused(f"{key!r} can't be a field's name.", "Write it as in order_id.")
+        raise Refused(
+            f"{key!r} can't be a field's name.", "Use lower-case letters, digits and underscores, such as order_id."
+        )
     annotation = key_type or KEY_TYPES.get(key, "UUID")
     _add_class(plan, name, key, annotation)
     _add_line(plan, name)
@@ -74,13 +76,13 @@ def tidying(plan: Plan) -> list[Sequence[str]]:
 
 def _add_class(plan: Plan, name: EventName, key: str, annotation: str) -> None:
     path = f"contracts/{name.publisher}.py"
-    module = plan.read(path) if plan.exists(path) else f'"""What {name.publisher} says."""\n'
+    module = plan.read(path) if plan.exists(path) else f'"""Events that {name.publisher} publishes."""\n'
     docstring, end, rest = module.partition('"""\n')
     imports = "\nfrom marketplace_runtime.events import Event\n" + IMPORTS.get(annotation, "")
     module = docstring + end + imports + rest.removeprefix("\n")
     module += (
         f'\n\nclass {name.class_name}(Event, type="{name.type}", key="{key}"):\n'
-        f'    """Say here in one sentence what has happened."""\n\n    {key}: {annotation}\n'
+        f'    """Describe in one sentence what has happened."""\n\n    {key}: {annotation}\n'
     )
     plan.files[path] = module
 
@@ -95,8 +97,8 @@ def _add_line(plan: Plan, name: EventName, after: EventName | None = None) -> No
     else:
         modules = re.search(r"^from contracts import (.+)$", text, re.MULTILINE)
         if modules is None:
-            raise Refused(f"{CATALOGUE} is not as it was.", "It begins with: from contracts import cart, …")
+            raise Refused(f"{CATALOGUE} has an unexpected form.", "It must contain: from contracts import cart, …")
         names = ", ".join(sorted([*modules[1].split(", "), name.publisher]))
         text = text.replace(modules[0], f"from contracts import {names}", 1)
-        text = text.replace("\n)\n\nBY_TYPE", f"\n    # what {name.publisher} says\n{line})\n\nBY_TYPE", 1)
+        text = text.replace("\n)\n\nBY_TYPE", f"\n    # what {name.publisher} publishes\n{line})\n\nBY_TYPE", 1)
     plan.files[CATALOGUE] = text

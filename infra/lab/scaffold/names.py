@@ -41,12 +41,12 @@ def check_service(checkout: Path, name: str) -> None:
             f"{name!r} can't be a service's name.", f"Use 2 to {LONGEST} lower-case letters, such as ratings."
         )
     if keyword.iskeyword(name):
-        raise Refused(f"The name {name} is a word of Python.", "Choose another one.")
+        raise Refused(f"The name {name} is a Python keyword.", "Choose another one.")
     if name in services_in(checkout):
         raise Refused(f"There is a service called {name} already.", f"Its table: {name}/service.py")
     taken = name in RESERVED or name in sys.stdlib_module_names or (checkout / name).exists() or _installed(name)
     if taken:
-        raise Refused(f"The name {name} is taken: a module, a folder or a part is called so.", "Choose another one.")
+        raise Refused(f"The name {name} is taken by a module, a folder or a part of the stack.", "Choose another one.")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class EventName:
         parts = TYPE_PATTERN.match(text) or TYPE_PATTERN.match(f"{text}.v1")
         if parts is None:
             raise Refused(
-                f"{text!r} is no event's name.",
+                f"{text!r} is not an event's name.",
                 "Write <publisher>.<what-happened>, such as checkout.order-archived or checkout.order-archived.v2.",
             )
         return cls(parts["publisher"], parts["name"], int(parts["version"]))

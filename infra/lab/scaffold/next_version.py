@@ -20,7 +20,7 @@ def add_next_version(plan: Plan, old: EventName, new: EventName) -> None:
     if found is None:
         raise Refused(
             f"{old.class_name} is not found in {path}.",
-            f'It is written as: class {old.class_name}(Event, type="{old.type}", key="…"):',
+            f'It must be written as: class {old.class_name}(Event, type="{old.type}", key="…"):',
         )
     internal = "internal=True" in found["more"]
     head = f'class {new.class_name}(Event, type="{new.type}", key="{found["key"]}"{", internal=True" * internal}):\n'
@@ -43,10 +43,10 @@ def _add_upcast(plan: Plan, old: EventName, new: EventName) -> None:
     )
     table = "\n\nUPCASTS: Mapping"
     if table not in text:
-        raise Refused(f"{UPCASTS} is not as it was.", "It has a table UPCASTS after its functions.")
+        raise Refused(f"{UPCASTS} has an unexpected form.", "It must have a table UPCASTS after its functions.")
     upcast = (
         f"\n\ndef {function}(old: {old.class_name}) -> {new.class_name}:\n"
-        f'    """Give here what V{new.version} has and V{old.version} lacks."""\n'
+        f'    """Add values here for the fields that V{new.version} has and V{old.version} lacks."""\n'
         f"    return {new.class_name}(**dict(old))\n"
     )
     text = text.replace(table, upcast + table, 1)

@@ -55,7 +55,7 @@ def new_service(
     history: bool = False,
     events: Sequence[type[Event]],
 ) -> Plan:
-    """Return the plan for a service that stores what it receives. `events` are all existing events.
+    """Return the plan for a service that counts the events that it receives. `events` are all existing events.
 
     `hears` are the event types that it subscribes to, `says` those that it publishes. With `history`, it first receives
     the events that were published before it existed. Raises `Refused` if a name is not possible, or if it would not
@@ -66,7 +66,7 @@ def new_service(
     by_type = {event.type: event for event in events if not event.internal}
     heard = [Heard(by_type[type]) for type in dict.fromkeys(_known(text, by_type) for text in hears)]
     if not heard:
-        raise Refused(f"What should {name} hear?", "Name an event: --hears checkout.order-confirmed")
+        raise Refused(f"{name} would not subscribe to any event.", "Name an event: --hears checkout.order-confirmed")
     said = [_own(name, text) for text in dict.fromkeys(says)]
     plan = Plan(checkout)
     for each in said:
@@ -101,7 +101,8 @@ def _own(service: str, text: str) -> EventName:
     name = EventName.parse(text)
     if name.publisher != service:
         raise Refused(
-            f"{service} can't say {text}: what it says begins with its own name.", f"Such as {service}.{name.name}"
+            f"{service} can't publish {text}: the names of its events begin with its own name.",
+            f"Such as {service}.{name.name}",
         )
     return name
 
@@ -150,13 +151,13 @@ def _publisher(heard: Heard) -> str:
 def _handler(heard: Heard, said: Sequence[EventName]) -> str:
     key = heard.event.key
     publishing = [f"        tx.publish({each.class_name}({key}=event.{key}))" for each in said]
-    does = "\n".join(["    if known.hear():", *publishing])
+    does = "\n".join(["    if known.count_event():", *publishing])
     declared = ", ".join(each.class_name for each in said)
     return f"""@publishes({declared})
 async def {heard.handler}(event: {heard.event.__name__}, tx: Transaction) -> None:
-    \"\"\"Keep what is heard: {heard.name.name.replace("-", " ")}.\"\"\"
+    \"\"\"Count the event \"{heard.name.name.replace("-", " ")}\" for its subject.\"\"\"
     known = await _known(event.subject, tx)
-{does if publishing else "    known.hear()"}
+{does if publishing else "    known.count_event()"}
 """
 
 

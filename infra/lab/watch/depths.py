@@ -29,7 +29,7 @@ class Depths:
         self._channel: BlockingChannel | None = None
 
     async def read(self) -> Mapping[str, int]:
-        """Return the ready messages by queue. Raises one of `AWAY`. A broker that hangs is detected by lost heartbeats."""
+        """Return the ready messages by queue. Raises one of `AWAY`. Lost heartbeats show that a broker hangs."""
         try:
             self._names = self._names or await self._list()
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._count, self._names)
