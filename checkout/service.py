@@ -78,7 +78,7 @@ SERVICE = Service(
             on(
                 StockReservedV1,
                 prepare=handlers.prepare_charge,
-                ask=gateways.pay,
+                call=gateways.pay,
                 record=handlers.record_payment,
                 load=load_orders,
                 attempts=OWED,
@@ -90,7 +90,7 @@ SERVICE = Service(
             on(
                 ChargeDueV1,
                 prepare=handlers.prepare_charge,
-                ask=gateways.pay,
+                call=gateways.pay,
                 record=handlers.record_payment,
                 load=load_orders,
                 attempts=OWED,
@@ -101,7 +101,7 @@ SERVICE = Service(
             on(
                 VoidDueV1,
                 prepare=handlers.prepare_void,
-                ask=gateways.pay,
+                call=gateways.pay,
                 record=handlers.record_payment,
                 load=load_orders,
                 attempts=OWED,
@@ -112,7 +112,7 @@ SERVICE = Service(
             on(
                 RefundDueV1,
                 prepare=handlers.prepare_refund,
-                ask=gateways.refund,
+                call=gateways.refund,
                 record=handlers.record_refund,
                 load=load_orders,
                 attempts=OWED,

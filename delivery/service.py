@@ -57,7 +57,7 @@ SERVICE = Service(
             on(
                 ShipmentScheduledV1,
                 prepare=prepare_booking,
-                ask=gateways.book,
+                call=gateways.book,
                 record=record_answer,
                 load=store.load_shipments_and_addresses,
                 attempts=OWED,
@@ -65,7 +65,7 @@ SERVICE = Service(
             on(
                 BookingDueV1,
                 prepare=prepare_booking,
-                ask=gateways.book,
+                call=gateways.book,
                 record=record_answer,
                 load=store.load_shipments_and_addresses,
                 attempts=OWED,
@@ -73,7 +73,7 @@ SERVICE = Service(
             on(
                 UnbookingDueV1,
                 prepare=prepare_unbooking,
-                ask=gateways.unbook,
+                call=gateways.unbook,
                 record=record_answer,
                 load=store.load_shipments,
                 attempts=OWED,
@@ -85,7 +85,7 @@ SERVICE = Service(
             on(
                 TrackingDueV1,
                 prepare=prepare_tracking,
-                ask=gateways.track,
+                call=gateways.track,
                 record=record_tracking,
                 load=store.load_shipments,
                 attempts=OWED,

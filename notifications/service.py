@@ -59,7 +59,7 @@ def tell(
     event: type[Heard], *, load: Callable[[Sequence[Any], Transaction], Awaitable[None]] | None = load_for_orders
 ) -> Reaction:
     """Return the reaction that sends a mail about each `event`."""
-    return on(event, prepare=prepare_mail, ask=send_mail, record=record_mail, load=load, attempts=OWED)
+    return on(event, prepare=prepare_mail, call=send_mail, record=record_mail, load=load, attempts=OWED)
 
 
 SERVICE = Service(
@@ -89,7 +89,7 @@ SERVICE = Service(
             on(
                 WebhookDueV1,
                 prepare=webhooks.prepare_turn,
-                ask=send_webhooks,
+                call=send_webhooks,
                 record=webhooks.record_turn,
                 load=webhooks.load_endpoints,
                 attempts=OWED,

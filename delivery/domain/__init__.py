@@ -14,7 +14,7 @@ __all__ = [
     "Failure",
     "NotItsCarrier",
     "PastAddress",
-    "Place",
+    "PostalAddress",
     "Recorded",
     "Shipment",
     "ShipmentChange",

@@ -37,7 +37,7 @@ class _Job:
 class Ledger:
     """Owns a SQLite file and the thread that uses it.
 
-    `do` returns once the commit with the job's effect is on disk. A job that raises is rolled back, and does not affect
+    `do` returns once the commit with the job's effect is on disk. A job that raises is rolled back and does not affect
     other jobs of the same commit.
     """
 

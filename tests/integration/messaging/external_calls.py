@@ -48,7 +48,7 @@ async def record(event: CartCheckedOutV1, answer: str, tx: Transaction) -> None:
     await effect(tx, event.order_id, answer)
 
 
-TABLE = subscription("carts", on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record), concurrency=4)
+TABLE = subscription("carts", on(CartCheckedOutV1, prepare=prepare, call=ask, record=record), concurrency=4)
 
 
 async def calling(provider: Provider) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
-from marketplace_runtime.consumer import SUSPECT_AFTER
-from marketplace_runtime.consumer.quarantine import RUNS_ALONE
+from marketplace_runtime.consumer import SUSPECT_AFTER_DEATHS
+from marketplace_runtime.consumer.quarantine import MAX_RUNS_ALONE
 from tests.integration.messaging.crash.service import table
 from tests.integration.messaging.crash.steps import CASES, When, is_rare
 from tests.integration.messaging.crash.world import World, crash_world, forget
@@ -50,7 +50,7 @@ async def test_an_event_that_kills_its_process_is_dead_lettered_and_the_others_a
     process = await world.until_it_stays_alive()
     await world.until_settled(process)
     await world.check(repetitions=world.deaths)
-    assert world.deaths == SUSPECT_AFTER + RUNS_ALONE
+    assert world.deaths == SUSPECT_AFTER_DEATHS + MAX_RUNS_ALONE
 
 
 @pytest.mark.slow

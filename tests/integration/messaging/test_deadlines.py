@@ -119,7 +119,7 @@ async def test_a_call_that_failed_is_made_once_more_before_its_deadline(toy: Toy
             raise OSError("the provider is away")
 
     event = a_checkout()
-    tables = subscriptions_with_deadline(on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record, attempts=None))
+    tables = subscriptions_with_deadline(on(CartCheckedOutV1, prepare=prepare, call=ask, record=record, attempts=None))
     async with toy.running(*tables):
         await toy.publish(event)
 

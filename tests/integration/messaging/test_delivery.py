@@ -9,7 +9,7 @@ import pytest
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1, PaymentDueV1
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.consumer.incidents import KEPT_ATTEMPTS
+from marketplace_runtime.consumer.incidents import MAX_KEPT_ATTEMPTS
 from marketplace_runtime.database import Transaction, publishes
 from marketplace_runtime.scheduler import retry_policy
 from marketplace_runtime.scheduler.retry_policy import Reject, RetryLater
@@ -173,7 +173,7 @@ async def test_an_owed_event_is_retried_without_limit_and_keeps_bounded_incident
         await toy.until_idle()
     assert await toy.rows("select attempt from messaging.inbox") == [(30,)]
     kept = await toy.rows("select attempt from messaging.incidents order by attempt")
-    assert kept == [(attempt,) for attempt in (*range(1, KEPT_ATTEMPTS + 1), 29)]
+    assert kept == [(attempt,) for attempt in (*range(1, MAX_KEPT_ATTEMPTS + 1), 29)]
 
 
 async def test_a_deadline_is_handled_once_when_it_is_due(toy: Toy) -> None:

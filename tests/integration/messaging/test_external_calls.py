@@ -47,7 +47,7 @@ async def test_overlapping_deliveries_make_one_call(toy: Toy) -> None:
 
 
 @pytest.mark.parametrize(
-    "step", ["marketplace_runtime.consumer.inbox.known", "marketplace_runtime.external_calls.claims.take"]
+    "step", ["marketplace_runtime.consumer.inbox.find_handled", "marketplace_runtime.external_calls.claims.take"]
 )
 async def test_a_duplicate_prepared_while_the_answer_is_recorded_makes_no_call(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, step: str
@@ -100,7 +100,7 @@ async def test_a_dead_letter_that_cannot_be_published_delays_no_other_call(
         return await ask(order_id, provider)
 
     monkeypatch.setattr(Publisher, "publish", publish_later)
-    table = subscription("carts", on(CartCheckedOutV1, prepare=prepare, ask=refuse_once, record=record), batch=1)
+    table = subscription("carts", on(CartCheckedOutV1, prepare=prepare, call=refuse_once, record=record), batch=1)
     async with toy.running(table, outside=provider):
         await toy.publish(a_checkout(), a_checkout())
         await toy.until_effects(3)

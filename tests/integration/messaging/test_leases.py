@@ -29,7 +29,7 @@ async def test_only_as_many_entries_are_leased_as_will_soon_run_and_deadlines_co
     many, concurrency, batch = 400, 4, 10
     table = subscription(
         "carts",
-        on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record),
+        on(CartCheckedOutV1, prepare=prepare, call=ask, record=record),
         on(PaymentDueV1, note_deadline),
         concurrency=concurrency,
         batch=batch,
@@ -71,7 +71,7 @@ async def test_a_call_that_gets_its_slot_when_the_claim_is_about_to_expire_is_le
     monkeypatch.setattr("marketplace_runtime.external_calls.call_pool.PLACE_WITHIN_S", 0.5)
     provider = Provider()
     provider.answering.clear()
-    call = on(CartCheckedOutV1, prepare=prepare, ask=ask, record=record)
+    call = on(CartCheckedOutV1, prepare=prepare, call=ask, record=record)
     other = toy.checkout_database([])
     await schedule_due(other, *(a_checkout() for _ in range(6)))
     table = subscription("carts", call, concurrency=1)

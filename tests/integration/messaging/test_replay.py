@@ -294,7 +294,7 @@ async def test_replays_over_http_and_the_errors_of_invalid_requests(world: Toy) 
         assert await operator.get("history") == {"items": []}
         assert "carts, late" in await refused()
         assert "no subscription 'nobody'" in (await refused(to="nobody")).lower()
-        assert "It subscribes to: cart.cart-checked-out.v1" in await refused(to=LATE, events="order-*")
+        assert "it has: cart.cart-checked-out.v1" in await refused(to=LATE, events="order-*")
         assert "7 days" in await refused(to=LATE, since=(datetime.now(UTC) - timedelta(days=8)).isoformat())
         await operator.ask("DELETE", f"history/{LATE}", status=404)
         wish = {"id": str(new_id()), "to": LATE, "events": "cart-*", "rate": 20}

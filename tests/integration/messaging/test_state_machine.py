@@ -23,9 +23,17 @@ from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1
 from marketplace_runtime.amqp import IncomingMessage, MessageSource, Publisher, letter_of
-from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, RunAloneGate, Worker, on, poison_counter, subscription
-from marketplace_runtime.consumer.decode import from_entry
-from marketplace_runtime.consumer.quarantine import RUNS_ALONE
+from marketplace_runtime.consumer import (
+    SUSPECT_AFTER_DEATHS,
+    Delivery,
+    RunAloneGate,
+    Worker,
+    on,
+    poison_counter,
+    subscription,
+)
+from marketplace_runtime.consumer.decode import decode_entry
+from marketplace_runtime.consumer.quarantine import MAX_RUNS_ALONE
 from marketplace_runtime.database import Database, Transaction, new_id, publishes
 from marketplace_runtime.database.outbox import BUCKETS
 from marketplace_runtime.dead_letters import table as dead_letters
@@ -169,7 +177,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
                 service="checkout",
                 database=self.database,
                 publisher=cast("Publisher", self.broker),
-                file_dead_letters=dead_letters.file,
+                store_dead_letters=dead_letters.file,
                 outside=None,
                 gate=RunAloneGate(),
             )
@@ -197,13 +205,13 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
                 self.fate.set(None)
 
         async def _run(self, deliveries: list[Delivery]) -> None:
-            together = [each for each in deliveries if not each.suspect]
+            together = [each for each in deliveries if not each.is_suspect]
             if together:
                 await self.worker.handle(together)
-            for delivery in [each for each in deliveries if each.suspect]:
+            for delivery in [each for each in deliveries if each.is_suspect]:
                 id = delivery.envelope.id
                 async with self.database.transaction() as tx:
-                    runs = await poison_counter.runs(tx, "carts", [id])
+                    runs = await poison_counter.read_runs(tx, "carts", [id])
                 try:
                     await self.worker.run_alone(delivery, runs.get(id, 0))
                 except Death:
@@ -215,8 +223,8 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
             for received in self.broker.take(number):
                 reaction = self.worker.subscription.reactions[CartCheckedOutV1.type]
                 envelope = self.broker.taken[received.tag].envelope
-                suspect = received.redeliveries >= SUSPECT_AFTER
-                deliveries.append(Delivery(envelope, received.body, reaction, message=received, suspect=suspect))
+                is_suspect = received.redeliveries >= SUSPECT_AFTER_DEATHS
+                deliveries.append(Delivery(envelope, received.body, reaction, message=received, is_suspect=is_suspect))
             await self._run(deliveries)
 
         async def _run_due(self) -> None:
@@ -224,7 +232,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
                 await liveness.release_expired_claims(tx, {})
                 await tx.execute("update messaging.scheduled set due = now()")
                 entries = await scheduled.take(tx, [("carts", CartCheckedOutV1.type)], 100, timedelta(seconds=60))
-            await self._run([from_entry(each, self.worker.subscription) for each in entries])
+            await self._run([decode_entry(each, self.worker.subscription) for each in entries])
 
         async def _relay(self) -> None:
             async with self.database.transaction() as tx:
@@ -325,7 +333,9 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
                 else:
                     assert event.order_id in effects or envelope.id in dead
                 if dead.get(envelope.id) == "poison":
-                    assert self.died_alone[envelope.id] >= RUNS_ALONE, "a harmless message was dead-lettered as poison"
+                    assert self.died_alone[envelope.id] >= MAX_RUNS_ALONE, (
+                        "a harmless message was dead-lettered as poison"
+                    )
                 elif event.order_id not in self.doomed and event.order_id not in self.replayed:
                     assert event.order_id in effects
             runner.run(self.database.close())

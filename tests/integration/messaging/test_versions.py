@@ -12,7 +12,7 @@ from contracts import Envelope, Event
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.amqp import properties_of
 from marketplace_runtime.consumer import Subscription, on, subscription
-from marketplace_runtime.consumer.incidents import KEPT_ATTEMPTS
+from marketplace_runtime.consumer.incidents import MAX_KEPT_ATTEMPTS
 from marketplace_runtime.consumer.subscriptions import DEFAULT_ATTEMPTS
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.scheduler import retry_policy, scheduler
@@ -164,7 +164,7 @@ async def test_an_unknown_version_is_retried_then_dead_lettered_with_the_known_v
     error = "cart.cart-checked-out v2 is not understood here, only cart.cart-checked-out.v1"
     assert await toy.dead() == [("carts", "unknown-version", DEFAULT_ATTEMPTS, f"UnknownVersion: {error}")]
     tried = [attempt for _, what, attempt, _ in await toy.rows(INCIDENTS) if what == "failed"]
-    assert tried == [*range(1, KEPT_ATTEMPTS + 1), DEFAULT_ATTEMPTS]
+    assert tried == [*range(1, MAX_KEPT_ATTEMPTS + 1), DEFAULT_ATTEMPTS]
 
 
 async def test_an_ordered_subscription_continues_with_the_version_that_it_knows(

@@ -73,7 +73,7 @@ def publish_before_commit(patch: Patch) -> None:
 
     def make_one_that_publishes(worker: Worker, *arguments: Any, **wiring: Any) -> None:
         make(worker, *arguments, **wiring)
-        handle, publisher = worker.handling, wiring["publisher"]
+        handle, publisher = worker.stages, wiring["publisher"]
 
         async def handle_and_publish(tx: Transaction, batch: Batch) -> None:
             await handle(tx, batch)
@@ -81,7 +81,7 @@ def publish_before_commit(patch: Patch) -> None:
                 await publisher.ready()
                 await publisher.publish_all([(row.envelope, row.body) for row in tx._published])
 
-        worker.handling = handle_and_publish
+        worker.stages = handle_and_publish
 
     patch(Worker, "__init__", make_one_that_publishes)
 
@@ -128,8 +128,8 @@ def dead_letter_dropped(patch: Patch) -> None:
 
     async def forget_and_publish(executor: Executor, delivery: Delivery, decision: DeadLetter) -> None:
         dead = executor._entry(delivery, None, decision.why, attempt=delivery.attempt)
-        await executor._replace([delivery], [dead], noted=[delivery])
-        await executor._publish(delivery.letter(executor._subscription, decision.reason, decision.why))
+        await executor._replace([delivery], [dead], incidents_for=[delivery])
+        await executor._publish(delivery.as_dead_letter(executor._subscription, decision.reason, decision.why))
 
     patch(Executor, "_dead_letter", forget_and_publish)
 

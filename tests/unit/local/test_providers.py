@@ -89,7 +89,9 @@ def test_for_tests_missing_servers_are_installed_whatever_other_provider_there_i
 
 
 def test_without_root_the_error_says_how_to_install_a_missing_program(bare: Path) -> None:
-    kinds = [replace(provision.program(name), installed=lambda name=name: name == "bash") for name in ("bash", "curl")]
+    kinds = [
+        replace(provision.program_kind(name), installed=lambda name=name: name == "bash") for name in ("bash", "curl")
+    ]
     with pytest.raises(NothingProvides) as raised:
         install_missing(kinds, print, Apt(bare, is_root=False))
     assert str(raised.value) == "curl cannot be found."

@@ -26,7 +26,7 @@ def test_a_delivery_without_another_decision_is_acknowledged() -> None:
     batch.deliveries = [three]  # a stage removed two of them
     batch.decide(two, AwaitCall())
     assert list(batch.outcome.done) == [one, three]
-    assert list(batch.outcome.decided) == [(two, AwaitCall())]
+    assert list(batch.outcome.decisions) == [(two, AwaitCall())]
 
 
 def test_a_call_begins_before_its_duplicate_waits_for_it() -> None:
@@ -34,7 +34,7 @@ def test_a_call_begins_before_its_duplicate_waits_for_it() -> None:
     batch = Batch([first, duplicate])
     batch.decide(duplicate, AwaitCall())
     batch.decide(first, MakeCall("request", 0.0))
-    assert [delivery for delivery, _ in batch.outcome.decided] == [first, duplicate]
+    assert [delivery for delivery, _ in batch.outcome.decisions] == [first, duplicate]
 
 
 async def test_stages_run_in_order_and_get_the_deliveries_that_the_previous_one_kept() -> None:

@@ -12,7 +12,7 @@ from pamqp.header import ContentHeader
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.amqp import PREFIX, DeadLetter, IncomingMessage, key_of, letter_of, properties_of_dead
 from marketplace_runtime.amqp.dead_letter_format import MAX_ERROR_CHARACTERS, MAX_HEADERS, scalars, too_long
-from marketplace_runtime.consumer import Unreadable, on, read, subscription
+from marketplace_runtime.consumer import Unreadable, decode_message, on, subscription
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.replay.window import ReplayWindow
 from tests.unit.messaging.odd import FULL, Odd, odd_properties
@@ -87,9 +87,11 @@ async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
 
 def dead_lettered(arrived: Basic.Properties, body: bytes = b"") -> DeadLetter:
     """Return the dead letter that a consumer makes of a message that is no event."""
-    found = read(IncomingMessage(body, arrived, 1, ReplayWindow()), subscription("carts", on(CartCheckedOutV1, handle)))
+    found = decode_message(
+        IncomingMessage(body, arrived, 1, ReplayWindow()), subscription("carts", on(CartCheckedOutV1, handle))
+    )
     assert isinstance(found, Unreadable)
-    return found.letter("carts")
+    return found.as_dead_letter("carts")
 
 
 @without_deadline

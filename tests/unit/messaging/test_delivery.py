@@ -6,7 +6,7 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.amqp import PREFIX, IncomingMessage, properties_of
-from marketplace_runtime.consumer import Unreadable, on, read, subscription
+from marketplace_runtime.consumer import Unreadable, decode_message, on, subscription
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.events import Envelope
 from marketplace_runtime.replay.window import ReplayWindow
@@ -28,7 +28,7 @@ def test_an_event_that_cannot_be_deduplicated_is_refused(id: str, reason: str) -
     envelope = Envelope(new_id(), CartCheckedOutV1.type, "cart", "42", datetime.now(UTC), new_traceparent())
     properties = properties_of(envelope, user="cart")
     properties.headers = {**(properties.headers or {}), PREFIX + "id": id}
-    found = read(
+    found = decode_message(
         IncomingMessage(b"{}", properties, 1, ReplayWindow()), subscription("carts", on(CartCheckedOutV1, handle))
     )
     assert isinstance(found, Unreadable)

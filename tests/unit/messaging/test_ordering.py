@@ -11,7 +11,7 @@ from contracts.cart import CartAbandonedV1, CartCheckedOutV1, Line
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.amqp import Invalid
 from marketplace_runtime.consumer import Delivery, on, reaction_to, subscription
-from marketplace_runtime.consumer.order import key_of
+from marketplace_runtime.consumer.order import ordering_key_of
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.telemetry import new_traceparent
 from marketplace_runtime.topology import Wiring, definitions
@@ -31,28 +31,28 @@ def delivery(body: bytes | None = None, customer: str = "ada") -> Delivery:
 
 def test_an_event_is_ordered_by_a_field_or_by_a_function_of_it() -> None:
     one = delivery()
-    assert key_of(one, "customer_id") == "ada"
-    assert key_of(one, lambda event: event.total.currency) == "EUR"
-    assert key_of(one, "order_id") == one.envelope.subject
+    assert ordering_key_of(one, "customer_id") == "ada"
+    assert ordering_key_of(one, lambda event: event.total.currency) == "EUR"
+    assert ordering_key_of(one, "order_id") == one.envelope.subject
 
 
 def test_the_event_s_own_key_is_known_without_reading_the_body() -> None:
     unreadable = delivery(b"rubbish")
-    assert key_of(unreadable, "order_id") == unreadable.envelope.subject
-    assert key_of(unreadable, "customer_id") is None
+    assert ordering_key_of(unreadable, "order_id") == unreadable.envelope.subject
+    assert ordering_key_of(unreadable, "customer_id") is None
 
 
 def test_an_event_of_an_unknown_version_has_no_key() -> None:
     known = delivery()
     unknown = reaction_to("cart.cart-checked-out.v2", subscription("carts", known.reaction))
     newer = Delivery(replace(known.envelope, type="cart.cart-checked-out.v2"), b"{}", unknown)
-    assert key_of(newer, "order_id") is None
+    assert ordering_key_of(newer, "order_id") is None
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "nul\0"])
 def test_a_key_that_cannot_be_stored_is_refused(key: str) -> None:
     with pytest.raises(Invalid, match="255"):
-        key_of(delivery(), lambda _: key)
+        ordering_key_of(delivery(), lambda _: key)
 
 
 def test_an_ordered_subscription_needs_the_field_in_all_its_events() -> None:
@@ -65,7 +65,7 @@ def test_an_ordered_subscription_makes_no_external_calls() -> None:
         raise AssertionError("never run here")
 
     with pytest.raises(TypeError, match="subscription of its own"):
-        subscription("carts", on(CartCheckedOutV1, prepare=step, ask=step, record=step), ordered_by="order_id")
+        subscription("carts", on(CartCheckedOutV1, prepare=step, call=step, record=step), ordered_by="order_id")
 
 
 def test_only_an_ordered_queue_has_a_single_active_consumer() -> None:

@@ -35,19 +35,19 @@ async def record(event: Any, answer: Any, tx: Any) -> None: ...
 
 def test_a_reaction_is_either_a_handler_or_an_external_call() -> None:
     with pytest.raises(TypeError, match="either a handler or"):
-        on(CartCheckedOutV1, handle, prepare=prepare, ask=ask, record=record)
+        on(CartCheckedOutV1, handle, prepare=prepare, call=ask, record=record)
 
 
-@pytest.mark.parametrize("missing", ["prepare", "ask", "record"])
+@pytest.mark.parametrize("missing", ["prepare", "call", "record"])
 def test_an_external_call_has_three_steps(missing: str) -> None:
-    steps: dict[str, Any] = {"prepare": prepare, "ask": ask, "record": record}
+    steps: dict[str, Any] = {"prepare": prepare, "call": ask, "record": record}
     steps[missing] = None
-    with pytest.raises(TypeError, match=r"on\(CartCheckedOutV1\): an external call needs prepare, ask and record"):
+    with pytest.raises(TypeError, match=r"on\(CartCheckedOutV1\): an external call needs prepare, call and record"):
         on(CartCheckedOutV1, **steps)
 
 
 def test_an_empty_reaction_is_refused() -> None:
-    with pytest.raises(TypeError, match="needs prepare, ask and record"):
+    with pytest.raises(TypeError, match="needs prepare, call and record"):
         on(CartCheckedOutV1)
 
 

@@ -14,7 +14,7 @@ class Backlog:
         self._batch = batch
         self._waiting: deque[Delivery | Unreadable] = deque()
         self._arrived = asyncio.Event()
-        self._room_wanted: Callable[[], None] | None = None
+        self._room_callback: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -31,7 +31,7 @@ class Backlog:
 
     def call_when_there_is_room(self, callback: Callable[[], None]) -> None:
         """Call `callback` once, when a batch was taken and there is room again. Does nothing if there is room now."""
-        self._room_wanted = None if self.has_room else callback
+        self._room_callback = None if self.has_room else callback
 
     async def next_batch(self) -> list[Delivery | Unreadable]:
         """Wait until there is a delivery. Removes and returns as many as there are, up to `batch`."""
@@ -39,7 +39,7 @@ class Backlog:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch))]
         if not self._waiting:
             self._arrived.clear()
-        if self._room_wanted is not None and self.has_room:
-            self._room_wanted()
-            self._room_wanted = None
+        if self._room_callback is not None and self.has_room:
+            self._room_callback()
+            self._room_callback = None
         return batch

@@ -15,14 +15,14 @@ class Batch:
     """
 
     def __init__(self, deliveries: Sequence[Delivery]) -> None:
-        self.all = deliveries
+        self.all_deliveries = deliveries
         self.deliveries = list(deliveries)
         """Deliveries that go on to the next stage."""
-        self._decided: dict[Delivery, Decision] = {}
+        self._decisions: dict[Delivery, Decision] = {}
 
     def decide(self, delivery: Delivery, decision: Decision) -> None:
         """Carry out `decision` after the commit, rather than acknowledge `delivery`."""
-        self._decided[delivery] = decision
+        self._decisions[delivery] = decision
 
     @property
     def outcome(self) -> Outcome:
@@ -30,10 +30,10 @@ class Batch:
 
         Decisions are in the order of the deliveries, so a call is started before a duplicate of its event awaits it.
         """
-        if not self._decided:
-            return Outcome(self.all)
-        done = [each for each in self.all if each not in self._decided]
-        return Outcome(done, [(each, self._decided[each]) for each in self.all if each in self._decided])
+        if not self._decisions:
+            return Outcome(self.all_deliveries)
+        done = [each for each in self.all_deliveries if each not in self._decisions]
+        return Outcome(done, [(each, self._decisions[each]) for each in self.all_deliveries if each in self._decisions])
 
 
 Stage = Callable[[Transaction, Batch], Awaitable[None]]

@@ -26,7 +26,7 @@ from marketplace_runtime.telemetry import trace
 CLAIMED_ELSEWHERE = Postpone(timedelta(seconds=1), "another delivery is making this call")
 
 
-class Calls:
+class ExternalCalls:
     """Provides the stages of one subscription's external calls, and runs the calls in a pool.
 
     `client` is passed to the step that makes the call.
@@ -47,15 +47,15 @@ class Calls:
         by_id: dict[UUID, Delivery] = {}
         for each in batch.deliveries:
             by_id.setdefault(each.envelope.id, each)
-        open_here = by_id.keys() & self.pool.under_way
+        under_way_here = by_id.keys() & self.pool.under_way
         claimed_at_s = asyncio.get_running_loop().time()
-        ours = await claims.take(tx, self._name, [each for each in by_id if each not in open_here], LEASE)
+        ours = await claims.take(tx, self._name, [each for each in by_id if each not in under_way_here], LEASE)
         # Read the inbox after claiming: the previous holder released its claim in the transaction that wrote the inbox.
-        handled = await inbox.known(tx, self._name, list(by_id))
+        handled = await inbox.find_handled(tx, self._name, list(by_id))
         for each in batch.deliveries:
             id = each.envelope.id
             if id not in handled and not (id in ours and each is by_id[id]):
-                batch.decide(each, AwaitCall() if id in ours | open_here else CLAIMED_ELSEWHERE)
+                batch.decide(each, AwaitCall() if id in ours | under_way_here else CLAIMED_ELSEWHERE)
         claimed = [by_id[id] for id in by_id if id in ours - handled]
         finished = [each for each in batch.deliveries if each.envelope.id in handled]
         await load_for(tx, claimed)
@@ -90,7 +90,7 @@ class Calls:
 
         async def call() -> Any:
             with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
-                return await _steps(delivery).ask(decision.request, self._client)
+                return await _steps(delivery).call(decision.request, self._client)
 
         self.pool.start(delivery.envelope.id, delivery, call, claimed_at_s=decision.claimed_at_s)
 
@@ -98,7 +98,7 @@ class Calls:
         """Keep a delivery until the call for its event is closed. Returns False if no such call is under way."""
         return self.pool.hold(delivery.envelope.id, delivery)
 
-    async def ended(self) -> list[Ended[Delivery]]:
+    async def wait_for_ended(self) -> list[Ended[Delivery]]:
         """Wait for calls that have ended, and store each answer in its delivery. Returns at most one batch of calls."""
         ended = await self.pool.ended(self._batch_size)
         for each in ended:

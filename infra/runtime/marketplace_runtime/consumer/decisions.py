@@ -57,4 +57,4 @@ class Outcome:
     """Holds the result of one transaction: deliveries to acknowledge, and those with another decision."""
 
     done: Sequence[Delivery] = ()
-    decided: Sequence[tuple[Delivery, Decision]] = ()
+    decisions: Sequence[tuple[Delivery, Decision]] = ()

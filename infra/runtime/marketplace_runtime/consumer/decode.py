@@ -8,13 +8,15 @@ from marketplace_runtime.amqp import (
     envelope_of,
 )
 from marketplace_runtime.consumer import publisher_clocks
-from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery, Unreadable
+from marketplace_runtime.consumer.delivery import SUSPECT_AFTER_DEATHS, Delivery, Unreadable
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
 from marketplace_runtime.database import Entry, is_ahead, why_unusable
 from marketplace_runtime.events import Envelope, name_of
 
 
-def read(message: IncomingMessage, subscription: Subscription, now: datetime | None = None) -> Delivery | Unreadable:
+def decode_message(
+    message: IncomingMessage, subscription: Subscription, now: datetime | None = None
+) -> Delivery | Unreadable:
     """Decode a message into an event for this subscription, or into the reason why it is not one. Never raises.
 
     Pass the database's time as `now` where it is available. The default is this machine's clock, which may be wrong.
@@ -28,15 +30,17 @@ def read(message: IncomingMessage, subscription: Subscription, now: datetime | N
     except Exception as error:  # noqa: BLE001 - no unexpected error may drop a message
         return Unreadable(message, Invalid("unreadable", f"{type(error).__name__}: {error}"))
     deaths = message.redeliveries
-    return Delivery(envelope, message.body, reaction, message=message, deaths=deaths, suspect=deaths >= SUSPECT_AFTER)
+    return Delivery(
+        envelope, message.body, reaction, message=message, deaths=deaths, is_suspect=deaths >= SUSPECT_AFTER_DEATHS
+    )
 
 
 def _require_deduplicable(envelope: Envelope, now: datetime) -> None:
     """Raise `Invalid` if the inbox has no partition for this event.
 
-    Also reports the publisher if its clock runs ahead by more than `publisher_clocks.TOLERATED`.
+    Also reports the publisher if its clock runs ahead by more than `publisher_clocks.MAX_CLOCK_AHEAD`.
     """
-    if is_ahead(envelope.id, now, publisher_clocks.TOLERATED):
+    if is_ahead(envelope.id, now, publisher_clocks.MAX_CLOCK_AHEAD):
         ahead_s = (envelope.id.int >> 80) / 1000 - now.timestamp()  # seconds: a datetime could overflow
         publisher_clocks.report(envelope.type.partition(".")[0], ahead_s)
     wrong = why_unusable(envelope.id, now)
@@ -56,10 +60,10 @@ def reaction_to(type: str, subscription: Subscription) -> Reaction:
     known = subscription.versions(name_of(type))
     if not known:
         raise Invalid("unknown-type", f"{type} is not handled by this subscription")
-    return Reaction.unknown(type, known)
+    return Reaction.for_unknown_version(type, known)
 
 
-def from_entry(entry: Entry, subscription: Subscription) -> Delivery:
+def decode_entry(entry: Entry, subscription: Subscription) -> Delivery:
     """Return a due row of the schedule as a delivery."""
     return Delivery(
         envelope=entry.envelope,
@@ -67,9 +71,9 @@ def from_entry(entry: Entry, subscription: Subscription) -> Delivery:
         reaction=reaction_to(entry.envelope.type, subscription),
         attempt=entry.attempt,
         failed_at=entry.failed_at,
-        entry=entry.id,
+        entry_id=entry.id,
         deaths=entry.deaths,
-        suspect=entry.deaths >= SUSPECT_AFTER,
+        is_suspect=entry.deaths >= SUSPECT_AFTER_DEATHS,
         key=entry.key,
-        in_line=entry.key is not None,
+        in_key_queue=entry.key is not None,
     )

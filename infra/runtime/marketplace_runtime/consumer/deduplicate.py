@@ -29,14 +29,16 @@ class Deduplicate:
         source, so removing its row is enough to deduplicate it.
         """
         now, name = tx.now, self._name
-        outside = [each for each in deliveries if each.entry is not None and not has_partition(each.envelope.id, now)]
+        outside = [
+            each for each in deliveries if each.entry_id is not None and not has_partition(each.envelope.id, now)
+        ]
         inside = [each for each in deliveries if each not in outside] if outside else deliveries
         new = await inbox.enter(tx, name, [each.envelope.id for each in inside], [each.attempt for each in inside])
-        entries = [each.entry for each in deliveries if each.entry is not None]
+        entries = [each.entry_id for each in deliveries if each.entry_id is not None]
         removed = await scheduled.remove(tx, entries) if entries else set()
         if outside:
-            here = {each.envelope.id for each in outside if each.entry in removed}
-            new |= here - await inbox.known(tx, name, list(here))
+            here = {each.envelope.id for each in outside if each.entry_id in removed}
+            new |= here - await inbox.find_handled(tx, name, list(here))
         await poison_counter.reset(tx, name, deliveries)
         fresh, again = [], []
         for delivery in deliveries:
@@ -44,7 +46,7 @@ class Deduplicate:
                 new.discard(delivery.envelope.id)
                 fresh.append(delivery)
             else:
-                again.append(delivery.incident(name, "duplicate", delivery.came_again))
+                again.append(delivery.incident(name, "duplicate", delivery.duplicate_reason))
         if again:
-            await incidents.note(tx, again)
+            await incidents.record(tx, again)
         return fresh

@@ -18,7 +18,7 @@ from marketplace_runtime.consumer.incidents import Incident
 from marketplace_runtime.consumer.subscriptions import Reaction
 from marketplace_runtime.events import Envelope, Event
 
-SUSPECT_AFTER = 3
+SUSPECT_AFTER_DEATHS = 3
 """Process deaths after which a message is a suspected poison message.
 
 A death counts for every message that the process had prefetched, whether it was the cause or not.
@@ -34,7 +34,7 @@ class Delivery:
     reaction: Reaction
     attempt: int = 1
     failed_at: datetime | None = None
-    entry: int | None = None
+    entry_id: int | None = None
     """Id of its row in the schedule, if it comes from there."""
     message: IncomingMessage | None = None
     """The message to acknowledge, if it comes from the broker or a replay."""
@@ -42,11 +42,11 @@ class Delivery:
     """Whether it holds the claim to make the external call."""
     deaths: int = 0
     """Number of processes that died or lost their connection while they held it, since its last completed run."""
-    suspect: bool = False
+    is_suspect: bool = False
     """Whether it is a suspected poison message, which has to be run alone."""
     key: str | None = None
     """Its ordering key, once known. None in a subscription without ordering."""
-    in_line: bool = False
+    in_key_queue: bool = False
     """Whether its row in the schedule is in the queue of its key."""
     answer: Any = None
     """The answer to its external call."""
@@ -64,11 +64,11 @@ class Delivery:
             try:
                 self._event = self.reaction.read(self.body)
             except ValidationError as error:
-                raise Invalid(*_why(error)) from None
+                raise Invalid(*_body_error(error)) from None
         return self._event
 
     @property
-    def came_again(self) -> str:
+    def duplicate_reason(self) -> str:
         """Return why the event was delivered again after it had been handled."""
         if self.message is None:
             return "the schedule ran it again"
@@ -82,7 +82,7 @@ class Delivery:
         """Return the incident of this run for the event's history."""
         return Incident(self.envelope.id, subscription, self.envelope.type, what, self.attempt, why)
 
-    def letter(self, subscription: str, reason: str, error: str) -> DeadLetter:
+    def as_dead_letter(self, subscription: str, reason: str, error: str) -> DeadLetter:
         """Return this delivery as a dead letter."""
         return dead_letter_of(
             self.envelope,
@@ -106,7 +106,7 @@ class Unreadable:
     def lost(self) -> bool:
         return self.message.source.lost
 
-    def letter(self, subscription: str) -> DeadLetter:
+    def as_dead_letter(self, subscription: str) -> DeadLetter:
         properties = self.message.properties
         return DeadLetter(
             key=key_of(subscription, None, self.message.body, properties.message_id),
@@ -122,7 +122,7 @@ class Unreadable:
         )
 
 
-def _why(error: ValidationError) -> tuple[str, str]:
+def _body_error(error: ValidationError) -> tuple[str, str]:
     first = error.errors(include_url=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return "not-json", f"the body is no JSON: {first['msg']}"

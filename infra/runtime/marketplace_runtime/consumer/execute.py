@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from marketplace_runtime.amqp import Publisher, Unconfirmed, dead_letter, letter_of, properties_of_dead
 from marketplace_runtime.consumer import incidents, metrics, poison_counter
 from marketplace_runtime.consumer.acknowledge import acknowledge
-from marketplace_runtime.consumer.call import Calls
+from marketplace_runtime.consumer.call import ExternalCalls
 from marketplace_runtime.consumer.decisions import AwaitCall, DeadLetter, MakeCall, Outcome, Postpone, Retry
 from marketplace_runtime.consumer.delivery import Delivery, Unreadable
 from marketplace_runtime.consumer.order import OrderByKey
@@ -22,8 +22,8 @@ from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-REPUBLISH_CAP_S = 2.0
-FileDeadLetters = Callable[[Transaction, Sequence[dead_letter.DeadLetter]], Awaitable[None]]
+MAX_REPUBLISH_DELAY_S = 2.0
+StoreDeadLetters = Callable[[Transaction, Sequence[dead_letter.DeadLetter]], Awaitable[None]]
 
 
 class Executor:
@@ -38,24 +38,24 @@ class Executor:
         service: str,
         subscription: str,
         transactions: Transactions,
-        calls: Calls,
+        calls: ExternalCalls,
         order: OrderByKey | None,
         publisher: Publisher,
-        file_dead_letters: FileDeadLetters,
+        store_dead_letters: StoreDeadLetters,
         dead_letter_exchange: str,
         clock: Callable[[], datetime],
     ) -> None:
         self._service, self._subscription, self._transactions = service, subscription, transactions
         self._calls, self._order, self._publisher = calls, order, publisher
-        self._file_dead_letters, self._now = file_dead_letters, clock
+        self._store_dead_letters, self._now = store_dead_letters, clock
         self._dead_letter_exchange = dead_letter_exchange
-        self._chance = random.Random()  # noqa: S311 - jitter
+        self._rng = random.Random()  # noqa: S311 - jitter
 
     async def execute(self, outcome: Outcome) -> list[Delivery]:
         """Carry out all decisions, then acknowledge. Returns the deliveries that must be handled again at once."""
         again: list[Delivery] = []
         postponed: list[tuple[Delivery, Postpone]] = []
-        for delivery, decision in outcome.decided:
+        for delivery, decision in outcome.decisions:
             match decision:
                 case MakeCall():
                     self._calls.start(delivery, decision)
@@ -77,17 +77,17 @@ class Executor:
         """Acknowledge deliveries to their sources."""
         await acknowledge(deliveries)
 
-    async def refuse(self, unreadable: Unreadable) -> None:
+    async def dead_letter_unreadable(self, unreadable: Unreadable) -> None:
         """Dead-letter a message that is not an event for this subscription, then acknowledge it."""
         self._count("unreadable")
-        await self._publish(unreadable.letter(self._subscription))
+        await self._publish(unreadable.as_dead_letter(self._subscription))
         await unreadable.message.acknowledge()
 
     async def _retry(self, delivery: Delivery, decision: Retry) -> None:
         self._count("retried")
         delivery.failed_at = delivery.failed_at or self._now()
         entry = self._entry(delivery, decision.delay, decision.why, attempt=delivery.attempt + 1)
-        await self._replace([delivery], [entry], noted=[delivery])
+        await self._replace([delivery], [entry], incidents_for=[delivery])
 
     async def _postpone(self, postponed: Sequence[tuple[Delivery, Postpone]]) -> None:
         """Schedule deliveries for later, in one transaction.
@@ -102,7 +102,7 @@ class Executor:
             delivery.failed_at = delivery.failed_at or self._now()
             entry = self._entry(delivery, decision.delay, decision.why, attempt=delivery.attempt)
             entries.append(replace(entry, deaths=delivery.deaths))
-        await self._replace([delivery for delivery, _ in postponed], entries, noted=fresh)
+        await self._replace([delivery for delivery, _ in postponed], entries, incidents_for=fresh)
 
     async def _dead_letter(self, delivery: Delivery, decision: DeadLetter) -> None:
         """Publish the dead letter, then remove the delivery from the schedule and acknowledge it.
@@ -112,13 +112,13 @@ class Executor:
         """
         self._count("dead")
         delivery.failed_at = delivery.failed_at or self._now()
-        letter = delivery.letter(self._subscription, decision.reason, decision.why)
+        letter = delivery.as_dead_letter(self._subscription, decision.reason, decision.why)
         if self._order is not None and delivery.key is not None:
             _log(letter)
         else:
             await self._publish(letter)
         dead = self._entry(delivery, None, decision.why, attempt=delivery.attempt)
-        await self._replace([delivery], [dead], noted=[delivery], letter=letter)
+        await self._replace([delivery], [dead], incidents_for=[delivery], letter=letter)
 
     def _entry(self, delivery: Delivery, delay: timedelta | None, why: str, *, attempt: int) -> Entry:
         return Entry(
@@ -138,7 +138,7 @@ class Executor:
         deliveries: Sequence[Delivery],
         entries: Sequence[Entry],
         *,
-        noted: Sequence[Delivery],
+        incidents_for: Sequence[Delivery],
         letter: dead_letter.DeadLetter | None = None,
     ) -> None:
         """Store `entries` in the schedule in place of `deliveries`, then acknowledge.
@@ -155,25 +155,30 @@ class Executor:
             if claimed:
                 await claims.release(tx, name, claimed)
             await poison_counter.reset(tx, name, deliveries)
-            if noted:
-                await incidents.note(
-                    tx, [delivery.incident(name, "failed", entry.why) for delivery, entry in pairs if delivery in noted]
+            if incidents_for:
+                await incidents.record(
+                    tx,
+                    [
+                        delivery.incident(name, "failed", entry.why)
+                        for delivery, entry in pairs
+                        if delivery in incidents_for
+                    ],
                 )
 
-        await self._transactions.surely(replace_all)
+        await self._transactions.commit_with_retries(replace_all)
         await self.acknowledge(deliveries)
 
     async def _replace_one(
         self, tx: Transaction, delivery: Delivery, entry: Entry, letter: dead_letter.DeadLetter | None
     ) -> None:
         if self._order is not None and delivery.key is not None:
-            stands = await self._order.keep(tx, delivery, entry)
-            if stands and letter is not None:
+            is_queued = await self._order.store_failed(tx, delivery, entry)
+            if is_queued and letter is not None:
                 properties = properties_of_dead(letter, self._service)
-                await self._file_dead_letters(tx, [letter_of(properties, letter.body, self._service)])
+                await self._store_dead_letters(tx, [letter_of(properties, letter.body, self._service)])
             return
-        if delivery.entry is not None:
-            await scheduled.remove(tx, [delivery.entry])
+        if delivery.entry_id is not None:
+            await scheduled.remove(tx, [delivery.entry_id])
         if not entry.dead:
             tx.file_entry(entry)
 
@@ -188,7 +193,7 @@ class Executor:
                 return
             except Unconfirmed as error:
                 log.warning("dead letter not confirmed, publishing it again", error=str(error))
-                await asyncio.sleep(self._chance.uniform(0, REPUBLISH_CAP_S))
+                await asyncio.sleep(self._rng.uniform(0, MAX_REPUBLISH_DELAY_S))
 
     def _count(self, outcome: str) -> None:
         metrics.process_total.labels(f"{self._service}.{self._subscription}", outcome).inc()

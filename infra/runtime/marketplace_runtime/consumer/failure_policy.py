@@ -12,8 +12,8 @@ from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-AT_ONCE = timedelta(0)
-BUSY_LEAST, BUSY_CAP_S = timedelta(seconds=1), 15.0
+NO_DELAY = timedelta(0)
+MIN_BUSY_DELAY, MAX_BUSY_DELAY_S = timedelta(seconds=1), 15.0
 """Shortest delay, and cap in seconds, of deliveries postponed because rows were locked or the database was too slow.
 
 After a long lock ends, they wait at most 15 s more.
@@ -25,7 +25,7 @@ class FailurePolicy:
 
     def __init__(self, subscription: str, clock: Callable[[], datetime]) -> None:
         self._subscription, self._now = subscription, clock
-        self._chance = random.Random()  # noqa: S311 - jitter
+        self._rng = random.Random()  # noqa: S311 - jitter
 
     def decide(self, delivery: Delivery, error: BaseException) -> Decision:
         """Apply the retry policy to `error`, and log the failure.
@@ -33,38 +33,38 @@ class FailurePolicy:
         Postpones a call that got no slot in time: it was not made, so this is no failure and is not logged.
         """
         if isinstance(error, NoPlaceInTime):
-            return Postpone(AT_ONCE, str(error))
+            return Postpone(NO_DELAY, str(error))
         now = self._now()
-        policy = retry_policy.after(
+        decision = retry_policy.after(
             error,
             attempt=delivery.attempt,
             attempts=delivery.reaction.attempts,
-            chance=self._chance,
+            rng=self._rng,
             failing_for=_failing_for(delivery, now),
         )
-        why = _why(error)
-        unforeseen = isinstance(policy, retry_policy.Dead) and policy.reason == "attempts-exhausted"
+        why = _describe(error)
+        is_unexpected = isinstance(decision, retry_policy.Dead) and decision.reason == "attempts-exhausted"
         log.warning(
             "handling failed",
             subscription=self._subscription,
             event_id=str(delivery.envelope.id),
             type=delivery.envelope.type,
             attempt=delivery.attempt,
-            decision=repr(policy),
+            decision=repr(decision),
             error=why,
-            exc_info=error if unforeseen else None,
+            exc_info=error if is_unexpected else None,
         )
-        if isinstance(policy, retry_policy.Dead):
-            return DeadLetter(policy.reason, why)
-        return Retry(policy.delay, why) if policy.counts else Postpone(policy.delay, why)
+        if isinstance(decision, retry_policy.Dead):
+            return DeadLetter(decision.reason, why)
+        return Retry(decision.delay, why) if decision.counts else Postpone(decision.delay, why)
 
     def postpone_busy(self, busy: Sequence[tuple[Delivery, BaseException]]) -> list[tuple[Delivery, Decision]]:
         """Postpone deliveries that met locked rows or a slow database. The delay grows with their waiting time."""
-        now, decided = self._now(), list[tuple[Delivery, Decision]]()
+        now, decisions = self._now(), list[tuple[Delivery, Decision]]()
         for delivery, error in busy:
             failing_for = _failing_for(delivery, now)
-            delay = max(BUSY_LEAST, retry_policy.in_proportion(failing_for, self._chance, cap_s=BUSY_CAP_S))
-            decided.append((delivery, Postpone(delay, _why(error))))
+            delay = max(MIN_BUSY_DELAY, retry_policy.in_proportion(failing_for, self._rng, cap_s=MAX_BUSY_DELAY_S))
+            decisions.append((delivery, Postpone(delay, _describe(error))))
         first, error = busy[0]
         log.warning(
             "deliveries postponed: rows locked or database too slow",
@@ -73,7 +73,7 @@ class FailurePolicy:
             first_event_id=str(first.envelope.id),
             error=repr(error),
         )
-        return decided
+        return decisions
 
 
 def _failing_for(delivery: Delivery, now: datetime) -> timedelta:
@@ -81,5 +81,5 @@ def _failing_for(delivery: Delivery, now: datetime) -> timedelta:
     return now - (delivery.failed_at or now)
 
 
-def _why(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -14,7 +14,7 @@ select $1, event_id, attempt from unnest($2::uuid[], $3::int[]) as r (event_id, 
 on conflict do nothing returning event_id
 """
 
-KNOWN = "select event_id from messaging.inbox where subscription = $1 and event_id = any($2::uuid[])"
+SELECT_HANDLED = "select event_id from messaging.inbox where subscription = $1 and event_id = any($2::uuid[])"
 
 
 async def enter(tx: Transaction, subscription: str, ids: Sequence[UUID], attempts: Sequence[int]) -> set[UUID]:
@@ -25,6 +25,6 @@ async def enter(tx: Transaction, subscription: str, ids: Sequence[UUID], attempt
     return {row[0] for row in await tx.execute(INSERT, subscription, list(ids), list(attempts))}
 
 
-async def known(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> set[UUID]:
+async def find_handled(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> set[UUID]:
     """Return which of these events were handled already."""
-    return {row[0] for row in await tx.execute(KNOWN, subscription, list(ids))}
+    return {row[0] for row in await tx.execute(SELECT_HANDLED, subscription, list(ids))}

@@ -8,10 +8,10 @@ from uuid import UUID
 from marketplace_runtime.database import Transaction, has_partition
 from marketplace_runtime.events import storable
 
-KEPT_ATTEMPTS = 10
+MAX_KEPT_ATTEMPTS = 10
 """Failed attempts kept per message and subscription: the first so many, and the latest."""
 
-FORGET = """
+DELETE_OLDER_ATTEMPTS = """
 delete from messaging.incidents as i
 using unnest($1::uuid[], $2::text[]) as r (event_id, subscription)
 where i.event_id = r.event_id and i.subscription = r.subscription and i.what = 'failed' and i.attempt > $3
@@ -35,7 +35,7 @@ class Incident:
     why: str
 
 
-async def note(tx: Transaction, incidents: Sequence[Incident]) -> None:
+async def record(tx: Transaction, incidents: Sequence[Incident]) -> None:
     """Store `incidents` with the transaction's time. Keeps a bounded number for a message that goes on failing.
 
     Skips events from outside the horizon, which may still be in the schedule: they may have no partition.
@@ -44,10 +44,10 @@ async def note(tx: Transaction, incidents: Sequence[Incident]) -> None:
     kept = [each for each in incidents if has_partition(each.event_id, now)]
     if not kept:
         return
-    late = [each for each in kept if each.what == "failed" and each.attempt > KEPT_ATTEMPTS]
+    late = [each for each in kept if each.what == "failed" and each.attempt > MAX_KEPT_ATTEMPTS]
     if late:
         ids, names = [each.event_id for each in late], [each.subscription for each in late]
-        await tx.execute(FORGET, ids, names, KEPT_ATTEMPTS)
+        await tx.execute(DELETE_OLDER_ATTEMPTS, ids, names, MAX_KEPT_ATTEMPTS)
     await tx.execute(
         INSERT,
         [each.event_id for each in kept],

@@ -19,7 +19,7 @@ from datetime import timedelta
 from marketplace_runtime.amqp import Invalid
 from marketplace_runtime.consumer import inbox, poison_counter
 from marketplace_runtime.consumer.batch import Batch
-from marketplace_runtime.consumer.delivery import SUSPECT_AFTER, Delivery
+from marketplace_runtime.consumer.delivery import SUSPECT_AFTER_DEATHS, Delivery
 from marketplace_runtime.consumer.subscriptions import OrderedBy, Subscription
 from marketplace_runtime.database import Entry, Transaction
 from marketplace_runtime.scheduler import key_queue
@@ -41,7 +41,7 @@ class OrderByKey:
         """
         await poison_counter.reset(tx, self._name, batch.deliveries)  # also for those that are not run now
         admitted = await self._admit(tx, batch.deliveries)
-        leaving = [each.key for each in admitted if each.in_line and each.key is not None]
+        leaving = [each.key for each in admitted if each.in_key_queue and each.key is not None]
         if leaving:
             await key_queue.move_up(tx, self._name, leaving, self._batch_size)
         batch.deliveries = admitted
@@ -49,67 +49,67 @@ class OrderByKey:
     async def _admit(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
         for delivery in deliveries:
             if delivery.key is None:
-                delivery.key = key_of(delivery, self._ordered_by)
+                delivery.key = ordering_key_of(delivery, self._ordered_by)
         keys = [each.key for each in deliveries if each.key is not None]
-        lines = await key_queue.look(tx, self._name, keys, len(deliveries))
-        if not lines and not any(each.in_line or each.suspect for each in deliveries):
+        queues = await key_queue.look(tx, self._name, keys, len(deliveries))
+        if not queues and not any(each.in_key_queue or each.is_suspect for each in deliveries):
             return list(deliveries)
         await key_queue.lock(tx, self._name, keys)
-        lines = await key_queue.look(tx, self._name, keys, len(deliveries))
-        return await self._sort_out(tx, deliveries, {key: deque(ids) for key, ids in lines.items()})
+        queues = await key_queue.look(tx, self._name, keys, len(deliveries))
+        return await self._admit_or_park(tx, deliveries, {key: deque(ids) for key, ids in queues.items()})
 
-    async def _sort_out(
-        self, tx: Transaction, deliveries: Sequence[Delivery], lines: dict[str, deque[int]]
+    async def _admit_or_park(
+        self, tx: Transaction, deliveries: Sequence[Delivery], queues: dict[str, deque[int]]
     ) -> list[Delivery]:
         """Return the deliveries that may run now, and park the others.
 
-        `lines` has the entries that are queued for each key, the oldest first.
+        `queues` has the entries that are queued for each key, the oldest first.
         """
         admitted: list[Delivery] = []
-        behind: list[Entry] = []
-        moved: list[int] = []
-        early: list[int] = []
+        parked: list[Entry] = []
+        replaced_ids: list[int] = []
+        early_ids: list[int] = []
         for delivery in deliveries:
             if delivery.key is None:
                 admitted.append(delivery)
                 continue
-            line = lines.setdefault(delivery.key, deque())
-            if delivery.in_line and line and line[0] == delivery.entry:
-                line.popleft()
+            queue = queues.setdefault(delivery.key, deque())
+            if delivery.in_key_queue and queue and queue[0] == delivery.entry_id:
+                queue.popleft()
                 admitted.append(delivery)
-            elif delivery.in_line:
-                early += [delivery.entry or 0]  # its row may be gone, if another process has handled it
-            elif line or (delivery.suspect and delivery.message is not None):
-                behind.append(self._parked(delivery, None if line else timedelta(0)))
-                line.append(END)
-                moved += [] if delivery.entry is None else [delivery.entry]
+            elif delivery.in_key_queue:
+                early_ids += [delivery.entry_id or 0]  # its row may be gone, if another process has handled it
+            elif queue or (delivery.is_suspect and delivery.message is not None):
+                parked.append(self._parked_entry(delivery, None if queue else timedelta(0)))
+                queue.append(NEW_ENTRY_ID)
+                replaced_ids += [] if delivery.entry_id is None else [delivery.entry_id]
             else:
                 admitted.append(delivery)
-        if behind:
-            await key_queue.park(tx, behind)
-        if moved:
-            await scheduled.remove(tx, moved)
-        if early:
-            await key_queue.hold(tx, early)
+        if parked:
+            await key_queue.park(tx, parked)
+        if replaced_ids:
+            await scheduled.remove(tx, replaced_ids)
+        if early_ids:
+            await key_queue.hold(tx, early_ids)
         return admitted
 
-    async def keep(self, tx: Transaction, delivery: Delivery, entry: Entry) -> bool:
+    async def store_failed(self, tx: Transaction, delivery: Delivery, entry: Entry) -> bool:
         """Store a failed delivery as `entry` in the queue of its key: to run later, or as dead.
 
         The head of the queue keeps its place. Returns False if another process has handled the event meanwhile.
         """
         await key_queue.lock(tx, self._name, [entry.key or ""])
-        if delivery.in_line and delivery.entry is not None:
-            await key_queue.stay(tx, delivery.entry, entry)
+        if delivery.in_key_queue and delivery.entry_id is not None:
+            await key_queue.stay(tx, delivery.entry_id, entry)
             return True
-        if delivery.entry is not None:
-            await scheduled.remove(tx, [delivery.entry])
-        if await inbox.known(tx, self._name, [entry.envelope.id]):
+        if delivery.entry_id is not None:
+            await scheduled.remove(tx, [delivery.entry_id])
+        if await inbox.find_handled(tx, self._name, [entry.envelope.id]):
             return False
         await key_queue.park(tx, [entry])
         return True
 
-    def _parked(self, delivery: Delivery, delay: timedelta | None) -> Entry:
+    def _parked_entry(self, delivery: Delivery, delay: timedelta | None) -> Entry:
         """Return the schedule entry of a parked delivery.
 
         A suspected poison message keeps its suspicion, so that it is run alone when its turn comes.
@@ -123,15 +123,15 @@ class OrderByKey:
             why="parked",
             failed_at=delivery.failed_at,
             key=delivery.key,
-            deaths=SUSPECT_AFTER if delivery.suspect else 0,
+            deaths=SUSPECT_AFTER_DEATHS if delivery.is_suspect else 0,
         )
 
 
-END = 0
+NEW_ENTRY_ID = 0
 """Stands for an entry that was just appended to a key's queue, and whose id is not known."""
 
 
-def key_of(delivery: Delivery, ordered_by: OrderedBy) -> str | None:
+def ordering_key_of(delivery: Delivery, ordered_by: OrderedBy) -> str | None:
     """Return the ordering key of a delivery, or None if it is handled without ordering.
 
     The key is None for a body that does not fit its type, which will be dead-lettered. It is also None for an unknown

@@ -19,18 +19,18 @@ on conflict (subscription, event_id) do update set runs = messaging.suspects.run
 CLEAR = "delete from messaging.suspects where subscription = $1 and event_id = any($2::uuid[])"
 
 
-async def runs(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> dict[UUID, int]:
+async def read_runs(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return for each event how often it was run alone without completing. Leaves out events without such a run."""
     return {row[0]: row[1] for row in await tx.execute(RUNS, subscription, list(ids))}
 
 
-async def count(tx: Transaction, subscription: str, id: UUID) -> None:
+async def count_run(tx: Transaction, subscription: str, id: UUID) -> None:
     """Count one more run of this event, which is about to be run alone."""
     await tx.execute(COUNT, subscription, id)
 
 
 async def reset(tx: Transaction, subscription: str, deliveries: Sequence[Delivery]) -> None:
     """Reset the counters of the suspects among `deliveries`, since the process survived their run."""
-    suspected = [each.envelope.id for each in deliveries if each.suspect]
+    suspected = [each.envelope.id for each in deliveries if each.is_suspect]
     if suspected:
         await tx.execute(CLEAR, subscription, suspected)

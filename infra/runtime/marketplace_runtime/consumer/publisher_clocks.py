@@ -8,7 +8,7 @@ from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-TOLERATED = timedelta(seconds=30)
+MAX_CLOCK_AHEAD = timedelta(seconds=30)
 WARN_EVERY_S = 60.0
 
 _warned_at: dict[str, float] = {}

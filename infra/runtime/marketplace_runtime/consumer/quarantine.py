@@ -2,7 +2,7 @@
 
 When a process dies, the broker counts a delivery of every message that the process had prefetched. So a high count
 only makes a message a suspect. A suspect is run while no other handler or external call of its process runs. Each
-such run is counted in the database before it begins. After `RUNS_ALONE` such runs that did not complete, the message
+such run is counted in the database before it begins. After `MAX_RUNS_ALONE` incomplete runs, the message
 is dead-lettered without another run. When a harmless suspect has been handled, its counter is reset.
 """
 
@@ -17,8 +17,8 @@ from marketplace_runtime.consumer import poison_counter
 from marketplace_runtime.consumer.delivery import Delivery
 from marketplace_runtime.consumer.transactions import Transactions
 
-RUNS_ALONE = 3
-PAUSE_S = 0.5
+MAX_RUNS_ALONE = 3
+PAUSE_PER_DEATH_S = 0.5
 
 
 class RunAloneGate:
@@ -26,7 +26,7 @@ class RunAloneGate:
 
     def __init__(self) -> None:
         self._inside = 0
-        self._open, self._empty, self._one = asyncio.Event(), asyncio.Event(), asyncio.Lock()
+        self._open, self._empty, self._alone_lock = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._open.set()
         self._empty.set()
 
@@ -49,7 +49,7 @@ class RunAloneGate:
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """Run the block alone. Waits until all others have left; nothing else enters until the block ends."""
-        async with self._one:
+        async with self._alone_lock:
             self._open.clear()
             try:
                 await self._empty.wait()
@@ -61,7 +61,7 @@ class RunAloneGate:
 class Quarantine:
     """Hands out the suspects of one subscription one at a time, those with the fewest deaths first.
 
-    A suspect with deaths is handed out after a pause of `PAUSE_S` per death. Meanwhile other prefetched messages
+    A suspect with deaths is handed out after a pause of `PAUSE_PER_DEATH_S` each. Meanwhile other prefetched messages
     arrive and go first. So if processes die for another reason, each death meets a different message, and no single
     message is blamed for all of them.
     """
@@ -69,16 +69,16 @@ class Quarantine:
     def __init__(self, subscription: str, transactions: Transactions) -> None:
         self._subscription, self._transactions = subscription, transactions
         self._new: list[Delivery] = []
-        self._line: list[tuple[int, float, float, Delivery]] = []
+        self._heap: list[tuple[int, float, float, Delivery]] = []
         """A heap of (deaths, random tie-break, earliest start by the event loop's clock, delivery)."""
         self._arrived = asyncio.Event()
-        self._chance = random.Random()  # noqa: S311 - a shuffle
+        self._rng = random.Random()  # noqa: S311 - a shuffle
         self._running = False
 
     @property
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         """Return whether a suspect is waiting or being run."""
-        return bool(self._new or self._line or self._running)
+        return bool(self._new or self._heap or self._running)
 
     def receive(self, delivery: Delivery) -> None:
         """Add a suspect."""
@@ -91,14 +91,14 @@ class Quarantine:
         It counts as being run until `release` is called.
         """
         while True:
-            if not self._line:
+            if not self._heap:
                 await self._arrived.wait()
             self._arrived.clear()
-            await self._look_up()
-            deaths, _, not_before, delivery = self._line[0]
+            await self._read_counters()
+            deaths, _, not_before, delivery = self._heap[0]
             pause_s = not_before - asyncio.get_running_loop().time()
             if pause_s <= 0:
-                heapq.heappop(self._line)
+                heapq.heappop(self._heap)
                 self._running = True
                 return delivery, deaths
             with suppress(TimeoutError):
@@ -111,19 +111,21 @@ class Quarantine:
 
     async def count_run(self, delivery: Delivery) -> None:
         """Count a run of a suspect that is about to be run alone. A process that it kills could not count it later."""
-        await self._transactions.surely(
-            partial(poison_counter.count, subscription=self._subscription, id=delivery.envelope.id)
+        await self._transactions.commit_with_retries(
+            partial(poison_counter.count_run, subscription=self._subscription, id=delivery.envelope.id)
         )
 
-    async def _look_up(self) -> None:
+    async def _read_counters(self) -> None:
         """Read the counters of new suspects, and sort the suspects into the heap by them."""
         new = list(self._new)
         if not new:
             return
         ids = [each.envelope.id for each in new]
-        deaths = await self._transactions.surely(partial(poison_counter.runs, subscription=self._subscription, ids=ids))
+        deaths = await self._transactions.commit_with_retries(
+            partial(poison_counter.read_runs, subscription=self._subscription, ids=ids)
+        )
         now = asyncio.get_running_loop().time()
         del self._new[: len(new)]  # only now: until then they must count as waiting
         for delivery in new:
             died = deaths.get(delivery.envelope.id, 0)
-            heapq.heappush(self._line, (died, self._chance.random(), now + died * PAUSE_S, delivery))
+            heapq.heappush(self._heap, (died, self._rng.random(), now + died * PAUSE_PER_DEATH_S, delivery))

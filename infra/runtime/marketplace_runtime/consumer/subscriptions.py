@@ -13,7 +13,7 @@ E = TypeVar("E", bound=Event)
 Handler = Callable[[Any, Transaction], Awaitable[None]]
 Load = Callable[[Sequence[Any], Transaction], Awaitable[None]]
 Prepare = Callable[[Any, Transaction], Awaitable[Any]]
-Ask = Callable[[Any, Any], Awaitable[Any]]
+Call = Callable[[Any, Any], Awaitable[Any]]
 Record = Callable[[Any, Any, Transaction], Awaitable[None]]
 OrderedBy = str | Callable[[Any], object]
 """The ordering key: the name of a field that all events of the subscription have, or a function of the event."""
@@ -27,7 +27,7 @@ class CallSteps:
     """Holds the three steps of an external call, so that no transaction is open while the call runs."""
 
     prepare: Prepare
-    ask: Ask
+    call: Call
     record: Record
 
 
@@ -64,12 +64,12 @@ class Reaction:
 
         return replace(self, older=(*self.older, replace(self, event=event, read=read, older=())))
 
-    def as_heard(self, event: Event) -> Event:
+    def as_received(self, event: Event) -> Event:
         """Return what the handler receives if `event` is published: serialised, parsed, in the handler's version."""
         return self.read(event.model_dump_json(exclude_none=True).encode())
 
     @classmethod
-    def unknown(cls, type: str, known: Sequence["Reaction"]) -> "Reaction":
+    def for_unknown_version(cls, type: str, known: Sequence["Reaction"]) -> "Reaction":
         """Return the reaction to a version that is not among `known`. It cannot be parsed, so it is retried."""
         versions = ", ".join(sorted(each.event.type for each in known))
         name, _, version = type.rpartition(".")
@@ -125,7 +125,7 @@ def on(
     *,
     load: Callable[[Sequence[E], Transaction], Awaitable[None]] | None = None,
     prepare: Callable[[E, Transaction], Awaitable[Any]] | None = None,
-    ask: Ask | None = None,
+    call: Call | None = None,
     record: Callable[[E, Any, Transaction], Awaitable[None]] | None = None,
     attempts: int | None = DEFAULT_ATTEMPTS,
     deadline: bool = False,
@@ -136,7 +136,7 @@ def on(
 
     - `load(events, tx)` reads in one go what the handlers of a whole batch will need.
     - `prepare(event, tx)` stores what will be requested, and returns the request, or None if no call is needed.
-    - `ask(request, outside)` makes the call, without a transaction. `record(event, answer, tx)` stores the answer.
+    - `call(request, clients)` makes the call, without a transaction. `record(event, answer, tx)` stores the answer.
     - After `attempts` failed runs the event is dead-lettered. With None it is retried until it succeeds, at intervals
       that grow to an hour.
     - A `deadline` is an event that the service scheduled for itself. What reached the service's queues before the
@@ -147,14 +147,14 @@ def on(
     if deadline and not event.internal:
         raise TypeError(f"on({event.__name__}): a deadline must be an internal event, scheduled by the service itself")
     if handle is not None:
-        if prepare or ask or record:
-            raise TypeError(f"on({event.__name__}): give either a handler or prepare, ask and record")
+        if prepare or call or record:
+            raise TypeError(f"on({event.__name__}): give either a handler or prepare, call and record")
         handle = with_declaration(handle)
         return Reaction(event, handle, None, load, attempts, event.model_validate_json, deadline=deadline)
-    if prepare is None or ask is None or record is None:
-        raise TypeError(f"on({event.__name__}): an external call needs prepare, ask and record")
-    call = CallSteps(with_declaration(prepare), ask, with_declaration(record))
-    return Reaction(event, None, call, load, attempts, event.model_validate_json, deadline=deadline)
+    if prepare is None or call is None or record is None:
+        raise TypeError(f"on({event.__name__}): an external call needs prepare, call and record")
+    steps = CallSteps(with_declaration(prepare), call, with_declaration(record))
+    return Reaction(event, None, steps, load, attempts, event.model_validate_json, deadline=deadline)
 
 
 def subscription(

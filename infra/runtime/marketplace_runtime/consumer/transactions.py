@@ -24,9 +24,9 @@ from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-CONFLICT_RETRIES = 10
+MAX_CONFLICT_RETRIES = 10
 PROBE_S, PROBE_CAP_S = 0.1, 2.0
-BLAMELESS_FAILURES = 3
+MAX_DISPROVED_OUTAGES = 3
 """Number of times that work may fail as "database unavailable" although the database accepts a write right after."""
 UNIQUE_VIOLATION = "23505"
 """SQLSTATE of a unique violation. Its cause may be a concurrent transaction, or the message itself."""
@@ -39,9 +39,9 @@ class Transactions:
 
     def __init__(self, database: Database, queue: str, policy: FailurePolicy) -> None:
         self._database, self._queue, self._policy = database, queue, policy
-        self._chance = random.Random()  # noqa: S311 - jitter
-        self._seconds = metrics.process_duration.labels(queue)
-        self.paused = False
+        self._rng = random.Random()  # noqa: S311 - jitter
+        self._duration = metrics.process_duration.labels(queue)
+        self.is_paused = False
         """Whether the subscription waits for the database to accept writes again."""
 
     async def run(self, deliveries: Sequence[Delivery], stage: Stage) -> AsyncGenerator[Outcome]:
@@ -51,48 +51,48 @@ class Transactions:
         Postpones a delivery if rows are locked or the database is too slow. None of these counts as an attempt; any
         other error does.
         """
-        result = await self._commit(deliveries, stage, most_outages=BLAMELESS_FAILURES if len(deliveries) == 1 else 1)
+        result = await self._commit(deliveries, stage, max_outages=MAX_DISPROVED_OUTAGES if len(deliveries) == 1 else 1)
         if isinstance(result, Outcome):
             yield result
             return
         busy: list[tuple[Delivery, BaseException]] = []
         for delivery in deliveries:
             if len(deliveries) > 1:
-                result = await self._commit([delivery], stage, most_outages=BLAMELESS_FAILURES)
+                result = await self._commit([delivery], stage, max_outages=MAX_DISPROVED_OUTAGES)
             if isinstance(result, Outcome):
                 yield result
-            elif _is_blameless(result):
+            elif _is_database_fault(result):
                 busy.append((delivery, result))
             else:
-                yield Outcome(decided=[(delivery, self._policy.decide(delivery, result))])
+                yield Outcome(decisions=[(delivery, self._policy.decide(delivery, result))])
         if busy:
-            yield Outcome(decided=self._policy.postpone_busy(busy))
+            yield Outcome(decisions=self._policy.postpone_busy(busy))
 
     async def _commit(
-        self, deliveries: Sequence[Delivery], stage: Stage, *, most_outages: int
+        self, deliveries: Sequence[Delivery], stage: Stage, *, max_outages: int
     ) -> Outcome | BaseException:
         """Commit `stage` for all deliveries. Returns the outcome, or the error that prevents the commit."""
         conflicts = outages = 0
         while True:
             batch = Batch(deliveries)
             try:
-                with self._seconds.time():
+                with self._duration.time():
                     async with self._database.transaction() as tx:
                         await stage(tx, batch)
             except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes a decision
                 verdict = verdict_on(error)
-                if verdict is Verdict.UNAVAILABLE and outages < most_outages:
-                    outages += await self._wait_out(error)
-                elif verdict is Verdict.CONFLICT and len(deliveries) == 1 and conflicts < CONFLICT_RETRIES:
+                if verdict is Verdict.UNAVAILABLE and outages < max_outages:
+                    outages += await self._wait_for_database(error)
+                elif verdict is Verdict.CONFLICT and len(deliveries) == 1 and conflicts < MAX_CONFLICT_RETRIES:
                     conflicts += 1
-                    await asyncio.sleep(self._chance.uniform(0, 0.01 * 2 ** min(conflicts, 6)))
+                    await asyncio.sleep(self._rng.uniform(0, 0.01 * 2 ** min(conflicts, 6)))
                 else:
                     return error
             else:
                 metrics.process_total.labels(self._queue, "committed").inc(len(deliveries))
                 return batch.outcome
 
-    async def surely(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def commit_with_retries(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Commit the runtime's own `work`, and return its result.
 
         Retries as long as the database is unavailable, in conflict or too slow. Raises any other error.
@@ -103,16 +103,16 @@ class Transactions:
                     done = await work(tx)
             except Exception as error:
                 if is_unavailable(error):
-                    await self._wait_out(error)
+                    await self._wait_for_database(error)
                 elif is_passing(error):
                     log.warning("retrying: database in conflict or too slow", queue=self._queue, error=repr(error))
-                    await asyncio.sleep(self._chance.uniform(0, PROBE_S))
+                    await asyncio.sleep(self._rng.uniform(0, PROBE_S))
                 else:
                     raise
             else:
                 return done
 
-    async def _wait_out(self, error: BaseException) -> int:
+    async def _wait_for_database(self, error: BaseException) -> int:
         """Wait until the database accepts a write. Returns 1 if it does so at once, so was not unavailable, else 0."""
         log.warning("database unavailable, consumer paused", queue=self._queue, error=repr(error))
         self._pause(True)
@@ -120,12 +120,10 @@ class Transactions:
             for probe in range(10**9):
                 try:
                     await self._database.ping()
-                except Exception as still:
-                    if not is_passing(still):
+                except Exception as probe_error:
+                    if not is_passing(probe_error):
                         raise
-                    await asyncio.sleep(
-                        self._chance.uniform(PROBE_S / 2, min(PROBE_CAP_S, PROBE_S * 2 ** min(probe, 10)))
-                    )
+                    await asyncio.sleep(self._rng.uniform(PROBE_S / 2, min(PROBE_CAP_S, PROBE_S * 2 ** min(probe, 10))))
                 else:
                     return 1 if probe == 0 else 0
         finally:
@@ -133,10 +131,10 @@ class Transactions:
         return 0
 
     def _pause(self, paused: bool) -> None:
-        self.paused = paused
+        self.is_paused = paused
         metrics.consumption_paused.labels(self._queue).set(paused)
 
 
-def _is_blameless(error: BaseException) -> bool:
+def _is_database_fault(error: BaseException) -> bool:
     """Return whether the database is the cause, and not the message. An error that a handler itself raises never is."""
     return verdict_on(error) is not Verdict.FAILED and is_from_database(error) and sqlstate(error) != UNIQUE_VIOLATION

@@ -11,17 +11,17 @@ from typing import Any
 from marketplace_runtime.amqp import Invalid, Publisher
 from marketplace_runtime.consumer.backlog import Backlog
 from marketplace_runtime.consumer.batch import Stage, pipeline
-from marketplace_runtime.consumer.call import Calls
+from marketplace_runtime.consumer.call import ExternalCalls
 from marketplace_runtime.consumer.decisions import DeadLetter, Outcome
-from marketplace_runtime.consumer.decode import from_entry, reaction_to
+from marketplace_runtime.consumer.decode import decode_entry, reaction_to
 from marketplace_runtime.consumer.deduplicate import Deduplicate
 from marketplace_runtime.consumer.delivery import Delivery, Unreadable
-from marketplace_runtime.consumer.execute import Executor, FileDeadLetters
+from marketplace_runtime.consumer.execute import Executor, StoreDeadLetters
 from marketplace_runtime.consumer.failure_policy import FailurePolicy
 from marketplace_runtime.consumer.handle import handle
 from marketplace_runtime.consumer.load import load
 from marketplace_runtime.consumer.order import OrderByKey
-from marketplace_runtime.consumer.quarantine import RUNS_ALONE, Quarantine, RunAloneGate
+from marketplace_runtime.consumer.quarantine import MAX_RUNS_ALONE, Quarantine, RunAloneGate
 from marketplace_runtime.consumer.run_all import run_all
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
 from marketplace_runtime.consumer.transactions import Transactions
@@ -45,7 +45,7 @@ class Worker:
         service: str,
         database: Database,
         publisher: Publisher,
-        file_dead_letters: FileDeadLetters,
+        store_dead_letters: StoreDeadLetters,
         outside: Any,
         gate: RunAloneGate,
     ) -> None:
@@ -55,8 +55,8 @@ class Worker:
         self.transactions = Transactions(database, f"{service}.{subscription.name}", self._policy)
         order = OrderByKey(subscription, subscription.ordered_by) if subscription.ordered_by else None
         deduplicate = Deduplicate(subscription.name)
-        self.calls = Calls(subscription, deduplicate, gate, outside)
-        self.handling = pipeline(order, deduplicate, load, handle)
+        self.calls = ExternalCalls(subscription, deduplicate, gate, outside)
+        self.stages = pipeline(order, deduplicate, load, handle)
         self.executor = Executor(
             service=service,
             subscription=subscription.name,
@@ -64,13 +64,13 @@ class Worker:
             calls=self.calls,
             order=order,
             publisher=publisher,
-            file_dead_letters=file_dead_letters,
+            store_dead_letters=store_dead_letters,
             dead_letter_exchange=database.naming.dead_letters_of(service),
             clock=lambda: database.now,
         )
         self._quarantine = Quarantine(subscription.name, self.transactions)
         self._backlog = Backlog(subscription.batch)
-        self._handling = False
+        self._is_handling = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -79,16 +79,16 @@ class Worker:
     def receive(self, delivery: Delivery | Unreadable) -> None:
         """Accept a delivery. It will be acknowledged, or its source will deliver it again."""
         self._idle.clear()
-        if isinstance(delivery, Delivery) and delivery.suspect and not (self.keeps_order and delivery.message):
+        if isinstance(delivery, Delivery) and delivery.is_suspect and not (self.keeps_order and delivery.message):
             self._quarantine.receive(delivery)
         else:
             self._backlog.add(delivery)
 
     def receive_due(self, entry: Entry) -> None:
         """Accept a due entry of the schedule."""
-        self.receive(from_entry(entry, self.subscription))
+        self.receive(decode_entry(entry, self.subscription))
 
-    def why_unheard(self, type: str) -> Invalid:
+    def why_unhandled(self, type: str) -> Invalid:
         """Return why the subscription does not handle events of this type. Raises AssertionError if it does."""
         try:
             reaction_to(type, self.subscription)
@@ -116,9 +116,9 @@ class Worker:
         """Return whether less than one batch of deliveries is waiting."""
         return self._backlog.has_room
 
-    def call_when_there_is_room(self, tell: Callable[[], None]) -> None:
-        """Call `tell` once, as soon as a batch was taken and there is room again. Not at all if there is room now."""
-        self._backlog.call_when_there_is_room(tell)
+    def call_when_there_is_room(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, as soon as a batch was taken and there is room again. Not if there is room now."""
+        self._backlog.call_when_there_is_room(callback)
 
     @property
     def types_with_room(self) -> Iterable[str]:
@@ -133,17 +133,17 @@ class Worker:
         """Handle deliveries until cancelled."""
         await run_all(self.calls.pool.run(), self._run_batches(), self._run_suspects(), self._run_calls())
 
-    async def drained(self) -> None:
+    async def wait_until_drained(self) -> None:
         """Wait until everything that was received is acknowledged."""
         await self._idle.wait()
 
     async def _run_batches(self) -> None:
         while True:
             batch = await self._backlog.next_batch()
-            self._handling = True
+            self._is_handling = True
             await self.handle([each for each in batch if not each.lost])
-            self._handling = False
-            self._note_idle()
+            self._is_handling = False
+            self._update_idle()
 
     async def _run_suspects(self) -> None:
         while True:
@@ -151,13 +151,13 @@ class Worker:
             if not delivery.lost:
                 await self.run_alone(delivery, deaths)
             self._quarantine.release()
-            self._note_idle()
+            self._update_idle()
 
     async def _run_calls(self) -> None:
         """Record the answers of calls as they arrive, many in one transaction. Failed calls do not delay them."""
         async with asyncio.TaskGroup() as failures:
             while True:
-                ended = await self.calls.ended()
+                ended = await self.calls.wait_for_ended()
                 for each in ended:
                     if each.error is not None:
                         failures.create_task(self._act_on_failure(each, each.error))
@@ -167,7 +167,7 @@ class Worker:
 
     async def _act_on_failure(self, call: Ended[Delivery], error: BaseException) -> None:
         try:
-            await self._execute(Outcome(decided=[(call.job, self._policy.decide(call.job, error))]))
+            await self._execute(Outcome(decisions=[(call.job, self._policy.decide(call.job, error))]))
         finally:
             self._close([call])
 
@@ -178,12 +178,12 @@ class Worker:
             self.receive(held)
         if was_crowded and not self.calls.pool.crowded:
             self._database.wake_ups.wake_scheduler()
-        self._note_idle()
+        self._update_idle()
 
     async def handle(self, batch: Sequence[Delivery | Unreadable]) -> None:
         """Run a batch through the stages, concurrently with batches of other subscriptions."""
         for unreadable in [each for each in batch if isinstance(each, Unreadable)]:
-            await self.executor.refuse(unreadable)
+            await self.executor.dead_letter_unreadable(unreadable)
         deliveries = [each for each in batch if isinstance(each, Delivery)]
         if deliveries:
             await self._gate.enter()
@@ -193,10 +193,10 @@ class Worker:
                 self._gate.leave()
 
     async def run_alone(self, delivery: Delivery, deaths: int) -> None:
-        """Run a suspect while no other handler of the process runs. Dead-letters it after `RUNS_ALONE` deaths alone."""
-        if deaths >= RUNS_ALONE:
+        """Run a suspect while no other handler of the process runs. Dead-letters it after `MAX_RUNS_ALONE` deaths."""
+        if deaths >= MAX_RUNS_ALONE:
             why = f"{deaths} processes died while they ran this event alone"
-            await self._execute(Outcome(decided=[(delivery, DeadLetter("poison", why))]))
+            await self._execute(Outcome(decisions=[(delivery, DeadLetter("poison", why))]))
             return
         async with self._gate.alone():
             await self._quarantine.count_run(delivery)
@@ -204,7 +204,7 @@ class Worker:
             await self.calls.pool.quiet()
 
     async def _run(self, deliveries: Sequence[Delivery]) -> None:
-        await self._process([each for each in deliveries if each.reaction.call is None], self.handling)
+        await self._process([each for each in deliveries if each.reaction.call is None], self.stages)
         await self._process([each for each in deliveries if each.reaction.call is not None], self.calls.prepare)
 
     async def _process(self, deliveries: Sequence[Delivery], stage: Stage) -> None:
@@ -217,8 +217,8 @@ class Worker:
         for delivery in await self.executor.execute(outcome):
             self.receive(delivery)
 
-    def _note_idle(self) -> None:
-        if not (self.backlog or self._handling or self.calls.pool.under_way or self._quarantine.busy):
+    def _update_idle(self) -> None:
+        if not (self.backlog or self._is_handling or self.calls.pool.under_way or self._quarantine.is_busy):
             self._idle.set()
 
 

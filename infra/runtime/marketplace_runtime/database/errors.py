@@ -45,7 +45,7 @@ VERDICTS = {
     "F0": Verdict.UNAVAILABLE,  # configuration file error
     "XX": Verdict.BUSY,  # internal error, corrupted data: no fault of the message
 }
-"""Verdicts by SQLSTATE (five characters) or its class (two); the longer entry wins. All others are `FAILED`, such as
+"""Verdicts by SQLSTATE (five characters) or its class (two); the longer entry wins. Others are `FAILED`, such as
 most of the classes 22, 23 and 42.
 
 https://www.postgresql.org/docs/current/errcodes-appendix.html

@@ -64,9 +64,9 @@ def _why(row: Pending, own: str) -> str | None:
         return f"the body has {len(row.body)} bytes; at most {wire_format.MAX_BODY_BYTES} are read"
     if not row.type.startswith(own):
         return f"{own}events takes no events of type {row.type[:255]}"
-    if len(row.type.encode()) > wire_format.MAX_TEXT:  # a routing key is counted in bytes
-        return f"the type has more than {wire_format.MAX_TEXT} bytes"
+    if len(row.type.encode()) > wire_format.MAX_ATTRIBUTE_CHARACTERS:  # a routing key is counted in bytes
+        return f"the type has more than {wire_format.MAX_ATTRIBUTE_CHARACTERS} bytes"
     for text in (row.subject, row.traceparent):
-        if not 0 < len(text) <= wire_format.MAX_TEXT:
-            return f"{text[:40]!r} is no text of 1 to {wire_format.MAX_TEXT} characters"
+        if not 0 < len(text) <= wire_format.MAX_ATTRIBUTE_CHARACTERS:
+            return f"{text[:40]!r} is no text of 1 to {wire_format.MAX_ATTRIBUTE_CHARACTERS} characters"
     return None

@@ -98,5 +98,5 @@ class Replays:
         async def leave(tx: Transaction) -> None:
             await table.leave(tx, replay.id)
 
-        await worker.transactions.surely(leave)
+        await worker.transactions.commit_with_retries(leave)
         self._fed_now.discard(replay.id)

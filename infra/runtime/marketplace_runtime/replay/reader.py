@@ -20,7 +20,15 @@ from marketplace_runtime.amqp import (
     raising_lost,
     reading_log,
 )
-from marketplace_runtime.consumer import SUSPECT_AFTER, Delivery, Unreadable, Worker, acknowledge, inbox, read
+from marketplace_runtime.consumer import (
+    SUSPECT_AFTER_DEATHS,
+    Delivery,
+    Unreadable,
+    Worker,
+    acknowledge,
+    decode_message,
+    inbox,
+)
 from marketplace_runtime.database import Transaction, time_of
 from marketplace_runtime.replay import table
 from marketplace_runtime.replay.table import Replay, Step
@@ -58,7 +66,7 @@ class ReplayReader:
         self._rate = replay.rate or rate
         self._most = max(1, min(worker.subscription.batch, self._rate // 4))
         self._next, self._begun, self._through = replay.next, replay.begun, replay.through
-        self._suspect_through = replay.reached if replay.deaths >= SUSPECT_AFTER else -1
+        self._suspect_through = replay.reached if replay.deaths >= SUSPECT_AFTER_DEATHS else -1
         self._window = ReplayWindow()
         self._due = 0.0
 
@@ -138,12 +146,12 @@ class ReplayReader:
 
     def _take(self, message: LoggedMessage, chunk: Chunk) -> None:
         received = IncomingMessage(message.body, message.properties, message.offset, self._window, replayed=True)
-        found = read(received, self._worker.subscription)
+        found = decode_message(received, self._worker.subscription)
         if isinstance(found, Unreadable):
             chunk.too_old += found.why.reason == "too-old"
             chunk.refused += found.why.reason != "too-old"
         elif found.envelope.type in self._replay.types:
-            found.suspect = message.offset <= self._suspect_through
+            found.is_suspect = message.offset <= self._suspect_through
             chunk.heard.append(found)
             self._window.add(message.offset)  # from now on it is read again unless it is acknowledged
 
@@ -155,9 +163,9 @@ class ReplayReader:
         ids = [each.envelope.id for each in chunk.heard]
 
         async def look(tx: Transaction) -> set[UUID]:
-            return await inbox.known(tx, self._worker.subscription.name, ids) if ids else set()
+            return await inbox.find_handled(tx, self._worker.subscription.name, ids) if ids else set()
 
-        known = await self._worker.transactions.surely(look)
+        known = await self._worker.transactions.commit_with_retries(look)
         fresh = [each for each in chunk.heard if each.envelope.id not in known]
         await acknowledge([each for each in chunk.heard if each.envelope.id in known])
         ours = await self._note(
@@ -178,7 +186,7 @@ class ReplayReader:
         async def note(tx: Transaction) -> bool:
             return await table.note(tx, self._replay.id, step)
 
-        ours = await self._worker.transactions.surely(note)
+        ours = await self._worker.transactions.commit_with_retries(note)
         if not ours or state != "running":
             log.info("replay ended", replay_to=self._queue, state=state if ours else "stopped, or taken over")
         return ours

@@ -69,10 +69,10 @@ class Worker(Protocol):
     def receive_due(self, entry: Entry) -> None:
         """Accept a due entry."""
 
-    def call_when_there_is_room(self, tell: Callable[[], None]) -> None:
-        """Call `tell` once, as soon as there is room. Not at all if there is room now."""
+    def call_when_there_is_room(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, as soon as there is room. Not at all if there is room now."""
 
-    def why_unheard(self, type: str) -> Invalid:
+    def why_unhandled(self, type: str) -> Invalid:
         """Return why it does not handle events of this type."""
 
 
@@ -84,10 +84,10 @@ class Scheduler:
         database: Database,
         workers: Mapping[str, Worker],
         caught_up: CaughtUp,
-        file_dead_letters: Callable[[Transaction, Sequence[DeadLetter]], Awaitable[None]],
+        store_dead_letters: Callable[[Transaction, Sequence[DeadLetter]], Awaitable[None]],
     ) -> None:
         self._database, self._workers, self._caught_up = database, workers, caught_up
-        self._file_dead_letters = file_dead_letters
+        self._store_dead_letters = store_dead_letters
         self._heard = [(name, type) for name, each in workers.items() for type in each.types]
         self._deadlines = self._of_kind(Kind.DEADLINE)
         self._handled = self._of_kind(Kind.HANDLED)
@@ -152,7 +152,7 @@ class Scheduler:
         if not entries:
             return
         letters = [_dead_letter(entry, self._why_unheard(entry)) for entry in entries]
-        await self._file_dead_letters(tx, letters)
+        await self._store_dead_letters(tx, letters)
         for entry, letter in zip(entries, letters, strict=True):
             log.error("dead letter", subscription=letter.subscription, reason=letter.reason, error=letter.error)
             if entry.key is not None and entry.subscription in self._workers:
@@ -168,7 +168,7 @@ class Scheduler:
             return Invalid(
                 "unknown-subscription", f"subscription {entry.subscription!r} does not exist in this service any more"
             )
-        return worker.why_unheard(entry.envelope.type)
+        return worker.why_unhandled(entry.envelope.type)
 
 
 def _with_room(workers: Mapping[str, Worker]) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from marketplace_runtime.amqp import (
     QueueConsumer,
     keep_connected,
 )
-from marketplace_runtime.consumer import RunAloneGate, Subscription, Worker, read
+from marketplace_runtime.consumer import RunAloneGate, Subscription, Worker, decode_message
 from marketplace_runtime.database import Database
 from marketplace_runtime.dead_letters import PREFETCH, DeadLetterConsumer
 from marketplace_runtime.dead_letters import table as dead_letters
@@ -60,7 +60,7 @@ class Messaging:
                 service=service,
                 database=database,
                 publisher=self._publisher,
-                file_dead_letters=dead_letters.file,
+                store_dead_letters=dead_letters.file,
                 outside=outside,
                 gate=gate,
             )
@@ -97,7 +97,7 @@ class Messaging:
             state[consumer.queue] = consumer.state
         for name, worker in self.workers.items():
             part = f"{self._service}.{name}"
-            state[part] = "paused: database unavailable" if worker.transactions.paused else state.get(part, "ok")
+            state[part] = "paused: database unavailable" if worker.transactions.is_paused else state.get(part, "ok")
         return state
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -131,7 +131,7 @@ class Messaging:
         await asyncio.gather(*(consumer.stop() for consumer in self.consumers))
         try:
             async with asyncio.timeout(DRAIN_S):
-                await asyncio.gather(replaying, *(each.drained() for each in self.workers.values()))
+                await asyncio.gather(replaying, *(each.wait_until_drained() for each in self.workers.values()))
         except TimeoutError:
             log.warning("shutdown did not wait for all work under way", drain_s=DRAIN_S)
         with suppress(TimeoutError):
@@ -151,6 +151,6 @@ class Messaging:
 
 def _intake(worker: Worker, database: Database) -> Callable[[IncomingMessage], None]:
     def receive(message: IncomingMessage) -> None:
-        worker.receive(read(message, worker.subscription, database.now))
+        worker.receive(decode_message(message, worker.subscription, database.now))
 
     return receive

@@ -29,7 +29,7 @@ class Service:
     """Alembic's directory: its `versions` create the service's own tables."""
     routes: Router | None = None
     outside: Callable[[], AbstractAsyncContextManager[Any]] | None = None
-    """Opens what `ask` functions use for external calls; entered once, at start."""
+    """Opens what `call` functions use for external calls; entered once, at start."""
     sweeps: Sequence[Sweep] = ()
     """Run periodically to find stuck work, which waits for a lost deadline or for an external party."""
     rebuild: Callable[[Transaction], Awaitable[int]] | None = None

@@ -52,7 +52,7 @@ def _answering(service: Service, answer: Callable[[Any], Any] | None) -> Service
             replace(
                 each,
                 reactions={
-                    type: replace(reaction, call=reaction.call and replace(reaction.call, ask=ask))
+                    type: replace(reaction, call=reaction.call and replace(reaction.call, call=ask))
                     for type, reaction in each.reactions.items()
                 },
             )

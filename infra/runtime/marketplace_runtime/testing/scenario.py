@@ -36,7 +36,7 @@ class Given:
         the handler raises.
         """
         reaction = self._reaction(event.type, subscription)
-        memory, asked, heard = self._memory, None, reaction.as_heard(event)
+        memory, asked, heard = self._memory, None, reaction.as_received(event)
         memory.said, memory.scheduled, memory.cause = [], [], caused_by(event)
         if reaction.load is not None:
             await reaction.load([heard], memory.tx)

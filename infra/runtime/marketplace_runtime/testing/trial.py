@@ -63,7 +63,7 @@ class Trial:
         """Return the events, each older version preceded by the version that its handler reads, under the same id."""
         found: list[tuple[UUID, Event]] = []
         for id, event in self.events:
-            read = self._reactions[event.type].as_heard(event)
+            read = self._reactions[event.type].as_received(event)
             found += [(id, read), (id, event)] if read.type in self._reactions.keys() - {event.type} else [(id, event)]
         return found
 

@@ -82,5 +82,5 @@ def table() -> Subscription:
         "carts",
         on(CartCheckedOutV1, place),
         on(PaymentDueV1, payment_due),
-        on(CartAbandonedV1, prepare=prepare, ask=ask, record=record),
+        on(CartAbandonedV1, prepare=prepare, call=ask, record=record),
     )

@@ -77,7 +77,7 @@ def _run_again(event: CartCheckedOutV1, _: Transaction) -> bool:
 
 
 def _after_a_scheduled_run(deliveries: Any) -> bool:
-    return any(delivery.entry is not None for delivery in deliveries)
+    return any(delivery.entry_id is not None for delivery in deliveries)
 
 
 POINTS = {

@@ -21,8 +21,8 @@ from pamqp.commands import Queue
 from contracts import Envelope, Event
 from contracts.cart import CartAbandonedV1
 from marketplace_runtime.amqp import PREFIX, open_channel, properties_of
-from marketplace_runtime.consumer import SUSPECT_AFTER
-from marketplace_runtime.consumer.quarantine import RUNS_ALONE
+from marketplace_runtime.consumer import SUSPECT_AFTER_DEATHS
+from marketplace_runtime.consumer.quarantine import MAX_RUNS_ALONE
 from marketplace_runtime.database import new_id
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.crash import child
@@ -32,7 +32,7 @@ from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, empty, u
 
 CRASH_WITHIN_S = 20.0
 SETTLE_WITHIN_S = 15.0
-MAX_DEATHS = 2 * (SUSPECT_AFTER + RUNS_ALONE)
+MAX_DEATHS = 2 * (SUSPECT_AFTER_DEATHS + MAX_RUNS_ALONE)
 PROBE = "crash.probe"
 QUEUES = ("checkout.carts", "checkout.dead")
 
