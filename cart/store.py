@@ -41,7 +41,7 @@ from contracts.catalog import (
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
 from marketplace_runtime.database import Transaction
-from marketplace_runtime.scheduler import is_lost
+from marketplace_runtime.scheduler import is_deadline_lost
 
 ProductEvent = ProductListedV1 | PriceChangedV1 | ProductDiscontinuedV1 | ProductSoldOutV1 | ProductRestockedV1
 AddressEvent = AddressRecordedV1 | AddressErasedV1
@@ -182,7 +182,11 @@ async def cart_of(tx: Transaction, customer_id: str) -> Cart:
 
 async def neglected_carts(tx: Transaction, untouched_since: datetime) -> Sequence[Cart]:
     """Lock and return carts that wait for an abandonment deadline which was lost, at most `MAX_CARTS_PER_SWEEP`."""
-    overdue = carts.c.watched, carts.c.touched_at < untouched_since, is_lost(AbandonmentDueV1, carts.c.customer_id)
+    overdue = (
+        carts.c.watched,
+        carts.c.touched_at < untouched_since,
+        is_deadline_lost(AbandonmentDueV1, carts.c.customer_id),
+    )
     wanted = select(Cart).where(*overdue).limit(MAX_CARTS_PER_SWEEP).with_for_update(skip_locked=True, of=carts)
     found = (await tx.session.scalars(wanted)).all()
     return [cart for cart in found if not await tx.will_hear(AbandonmentDueV1(customer_id=cart.customer_id))]

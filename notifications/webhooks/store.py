@@ -10,7 +10,7 @@ from sqlalchemy.orm import registry
 from contracts.notifications import WebhookDueV1
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.http import forget_answers
-from marketplace_runtime.scheduler import is_lost
+from marketplace_runtime.scheduler import is_deadline_lost
 from notifications.store import Word, metadata
 from notifications.webhooks.domain import Delivery, DisabledReason, Endpoint, State
 
@@ -194,7 +194,9 @@ async def deliveries_to(
 async def forgotten_endpoints(tx: Transaction) -> Sequence[Endpoint]:
     """Lock and return endpoints whose turn was lost, at most `MAX_PER_SWEEP`."""
     waits = endpoints.c.turn_at.is_not(None), endpoints.c.disabled.is_(None)
-    wanted = sa.select(Endpoint).where(*waits, is_lost(WebhookDueV1, endpoints.c.endpoint_id)).limit(MAX_PER_SWEEP)
+    wanted = (
+        sa.select(Endpoint).where(*waits, is_deadline_lost(WebhookDueV1, endpoints.c.endpoint_id)).limit(MAX_PER_SWEEP)
+    )
     return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 
 

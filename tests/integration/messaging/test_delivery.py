@@ -157,7 +157,7 @@ async def test_postponing_an_event_spends_no_attempt(toy: Toy) -> None:
 async def test_an_owed_event_is_retried_without_limit_and_keeps_bounded_incidents(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry_policy, "in_proportion", lambda *_, **__: timedelta(milliseconds=5))
+    monkeypatch.setattr(retry_policy, "proportional_delay", lambda *_, **__: timedelta(milliseconds=5))
     runs = 0
 
     async def owe(event: CartCheckedOutV1, tx: Transaction) -> None:

@@ -12,7 +12,7 @@ from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.external_calls import claims, local_liveness
 from marketplace_runtime.scheduler import table as scheduled
-from marketplace_runtime.scheduler.scheduler import TAKE
+from marketplace_runtime.scheduler.scheduler import MAX_ENTRIES_PER_QUERY
 from tests.integration.messaging.due import schedule_due
 from tests.integration.messaging.external_calls import TABLE, Provider, ask, calling, prepare, record
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
@@ -41,7 +41,7 @@ async def test_only_as_many_entries_are_leased_as_will_soon_run_and_deadlines_co
         await schedule_due(toy.databases[-1], PaymentDueV1(order_id=new_id()))
         await until(lambda: has_effect(toy, "due"))
         [(leased,)] = await toy.rows("select count(*) from messaging.scheduled where holder is not null")
-        assert concurrency <= leased < concurrency + 2 * batch + TAKE
+        assert concurrency <= leased < concurrency + 2 * batch + MAX_ENTRIES_PER_QUERY
         provider.answering.set()
         await toy.until_effects(2 * many + 1)
         await toy.until_idle()
@@ -57,7 +57,7 @@ async def test_no_more_entries_are_taken_than_requested_under_any_query_plan(toy
         async with database.transaction() as tx:
             for each in {"nestloop", "hashjoin", "mergejoin", "material", "hashagg", "sort"} - {joins}:
                 await tx.execute(f"set local enable_{each} = off")
-            assert len(await scheduled.take(tx, accepted_types, 5, MINUTE)) == 5
+            assert len(await scheduled.lease_due(tx, accepted_types, 5, MINUTE)) == 5
 
 
 async def has_effect(toy: Toy, what: str) -> bool:
@@ -124,7 +124,7 @@ async def test_an_entry_taken_again_by_the_same_process_does_not_count_as_a_deat
     deaths = []
     for database in (one, one, one, two, one):
         async with database.transaction() as tx:
-            [entry] = await scheduled.take(tx, [("carts", CartCheckedOutV1.type)], 1, timedelta(0))
+            [entry] = await scheduled.lease_due(tx, [("carts", CartCheckedOutV1.type)], 1, timedelta(0))
         deaths.append(entry.deaths)
     assert deaths == [0, 0, 0, 1, 2]
 

@@ -13,7 +13,7 @@ from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.database import HERE, Database, Transaction
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import claims, liveness, local_liveness
-from marketplace_runtime.scheduler import CaughtUp, Scheduler
+from marketplace_runtime.scheduler import CatchUpTracker, Scheduler
 from marketplace_runtime.scheduler import table as scheduled
 from marketplace_runtime.service import Messaging
 from tests.integration.messaging.due import schedule_due
@@ -113,7 +113,7 @@ async def test_a_failed_check_resets_the_time_that_a_process_was_missing(
 
     monkeypatch.setattr(liveness, "release_expired_claims", check)
     database = toy.checkout_database([])
-    scheduler_task = asyncio.create_task(Scheduler(database, {}, CaughtUp(database, []), dead_letters.file).run())
+    scheduler_task = asyncio.create_task(Scheduler(database, {}, CatchUpTracker(database, []), dead_letters.file).run())
     await until(lambda: _is(lambda: len(arguments) > 2))
     scheduler_task.cancel()
     assert arguments[:3] == [{}, {1: 0.0}, {}]
@@ -156,7 +156,7 @@ async def hold(database: Database) -> UUID:
     """Lease one entry of the schedule and claim its event, as a worker does."""
     await schedule_due(database, a_checkout())
     async with database.transaction() as tx:
-        [entry] = await scheduled.take(tx, [("carts", CartCheckedOutV1.type)], 1, MINUTE)
+        [entry] = await scheduled.lease_due(tx, [("carts", CartCheckedOutV1.type)], 1, MINUTE)
         await claims.take(tx, "carts", [entry.envelope.id], MINUTE)
     return entry.envelope.id
 

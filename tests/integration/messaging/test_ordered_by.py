@@ -85,7 +85,7 @@ async def test_a_dead_head_keeps_its_key_parked_until_it_is_discarded(toy: Toy) 
         await toy.publish(a_checkout(picky.order, cents=6))
         await until(partial(parked, toy, 5))
         async with toy.databases[-1].transaction() as tx:
-            await key_queue.release(tx, "carts", [first, new_id()])
+            await key_queue.remove_dead_heads(tx, "carts", [first, new_id()])
         await until(partial(has_handled, toy, {picky.other: [1, 2, 3, 4, 5], picky.order: [2, 3, 4, 5, 6]}))
         await toy.until_idle()
 
@@ -99,7 +99,7 @@ async def test_a_dead_head_that_is_redriven_runs_before_the_events_parked_behind
     async with toy.running(table):
         body = a_checkout(picky.order, cents=1).model_dump_json().encode()
         async with toy.databases[-1].transaction() as tx:
-            assert await key_queue.revive(tx, "carts", {first: body, new_id(): body}) == {first}
+            assert await key_queue.redrive_heads(tx, "carts", {first: body, new_id(): body}) == {first}
         await until(partial(has_handled, toy, {order: [1, 2, 3, 4, 5] for order in (picky.order, picky.other)}))
         await toy.until_idle()
 
@@ -160,15 +160,15 @@ async def test_replicas_killed_at_random_keep_the_order_of_every_key(toy: Toy, s
 @pytest.mark.parametrize(
     ("point", "when"),
     [
-        ("move_up", "before"),
+        ("make_next_due", "before"),
         *(
             pytest.param(*rare, marks=pytest.mark.slow)
             for rare in (
                 ("park", "before"),
                 ("park", "after"),
-                ("move_up", "after"),
-                ("stay", "before"),
-                ("stay", "after"),
+                ("make_next_due", "after"),
+                ("update_in_place", "before"),
+                ("update_in_place", "after"),
             )
         ),
     ],
@@ -239,4 +239,4 @@ async def test_an_event_that_kills_its_process_is_dead_lettered_in_its_place_and
 async def release_all(database: Database) -> None:
     async with database.transaction() as tx:
         dead = [row[0] for row in await tx.execute("select event_id from messaging.scheduled where dead")]
-        await key_queue.release(tx, "carts", dead)
+        await key_queue.remove_dead_heads(tx, "carts", dead)

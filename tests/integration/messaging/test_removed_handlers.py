@@ -9,12 +9,12 @@ from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.consumer.subscriptions import DEFAULT_ATTEMPTS
 from marketplace_runtime.database import Entry, Transaction, new_id
 from marketplace_runtime.scheduler import key_queue
-from marketplace_runtime.scheduler.scheduler import UNHEARD_AFTER
+from marketplace_runtime.scheduler.scheduler import UNHANDLED_AFTER
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.ordered import ordered
 from tests.integration.messaging.toy import Toy, a_checkout, effect
 
-LONG_AGO = -UNHEARD_AFTER - timedelta(minutes=1)
+LONG_AGO = -UNHANDLED_AFTER - timedelta(minutes=1)
 GONE = "subscription 'gone' does not exist in this service any more"
 
 
@@ -95,7 +95,7 @@ async def test_a_head_without_a_handler_blocks_its_key(toy: Toy) -> None:
         await toy.until_dead(1)
         assert await toy.effects() == []
         async with toy.databases[-1].transaction() as tx:
-            await key_queue.release(tx, "carts", [entries[0].envelope.id])
+            await key_queue.remove_dead_heads(tx, "carts", [entries[0].envelope.id])
         await toy.until_effects(1)
         await toy.until_idle()
 

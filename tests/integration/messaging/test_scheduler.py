@@ -17,7 +17,7 @@ from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 async def test_due_entries_of_a_full_worker_are_not_polled_continuously(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks, may_continue, take = 0, asyncio.Event(), scheduled.take
+    looks, may_continue, take = 0, asyncio.Event(), scheduled.lease_due
 
     async def count_and_take(*given: Any) -> list[schedule.Entry]:
         nonlocal looks
@@ -36,11 +36,11 @@ async def test_due_entries_of_a_full_worker_are_not_polled_continuously(
         await toy.publish(*(a_checkout() for _ in range(2)))
         await until(is_full)
         await schedule_due(toy.databases[-1], a_checkout())
-        monkeypatch.setattr(scheduled, "take", count_and_take)
+        monkeypatch.setattr(scheduled, "lease_due", count_and_take)
         await asyncio.sleep(1)
         assert 1 <= looks <= 15
 
-        for pause in ("POLL_S", "FULL_S"):
+        for pause in ("POLL_S", "MIN_POLL_WHEN_FULL_S"):
             monkeypatch.setattr(scheduler, pause, 60)
         seen = looks
         toy.databases[-1].wake_ups.wake_scheduler()  # it may be polling already, and would pause for the long interval

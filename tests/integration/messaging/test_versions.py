@@ -152,9 +152,9 @@ async def test_a_version_unknown_to_one_replica_is_handled_by_another(toy: Toy) 
 async def test_an_unknown_version_is_retried_then_dead_lettered_with_the_known_versions(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry_policy, "CAP_S", 0.01)
-    monkeypatch.setattr(scheduler, "UNKNOWN_AFTER", timedelta(0))
-    monkeypatch.setattr(scheduler, "UNKNOWN_S", 0.01)
+    monkeypatch.setattr(retry_policy, "MAX_DELAY_S", 0.01)
+    monkeypatch.setattr(scheduler, "UNKNOWN_VERSION_AFTER", timedelta(0))
+    monkeypatch.setattr(scheduler, "UNKNOWN_VERSION_POLL_S", 0.01)
     monkeypatch.setattr(scheduler, "POLL_S", 0.02)
     async with Fleet(toy, NEW) as fleet:
         await fleet.start("old", OLD)
@@ -170,8 +170,8 @@ async def test_an_unknown_version_is_retried_then_dead_lettered_with_the_known_v
 async def test_an_ordered_subscription_continues_with_the_version_that_it_knows(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "UNKNOWN_AFTER", timedelta(0))
-    monkeypatch.setattr(scheduler, "UNKNOWN_S", 0.01)
+    monkeypatch.setattr(scheduler, "UNKNOWN_VERSION_AFTER", timedelta(0))
+    monkeypatch.setattr(scheduler, "UNKNOWN_VERSION_POLL_S", 0.01)
     order_id = a_checkout().order_id
     async with Fleet(toy, replace(NEW, ordered_by="order_id")) as fleet:
         await fleet.start("old", replace(OLD, ordered_by="order_id"))

@@ -14,7 +14,7 @@ from marketplace_runtime.outbox import Relay
 from marketplace_runtime.outbox import table as outbox_table
 from marketplace_runtime.outbox.table import Pending
 from marketplace_runtime.scheduler import table as scheduled
-from marketplace_runtime.scheduler.table import Heard
+from marketplace_runtime.scheduler.table import SubscribedTypes
 from tests.integration.messaging.crash.steps import When
 from tests.integration.mutants.mutant import Mutant, Patch
 
@@ -100,14 +100,14 @@ def pending_row_removed_before_confirm(patch: Patch) -> None:
 
 def retry_taken_without_lease(patch: Patch) -> None:
     """A due entry is deleted from the schedule when it is taken, not in the transaction of its effect."""
-    take = scheduled.take
+    take = scheduled.lease_due
 
-    async def take_away(tx: Transaction, accepted_types: Heard, *limits: Any) -> list[Entry]:
+    async def take_away(tx: Transaction, accepted_types: SubscribedTypes, *limits: Any) -> list[Entry]:
         entries = await take(tx, accepted_types, *limits)
         await scheduled.remove(tx, [entry.id or 0 for entry in entries])
         return entries
 
-    patch(scheduled, "take", take_away)
+    patch(scheduled, "lease_due", take_away)
 
 
 def retry_not_filed(patch: Patch) -> None:

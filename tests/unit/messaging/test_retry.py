@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from marketplace_runtime.amqp import Invalid, UnknownVersion
 from marketplace_runtime.resilience import CircuitOpen, LeftAlone
 from marketplace_runtime.scheduler.retry_policy import (
-    BASE_S,
-    CAP_S,
-    OWED_LEAST_S,
-    Again,
-    Dead,
+    BASE_DELAY_S,
+    MAX_DELAY_S,
+    MIN_UNLIMITED_DELAY_S,
+    GiveUp,
     Reject,
     RetryLater,
-    after,
-    in_proportion,
+    RunAgain,
+    decide,
+    proportional_delay,
 )
 
 attempts = st.integers(min_value=1, max_value=10_000)
@@ -27,48 +27,50 @@ attempts = st.integers(min_value=1, max_value=10_000)
 
 @given(attempt=attempts, more=attempts, seed=st.integers())
 def test_a_pause_is_between_zero_and_a_limit_that_doubles(attempt: int, more: int, seed: int) -> None:
-    decision = after(LookupError(), attempt=attempt, attempts=attempt + more, chance=random.Random(seed))
-    assert isinstance(decision, Again)
-    assert timedelta(0) <= decision.delay <= timedelta(seconds=min(CAP_S, BASE_S * 2 ** min(attempt - 1, 30)))
+    decision = decide(LookupError(), attempt=attempt, attempts=attempt + more, rng=random.Random(seed))
+    assert isinstance(decision, RunAgain)
+    assert (
+        timedelta(0) <= decision.delay <= timedelta(seconds=min(MAX_DELAY_S, BASE_DELAY_S * 2 ** min(attempt - 1, 30)))
+    )
 
 
 @given(attempt=attempts, fewer=st.integers(min_value=0, max_value=9_999), seed=st.integers())
 def test_a_message_is_given_up_after_its_last_attempt(attempt: int, fewer: int, seed: int) -> None:
-    decision = after(LookupError(), attempt=attempt, attempts=max(1, attempt - fewer), chance=random.Random(seed))
-    assert decision == Dead("attempts-exhausted")
+    decision = decide(LookupError(), attempt=attempt, attempts=max(1, attempt - fewer), rng=random.Random(seed))
+    assert decision == GiveUp("attempts-exhausted")
 
 
 @given(attempt=attempts, allowed=attempts, seed=st.integers())
 def test_a_message_that_can_never_be_handled_is_given_up_at_once(attempt: int, allowed: int, seed: int) -> None:
-    chance = random.Random(seed)
-    assert after(Reject("no"), attempt=attempt, attempts=allowed, chance=chance) == Dead("rejected")
+    rng = random.Random(seed)
+    assert decide(Reject("no"), attempt=attempt, attempts=allowed, rng=rng) == GiveUp("rejected")
     invalid = Invalid("not-json", "the body is no JSON")
-    assert after(invalid, attempt=attempt, attempts=allowed, chance=chance) == Dead("not-json")
+    assert decide(invalid, attempt=attempt, attempts=allowed, rng=rng) == GiveUp("not-json")
 
 
 @given(attempt=attempts, more=attempts, seed=st.integers())
 def test_an_unknown_version_is_retried_up_to_the_last_attempt(attempt: int, more: int, seed: int) -> None:
-    unknown, chance = UnknownVersion("v9 is not understood here"), random.Random(seed)
-    assert isinstance(after(unknown, attempt=attempt, attempts=attempt + more, chance=chance), Again)
-    assert after(unknown, attempt=attempt, attempts=attempt, chance=chance) == Dead("unknown-version")
+    unknown, rng = UnknownVersion("v9 is not understood here"), random.Random(seed)
+    assert isinstance(decide(unknown, attempt=attempt, attempts=attempt + more, rng=rng), RunAgain)
+    assert decide(unknown, attempt=attempt, attempts=attempt, rng=rng) == GiveUp("unknown-version")
 
 
 @given(delay=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=7)))
 def test_a_handler_can_set_its_own_pause_without_using_an_attempt(delay: timedelta) -> None:
-    decision = after(RetryLater(delay), attempt=2, attempts=2, chance=random.Random(0))
-    assert decision == Again(delay, counts=False)
+    decision = decide(RetryLater(delay), attempt=2, attempts=2, rng=random.Random(0))
+    assert decision == RunAgain(delay, counts_as_attempt=False)
 
 
 @pytest.mark.parametrize(
     ("failing_for", "decision"),
     [
-        (timedelta(hours=23), Again(timedelta(seconds=1), counts=False)),
-        (timedelta(hours=24), Dead("waited-too-long")),
+        (timedelta(hours=23), RunAgain(timedelta(seconds=1), counts_as_attempt=False)),
+        (timedelta(hours=24), GiveUp("waited-too-long")),
     ],
 )
-def test_a_handler_can_limit_the_time_that_it_waits(failing_for: timedelta, decision: Again | Dead) -> None:
+def test_a_handler_can_limit_the_time_that_it_waits(failing_for: timedelta, decision: RunAgain | GiveUp) -> None:
     error = RetryLater(timedelta(seconds=1), give_up_after=timedelta(days=1))
-    assert after(error, attempt=1, attempts=2, chance=random.Random(0), failing_for=failing_for) == decision
+    assert decide(error, attempt=1, attempts=2, rng=random.Random(0), failing_for=failing_for) == decision
 
 
 @pytest.mark.parametrize(
@@ -78,22 +80,22 @@ def test_a_handler_can_limit_the_time_that_it_waits(failing_for: timedelta, deci
 )
 @pytest.mark.parametrize("attempts", [1, None])
 def test_a_call_that_was_not_made_uses_no_attempt(error: Exception, attempts: int | None) -> None:
-    decision = after(error, attempt=1, attempts=attempts, chance=random.Random(0))
-    assert decision == Again(timedelta(seconds=20), counts=False)
+    decision = decide(error, attempt=1, attempts=attempts, rng=random.Random(0))
+    assert decision == RunAgain(timedelta(seconds=20), counts_as_attempt=False)
 
 
 @given(attempt=attempts, failing_for=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=400)))
 def test_an_owed_event_is_never_given_up(attempt: int, failing_for: timedelta) -> None:
-    decision = after(OSError(), attempt=attempt, attempts=None, chance=random.Random(attempt), failing_for=failing_for)
-    assert isinstance(decision, Again)
-    assert decision.counts
+    decision = decide(OSError(), attempt=attempt, attempts=None, rng=random.Random(attempt), failing_for=failing_for)
+    assert isinstance(decision, RunAgain)
+    assert decision.counts_as_attempt
 
 
 def test_an_owed_event_is_retried_at_intervals_that_grow_to_an_hour() -> None:
-    chance, elapsed, times = random.Random(7), timedelta(0), []
+    rng, elapsed, times = random.Random(7), timedelta(0), []
     while elapsed < timedelta(days=10):
-        pause = in_proportion(elapsed, chance)
-        assert pause <= max(timedelta(seconds=OWED_LEAST_S), elapsed / 2)  # adds at most half of the outage
+        pause = proportional_delay(elapsed, rng)
+        assert pause <= max(timedelta(seconds=MIN_UNLIMITED_DELAY_S), elapsed / 2)  # adds at most half of the outage
         elapsed += pause
         times.append(elapsed)
     assert len([each for each in times if each <= timedelta(hours=2)]) < 40
@@ -102,10 +104,10 @@ def test_an_owed_event_is_retried_at_intervals_that_grow_to_an_hour() -> None:
 
 
 def test_pauses_are_spread_so_that_simultaneous_failures_are_not_retried_together() -> None:
-    chance = random.Random(3)
-    pauses = [after(LookupError(), attempt=7, attempts=12, chance=chance) for _ in range(400)]
-    seconds = sorted(each.delay.total_seconds() for each in pauses if isinstance(each, Again))
+    rng = random.Random(3)
+    pauses = [decide(LookupError(), attempt=7, attempts=12, rng=rng) for _ in range(400)]
+    seconds = sorted(each.delay.total_seconds() for each in pauses if isinstance(each, RunAgain))
     assert len(seconds) == 400
-    assert seconds[0] < 0.1 * CAP_S
-    assert seconds[-1] > 0.9 * CAP_S
-    assert sum(seconds) / 400 == pytest.approx(CAP_S / 2, rel=0.1)
+    assert seconds[0] < 0.1 * MAX_DELAY_S
+    assert seconds[-1] > 0.9 * MAX_DELAY_S
+    assert sum(seconds) / 400 == pytest.approx(MAX_DELAY_S / 2, rel=0.1)

@@ -35,7 +35,7 @@ class FailurePolicy:
         if isinstance(error, NoPlaceInTime):
             return Postpone(NO_DELAY, str(error))
         now = self._now()
-        decision = retry_policy.after(
+        decision = retry_policy.decide(
             error,
             attempt=delivery.attempt,
             attempts=delivery.reaction.attempts,
@@ -43,7 +43,7 @@ class FailurePolicy:
             failing_for=_failing_for(delivery, now),
         )
         why = _describe(error)
-        is_unexpected = isinstance(decision, retry_policy.Dead) and decision.reason == "attempts-exhausted"
+        is_unexpected = isinstance(decision, retry_policy.GiveUp) and decision.reason == "attempts-exhausted"
         log.warning(
             "handling failed",
             subscription=self._subscription,
@@ -54,16 +54,16 @@ class FailurePolicy:
             error=why,
             exc_info=error if is_unexpected else None,
         )
-        if isinstance(decision, retry_policy.Dead):
+        if isinstance(decision, retry_policy.GiveUp):
             return DeadLetter(decision.reason, why)
-        return Retry(decision.delay, why) if decision.counts else Postpone(decision.delay, why)
+        return Retry(decision.delay, why) if decision.counts_as_attempt else Postpone(decision.delay, why)
 
     def postpone_busy(self, busy: Sequence[tuple[Delivery, BaseException]]) -> list[tuple[Delivery, Decision]]:
         """Postpone deliveries that met locked rows or a slow database. The delay grows with their waiting time."""
         now, decisions = self._now(), list[tuple[Delivery, Decision]]()
         for delivery, error in busy:
             failing_for = _failing_for(delivery, now)
-            delay = max(MIN_BUSY_DELAY, retry_policy.in_proportion(failing_for, self._rng, cap_s=MAX_BUSY_DELAY_S))
+            delay = max(MIN_BUSY_DELAY, retry_policy.proportional_delay(failing_for, self._rng, cap_s=MAX_BUSY_DELAY_S))
             decisions.append((delivery, Postpone(delay, _describe(error))))
         first, error = busy[0]
         log.warning(

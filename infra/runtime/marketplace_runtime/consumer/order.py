@@ -43,7 +43,7 @@ class OrderByKey:
         admitted = await self._admit(tx, batch.deliveries)
         leaving = [each.key for each in admitted if each.in_key_queue and each.key is not None]
         if leaving:
-            await key_queue.move_up(tx, self._name, leaving, self._batch_size)
+            await key_queue.make_next_due(tx, self._name, leaving, self._batch_size)
         batch.deliveries = admitted
 
     async def _admit(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -51,11 +51,11 @@ class OrderByKey:
             if delivery.key is None:
                 delivery.key = ordering_key_of(delivery, self._ordered_by)
         keys = [each.key for each in deliveries if each.key is not None]
-        queues = await key_queue.look(tx, self._name, keys, len(deliveries))
+        queues = await key_queue.find_first(tx, self._name, keys, len(deliveries))
         if not queues and not any(each.in_key_queue or each.is_suspect for each in deliveries):
             return list(deliveries)
         await key_queue.lock(tx, self._name, keys)
-        queues = await key_queue.look(tx, self._name, keys, len(deliveries))
+        queues = await key_queue.find_first(tx, self._name, keys, len(deliveries))
         return await self._admit_or_park(tx, deliveries, {key: deque(ids) for key, ids in queues.items()})
 
     async def _admit_or_park(
@@ -90,7 +90,7 @@ class OrderByKey:
         if replaced_ids:
             await scheduled.remove(tx, replaced_ids)
         if early_ids:
-            await key_queue.hold(tx, early_ids)
+            await key_queue.park_again(tx, early_ids)
         return admitted
 
     async def store_failed(self, tx: Transaction, delivery: Delivery, entry: Entry) -> bool:
@@ -100,7 +100,7 @@ class OrderByKey:
         """
         await key_queue.lock(tx, self._name, [entry.key or ""])
         if delivery.in_key_queue and delivery.entry_id is not None:
-            await key_queue.stay(tx, delivery.entry_id, entry)
+            await key_queue.update_in_place(tx, delivery.entry_id, entry)
             return True
         if delivery.entry_id is not None:
             await scheduled.remove(tx, [delivery.entry_id])

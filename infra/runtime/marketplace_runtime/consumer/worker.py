@@ -27,7 +27,7 @@ from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
 from marketplace_runtime.consumer.transactions import Transactions
 from marketplace_runtime.database import Database, Entry
 from marketplace_runtime.external_calls import Ended
-from marketplace_runtime.scheduler import Kind
+from marketplace_runtime.scheduler import ReactionKind
 
 
 class Worker:
@@ -97,7 +97,7 @@ class Worker:
         raise AssertionError(f"{type} is handled by this subscription")
 
     @property
-    def types(self) -> Mapping[str, Kind]:
+    def types(self) -> Mapping[str, ReactionKind]:
         """Return the types of events that it handles, and how it handles each."""
         return {type: _kind(reaction) for type, reaction in self.subscription.reactions.items()}
 
@@ -222,7 +222,7 @@ class Worker:
             self._idle.set()
 
 
-def _kind(reaction: Reaction) -> Kind:
+def _kind(reaction: Reaction) -> ReactionKind:
     if reaction.deadline:
-        return Kind.DEADLINE
-    return Kind.HANDLED if reaction.call is None else Kind.CALLED
+        return ReactionKind.DEADLINE
+    return ReactionKind.HANDLED if reaction.call is None else ReactionKind.CALLED

@@ -130,7 +130,7 @@ class Transaction:
     async def will_hear(self, event: Event) -> bool:
         """Return whether an event of this type about this subject is scheduled, by this transaction or another.
 
-        A dead letter counts as scheduled, since operators decide about it. In queries, use `is_lost` for the opposite.
+        A dead letter counts as scheduled, as operators decide about it. The opposite in queries: `is_deadline_lost`.
         """
         if any(each.envelope.type == event.type and each.envelope.subject == event.subject for each in self._scheduled):
             return True

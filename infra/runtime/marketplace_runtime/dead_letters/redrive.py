@@ -44,7 +44,7 @@ async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: st
         if each.letter.event_id is not None:
             ids[each.letter.subscription].append(each.letter.event_id)
     for subscription in sorted(ids):
-        await key_queue.release(tx, subscription, ids[subscription])
+        await key_queue.remove_dead_heads(tx, subscription, ids[subscription])
         deliverable = [id for id in ids[subscription] if has_partition(id, tx.now)]
         await inbox.enter(tx, subscription, deliverable, [1] * len(deliverable))
     await table.settle(tx, [each.id for each in letters], "discarded", by=by, note=note)
@@ -54,7 +54,7 @@ async def _hand_over(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Schedule entries to run now: a dead head in its place of the key queue, all others as new entries."""
     for subscription in sorted({each.subscription for each in entries}):
         theirs = [each for each in entries if each.subscription == subscription]
-        heads = await key_queue.revive(tx, subscription, {each.envelope.id: each.body for each in theirs})
+        heads = await key_queue.redrive_heads(tx, subscription, {each.envelope.id: each.body for each in theirs})
         for entry in theirs:
             if entry.envelope.id not in heads:
                 tx.file_entry(entry)

@@ -19,7 +19,7 @@ PAUSE_S = 0.25
 """Pause after each round: a deadline may have to wait for something else, and would ask again at once."""
 
 
-class CaughtUp:
+class CatchUpTracker:
     """Tracks the time up to which everything that reached the service's queues has been handled.
 
     `until` is that time by the database's clock; None before the first round. While the broker is unavailable, the
@@ -28,18 +28,18 @@ class CaughtUp:
 
     def __init__(self, database: Database, consumers: Sequence[QueueConsumer]) -> None:
         self._database, self._consumers = database, consumers
-        self._wanted = asyncio.Event()
+        self._requested = asyncio.Event()
         self.until: datetime | None = None
 
-    def want(self) -> None:
+    def request_catch_up(self) -> None:
         """Request to catch up with the present, because a deadline waits. Wakes the scheduler when that is done."""
-        self._wanted.set()
+        self._requested.set()
 
     async def run(self) -> None:
-        """Catch up whenever `want` was called, until cancelled."""
+        """Catch up whenever `request_catch_up` was called, until cancelled."""
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
+            await self._requested.wait()
+            self._requested.clear()
             try:
                 moment = await self._database.read_clock()
                 await asyncio.gather(*(each.caught_up() for each in self._consumers))

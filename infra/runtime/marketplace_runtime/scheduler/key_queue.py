@@ -16,7 +16,7 @@ select pg_advisory_xact_lock(line) from (
 ) as lines
 """
 
-LOOK = """
+FIND_FIRST = """
 select k.key, s.id from (select distinct key from unnest($2::text[]) as u (key)) as k
 cross join lateral (
     select id from messaging.scheduled where subscription = $1 and key = k.key order by id limit $3) as s
@@ -37,22 +37,22 @@ from unnest(
 order by position on conflict do nothing
 """
 
-HOLD = "update messaging.scheduled set due = null, holder = null where id = any($1::bigint[])"
+PARK_AGAIN = "update messaging.scheduled set due = null, holder = null where id = any($1::bigint[])"
 
-STAY = """
+UPDATE_IN_PLACE = """
 update messaging.scheduled
 set due = clock_timestamp() + $2::interval, attempt = $3, why = $4, failed_at = $5, dead = $6, deaths = 0, holder = null
 where id = $1
 """
 
-MOVE_UP = """
+MAKE_NEXT_DUE = """
 update messaging.scheduled set due = now() where id in (
     select s.id from (select distinct key from unnest($2::text[]) as u (key)) as k cross join lateral (
         select id from messaging.scheduled
         where subscription = $1 and key = k.key and due is null and not dead order by id limit $3) as s)
 """
 
-REVIVE = """
+REDRIVE_HEADS = """
 update messaging.scheduled as s
 set due = now(), attempt = 1, failed_at = null, why = 'replay', dead = false, deaths = 0, body = r.body
 from unnest($2::uuid[], $3::bytea[]) as r (event_id, body)
@@ -60,13 +60,15 @@ where s.dead and s.subscription = $1 and s.event_id = r.event_id
 returning s.event_id
 """
 
-HELD = "select key from messaging.scheduled where dead and subscription = $1 and event_id = any($2::uuid[])"
+SELECT_DEAD_HEADS = (
+    "select key from messaging.scheduled where dead and subscription = $1 and event_id = any($2::uuid[])"
+)
 
-RELEASE = (
+REMOVE_DEAD_HEADS = (
     "delete from messaging.scheduled where dead and subscription = $1 and event_id = any($2::uuid[]) returning key"
 )
 
-DISBAND = """
+REMOVE_KEYS = """
 update messaging.scheduled set key = null, due = coalesce(due, now())
 where key is not null and subscription = any($1::text[]) and not dead
 """
@@ -80,68 +82,68 @@ async def lock(tx: Transaction, subscription: str, keys: Sequence[str]) -> None:
     await tx.execute(LOCK, subscription, list(keys))
 
 
-async def look(tx: Transaction, subscription: str, keys: Sequence[str], most: int) -> dict[str, list[int]]:
-    """Return by key the ids of the first `most` entries of each key queue. Leaves out keys without entries."""
-    lines: dict[str, list[int]] = {}
-    for key, id in await tx.execute(LOOK, subscription, list(keys), most):
-        lines.setdefault(key, []).append(id)
-    return lines
+async def find_first(tx: Transaction, subscription: str, keys: Sequence[str], limit: int) -> dict[str, list[int]]:
+    """Return by key the ids of the first `limit` entries of each key queue. Leaves out keys without entries."""
+    queues: dict[str, list[int]] = {}
+    for key, id in await tx.execute(FIND_FIRST, subscription, list(keys), limit):
+        queues.setdefault(key, []).append(id)
+    return queues
 
 
 async def park(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Append `entries`, each with its key, to the queues of their keys. Ignores entries that are already queued."""
-    in_line: list[list[Any]] = [
+    key_columns: list[list[Any]] = [
         [entry.key for entry in entries],
         [entry.dead for entry in entries],
     ]
-    await tx.execute(PARK, *columns(entries), *in_line)
+    await tx.execute(PARK, *columns(entries), *key_columns)
     if any(entry.delay is not None for entry in entries):
         tx.wake_scheduler()
 
 
-async def hold(tx: Transaction, ids: Sequence[int]) -> None:
+async def park_again(tx: Transaction, ids: Sequence[int]) -> None:
     """Park entries again that were taken before their turn."""
-    await tx.execute(HOLD, list(ids))
+    await tx.execute(PARK_AGAIN, list(ids))
 
 
-async def stay(tx: Transaction, id: int, changed: Entry) -> None:
+async def update_in_place(tx: Transaction, id: int, changed: Entry) -> None:
     """Update an entry in its place with the delay, attempt and reason of `changed`, and end its lease.
 
     If `changed` is dead, the entry is not run again.
     """
-    await tx.execute(STAY, id, changed.delay, changed.attempt, changed.why, changed.failed_at, changed.dead)
+    await tx.execute(UPDATE_IN_PLACE, id, changed.delay, changed.attempt, changed.why, changed.failed_at, changed.dead)
     tx.wake_scheduler()
 
 
-async def move_up(tx: Transaction, subscription: str, keys: Sequence[str], most: int) -> None:
-    """Make up to `most` parked entries of each key queue due now, because the entries before them have left."""
-    await tx.execute(MOVE_UP, subscription, list(keys), most)
+async def make_next_due(tx: Transaction, subscription: str, keys: Sequence[str], limit: int) -> None:
+    """Make up to `limit` parked entries of each key queue due now, because the entries before them have left."""
+    await tx.execute(MAKE_NEXT_DUE, subscription, list(keys), limit)
     tx.wake_scheduler()
 
 
-async def revive(tx: Transaction, subscription: str, bodies: Mapping[UUID, bytes]) -> set[UUID]:
+async def redrive_heads(tx: Transaction, subscription: str, bodies: Mapping[UUID, bytes]) -> set[UUID]:
     """Make dead heads due again as a first attempt, with these bodies by event id.
 
     They stay before everything that is parked behind them. Returns the event ids of
     those that were dead heads. The caller can schedule the others as usual.
     """
-    revived = await tx.execute(REVIVE, subscription, list(bodies), list(bodies.values()))
+    redriven = await tx.execute(REDRIVE_HEADS, subscription, list(bodies), list(bodies.values()))
     tx.wake_scheduler()
-    return {row[0] for row in revived}
+    return {row[0] for row in redriven}
 
 
-async def release(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> None:
+async def remove_dead_heads(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> None:
     """Remove the dead heads with these event ids, and make the next entry of each key queue due. Ignores other ids."""
-    held = [row[0] for row in await tx.execute(HELD, subscription, list(ids))]
+    held = [row[0] for row in await tx.execute(SELECT_DEAD_HEADS, subscription, list(ids))]
     if held:
         await lock(tx, subscription, held)
-        released = [row[0] for row in await tx.execute(RELEASE, subscription, list(ids))]
-        await move_up(tx, subscription, released, 1)
+        released = [row[0] for row in await tx.execute(REMOVE_DEAD_HEADS, subscription, list(ids))]
+        await make_next_due(tx, subscription, released, 1)
 
 
-async def disband(tx: Transaction, subscriptions: Sequence[str]) -> None:
+async def remove_keys(tx: Transaction, subscriptions: Sequence[str]) -> None:
     """Release the entries of subscriptions that are no longer ordered: they lose their key and become due.
 
     Dead entries stay as they are.
     """
-    await tx.execute(DISBAND, list(subscriptions))
+    await tx.execute(REMOVE_KEYS, list(subscriptions))

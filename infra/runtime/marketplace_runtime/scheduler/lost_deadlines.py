@@ -7,16 +7,18 @@ import sqlalchemy as sa
 from marketplace_runtime.events import Event
 
 _scheduled = sa.table("scheduled", sa.column("type"), sa.column("subject"), schema="messaging")
-_letters = sa.table("dead_letters", sa.column("type"), sa.column("headers", sa.JSON), schema="messaging")
-_letters_subject = _letters.c.headers["cloudEvents_subject"].as_string()
+_dead_letters = sa.table("dead_letters", sa.column("type"), sa.column("headers", sa.JSON), schema="messaging")
+_dead_letters_subject = _dead_letters.c.headers["cloudEvents_subject"].as_string()
 
 
-def is_lost(event: type[Event], subject: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+def is_deadline_lost(event: type[Event], subject: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     """Return an SQL condition: no `event` about the column `subject` is scheduled or stored as a dead letter.
 
     `Transaction.will_hear` checks a single subject in the same way.
     """
     key = sa.cast(subject, sa.Text)
     scheduled = sa.select(1).select_from(_scheduled).where(_scheduled.c.type == event.type, _scheduled.c.subject == key)
-    dead = sa.select(1).select_from(_letters).where(_letters.c.type == event.type, _letters_subject == key)
+    dead = (
+        sa.select(1).select_from(_dead_letters).where(_dead_letters.c.type == event.type, _dead_letters_subject == key)
+    )
     return ~scheduled.exists() & ~dead.exists()

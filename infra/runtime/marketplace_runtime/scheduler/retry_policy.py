@@ -7,8 +7,8 @@ from datetime import timedelta
 from marketplace_runtime.amqp import Invalid, UnknownVersion
 from marketplace_runtime.resilience import LeftAlone, Refused
 
-BASE_S, CAP_S = 0.25, 15.0
-OWED_LEAST_S, OWED_CAP_S = 0.5, 3600.0
+BASE_DELAY_S, MAX_DELAY_S = 0.25, 15.0
+MIN_UNLIMITED_DELAY_S, MAX_UNLIMITED_DELAY_S = 0.5, 3600.0
 
 
 class Reject(Exception):
@@ -27,51 +27,51 @@ class RetryLater(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class RunAgain:
     """Run the message again after `delay`."""
 
     delay: timedelta
-    counts: bool = True
+    counts_as_attempt: bool = True
     """Whether the last run counts as an attempt. It does not if the message only had to wait."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
+class GiveUp:
     """Dead-letter the message. `reason` is a short stable word."""
 
     reason: str
 
 
-def after(
+def decide(
     error: BaseException,
     *,
     attempt: int,
     attempts: int | None,
-    chance: random.Random,
+    rng: random.Random,
     failing_for: timedelta = timedelta(0),
-) -> Again | Dead:
+) -> RunAgain | GiveUp:
     """Decide what follows after run number `attempt` (from 1) of at most `attempts` ended with `error`.
 
     The pause doubles from 0.25 s to 15 s, with full jitter. A message without a limit of `attempts` is retried until
     it succeeds. Its pauses grow with the time that it has been `failing_for`, up to an hour.
     """
-    reason = _why_dead(error, attempt, attempts, failing_for)
+    reason = _give_up_reason(error, attempt, attempts, failing_for)
     if reason is not None:
-        return Dead(reason)
+        return GiveUp(reason)
     match error:
         case RetryLater():
-            return Again(error.delay, counts=False)
+            return RunAgain(error.delay, counts_as_attempt=False)
         case LeftAlone() | Refused():
             rest = timedelta(seconds=error.retry_after_s)
-            return Again(max(rest, in_proportion(failing_for, chance)), counts=False)
+            return RunAgain(max(rest, proportional_delay(failing_for, rng)), counts_as_attempt=False)
         case _ if attempts is None:
-            return Again(in_proportion(failing_for, chance))
+            return RunAgain(proportional_delay(failing_for, rng))
         case _:
-            ceiling = min(CAP_S, BASE_S * 2 ** min(attempt - 1, 30))
-            return Again(timedelta(seconds=chance.uniform(0, ceiling)))
+            ceiling = min(MAX_DELAY_S, BASE_DELAY_S * 2 ** min(attempt - 1, 30))
+            return RunAgain(timedelta(seconds=rng.uniform(0, ceiling)))
 
 
-def _why_dead(error: BaseException, attempt: int, attempts: int | None, failing_for: timedelta) -> str | None:
+def _give_up_reason(error: BaseException, attempt: int, attempts: int | None, failing_for: timedelta) -> str | None:
     no_attempt_left = attempts is not None and attempt >= attempts
     match error:
         case UnknownVersion() if attempts is not None and not no_attempt_left:
@@ -89,11 +89,11 @@ def _why_dead(error: BaseException, attempt: int, attempts: int | None, failing_
             return "attempts-exhausted" if no_attempt_left else None
 
 
-def in_proportion(elapsed: timedelta, chance: random.Random, *, cap_s: float = OWED_CAP_S) -> timedelta:
+def proportional_delay(elapsed: timedelta, rng: random.Random, *, cap_s: float = MAX_UNLIMITED_DELAY_S) -> timedelta:
     """Return a pause of a third to a half of the time `elapsed`, but at least 0.33 to 0.5 s, and at most `cap_s`.
 
     So the end of an outage is noticed within half of its length, up to `cap_s`. The number of retries grows only with
     the logarithm of its length.
     """
-    highest = min(cap_s, max(OWED_LEAST_S, elapsed.total_seconds() / 2))
-    return timedelta(seconds=chance.uniform(highest * 2 / 3, highest))
+    highest = min(cap_s, max(MIN_UNLIMITED_DELAY_S, elapsed.total_seconds() / 2))
+    return timedelta(seconds=rng.uniform(highest * 2 / 3, highest))

@@ -13,7 +13,7 @@ from marketplace_runtime.database import Database, Entry, Transaction, is_passin
 from marketplace_runtime.external_calls import LEASE, liveness
 from marketplace_runtime.scheduler import key_queue
 from marketplace_runtime.scheduler import table as scheduled
-from marketplace_runtime.scheduler.caught_up import CaughtUp
+from marketplace_runtime.scheduler.caught_up import CatchUpTracker
 from marketplace_runtime.scheduler.table import Deadlines
 from marketplace_runtime.telemetry import get_logger
 
@@ -21,25 +21,25 @@ log = get_logger(__name__)
 
 POLL_S = 1.0
 """The longest wait between polls: another replica may have scheduled something."""
-SHORTEST_S, FULL_S = 0.01, 0.1
+MIN_POLL_S, MIN_POLL_WHEN_FULL_S = 0.01, 0.1
 """The shortest wait between polls, and the shortest while a worker has no room, so that its entries stay due."""
-TAKE = 200
+MAX_ENTRIES_PER_QUERY = 200
 """Maximum number of entries per query."""
-UNKNOWN_S, UNHEARD_S = 5.0, 10.0
+UNKNOWN_VERSION_POLL_S, UNHANDLED_POLL_S = 5.0, 10.0
 """Intervals of the polls for entries in an unknown version, and for entries that no code handles."""
-UNKNOWN_AFTER = timedelta(seconds=5)
+UNKNOWN_VERSION_AFTER = timedelta(seconds=5)
 """Time that entries in an unknown version must be overdue before this replica takes them, as one more failed attempt.
 
 A replica that understands the version takes them earlier.
 """
-UNHEARD_AFTER = timedelta(minutes=5)
+UNHANDLED_AFTER = timedelta(minutes=5)
 """Time that entries which this code does not handle must be overdue before they are dead-lettered.
 
 A replica with newer code that handles them takes them long before.
 """
 
 
-class Kind(Enum):
+class ReactionKind(Enum):
     """Lists the ways in which a type of event is handled."""
 
     HANDLED = "handled"
@@ -51,7 +51,7 @@ class Worker(Protocol):
     """Declares what the scheduler needs of the worker of one subscription, which handles its due entries."""
 
     @property
-    def types(self) -> Mapping[str, Kind]:
+    def types(self) -> Mapping[str, ReactionKind]:
         """Return the types of events that it handles, and how it handles each."""
 
     @property
@@ -83,22 +83,22 @@ class Scheduler:
         self,
         database: Database,
         workers: Mapping[str, Worker],
-        caught_up: CaughtUp,
+        caught_up: CatchUpTracker,
         store_dead_letters: Callable[[Transaction, Sequence[DeadLetter]], Awaitable[None]],
     ) -> None:
         self._database, self._workers, self._caught_up = database, workers, caught_up
         self._store_dead_letters = store_dead_letters
-        self._heard = [(name, type) for name, each in workers.items() for type in each.types]
-        self._deadlines = self._of_kind(Kind.DEADLINE)
-        self._handled = self._of_kind(Kind.HANDLED)
+        self._subscribed = [(name, type) for name, each in workers.items() for type in each.types]
+        self._deadlines = self._of_kind(ReactionKind.DEADLINE)
+        self._types_without_call = self._of_kind(ReactionKind.HANDLED)
         self._missed: dict[int, float] = {}
-        self._free_at = self._unknown_at = self._unheard_at = 0.0
+        self._release_claims_at = self._poll_unknown_at = self._poll_unhandled_at = 0.0
 
     async def run(self) -> None:
         """Poll for due entries until cancelled. Retries while the database is unavailable, in conflict or too slow."""
         while True:
             try:
-                wait_s = await self._take()
+                wait_s = await self._poll()
             except Exception as error:
                 if not is_passing(error):
                     raise
@@ -109,60 +109,62 @@ class Scheduler:
                 async with asyncio.timeout(wait_s):
                     await self._database.wake_ups.wait_for_schedule()
 
-    async def _take(self) -> float:
+    async def _poll(self) -> float:
         """Lease due entries and hand them to their workers. Returns the seconds to wait before the next poll."""
         self._database.wake_ups.begin_schedule()
         ready = {name: each for name, each in self._workers.items() if each.has_room}
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
-            if now >= self._free_at:
+            if now >= self._release_claims_at:
                 await liveness.release_expired_claims(tx, self._missed)
-                self._free_at = now + POLL_S
-            if now >= self._unheard_at:
-                await self._bury_unheard(tx)
-                self._unheard_at = now + UNHEARD_S
-            deadlines = Deadlines(self._deadlines, self._caught_up.until, self._handled)
-            entries = await scheduled.take(tx, _with_room(ready), TAKE, LEASE, deadlines)
-            if now >= self._unknown_at:
-                entries += await scheduled.take_unknown(tx, self._heard, TAKE, LEASE, UNKNOWN_AFTER)
-                self._unknown_at = now + UNKNOWN_S
+                self._release_claims_at = now + POLL_S
+            if now >= self._poll_unhandled_at:
+                await self._dead_letter_unhandled(tx)
+                self._poll_unhandled_at = now + UNHANDLED_POLL_S
+            deadlines = Deadlines(self._deadlines, self._caught_up.until, self._types_without_call)
+            entries = await scheduled.lease_due(tx, _with_room(ready), MAX_ENTRIES_PER_QUERY, LEASE, deadlines)
+            if now >= self._poll_unknown_at:
+                entries += await scheduled.lease_unknown_versions(
+                    tx, self._subscribed, MAX_ENTRIES_PER_QUERY, LEASE, UNKNOWN_VERSION_AFTER
+                )
+                self._poll_unknown_at = now + UNKNOWN_VERSION_POLL_S
             due_s, waiting = await scheduled.next_due_s(tx, _with_room(self._workers), deadlines)
         if waiting:
-            self._caught_up.want()
+            self._caught_up.request_catch_up()
         for entry in entries:
             self._workers[entry.subscription].receive_due(entry)
-        if len(entries) >= TAKE:
-            return SHORTEST_S
-        shortest_s = SHORTEST_S if len(ready) == len(self._workers) else FULL_S
+        if len(entries) >= MAX_ENTRIES_PER_QUERY:
+            return MIN_POLL_S
+        shortest_s = MIN_POLL_S if len(ready) == len(self._workers) else MIN_POLL_WHEN_FULL_S
         if due_s is not None and due_s <= 0:
             for worker in self._workers.values():
                 worker.call_when_there_is_room(self._database.wake_ups.wake_scheduler)
         return POLL_S if due_s is None else min(POLL_S, max(shortest_s, due_s))
 
-    def _of_kind(self, kind: Kind) -> list[tuple[str, str]]:
-        return [(name, type) for name, type in self._heard if self._workers[name].types[type] is kind]
+    def _of_kind(self, kind: ReactionKind) -> list[tuple[str, str]]:
+        return [(name, type) for name, type in self._subscribed if self._workers[name].types[type] is kind]
 
-    async def _bury_unheard(self, tx: Transaction) -> None:
+    async def _dead_letter_unhandled(self, tx: Transaction) -> None:
         """Dead-letter the entries that no code handles any more.
 
         An entry with a key of an existing subscription stays as the dead head, and holds up its key queue.
         """
-        await key_queue.disband(tx, [name for name, each in self._workers.items() if not each.keeps_order])
-        entries = await scheduled.take_unheard(tx, self._heard, TAKE, UNHEARD_AFTER)
+        await key_queue.remove_keys(tx, [name for name, each in self._workers.items() if not each.keeps_order])
+        entries = await scheduled.lock_unhandled(tx, self._subscribed, MAX_ENTRIES_PER_QUERY, UNHANDLED_AFTER)
         if not entries:
             return
-        letters = [_dead_letter(entry, self._why_unheard(entry)) for entry in entries]
+        letters = [_dead_letter(entry, self._why_unhandled(entry)) for entry in entries]
         await self._store_dead_letters(tx, letters)
         for entry, letter in zip(entries, letters, strict=True):
             log.error("dead letter", subscription=letter.subscription, reason=letter.reason, error=letter.error)
             if entry.key is not None and entry.subscription in self._workers:
-                await key_queue.stay(tx, entry.id or 0, replace(entry, delay=None, dead=True))
+                await key_queue.update_in_place(tx, entry.id or 0, replace(entry, delay=None, dead=True))
                 continue
             await scheduled.remove(tx, [entry.id or 0])
             if entry.key is not None:
-                await key_queue.move_up(tx, entry.subscription, [entry.key], TAKE)
+                await key_queue.make_next_due(tx, entry.subscription, [entry.key], MAX_ENTRIES_PER_QUERY)
 
-    def _why_unheard(self, entry: Entry) -> Invalid:
+    def _why_unhandled(self, entry: Entry) -> Invalid:
         worker = self._workers.get(entry.subscription)
         if worker is None:
             return Invalid(

@@ -34,7 +34,7 @@ due, and is handled without an external call.
 
 # The array is evaluated once. With `in (select …)`, a join may evaluate the subquery again. That run would skip the
 # rows that were just locked, so the statement would take more than the limit.
-TAKE = f"""
+LEASE_DUE = f"""
 update messaging.scheduled
 set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null and holder <> $4)::int
 where id = any(array(
@@ -44,7 +44,7 @@ where id = any(array(
 returning {COLUMNS}
 """  # noqa: S608 - names of ours
 
-TAKE_UNKNOWN = f"""
+LEASE_UNKNOWN_VERSIONS = f"""
 update messaging.scheduled
 set due = now() + $4::interval, holder = $5
 where id = any(array(
@@ -55,7 +55,7 @@ where id = any(array(
 returning {COLUMNS}
 """  # noqa: S608 - as above
 
-TAKE_UNHEARD = f"""
+LOCK_UNHANDLED = f"""
 select {COLUMNS}
 from messaging.scheduled
 where due < now() - $4::interval and subscription || ' ' || type <> all($1::text[])
@@ -63,7 +63,7 @@ where due < now() - $4::interval and subscription || ' ' || type <> all($1::text
 order by due limit $3 for update skip locked
 """  # noqa: S608 - as above
 
-NEXT = """
+NEXT_DUE = """
 select extract(epoch from min(due) filter (where not d.early) - now())::float8,
     coalesce(bool_or(d.early), false)
 from messaging.scheduled as s
@@ -73,7 +73,7 @@ where subscription || ' ' || type = any($1::text[])
 
 REMOVE = "delete from messaging.scheduled where id = any($1::bigint[]) returning id"
 
-Heard = Collection[tuple[str, str]]
+SubscribedTypes = Collection[tuple[str, str]]
 """Pairs of a subscription and a type of event that it handles."""
 
 
@@ -81,51 +81,57 @@ Heard = Collection[tuple[str, str]]
 class Deadlines:
     """Lists the types that are deadlines, and how far the service has caught up with what goes before them."""
 
-    types: Heard = ()
+    types: SubscribedTypes = ()
     caught_up: datetime | None = None
     """The time up to which it has caught up, by the database's clock. None: unknown, so deadlines wait."""
-    handled: Heard = ()
+    without_call: SubscribedTypes = ()
     """The types handled without an external call. They go before deadlines, however often they fail."""
 
 
 NO_DEADLINES = Deadlines()
 
 
-async def take(
-    tx: Transaction, heard: Heard, limit: int, lease: timedelta, deadlines: Deadlines = NO_DEADLINES
+async def lease_due(
+    tx: Transaction, subscribed: SubscribedTypes, limit: int, lease: timedelta, deadlines: Deadlines = NO_DEADLINES
 ) -> list[Entry]:
-    """Lease up to `limit` due entries of the types in `heard`, those due first. Other replicas skip leased entries.
+    """Lease up to `limit` due entries of the `subscribed` types, those due first. Other replicas skip leased entries.
 
     Returns them by id, in the order in which they were scheduled.
     """
-    before = _pairs(deadlines.types), deadlines.caught_up, _pairs(deadlines.handled)
-    rows = await tx.execute(TAKE, _pairs(heard), limit, lease, tx.process_id, *before)
+    before = _pairs(deadlines.types), deadlines.caught_up, _pairs(deadlines.without_call)
+    rows = await tx.execute(LEASE_DUE, _pairs(subscribed), limit, lease, tx.process_id, *before)
     return sorted(map(_entry, rows), key=lambda entry: entry.id or 0)
 
 
-async def take_unknown(tx: Transaction, heard: Heard, limit: int, lease: timedelta, overdue: timedelta) -> list[Entry]:
-    """Lease entries of events that are in `heard`, but only in other versions.
+async def lease_unknown_versions(
+    tx: Transaction, subscribed: SubscribedTypes, limit: int, lease: timedelta, overdue: timedelta
+) -> list[Entry]:
+    """Lease entries of events that are in `subscribed`, but only in other versions.
 
     Takes only entries that are due for longer than `overdue`, since no other replica took them in that time.
     """
-    rows = await tx.execute(TAKE_UNKNOWN, _pairs(heard), _names(heard), limit, lease, tx.process_id, overdue)
+    rows = await tx.execute(
+        LEASE_UNKNOWN_VERSIONS, _pairs(subscribed), _names(subscribed), limit, lease, tx.process_id, overdue
+    )
     return [_entry(row) for row in rows]
 
 
-async def take_unheard(tx: Transaction, heard: Heard, limit: int, overdue: timedelta) -> list[Entry]:
-    """Lock and return entries of events that are not in `heard` in any version. Does not lease them.
+async def lock_unhandled(tx: Transaction, subscribed: SubscribedTypes, limit: int, overdue: timedelta) -> list[Entry]:
+    """Lock and return entries of events that are not in `subscribed` in any version. Does not lease them.
 
     Takes only entries that are due for longer than `overdue`, since no other replica took them in that time.
     """
-    return [_entry(row) for row in await tx.execute(TAKE_UNHEARD, _pairs(heard), _names(heard), limit, overdue)]
+    return [
+        _entry(row) for row in await tx.execute(LOCK_UNHANDLED, _pairs(subscribed), _names(subscribed), limit, overdue)
+    ]
 
 
-async def next_due_s(tx: Transaction, heard: Heard, deadlines: Deadlines) -> tuple[float | None, bool]:
-    """Return the seconds until the earliest entry in `heard` is due, and whether any deadline is overdue.
+async def next_due_s(tx: Transaction, subscribed: SubscribedTypes, deadlines: Deadlines) -> tuple[float | None, bool]:
+    """Return the seconds until the earliest entry in `subscribed` is due, and whether any deadline is overdue.
 
     Negative seconds mean overdue; None means that there is no entry. Overdue deadlines do not count.
     """
-    [(seconds, overdue)] = await tx.execute(NEXT, _pairs(heard), _pairs(deadlines.types))
+    [(seconds, overdue)] = await tx.execute(NEXT_DUE, _pairs(subscribed), _pairs(deadlines.types))
     return None if seconds is None else float(seconds), bool(overdue)
 
 
@@ -134,12 +140,12 @@ async def remove(tx: Transaction, ids: Sequence[int]) -> set[int]:
     return {row[0] for row in await tx.execute(REMOVE, list(ids))}
 
 
-def _pairs(heard: Heard) -> list[str]:
-    return [f"{subscription} {type}" for subscription, type in heard]
+def _pairs(subscribed: SubscribedTypes) -> list[str]:
+    return [f"{subscription} {type}" for subscription, type in subscribed]
 
 
-def _names(heard: Heard) -> list[str]:
-    return sorted({f"{subscription} {name_of(type)}" for subscription, type in heard})
+def _names(subscribed: SubscribedTypes) -> list[str]:
+    return sorted({f"{subscription} {name_of(type)}" for subscription, type in subscribed})
 
 
 def _entry(row: Any) -> Entry:

@@ -21,7 +21,7 @@ from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import liveness
 from marketplace_runtime.outbox import Relay
 from marketplace_runtime.replay import REPLAY_RATE, Replays
-from marketplace_runtime.scheduler import CaughtUp, Scheduler
+from marketplace_runtime.scheduler import CatchUpTracker, Scheduler
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -77,7 +77,7 @@ class Messaging:
             for name, worker in self.workers.items()
             if worker.subscription.types
         }
-        self._caught_up = CaughtUp(database, list(fed.values()))
+        self._caught_up = CatchUpTracker(database, list(fed.values()))
         self._scheduler = Scheduler(database, self.workers, self._caught_up, dead_letters.file)
         self._history = Replays(
             service=service,

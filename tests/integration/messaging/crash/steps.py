@@ -95,7 +95,7 @@ POINTS = {
     "acknowledge": Point(Acknowledgements, "acknowledge", PLAIN),
     "scheduling a retry": Point(schedule, "insert", RETRIED, _retries),
     "commit of a retry": Point(Transaction, "commit", RETRIED, lambda tx: _retries(tx, tx._scheduled), rare=True),
-    "taking due entries": Point(scheduled, "take", RETRIED, rare=True),
+    "taking due entries": Point(scheduled, "lease_due", RETRIED, rare=True),
     "receiving due entries": Point(Worker, "receive", RETRIED, _from_schedule, rare=True),
     "running a retry": Point(service, "place", RETRIED, _run_again),
     "removal of due entries": Point(scheduled, "remove", RETRIED, rare=True),
