@@ -14,7 +14,7 @@ from marketplace_runtime.dead_letters import dead_letter_routes
 from marketplace_runtime.http import Identity, create_app
 from marketplace_runtime.http.server import serve
 from marketplace_runtime.outbox import routes as outbox_routes
-from marketplace_runtime.replay import feeding
+from marketplace_runtime.replay import replay_routes
 from marketplace_runtime.service import operator_routes
 from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys, bearer
 
@@ -60,7 +60,7 @@ async def operating(database: Database, *subscriptions: Subscription) -> AsyncIt
             operator_routes.router,
             outbox_routes.router,
             dead_letter_routes(subscriptions),
-            feeding(subscriptions),
+            replay_routes(subscriptions),
         ],
     )
     async with aiohttp.ClientSession() as session, serve(app, host="127.0.0.1", http_port=0, ops_port=0) as ports:

@@ -60,7 +60,7 @@ async def publish_history(toy: Toy, number: int = HISTORY_SIZE, orders: Sequence
 async def ask(toy: Toy, table: Subscription = LIVE, **wanted: object) -> Replay | None:
     wish = {"rate": None, "holds": table.ordered_by is not None, "since": None, "offset": None, **wanted}
     async with toy.databases[-1].transaction() as tx:
-        return await replay_table.ask(tx, ReplayRequest(new_id(), table.name, table.types, "ada", **wish))
+        return await replay_table.begin(tx, ReplayRequest(new_id(), table.name, table.types, "ada", **wish))
 
 
 async def until_ended(toy: Toy, within_s: float = 30) -> Replay:

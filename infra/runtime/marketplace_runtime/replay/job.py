@@ -26,8 +26,8 @@ REPLAY_RATE = 1000
 POLL_S = 1.0
 
 
-class Replays:
-    """Replays the log to subscriptions on request, and lets their live events wait if a replay requires it."""
+class ReplayRunner:
+    """ReplayRunner the log to subscriptions on request, and lets their live events wait if a replay requires it."""
 
     def __init__(
         self,
@@ -36,19 +36,19 @@ class Replays:
         database: Database,
         broker_url: str,
         workers: Mapping[str, Worker],
-        fed: Mapping[str, QueueConsumer],
+        consumers: Mapping[str, QueueConsumer],
         rate: int,
         naming: Naming,
     ) -> None:
-        """`fed` are the consumers of all subscriptions that receive events from the broker, by subscription."""
+        """`consumers` are the consumers of all subscriptions that receive events from the broker, by subscription."""
         self._service, self._database, self._url, self._rate = service, database, broker_url, rate
-        self._workers, self._fed, self._naming = workers, fed, naming
-        subscriptions = [workers[name].subscription for name in fed]
-        self._unfilled = {each.name: each.types for each in subscriptions if each.history == "first"}
-        self._fed_now: set[UUID] = set()
+        self._workers, self._consumers, self._naming = workers, consumers, naming
+        subscriptions = [workers[name].subscription for name in consumers]
+        self._first_replays = {each.name: each.types for each in subscriptions if each.history == "first"}
+        self._running: set[UUID] = set()
         self._stop, self._changed = asyncio.Event(), asyncio.Event()
-        for name in self._unfilled:
-            fed[name].hold(True)
+        for name in self._first_replays:
+            consumers[name].hold(True)
 
     def stop(self) -> None:
         """Hand over nothing more. `run` returns once all messages that were handed over are acknowledged."""
@@ -57,46 +57,46 @@ class Replays:
 
     async def run(self) -> None:
         """Find replays and run them until `stop` is called. Waits while the database is unavailable."""
-        async with asyncio.TaskGroup() as feeding:
+        async with asyncio.TaskGroup() as tasks:
             while not self._stop.is_set():
                 self._changed.clear()
                 try:
-                    taken = await self._look()
+                    taken = await self._take_over()
                 except Exception as error:
                     if not is_passing(error):
                         raise
                     log.warning("replays wait: database unavailable, in conflict or too slow", error=repr(error))
                 else:
                     for replay in taken:
-                        self._fed_now.add(replay.id)
-                        feeding.create_task(self._feed(replay))
+                        self._running.add(replay.id)
+                        tasks.create_task(self._run_replay(replay))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await self._changed.wait()
 
-    async def _look(self) -> list[Replay]:
-        names = list(self._fed)
+    async def _take_over(self) -> list[Replay]:
+        names = list(self._consumers)
         async with self._database.transaction() as tx:
-            if self._unfilled:
-                await table.fill(tx, self._unfilled)
-            taken = await table.take(tx, names, self._fed_now)
-            holding = await table.holding(tx, names)
-        self._unfilled = {}
-        for name, consumer in self._fed.items():
-            consumer.hold(name in holding)
+            if self._first_replays:
+                await table.begin_first(tx, self._first_replays)
+            taken = await table.take_over(tx, names, self._running)
+            held = await table.find_held(tx, names)
+        self._first_replays = {}
+        for name, consumer in self._consumers.items():
+            consumer.hold(name in held)
         return taken
 
-    async def _feed(self, replay: Replay) -> None:
+    async def _run_replay(self, replay: Replay) -> None:
         worker, queue = self._workers[replay.subscription], self._naming.queue(self._service, replay.subscription)
         log.info("replay begins", replay_to=queue, types=list(replay.types), at=replay.next, deaths=replay.deaths)
-        feed = ReplayReader(
+        reader = ReplayReader(
             replay, worker, queue=queue, stream=self._naming.log_stream, rate=self._rate, stop=self._stop
         )
-        await keep_connected(self._url, f"{self._service} replays", feed.run)
+        await keep_connected(self._url, f"{self._service} replays", reader.run)
         self._changed.set()
 
-        async def leave(tx: Transaction) -> None:
-            await table.leave(tx, replay.id)
+        async def release(tx: Transaction) -> None:
+            await table.release(tx, replay.id)
 
-        await worker.transactions.commit_with_retries(leave)
-        self._fed_now.discard(replay.id)
+        await worker.transactions.commit_with_retries(release)
+        self._running.discard(replay.id)

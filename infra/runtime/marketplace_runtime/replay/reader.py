@@ -31,25 +31,27 @@ from marketplace_runtime.consumer import (
 )
 from marketplace_runtime.database import Transaction, time_of
 from marketplace_runtime.replay import table
-from marketplace_runtime.replay.table import Replay, Step
+from marketplace_runtime.replay.table import Progress, Replay
 from marketplace_runtime.replay.window import ReplayWindow
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-SCAN = 2000
+MAX_SCANNED_MESSAGES = 2000
 """Maximum number of messages that are read between stores of the progress, if few are for the subscription."""
-BRIEF_S, SILENT_S = 0.05, 5.0
-REFUSED_S = 3.0
-HELD_S, LOOK_S = 10.0, 0.1
-LOST = "the log ends earlier than when the replay began: the broker lost its data. Run `republish`, then replay again"
+NEXT_MESSAGE_TIMEOUT_S, FIRST_MESSAGE_TIMEOUT_S = 0.05, 5.0
+REFUSED_PAUSE_S = 3.0
+MAX_CONSUMER_WAIT_S, CONSUMER_POLL_S = 10.0, 0.1
+LOG_DATA_LOST = (
+    "the log ends earlier than when the replay began: the broker lost its data. Run `republish`, then replay again"
+)
 
 
 @dataclass
 class Chunk:
     """Holds the result of one read from the log."""
 
-    heard: list[Delivery] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
     scanned: int = 0
     refused: int = 0
     too_old: int = 0
@@ -64,11 +66,11 @@ class ReplayReader:
         self._replay, self._worker, self._queue, self._stop = replay, worker, queue, stop
         self._stream = stream
         self._rate = replay.rate or rate
-        self._most = max(1, min(worker.subscription.batch, self._rate // 4))
+        self._chunk_size = max(1, min(worker.subscription.batch, self._rate // 4))
         self._next, self._begun, self._through = replay.next, replay.begun, replay.through
         self._suspect_through = replay.reached if replay.deaths >= SUSPECT_AFTER_DEATHS else -1
         self._window = ReplayWindow()
-        self._due = 0.0
+        self._next_chunk_at = 0.0
 
     async def run(self, connection: Connection) -> None:
         """Run the replay until its end, or until it is stopped or belongs to another process.
@@ -78,28 +80,28 @@ class ReplayReader:
         self._window = ReplayWindow()
         try:
             if self._replay.holds:
-                await self._until_nobody_consumes(connection)
-            if await self._has_begun(connection):
+                await self._wait_until_not_consumed(connection)
+            if await self._begin(connection):
                 async with reading_log(connection, self._stream, self._place) as messages:
-                    while not self._stop.is_set() and await self._feed_some(connection, messages):
+                    while not self._stop.is_set() and await self._replay_chunk(connection, messages):
                         pass
             if self._stop.is_set():
-                await self._window.until(0)
-                await self._note()
+                await self._window.wait_until_at_most(0)
+                await self._store_progress()
         except ChannelRefused as error:
             log.error("the log can't be read: is the topology applied?", replay_to=self._queue, error=repr(error))
-            await self._note(why="the log can't be read: ./marketplace topology apply")
-            await asyncio.sleep(REFUSED_S)
+            await self._store_progress(why="the log can't be read: ./marketplace topology apply")
+            await asyncio.sleep(REFUSED_PAUSE_S)
             raise
         finally:
             self._window.lost = True
-            self._next = self._window.lowest(self._next)
+            self._next = self._window.lowest_open(self._next)
 
     @property
     def _place(self) -> Place:
         return self._next if self._next is not None else self._replay.since or "first"
 
-    async def _has_begun(self, connection: Connection) -> bool:
+    async def _begin(self, connection: Connection) -> bool:
         """Find out where the log ends now, and store it. False if there is nothing to read up to there."""
         since = self._replay.since
         if self._through is None:
@@ -109,42 +111,42 @@ class ReplayReader:
                 return await self._end("done")
         if self._has_ended:
             return await self._end("done")
-        return await self._note()
+        return await self._store_progress()
 
-    async def _feed_some(self, connection: Connection, messages: LogReader) -> bool:
+    async def _replay_chunk(self, connection: Connection, messages: LogReader) -> bool:
         """Hand over one chunk. False if this process has nothing more to do."""
-        chunk = await self._read_some(messages)
+        chunk = await self._read_chunk(messages)
         if not chunk.scanned and not self._has_ended:
-            return await self._is_silent(connection)
-        fresh = await self._look_up(chunk)
+            return await self._handle_silence(connection)
+        fresh = await self._find_unhandled(chunk)
         if fresh is None:
             return False
         for delivery in fresh:
             self._worker.receive(delivery)
         if self._has_ended:
             return await self._end("done")
-        await self._pace(len(chunk.heard))
-        await self._window.until(self._worker.subscription.batch)
+        await self._pace(len(chunk.deliveries))
+        await self._window.wait_until_at_most(self._worker.subscription.batch)
         return True
 
     @property
     def _has_ended(self) -> bool:
         return self._next is not None and self._through is not None and self._next > self._through
 
-    async def _read_some(self, messages: LogReader) -> Chunk:
+    async def _read_chunk(self, messages: LogReader) -> Chunk:
         chunk, through = Chunk(), self._through or 0
-        while len(chunk.heard) < self._most and chunk.scanned < SCAN and not self._has_ended:
-            message = await messages.next(BRIEF_S if chunk.scanned else SILENT_S)
+        while len(chunk.deliveries) < self._chunk_size and chunk.scanned < MAX_SCANNED_MESSAGES and not self._has_ended:
+            message = await messages.next(NEXT_MESSAGE_TIMEOUT_S if chunk.scanned else FIRST_MESSAGE_TIMEOUT_S)
             if message is None:
                 break
             chunk.scanned += 1
             self._begun = message.offset if self._begun is None else self._begun
             self._next = message.offset + 1
             if message.offset <= through and message.type in self._replay.types:
-                self._take(message, chunk)
+                self._add_message(message, chunk)
         return chunk
 
-    def _take(self, message: LoggedMessage, chunk: Chunk) -> None:
+    def _add_message(self, message: LoggedMessage, chunk: Chunk) -> None:
         received = IncomingMessage(message.body, message.properties, message.offset, self._window, replayed=True)
         found = decode_message(received, self._worker.subscription)
         if isinstance(found, Unreadable):
@@ -152,80 +154,80 @@ class ReplayReader:
             chunk.refused += found.why.reason != "too-old"
         elif found.envelope.type in self._replay.types:
             found.is_suspect = message.offset <= self._suspect_through
-            chunk.heard.append(found)
+            chunk.deliveries.append(found)
             self._window.add(message.offset)  # from now on it is read again unless it is acknowledged
 
-    async def _look_up(self, chunk: Chunk) -> list[Delivery] | None:
+    async def _find_unhandled(self, chunk: Chunk) -> list[Delivery] | None:
         """Store the progress before anything is handed over, and return the deliveries that were not handled before.
 
         None if the replay no longer belongs to this process.
         """
-        ids = [each.envelope.id for each in chunk.heard]
+        ids = [each.envelope.id for each in chunk.deliveries]
 
-        async def look(tx: Transaction) -> set[UUID]:
+        async def find_handled(tx: Transaction) -> set[UUID]:
             return await inbox.find_handled(tx, self._worker.subscription.name, ids) if ids else set()
 
-        known = await self._worker.transactions.commit_with_retries(look)
-        fresh = [each for each in chunk.heard if each.envelope.id not in known]
-        await acknowledge([each for each in chunk.heard if each.envelope.id in known])
-        ours = await self._note(
+        known = await self._worker.transactions.commit_with_retries(find_handled)
+        fresh = [each for each in chunk.deliveries if each.envelope.id not in known]
+        await acknowledge([each for each in chunk.deliveries if each.envelope.id in known])
+        ours = await self._store_progress(
             reached=-1 if self._next is None else self._next - 1,
             handed=len(fresh),
-            known=len(chunk.heard) - len(fresh),
+            known=len(chunk.deliveries) - len(fresh),
             refused=chunk.refused,
             too_old=chunk.too_old,
         )
         return fresh if ours else None
 
-    async def _note(self, *, state: str = "running", why: str = "", **counts: int) -> bool:
+    async def _store_progress(self, *, state: str = "running", why: str = "", **counts: int) -> bool:
         """Store the progress. False if the replay no longer belongs to this process."""
-        place = self._window.lowest(self._next)
+        place = self._window.lowest_open(self._next)
         survived = place is not None and place > self._replay.reached
-        step = Step(place, self._begun, self._through, why=why, survived=survived, state=state, **counts)
+        progress = Progress(place, self._begun, self._through, why=why, survived=survived, state=state, **counts)
 
-        async def note(tx: Transaction) -> bool:
-            return await table.note(tx, self._replay.id, step)
+        async def store(tx: Transaction) -> bool:
+            return await table.store_progress(tx, self._replay.id, progress)
 
-        ours = await self._worker.transactions.commit_with_retries(note)
+        ours = await self._worker.transactions.commit_with_retries(store)
         if not ours or state != "running":
             log.info("replay ended", replay_to=self._queue, state=state if ours else "stopped, or taken over")
         return ours
 
     async def _end(self, state: str, why: str = "") -> bool:
-        await self._window.until(0)
-        await self._note(state=state, why=why)
+        await self._window.wait_until_at_most(0)
+        await self._store_progress(state=state, why=why)
         return False
 
     async def _pace(self, events: int) -> None:
         now = asyncio.get_running_loop().time()
-        self._due = max(self._due, now) + events / self._rate
+        self._next_chunk_at = max(self._next_chunk_at, now) + events / self._rate
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._due - now):
+            async with asyncio.timeout(self._next_chunk_at - now):
                 await self._stop.wait()
 
-    async def _is_silent(self, connection: Connection) -> bool:
+    async def _handle_silence(self, connection: Connection) -> bool:
         """Find out why no message arrives before the end. False if the replay has ended.
 
         Raises `ConnectionLost` to try again.
         """
         last = await last_message(connection, self._stream)
         if last is None or last.offset < (self._through or 0):
-            log.error(LOST, replay_to=self._queue)
-            return await self._end("failed", LOST)
+            log.error(LOG_DATA_LOST, replay_to=self._queue)
+            return await self._end("failed", LOG_DATA_LOST)
         if self._begun is None and self._replay.since is not None:
             return await self._end("done")  # by the broker's clock, nothing was published since then
         raise ConnectionLost("the log is silent before its end")
 
-    async def _until_nobody_consumes(self, connection: Connection) -> None:
-        """Wait until no replica consumes live events, for at most `HELD_S`.
+    async def _wait_until_not_consumed(self, connection: Connection) -> None:
+        """Wait until no replica consumes live events, for at most `MAX_CONSUMER_WAIT_S`.
 
         There is a limit because a replica with older code never stops.
         """
         channel = await open_channel(connection, confirms=False)
         with suppress(TimeoutError), raising_lost():
-            async with asyncio.timeout(HELD_S):
+            async with asyncio.timeout(MAX_CONSUMER_WAIT_S):
                 while (await channel.queue_declare(self._queue, passive=True)).consumer_count:  # noqa: ASYNC110 - in a server
-                    await asyncio.sleep(LOOK_S)
+                    await asyncio.sleep(CONSUMER_POLL_S)
         await channel.close()
 
 

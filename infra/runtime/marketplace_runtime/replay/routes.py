@@ -20,7 +20,7 @@ Name = Annotated[str, Matching(r"^[a-z][a-z0-9-]{0,62}$", "Lower-case letters, d
 Offset = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
-class Heard(Protocol):
+class SubscriptionInfo(Protocol):
     """A subscription, as defined in the service's table."""
 
     @property
@@ -89,79 +89,79 @@ class Replays(BaseModel):
     items: list[Replay]
 
 
-def feeding(subscriptions: Sequence[Heard]) -> Router:
+def replay_routes(subscriptions: Sequence[SubscriptionInfo]) -> Router:
     """Return the routes for replays of the log, below `/ops/history`."""
     router = Router(prefix="/ops/history", tags=["history"])
-    heard = {each.name: each for each in subscriptions if each.types}
+    by_name = {each.name: each for each in subscriptions if each.types}
 
     @router.get("")
     async def replays(_: Operator, tx: Tx) -> Replays:
         """List the latest replay of each subscription."""
-        return Replays(items=[_shown(each) for each in await table.find(tx, list(heard))])
+        return Replays(items=[_as_answer(each) for each in await table.find(tx, list(by_name))])
 
     @router.post("")
-    async def begin(wish: ReplayRequest, operator: Operator, tx: Tx) -> Replay:
+    async def begin(request: ReplayRequest, operator: Operator, tx: Tx) -> Replay:
         """Begin a replay. The subscription does not handle again what it has handled before."""
-        one = _chosen(heard, wish.to)
-        types = [type for type in one.types if matches(wish.events, type)]
+        subscription = _select_subscription(by_name, request.to)
+        types = [type for type in subscription.types if matches(request.events, type)]
         if not types:
             raise Unprocessable(
-                f"{one.name} has no type like {wish.events!r}. It subscribes to: {', '.join(one.types)}"
+                f"{subscription.name} has no type like {request.events!r}; it has: {', '.join(subscription.types)}"
             )
         wanted = table.ReplayRequest(
-            id=wish.id,
-            subscription=one.name,
+            id=request.id,
+            subscription=subscription.name,
             types=types,
             asked_by=operator.subject,
-            rate=wish.rate,
-            holds=one.ordered_by is not None,
-            since=_since(wish),
-            offset=wish.offset,
+            rate=request.rate,
+            holds=subscription.ordered_by is not None,
+            since=_since(request),
+            offset=request.offset,
         )
-        replay = await table.ask(tx, wanted)
+        replay = await table.begin(tx, wanted)
         if replay is None:
-            raise Conflict(f"A replay to {one.name} is running: wait for its end, or stop it first.")
-        log.info("replay requested", subscription=one.name, types=types, by=operator.subject)
-        return _shown(replay)
+            raise Conflict(f"A replay to {subscription.name} is running: wait for its end, or stop it first.")
+        log.info("replay requested", subscription=subscription.name, types=types, by=operator.subject)
+        return _as_answer(replay)
 
     @router.delete("/{subscription}")
     async def stop(subscription: Annotated[Name, Path()], _: Operator, tx: Tx) -> Replay:
         """Stop a replay. Live events that waited for it are handled from now on."""
         await table.stop(tx, subscription)
-        found = await table.find(tx, [subscription] if subscription in heard else [])
+        found = await table.find(tx, [subscription] if subscription in by_name else [])
         if not found:
             raise NotFound("There was no replay to this subscription.")
-        return _shown(found[0])
+        return _as_answer(found[0])
 
     return router
 
 
-def _chosen(heard: dict[str, Heard], name: str | None) -> Heard:
-    if name is None and len(heard) == 1:
-        return next(iter(heard.values()))
-    if name not in heard:
-        there = ", ".join(heard) or "none"
+def _select_subscription(by_name: dict[str, SubscriptionInfo], name: str | None) -> SubscriptionInfo:
+    if name is None and len(by_name) == 1:
+        return next(iter(by_name.values()))
+    if name not in by_name:
+        names = ", ".join(by_name) or "none"
         raise Unprocessable(
-            f"Name a subscription: {there}."
+            f"Name a subscription: {names}."
             if name is None
-            else f"There is no subscription {name!r}. Name one of: {there}."
+            else f"There is no subscription {name!r}. Name one of: {names}."
         )
-    return heard[name]
+    return by_name[name]
 
 
-def _since(wish: ReplayRequest) -> datetime | None:
+def _since(request: ReplayRequest) -> datetime | None:
     now = datetime.now(UTC)
-    if wish.since is None:
+    if request.since is None:
         return None
-    if wish.offset is not None:
+    if request.offset is not None:
         raise Unprocessable("Give either since or offset.")
-    if wish.since < now - HORIZON:
+    if request.since < now - HORIZON:
         raise Unprocessable(
             f"Subscriptions know what they handled for {HORIZON.days} days, so `since` cannot go back further: choose a"
             " later time, or replay the whole log."
         )
-    return min(wish.since, now)
+    return min(request.since, now)
 
 
-def _shown(replay: table.Replay) -> Replay:
+def _as_answer(replay: table.Replay) -> Replay:
     return Replay(**{name: getattr(replay, name) for name in Replay.model_fields})

@@ -58,7 +58,7 @@ class Replay:
 
 COLUMNS = ", ".join(field.name for field in fields(Replay))
 
-ASK = f"""
+BEGIN = f"""
 insert into messaging.history (subscription, id, asked_by, types, rate, holds, since, next)
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (subscription) do update set
@@ -70,25 +70,25 @@ where history.state <> 'running' and history.id <> excluded.id
 returning {COLUMNS}
 """  # noqa: S608 - constants
 
-FILL = """
+BEGIN_FIRST = """
 insert into messaging.history (subscription, id, asked_by, types, holds)
 values ($1, $2, 'history="first"', $3, true) on conflict do nothing
 """
 
-FOUND = f"select {COLUMNS} from messaging.history where subscription = any($1::text[]) order by subscription"  # noqa: S608 - as above
+SELECT_LATEST = f"select {COLUMNS} from messaging.history where subscription = any($1::text[]) order by subscription"  # noqa: S608 - as above
 
-HOLDING = """
+SELECT_HELD = """
 select subscription from messaging.history where subscription = any($1::text[]) and state = 'running' and holds
 """
 
-TAKE = f"""
+TAKE_OVER = f"""
 update messaging.history set holder = $2::bigint, deaths = deaths + (holder is not null and holder <> $2)::int
 where subscription = any($1::text[]) and state = 'running' and id <> all($3::uuid[])
     and (holder is null or holder = $2 or {missing("holder")}) and not {missing("$2")}
 returning {COLUMNS}
 """  # noqa: S608 - as above
 
-NOTE = """
+STORE_PROGRESS = """
 update messaging.history set
     next = $3, begun = coalesce(begun, $4), through = $5, reached = greatest(reached, $6), why = $7,
     handed = handed + $8, known = known + $9, refused = refused + $10, too_old = too_old + $11,
@@ -97,7 +97,7 @@ update messaging.history set
 where id = $1 and state = 'running' and holder = $2::bigint returning true
 """
 
-LEAVE = "update messaging.history set holder = null where id = $1 and holder = $2::bigint"
+RELEASE = "update messaging.history set holder = null where id = $1 and holder = $2::bigint"
 
 STOP = """
 update messaging.history set state = 'stopped', ended_at = now() where subscription = $1 and state = 'running'
@@ -119,7 +119,7 @@ class ReplayRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Progress:
     """Progress of a replay, with the counts since it was last stored."""
 
     next: int | None
@@ -136,46 +136,54 @@ class Step:
     state: str = "running"
 
 
-async def ask(tx: Transaction, wish: ReplayRequest) -> Replay | None:
+async def begin(tx: Transaction, request: ReplayRequest) -> Replay | None:
     """Begin a replay, and return it. Any process of the service may run it. None if another one is running."""
-    values = (wish.id, wish.asked_by, list(wish.types), wish.rate, wish.holds, wish.since, wish.offset)
-    for row in await tx.execute(ASK, wish.subscription, *values):
+    values = (
+        request.id,
+        request.asked_by,
+        list(request.types),
+        request.rate,
+        request.holds,
+        request.since,
+        request.offset,
+    )
+    for row in await tx.execute(BEGIN, request.subscription, *values):
         return Replay(*row)
-    [replay] = await find(tx, [wish.subscription])
-    return replay if replay.id == wish.id else None
+    [replay] = await find(tx, [request.subscription])
+    return replay if replay.id == request.id else None
 
 
-async def fill(tx: Transaction, wanted: Mapping[str, Sequence[str]]) -> None:
+async def begin_first(tx: Transaction, wanted: Mapping[str, Sequence[str]]) -> None:
     """Begin the first replay of subscriptions that never had one, with all events of these types."""
     for subscription, types in wanted.items():
-        await tx.execute(FILL, subscription, new_id(), list(types))
+        await tx.execute(BEGIN_FIRST, subscription, new_id(), list(types))
 
 
 async def find(tx: Transaction, subscriptions: Sequence[str]) -> list[Replay]:
     """Return the latest replay of each of these subscriptions that had one."""
-    return [Replay(*row) for row in await tx.execute(FOUND, list(subscriptions))]
+    return [Replay(*row) for row in await tx.execute(SELECT_LATEST, list(subscriptions))]
 
 
-async def holding(tx: Transaction, subscriptions: Sequence[str]) -> set[str]:
+async def find_held(tx: Transaction, subscriptions: Sequence[str]) -> set[str]:
     """Return the subscriptions whose live events have to wait now."""
-    return {row[0] for row in await tx.execute(HOLDING, list(subscriptions))}
+    return {row[0] for row in await tx.execute(SELECT_HELD, list(subscriptions))}
 
 
-async def take(tx: Transaction, subscriptions: Sequence[str], fed: Collection[UUID]) -> list[Replay]:
-    """Take over the running replays that no live process runs, and return them. `fed` are those that this one runs."""
-    return [Replay(*row) for row in await tx.execute(TAKE, list(subscriptions), tx.process_id, list(fed))]
+async def take_over(tx: Transaction, subscriptions: Sequence[str], running: Collection[UUID]) -> list[Replay]:
+    """Take over the running replays that no live process runs, and return them. `running` are those of this one."""
+    return [Replay(*row) for row in await tx.execute(TAKE_OVER, list(subscriptions), tx.process_id, list(running))]
 
 
-async def note(tx: Transaction, id: UUID, step: Step) -> bool:
+async def store_progress(tx: Transaction, id: UUID, progress: Progress) -> bool:
     """Store the progress of a replay. False if it no longer belongs to this process, which must then leave it."""
-    counts: list[Any] = [step.handed, step.known, step.refused, step.too_old]
-    place: list[Any] = [step.next, step.begun, step.through, step.reached, step.why]
-    return bool(await tx.execute(NOTE, id, tx.process_id, *place, *counts, step.survived, step.state))
+    counts: list[Any] = [progress.handed, progress.known, progress.refused, progress.too_old]
+    place: list[Any] = [progress.next, progress.begun, progress.through, progress.reached, progress.why]
+    return bool(await tx.execute(STORE_PROGRESS, id, tx.process_id, *place, *counts, progress.survived, progress.state))
 
 
-async def leave(tx: Transaction, id: UUID) -> None:
+async def release(tx: Transaction, id: UUID) -> None:
     """Release a replay, so that another process can continue it at once."""
-    await tx.execute(LEAVE, id, tx.process_id)
+    await tx.execute(RELEASE, id, tx.process_id)
 
 
 async def stop(tx: Transaction, subscription: str) -> None:

@@ -10,7 +10,7 @@ class ReplayWindow:
     def __init__(self) -> None:
         self.lost = False
         self._open: dict[int, None] = {}
-        self._settled = asyncio.Event()
+        self._acknowledged = asyncio.Event()
 
     def add(self, offset: int) -> None:
         self._open[offset] = None
@@ -18,14 +18,14 @@ class ReplayWindow:
     async def acknowledge(self, tags: Sequence[int]) -> None:
         for tag in tags:
             self._open.pop(tag, None)
-        self._settled.set()
+        self._acknowledged.set()
 
-    async def until(self, at_most: int) -> None:
+    async def wait_until_at_most(self, at_most: int) -> None:
         """Wait until at most `at_most` offsets are open."""
         while len(self._open) > at_most:
-            self._settled.clear()
-            await self._settled.wait()
+            self._acknowledged.clear()
+            await self._acknowledged.wait()
 
-    def lowest(self, otherwise: int | None) -> int | None:
-        """Return the lowest open offset, or `otherwise` if none is open."""
-        return next(iter(self._open), otherwise)
+    def lowest_open(self, default: int | None) -> int | None:
+        """Return the lowest open offset, or `default` if none is open."""
+        return next(iter(self._open), default)

@@ -6,7 +6,7 @@ from typing import Any
 from marketplace_runtime.dead_letters import dead_letter_routes
 from marketplace_runtime.http import Router, openapi
 from marketplace_runtime.outbox import routes as republish
-from marketplace_runtime.replay import feeding
+from marketplace_runtime.replay import replay_routes
 from marketplace_runtime.service import operator_routes, story
 from marketplace_runtime.service.service import Service
 
@@ -25,7 +25,7 @@ def routers_for_operators(service: Service) -> list[Router]:
         republish.router,
         story.router,
         dead_letter_routes(service.hears),
-        feeding(service.hears),
+        replay_routes(service.hears),
         *rebuilding,
     ]
 

@@ -20,7 +20,7 @@ from marketplace_runtime.dead_letters import PREFETCH, DeadLetterConsumer
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import liveness
 from marketplace_runtime.outbox import Relay
-from marketplace_runtime.replay import REPLAY_RATE, Replays
+from marketplace_runtime.replay import REPLAY_RATE, ReplayRunner
 from marketplace_runtime.scheduler import CatchUpTracker, Scheduler
 from marketplace_runtime.telemetry import get_logger
 
@@ -67,7 +67,7 @@ class Messaging:
             for each in subscriptions
         }
         self._filing = DeadLetterConsumer(service, database)
-        fed = {
+        queue_consumers = {
             name: QueueConsumer(
                 naming.queue(service, name),
                 worker.subscription.prefetch,
@@ -77,18 +77,21 @@ class Messaging:
             for name, worker in self.workers.items()
             if worker.subscription.types
         }
-        self._caught_up = CatchUpTracker(database, list(fed.values()))
+        self._caught_up = CatchUpTracker(database, list(queue_consumers.values()))
         self._scheduler = Scheduler(database, self.workers, self._caught_up, dead_letters.file)
-        self._history = Replays(
+        self._history = ReplayRunner(
             service=service,
             database=database,
             broker_url=broker_url,
             workers=self.workers,
-            fed=fed,
+            consumers=queue_consumers,
             rate=replay_rate,
             naming=naming,
         )
-        self.consumers = [*fed.values(), QueueConsumer(naming.dead_letters_of(service), PREFETCH, self._filing.receive)]
+        self.consumers = [
+            *queue_consumers.values(),
+            QueueConsumer(naming.dead_letters_of(service), PREFETCH, self._filing.receive),
+        ]
 
     def health(self) -> dict[str, str]:
         """Return the state of each part: `ok`, or what is wrong with it."""
