@@ -274,7 +274,7 @@ async def test_a_deadline_in_the_dead_letters_does_not_count_as_lost(database: D
     async with database.transaction() as tx:
         headers = {"cloudEvents_subject": "ann"}
         letter = DeadLetter("key", "abandonment", new_id(), DUE.type, "why", "error", 12, None, headers, b"{}")
-        await dead_letters.file(tx, [letter])
+        await dead_letters.store(tx, [letter])
     assert await swept(database) == 0
     async with database.transaction() as tx:
         await tx.execute("delete from messaging.dead_letters")

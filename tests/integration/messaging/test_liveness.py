@@ -113,7 +113,9 @@ async def test_a_failed_check_resets_the_time_that_a_process_was_missing(
 
     monkeypatch.setattr(liveness, "release_expired_claims", check)
     database = toy.checkout_database([])
-    scheduler_task = asyncio.create_task(Scheduler(database, {}, CatchUpTracker(database, []), dead_letters.file).run())
+    scheduler_task = asyncio.create_task(
+        Scheduler(database, {}, CatchUpTracker(database, []), dead_letters.store).run()
+    )
     await until(lambda: _is(lambda: len(arguments) > 2))
     scheduler_task.cancel()
     assert arguments[:3] == [{}, {1: 0.0}, {}]

@@ -196,14 +196,14 @@ async def test_a_discarded_letter_is_kept_with_the_operator_and_the_reason(toy: 
 async def test_records_of_settled_letters_are_deleted_after_the_retention(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "CHUNK", 2)
+    monkeypatch.setattr(dead_letters, "MAX_ROWS_PER_DELETE", 2)
     async with operated(toy, Bug()) as operator:
         await die(toy, 6)
         ids = [letter["id"] for letter in (await operator.get("dead-letters"))["items"]]
         await operator.post("discards", ids=ids[:5], note="test orders")
     old = "update messaging.settled_letters set at = at - interval '14 days 1 minute' where id = any($1::bigint[])"
     await toy.rows(f"{old} returning id", ids[:3])
-    await dead_letters.forget_settled(toy.databases[-1], days=14)
+    await dead_letters.delete_old_settled(toy.databases[-1], days=14)
     assert await toy.rows("select id from messaging.settled_letters order by id") == [(id,) for id in ids[3:5]]
     assert len(await toy.dead()) == 1
 
@@ -251,7 +251,7 @@ async def file_letters(toy: Toy, number: int) -> None:
                 )
             )
         async with toy.databases[-1].transaction() as tx:
-            await dead_letters.file(tx, letters)
+            await dead_letters.store(tx, letters)
 
 
 def resident_bytes() -> int:

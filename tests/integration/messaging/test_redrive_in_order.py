@@ -41,7 +41,7 @@ async def test_a_head_dies_and_its_dead_letter_is_stored_in_one_transaction(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise a redrive in between would find no head to revive, or a key blocked without a visible dead letter."""
-    picky, seen, file = Picky(), list[tuple[int, int]](), dead_letters.file
+    picky, seen, file = Picky(), list[tuple[int, int]](), dead_letters.store
 
     async def look() -> tuple[int, int]:
         [(heads,)] = await toy.rows("select count(*) from messaging.scheduled where dead")
@@ -52,7 +52,7 @@ async def test_a_head_dies_and_its_dead_letter_is_stored_in_one_transaction(
         await file(tx, letters)
         seen.append(await look())
 
-    monkeypatch.setattr(dead_letters, "file", look_and_file)
+    monkeypatch.setattr(dead_letters, "store", look_and_file)
     async with toy.running(ordered(picky)):
         await picky.until_dead(toy)
         assert await look() == (1, 1)

@@ -177,7 +177,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
                 service="checkout",
                 database=self.database,
                 publisher=cast("Publisher", self.broker),
-                store_dead_letters=dead_letters.file,
+                store_dead_letters=dead_letters.store,
                 outside=None,
                 gate=RunAloneGate(),
             )
@@ -247,7 +247,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
             while self.broker.dead:
                 properties, body = self.broker.dead[0]
                 async with self.database.transaction() as tx:
-                    await dead_letters.file(tx, [letter_of(properties, body, "checkout")])
+                    await dead_letters.store(tx, [letter_of(properties, body, "checkout")])
                 self.fate.meet("before ack")
                 self.broker.dead.pop(0)
 

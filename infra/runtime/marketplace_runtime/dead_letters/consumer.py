@@ -39,7 +39,7 @@ class DeadLetterConsumer:
                     continue
                 try:
                     async with self._database.transaction() as tx:
-                        await dead_letters.file(tx, [letter_of(message.properties, message.body, self._service)])
+                        await dead_letters.store(tx, [letter_of(message.properties, message.body, self._service)])
                 except Exception as error:
                     if not is_passing(error):
                         raise

@@ -9,31 +9,31 @@ from marketplace_runtime.amqp import PREFIX, USER, DeadLetter, Invalid, recorded
 from marketplace_runtime.consumer import Delivery, Subscription, reaction_to
 from marketplace_runtime.database import Entry, new_id
 from marketplace_runtime.dead_letters.redrive import CannotRedrive
-from marketplace_runtime.dead_letters.table import Kept
+from marketplace_runtime.dead_letters.table import StoredDeadLetter
 from marketplace_runtime.events import Envelope, Event
 from marketplace_runtime.telemetry import current_traceparent
 
 
-class LetterReader:
+class EntryBuilder:
     """Turns dead letters into entries of the schedule, if a subscription of the service accepts them."""
 
     def __init__(self, subscriptions: Sequence[Subscription]) -> None:
         self._subscriptions = {each.name: each for each in subscriptions}
 
-    def entry(self, kept: Kept) -> Entry:
-        """Return the entry that redrives `kept` under its own event id.
+    def build(self, stored: StoredDeadLetter) -> Entry:
+        """Return the entry that redrives `stored` under its own event id.
 
         Raises `CannotRedrive` unless the letter passes the checks of a message from the broker. It may be of any age.
         """
-        letter = kept.letter
+        letter = stored.letter
         try:
-            envelope = _envelope(letter.headers, kept.size)
+            envelope = _envelope(letter.headers, stored.size)
             self._event(letter.subscription, envelope, letter.body)
         except Invalid as why:
             raise CannotRedrive(f"{why.reason}: {why}. Edit it, or discard it.") from None
         return _due_now(letter, envelope, letter.body)
 
-    def edited(self, letter: DeadLetter, body: bytes, type: str | None) -> Entry:
+    def build_edited(self, letter: DeadLetter, body: bytes, type: str | None) -> Entry:
         """Return the entry that redrives `letter` with another body, as an event of `type` or of its own type.
 
         The operator vouches for the event, so its publisher is not checked. It keeps its id and headers. If these are

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from marketplace_runtime.dead_letters.table import LAST
+from marketplace_runtime.dead_letters.table import MAX_ID
 from marketplace_runtime.http import Matching
 
-CHUNK = 200
+MAX_LETTERS_PER_REQUEST = 200
 """Maximum number of letters in one transaction. Their bodies have at most 50 MB together."""
 
-Id = Annotated[int, Field(ge=1, le=LAST)]
+Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 Fingerprint = Annotated[
     str,
     Field(description="`group` of a letter"),
@@ -22,7 +22,7 @@ Fingerprint = Annotated[
 Note = Annotated[str, Field(min_length=1, max_length=1000, description="the reason, stored with the settled letter")]
 
 
-def _loaded(value: Any) -> Any:
+def _parse_json(value: Any) -> Any:
     """Parse jsonb, which a raw SQL statement returns as text."""
     return json.loads(value) if isinstance(value, str) else value
 
@@ -55,22 +55,22 @@ class DeadLetter(BaseModel):
     attempts: int
     failed_at: datetime | None
     filed_at: datetime
-    headers: Annotated[dict[str, str | int], BeforeValidator(_loaded)]
+    headers: Annotated[dict[str, str | int], BeforeValidator(_parse_json)]
     size: int
     body: str | None = None
     body_base64: str | None = None
 
 
-class Chosen(BaseModel):
+class SelectionRequest(BaseModel):
     """Selects dead letters: by `ids`, by `group`, or `all`. To continue, pass `after` and `through` of `next`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    ids: Annotated[list[Id], Field(min_length=1, max_length=CHUNK)] | None = None
+    ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_LETTERS_PER_REQUEST)] | None = None
     group: Fingerprint | None = None
     all: bool = False
-    after: Annotated[int, Field(ge=0, le=LAST)] = 0
-    through: Annotated[int, Field(ge=0, le=LAST)] | None = None
+    after: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
+    through: Annotated[int, Field(ge=0, le=MAX_ID)] | None = None
     dry_run: bool = False
 
     @model_validator(mode="after")
@@ -80,38 +80,38 @@ class Chosen(BaseModel):
         return self
 
 
-class Discarding(Chosen):
+class DiscardRequest(SelectionRequest):
     """Selects the dead letters to discard, and gives the reason."""
 
     note: Note
 
 
-class Refused(BaseModel):
+class RefusedLetter(BaseModel):
     """Names a letter that cannot be redriven, and gives the reason."""
 
     id: int
     why: str
 
 
-class Next(BaseModel):
+class NextChunk(BaseModel):
     """Gives the position of the next chunk: repeat the request with this `after` and `through`."""
 
     after: int
     through: int
 
 
-class Outcome(BaseModel):
+class SettlementResult(BaseModel):
     """Reports how many letters of a chunk were settled (or would be, in a dry run), and which were not."""
 
     settled: int
-    refused: list[Refused]
+    refused: list[RefusedLetter]
     missing: list[int]
     """Requested ids that are not in the table of dead letters, or no longer."""
-    next: Next | None
+    next: NextChunk | None
     """Where the next chunk begins; null if this was the last one."""
 
 
-class Mending(BaseModel):
+class EditRequest(BaseModel):
     """Gives the correct body of a dead letter, and its event type if that has to change."""
 
     model_config = ConfigDict(extra="forbid")
@@ -121,14 +121,14 @@ class Mending(BaseModel):
     note: Note = "edited"
 
 
-class Mended(BaseModel):
+class EditedEvent(BaseModel):
     """Names the event that was handed to the subscription in place of the letter."""
 
     event_id: UUID
     type: str
 
 
-class Settled(BaseModel):
+class SettledLetter(BaseModel):
     """Reports what was done with a dead letter (redriven, edited or discarded), by whom and why."""
 
     settled: int

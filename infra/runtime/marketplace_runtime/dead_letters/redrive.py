@@ -10,7 +10,7 @@ from uuid import UUID
 from marketplace_runtime.consumer import inbox
 from marketplace_runtime.database import Entry, Transaction, has_partition
 from marketplace_runtime.dead_letters import table
-from marketplace_runtime.dead_letters.table import Kept
+from marketplace_runtime.dead_letters.table import StoredDeadLetter
 from marketplace_runtime.scheduler import key_queue
 
 
@@ -23,17 +23,17 @@ async def redrive(tx: Transaction, entries: Mapping[int, Entry], *, by: str) -> 
 
     The poison counter of a suspected poison message starts again at 0.
     """
-    await _hand_over(tx, list(entries.values()))
+    await _schedule_now(tx, list(entries.values()))
     await table.settle(tx, list(entries), "replayed", by=by)
 
 
 async def edit(tx: Transaction, id: int, entry: Entry, *, by: str, note: str) -> None:
     """Hand one letter to its subscription as the changed `entry`. The original is stored with the settled letters."""
-    await _hand_over(tx, [entry])
+    await _schedule_now(tx, [entry])
     await table.settle(tx, [id], "edited", by=by, note=note)
 
 
-async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: str) -> None:
+async def discard(tx: Transaction, letters: Sequence[StoredDeadLetter], *, by: str, note: str) -> None:
     """Move letters to the settled letters, with the operator and the reason.
 
     A key queue that a letter held up continues. The inbox lists the events as handled, so publishing them again
@@ -50,7 +50,7 @@ async def discard(tx: Transaction, letters: Sequence[Kept], *, by: str, note: st
     await table.settle(tx, [each.id for each in letters], "discarded", by=by, note=note)
 
 
-async def _hand_over(tx: Transaction, entries: Sequence[Entry]) -> None:
+async def _schedule_now(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Schedule entries to run now: a dead head in its place of the key queue, all others as new entries."""
     for subscription in sorted({each.subscription for each in entries}):
         theirs = [each for each in entries if each.subscription == subscription]

@@ -20,10 +20,10 @@ on conflict (key) do update set
 where messaging.dead_letters.failed_at < excluded.failed_at
 """
 
-LARGEST_BODY = 256 * 1024
+MAX_EVENT_BODY_BYTES = 256 * 1024
 """Maximum size of an event's body, in bytes. A larger body is no event, and is read only when it is requested."""
 
-LAST = 2**63 - 1
+MAX_ID = 2**63 - 1
 
 GROUPS = """
 with groups as (
@@ -71,18 +71,18 @@ select settled, id, subscription, event_id, type, reason, error, filed_at, actio
 from messaging.settled_letters where settled < $2 order by settled desc limit $1
 """
 
-FORGET = """
+DELETE_OLD_SETTLED = """
 with oldest as (select settled, at from messaging.settled_letters order by settled limit $1)
 delete from messaging.settled_letters using oldest
 where settled_letters.settled = oldest.settled and oldest.at < now() - make_interval(days => $2)
 returning settled_letters.settled
 """
 
-CHUNK = 1000
+MAX_ROWS_PER_DELETE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredDeadLetter:
     """Holds a stored dead letter and the size of its body. A body larger than any event is left out."""
 
     id: int
@@ -97,10 +97,10 @@ class Selection:
     ids: Sequence[int] | None = None
     group: str | None = None
     after: int = 0
-    through: int = LAST
+    through: int = MAX_ID
 
 
-async def file(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
+async def store(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
     """Store `letters`, which must have different keys. Of several copies of one letter, the latest failure stays."""
     await tx.execute(
         INSERT,
@@ -117,22 +117,22 @@ async def file(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
     )
 
 
-async def groups(tx: Transaction, limit: int, after: str = "") -> list[dict[str, Any]]:
+async def list_groups(tx: Transaction, limit: int, after: str = "") -> list[dict[str, Any]]:
     """Return at most `limit` groups of letters by subscription, reason and kind of error, those after `after`."""
     return [dict(row._mapping) for row in await tx.execute(GROUPS, limit, after)]
 
 
-async def letters(tx: Transaction, limit: int, after: int = 0, group: str | None = None) -> list[dict[str, Any]]:
+async def list_letters(tx: Transaction, limit: int, after: int = 0, group: str | None = None) -> list[dict[str, Any]]:
     """Return at most `limit` letters after the id `after`, the oldest first, without their bodies."""
     return [dict(row._mapping) for row in await tx.execute(LETTERS, limit, after, group)]
 
 
-async def bodies(tx: Transaction, ids: Sequence[int]) -> Mapping[int, bytes]:
+async def read_bodies(tx: Transaction, ids: Sequence[int]) -> Mapping[int, bytes]:
     """Return the bodies of these letters by id."""
     return {row[0]: row[1] for row in await tx.execute(BODIES, list(ids))}
 
 
-async def pick(tx: Transaction, selection: Selection, limit: int, *, lock: bool = True) -> list[Kept]:
+async def pick(tx: Transaction, selection: Selection, limit: int, *, lock: bool = True) -> list[StoredDeadLetter]:
     """Return the first `limit` letters of a selection, the oldest first.
 
     With `lock`, no other transaction can settle them until this one ends.
@@ -140,12 +140,12 @@ async def pick(tx: Transaction, selection: Selection, limit: int, *, lock: bool 
     ids = None if selection.ids is None else list(selection.ids)
     rows = await tx.execute(
         PICK + "for update" if lock else PICK,
-        *(limit, selection.after, selection.through, selection.group, ids, LARGEST_BODY),
+        *(limit, selection.after, selection.through, selection.group, ids, MAX_EVENT_BODY_BYTES),
     )
-    return [Kept(row[0], row[1], DeadLetter(*[*row[2:10], json.loads(row[10]), row[11]])) for row in rows]
+    return [StoredDeadLetter(row[0], row[1], DeadLetter(*[*row[2:10], json.loads(row[10]), row[11]])) for row in rows]
 
 
-async def newest(tx: Transaction) -> int:
+async def read_newest_id(tx: Transaction) -> int:
     """Return the id of the letter that was stored last, or 0 if there is none."""
     [(id,)] = await tx.execute(NEWEST)
     return int(id)
@@ -156,14 +156,14 @@ async def settle(tx: Transaction, ids: Sequence[int], action: str, *, by: str, n
     await tx.execute(SETTLE, list(ids), action, by, note)
 
 
-async def settled(tx: Transaction, limit: int, before: int = LAST) -> list[dict[str, Any]]:
+async def list_settled(tx: Transaction, limit: int, before: int = MAX_ID) -> list[dict[str, Any]]:
     """Return at most `limit` settled letters before the number `before`, the latest first."""
     return [dict(row._mapping) for row in await tx.execute(SETTLED, limit, before)]
 
 
-async def forget_settled(database: Database, days: int) -> None:
+async def delete_old_settled(database: Database, days: int) -> None:
     """Delete letters that were settled more than `days` days ago. Call it regularly. Dead letters stay."""
-    forgotten = CHUNK
-    while forgotten == CHUNK:
+    deleted = MAX_ROWS_PER_DELETE
+    while deleted == MAX_ROWS_PER_DELETE:
         async with database.transaction() as tx:
-            forgotten = len(await tx.execute(FORGET, CHUNK, days))
+            deleted = len(await tx.execute(DELETE_OLD_SETTLED, MAX_ROWS_PER_DELETE, days))

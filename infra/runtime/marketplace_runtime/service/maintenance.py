@@ -64,7 +64,7 @@ async def _tidy(database: Database, retention_days: int) -> None:
     async with database.transaction() as tx:
         await make_partitions(tx)
     await drop_partitions(database, retention_days)
-    await dead_letters_table.forget_settled(database, retention_days)
+    await dead_letters_table.delete_old_settled(database, retention_days)
     await idempotency_table.forget_old(database, retention_days)
 
 

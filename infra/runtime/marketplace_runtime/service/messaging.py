@@ -60,7 +60,7 @@ class Messaging:
                 service=service,
                 database=database,
                 publisher=self._publisher,
-                store_dead_letters=dead_letters.file,
+                store_dead_letters=dead_letters.store,
                 outside=outside,
                 gate=gate,
             )
@@ -78,7 +78,7 @@ class Messaging:
             if worker.subscription.types
         }
         self._caught_up = CatchUpTracker(database, list(queue_consumers.values()))
-        self._scheduler = Scheduler(database, self.workers, self._caught_up, dead_letters.file)
+        self._scheduler = Scheduler(database, self.workers, self._caught_up, dead_letters.store)
         self._history = ReplayRunner(
             service=service,
             database=database,

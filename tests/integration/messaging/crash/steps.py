@@ -105,7 +105,7 @@ POINTS = {
     "giving up": Point(Executor, "_publish", DEAD, rare=True),
     "dead-letter publish": Point(Publisher, "publish", DEAD, _publishes_dead),
     "removal of a dead-lettered entry": Point(Executor, "_replace", DEAD, rare=True),
-    "storing a dead letter": Point(dead_letters, "file", DEAD),
+    "storing a dead letter": Point(dead_letters, "store", DEAD),
     "acknowledging a dead letter": Point(IncomingMessage, "acknowledge", DEAD, rare=True),
     "claim": Point(claims, "take", CALLED),
     "prepare": Point(service, "prepare", CALLED, rare=True),
