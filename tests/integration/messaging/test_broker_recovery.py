@@ -18,7 +18,7 @@ from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres, private_br
 from marketplace_runtime.amqp.publisher import CONFIRM_TIMEOUT_S
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction
-from marketplace_runtime.outbox.relay import WINDOW
+from marketplace_runtime.outbox.relay import MAX_PUBLISHES_IN_FLIGHT
 from marketplace_runtime.service import Messaging
 from tests.integration.messaging.toy import Toy, a_checkout, effect, toy_world, until
 
@@ -124,7 +124,7 @@ async def relaying(toy: Toy) -> AsyncIterator[Messaging]:
 async def test_a_blocked_publisher_keeps_its_window_and_continues_after_the_alarm(
     toy: Toy, alarm: Any, hold_s: float
 ) -> None:
-    before, during = [a_checkout() for _ in range(50)], [a_checkout() for _ in range(4 * WINDOW)]
+    before, during = [a_checkout() for _ in range(50)], [a_checkout() for _ in range(4 * MAX_PUBLISHES_IN_FLIGHT)]
     await toy.declare([TABLE])
     checkout = toy.messaging("checkout", toy.checkout_database([TABLE]), [TABLE], None)
     async with toy.started(checkout), relaying(toy) as cart:
@@ -146,7 +146,7 @@ async def test_a_blocked_publisher_keeps_its_window_and_continues_after_the_alar
                 await asyncio.sleep(0.2)  # let the outage last, and check meanwhile that nothing grows
                 await blocked()
                 assert sum(each["user"] == "cart" for each in await connections(toy)) <= 4
-            assert 0 < most <= WINDOW
+            assert 0 < most <= MAX_PUBLISHES_IN_FLIGHT
             assert len(await toy.effects()) < len(before) + len(during)
         await check(toy, before + during)
 

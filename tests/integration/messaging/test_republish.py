@@ -111,8 +111,8 @@ async def test_pending_events_are_counted_up_to_a_position(toy: Toy) -> None:
     now = datetime.now(UTC)
     async with toy.cart.transaction() as tx:
         queued = await republishing.queue_again(tx, since=now - EARLY, until=now, after=None)
-        assert await republishing.waiting(tx, queued.last) == 2
+        assert await republishing.count_unconfirmed(tx, queued.last) == 2
     await toy.publish(a_checkout())
     async with toy.cart.transaction() as tx:
-        assert await republishing.waiting(tx, queued.last) == 2
-        assert await republishing.waiting(tx, 0) == 0
+        assert await republishing.count_unconfirmed(tx, queued.last) == 2
+        assert await republishing.count_unconfirmed(tx, 0) == 0

@@ -241,7 +241,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
                 [Pending(*row) for row in rows]
             )
             async with self.database.transaction() as tx:
-                await tx.execute(outbox_table.CONFIRMED, confirmed)
+                await tx.execute(outbox_table.DELETE_CONFIRMED, confirmed)
 
         async def _file(self) -> None:
             while self.broker.dead:

@@ -92,7 +92,7 @@ def pending_row_removed_before_confirm(patch: Patch) -> None:
 
     async def forget_and_publish(relay: Relay, rows: Sequence[Pending]) -> list[int]:
         async with relay._database.transaction() as tx:
-            await tx.execute(outbox_table.CONFIRMED, [row.seq for row in rows])
+            await tx.execute(outbox_table.DELETE_CONFIRMED, [row.seq for row in rows])
         return await publish(relay, rows)
 
     patch(Relay, "_publish", forget_and_publish)

@@ -17,15 +17,15 @@ from marketplace_runtime.amqp import Publisher
 from marketplace_runtime.database import HERE, LOST, Database, outbox
 from marketplace_runtime.outbox import metrics, table
 from marketplace_runtime.outbox.table import Pending
-from marketplace_runtime.outbox.unpublishable import send_one_by_one, set_aside, unsendable
+from marketplace_runtime.outbox.unpublishable import find_unpublishable, publish_one_by_one, set_aside
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
 POLL_S = 0.5
-WINDOW = 200
+MAX_PUBLISHES_IN_FLIGHT = 200
 """Maximum number of publishes in flight. 100 to 200 gave the highest rate."""
-BATCH = 500
+MAX_ROWS_PER_BATCH = 500
 STATEMENT_TIMEOUT_S = 10.0
 SETTINGS = {
     # If a server crash undoes a delete, the event is only published once more.
@@ -37,7 +37,7 @@ SETTINGS = {
 }
 RECONNECT_CAP_S = 3.0
 REBALANCE_S = 1.0
-BROKER_AWAY_S = 1.0
+MAX_BROKER_ABSENCE_S = 1.0
 """Seconds without the broker after which a relay releases its buckets, so that connected relays can take them."""
 BUCKET_CLASS, RELAY_CLASS = 7206, 7207
 """First keys of two-part advisory locks: one lock per bucket, and a shared one for all relays that want buckets."""
@@ -45,7 +45,7 @@ BUCKET_CLASS, RELAY_CLASS = 7206, 7207
 CHANNEL = "outbox"
 """NOTIFY channel on which relays send each other the buckets that have new events."""
 
-RELAYS = f"select count(*) from pg_locks where {HERE} and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
+COUNT_RELAYS = f"select count(*) from pg_locks where {HERE} and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
 
 
 class Relay:
@@ -85,14 +85,14 @@ class Relay:
                 with suppress(*LOST):
                     await connection.close(timeout=1)
 
-    async def flushed(self) -> None:
+    async def wait_until_flushed(self) -> None:
         """Wait until the relay finds nothing more to publish in its buckets."""
         self._idle.clear()
         self._database.wake_ups.wake_relay()
         await self._idle.wait()
 
     async def _relay(self, connection: asyncpg.Connection) -> None:
-        await connection.add_listener(CHANNEL, self._hear)
+        await connection.add_listener(CHANNEL, self._on_notification)
         while True:
             await self._publisher.ready()
             await connection.execute(f"select pg_advisory_lock_shared({RELAY_CLASS}, 0)")
@@ -101,58 +101,60 @@ class Relay:
             self._held.clear()
 
     async def _relay_while_connected(self, connection: asyncpg.Connection) -> None:
-        """Publish until the broker is unreachable for longer than `BROKER_AWAY_S`."""
+        """Publish until the broker is unreachable for longer than `MAX_BROKER_ABSENCE_S`."""
         rebalance_at = 0.0
         loop = asyncio.get_running_loop()
-        while await self._is_broker_here():
+        while await self._is_broker_connected():
             if loop.time() >= rebalance_at:
                 await self._rebalance(connection)
                 rebalance_at = loop.time() + REBALANCE_S
-            await self._tell_others(connection, self._database.wake_ups.take_buckets())
+            await self._notify_other_relays(connection, self._database.wake_ups.take_buckets())
             rows = [
                 Pending(*row)
-                for row in await connection.fetch(self._database.in_schema(table.PENDING), sorted(self._held), BATCH)
+                for row in await connection.fetch(
+                    self._database.in_schema(table.PENDING), sorted(self._held), MAX_ROWS_PER_BATCH
+                )
             ]
-            bad = unsendable(rows, self._database.source)
-            aside = {row.seq for row, _ in bad}
-            confirmed = await self._publish([row for row in rows if row.seq not in aside])
+            bad = find_unpublishable(rows, self._database.source)
+            unpublishable_seqs = {row.seq for row, _ in bad}
+            confirmed = await self._publish([row for row in rows if row.seq not in unpublishable_seqs])
             if self._publisher.take_refusal() is not None:
-                left = [row for row in rows if row.seq not in aside.union(confirmed)]
-                more, refused = await send_one_by_one(left, self._database.source, self._publisher)
+                left = [row for row in rows if row.seq not in unpublishable_seqs.union(confirmed)]
+                more, refused = await publish_one_by_one(left, self._database.source, self._publisher)
                 confirmed, bad = confirmed + more, bad + refused
             if bad:
                 await set_aside(connection, bad, self._database)
             if confirmed:
-                await connection.execute(self._database.in_schema(table.CONFIRMED), confirmed)
+                await connection.execute(self._database.in_schema(table.DELETE_CONFIRMED), confirmed)
             if not rows:
                 self._idle.set()
-            if len(confirmed) < BATCH:
+            if len(confirmed) < MAX_ROWS_PER_BATCH:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await self._database.wake_ups.wait_for_outbox()
 
-    async def _is_broker_here(self) -> bool:
+    async def _is_broker_connected(self) -> bool:
         try:
-            async with asyncio.timeout(BROKER_AWAY_S):
+            async with asyncio.timeout(MAX_BROKER_ABSENCE_S):
                 await self._publisher.ready()
         except TimeoutError:
             return False
         return True
 
-    async def _tell_others(self, connection: asyncpg.Connection, buckets: set[int]) -> None:
+    async def _notify_other_relays(self, connection: asyncpg.Connection, buckets: set[int]) -> None:
         """Notify the relays of other processes of commits to buckets that this relay does not hold."""
         theirs = buckets - self._held
         if theirs:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, ",".join(map(str, theirs)))
 
-    def _hear(self, *told: object) -> None:
+    def _on_notification(self, *arguments: object) -> None:
         """Wake this relay if a notification names a bucket that it holds. The payload is the last argument."""
-        if self._held.intersection(map(int, str(told[-1]).split(","))):
+        if self._held.intersection(map(int, str(arguments[-1]).split(","))):
             self._database.wake_ups.wake_relay()
 
     async def _rebalance(self, connection: asyncpg.Connection) -> None:
         """Hold a fair share of the buckets: lock free ones, or release those beyond the share."""
-        share = -(-outbox.BUCKETS // max(1, await connection.fetchval(RELAYS)))
+        share = -(-outbox.BUCKETS // max(1, await connection.fetchval(COUNT_RELAYS)))
         for bucket in sorted(self._held)[share:]:
             await connection.execute(f"select pg_advisory_unlock({BUCKET_CLASS}, $1::int)", bucket)
             self._held.discard(bucket)
@@ -175,12 +177,17 @@ class Relay:
         """Aggregates with an unconfirmed row. Their later rows wait for it."""
         for wave in _waves(rows):
             ready = [row for row in wave if row.subject not in waiting]
-            for some in (ready[first : first + WINDOW] for first in range(0, len(ready), WINDOW)):
-                events = [(row.envelope(source), row.body) for row in some]
+            for chunk in (
+                ready[first : first + MAX_PUBLISHES_IN_FLIGHT]
+                for first in range(0, len(ready), MAX_PUBLISHES_IN_FLIGHT)
+            ):
+                events = [(row.envelope(source), row.body) for row in chunk]
                 outcomes = await self._publisher.publish_all(events)
-                confirmed += [row.seq for row, sent in zip(some, outcomes, strict=True) if sent]
-                waiting |= {row.subject for row, sent in zip(some, outcomes, strict=True) if not sent}
-                for type, number in Counter(row.type for row, sent in zip(some, outcomes, strict=True) if sent).items():
+                confirmed += [row.seq for row, sent in zip(chunk, outcomes, strict=True) if sent]
+                waiting |= {row.subject for row, sent in zip(chunk, outcomes, strict=True) if not sent}
+                for type, number in Counter(
+                    row.type for row, sent in zip(chunk, outcomes, strict=True) if sent
+                ).items():
                     metrics.publish_total.labels(type).inc(number)
         if waiting:
             log.warning("not confirmed, will be published again", events=len(rows) - len(confirmed))

@@ -10,17 +10,17 @@ from uuid import UUID
 
 from marketplace_runtime.database import HORIZON, Transaction, bucket_of
 
-CHUNK = 5000
-RETAINED = HORIZON - timedelta(hours=1)
+MAX_EVENTS_PER_CHUNK = 5000
+MAX_REPUBLISH_AGE = HORIZON - timedelta(hours=1)
 """Maximum age of an event that is published again. Consumers must still be able to detect that it is a duplicate."""
 
-RETAINED_ROWS = """
+SELECT_RETAINED = """
 select event_id, type, subject from messaging.outbox
 where event_id >= messaging.uuid_floor($1) and event_id < messaging.uuid_floor($2) and event_id > $3
 order by event_id fetch first $4 rows with ties
 """  # with ties: an event that is published in two versions has one id
 
-PUT_BACK = """
+INSERT_PENDING = """
 insert into messaging.outbox_pending (event_id, type, bucket)
 select event_id, type, bucket
 from unnest($1::uuid[], $2::text[], $3::smallint[]) with ordinality as r (event_id, type, bucket, position)
@@ -29,9 +29,9 @@ order by position
 returning seq
 """
 
-LAST = "select coalesce(max(seq), 0) from messaging.outbox_pending"
+SELECT_LAST_SEQ = "select coalesce(max(seq), 0) from messaging.outbox_pending"
 
-WAITING = "select count(*) from messaging.outbox_pending where seq <= $1"
+COUNT_UNCONFIRMED = "select count(*) from messaging.outbox_pending where seq <= $1"
 
 
 class Queued(NamedTuple):
@@ -47,25 +47,25 @@ class Queued(NamedTuple):
 
 def earliest(now: datetime) -> datetime:
     """Return the time from which on events may be published again."""
-    return now - RETAINED
+    return now - MAX_REPUBLISH_AGE
 
 
 async def queue_again(
-    tx: Transaction, *, since: datetime, until: datetime, after: UUID | None, chunk: int = CHUNK
+    tx: Transaction, *, since: datetime, until: datetime, after: UUID | None, chunk: int = MAX_EVENTS_PER_CHUNK
 ) -> Queued:
     """Queue the first `chunk` events made from `since` until before `until`, with ids greater than `after`.
 
     Repeating it does no harm, since consumers know the ids.
     """
-    found = await tx.execute(RETAINED_ROWS, since, until, after or UUID(int=0), chunk)
+    found = await tx.execute(SELECT_RETAINED, since, until, after or UUID(int=0), chunk)
     rows = sorted((row.event_id, row.type, bucket_of(row.subject)) for row in found)
     columns = list(zip(*rows, strict=True)) or [(), (), ()]
-    queued = await tx.execute(PUT_BACK, *columns)
-    [(last,)] = await tx.execute(LAST)
+    queued = await tx.execute(INSERT_PENDING, *columns)
+    [(last,)] = await tx.execute(SELECT_LAST_SEQ)
     return Queued(len(queued), last, rows[-1][0] if len(rows) >= chunk else None)
 
 
-async def waiting(tx: Transaction, last: int) -> int:
+async def count_unconfirmed(tx: Transaction, last: int) -> int:
     """Return how many events, up to the sequence number `last`, the broker has not confirmed yet."""
-    [(number,)] = await tx.execute(WAITING, last)
+    [(number,)] = await tx.execute(COUNT_UNCONFIRMED, last)
     return int(number)

@@ -12,10 +12,10 @@ from marketplace_runtime.outbox import republishing, table
 
 router = Router(prefix="/ops", tags=["ops"])
 
-Place = Annotated[int, Query(ge=0, le=2**63 - 1)]
+SequenceNumber = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 
-class Span(BaseModel):
+class RepublishRequest(BaseModel):
     """Selects events by the time at which they were made, from `since` to `until`, with ids greater than `after`."""
 
     model_config = ConfigDict(extra="forbid")
@@ -38,13 +38,13 @@ class Queued(BaseModel):
     """Null if there are no more chunks."""
 
 
-class Waiting(BaseModel):
+class UnconfirmedCount(BaseModel):
     """Number of events that the broker has not confirmed yet."""
 
     waiting: int
 
 
-class SetAside(BaseModel):
+class SetAsideEvent(BaseModel):
     """An event that was committed but not published, because the broker or every consumer would refuse it."""
 
     seq: int
@@ -55,7 +55,7 @@ class SetAside(BaseModel):
     at: datetime
 
 
-class Retrying(BaseModel):
+class RetryRequest(BaseModel):
     """Selects the events to publish again: those with these sequence numbers, or all if `seqs` is null."""
 
     model_config = ConfigDict(extra="forbid")
@@ -63,41 +63,41 @@ class Retrying(BaseModel):
     seqs: Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(max_length=1000)] | None = None
 
 
-class Retried(BaseModel):
+class RetryResult(BaseModel):
     """Number of events that were queued to be published again."""
 
     retried: int
 
 
 @router.post("/republish")
-async def publish_again(span: Span, _: Operator, tx: Tx) -> Queued:
+async def publish_again(request: RepublishRequest, _: Operator, tx: Tx) -> Queued:
     """Queue a chunk of the retained events to be published again.
 
     Repeating it does no harm, since consumers know the ids.
     """
     now = datetime.now(UTC)
     earliest = republishing.earliest(now)
-    since, until = min(span.since or earliest, now), min(span.until or now, now)
+    since, until = min(request.since or earliest, now), min(request.until or now, now)
     if since < earliest:
         raise Unprocessable(f"Consumers know what they have handled since {earliest.isoformat()}: ask for later ones.")
-    queued = await republishing.queue_again(tx, since=since, until=max(since, until), after=span.after)
+    queued = await republishing.queue_again(tx, since=since, until=max(since, until), after=request.after)
     return Queued(**queued._asdict())
 
 
 @router.get("/republish")
-async def waiting(_: Operator, tx: Tx, last: Place) -> Waiting:
+async def waiting(_: Operator, tx: Tx, last: SequenceNumber) -> UnconfirmedCount:
     """Return how many events, up to the sequence number `last`, are not confirmed yet."""
-    return Waiting(waiting=await republishing.waiting(tx, last))
+    return UnconfirmedCount(waiting=await republishing.count_unconfirmed(tx, last))
 
 
 @router.post("/set-aside/retry")
-async def retry_set_aside(_: Operator, tx: Tx, retrying: Retrying) -> Retried:
+async def retry_set_aside(_: Operator, tx: Tx, request: RetryRequest) -> RetryResult:
     """Queue events that could not be published before, to be published again."""
-    return Retried(retried=await table.retry_set_aside(tx, retrying.seqs))
+    return RetryResult(retried=await table.retry_set_aside(tx, request.seqs))
 
 
 @router.get("/set-aside")
-async def set_aside(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[int] = None) -> Page[SetAside]:
+async def set_aside(_: Operator, tx: Tx, limit: PageSize = 20, cursor: Cursor[int] = None) -> Page[SetAsideEvent]:
     """List the events that could not be published, oldest first."""
-    found = [SetAside(**each) for each in await table.set_aside(tx, limit + 1, cursor or 0)]
-    return Page[SetAside].of(found, limit, key=lambda each: each.seq)
+    found = [SetAsideEvent(**each) for each in await table.list_set_aside(tx, limit + 1, cursor or 0)]
+    return Page[SetAsideEvent].of(found, limit, key=lambda each: each.seq)

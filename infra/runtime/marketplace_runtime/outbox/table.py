@@ -15,7 +15,7 @@ where p.bucket = any($1::smallint[])
 order by p.seq limit $2
 """
 
-CONFIRMED = "delete from messaging.outbox_pending where seq = any($1::bigint[])"
+DELETE_CONFIRMED = "delete from messaging.outbox_pending where seq = any($1::bigint[])"
 
 
 SET_ASIDE = """
@@ -57,7 +57,7 @@ class Pending(NamedTuple):
         return Envelope(self.event_id, self.type, source, self.subject, self.at, self.traceparent, self.causation_id)
 
 
-async def set_aside(tx: Transaction, limit: int, after: int = 0) -> list[dict[str, Any]]:
+async def list_set_aside(tx: Transaction, limit: int, after: int = 0) -> list[dict[str, Any]]:
     """Return at most `limit` events that the relay set aside, with sequence numbers greater than `after`."""
     return [dict(row._mapping) for row in await tx.execute(LIST_SET_ASIDE, limit, after)]
 

@@ -17,22 +17,24 @@ from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-Bad = list[tuple[Pending, str]]
+UnpublishableRows = list[tuple[Pending, str]]
 
 
-def unsendable(rows: Sequence[Pending], source: str) -> Bad:
+def find_unpublishable(rows: Sequence[Pending], source: str) -> UnpublishableRows:
     """Return the rows that no consumer would read, each with the reason."""
-    found = ((row, _why(row, f"{source}.")) for row in rows)
+    found = ((row, _why_unpublishable(row, f"{source}.")) for row in rows)
     return [(row, why) for row, why in found if why is not None]
 
 
-async def send_one_by_one(rows: Sequence[Pending], source: str, publisher: Publisher) -> tuple[list[int], Bad]:
+async def publish_one_by_one(
+    rows: Sequence[Pending], source: str, publisher: Publisher
+) -> tuple[list[int], UnpublishableRows]:
     """Publish `rows` one at a time, and return the confirmed and the refused ones.
 
     Confirmed are sequence numbers. Refused are rows with the reason, and none if the broker confirmed no row at all.
     """
     confirmed: list[int] = []
-    refused: Bad = []
+    refused: UnpublishableRows = []
     for row in rows:
         await publisher.ready()
         [sent] = await publisher.publish_all([(row.envelope(source), row.body)])
@@ -45,7 +47,7 @@ async def send_one_by_one(rows: Sequence[Pending], source: str, publisher: Publi
     return confirmed, refused if confirmed else []
 
 
-async def set_aside(connection: asyncpg.Connection, bad: Bad, database: Database) -> None:
+async def set_aside(connection: asyncpg.Connection, bad: UnpublishableRows, database: Database) -> None:
     """Move `bad` rows from `outbox_pending` to `outbox_set_aside`, where operators find them with the reason."""
     for row, why in bad:
         log.error("event set aside", event_id=str(row.event_id), type=row.type, subject=row.subject[:100], why=why)
@@ -59,7 +61,7 @@ async def set_aside(connection: asyncpg.Connection, bad: Bad, database: Database
     )
 
 
-def _why(row: Pending, own: str) -> str | None:
+def _why_unpublishable(row: Pending, own: str) -> str | None:
     if len(row.body) > wire_format.MAX_BODY_BYTES:
         return f"the body has {len(row.body)} bytes; at most {wire_format.MAX_BODY_BYTES} are read"
     if not row.type.startswith(own):

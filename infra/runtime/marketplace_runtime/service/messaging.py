@@ -139,7 +139,7 @@ class Messaging:
             log.warning("shutdown did not wait for all work under way", drain_s=DRAIN_S)
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
-                await self._relay.flushed()
+                await self._relay.wait_until_flushed()
 
     async def _consume(self, connection: Connection) -> None:
         try:

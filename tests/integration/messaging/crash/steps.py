@@ -90,7 +90,7 @@ POINTS = {
     "publish": Point(Publisher, "publish_all", PLAIN),
     "confirm": Point(Channel, "_confirm_delivery", PLAIN, rare=True),
     "removal of the pending row": Point(
-        asyncpg.Connection, "execute", PLAIN, lambda _, query, *__: query == outbox_table.CONFIRMED
+        asyncpg.Connection, "execute", PLAIN, lambda _, query, *__: query == outbox_table.DELETE_CONFIRMED
     ),
     "acknowledge": Point(Acknowledgements, "acknowledge", PLAIN),
     "scheduling a retry": Point(schedule, "insert", RETRIED, _retries),
