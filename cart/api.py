@@ -13,7 +13,7 @@ from cart.settings import settings
 from contracts import Money, Quantity
 from contracts.catalog import ProductStatus
 from marketplace_runtime.database import Transaction
-from marketplace_runtime.http import Caller, Conflict, NotFound, PersonPath, Router, Tx, owned_by, promise
+from marketplace_runtime.http import Caller, Conflict, NotFound, PersonPath, Router, Tx, owned_by, shed_last
 
 router = Router(tags=["carts"])
 
@@ -85,7 +85,7 @@ async def delete_items(customer: PersonPath, caller: Caller, tx: Tx) -> None:
 
 
 @router.post("/carts/{customer}/checkout", status_code=202)
-@promise
+@shed_last
 async def check_out(customer: PersonPath, caller: Caller, tx: Tx, response: Response) -> Accepted:
     """Buy what is in the cart. The order is accepted now and decided later.
 

@@ -15,10 +15,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from checkout.settings import Providers
 from marketplace_runtime.resilience import (
     Callee,
-    Failing,
     NotSent,
     OutcomeUnknown,
     RetryBudget,
+    ServerError,
     full_jitter,
     remaining_s,
 )
@@ -107,7 +107,7 @@ class Provider:
             session,
             timeout_s=settings.payment_timeout_s,
             connect_timeout_s=settings.payment_connect_timeout_s,
-            at_once=settings.payment_calls_at_once,
+            max_concurrent_calls=settings.payment_calls_at_once,
         )
         self._budget = RetryBudget(f"payments-{name}")
 
@@ -134,7 +134,7 @@ class Provider:
             if unknown:  # an earlier request may have charged
                 raise
             return NotCharged(self.name, request.ask)
-        except Failing as failing:
+        except ServerError as failing:
             if failing.type != NOT_CHARGED or (unknown and not request.asked_before):
                 raise
             return NotCharged(self.name, request.ask)

@@ -15,7 +15,7 @@ import aiohttp
 
 from delivery.domain import Place
 from delivery.settings import Carriers
-from marketplace_runtime.resilience import Callee, Failing, NotSent, OutcomeUnknown
+from marketplace_runtime.resilience import Callee, NotSent, OutcomeUnknown, ServerError
 
 NOT_BOOKED = "urn:problem:carriers:not-booked"
 CANCELLED = "urn:problem:carriers:cancelled"
@@ -106,7 +106,7 @@ class Carrier:
             session,
             timeout_s=settings.carrier_timeout_s,
             connect_timeout_s=settings.carrier_connect_timeout_s,
-            at_once=settings.carrier_calls_at_once,
+            max_concurrent_calls=settings.carrier_calls_at_once,
         )
 
     async def book(self, request: Book) -> Answer:
@@ -126,7 +126,7 @@ class Carrier:
             if request.asked_before:  # the earlier request may have booked
                 raise
             return NotBooked(self.name)
-        except Failing as failing:
+        except ServerError as failing:
             if failing.type != NOT_BOOKED:
                 raise
             return NotBooked(self.name)

@@ -68,7 +68,7 @@ class Mailer:
         self._host_name = settings.mail_from.rpartition("@")[2]
         self._idle: deque[tuple[aiosmtplib.SMTP, float]] = deque()
         self._bulkhead = Bulkhead("mail", settings.smtp_connections, max_wait_s=settings.smtp_timeout_s)
-        self._breaker = CircuitBreaker("mail", counts=(MailNotTaken,))
+        self._breaker = CircuitBreaker("mail", errors=(MailNotTaken,))
 
     async def send(self, mail: Mail) -> Answer:
         """Send one mail. Raises `MailNotTaken` or `RecipientPutOff` unless the outcome is certain."""

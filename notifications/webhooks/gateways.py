@@ -20,7 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 from yarl import URL
 
-from marketplace_runtime.resilience import Bulkhead, wait_s
+from marketplace_runtime.resilience import Bulkhead, parse_retry_after
 from notifications.webhooks.domain import Answer, BadTarget, is_public, target_of
 from notifications.webhooks.settings import Webhooks
 
@@ -114,7 +114,7 @@ class Poster:
                 response.close()  # without reading the body
                 if rest is None or status not in ASKS_FOR_REST:
                     return Answer(message.event_id, status)
-                rest_s = wait_s(rest, datetime.now(UTC), LONGEST_REST_S)
+                rest_s = parse_retry_after(rest, datetime.now(UTC), LONGEST_REST_S)
                 return Answer(message.event_id, status, rest=timedelta(seconds=rest_s))
         except BadTarget as error:
             return answer(str(error))

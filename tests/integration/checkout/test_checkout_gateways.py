@@ -14,17 +14,17 @@ from checkout.gateways import (
     Charge,
     Closed,
     Declined,
-    Failing,
     NotCharged,
     NotSent,
     OutcomeUnknown,
     Outside,
     Refund,
     Refunded,
+    ServerError,
     Void,
 )
 from marketplace_runtime.database import new_id
-from marketplace_runtime.resilience import LeftAlone
+from marketplace_runtime.resilience import CallPostponed
 from tests.integration.outside.outside_process import OutsideProcess, entries_of, free_port, held, set_dial
 
 
@@ -89,7 +89,7 @@ async def test_a_charge_that_may_exist_stays_with_a_provider_that_answers_429(
     http: aiohttp.ClientSession, outside: Outside
 ) -> None:
     await set_dial(http, "payments-a", throttle_rate=1, retry_after_s=1)
-    with pytest.raises(LeftAlone) as left:
+    with pytest.raises(CallPostponed) as left:
         await gateways.pay(charge := a_charge(asked_before=True), outside)
     assert left.value.retry_after_s == 1
     await set_dial(http, "payments-a")
@@ -97,8 +97,8 @@ async def test_a_charge_that_may_exist_stays_with_a_provider_that_answers_429(
         while True:
             try:
                 answer = await gateways.pay(charge, outside)
-            except LeftAlone as left_alone:
-                await asyncio.sleep(left_alone.retry_after_s)
+            except CallPostponed as postponed:
+                await asyncio.sleep(postponed.retry_after_s)
             else:
                 break
     assert answer == Captured("a")
@@ -134,7 +134,7 @@ async def test_a_void_refunds_what_was_captured_and_closes_the_key(
 
 async def test_a_void_counts_only_once_the_provider_confirmed_it(http: aiohttp.ClientSession, outside: Outside) -> None:
     await set_dial(http, "payments-a", error_rate=1)
-    with pytest.raises(Failing):
+    with pytest.raises(ServerError):
         await gateways.pay(Void(new_id(), "a"), outside)
 
 

@@ -27,7 +27,7 @@ from marketplace_runtime.http import (
     Seller,
     Tx,
     create_app,
-    promise,
+    shed_last,
 )
 from marketplace_runtime.http.server import serve
 from marketplace_runtime.outbox import routes as republish
@@ -92,7 +92,7 @@ def routes(steps: Steps) -> Router:
         return note
 
     @router.post("/promised", status_code=201)
-    @promise
+    @shed_last
     async def promised(note: Note, caller: Caller, tx: Tx) -> Note:
         await insert(note, tx)
         return note

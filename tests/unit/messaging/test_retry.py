@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace_runtime.amqp import Invalid, UnknownVersion
-from marketplace_runtime.resilience import CircuitOpen, LeftAlone
+from marketplace_runtime.resilience import CallPostponed, CircuitOpen
 from marketplace_runtime.scheduler.retry_policy import (
     BASE_DELAY_S,
     MAX_DELAY_S,
@@ -75,7 +75,7 @@ def test_a_handler_can_limit_the_time_that_it_waits(failing_for: timedelta, deci
 
 @pytest.mark.parametrize(
     "error",
-    [LeftAlone("payments-a: 429", 20.0), CircuitOpen("circuit breaker of mail refuses calls", 20.0)],
+    [CallPostponed("payments-a: 429", 20.0), CircuitOpen("circuit breaker of mail refuses calls", 20.0)],
     ids=["429", "circuit"],
 )
 @pytest.mark.parametrize("attempts", [1, None])

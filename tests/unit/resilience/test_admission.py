@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from marketplace_runtime.resilience import Admission, Importance, Overloaded
+from marketplace_runtime.resilience import Admission, Overloaded, Priority
 
 
 class Clock:
@@ -18,11 +18,11 @@ def admission(limit: int, clock: Clock | None = None) -> Admission:
 
 
 def places(gate: Admission) -> int:
-    """Return how many requests of the highest importance are admitted."""
+    """Return how many requests of the highest priority are admitted."""
     with ExitStack() as under_way:
         for found in range(1000):
             try:
-                under_way.enter_context(gate.admit(Importance.PROMISE))
+                under_way.enter_context(gate.admit(Priority.PROMISE))
             except Overloaded:
                 return found
     raise AssertionError("there is no limit")
@@ -31,17 +31,17 @@ def places(gate: Admission) -> int:
 def run_requests(gate: Admission, clock: Clock, *took_s: float) -> None:
     """Do pieces of run_requests one after the other, each of the given duration."""
     for each in took_s:
-        with gate.admit(Importance.CHANGE):
+        with gate.admit(Priority.CHANGE):
             clock.now += each
 
 
-@pytest.mark.parametrize(("importance", "places"), [("LOOK", 5), ("CHANGE", 8), ("PROMISE", 10)])
-def test_each_importance_is_limited_to_its_share(importance: str, places: int) -> None:
+@pytest.mark.parametrize(("priority", "places"), [("LOOK", 5), ("CHANGE", 8), ("PROMISE", 10)])
+def test_each_importance_is_limited_to_its_share(priority: str, places: int) -> None:
     gate = admission(10)
     with ExitStack() as under_way:
         for _ in range(places):
-            under_way.enter_context(gate.admit(Importance[importance]))
-        with pytest.raises(Overloaded, match=f"{places} requests"), gate.admit(Importance[importance]):
+            under_way.enter_context(gate.admit(Priority[priority]))
+        with pytest.raises(Overloaded, match=f"{places} requests"), gate.admit(Priority[priority]):
             pass
 
 
@@ -49,22 +49,22 @@ def test_more_important_requests_are_admitted_after_others_are_refused() -> None
     gate = admission(10)
     with ExitStack() as under_way:
         for _ in range(5):
-            under_way.enter_context(gate.admit(Importance.LOOK))
-        with pytest.raises(Overloaded), gate.admit(Importance.LOOK):
+            under_way.enter_context(gate.admit(Priority.LOOK))
+        with pytest.raises(Overloaded), gate.admit(Priority.LOOK):
             pass
-        for importance, places in ((Importance.CHANGE, 3), (Importance.PROMISE, 2)):
+        for priority, places in ((Priority.CHANGE, 3), (Priority.PROMISE, 2)):
             for _ in range(places):
-                under_way.enter_context(gate.admit(importance))
-        with pytest.raises(Overloaded), gate.admit(Importance.PROMISE):
+                under_way.enter_context(gate.admit(priority))
+        with pytest.raises(Overloaded), gate.admit(Priority.PROMISE):
             pass
 
 
 def test_a_place_is_released_however_the_work_ends() -> None:
     gate = admission(2)
     for _ in range(5):
-        with pytest.raises(ValueError, match="no"), gate.admit(Importance.LOOK):
+        with pytest.raises(ValueError, match="no"), gate.admit(Priority.LOOK):
             raise ValueError("no")
-    with gate.admit(Importance.LOOK):
+    with gate.admit(Priority.LOOK):
         pass
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from marketplace_runtime.resilience import CircuitBreaker, CircuitOpen, State
+from marketplace_runtime.resilience import CircuitBreaker, CircuitOpen, CircuitState
 from marketplace_runtime.telemetry import exposition
 from tests.examples import examples
 
@@ -28,7 +28,7 @@ class Failed(Exception):
 
 
 def a_breaker(clock: Clock | None = None) -> CircuitBreaker:
-    return CircuitBreaker(next(names), counts=(Failed,), open_for_s=5.0, clock=clock or Clock())
+    return CircuitBreaker(next(names), errors=(Failed,), open_for_s=5.0, clock=clock or Clock())
 
 
 async def failing(breaker: CircuitBreaker, error: type[BaseException] = Failed) -> None:
@@ -41,7 +41,7 @@ async def an_open_breaker(clock: Clock) -> CircuitBreaker:
     breaker = a_breaker(clock)
     for _ in range(5):
         await failing(breaker)
-    assert breaker.state is State.OPEN
+    assert breaker.state is CircuitState.OPEN
     return breaker
 
 
@@ -49,7 +49,7 @@ async def test_a_breaker_opens_at_the_failure_ratio_after_a_minimum_of_calls() -
     breaker = a_breaker()
     for _ in range(4):
         await failing(breaker)
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
     await failing(breaker)
     with pytest.raises(CircuitOpen):
         async with breaker:
@@ -64,14 +64,14 @@ async def test_a_breaker_stays_closed_below_the_failure_ratio() -> None:
         else:
             async with breaker:
                 pass
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
 
 
 async def test_only_the_listed_exceptions_count() -> None:
     breaker = a_breaker()
     for _ in range(20):
         await failing(breaker, ValueError)
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
 
 
 async def test_a_successful_probe_closes_a_breaker_and_a_failed_one_reopens_it() -> None:
@@ -79,15 +79,15 @@ async def test_a_successful_probe_closes_a_breaker_and_a_failed_one_reopens_it()
     breaker = await an_open_breaker(clock)
     clock.now += 5
     await failing(breaker)
-    assert breaker.state is State.OPEN
+    assert breaker.state is CircuitState.OPEN
     clock.now += 4.9
     with pytest.raises(CircuitOpen):
         async with breaker:
             pytest.fail("the call was made")
     clock.now += 0.1
     async with breaker:
-        assert breaker.state is State.HALF_OPEN
-    assert breaker.state is State.CLOSED
+        assert breaker.state is CircuitState.HALF_OPEN
+    assert breaker.state is CircuitState.CLOSED
 
 
 async def test_a_half_open_breaker_lets_one_of_ten_concurrent_calls_through() -> None:
@@ -120,10 +120,10 @@ async def test_after_a_cancelled_probe_the_next_call_is_a_probe() -> None:
     breaker = await an_open_breaker(clock)
     clock.now += 5
     await failing(breaker, asyncio.CancelledError)
-    assert breaker.state is State.OPEN
+    assert breaker.state is CircuitState.OPEN
     async with breaker:
         pass
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
 
 
 async def test_a_call_from_before_the_breaker_opened_does_not_decide_the_probe() -> None:
@@ -135,9 +135,9 @@ async def test_a_call_from_before_the_breaker_opened_does_not_decide_the_probe()
     clock.now += 5
     probe = breaker.admit()
     breaker.record(old, failed=False)
-    assert breaker.state is State.HALF_OPEN
+    assert breaker.state is CircuitState.HALF_OPEN
     breaker.record(probe, failed=True)
-    assert breaker.state is State.OPEN
+    assert breaker.state is CircuitState.OPEN
 
 
 async def test_the_state_of_a_breaker_is_a_metric() -> None:
@@ -152,32 +152,32 @@ class AnyCourse(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.breaker = CircuitBreaker("any-course", counts=(Failed,), open_for_s=5.0, clock=self.clock)
+        self.breaker = CircuitBreaker("any-course", errors=(Failed,), open_for_s=5.0, clock=self.clock)
         self.running: list[tuple[int, bool]] = []
-        """Each running call: its era, and whether it is a probe."""
+        """Each running call: its generation, and whether it is a probe."""
 
     @rule()
     def begin(self) -> None:
         before = self.breaker.state
         try:
-            era = self.breaker.admit()
+            generation = self.breaker.admit()
         except CircuitOpen:
-            assert before is not State.CLOSED
+            assert before is not CircuitState.CLOSED
         else:
-            self.running.append((era, before is not State.CLOSED))
+            self.running.append((generation, before is not CircuitState.CLOSED))
 
     @precondition(lambda self: self.running)
     @rule(which=st.integers(min_value=0), how=st.sampled_from(["succeeded", "failed", "failed", "cancelled"]))
     def end(self, which: int, how: str) -> None:
-        era, probe = self.running.pop(which % len(self.running))
+        generation, probe = self.running.pop(which % len(self.running))
         before = self.breaker.state
         if how == "cancelled":
-            self.breaker.abandon(era)
+            self.breaker.record_cancelled(generation)
         else:
-            self.breaker.record(era, failed=how == "failed")
+            self.breaker.record(generation, failed=how == "failed")
         if probe:
-            assert self.breaker.state is (State.CLOSED if how == "succeeded" else State.OPEN)
-        elif before is not State.CLOSED:
+            assert self.breaker.state is (CircuitState.CLOSED if how == "succeeded" else CircuitState.OPEN)
+        elif before is not CircuitState.CLOSED:
             assert self.breaker.state is before
 
     @rule(seconds=st.floats(min_value=0, max_value=6))
@@ -187,7 +187,7 @@ class AnyCourse(RuleBasedStateMachine):
     @invariant()
     def at_most_one_probe_runs(self) -> None:
         probes = sum(probe for _, probe in self.running)
-        assert probes == (self.breaker.state is State.HALF_OPEN)
+        assert probes == (self.breaker.state is CircuitState.HALF_OPEN)
 
 
 TestAnyCourse = AnyCourse.TestCase
@@ -202,6 +202,6 @@ def test_a_breaker_opens_exactly_when_the_window_reaches_the_ratio(results: list
         breaker.record(breaker.admit(), failed=failed)
         window = [*window, failed][-10:]
         if failed and len(window) >= 4 and sum(window) * 2 >= len(window):
-            assert breaker.state is State.OPEN
+            assert breaker.state is CircuitState.OPEN
             return
-        assert breaker.state is State.CLOSED
+        assert breaker.state is CircuitState.CLOSED

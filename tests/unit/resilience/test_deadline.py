@@ -9,7 +9,7 @@ from marketplace_runtime.resilience import (
     BulkheadFull,
     DeadlineExceeded,
     NoTimeLeft,
-    at_most,
+    cap_to_deadline,
     remaining_s,
     within,
 )
@@ -113,14 +113,14 @@ async def test_other_timeouts_and_cancellations_are_not_reported_as_the_deadline
 
 
 async def test_a_timeout_of_a_step_is_limited_to_the_remaining_time() -> None:
-    assert at_most(3.0) == 3.0
-    assert at_most(0.5, least=1.0) == 0.5
+    assert cap_to_deadline(3.0) == 3.0
+    assert cap_to_deadline(0.5, min_s=1.0) == 0.5
     async with within(LONG_S):
-        assert at_most(3.0) == 3.0
-        assert LONG_S / 2 < at_most(10 * LONG_S) < left()
+        assert cap_to_deadline(3.0) == 3.0
+        assert LONG_S / 2 < cap_to_deadline(10 * LONG_S) < left()
         with pytest.raises(NoTimeLeft):
-            at_most(10 * LONG_S, least=LONG_S)
-        assert at_most(3.0, least=LONG_S) == 3.0
+            cap_to_deadline(10 * LONG_S, min_s=LONG_S)
+        assert cap_to_deadline(3.0, min_s=LONG_S) == 3.0
 
 
 async def test_waiting_for_a_bulkhead_ends_before_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

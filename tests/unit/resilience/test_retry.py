@@ -47,7 +47,7 @@ def test_retries_never_exceed_their_share(requests_and_retries: list[bool]) -> N
 
 
 def test_the_saved_budget_is_limited() -> None:
-    budget = RetryBudget("test", ratio=1.0, most=10)
+    budget = RetryBudget("test", ratio=1.0, maximum=10)
     for _ in range(1000):
         budget.deposit()
     assert sum(budget.withdraw() for _ in range(100)) == 10

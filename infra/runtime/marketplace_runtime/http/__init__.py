@@ -10,7 +10,7 @@ from marketplace_runtime.http.pages import Cursor, Page, PageSize, PersonPath
 from marketplace_runtime.http.problems import Conflict, Forbidden, NotFound, Problem, Unavailable, Unprocessable
 from marketplace_runtime.http.server import listen
 from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
-from marketplace_runtime.http.unit_of_work import Router, Tx, promise
+from marketplace_runtime.http.unit_of_work import Router, Tx, shed_last
 
 __all__ = [
     "NOT_YOURS",
@@ -40,5 +40,5 @@ __all__ = [
     "listen",
     "openapi",
     "owned_by",
-    "promise",
+    "shed_last",
 ]

@@ -15,7 +15,7 @@ from marketplace_runtime.http.body import BoundedRequest
 from marketplace_runtime.http.callers import Bearer
 from marketplace_runtime.http.health import Phase
 from marketplace_runtime.http.problems import Conflict, Problem, Unavailable
-from marketplace_runtime.resilience import Admission, Importance, Overloaded, within
+from marketplace_runtime.resilience import Admission, Overloaded, Priority, within
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -37,9 +37,9 @@ class TooBusy(Unavailable):
     slug, title = "too-busy", "Too many requests are under way"
 
 
-def promise(endpoint: Endpoint) -> Endpoint:
+def shed_last(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint as shed last under overload: it does what customers came for."""
-    endpoint.importance = Importance.PROMISE  # type: ignore[attr-defined] # read by its route
+    endpoint.priority = Priority.PROMISE  # type: ignore[attr-defined] # read by its route
     return endpoint
 
 
@@ -80,7 +80,7 @@ class TransactionalRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
-        self._importance = getattr(endpoint, "importance", _usual_importance(self))
+        self._priority = getattr(endpoint, "priority", _default_priority(self))
         self._for_operators = path.startswith("/ops/")
         _refuse_unbounded_integers(self)
 
@@ -131,7 +131,7 @@ class TransactionalRoute(APIRoute):
             raise Unavailable("This process is still starting; retry in a moment.")
         admission: Admission = request.app.state.admission
         try:
-            with admission.admit(self._importance):
+            with admission.admit(self._priority):
                 return await _committed(request, work)
         except Overloaded as why:
             raise TooBusy(f"{why}; retry in a moment.") from None
@@ -175,11 +175,11 @@ async def _committed(request: Request, work: Work) -> Response:
     raise ConcurrentChange("Read the current state, then retry.") from lost_to
 
 
-def _usual_importance(route: APIRoute) -> Importance:
-    """Return the default importance of a route. Operator routes get the highest, so that they are refused last."""
+def _default_priority(route: APIRoute) -> Priority:
+    """Return the default priority of a route. Operator routes get the highest, so that they are refused last."""
     if route.path.startswith("/ops/"):
-        return Importance.PROMISE
-    return Importance.LOOK if _only_reads(route) else Importance.CHANGE
+        return Priority.PROMISE
+    return Priority.LOOK if _only_reads(route) else Priority.CHANGE
 
 
 def _only_reads(route: APIRoute) -> bool:

@@ -1,11 +1,19 @@
 """Protects a service from failing callees and from overload: deadline, circuit breaker, bulkhead, admission, retry
 budget, jitter."""
 
-from marketplace_runtime.resilience.admission import MAX_CONCURRENT_REQUESTS, Admission, Importance
-from marketplace_runtime.resilience.breaker import CircuitBreaker, State
+from marketplace_runtime.resilience.admission import MAX_CONCURRENT_REQUESTS, Admission, Priority
+from marketplace_runtime.resilience.breaker import CircuitBreaker, CircuitState
 from marketplace_runtime.resilience.bulkhead import Bulkhead
-from marketplace_runtime.resilience.callee import Callee, CallError, Failing, LeftAlone, NotSent, OutcomeUnknown, wait_s
-from marketplace_runtime.resilience.deadline import at_most, remaining_s, within
+from marketplace_runtime.resilience.callee import (
+    Callee,
+    CallError,
+    CallPostponed,
+    NotSent,
+    OutcomeUnknown,
+    ServerError,
+    parse_retry_after,
+)
+from marketplace_runtime.resilience.deadline import cap_to_deadline, remaining_s, within
 from marketplace_runtime.resilience.errors import (
     BulkheadFull,
     CircuitOpen,
@@ -22,23 +30,23 @@ __all__ = [
     "Bulkhead",
     "BulkheadFull",
     "CallError",
+    "CallPostponed",
     "Callee",
     "CircuitBreaker",
     "CircuitOpen",
+    "CircuitState",
     "DeadlineExceeded",
-    "Failing",
-    "Importance",
-    "LeftAlone",
     "NoTimeLeft",
     "NotSent",
     "OutcomeUnknown",
     "Overloaded",
+    "Priority",
     "Refused",
     "RetryBudget",
-    "State",
-    "at_most",
+    "ServerError",
+    "cap_to_deadline",
     "full_jitter",
+    "parse_retry_after",
     "remaining_s",
-    "wait_s",
     "within",
 ]

@@ -19,8 +19,8 @@ DECREASE_FACTOR, INCREASE_FACTOR = 0.7, 1.2
 """Factors of the limit after a window in which most work was slow, and after any other."""
 
 
-class Importance(Enum):
-    """The share of the limit that work of each importance may fill. The rest is reserved for more important work."""
+class Priority(Enum):
+    """The share of the limit that work of each priority may fill. The rest is reserved for work of higher priority."""
 
     LOOK = 0.5
     """Reads: they can be repeated without harm."""
@@ -31,7 +31,7 @@ class Importance(Enum):
 
 
 class Admission:
-    """Admits at most `limit` pieces of work at once: `with admission.admit(importance):`. Nothing waits for a place.
+    """Admits at most `limit` pieces of work at once: `with admission.admit(priority):`. Nothing waits for a place.
 
     If most of the work of the last second took longer than `slow_s`, the limit decreases, down to a quarter: the
     machine or something downstream does less than the limit assumes. Otherwise it increases again, up to `limit`.
@@ -40,43 +40,43 @@ class Admission:
     def __init__(
         self, name: str, limit: int, *, slow_s: float = 1.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._most = self._limit = float(limit)
+        self._max_limit = self._limit = float(limit)
         self._slow_s = slow_s
         self._clock = clock
-        self._under_way = 0
-        self._since, self._done, self._slow = clock(), 0, 0
+        self._active = 0
+        self._window_started_at, self._finished_in_window, self._slow_in_window = clock(), 0, 0
         self._gauge = metrics.admission_in_use.labels(name)
         self._limit_gauge = metrics.admission_limit.labels(name)
         self._limit_gauge.set(limit)
-        self._refused = {each: metrics.admission_refused_total.labels(name, each.name.lower()) for each in Importance}
+        self._refused = {each: metrics.admission_refused_total.labels(name, each.name.lower()) for each in Priority}
 
     @contextmanager
-    def admit(self, importance: Importance) -> Iterator[None]:
-        """Occupy a place during the block. Raises `Overloaded` if none is left for work of this importance."""
-        if self._under_way >= self._limit * importance.value:
-            self._refused[importance].inc()
-            raise Overloaded(f"{self._under_way} requests are under way")
+    def admit(self, priority: Priority) -> Iterator[None]:
+        """Occupy a place during the block. Raises `Overloaded` if none is left for work of this priority."""
+        if self._active >= self._limit * priority.value:
+            self._refused[priority].inc()
+            raise Overloaded(f"{self._active} requests are under way")
         began = self._clock()
-        self._under_way += 1
-        self._gauge.set(self._under_way)
+        self._active += 1
+        self._gauge.set(self._active)
         try:
             yield
         finally:
-            self._under_way -= 1
-            self._gauge.set(self._under_way)
-            self._learn(began)
+            self._active -= 1
+            self._gauge.set(self._active)
+            self._adjust_limit(began)
 
-    def _learn(self, began: float) -> None:
+    def _adjust_limit(self, began: float) -> None:
         now = self._clock()
-        self._done += 1
-        self._slow += now - began > self._slow_s
-        if now - self._since < WINDOW_S:
+        self._finished_in_window += 1
+        self._slow_in_window += now - began > self._slow_s
+        if now - self._window_started_at < WINDOW_S:
             return
-        mostly_slow = 2 * self._slow > self._done
+        mostly_slow = 2 * self._slow_in_window > self._finished_in_window
         limit = (
-            max(self._limit * DECREASE_FACTOR, self._most * MIN_SHARE)
+            max(self._limit * DECREASE_FACTOR, self._max_limit * MIN_SHARE)
             if mostly_slow
-            else min(self._limit * INCREASE_FACTOR, self._most)
+            else min(self._limit * INCREASE_FACTOR, self._max_limit)
         )
-        self._since, self._done, self._slow, self._limit = now, 0, 0, limit
+        self._window_started_at, self._finished_in_window, self._slow_in_window, self._limit = now, 0, 0, limit
         self._limit_gauge.set(limit)

@@ -4,7 +4,7 @@ import asyncio
 from types import TracebackType
 
 from marketplace_runtime.resilience import metrics
-from marketplace_runtime.resilience.deadline import at_most
+from marketplace_runtime.resilience.deadline import cap_to_deadline
 from marketplace_runtime.resilience.errors import BulkheadFull, NoTimeLeft
 
 
@@ -18,18 +18,18 @@ class Bulkhead:
     def __init__(self, name: str, limit: int, *, max_wait_s: float = 1.0) -> None:
         self._name = name
         self._max_wait_s = max_wait_s
-        self._places = asyncio.Semaphore(limit)
+        self._slots = asyncio.Semaphore(limit)
         self._in_use = metrics.bulkhead_in_use.labels(name)
         metrics.bulkhead_limit.labels(name).set(limit)
         self._refused = metrics.bulkhead_refused_total.labels(name)
 
     async def __aenter__(self) -> None:
         try:
-            if self._places.locked():
-                async with asyncio.timeout(at_most(self._max_wait_s)):
-                    await self._places.acquire()
+            if self._slots.locked():
+                async with asyncio.timeout(cap_to_deadline(self._max_wait_s)):
+                    await self._slots.acquire()
             else:
-                await self._places.acquire()
+                await self._slots.acquire()
         except (TimeoutError, NoTimeLeft):
             self._refused.inc()
             raise BulkheadFull(f"{self._name}: too many calls are under way, and none ended in time") from None
@@ -39,4 +39,4 @@ class Bulkhead:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self._in_use.dec()
-        self._places.release()
+        self._slots.release()

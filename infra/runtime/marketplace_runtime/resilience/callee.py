@@ -8,11 +8,11 @@ import aiohttp
 
 from marketplace_runtime.resilience.breaker import CircuitBreaker
 from marketplace_runtime.resilience.bulkhead import Bulkhead
-from marketplace_runtime.resilience.deadline import at_most
-from marketplace_runtime.resilience.errors import AskedToWait, Refused
+from marketplace_runtime.resilience.deadline import cap_to_deadline
+from marketplace_runtime.resilience.errors import RateLimited, Refused
 
 TOO_MANY_REQUESTS = 429
-LEAST_WAIT_S, DEFAULT_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0, 300.0
+MIN_RETRY_AFTER_S, DEFAULT_RETRY_AFTER_S, MAX_RETRY_AFTER_S = 0.1, 5.0, 300.0
 """Minimum, default and maximum of `Retry-After`. The maximum keeps a callee from making us wait for hours."""
 
 
@@ -24,10 +24,10 @@ class CallError(Exception):
 
 
 class NotSent(CallError):
-    """The request was not sent, or not carried out: no connection, too little time left, or `LeftAlone`."""
+    """The request was not sent, or not carried out: no connection, too little time left, or `CallPostponed`."""
 
 
-class LeftAlone(NotSent):
+class CallPostponed(NotSent):
     """The callee was not called, or refused the request without carrying it out.
 
     No call should be made for `retry_after_s` seconds. This does not count as an attempt.
@@ -42,7 +42,7 @@ class OutcomeUnknown(CallError):
     """The request was sent, and may or may not have been carried out."""
 
 
-class Failing(CallError):
+class ServerError(CallError):
     """The callee answered that it cannot work now (5xx). Its problem `type` defines what that means for the request."""
 
     def __init__(self, name: str, status: int, type: str) -> None:
@@ -53,7 +53,7 @@ class Failing(CallError):
 class Callee:
     """Calls one external service through its own bulkhead and circuit breaker, so that its failures affect no other.
 
-    At most `at_once` requests are under way. Further ones wait for at most `connect_timeout_s` seconds.
+    At most `max_concurrent_calls` requests are under way. Further ones wait for at most `connect_timeout_s` seconds.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class Callee:
         *,
         timeout_s: float,
         connect_timeout_s: float,
-        at_once: int,
+        max_concurrent_calls: int,
     ) -> None:
         self._name, self._url, self._session = name, url.rstrip("/"), session
         self.timeout_s, self._connect_timeout_s = timeout_s, connect_timeout_s
-        self._breaker = CircuitBreaker(name, counts=(CallError,))
-        self._bulkhead = Bulkhead(name, at_once, max_wait_s=connect_timeout_s)
+        self._breaker = CircuitBreaker(name, errors=(CallError,))
+        self._bulkhead = Bulkhead(name, max_concurrent_calls, max_wait_s=connect_timeout_s)
 
     async def post(self, path: str, key: str, body: object = None) -> tuple[int, dict[str, Any]]:
         """Send one request. Returns the status, which is below 500, and the JSON object in the answer, or an empty one.
@@ -77,20 +77,20 @@ class Callee:
         It takes at most `timeout_s`, or the rest of the deadline, and sends that time to the callee as Request-Timeout.
         Raises `CallError`.
         """
-        return await self._ask("POST", path, {"Idempotency-Key": key}, body)
+        return await self._call("POST", path, {"Idempotency-Key": key}, body)
 
     async def get(self, path: str) -> tuple[int, dict[str, Any]]:
         """Send a request that changes nothing; otherwise like `post`."""
-        return await self._ask("GET", path, {}, None)
+        return await self._call("GET", path, {}, None)
 
-    async def _ask(self, method: str, path: str, headers: dict[str, str], body: object) -> tuple[int, dict[str, Any]]:
+    async def _call(self, method: str, path: str, headers: dict[str, str], body: object) -> tuple[int, dict[str, Any]]:
         try:
             async with self._bulkhead:
-                timeout_s = at_most(self.timeout_s, least=self._connect_timeout_s)
+                timeout_s = cap_to_deadline(self.timeout_s, min_s=self._connect_timeout_s)
                 async with self._breaker:
                     return await self._send(method, path, headers, body, timeout_s)
-        except (Refused, AskedToWait) as error:
-            raise LeftAlone(f"{self._name}: {error}", error.retry_after_s) from error
+        except (Refused, RateLimited) as error:
+            raise CallPostponed(f"{self._name}: {error}", error.retry_after_s) from error
 
     async def _send(
         self, method: str, path: str, headers: dict[str, str], body: object, timeout_s: float
@@ -111,14 +111,14 @@ class Callee:
             raise OutcomeUnknown(f"{self._name} gave no answer: {type(error).__name__}") from None
         answer = answer if isinstance(answer, dict) else {}
         if status == TOO_MANY_REQUESTS:
-            raise AskedToWait(f"answered {status}", wait_s(retry_after, datetime.now(UTC)))
+            raise RateLimited(f"answered {status}", parse_retry_after(retry_after, datetime.now(UTC)))
         if status >= 500:
-            raise Failing(self._name, status, str(answer.get("type")))
+            raise ServerError(self._name, status, str(answer.get("type")))
         return status, answer
 
 
-def wait_s(retry_after: str, now: datetime, longest_s: float = LONGEST_WAIT_S) -> float:
-    """Return `Retry-After`, seconds or a date (RFC 9110, section 10.2.3), as seconds between 0.1 and `longest_s`.
+def parse_retry_after(retry_after: str, now: datetime, max_s: float = MAX_RETRY_AFTER_S) -> float:
+    """Return `Retry-After`, seconds or a date (RFC 9110, section 10.2.3), as seconds between 0.1 and `max_s`.
 
     A value that cannot be parsed means 5 s.
     """
@@ -128,5 +128,5 @@ def wait_s(retry_after: str, now: datetime, longest_s: float = LONGEST_WAIT_S) -
         else:
             seconds = (parsedate_to_datetime(retry_after) - now).total_seconds()
     except (ValueError, TypeError, OverflowError):  # TypeError: a date without a time zone
-        seconds = DEFAULT_WAIT_S
-    return min(max(seconds, LEAST_WAIT_S), longest_s)
+        seconds = DEFAULT_RETRY_AFTER_S
+    return min(max(seconds, MIN_RETRY_AFTER_S), max_s)

@@ -23,8 +23,8 @@ async def within(seconds: float | None) -> AsyncIterator[None]:
     if seconds is None:
         yield
         return
-    now, around = asyncio.get_running_loop().time(), _deadline.get()
-    at = now + seconds if around is None else min(now + seconds, around)
+    now, enclosing = asyncio.get_running_loop().time(), _deadline.get()
+    at = now + seconds if enclosing is None else min(now + seconds, enclosing)
     if at <= now:
         raise DeadlineExceeded("no time was left to begin")
     token = _deadline.set(at)
@@ -45,14 +45,14 @@ def remaining_s() -> float | None:
     return None if at is None else max(0.0, at - asyncio.get_running_loop().time())
 
 
-def at_most(seconds: float, *, least: float = 0.0) -> float:
+def cap_to_deadline(seconds: float, *, min_s: float = 0.0) -> float:
     """Return how long one step may take: at most `seconds`, and no longer than the deadline minus the reserve.
 
-    Raises `NoTimeLeft` if the deadline minus the reserve leaves no more than `least` seconds.
+    Raises `NoTimeLeft` if the deadline minus the reserve leaves no more than `min_s` seconds.
     """
     left = remaining_s()
     if left is None or seconds <= left - RESERVE_S:
         return seconds
-    if left - RESERVE_S <= least:
+    if left - RESERVE_S <= min_s:
         raise NoTimeLeft(f"{left:.3g} s are left of the deadline")
     return left - RESERVE_S

@@ -15,7 +15,7 @@ class CircuitOpen(Refused):
         self.retry_after_s = retry_after_s
 
 
-class AskedToWait(Exception):
+class RateLimited(Exception):
     """The callee did not carry out the request (429) and asked for no calls for `retry_after_s` seconds."""
 
     def __init__(self, why: str, retry_after_s: float) -> None:

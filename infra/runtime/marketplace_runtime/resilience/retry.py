@@ -19,12 +19,12 @@ class RetryBudget:
     """Limits retries to a share of the requests, so that they cannot make an outage worse.
 
     It is a token bucket like Finagle's: each request deposits `ratio` of a token, each retry withdraws a whole one. The
-    bucket starts with `minimum` tokens and holds at most `most`.
+    bucket starts with `minimum` tokens and holds at most `maximum`.
     """
 
-    def __init__(self, name: str, *, ratio: float = 0.2, minimum: int = 3, most: int = 100) -> None:
+    def __init__(self, name: str, *, ratio: float = 0.2, minimum: int = 3, maximum: int = 100) -> None:
         self._ratio = ratio
-        self._most = float(most)
+        self._max_tokens = float(maximum)
         self._tokens = float(minimum)
         self._gauge = metrics.retry_budget_tokens.labels(name)
         self._gauge.set(minimum)
@@ -32,7 +32,7 @@ class RetryBudget:
 
     def deposit(self) -> None:
         """Count a request that is not a retry."""
-        self._tokens = min(self._most, self._tokens + self._ratio)
+        self._tokens = min(self._max_tokens, self._tokens + self._ratio)
         self._gauge.set(self._tokens)
 
     def withdraw(self) -> bool:

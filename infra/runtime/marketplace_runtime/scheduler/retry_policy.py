@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from marketplace_runtime.amqp import Invalid, UnknownVersion
-from marketplace_runtime.resilience import LeftAlone, Refused
+from marketplace_runtime.resilience import CallPostponed, Refused
 
 BASE_DELAY_S, MAX_DELAY_S = 0.25, 15.0
 MIN_UNLIMITED_DELAY_S, MAX_UNLIMITED_DELAY_S = 0.5, 3600.0
@@ -61,7 +61,7 @@ def decide(
     match error:
         case RetryLater():
             return RunAgain(error.delay, counts_as_attempt=False)
-        case LeftAlone() | Refused():
+        case CallPostponed() | Refused():
             rest = timedelta(seconds=error.retry_after_s)
             return RunAgain(max(rest, proportional_delay(failing_for, rng)), counts_as_attempt=False)
         case _ if attempts is None:
@@ -83,7 +83,7 @@ def _give_up_reason(error: BaseException, attempt: int, attempts: int | None, fa
         case RetryLater():
             waited = error.give_up_after is not None and failing_for >= error.give_up_after
             return "waited-too-long" if waited else None
-        case LeftAlone() | Refused():
+        case CallPostponed() | Refused():
             return None
         case _:
             return "attempts-exhausted" if no_attempt_left else None
