@@ -47,7 +47,7 @@ async def test_overlapping_deliveries_make_one_call(toy: Toy) -> None:
 
 
 @pytest.mark.parametrize(
-    "step", ["marketplace_runtime.consumer.inbox.find_handled", "marketplace_runtime.external_calls.claims.take"]
+    "step", ["marketplace_runtime.consumer.inbox.find_handled", "marketplace_runtime.external_calls.claims.claim"]
 )
 async def test_a_duplicate_prepared_while_the_answer_is_recorded_makes_no_call(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, step: str

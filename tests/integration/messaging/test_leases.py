@@ -68,14 +68,14 @@ async def test_a_call_that_gets_its_slot_when_the_claim_is_about_to_expire_is_le
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("marketplace_runtime.consumer.call.LEASE", timedelta(seconds=1))
-    monkeypatch.setattr("marketplace_runtime.external_calls.call_pool.PLACE_WITHIN_S", 0.5)
+    monkeypatch.setattr("marketplace_runtime.external_calls.call_pool.SLOT_TIMEOUT_S", 0.5)
     provider = Provider()
     provider.answering.clear()
     call = on(CartCheckedOutV1, prepare=prepare, call=ask, record=record)
     other = toy.checkout_database([])
     await schedule_due(other, *(a_checkout() for _ in range(6)))
     table = subscription("carts", call, concurrency=1)
-    with local_liveness.living_here(other.process_id):
+    with local_liveness.bind_liveness_socket(other.process_id):
         async with toy.running(table, outside=provider):
             await toy.until_effects(6)
             await until(partial(calling, provider))
@@ -85,7 +85,7 @@ async def test_a_call_that_gets_its_slot_when_the_claim_is_about_to_expire_is_le
 
             async def taken_over() -> bool:
                 async with other.transaction() as tx:
-                    taken.update(await claims.take(tx, "carts", [id for (id,) in waiting], MINUTE))
+                    taken.update(await claims.claim(tx, "carts", [id for (id,) in waiting], MINUTE))
                 return len(taken) == 5
 
             await until(taken_over)
@@ -107,9 +107,9 @@ async def test_a_call_that_gets_its_slot_when_the_claim_is_about_to_expire_is_le
 async def test_only_its_holder_can_release_a_claim(toy: Toy) -> None:
     one, two, id = toy.checkout_database([]), toy.checkout_database([]), new_id()
     async with one.transaction() as tx:
-        assert await claims.take(tx, "carts", [id], timedelta(0)) == {id}
+        assert await claims.claim(tx, "carts", [id], timedelta(0)) == {id}
     async with two.transaction() as tx:
-        assert await claims.take(tx, "carts", [id], MINUTE) == {id}
+        assert await claims.claim(tx, "carts", [id], MINUTE) == {id}
     async with one.transaction() as tx:
         await claims.release(tx, "carts", [id])
     assert await toy.rows("select holder from messaging.claims") == [(two.process_id,)]
@@ -134,8 +134,8 @@ async def test_an_entry_that_is_postponed_without_running_keeps_its_count_of_dea
     await schedule_due(other, a_checkout())
     [(id,)] = await toy.rows("update messaging.scheduled set deaths = 2 returning event_id")
     async with other.transaction() as tx:
-        await claims.take(tx, "carts", [id], MINUTE)
-    with local_liveness.living_here(other.process_id):
+        await claims.claim(tx, "carts", [id], MINUTE)
+    with local_liveness.bind_liveness_socket(other.process_id):
         async with toy.running(TABLE, outside=provider):
             await until(lambda: is_postponed(toy))
             assert await toy.rows("select deaths from messaging.scheduled") == [(2,)]

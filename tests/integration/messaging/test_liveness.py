@@ -23,7 +23,7 @@ from tests.integration.messaging.toy import Toy, a_checkout, until
 
 MINUTE = timedelta(minutes=1)
 HELD = "select (select array_agg(holder) from messaging.claims), (select array_agg(holder) from messaging.scheduled)"
-LOCKS = f"select pid from pg_locks where {HERE} and classid = {liveness.CLASS}"
+LOCKS = f"select pid from pg_locks where {HERE} and classid = {liveness.LOCK_CLASS}"
 
 
 def count_checks(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
@@ -71,20 +71,20 @@ async def test_a_process_on_another_machine_is_dead_after_it_was_missing_without
     check = partial(release_claims_of_dead_processes, toy.checkout_database([]), missed)
     await check()
     assert list(missed) == [far]
-    missed[far] -= 0.9 * liveness.MISSING_S
+    missed[far] -= 0.9 * liveness.DEAD_AFTER_S
     await check()
     assert await toy.rows(HELD) == [([far], [far])]
     connection = await asyncpg.connect(toy.urls["checkout"].app)
-    await connection.execute(liveness.ANNOUNCE, far & liveness.LOCKED)
+    await connection.execute(liveness.TAKE_LIVENESS_LOCK, far & liveness.LOCK_KEY_MASK)
     await check()
     assert missed == {}, "the process still counts as missing"
     await connection.close()
     await until(lambda: locked(toy, 0))
     await check()
-    missed[far] -= 0.9 * liveness.MISSING_S
+    missed[far] -= 0.9 * liveness.DEAD_AFTER_S
     await check()
     assert await toy.rows(HELD) == [([far], [far])]
-    missed[far] -= 0.1 * liveness.MISSING_S
+    missed[far] -= 0.1 * liveness.DEAD_AFTER_S
     await check()
     assert await toy.rows(HELD) == [(None, [None])]
     assert await toy.rows("select event_id, deaths, due <= now() from messaging.scheduled") == [(id, 1, True)]
@@ -93,7 +93,7 @@ async def test_a_process_on_another_machine_is_dead_after_it_was_missing_without
 async def test_a_process_on_this_machine_is_dead_when_the_kernel_reports_its_end(toy: Toy) -> None:
     await hold(here := toy.checkout_database([]))
     check = partial(release_claims_of_dead_processes, toy.checkout_database([]), {})
-    with local_liveness.living_here(here.process_id):
+    with local_liveness.bind_liveness_socket(here.process_id):
         await check()
         assert await toy.rows(HELD) == [([here.process_id], [here.process_id])]
     await check()
@@ -141,7 +141,7 @@ async def test_a_process_whose_session_ended_reconnects_while_its_broker_is_down
     async def again() -> bool:
         return before not in (found := [pid for (pid,) in await toy.rows(LOCKS)]) and len(found) == 1
 
-    await until(again, liveness.MISSING_S + 5)
+    await until(again, liveness.DEAD_AFTER_S + 5)
     stop.set()
     await running
 
@@ -159,7 +159,7 @@ async def hold(database: Database) -> UUID:
     await schedule_due(database, a_checkout())
     async with database.transaction() as tx:
         [entry] = await scheduled.lease_due(tx, [("carts", CartCheckedOutV1.type)], 1, MINUTE)
-        await claims.take(tx, "carts", [entry.envelope.id], MINUTE)
+        await claims.claim(tx, "carts", [entry.envelope.id], MINUTE)
     return entry.envelope.id
 
 

@@ -55,7 +55,7 @@ async def consumed(toy: Toy) -> bool:
 
 async def alive(toy: Toy, number: int) -> bool:
     """Return whether `number` replicas are alive. The broker's count leaves out stand-by consumers."""
-    return len(await toy.rows(liveness.ALIVE)) == number
+    return len(await toy.rows(liveness.LIVE_PROCESSES)) == number
 
 
 async def test_later_events_of_a_key_wait_for_a_retry_and_other_keys_continue(toy: Toy) -> None:

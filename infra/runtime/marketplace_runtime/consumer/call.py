@@ -20,7 +20,7 @@ from marketplace_runtime.consumer.load import load_for
 from marketplace_runtime.consumer.quarantine import RunAloneGate
 from marketplace_runtime.consumer.subscriptions import CallSteps, Subscription
 from marketplace_runtime.database import Transaction
-from marketplace_runtime.external_calls import LEASE, CallPool, Ended, claims
+from marketplace_runtime.external_calls import LEASE, CallPool, CallResult, claims
 from marketplace_runtime.telemetry import trace
 
 CLAIMED_ELSEWHERE = Postpone(timedelta(seconds=1), "another delivery is making this call")
@@ -49,7 +49,7 @@ class ExternalCalls:
             by_id.setdefault(each.envelope.id, each)
         under_way_here = by_id.keys() & self.pool.under_way
         claimed_at_s = asyncio.get_running_loop().time()
-        ours = await claims.take(tx, self._name, [each for each in by_id if each not in under_way_here], LEASE)
+        ours = await claims.claim(tx, self._name, [each for each in by_id if each not in under_way_here], LEASE)
         # Read the inbox after claiming: the previous holder released its claim in the transaction that wrote the inbox.
         handled = await inbox.find_handled(tx, self._name, list(by_id))
         for each in batch.deliveries:
@@ -98,14 +98,14 @@ class ExternalCalls:
         """Keep a delivery until the call for its event is closed. Returns False if no such call is under way."""
         return self.pool.hold(delivery.envelope.id, delivery)
 
-    async def wait_for_ended(self) -> list[Ended[Delivery]]:
+    async def wait_for_ended(self) -> list[CallResult[Delivery]]:
         """Wait for calls that have ended, and store each answer in its delivery. Returns at most one batch of calls."""
-        ended = await self.pool.ended(self._batch_size)
+        ended = await self.pool.next_results(self._batch_size)
         for each in ended:
             each.job.answer = each.answer
         return ended
 
-    def close(self, ended: Sequence[Ended[Delivery]]) -> list[Delivery]:
+    def close(self, ended: Sequence[CallResult[Delivery]]) -> list[Delivery]:
         """Remove calls whose outcome was processed. Returns the deliveries that were held for them."""
         held: list[Delivery] = []
         for each in ended:

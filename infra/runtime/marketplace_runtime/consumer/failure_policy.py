@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from marketplace_runtime.consumer.decisions import DeadLetter, Decision, Postpone, Retry
 from marketplace_runtime.consumer.delivery import Delivery
-from marketplace_runtime.external_calls import NoPlaceInTime
+from marketplace_runtime.external_calls import SlotTimeout
 from marketplace_runtime.scheduler import retry_policy
 from marketplace_runtime.telemetry import get_logger
 
@@ -32,7 +32,7 @@ class FailurePolicy:
 
         Postpones a call that got no slot in time: it was not made, so this is no failure and is not logged.
         """
-        if isinstance(error, NoPlaceInTime):
+        if isinstance(error, SlotTimeout):
             return Postpone(NO_DELAY, str(error))
         now = self._now()
         decision = retry_policy.decide(

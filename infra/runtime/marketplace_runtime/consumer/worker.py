@@ -26,7 +26,7 @@ from marketplace_runtime.consumer.run_all import run_all
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
 from marketplace_runtime.consumer.transactions import Transactions
 from marketplace_runtime.database import Database, Entry
-from marketplace_runtime.external_calls import Ended
+from marketplace_runtime.external_calls import CallResult
 from marketplace_runtime.scheduler import ReactionKind
 
 
@@ -122,8 +122,8 @@ class Worker:
 
     @property
     def types_with_room(self) -> Iterable[str]:
-        """Return the event types that it can accept now: while the call pool is crowded, none that need a call."""
-        if not self.calls.pool.crowded:
+        """Return the event types that it can accept now: while the call pool is full, none that need a call."""
+        if not self.calls.pool.is_full:
             return self.subscription.reactions
         return self.subscription.types_without_call
 
@@ -165,18 +165,18 @@ class Worker:
                 await self._process([each.job for each in answered], self.calls.record)
                 self._close(answered)
 
-    async def _act_on_failure(self, call: Ended[Delivery], error: BaseException) -> None:
+    async def _act_on_failure(self, call: CallResult[Delivery], error: BaseException) -> None:
         try:
             await self._execute(Outcome(decisions=[(call.job, self._policy.decide(call.job, error))]))
         finally:
             self._close([call])
 
-    def _close(self, calls: Sequence[Ended[Delivery]]) -> None:
+    def _close(self, calls: Sequence[CallResult[Delivery]]) -> None:
         """Remove calls whose outcome was processed, and receive the deliveries that were held for them."""
-        was_crowded = self.calls.pool.crowded
+        was_full = self.calls.pool.is_full
         for held in self.calls.close(calls):
             self.receive(held)
-        if was_crowded and not self.calls.pool.crowded:
+        if was_full and not self.calls.pool.is_full:
             self._database.wake_ups.wake_scheduler()
         self._update_idle()
 
@@ -201,7 +201,7 @@ class Worker:
         async with self._gate.alone():
             await self._quarantine.count_run(delivery)
             await self._run([delivery])
-            await self.calls.pool.quiet()
+            await self.calls.pool.wait_until_idle()
 
     async def _run(self, deliveries: Sequence[Delivery]) -> None:
         await self._process([each for each in deliveries if each.reaction.call is None], self.stages)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from marketplace_runtime.database import Transaction
 
-TAKE = """
+CLAIM = """
 insert into messaging.claims (subscription, event_id, holder, lease_until)
 select $1, event_id, $4, now() + $3::interval from unnest($2::uuid[]) as r (event_id) order by event_id
 on conflict (subscription, event_id) do update set holder = excluded.holder, lease_until = excluded.lease_until
@@ -20,13 +20,13 @@ returning event_id
 RELEASE = "delete from messaging.claims where subscription = $1 and event_id = any($2::uuid[]) and holder = $3"
 
 
-async def take(tx: Transaction, subscription: str, ids: Sequence[UUID], lease: timedelta) -> set[UUID]:
+async def claim(tx: Transaction, subscription: str, ids: Sequence[UUID], lease: timedelta) -> set[UUID]:
     """Claim events for one call each, for the time `lease`. Returns those that are now claimed by this process.
 
     Events with an unexpired claim of another process are left out. A claim that this process already holds is taken
     again, since the answer to its commit may have been lost. Do not pass events whose call is under way.
     """
-    return {row[0] for row in await tx.execute(TAKE, subscription, list(ids), lease, tx.process_id)}
+    return {row[0] for row in await tx.execute(CLAIM, subscription, list(ids), lease, tx.process_id)}
 
 
 async def release(tx: Transaction, subscription: str, ids: Sequence[UUID]) -> None:

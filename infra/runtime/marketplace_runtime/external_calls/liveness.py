@@ -3,7 +3,7 @@
 A live process holds a session-level advisory lock that names it. The database drops the lock when the process dies.
 A missing lock does not prove a death: a restarted server has dropped the locks of all processes, which may have calls
 under way. So a process of this machine is checked through the kernel. A process of another machine counts as dead
-after its lock was missing for `MISSING_S`, in which a live process would have taken it again.
+after its lock was missing for `DEAD_AFTER_S`, in which a live process would have taken it again.
 """
 
 import asyncio
@@ -18,36 +18,36 @@ from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-PING_S, RECONNECT_CAP_S = 0.5, 0.5
-ANSWER_S = 3.0
+PING_INTERVAL_S, MAX_RECONNECT_PAUSE_S = 0.5, 0.5
+ANSWER_TIMEOUT_S = 3.0
 """Timeout for an answer of the database, and for connecting to it."""
-MISSING_S = PING_S + ANSWER_S + RECONNECT_CAP_S + ANSWER_S
+DEAD_AFTER_S = PING_INTERVAL_S + ANSWER_TIMEOUT_S + MAX_RECONNECT_PAUSE_S + ANSWER_TIMEOUT_S
 """Time in which a live process notices a lost connection and takes its lock again, once the database is back."""
 
-CLASS = 7205
+LOCK_CLASS = 7205
 """First half of the key of the two-part advisory lock that a live process holds."""
 
-ANNOUNCE = f"select pg_advisory_lock({CLASS}, $1::int)"
+TAKE_LIVENESS_LOCK = f"select pg_advisory_lock({LOCK_CLASS}, $1::int)"
 
-ALIVE = f"select objid::bigint from pg_locks where {HERE} and classid = {CLASS} and objsubid = 2"  # noqa: S608 - a constant
+LIVE_PROCESSES = f"select objid::bigint from pg_locks where {HERE} and classid = {LOCK_CLASS} and objsubid = 2"  # noqa: S608 - a constant
 
-LOCKED = 2**BITS - 1
+LOCK_KEY_MASK = 2**BITS - 1
 """Mask of the lower bits of a process id, which fit into the second half of the lock's key."""
 
 
-def missing(holder: str) -> str:
+def lacks_liveness_lock(holder: str) -> str:
     """Return an SQL condition: nobody holds the liveness lock of `holder`, a column or parameter."""
-    return f"({holder} & {LOCKED}) not in ({ALIVE})"
+    return f"({holder} & {LOCK_KEY_MASK}) not in ({LIVE_PROCESSES})"
 
 
-MISSING = f"""
+MISSING_HOLDERS = f"""
 select distinct holder from (
     select holder from messaging.claims
     union all select holder from messaging.scheduled where holder is not null and due > now()
-) as held where holder <> $1 and {missing("holder")}
+) as held where holder <> $1 and {lacks_liveness_lock("holder")}
 """  # noqa: S608 - constants
 
-FREE = """
+RELEASE = """
 with freed as (
     update messaging.scheduled set due = now(), holder = null, deaths = deaths + 1
     where due > now() and holder = any($1::bigint[])
@@ -56,54 +56,54 @@ delete from messaging.claims where holder = any($1::bigint[])
 """
 
 
-async def release_expired_claims(tx: Transaction, missed: dict[int, float]) -> None:
+async def release_expired_claims(tx: Transaction, missing_since: dict[int, float]) -> None:
     """Release the claims and leases of dead processes, and count a death for each leased entry of the schedule.
 
-    `missed` is the caller's state between calls: the monotonic time since which each holder's lock is missing. Clear it
+    `missing_since` is the caller's state: the monotonic time since which each holder's lock is missing. Clear it
     if a call fails: a holder that was missing before may have been present meanwhile.
     """
     now = monotonic()
-    found = {row[0] for row in await tx.execute(MISSING, tx.process_id)}
-    for holder in missed.keys() - found:
-        del missed[holder]
+    found = {row[0] for row in await tx.execute(MISSING_HOLDERS, tx.process_id)}
+    for holder in missing_since.keys() - found:
+        del missing_since[holder]
     for holder in found:
-        missed.setdefault(holder, now)
-    dead = [holder for holder, since in missed.items() if _is_dead(holder, now - since)]
+        missing_since.setdefault(holder, now)
+    dead = [holder for holder, since in missing_since.items() if _is_dead(holder, now - since)]
     if dead:
-        await tx.execute(FREE, dead)
+        await tx.execute(RELEASE, dead)
 
 
 def _is_dead(holder: int, missing_s: float) -> bool:
-    alive = local_liveness.lives_here(holder)
-    return missing_s >= MISSING_S if alive is None else not alive
+    alive = local_liveness.is_alive_locally(holder)
+    return missing_s >= DEAD_AFTER_S if alive is None else not alive
 
 
-async def announce(database: Database) -> None:
+async def hold_lock(database: Database) -> None:
     """Keep this process detectable as alive until cancelled. Reconnects whenever the database connection is lost.
 
     Uses a connection of its own. The loss of a shared one could go unnoticed, for example while the relay that uses it
     waits for the broker.
     """
-    with local_liveness.living_here(database.process_id):
+    with local_liveness.bind_liveness_socket(database.process_id):
         while True:
             try:
-                await _hold_lock(database)
+                await _hold_lock_until_lost(database)
             except LOST as error:
                 log.debug("liveness: database connection lost", error=repr(error))
-            await asyncio.sleep(random.uniform(0, RECONNECT_CAP_S))  # noqa: S311 - jitter
+            await asyncio.sleep(random.uniform(0, MAX_RECONNECT_PAUSE_S))  # noqa: S311 - jitter
 
 
-async def _hold_lock(database: Database) -> None:
+async def _hold_lock_until_lost(database: Database) -> None:
     connection = await asyncpg.connect(
         database.dsn,
-        timeout=ANSWER_S,
-        command_timeout=ANSWER_S,
+        timeout=ANSWER_TIMEOUT_S,
+        command_timeout=ANSWER_TIMEOUT_S,
         server_settings={"application_name": f"{database.source} presence"},
     )
     try:
-        await connection.execute(ANNOUNCE, database.process_id & LOCKED)
+        await connection.execute(TAKE_LIVENESS_LOCK, database.process_id & LOCK_KEY_MASK)
         while True:
-            await asyncio.sleep(PING_S)
+            await asyncio.sleep(PING_INTERVAL_S)
             if await connection.fetchval("select pg_is_in_recovery()"):
                 raise ConnectionError("connected to a standby server: the lock must be held on the primary")
     finally:

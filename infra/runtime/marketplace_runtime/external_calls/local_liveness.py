@@ -16,7 +16,7 @@ PREFIX = "marketplace"
 
 
 @contextmanager
-def living_here(process_id: int) -> Iterator[None]:
+def bind_liveness_socket(process_id: int) -> Iterator[None]:
     """Bind the socket name of this process until the block or the process ends. Does nothing if `PLACE` is unknown."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as name:
         if PLACE:
@@ -24,13 +24,13 @@ def living_here(process_id: int) -> Iterator[None]:
         yield
 
 
-def lives_here(process_id: int) -> bool | None:
+def is_alive_locally(process_id: int) -> bool | None:
     """Return whether the process is certainly alive or dead. None: it is of another machine, or this is unknown."""
     if not PLACE or process_id >> BITS != PLACE:
         return None
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
         try:
-            asking.connect(_name(process_id))
+            probe.connect(_name(process_id))
         except ConnectionRefusedError:
             return False
     return True

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from marketplace_runtime.database import Transaction, new_id
-from marketplace_runtime.external_calls import missing
+from marketplace_runtime.external_calls import lacks_liveness_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ select subscription from messaging.history where subscription = any($1::text[]) 
 TAKE_OVER = f"""
 update messaging.history set holder = $2::bigint, deaths = deaths + (holder is not null and holder <> $2)::int
 where subscription = any($1::text[]) and state = 'running' and id <> all($3::uuid[])
-    and (holder is null or holder = $2 or {missing("holder")}) and not {missing("$2")}
+    and (holder is null or holder = $2 or {lacks_liveness_lock("holder")}) and not {lacks_liveness_lock("$2")}
 returning {COLUMNS}
 """  # noqa: S608 - as above
 

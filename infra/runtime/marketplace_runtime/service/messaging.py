@@ -105,7 +105,7 @@ class Messaging:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then shut down gracefully. Raises if a part fails or ends before."""
-        working = [asyncio.create_task(liveness.announce(self._database))]  # first: before anything is claimed
+        working = [asyncio.create_task(liveness.hold_lock(self._database))]  # first: before anything is claimed
         working += [asyncio.create_task(each.run()) for each in self.workers.values()]
         working.append(asyncio.create_task(self._filing.run()))
         working.append(asyncio.create_task(self._caught_up.run()))

@@ -107,7 +107,7 @@ POINTS = {
     "removal of a dead-lettered entry": Point(Executor, "_replace", DEAD, rare=True),
     "storing a dead letter": Point(dead_letters, "store", DEAD),
     "acknowledging a dead letter": Point(IncomingMessage, "acknowledge", DEAD, rare=True),
-    "claim": Point(claims, "take", CALLED),
+    "claim": Point(claims, "claim", CALLED),
     "prepare": Point(service, "prepare", CALLED, rare=True),
     "commit of the claim": Point(Transaction, "commit", CALLED, _commits("prepared")),
     "external call": Point(service, "ask", CALLED),
