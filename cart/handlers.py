@@ -123,7 +123,7 @@ async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
         return
     patience = cart.patience(tx.now, settings().abandoned_after)
     if cart.left and patience.total_seconds() > 0:
-        if not await tx.will_hear(event):  # unless a sweep took this one for lost and scheduled another
+        if not await tx.is_scheduled(event):  # unless a sweep took this one for lost and scheduled another
             tx.schedule(event, after=patience)
     else:
         for abandoned in cart.abandon():
@@ -144,7 +144,7 @@ async def _touch(cart: Cart, tx: Transaction) -> None:
     """Record that the customer used the cart, and schedule an abandonment deadline unless there is one."""
     due = AbandonmentDueV1(customer_id=cart.customer_id)
     was_away = tx.now - cart.touched_at > LATE
-    if cart.touch(tx.now) or (cart.watched and was_away and not await tx.will_hear(due)):
+    if cart.touch(tx.now) or (cart.watched and was_away and not await tx.is_scheduled(due)):
         tx.schedule(due, after=settings().abandoned_after)
 
 

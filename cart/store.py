@@ -189,7 +189,7 @@ async def neglected_carts(tx: Transaction, untouched_since: datetime) -> Sequenc
     )
     wanted = select(Cart).where(*overdue).limit(MAX_CARTS_PER_SWEEP).with_for_update(skip_locked=True, of=carts)
     found = (await tx.session.scalars(wanted)).all()
-    return [cart for cart in found if not await tx.will_hear(AbandonmentDueV1(customer_id=cart.customer_id))]
+    return [cart for cart in found if not await tx.is_scheduled(AbandonmentDueV1(customer_id=cart.customer_id))]
 
 
 async def products_of(tx: Transaction, product_ids: Collection[UUID]) -> dict[UUID, ProductCopy]:

@@ -67,7 +67,7 @@ async def look_after_shipments(tx: Transaction) -> int:
             shipment.look_at = None
             continue
         due, at = _due_next(shipment, now)
-        if not await tx.will_hear(due):
+        if not await tx.is_scheduled(due):
             tx.schedule(due, after=max(at - now, AT_ONCE))
             lost += not shipment.is_with_carrier
         shipment.look_again(now, deadlines().silence)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from contracts import Envelope, Event
-from marketplace_runtime.database import Database, Entry, new_id
+from marketplace_runtime.database import Database, ScheduleEntry, new_id
 from marketplace_runtime.telemetry import new_traceparent
 
 
@@ -13,6 +13,8 @@ async def schedule_due(database: Database, *events: Event) -> None:
     async with database.transaction() as tx:
         for event in events:
             envelope = Envelope(new_id(), event.type, "cart", event.subject, now, new_traceparent())
-            tx.file_entry(
-                Entry("carts", envelope, event.model_dump_json().encode(), timedelta(0), attempt=2, why="it was away")
+            tx.schedule_entry(
+                ScheduleEntry(
+                    "carts", envelope, event.model_dump_json().encode(), timedelta(0), attempt=2, why="it was away"
+                )
             )

@@ -10,7 +10,7 @@ from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.amqp import properties_of
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Entry, Transaction
+from marketplace_runtime.database import ScheduleEntry, Transaction
 from tests.integration.messaging.bug import Bug
 from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.operating import operating
@@ -64,7 +64,9 @@ async def test_an_old_dead_head_of_a_key_is_redriven_and_the_parked_events_follo
     later = [a_checkout(first.order_id, cents=cents) for cents in (101, 102)]
     async with toy.checkout_database([table]).transaction() as tx:
         old = an_envelope(first, timedelta(days=8))
-        tx.file_entry(Entry("carts", old, first.model_dump_json().encode(), timedelta(0), attempt=1, why="replay"))
+        tx.schedule_entry(
+            ScheduleEntry("carts", old, first.model_dump_json().encode(), timedelta(0), attempt=1, why="replay")
+        )
     async with toy.running(table), operating(toy.databases[-1], table) as operator:
         await toy.until_dead(1)
         await toy.publish(*later)

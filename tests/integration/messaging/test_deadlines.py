@@ -13,7 +13,7 @@ from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from marketplace_runtime.consumer import Subscription, on, subscription
-from marketplace_runtime.database import Entry, Transaction, new_id
+from marketplace_runtime.database import ScheduleEntry, Transaction, new_id
 from marketplace_runtime.telemetry import new_traceparent
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
@@ -37,8 +37,10 @@ async def schedule_overdue(toy: Toy, tables: Sequence[Subscription], *orders: UU
         for order in orders:
             event = PaymentDueV1(order_id=order)
             envelope = Envelope(new_id(), event.type, "checkout", event.subject, datetime.now(UTC), new_traceparent())
-            tx.file_entry(
-                Entry("deadlines", envelope, event.model_dump_json().encode(), -since, attempt=1, why="deadline")
+            tx.schedule_entry(
+                ScheduleEntry(
+                    "deadlines", envelope, event.model_dump_json().encode(), -since, attempt=1, why="deadline"
+                )
             )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.amqp import properties_of
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.database import Entry, Transaction
+from marketplace_runtime.database import ScheduleEntry, Transaction
 from marketplace_runtime.scheduler.retry_policy import Reject
 from tests.integration.messaging.envelopes import an_envelope
 from tests.integration.messaging.toy import Toy, a_checkout, effect
@@ -28,8 +28,10 @@ async def schedule_events_of_age(toy: Toy, ages: Sequence[int]) -> list[UUID]:
     async with toy.checkout_database([TABLE]).transaction() as tx:
         for event, days in zip(events, ages, strict=True):
             body = event.model_dump_json().encode()
-            tx.file_entry(
-                Entry("carts", an_envelope(event, timedelta(days=days)), body, timedelta(0), attempt=1, why="replay")
+            tx.schedule_entry(
+                ScheduleEntry(
+                    "carts", an_envelope(event, timedelta(days=days)), body, timedelta(0), attempt=1, why="replay"
+                )
             )
     return [each.order_id for each in events]
 
@@ -94,10 +96,12 @@ async def test_a_rejected_event_outside_the_horizon_becomes_a_dead_letter(toy: T
 async def test_a_duplicate_in_the_schedule_older_than_the_horizon_is_handled_once(toy: Toy) -> None:
     event = a_checkout()
     body = event.model_dump_json().encode()
-    entry = Entry("carts", an_envelope(event, timedelta(days=400)), body, timedelta(0), attempt=1, why="ValueError")
+    entry = ScheduleEntry(
+        "carts", an_envelope(event, timedelta(days=400)), body, timedelta(0), attempt=1, why="ValueError"
+    )
     async with toy.checkout_database([TABLE]).transaction() as tx:
-        tx.file_entry(entry)
-        tx.file_entry(entry)
+        tx.schedule_entry(entry)
+        tx.schedule_entry(entry)
     async with toy.running(TABLE):
         await toy.until_effects(1)
         await toy.until_idle()

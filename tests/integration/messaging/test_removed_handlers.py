@@ -7,7 +7,7 @@ from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.consumer.subscriptions import DEFAULT_ATTEMPTS
-from marketplace_runtime.database import Entry, Transaction, new_id
+from marketplace_runtime.database import ScheduleEntry, Transaction, new_id
 from marketplace_runtime.scheduler import key_queue
 from marketplace_runtime.scheduler.scheduler import UNHANDLED_AFTER
 from marketplace_runtime.telemetry import new_traceparent
@@ -25,10 +25,12 @@ async def handle(event: CartCheckedOutV1, tx: Transaction) -> None:
 TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 
-def an_entry(name: str, type: str = CartCheckedOutV1.type, delay: timedelta = LONG_AGO, attempt: int = 3) -> Entry:
+def an_entry(
+    name: str, type: str = CartCheckedOutV1.type, delay: timedelta = LONG_AGO, attempt: int = 3
+) -> ScheduleEntry:
     event = a_checkout()
     envelope = Envelope(new_id(), type, "cart", event.subject, datetime.now(UTC), new_traceparent())
-    return Entry(name, envelope, event.model_dump_json().encode(), delay, attempt, why="LookupError: not yet")
+    return ScheduleEntry(name, envelope, event.model_dump_json().encode(), delay, attempt, why="LookupError: not yet")
 
 
 async def test_an_entry_without_a_handler_is_dead_lettered_and_the_others_are_handled(toy: Toy) -> None:
@@ -39,7 +41,7 @@ async def test_an_entry_without_a_handler_is_dead_lettered_and_the_others_are_ha
     ]
     async with toy.checkout_database([TABLE]).transaction() as tx:
         for entry in [*entries, an_entry("carts")]:
-            tx.file_entry(entry)
+            tx.schedule_entry(entry)
     async with toy.running(TABLE):
         await toy.until_effects(1)
         await toy.until_dead(3)
@@ -61,9 +63,9 @@ async def test_an_entry_without_a_handler_is_dead_lettered_and_the_others_are_ha
 async def test_an_entry_that_a_newer_replica_may_handle_is_left_to_it(toy: Toy) -> None:
     just_now = timedelta(seconds=-1)
     async with toy.checkout_database([TABLE]).transaction() as tx:
-        tx.file_entry(an_entry("new", delay=just_now))
-        tx.file_entry(an_entry("carts", "cart.cart-checked-out.v2", delay=just_now))
-        tx.file_entry(an_entry("carts"))
+        tx.schedule_entry(an_entry("new", delay=just_now))
+        tx.schedule_entry(an_entry("carts", "cart.cart-checked-out.v2", delay=just_now))
+        tx.schedule_entry(an_entry("carts"))
     async with toy.running(TABLE):
         await toy.until_effects(1)
         await toy.publish(a_checkout())

@@ -19,7 +19,7 @@ async def test_due_entries_of_a_full_worker_are_not_polled_continuously(
 ) -> None:
     looks, may_continue, take = 0, asyncio.Event(), scheduled.lease_due
 
-    async def count_and_take(*given: Any) -> list[schedule.Entry]:
+    async def count_and_take(*given: Any) -> list[schedule.ScheduleEntry]:
         nonlocal looks
         looks += 1
         return await take(*given)

@@ -19,7 +19,7 @@ from contracts.naming import MARKETPLACE
 from infra.stack import DatabaseUrls, PrivateBroker, PrivatePostgres
 from marketplace_runtime.amqp import open_channel, properties_of
 from marketplace_runtime.consumer import Subscription
-from marketplace_runtime.database import LOCK_TIMEOUT_S, Database, Transaction, is_unavailable, migrate, new_id
+from marketplace_runtime.database import HANDLER_LOCK_TIMEOUT_S, Database, Transaction, is_unavailable, migrate, new_id
 from marketplace_runtime.outbox.table import Pending
 from marketplace_runtime.service import Messaging
 from marketplace_runtime.testing.bench import until
@@ -78,7 +78,7 @@ class Toy:
             naming=MARKETPLACE,
             listeners=listeners,
             statement_timeout_s=statement_timeout_s,
-            lock_timeout_s=LOCK_TIMEOUT_S,
+            lock_timeout_s=HANDLER_LOCK_TIMEOUT_S,
         )
         self.databases.append(database)
         return database

@@ -8,7 +8,7 @@ from marketplace_runtime.consumer import Delivery, Worker, acknowledge, inbox
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.decisions import DeadLetter
 from marketplace_runtime.consumer.execute import Executor
-from marketplace_runtime.database import Entry, Transaction, outbox
+from marketplace_runtime.database import ScheduleEntry, Transaction, outbox
 from marketplace_runtime.external_calls import liveness
 from marketplace_runtime.outbox import Relay
 from marketplace_runtime.outbox import table as outbox_table
@@ -102,7 +102,7 @@ def retry_taken_without_lease(patch: Patch) -> None:
     """A due entry is deleted from the schedule when it is taken, not in the transaction of its effect."""
     take = scheduled.lease_due
 
-    async def take_away(tx: Transaction, accepted_types: SubscribedTypes, *limits: Any) -> list[Entry]:
+    async def take_away(tx: Transaction, accepted_types: SubscribedTypes, *limits: Any) -> list[ScheduleEntry]:
         entries = await take(tx, accepted_types, *limits)
         await scheduled.remove(tx, [entry.id or 0 for entry in entries])
         return entries
@@ -115,7 +115,7 @@ def retry_not_filed(patch: Patch) -> None:
     replace = Executor._replace
 
     async def acknowledge_and_replace(
-        executor: Executor, deliveries: Sequence[Delivery], entries: Sequence[Entry], **noted: Any
+        executor: Executor, deliveries: Sequence[Delivery], entries: Sequence[ScheduleEntry], **noted: Any
     ) -> None:
         await acknowledge(deliveries)
         await replace(executor, deliveries, entries, **noted)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from infra.stack import DatabaseUrls, PrivatePostgres
-from marketplace_runtime.database import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
+from marketplace_runtime.database import SchemaOutdated, migrate, migrate_in_subprocess, require_current_schema
 from marketplace_runtime.service import Service
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
@@ -37,15 +37,15 @@ def metadata(service: Service) -> MetaData:
 async def urls(postgres: PrivatePostgres, service: Service) -> DatabaseUrls:
     """Create an empty database, start several replicas on it together, and return its URLs."""
     made = await postgres.create_database(f"{service.name}_migrated")
-    with pytest.raises(SchemaBehind):
-        await require_current(made.app, service.migrations)
+    with pytest.raises(SchemaOutdated):
+        await require_current_schema(made.app, service.migrations)
     await asyncio.gather(*(start_of_a_replica(made, service) for _ in range(REPLICAS)))
     return made
 
 
 async def start_of_a_replica(urls: DatabaseUrls, service: Service) -> None:
-    await migrate_in_a_process_of_its_own(urls.owner, app_url=urls.app, migrations=service.migrations)
-    await require_current(urls.app, service.migrations)
+    await migrate_in_subprocess(urls.owner, app_url=urls.app, migrations=service.migrations)
+    await require_current_schema(urls.app, service.migrations)
 
 
 async def seen(url: str, look: Callable[[Connection], Any]) -> Any:

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from infra.stack import DatabaseUrls, PrivatePostgres
-from marketplace_runtime.database import Database, SharedSessions, require_own_sessions
+from marketplace_runtime.database import Database, UnsupportedPooler, require_own_sessions
 from marketplace_runtime.testing.bench import until
 from tests.integration.outside.outside_process import free_port
 
@@ -85,7 +85,7 @@ async def test_a_pooler_that_shares_sessions_or_drops_settings_is_refused(
     urls: DatabaseUrls, tmp_path: Path, mode: str, settings: list[str], why: str
 ) -> None:
     async with a_pooler(urls.app, tmp_path, mode, *settings) as pooled:
-        with pytest.raises(SharedSessions, match=why):
+        with pytest.raises(UnsupportedPooler, match=why):
             await check_for_pooler(pooled)
 
 

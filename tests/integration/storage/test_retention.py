@@ -11,7 +11,7 @@ import pytest
 
 from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.consumer import inbox
-from marketplace_runtime.database import Database, drop_partitions, is_passing, make_partitions, migrate, new_id
+from marketplace_runtime.database import Database, drop_partitions, is_transient, make_partitions, migrate, new_id
 from marketplace_runtime.database.partitions import LOCK_TIMEOUT_MS
 
 OLDEST, KEPT = 20, 10
@@ -161,7 +161,7 @@ async def test_making_a_partition_that_does_not_get_its_lock_blocks_no_insert(
         with pytest.raises(Exception, match="lock timeout") as refused:
             async with database.transaction() as tx:
                 await make_partitions(tx)
-        assert is_passing(refused.value)
+        assert is_transient(refused.value)
         await inserting.some_more()
     assert not task.done()
     assert inserting.slowest_s < LOCK_TIMEOUT_MS / 1000 + 2

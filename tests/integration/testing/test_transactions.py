@@ -116,9 +116,9 @@ async def test_an_event_without_a_subscription_cannot_be_scheduled(open_transact
 
 async def test_a_scheduled_event_is_delivered(open_transaction: Open) -> None:
     async with open_transaction() as tx:
-        assert not await tx.will_hear(due(ONE))
+        assert not await tx.is_scheduled(due(ONE))
         tx.schedule(due(ONE), after=timedelta(minutes=1))
-        assert await tx.will_hear(due(ONE))
-        assert not await tx.will_hear(due(TWO))
+        assert await tx.is_scheduled(due(ONE))
+        assert not await tx.is_scheduled(due(TWO))
     async with open_transaction() as tx:
-        assert await tx.will_hear(due(ONE))
+        assert await tx.is_scheduled(due(ONE))

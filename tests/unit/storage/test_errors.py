@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
-from marketplace_runtime.database import Verdict, is_from_database, verdict_on
-from marketplace_runtime.database.errors import VERDICTS
+from marketplace_runtime.database import ErrorKind, classify_error, is_from_database
+from marketplace_runtime.database.errors import KINDS_BY_SQLSTATE
 from marketplace_runtime.database.locked_rows import RowLocked
 
 
@@ -34,39 +34,39 @@ CODES = sorted(
 
 
 @pytest.mark.parametrize(
-    ("sqlstate", "verdict"),
+    ("sqlstate", "kind"),
     [
-        ("08006", Verdict.UNAVAILABLE),
-        ("25006", Verdict.UNAVAILABLE),
-        ("28P01", Verdict.UNAVAILABLE),
-        ("3D000", Verdict.UNAVAILABLE),
-        ("42501", Verdict.UNAVAILABLE),
-        ("53100", Verdict.UNAVAILABLE),
-        ("53300", Verdict.UNAVAILABLE),
-        ("57P01", Verdict.UNAVAILABLE),
-        ("57P03", Verdict.UNAVAILABLE),
-        ("58030", Verdict.UNAVAILABLE),
-        ("40001", Verdict.CONFLICT),
-        ("40P01", Verdict.CONFLICT),
-        ("23505", Verdict.CONFLICT),
-        ("26000", Verdict.CONFLICT),
-        ("55P03", Verdict.BUSY),
-        ("57014", Verdict.BUSY),
-        ("25P04", Verdict.BUSY),
-        ("XX000", Verdict.BUSY),
-        ("22001", Verdict.FAILED),
-        ("23503", Verdict.FAILED),
-        ("25P02", Verdict.FAILED),
-        ("42P01", Verdict.FAILED),
-        ("P0001", Verdict.FAILED),
+        ("08006", ErrorKind.UNAVAILABLE),
+        ("25006", ErrorKind.UNAVAILABLE),
+        ("28P01", ErrorKind.UNAVAILABLE),
+        ("3D000", ErrorKind.UNAVAILABLE),
+        ("42501", ErrorKind.UNAVAILABLE),
+        ("53100", ErrorKind.UNAVAILABLE),
+        ("53300", ErrorKind.UNAVAILABLE),
+        ("57P01", ErrorKind.UNAVAILABLE),
+        ("57P03", ErrorKind.UNAVAILABLE),
+        ("58030", ErrorKind.UNAVAILABLE),
+        ("40001", ErrorKind.CONFLICT),
+        ("40P01", ErrorKind.CONFLICT),
+        ("23505", ErrorKind.CONFLICT),
+        ("26000", ErrorKind.CONFLICT),
+        ("55P03", ErrorKind.BUSY),
+        ("57014", ErrorKind.BUSY),
+        ("25P04", ErrorKind.BUSY),
+        ("XX000", ErrorKind.BUSY),
+        ("22001", ErrorKind.FAILED),
+        ("23503", ErrorKind.FAILED),
+        ("25P02", ErrorKind.FAILED),
+        ("42P01", ErrorKind.FAILED),
+        ("P0001", ErrorKind.FAILED),
     ],
 )
-def test_an_sqlstate_has_a_verdict(sqlstate: str, verdict: Verdict) -> None:
-    assert verdict_on(refused(sqlstate)) is verdict
+def test_an_sqlstate_has_a_kind(sqlstate: str, kind: ErrorKind) -> None:
+    assert classify_error(refused(sqlstate)) is kind
 
 
 def test_only_errors_of_the_statement_or_its_data_are_failures() -> None:
-    failed = {code[:2] for code in CODES if verdict_on(refused(code)) is Verdict.FAILED}
+    failed = {code[:2] for code in CODES if classify_error(refused(code)) is ErrorKind.FAILED}
     errors = failed - {"00", "01", "02"}  # success, warning, no data
     infrastructure = {"08", "26", "28", "3D", "40", "53", "57", "58", "72", "F0", "XX"}
     assert errors.isdisjoint(infrastructure)
@@ -74,17 +74,17 @@ def test_only_errors_of_the_statement_or_its_data_are_failures() -> None:
 
 
 def test_each_entry_of_the_table_is_an_existing_code_or_class() -> None:
-    assert {each for each in VERDICTS if len(each) == 5} <= {*CODES, "25P04"}
-    assert {each for each in VERDICTS if len(each) == 2} <= {code[:2] for code in CODES}
+    assert {each for each in KINDS_BY_SQLSTATE if len(each) == 5} <= {*CODES, "25P04"}
+    assert {each for each in KINDS_BY_SQLSTATE if len(each) == 2} <= {code[:2] for code in CODES}
 
 
-def test_errors_of_the_client_have_a_verdict() -> None:
+def test_errors_of_the_client_have_a_kind() -> None:
     lost = DBAPIError("select 1", {}, Exception("gone"), connection_invalidated=True)
     translated = Exception("bad")
     translated.__cause__ = _base.DataError("invalid input for query argument $1")
     refused_value = InterfaceError("select $1", {}, translated)
-    verdicts = {
-        Verdict.UNAVAILABLE: [
+    kinds = {
+        ErrorKind.UNAVAILABLE: [
             *(lost, InterfaceError("select 1", {}, Exception("connection is closed")), PoolTimeout("no connection")),
             *(
                 asyncpg.InterfaceError("closed"),
@@ -93,12 +93,12 @@ def test_errors_of_the_client_have_a_verdict() -> None:
                 TimeoutError(),
             ),
         ],
-        Verdict.CONFLICT: [StaleDataError("0 rows"), asyncpg.InvalidCachedStatementError("the table was changed")],
-        Verdict.BUSY: [RowLocked("a row")],
-        Verdict.FAILED: [refused_value, _base.DataError("bad"), DBAPIError("x", {}, Exception()), LookupError()],
+        ErrorKind.CONFLICT: [StaleDataError("0 rows"), asyncpg.InvalidCachedStatementError("the table was changed")],
+        ErrorKind.BUSY: [RowLocked("a row")],
+        ErrorKind.FAILED: [refused_value, _base.DataError("bad"), DBAPIError("x", {}, Exception()), LookupError()],
     }
-    assert {verdict: [verdict_on(each) for each in errors] for verdict, errors in verdicts.items()} == {
-        verdict: [verdict] * len(errors) for verdict, errors in verdicts.items()
+    assert {kind: [classify_error(each) for each in errors] for kind, errors in kinds.items()} == {
+        kind: [kind] * len(errors) for kind, errors in kinds.items()
     }
 
 

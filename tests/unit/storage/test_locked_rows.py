@@ -2,7 +2,7 @@
 
 import pytest
 
-from marketplace_runtime.database.locked_rows import REMEMBERED_S, LockedRows, RowLocked
+from marketplace_runtime.database.locked_rows import LOCKED_ROW_TTL_S, LockedRows, RowLocked
 
 
 class Clock:
@@ -26,7 +26,7 @@ def test_a_locked_row_is_refused_for_a_while_and_other_rows_are_not() -> None:
     locked_rows.check(Order, ["lamp"])
     with pytest.raises(RowLocked, match="Product lamp"):
         locked_rows.check(Product, ["chair", "lamp"])
-    clock.now += REMEMBERED_S
+    clock.now += LOCKED_ROW_TTL_S
     locked_rows.check(Product, ["chair", "lamp"])
 
 
@@ -35,5 +35,5 @@ def test_expired_rows_are_forgotten_so_that_memory_stays_bounded() -> None:
     locked_rows = LockedRows(clock)
     for number in range(100):
         locked_rows.remember(Product, [number])
-        clock.now += REMEMBERED_S
+        clock.now += LOCKED_ROW_TTL_S
     assert len(locked_rows._until) == 1

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from marketplace_runtime.database import AHEAD, new_id, time_of
+from marketplace_runtime.database import MAX_CLOCK_AHEAD, new_id, time_of
 from marketplace_runtime.service.story_queries import not_before
 
 NIL = UUID(int=0)
@@ -14,7 +14,7 @@ NIL = UUID(int=0)
 def test_no_event_is_older_than_the_time_in_its_subject_s_id() -> None:
     id = new_id()
     floor = not_before(str(id))
-    assert abs(time_of(floor) - (time_of(id) - AHEAD)) <= timedelta(milliseconds=1)
+    assert abs(time_of(floor) - (time_of(id) - MAX_CLOCK_AHEAD)) <= timedelta(milliseconds=1)
 
 
 @pytest.mark.parametrize(

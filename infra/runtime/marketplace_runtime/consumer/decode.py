@@ -10,7 +10,7 @@ from marketplace_runtime.amqp import (
 from marketplace_runtime.consumer import publisher_clocks
 from marketplace_runtime.consumer.delivery import SUSPECT_AFTER_DEATHS, Delivery, Unreadable
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
-from marketplace_runtime.database import Entry, is_ahead, why_unusable
+from marketplace_runtime.database import ScheduleEntry, find_id_defect, is_ahead
 from marketplace_runtime.events import Envelope, name_of
 
 
@@ -43,7 +43,7 @@ def _require_deduplicable(envelope: Envelope, now: datetime) -> None:
     if is_ahead(envelope.id, now, publisher_clocks.MAX_CLOCK_AHEAD):
         ahead_s = (envelope.id.int >> 80) / 1000 - now.timestamp()  # seconds: a datetime could overflow
         publisher_clocks.report(envelope.type.partition(".")[0], ahead_s)
-    wrong = why_unusable(envelope.id, now)
+    wrong = find_id_defect(envelope.id, now)
     if wrong is not None:
         raise Invalid(*wrong)
 
@@ -63,7 +63,7 @@ def reaction_to(type: str, subscription: Subscription) -> Reaction:
     return Reaction.for_unknown_version(type, known)
 
 
-def decode_entry(entry: Entry, subscription: Subscription) -> Delivery:
+def decode_entry(entry: ScheduleEntry, subscription: Subscription) -> Delivery:
     """Return a due row of the schedule as a delivery."""
     return Delivery(
         envelope=entry.envelope,

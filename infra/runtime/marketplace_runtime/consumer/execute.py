@@ -14,7 +14,7 @@ from marketplace_runtime.consumer.decisions import AwaitCall, DeadLetter, MakeCa
 from marketplace_runtime.consumer.delivery import Delivery, Unreadable
 from marketplace_runtime.consumer.order import OrderByKey
 from marketplace_runtime.consumer.transactions import Transactions
-from marketplace_runtime.database import Entry, Transaction
+from marketplace_runtime.database import ScheduleEntry, Transaction
 from marketplace_runtime.events import storable
 from marketplace_runtime.external_calls import claims
 from marketplace_runtime.scheduler import table as scheduled
@@ -120,8 +120,8 @@ class Executor:
         dead = self._entry(delivery, None, decision.why, attempt=delivery.attempt)
         await self._replace([delivery], [dead], incidents_for=[delivery], letter=letter)
 
-    def _entry(self, delivery: Delivery, delay: timedelta | None, why: str, *, attempt: int) -> Entry:
-        return Entry(
+    def _entry(self, delivery: Delivery, delay: timedelta | None, why: str, *, attempt: int) -> ScheduleEntry:
+        return ScheduleEntry(
             subscription=self._subscription,
             envelope=delivery.envelope,
             body=delivery.body,
@@ -136,7 +136,7 @@ class Executor:
     async def _replace(
         self,
         deliveries: Sequence[Delivery],
-        entries: Sequence[Entry],
+        entries: Sequence[ScheduleEntry],
         *,
         incidents_for: Sequence[Delivery],
         letter: dead_letter.DeadLetter | None = None,
@@ -169,7 +169,7 @@ class Executor:
         await self.acknowledge(deliveries)
 
     async def _replace_one(
-        self, tx: Transaction, delivery: Delivery, entry: Entry, letter: dead_letter.DeadLetter | None
+        self, tx: Transaction, delivery: Delivery, entry: ScheduleEntry, letter: dead_letter.DeadLetter | None
     ) -> None:
         if self._order is not None and delivery.key is not None:
             is_queued = await self._order.store_failed(tx, delivery, entry)
@@ -180,7 +180,7 @@ class Executor:
         if delivery.entry_id is not None:
             await scheduled.remove(tx, [delivery.entry_id])
         if not entry.dead:
-            tx.file_entry(entry)
+            tx.schedule_entry(entry)
 
     async def _publish(self, letter: dead_letter.DeadLetter) -> None:
         """Publish a dead letter until the broker confirms it. Call this before the message is removed anywhere else."""

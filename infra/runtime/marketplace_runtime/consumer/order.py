@@ -21,7 +21,7 @@ from marketplace_runtime.consumer import inbox, poison_counter
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.delivery import SUSPECT_AFTER_DEATHS, Delivery
 from marketplace_runtime.consumer.subscriptions import OrderedBy, Subscription
-from marketplace_runtime.database import Entry, Transaction
+from marketplace_runtime.database import ScheduleEntry, Transaction
 from marketplace_runtime.scheduler import key_queue
 from marketplace_runtime.scheduler import table as scheduled
 
@@ -66,7 +66,7 @@ class OrderByKey:
         `queues` has the entries that are queued for each key, the oldest first.
         """
         admitted: list[Delivery] = []
-        parked: list[Entry] = []
+        parked: list[ScheduleEntry] = []
         replaced_ids: list[int] = []
         early_ids: list[int] = []
         for delivery in deliveries:
@@ -93,7 +93,7 @@ class OrderByKey:
             await key_queue.park_again(tx, early_ids)
         return admitted
 
-    async def store_failed(self, tx: Transaction, delivery: Delivery, entry: Entry) -> bool:
+    async def store_failed(self, tx: Transaction, delivery: Delivery, entry: ScheduleEntry) -> bool:
         """Store a failed delivery as `entry` in the queue of its key: to run later, or as dead.
 
         The head of the queue keeps its place. Returns False if another process has handled the event meanwhile.
@@ -109,12 +109,12 @@ class OrderByKey:
         await key_queue.park(tx, [entry])
         return True
 
-    def _parked_entry(self, delivery: Delivery, delay: timedelta | None) -> Entry:
+    def _parked_entry(self, delivery: Delivery, delay: timedelta | None) -> ScheduleEntry:
         """Return the schedule entry of a parked delivery.
 
         A suspected poison message keeps its suspicion, so that it is run alone when its turn comes.
         """
-        return Entry(
+        return ScheduleEntry(
             subscription=self._name,
             envelope=delivery.envelope,
             body=delivery.body,

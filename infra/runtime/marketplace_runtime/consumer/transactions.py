@@ -12,13 +12,13 @@ from marketplace_runtime.consumer.delivery import Delivery
 from marketplace_runtime.consumer.failure_policy import FailurePolicy
 from marketplace_runtime.database import (
     Database,
+    ErrorKind,
     Transaction,
-    Verdict,
+    classify_error,
     is_from_database,
-    is_passing,
+    is_transient,
     is_unavailable,
     sqlstate,
-    verdict_on,
 )
 from marketplace_runtime.telemetry import get_logger
 
@@ -80,10 +80,10 @@ class Transactions:
                     async with self._database.transaction() as tx:
                         await stage(tx, batch)
             except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes a decision
-                verdict = verdict_on(error)
-                if verdict is Verdict.UNAVAILABLE and outages < max_outages:
+                kind = classify_error(error)
+                if kind is ErrorKind.UNAVAILABLE and outages < max_outages:
                     outages += await self._wait_for_database(error)
-                elif verdict is Verdict.CONFLICT and len(deliveries) == 1 and conflicts < MAX_CONFLICT_RETRIES:
+                elif kind is ErrorKind.CONFLICT and len(deliveries) == 1 and conflicts < MAX_CONFLICT_RETRIES:
                     conflicts += 1
                     await asyncio.sleep(self._rng.uniform(0, 0.01 * 2 ** min(conflicts, 6)))
                 else:
@@ -104,7 +104,7 @@ class Transactions:
             except Exception as error:
                 if is_unavailable(error):
                     await self._wait_for_database(error)
-                elif is_passing(error):
+                elif is_transient(error):
                     log.warning("retrying: database in conflict or too slow", queue=self._queue, error=repr(error))
                     await asyncio.sleep(self._rng.uniform(0, PROBE_S))
                 else:
@@ -121,7 +121,7 @@ class Transactions:
                 try:
                     await self._database.ping()
                 except Exception as probe_error:
-                    if not is_passing(probe_error):
+                    if not is_transient(probe_error):
                         raise
                     await asyncio.sleep(self._rng.uniform(PROBE_S / 2, min(PROBE_CAP_S, PROBE_S * 2 ** min(probe, 10))))
                 else:
@@ -137,4 +137,8 @@ class Transactions:
 
 def _is_database_fault(error: BaseException) -> bool:
     """Return whether the database is the cause, and not the message. An error that a handler itself raises never is."""
-    return verdict_on(error) is not Verdict.FAILED and is_from_database(error) and sqlstate(error) != UNIQUE_VIOLATION
+    return (
+        classify_error(error) is not ErrorKind.FAILED
+        and is_from_database(error)
+        and sqlstate(error) != UNIQUE_VIOLATION
+    )

@@ -25,7 +25,7 @@ from marketplace_runtime.consumer.quarantine import MAX_RUNS_ALONE, Quarantine, 
 from marketplace_runtime.consumer.run_all import run_all
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
 from marketplace_runtime.consumer.transactions import Transactions
-from marketplace_runtime.database import Database, Entry
+from marketplace_runtime.database import Database, ScheduleEntry
 from marketplace_runtime.external_calls import CallResult
 from marketplace_runtime.scheduler import ReactionKind
 
@@ -84,7 +84,7 @@ class Worker:
         else:
             self._backlog.add(delivery)
 
-    def receive_due(self, entry: Entry) -> None:
+    def receive_due(self, entry: ScheduleEntry) -> None:
         """Accept a due entry of the schedule."""
         self.receive(decode_entry(entry, self.subscription))
 

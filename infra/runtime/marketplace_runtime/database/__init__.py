@@ -1,7 +1,7 @@
 """Gives a service access to its own database: transactions, migrations, partitions and ids."""
 
-from marketplace_runtime.database.advisory_locks import HERE
-from marketplace_runtime.database.database import LOCK_TIMEOUT_S, Database
+from marketplace_runtime.database.advisory_locks import LOCK_FILTER
+from marketplace_runtime.database.database import HANDLER_LOCK_TIMEOUT_S, Database
 from marketplace_runtime.database.declarations import (
     Declaration,
     UndeclaredEvent,
@@ -10,63 +10,71 @@ from marketplace_runtime.database.declarations import (
     with_declaration,
 )
 from marketplace_runtime.database.errors import (
-    LOST,
-    Verdict,
+    DATABASE_CONNECTION_ERRORS,
+    ErrorKind,
+    classify_error,
     is_conflict,
     is_from_database,
-    is_passing,
+    is_transient,
     is_unavailable,
     sqlstate,
-    verdict_on,
 )
-from marketplace_runtime.database.ids import AHEAD, HORIZON, has_partition, is_ahead, new_id, time_of, why_unusable
-from marketplace_runtime.database.migrate import SchemaBehind, migrate, migrate_in_a_process_of_its_own, require_current
+from marketplace_runtime.database.ids import (
+    MAX_CLOCK_AHEAD,
+    MAX_EVENT_AGE,
+    find_id_defect,
+    has_partition,
+    is_ahead,
+    new_id,
+    time_of,
+)
+from marketplace_runtime.database.migrate import SchemaOutdated, migrate, migrate_in_subprocess, require_current_schema
 from marketplace_runtime.database.outbox import bucket_of
-from marketplace_runtime.database.partitions import LEAST_DAYS, drop_partitions, make_partitions
-from marketplace_runtime.database.pooler_check import SharedSessions, require_own_sessions
-from marketplace_runtime.database.process_id import BITS, PLACE
-from marketplace_runtime.database.schedule import Entry, columns
+from marketplace_runtime.database.partitions import MIN_RETENTION_DAYS, drop_partitions, make_partitions
+from marketplace_runtime.database.pooler_check import UnsupportedPooler, require_own_sessions
+from marketplace_runtime.database.process_id import LOCAL_ID_BITS, NAMESPACE_ID
+from marketplace_runtime.database.schedule import ScheduleEntry, entry_columns
 from marketplace_runtime.database.transaction import Transaction, check_versions, identity_of
 
 __all__ = [
-    "AHEAD",
-    "BITS",
-    "HERE",
-    "HORIZON",
-    "LEAST_DAYS",
-    "LOCK_TIMEOUT_S",
-    "LOST",
-    "PLACE",
+    "DATABASE_CONNECTION_ERRORS",
+    "HANDLER_LOCK_TIMEOUT_S",
+    "LOCAL_ID_BITS",
+    "LOCK_FILTER",
+    "MAX_CLOCK_AHEAD",
+    "MAX_EVENT_AGE",
+    "MIN_RETENTION_DAYS",
+    "NAMESPACE_ID",
     "Database",
     "Declaration",
-    "Entry",
-    "SchemaBehind",
-    "SharedSessions",
+    "ErrorKind",
+    "ScheduleEntry",
+    "SchemaOutdated",
     "Transaction",
     "UndeclaredEvent",
-    "Verdict",
+    "UnsupportedPooler",
     "bucket_of",
     "check_versions",
-    "columns",
+    "classify_error",
     "declaration_of",
     "drop_partitions",
+    "entry_columns",
+    "find_id_defect",
     "has_partition",
     "identity_of",
     "is_ahead",
     "is_conflict",
     "is_from_database",
-    "is_passing",
+    "is_transient",
     "is_unavailable",
     "make_partitions",
     "migrate",
-    "migrate_in_a_process_of_its_own",
+    "migrate_in_subprocess",
     "new_id",
     "publishes",
-    "require_current",
+    "require_current_schema",
     "require_own_sessions",
     "sqlstate",
     "time_of",
-    "verdict_on",
-    "why_unusable",
     "with_declaration",
 ]

@@ -5,7 +5,7 @@ While a database hangs, every request that gives up would close one connection a
 well, and the server ends none of them.
 
 Here a connection stays in use until the database answers or the driver gives up. So there are never more open
-connections than places (see `Places`). A request that still waits for a place can be cancelled at once.
+connections than slots (see `ConnectionSlots`). A request that still waits for a slot can be cancelled at once.
 """
 
 import asyncio
@@ -17,69 +17,69 @@ from sqlalchemy.ext.asyncio import AsyncSession
 T = TypeVar("T")
 
 
-class Places:
+class ConnectionSlots:
     """Limits the users of a pool to its number of connections.
 
-    Whoever holds a place gets a connection without waiting.
+    Whoever holds a slot gets a connection without waiting.
     """
 
     def __init__(self, number: int, within_s: float) -> None:
         self._free, self._within_s = asyncio.Semaphore(number), within_s
 
-    async def take(self) -> None:
-        """Wait for a place. Raises `TimeoutError` if none becomes free within `within_s`."""
+    async def acquire(self) -> None:
+        """Wait for a slot. Raises `TimeoutError` if none becomes free within `within_s`."""
         async with asyncio.timeout(self._within_s):
             await self._free.acquire()
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self._free.release()
 
 
 class CancellableSession(AsyncSession):
     """A session whose user may be cancelled. Close it with `finish`, which waits for the running statement."""
 
-    places: Places
-    _has_place = False
-    _under_way: "asyncio.Future[Any] | None" = None
+    slots: ConnectionSlots
+    _has_slot = False
+    _running_statement: "asyncio.Future[Any] | None" = None
     """The statement that was running when the user was cancelled."""
 
     async def finish(self) -> bool:
         """Wait for the running statement, then close the session. Returns whether there was one and it succeeded."""
-        left = self._under_way
+        unfinished = self._running_statement
         try:
-            if left is None:
+            if unfinished is None:
                 return False
-            await asyncio.wait({left})
-            return not left.cancelled() and left.exception() is None
+            await asyncio.wait({unfinished})
+            return not unfinished.cancelled() and unfinished.exception() is None
         finally:
-            if left is not None and not left.done():  # this wait was cancelled, too
-                left.cancel()
-                await asyncio.wait({left})
+            if unfinished is not None and not unfinished.done():  # this wait was cancelled, too
+                unfinished.cancel()
+                await asyncio.wait({unfinished})
             try:
                 await self.close()
             finally:
-                if self._has_place:
-                    self.places.give_back()
+                if self._has_slot:
+                    self.slots.release()
 
-    async def to_its_end(self, statement: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def run_to_completion(self, statement: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run `statement` and return its result. The statement goes on if the caller is cancelled."""
-        if not self._has_place:
-            await self.places.take()
-            self._has_place = True
+        if not self._has_slot:
+            await self.slots.acquire()
+            self._has_slot = True
         running = asyncio.ensure_future(statement())
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            self._under_way = running
+            self._running_statement = running
             raise
 
 
-def _patiently(method: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Awaitable[T]]:
+def _uncancellable(method: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Awaitable[T]]:
     async def run(session: CancellableSession, *arguments: Any, **options: Any) -> T:
-        return await session.to_its_end(lambda: method(session, *arguments, **options))
+        return await session.run_to_completion(lambda: method(session, *arguments, **options))
 
     return run
 
 
 for _name in ("commit", "delete", "execute", "flush", "get", "get_one", "run_sync", "scalar", "scalars"):
-    setattr(CancellableSession, _name, _patiently(getattr(AsyncSession, _name)))
+    setattr(CancellableSession, _name, _uncancellable(getattr(AsyncSession, _name)))

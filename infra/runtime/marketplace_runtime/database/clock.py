@@ -14,7 +14,7 @@ from marketplace_runtime.database.statements import Statements
 NOW = "select clock_timestamp()"
 DRIFT_S_PER_S = 0.001
 """Seconds by which a reading becomes less precise for each second of its age."""
-LONGEST_ORDER = timedelta(minutes=1)
+MAX_SETBACK = timedelta(minutes=1)
 """New ids stay in order if the clock goes back by less than this."""
 
 
@@ -25,7 +25,7 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self._ahead_s: float | None = None
+        self._offset_s: float | None = None
         """The database's time since the epoch minus the monotonic clock. None before the first reading."""
         self._read_at_s = self._error_s = 0.0
         self._last_id = UUID(int=0)
@@ -38,9 +38,9 @@ class Clock:
         return datetime.fromtimestamp(self._now_s(), UTC)
 
     def new_id(self) -> UUID:
-        """Return a new UUIDv7. Later ones compare greater, unless the clock goes back by `LONGEST_ORDER` or more."""
+        """Return a new UUIDv7. Later ones compare greater, unless the clock goes back by `MAX_SETBACK` or more."""
         id = id_at(self._now_s())
-        if id <= self._last_id and time_of(self._last_id) - time_of(id) < LONGEST_ORDER:
+        if id <= self._last_id and time_of(self._last_id) - time_of(id) < MAX_SETBACK:
             id = UUID(int=self._last_id.int + 1)
         self._last_id = id
         return id
@@ -52,16 +52,16 @@ class Clock:
         other, the database's clock was set, and the new reading counts.
         """
         before_s = monotonic()
-        [(told,)] = await tx.execute(NOW)
+        [(read_time,)] = await tx.execute(NOW)
         after_s = monotonic()
         error_s = (after_s - before_s) / 2
-        known_to_s = self._error_s + DRIFT_S_PER_S * (after_s - self._read_at_s)
-        ahead_s = told.timestamp() - (before_s + error_s)
-        was_set = self._ahead_s is None or abs(ahead_s - self._ahead_s) > error_s + known_to_s
-        if was_set or error_s <= known_to_s:
-            self._ahead_s, self._read_at_s, self._error_s = ahead_s, before_s + error_s, error_s
-        moment: datetime = told
+        known_error_s = self._error_s + DRIFT_S_PER_S * (after_s - self._read_at_s)
+        offset_s = read_time.timestamp() - (before_s + error_s)
+        was_set = self._offset_s is None or abs(offset_s - self._offset_s) > error_s + known_error_s
+        if was_set or error_s <= known_error_s:
+            self._offset_s, self._read_at_s, self._error_s = offset_s, before_s + error_s, error_s
+        moment: datetime = read_time
         return moment
 
     def _now_s(self) -> float:
-        return time() if self._ahead_s is None else monotonic() + self._ahead_s
+        return time() if self._offset_s is None else monotonic() + self._offset_s

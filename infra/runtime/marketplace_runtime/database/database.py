@@ -11,9 +11,9 @@ from sqlalchemy import ARRAY, any_, bindparam, event, inspect, select
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from marketplace_runtime.database.cancellation import CancellableSession, Places
+from marketplace_runtime.database.cancellation import CancellableSession, ConnectionSlots
 from marketplace_runtime.database.clock import Clock
-from marketplace_runtime.database.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_passing, sqlstate
+from marketplace_runtime.database.errors import LOCK_NOT_AVAILABLE, READ_ONLY, is_transient, sqlstate
 from marketplace_runtime.database.locked_rows import LockedRows
 from marketplace_runtime.database.process_id import new_process_id
 from marketplace_runtime.database.schema import in_schema, use_schema
@@ -21,7 +21,7 @@ from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.database.wake_ups import WakeUps
 from marketplace_runtime.events import UNNAMED, Envelope, Naming
 
-LOCK_TIMEOUT_S = 0.5
+HANDLER_LOCK_TIMEOUT_S = 0.5
 """For message handlers, in seconds. After this wait a message is postponed, so that one locked row blocks no queue."""
 
 REQUEST_LOCK_TIMEOUT_S = 2.0
@@ -58,9 +58,9 @@ class Database:
         self._lock_timeout_s = lock_timeout_s
         self._locked_rows = LockedRows()
         self._clock = Clock()
-        self._places: Places | None = None
+        self._slots: ConnectionSlots | None = None
         """Set if the users of this pool may be cancelled (see `for_requests`)."""
-        self._finishing: set[asyncio.Task[None]] = set()
+        self._closing_tasks: set[asyncio.Task[None]] = set()
         """Tasks that close sessions. They wait for the last statement even if its request was cancelled."""
         self._engines: list[AsyncEngine] = []
         """The engines of this object and of its copies from `for_requests`."""
@@ -115,7 +115,7 @@ class Database:
         With separate pools, requests and message handlers cannot starve each other of connections.
         """
         other = copy(self)
-        other._lock_timeout_s, other._places = REQUEST_LOCK_TIMEOUT_S, Places(pool_size, self.pool_timeout_s)
+        other._lock_timeout_s, other._slots = REQUEST_LOCK_TIMEOUT_S, ConnectionSlots(pool_size, self.pool_timeout_s)
         other._engine = other._open(pool_size)
         return other
 
@@ -142,27 +142,27 @@ class Database:
             try:
                 yield tx
             finally:
-                wanted = tx.locking
+                wanted = tx.awaited_rows
             await tx.commit()
-            self._tell_of(tx)
+            self._wake_loops(tx)
         except Exception as error:
             await self._end(session, tx)
             if wanted is not None and sqlstate(error) == LOCK_NOT_AVAILABLE:
                 await self._remember_locked(*wanted)
             raise
         except BaseException:
-            await self._end(session, tx, was_cut_off=True)
+            await self._end(session, tx, was_cancelled=True)
             raise
         await self._end(session, tx)
 
     def _new_session(self) -> AsyncSession:
-        if self._places is None:
+        if self._slots is None:
             return AsyncSession(self._engine, expire_on_commit=False)
         session = CancellableSession(self._engine, expire_on_commit=False)
-        session.places = self._places
+        session.slots = self._slots
         return session
 
-    async def _end(self, session: AsyncSession, tx: Transaction, *, was_cut_off: bool = False) -> None:
+    async def _end(self, session: AsyncSession, tx: Transaction, *, was_cancelled: bool = False) -> None:
         """Close the session. A cancelled request does not wait for that, since its database may hang."""
         if not isinstance(session, CancellableSession):
             await session.__aexit__(None, None, None)
@@ -170,19 +170,19 @@ class Database:
 
         async def finish() -> None:
             if await session.finish() and tx.committing:  # cancelled during the commit, which took effect
-                self._tell_of(tx)
+                self._wake_loops(tx)
 
-        finishing = asyncio.create_task(finish())
-        self._finishing.add(finishing)
-        finishing.add_done_callback(self._finishing.discard)
-        if not was_cut_off:
-            await asyncio.shield(finishing)
+        closing = asyncio.create_task(finish())
+        self._closing_tasks.add(closing)
+        closing.add_done_callback(self._closing_tasks.discard)
+        if not was_cancelled:
+            await asyncio.shield(closing)
 
-    def _tell_of(self, tx: Transaction) -> None:
+    def _wake_loops(self, tx: Transaction) -> None:
         """Wake the relay and the scheduler if the transaction left work for them."""
         if buckets := tx.buckets:
             self.wake_ups.wake_relay(buckets)
-        if tx.has_due:
+        if tx.must_wake_scheduler:
             self.wake_ups.wake_scheduler()
 
     async def _remember_locked(self, entity: type, keys: list[Any]) -> None:
@@ -196,10 +196,10 @@ class Database:
         locked = set(keys)
         try:
             async with AsyncSession(self._engine) as session:
-                there = set(await session.scalars(wanted))
-                locked = there - set(await session.scalars(wanted.with_for_update(skip_locked=True)))
+                existing = set(await session.scalars(wanted))
+                locked = existing - set(await session.scalars(wanted.with_for_update(skip_locked=True)))
         except Exception as error:
-            if not is_passing(error):
+            if not is_transient(error):
                 raise
         self._locked_rows.remember(entity, locked)
 
@@ -223,7 +223,7 @@ class Database:
 
     async def close(self) -> None:
         """Close the pool. Cancels sessions that still wait for their last statement."""
-        for each in self._finishing:
+        for each in self._closing_tasks:
             each.cancel()
-        await asyncio.gather(*self._finishing, return_exceptions=True)
+        await asyncio.gather(*self._closing_tasks, return_exceptions=True)
         await self._engine.dispose()

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-HORIZON = timedelta(days=7)
+MAX_EVENT_AGE = timedelta(days=7)
 """Maximum age of an event, by its id, at which its message is accepted. Its inbox partition is kept for longer."""
-AHEAD = timedelta(hours=1)
+MAX_CLOCK_AHEAD = timedelta(hours=1)
 """Maximum by which a publisher's clock may run ahead of ours."""
 
 
@@ -26,20 +26,26 @@ def time_of(id: UUID) -> datetime:
     return datetime.fromtimestamp((id.int >> 80) / 1000, UTC)
 
 
-def why_unusable(id: UUID, now: datetime) -> tuple[str, str] | None:
+def find_id_defect(id: UUID, now: datetime) -> tuple[str, str] | None:
     """Return why a message with this event id cannot be deduplicated: a stable word and a sentence. None if it can."""
     if id.version != 7:
         return "unusable-id", f"event id {id} is no UUIDv7"
-    if is_past_horizon(id, now):
-        return "too-old", f"event id {id} was made more than {HORIZON.days} days ago; it can be replayed under this id"
-    if is_ahead(id, now, AHEAD):
-        return "from-the-future", f"event id {id} lies more than {AHEAD} in the future: the publisher's clock is wrong"
+    if is_too_old(id, now):
+        return (
+            "too-old",
+            f"event id {id} was made more than {MAX_EVENT_AGE.days} days ago; it can be replayed under this id",
+        )
+    if is_ahead(id, now, MAX_CLOCK_AHEAD):
+        return (
+            "from-the-future",
+            f"event id {id} lies more than {MAX_CLOCK_AHEAD} in the future: the publisher's clock is wrong",
+        )
     return None
 
 
-def is_past_horizon(id: UUID, now: datetime) -> bool:
-    """Return whether the id is older than `HORIZON`. No other delivery of its event is accepted any more."""
-    return (id.int >> 80) <= (now - HORIZON).timestamp() * 1000
+def is_too_old(id: UUID, now: datetime) -> bool:
+    """Return whether the id is older than `MAX_EVENT_AGE`. No other delivery of its event is accepted any more."""
+    return (id.int >> 80) <= (now - MAX_EVENT_AGE).timestamp() * 1000
 
 
 def is_ahead(id: UUID, now: datetime, by: timedelta) -> bool:
@@ -49,4 +55,4 @@ def is_ahead(id: UUID, now: datetime, by: timedelta) -> bool:
 
 def has_partition(id: UUID, now: datetime) -> bool:
     """Return whether the inbox certainly has a partition for this event."""
-    return id.version == 7 and not is_past_horizon(id, now) and not is_ahead(id, now, AHEAD)
+    return id.version == 7 and not is_too_old(id, now) and not is_ahead(id, now, MAX_CLOCK_AHEAD)

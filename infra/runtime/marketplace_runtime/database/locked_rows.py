@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-REMEMBERED_S = 4.0
+LOCKED_ROW_TTL_S = 4.0
 """Seconds for which a row counts as locked. The next transaction then waits for the lock again, up to its timeout."""
 
 
@@ -20,7 +20,7 @@ class LockedRows:
         self._until: dict[tuple[type, Any], float] = {}
 
     def check(self, entity: type, keys: Iterable[Any]) -> None:
-        """Raise `RowLocked` if one of these rows was found locked less than `REMEMBERED_S` ago."""
+        """Raise `RowLocked` if one of these rows was found locked less than `LOCKED_ROW_TTL_S` ago."""
         if not self._until:
             return
         now = self._clock()
@@ -36,4 +36,4 @@ class LockedRows:
         """Note that these rows were found locked just now."""
         now = self._clock()
         self._until = {row: until for row, until in self._until.items() if now < until}
-        self._until.update({(entity, key): now + REMEMBERED_S for key in keys})
+        self._until.update({(entity, key): now + LOCKED_ROW_TTL_S for key in keys})

@@ -11,20 +11,20 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from marketplace_runtime.database.errors import Verdict, sqlstate, verdict_on
-from marketplace_runtime.database.schema import WRITTEN, use_schema
+from marketplace_runtime.database.errors import ErrorKind, classify_error, sqlstate
+from marketplace_runtime.database.schema import DEFAULT_SCHEMA, use_schema
 
-OWN = Path(__file__).parent / "migrations"
-ATTEMPTS, AGAIN_S = 30, 1.0
-LOCK = 7_205_759_403
+RUNTIME_MIGRATIONS = Path(__file__).parent / "migrations"
+ATTEMPTS, RETRY_PAUSE_S = 30, 1.0
+MIGRATION_LOCK = 7_205_759_403
 """Key of an advisory lock: an arbitrary number, the same in every replica. One replica migrates; the others wait, and
 find nothing left to do."""
 
-_one_at_a_time = asyncio.Lock()
+_migration_lock = asyncio.Lock()
 """Serializes migrations in this process, since Alembic's `op` is global."""
 
 
-class SchemaBehind(Exception):
+class SchemaOutdated(Exception):
     """The database lacks migrations. Start the service once with MIGRATION_DATABASE_URL set."""
 
 
@@ -32,7 +32,7 @@ class MigrationFailed(Exception):
     """A migration failed; its own message is in the log above."""
 
 
-async def migrate(owner_url: str, *, app_url: str, migrations: Path, schema: str = WRITTEN) -> None:
+async def migrate(owner_url: str, *, app_url: str, migrations: Path, schema: str = DEFAULT_SCHEMA) -> None:
     """Run the missing migrations of the runtime, then of the service, each history in one transaction.
 
     Waits at most 2 s for a table lock, since later statements on that table queue behind the wait. Then it begins that
@@ -50,8 +50,8 @@ async def migrate(owner_url: str, *, app_url: str, migrations: Path, schema: str
     engine = create_async_engine(make_url(owner_url).set(drivername="postgresql+asyncpg"))
     use_schema(engine.sync_engine, schema)
     try:
-        async with _one_at_a_time:
-            await _run(engine, schema, upgrade, OWN, schema)
+        async with _migration_lock:
+            await _run(engine, schema, upgrade, RUNTIME_MIGRATIONS, schema)
             await _run(engine, schema, upgrade, migrations, "public")
             await _run(engine, schema, grant, app_role, schema)
     finally:
@@ -62,40 +62,42 @@ async def _run(engine: AsyncEngine, schema: str, step: Callable[..., None], *arg
     for attempt in range(1, ATTEMPTS + 1):
         try:
             async with engine.begin() as connection:
-                await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+                await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
                 await connection.execute(text("set local lock_timeout = '2s'"))
                 await connection.execute(text(f"create schema if not exists {schema}"))
                 await connection.run_sync(step, *arguments)
             return
         except DBAPIError as error:
-            if attempt == ATTEMPTS or verdict_on(error) not in (Verdict.BUSY, Verdict.CONFLICT):
+            if attempt == ATTEMPTS or classify_error(error) not in (ErrorKind.BUSY, ErrorKind.CONFLICT):
                 raise
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RETRY_PAUSE_S)
 
 
-async def require_current(app_url: str, migrations: Path, schema: str = WRITTEN) -> None:
-    """Raise `SchemaBehind` unless both histories are at their newest version.
+async def require_current_schema(app_url: str, migrations: Path, schema: str = DEFAULT_SCHEMA) -> None:
+    """Raise `SchemaOutdated` unless both histories are at their newest version.
 
     Does without Alembic: file names of migrations begin with their revision, and revisions are numbered.
     """
     engine = create_async_engine(make_url(app_url).set(drivername="postgresql+asyncpg"))
     try:
         async with engine.connect() as connection:
-            for scripts, its_schema in ((OWN, schema), (migrations, "public")):
+            for scripts, its_schema in ((RUNTIME_MIGRATIONS, schema), (migrations, "public")):
                 newest = max(each.name.partition("_")[0] for each in (scripts / "versions").glob("[0-9]*.py"))
                 found = await connection.scalar(text(f"select version_num from {its_schema}.alembic_version"))  # noqa: S608 - checked names
                 if found != newest:
-                    raise SchemaBehind(f"{its_schema} is at {found}, the code needs {newest}. {SchemaBehind.__doc__}")
+                    raise SchemaOutdated(
+                        f"{its_schema} is at {found}, the code needs {newest}. {SchemaOutdated.__doc__}"
+                    )
     except Exception as error:
         if sqlstate(error) == "42P01":  # no such table
-            raise SchemaBehind(SchemaBehind.__doc__) from error
+            raise SchemaOutdated(SchemaOutdated.__doc__) from error
         raise
     finally:
         await engine.dispose()
 
 
-async def migrate_in_a_process_of_its_own(
-    owner_url: str, *, app_url: str, migrations: Path, schema: str = WRITTEN
+async def migrate_in_subprocess(
+    owner_url: str, *, app_url: str, migrations: Path, schema: str = DEFAULT_SCHEMA
 ) -> None:
     """Run `migrate` in a child process, so that neither Alembic nor a connection as the owner stays in this one.
 

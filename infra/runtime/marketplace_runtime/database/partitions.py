@@ -3,20 +3,20 @@
 import asyncio
 
 from marketplace_runtime.database.database import Database
-from marketplace_runtime.database.errors import is_passing, is_unavailable
-from marketplace_runtime.database.ids import HORIZON
+from marketplace_runtime.database.errors import is_transient, is_unavailable
+from marketplace_runtime.database.ids import MAX_EVENT_AGE
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
 DAYS_BACK, DAYS_AHEAD = 8, 2
-LEAST_DAYS = HORIZON.days + 1
+MIN_RETENTION_DAYS = MAX_EVENT_AGE.days + 1
 """Shortest retention, in days: an event that is still accepted has its inbox partition, at any time of day."""
 LOCK_TIMEOUT_MS = 100
 """Limit for the wait for an exclusive lock, as inserts queue behind it. After that the work is left for later."""
 ATTEMPTS, PAUSE_S = 5, 0.5
-LOCK = 7_205_759_404
+PARTITION_LOCK = 7_205_759_404
 
 MAKE = """
 select messaging.make_partitions(
@@ -32,7 +32,7 @@ async def make_partitions(tx: Transaction) -> None:
     It needs an exclusive lock on each table for a moment. If a long query keeps the table, the transaction fails by
     its lock timeout: call it again.
     """
-    await tx.execute(f"select pg_advisory_xact_lock({LOCK})")
+    await tx.execute(f"select pg_advisory_xact_lock({PARTITION_LOCK})")
     await tx.execute(f"set local lock_timeout = {LOCK_TIMEOUT_MS}")
     await tx.execute(MAKE, DAYS_BACK, DAYS_AHEAD)
 
@@ -51,7 +51,7 @@ async def drop_partitions(database: Database, days: int) -> list[str]:
                 async with database.transaction() as tx:
                     name = await _drop_one(tx, parent, days)
             except Exception as error:
-                if is_unavailable(error) or not is_passing(error):
+                if is_unavailable(error) or not is_transient(error):
                     raise
                 attempts += 1
                 await asyncio.sleep(PAUSE_S)
@@ -67,7 +67,7 @@ async def drop_partitions(database: Database, days: int) -> list[str]:
 
 async def _drop_one(tx: Transaction, parent: str, days: int) -> str | None:
     await tx.execute(f"set local lock_timeout = {LOCK_TIMEOUT_MS}")
-    [(free,)] = await tx.execute(f"select pg_try_advisory_xact_lock({LOCK})")
+    [(free,)] = await tx.execute(f"select pg_try_advisory_xact_lock({PARTITION_LOCK})")
     if not free:
         return None
     [(name,)] = await tx.execute(DROP, parent, days)

@@ -14,41 +14,41 @@ import asyncpg
 from marketplace_runtime.database.database import Database
 from marketplace_runtime.database.errors import sqlstate
 
-AT_ONCE = 4
+CONCURRENT_CHECKS = 4
 """Number of concurrent statements that test whether one of them gets the session of an idle connection."""
-SESSION, SESSION_FOR_A_WHILE = "select pg_backend_pid()", "select pg_backend_pid() from pg_sleep(0.1)"
-LENT = "A pooler lends the database's sessions out by the transaction"
+SELECT_SESSION, SELECT_SESSION_SLOWLY = "select pg_backend_pid()", "select pg_backend_pid() from pg_sleep(0.1)"
+LENDS_SESSIONS = "A pooler lends the database's sessions out by the transaction"
 REMEDY = "Give the service the database's own address, or one of a pooler in session mode that passes settings on."
-SETTING, SET_TO = "statement_timeout", "select setting from pg_settings where name = $1"
+SETTING, SELECT_SETTING = "statement_timeout", "select setting from pg_settings where name = $1"
 
 
-class SharedSessions(Exception):
+class UnsupportedPooler(Exception):
     """The service cannot work with the pooler in front of its database. The message says what to do."""
 
 
 async def require_own_sessions(database: Database) -> None:
-    """Raise `SharedSessions` unless each of our connections has a session of its own, with our settings.
+    """Raise `UnsupportedPooler` unless each of our connections has a session of its own, with our settings.
 
     Without a pooler, the check costs one short connection. Raises the driver's errors, too.
     """
     try:
         async with AsyncExitStack() as opened:
             idle = await opened.enter_async_context(_connection(database))
-            session = await idle.fetchval(SESSION)
+            session = await idle.fetchval(SELECT_SESSION)
             if session == idle.get_server_pid():
                 return  # no pooler: one reports a made-up process id to its clients
-            others = [await opened.enter_async_context(_connection(database)) for _ in range(AT_ONCE)]
-            meanwhile = await asyncio.gather(*(other.fetchval(SESSION_FOR_A_WHILE) for other in others))
-            if session in meanwhile or session != await idle.fetchval(SESSION):
-                raise SharedSessions(f"{LENT}. {REMEDY}")
-            if await idle.fetchval(SET_TO, SETTING) != database.server_settings[SETTING]:
-                raise SharedSessions(f"A pooler drops our settings, such as {SETTING}. {REMEDY}")
+            others = [await opened.enter_async_context(_connection(database)) for _ in range(CONCURRENT_CHECKS)]
+            concurrent_sessions = await asyncio.gather(*(other.fetchval(SELECT_SESSION_SLOWLY) for other in others))
+            if session in concurrent_sessions or session != await idle.fetchval(SELECT_SESSION):
+                raise UnsupportedPooler(f"{LENDS_SESSIONS}. {REMEDY}")
+            if await idle.fetchval(SELECT_SETTING, SETTING) != database.server_settings[SETTING]:
+                raise UnsupportedPooler(f"A pooler drops our settings, such as {SETTING}. {REMEDY}")
     except asyncpg.PostgresError as error:
         match sqlstate(error):
             case "26000":  # the statement was prepared on another session
-                raise SharedSessions(f"{LENT}: {error}. {REMEDY}") from error
+                raise UnsupportedPooler(f"{LENDS_SESSIONS}: {error}. {REMEDY}") from error
             case "08P01":  # protocol violation: the pooler does not know a setting
-                raise SharedSessions(f"A pooler refuses what we need: {error}. {REMEDY}") from error
+                raise UnsupportedPooler(f"A pooler refuses what we need: {error}. {REMEDY}") from error
         raise
 
 

@@ -29,7 +29,7 @@ from unnest(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ScheduleEntry:
     """Holds a message that a subscription handles when it is due."""
 
     subscription: str
@@ -52,7 +52,7 @@ class Entry:
     """Whether it was given up and still blocks the later entries of its key."""
 
 
-def columns(entries: Sequence[Entry]) -> list[list[Any]]:
+def entry_columns(entries: Sequence[ScheduleEntry]) -> list[list[Any]]:
     """Return the columns of `entries` for `unnest`, in the order of `INSERT`. Leaves out `key` and `dead`."""
     return [
         [entry.subscription for entry in entries],
@@ -72,6 +72,6 @@ def columns(entries: Sequence[Entry]) -> list[list[Any]]:
     ]
 
 
-async def insert(tx: Statements, entries: Sequence[Entry]) -> None:
+async def insert(tx: Statements, entries: Sequence[ScheduleEntry]) -> None:
     """Insert `entries` in one statement."""
-    await tx.execute(INSERT, *columns(entries))
+    await tx.execute(INSERT, *entry_columns(entries))

@@ -9,20 +9,20 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-WRITTEN = "messaging"
-_NAMED = re.compile(rf"\b{WRITTEN}(?=\.|, pg_temp)")
+DEFAULT_SCHEMA = "messaging"
+_SCHEMA_REFERENCE = re.compile(rf"\b{DEFAULT_SCHEMA}(?=\.|, pg_temp)")
 """Matches the schema before a name, and in the search path of functions."""
 
 
 @lru_cache(maxsize=256)
 def in_schema(schema: str, statement: str) -> str:
     """Return `statement` with `schema` in place of `messaging`."""
-    return statement if schema == WRITTEN else _NAMED.sub(schema, statement)
+    return statement if schema == DEFAULT_SCHEMA else _SCHEMA_REFERENCE.sub(schema, statement)
 
 
 def use_schema(engine: Engine, schema: str) -> None:
     """Make every statement of `engine` use `schema` instead of `messaging`."""
-    if schema == WRITTEN:
+    if schema == DEFAULT_SCHEMA:
         return
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)

@@ -21,14 +21,14 @@ from marketplace_runtime.telemetry import child_of, current_traceparent
 
 T = TypeVar("T")
 
-SCHEDULED = """
+SELECT_SCHEDULED = """
 select 1 from messaging.scheduled where subject = $1 and type = $2
 union all
 select 1 from messaging.dead_letters where headers ->> 'cloudEvents_subject' = $1 and type = $2
 limit 1
 """
 
-SOON = timedelta(seconds=1)
+WAKE_SCHEDULER_WITHIN = timedelta(seconds=1)
 """Entries due within this time wake the scheduler. It polls once per second, so later entries need no signal."""
 
 
@@ -73,14 +73,14 @@ class Transaction:
     """Rows that are known to be locked by other transactions."""
     clock: Clock = field(default_factory=Clock)
     """The database's clock, which all processes of the service use."""
-    locking: tuple[type, list[Any]] | None = None
+    awaited_rows: tuple[type, list[Any]] | None = None
     """Rows whose locks it is waiting for: their class and primary keys."""
     committing: bool = False
     """Whether the commit was sent. After that, an error does not tell whether the commit took effect."""
     declaration: Declaration | None = None
     """Declaration of the running use case. None: it may publish any event of the service."""
     _published: list[outbox.Row] = field(default_factory=list)
-    _scheduled: list[schedules.Entry] = field(default_factory=list)
+    _scheduled: list[schedules.ScheduleEntry] = field(default_factory=list)
     _known: dict[tuple[type, Any], Any] = field(default_factory=dict)
     _wakes_scheduler: bool = False
 
@@ -117,7 +117,7 @@ class Transaction:
         if event.type not in self.listeners:
             raise ValueError(f"no subscription of {self.source} hears {event.type}")
         envelope = self._envelope(event)
-        entry = schedules.Entry(
+        entry = schedules.ScheduleEntry(
             subscription=self.listeners[event.type],
             envelope=envelope,
             body=event.model_dump_json(exclude_none=True).encode(),
@@ -127,14 +127,14 @@ class Transaction:
         )
         self._scheduled.append(entry)
 
-    async def will_hear(self, event: Event) -> bool:
+    async def is_scheduled(self, event: Event) -> bool:
         """Return whether an event of this type about this subject is scheduled, by this transaction or another.
 
         A dead letter counts as scheduled, as operators decide about it. The opposite in queries: `is_deadline_lost`.
         """
         if any(each.envelope.type == event.type and each.envelope.subject == event.subject for each in self._scheduled):
             return True
-        return bool(await self.execute(SCHEDULED, event.subject, event.type))
+        return bool(await self.execute(SELECT_SCHEDULED, event.subject, event.type))
 
     async def get(self, entity: type[T], key: Any) -> T | None:
         """Return the row with this primary key, locked until the transaction ends; None if there is no such row.
@@ -173,9 +173,9 @@ class Transaction:
     def _lock(self, entity: type, keys: list[Any]) -> Iterator[None]:
         """Note which rows the block locks. Raises `RowLocked` if another transaction is known to lock one of them."""
         self.locked_rows.check(entity, keys)
-        self.locking = entity, keys
+        self.awaited_rows = entity, keys
         yield
-        self.locking = None
+        self.awaited_rows = None
 
     def add(self, row: object) -> None:
         """Insert a new row of a mapped class."""
@@ -205,14 +205,16 @@ class Transaction:
         return {outbox.bucket_of(row.envelope.subject) for row in self._published}
 
     @property
-    def has_due(self) -> bool:
+    def must_wake_scheduler(self) -> bool:
         """Return whether the scheduler has to be woken.
 
-        That is so if an entry is due within `SOON`, or if `wake_scheduler` was called.
+        That is so if an entry is due within `WAKE_SCHEDULER_WITHIN`, or if `wake_scheduler` was called.
         """
-        return self._wakes_scheduler or any(entry.delay is not None and entry.delay < SOON for entry in self._scheduled)
+        return self._wakes_scheduler or any(
+            entry.delay is not None and entry.delay < WAKE_SCHEDULER_WITHIN for entry in self._scheduled
+        )
 
-    def file_entry(self, entry: schedules.Entry) -> None:
+    def schedule_entry(self, entry: schedules.ScheduleEntry) -> None:
         """Insert a ready-made entry into the schedule at the commit. The runtime does this with a failed delivery."""
         self._scheduled.append(entry)
 

@@ -29,7 +29,7 @@ class WakeUps:
         buckets, self._buckets = self._buckets, set()
         return buckets
 
-    def begin_schedule(self) -> None:
+    def clear_schedule_signal(self) -> None:
         """Clear the signal, since the scheduler is about to check the schedule."""
         self._schedule.clear()
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 
 from marketplace_runtime.amqp import IncomingMessage, letter_of
-from marketplace_runtime.database import Database, is_passing
+from marketplace_runtime.database import Database, is_transient
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.telemetry import get_logger
 
@@ -41,7 +41,7 @@ class DeadLetterConsumer:
                     async with self._database.transaction() as tx:
                         await dead_letters.store(tx, [letter_of(message.properties, message.body, self._service)])
                 except Exception as error:
-                    if not is_passing(error):
+                    if not is_transient(error):
                         raise
                     log.warning("dead letters wait: database unavailable, in conflict or too slow", error=repr(error))
                     await asyncio.sleep(PROBE_S)

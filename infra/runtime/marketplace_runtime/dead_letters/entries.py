@@ -7,7 +7,7 @@ from typing import Any
 
 from marketplace_runtime.amqp import PREFIX, USER, DeadLetter, Invalid, recorded_envelope
 from marketplace_runtime.consumer import Delivery, Subscription, reaction_to
-from marketplace_runtime.database import Entry, new_id
+from marketplace_runtime.database import ScheduleEntry, new_id
 from marketplace_runtime.dead_letters.redrive import CannotRedrive
 from marketplace_runtime.dead_letters.table import StoredDeadLetter
 from marketplace_runtime.events import Envelope, Event
@@ -20,7 +20,7 @@ class EntryBuilder:
     def __init__(self, subscriptions: Sequence[Subscription]) -> None:
         self._subscriptions = {each.name: each for each in subscriptions}
 
-    def build(self, stored: StoredDeadLetter) -> Entry:
+    def build(self, stored: StoredDeadLetter) -> ScheduleEntry:
         """Return the entry that redrives `stored` under its own event id.
 
         Raises `CannotRedrive` unless the letter passes the checks of a message from the broker. It may be of any age.
@@ -33,7 +33,7 @@ class EntryBuilder:
             raise CannotRedrive(f"{why.reason}: {why}. Edit it, or discard it.") from None
         return _due_now(letter, envelope, letter.body)
 
-    def build_edited(self, letter: DeadLetter, body: bytes, type: str | None) -> Entry:
+    def build_edited(self, letter: DeadLetter, body: bytes, type: str | None) -> ScheduleEntry:
         """Return the entry that redrives `letter` with another body, as an event of `type` or of its own type.
 
         The operator vouches for the event, so its publisher is not checked. It keeps its id and headers. If these are
@@ -73,5 +73,5 @@ def _envelope(headers: Mapping[str, Any], body_bytes: int) -> Envelope:
     return envelope
 
 
-def _due_now(letter: DeadLetter, envelope: Envelope, body: bytes) -> Entry:
-    return Entry(letter.subscription, envelope, body, delay=timedelta(0), attempt=1, why="replay")
+def _due_now(letter: DeadLetter, envelope: Envelope, body: bytes) -> ScheduleEntry:
+    return ScheduleEntry(letter.subscription, envelope, body, delay=timedelta(0), attempt=1, why="replay")

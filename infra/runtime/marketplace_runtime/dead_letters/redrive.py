@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from marketplace_runtime.consumer import inbox
-from marketplace_runtime.database import Entry, Transaction, has_partition
+from marketplace_runtime.database import ScheduleEntry, Transaction, has_partition
 from marketplace_runtime.dead_letters import table
 from marketplace_runtime.dead_letters.table import StoredDeadLetter
 from marketplace_runtime.scheduler import key_queue
@@ -18,7 +18,7 @@ class CannotRedrive(Exception):
     """Raised if the letter is not an event that its subscription accepts. The message gives the reason and a remedy."""
 
 
-async def redrive(tx: Transaction, entries: Mapping[int, Entry], *, by: str) -> None:
+async def redrive(tx: Transaction, entries: Mapping[int, ScheduleEntry], *, by: str) -> None:
     """Hand each letter to the one subscription that failed. `entries` are by letter id.
 
     The poison counter of a suspected poison message starts again at 0.
@@ -27,7 +27,7 @@ async def redrive(tx: Transaction, entries: Mapping[int, Entry], *, by: str) -> 
     await table.settle(tx, list(entries), "replayed", by=by)
 
 
-async def edit(tx: Transaction, id: int, entry: Entry, *, by: str, note: str) -> None:
+async def edit(tx: Transaction, id: int, entry: ScheduleEntry, *, by: str, note: str) -> None:
     """Hand one letter to its subscription as the changed `entry`. The original is stored with the settled letters."""
     await _schedule_now(tx, [entry])
     await table.settle(tx, [id], "edited", by=by, note=note)
@@ -50,11 +50,11 @@ async def discard(tx: Transaction, letters: Sequence[StoredDeadLetter], *, by: s
     await table.settle(tx, [each.id for each in letters], "discarded", by=by, note=note)
 
 
-async def _schedule_now(tx: Transaction, entries: Sequence[Entry]) -> None:
+async def _schedule_now(tx: Transaction, entries: Sequence[ScheduleEntry]) -> None:
     """Schedule entries to run now: a dead head in its place of the key queue, all others as new entries."""
     for subscription in sorted({each.subscription for each in entries}):
         theirs = [each for each in entries if each.subscription == subscription]
         heads = await key_queue.redrive_heads(tx, subscription, {each.envelope.id: each.body for each in theirs})
         for entry in theirs:
             if entry.envelope.id not in heads:
-                tx.file_entry(entry)
+                tx.schedule_entry(entry)

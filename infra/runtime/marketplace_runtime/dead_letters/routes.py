@@ -12,7 +12,7 @@ from fastapi import Path, Query
 from pydantic_core import to_json
 
 from marketplace_runtime.consumer import Subscription
-from marketplace_runtime.database import Entry, Transaction
+from marketplace_runtime.database import ScheduleEntry, Transaction
 from marketplace_runtime.dead_letters import redrive, table
 from marketplace_runtime.dead_letters.entries import EntryBuilder
 from marketplace_runtime.dead_letters.models import (
@@ -102,7 +102,7 @@ def dead_letter_routes(subscriptions: Sequence[Subscription]) -> Router:
         Each keeps its event id, and is run as a first attempt.
         """
         picked, next_chunk = await _pick(tx, request)
-        entries: dict[int, Entry] = {}
+        entries: dict[int, ScheduleEntry] = {}
         refused = []
         for each in picked:
             try:

@@ -12,7 +12,7 @@ from time import monotonic
 
 import asyncpg
 
-from marketplace_runtime.database import BITS, HERE, LOST, Database, Transaction
+from marketplace_runtime.database import DATABASE_CONNECTION_ERRORS, LOCAL_ID_BITS, LOCK_FILTER, Database, Transaction
 from marketplace_runtime.external_calls import local_liveness
 from marketplace_runtime.telemetry import get_logger
 
@@ -29,9 +29,9 @@ LOCK_CLASS = 7205
 
 TAKE_LIVENESS_LOCK = f"select pg_advisory_lock({LOCK_CLASS}, $1::int)"
 
-LIVE_PROCESSES = f"select objid::bigint from pg_locks where {HERE} and classid = {LOCK_CLASS} and objsubid = 2"  # noqa: S608 - a constant
+LIVE_PROCESSES = f"select objid::bigint from pg_locks where {LOCK_FILTER} and classid = {LOCK_CLASS} and objsubid = 2"  # noqa: S608 - a constant
 
-LOCK_KEY_MASK = 2**BITS - 1
+LOCK_KEY_MASK = 2**LOCAL_ID_BITS - 1
 """Mask of the lower bits of a process id, which fit into the second half of the lock's key."""
 
 
@@ -88,7 +88,7 @@ async def hold_lock(database: Database) -> None:
         while True:
             try:
                 await _hold_lock_until_lost(database)
-            except LOST as error:
+            except DATABASE_CONNECTION_ERRORS as error:
                 log.debug("liveness: database connection lost", error=repr(error))
             await asyncio.sleep(random.uniform(0, MAX_RECONNECT_PAUSE_S))  # noqa: S311 - jitter
 

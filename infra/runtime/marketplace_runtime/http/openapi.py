@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marketplace_runtime.database import LEAST_DAYS
+from marketplace_runtime.database import MIN_RETENTION_DAYS
 from marketplace_runtime.http import idempotency, problems, timeouts
 
 _ALWAYS = (problems.BadRequest, problems.NotFound, problems.MethodNotAllowed, problems.Unprocessable)
@@ -35,7 +35,7 @@ _IDEMPOTENCY_KEY = {
     "in": "header",
     "required": False,
     "description": "A repeated request with the same key and body gets the same answer and takes effect once, for at"
-    f" least {LEAST_DAYS} days. Then the key is forgotten, and a request with it is a new one.",
+    f" least {MIN_RETENTION_DAYS} days. Then the key is forgotten, and a request with it is a new one.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": idempotency.PATTERN},
 }
 

@@ -9,7 +9,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from marketplace_runtime.database import Database, Transaction, Verdict, verdict_on
+from marketplace_runtime.database import Database, ErrorKind, Transaction, classify_error
 from marketplace_runtime.http import idempotency, timeouts
 from marketplace_runtime.http.body import BoundedRequest
 from marketplace_runtime.http.callers import Bearer
@@ -163,13 +163,13 @@ async def _committed(request: Request, work: Work) -> Response:
         except Problem:
             raise
         except Exception as error:
-            verdict = verdict_on(error)
-            if verdict is Verdict.UNAVAILABLE and unit is not None and unit.lost_its_session and not stale_sessions:
+            kind = classify_error(error)
+            if kind is ErrorKind.UNAVAILABLE and unit is not None and unit.lost_its_session and not stale_sessions:
                 stale_sessions += 1
-            elif verdict in (Verdict.UNAVAILABLE, Verdict.BUSY):
+            elif kind in (ErrorKind.UNAVAILABLE, ErrorKind.BUSY):
                 log.warning("database unavailable", error=repr(error))
                 raise Unavailable from error
-            elif verdict is not Verdict.CONFLICT:
+            elif kind is not ErrorKind.CONFLICT:
                 raise
             lost_to = error
     raise ConcurrentChange("Read the current state, then retry.") from lost_to

@@ -14,7 +14,7 @@ from contextlib import suppress
 import asyncpg
 
 from marketplace_runtime.amqp import Publisher
-from marketplace_runtime.database import HERE, LOST, Database, outbox
+from marketplace_runtime.database import DATABASE_CONNECTION_ERRORS, LOCK_FILTER, Database, outbox
 from marketplace_runtime.outbox import metrics, table
 from marketplace_runtime.outbox.table import Pending
 from marketplace_runtime.outbox.unpublishable import find_unpublishable, publish_one_by_one, set_aside
@@ -45,7 +45,7 @@ BUCKET_CLASS, RELAY_CLASS = 7206, 7207
 CHANNEL = "outbox"
 """NOTIFY channel on which relays send each other the buckets that have new events."""
 
-COUNT_RELAYS = f"select count(*) from pg_locks where {HERE} and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
+COUNT_RELAYS = f"select count(*) from pg_locks where {LOCK_FILTER} and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
 
 
 class Relay:
@@ -67,7 +67,7 @@ class Relay:
                     command_timeout=STATEMENT_TIMEOUT_S,
                     server_settings={"application_name": f"{self._database.source} relay"} | SETTINGS,
                 )
-            except LOST as error:
+            except DATABASE_CONNECTION_ERRORS as error:
                 failures += 1
                 if failures == 1:
                     log.warning("relay: database unreachable", error=repr(error))
@@ -76,13 +76,13 @@ class Relay:
             failures = 0
             try:
                 await self._relay(connection)
-            except LOST as error:
+            except DATABASE_CONNECTION_ERRORS as error:
                 log.warning("relay: database connection lost", error=repr(error))
             finally:
                 # Our locks are gone: another replica may publish these aggregates from now on.
                 self._held.clear()
                 self._publisher.drop()
-                with suppress(*LOST):
+                with suppress(*DATABASE_CONNECTION_ERRORS):
                     await connection.close(timeout=1)
 
     async def wait_until_flushed(self) -> None:

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from marketplace_runtime.database import HORIZON, Transaction, bucket_of
+from marketplace_runtime.database import MAX_EVENT_AGE, Transaction, bucket_of
 
 MAX_EVENTS_PER_CHUNK = 5000
-MAX_REPUBLISH_AGE = HORIZON - timedelta(hours=1)
+MAX_REPUBLISH_AGE = MAX_EVENT_AGE - timedelta(hours=1)
 """Maximum age of an event that is published again. Consumers must still be able to detect that it is a duplicate."""
 
 SELECT_RETAINED = """

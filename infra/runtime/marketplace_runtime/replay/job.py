@@ -12,7 +12,7 @@ from uuid import UUID
 
 from marketplace_runtime.amqp import QueueConsumer, keep_connected
 from marketplace_runtime.consumer import Worker
-from marketplace_runtime.database import Database, Transaction, is_passing
+from marketplace_runtime.database import Database, Transaction, is_transient
 from marketplace_runtime.events import Naming
 from marketplace_runtime.replay import table
 from marketplace_runtime.replay.reader import ReplayReader
@@ -63,7 +63,7 @@ class ReplayRunner:
                 try:
                     taken = await self._take_over()
                 except Exception as error:
-                    if not is_passing(error):
+                    if not is_transient(error):
                         raise
                     log.warning("replays wait: database unavailable, in conflict or too slow", error=repr(error))
                 else:

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from marketplace_runtime.database import HORIZON
+from marketplace_runtime.database import MAX_EVENT_AGE
 from marketplace_runtime.events import matches
 from marketplace_runtime.http import Conflict, Matching, NotFound, Operator, Router, Tx, Unprocessable
 from marketplace_runtime.replay import table
@@ -155,9 +155,10 @@ def _since(request: ReplayRequest) -> datetime | None:
         return None
     if request.offset is not None:
         raise Unprocessable("Give either since or offset.")
-    if request.since < now - HORIZON:
+    if request.since < now - MAX_EVENT_AGE:
         raise Unprocessable(
-            f"Subscriptions know what they handled for {HORIZON.days} days, so `since` cannot go back further: choose a"
+            f"Subscriptions know what they handled for {MAX_EVENT_AGE.days} days, "
+            f"so `since` cannot go back further: choose a"
             " later time, or replay the whole log."
         )
     return min(request.since, now)

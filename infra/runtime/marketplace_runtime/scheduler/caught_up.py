@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from marketplace_runtime.amqp import QueueConsumer
-from marketplace_runtime.database import Database, is_passing
+from marketplace_runtime.database import Database, is_transient
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -44,7 +44,7 @@ class CatchUpTracker:
                 moment = await self._database.read_clock()
                 await asyncio.gather(*(each.caught_up() for each in self._consumers))
             except Exception as error:
-                if not is_passing(error):
+                if not is_transient(error):
                     raise
                 log.debug("deadlines wait: database unavailable", error=repr(error))
             else:

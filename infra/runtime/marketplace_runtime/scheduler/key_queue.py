@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from marketplace_runtime.database import Entry, Transaction, columns
+from marketplace_runtime.database import ScheduleEntry, Transaction, entry_columns
 
 LOCK = """
 select pg_advisory_xact_lock(line) from (
@@ -90,13 +90,13 @@ async def find_first(tx: Transaction, subscription: str, keys: Sequence[str], li
     return queues
 
 
-async def park(tx: Transaction, entries: Sequence[Entry]) -> None:
+async def park(tx: Transaction, entries: Sequence[ScheduleEntry]) -> None:
     """Append `entries`, each with its key, to the queues of their keys. Ignores entries that are already queued."""
     key_columns: list[list[Any]] = [
         [entry.key for entry in entries],
         [entry.dead for entry in entries],
     ]
-    await tx.execute(PARK, *columns(entries), *key_columns)
+    await tx.execute(PARK, *entry_columns(entries), *key_columns)
     if any(entry.delay is not None for entry in entries):
         tx.wake_scheduler()
 
@@ -106,7 +106,7 @@ async def park_again(tx: Transaction, ids: Sequence[int]) -> None:
     await tx.execute(PARK_AGAIN, list(ids))
 
 
-async def update_in_place(tx: Transaction, id: int, changed: Entry) -> None:
+async def update_in_place(tx: Transaction, id: int, changed: ScheduleEntry) -> None:
     """Update an entry in its place with the delay, attempt and reason of `changed`, and end its lease.
 
     If `changed` is dead, the entry is not run again.

@@ -14,7 +14,7 @@ _dead_letters_subject = _dead_letters.c.headers["cloudEvents_subject"].as_string
 def is_deadline_lost(event: type[Event], subject: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     """Return an SQL condition: no `event` about the column `subject` is scheduled or stored as a dead letter.
 
-    `Transaction.will_hear` checks a single subject in the same way.
+    `Transaction.is_scheduled` checks a single subject in the same way.
     """
     key = sa.cast(subject, sa.Text)
     scheduled = sa.select(1).select_from(_scheduled).where(_scheduled.c.type == event.type, _scheduled.c.subject == key)

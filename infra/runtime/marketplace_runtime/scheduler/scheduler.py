@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Protocol
 
 from marketplace_runtime.amqp import DeadLetter, Invalid, dead_letter_of
-from marketplace_runtime.database import Database, Entry, Transaction, is_passing
+from marketplace_runtime.database import Database, ScheduleEntry, Transaction, is_transient
 from marketplace_runtime.external_calls import LEASE, liveness
 from marketplace_runtime.scheduler import key_queue
 from marketplace_runtime.scheduler import table as scheduled
@@ -66,7 +66,7 @@ class Worker(Protocol):
     def has_room(self) -> bool:
         """Return whether it can accept more now."""
 
-    def receive_due(self, entry: Entry) -> None:
+    def receive_due(self, entry: ScheduleEntry) -> None:
         """Accept a due entry."""
 
     def call_when_there_is_room(self, callback: Callable[[], None]) -> None:
@@ -100,7 +100,7 @@ class Scheduler:
             try:
                 wait_s = await self._poll()
             except Exception as error:
-                if not is_passing(error):
+                if not is_transient(error):
                     raise
                 self._missed.clear()
                 log.warning("scheduler: database unavailable, in conflict or too slow", error=repr(error))
@@ -111,7 +111,7 @@ class Scheduler:
 
     async def _poll(self) -> float:
         """Lease due entries and hand them to their workers. Returns the seconds to wait before the next poll."""
-        self._database.wake_ups.begin_schedule()
+        self._database.wake_ups.clear_schedule_signal()
         ready = {name: each for name, each in self._workers.items() if each.has_room}
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
@@ -164,7 +164,7 @@ class Scheduler:
             if entry.key is not None:
                 await key_queue.make_next_due(tx, entry.subscription, [entry.key], MAX_ENTRIES_PER_QUERY)
 
-    def _why_unhandled(self, entry: Entry) -> Invalid:
+    def _why_unhandled(self, entry: ScheduleEntry) -> Invalid:
         worker = self._workers.get(entry.subscription)
         if worker is None:
             return Invalid(
@@ -177,7 +177,7 @@ def _with_room(workers: Mapping[str, Worker]) -> list[tuple[str, str]]:
     return [(name, type) for name, each in workers.items() for type in each.types_with_room]
 
 
-def _dead_letter(entry: Entry, why: Invalid) -> DeadLetter:
+def _dead_letter(entry: ScheduleEntry, why: Invalid) -> DeadLetter:
     return dead_letter_of(
         entry.envelope,
         entry.body,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from marketplace_runtime.database import Entry, Transaction
+from marketplace_runtime.database import ScheduleEntry, Transaction
 from marketplace_runtime.events import Envelope, name_of
 
 COLUMNS = """
@@ -93,7 +93,7 @@ NO_DEADLINES = Deadlines()
 
 async def lease_due(
     tx: Transaction, subscribed: SubscribedTypes, limit: int, lease: timedelta, deadlines: Deadlines = NO_DEADLINES
-) -> list[Entry]:
+) -> list[ScheduleEntry]:
     """Lease up to `limit` due entries of the `subscribed` types, those due first. Other replicas skip leased entries.
 
     Returns them by id, in the order in which they were scheduled.
@@ -105,7 +105,7 @@ async def lease_due(
 
 async def lease_unknown_versions(
     tx: Transaction, subscribed: SubscribedTypes, limit: int, lease: timedelta, overdue: timedelta
-) -> list[Entry]:
+) -> list[ScheduleEntry]:
     """Lease entries of events that are in `subscribed`, but only in other versions.
 
     Takes only entries that are due for longer than `overdue`, since no other replica took them in that time.
@@ -116,7 +116,9 @@ async def lease_unknown_versions(
     return [_entry(row) for row in rows]
 
 
-async def lock_unhandled(tx: Transaction, subscribed: SubscribedTypes, limit: int, overdue: timedelta) -> list[Entry]:
+async def lock_unhandled(
+    tx: Transaction, subscribed: SubscribedTypes, limit: int, overdue: timedelta
+) -> list[ScheduleEntry]:
     """Lock and return entries of events that are not in `subscribed` in any version. Does not lease them.
 
     Takes only entries that are due for longer than `overdue`, since no other replica took them in that time.
@@ -148,8 +150,8 @@ def _names(subscribed: SubscribedTypes) -> list[str]:
     return sorted({f"{subscription} {name_of(type)}" for subscription, type in subscribed})
 
 
-def _entry(row: Any) -> Entry:
-    return Entry(
+def _entry(row: Any) -> ScheduleEntry:
+    return ScheduleEntry(
         subscription=row[1],
         envelope=Envelope(row[2], row[3], row[4], row[5], row[6], row[7], row[8]),
         body=row[9],

@@ -9,10 +9,10 @@ from typing import Any
 import uvloop
 
 from marketplace_runtime.database import (
-    LOCK_TIMEOUT_S,
+    HANDLER_LOCK_TIMEOUT_S,
     Database,
-    SchemaBehind,
-    SharedSessions,
+    SchemaOutdated,
+    UnsupportedPooler,
 )
 from marketplace_runtime.http import Health, Identity, Phase, create_app, listen
 from marketplace_runtime.resilience import Admission
@@ -39,7 +39,7 @@ def run(service: Service) -> None:
     configure_logging(service.name, format=settings.log_format, level=settings.log_level)
     try:
         uvloop.run(_run(service, settings))
-    except (SchemaBehind, SharedSessions) as error:
+    except (SchemaOutdated, UnsupportedPooler) as error:
         raise SystemExit(f"{service.name} cannot start. {error}") from None
 
 
@@ -54,7 +54,7 @@ async def _run(service: Service, settings: Settings) -> None:
         naming=service.naming,
         listeners=service.listeners,
         pool_size=settings.messaging_pool_size,
-        lock_timeout_s=LOCK_TIMEOUT_S,
+        lock_timeout_s=HANDLER_LOCK_TIMEOUT_S,
     )
     for_requests = database.for_requests(settings.http_pool_size)
     outside: AbstractAsyncContextManager[Any] = service.outside() if service.outside else nullcontext()

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from math import nan
 from typing import Any
 
-from marketplace_runtime.database import Database, drop_partitions, is_passing, make_partitions
+from marketplace_runtime.database import Database, drop_partitions, is_transient, make_partitions
 from marketplace_runtime.dead_letters import metrics as dead_letters_metrics
 from marketplace_runtime.dead_letters import table as dead_letters_table
 from marketplace_runtime.http import idempotency_table
@@ -53,7 +53,7 @@ async def _is_done(work: Coroutine[Any, Any, None]) -> bool:
     try:
         await work
     except Exception as error:
-        if not is_passing(error):
+        if not is_transient(error):
             raise
         log.warning("maintenance postponed: database unavailable, in conflict or too slow", error=repr(error))
         return False

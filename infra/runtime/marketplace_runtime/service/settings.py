@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
-from marketplace_runtime.database import LEAST_DAYS
+from marketplace_runtime.database import MIN_RETENTION_DAYS
 from marketplace_runtime.http import REQUEST_TIMEOUT_S
 from marketplace_runtime.replay import REPLAY_RATE
 from marketplace_runtime.resilience import MAX_CONCURRENT_REQUESTS
@@ -55,8 +55,9 @@ class Settings(BaseSettings):
     @field_validator("retention_days")
     @classmethod
     def _longer_than_events_are_taken_in(cls, days: int) -> int:
-        if days < LEAST_DAYS:
+        if days < MIN_RETENTION_DAYS:
             raise ValueError(
-                f"RETENTION_DAYS={days} would forget events that can still be redelivered: use {LEAST_DAYS} or more"
+                f"RETENTION_DAYS={days} would forget events that can still be redelivered: "
+                f"use {MIN_RETENTION_DAYS} or more"
             )
         return days

@@ -5,10 +5,10 @@ import random
 
 from marketplace_runtime.database import (
     Database,
-    SchemaBehind,
+    SchemaOutdated,
     is_unavailable,
-    migrate_in_a_process_of_its_own,
-    require_current,
+    migrate_in_subprocess,
+    require_current_schema,
     require_own_sessions,
 )
 from marketplace_runtime.service.service import Service
@@ -24,7 +24,7 @@ PROBE_CAP_S = 2.0
 async def migrate_or_wait(service: Service, settings: Settings, database: Database, stop: asyncio.Event) -> None:
     """Migrate the database, or check that it is migrated. Waits while the database is unavailable.
 
-    Raises `SchemaBehind` if it is not migrated and no owner's URL is set, and `SharedSessions` if a pooler shares
+    Raises `SchemaOutdated` if it is not migrated and no owner's URL is set, and `UnsupportedPooler` if a pooler shares
     sessions: waiting would help neither.
     """
     app_url = settings.database_url.get_secret_value()
@@ -32,14 +32,14 @@ async def migrate_or_wait(service: Service, settings: Settings, database: Databa
     while not stop.is_set():
         try:
             await require_own_sessions(database)
-            await require_current(app_url, service.migrations, service.naming.database_schema)
+            await require_current_schema(app_url, service.migrations, service.naming.database_schema)
             await database.read_clock()
             return
-        except SchemaBehind:
+        except SchemaOutdated:
             if settings.migration_database_url is None:
                 raise
             owner_url = settings.migration_database_url.get_secret_value()
-            await migrate_in_a_process_of_its_own(
+            await migrate_in_subprocess(
                 owner_url,
                 app_url=app_url,
                 migrations=service.migrations,

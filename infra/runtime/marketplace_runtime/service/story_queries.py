@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from marketplace_runtime.database import AHEAD, Transaction
+from marketplace_runtime.database import MAX_CLOCK_AHEAD, Transaction
 
 MOST = 500
 """Maximum number of rows of each kind. An order has dozens."""
@@ -72,7 +72,7 @@ def not_before(subject: str) -> UUID:
     if id.version != 7:
         return UUID(int=0)
     made_ms = id.int >> 80  # any text can be asked for: this may be beyond the range of datetime
-    return UUID(int=max(0, made_ms - AHEAD // timedelta(milliseconds=1)) << 80)
+    return UUID(int=max(0, made_ms - MAX_CLOCK_AHEAD // timedelta(milliseconds=1)) << 80)
 
 
 async def _rows(tx: Transaction, statement: str, *values: Any) -> list[dict[str, Any]]:

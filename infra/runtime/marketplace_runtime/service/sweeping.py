@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
-from marketplace_runtime.database import Database, Transaction, is_passing, with_declaration
+from marketplace_runtime.database import Database, Transaction, is_transient, with_declaration
 from marketplace_runtime.service import metrics
 from marketplace_runtime.telemetry import get_logger
 
@@ -29,7 +29,7 @@ async def sweep(database: Database, sweeps: Sequence[Sweep], every_s: float) -> 
                 async with database.transaction() as tx:
                     found = await each(tx)
             except Exception as error:
-                failed = None if is_passing(error) else error
+                failed = None if is_transient(error) else error
                 log.warning("sweep failed", sweep=each.__name__, error=repr(error), exc_info=failed)
             else:
                 if found:

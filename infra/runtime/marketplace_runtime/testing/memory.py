@@ -40,7 +40,7 @@ class Memory:
     def new_id(self) -> UUID:
         return new_id()
 
-    async def will_hear(self, event: Event) -> bool:
+    async def is_scheduled(self, event: Event) -> bool:
         return any((each.type, each.subject) == (event.type, event.subject) for each, _ in self.scheduled)
 
     async def get(self, entity: type[T], key: Any) -> T | None:
