@@ -13,7 +13,7 @@ from cart.settings import settings
 from contracts import Money, Quantity
 from contracts.catalog import ProductStatus
 from marketplace_runtime.database import Transaction
-from marketplace_runtime.http import Caller, Conflict, NotFound, PersonPath, Router, Tx, owned_by, shed_last
+from marketplace_runtime.http import Caller, Conflict, NotFound, PersonPath, Router, Tx, require_owner, shed_last
 
 router = Router(tags=["carts"])
 
@@ -57,14 +57,14 @@ class AddressMissing(Conflict):
 @router.get("/carts/{customer}")
 async def get_cart(customer: PersonPath, caller: Caller, tx: Tx) -> CartOut:
     """Return the caller's own cart."""
-    owned_by(caller, customer)
+    require_owner(caller, customer)
     return await _shown(await tx.peek(Cart, customer), customer, tx)
 
 
 @router.put("/carts/{customer}/items/{product_id}")
 async def put_item(customer: PersonPath, product_id: UUID, wish: Wish, caller: Caller, tx: Tx) -> CartOut:
     """Set the total quantity of a product in the cart, at its current price."""
-    owned_by(caller, customer)
+    require_owner(caller, customer)
     with refusals():
         cart = await handlers.put_item(tx, customer, product_id, wish.quantity)
     return await _shown(cart, customer, tx)
@@ -73,14 +73,14 @@ async def put_item(customer: PersonPath, product_id: UUID, wish: Wish, caller: C
 @router.delete("/carts/{customer}/items/{product_id}", status_code=204)
 async def delete_item(customer: PersonPath, product_id: UUID, caller: Caller, tx: Tx) -> None:
     """Remove a product from the cart, except units that are being bought. Succeeds also if it was not in the cart."""
-    owned_by(caller, customer)
+    require_owner(caller, customer)
     await handlers.remove_item(tx, customer, product_id)
 
 
 @router.delete("/carts/{customer}/items", status_code=204)
 async def delete_items(customer: PersonPath, caller: Caller, tx: Tx) -> None:
     """Remove everything from the cart, except units that are being bought."""
-    owned_by(caller, customer)
+    require_owner(caller, customer)
     await handlers.empty_by_hand(tx, customer)
 
 
@@ -93,7 +93,7 @@ async def check_out(customer: PersonPath, caller: Caller, tx: Tx, response: Resp
 
     The order can be read at `Location` in a moment. Until checkout has received it, that answers 404.
     """
-    owned_by(caller, customer)
+    require_owner(caller, customer)
     with refusals():
         order_id = await handlers.check_out(tx, customer)
     if checkout := settings().checkout_public_url:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from checkout import handlers, store
 from checkout.domain import Order, Payment, Reason, Status, TooLate
-from marketplace_runtime.http import Caller, Conflict, Cursor, NotFound, Page, PageSize, Router, Tx, owned_by
+from marketplace_runtime.http import Caller, Conflict, Cursor, NotFound, Page, PageSize, Router, Tx, require_owner
 
 router = Router(tags=["orders"])
 
@@ -130,5 +130,5 @@ async def _own(order_id: UUID, caller: Caller, tx: Tx) -> Order:
     order = await store.order_for_reading(tx, order_id)
     if order is None:
         raise NotFound(NO_ORDER)
-    owned_by(caller, order.customer_id, NO_ORDER)
+    require_owner(caller, order.customer_id, NO_ORDER)
     return order

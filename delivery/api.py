@@ -21,7 +21,7 @@ from marketplace_runtime.http import (
     Router,
     Tx,
     Unprocessable,
-    owned_by,
+    require_owner,
 )
 from marketplace_runtime.telemetry import get_logger
 
@@ -112,7 +112,7 @@ class Tracking(BaseModel):
 @router.put("/addresses/{customer}")
 async def put_address(customer: PersonPath, body: AddressIn, caller: Caller, tx: Tx) -> AddressBody:
     """Set the address for orders placed from now on. Earlier orders still go to the address of their time."""
-    owned_by(caller, customer)
+    require_owner(caller, customer)
     await handlers.record_address(tx, customer, Place(**body.model_dump()))
     return body
 
@@ -120,7 +120,7 @@ async def put_address(customer: PersonPath, body: AddressIn, caller: Caller, tx:
 @router.get("/addresses/{customer}")
 async def get_address(customer: PersonPath, caller: Caller, tx: Tx) -> AddressBody:
     """Return the caller's own address."""
-    owned_by(caller, customer)
+    require_owner(caller, customer)
     address = await store.address_for_reading(tx, customer)
     if address is None:
         raise NotFound("There is no address; PUT one here.")
@@ -130,7 +130,7 @@ async def get_address(customer: PersonPath, caller: Caller, tx: Tx) -> AddressBo
 @router.delete("/addresses/{customer}", status_code=204)
 async def delete_address(customer: PersonPath, caller: Caller, tx: Tx) -> None:
     """Erase the address and all earlier ones. Parcels that no carrier has booked yet wait for a new address."""
-    owned_by(caller, customer)
+    require_owner(caller, customer)
     await handlers.erase_address(tx, customer)
 
 
@@ -140,7 +140,7 @@ async def get_shipment(order_id: UUID, caller: Caller, tx: Tx) -> ShipmentBody:
     shipment = await store.shipment_for_reading(tx, order_id)
     if shipment is None:
         raise NotFound(NO_SHIPMENT)
-    owned_by(caller, shipment.customer_id, NO_SHIPMENT)
+    require_owner(caller, shipment.customer_id, NO_SHIPMENT)
     return _body(shipment)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from marketplace_runtime.http import Caller, Cursor, NotFound, Page, PageSize, PersonPath, Router, Tx, owned_by
+from marketplace_runtime.http import Caller, Cursor, NotFound, Page, PageSize, PersonPath, Router, Tx, require_owner
 from notifications import store
 from notifications.domain import Contact, Failure, Kind, Status
 
@@ -70,7 +70,7 @@ class Told(BaseModel):
 @router.put("/contacts/{person}")
 async def put_contact(person: PersonPath, body: ContactBody, caller: Caller, tx: Tx) -> ContactBody:
     """Set the address and the choices for future mail."""
-    owned_by(caller, person)
+    require_owner(caller, person)
     await store.write_contact(tx, Contact(person, body.email, body.choices.order_updates, body.choices.reminders))
     return body
 
@@ -78,7 +78,7 @@ async def put_contact(person: PersonPath, body: ContactBody, caller: Caller, tx:
 @router.get("/contacts/{person}")
 async def get_contact(person: PersonPath, caller: Caller, tx: Tx) -> ContactBody:
     """Return the caller's own address and choices."""
-    owned_by(caller, person)
+    require_owner(caller, person)
     contact = await store.contact_for_reading(tx, person)
     if contact is None:
         raise NotFound("There is no contact data; PUT some here.")
@@ -89,7 +89,7 @@ async def get_contact(person: PersonPath, caller: Caller, tx: Tx) -> ContactBody
 @router.delete("/contacts/{person}", status_code=204)
 async def delete_contact(person: PersonPath, caller: Caller, tx: Tx) -> None:
     """Erase the address and the choices. No more mail is sent. The list of sent mail stays, without an address."""
-    owned_by(caller, person)
+    require_owner(caller, person)
     await store.erase_contact(tx, person)
 
 

@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from marketplace_runtime.http import (
-    NOT_YOURS,
+    NOT_FOUND_OR_NOT_OWNED,
     Caller,
     Conflict,
     Cursor,
@@ -22,7 +22,7 @@ from marketplace_runtime.http import (
     Tx,
     Unavailable,
     Unprocessable,
-    owned_by,
+    require_owner,
 )
 from marketplace_runtime.resilience import BulkheadFull
 from notifications.webhooks import gateways, handlers, store
@@ -215,8 +215,8 @@ async def redeliver_missed(endpoint_id: UUID, caller: Caller, tx: Tx) -> Redeliv
 def _owned(caller: Principal, endpoint: Endpoint | None) -> Endpoint:
     """Return the endpoint. Raises `NotFound` if there is none, or it is not the caller's."""
     if endpoint is None:
-        raise NotFound(NOT_YOURS)
-    owned_by(caller, endpoint.owner)
+        raise NotFound(NOT_FOUND_OR_NOT_OWNED)
+    require_owner(caller, endpoint.owner)
     return endpoint
 
 

@@ -132,7 +132,7 @@ async def test_the_number_of_pipelined_requests_is_bounded(app: Recorder) -> Non
 async def test_a_connection_whose_head_does_not_arrive_is_closed(
     app: Recorder, start: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded_protocol, "HEAD_WITHIN_S", 0.2)
+    monkeypatch.setattr(bounded_protocol, "HEAD_TIMEOUT_S", 0.2)
     async with connected(app) as (reader, writer):
         writer.write(start)
         await reader.read()
@@ -140,7 +140,7 @@ async def test_a_connection_whose_head_does_not_arrive_is_closed(
 
 
 async def test_the_timeout_of_heads_does_not_apply_to_answers(app: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_protocol, "HEAD_WITHIN_S", 0.1)
+    monkeypatch.setattr(bounded_protocol, "HEAD_TIMEOUT_S", 0.1)
     app.may_continue.clear()
     async with connected(app) as (reader, writer):
         writer.write(ONE % 1)

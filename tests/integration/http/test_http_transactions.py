@@ -57,7 +57,7 @@ async def test_a_client_that_disconnects_leaves_a_complete_effect(web: Web, data
 async def test_a_request_cancelled_by_shutdown_leaves_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marketplace_runtime.http.server.GRACE_S", 0.0)
+    monkeypatch.setattr("marketplace_runtime.http.server.GRACEFUL_SHUTDOWN_S", 0.0)
     async with served(database) as web:
         request_task = asyncio.create_task(web.post("/held", {"id": "1"}, ALICE, key="k"))
         await web.steps.written.wait()

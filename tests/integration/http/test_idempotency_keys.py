@@ -148,7 +148,7 @@ async def test_any_other_key_is_accepted(web: Web, key: str) -> None:
 async def test_keys_are_deleted_after_the_retention_while_the_service_runs(
     web: Web, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency_table, "CHUNK", 2)
+    monkeypatch.setattr(idempotency_table, "DELETE_BATCH_SIZE", 2)
     for number in range(7):
         assert (await web.post("/notes", {"id": str(number)}, ALICE, key=f"k{number}")).status == 201
     async with database.transaction() as tx:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from marketplace_runtime.database import Database
 from marketplace_runtime.http import Identity, Unavailable
 from marketplace_runtime.http.problems import Unauthorized
-from marketplace_runtime.http.signing_keys import REFETCH_AFTER_S, TASK, Keys
+from marketplace_runtime.http.signing_keys import MIN_REFETCH_INTERVAL_S, TASK_NAME, SigningKeys
 from marketplace_runtime.resilience import DeadlineExceeded, within
 from tests.integration.http.conftest import served
 
@@ -108,11 +108,11 @@ async def test_a_service_starts_without_the_provider_and_answers_503(provider: P
 
 async def test_known_tokens_are_accepted_while_the_provider_is_down(provider: Provider) -> None:
     clock = Clock()
-    keys = Keys(provider.issuer, clock=clock)
+    keys = SigningKeys(provider.issuer, clock=clock)
     async with Identity(provider.issuer, "marketplace", keys=keys) as identity:
         await identity.authenticate(provider.token("k1"))
         provider.up = False
-        clock.now += REFETCH_AFTER_S
+        clock.now += MIN_REFETCH_INTERVAL_S
         with pytest.raises(Unauthorized):
             await identity.authenticate(provider.token("k2", a_key()))
         assert provider.asked == 2
@@ -121,14 +121,14 @@ async def test_known_tokens_are_accepted_while_the_provider_is_down(provider: Pr
 
 async def test_unknown_key_ids_cause_one_fetch_in_ten_seconds(provider: Provider) -> None:
     clock = Clock()
-    async with Identity(provider.issuer, "marketplace", keys=Keys(provider.issuer, clock=clock)) as identity:
+    async with Identity(provider.issuer, "marketplace", keys=SigningKeys(provider.issuer, clock=clock)) as identity:
         await identity.authenticate(provider.token("k1"))
-        clock.now += REFETCH_AFTER_S
+        clock.now += MIN_REFETCH_INTERVAL_S
         forged = [identity.authenticate(provider.token(f"x{n}", a_key())) for n in range(20)]
         results = await asyncio.gather(*forged, return_exceptions=True)
         assert all(isinstance(result, Unauthorized) for result in results)
         assert provider.asked == 2
-        clock.now += REFETCH_AFTER_S - 0.1
+        clock.now += MIN_REFETCH_INTERVAL_S - 0.1
         with pytest.raises(Unauthorized):
             await identity.authenticate(provider.token("x", a_key()))
         assert provider.asked == 2
@@ -136,12 +136,12 @@ async def test_unknown_key_ids_cause_one_fetch_in_ten_seconds(provider: Provider
 
 async def test_a_timed_out_request_does_not_cancel_the_fetch_of_keys(provider: Provider) -> None:
     clock = Clock()
-    async with Identity(provider.issuer, "marketplace", keys=Keys(provider.issuer, clock=clock)) as identity:
+    async with Identity(provider.issuer, "marketplace", keys=SigningKeys(provider.issuer, clock=clock)) as identity:
         await identity.authenticate(provider.token("k1"))
         with pytest.raises(Unauthorized):  # it waits for the fetch that was started in the background
             await identity.authenticate(provider.token("x", a_key()))
         asked, provider.private = provider.asked, {"k2": a_key()}
-        clock.now += REFETCH_AFTER_S
+        clock.now += MIN_REFETCH_INTERVAL_S
         provider.answering.clear()
         with pytest.raises(DeadlineExceeded):
             async with within(0.05):
@@ -153,11 +153,11 @@ async def test_a_timed_out_request_does_not_cancel_the_fetch_of_keys(provider: P
 
 async def test_a_rotated_key_is_found_and_tokens_of_the_old_one_are_refused(provider: Provider) -> None:
     clock = Clock()
-    async with Identity(provider.issuer, "marketplace", keys=Keys(provider.issuer, clock=clock)) as identity:
+    async with Identity(provider.issuer, "marketplace", keys=SigningKeys(provider.issuer, clock=clock)) as identity:
         old = provider.token("k1")
         await identity.authenticate(old)
         provider.private = {"k2": a_key()}
-        clock.now += REFETCH_AFTER_S
+        clock.now += MIN_REFETCH_INTERVAL_S
         await identity.authenticate(provider.token("k2"))
         with pytest.raises(Unauthorized):
             await identity.authenticate(old)
@@ -167,7 +167,7 @@ async def test_a_running_service_refuses_tokens_of_a_key_that_was_replaced_under
     provider: Provider, database: Database
 ) -> None:
     clock = Clock()
-    keys = Keys(provider.issuer, clock=clock)
+    keys = SigningKeys(provider.issuer, clock=clock)
     async with (
         Identity(provider.issuer, "marketplace", keys=keys) as identity,
         served(database, identity=identity) as web,
@@ -180,7 +180,7 @@ async def test_a_running_service_refuses_tokens_of_a_key_that_was_replaced_under
         remembered, not_seen_before = provider.token("k1"), provider.token("k1", old_key, subject="bob")
         assert [await status(remembered) for _ in range(2)] == [201, 201]  # the keys have arrived by the second
         provider.private = {"k1": a_key()}
-        clock.now += REFETCH_AFTER_S
+        clock.now += MIN_REFETCH_INTERVAL_S
         assert await status(provider.token("k2", a_key())) == 401  # an unknown key id: the keys are fetched again
         assert await status(remembered) == 401
         assert await status(not_seen_before) == 401
@@ -222,7 +222,7 @@ async def test_an_unreadable_key_does_not_affect_the_others(provider: Provider, 
 
 async def test_nothing_is_left_running_after_close(provider: Provider) -> None:
     def fetching() -> set[asyncio.Task[object]]:
-        return {task for task in asyncio.all_tasks() if task.get_name() == TASK}
+        return {task for task in asyncio.all_tasks() if task.get_name() == TASK_NAME}
 
     before = fetching()
     async with Identity(provider.issuer, "marketplace") as identity:

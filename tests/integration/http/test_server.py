@@ -83,7 +83,7 @@ async def test_active_requests_finish_before_shutdown(session: aiohttp.ClientSes
 async def test_a_request_that_does_not_end_is_cancelled_after_a_bounded_wait(
     session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marketplace_runtime.http.server.GRACE_S", 0.0)
+    monkeypatch.setattr("marketplace_runtime.http.server.GRACEFUL_SHUTDOWN_S", 0.0)
     held = asyncio.Event()
     app = an_app("a", hold=asyncio.Event(), held=held)
     async with asyncio.timeout(3):

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 
 from marketplace_runtime.http import Health
-from marketplace_runtime.http.signing_keys import Keys
+from marketplace_runtime.http.signing_keys import SigningKeys
 
 ISSUER, AUDIENCE, KID = "http://identity.test/identity", "marketplace", "k1"
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
@@ -39,7 +39,7 @@ def bearer(*args: Any, **kwargs: Any) -> dict[str, str]:
     return {"Authorization": f"Bearer {a_token(*args, **kwargs)}"}
 
 
-class FakeKeys(Keys):
+class FakeKeys(SigningKeys):
     """A fake that has one key and fetches nothing."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from marketplace_runtime.http import (
     Router,
     Seller,
     Tx,
-    owned_by,
+    require_owner,
 )
 
 
@@ -40,12 +40,12 @@ def routes() -> Router:
 
     @router.get("/mine/{person}")
     async def mine(person: PersonPath, caller: Caller, tx: Tx) -> Thing:
-        owned_by(caller, person)
+        require_owner(caller, person)
         return Thing(name=caller.subject)
 
     @router.put("/mine/{person}")
     async def put_mine(person: PersonPath, thing: Thing, caller: Caller, tx: Tx) -> Thing:
-        owned_by(caller, person)
+        require_owner(caller, person)
         return thing
 
     @router.post("/things", status_code=201)

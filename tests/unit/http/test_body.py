@@ -22,7 +22,7 @@ def a_request(*messages: dict[str, Any], **headers: str) -> BoundedRequest:
 
 
 async def test_a_client_that_stalls_gets_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marketplace_runtime.http.body.SLOWEST_S", 0.01)
+    monkeypatch.setattr("marketplace_runtime.http.body.BODY_TIMEOUT_S", 0.01)
     request = a_request({"type": "http.request", "body": b"{", "more_body": True}, content_length="9")
     with pytest.raises(Slow):
         await request.body()

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from marketplace_runtime.http import Identity
-from marketplace_runtime.http.identity import MOST_REMEMBERED
+from marketplace_runtime.http.identity import MAX_CACHED_TOKENS
 from marketplace_runtime.http.problems import Unauthorized
 from tests.unit.http.asking import AUDIENCE, ISSUER, KID, PRIVATE, FakeKeys, a_token
 
@@ -190,6 +190,6 @@ async def test_the_cache_of_verified_tokens_is_bounded(identity: Identity, monke
         return token, time.time() + 60
 
     monkeypatch.setattr(identity, "_verify", verified)
-    for number in range(MOST_REMEMBERED + 10):
+    for number in range(MAX_CACHED_TOKENS + 10):
         await identity.authenticate(f"Bearer {number}")
-    assert len(identity._verified) == MOST_REMEMBERED
+    assert len(identity._verified) == MAX_CACHED_TOKENS

@@ -1,9 +1,9 @@
 """Provides the HTTP side of a service: application, unit of work, idempotency, identity and problem documents."""
 
 from marketplace_runtime.http.app import create_app, openapi
-from marketplace_runtime.http.callers import NOT_YOURS, Caller, Operator, Seller, owned_by
+from marketplace_runtime.http.callers import NOT_FOUND_OR_NOT_OWNED, Caller, Operator, Seller, require_owner
 from marketplace_runtime.http.health import Health, Phase
-from marketplace_runtime.http.idempotency_table import forget_answers
+from marketplace_runtime.http.idempotency_table import delete_answers
 from marketplace_runtime.http.identity import Identity, Principal
 from marketplace_runtime.http.matching import Matching
 from marketplace_runtime.http.pages import Cursor, Page, PageSize, PersonPath
@@ -13,7 +13,7 @@ from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
 from marketplace_runtime.http.unit_of_work import Router, Tx, shed_last
 
 __all__ = [
-    "NOT_YOURS",
+    "NOT_FOUND_OR_NOT_OWNED",
     "REQUEST_TIMEOUT_S",
     "Caller",
     "Conflict",
@@ -36,9 +36,9 @@ __all__ = [
     "Unavailable",
     "Unprocessable",
     "create_app",
-    "forget_answers",
+    "delete_answers",
     "listen",
     "openapi",
-    "owned_by",
+    "require_owner",
     "shed_last",
 ]

@@ -15,7 +15,7 @@ from marketplace_runtime.http.health import Health
 from marketplace_runtime.http.health import router as health_routes
 from marketplace_runtime.http.identity import Identity
 from marketplace_runtime.http.observation import ObservationMiddleware
-from marketplace_runtime.http.openapi import completed
+from marketplace_runtime.http.openapi import complete_document
 from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
 from marketplace_runtime.http.unit_of_work import Router
 from marketplace_runtime.resilience import MAX_CONCURRENT_REQUESTS, Admission
@@ -44,7 +44,7 @@ def create_app(
     app.state.identity = identity
     app.state.admission = admission or Admission(service, MAX_CONCURRENT_REQUESTS)
     app.state.timeout_s = timeout_s
-    app.state.health = health or Health(_nothing)
+    app.state.health = health or Health(_no_components)
 
     async def answer_http_error(request: Request, error: Exception) -> Response:
         return await problems.answer_http_error(request, error, _methods(app, request.scope["path"]))
@@ -81,12 +81,12 @@ def _methods(app: FastAPI, path: str) -> list[str]:
     return sorted({method for route in routes for method in route.methods or ()})
 
 
-async def _nothing() -> dict[str, str]:
+async def _no_components() -> dict[str, str]:
     return {}
 
 
 class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = completed(super().openapi())
+            self.openapi_schema = complete_document(super().openapi())
         return self.openapi_schema

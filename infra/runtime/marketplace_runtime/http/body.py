@@ -12,13 +12,13 @@ from starlette.requests import ClientDisconnect
 
 from marketplace_runtime.http.problems import BadRequest, Slow, TooLarge, Unprocessable, UnsupportedMediaType
 
-LARGEST = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 """Maximum size of a body in bytes."""
-SLOWEST_S = 10.0
+BODY_TIMEOUT_S = 10.0
 """Maximum time for a body to arrive."""
 BIGINT = 2**63
 """Integers from -BIGINT to BIGINT - 1 fit PostgreSQL's `bigint`."""
-EXACT = 2**53
+MAX_EXACT_INTEGER = 2**53
 """A float represents every integer up to this one exactly."""
 
 _JSON = re.compile(r"application/([\w.!#$&^-]+\+)?json", re.ASCII)
@@ -56,15 +56,15 @@ class BoundedRequest(Request):
         declared = self.headers.get("content-length", "0")
         if declared == "0" and "transfer-encoding" not in self.headers:
             return b""
-        if not declared.isdecimal() or len(declared) > 9 or int(declared) > LARGEST:
-            raise TooLarge(f"At most {LARGEST} bytes are taken.")
+        if not declared.isdecimal() or len(declared) > 9 or int(declared) > MAX_BODY_BYTES:
+            raise TooLarge(f"At most {MAX_BODY_BYTES} bytes are taken.")
         read = bytearray()
         try:
-            async with asyncio.timeout(SLOWEST_S):
+            async with asyncio.timeout(BODY_TIMEOUT_S):
                 async for chunk in self.stream():
                     read += chunk
-                    if len(read) > LARGEST:
-                        raise TooLarge(f"At most {LARGEST} bytes are taken.")
+                    if len(read) > MAX_BODY_BYTES:
+                        raise TooLarge(f"At most {MAX_BODY_BYTES} bytes are taken.")
         except TimeoutError as error:
             raise Slow from error
         except ClientDisconnect as error:
@@ -114,7 +114,7 @@ def _number(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
         raise Unprocessable("A number is out of range.")
-    return int(value) if value.is_integer() and abs(value) < EXACT else value
+    return int(value) if value.is_integer() and abs(value) < MAX_EXACT_INTEGER else value
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -14,55 +14,55 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from marketplace_runtime.http import problems
 
-LARGEST_HEAD = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 """Maximum size of a request's head in bytes.
 
 A head that arrives in one read, of some 256 KiB at most, is not refused: it was parsed before it was counted.
 """
-HEAD_WITHIN_S = 10.0
+HEAD_TIMEOUT_S = 10.0
 """Maximum time for a request's head to arrive, from the connection or from the head's first byte."""
-MOST_WAITING = 64
+MAX_PIPELINED_REQUESTS = 64
 """Maximum number of pipelined requests that wait for the answer to an earlier one."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """Serves one connection. A request that exceeds a limit is refused, and the connection is closed."""
 
-    _framing = 0
+    _framing_bytes = 0
     """Bytes of the current request other than its content: head, chunk sizes, trailers."""
-    _began = False
-    _slow: TimerHandle | None = None
+    _message_began = False
+    _head_timer: TimerHandle | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast("Transport", transport))
-        self._expect_a_head()
+        self._start_head_timeout()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_here()
+        self._cancel_head_timeout()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._began = False
+        self._message_began = False
         super().data_received(data)
-        if not self._began:
-            self._framing += len(data)
-        if self._framing > LARGEST_HEAD and not self.transport.is_closing():
+        if not self._message_began:
+            self._framing_bytes += len(data)
+        if self._framing_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The request's head is too large.")
 
     def on_message_begin(self) -> None:
-        self._began, self._framing = True, 0
-        if self._slow is None:
-            self._expect_a_head()
+        self._message_began, self._framing_bytes = True, 0
+        if self._head_timer is None:
+            self._start_head_timeout()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._head_is_here()
-        if len(self.pipeline) >= MOST_WAITING:
+        self._cancel_head_timeout()
+        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
             raise OverflowError("too many requests wait in this connection")
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._framing -= len(body)
+        self._framing_bytes -= len(body)
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
@@ -83,10 +83,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Log nothing if a client requests another protocol: it is answered in HTTP/1.1."""
 
-    def _expect_a_head(self) -> None:
-        self._slow = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
+    def _start_head_timeout(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
 
-    def _head_is_here(self) -> None:
-        if self._slow is not None:
-            self._slow.cancel()
-            self._slow = None
+    def _cancel_head_timeout(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None

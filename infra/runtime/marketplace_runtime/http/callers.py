@@ -10,7 +10,7 @@ from marketplace_runtime.http.identity import Identity, Principal
 from marketplace_runtime.http.problems import Forbidden, NotFound
 
 _SCOPE = "marketplace.caller"
-NOT_YOURS = "There is no such thing here, or it is not yours."
+NOT_FOUND_OR_NOT_OWNED = "There is no such thing here, or it is not yours."
 
 
 class Bearer(SecurityBase):
@@ -42,11 +42,11 @@ Seller = Annotated[Principal, Depends(Bearer("seller"))]
 Operator = Annotated[Principal, Depends(Bearer("operator"))]
 
 
-def owned_by(caller: Principal, person_id: str, otherwise: str = NOT_YOURS) -> None:
-    """Raise `NotFound` with the detail `otherwise` unless `person_id` is the caller.
+def require_owner(caller: Principal, person_id: str, detail: str = NOT_FOUND_OR_NOT_OWNED) -> None:
+    """Raise `NotFound` with `detail` unless `person_id` is the caller.
 
     Clients must not be able to distinguish another person's resource from a missing one. A route with its own detail
-    for a missing resource must pass the same text as `otherwise`.
+    for a missing resource must pass the same text as `detail`.
     """
     if caller.subject != person_id:
-        raise NotFound(otherwise)
+        raise NotFound(detail)

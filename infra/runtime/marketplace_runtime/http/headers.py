@@ -9,9 +9,9 @@ from marketplace_runtime.http.problems import BadRequest
 
 def read_header(request: Request, name: str, pattern: re.Pattern[str], refusal: type[BadRequest]) -> str | None:
     """Return the header's value, or None without the header. Raises `refusal` if it is repeated or malformed."""
-    said = request.headers.getlist(name)
-    if not said:
+    values = request.headers.getlist(name)
+    if not values:
         return None
-    if len(said) > 1 or not pattern.fullmatch(said[0]):
+    if len(values) > 1 or not pattern.fullmatch(values[0]):
         raise refusal
-    return said[0]
+    return values[0]

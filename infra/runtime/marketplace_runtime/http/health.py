@@ -49,5 +49,5 @@ async def readyz(request: Request) -> Response:
 
 
 @router.get("/metrics")
-async def exposed() -> Response:
+async def metrics() -> Response:
     return Response(exposition(), headers={"Content-Type": CONTENT_TYPE})

@@ -22,7 +22,7 @@ from marketplace_runtime.http.problems import BadRequest, Conflict, Unprocessabl
 
 HEADER = "Idempotency-Key"
 PATTERN = r"^[!-~]{1,255}$"
-LONGEST_ROUTE = 512
+MAX_ROUTE_LENGTH = 512
 """Characters of a route above which its hash is stored instead."""
 
 _KEY = re.compile(PATTERN, re.ASCII)
@@ -46,7 +46,7 @@ def key_of(request: Request) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class IdempotentRequest:
     """Identifies a request that must take effect once, by caller, route, key and content."""
 
     caller: str
@@ -59,40 +59,40 @@ class Claim:
     @classmethod
     async def of(cls, request: Request, caller: str, key: str) -> Self:
         route = f"{request.method} {request.scope['path']}"
-        if len(route) > LONGEST_ROUTE:  # the size of an index entry is limited
+        if len(route) > MAX_ROUTE_LENGTH:  # the size of an index entry is limited
             route = f"{request.method} sha256:{hashlib.sha256(route.encode()).hexdigest()}"
         body, query = await request.body(), request.scope["query_string"]
         return cls(caller, route, key, _sha256(_canonical(body) + query), _sha256(body + query))
 
-    async def recall(self, tx: Transaction) -> Response | None:
+    async def find_answer(self, tx: Transaction) -> Response | None:
         """Lock the key until the transaction ends. Returns the answer stored under it, or None the first time.
 
         Raises `KeyInFlight` if another transaction holds the lock, and `KeyReused` if the answer is to another request.
         """
         if not await idempotency_table.try_lock(tx, self.caller, self.route, self.key):
             raise KeyInFlight("Retry in a moment.", headers={"Retry-After": "1"})
-        kept = await idempotency_table.recall(tx, self.caller, self.route, self.key)
-        if kept is None:
+        stored = await idempotency_table.find_answer(tx, self.caller, self.route, self.key)
+        if stored is None:
             return None
-        if kept.body_sha256 not in (self.body_sha256, self.as_sent_sha256):
+        if stored.body_sha256 not in (self.body_sha256, self.as_sent_sha256):
             raise KeyReused("Use a new key for a new request.")
         headers = {"Idempotency-Replayed": "true"}
-        if kept.content_type:
-            headers["Content-Type"] = kept.content_type
-        if kept.location is not None:
-            headers["Location"] = kept.location
-        return Response(kept.body, kept.status, headers)
+        if stored.content_type:
+            headers["Content-Type"] = stored.content_type
+        if stored.location is not None:
+            headers["Location"] = stored.location
+        return Response(stored.body, stored.status, headers)
 
-    async def keep(self, tx: Transaction, answer: Response) -> None:
+    async def store_answer(self, tx: Transaction, answer: Response) -> None:
         """Store the answer under the key, in the transaction of its effect."""
-        kept = idempotency_table.Kept(
+        stored = idempotency_table.StoredAnswer(
             body_sha256=self.body_sha256,
             status=answer.status_code,
             content_type=answer.headers.get("content-type", ""),
             location=answer.headers.get("location"),
             body=bytes(answer.body),
         )
-        await idempotency_table.keep(tx, self.caller, self.route, self.key, kept)
+        await idempotency_table.store_answer(tx, self.caller, self.route, self.key, stored)
 
 
 def _canonical(body: bytes) -> bytes:
@@ -103,5 +103,5 @@ def _canonical(body: bytes) -> bytes:
         return body
 
 
-def _sha256(said: bytes) -> bytes:
-    return hashlib.sha256(said).digest()
+def _sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

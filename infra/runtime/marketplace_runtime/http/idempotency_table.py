@@ -6,33 +6,33 @@ from marketplace_runtime.database import Database, Transaction
 
 LOCK = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))"
 
-RECALL = """
+SELECT = """
 select body_sha256, status, content_type, location, body from messaging.idempotency_keys
 where caller = $1 and route = $2 and key = $3
 """
 
-KEEP = """
+INSERT = """
 insert into messaging.idempotency_keys (caller, route, key, body_sha256, status, content_type, location, body)
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 
-FORGET = """
+DELETE = """
 delete from messaging.idempotency_keys
 where caller = $1 and (location = $2 or starts_with(route, 'POST ' || $2 || '/'))
 """
 
-FORGET_OLD = """
+DELETE_OLD = """
 with old as (
     select ctid from messaging.idempotency_keys where created_at < now() - make_interval(days => $2)
     order by created_at limit $1 for update skip locked)
 delete from messaging.idempotency_keys where ctid = any(array(select ctid from old)) returning 1
 """
-CHUNK = 1000
-"""Maximum rows that one transaction of `forget_old` deletes."""
+DELETE_BATCH_SIZE = 1000
+"""Maximum rows that one transaction of `delete_old_answers` deletes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredAnswer:
     """The stored answer to the first request with a key."""
 
     body_sha256: bytes
@@ -48,27 +48,27 @@ async def try_lock(tx: Transaction, caller: str, route: str, key: str) -> bool:
     return bool(locked)
 
 
-async def recall(tx: Transaction, caller: str, route: str, key: str) -> Kept | None:
+async def find_answer(tx: Transaction, caller: str, route: str, key: str) -> StoredAnswer | None:
     """Return the answer stored under this key, or None."""
-    rows = await tx.execute(RECALL, caller, route, key)
-    return Kept(*rows[0]) if rows else None
+    rows = await tx.execute(SELECT, caller, route, key)
+    return StoredAnswer(*rows[0]) if rows else None
 
 
-async def keep(tx: Transaction, caller: str, route: str, key: str, kept: Kept) -> None:
+async def store_answer(tx: Transaction, caller: str, route: str, key: str, stored: StoredAnswer) -> None:
     """Store an answer; others see it once the transaction commits."""
     await tx.execute(
-        KEEP, caller, route, key, kept.body_sha256, kept.status, kept.content_type, kept.location, kept.body
+        INSERT, caller, route, key, stored.body_sha256, stored.status, stored.content_type, stored.location, stored.body
     )
 
 
-async def forget_answers(tx: Transaction, caller: str, path: str) -> None:
+async def delete_answers(tx: Transaction, caller: str, path: str) -> None:
     """Delete a caller's answers about the resource at `path`: to its creation, and to POST requests below its path."""
-    await tx.execute(FORGET, caller, path)
+    await tx.execute(DELETE, caller, path)
 
 
-async def forget_old(database: Database, days: int) -> None:
+async def delete_old_answers(database: Database, days: int) -> None:
     """Delete answers older than `days` days. From then on, a request with the same key is a new one."""
-    forgotten = CHUNK
-    while forgotten == CHUNK:
+    deleted = DELETE_BATCH_SIZE
+    while deleted == DELETE_BATCH_SIZE:
         async with database.transaction() as tx:
-            forgotten = len(await tx.execute(FORGET_OLD, CHUNK, days))
+            deleted = len(await tx.execute(DELETE_OLD, DELETE_BATCH_SIZE, days))

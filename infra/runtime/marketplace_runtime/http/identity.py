@@ -11,15 +11,15 @@ from typing import Any, Self
 import jwt
 
 from marketplace_runtime.http.problems import Unauthorized
-from marketplace_runtime.http.signing_keys import Keys
+from marketplace_runtime.http.signing_keys import SigningKeys
 
 LEEWAY_S = 5
 """Clock difference that is tolerated when a token's times are checked."""
-LONGEST_TOKEN = 8192
+MAX_TOKEN_LENGTH = 8192
 """Maximum length of a token in characters."""
-MOST_REMEMBERED = 4096
+MAX_CACHED_TOKENS = 4096
 """Maximum number of verified tokens in the cache."""
-LATEST = 2**53
+MAX_TIME_S = 2**53
 """Upper bound of a token's times, in seconds since 1970."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
@@ -47,12 +47,12 @@ class Identity:
         audience: str,
         *,
         clock: Callable[[], float] = time.time,
-        keys: Keys | None = None,
+        keys: SigningKeys | None = None,
     ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
-        self._keys = keys or Keys(issuer)
+        self._keys = keys or SigningKeys(issuer)
         self._verified: dict[bytes, tuple[Principal, float]] = {}
         self._generation = 0
 
@@ -87,13 +87,13 @@ class Identity:
         if known is not None and self._clock() < known[1]:
             return known[0]
         principal, expires = await self._verify(token)
-        if len(self._verified) >= MOST_REMEMBERED:
+        if len(self._verified) >= MAX_CACHED_TOKENS:
             del self._verified[next(iter(self._verified))]
         self._verified[digest] = principal, expires
         return principal
 
     async def _verify(self, token: str) -> tuple[Principal, float]:
-        if len(token) > LONGEST_TOKEN or not _TOKEN.fullmatch(token):
+        if len(token) > MAX_TOKEN_LENGTH or not _TOKEN.fullmatch(token):
             raise Unauthorized("The token is not a JWT.")
         try:
             header = jwt.get_unverified_header(token)
@@ -134,7 +134,7 @@ class Identity:
 
 
 def _is_time(claim: object) -> bool:
-    return isinstance(claim, int | float) and 0 <= claim < LATEST
+    return isinstance(claim, int | float) and 0 <= claim < MAX_TIME_S
 
 
 def _principal(claims: dict[str, Any]) -> Principal:

@@ -19,12 +19,12 @@ class Matching:
     sentence: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.matched, handler(source))
+        return core_schema.no_info_after_validator_function(self.validate, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {**handler(schema), "pattern": self.pattern}
 
-    def matched(self, text: str) -> str:
+    def validate(self, text: str) -> str:
         """Return `text`. Raises ValueError with the sentence unless the whole text matches the pattern."""
         if not re.fullmatch(self.pattern, text, re.ASCII):
             raise ValueError(self.sentence)

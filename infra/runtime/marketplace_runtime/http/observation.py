@@ -27,7 +27,7 @@ class ObservationMiddleware:
         started, status = perf_counter(), 0
         types: str = scope["app"].state.problem_types
 
-        async def sending(message: Message) -> None:
+        async def recording_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -36,18 +36,18 @@ class ObservationMiddleware:
         with trace(_traceparent(scope)):
             try:
                 if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-                    await answer(Unprocessable("Text must not contain NUL."), types)(scope, receive, sending)
+                    await answer(Unprocessable("Text must not contain NUL."), types)(scope, receive, recording_send)
                 else:
-                    await self.app(scope, receive, sending)
+                    await self.app(scope, receive, recording_send)
             except CancelledError:  # at the end of a graceful shutdown
                 if not status:
-                    await answer(Unavailable("Shutting down."), types)(scope, receive, sending)
+                    await answer(Unavailable("Shutting down."), types)(scope, receive, recording_send)
                 raise
             except Exception:
                 log.exception("unhandled exception", method=scope["method"], path=scope["path"])
                 if status:
                     raise  # part of the answer was sent: the server must close the connection
-                await answer(Problem(), types)(scope, receive, sending)
+                await answer(Problem(), types)(scope, receive, recording_send)
             finally:
                 _measure(scope, status, perf_counter() - started)
 

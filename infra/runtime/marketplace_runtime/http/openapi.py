@@ -48,7 +48,7 @@ _REQUEST_TIMEOUT = {
 }
 
 
-def completed(document: dict[str, Any]) -> dict[str, Any]:
+def complete_document(document: dict[str, Any]) -> dict[str, Any]:
     """Add problems and the runtime's headers to every operation of `document`, in place, and return it."""
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})

@@ -15,7 +15,7 @@ from marketplace_runtime.http.problems import Problem
 
 T = TypeVar("T")
 
-LONGEST_CURSOR = 512
+MAX_CURSOR_LENGTH = 512
 """Maximum length of a cursor in characters."""
 
 PageSize = Annotated[int, Query(ge=1, le=100, description="items in a page")]
@@ -41,7 +41,7 @@ def decode_cursor(cursor: object) -> Any:
     if cursor is None:
         return None
     try:
-        if not isinstance(cursor, str) or len(cursor) > LONGEST_CURSOR:
+        if not isinstance(cursor, str) or len(cursor) > MAX_CURSOR_LENGTH:
             raise ValueError(cursor)
         position = parse(b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
         if position is None:  # null would restart the list
@@ -55,7 +55,7 @@ Cursor = Annotated[
     T | None,
     Query(description="`next_cursor` of the page before"),
     BeforeValidator(decode_cursor),
-    WithJsonSchema({"type": "string", "maxLength": LONGEST_CURSOR}),
+    WithJsonSchema({"type": "string", "maxLength": MAX_CURSOR_LENGTH}),
 ]
 """The position after which a page begins, by its type: `cursor: Cursor[UUID] = None`. Invalid ones are answered 422."""
 

@@ -10,12 +10,12 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
-MOST_ERRORS = 20
+MAX_VALIDATION_ERRORS = 20
 """Maximum number of validation errors in one answer."""
-LONGEST_POINTER = 200
+MAX_POINTER_LENGTH = 200
 """Maximum length of a JSON pointer in characters."""
 
-IN_OUR_WORDS = {
+MESSAGES_BY_ERROR_TYPE = {
     "dict_type": "Write a JSON object.",
     "extra_forbidden": "There is no such field.",
     "missing": "This is needed.",
@@ -128,7 +128,10 @@ async def answer_invalid(request: Request, error: Exception) -> Response:
     """Answer pydantic's validation errors, each with a JSON pointer into path, query, header or body."""
     if not isinstance(error, RequestValidationError):
         raise error
-    errors = [{"pointer": _pointer(found["loc"]), "detail": _said(found)} for found in error.errors()[:MOST_ERRORS]]
+    errors = [
+        {"pointer": _pointer(found["loc"]), "detail": _sentence(found)}
+        for found in error.errors()[:MAX_VALIDATION_ERRORS]
+    ]
     return answer(Unprocessable("See `errors`.", errors=errors), _types(request))
 
 
@@ -155,7 +158,7 @@ def _types(request: Request) -> str:
     return types
 
 
-def _said(found: Mapping[str, Any]) -> str:
+def _sentence(found: Mapping[str, Any]) -> str:
     """Return a sentence that states what is wrong or what to do."""
     limits = found.get("ctx", {})
     match found["type"]:
@@ -166,9 +169,9 @@ def _said(found: Mapping[str, Any]) -> str:
         case "too_long":
             return f"List at most {limits['max_length']}."
         case kind:
-            return IN_OUR_WORDS.get(kind) or str(found["msg"]).removeprefix("Value error, ")
+            return MESSAGES_BY_ERROR_TYPE.get(kind) or str(found["msg"]).removeprefix("Value error, ")
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
     parts = [str(part).replace("~", "~0").replace("/", "~1") for part in location]
-    return ("/" + "/".join(parts))[:LONGEST_POINTER]
+    return ("/" + "/".join(parts))[:MAX_POINTER_LENGTH]

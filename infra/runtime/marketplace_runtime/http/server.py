@@ -11,9 +11,9 @@ from starlette.types import ASGIApp
 
 from marketplace_runtime.http.bounded_protocol import BoundedProtocol
 
-GRACE_S = 5.0
+GRACEFUL_SHUTDOWN_S = 5.0
 """Time for requests under way to finish at shutdown."""
-CANCELLED_S = 1.0
+CANCEL_TIMEOUT_S = 1.0
 """Time for cancelled requests to roll back and answer."""
 BACKLOG = 1024
 """Maximum number of connections that wait to be accepted, per socket."""
@@ -48,13 +48,13 @@ async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> As
 
     Raises OSError if a port is in use.
     """
-    shared = _bound(host, http_port, shared=True)
+    shared = _bind(host, http_port, shared=True)
     try:
-        own = _bound(host, ops_port, shared=False)
+        own = _bind(host, ops_port, shared=False)
     except OSError:
         shared.close()
         raise
-    async with _serving(app, shared, own):
+    async with _run_server(app, shared, own):
         yield Ports(shared.getsockname()[1], own.getsockname()[1])
 
 
@@ -64,13 +64,13 @@ async def listen(app: ASGIApp, host: str, port: int, *, shared: bool = False) ->
 
     Replicas can listen on one `shared` port (SO_REUSEPORT: the kernel distributes the connections).
     """
-    bound = _bound(host, port, shared=shared)
-    async with _serving(app, bound):
+    bound = _bind(host, port, shared=shared)
+    async with _run_server(app, bound):
         yield bound.getsockname()[1]
 
 
 @asynccontextmanager
-async def _serving(app: ASGIApp, *sockets: socket.socket) -> AsyncIterator[None]:
+async def _run_server(app: ASGIApp, *sockets: socket.socket) -> AsyncIterator[None]:
     """Serve while the block runs. Then let requests under way finish within 5 s, and cancel the rest."""
     config = uvicorn.Config(
         app,
@@ -82,7 +82,7 @@ async def _serving(app: ASGIApp, *sockets: socket.socket) -> AsyncIterator[None]
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=int(GRACE_S),
+        timeout_graceful_shutdown=int(GRACEFUL_SHUTDOWN_S),
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=list(sockets)))
@@ -95,13 +95,13 @@ async def _serving(app: ASGIApp, *sockets: socket.socket) -> AsyncIterator[None]
         yield
     finally:
         server.should_exit = True
-        await asyncio.wait({serving}, timeout=GRACE_S + CANCELLED_S)
+        await asyncio.wait({serving}, timeout=GRACEFUL_SHUTDOWN_S + CANCEL_TIMEOUT_S)
         serving.cancel()
-        if cut_off := set(server.server_state.tasks):
-            await asyncio.wait(cut_off, timeout=CANCELLED_S)
+        if cancelled_requests := set(server.server_state.tasks):
+            await asyncio.wait(cancelled_requests, timeout=CANCEL_TIMEOUT_S)
 
 
-def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:

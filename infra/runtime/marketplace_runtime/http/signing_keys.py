@@ -17,42 +17,42 @@ from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-REFETCH_AFTER_S = 10.0
+MIN_REFETCH_INTERVAL_S = 10.0
 """Minimum interval of fetches for unknown key ids, so that forged ids cannot load the provider.
 
 Also the pause after a failed fetch while some keys are known.
 """
-FRESH_FOR_S = 300.0
+REFRESH_INTERVAL_S = 300.0
 """Interval of the regular fetches."""
 TIMEOUT_S = 3.0
 """Total timeout of one request to the provider."""
-LARGEST_DOCUMENT = 256 * 1024
+MAX_DOCUMENT_BYTES = 256 * 1024
 """Maximum size of a document of the provider in bytes."""
-TASK = "fetching of identity keys"
+TASK_NAME = "fetching of identity keys"
 """Name of the background tasks, as shown in a list of the process's tasks."""
 
 
-class Keys:
+class SigningKeys:
     """Holds ES256 keys by id. A background task fetches them and never raises."""
 
     def __init__(self, issuer: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._issuer = issuer
         self._clock = clock
         self._keys: dict[str, EllipticCurvePublicKey] = {}
-        self._tried_at: float | None = None
-        self._fetching = asyncio.Lock()
+        self._last_tried_at: float | None = None
+        self._fetch_lock = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
-        self._keeping: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._refresh_task: asyncio.Task[None] | None = None
+        self._refetch_task: asyncio.Task[None] | None = None
         self.generation = 0
         """Increases whenever any key is added, removed or replaced."""
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
-        self._keeping = asyncio.create_task(self._keep_fresh(), name=TASK)
+        self._refresh_task = asyncio.create_task(self._refresh_regularly(), name=TASK_NAME)
 
     async def close(self) -> None:
-        for task in filter(None, (self._keeping, self._looking)):
+        for task in filter(None, (self._refresh_task, self._refetch_task)):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
@@ -62,46 +62,46 @@ class Keys:
     async def find(self, kid: str) -> EllipticCurvePublicKey | None:
         """Return the key with this id, or None if the provider has none. Raises `Unavailable` while no key is known."""
         if kid not in self._keys:
-            await self._look_again()
+            await self._refetch()
         if not self._keys:
             raise Unavailable("The identity provider has not been reached yet.", retry_after_s=2)
         return self._keys.get(kid)
 
-    async def _look_again(self) -> None:
+    async def _refetch(self) -> None:
         """Fetch once for all waiting callers, unless a fetch was tried within the last 10 s.
 
         A caller that is cancelled does not cancel the fetch for the others.
         """
-        if not self._keys and self._tried_at is not None:
+        if not self._keys and self._last_tried_at is not None:
             return  # the background task retries; requests should not wait for it
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._try_unless_just_tried(), name=TASK)
-        await asyncio.shield(self._looking)
+        if self._refetch_task is None or self._refetch_task.done():
+            self._refetch_task = asyncio.create_task(self._fetch_if_due(), name=TASK_NAME)
+        await asyncio.shield(self._refetch_task)
 
-    async def _try_unless_just_tried(self) -> None:
-        async with self._fetching:
-            if self._tried_at is None or self._clock() - self._tried_at >= REFETCH_AFTER_S:
-                await self._try()
+    async def _fetch_if_due(self) -> None:
+        async with self._fetch_lock:
+            if self._last_tried_at is None or self._clock() - self._last_tried_at >= MIN_REFETCH_INTERVAL_S:
+                await self._try_fetch()
 
-    async def _keep_fresh(self) -> None:
+    async def _refresh_regularly(self) -> None:
         failures = 0
         while True:
-            async with self._fetching:
-                failures = 0 if await self._try() else failures + 1
+            async with self._fetch_lock:
+                failures = 0 if await self._try_fetch() else failures + 1
             if not failures:
-                pause = FRESH_FOR_S
+                pause = REFRESH_INTERVAL_S
             else:
-                pause = REFETCH_AFTER_S if self._keys else 0.1 + full_jitter(failures, 0.2, 2.0)
+                pause = MIN_REFETCH_INTERVAL_S if self._keys else 0.1 + full_jitter(failures, 0.2, 2.0)
             await asyncio.sleep(pause)
 
-    async def _try(self) -> bool:
+    async def _try_fetch(self) -> bool:
         try:
             keys = await self._fetch()
         except Exception as error:  # noqa: BLE001 - any error is retried
             log.warning("identity keys not fetched", issuer=self._issuer, error=repr(error), keys=len(self._keys))
             return False
         finally:
-            self._tried_at = self._clock()
+            self._last_tried_at = self._clock()
         if keys != self._keys:  # a provider may also replace a key under its old id
             self.generation += 1
         self._keys = keys
@@ -125,7 +125,7 @@ class Keys:
             read = bytearray()
             async for chunk in response.content.iter_any():
                 read += chunk
-                if len(read) > LARGEST_DOCUMENT:
+                if len(read) > MAX_DOCUMENT_BYTES:
                     raise ValueError(f"{url} is too large")
         document = json.loads(read)
         if not isinstance(document, dict):

@@ -18,7 +18,7 @@ HEADER = "Request-Timeout"
 PATTERN = r"^[0-9]{1,5}(\.[0-9]{1,6})?$"
 REQUEST_TIMEOUT_S = 10.0
 """Default time limit of a request."""
-LEAST_S = 0.05
+MIN_TIMEOUT_S = 0.05
 """A request with no more time than this is refused: it would mostly be cancelled, which costs a database connection."""
 
 _SECONDS = re.compile(PATTERN, re.ASCII)
@@ -28,17 +28,17 @@ class InvalidTimeout(BadRequest):
     slug, title = "invalid-request-timeout", "A Request-Timeout is a number of seconds, such as 2.5"
 
 
-def seconds_of(request: Request) -> float | None:
+def read_timeout_s(request: Request) -> float | None:
     """Return how many seconds the client waits, or None without the header. Raises `InvalidTimeout`."""
-    said = read_header(request, HEADER, _SECONDS, InvalidTimeout)
-    return None if said is None else float(said)
+    value = read_header(request, HEADER, _SECONDS, InvalidTimeout)
+    return None if value is None else float(value)
 
 
 @asynccontextmanager
-async def of_client(request: Request) -> AsyncIterator[None]:
+async def limit_to_client_timeout(request: Request) -> AsyncIterator[None]:
     """Run the block for as long as the client waits. Raises `TimedOut` when this or any inner deadline expires."""
-    seconds = seconds_of(request)
-    if seconds is not None and seconds <= LEAST_S:
+    seconds = read_timeout_s(request)
+    if seconds is not None and seconds <= MIN_TIMEOUT_S:
         raise TimedOut("There was no time left, and nothing was done.")
     try:
         async with within(seconds):

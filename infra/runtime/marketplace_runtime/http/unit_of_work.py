@@ -57,7 +57,7 @@ class UnitOfWork:
         return self._tx
 
     @property
-    def lost_its_session(self) -> bool:
+    def is_uncommitted(self) -> bool:
         """Whether the transaction had begun and its commit was not sent."""
         return self._tx is not None and not self._tx.committing
 
@@ -86,13 +86,13 @@ class TransactionalRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint = super().get_route_handler()
-        bearers = [each.call for each in _tree(self.dependant) if isinstance(each.call, Bearer)]
+        bearers = [each.call for each in _walk_dependencies(self.dependant) if isinstance(each.call, Bearer)]
         has_body, is_post = self.body_field is not None, "POST" in (self.methods or ())
-        may_have_body = not _only_reads(self)
+        may_have_body = not _is_read_only(self)
 
         async def handle(received: Request) -> Response:
             request = BoundedRequest(received.scope, received.receive)
-            async with timeouts.of_client(request):
+            async with timeouts.limit_to_client_timeout(request):
                 if has_body:
                     await request.json()
                 elif may_have_body:  # if the endpoint reads it, it must not wait while admitted
@@ -103,26 +103,26 @@ class TransactionalRoute(APIRoute):
         async def answer(request: Request) -> Response:
             key = idempotency.key_of(request) if is_post else None
             if key is None:
-                return await self._admitted(request, endpoint)
+                return await self._run_admitted(request, endpoint)
             caller = ""
             for bearer in bearers:
                 caller = (await bearer(request)).subject
-            claim = await idempotency.Claim.of(request, caller, key)
+            idempotent_request = await idempotency.IdempotentRequest.of(request, caller, key)
 
-            async def once(request: Request) -> Response:
+            async def run_once(request: Request) -> Response:
                 tx = await _transaction(request)
-                kept = await claim.recall(tx)
-                if kept is not None:
-                    return kept
+                stored = await idempotent_request.find_answer(tx)
+                if stored is not None:
+                    return stored
                 fresh = await endpoint(request)
-                await claim.keep(tx, fresh)
+                await idempotent_request.store_answer(tx, fresh)
                 return fresh
 
-            return await self._admitted(request, once)
+            return await self._run_admitted(request, run_once)
 
         return handle
 
-    async def _admitted(self, request: Request, work: Work) -> Response:
+    async def _run_admitted(self, request: Request, work: Work) -> Response:
         """Run `work`. Its body has been read already, so that only complete requests count as under way.
 
         Raises `Unavailable` while the process is starting, and `TooBusy` if too many requests are under way.
@@ -132,7 +132,7 @@ class TransactionalRoute(APIRoute):
         admission: Admission = request.app.state.admission
         try:
             with admission.admit(self._priority):
-                return await _committed(request, work)
+                return await _run_and_commit(request, work)
         except Overloaded as why:
             raise TooBusy(f"{why}; retry in a moment.") from None
 
@@ -144,7 +144,7 @@ class Router(APIRouter):
         super().__init__(route_class=TransactionalRoute, redirect_slashes=False, **options)
 
 
-async def _committed(request: Request, work: Work) -> Response:
+async def _run_and_commit(request: Request, work: Work) -> Response:
     """Run `work` and commit; no answer is sent before.
 
     A pooled session can have died, for example when the database restarted. Work that failed on it before its commit
@@ -164,7 +164,7 @@ async def _committed(request: Request, work: Work) -> Response:
             raise
         except Exception as error:
             kind = classify_error(error)
-            if kind is ErrorKind.UNAVAILABLE and unit is not None and unit.lost_its_session and not stale_sessions:
+            if kind is ErrorKind.UNAVAILABLE and unit is not None and unit.is_uncommitted and not stale_sessions:
                 stale_sessions += 1
             elif kind in (ErrorKind.UNAVAILABLE, ErrorKind.BUSY):
                 log.warning("database unavailable", error=repr(error))
@@ -179,22 +179,22 @@ def _default_priority(route: APIRoute) -> Priority:
     """Return the default priority of a route. Operator routes get the highest, so that they are refused last."""
     if route.path.startswith("/ops/"):
         return Priority.PROMISE
-    return Priority.LOOK if _only_reads(route) else Priority.CHANGE
+    return Priority.LOOK if _is_read_only(route) else Priority.CHANGE
 
 
-def _only_reads(route: APIRoute) -> bool:
+def _is_read_only(route: APIRoute) -> bool:
     return (route.methods or set()) <= {"GET", "HEAD"}
 
 
-def _tree(dependant: Dependant) -> Iterator[Dependant]:
+def _walk_dependencies(dependant: Dependant) -> Iterator[Dependant]:
     yield dependant
     for each in dependant.dependencies:
-        yield from _tree(each)
+        yield from _walk_dependencies(each)
 
 
 def _refuse_unbounded_integers(route: APIRoute) -> None:
     """Raise TypeError if an integer in a URL has no bounds: PostgreSQL could get one that it cannot store."""
-    for each in _tree(route.dependant):
+    for each in _walk_dependencies(route.dependant):
         for field in [*each.path_params, *each.query_params]:
             annotated: Any = Annotated[field.field_info.annotation, field.field_info]
             schema = TypeAdapter[Any](annotated).json_schema()

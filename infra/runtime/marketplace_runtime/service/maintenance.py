@@ -65,7 +65,7 @@ async def _tidy(database: Database, retention_days: int) -> None:
         await make_partitions(tx)
     await drop_partitions(database, retention_days)
     await dead_letters_table.delete_old_settled(database, retention_days)
-    await idempotency_table.forget_old(database, retention_days)
+    await idempotency_table.delete_old_answers(database, retention_days)
 
 
 async def _measure(database: Database) -> None:
