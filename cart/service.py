@@ -21,7 +21,7 @@ from marketplace_runtime.service import Service
 SERVICE = Service(
     name="cart",
     naming=MARKETPLACE,
-    hears=[
+    subscriptions=[
         subscription(
             "products",
             on(ProductListedV1, copy_facts, load=store.load_products),
@@ -45,7 +45,7 @@ SERVICE = Service(
             on(AbandonmentDueV1, notice_neglect, load=store.load_carts, deadline=True),
         ),
     ],
-    says=[CartCheckedOutV1, CartAbandonedV1],
+    publishes=[CartCheckedOutV1, CartAbandonedV1],
     sweeps=[find_neglected],
     routes=api.router,
     migrations=Path(__file__).parent / "migrations",

@@ -25,7 +25,7 @@ from marketplace_runtime.service import Service
 SERVICE = Service(
     name="catalog",
     naming=MARKETPLACE,
-    hears=[
+    subscriptions=[
         subscription(
             "orders",
             on(OrderPlacedV1, reserve_stock, load=store.load_orders),
@@ -34,7 +34,7 @@ SERVICE = Service(
             on(ReservationDueV1, question_reservation, load=store.load_orders, deadline=True),
         ),
     ],
-    says=[
+    publishes=[
         ProductListedV1,
         PriceChangedV1,
         ProductDiscontinuedV1,

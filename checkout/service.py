@@ -45,7 +45,7 @@ Charges end at the payment deadline of their order.
 SERVICE = Service(
     name="checkout",
     naming=MARKETPLACE,
-    hears=[
+    subscriptions=[
         subscription("carts", on(CartCheckedOutV1, handlers.place_order, load=load_orders)),
         subscription(
             "stock",
@@ -119,7 +119,7 @@ SERVICE = Service(
             ),
         ),
     ],
-    says=[
+    publishes=[
         OrderPlacedV1,
         PaymentCapturedV1,
         PaymentDeclinedV1,

@@ -45,7 +45,7 @@ Bookings end at the deadline of their shipment. Cancellations are retried until 
 SERVICE = Service(
     name="delivery",
     naming=MARKETPLACE,
-    hears=[
+    subscriptions=[
         subscription(
             "orders",
             on(OrderConfirmedV1, schedule_shipment, load=store.load_shipments),
@@ -93,7 +93,7 @@ SERVICE = Service(
             concurrency=8,  # lower than for bookings, which are more urgent
         ),
     ],
-    says=[
+    publishes=[
         AddressRecordedV1,
         AddressErasedV1,
         ShipmentScheduledV1,

@@ -65,7 +65,7 @@ def tell(
 SERVICE = Service(
     name="notifications",
     naming=MARKETPLACE,
-    hears=[
+    subscriptions=[
         subscription(
             "mail",
             tell(OrderConfirmedV1),
@@ -98,7 +98,7 @@ SERVICE = Service(
         ),
     ],
     sweeps=[webhooks.find_forgotten, webhooks.forget_missed],
-    says=[NotificationSentV1, NotificationFailedV1, WebhookDisabledV1],
+    publishes=[NotificationSentV1, NotificationFailedV1, WebhookDisabledV1],
     routes=Router(routes=[*api.router.routes, *webhooks_api.router.routes]),
     migrations=Path(__file__).parent / "migrations",
     outside=connect,

@@ -23,7 +23,7 @@ def require_true_declarations(service: Service, handlers: Sequence[ModuleType]) 
     undeclared = sorted(each.__qualname__ for each in use_cases if declaration_of(each) is None)
     assert not undeclared, f"use cases without @publishes: {undeclared}"
     declared = {event.type for each in use_cases if (found := declaration_of(each)) for event in found.events}
-    named = {event.type for event in service.says}
+    named = {event.type for event in service.publishes}
     assert declared == named, f"declared only: {declared - named}; in the table only: {named - declared}"
     publishing = _files_that_publish(Path(import_module(service.name).__path__[0]))
     assert {path.name for path in publishing} == {"publishing.py"}, f"files that publish: {publishing}"
@@ -31,7 +31,7 @@ def require_true_declarations(service: Service, handlers: Sequence[ModuleType]) 
 
 def _use_cases_of_modules(service: Service, modules: Sequence[ModuleType]) -> set[UseCase]:
     """Return the public async functions of the modules, except those that load a batch."""
-    loads = {each.load for subscription in service.hears for each in subscription.reactions.values()}
+    loads = {each.load for subscription in service.subscriptions for each in subscription.reactions.values()}
     return {
         each
         for module in modules

@@ -175,7 +175,7 @@ def test_subscriptions_and_published_events(name: str) -> None:
     found = {
         "hears": {queue: sorted(types) for queue, types in wiring.subscriptions.items()},
         "ordered": sorted(wiring.ordered),
-        "says": sorted(event.type for event in service.says),
+        "says": sorted(event.type for event in service.publishes),
         "told to itself": dict(service.listeners),
     }
     require_unchanged(f"service-{name}", found)

@@ -34,7 +34,7 @@ async def emptied(service: Service, urls: DatabaseUrls, *tables: str) -> AsyncIt
 
 async def handle(service: Service, tx: Transaction, events: Sequence[Event]) -> None:
     """Run the service's handlers on `events` as one batch, as the runtime does."""
-    reactions = {type: reaction for each in service.hears for type, reaction in each.reactions.items()}
+    reactions = {type: reaction for each in service.subscriptions for type, reaction in each.reactions.items()}
     for type in {event.type: None for event in events}:
         load = reactions[type].load
         assert load is not None

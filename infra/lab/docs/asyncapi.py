@@ -27,8 +27,8 @@ def document(events: Iterable[type[Event]], services: Sequence[Wired], version: 
     Raises KeyError if a service publishes or subscribes to an event type that is not in `events`.
     """
     by_type = {event.type: event for event in events}
-    said = [by_type[type] for each in services for type in each.says]
-    queues = {f"{each.service}.{name}": types for each in services for name, types in each.hears.items()}
+    said = [by_type[type] for each in services for type in each.publishes]
+    queues = {f"{each.service}.{name}": types for each in services for name, types in each.subscriptions.items()}
     return {
         "asyncapi": "3.0.0",
         "info": {

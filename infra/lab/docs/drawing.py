@@ -43,7 +43,7 @@ def _node(name: str, place: Point) -> str:
 def _arrows(services: Sequence[Wired], places: dict[str, Point]) -> Iterator[str]:
     for publisher in services:
         for hearer in services:
-            names = [readable(type) for type in publisher.says if hearer.queues_for(type)]
+            names = [readable(type) for type in publisher.publishes if hearer.queues_for(type)]
             if names and publisher is not hearer:
                 events = escape("\n".join(names))
                 path, (x, y) = _curve(places[publisher.service], places[hearer.service])

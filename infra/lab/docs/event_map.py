@@ -11,16 +11,16 @@ END = "<!-- end of what is generated -->"
 
 def rows(services: Sequence[Wired]) -> list[tuple[str, str, list[str]]]:
     """Return each published event type, its publisher, and the queues that receive it."""
-    return [(type, each.service, hearers(services, type)) for each in services for type in each.says]
+    return [(type, each.service, hearers(services, type)) for each in services for type in each.publishes]
 
 
 def unsaid(services: Sequence[Wired]) -> list[str]:
     """Return subscriptions to types that no service publishes, each as `queue hears type`."""
-    said = {type for each in services for type in each.says}
+    said = {type for each in services for type in each.publishes}
     return [
         f"{each.service}.{name} hears {type}"
         for each in services
-        for name, types in each.hears.items()
+        for name, types in each.subscriptions.items()
         for type in types
         if type not in said
     ]
@@ -64,6 +64,6 @@ def renew(file: Path, services: Sequence[Wired]) -> bool:
 
 
 def _heard(publisher: Wired, hearer: Wired) -> Iterator[str]:
-    for type in publisher.says:
+    for type in publisher.publishes:
         if hearer.queues_for(type):
             yield readable(type)

@@ -14,7 +14,7 @@ FOLDER = "reference/events"
 def event_pages(document: Document, services: Sequence[Wired]) -> dict[str, str]:
     """Return the text of each page by its path. `document` is the AsyncAPI document of these services."""
     messages = {each["name"]: each for each in document["components"]["messages"].values()}
-    publishers = [each for each in services if each.says]
+    publishers = [each for each in services if each.publishes]
     return {f"{FOLDER}/index.md": _index(document, services, publishers)} | {
         f"{FOLDER}/{publisher.service}.md": _publisher(publisher, services, messages, document)
         for publisher in publishers
@@ -30,7 +30,7 @@ def _index(document: Document, services: Sequence[Wired], publishers: Sequence[W
     rows = [
         (f"[{readable(type)}](#{type})", f"[{each.service}]({each.service}.md)", _queues(hearers(services, type)))
         for each in publishers
-        for type in each.says
+        for type in each.publishes
     ]
     return f"""# Events
 
@@ -54,7 +54,7 @@ them.
 
 
 def _publisher(publisher: Wired, services: Sequence[Wired], messages: Document, document: Document) -> str:
-    sections = [_event(messages[type], hearers(services, type), document) for type in publisher.says]
+    sections = [_event(messages[type], hearers(services, type), document) for type in publisher.publishes]
     return f"# Events of {publisher.service}\n\n" + "\n\n".join(sections) + "\n"
 
 

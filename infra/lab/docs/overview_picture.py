@@ -54,11 +54,13 @@ def overview(services: Sequence[Wired]) -> str:
 
 def _lines(service: Wired) -> Iterator[tuple[str, str]]:
     """Yield the style and text of each line in a service's box."""
-    names = dict.fromkeys(readable(type).partition(" ")[0] for type in service.says)  # without the version
+    names = dict.fromkeys(readable(type).partition(" ")[0] for type in service.publishes)  # without the version
     yield "h", "publishes"
     yield from (("s", name) for name in names)
     yield "h", "subscribes to events of"
-    publishers = {type.partition(".")[0] for types in service.hears.values() for type in types} - {service.service}
+    publishers = {type.partition(".")[0] for types in service.subscriptions.values() for type in types} - {
+        service.service
+    }
     yield from (("s", line) for line in wrap(", ".join(sorted(publishers)) or "none", LINE_LENGTH))
     if service.service in OUTSIDE:
         yield "h", "calls"

@@ -20,8 +20,8 @@ class Wired:
     """The event types that one service publishes, and those that it receives from the broker."""
 
     service: str
-    says: Sequence[str]
-    hears: Mapping[str, Sequence[str]]
+    publishes: Sequence[str]
+    subscriptions: Mapping[str, Sequence[str]]
     """Event types by subscription."""
 
     @classmethod
@@ -31,7 +31,7 @@ class Wired:
 
     def queues_for(self, type: str) -> list[str]:
         """Return the service's queues that receive this event type."""
-        return [f"{self.service}.{name}" for name, types in self.hears.items() if type in types]
+        return [f"{self.service}.{name}" for name, types in self.subscriptions.items() if type in types]
 
 
 def read_wiring(checkout: Path) -> list[Wired]:

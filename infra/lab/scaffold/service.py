@@ -126,7 +126,7 @@ def _words(
         "Title": name.capitalize(),
         "heard_names": ", ".join(each.event.type for each in heard),
         "said_names": ", ".join(each.type for each in said) or "nothing",
-        "says": ", ".join(classes),
+        "publishes": ", ".join(classes),
         "routes": "    routes=api.router,\n" if http else "",
         "reading": (ROOMS / "reading.txt").read_text(encoding="utf-8") if http else "",
         "imports": _imports([*contracts, *own]),

@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["describe", *names] if names:
             described = [
-                asdict(each.wiring()) | {"says": [event.type for event in each.says]} for each in load_services(names)
+                asdict(each.wiring()) | {"says": [event.type for event in each.publishes]}
+                for each in load_services(names)
             ]
             print(json.dumps(described, indent=2))
         case ["openapi", *names] if names:

@@ -107,7 +107,7 @@ async def messaging(
     stop = asyncio.Event()
     running = Messaging(
         service=service,
-        subscriptions=table.hears if table else [],
+        subscriptions=table.subscriptions if table else [],
         database=database,
         broker_url=broker.urls.amqp_of(service, PASSWORDS[service]),
         outside=None,

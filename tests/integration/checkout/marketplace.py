@@ -140,7 +140,7 @@ async def running(broker: PrivateBroker, database: Database, http: aiohttp.Clien
         outside = await stack.enter_async_context(gateways.connect())
         messaging = Messaging(
             service="checkout",
-            subscriptions=SERVICE.hears,
+            subscriptions=SERVICE.subscriptions,
             database=database,
             broker_url=broker.urls.amqp_of("checkout", PASSWORDS["checkout"]),
             outside=outside,

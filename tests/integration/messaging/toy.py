@@ -95,9 +95,9 @@ class Toy:
         )
 
     async def declare(self, subscriptions: Sequence[Subscription]) -> None:
-        hears = {each.name: each.types for each in subscriptions if each.types}
+        types_by_queue = {each.name: each.types for each in subscriptions if each.types}
         ordered = [each.name for each in subscriptions if each.ordered_by is not None]
-        wiring = [Wiring("cart", {}), Wiring("catalog", {}), Wiring("checkout", hears, ordered)]
+        wiring = [Wiring("cart", {}), Wiring("catalog", {}), Wiring("checkout", types_by_queue, ordered)]
         wanted = definitions(wiring, PASSWORDS, MARKETPLACE)
         await apply.declare(self.broker.urls.management, wanted)
 

@@ -233,7 +233,7 @@ async def test_a_handler_with_a_non_transactional_effect_fails(servers: Servers)
         if runs > 1:
             tx.publish(catalog.service.ReservationExpiredV1(order_id=event.order_id))
 
-    service = replace(catalog.service.SERVICE, hears=[subscription("orders", on(OrderPlacedV1, careless))])
+    service = replace(catalog.service.SERVICE, subscriptions=[subscription("orders", on(OrderPlacedV1, careless))])
     with pytest.raises(Broken, match="events twice lead to another state"):
         await conforms(servers, service, "orders", [placed(ORDER)])
 
@@ -247,8 +247,8 @@ async def test_a_handler_whose_result_depends_on_the_order_fails(servers: Server
             "reserved" if isinstance(event, OrderPlacedV1) else "taken",
         )
 
-    hears = [subscription("orders", on(OrderPlacedV1, last_wins), on(OrderConfirmedV1, last_wins))]
-    service = replace(catalog.service.SERVICE, hears=hears)
+    subscriptions = [subscription("orders", on(OrderPlacedV1, last_wins), on(OrderConfirmedV1, last_wins))]
+    service = replace(catalog.service.SERVICE, subscriptions=subscriptions)
     with pytest.raises(Broken, match="events backwards lead to another state"):
         await conforms(servers, service, "orders", [placed(ORDER), confirmed(ORDER)], in_any_order=True)
 
@@ -257,6 +257,8 @@ async def test_a_handler_that_always_raises_fails(servers: Servers) -> None:
     async def refuse(event: OrderPlacedV1, tx: Transaction) -> None:
         raise ValueError("never")
 
-    service = replace(catalog.service.SERVICE, hears=[subscription("orders", on(OrderPlacedV1, refuse, attempts=1))])
+    service = replace(
+        catalog.service.SERVICE, subscriptions=[subscription("orders", on(OrderPlacedV1, refuse, attempts=1))]
+    )
     with pytest.raises(Broken, match="attempts-exhausted"):
         await conforms(servers, service, "orders", [placed(ORDER)])

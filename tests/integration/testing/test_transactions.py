@@ -110,7 +110,7 @@ async def test_versions_are_published_newest_first(open_transaction: Open) -> No
 
 async def test_an_event_without_a_subscription_cannot_be_scheduled(open_transaction: Open) -> None:
     async with open_transaction() as tx:
-        with pytest.raises(ValueError, match="hears"):
+        with pytest.raises(ValueError, match="handles"):
             tx.schedule(ReservationExpiredV1(order_id=ONE), after=timedelta(0))
 
 

@@ -52,8 +52,8 @@ def test_every_reference_has_a_target(described: dict[str, Any]) -> None:
 
 
 def test_every_event_and_queue_has_a_channel_and_an_operation(described: dict[str, Any], services: list[Wired]) -> None:
-    published = {type for each in services for type in each.says}
-    queues = {f"{each.service}.{name}" for each in services for name in each.hears}
+    published = {type for each in services for type in each.publishes}
+    queues = {f"{each.service}.{name}" for each in services for name in each.subscriptions}
     assert described["channels"].keys() == published | queues
     assert described["operations"].keys() == {f"send-{each}" for each in published} | {
         f"receive-{each}" for each in queues

@@ -11,19 +11,21 @@ from infra.stack import LocalError
 
 ROOT = Path(__file__).parents[3]
 
-SHOP = Wired("shop", says=["shop.shelf-emptied.v1", "shop.shelf-emptied.v2"], hears={})
-STORE = Wired("store", says=[], hears={"shelves": ["shop.shelf-emptied.v1"], "others": ["shop.shelf-filled.v1"]})
+SHOP = Wired("shop", publishes=["shop.shelf-emptied.v1", "shop.shelf-emptied.v2"], subscriptions={})
+STORE = Wired(
+    "store", publishes=[], subscriptions={"shelves": ["shop.shelf-emptied.v1"], "others": ["shop.shelf-filled.v1"]}
+)
 
 
 def test_each_service_publishes_its_public_events_of_the_registry(services: list[Wired]) -> None:
     for service in services:
         own = {event.type for event in EVENTS if event.publisher == service.service and not event.internal}
-        assert set(service.says) == own
+        assert set(service.publishes) == own
 
 
 def test_every_event_that_is_consumed_is_published(services: list[Wired]) -> None:
     assert event_map.unsaid(services) == []
-    assert {type for each in services for types in each.hears.values() for type in types} <= BY_TYPE.keys()
+    assert {type for each in services for types in each.subscriptions.values() for type in types} <= BY_TYPE.keys()
 
 
 def test_the_diagram_in_the_architecture_is_up_to_date(services: list[Wired]) -> None:

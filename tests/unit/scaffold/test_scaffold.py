@@ -33,7 +33,9 @@ def test_a_new_service_passes_every_linter_and_architecture_rule(tmp_path: Path)
     run(checkout, "infra.cli", "new", "service", "recommendations", *hears, *says, "--http", "--history", "first")
     run(checkout, "infra.cli", "new", "event", "recommendations.taste-changed", "--key", "customer_id")
     service = checkout / "recommendations" / "service.py"
-    service.write_text(service.read_text().replace("says=[BasketKnownV1", "says=[BasketKnownV1, TasteChangedV1"))
+    service.write_text(
+        service.read_text().replace("publishes=[BasketKnownV1", "publishes=[BasketKnownV1, TasteChangedV1")
+    )
     service.write_text(service.read_text().replace("import BasketKnownV1", "import BasketKnownV1, TasteChangedV1"))
 
     run(checkout, "ruff", "check", ".")

@@ -113,9 +113,15 @@ def test_a_use_case_without_a_transaction_is_refused() -> None:
 
 
 def test_a_service_names_every_event_that_its_handlers_declare(tmp_path) -> None:
-    hears = [subscription("orders", on(OrderConfirmedV1, cancel))]
+    subscriptions = [subscription("orders", on(OrderConfirmedV1, cancel))]
     with pytest.raises(
-        TypeError, match=r"cancel publishes delivery\.shipment-cancelled\.v1, not in its `says`: add it"
+        TypeError, match=r"cancel publishes delivery\.shipment-cancelled\.v1, not in its `publishes`: add it"
     ):
-        Service(name="delivery", naming=MARKETPLACE, hears=hears, says=[], migrations=tmp_path)
-    Service(name="delivery", naming=MARKETPLACE, hears=hears, says=[ShipmentCancelledV1], migrations=tmp_path)
+        Service(name="delivery", naming=MARKETPLACE, subscriptions=subscriptions, publishes=[], migrations=tmp_path)
+    Service(
+        name="delivery",
+        naming=MARKETPLACE,
+        subscriptions=subscriptions,
+        publishes=[ShipmentCancelledV1],
+        migrations=tmp_path,
+    )

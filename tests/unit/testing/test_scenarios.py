@@ -102,5 +102,5 @@ def test_memory_refuses_the_same_as_a_real_transaction() -> None:
         memory.add(HOME)
     with pytest.raises(ValueError, match="delivery cannot publish"):
         memory.publish(CONFIRMED)
-    with pytest.raises(ValueError, match="no subscription of delivery hears"):
+    with pytest.raises(ValueError, match="no subscription of delivery handles"):
         memory.schedule(StockReservedV1.model_construct(), after=timedelta(0))

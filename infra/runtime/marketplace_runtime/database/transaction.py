@@ -115,7 +115,7 @@ class Transaction:
         Raises `ValueError` if none of its subscriptions handles the type.
         """
         if event.type not in self.listeners:
-            raise ValueError(f"no subscription of {self.source} hears {event.type}")
+            raise ValueError(f"no subscription of {self.source} handles {event.type}")
         envelope = self._envelope(event)
         entry = schedules.ScheduleEntry(
             subscription=self.listeners[event.type],

@@ -24,8 +24,8 @@ def routers_for_operators(service: Service) -> list[Router]:
         operator_routes.router,
         republish.router,
         story.router,
-        dead_letter_routes(service.hears),
-        replay_routes(service.hears),
+        dead_letter_routes(service.subscriptions),
+        replay_routes(service.subscriptions),
         *rebuilding,
     ]
 

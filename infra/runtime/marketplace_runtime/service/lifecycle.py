@@ -61,7 +61,7 @@ async def _run(service: Service, settings: Settings) -> None:
     async with outside as opened, _identity(service, settings, database) as identity:
         messaging = Messaging(
             service=service.name,
-            subscriptions=service.hears,
+            subscriptions=service.subscriptions,
             database=database,
             broker_url=settings.broker_url.get_secret_value(),
             outside=opened,

@@ -21,9 +21,9 @@ class Service:
     name: str
     naming: Naming
     """The names that its application uses: the same value in each of its services."""
-    hears: Sequence[Subscription]
+    subscriptions: Sequence[Subscription]
     """What the service subscribes to."""
-    says: Sequence[type[Event]]
+    publishes: Sequence[type[Event]]
     """The public events that the service publishes."""
     migrations: Path
     """Alembic's directory: its `versions` create the service's own tables."""
@@ -36,22 +36,22 @@ class Service:
     """Rebuilds a read model from its journal, on an operator's request. Returns the number of its aggregates."""
 
     def __post_init__(self) -> None:
-        for event in self.says:
+        for event in self.publishes:
             if event.internal or event.publisher != self.name:
                 raise TypeError(
-                    f"{self.name} cannot list {event.type} in `says`: it is internal or another service's event"
+                    f"{self.name} cannot list {event.type} in `publishes`: it is internal or another service's event"
                 )
         for declaration in filter(None, map(declaration_of, self.use_cases)):
-            for event in declaration.events - set(self.says):
+            for event in declaration.events - set(self.publishes):
                 raise TypeError(
-                    f"{self.name}: {declaration.use_case} publishes {event.type}, not in its `says`: add it"
+                    f"{self.name}: {declaration.use_case} publishes {event.type}, not in its `publishes`: add it"
                 )
-        names = [each.name for each in self.hears]
+        names = [each.name for each in self.subscriptions]
         if len(set(names)) < len(names) or self.naming.dead_letters in names:
             raise TypeError(
                 f"{self.name}: subscriptions need distinct names, other than {self.naming.dead_letters!r}: {names}"
             )
-        for each in self.hears:
+        for each in self.subscriptions:
             for reaction in each.reactions.values():
                 if reaction.event.internal and reaction.event.publisher != self.name:
                     raise TypeError(
@@ -63,7 +63,7 @@ class Service:
     @property
     def use_cases(self) -> list[Callable[..., Awaitable[Any]]]:
         """Return the handlers, steps of external calls and sweeps that the table names."""
-        reactions = [each for subscription in self.hears for each in subscription.reactions.values()]
+        reactions = [each for subscription in self.subscriptions for each in subscription.reactions.values()]
         return [*(step for each in reactions for step in each.use_cases), *self.sweeps]
 
     @property
@@ -71,13 +71,13 @@ class Service:
         """Return the subscription to each of the service's own internal events, by event type."""
         return {
             type: each.name
-            for each in self.hears
+            for each in self.subscriptions
             for type, reaction in each.reactions.items()
             if reaction.event.internal
         }
 
     def wiring(self) -> Wiring:
         """Return what the broker needs to know. A subscription to internal events alone needs no queue."""
-        queues = [each for each in self.hears if each.types]
+        queues = [each for each in self.subscriptions if each.types]
         ordered = [each.name for each in queues if each.ordered_by is not None]
         return Wiring(self.name, {each.name: each.types for each in queues}, ordered)

@@ -54,7 +54,7 @@ class Bench:
         self._running: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
 
-    async def start(self, hears: Sequence[Subscription] | None = None) -> Messaging:
+    async def start(self, subscriptions: Sequence[Subscription] | None = None) -> Messaging:
         """Run the service, with other subscriptions of the same names if given, and return when it consumes.
 
         It receives what is published from then on. It does not replay the log stream, which contains the events of
@@ -64,7 +64,10 @@ class Bench:
         self._database, self._stop = self._open(), asyncio.Event()
         messaging = self.messaging = Messaging(
             service=self.service.name,
-            subscriptions=[replace(each, history=None) for each in (self.service.hears if hears is None else hears)],
+            subscriptions=[
+                replace(each, history=None)
+                for each in (self.service.subscriptions if subscriptions is None else subscriptions)
+            ],
             database=self._database,
             broker_url=self._servers.amqp_of(self.service.name),
             outside=None,
@@ -124,8 +127,8 @@ class Bench:
 
         Raises TimeoutError after 60 s.
         """
-        heard = [(each.name, type) for each in self.service.hears for type in each.types]
-        names, types = [name for name, _ in heard], [type for _, type in heard]
+        awaited = [(each.name, type) for each in self.service.subscriptions for type in each.types]
+        names, types = [name for name, _ in awaited], [type for _, type in awaited]
 
         async def done() -> bool:
             return await self.count(UNSETTLED, names, types) == 0

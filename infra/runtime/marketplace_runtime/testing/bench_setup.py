@@ -20,7 +20,7 @@ async def on_a_bench(
 
     Its external calls get `answer(request)`. On exit the service is crashed.
     """
-    publishers = sorted({type.split(".")[0] for each in service.hears for type in each.types} - {service.name})
+    publishers = sorted({type.split(".")[0] for each in service.subscriptions for type in each.types} - {service.name})
     wirings = [service.wiring(), *(Wiring(name, {}) for name in publishers)]
     passwords = {each.service: PASSWORD for each in wirings}
     naming = service.naming
@@ -48,7 +48,7 @@ def _answering(service: Service, answer: Callable[[Any], Any] | None) -> Service
 
     return replace(
         service,
-        hears=[
+        subscriptions=[
             replace(
                 each,
                 reactions={
@@ -56,6 +56,6 @@ def _answering(service: Service, answer: Callable[[Any], Any] | None) -> Service
                     for type, reaction in each.reactions.items()
                 },
             )
-            for each in service.hears
+            for each in service.subscriptions
         ],
     )

@@ -71,7 +71,7 @@ class Memory:
 
     def schedule(self, event: Event, *, after: timedelta) -> None:
         if self.listeners is not None and event.type not in self.listeners:
-            raise ValueError(f"no subscription of {self.source} hears {event.type}")
+            raise ValueError(f"no subscription of {self.source} handles {event.type}")
         self.scheduled.append((event, after))
 
 

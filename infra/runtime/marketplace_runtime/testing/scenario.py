@@ -60,7 +60,7 @@ class Given:
     def _reaction(self, type: str, subscription: str | None) -> Reaction:
         found = [
             each.reactions[type]
-            for each in self._service.hears
+            for each in self._service.subscriptions
             if type in each.reactions and subscription in (None, each.name)
         ]
         if len(found) != 1:

@@ -50,7 +50,7 @@ class Trial:
         self.events = list(events)
         self._bench, self._name, self._setup = bench, subscription, setup
         self._known = {each.lower() for id, event in events for each in (str(id), *ids_in(event.model_dump_json()))}
-        [own] = [each for each in bench.service.hears if each.name == subscription]
+        [own] = [each for each in bench.service.subscriptions if each.name == subscription]
         self._reactions = own.reactions
         self.calls = any(reaction.call for reaction in own.reactions.values())
         strange = {event.type for _, event in events} - {*own.types}
@@ -100,7 +100,7 @@ class Trial:
         """Crash the process after a handler, or the recording of an answer, did its work but before the commit."""
         reached = asyncio.Event()
         stumbling = [
-            _stumbling(each, reached) if each.name == self._name else each for each in self._bench.service.hears
+            _stumbling(each, reached) if each.name == self._name else each for each in self._bench.service.subscriptions
         ]
         await self._bench.start(stumbling)
         await self._crash_once(reached)
