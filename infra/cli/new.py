@@ -29,7 +29,7 @@ def begin_service(
     from infra.lab.scaffold import new_service
 
     plan = new_service(
-        CHECKOUT, name, hears=hears, says=says or [], http=http, history=history is not None, events=EVENTS
+        CHECKOUT, name, subscribes=hears, publishes=says or [], http=http, history=history is not None, events=EVENTS
     )
     _tell(plan.carry_out())
     console.print(f"Try it: ./marketplace test tests/unit/{name} tests/integration/{name}", highlight=False)

@@ -49,25 +49,25 @@ def new_service(
     checkout: Path,
     name: str,
     *,
-    hears: Sequence[str],
-    says: Sequence[str] = (),
+    subscribes: Sequence[str],
+    publishes: Sequence[str] = (),
     http: bool = False,
     history: bool = False,
     events: Sequence[type[Event]],
 ) -> Plan:
     """Return the plan for a service that counts the events that it receives. `events` are all existing events.
 
-    `hears` are the event types that it subscribes to, `says` those that it publishes. With `history`, it first receives
+    `subscribes` and `publishes` are event types. With `history`, it first receives
     the events that were published before it existed. Raises `Refused` if a name is not possible, or if it would not
     subscribe to any event.
     """
     check_service(checkout, name)
     types = [event.type for event in events]
     by_type = {event.type: event for event in events if not event.internal}
-    heard = [Heard(by_type[type]) for type in dict.fromkeys(_known(text, by_type) for text in hears)]
+    heard = [Heard(by_type[type]) for type in dict.fromkeys(_known(text, by_type) for text in subscribes)]
     if not heard:
         raise Refused(f"{name} would not subscribe to any event.", "Name an event: --hears checkout.order-confirmed")
-    said = [_own(name, text) for text in dict.fromkeys(says)]
+    said = [_own(name, text) for text in dict.fromkeys(publishes)]
     plan = Plan(checkout)
     for each in said:
         add_event(plan, each, types=types, key=heard[0].event.key, key_type=_annotation(heard[0].event))

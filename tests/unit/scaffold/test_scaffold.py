@@ -17,7 +17,7 @@ HEARS = ["checkout.order-confirmed", "catalog.product-listed.v1", "catalog.stock
 @pytest.mark.timeout(300)
 def test_a_new_service_passes_its_tests(tmp_path: Path) -> None:
     checkout = a_copy(tmp_path)
-    plan = new_service(checkout, "ratings", hears=HEARS[:1], says=["ratings.order-rated"], events=EVENTS)
+    plan = new_service(checkout, "ratings", subscribes=HEARS[:1], publishes=["ratings.order-rated"], events=EVENTS)
     plan.carry_out()
     run(checkout, "ruff", "check", "--no-cache", "ratings", "contracts", "tests/unit/ratings")
     run(checkout, "ruff", "format", "--no-cache", "--check", "ratings", "contracts", "tests/unit/ratings")
@@ -92,7 +92,7 @@ def test_a_minimal_service_and_next_versions_of_events_pass_their_checks(tmp_pat
 )
 def test_an_invalid_service_is_refused(name: str, hears: list[str], says: list[str], why: str) -> None:
     with pytest.raises(Refused, match=why) as refused:
-        new_service(ROOT, name, hears=hears, says=says, events=EVENTS)
+        new_service(ROOT, name, subscribes=hears, publishes=says, events=EVENTS)
     assert refused.value.remedy
 
 
@@ -136,7 +136,9 @@ def test_the_next_version_copies_the_fields_adds_an_upcast_and_deprecates_the_ol
 def test_a_failed_step_leaves_no_changes(tmp_path: Path) -> None:
     checkout = a_copy(tmp_path)
     before = contents(checkout)
-    plan = new_service(checkout, "ratings", hears=HEARS, says=["ratings.order-rated"], http=True, events=EVENTS)
+    plan = new_service(
+        checkout, "ratings", subscribes=HEARS, publishes=["ratings.order-rated"], http=True, events=EVENTS
+    )
     plan.then.append(("no_such_module",))
     with pytest.raises(Refused, match="nothing was kept"):
         plan.carry_out()
