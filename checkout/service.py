@@ -131,6 +131,6 @@ SERVICE = Service(
     ],
     routes=api.router,
     migrations=Path(__file__).parent / "migrations",
-    outside=gateways.connect,
+    clients=gateways.connect,
     rebuild=rebuild,
 )

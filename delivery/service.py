@@ -107,5 +107,5 @@ SERVICE = Service(
     sweeps=[look_after_shipments, announce_addresses, forget_past_addresses],
     routes=api.router,
     migrations=Path(__file__).parent / "migrations",
-    outside=gateways.connect,
+    clients=gateways.connect,
 )

@@ -101,5 +101,5 @@ SERVICE = Service(
     publishes=[NotificationSentV1, NotificationFailedV1, WebhookDisabledV1],
     routes=Router(routes=[*api.router.routes, *webhooks_api.router.routes]),
     migrations=Path(__file__).parent / "migrations",
-    outside=connect,
+    clients=connect,
 )

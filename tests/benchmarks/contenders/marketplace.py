@@ -88,7 +88,7 @@ async def main(given: Assignment) -> None:
         subscriptions=[subscription(SUBSCRIPTION, REACTIONS[given.work], history="first" if given.history else None)],
         database=database,
         broker_url=given.broker_url,
-        outside=None,
+        clients=None,
         replay_rate=UNBOUNDED,
     )
     settle_heap()

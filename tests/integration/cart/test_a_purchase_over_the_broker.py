@@ -110,7 +110,7 @@ async def messaging(
         subscriptions=table.subscriptions if table else [],
         database=database,
         broker_url=broker.urls.amqp_of(service, PASSWORDS[service]),
-        outside=None,
+        clients=None,
     )
     task = asyncio.create_task(running.run(stop))
     try:

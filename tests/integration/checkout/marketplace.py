@@ -143,7 +143,7 @@ async def running(broker: PrivateBroker, database: Database, http: aiohttp.Clien
             subscriptions=SERVICE.subscriptions,
             database=database,
             broker_url=broker.urls.amqp_of("checkout", PASSWORDS["checkout"]),
-            outside=outside,
+            clients=outside,
         )
         stop = asyncio.Event()
         task = asyncio.create_task(messaging.run(stop))

@@ -29,7 +29,7 @@ async def prepare(event: CartCheckedOutV1, tx: Transaction) -> UUID | None:
     return event.order_id if event.total.amount > 0 else None
 
 
-async def ask(order_id: UUID, provider: Provider) -> str:
+async def make_call(order_id: UUID, provider: Provider) -> str:
     provider.asked[order_id] += 1
     provider.left_s.append(remaining_s())
     provider.at_once += 1
@@ -48,7 +48,7 @@ async def record(event: CartCheckedOutV1, answer: str, tx: Transaction) -> None:
     await effect(tx, event.order_id, answer)
 
 
-TABLE = subscription("carts", on(CartCheckedOutV1, prepare=prepare, call=ask, record=record), concurrency=4)
+TABLE = subscription("carts", on(CartCheckedOutV1, prepare=prepare, call=make_call, record=record), concurrency=4)
 
 
 async def calling(provider: Provider) -> bool:

@@ -77,7 +77,7 @@ async def _run(url: str, broker: str) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     database = Database(url, source="checkout", naming=MARKETPLACE)
     messaging = Messaging(
-        service="checkout", subscriptions=[ordered(note)], database=database, broker_url=broker, outside=None
+        service="checkout", subscriptions=[ordered(note)], database=database, broker_url=broker, clients=None
     )
     await messaging.run(stop)
     await database.close()

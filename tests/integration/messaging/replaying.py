@@ -76,7 +76,7 @@ async def _run(orders: Orders) -> None:
         subscriptions=[EARLY, subscription(LATE, on(CartCheckedOutV1, handle, attempts=2), history="first")],
         database=database,
         broker_url=orders.broker,
-        outside=None,
+        clients=None,
         replay_rate=orders.rate,
     )
     await messaging.run(stop)

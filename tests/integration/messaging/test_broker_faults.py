@@ -116,7 +116,7 @@ async def test_a_connection_cut_during_a_thousand_publishes_loses_nothing(toy: T
             subscriptions=[],
             database=replica,
             broker_url=wire.of(toy.broker.urls.amqp_of("cart", PASSWORDS["cart"])),
-            outside=None,
+            clients=None,
         )
         async with toy.started(relay):
             saying = asyncio.create_task(toy.publish(*events))
@@ -144,7 +144,7 @@ async def test_all_dead_letters_are_stored_despite_repeated_connection_cuts(toy:
             subscriptions=[table],
             database=toy.checkout_database([table]),
             broker_url=wire.of(toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"])),
-            outside=None,
+            clients=None,
         )
         async with toy.started(checkout), toy.started(toy.messaging("cart", toy.cart, [], None)):
             await toy.publish(*events)
@@ -167,7 +167,7 @@ async def test_a_consumer_gets_every_message_despite_repeated_connection_cuts(to
             subscriptions=[TABLE],
             database=toy.checkout_database([TABLE]),
             broker_url=wire.of(toy.broker.urls.amqp_of("checkout", PASSWORDS["checkout"])),
-            outside=None,
+            clients=None,
         )
         async with toy.started(checkout), toy.started(toy.messaging("cart", toy.cart, [], None)):
             for part in range(6):

@@ -43,7 +43,7 @@ async def test_a_commit_whose_answer_is_lost_does_not_delay_a_call_until_its_lea
     toy: Toy, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:
     provider = Provider()
-    async with toy.running(TABLE, outside=provider):
+    async with toy.running(TABLE, clients=provider):
         once = Once(monkeypatch, Transaction, "commit", ConnectionResetError("cut"), nth)
         await toy.publish(event := a_checkout())
         async with asyncio.timeout(10):

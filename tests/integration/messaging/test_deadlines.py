@@ -115,13 +115,15 @@ async def test_a_call_that_failed_is_made_once_more_before_its_deadline(toy: Toy
     calls: list[UUID] = []
     away = asyncio.Event()
 
-    async def ask(request: UUID, _: Any) -> None:
+    async def make_call(request: UUID, _: Any) -> None:
         calls.append(request)
         if not (away.is_set() and recovers):
             raise OSError("the provider is away")
 
     event = a_checkout()
-    tables = subscriptions_with_deadline(on(CartCheckedOutV1, prepare=prepare, call=ask, record=record, attempts=None))
+    tables = subscriptions_with_deadline(
+        on(CartCheckedOutV1, prepare=prepare, call=make_call, record=record, attempts=None)
+    )
     async with toy.running(*tables):
         await toy.publish(event)
 

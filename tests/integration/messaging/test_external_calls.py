@@ -13,14 +13,14 @@ from marketplace_runtime.amqp import Publisher
 from marketplace_runtime.consumer import Delivery, Reject, on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.external_calls import CallPool
-from tests.integration.messaging.external_calls import TABLE, Provider, ask, prepare, record
+from tests.integration.messaging.external_calls import TABLE, Provider, make_call, prepare, record
 from tests.integration.messaging.toy import Toy, a_checkout
 
 
 async def test_an_answer_is_recorded_once(toy: Toy) -> None:
     provider = Provider()
     event = a_checkout()
-    async with toy.running(TABLE, outside=provider):
+    async with toy.running(TABLE, clients=provider):
         await toy.publish(event)
         await toy.until_effects(2)
         await toy.until_idle()
@@ -33,7 +33,7 @@ async def test_overlapping_deliveries_make_one_call(toy: Toy) -> None:
     provider = Provider()
     provider.answering.clear()
     event = a_checkout()
-    async with toy.running(TABLE, outside=provider):
+    async with toy.running(TABLE, clients=provider):
         [id] = await toy.publish(event)
         await toy.until_effects(1)
         for _ in range(5):
@@ -72,7 +72,7 @@ async def test_a_duplicate_prepared_while_the_answer_is_recorded_makes_no_call(
     monkeypatch.setattr(step, after_the_call)
     monkeypatch.setattr(CallPool, "close", close)
     event = a_checkout()
-    async with toy.running(TABLE, outside=provider):
+    async with toy.running(TABLE, clients=provider):
         [id] = await toy.publish(event)
         await toy.until_effects(1)
         await toy.publish_again(id)
@@ -97,11 +97,11 @@ async def test_a_dead_letter_that_cannot_be_published_delays_no_other_call(
         if not provider.asked:
             provider.asked[order_id] += 1
             raise Reject("never")
-        return await ask(order_id, provider)
+        return await make_call(order_id, provider)
 
     monkeypatch.setattr(Publisher, "publish", publish_later)
     table = subscription("carts", on(CartCheckedOutV1, prepare=prepare, call=refuse_once, record=record), batch=1)
-    async with toy.running(table, outside=provider):
+    async with toy.running(table, clients=provider):
         await toy.publish(a_checkout(), a_checkout())
         await toy.until_effects(3)
         taken.set()
@@ -116,7 +116,7 @@ async def test_two_deliveries_in_one_batch_make_one_call_or_none(toy: Toy) -> No
     async with toy.started(toy.messaging("cart", toy.cart, [], None)):
         for id in await toy.publish(asking, idle):
             await toy.publish_again(id)
-    async with toy.running(TABLE, outside=provider):
+    async with toy.running(TABLE, clients=provider):
         await toy.until_effects(3)
         await toy.until_idle()
     assert provider.asked == {asking.order_id: 1}
@@ -127,7 +127,7 @@ async def test_a_call_without_an_answer_is_repeated(toy: Toy) -> None:
     provider = Provider()
     provider.failures = 2
     event = a_checkout()
-    async with toy.running(TABLE, outside=provider):
+    async with toy.running(TABLE, clients=provider):
         await toy.publish(event)
         await toy.until_effects(4)
         await toy.until_idle()
@@ -140,7 +140,7 @@ async def test_a_call_has_a_deadline_and_is_repeated_after_it(toy: Toy, monkeypa
     provider = Provider()
     provider.answering.clear()
     event = a_checkout()
-    async with toy.running(TABLE, outside=provider):
+    async with toy.running(TABLE, clients=provider):
         await toy.publish(event)
         await toy.until_effects(2)
         provider.answering.set()
@@ -152,7 +152,7 @@ async def test_a_call_has_a_deadline_and_is_repeated_after_it(toy: Toy, monkeypa
 async def test_calls_run_concurrently_up_to_the_bulkhead(toy: Toy) -> None:
     provider = Provider()
     provider.answering.clear()
-    async with toy.running(TABLE, outside=provider):
+    async with toy.running(TABLE, clients=provider):
         await toy.publish(*(a_checkout() for _ in range(30)))
         await toy.until_effects(30)
         provider.answering.set()
@@ -164,7 +164,7 @@ async def test_calls_run_concurrently_up_to_the_bulkhead(toy: Toy) -> None:
 
 async def test_no_call_is_made_if_prepare_returns_none(toy: Toy) -> None:
     provider = Provider()
-    async with toy.running(TABLE, outside=provider):
+    async with toy.running(TABLE, clients=provider):
         await toy.publish(event := a_checkout(cents=0))
         await toy.until_effects(1)
         await toy.until_idle()

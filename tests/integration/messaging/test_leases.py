@@ -14,7 +14,7 @@ from marketplace_runtime.external_calls import claims, local_liveness
 from marketplace_runtime.scheduler import table as scheduled
 from marketplace_runtime.scheduler.scheduler import MAX_ENTRIES_PER_QUERY
 from tests.integration.messaging.due import schedule_due
-from tests.integration.messaging.external_calls import TABLE, Provider, ask, calling, prepare, record
+from tests.integration.messaging.external_calls import TABLE, Provider, calling, make_call, prepare, record
 from tests.integration.messaging.toy import Toy, a_checkout, effect, until
 
 MINUTE = timedelta(minutes=1)
@@ -29,14 +29,14 @@ async def test_only_as_many_entries_are_leased_as_will_soon_run_and_deadlines_co
     many, concurrency, batch = 400, 4, 10
     table = subscription(
         "carts",
-        on(CartCheckedOutV1, prepare=prepare, call=ask, record=record),
+        on(CartCheckedOutV1, prepare=prepare, call=make_call, record=record),
         on(PaymentDueV1, note_deadline),
         concurrency=concurrency,
         batch=batch,
     )
     provider = Provider()
     provider.answering.clear()
-    async with toy.running(table, outside=provider):
+    async with toy.running(table, clients=provider):
         await schedule_due(toy.databases[-1], *(a_checkout() for _ in range(many)))
         await schedule_due(toy.databases[-1], PaymentDueV1(order_id=new_id()))
         await until(lambda: has_effect(toy, "due"))
@@ -71,12 +71,12 @@ async def test_a_call_that_gets_its_slot_when_the_claim_is_about_to_expire_is_le
     monkeypatch.setattr("marketplace_runtime.external_calls.call_pool.SLOT_TIMEOUT_S", 0.5)
     provider = Provider()
     provider.answering.clear()
-    call = on(CartCheckedOutV1, prepare=prepare, call=ask, record=record)
+    call = on(CartCheckedOutV1, prepare=prepare, call=make_call, record=record)
     other = toy.checkout_database([])
     await schedule_due(other, *(a_checkout() for _ in range(6)))
     table = subscription("carts", call, concurrency=1)
     with local_liveness.bind_liveness_socket(other.process_id):
-        async with toy.running(table, outside=provider):
+        async with toy.running(table, clients=provider):
             await toy.until_effects(6)
             await until(partial(calling, provider))
             [first] = provider.asked
@@ -136,7 +136,7 @@ async def test_an_entry_that_is_postponed_without_running_keeps_its_count_of_dea
     async with other.transaction() as tx:
         await claims.claim(tx, "carts", [id], MINUTE)
     with local_liveness.bind_liveness_socket(other.process_id):
-        async with toy.running(TABLE, outside=provider):
+        async with toy.running(TABLE, clients=provider):
             await until(lambda: is_postponed(toy))
             assert await toy.rows("select deaths from messaging.scheduled") == [(2,)]
             async with other.transaction() as tx:

@@ -128,7 +128,7 @@ async def test_a_process_whose_session_ended_reconnects_while_its_broker_is_down
         subscriptions=[],
         database=database,
         broker_url="amqp://checkout:x@127.0.0.1:1/",
-        outside=None,
+        clients=None,
     )
     running = asyncio.create_task(messaging.run(stop))
     await until(lambda: locked(toy, 1))

@@ -21,7 +21,7 @@ async def test_shutdown_waits_for_a_call_prepared_while_another_was_recorded(toy
             await prepared.wait()
         return event.order_id
 
-    async def ask(order_id: UUID, _: object) -> str:
+    async def make_call(order_id: UUID, _: object) -> str:
         asked[order_id].set()
         if order_id == first.order_id:
             await answer.wait()
@@ -33,7 +33,7 @@ async def test_shutdown_waits_for_a_call_prepared_while_another_was_recorded(toy
     async def record(event: CartCheckedOutV1, answer: str, tx: Transaction) -> None:
         await effect(tx, event.order_id, answer)
 
-    table = subscription("carts", on(CartCheckedOutV1, prepare=prepare, call=ask, record=record))
+    table = subscription("carts", on(CartCheckedOutV1, prepare=prepare, call=make_call, record=record))
     async with toy.running(table) as checkout, asyncio.timeout(30):
 
         async def is_first_over() -> bool:

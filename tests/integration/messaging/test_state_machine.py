@@ -178,7 +178,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
                 database=self.database,
                 publisher=cast("Publisher", self.broker),
                 store_dead_letters=dead_letters.store,
-                outside=None,
+                clients=None,
                 gate=RunAloneGate(),
             )
 

@@ -84,14 +84,14 @@ class Toy:
         return database
 
     def messaging(
-        self, service: str, database: Database, subscriptions: Sequence[Subscription], outside: Any
+        self, service: str, database: Database, subscriptions: Sequence[Subscription], clients: Any
     ) -> Messaging:
         return Messaging(
             service=service,
             subscriptions=subscriptions,
             database=database,
             broker_url=self.broker.urls.amqp_of(service, PASSWORDS[service]),
-            outside=outside,
+            clients=clients,
         )
 
     async def declare(self, subscriptions: Sequence[Subscription]) -> None:
@@ -102,12 +102,12 @@ class Toy:
         await apply.declare(self.broker.urls.management, wanted)
 
     @asynccontextmanager
-    async def running(self, *subscriptions: Subscription, outside: Any = None) -> AsyncIterator[Messaging]:
+    async def running(self, *subscriptions: Subscription, clients: Any = None) -> AsyncIterator[Messaging]:
         """Run both services' messaging until the block ends, then shut down gracefully."""
         await self.declare(subscriptions)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.started(self.messaging("cart", self.cart, [], None)))
-            checkout = self.messaging("checkout", self.checkout_database(subscriptions), subscriptions, outside)
+            checkout = self.messaging("checkout", self.checkout_database(subscriptions), subscriptions, clients)
             yield await stack.enter_async_context(self.started(checkout))
 
     @asynccontextmanager

@@ -27,7 +27,7 @@ SHIPMENTS = subscription(
 async def prepare(event: Any, tx: Any) -> object: ...
 
 
-async def ask(request: Any, outside: Any) -> object: ...
+async def call(request: Any, clients: Any) -> object: ...
 
 
 async def record(event: Any, answer: Any, tx: Any) -> None: ...
@@ -35,12 +35,12 @@ async def record(event: Any, answer: Any, tx: Any) -> None: ...
 
 def test_a_reaction_is_either_a_handler_or_an_external_call() -> None:
     with pytest.raises(TypeError, match="either a handler or"):
-        on(CartCheckedOutV1, handle, prepare=prepare, call=ask, record=record)
+        on(CartCheckedOutV1, handle, prepare=prepare, call=call, record=record)
 
 
 @pytest.mark.parametrize("missing", ["prepare", "call", "record"])
 def test_an_external_call_has_three_steps(missing: str) -> None:
-    steps: dict[str, Any] = {"prepare": prepare, "call": ask, "record": record}
+    steps: dict[str, Any] = {"prepare": prepare, "call": call, "record": record}
     steps[missing] = None
     with pytest.raises(TypeError, match=r"on\(CartCheckedOutV1\): an external call needs prepare, call and record"):
         on(CartCheckedOutV1, **steps)

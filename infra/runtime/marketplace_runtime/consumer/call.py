@@ -29,12 +29,12 @@ CLAIMED_ELSEWHERE = Postpone(timedelta(seconds=1), "another delivery is making t
 class ExternalCalls:
     """Provides the stages of one subscription's external calls, and runs the calls in a pool.
 
-    `client` is passed to the step that makes the call.
+    `clients` is passed to the step that makes the call.
     """
 
-    def __init__(self, subscription: Subscription, deduplicate: Deduplicate, gate: RunAloneGate, client: Any) -> None:
+    def __init__(self, subscription: Subscription, deduplicate: Deduplicate, gate: RunAloneGate, clients: Any) -> None:
         self._name, self._batch_size, self._deduplicate = subscription.name, subscription.batch, deduplicate
-        self._gate, self._client = gate, client
+        self._gate, self._clients = gate, clients
         self.pool = CallPool[Delivery](concurrency=subscription.concurrency, waiting=subscription.batch)
 
     async def prepare(self, tx: Transaction, batch: Batch) -> None:
@@ -90,7 +90,7 @@ class ExternalCalls:
 
         async def call() -> Any:
             with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
-                return await _steps(delivery).call(decision.request, self._client)
+                return await _steps(delivery).call(decision.request, self._clients)
 
         self.pool.start(delivery.envelope.id, delivery, call, claimed_at_s=decision.claimed_at_s)
 

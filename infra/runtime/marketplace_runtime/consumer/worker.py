@@ -46,7 +46,7 @@ class Worker:
         database: Database,
         publisher: Publisher,
         store_dead_letters: StoreDeadLetters,
-        outside: Any,
+        clients: Any,
         gate: RunAloneGate,
     ) -> None:
         self.subscription = subscription
@@ -55,7 +55,7 @@ class Worker:
         self.transactions = Transactions(database, f"{service}.{subscription.name}", self._policy)
         order = OrderByKey(subscription, subscription.ordered_by) if subscription.ordered_by else None
         deduplicate = Deduplicate(subscription.name)
-        self.calls = ExternalCalls(subscription, deduplicate, gate, outside)
+        self.calls = ExternalCalls(subscription, deduplicate, gate, clients)
         self.stages = pipeline(order, deduplicate, load, handle)
         self.executor = Executor(
             service=service,

@@ -57,14 +57,14 @@ async def _run(service: Service, settings: Settings) -> None:
         lock_timeout_s=HANDLER_LOCK_TIMEOUT_S,
     )
     for_requests = database.for_requests(settings.http_pool_size)
-    outside: AbstractAsyncContextManager[Any] = service.outside() if service.outside else nullcontext()
-    async with outside as opened, _identity(service, settings, database) as identity:
+    clients: AbstractAsyncContextManager[Any] = service.clients() if service.clients else nullcontext()
+    async with clients as opened_clients, _identity(service, settings, database) as identity:
         messaging = Messaging(
             service=service.name,
             subscriptions=service.subscriptions,
             database=database,
             broker_url=settings.broker_url.get_secret_value(),
-            outside=opened,
+            clients=opened_clients,
             replay_rate=settings.replay_rate,
         )
 

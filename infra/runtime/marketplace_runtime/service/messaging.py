@@ -46,7 +46,7 @@ class Messaging:
         subscriptions: Sequence[Subscription],
         database: Database,
         broker_url: str,
-        outside: Any,
+        clients: Any,
         replay_rate: int = REPLAY_RATE,
     ) -> None:
         self._service, self._database, self._url = service, database, broker_url
@@ -61,7 +61,7 @@ class Messaging:
                 database=database,
                 publisher=self._publisher,
                 store_dead_letters=dead_letters.store,
-                outside=outside,
+                clients=clients,
                 gate=gate,
             )
             for each in subscriptions

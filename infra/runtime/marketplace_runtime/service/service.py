@@ -28,7 +28,7 @@ class Service:
     migrations: Path
     """Alembic's directory: its `versions` create the service's own tables."""
     routes: Router | None = None
-    outside: Callable[[], AbstractAsyncContextManager[Any]] | None = None
+    clients: Callable[[], AbstractAsyncContextManager[Any]] | None = None
     """Opens what `call` functions use for external calls; entered once, at start."""
     sweeps: Sequence[Sweep] = ()
     """Run periodically to find stuck work, which waits for a lost deadline or for an external party."""

@@ -70,7 +70,7 @@ class Bench:
             ],
             database=self._database,
             broker_url=self._servers.amqp_of(self.service.name),
-            outside=None,
+            clients=None,
         )
         running = self._running = asyncio.create_task(messaging.run(self._stop))
 

@@ -41,7 +41,7 @@ async def on_a_bench(
 
 
 def _answering(service: Service, answer: Callable[[Any], Any] | None) -> Service:
-    async def ask(request: Any, _: Any) -> Any:
+    async def call(request: Any, _: Any) -> Any:
         if answer is None:
             raise LookupError(f"no answer to the external call {request!r}: pass `answer` to the bench")
         return answer(request)
@@ -52,7 +52,7 @@ def _answering(service: Service, answer: Callable[[Any], Any] | None) -> Service
             replace(
                 each,
                 reactions={
-                    type: replace(reaction, call=reaction.call and replace(reaction.call, call=ask))
+                    type: replace(reaction, call=reaction.call and replace(reaction.call, call=call))
                     for type, reaction in each.reactions.items()
                 },
             )

@@ -50,12 +50,12 @@ async def _run(orders: Orders) -> None:
     table = service.table()
     listeners = {type: table.name for type, reaction in table.reactions.items() if reaction.event.internal}
     database = Database(orders.database, source="checkout", listeners=listeners)
-    outside = await asyncpg.create_pool(orders.database, min_size=0, max_size=4)
+    clients = await asyncpg.create_pool(orders.database, min_size=0, max_size=4)
     messaging = Messaging(
-        service="checkout", subscriptions=[table], database=database, broker_url=orders.broker, outside=outside
+        service="checkout", subscriptions=[table], database=database, broker_url=orders.broker, clients=clients
     )
     await messaging.run(stop)
-    await outside.close()
+    await clients.close()
     await database.close()
 
 

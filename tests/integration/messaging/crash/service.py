@@ -64,10 +64,10 @@ async def prepare(event: CartAbandonedV1, tx: Transaction) -> UUID:
     return event.product_ids[0]
 
 
-async def ask(about: UUID, outside: Any) -> str:
+async def make_call(about: UUID, clients: Any) -> str:
     """Write a row outside the transaction, so that a rollback keeps it."""
     kill_if_marked(about)
-    await outside.execute("insert into effects values ($1, 'asked')", about)
+    await clients.execute("insert into effects values ($1, 'asked')", about)
     return "yes"
 
 
@@ -82,5 +82,5 @@ def table() -> Subscription:
         "carts",
         on(CartCheckedOutV1, place),
         on(PaymentDueV1, payment_due),
-        on(CartAbandonedV1, prepare=prepare, call=ask, record=record),
+        on(CartAbandonedV1, prepare=prepare, call=make_call, record=record),
     )

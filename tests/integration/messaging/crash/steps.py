@@ -110,7 +110,7 @@ POINTS = {
     "claim": Point(claims, "claim", CALLED),
     "prepare": Point(service, "prepare", CALLED, rare=True),
     "commit of the claim": Point(Transaction, "commit", CALLED, _commits("prepared")),
-    "external call": Point(service, "ask", CALLED),
+    "external call": Point(service, "make_call", CALLED),
     "record": Point(service, "record", CALLED, rare=True),
     "release of the claim": Point(claims, "release", CALLED, rare=True),
     "commit of the answer": Point(Transaction, "commit", CALLED, _commits("recorded")),
