@@ -21,7 +21,7 @@ from contracts.gate import golden
 from contracts.registry import EVENTS
 from infra.cli.app import app
 from infra.stack import services_of
-from marketplace_runtime.amqp import DeadLetter, properties_of, properties_of_dead
+from marketplace_runtime.amqp import DeadLetter, dead_letter_properties, properties_of
 from marketplace_runtime.amqp.wire_format import frames_of
 from marketplace_runtime.http import Problem
 from marketplace_runtime.service import load_services
@@ -77,7 +77,7 @@ def test_a_dead_letter_on_the_wire() -> None:
         headers={"cloudEvents_type": ENVELOPE.type},
         body=b"{}",
     )
-    properties = dict(properties_of_dead(letter, "catalog"))
+    properties = dict(dead_letter_properties(letter, "catalog"))
     properties["message_id"] = "MESSAGE-ID"
     require_unchanged("dead-letter-format", shown(properties))
 

@@ -7,7 +7,7 @@ import aio_pika
 from aiormq.abc import DeliveredMessage
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import PREFIX, open_channel
+from marketplace_runtime.amqp import CLOUDEVENTS_PREFIX, open_channel
 from tests.integration.messaging.toy import Toy
 
 
@@ -18,7 +18,9 @@ async def receiving(toy: Toy) -> AsyncIterator[list[tuple[str, int]]]:
 
     async def receive(message: DeliveredMessage) -> None:
         event = CartCheckedOutV1.model_validate_json(message.body)
-        received.append((str((message.header.properties.headers or {})[PREFIX + "subject"]), event.total.amount))
+        received.append(
+            (str((message.header.properties.headers or {})[CLOUDEVENTS_PREFIX + "subject"]), event.total.amount)
+        )
 
     connection = await aio_pika.connect(toy.broker.urls.amqp)
     async with connection:

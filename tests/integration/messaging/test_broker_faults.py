@@ -59,7 +59,7 @@ async def check(toy: Toy, events: list[CartCheckedOutV1]) -> None:
 
 
 async def _is_consuming(consumer: QueueConsumer) -> bool:
-    return consumer.consuming
+    return consumer.is_consuming
 
 
 async def test_duplicates_in_any_order_have_one_effect(toy: Toy) -> None:
@@ -187,7 +187,7 @@ async def test_a_consumer_cancelled_by_the_broker_consumes_again(toy: Toy) -> No
             await channel.queue_delete("checkout.carts")
 
         async def cancelled() -> bool:
-            return not messaging.consumers[0].consuming
+            return not messaging.consumers[0].is_consuming
 
         await until(
             cancelled

@@ -174,7 +174,7 @@ async def test_a_consumer_that_the_broker_timed_out_consumes_again(toy: Toy) -> 
                 return timed_out.is_closed
 
             async def consuming() -> bool:
-                return consumer.consuming
+                return consumer.is_consuming
 
             await until(closed)
             await until(consuming, RECOVERED_WITHIN_S)
@@ -192,7 +192,7 @@ async def test_a_publisher_whose_channel_the_broker_closed_continues(toy: Toy) -
     checkout = toy.messaging("checkout", toy.checkout_database([TABLE]), [TABLE], None)
     async with toy.started(checkout), relaying(toy) as cart:
         for first in range(0, len(events), 20):
-            await cart._publisher.ready()
+            await cart._publisher.wait_until_ready()
             channel = cart._publisher._channel
             assert channel is not None
             saying = asyncio.create_task(toy.publish(*events[first : first + 20]))

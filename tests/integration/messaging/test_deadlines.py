@@ -156,7 +156,7 @@ async def test_deadlines_wait_while_the_broker_may_hold_their_answers(toy: Toy) 
         await toy.publish(event)
 
         async def there() -> bool:
-            return consumer._acknowledgements is not None and consumer._acknowledgements.open == 1
+            return consumer._acknowledgements is not None and consumer._acknowledgements.unacknowledged == 1
 
         await until(there)
         await schedule_overdue(toy, tables, event.order_id, since=timedelta(0))

@@ -143,7 +143,7 @@ async def operator(listening: Toy) -> AsyncIterator[Operator]:
         yield somebody
 
 
-async def dead_letter_of(toy: Toy, body: bytes, properties: Basic.Properties) -> tuple[str, bytes]:
+async def dead_letter_from_event(toy: Toy, body: bytes, properties: Basic.Properties) -> tuple[str, bytes]:
     """Publish a message and then a good event, wait for both, and return the dead letter of the first.
 
     Asserts that the good event took effect, and that the dead letter has an error text.
@@ -167,7 +167,7 @@ async def test_a_malformed_message_ends_in_the_dead_letters_with_its_reason(list
     properties = good_properties()
     if change is not None:
         change(properties)
-    assert await dead_letter_of(listening, body, properties) == (reason, body)
+    assert await dead_letter_from_event(listening, body, properties) == (reason, body)
 
 
 async def test_odd_additional_headers_do_no_harm(listening: Toy) -> None:
@@ -240,7 +240,7 @@ async def test_a_message_that_the_client_library_cannot_decode_does_not_stop_a_s
             await channel.basic_publish(
                 b"odd", exchange="cart.events", routing_key=CartCheckedOutV1.type, properties=properties
             )
-    _, kept = await dead_letter_of(listening, b"odd too", good_properties())
+    _, kept = await dead_letter_from_event(listening, b"odd too", good_properties())
     assert kept == b"odd too"
     [(letters,)] = await listening.rows("select count(*) from messaging.dead_letters where body = 'odd'")
     assert letters > list(UNDECODABLE).index(name)

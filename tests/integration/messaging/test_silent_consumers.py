@@ -29,7 +29,7 @@ TABLE = subscription("carts", on(CartCheckedOutV1, handle))
 
 @pytest.fixture(autouse=True)
 def short_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_consumer, "WATCH_S", 0.3)
+    monkeypatch.setattr(queue_consumer, "STALL_CHECK_S", 0.3)
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from pamqp.commands import Basic
 from contracts import Envelope
 from contracts.cart import CartCheckedOutV1
 from contracts.checkout import OrderPlacedV1
-from marketplace_runtime.amqp import IncomingMessage, MessageSource, Publisher, letter_of
+from marketplace_runtime.amqp import IncomingMessage, MessageSource, Publisher, decode_dead_letter
 from marketplace_runtime.consumer import (
     SUSPECT_AFTER_DEATHS,
     Delivery,
@@ -112,7 +112,7 @@ class Broker:
         self.dead: list[tuple[Basic.Properties, bytes]] = []
         self.published: set[tuple[UUID, str]] = set()
 
-    async def ready(self) -> None: ...
+    async def wait_until_ready(self) -> None: ...
 
     async def publish(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
         self.fate.meet("before publish")
@@ -247,7 +247,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
             while self.broker.dead:
                 properties, body = self.broker.dead[0]
                 async with self.database.transaction() as tx:
-                    await dead_letters.store(tx, [letter_of(properties, body, "checkout")])
+                    await dead_letters.store(tx, [decode_dead_letter(properties, body, "checkout")])
                 self.fate.meet("before ack")
                 self.broker.dead.pop(0)
 

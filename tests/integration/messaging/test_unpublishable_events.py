@@ -20,13 +20,13 @@ TOO_LARGE_FOR_THE_BROKER = 17 * 1024 * 1024
 def closed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record the reasons for which publishers' channels are closed."""
     reasons: list[str] = []
-    lose = Publisher._lose
+    lose = Publisher._fail_unconfirmed
 
     def note(self: Publisher, channel: Channel, closing: asyncio.Future[object]) -> None:
         reasons.append("" if closing.cancelled() else repr(closing.exception()))
         lose(self, channel, closing)
 
-    monkeypatch.setattr(Publisher, "_lose", note)
+    monkeypatch.setattr(Publisher, "_fail_unconfirmed", note)
     return reasons
 
 

@@ -78,7 +78,7 @@ def publish_before_commit(patch: Patch) -> None:
         async def handle_and_publish(tx: Transaction, batch: Batch) -> None:
             await handle(tx, batch)
             if tx._published:
-                await publisher.ready()
+                await publisher.wait_until_ready()
                 await publisher.publish_all([(row.envelope, row.body) for row in tx._published])
 
         worker.stages = handle_and_publish

@@ -10,8 +10,20 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import PREFIX, DeadLetter, IncomingMessage, key_of, letter_of, properties_of_dead
-from marketplace_runtime.amqp.dead_letter_format import MAX_ERROR_CHARACTERS, MAX_HEADERS, scalars, too_long
+from marketplace_runtime.amqp import (
+    CLOUDEVENTS_PREFIX,
+    DeadLetter,
+    IncomingMessage,
+    dead_letter_key,
+    dead_letter_properties,
+    decode_dead_letter,
+)
+from marketplace_runtime.amqp.dead_letter_format import (
+    MAX_ERROR_CHARACTERS,
+    MAX_HEADERS,
+    is_name_too_long,
+    storable_headers,
+)
 from marketplace_runtime.consumer import Unreadable, decode_message, on, subscription
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.replay.window import ReplayWindow
@@ -22,7 +34,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 FRAME_BYTES = 128 * 1024 - 20
 """The largest size of properties that the broker accepts."""
 kept_headers = st.dictionaries(
-    texts.filter(lambda name: not name.startswith(("x-", "dead_", PREFIX)) and not too_long(name)),
+    texts.filter(lambda name: not name.startswith(("x-", "dead_", CLOUDEVENTS_PREFIX)) and not is_name_too_long(name)),
     texts | st.integers(-(2**63) + 1, 2**63 - 1),
 ).filter(lambda headers: len(headers) < MAX_HEADERS - 2)
 
@@ -44,12 +56,12 @@ def letters(draw: st.DrawFn) -> DeadLetter:
     type = draw(st.none() | st.just("cart.cart-checked-out.v1"))
     headers = draw(kept_headers)
     if event_id is not None:
-        headers[PREFIX + "id"] = str(event_id)
+        headers[CLOUDEVENTS_PREFIX + "id"] = str(event_id)
     if type is not None:
-        headers[PREFIX + "type"] = type
+        headers[CLOUDEVENTS_PREFIX + "type"] = type
     body = draw(st.binary(max_size=200))
     return DeadLetter(
-        key=key_of("carts", event_id, body, "a-message"),
+        key=dead_letter_key("carts", event_id, body, "a-message"),
         subscription="carts",
         event_id=event_id,
         type=type,
@@ -65,8 +77,8 @@ def letters(draw: st.DrawFn) -> DeadLetter:
 @without_deadline
 @given(letter=letters())
 def test_a_dead_letter_is_read_as_it_was_written(letter: DeadLetter) -> None:
-    received = over_the_wire(properties_of_dead(letter, "checkout"))
-    assert letter_of(received, letter.body, "checkout") == letter
+    received = over_the_wire(dead_letter_properties(letter, "checkout"))
+    assert decode_dead_letter(received, letter.body, "checkout") == letter
 
 
 def assert_can_be_stored(letter: DeadLetter, body: bytes) -> None:
@@ -99,9 +111,11 @@ def dead_lettered(arrived: Basic.Properties, body: bytes = b"") -> DeadLetter:
 def test_any_message_can_be_dead_lettered_and_stored(properties: Odd, body: bytes, user: str | None) -> None:
     arrived = properties.received()
     arrived.user_id = user
-    dead = properties_of_dead(dead_lettered(arrived, body), "checkout")
-    assert_can_be_stored(letter_of(over_the_wire(dead), body, "checkout"), body)
-    assert_can_be_stored(letter_of(arrived, body, "checkout"), body)  # from the broker, or unchanged from our own user
+    dead = dead_letter_properties(dead_lettered(arrived, body), "checkout")
+    assert_can_be_stored(decode_dead_letter(over_the_wire(dead), body, "checkout"), body)
+    assert_can_be_stored(
+        decode_dead_letter(arrived, body, "checkout"), body
+    )  # from the broker, or unchanged from our own user
 
 
 def a_letter(**changes: Any) -> DeadLetter:
@@ -126,30 +140,32 @@ def test_headers_that_fill_a_frame_are_cut_to_leave_room_for_our_own(headers: di
     assert len(arrived.marshal()) < FRAME_BYTES
     letter = dead_lettered(arrived)
     assert letter.headers
-    assert len(properties_of_dead(letter, "checkout").marshal()) < FRAME_BYTES
+    assert len(dead_letter_properties(letter, "checkout").marshal()) < FRAME_BYTES
 
 
 @pytest.mark.parametrize("odd", ["a\0b", "half a pair: \ud800"])
 def test_characters_that_cannot_be_stored_are_replaced_in_an_error(odd: str) -> None:
-    properties = over_the_wire(properties_of_dead(a_letter(error=odd), "checkout"))
-    assert letter_of(properties, b"", "checkout").error == odd.replace("\0", "\ufffd").replace("\ud800", "\ufffd")
+    properties = over_the_wire(dead_letter_properties(a_letter(error=odd), "checkout"))
+    assert decode_dead_letter(properties, b"", "checkout").error == odd.replace("\0", "\ufffd").replace(
+        "\ud800", "\ufffd"
+    )
 
 
 def test_a_long_error_is_cut_so_that_the_broker_accepts_it() -> None:
-    properties = properties_of_dead(a_letter(error="x" * 100_000), "checkout")
-    assert len(letter_of(properties, b"", "checkout").error) == MAX_ERROR_CHARACTERS
+    properties = dead_letter_properties(a_letter(error="x" * 100_000), "checkout")
+    assert len(decode_dead_letter(properties, b"", "checkout").error) == MAX_ERROR_CHARACTERS
 
 
 def test_the_reason_given_by_another_service_is_ignored() -> None:
-    properties = properties_of_dead(a_letter(reason="rejected"), "cart")
-    assert letter_of(properties, b"", "checkout").reason == "broker-unknown"
+    properties = dead_letter_properties(a_letter(reason="rejected"), "cart")
+    assert decode_dead_letter(properties, b"", "checkout").reason == "broker-unknown"
 
 
 def test_a_message_that_the_broker_dead_lettered_is_stored_with_its_queue_and_reason() -> None:
     properties = Basic.Properties(
         headers={"x-first-death-queue": "checkout.carts", "x-first-death-reason": "rejected"}, user_id="cart"
     )
-    letter = letter_of(properties, b"{}", "checkout")
+    letter = decode_dead_letter(properties, b"{}", "checkout")
     assert (letter.subscription, letter.reason) == ("carts", "broker-rejected")
 
 
@@ -168,9 +184,9 @@ def test_a_message_that_the_broker_dead_lettered_is_stored_with_its_queue_and_re
     )
 )
 def test_kept_headers_are_few_short_and_scalar(headers: dict[str, Any]) -> None:
-    kept = scalars(headers)
+    kept = storable_headers(headers)
     assert len(kept) <= MAX_HEADERS
-    assert not any(name.startswith(("x-", "dead_")) or too_long(name) for name in kept)
+    assert not any(name.startswith(("x-", "dead_")) or is_name_too_long(name) for name in kept)
     assert all(type(value) in (str, int) for value in kept.values())
     assert not any("\0" in name or (isinstance(value, str) and "\0" in value) for name, value in kept.items())
 
@@ -178,7 +194,7 @@ def test_kept_headers_are_few_short_and_scalar(headers: dict[str, Any]) -> None:
 @pytest.mark.parametrize("message_id", [None, "m"])
 def test_copies_of_a_dead_letter_have_the_same_key_and_others_a_different_one(message_id: str | None) -> None:
     id = new_id()
-    assert key_of("carts", id, b"a", message_id) == key_of("carts", id, b"b", "other")
-    assert key_of("carts", id, b"", None) != key_of("stock", id, b"", None)
-    assert key_of("carts", None, b"a", message_id) == key_of("carts", None, b"a", message_id)
-    assert key_of("carts", None, b"a", message_id) != key_of("carts", None, b"b", message_id)
+    assert dead_letter_key("carts", id, b"a", message_id) == dead_letter_key("carts", id, b"b", "other")
+    assert dead_letter_key("carts", id, b"", None) != dead_letter_key("stock", id, b"", None)
+    assert dead_letter_key("carts", None, b"a", message_id) == dead_letter_key("carts", None, b"a", message_id)
+    assert dead_letter_key("carts", None, b"a", message_id) != dead_letter_key("carts", None, b"b", message_id)

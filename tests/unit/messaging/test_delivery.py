@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.amqp import PREFIX, IncomingMessage, properties_of
+from marketplace_runtime.amqp import CLOUDEVENTS_PREFIX, IncomingMessage, properties_of
 from marketplace_runtime.consumer import Unreadable, decode_message, on, subscription
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.events import Envelope
@@ -27,7 +27,7 @@ async def handle(_: CartCheckedOutV1, __: Transaction) -> None: ...
 def test_an_event_that_cannot_be_deduplicated_is_refused(id: str, reason: str) -> None:
     envelope = Envelope(new_id(), CartCheckedOutV1.type, "cart", "42", datetime.now(UTC), new_traceparent())
     properties = properties_of(envelope, user="cart")
-    properties.headers = {**(properties.headers or {}), PREFIX + "id": id}
+    properties.headers = {**(properties.headers or {}), CLOUDEVENTS_PREFIX + "id": id}
     found = decode_message(
         IncomingMessage(b"{}", properties, 1, ReplayWindow()), subscription("carts", on(CartCheckedOutV1, handle))
     )

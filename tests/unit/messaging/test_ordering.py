@@ -9,7 +9,7 @@ import pytest
 from contracts import Envelope, Money
 from contracts.cart import CartAbandonedV1, CartCheckedOutV1, Line
 from contracts.naming import MARKETPLACE
-from marketplace_runtime.amqp import Invalid
+from marketplace_runtime.amqp import InvalidMessage
 from marketplace_runtime.consumer import Delivery, on, reaction_to, subscription
 from marketplace_runtime.consumer.order import ordering_key_of
 from marketplace_runtime.database import Transaction, new_id
@@ -51,7 +51,7 @@ def test_an_event_of_an_unknown_version_has_no_key() -> None:
 
 @pytest.mark.parametrize("key", ["x" * 256, "nul\0"])
 def test_a_key_that_cannot_be_stored_is_refused(key: str) -> None:
-    with pytest.raises(Invalid, match="255"):
+    with pytest.raises(InvalidMessage, match="255"):
         ordering_key_of(delivery(), lambda _: key)
 
 

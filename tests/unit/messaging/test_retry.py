@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace_runtime.amqp import Invalid, UnknownVersion
+from marketplace_runtime.amqp import InvalidMessage, UnknownVersion
 from marketplace_runtime.resilience import CallPostponed, CircuitOpen
 from marketplace_runtime.scheduler.retry_policy import (
     BASE_DELAY_S,
@@ -44,7 +44,7 @@ def test_a_message_is_given_up_after_its_last_attempt(attempt: int, fewer: int, 
 def test_a_message_that_can_never_be_handled_is_given_up_at_once(attempt: int, allowed: int, seed: int) -> None:
     rng = random.Random(seed)
     assert decide(Reject("no"), attempt=attempt, attempts=allowed, rng=rng) == GiveUp("rejected")
-    invalid = Invalid("not-json", "the body is no JSON")
+    invalid = InvalidMessage("not-json", "the body is no JSON")
     assert decide(invalid, attempt=attempt, attempts=allowed, rng=rng) == GiveUp("not-json")
 
 

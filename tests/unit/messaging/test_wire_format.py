@@ -11,7 +11,7 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from contracts import Envelope
-from marketplace_runtime.amqp import PREFIX, Invalid, envelope_of, properties_of
+from marketplace_runtime.amqp import CLOUDEVENTS_PREFIX, InvalidMessage, envelope_of, properties_of
 from marketplace_runtime.amqp.wire_format import MAX_BODY_BYTES
 from marketplace_runtime.database import new_id
 from marketplace_runtime.telemetry import new_traceparent
@@ -68,9 +68,9 @@ def broken(name: str, value: object) -> Basic.Properties:
     properties = properties_of(an_envelope(), user="cart")
     assert properties.headers is not None
     if value is None:
-        del properties.headers[PREFIX + name]
+        del properties.headers[CLOUDEVENTS_PREFIX + name]
     else:
-        properties.headers[PREFIX + name] = value
+        properties.headers[CLOUDEVENTS_PREFIX + name] = value
     return properties
 
 
@@ -93,7 +93,7 @@ def broken(name: str, value: object) -> Basic.Properties:
     ],
 )
 def test_an_invalid_envelope_is_refused(name: str, value: object, reason: str) -> None:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(InvalidMessage) as caught:
         envelope_of(broken(name, value), 100)
     assert caught.value.reason == reason
 
@@ -102,20 +102,21 @@ def test_the_publisher_is_the_user_that_the_broker_verified() -> None:
     for user in ("checkout", None):
         properties = properties_of(an_envelope(), user="cart")
         properties.user_id = user
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(InvalidMessage) as caught:
             envelope_of(properties, 100)
         assert caught.value.reason == "wrong-publisher"
 
 
 def test_a_body_of_the_maximum_size_is_read_and_a_larger_one_is_refused() -> None:
     envelope_of(properties_of(an_envelope(), user="cart"), MAX_BODY_BYTES)
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(InvalidMessage) as caught:
         envelope_of(properties_of(an_envelope(), user="cart"), MAX_BODY_BYTES + 1)
     assert caught.value.reason == "too-large"
 
 
 headers = st.dictionaries(
-    st.text(max_size=20) | st.sampled_from([PREFIX + each for each in ("id", "type", "time", "subject", "source")]),
+    st.text(max_size=20)
+    | st.sampled_from([CLOUDEVENTS_PREFIX + each for each in ("id", "type", "time", "subject", "source")]),
     st.none() | st.booleans() | st.integers() | st.text(max_size=300) | st.binary(max_size=20) | st.floats(),
 )
 
@@ -124,5 +125,5 @@ headers = st.dictionaries(
 @given(headers=headers, content_type=st.none() | st.text(max_size=20) | st.just("application/json"))
 def test_random_headers_are_refused_without_other_errors(headers: dict[str, Any], content_type: str | None) -> None:
     properties = Basic.Properties(content_type=content_type, headers=headers, user_id="cart")
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidMessage):
         envelope_of(properties, 10)

@@ -10,7 +10,7 @@ from contracts.cart import CartAbandonedV1, CartCheckedOutV1
 from contracts.checkout import PaymentDueV1
 from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2, Tracking
 from contracts.upcasts import shipment_dispatched_v2
-from marketplace_runtime.amqp import Invalid, UnknownVersion
+from marketplace_runtime.amqp import InvalidMessage, UnknownVersion
 from marketplace_runtime.consumer import on, reaction_to, subscription
 
 ORDER = UUID("00000000-0000-7000-8000-000000000001")
@@ -62,7 +62,7 @@ def test_a_reaction_is_found_by_type() -> None:
 
 
 def test_an_event_without_a_subscribed_version_is_of_an_unknown_type() -> None:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(InvalidMessage) as caught:
         reaction_to("cart.cart-abandoned.v1", subscription("carts", on(CartCheckedOutV1, handle)))
     assert caught.value.reason == "unknown-type"
 

@@ -8,52 +8,52 @@ from marketplace_runtime.amqp.connection import (
     ConnectionLost,
     keep_connected,
     open_channel,
-    raising_lost,
+    translate_channel_errors,
 )
 from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.amqp.dead_letter_format import (
-    USER,
-    dead_letter_of,
-    key_of,
-    letter_of,
-    properties_of_dead,
-    unchecked,
+    PUBLISHER_HEADER,
+    dead_letter_from_event,
+    dead_letter_key,
+    dead_letter_properties,
+    decode_dead_letter,
+    unchecked_headers,
 )
-from marketplace_runtime.amqp.errors import Invalid, UnknownVersion
-from marketplace_runtime.amqp.log_stream import LoggedMessage, LogReader, Place, last_message, reading_log
+from marketplace_runtime.amqp.errors import InvalidMessage, UnknownVersion
+from marketplace_runtime.amqp.log_stream import LoggedMessage, LogReader, OffsetSpec, last_message, open_log_reader
 from marketplace_runtime.amqp.publisher import Publisher, Unconfirmed
 from marketplace_runtime.amqp.queue_consumer import QueueConsumer
-from marketplace_runtime.amqp.wire_format import PREFIX, envelope_of, properties_of, recorded_envelope
+from marketplace_runtime.amqp.wire_format import CLOUDEVENTS_PREFIX, envelope_of, properties_of, recorded_envelope
 
 __all__ = [
+    "CLOUDEVENTS_PREFIX",
     "CONNECTION_ERRORS",
-    "PREFIX",
-    "USER",
+    "PUBLISHER_HEADER",
     "ChannelRefused",
     "Connection",
     "ConnectionLost",
     "DeadLetter",
     "IncomingMessage",
-    "Invalid",
+    "InvalidMessage",
     "LogReader",
     "LoggedMessage",
     "MessageSource",
-    "Place",
+    "OffsetSpec",
     "Publisher",
     "QueueConsumer",
     "Unconfirmed",
     "UnknownVersion",
-    "dead_letter_of",
+    "dead_letter_from_event",
+    "dead_letter_key",
+    "dead_letter_properties",
+    "decode_dead_letter",
     "envelope_of",
     "keep_connected",
-    "key_of",
     "last_message",
-    "letter_of",
     "open_channel",
+    "open_log_reader",
     "properties_of",
-    "properties_of_dead",
-    "raising_lost",
-    "reading_log",
     "recorded_envelope",
-    "unchecked",
+    "translate_channel_errors",
+    "unchecked_headers",
 ]

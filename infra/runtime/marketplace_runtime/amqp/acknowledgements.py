@@ -9,7 +9,7 @@ from typing import Protocol
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
-from marketplace_runtime.amqp.connection import CONNECTION_ERRORS, raising_lost
+from marketplace_runtime.amqp.connection import CONNECTION_ERRORS, translate_channel_errors
 
 
 class MessageSource(Protocol):
@@ -31,21 +31,21 @@ class Acknowledgements:
 
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
-        self._open: dict[int, None] = {}
-        self._turn = asyncio.Lock()
+        self._unacknowledged: dict[int, None] = {}
+        self._write_lock = asyncio.Lock()
         """Held until a call has written its acknowledgements: the next "all up to this tag" would include them."""
         self.received = 0
         """Number of messages received so far."""
 
     @property
-    def open(self) -> int:
+    def unacknowledged(self) -> int:
         """Return the number of messages that are not acknowledged yet."""
-        return len(self._open)
+        return len(self._unacknowledged)
 
     @property
-    def settled(self) -> int:
+    def acknowledged(self) -> int:
         """Return the number of messages that were acknowledged."""
-        return self.received - len(self._open)
+        return self.received - len(self._unacknowledged)
 
     @property
     def lost(self) -> bool:
@@ -53,26 +53,26 @@ class Acknowledgements:
         return self._channel.is_closed
 
     def add(self, tag: int) -> None:
-        self._open[tag] = None
+        self._unacknowledged[tag] = None
         self.received += 1
 
     async def acknowledge(self, tags: Sequence[int]) -> None:
         """Acknowledge messages. Pass each tag once: the broker closes the channel over a tag that it does not know."""
-        with suppress(*CONNECTION_ERRORS), raising_lost():
-            async with self._turn:
+        with suppress(*CONNECTION_ERRORS), translate_channel_errors():
+            async with self._write_lock:
                 await self._acknowledge(tags)
 
     async def _acknowledge(self, tags: Sequence[int]) -> None:
         if self._channel.is_closed:
             return
         for tag in tags:
-            self._open.pop(tag, None)
-        oldest = next(iter(self._open), None)
-        upto = [tag for tag in tags if oldest is None or tag < oldest]
+            self._unacknowledged.pop(tag, None)
+        oldest = next(iter(self._unacknowledged), None)
+        up_to = [tag for tag in tags if oldest is None or tag < oldest]
         single = [tag for tag in tags if oldest is not None and tag > oldest]
         # Await each write: the client never wakes a task that waits for room in the write queue of a lost connection.
-        if upto:
-            await self._channel.basic_ack(max(upto), multiple=True)
+        if up_to:
+            await self._channel.basic_ack(max(up_to), multiple=True)
         for tag in single:
             await self._channel.basic_ack(tag)
 

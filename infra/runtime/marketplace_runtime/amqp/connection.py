@@ -35,7 +35,7 @@ class ConnectionLost(ConnectionError):
 
 
 @contextmanager
-def raising_lost() -> Iterator[None]:
+def translate_channel_errors() -> Iterator[None]:
     """Raise `ConnectionLost` where the client raises a bare `Exception`, as it does when a channel closes."""
     try:
         yield
@@ -65,7 +65,7 @@ async def keep_connected(url: str, name: str, use: Callable[[Connection], Awaita
         log.info("broker connected", connection=name)
         failures = 0
         try:
-            await _until_lost(connection, use)
+            await _run_until_lost(connection, use)
             return
         except CONNECTION_ERRORS as error:
             log.warning("broker connection lost", connection=name, error=repr(error))
@@ -76,7 +76,7 @@ async def keep_connected(url: str, name: str, use: Callable[[Connection], Awaita
                     await connection.close()
 
 
-async def _until_lost(connection: Connection, use: Callable[[Connection], Awaitable[None]]) -> None:
+async def _run_until_lost(connection: Connection, use: Callable[[Connection], Awaitable[None]]) -> None:
     lost = asyncio.get_running_loop().create_future()
 
     def on_close(_: object, error: BaseException | None) -> None:
@@ -106,7 +106,7 @@ async def open_channel(connection: Connection, *, confirms: bool) -> Channel:
     transport = connection.transport
     if transport is None:
         raise ConnectionLost("no transport")
-    with raising_lost():
+    with translate_channel_errors():
         channel = await transport.connection.channel(publisher_confirms=confirms)
     if not isinstance(channel, Channel):
         raise TypeError(f"expected a channel of aiormq, got {type(channel).__name__}")

@@ -11,7 +11,7 @@ from pamqp.common import FieldTable
 from uuid_utils.compat import uuid7
 
 from marketplace_runtime.amqp.dead_letter import DeadLetter
-from marketplace_runtime.amqp.wire_format import PERSISTENT, PREFIX, headers_of
+from marketplace_runtime.amqp.wire_format import CLOUDEVENTS_PREFIX, PERSISTENT, headers_of
 from marketplace_runtime.events import Envelope, storable
 
 MAX_ERROR_CHARACTERS = 8 * 1024
@@ -20,20 +20,25 @@ MAX_HEADERS = 40
 MAX_HEADERS_BYTES = 64 * 1024
 """Limit for all headers that are kept. With our own they must fit one frame, which is 128 KiB by default."""
 MAX_NAME_BYTES = 128
-MAX_WORD_CHARACTERS = 255
+MAX_SHORT_TEXT_CHARACTERS = 255
 MAX_KEY_CHARACTERS = 512
 """A key of this length fits an index entry in UTF-8."""
-OWN = "dead_"
-USER = OWN + "user"
+DEAD_LETTER_PREFIX = "dead_"
+PUBLISHER_HEADER = DEAD_LETTER_PREFIX + "user"
 """Header with the publisher of a message, if nobody has checked it yet. Only the event's owner may have it replayed."""
 
 
-def scalars(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
+def storable_headers(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
     """Return the headers worth keeping: short texts and integers, but none of the broker's `x-…` or our `dead_…`."""
     kept: dict[str, str | int] = {}
-    left = MAX_HEADERS_BYTES
+    bytes_left = MAX_HEADERS_BYTES
     for name, value in (headers or {}).items():
-        if name.startswith(("x-", OWN)) or len(kept) == MAX_HEADERS or too_long(name) or storable(name) != name:
+        if (
+            name.startswith(("x-", DEAD_LETTER_PREFIX))
+            or len(kept) == MAX_HEADERS
+            or is_name_too_long(name)
+            or storable(name) != name
+        ):
             continue
         if (
             isinstance(value, bool)
@@ -41,25 +46,25 @@ def scalars(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
             or (isinstance(value, int) and abs(value) >= 2**63)
         ):
             continue
-        keepable = storable(value[:MAX_HEADER_CHARACTERS]) if isinstance(value, str) else value
-        left -= len(f"{name}{keepable}".encode())
-        if left < 0:
+        kept_value = storable(value[:MAX_HEADER_CHARACTERS]) if isinstance(value, str) else value
+        bytes_left -= len(f"{name}{kept_value}".encode())
+        if bytes_left < 0:
             break
-        kept[name] = keepable
+        kept[name] = kept_value
     return kept
 
 
-def unchecked(properties: Basic.Properties) -> dict[str, str | int]:
-    """Return the headers of a message that was not read as an event, with its publisher under `USER`."""
-    return scalars(properties.headers) | {USER: storable(properties.user_id or "")}
+def unchecked_headers(properties: Basic.Properties) -> dict[str, str | int]:
+    """Return the headers of a message that was not read as an event, with its publisher under `PUBLISHER_HEADER`."""
+    return storable_headers(properties.headers) | {PUBLISHER_HEADER: storable(properties.user_id or "")}
 
 
-def too_long(name: str) -> bool:
+def is_name_too_long(name: str) -> bool:
     """Return whether a header's name has more than 128 bytes, at which the client would cut it."""
     return len(name.encode(errors="replace")) > MAX_NAME_BYTES
 
 
-def key_of(subscription: str, event_id: UUID | None, body: bytes, message_id: str | None) -> str:
+def dead_letter_key(subscription: str, event_id: UUID | None, body: bytes, message_id: str | None) -> str:
     """Return a key that is the same for every copy of one dead letter.
 
     It is made of the event's id or, without one, of the message id and a hash of the body.
@@ -69,7 +74,7 @@ def key_of(subscription: str, event_id: UUID | None, body: bytes, message_id: st
     return f"{subscription}/{storable(message_id or '')}/{hashlib.sha256(body).hexdigest()}"
 
 
-def dead_letter_of(
+def dead_letter_from_event(
     envelope: Envelope,
     body: bytes,
     *,
@@ -81,7 +86,7 @@ def dead_letter_of(
 ) -> DeadLetter:
     """Return the dead letter of an event that was decoded, and then given up."""
     return DeadLetter(
-        key=key_of(subscription, envelope.id, body, None),
+        key=dead_letter_key(subscription, envelope.id, body, None),
         subscription=subscription,
         event_id=envelope.id,
         type=envelope.type,
@@ -89,26 +94,26 @@ def dead_letter_of(
         error=error,
         attempts=attempts,
         failed_at=failed_at,
-        headers=scalars(headers_of(envelope)),
+        headers=storable_headers(headers_of(envelope)),
         body=body,
     )
 
 
-def properties_of_dead(letter: DeadLetter, user: str) -> Basic.Properties:
+def dead_letter_properties(letter: DeadLetter, user: str) -> Basic.Properties:
     """Return the AMQP properties with which `letter` is published to the dead-letter exchange. Its body is unchanged.
 
     The properties can be encoded and fit one frame, whatever the letter contains.
     """
     headers: FieldTable = {
         **letter.headers,
-        OWN + "key": letter.key,
-        OWN + "subscription": letter.subscription,
-        OWN + "reason": letter.reason,
-        OWN + "error": storable(letter.error[:MAX_ERROR_CHARACTERS]),
-        OWN + "attempts": letter.attempts,
+        DEAD_LETTER_PREFIX + "key": letter.key,
+        DEAD_LETTER_PREFIX + "subscription": letter.subscription,
+        DEAD_LETTER_PREFIX + "reason": letter.reason,
+        DEAD_LETTER_PREFIX + "error": storable(letter.error[:MAX_ERROR_CHARACTERS]),
+        DEAD_LETTER_PREFIX + "attempts": letter.attempts,
     }
     if letter.failed_at is not None:
-        headers[OWN + "failed_at"] = letter.failed_at.isoformat()
+        headers[DEAD_LETTER_PREFIX + "failed_at"] = letter.failed_at.isoformat()
     return Basic.Properties(
         delivery_mode=PERSISTENT,
         headers=headers,
@@ -117,48 +122,49 @@ def properties_of_dead(letter: DeadLetter, user: str) -> Basic.Properties:
     )
 
 
-def letter_of(properties: Basic.Properties, body: bytes, service: str) -> DeadLetter:
+def decode_dead_letter(properties: Basic.Properties, body: bytes, service: str) -> DeadLetter:
     """Decode any message of the dead-letter queue into a dead letter that can be stored.
 
     Our own `dead_…` headers count only if this service published the message. Otherwise the broker dead-lettered it.
     """
     headers: Mapping[str, Any] = properties.headers or {}
-    event_id = _uuid(headers.get(PREFIX + "id"))
-    type = _word(headers, PREFIX + "type") or None
-    key = _word(headers, OWN + "key", MAX_KEY_CHARACTERS)
+    event_id = _uuid(headers.get(CLOUDEVENTS_PREFIX + "id"))
+    type = _header_text(headers, CLOUDEVENTS_PREFIX + "type") or None
+    key = _header_text(headers, DEAD_LETTER_PREFIX + "key", MAX_KEY_CHARACTERS)
     if properties.user_id != service or not key:
-        queue = _word(headers, "x-first-death-queue") or "unknown"
+        queue = _header_text(headers, "x-first-death-queue") or "unknown"
         return DeadLetter(
-            key=key_of(queue, event_id, body, properties.message_id),
+            key=dead_letter_key(queue, event_id, body, properties.message_id),
             subscription=queue.removeprefix(f"{service}."),
             event_id=event_id,
             type=type,
-            reason=f"broker-{_word(headers, 'x-first-death-reason') or 'unknown'}",
+            reason=f"broker-{_header_text(headers, 'x-first-death-reason') or 'unknown'}",
             error="dead-lettered by the broker itself",
             attempts=0,
             failed_at=None,
-            headers=unchecked(properties),
+            headers=unchecked_headers(properties),
             body=body,
         )
-    attempts = headers.get(OWN + "attempts")
+    attempts = headers.get(DEAD_LETTER_PREFIX + "attempts")
     return DeadLetter(
         key=key,
-        subscription=_word(headers, OWN + "subscription"),
+        subscription=_header_text(headers, DEAD_LETTER_PREFIX + "subscription"),
         event_id=event_id,
         type=type,
-        reason=_word(headers, OWN + "reason"),
-        error=_word(headers, OWN + "error", MAX_ERROR_CHARACTERS),
+        reason=_header_text(headers, DEAD_LETTER_PREFIX + "reason"),
+        error=_header_text(headers, DEAD_LETTER_PREFIX + "error", MAX_ERROR_CHARACTERS),
         attempts=attempts if isinstance(attempts, int) and abs(attempts) < 2**31 else 0,
-        failed_at=_time(_word(headers, OWN + "failed_at")),
-        headers=scalars(headers) | ({USER: _word(headers, USER)} if USER in headers else {}),
+        failed_at=_time(_header_text(headers, DEAD_LETTER_PREFIX + "failed_at")),
+        headers=storable_headers(headers)
+        | ({PUBLISHER_HEADER: _header_text(headers, PUBLISHER_HEADER)} if PUBLISHER_HEADER in headers else {}),
         body=body,
     )
 
 
-def _word(headers: Mapping[str, Any], name: str, most: int = MAX_WORD_CHARACTERS) -> str:
+def _header_text(headers: Mapping[str, Any], name: str, max_characters: int = MAX_SHORT_TEXT_CHARACTERS) -> str:
     """Return a header's text in a form that can be stored; empty if there is none."""
     value = headers.get(name)
-    return storable(value[:most]) if isinstance(value, str) else ""
+    return storable(value[:max_characters]) if isinstance(value, str) else ""
 
 
 def _uuid(value: object) -> UUID | None:

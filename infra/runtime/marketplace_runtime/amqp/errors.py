@@ -1,7 +1,7 @@
 """Defines the errors of messages that cannot be read as an event."""
 
 
-class Invalid(Exception):
+class InvalidMessage(Exception):
     """The message cannot be read as an event. `reason` is a short stable word that says why."""
 
     def __init__(self, reason: str, explanation: str) -> None:
@@ -9,7 +9,7 @@ class Invalid(Exception):
         self.reason = reason
 
 
-class UnknownVersion(Invalid):
+class UnknownVersion(InvalidMessage):
     """The message has a version that this code does not know, of an event that it knows.
 
     A newer replica may handle it.

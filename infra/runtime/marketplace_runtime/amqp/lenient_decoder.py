@@ -10,7 +10,7 @@ from typing import Any
 
 from pamqp import common, decode
 
-UNREADABLE = (ValueError, ArithmeticError, OSError, RecursionError, LookupError)
+DECODE_ERRORS = (ValueError, ArithmeticError, OSError, RecursionError, LookupError)
 
 
 def install() -> None:
@@ -29,7 +29,7 @@ def _short_text(value: bytes) -> tuple[int, str]:
 def _timestamp(value: bytes) -> tuple[int, Any]:
     try:
         return decode.timestamp(value)
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return 8, None
 
 
@@ -37,7 +37,7 @@ def _table(value: bytes) -> tuple[int, dict[str, Any]]:
     """Decode what can be read of a table, up to its stated length. An odd name does not affect the other entries."""
     offset, end = 4, 4 + int(common.Struct.integer.unpack(value[:4])[0])
     table: dict[str, Any] = {}
-    with suppress(*UNREADABLE):
+    with suppress(*DECODE_ERRORS):
         while offset < end:
             named = offset + 1 + value[offset]
             length, content = decode.embedded_value(value[named:end])
@@ -50,5 +50,5 @@ def _array(value: bytes) -> tuple[int, Any]:
     """Decode an array; None if it cannot be read."""
     try:
         return decode.field_array(value)
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return 4 + int(common.Struct.integer.unpack(value[:4])[0]), None

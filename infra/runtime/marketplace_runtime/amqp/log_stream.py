@@ -13,13 +13,18 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from marketplace_runtime.amqp.connection import CONNECTION_ERRORS, ConnectionLost, open_channel, raising_lost
+from marketplace_runtime.amqp.connection import (
+    CONNECTION_ERRORS,
+    ConnectionLost,
+    open_channel,
+    translate_channel_errors,
+)
 
-AHEAD = 200
+PREFETCH = 200
 """Maximum number of messages that are prefetched into memory."""
-FIRST_S, SILENT_S = 2.0, 0.5
+FIRST_MESSAGE_TIMEOUT_S, NEXT_MESSAGE_TIMEOUT_S = 2.0, 0.5
 
-Place = str | int | datetime
+OffsetSpec = str | int | datetime
 """Where to begin: `first`, `last` (the last chunk), `next` (only new messages), an offset, or a time (its chunk)."""
 
 
@@ -46,7 +51,7 @@ class LogReader:
         channel.on_consumer_cancel_callbacks.add(self._end)
 
     @property
-    def waiting(self) -> bool:
+    def has_next(self) -> bool:
         """Return whether the next message has arrived already."""
         return bool(self._waiting)
 
@@ -70,8 +75,8 @@ class LogReader:
             return None
         message = self._waiting.popleft()
         tag = message.delivery_tag or 0
-        if tag % (AHEAD // 4) == 0:
-            with raising_lost():
+        if tag % (PREFETCH // 4) == 0:
+            with translate_channel_errors():
                 await self._channel.basic_ack(tag, multiple=True)
         properties = message.header.properties
         offset: Any = (properties.headers or {})["x-stream-offset"]
@@ -83,7 +88,7 @@ class LogReader:
 
 
 @asynccontextmanager
-async def reading_log(connection: AbstractConnection, stream: str, since: Place) -> AsyncIterator[LogReader]:
+async def open_log_reader(connection: AbstractConnection, stream: str, since: OffsetSpec) -> AsyncIterator[LogReader]:
     """Read the log from a place on.
 
     Raises the errors of a lost connection, and `AMQPChannelError` if the stream is missing or may not be read.
@@ -91,13 +96,13 @@ async def reading_log(connection: AbstractConnection, stream: str, since: Place)
     channel = await open_channel(connection, confirms=False)
     log = LogReader(channel)
     try:
-        with raising_lost():
-            await channel.basic_qos(prefetch_count=AHEAD)
+        with translate_channel_errors():
+            await channel.basic_qos(prefetch_count=PREFETCH)
             await channel.basic_consume(stream, log.receive, arguments={"x-stream-offset": since})
         yield log
     finally:
         if not channel.is_closed:
-            with suppress(*CONNECTION_ERRORS), raising_lost():
+            with suppress(*CONNECTION_ERRORS), translate_channel_errors():
                 async with asyncio.timeout(2):
                     await channel.close()
 
@@ -108,13 +113,16 @@ async def last_message(connection: AbstractConnection, stream: str) -> LoggedMes
     The broker's message count is seconds old. So this reads from the last chunk until nothing follows, or until a new
     message is published. Raises `ConnectionLost` if the last message cannot be found.
     """
-    async with reading_log(connection, stream, "next") as said_since, reading_log(connection, stream, "last") as log:
-        last = found = await log.next(FIRST_S)
-        while found is not None and not said_since.waiting:
-            found = await log.next(SILENT_S)
+    async with (
+        open_log_reader(connection, stream, "next") as new_messages,
+        open_log_reader(connection, stream, "last") as log,
+    ):
+        last = found = await log.next(FIRST_MESSAGE_TIMEOUT_S)
+        while found is not None and not new_messages.has_next:
+            found = await log.next(NEXT_MESSAGE_TIMEOUT_S)
             last = found or last
-        if said_since.waiting:
-            return await said_since.next(0)
+        if new_messages.has_next:
+            return await new_messages.next(0)
     if last is None:
         channel = await open_channel(connection, confirms=False)
         if (await channel.queue_declare(stream, passive=True)).message_count:

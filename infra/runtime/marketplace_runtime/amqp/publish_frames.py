@@ -17,9 +17,9 @@ FLAGS = CONTENT_TYPE | HEADERS | DELIVERY_MODE | MESSAGE_ID | USER_ID
 PERSISTENT = 2
 FRAME_OVERHEAD = 8
 
-_start = struct.Struct(">BHI").pack
-_content = struct.Struct(">HHQH").pack
-_long = struct.Struct(">I").pack
+_pack_frame_header = struct.Struct(">BHI").pack
+_pack_content_header = struct.Struct(">HHQH").pack
+_pack_uint32 = struct.Struct(">I").pack
 
 
 def publish(
@@ -35,37 +35,44 @@ def publish(
     frame_max: int,
 ) -> bytes:
     """Return the frames of one persistent message. Names, keys and ids must have at most 255 bytes each."""
-    table = b"".join([_key(name) + _long(len(text := value.encode())) + text for name, value in headers.items()])
+    table = b"".join(
+        [_encode_header_key(name) + _pack_uint32(len(text := value.encode())) + text for name, value in headers.items()]
+    )
     header = b"".join(
         [
-            _content(BASIC_CLASS, 0, len(body), FLAGS),
-            _short(content_type),
-            _long(len(table)),
+            _pack_content_header(BASIC_CLASS, 0, len(body), FLAGS),
+            _encode_short_string(content_type),
+            _pack_uint32(len(table)),
             table,
             bytes((PERSISTENT,)),
-            _short(message_id),
-            _short(user_id),
+            _encode_short_string(message_id),
+            _encode_short_string(user_id),
         ]
     )
-    most = frame_max - FRAME_OVERHEAD
-    parts = [_method(channel, exchange, routing_key), _start(HEADER, channel, len(header)), header, END]
-    for first in range(0, len(body), most):
-        piece = body[first : first + most]
-        parts += [_start(BODY, channel, len(piece)), piece, END]
+    max_piece_bytes = frame_max - FRAME_OVERHEAD
+    parts = [
+        _encode_method_frame(channel, exchange, routing_key),
+        _pack_frame_header(HEADER, channel, len(header)),
+        header,
+        END,
+    ]
+    for first in range(0, len(body), max_piece_bytes):
+        piece = body[first : first + max_piece_bytes]
+        parts += [_pack_frame_header(BODY, channel, len(piece)), piece, END]
     return b"".join(parts)
 
 
 @lru_cache(maxsize=1024)
-def _method(channel: int, exchange: str, routing_key: str) -> bytes:
+def _encode_method_frame(channel: int, exchange: str, routing_key: str) -> bytes:
     return frame.marshal(Basic.Publish(exchange=exchange, routing_key=routing_key), channel)
 
 
 @lru_cache(maxsize=1024)
-def _key(name: str) -> bytes:
+def _encode_header_key(name: str) -> bytes:
     """Encode a key of the header table, followed by the type mark of a long text."""
-    return _short(name) + b"S"
+    return _encode_short_string(name) + b"S"
 
 
-def _short(text: str) -> bytes:
+def _encode_short_string(text: str) -> bytes:
     encoded = text.encode()
     return bytes((len(encoded),)) + encoded

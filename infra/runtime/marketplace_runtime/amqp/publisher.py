@@ -15,7 +15,7 @@ from marketplace_runtime.amqp.connection import (
     ConnectionLost,
     keep_connected,
     open_channel,
-    raising_lost,
+    translate_channel_errors,
 )
 from marketplace_runtime.amqp.wire_format import frames_of
 from marketplace_runtime.events import Envelope
@@ -42,14 +42,14 @@ class Publisher:
         self._refusal: str | None = None
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         return self._ready.is_set()
 
     async def run(self) -> None:
         """Keep the connection up until cancelled."""
-        await keep_connected(self._url, self._name, self._serve)
+        await keep_connected(self._url, self._name, self._hold_channel)
 
-    async def ready(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Wait until there is a channel to publish on."""
         await self._ready.wait()
 
@@ -60,14 +60,14 @@ class Publisher:
             raise Unconfirmed("not connected to the broker")
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
-                with raising_lost():
+                with translate_channel_errors():
                     await channel.basic_publish(
                         body, exchange=exchange, routing_key=routing_key, properties=properties, wait=False
                     )
         except DeliveryError as error:
             raise Unconfirmed("the broker refused the message") from error
         except CONNECTION_ERRORS as error:
-            self.drop()
+            self.drop_channel()
             raise Unconfirmed(repr(error)) from error
 
     async def publish_all(self, events: Sequence[tuple[Envelope, bytes]]) -> list[bool]:
@@ -86,15 +86,15 @@ class Publisher:
         )
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S), channel.lock:
-                confirms = _expect(channel, len(events))
+                confirms = _register_confirms(channel, len(events))
                 # One write for all: the client would make one system call per message.
                 await channel.write_queue.put(ChannelFrame(payload=frames, should_close=False))
         except CONNECTION_ERRORS:
-            self.drop()
+            self.drop_channel()
             return [False] * len(events)
         _, late = await asyncio.wait(confirms, timeout=CONFIRM_TIMEOUT_S)
         if late:
-            self.drop()
+            self.drop_channel()
         for each in late:
             each.cancel()
         return [not each.cancelled() and each.exception() is None for each in confirms]
@@ -107,30 +107,30 @@ class Publisher:
         refusal, self._refusal = self._refusal, None
         return refusal
 
-    def drop(self) -> None:
+    def drop_channel(self) -> None:
         """Give up the channel. Messages in flight on it will be published again."""
         self._channel = None
         self._ready.clear()
         self._broken.set()
 
-    async def _serve(self, connection: AbstractConnection) -> None:
+    async def _hold_channel(self, connection: AbstractConnection) -> None:
         while True:
             channel = await open_channel(connection, confirms=True)
-            channel.closing.add_done_callback(partial(self._lose, channel))
+            channel.closing.add_done_callback(partial(self._fail_unconfirmed, channel))
             self._broken.clear()
             self._channel = channel
             self._ready.set()
             try:
                 await self._broken.wait()
             finally:
-                self.drop()
+                self.drop_channel()
             if connection.is_closed:
                 raise ConnectionLost("closed while publishing")
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
-                with raising_lost():
+                with translate_channel_errors():
                     await channel.close()
 
-    def _lose(self, channel: Channel, closing: asyncio.Future[object]) -> None:
+    def _fail_unconfirmed(self, channel: Channel, closing: asyncio.Future[object]) -> None:
         """Fail the messages in flight on `channel`, which has closed, and keep the reason if the broker refused one."""
         error = None if closing.cancelled() else closing.exception()
         self._refusal = str(error) if isinstance(error, ChannelPreconditionFailed) else None
@@ -140,7 +140,7 @@ class Publisher:
                 confirm.set_exception(ConnectionLost("the channel closed before the confirm"))
 
 
-def _expect(channel: Channel, messages: int) -> list[asyncio.Future[object]]:
+def _register_confirms(channel: Channel, messages: int) -> list[asyncio.Future[object]]:
     """Return a future for each of the next messages on `channel`, which is done when the broker confirms it."""
     loop = asyncio.get_running_loop()
     confirms = []

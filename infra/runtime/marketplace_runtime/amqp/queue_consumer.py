@@ -11,16 +11,21 @@ from aiormq.channel import Channel
 from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
 from marketplace_runtime.amqp.acknowledgements import Acknowledgements, IncomingMessage
-from marketplace_runtime.amqp.connection import CONNECTION_ERRORS, ConnectionLost, open_channel, raising_lost
+from marketplace_runtime.amqp.connection import (
+    CONNECTION_ERRORS,
+    ConnectionLost,
+    open_channel,
+    translate_channel_errors,
+)
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-WATCH_S = 5.0
+STALL_CHECK_S = 5.0
 """Interval of the checks that a consumer still receives messages. It takes two checks to detect a stall."""
-ANSWER_S = 10.0
-REOPEN_CAP_S = 3.0
-LOOK_S = 0.1
+ANSWER_TIMEOUT_S = 10.0
+REOPEN_BACKOFF_CAP_S = 3.0
+CAUGHT_UP_POLL_S = 0.1
 """Interval of the checks of a queue that a deadline waits for."""
 
 
@@ -38,71 +43,71 @@ class QueueConsumer:
         self._channel: Channel | None = None
         self._acknowledgements: Acknowledgements | None = None
         self._tag = ""
-        self._silence: str | None = None
-        self._wanted = asyncio.Event()
-        self._wanted.set()
+        self._stall: str | None = None
+        self._enabled = asyncio.Event()
+        self._enabled.set()
         self._ended = asyncio.Event()
 
     @property
-    def consuming(self) -> bool:
+    def is_consuming(self) -> bool:
         """Return whether the broker sends us this queue's messages, as far as this process can know."""
         return self._channel is not None and not self._channel.is_closed and self._tag in self._channel.consumers
 
     @property
     def state(self) -> str:
         """Return `ok`, or the problem. Reports a stalled consumer until the next check passes."""
-        if not self._wanted.is_set():
+        if not self._enabled.is_set():
             return "ok"
-        return self._silence or ("ok" if self.consuming else "not consuming")
+        return self._stall or ("ok" if self.is_consuming else "not consuming")
 
-    def hold(self, held: bool) -> None:
-        """Stop consuming if `held`, and return unacknowledged messages to the queue. Otherwise, consume again."""
-        if not held:
-            self._wanted.set()
-        elif self._wanted.is_set():
-            self._wanted.clear()
+    def set_paused(self, paused: bool) -> None:
+        """Stop consuming if `paused`, and return unacknowledged messages to the queue. Otherwise, consume again."""
+        if not paused:
+            self._enabled.set()
+        elif self._enabled.is_set():
+            self._enabled.clear()
             self._ended.set()
 
-    async def caught_up(self) -> None:
+    async def wait_until_caught_up(self) -> None:
         """Return once all messages that are in the queue now, or were taken from it, are acknowledged.
 
-        Waits for the broker while it is unreachable. Does not wait for a queue that is held.
+        Waits for the broker while it is unreachable. Does not wait for a queue that is paused.
         """
-        while self._wanted.is_set():
+        while self._enabled.is_set():
             try:
-                with raising_lost():
+                with translate_channel_errors():
                     if await self._has_caught_up():
                         return
             except (*CONNECTION_ERRORS, AMQPChannelError, TimeoutError) as error:
                 log.debug("queue cannot be checked", queue=self.queue, error=repr(error))
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(CAUGHT_UP_POLL_S)
 
     async def _has_caught_up(self) -> bool:
         """Wait for the messages in the queue now. False if the channel broke: its messages are delivered again."""
         channel, acknowledgements = self._channel, self._acknowledgements
-        if channel is None or acknowledgements is None or not self.consuming:
+        if channel is None or acknowledgements is None or not self.is_consuming:
             return False
-        left = None
+        target = None
         while not channel.is_closed and self._acknowledgements is acknowledgements:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 found = await channel.queue_declare(self.queue, passive=True)
             waiting = found.message_count or 0
-            if left is None:
+            if target is None:
                 await asyncio.sleep(0)  # lets `receive` get the messages that were delivered before that answer
-                left = acknowledgements.received + waiting
-            if waiting + acknowledgements.open == 0 or acknowledgements.settled >= left:
+                target = acknowledgements.received + waiting
+            if waiting + acknowledgements.unacknowledged == 0 or acknowledgements.acknowledged >= target:
                 return True
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(CAUGHT_UP_POLL_S)
         return False
 
     async def run(self, connection: AbstractConnection) -> None:
         """Consume until cancelled or the connection breaks. Reopens a broken channel. Raises `ConnectionLost`."""
         failures = 0
         while True:
-            await self._wanted.wait()
+            await self._enabled.wait()
             began = asyncio.get_running_loop().time()
             try:
-                with raising_lost():
+                with translate_channel_errors():
                     await self._consume(connection)
             except ChannelNotFoundEntity:
                 log.error("queue missing: declare the topology", queue=self.queue)
@@ -114,15 +119,15 @@ class QueueConsumer:
                 raise asyncio.CancelledError
             if connection.is_closed or connection.transport is None:
                 raise ConnectionLost("closed while consuming")
-            failures = 0 if asyncio.get_running_loop().time() - began > WATCH_S else failures + 1
-            await asyncio.sleep(random.uniform(0, min(REOPEN_CAP_S, 0.1 * 2**failures)))  # noqa: S311 - jitter
+            failures = 0 if asyncio.get_running_loop().time() - began > STALL_CHECK_S else failures + 1
+            await asyncio.sleep(random.uniform(0, min(REOPEN_BACKOFF_CAP_S, 0.1 * 2**failures)))  # noqa: S311 - jitter
 
     async def stop(self) -> None:
         """Stop taking messages. Those already taken can still be acknowledged."""
         channel, self._receive = self._channel, _ignore
-        if channel is not None and self.consuming and not self._ordered:
+        if channel is not None and self.is_consuming and not self._ordered:
             try:
-                with raising_lost():
+                with translate_channel_errors():
                     await channel.basic_cancel(self._tag, timeout=2)
             except CONNECTION_ERRORS as error:
                 log.warning("could not cancel the consumer", queue=self.queue, error=repr(error))
@@ -147,44 +152,50 @@ class QueueConsumer:
         await channel.basic_qos(prefetch_count=self._prefetch)
         consuming = await channel.basic_consume(self.queue, on_message)
         self._tag, self._channel, self._acknowledgements = str(consuming.consumer_tag), channel, acknowledgements
-        if not self._wanted.is_set():
+        if not self._enabled.is_set():
             ended.set()
         try:
-            await self._watch(channel, acknowledgements, ended)
+            await self._check_until_stalled(channel, acknowledgements, ended)
         finally:
             self._channel = None
             if not channel.is_closed:
-                with suppress(*CONNECTION_ERRORS), raising_lost():
+                with suppress(*CONNECTION_ERRORS), translate_channel_errors():
                     async with asyncio.timeout(2):
                         await channel.close()
 
-    async def _watch(self, channel: Channel, acknowledgements: Acknowledgements, ended: asyncio.Event) -> None:
+    async def _check_until_stalled(
+        self, channel: Channel, acknowledgements: Acknowledgements, ended: asyncio.Event
+    ) -> None:
         """Return when the broker has ended the consumer, or when it has stalled.
 
         A passive declaration needs no permissions. It returns the broker's count of consumers and of waiting messages.
         Waiting messages are no sign of a stall while the prefetch limit is reached, or for a standby consumer of an
         ordered queue.
         """
-        received, waiting = 0, self._silence is not None
+        received, waiting = 0, self._stall is not None
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_S):
+                async with asyncio.timeout(STALL_CHECK_S):
                     await ended.wait()
                     return
             if self._receive is _ignore:
                 continue  # we cancelled it, and keep its channel for acknowledgements
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 found = await channel.queue_declare(self.queue, passive=True)
-            stands_by = self._ordered and not acknowledgements.received
-            hungry = acknowledgements.received == received and acknowledgements.open < self._prefetch and not stands_by
-            if not found.consumer_count or not self.consuming:
-                self._silence = "the broker forgot this consumer"
-            elif waiting and hungry and found.message_count:
-                self._silence = f"receives nothing though {found.message_count} messages wait"
+            is_standby = self._ordered and not acknowledgements.received
+            has_capacity = (
+                acknowledgements.received == received
+                and acknowledgements.unacknowledged < self._prefetch
+                and not is_standby
+            )
+            if not found.consumer_count or not self.is_consuming:
+                self._stall = "the broker forgot this consumer"
+            elif waiting and has_capacity and found.message_count:
+                self._stall = f"receives nothing though {found.message_count} messages wait"
             else:
-                self._silence = None
-            if self._silence is not None:
-                log.warning("consumer stalled, consuming again", queue=self.queue, why=self._silence)
+                self._stall = None
+            if self._stall is not None:
+                log.warning("consumer stalled, consuming again", queue=self.queue, why=self._stall)
                 return
             received, waiting = acknowledgements.received, bool(found.message_count)
 

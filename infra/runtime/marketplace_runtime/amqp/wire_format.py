@@ -10,14 +10,14 @@ from pamqp.common import FieldTable
 from uuid_utils.compat import uuid7
 
 from marketplace_runtime.amqp import publish_frames
-from marketplace_runtime.amqp.errors import Invalid
+from marketplace_runtime.amqp.errors import InvalidMessage
 from marketplace_runtime.events import TYPE_PATTERN, Envelope
 from marketplace_runtime.telemetry import child_of
 
-PREFIX = "cloudEvents_"
+CLOUDEVENTS_PREFIX = "cloudEvents_"
 CONTENT_TYPE = "application/json"
 MAX_BODY_BYTES = 256 * 1024
-MAX_TEXT = 255
+MAX_ATTRIBUTE_CHARACTERS = 255
 """Maximum length of an attribute, in characters."""
 PERSISTENT = publish_frames.PERSISTENT
 
@@ -27,16 +27,16 @@ Headers = Mapping[str, Any]
 def headers_of(envelope: Envelope) -> dict[str, str]:
     """Return the CloudEvents attributes as headers."""
     headers = {
-        PREFIX + "specversion": "1.0",
-        PREFIX + "id": str(envelope.id),
-        PREFIX + "type": envelope.type,
-        PREFIX + "source": envelope.source,
-        PREFIX + "subject": envelope.subject,
-        PREFIX + "time": envelope.time.isoformat(),
-        PREFIX + "traceparent": envelope.traceparent,
+        CLOUDEVENTS_PREFIX + "specversion": "1.0",
+        CLOUDEVENTS_PREFIX + "id": str(envelope.id),
+        CLOUDEVENTS_PREFIX + "type": envelope.type,
+        CLOUDEVENTS_PREFIX + "source": envelope.source,
+        CLOUDEVENTS_PREFIX + "subject": envelope.subject,
+        CLOUDEVENTS_PREFIX + "time": envelope.time.isoformat(),
+        CLOUDEVENTS_PREFIX + "traceparent": envelope.traceparent,
     }
     if envelope.causation_id is not None:
-        headers[PREFIX + "causationid"] = str(envelope.causation_id)
+        headers[CLOUDEVENTS_PREFIX + "causationid"] = str(envelope.causation_id)
     return headers
 
 
@@ -68,25 +68,25 @@ def frames_of(envelope: Envelope, body: bytes, *, exchange: str, channel: int, f
 
 
 def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
-    """Return the envelope of a received message. Raises `Invalid` with the reason if it is not an event.
+    """Return the envelope of a received message. Raises `InvalidMessage` with the reason if it is not an event.
 
     Does not check whether an event of this age can still be deduplicated; the consumer does.
     """
     headers: Headers = properties.headers or {}
     if body_bytes > MAX_BODY_BYTES:
-        raise Invalid("too-large", f"the body has {body_bytes} bytes; at most {MAX_BODY_BYTES} are read")
+        raise InvalidMessage("too-large", f"the body has {body_bytes} bytes; at most {MAX_BODY_BYTES} are read")
     if properties.content_type != CONTENT_TYPE:
-        raise Invalid("wrong-content-type", f"content type {properties.content_type!r} is not {CONTENT_TYPE}")
+        raise InvalidMessage("wrong-content-type", f"content type {properties.content_type!r} is not {CONTENT_TYPE}")
     if _text(headers, "specversion") != "1.0":
-        raise Invalid("bad-headers", "cloudEvents_specversion is not 1.0")
+        raise InvalidMessage("bad-headers", "cloudEvents_specversion is not 1.0")
     type = _text(headers, "type")
     parts = TYPE_PATTERN.match(type)
     if parts is None:
-        raise Invalid("bad-headers", f"cloudEvents_type {type!r} is not <publisher>.<name>.v<version>")
+        raise InvalidMessage("bad-headers", f"cloudEvents_type {type!r} is not <publisher>.<name>.v<version>")
     if properties.user_id != parts["publisher"]:
-        raise Invalid("wrong-publisher", f"{type} was published by {properties.user_id!r}, not by its owner")
-    causation = headers.get(PREFIX + "causationid")
-    traceparent = headers.get(PREFIX + "traceparent")
+        raise InvalidMessage("wrong-publisher", f"{type} was published by {properties.user_id!r}, not by its owner")
+    causation = headers.get(CLOUDEVENTS_PREFIX + "causationid")
+    traceparent = headers.get(CLOUDEVENTS_PREFIX + "traceparent")
     return Envelope(
         id=_uuid("id", _text(headers, "id")),
         type=type,
@@ -99,14 +99,17 @@ def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
 
 
 def recorded_envelope(headers: Headers, user: str, body_bytes: int) -> Envelope:
-    """Return the envelope of a message whose headers and publisher were stored. Raises `Invalid` like `envelope_of`."""
+    """Return the envelope of a message from stored headers and publisher. Raises `InvalidMessage`."""
     return envelope_of(Basic.Properties(content_type=CONTENT_TYPE, headers={**headers}, user_id=user), body_bytes)
 
 
 def _text(headers: Headers, name: str) -> str:
-    value = headers.get(PREFIX + name)
-    if not isinstance(value, str) or not value or len(value) > MAX_TEXT or "\0" in value:
-        raise Invalid("bad-headers", f"{PREFIX}{name} is missing, or no text of 1 to {MAX_TEXT} characters")
+    value = headers.get(CLOUDEVENTS_PREFIX + name)
+    if not isinstance(value, str) or not value or len(value) > MAX_ATTRIBUTE_CHARACTERS or "\0" in value:
+        raise InvalidMessage(
+            "bad-headers",
+            f"{CLOUDEVENTS_PREFIX}{name} is missing, or no text of 1 to {MAX_ATTRIBUTE_CHARACTERS} characters",
+        )
     return value
 
 
@@ -114,18 +117,20 @@ def _uuid(name: str, value: str) -> UUID:
     try:
         return UUID(value)
     except ValueError:
-        raise Invalid("bad-headers", f"{PREFIX}{name} {value[:64]!r} is no UUID") from None
+        raise InvalidMessage("bad-headers", f"{CLOUDEVENTS_PREFIX}{name} {value[:64]!r} is no UUID") from None
 
 
 def _time(value: str) -> datetime:
     try:
         time = datetime.fromisoformat(value)
     except ValueError:
-        raise Invalid("bad-headers", f"{PREFIX}time {value[:64]!r} is no RFC 3339 time") from None
+        raise InvalidMessage("bad-headers", f"{CLOUDEVENTS_PREFIX}time {value[:64]!r} is no RFC 3339 time") from None
     if time.tzinfo is None:
-        raise Invalid("bad-headers", f"{PREFIX}time {value!r} names no time zone")
+        raise InvalidMessage("bad-headers", f"{CLOUDEVENTS_PREFIX}time {value!r} names no time zone")
     try:
         time.astimezone(UTC)
     except OverflowError:  # the calendar's first or last hours: PostgreSQL gets the time in UTC
-        raise Invalid("bad-headers", f"{PREFIX}time {value!r} is not between the years 1 and 9999") from None
+        raise InvalidMessage(
+            "bad-headers", f"{CLOUDEVENTS_PREFIX}time {value!r} is not between the years 1 and 9999"
+        ) from None
     return time

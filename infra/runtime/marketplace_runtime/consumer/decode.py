@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from marketplace_runtime.amqp import (
     IncomingMessage,
-    Invalid,
+    InvalidMessage,
     envelope_of,
 )
 from marketplace_runtime.consumer import publisher_clocks
@@ -25,10 +25,10 @@ def decode_message(
         envelope = envelope_of(message.properties, len(message.body))
         _require_deduplicable(envelope, now or datetime.now(UTC))
         reaction = reaction_to(envelope.type, subscription)
-    except Invalid as why:
+    except InvalidMessage as why:
         return Unreadable(message, why)
     except Exception as error:  # noqa: BLE001 - no unexpected error may drop a message
-        return Unreadable(message, Invalid("unreadable", f"{type(error).__name__}: {error}"))
+        return Unreadable(message, InvalidMessage("unreadable", f"{type(error).__name__}: {error}"))
     deaths = message.redeliveries
     return Delivery(
         envelope, message.body, reaction, message=message, deaths=deaths, is_suspect=deaths >= SUSPECT_AFTER_DEATHS
@@ -36,7 +36,7 @@ def decode_message(
 
 
 def _require_deduplicable(envelope: Envelope, now: datetime) -> None:
-    """Raise `Invalid` if the inbox has no partition for this event.
+    """Raise `InvalidMessage` if the inbox has no partition for this event.
 
     Also reports the publisher if its clock runs ahead by more than `publisher_clocks.MAX_CLOCK_AHEAD`.
     """
@@ -45,21 +45,21 @@ def _require_deduplicable(envelope: Envelope, now: datetime) -> None:
         publisher_clocks.report(envelope.type.partition(".")[0], ahead_s)
     wrong = find_id_defect(envelope.id, now)
     if wrong is not None:
-        raise Invalid(*wrong)
+        raise InvalidMessage(*wrong)
 
 
 def reaction_to(type: str, subscription: Subscription) -> Reaction:
     """Return the subscription's reaction to events of `type`.
 
     An unknown version of a known event gets a reaction whose `read` raises `UnknownVersion`.
-    Raises `Invalid` if the subscription knows no version of the event.
+    Raises `InvalidMessage` if the subscription knows no version of the event.
     """
     reaction = subscription.reactions.get(type)
     if reaction is not None:
         return reaction
     known = subscription.versions(name_of(type))
     if not known:
-        raise Invalid("unknown-type", f"{type} is not handled by this subscription")
+        raise InvalidMessage("unknown-type", f"{type} is not handled by this subscription")
     return Reaction.for_unknown_version(type, known)
 
 

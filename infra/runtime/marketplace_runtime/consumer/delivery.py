@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from marketplace_runtime.amqp import (
     DeadLetter,
     IncomingMessage,
-    Invalid,
-    dead_letter_of,
-    key_of,
-    unchecked,
+    InvalidMessage,
+    dead_letter_from_event,
+    dead_letter_key,
+    unchecked_headers,
 )
 from marketplace_runtime.consumer.incidents import Incident
 from marketplace_runtime.consumer.subscriptions import Reaction
@@ -59,12 +59,12 @@ class Delivery:
 
     @property
     def event(self) -> Event:
-        """Return the event in the body, parsed once. Raises `Invalid` if the body does not fit its type."""
+        """Return the event in the body, parsed once. Raises `InvalidMessage` if the body does not fit its type."""
         if self._event is None:
             try:
                 self._event = self.reaction.read(self.body)
             except ValidationError as error:
-                raise Invalid(*_body_error(error)) from None
+                raise InvalidMessage(*_body_error(error)) from None
         return self._event
 
     @property
@@ -84,7 +84,7 @@ class Delivery:
 
     def as_dead_letter(self, subscription: str, reason: str, error: str) -> DeadLetter:
         """Return this delivery as a dead letter."""
-        return dead_letter_of(
+        return dead_letter_from_event(
             self.envelope,
             self.body,
             subscription=subscription,
@@ -100,7 +100,7 @@ class Unreadable:
     """Holds a message that is not an event for this subscription, and why."""
 
     message: IncomingMessage
-    why: Invalid
+    why: InvalidMessage
 
     @property
     def lost(self) -> bool:
@@ -109,7 +109,7 @@ class Unreadable:
     def as_dead_letter(self, subscription: str) -> DeadLetter:
         properties = self.message.properties
         return DeadLetter(
-            key=key_of(subscription, None, self.message.body, properties.message_id),
+            key=dead_letter_key(subscription, None, self.message.body, properties.message_id),
             subscription=subscription,
             event_id=None,
             type=None,
@@ -117,7 +117,7 @@ class Unreadable:
             error=str(self.why),
             attempts=0,
             failed_at=None,
-            headers=unchecked(properties),
+            headers=unchecked_headers(properties),
             body=self.message.body,
         )
 

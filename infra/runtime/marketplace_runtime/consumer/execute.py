@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from marketplace_runtime.amqp import Publisher, Unconfirmed, dead_letter, letter_of, properties_of_dead
+from marketplace_runtime.amqp import Publisher, Unconfirmed, dead_letter, dead_letter_properties, decode_dead_letter
 from marketplace_runtime.consumer import incidents, metrics, poison_counter
 from marketplace_runtime.consumer.acknowledge import acknowledge
 from marketplace_runtime.consumer.call import ExternalCalls
@@ -174,8 +174,8 @@ class Executor:
         if self._order is not None and delivery.key is not None:
             is_queued = await self._order.store_failed(tx, delivery, entry)
             if is_queued and letter is not None:
-                properties = properties_of_dead(letter, self._service)
-                await self._store_dead_letters(tx, [letter_of(properties, letter.body, self._service)])
+                properties = dead_letter_properties(letter, self._service)
+                await self._store_dead_letters(tx, [decode_dead_letter(properties, letter.body, self._service)])
             return
         if delivery.entry_id is not None:
             await scheduled.remove(tx, [delivery.entry_id])
@@ -184,10 +184,10 @@ class Executor:
 
     async def _publish(self, letter: dead_letter.DeadLetter) -> None:
         """Publish a dead letter until the broker confirms it. Call this before the message is removed anywhere else."""
-        properties = properties_of_dead(letter, self._service)
+        properties = dead_letter_properties(letter, self._service)
         _log(letter)
         while True:
-            await self._publisher.ready()
+            await self._publisher.wait_until_ready()
             try:
                 await self._publisher.publish(self._dead_letter_exchange, letter.subscription, letter.body, properties)
                 return

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
 
-from marketplace_runtime.amqp import Invalid
+from marketplace_runtime.amqp import InvalidMessage
 from marketplace_runtime.consumer import inbox, poison_counter
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.delivery import SUSPECT_AFTER_DEATHS, Delivery
@@ -136,7 +136,7 @@ def ordering_key_of(delivery: Delivery, ordered_by: OrderedBy) -> str | None:
 
     The key is None for a body that does not fit its type, which will be dead-lettered. It is also None for an unknown
     version, which would hold up the known ones. An event ordered by its aggregate's own field needs no parsing, since
-    the envelope has that field as its subject. Raises `Invalid` if the key is too long or contains NUL.
+    the envelope has that field as its subject. Raises `InvalidMessage` if the key is too long or contains NUL.
     """
     if delivery.envelope.type != delivery.reaction.event.type:
         return None
@@ -144,9 +144,11 @@ def ordering_key_of(delivery: Delivery, ordered_by: OrderedBy) -> str | None:
         return delivery.envelope.subject
     try:
         event = delivery.event
-    except Invalid:
+    except InvalidMessage:
         return None
     key = str(getattr(event, ordered_by) if isinstance(ordered_by, str) else ordered_by(event))
     if len(key) > MAX_KEY_CHARACTERS or "\0" in key:
-        raise Invalid("bad-key", f"the ordering key must have at most {MAX_KEY_CHARACTERS} characters and no NUL")
+        raise InvalidMessage(
+            "bad-key", f"the ordering key must have at most {MAX_KEY_CHARACTERS} characters and no NUL"
+        )
     return key

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from marketplace_runtime.amqp import Invalid, Publisher
+from marketplace_runtime.amqp import InvalidMessage, Publisher
 from marketplace_runtime.consumer.backlog import Backlog
 from marketplace_runtime.consumer.batch import Stage, pipeline
 from marketplace_runtime.consumer.call import ExternalCalls
@@ -88,11 +88,11 @@ class Worker:
         """Accept a due entry of the schedule."""
         self.receive(decode_entry(entry, self.subscription))
 
-    def why_unhandled(self, type: str) -> Invalid:
+    def why_unhandled(self, type: str) -> InvalidMessage:
         """Return why the subscription does not handle events of this type. Raises AssertionError if it does."""
         try:
             reaction_to(type, self.subscription)
-        except Invalid as why:
+        except InvalidMessage as why:
             return why
         raise AssertionError(f"{type} is handled by this subscription")
 

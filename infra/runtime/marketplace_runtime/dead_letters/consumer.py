@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from marketplace_runtime.amqp import IncomingMessage, letter_of
+from marketplace_runtime.amqp import IncomingMessage, decode_dead_letter
 from marketplace_runtime.database import Database, is_transient
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.telemetry import get_logger
@@ -39,7 +39,9 @@ class DeadLetterConsumer:
                     continue
                 try:
                     async with self._database.transaction() as tx:
-                        await dead_letters.store(tx, [letter_of(message.properties, message.body, self._service)])
+                        await dead_letters.store(
+                            tx, [decode_dead_letter(message.properties, message.body, self._service)]
+                        )
                 except Exception as error:
                     if not is_transient(error):
                         raise

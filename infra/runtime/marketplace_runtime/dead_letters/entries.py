@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from marketplace_runtime.amqp import PREFIX, USER, DeadLetter, Invalid, recorded_envelope
+from marketplace_runtime.amqp import CLOUDEVENTS_PREFIX, PUBLISHER_HEADER, DeadLetter, InvalidMessage, recorded_envelope
 from marketplace_runtime.consumer import Delivery, Subscription, reaction_to
 from marketplace_runtime.database import ScheduleEntry, new_id
 from marketplace_runtime.dead_letters.redrive import CannotRedrive
@@ -29,7 +29,7 @@ class EntryBuilder:
         try:
             envelope = _envelope(letter.headers, stored.size)
             self._event(letter.subscription, envelope, letter.body)
-        except Invalid as why:
+        except InvalidMessage as why:
             raise CannotRedrive(f"{why.reason}: {why}. Edit it, or discard it.") from None
         return _due_now(letter, envelope, letter.body)
 
@@ -44,12 +44,14 @@ class EntryBuilder:
             raise CannotRedrive("The dead letter has no event type: give one in `type`.")
         owner = type.partition(".")[0]
         try:
-            envelope = _envelope({**letter.headers, PREFIX + "type": type, USER: owner}, len(body))
-        except Invalid:
+            envelope = _envelope(
+                {**letter.headers, CLOUDEVENTS_PREFIX + "type": type, PUBLISHER_HEADER: owner}, len(body)
+            )
+        except InvalidMessage:
             envelope = Envelope(new_id(), type, owner, "", datetime.now(UTC), current_traceparent())
         try:
             event = self._event(letter.subscription, envelope, body)
-        except Invalid as why:
+        except InvalidMessage as why:
             raise CannotRedrive(f"{why.reason}: {why}.") from None
         return _due_now(letter, replace(envelope, subject=event.subject), body)
 
@@ -61,15 +63,15 @@ class EntryBuilder:
 
 
 def _envelope(headers: Mapping[str, Any], body_bytes: int) -> Envelope:
-    """Return the stored envelope. Raises `Invalid` if it is not valid.
+    """Return the stored envelope. Raises `InvalidMessage` if it is not valid.
 
-    Its publisher was checked before the letter was stored, unless the header `USER` names a publisher to check.
+    Its publisher was checked before the letter was stored, unless `PUBLISHER_HEADER` names one to check.
     """
-    owner = str(headers.get(PREFIX + "type")).partition(".")[0]
-    user = str(headers.get(USER, owner))
+    owner = str(headers.get(CLOUDEVENTS_PREFIX + "type")).partition(".")[0]
+    user = str(headers.get(PUBLISHER_HEADER, owner))
     envelope = recorded_envelope(headers, user, body_bytes)
     if envelope.id.version != 7:
-        raise Invalid("unusable-id", f"event id {envelope.id} is no UUIDv7")
+        raise InvalidMessage("unusable-id", f"event id {envelope.id} is no UUIDv7")
     return envelope
 
 

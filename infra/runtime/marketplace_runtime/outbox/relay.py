@@ -81,7 +81,7 @@ class Relay:
             finally:
                 # Our locks are gone: another replica may publish these aggregates from now on.
                 self._held.clear()
-                self._publisher.drop()
+                self._publisher.drop_channel()
                 with suppress(*DATABASE_CONNECTION_ERRORS):
                     await connection.close(timeout=1)
 
@@ -94,7 +94,7 @@ class Relay:
     async def _relay(self, connection: asyncpg.Connection) -> None:
         await connection.add_listener(CHANNEL, self._on_notification)
         while True:
-            await self._publisher.ready()
+            await self._publisher.wait_until_ready()
             await connection.execute(f"select pg_advisory_lock_shared({RELAY_CLASS}, 0)")
             await self._relay_while_connected(connection)
             await connection.execute("select pg_advisory_unlock_all()")
@@ -136,7 +136,7 @@ class Relay:
     async def _is_broker_connected(self) -> bool:
         try:
             async with asyncio.timeout(MAX_BROKER_ABSENCE_S):
-                await self._publisher.ready()
+                await self._publisher.wait_until_ready()
         except TimeoutError:
             return False
         return True

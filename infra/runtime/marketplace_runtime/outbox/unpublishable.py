@@ -36,7 +36,7 @@ async def publish_one_by_one(
     confirmed: list[int] = []
     refused: UnpublishableRows = []
     for row in rows:
-        await publisher.ready()
+        await publisher.wait_until_ready()
         [sent] = await publisher.publish_all([(row.envelope(source), row.body)])
         if sent:
             confirmed.append(row.seq)

@@ -48,7 +48,7 @@ class ReplayRunner:
         self._running: set[UUID] = set()
         self._stop, self._changed = asyncio.Event(), asyncio.Event()
         for name in self._first_replays:
-            consumers[name].hold(True)
+            consumers[name].set_paused(True)
 
     def stop(self) -> None:
         """Hand over nothing more. `run` returns once all messages that were handed over are acknowledged."""
@@ -83,7 +83,7 @@ class ReplayRunner:
             held = await table.find_held(tx, names)
         self._first_replays = {}
         for name, consumer in self._consumers.items():
-            consumer.hold(name in held)
+            consumer.set_paused(name in held)
         return taken
 
     async def _run_replay(self, replay: Replay) -> None:

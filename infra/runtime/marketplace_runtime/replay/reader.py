@@ -7,18 +7,18 @@ from datetime import datetime
 from uuid import UUID
 
 from marketplace_runtime.amqp import (
-    PREFIX,
+    CLOUDEVENTS_PREFIX,
     ChannelRefused,
     Connection,
     ConnectionLost,
     IncomingMessage,
     LoggedMessage,
     LogReader,
-    Place,
+    OffsetSpec,
     last_message,
     open_channel,
-    raising_lost,
-    reading_log,
+    open_log_reader,
+    translate_channel_errors,
 )
 from marketplace_runtime.consumer import (
     SUSPECT_AFTER_DEATHS,
@@ -82,7 +82,7 @@ class ReplayReader:
             if self._replay.holds:
                 await self._wait_until_not_consumed(connection)
             if await self._begin(connection):
-                async with reading_log(connection, self._stream, self._place) as messages:
+                async with open_log_reader(connection, self._stream, self._place) as messages:
                     while not self._stop.is_set() and await self._replay_chunk(connection, messages):
                         pass
             if self._stop.is_set():
@@ -98,7 +98,7 @@ class ReplayReader:
             self._next = self._window.lowest_open(self._next)
 
     @property
-    def _place(self) -> Place:
+    def _place(self) -> OffsetSpec:
         return self._next if self._next is not None else self._replay.since or "first"
 
     async def _begin(self, connection: Connection) -> bool:
@@ -224,7 +224,7 @@ class ReplayReader:
         There is a limit because a replica with older code never stops.
         """
         channel = await open_channel(connection, confirms=False)
-        with suppress(TimeoutError), raising_lost():
+        with suppress(TimeoutError), translate_channel_errors():
             async with asyncio.timeout(MAX_CONSUMER_WAIT_S):
                 while (await channel.queue_declare(self._queue, passive=True)).consumer_count:  # noqa: ASYNC110 - in a server
                     await asyncio.sleep(CONSUMER_POLL_S)
@@ -233,6 +233,6 @@ class ReplayReader:
 
 def _was_made_before(last: LoggedMessage, moment: datetime) -> bool:
     try:
-        return time_of(UUID(str((last.properties.headers or {})[PREFIX + "id"]))) < moment
+        return time_of(UUID(str((last.properties.headers or {})[CLOUDEVENTS_PREFIX + "id"]))) < moment
     except (KeyError, ValueError, OverflowError):
         return False

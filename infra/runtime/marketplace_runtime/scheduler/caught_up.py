@@ -42,7 +42,7 @@ class CatchUpTracker:
             self._requested.clear()
             try:
                 moment = await self._database.read_clock()
-                await asyncio.gather(*(each.caught_up() for each in self._consumers))
+                await asyncio.gather(*(each.wait_until_caught_up() for each in self._consumers))
             except Exception as error:
                 if not is_transient(error):
                     raise

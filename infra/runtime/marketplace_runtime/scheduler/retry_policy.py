@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from marketplace_runtime.amqp import Invalid, UnknownVersion
+from marketplace_runtime.amqp import InvalidMessage, UnknownVersion
 from marketplace_runtime.resilience import CallPostponed, Refused
 
 BASE_DELAY_S, MAX_DELAY_S = 0.25, 15.0
@@ -76,7 +76,7 @@ def _give_up_reason(error: BaseException, attempt: int, attempts: int | None, fa
     match error:
         case UnknownVersion() if attempts is not None and not no_attempt_left:
             return None
-        case Invalid():
+        case InvalidMessage():
             return error.reason
         case Reject():
             return "rejected"

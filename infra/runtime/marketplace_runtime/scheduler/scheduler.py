@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Protocol
 
-from marketplace_runtime.amqp import DeadLetter, Invalid, dead_letter_of
+from marketplace_runtime.amqp import DeadLetter, InvalidMessage, dead_letter_from_event
 from marketplace_runtime.database import Database, ScheduleEntry, Transaction, is_transient
 from marketplace_runtime.external_calls import LEASE, liveness
 from marketplace_runtime.scheduler import key_queue
@@ -72,7 +72,7 @@ class Worker(Protocol):
     def call_when_there_is_room(self, callback: Callable[[], None]) -> None:
         """Call `callback` once, as soon as there is room. Not at all if there is room now."""
 
-    def why_unhandled(self, type: str) -> Invalid:
+    def why_unhandled(self, type: str) -> InvalidMessage:
         """Return why it does not handle events of this type."""
 
 
@@ -164,10 +164,10 @@ class Scheduler:
             if entry.key is not None:
                 await key_queue.make_next_due(tx, entry.subscription, [entry.key], MAX_ENTRIES_PER_QUERY)
 
-    def _why_unhandled(self, entry: ScheduleEntry) -> Invalid:
+    def _why_unhandled(self, entry: ScheduleEntry) -> InvalidMessage:
         worker = self._workers.get(entry.subscription)
         if worker is None:
-            return Invalid(
+            return InvalidMessage(
                 "unknown-subscription", f"subscription {entry.subscription!r} does not exist in this service any more"
             )
         return worker.why_unhandled(entry.envelope.type)
@@ -177,8 +177,8 @@ def _with_room(workers: Mapping[str, Worker]) -> list[tuple[str, str]]:
     return [(name, type) for name, each in workers.items() for type in each.types_with_room]
 
 
-def _dead_letter(entry: ScheduleEntry, why: Invalid) -> DeadLetter:
-    return dead_letter_of(
+def _dead_letter(entry: ScheduleEntry, why: InvalidMessage) -> DeadLetter:
+    return dead_letter_from_event(
         entry.envelope,
         entry.body,
         subscription=entry.subscription,

@@ -95,7 +95,7 @@ class Messaging:
 
     def health(self) -> dict[str, str]:
         """Return the state of each part: `ok`, or what is wrong with it."""
-        state = {"publisher": "ok" if self._publisher.connected else "no connection to the broker"}
+        state = {"publisher": "ok" if self._publisher.is_connected else "no connection to the broker"}
         for consumer in self.consumers:
             state[consumer.queue] = consumer.state
         for name, worker in self.workers.items():

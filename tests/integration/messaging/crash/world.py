@@ -20,7 +20,7 @@ from pamqp.commands import Queue
 
 from contracts import Envelope, Event
 from contracts.cart import CartAbandonedV1
-from marketplace_runtime.amqp import PREFIX, open_channel, properties_of
+from marketplace_runtime.amqp import CLOUDEVENTS_PREFIX, open_channel, properties_of
 from marketplace_runtime.consumer import SUSPECT_AFTER_DEATHS
 from marketplace_runtime.consumer.quarantine import MAX_RUNS_ALONE
 from marketplace_runtime.database import new_id
@@ -254,7 +254,9 @@ async def crash_world(toy: Toy) -> AsyncIterator[World]:
 
         async def receive(message: DeliveredMessage) -> None:
             headers = message.header.properties.headers or {}
-            world.published_events.append((UUID(str(headers[PREFIX + "id"])), str(headers[PREFIX + "subject"])))
+            world.published_events.append(
+                (UUID(str(headers[CLOUDEVENTS_PREFIX + "id"])), str(headers[CLOUDEVENTS_PREFIX + "subject"]))
+            )
 
         await ears.queue_declare(PROBE, exclusive=True)
         await ears.queue_bind(PROBE, "checkout.events", "#")
