@@ -16,7 +16,7 @@ from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Database, Transaction, publishes
 from marketplace_runtime.service import Messaging
-from marketplace_runtime.service.garbage_collection import settle_heap
+from marketplace_runtime.service.garbage_collection import freeze_heap
 from marketplace_runtime.telemetry import configure_logging
 from tests.benchmarks.work import SERVICE, SUBSCRIPTION, Assignment, Work
 
@@ -91,7 +91,7 @@ async def main(given: Assignment) -> None:
         clients=None,
         replay_rate=UNBOUNDED,
     )
-    settle_heap()
+    freeze_heap()
     await messaging.run(stop)
     await database.close()
 

@@ -7,7 +7,7 @@ import pytest
 
 from marketplace_runtime.database import Database
 from marketplace_runtime.http import idempotency_table
-from marketplace_runtime.service.maintenance import tend
+from marketplace_runtime.service.maintenance import run_maintenance
 from tests.integration.http.conftest import Web
 from tests.unit.http.asking import bearer
 
@@ -156,7 +156,7 @@ async def test_keys_are_deleted_after_the_retention_while_the_service_runs(
             await tx.execute(
                 f"update messaging.idempotency_keys set created_at = now() - interval '{since}' where {found}"
             )
-    tending = asyncio.create_task(tend(database, 14))
+    tending = asyncio.create_task(run_maintenance(database, 14))
     async with asyncio.timeout(10):
         while (kept := await keys(database)) != ["k5", "k6"]:
             assert kept[-2:] == ["k5", "k6"]

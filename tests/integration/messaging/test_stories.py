@@ -29,8 +29,8 @@ async def test_failed_attempts_and_duplicates_are_part_of_an_orders_story(toy: T
         await toy.publish_again(id)
         await toy.until_idle()
         async with toy.databases[-1].transaction() as tx:
-            story = await story_queries.of_subject(tx, str(event.order_id), [id])
-            nothing = await story_queries.of_subject(tx, str(new_id()), [unharmed])
+            story = await story_queries.query_story(tx, str(event.order_id), [id])
+            nothing = await story_queries.query_story(tx, str(new_id()), [unharmed])
 
     [said] = story["said"]
     assert (said["type"], said["causation_id"], said["pending"]) == ("checkout.order-placed.v1", id, False)

@@ -2,13 +2,13 @@
 
 import gc
 
-from marketplace_runtime.service.garbage_collection import settle_heap
+from marketplace_runtime.service.garbage_collection import freeze_heap
 
 
 def test_existing_objects_are_frozen_and_later_cycles_are_still_collected():
     thresholds = gc.get_threshold()
     try:
-        settle_heap()
+        freeze_heap()
         assert gc.get_freeze_count() > 0
         assert gc.isenabled()
         cycle: list[object] = []

@@ -6,14 +6,14 @@ from uuid import UUID
 import pytest
 
 from marketplace_runtime.database import MAX_CLOCK_AHEAD, new_id, time_of
-from marketplace_runtime.service.story_queries import not_before
+from marketplace_runtime.service.story_queries import least_event_id
 
 NIL = UUID(int=0)
 
 
 def test_no_event_is_older_than_the_time_in_its_subject_s_id() -> None:
     id = new_id()
-    floor = not_before(str(id))
+    floor = least_event_id(str(id))
     assert abs(time_of(floor) - (time_of(id) - MAX_CLOCK_AHEAD)) <= timedelta(milliseconds=1)
 
 
@@ -23,8 +23,8 @@ def test_no_event_is_older_than_the_time_in_its_subject_s_id() -> None:
     ids=["no id", "an id without a time", "an id of the first moment"],
 )
 def test_other_subjects_may_be_of_any_age(subject: str) -> None:
-    assert not_before(subject) == NIL
+    assert least_event_id(subject) == NIL
 
 
 def test_a_time_beyond_the_range_of_dates_is_no_error() -> None:
-    assert not_before("ffffffff-ffff-7fff-bfff-ffffffffffff") > NIL
+    assert least_event_id("ffffffff-ffff-7fff-bfff-ffffffffffff") > NIL

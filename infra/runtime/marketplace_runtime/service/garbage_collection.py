@@ -2,14 +2,14 @@
 
 import gc
 
-YOUNG = 10_000
+YOUNG_GENERATION_THRESHOLD = 10_000
 """Number of objects allocated, less those freed, that starts a collection of the youngest generation.
 
 Python's default of 700 is low for a batch of events.
 """
 
 
-def settle_heap() -> None:
+def freeze_heap() -> None:
     """Exempt all present objects from garbage collection, and make collections rarer.
 
     Call it once everything is imported and wired: most of these objects live as long as the process. With Python's
@@ -17,4 +17,4 @@ def settle_heap() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, 10, 10)
+    gc.set_threshold(YOUNG_GENERATION_THRESHOLD, 10, 10)

@@ -16,9 +16,9 @@ from marketplace_runtime.database import (
 )
 from marketplace_runtime.http import Health, Identity, Phase, create_app, listen
 from marketplace_runtime.resilience import Admission
-from marketplace_runtime.service.garbage_collection import settle_heap
+from marketplace_runtime.service.garbage_collection import freeze_heap
 from marketplace_runtime.service.http_api import routers_for_operators, version_of
-from marketplace_runtime.service.maintenance import measure, tend
+from marketplace_runtime.service.maintenance import run_maintenance, sample_gauges
 from marketplace_runtime.service.messaging import Messaging
 from marketplace_runtime.service.readiness import Readiness
 from marketplace_runtime.service.service import Service
@@ -86,8 +86,8 @@ async def _run(service: Service, settings: Settings) -> None:
             if not stop.is_set():
                 http = listen(app, settings.http_host, settings.http_port, shared=True)
                 background = [
-                    tend(database, settings.retention_days),
-                    measure(for_requests),
+                    run_maintenance(database, settings.retention_days),
+                    sample_gauges(for_requests),
                     sweep(database, service.sweeps, settings.sweep_every_s),
                     readiness.run(),
                 ]
@@ -114,18 +114,20 @@ async def _serve(
 ) -> None:
     """Serve requests and messages until `stop` is set; then finish work under way. Raises if a part fails."""
     drain = asyncio.Event()
-    working = asyncio.create_task(messaging.run(drain))
-    beside = {asyncio.create_task(each) for each in background}
+    messaging_task = asyncio.create_task(messaging.run(drain))
+    background_tasks = {asyncio.create_task(each) for each in background}
     stopping = asyncio.create_task(stop.wait())
     async with http as port:
-        settle_heap()
+        freeze_heap()
         log.info("serving", http_port=port)
-        ended, _ = await asyncio.wait({working, stopping, *beside}, return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait(
+            {messaging_task, stopping, *background_tasks}, return_when=asyncio.FIRST_COMPLETED
+        )
         health.phase = Phase.DRAINING
     log.info("shutting down")
     drain.set()
-    for task in (stopping, *beside):
+    for task in (stopping, *background_tasks):
         task.cancel()
-    await working
+    await messaging_task
     for task in ended - {stopping}:
         task.result()

@@ -11,16 +11,16 @@ from marketplace_runtime.dead_letters import table as dead_letters_table
 from marketplace_runtime.http import idempotency_table
 from marketplace_runtime.outbox import metrics as outbox_metrics
 from marketplace_runtime.scheduler import metrics as scheduler_metrics
-from marketplace_runtime.service import operator_queries as storage_ops
+from marketplace_runtime.service import operator_queries as queries
 from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-TIDY_S, TIDY_AGAIN_S = 3600.0, 1.0
-"""Interval of `tend`, and its pause before another attempt if it had to be postponed."""
-GAUGES_S = 1.0
+MAINTENANCE_INTERVAL_S, MAINTENANCE_RETRY_S = 3600.0, 1.0
+"""Interval of `run_maintenance`, and its pause before another attempt if it had to be postponed."""
+SAMPLE_INTERVAL_S = 1.0
 """Interval at which the gauges are updated."""
-GAUGES_WITHIN_S = 3.0
+SAMPLE_TIMEOUT_S = 3.0
 """Timeout of one update."""
 GAUGES = {
     "pending": outbox_metrics.outbox_pending,
@@ -32,23 +32,23 @@ GAUGES = {
 }
 
 
-async def tend(database: Database, retention_days: int) -> None:
+async def run_maintenance(database: Database, retention_days: int) -> None:
     """Create partitions ahead of time and delete old rows, until cancelled."""
     while True:
-        is_tidy = await _is_done(_tidy(database, retention_days))
-        await asyncio.sleep(TIDY_S if is_tidy else TIDY_AGAIN_S)
+        is_done = await _run_or_postpone(_maintain(database, retention_days))
+        await asyncio.sleep(MAINTENANCE_INTERVAL_S if is_done else MAINTENANCE_RETRY_S)
 
 
-async def measure(database: Database) -> None:
+async def sample_gauges(database: Database) -> None:
     """Update the gauges and the clock, until cancelled."""
     while True:
-        if not await _is_done(_measure(database)):
+        if not await _run_or_postpone(_sample(database)):
             for gauge in GAUGES.values():
                 gauge.set(nan)  # unknown: report NaN rather than the last value
-        await asyncio.sleep(GAUGES_S)
+        await asyncio.sleep(SAMPLE_INTERVAL_S)
 
 
-async def _is_done(work: Coroutine[Any, Any, None]) -> bool:
+async def _run_or_postpone(work: Coroutine[Any, Any, None]) -> bool:
     """Run `work`. Logs and returns False if the database is unavailable, in conflict or too slow."""
     try:
         await work
@@ -60,7 +60,7 @@ async def _is_done(work: Coroutine[Any, Any, None]) -> bool:
     return True
 
 
-async def _tidy(database: Database, retention_days: int) -> None:
+async def _maintain(database: Database, retention_days: int) -> None:
     async with database.transaction() as tx:
         await make_partitions(tx)
     await drop_partitions(database, retention_days)
@@ -68,9 +68,9 @@ async def _tidy(database: Database, retention_days: int) -> None:
     await idempotency_table.delete_old_answers(database, retention_days)
 
 
-async def _measure(database: Database) -> None:
-    async with asyncio.timeout(GAUGES_WITHIN_S), database.transaction() as tx:
+async def _sample(database: Database) -> None:
+    async with asyncio.timeout(SAMPLE_TIMEOUT_S), database.transaction() as tx:
         await tx.clock.read(tx)
-        counts = await storage_ops.counts_now(tx)
+        counts = await queries.count_backlog(tx)
     for name, gauge in GAUGES.items():
         gauge.set(counts[name])

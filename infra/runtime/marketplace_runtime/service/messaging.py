@@ -26,9 +26,9 @@ from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-DRAIN_S = 8.0
+DRAIN_TIMEOUT_S = 8.0
 """Maximum time that a graceful shutdown waits for work under way."""
-FLUSH_S = 1.0
+FLUSH_TIMEOUT_S = 1.0
 """Maximum time that it then waits for the relay to publish what is pending."""
 
 
@@ -66,12 +66,12 @@ class Messaging:
             )
             for each in subscriptions
         }
-        self._filing = DeadLetterConsumer(service, database)
+        self._dead_letter_consumer = DeadLetterConsumer(service, database)
         queue_consumers = {
             name: QueueConsumer(
                 naming.queue(service, name),
                 worker.subscription.prefetch,
-                _intake(worker, database),
+                _receiver_for(worker, database),
                 ordered=worker.subscription.ordered_by is not None,
             )
             for name, worker in self.workers.items()
@@ -79,7 +79,7 @@ class Messaging:
         }
         self._caught_up = CatchUpTracker(database, list(queue_consumers.values()))
         self._scheduler = Scheduler(database, self.workers, self._caught_up, dead_letters.store)
-        self._history = ReplayRunner(
+        self._replays = ReplayRunner(
             service=service,
             database=database,
             broker_url=broker_url,
@@ -90,7 +90,7 @@ class Messaging:
         )
         self.consumers = [
             *queue_consumers.values(),
-            QueueConsumer(naming.dead_letters_of(service), PREFETCH, self._filing.receive),
+            QueueConsumer(naming.dead_letters_of(service), PREFETCH, self._dead_letter_consumer.receive),
         ]
 
     def health(self) -> dict[str, str]:
@@ -105,40 +105,40 @@ class Messaging:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then shut down gracefully. Raises if a part fails or ends before."""
-        working = [asyncio.create_task(liveness.hold_lock(self._database))]  # first: before anything is claimed
-        working += [asyncio.create_task(each.run()) for each in self.workers.values()]
-        working.append(asyncio.create_task(self._filing.run()))
-        working.append(asyncio.create_task(self._caught_up.run()))
-        working.append(asyncio.create_task(self._publisher.run()))
-        working.append(asyncio.create_task(self._relay.run()))
-        feeding = [
+        tasks = [asyncio.create_task(liveness.hold_lock(self._database))]  # first: before anything is claimed
+        tasks += [asyncio.create_task(each.run()) for each in self.workers.values()]
+        tasks.append(asyncio.create_task(self._dead_letter_consumer.run()))
+        tasks.append(asyncio.create_task(self._caught_up.run()))
+        tasks.append(asyncio.create_task(self._publisher.run()))
+        tasks.append(asyncio.create_task(self._relay.run()))
+        intake_tasks = [
             asyncio.create_task(keep_connected(self._url, f"{self._service} consumes", self._consume)),
             asyncio.create_task(self._scheduler.run()),
-            asyncio.create_task(self._history.run()),
+            asyncio.create_task(self._replays.run()),
         ]
         stopping = asyncio.create_task(stop.wait())
         try:
-            done, _ = await asyncio.wait({*working, *feeding, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({*tasks, *intake_tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:
                 task.result()
                 raise RuntimeError(f"a part of {self._service}'s messaging ended")
-            feeding[1].cancel()
-            await self._drain(feeding[2])
+            intake_tasks[1].cancel()
+            await self._drain(intake_tasks[2])
         finally:
-            for task in (stopping, *feeding, *working):
+            for task in (stopping, *intake_tasks, *tasks):
                 task.cancel()
-            await asyncio.gather(stopping, *feeding, *working, return_exceptions=True)
+            await asyncio.gather(stopping, *intake_tasks, *tasks, return_exceptions=True)
 
     async def _drain(self, replaying: asyncio.Task[None]) -> None:
-        self._history.stop()
+        self._replays.stop()
         await asyncio.gather(*(consumer.stop() for consumer in self.consumers))
         try:
-            async with asyncio.timeout(DRAIN_S):
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
                 await asyncio.gather(replaying, *(each.wait_until_drained() for each in self.workers.values()))
         except TimeoutError:
-            log.warning("shutdown did not wait for all work under way", drain_s=DRAIN_S)
+            log.warning("shutdown did not wait for all work under way", drain_s=DRAIN_TIMEOUT_S)
         with suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH_S):
+            async with asyncio.timeout(FLUSH_TIMEOUT_S):
                 await self._relay.wait_until_flushed()
 
     async def _consume(self, connection: Connection) -> None:
@@ -152,7 +152,7 @@ class Messaging:
             raise ConnectionLost(repr(group.exceptions[0])) from group
 
 
-def _intake(worker: Worker, database: Database) -> Callable[[IncomingMessage], None]:
+def _receiver_for(worker: Worker, database: Database) -> Callable[[IncomingMessage], None]:
     def receive(message: IncomingMessage) -> None:
         worker.receive(decode_message(message, worker.subscription, database.now))
 

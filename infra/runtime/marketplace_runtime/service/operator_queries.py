@@ -13,7 +13,7 @@ select
     (select count(*) from messaging.scheduled) as scheduled
 """
 
-NOW = """
+BACKLOG = """
 select
     (select count(*) from messaging.outbox_pending) as pending,
     (select count(*) from messaging.scheduled) as scheduled,
@@ -32,7 +32,7 @@ from (
 """
 
 
-async def counts(tx: Transaction) -> dict[str, int]:
+async def count_messages(tx: Transaction) -> dict[str, int]:
     """Return counts of messages.
 
     `published`, `handled` and `retried` count all rows that are retained. `dead`, `set_aside` (unpublishable events),
@@ -42,7 +42,7 @@ async def counts(tx: Transaction) -> dict[str, int]:
     return {name: int(number) for name, number in row._mapping.items()}
 
 
-async def counts_now(tx: Transaction) -> dict[str, float]:
+async def count_backlog(tx: Transaction) -> dict[str, float]:
     """Return the backlog: what waits now.
 
     `pending` events are in the outbox and not yet confirmed by the broker; the first was published `oldest_s` seconds
@@ -51,5 +51,5 @@ async def counts_now(tx: Transaction) -> dict[str, float]:
 
     This is cheap: none of these tables keeps completed work.
     """
-    [row] = await tx.execute(NOW)
+    [row] = await tx.execute(BACKLOG)
     return {name: float(number) for name, number in row._mapping.items()}

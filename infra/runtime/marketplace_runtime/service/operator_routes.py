@@ -51,25 +51,25 @@ class Rebuilt(BaseModel):
     rebuilt: int
 
 
-def rebuilding(rebuild: Rebuild) -> Router:
+def rebuild_routes(rebuild: Rebuild) -> Router:
     """Return the route `POST /ops/rebuild`, for a service that can rebuild its read model from its journal."""
-    one = Router(prefix="/ops", tags=["ops"])
+    routes = Router(prefix="/ops", tags=["ops"])
 
-    @one.post("/rebuild")
+    @routes.post("/rebuild")
     async def rebuild_read_model(_: Operator, tx: Tx) -> Rebuilt:
         """Rebuild the read model from its journal. Readers see the old rows until it is done; use cases wait."""
         return Rebuilt(rebuilt=await rebuild(tx))
 
-    return one
+    return routes
 
 
 @router.get("/counts")
 async def counts(_: Operator, tx: Tx) -> Counts:
     """Return the counts of this service's messages."""
-    return Counts(**await operator_queries.counts(tx))
+    return Counts(**await operator_queries.count_messages(tx))
 
 
 @router.get("/backlog")
 async def backlog(_: Operator, tx: Tx) -> Backlog:
     """Return what waits in this service now."""
-    return Backlog(**await operator_queries.counts_now(tx))
+    return Backlog(**await operator_queries.count_backlog(tx))

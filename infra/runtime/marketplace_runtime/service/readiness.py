@@ -7,7 +7,7 @@ from marketplace_runtime.database import Database, is_unavailable, sqlstate
 from marketplace_runtime.http import Health, Phase
 from marketplace_runtime.service import metrics
 
-COMPONENTS_WITHIN_S = 5.0
+MAX_STARTING_S = 5.0
 """Time after which a process is ready even if not all components are `ok`: some may be unavailable for long."""
 STARTING_POLL_S, POLL_S = 0.05, 5.0
 """Interval at which the components are sampled before and after the process is ready."""
@@ -29,12 +29,12 @@ class Readiness:
     async def run(self) -> None:
         """Sample the components for phase and metrics until cancelled. Call it once the process accepts requests."""
         clock = asyncio.get_running_loop().time
-        latest = clock() + COMPONENTS_WITHIN_S
+        deadline = clock() + MAX_STARTING_S
         while True:
             components = await self.components()
             for name, state in components.items():
                 metrics.component_healthy.labels(name).set(state == "ok")
-            if self.health.phase is Phase.STARTING and (set(components.values()) == {"ok"} or clock() >= latest):
+            if self.health.phase is Phase.STARTING and (set(components.values()) == {"ok"} or clock() >= deadline):
                 self.health.phase = Phase.READY
             await asyncio.sleep(STARTING_POLL_S if self.health.phase is Phase.STARTING else POLL_S)
 

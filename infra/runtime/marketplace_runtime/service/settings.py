@@ -54,7 +54,7 @@ class Settings(BaseSettings):
 
     @field_validator("retention_days")
     @classmethod
-    def _longer_than_events_are_taken_in(cls, days: int) -> int:
+    def _check_retention_days(cls, days: int) -> int:
         if days < MIN_RETENTION_DAYS:
             raise ValueError(
                 f"RETENTION_DAYS={days} would forget events that can still be redelivered: "

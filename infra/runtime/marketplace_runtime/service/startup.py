@@ -17,7 +17,7 @@ from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-PROBE_CAP_S = 2.0
+BACKOFF_CAP_S = 2.0
 """Maximum pause between two attempts to reach the database."""
 
 
@@ -50,4 +50,4 @@ async def migrate_or_wait(service: Service, settings: Settings, database: Databa
                 raise
             attempt += 1
             log.warning("waiting for the database", error=repr(error), attempt=attempt)
-            await asyncio.sleep(random.uniform(0, min(PROBE_CAP_S, 0.1 * 2**attempt)))  # noqa: S311 - jitter
+            await asyncio.sleep(random.uniform(0, min(BACKOFF_CAP_S, 0.1 * 2**attempt)))  # noqa: S311 - jitter

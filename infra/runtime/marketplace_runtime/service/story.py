@@ -20,7 +20,7 @@ Subject = Annotated[
 Events = Annotated[list[UUID], Query(max_length=200, description="ids of the subject's events at other services")]
 
 
-class Said(BaseModel):
+class PublishedEvent(BaseModel):
     """An event that the service published; it is `pending` until the broker confirms it."""
 
     event_id: UUID
@@ -92,7 +92,7 @@ class Settled(BaseModel):
 class Story(BaseModel):
     """The history of a subject in one service. Each list is ordered by time and has at most 500 entries."""
 
-    said: list[Said]
+    said: list[PublishedEvent]
     handled: list[Handled]
     incidents: list[Incident]
     waiting: list[Waiting]
@@ -101,6 +101,6 @@ class Story(BaseModel):
 
 
 @router.get("/story")
-async def tell_story(_: Operator, tx: Tx, subject: Subject, event: Events = []) -> Story:  # noqa: B006 - FastAPI copies it
+async def get_story(_: Operator, tx: Tx, subject: Subject, event: Events = []) -> Story:  # noqa: B006 - FastAPI copies it
     """Return what this service published about `subject`, and how it handled those events and the given ones."""
-    return Story.model_validate(await story_queries.of_subject(tx, subject, event))
+    return Story.model_validate(await story_queries.query_story(tx, subject, event))

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from marketplace_runtime.database import MAX_CLOCK_AHEAD, Transaction
 
-MOST = 500
+MAX_ROWS = 500
 """Maximum number of rows of each kind. An order has dozens."""
 
-SAID = """
+PUBLISHED = """
 select o.event_id, o.type, o.subject, o.at, o.causation_id,
     exists (select from messaging.outbox_pending p where (p.event_id, p.type) = (o.event_id, o.type)) as pending
 from messaging.outbox o where o.event_id >= $3 and (o.subject = $1 or o.causation_id = any($2::uuid[]))
@@ -43,24 +43,24 @@ where event_id = any($1::uuid[]) order by settled limit $2
 """
 
 
-async def of_subject(tx: Transaction, subject: str, events: Sequence[UUID]) -> dict[str, list[dict[str, Any]]]:
+async def query_story(tx: Transaction, subject: str, events: Sequence[UUID]) -> dict[str, list[dict[str, Any]]]:
     """Return `said` (published), `handled`, `incidents`, `waiting`, `dead` and `settled` rows, each ordered by time.
 
     This database knows other services' events only by their ids: pass the ids of the subject's events as `events`.
     """
-    said = await _rows(tx, SAID, subject, list(events), not_before(subject), MOST)
-    ids = [*{*events, *(each["event_id"] for each in said)}]
+    published = await _rows(tx, PUBLISHED, subject, list(events), least_event_id(subject), MAX_ROWS)
+    ids = [*{*events, *(each["event_id"] for each in published)}]
     return {
-        "said": said,
-        "handled": await _rows(tx, HANDLED, ids, MOST),
-        "incidents": await _rows(tx, INCIDENTS, ids, MOST),
-        "waiting": await _rows(tx, WAITING, subject, ids, MOST),
-        "dead": await _rows(tx, DEAD, ids, MOST),
-        "settled": await _rows(tx, SETTLED, ids, MOST),
+        "said": published,
+        "handled": await _rows(tx, HANDLED, ids, MAX_ROWS),
+        "incidents": await _rows(tx, INCIDENTS, ids, MAX_ROWS),
+        "waiting": await _rows(tx, WAITING, subject, ids, MAX_ROWS),
+        "dead": await _rows(tx, DEAD, ids, MAX_ROWS),
+        "settled": await _rows(tx, SETTLED, ids, MAX_ROWS),
     }
 
 
-def not_before(subject: str) -> UUID:
+def least_event_id(subject: str) -> UUID:
     """Return the least id that an event of this subject can have.
 
     If the subject's own id is a UUIDv7, no event is older than the time in it, less the tolerated clock difference.
@@ -71,8 +71,8 @@ def not_before(subject: str) -> UUID:
         return UUID(int=0)
     if id.version != 7:
         return UUID(int=0)
-    made_ms = id.int >> 80  # any text can be asked for: this may be beyond the range of datetime
-    return UUID(int=max(0, made_ms - MAX_CLOCK_AHEAD // timedelta(milliseconds=1)) << 80)
+    created_ms = id.int >> 80  # any text can be asked for: this may be beyond the range of datetime
+    return UUID(int=max(0, created_ms - MAX_CLOCK_AHEAD // timedelta(milliseconds=1)) << 80)
 
 
 async def _rows(tx: Transaction, statement: str, *values: Any) -> list[dict[str, Any]]:
