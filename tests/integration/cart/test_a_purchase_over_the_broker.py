@@ -22,7 +22,7 @@ from contracts.naming import MARKETPLACE
 from infra.stack import PrivateBroker, PrivatePostgres
 from marketplace_runtime.database import Database, make_partitions, migrate
 from marketplace_runtime.service import Messaging, Service
-from marketplace_runtime.testing.bench import until
+from marketplace_runtime.testing.harness import until
 from marketplace_runtime.topology import Wiring, apply, definitions
 
 PASSWORDS = {

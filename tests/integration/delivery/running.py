@@ -21,7 +21,7 @@ from infra.stack import PrivateBroker, PrivatePostgres
 from marketplace_runtime.amqp import open_channel, properties_of
 from marketplace_runtime.database import new_id
 from marketplace_runtime.service import Service
-from marketplace_runtime.testing.bench import until
+from marketplace_runtime.testing.harness import until
 from marketplace_runtime.topology import Wiring, apply, definitions
 from tests.integration.brokers import reset_broker
 from tests.integration.outside.outside_process import SECRET, OutsideProcess, free_port

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from marketplace_runtime.database import new_id
-from marketplace_runtime.testing.bench import until
+from marketplace_runtime.testing.harness import until
 from tests.integration.delivery.customers import ADDRESS, a_customer, confirmed
 from tests.integration.delivery.running import Running
 from tests.integration.outside.outside_process import SECRET

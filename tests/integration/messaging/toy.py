@@ -22,7 +22,7 @@ from marketplace_runtime.consumer import Subscription
 from marketplace_runtime.database import HANDLER_LOCK_TIMEOUT_S, Database, Transaction, is_unavailable, migrate, new_id
 from marketplace_runtime.outbox.table import Pending
 from marketplace_runtime.service import Messaging
-from marketplace_runtime.testing.bench import until
+from marketplace_runtime.testing.harness import until
 from marketplace_runtime.topology import Wiring, apply, definitions
 
 PASSWORDS = {"cart": "cart-secret", "checkout": "checkout-secret", "catalog": "catalog-secret"}

@@ -13,7 +13,7 @@ import pytest
 
 from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database import Database, UnsupportedPooler, require_own_sessions
-from marketplace_runtime.testing.bench import until
+from marketplace_runtime.testing.harness import until
 from tests.integration.outside.outside_process import free_port
 
 OURS = "ignore_startup_parameters = statement_timeout,lock_timeout,idle_in_transaction_session_timeout,jit"

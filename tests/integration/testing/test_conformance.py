@@ -42,7 +42,7 @@ from contracts.delivery import (
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.database import Transaction, publishes
 from marketplace_runtime.service import Service
-from marketplace_runtime.testing import Broken, Servers, conforms
+from marketplace_runtime.testing import ConformanceError, Servers, assert_conforms
 
 PRODUCT, ORDER, OTHER, SHIPMENT = (UUID(f"01930000-0000-7000-8000-{number:012}") for number in range(1, 5))
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -79,7 +79,7 @@ async def test_catalog_orders(servers: Servers) -> None:
         tx.add(catalog.domain.Product(PRODUCT, "sam", "Lamp", "home", price, on_hand=5, low_stock_threshold=0))
 
     events = [placed(ORDER), placed(OTHER), confirmed(ORDER), cancelled(OTHER)]
-    await conforms(servers, catalog.service.SERVICE, "orders", events, setup=stock)
+    await assert_conforms(servers, catalog.service.SERVICE, "orders", events, setup=stock)
 
 
 @pytest.mark.slow
@@ -89,7 +89,7 @@ async def test_cart_products(servers: Servers) -> None:
         PriceChangedV1(**facts(2, 800)),
         PriceChangedV1(**facts(3, 900)),
     ]
-    await conforms(servers, cart.service.SERVICE, "products", events, in_any_order=True)
+    await assert_conforms(servers, cart.service.SERVICE, "products", events, in_any_order=True)
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ async def test_cart_orders(servers: Servers) -> None:
             tx.add(row)
 
     events = [confirmed(ORDER), cancelled(OTHER)]
-    await conforms(servers, cart.service.SERVICE, "orders", events, setup=two_checkouts, in_any_order=True)
+    await assert_conforms(servers, cart.service.SERVICE, "orders", events, setup=two_checkouts, in_any_order=True)
 
 
 def paid(request: Any) -> Any:
@@ -120,12 +120,12 @@ async def test_copies_of_addresses(servers: Servers, service: Service) -> None:
         AddressRecordedV1(address_id=OTHER, revision=2, **ADA),
         AddressErasedV1(revision=3, **ADA),
     ]
-    await conforms(servers, service, "addresses", events, in_any_order=True)
+    await assert_conforms(servers, service, "addresses", events, in_any_order=True)
 
 
 async def test_checkout_carts(servers: Servers) -> None:
     events = [checked_out(ORDER), checked_out(OTHER)]
-    await conforms(servers, checkout.service.SERVICE, "carts", events, answer=paid, in_any_order=True)
+    await assert_conforms(servers, checkout.service.SERVICE, "carts", events, answer=paid, in_any_order=True)
 
 
 async def test_checkout_reservations(servers: Servers) -> None:
@@ -134,7 +134,7 @@ async def test_checkout_reservations(servers: Servers) -> None:
             await checkout.handlers.place_order(checked_out(order_id), tx)
 
     events = [StockReservedV1(order_id=order_id, expires_at=NOON) for order_id in (ORDER, OTHER)]
-    await conforms(
+    await assert_conforms(
         servers, checkout.service.SERVICE, "reservations", events, setup=orders, answer=paid, in_any_order=True
     )
 
@@ -154,7 +154,7 @@ async def an_address(tx: Transaction) -> None:
 @pytest.mark.slow
 async def test_delivery_orders(servers: Servers) -> None:
     events = [confirmed(ORDER), CancellationRequestedV1(order_id=OTHER, **ADA)]
-    await conforms(
+    await assert_conforms(
         servers, delivery.service.SERVICE, "orders", events, setup=an_address, answer=booked, in_any_order=True
     )
 
@@ -166,7 +166,7 @@ async def test_delivery_carriers(servers: Servers) -> None:
         tx.add(delivery.domain.Shipment(ORDER, SHIPMENT, "ada", NOON, NOON + timedelta(days=9000)))
 
     events = [ShipmentScheduledV1(order_id=ORDER, shipment_id=SHIPMENT, **ADA)]
-    await conforms(servers, delivery.service.SERVICE, "carriers", events, setup=scheduled, answer=booked)
+    await assert_conforms(servers, delivery.service.SERVICE, "carriers", events, setup=scheduled, answer=booked)
 
 
 async def test_notifications_mail(servers: Servers) -> None:
@@ -178,7 +178,7 @@ async def test_notifications_mail(servers: Servers) -> None:
         ShipmentDispatchedV1(order_id=ORDER, shipment_id=SHIPMENT, carrier="a", tracking_code="T1", **ADA),
         OrderDeliveredV1(order_id=ORDER, **ADA),
     ]
-    await conforms(
+    await assert_conforms(
         servers,
         notifications.service.SERVICE,
         "mail",
@@ -200,7 +200,7 @@ async def test_notifications_webhooks(servers: Servers) -> None:
 
     events = [confirmed(ORDER), cancelled(ORDER)]
     service = notifications.service.SERVICE
-    await conforms(servers, service, "webhooks", events, setup=an_endpoint, answer=accepted, in_any_order=True)
+    await assert_conforms(servers, service, "webhooks", events, setup=an_endpoint, answer=accepted, in_any_order=True)
 
 
 @pytest.mark.slow
@@ -218,7 +218,7 @@ async def test_checkout_subscriptions_of_existing_orders(servers: Servers, name:
         "stock": [catalog.service.ReservationExpiredV1(order_id=ORDER)],
         "shipments": [ShipmentDispatchedV1(carrier="a", tracking_code="T1", **who), ShipmentDeliveredV1(**who)],
     }
-    await conforms(servers, checkout.service.SERVICE, name, events[name], setup=a_paid_order, answer=paid)
+    await assert_conforms(servers, checkout.service.SERVICE, name, events[name], setup=a_paid_order, answer=paid)
 
 
 async def test_a_handler_with_a_non_transactional_effect_fails(servers: Servers) -> None:
@@ -234,8 +234,8 @@ async def test_a_handler_with_a_non_transactional_effect_fails(servers: Servers)
             tx.publish(catalog.service.ReservationExpiredV1(order_id=event.order_id))
 
     service = replace(catalog.service.SERVICE, subscriptions=[subscription("orders", on(OrderPlacedV1, careless))])
-    with pytest.raises(Broken, match="events twice lead to another state"):
-        await conforms(servers, service, "orders", [placed(ORDER)])
+    with pytest.raises(ConformanceError, match="events twice lead to another state"):
+        await assert_conforms(servers, service, "orders", [placed(ORDER)])
 
 
 async def test_a_handler_whose_result_depends_on_the_order_fails(servers: Servers) -> None:
@@ -249,8 +249,8 @@ async def test_a_handler_whose_result_depends_on_the_order_fails(servers: Server
 
     subscriptions = [subscription("orders", on(OrderPlacedV1, last_wins), on(OrderConfirmedV1, last_wins))]
     service = replace(catalog.service.SERVICE, subscriptions=subscriptions)
-    with pytest.raises(Broken, match="events backwards lead to another state"):
-        await conforms(servers, service, "orders", [placed(ORDER), confirmed(ORDER)], in_any_order=True)
+    with pytest.raises(ConformanceError, match="events backwards lead to another state"):
+        await assert_conforms(servers, service, "orders", [placed(ORDER), confirmed(ORDER)], in_any_order=True)
 
 
 async def test_a_handler_that_always_raises_fails(servers: Servers) -> None:
@@ -260,5 +260,5 @@ async def test_a_handler_that_always_raises_fails(servers: Servers) -> None:
     service = replace(
         catalog.service.SERVICE, subscriptions=[subscription("orders", on(OrderPlacedV1, refuse, attempts=1))]
     )
-    with pytest.raises(Broken, match="attempts-exhausted"):
-        await conforms(servers, service, "orders", [placed(ORDER)])
+    with pytest.raises(ConformanceError, match="attempts-exhausted"):
+        await assert_conforms(servers, service, "orders", [placed(ORDER)])

@@ -14,7 +14,7 @@ from contracts.catalog import ReservationDueV1, ReservationExpiredV1
 from contracts.checkout import OrderDeliveredV1
 from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2, Tracking
 from marketplace_runtime.database import Transaction
-from marketplace_runtime.testing import Memory, Servers, on_a_bench
+from marketplace_runtime.testing import InMemoryTransaction, Servers, service_harness
 
 ONE, TWO = UUID("01930000-0000-7000-8000-000000000001"), UUID("01930000-0000-7000-8000-000000000002")
 SERVICE = catalog.service.SERVICE
@@ -25,7 +25,7 @@ Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 async def open_transaction(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Open]:
     """Return a function that opens transactions; each finds what the earlier ones committed."""
     if request.param == "memory":
-        memory = Memory(source=SERVICE.name, listeners=SERVICE.listeners)
+        memory = InMemoryTransaction(source=SERVICE.name, listeners=SERVICE.listeners)
 
         @asynccontextmanager
         async def in_memory() -> AsyncIterator[Transaction]:
@@ -33,8 +33,8 @@ async def open_transaction(request: pytest.FixtureRequest, servers: Servers) -> 
 
         yield in_memory
         return
-    async with on_a_bench(servers, SERVICE) as bench:
-        yield bench.transaction
+    async with service_harness(servers, SERVICE) as harness:
+        yield harness.transaction
 
 
 def due(order_id: UUID) -> Event:

@@ -18,7 +18,7 @@ from contracts.catalog import (
 )
 from contracts.checkout import CancellationReason, OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from marketplace_runtime.database import new_id
-from marketplace_runtime.testing import Memory
+from marketplace_runtime.testing import InMemoryTransaction
 from tests.examples import examples
 
 EUR = Price(100, "EUR")
@@ -54,7 +54,7 @@ class Orders(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.memory = Memory()
+        self.memory = InMemoryTransaction()
         self.products = [a_product(count) for count in (0, 1, 3, 8)]
         for product in self.products:
             self.memory.add(product)
@@ -128,7 +128,7 @@ class Orders(RuleBasedStateMachine):
 
     @invariant()
     def versions_of_published_facts_increase(self) -> None:
-        published, self.memory.said = self.memory.said, []
+        published, self.memory.published = self.memory.published, []
         for event in published:
             if facts := getattr(event, "facts", None):
                 assert facts.version > self.versions.get(event.subject, 0)
@@ -150,9 +150,9 @@ class Orders(RuleBasedStateMachine):
             assert product.on_hand == self.supplied[product.product_id] - sold[product.product_id]
 
     def _reserves(self, order: OrderPlacedV1) -> bool:
-        before: list[Event] = list(self.memory.said)
+        before: list[Event] = list(self.memory.published)
         run(handlers.reserve_stock(order, self.memory.tx))
-        return StockReservedV1 in {type(event) for event in self.memory.said[len(before) :]}
+        return StockReservedV1 in {type(event) for event in self.memory.published[len(before) :]}
 
 
 def run(handling: Coroutine[Any, Any, Any]) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from checkout.domain import Entry, KnownAddress, Order
 from checkout.service import SERVICE
 from contracts import Event
-from marketplace_runtime.testing import Memory
+from marketplace_runtime.testing import InMemoryTransaction
 
 
 @dataclass
@@ -30,7 +30,7 @@ class FakeDatabase:
         return self.order(key) if key in self.journals else None
 
 
-class FakeTransaction(Memory):
+class FakeTransaction(InMemoryTransaction):
     """A transaction that works on copies. Without a commit, it has no effect."""
 
     def __init__(self, database: FakeDatabase) -> None:
@@ -53,7 +53,7 @@ class FakeTransaction(Memory):
         for order in self._all(Order):
             assert order == database.order(order.order_id), "the read model differs from the journal"
         database.addresses |= {address.customer_id: address for address in self._all(KnownAddress)}
-        database.published += self.said
+        database.published += self.published
         database.scheduled += self.scheduled
 
     def _all(self, entity: type) -> list[Any]:

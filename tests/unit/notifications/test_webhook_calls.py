@@ -21,7 +21,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from contracts.checkout import OrderDeliveredV1
 from marketplace_runtime.resilience import BulkheadFull
-from marketplace_runtime.testing.memory import caused_by
+from marketplace_runtime.testing.in_memory_transaction import caused_by
 from notifications.webhooks import gateways
 from notifications.webhooks.domain import Answer, BadTarget, new_secret
 from notifications.webhooks.gateways import Message, Poster, Turn, check, signed

@@ -1,6 +1,6 @@
 """Two runs are compared without times and without the ids that a service generates."""
 
-from marketplace_runtime.testing.comparison import comparable, differences, ids_in, said_in
+from marketplace_runtime.testing.comparison import comparable, differences, ids_in, published_in
 
 ORDER, OTHER = "01930000-0000-7000-8000-000000000001", "01930000-0000-7000-8000-000000000002"
 
@@ -18,11 +18,11 @@ def test_a_known_id_within_a_text_is_kept() -> None:
 
 
 def test_the_number_of_equal_rows_matters() -> None:
-    once, twice = {"events said": ["a", "b"]}, {"events said": ["a", "b", "b"]}
+    once, twice = {"published events": ["a", "b"]}, {"published events": ["a", "b", "b"]}
     assert differences(once, once) == []
-    assert differences(once, twice) == ["  events said: + b"]
-    assert differences(twice, once) == ["  events said: - b"]
+    assert differences(once, twice) == ["  published events: + b"]
+    assert differences(twice, once) == ["  published events: - b"]
 
 
 def test_the_comparison_can_be_limited_to_published_events() -> None:
-    assert said_in({"orders": ["a"], "events said": ["b"]}) == {"events said": ["b"]}
+    assert published_in({"orders": ["a"], "published events": ["b"]}) == {"published events": ["b"]}

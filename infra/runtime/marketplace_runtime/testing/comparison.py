@@ -7,10 +7,10 @@ from collections.abc import Collection
 
 ANY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 ANY_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?")
-SAID = "events said"
+PUBLISHED = "published events"
 
 State = dict[str, list[str]]
-"""Comparable rows by table. Published events are the rows of the table `SAID`."""
+"""Comparable rows by table. Published events are the rows of the table `PUBLISHED`."""
 
 
 def comparable(row: object, known: Collection[str]) -> str:
@@ -24,12 +24,12 @@ def ids_in(text: str) -> list[str]:
     return [found[0] for found in ANY_ID.finditer(text)]
 
 
-def said_in(state: State) -> State:
+def published_in(state: State) -> State:
     """Return only the published events, which other services receive.
 
     Rows may legitimately differ if an external call was made twice.
     """
-    return {SAID: state[SAID]}
+    return {PUBLISHED: state[PUBLISHED]}
 
 
 def differences(expected: State, found: State) -> list[str]:

@@ -10,13 +10,13 @@ from typing import Any
 from marketplace_runtime.database import new_id
 from marketplace_runtime.events import Event
 from marketplace_runtime.service import Service
-from marketplace_runtime.testing.bench_setup import on_a_bench
-from marketplace_runtime.testing.comparison import said_in
+from marketplace_runtime.testing.comparison import published_in
+from marketplace_runtime.testing.harness_setup import service_harness
 from marketplace_runtime.testing.servers import Servers
 from marketplace_runtime.testing.trial import Setup, Trial
 
 
-async def conforms(
+async def assert_conforms(
     servers: Servers,
     service: Service,
     subscription: str,
@@ -26,32 +26,35 @@ async def conforms(
     answer: Callable[[Any], Any] | None = None,
     in_any_order: bool = False,
 ) -> None:
-    """Test one subscription under every treatment. Raises `Broken` for the first one that it does not tolerate.
+    """Test one subscription under every treatment. Raises `ConformanceError` for the first that it does not tolerate.
 
     `events` are published in order. `setup` inserts the rows that they need. `answer(request)` answers the service's
     external calls. Set `in_any_order` if the order of events must not matter at all. Otherwise another order may end
     in another state, but must produce no dead letters and must tolerate duplicates as well.
     """
-    async with on_a_bench(servers, service, answer=answer) as bench:
-        trial = Trial(bench, subscription, [(new_id(), event) for event in events], setup)
-        await bench.start()
-        expected = await trial.run(lambda: trial.hear(trial.events))
+    async with service_harness(servers, service, answer=answer) as harness:
+        trial = Trial(harness, subscription, [(new_id(), event) for event in events], setup)
+        await harness.start()
+        expected = await trial.run(lambda: trial.publish_and_wait(trial.events))
         twice = [each for each in trial.events for _ in range(2)]
-        trial.compare("twice", expected, await trial.run(lambda: trial.hear(twice)))
+        trial.compare("twice", expected, await trial.run(lambda: trial.publish_and_wait(twice)))
         late = [*trial.events, *reversed(trial.events)]
-        trial.compare("again, late", expected, await trial.run(lambda: trial.hear(late)))
-        backwards = await trial.run(lambda: trial.hear(trial.events[::-1]))
-        again = await trial.run(lambda: trial.hear([*trial.events[::-1], *trial.events]))
+        trial.compare("again, late", expected, await trial.run(lambda: trial.publish_and_wait(late)))
+        backwards = await trial.run(lambda: trial.publish_and_wait(trial.events[::-1]))
+        again = await trial.run(lambda: trial.publish_and_wait([*trial.events[::-1], *trial.events]))
         trial.compare("backwards and then again", backwards, again)
         if in_any_order:
             trial.compare("backwards", expected, backwards)
-        if len(versions := trial.in_versions()) > len(events):
-            trial.compare("in two versions", expected, await trial.run(lambda: trial.hear(versions)))
-        trial.compare("among poison", expected, await trial.run(trial.hear_among_poison))
-        await bench.stop()
+        if len(versions := trial.in_both_versions()) > len(events):
+            trial.compare("in two versions", expected, await trial.run(lambda: trial.publish_and_wait(versions)))
+        trial.compare("among poison", expected, await trial.run(trial.publish_among_poison))
+        await harness.stop()
         for treatment, crash in (
             ("crashed before the commit", trial.crash_before_commit),
             ("crashed before the acknowledgement", trial.crash_before_ack),
         ):
             found = await trial.run(crash)
-            trial.compare(treatment, *([said_in(expected), said_in(found)] if trial.calls else [expected, found]))
+            trial.compare(
+                treatment,
+                *([published_in(expected), published_in(found)] if trial.has_external_calls else [expected, found]),
+            )

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from marketplace_runtime.consumer import Reaction
 from marketplace_runtime.events import Event
 from marketplace_runtime.service import Service
-from marketplace_runtime.testing.memory import Memory, caused_by
+from marketplace_runtime.testing.in_memory_transaction import InMemoryTransaction, caused_by
 
 T = TypeVar("T")
 
@@ -16,9 +16,9 @@ T = TypeVar("T")
 class Then:
     """Holds the effects of one event."""
 
-    said: list[Event]
+    published: list[Event]
     scheduled: list[tuple[Event, timedelta]]
-    asked: Any
+    request: Any
     """The request of the external call, as `prepare` returned it, or None."""
 
 
@@ -27,7 +27,7 @@ class Given:
 
     def __init__(self, service: Service, *rows: object) -> None:
         self._service = service
-        self._memory = Memory(*rows, source=service.name, listeners=service.listeners)
+        self._memory = InMemoryTransaction(*rows, source=service.name, listeners=service.listeners)
 
     async def when(self, event: Event, *, answer: Any = None, subscription: str | None = None) -> Then:
         """Pass `event` to the service's handlers. An external call gets `answer`; without one it has no result yet.
@@ -36,17 +36,17 @@ class Given:
         the handler raises.
         """
         reaction = self._reaction(event.type, subscription)
-        memory, asked, heard = self._memory, None, reaction.as_received(event)
-        memory.said, memory.scheduled, memory.cause = [], [], caused_by(event)
+        memory, request, received = self._memory, None, reaction.as_received(event)
+        memory.published, memory.scheduled, memory.cause = [], [], caused_by(event)
         if reaction.load is not None:
-            await reaction.load([heard], memory.tx)
+            await reaction.load([received], memory.tx)
         if reaction.handle is not None:
-            await reaction.handle(heard, memory.tx)
+            await reaction.handle(received, memory.tx)
         elif reaction.call is not None:
-            asked = await reaction.call.prepare(heard, memory.tx)
-            if asked is not None and answer is not None:
-                await reaction.call.record(heard, answer, memory.tx)
-        return Then(memory.said, memory.scheduled, asked)
+            request = await reaction.call.prepare(received, memory.tx)
+            if request is not None and answer is not None:
+                await reaction.call.record(received, answer, memory.tx)
+        return Then(memory.published, memory.scheduled, request)
 
     def row(self, entity: type[T], key: Any) -> T:
         """Return the row with this key. Raises KeyError if there is none."""

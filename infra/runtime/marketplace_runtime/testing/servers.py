@@ -7,7 +7,7 @@ import asyncpg
 from yarl import URL
 
 PASSWORD = "conformance-kit"  # noqa: S105 - of users that a test creates on its own servers
-MAKE_ROLE = """
+CREATE_ROLE = """
 do $$ begin
     create role "{role}" login password '{password}';
 exception when duplicate_object then null; end $$
@@ -48,7 +48,7 @@ class Servers:
         connection = await asyncpg.connect(self.postgres)
         try:
             for role in (owner, user):
-                await connection.execute(MAKE_ROLE.format(role=role, password=PASSWORD))
+                await connection.execute(CREATE_ROLE.format(role=role, password=PASSWORD))
             if not await connection.fetchval("select true from pg_database where datname = $1", name):
                 await connection.execute(f'create database "{name}" owner "{owner}"')
         finally:

@@ -12,15 +12,15 @@ from marketplace_runtime.telemetry import new_traceparent
 T = TypeVar("T")
 
 
-class Memory:
+class InMemoryTransaction:
     """Implements what handlers use of a transaction. Every change commits at once, even if the handler fails later.
 
-    A use case that queries (through `tx.session`) fails here: test it with a real database, see `on_a_bench`.
+    A use case that queries (through `tx.session`) fails here: test it with a real database, see `service_harness`.
     """
 
     def __init__(self, *rows: object, source: str = "", listeners: Mapping[str, str] | None = None) -> None:
         self.rows: dict[tuple[type, Any], Any] = {}
-        self.said: list[Event] = []
+        self.published: list[Event] = []
         self.scheduled: list[tuple[Event, timedelta]] = []
         self.cause: Envelope | None = None
         self.declaration: Declaration | None = None
@@ -66,7 +66,7 @@ class Memory:
         check_versions(self.source or event.publisher, event, *older)
         if self.declaration is not None:
             self.declaration.check(event, *older)
-        self.said += [event, *older]
+        self.published += [event, *older]
         return new_id()
 
     def schedule(self, event: Event, *, after: timedelta) -> None:

@@ -1,4 +1,4 @@
-"""Sets up a bench: an empty database, empty queues, and answers to external calls."""
+"""Sets up a harness: an empty database, empty queues, and answers to external calls."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -7,16 +7,16 @@ from typing import Any
 
 from marketplace_runtime.database import make_partitions, migrate
 from marketplace_runtime.service import Service
-from marketplace_runtime.testing.bench import Bench
+from marketplace_runtime.testing.harness import ServiceHarness
 from marketplace_runtime.testing.servers import PASSWORD, Servers
 from marketplace_runtime.topology import Wiring, apply, definitions
 
 
 @asynccontextmanager
-async def on_a_bench(
+async def service_harness(
     servers: Servers, service: Service, *, answer: Callable[[Any], Any] | None = None
-) -> AsyncIterator[Bench]:
-    """Yield a bench of the service with an empty database and empty queues, not started yet.
+) -> AsyncIterator[ServiceHarness]:
+    """Yield a harness of the service with an empty database and empty queues, not started yet.
 
     Its external calls get `answer(request)`. On exit the service is crashed.
     """
@@ -30,20 +30,20 @@ async def on_a_bench(
     await apply.declare(servers.management, definitions(wirings, passwords, naming))
     owner_url, app_url = await servers.create_database(f"{service.name}_bench")
     await migrate(owner_url, app_url=app_url, migrations=service.migrations, schema=naming.database_schema)
-    bench = Bench(_answering(service, answer), servers, owner_url=owner_url, app_url=app_url)
-    async with bench.transaction() as tx:
+    harness = ServiceHarness(_with_answers(service, answer), servers, owner_url=owner_url, app_url=app_url)
+    async with harness.transaction() as tx:
         await make_partitions(tx)
-    await bench.empty()
+    await harness.empty()
     try:
-        yield bench
+        yield harness
     finally:
-        await bench.crash()
+        await harness.crash()
 
 
-def _answering(service: Service, answer: Callable[[Any], Any] | None) -> Service:
+def _with_answers(service: Service, answer: Callable[[Any], Any] | None) -> Service:
     async def call(request: Any, _: Any) -> Any:
         if answer is None:
-            raise LookupError(f"no answer to the external call {request!r}: pass `answer` to the bench")
+            raise LookupError(f"no answer to the external call {request!r}: pass `answer` to the harness")
         return answer(request)
 
     return replace(

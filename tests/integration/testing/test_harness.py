@@ -1,4 +1,4 @@
-"""A bench empties its database between two runs of a service."""
+"""A harness empties its database between two runs of a service."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 import catalog.service
-from marketplace_runtime.testing import Bench, Servers, on_a_bench
+from marketplace_runtime.testing import Servers, ServiceHarness, service_harness
 
 TRIES = 5
 WAITING = """
@@ -15,20 +15,20 @@ select count(*) from pg_locks join pg_database d on d.oid = database where not g
 
 
 async def test_emptying_is_retried_after_a_deadlock(servers: Servers) -> None:
-    async with on_a_bench(servers, catalog.service.SERVICE) as bench:
+    async with service_harness(servers, catalog.service.SERVICE) as harness:
         for _ in range(TRIES):
-            if await deadlock_with_emptying(bench):
+            if await deadlock_with_emptying(harness):
                 return
     pytest.fail("in every try the server aborted the test's transaction, not the emptying")
 
 
-async def deadlock_with_emptying(bench: Bench) -> bool:
-    """Deadlock with the emptying of the bench, which must then finish. Return whether it was the deadlock's victim."""
+async def deadlock_with_emptying(harness: ServiceHarness) -> bool:
+    """Deadlock with the emptying of the harness, which must then finish. Return whether it was the victim."""
     emptying = None
     try:
-        async with bench.transaction() as tx:
+        async with harness.transaction() as tx:
             await tx.execute("lock table messaging.outbox_pending in row exclusive mode")
-            emptying = asyncio.create_task(bench.empty())
+            emptying = asyncio.create_task(harness.empty())
             async with asyncio.timeout(30):
                 while await tx.execute(WAITING) == [(0,)]:
                     assert not emptying.done()

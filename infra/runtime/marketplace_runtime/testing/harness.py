@@ -21,9 +21,9 @@ from marketplace_runtime.service import Messaging, Service
 from marketplace_runtime.telemetry import new_traceparent
 from marketplace_runtime.testing.servers import Servers
 
-READY_S, SETTLED_S = 30.0, 60.0
+READY_TIMEOUT_S, SETTLED_TIMEOUT_S = 30.0, 60.0
 """Maximum time until a started service consumes, and until its work is done."""
-KEPT = {"alembic_version", "probe"}
+KEPT_TABLES = {"alembic_version", "probe"}
 """Tables that `empty` does not clear and `tables` does not return."""
 
 TABLES = """
@@ -43,14 +43,14 @@ select (select count(*) from messaging.outbox_pending) + (select count(*) from m
 """
 
 
-class Bench:
+class ServiceHarness:
     """Runs the service in this process. `start` and `crash` can be called repeatedly; committed data stays."""
 
     def __init__(self, service: Service, servers: Servers, *, owner_url: str, app_url: str) -> None:
         self.service = service
         self.messaging: Messaging | None = None
         self._servers, self._owner_url, self._app_url = servers, owner_url, app_url
-        self._database = self._open()
+        self._database = self._open_database()
         self._running: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
 
@@ -58,10 +58,10 @@ class Bench:
         """Run the service, with other subscriptions of the same names if given, and return when it consumes.
 
         It receives what is published from then on. It does not replay the log stream, which contains the events of
-        earlier runs on the bench. Raises TimeoutError if it does not consume within 30 s.
+        earlier runs on the harness. Raises TimeoutError if it does not consume within 30 s.
         """
         await self._database.close()
-        self._database, self._stop = self._open(), asyncio.Event()
+        self._database, self._stop = self._open_database(), asyncio.Event()
         messaging = self.messaging = Messaging(
             service=self.service.name,
             subscriptions=[
@@ -77,7 +77,7 @@ class Bench:
         async def ready() -> bool:
             return running.done() or set(messaging.health().values()) == {"ok"}
 
-        await until(ready, READY_S)
+        await until(ready, READY_TIMEOUT_S)
         return messaging
 
     async def crash(self) -> None:
@@ -103,13 +103,13 @@ class Bench:
         async with self._database.transaction() as tx:
             yield tx
 
-    async def hear(self, event: Event, id: UUID | None = None) -> UUID:
+    async def publish(self, event: Event, id: UUID | None = None) -> UUID:
         """Publish an event as its publisher would. Returns its id."""
         id = id or new_id()
-        await self.hear_all([(id, event)])
+        await self.publish_all([(id, event)])
         return id
 
-    async def hear_all(self, events: Sequence[tuple[UUID, Event]]) -> None:
+    async def publish_all(self, events: Sequence[tuple[UUID, Event]]) -> None:
         """Publish events in order, each with its id and as its publisher would."""
         for publisher, several in groupby(events, lambda each: each[1].publisher):
             url = self._servers.amqp_of(publisher)
@@ -122,7 +122,7 @@ class Bench:
         sent = {"routing_key": queue, "payload": body.decode(), "payload_encoding": "string", "properties": properties}
         await self._servers.manage("POST", "exchanges/%2F/amq.default/publish", sent)
 
-    async def settled(self) -> None:
+    async def wait_until_settled(self) -> None:
         """Wait until nothing is left to publish, to receive of its own events, or to retry. Later deadlines may remain.
 
         Raises TimeoutError after 60 s.
@@ -133,7 +133,7 @@ class Bench:
         async def done() -> bool:
             return await self.count(UNSETTLED, names, types) == 0
 
-        await until(done, SETTLED_S)
+        await until(done, SETTLED_TIMEOUT_S)
 
     async def count(self, statement: str, *values: Any) -> int:
         """Return the one number that a statement selects."""
@@ -145,20 +145,22 @@ class Bench:
         """Return every row of the service's own tables, by table."""
         async with self._database.transaction() as tx:
             names = [
-                name for schema, name in await tx.execute(TABLES, "public") if schema == "public" and name not in KEPT
+                name
+                for schema, name in await tx.execute(TABLES, "public")
+                if schema == "public" and name not in KEPT_TABLES
             ]
             return {
                 name: [json.loads(row) for (row,) in await tx.execute(f"select to_jsonb(t)::text from {name} t")]  # noqa: S608 - a table's own name
                 for name in names
             }
 
-    async def said(self) -> list[tuple[str, dict[str, Any]]]:
+    async def published(self) -> list[tuple[str, dict[str, Any]]]:
         """Return type and body of every event that the service published, in order."""
         async with self._database.transaction() as tx:
             rows = await tx.execute("select type, body from messaging.outbox order by event_id")
         return [(type, json.loads(body)) for type, body in rows]
 
-    async def dead(self) -> list[tuple[str, str]]:
+    async def dead_letters(self) -> list[tuple[str, str]]:
         """Return subscription and reason of every dead letter."""
         async with self._database.transaction() as tx:
             rows = await tx.execute("select subscription, reason from messaging.dead_letters order by id")
@@ -169,7 +171,7 @@ class Bench:
 
         Makes up to 5 attempts if a transaction of a crashed run is in conflict.
         """
-        owner = Database(self._owner_url, source="bench", naming=self.service.naming)
+        owner = Database(self._owner_url, source="harness", naming=self.service.naming)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(is_conflict), stop=stop_after_attempt(5), reraise=True
         ):
@@ -183,7 +185,7 @@ class Bench:
             found = [
                 (schema, f'"{schema}"."{name}"')
                 for schema, name in await tx.execute(TABLES, own_schema)
-                if name not in KEPT
+                if name not in KEPT_TABLES
             ]
             if own := [name for schema, name in found if schema == "public"]:
                 await tx.execute(f"truncate {', '.join(own)}")
@@ -191,7 +193,7 @@ class Bench:
                 await tx.execute(f"lock table {name}")
                 await tx.execute(f"delete from {name}")  # noqa: S608 - a table's own name; partitions truncate slowly
 
-    def _open(self) -> Database:
+    def _open_database(self) -> Database:
         return Database(
             self._app_url, source=self.service.name, naming=self.service.naming, listeners=self.service.listeners
         )
