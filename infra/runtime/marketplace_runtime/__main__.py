@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
             print(json.dumps({each.name: openapi_of(each) for each in load_services(names)}, indent=2))
         case [("declare" | "plan" | "apply") as step, *names] if names:
             try:
-                return asyncio.run(_topology(step, names))
+                return asyncio.run(_run_topology_step(step, names))
             except TopologyDiffers as error:
                 print(error, file=sys.stderr)
                 return 1
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-async def _topology(step: str, services: Sequence[str]) -> int:
+async def _run_topology_step(step: str, services: Sequence[str]) -> int:
     settings = AdminSettings()
     passwords = json.loads(settings.service_passwords_file.read_text())
     tables = load_services(services)

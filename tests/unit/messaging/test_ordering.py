@@ -15,7 +15,7 @@ from marketplace_runtime.consumer.order import ordering_key_of
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.telemetry import new_traceparent
 from marketplace_runtime.topology import Wiring, definitions
-from marketplace_runtime.topology.declaration import ORDERED, QUORUM
+from marketplace_runtime.topology.declaration import ORDERED_ARGUMENTS, QUORUM_ARGUMENTS
 
 
 async def handle(event: Any, tx: Transaction) -> None:
@@ -73,5 +73,5 @@ def test_only_an_ordered_queue_has_a_single_active_consumer() -> None:
     queues = {
         each["name"]: each["arguments"] for each in definitions([wiring], {"checkout": "secret"}, MARKETPLACE)["queues"]
     }
-    assert queues["checkout.carts"] == ORDERED
-    assert queues["checkout.stock"] == QUORUM
+    assert queues["checkout.carts"] == ORDERED_ARGUMENTS
+    assert queues["checkout.stock"] == QUORUM_ARGUMENTS

@@ -114,7 +114,7 @@ def test_a_missing_resource_is_reported(kind: str) -> None:
     gone = live[kind].pop()
     [found] = differences(wanted(), live)
     line = str(found)
-    assert found.missing
+    assert found.is_missing
     assert found.can_be_added
     assert (gone.get("name") or gone.get("user") or gone["destination"]) in line
 

@@ -11,11 +11,11 @@ import aiohttp
 from marketplace_runtime.topology.declaration import VHOST, Definitions
 from marketplace_runtime.topology.plan import Difference, differences, plan
 
-READY_S = 30.0
-SETTLE_S = 10.0
+READY_TIMEOUT_S = 30.0
+SETTLE_TIMEOUT_S = 10.0
 POLL_S = 0.25
 _VHOST = quote(VHOST, safe="")
-LISTS = {
+LIST_PATHS = {
     "users": "users",
     "permissions": f"vhosts/{_VHOST}/permissions",
     "exchanges": f"exchanges/{_VHOST}",
@@ -37,10 +37,10 @@ async def declare(management_url: str, wanted: Definitions) -> None:
     plan, and changes nothing, if there is a difference that an import would not remove. Raises it also if differences
     are left after the import.
     """
-    async with _administrator(management_url) as session:
-        in_the_way = [each for each in differences(wanted, await live(session)) if not each.can_be_added]
-        if in_the_way:
-            raise TopologyDiffers(f"The broker differs from the services' tables.\n{plan(in_the_way)}")
+    async with _admin_session(management_url) as session:
+        blocking = [each for each in differences(wanted, await read_definitions(session)) if not each.can_be_added]
+        if blocking:
+            raise TopologyDiffers(f"The broker differs from the services' tables.\n{plan(blocking)}")
         left = await _import(session, wanted)
         if left:
             raise TopologyDiffers(f"The broker still differs after the import.\n{plan(left)}")
@@ -48,23 +48,23 @@ async def declare(management_url: str, wanted: Definitions) -> None:
 
 async def compare(management_url: str, wanted: Definitions) -> list[Difference]:
     """Return how the broker differs from `wanted`."""
-    async with _administrator(management_url) as session:
-        return differences(wanted, await live(session))
+    async with _admin_session(management_url) as session:
+        return differences(wanted, await read_definitions(session))
 
 
 async def apply(management_url: str, wanted: Definitions) -> list[Difference]:
     """Import `wanted`, and remove bindings that it does not have. Returns the differences left to operators."""
-    async with _administrator(management_url) as session:
+    async with _admin_session(management_url) as session:
         for each in await _import(session, wanted):
             if each.surplus is not None:
                 await _unbind(session, each.surplus)
-        return await _settled(session, wanted)
+        return await _wait_until_complete(session, wanted)
 
 
-async def live(session: aiohttp.ClientSession) -> Definitions:
+async def read_definitions(session: aiohttp.ClientSession) -> Definitions:
     """Return what the broker has now, in the form of definitions."""
     found: dict[str, Any] = {}
-    for kind, path in LISTS.items():
+    for kind, path in LIST_PATHS.items():
         async with session.get(f"api/{path}") as answer:
             answer.raise_for_status()
             found[kind] = await answer.json()
@@ -76,7 +76,7 @@ async def _import(session: aiohttp.ClientSession, wanted: Definitions) -> list[D
         async with session.post("api/definitions", json=part) as answer:
             if answer.status not in (200, 201, 204):
                 raise TopologyDiffers(f"The broker refused the import: {answer.status} {await answer.text()}")
-    return await _settled(session, wanted)
+    return await _wait_until_complete(session, wanted)
 
 
 def _users_last(wanted: Definitions) -> list[Definitions]:
@@ -88,12 +88,12 @@ def _users_last(wanted: Definitions) -> list[Definitions]:
     return [{kind: each for kind, each in wanted.items() if kind not in users}, users]
 
 
-async def _settled(session: aiohttp.ClientSession, wanted: Definitions) -> list[Difference]:
-    """Return the differences once nothing is missing, or after `SETTLE_S`: the API lists new objects with a delay."""
-    deadline = asyncio.get_running_loop().time() + SETTLE_S
+async def _wait_until_complete(session: aiohttp.ClientSession, wanted: Definitions) -> list[Difference]:
+    """Return the differences once nothing is missing, or after `SETTLE_TIMEOUT_S`: the API lists objects late."""
+    deadline = asyncio.get_running_loop().time() + SETTLE_TIMEOUT_S
     while True:
-        found = differences(wanted, await live(session))
-        if not any(each.missing for each in found) or asyncio.get_running_loop().time() > deadline:
+        found = differences(wanted, await read_definitions(session))
+        if not any(each.is_missing for each in found) or asyncio.get_running_loop().time() > deadline:
             return found
         await asyncio.sleep(POLL_S)
 
@@ -108,19 +108,21 @@ async def _unbind(session: aiohttp.ClientSession, binding: Any) -> None:
 
 
 @asynccontextmanager
-async def _administrator(management_url: str) -> AsyncIterator[aiohttp.ClientSession]:
+async def _admin_session(management_url: str) -> AsyncIterator[aiohttp.ClientSession]:
     """Open a session with the management API, once that answers."""
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(f"{management_url.rstrip('/')}/", timeout=timeout) as session:
         try:
-            await _ready(session)
+            await _wait_until_ready(session)
         except TimeoutError:
-            raise TopologyDiffers(f"The broker's management API does not answer within {READY_S:.0f} s.") from None
+            raise TopologyDiffers(
+                f"The broker's management API does not answer within {READY_TIMEOUT_S:.0f} s."
+            ) from None
         yield session
 
 
-async def _ready(session: aiohttp.ClientSession) -> None:
-    async with asyncio.timeout(READY_S):
+async def _wait_until_ready(session: aiohttp.ClientSession) -> None:
+    async with asyncio.timeout(READY_TIMEOUT_S):
         while True:
             try:
                 async with session.get("api/vhosts") as answer:

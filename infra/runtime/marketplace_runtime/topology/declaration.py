@@ -22,8 +22,8 @@ LOG_ARGUMENTS = {
     "x-max-length-bytes": 2_000_000_000,
     "x-stream-max-segment-size-bytes": 20_000_000,
 }
-QUORUM = {"x-queue-type": "quorum"}
-ORDERED = QUORUM | {"x-single-active-consumer": True}
+QUORUM_ARGUMENTS = {"x-queue-type": "quorum"}
+ORDERED_ARGUMENTS = QUORUM_ARGUMENTS | {"x-single-active-consumer": True}
 NO_DELIVERY_LIMIT = 2**31
 """Effectively unlimited, on 3.10 and 4.x alike: the runtime quarantines poison messages itself."""
 
@@ -57,17 +57,17 @@ def definitions(services: Sequence[Wiring], passwords: Mapping[str, str], naming
     for each in services:
         dead, events = naming.dead_letters_of(each.service), naming.exchange(each.service)
         found["exchanges"] += [_exchange(events, "topic"), _exchange(dead, "fanout")]
-        found["queues"].append(_queue(dead, QUORUM))
+        found["queues"].append(_queue(dead, QUORUM_ARGUMENTS))
         found["bindings"] += [_binding(dead, dead, ""), _binding(events, log, "#")]
         for name, types in each.subscriptions.items():
             queue = naming.queue(each.service, name)
-            found["queues"].append(_queue(queue, ORDERED if name in each.ordered else QUORUM))
+            found["queues"].append(_queue(queue, ORDERED_ARGUMENTS if name in each.ordered else QUORUM_ARGUMENTS))
             found["bindings"] += [_binding(naming.exchange(type.split(".")[0]), queue, type) for type in types]
         found["policies"] += _policies(each, naming)
     if naming.auditor in passwords:
         found["users"].append(_user(naming.auditor, passwords[naming.auditor], "monitoring"))
         found["permissions"].append(
-            {"user": naming.auditor, "vhost": VHOST, "configure": "^$", "write": "^$", "read": _only(log)}
+            {"user": naming.auditor, "vhost": VHOST, "configure": "^$", "write": "^$", "read": _exactly(log)}
         )
     return found
 
@@ -95,11 +95,11 @@ def _permission(wiring: Wiring, naming: Naming) -> dict[str, str]:
         "vhost": VHOST,
         "configure": "^$",
         "write": rf"{own}({naming.events}|{naming.dead_letters})$",
-        "read": rf"{readable}|{_only(naming.log_stream)}" if wiring.subscriptions else readable,
+        "read": rf"{readable}|{_exactly(naming.log_stream)}" if wiring.subscriptions else readable,
     }
 
 
-def _only(name: str) -> str:
+def _exactly(name: str) -> str:
     return rf"^{re.escape(name)}$"
 
 
@@ -110,7 +110,7 @@ def _policies(wiring: Wiring, naming: Naming) -> list[dict[str, Any]]:
     backstop = {"dead-letter-exchange": dead, "dead-letter-strategy": "at-most-once"}
     return [
         _policy(wiring.service, rf"^{wiring.service}\.({work})$", limit | backstop),
-        _policy(dead, _only(dead), limit),
+        _policy(dead, _exactly(dead), limit),
     ]
 
 

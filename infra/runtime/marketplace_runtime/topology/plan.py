@@ -43,7 +43,7 @@ class Difference:
     """The binding, if the difference is one that is not wanted any more."""
 
     @property
-    def missing(self) -> bool:
+    def is_missing(self) -> bool:
         return self.how == "missing"
 
     @property
@@ -79,7 +79,7 @@ def differences(wanted: Definitions, live: Definitions) -> list[Difference]:
 
     An import does not report this: it ignores changed arguments, and never removes anything.
     """
-    found = [each for kind in KINDS for each in _compared(kind, wanted, live)]
+    found = [each for kind in KINDS for each in _compare(kind, wanted, live)]
     return [*found, *_surplus(wanted, live), *_overruled(wanted, live)]
 
 
@@ -93,7 +93,7 @@ def plan(found: list[Difference]) -> str:
     return "\n".join(lines) or "Nothing differs."
 
 
-def _compared(kind: _Kind, wanted: Definitions, live: Definitions) -> Iterator[Difference]:
+def _compare(kind: _Kind, wanted: Definitions, live: Definitions) -> Iterator[Difference]:
     there = {tuple(each[part] for part in kind.identity): each for each in live[kind.name]}
     for each in wanted[kind.name]:
         key = tuple(each[part] for part in kind.identity)
@@ -133,9 +133,11 @@ def _overruled(wanted: Definitions, live: Definitions) -> Iterator[Difference]:
             continue
         for ours in wanted["policies"]:
             queues = [queue["name"] for queue in wanted["queues"] if re.search(ours["pattern"], queue["name"])]
-            hit = [name for name in queues if each["priority"] >= ours["priority"] and re.search(each["pattern"], name)]
-            if hit:
-                how = f"takes policy {ours['name']} out of effect for {', '.join(hit)}"
+            overruled = [
+                name for name in queues if each["priority"] >= ours["priority"] and re.search(each["pattern"], name)
+            ]
+            if overruled:
+                how = f"takes policy {ours['name']} out of effect for {', '.join(overruled)}"
                 yield Difference(f"policy {each['name']}", how, Remedy.BY_HAND)
 
 
