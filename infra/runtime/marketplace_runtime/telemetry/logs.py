@@ -23,7 +23,7 @@ REDACTED = "[redacted]"
 _SECRET_KEY = re.compile(r"passw|secret|token|authoriz|api_?key|private_?key|credential|cookie|signature", re.I)
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):[^\s/@]+@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_DEEPEST = 6
+_MAX_DEPTH = 6
 """Levels of nested values that are searched for secrets."""
 
 
@@ -35,7 +35,7 @@ def configure_logging(
     stream: TextIO | None = None,
 ) -> None:
     """Send all log lines of this process, including the standard library's, to `stream` (default: stderr)."""
-    out = _Unfailing(stream or sys.stderr)
+    out = _LossyStream(stream or sys.stderr)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         add_trace,
@@ -52,7 +52,7 @@ def configure_logging(
     handler = logging.StreamHandler(cast("TextIO", out))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, _name_of_foreign],
+            foreign_pre_chain=[*shared, _add_logger_name],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
@@ -77,7 +77,7 @@ def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """
     for key, value in event.items():
         if value.__class__ is not int:
-            event[key] = REDACTED if _is_secret(key) else _cleaned(value, 0)
+            event[key] = REDACTED if _is_secret(key) else _redacted(value, 0)
     return event
 
 
@@ -86,9 +86,9 @@ def escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     for key, value in event.items():
         if key != "exception":
             text = value if isinstance(value, str) else repr(value)
-            event[key] = _CONTROL.sub(_spelled, text)
+            event[key] = _CONTROL.sub(_escaped, text)
         else:
-            event[key] = "\n".join("    " + _CONTROL.sub(_spelled, line) for line in str(value).split("\n"))
+            event[key] = "\n".join("    " + _CONTROL.sub(_escaped, line) for line in str(value).split("\n"))
     return event
 
 
@@ -101,15 +101,15 @@ def _json(service: str) -> list[Processor]:
 
 
 def _console() -> list[Processor]:
-    renderer = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, exception_formatter=_as_it_is)
+    renderer = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, exception_formatter=_print_nothing)
     return [structlog.processors.format_exc_info, redact, escape, renderer]
 
 
-def _as_it_is(stream: TextIO, exc_info: object) -> None:
+def _print_nothing(stream: TextIO, exc_info: object) -> None:
     """Write nothing: `format_exc_info` has already turned the exception into text."""
 
 
-def _name_of_foreign(logger: WrappedLogger, _: str, event: EventDict) -> EventDict:
+def _add_logger_name(logger: WrappedLogger, _: str, event: EventDict) -> EventDict:
     record = event.get("_record")
     event["module"] = record.name if record is not None else getattr(logger, "name", "")
     return event
@@ -120,23 +120,23 @@ def _is_secret(key: str) -> bool:
     return _SECRET_KEY.search(key) is not None
 
 
-def _cleaned(value: Any, depth: int) -> Any:
+def _redacted(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return _URL_PASSWORD.sub(rf"\1:{REDACTED}@", value) if "://" in value else value
-    if depth < _DEEPEST and isinstance(value, Mapping):
+    if depth < _MAX_DEPTH and isinstance(value, Mapping):
         return {
-            str(key): REDACTED if _is_secret(str(key)) else _cleaned(inner, depth + 1) for key, inner in value.items()
+            str(key): REDACTED if _is_secret(str(key)) else _redacted(inner, depth + 1) for key, inner in value.items()
         }
-    if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
-        return [_cleaned(inner, depth + 1) for inner in value]
+    if depth < _MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(inner, depth + 1) for inner in value]
     return value
 
 
-def _spelled(control: re.Match[str]) -> str:
+def _escaped(control: re.Match[str]) -> str:
     return control[0].encode("unicode_escape").decode()
 
 
-class _Unfailing:
+class _LossyStream:
     """A stream that drops what it cannot write."""
 
     def __init__(self, stream: TextIO) -> None:

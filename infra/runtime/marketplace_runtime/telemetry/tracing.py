@@ -7,7 +7,7 @@ from types import TracebackType
 
 from structlog.typing import EventDict, WrappedLogger
 
-_SHAPE = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
 _SAMPLED = 1
 
 _current: ContextVar["trace | None"] = ContextVar("trace", default=None)
@@ -29,8 +29,8 @@ def child_of(traceparent: str | None) -> str:
 
 def current_traceparent() -> str:
     """Return the span of the current task, or the root of a new trace if it has none."""
-    within = _current.get()
-    return within.span if within else new_traceparent()
+    current = _current.get()
+    return current.span if current else new_traceparent()
 
 
 class trace:  # noqa: N801 - used as a block, reads as a verb: `with trace(parent, event_id=...):`
@@ -67,16 +67,16 @@ class trace:  # noqa: N801 - used as a block, reads as a verb: `with trace(paren
 
 def add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Add the ids of the current block to a log line. This is a structlog processor; it keeps fields that are set."""
-    within = _current.get()
-    if within is not None:
-        for name, value in within.ids().items():
+    current = _current.get()
+    if current is not None:
+        for name, value in current.ids().items():
             event.setdefault(name, value)
     return event
 
 
 def _parsed(traceparent: str | None) -> tuple[str, int] | None:
     """Return trace id and flags, or None if the specification requires the header to be ignored."""
-    shape = _SHAPE.fullmatch(traceparent) if traceparent else None
+    shape = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if shape is None:
         return None
     version, trace_id, parent_id, flags, rest = shape.groups()
