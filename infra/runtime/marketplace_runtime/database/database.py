@@ -19,7 +19,7 @@ from marketplace_runtime.database.process_id import new_process_id
 from marketplace_runtime.database.schema import in_schema, use_schema
 from marketplace_runtime.database.transaction import Transaction
 from marketplace_runtime.database.wake_ups import WakeUps
-from marketplace_runtime.events import UNNAMED, Envelope, Naming
+from marketplace_runtime.events import PLACEHOLDER_NAMING, Envelope, Naming
 
 HANDLER_LOCK_TIMEOUT_S = 0.5
 """For message handlers, in seconds. After this wait a message is postponed, so that one locked row blocks no queue."""
@@ -41,7 +41,7 @@ class Database:
         url: str,
         *,
         source: str,
-        naming: Naming = UNNAMED,
+        naming: Naming = PLACEHOLDER_NAMING,
         listeners: Mapping[str, str] | None = None,
         pool_size: int = 10,
         pool_timeout_s: float = 5.0,

@@ -47,5 +47,5 @@ class Naming:
         return f"{service}.{subscription}"
 
 
-UNNAMED = Naming("application", "application.log", "urn:problem:application:", "application")
+PLACEHOLDER_NAMING = Naming("application", "application.log", "urn:problem:application:", "application")
 """Placeholder names for tests of single parts, which need no application."""
