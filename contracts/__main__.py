@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from contracts.gate import SCHEMAS, Verdict, explain, record, review
+from contracts.gate import SCHEMAS, Verdict, explain, review, write_golden_schemas
 from contracts.registry import EVENTS
 
 
@@ -31,7 +31,7 @@ def check(folder: Path) -> int:
     for each in reviews:
         if each.verdict is not Verdict.AGREES:
             print(explain(each), end="\n\n")
-    broken = sum(each.verdict.refused for each in reviews)
+    broken = sum(each.verdict.is_refused for each in reviews)
     unwritten = sum(each.verdict in (Verdict.NEW, Verdict.CHANGED) for each in reviews)
     agree = len(reviews) - broken - unwritten
     print(f"{agree} events agree with their golden schemas, {unwritten} to be written, {broken} refused")
@@ -40,10 +40,10 @@ def check(folder: Path) -> int:
 
 def write(folder: Path) -> int:
     reviews = review(EVENTS, folder)
-    written = record(reviews, folder)
+    written = write_golden_schemas(reviews, folder)
     for file in written:
         print(f"wrote {file}")
-    refused = [each for each in reviews if each.verdict.refused]
+    refused = [each for each in reviews if each.verdict.is_refused]
     for each in refused:
         print(explain(each), end="\n\n")
     print(f"{len(written)} golden schemas written, {len(refused)} refused")

@@ -39,16 +39,16 @@ changed meaning under an unchanged name. The same constraint written in another 
 from collections.abc import Iterator
 from itertools import chain
 
-from contracts.findings import EITHER_BREAKS, NEW_BREAKS_OLD, Finding, judged_keyword
-from contracts.normal_form import Schema, normal_form, text
+from contracts.findings import EITHER_BREAKS, NEW_BREAKS_OLD, Finding, finding_for_keyword
+from contracts.normal_form import Schema, canonical_json, normal_form
 
-OPEN = {"type", "properties", "required", "default", "nullable"}
+OPEN_OBJECT_KEYWORDS = {"type", "properties", "required", "default", "nullable"}
 """An object with only these keywords accepts any new field."""
-SEE_THROUGH = OPEN | {"items", "prefixItems", "additionalProperties", "minItems", "maxItems"}
+TRANSPARENT_KEYWORDS = OPEN_OBJECT_KEYWORDS | {"items", "prefixItems", "additionalProperties", "minItems", "maxItems"}
 """Keywords that don't restrict the parts of a value as a whole. Beside only these, a part may gain a field."""
 
 
-def judge(old: Schema, new: Schema) -> list[Finding]:
+def find_breaking_changes(old: Schema, new: Schema) -> list[Finding]:
     """Return every reason why `new` can't replace `old` within a version; none if it can."""
     return [*_as_event(old, new), *_differences(normal_form(old), normal_form(new), "")]
 
@@ -68,38 +68,42 @@ def _differences(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
         yield Finding(path, f"type changed from {_kind(old)} to {_kind(new)}", EITHER_BREAKS)
         return
     keywords = old.keys() | new.keys()
-    if keywords <= SEE_THROUGH:
+    if keywords <= TRANSPARENT_KEYWORDS:
         yield from _fields(old, new, path)
         parts = _parts(old, new, path)
         for part, was, now in chain.from_iterable(parts.values()):
             yield from _differences(was, now, part)
         keywords -= {"properties", "required"} | parts.keys()
     for keyword in sorted(keywords):
-        if (keyword in old) != (keyword in new) or text(old[keyword]) != text(new[keyword]):
-            yield judged_keyword(keyword, old, new, path)
+        if (keyword in old) != (keyword in new) or canonical_json(old[keyword]) != canonical_json(new[keyword]):
+            yield finding_for_keyword(keyword, old, new, path)
 
 
 def _fields(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
     """Yield the findings in the fields of two objects. A field is known when it is described or required."""
     before, after = old.get("properties", {}), new.get("properties", {})
-    needed, needs = set(old.get("required", ())), set(new.get("required", ()))
-    known, knows = before.keys() | needed, after.keys() | needs
-    for name in sorted(known | knows):
+    old_required, new_required = set(old.get("required", ())), set(new.get("required", ()))
+    old_fields, new_fields = before.keys() | old_required, after.keys() | new_required
+    for name in sorted(old_fields | new_fields):
         field = f"{path}.{name}" if path else name
         was, now = before.get(name, {}), after.get(name, {})
-        if name not in knows:
-            heirs = [each for each in sorted(knows - known) if text(after.get(each, {})) == text(was)]
-            renamed = f" (renamed to `{heirs[0]}`?)" if heirs else ""
+        if name not in new_fields:
+            candidates = [
+                each
+                for each in sorted(new_fields - old_fields)
+                if canonical_json(after.get(each, {})) == canonical_json(was)
+            ]
+            renamed = f" (renamed to `{candidates[0]}`?)" if candidates else ""
             yield Finding(field, f"field removed{renamed}", "deployed consumers that read it get nothing")
-        elif name in known and (name in needed) == (name in needs):
+        elif name in old_fields and (name in old_required) == (name in new_required):
             yield from _differences(was, now, field)
-        elif name in known:
-            change = "optional field made required" if name in needs else "required field made optional"
-            yield Finding(field, change, f"{'old' if name in needs else 'new'} events may lack it")
+        elif name in old_fields:
+            change = "optional field made required" if name in new_required else "required field made optional"
+            yield Finding(field, change, f"{'old' if name in new_required else 'new'} events may lack it")
             yield from _differences(_without_default(was), _without_default(now), field)
-        elif name in needs:
+        elif name in new_required:
             yield Finding(field, "required field added", "old events, still stored or on their way, lack it")
-        elif not old.keys() <= OPEN:
+        elif not old.keys() <= OPEN_OBJECT_KEYWORDS:
             yield Finding(field, "field added to an object that restricts its fields", NEW_BREAKS_OLD)
 
 

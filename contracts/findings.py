@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from contracts.normal_form import Schema, text
+from contracts.normal_form import Schema, canonical_json
 
 NEW_BREAKS_OLD = "deployed consumers refuse new events that make use of it"
 OLD_BREAKS_NEW = "new code refuses old events, still stored or on their way, that made use of it"
 EITHER_BREAKS = "old events may not suit new code, nor new events the deployed consumers"
 
-LOWER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
-UPPER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
+LOWER_BOUNDS = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
+UPPER_BOUNDS = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Finding:
         return f"{self.path or 'the event'}: {self.change}: {self.why}"
 
 
-def judged_keyword(keyword: str, old: Schema, new: Schema, path: str) -> Finding:
+def finding_for_keyword(keyword: str, old: Schema, new: Schema, path: str) -> Finding:
     """Return the finding for a keyword that differs between `old` and `new`, where only equality is safe."""
     match keyword:
         case "enum" if "enum" in old and "enum" in new:
@@ -39,34 +39,34 @@ def judged_keyword(keyword: str, old: Schema, new: Schema, path: str) -> Finding
         case "additionalProperties":
             why = "whether unknown fields are refused decides what may be added later"
         case _:
-            why = _side(keyword, old, new)
+            why = _broken_side(keyword, old, new)
     return Finding(path, _change(keyword, old, new), why)
 
 
 def _enum(was: list[object], now: list[object], path: str) -> Finding:
-    before, after = {text(each) for each in was}, {text(each) for each in now}
+    before, after = {canonical_json(each) for each in was}, {canonical_json(each) for each in now}
     gained, lost = sorted(after - before), sorted(before - after)
     changes = [f"added {', '.join(gained)}"] * bool(gained) + [f"removed {', '.join(lost)}"] * bool(lost)
     why = EITHER_BREAKS if gained and lost else NEW_BREAKS_OLD if gained else OLD_BREAKS_NEW
     return Finding(path, f"allowed values: {' and '.join(changes)}", why)
 
 
-def _side(keyword: str, old: Schema, new: Schema) -> str:
+def _broken_side(keyword: str, old: Schema, new: Schema) -> str:
     """Return which side breaks. Every keyword restricts when it is added; a bound also when it becomes tighter."""
     if keyword not in old:
         return OLD_BREAKS_NEW
     if keyword not in new:
         return NEW_BREAKS_OLD
-    if keyword in LOWER:
+    if keyword in LOWER_BOUNDS:
         return OLD_BREAKS_NEW if new[keyword] > old[keyword] else NEW_BREAKS_OLD
-    if keyword in UPPER:
+    if keyword in UPPER_BOUNDS:
         return OLD_BREAKS_NEW if new[keyword] < old[keyword] else NEW_BREAKS_OLD
     return EITHER_BREAKS
 
 
 def _change(keyword: str, old: Schema, new: Schema) -> str:
     if keyword not in old:
-        return f"`{keyword}` added: {text(new[keyword])}"
+        return f"`{keyword}` added: {canonical_json(new[keyword])}"
     if keyword not in new:
-        return f"`{keyword}` removed: {text(old[keyword])}"
-    return f"`{keyword}` changed from {text(old[keyword])} to {text(new[keyword])}"
+        return f"`{keyword}` removed: {canonical_json(old[keyword])}"
+    return f"`{keyword}` changed from {canonical_json(old[keyword])} to {canonical_json(new[keyword])}"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from contracts.compatibility import judge
+from contracts.compatibility import find_breaking_changes
 from contracts.findings import Finding
-from contracts.normal_form import Schema, text
+from contracts.normal_form import Schema, canonical_json
 from contracts.registry import EVENTS
 from marketplace_runtime.events import Event
 
@@ -29,7 +29,7 @@ class Verdict(Enum):
     UNREADABLE = "its golden schema can't be read"
 
     @property
-    def refused(self) -> bool:
+    def is_refused(self) -> bool:
         return self in (Verdict.BREAKS, Verdict.UNREADABLE)
 
 
@@ -44,7 +44,7 @@ class Review:
     findings: tuple[Finding, ...] = ()
 
 
-def golden(event: type[Event]) -> Schema:
+def golden_schema(event: type[Event]) -> Schema:
     """Return the golden schema that `event` would have today."""
     about = {"type": event.type, "key": event.key, "internal": event.internal}
     if event.deprecated is not None:
@@ -65,14 +65,16 @@ def review(events: Iterable[type[Event]], folder: Path = SCHEMAS) -> list[Review
     return [reviews[type] for type in sorted(reviews)]
 
 
-def record(reviews: Iterable[Review], folder: Path = SCHEMAS) -> list[Path]:
+def write_golden_schemas(reviews: Iterable[Review], folder: Path = SCHEMAS) -> list[Path]:
     """Write the golden schemas of new and of compatibly changed events, and no others. Returns the files written."""
     folder.mkdir(exist_ok=True)
     written: list[Path] = []
     for each in reviews:
         if each.event is not None and each.verdict in (Verdict.NEW, Verdict.CHANGED):
             file = golden_file(each.event_type, folder)
-            file.write_text(json.dumps(golden(each.event), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            file.write_text(
+                json.dumps(golden_schema(each.event), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
             written.append(file)
     return written
 
@@ -129,15 +131,15 @@ def _next_version(event: type[Event], file: str) -> list[str]:
 def _review(event: type[Event], file: Path) -> Review:
     if not file.exists():
         return Review(event.type, event, Verdict.NEW)
-    new = golden(event)
+    new = golden_schema(event)
     try:
         old = _read(file)
     except ValueError as error:
         unreadable = Finding("", f"not a JSON Schema: {error}", "nothing can be compared with it")
         return Review(event.type, event, Verdict.UNREADABLE, (unreadable,))
-    if text(old) == text(new):
+    if canonical_json(old) == canonical_json(new):
         return Review(event.type, event, Verdict.AGREES)
-    findings = tuple(judge(old, new))
+    findings = tuple(find_breaking_changes(old, new))
     return Review(event.type, event, Verdict.BREAKS if findings else Verdict.CHANGED, findings)
 
 

@@ -12,68 +12,70 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-FOR_PEOPLE = {"$schema", "$comment", "title", "description", "examples", "deprecated", "readOnly", "writeOnly"}
-DROPPED = FOR_PEOPLE | {"$defs", "x-event", "nullable"}
-HOLDS_ONE = {"items", "additionalProperties", "propertyNames", "contains", "not"}
-HOLDS_LIST = {"anyOf", "oneOf", "allOf", "prefixItems"}
-HOLDS_NAMED = {"properties", "patternProperties", "dependentSchemas"}
-UNORDERED = {"anyOf", "oneOf", "allOf", "enum", "required"}
+ANNOTATION_KEYWORDS = {"$schema", "$comment", "title", "description", "examples", "deprecated", "readOnly", "writeOnly"}
+IGNORED_KEYWORDS = ANNOTATION_KEYWORDS | {"$defs", "x-event", "nullable"}
+SCHEMA_KEYWORDS = {"items", "additionalProperties", "propertyNames", "contains", "not"}
+SCHEMA_LIST_KEYWORDS = {"anyOf", "oneOf", "allOf", "prefixItems"}
+SCHEMA_MAP_KEYWORDS = {"properties", "patternProperties", "dependentSchemas"}
+UNORDERED_KEYWORDS = {"anyOf", "oneOf", "allOf", "enum", "required"}
 NULL: Schema = {"type": "null"}
 
 
 def normal_form(schema: Schema) -> Schema:
     """Return the normal form of a whole document with its `$defs`."""
-    return _normal(schema, schema.get("$defs", {}), {}, 0)
+    return _normalize(schema, schema.get("$defs", {}), {}, 0)
 
 
-def text(value: object) -> str:
+def canonical_json(value: object) -> str:
     """Return JSON text that is equal for equal values: it distinguishes true from 1, and sorts keys."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _normal(schema: Schema | bool, definitions: Schema, above: Mapping[str, int], depth: int) -> Schema:
-    """Return the normal form of a part. `above` has the depth at which each reference being followed was entered."""
+def _normalize(schema: Schema | bool, definitions: Schema, open_references: Mapping[str, int], depth: int) -> Schema:
+    """Return the normal form of a part. `open_references` has the depth of each reference that is being followed."""
     if isinstance(schema, bool):
         return {} if schema else {"not": {}}
     if "$ref" in schema:
-        return _followed(schema, definitions, above, depth)
+        return _resolve_reference(schema, definitions, open_references, depth)
     form: Schema = {}
     for keyword, value in schema.items():
-        if keyword in DROPPED:
+        if keyword in IGNORED_KEYWORDS:
             continue
-        if keyword in HOLDS_ONE:
-            form[keyword] = _normal(value, definitions, above, depth + 1)
-        elif keyword in HOLDS_LIST:
-            form[keyword] = [_normal(each, definitions, above, depth + 1) for each in value]
-        elif keyword in HOLDS_NAMED:
-            form[keyword] = {name: _normal(each, definitions, above, depth + 1) for name, each in value.items()}
+        if keyword in SCHEMA_KEYWORDS:
+            form[keyword] = _normalize(value, definitions, open_references, depth + 1)
+        elif keyword in SCHEMA_LIST_KEYWORDS:
+            form[keyword] = [_normalize(each, definitions, open_references, depth + 1) for each in value]
+        elif keyword in SCHEMA_MAP_KEYWORDS:
+            form[keyword] = {
+                name: _normalize(each, definitions, open_references, depth + 1) for name, each in value.items()
+            }
         elif keyword == "discriminator":
             form[keyword] = value["propertyName"]
         else:
-            form[keyword] = _plain(value)
+            form[keyword] = _normalize_numbers(value)
     if "const" in form:
         form["enum"] = [form.pop("const")]
-    for keyword in UNORDERED & form.keys():
-        form[keyword].sort(key=text)
-    return _nullable(form)
+    for keyword in UNORDERED_KEYWORDS & form.keys():
+        form[keyword].sort(key=canonical_json)
+    return _normalize_nullable(form)
 
 
-def _followed(schema: Schema, definitions: Schema, above: Mapping[str, int], depth: int) -> Schema:
+def _resolve_reference(schema: Schema, definitions: Schema, open_references: Mapping[str, int], depth: int) -> Schema:
     reference = schema["$ref"]
     name = reference.removeprefix("#/$defs/")
-    if reference in above:
-        target: Schema = {"$ref": depth - above[reference]}
+    if reference in open_references:
+        target: Schema = {"$ref": depth - open_references[reference]}
     elif name in definitions:
-        target = _normal(definitions[name], definitions, {**above, reference: depth}, depth)
+        target = _normalize(definitions[name], definitions, {**open_references, reference: depth}, depth)
     else:
         target = {"$ref": reference}
-    beside = _normal({k: v for k, v in schema.items() if k != "$ref"}, definitions, above, depth)
-    if beside.keys() <= {"default"}:
-        return {**target, **beside}
-    return {"allOf": sorted([target, beside], key=text)}
+    siblings = _normalize({k: v for k, v in schema.items() if k != "$ref"}, definitions, open_references, depth)
+    if siblings.keys() <= {"default"}:
+        return {**target, **siblings}
+    return {"allOf": sorted([target, siblings], key=canonical_json)}
 
 
-def _nullable(form: Schema) -> Schema:
+def _normalize_nullable(form: Schema) -> Schema:
     """Return `{"anyOf": [X, null]}` as X with the keyword `nullable`."""
     if NULL not in form.get("anyOf", ()) or form.keys() - {"anyOf", "default"}:
         return form
@@ -83,12 +85,12 @@ def _nullable(form: Schema) -> Schema:
     return {"anyOf": branches, **form, "nullable": True}
 
 
-def _plain(value: Any) -> Any:
+def _normalize_numbers(value: Any) -> Any:
     """Return a value with whole floats written as integers, since JSON has one kind of number."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [_normalize_numbers(each) for each in value]
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: _normalize_numbers(each) for name, each in value.items()}
     return value

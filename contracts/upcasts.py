@@ -27,7 +27,7 @@ UPCASTS: Mapping[type[Event], Callable[[Any], Event]] = {
 """Upcasts by the old version. A test checks that every version except the newest is here."""
 
 
-def newest(event: Event) -> Event:
+def upcast_to_newest(event: Event) -> Event:
     """Return `event` in its newest version. Raises ValidationError if that version cannot express it."""
     while type(event) in UPCASTS:
         event = UPCASTS[type(event)](event)

@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
-from contracts.compatibility import judge
+from contracts.compatibility import find_breaking_changes
 
 Schema = dict[str, Any]
 
@@ -198,7 +198,7 @@ def valid(model: type[BaseModel], event: Schema) -> bool:
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.what)
 def test_a_breaking_change_is_refused_and_names_the_field(case: Refused) -> None:
-    findings = judge(case.old.model_json_schema(), case.new.model_json_schema())
+    findings = find_breaking_changes(case.old.model_json_schema(), case.new.model_json_schema())
 
     assert any(each.path == case.path and case.change in each.change for each in findings), findings
     assert all(each.why for each in findings)
@@ -212,7 +212,7 @@ def test_a_breaking_change_is_refused_and_names_the_field(case: Refused) -> None
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.what)
 def test_the_reason_names_the_side_that_breaks(case: Refused) -> None:
-    whys = {each.why for each in judge(case.old.model_json_schema(), case.new.model_json_schema())}
+    whys = {each.why for each in find_breaking_changes(case.old.model_json_schema(), case.new.model_json_schema())}
     if case.old_event is not None:
         assert any("old events" in why or "added later" in why for why in whys), whys
     if case.new_event is not None:
@@ -221,12 +221,12 @@ def test_the_reason_names_the_side_that_breaks(case: Refused) -> None:
 
 @pytest.mark.parametrize(("what", "old", "new"), ACCEPTED, ids=[what for what, *_ in ACCEPTED])
 def test_a_change_that_breaks_no_reader_passes(what: str, old: type[BaseModel], new: type[BaseModel]) -> None:
-    assert judge(old.model_json_schema(), new.model_json_schema()) == []
+    assert find_breaking_changes(old.model_json_schema(), new.model_json_schema()) == []
 
 
 @pytest.mark.parametrize("case", [*REFUSED], ids=lambda case: case.what)
 def test_the_reverse_of_a_refused_change_is_refused_unless_it_only_adds_a_field(case: Refused) -> None:
-    back = judge(case.new.model_json_schema(), case.old.model_json_schema())
+    back = find_breaking_changes(case.new.model_json_schema(), case.old.model_json_schema())
     assert back or case.what == "optional field removed"
 
 
@@ -235,26 +235,26 @@ def event_of(key: str, *, internal: bool) -> Schema:
 
 
 def test_another_key_is_refused() -> None:
-    (finding,) = judge(event_of("n", internal=False), event_of("m", internal=False))
+    (finding,) = find_breaking_changes(event_of("n", internal=False), event_of("m", internal=False))
     assert "key changed from `n` to `m`" in finding.change
 
 
 def test_an_internal_event_may_become_public_but_not_the_reverse() -> None:
     public, internal = event_of("n", internal=False), event_of("n", internal=True)
-    (finding,) = judge(public, internal)
+    (finding,) = find_breaking_changes(public, internal)
     assert "made internal" in finding.change
-    assert judge(internal, public) == []
+    assert find_breaking_changes(internal, public) == []
 
 
 def test_an_unknown_keyword_is_refused() -> None:
-    (finding,) = judge({"type": "string"}, {"type": "string", "contentEncoding": "base64"})
+    (finding,) = find_breaking_changes({"type": "string"}, {"type": "string", "contentEncoding": "base64"})
     assert "contentEncoding" in finding.change
 
 
 def test_a_change_of_a_shared_part_is_reported_at_each_place() -> None:
     old = shape(a=part, b=list[part]).model_json_schema()
     changed = shape("Part", amount=str)
-    findings = judge(old, shape(a=changed, b=list[changed]).model_json_schema())
+    findings = find_breaking_changes(old, shape(a=changed, b=list[changed]).model_json_schema())
     assert [each.path for each in findings] == ["a.amount", "b[].amount"]
 
 
@@ -267,7 +267,7 @@ def test_a_change_of_a_shared_part_is_reported_at_each_place() -> None:
 )
 def test_no_field_may_be_added_below_a_keyword_that_restricts_the_whole_value(keyword: str, around: Any) -> None:
     """Two members of a set may differ only in the new field; an old reader then has one of them twice."""
-    (finding,) = judge(around(part.model_json_schema()), around(part_more.model_json_schema()))
+    (finding,) = find_breaking_changes(around(part.model_json_schema()), around(part_more.model_json_schema()))
     assert finding.path == ""
     assert finding.why
     assert keyword in finding.change or finding.change.startswith("`items` changed")

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import contracts
-from contracts.gate import golden
+from contracts.gate import golden_schema
 from contracts.registry import BY_TYPE, EVENTS
 from marketplace_runtime.events import Event
 from tests.contracts.instances import instances
@@ -39,7 +39,7 @@ NOT_PERSONAL = {
 @cache
 def bodies(event: type[Event]) -> st.SearchStrategy[dict[str, Any]]:
     """Return the bodies that the golden schema allows."""
-    return instances(golden(event))
+    return instances(golden_schema(event))
 
 
 def all_subclasses(event: type[Event]) -> Iterator[type[Event]]:
@@ -124,7 +124,7 @@ def test_no_event_carries_personal_data(event: type[Event]) -> None:
 def test_every_body_that_the_schema_allows_is_read_and_written_unchanged(
     event: type[Event], data: st.DataObject
 ) -> None:
-    schema = golden(event)
+    schema = golden_schema(event)
     body = data.draw(bodies(event))
 
     received = event.model_validate_json(json.dumps(body), strict=True)

@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 from pydantic_settings import BaseSettings
 
 from contracts import Envelope
-from contracts.gate import golden
+from contracts.gate import golden_schema
 from contracts.registry import EVENTS
 from infra.cli.app import app
 from infra.stack import services_of
@@ -52,7 +52,7 @@ def without_texts(schema: Any) -> Any:
 
 
 def test_event_types_and_golden_schemas() -> None:
-    require_unchanged("events", {event.type: without_texts(golden(event)) for event in EVENTS})
+    require_unchanged("events", {event.type: without_texts(golden_schema(event)) for event in EVENTS})
 
 
 def test_an_event_on_the_wire() -> None:

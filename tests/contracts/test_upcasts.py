@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contracts.gate import golden
+from contracts.gate import golden_schema
 from contracts.registry import EVENTS
-from contracts.upcasts import UPCASTS, newest
+from contracts.upcasts import UPCASTS, upcast_to_newest
 from marketplace_runtime.events import Event, name_of
 from tests.contracts.instances import instances
 from tests.examples import examples
@@ -27,7 +27,7 @@ def test_every_version_except_the_newest_has_an_upcast() -> None:
 @settings(max_examples=examples(30), deadline=None)
 @given(data=st.data())
 def test_an_upcast_keeps_the_name_and_the_subject_of_an_event(old: type[Event], data: st.DataObject) -> None:
-    body: dict[str, Any] = data.draw(instances(golden(old)))
+    body: dict[str, Any] = data.draw(instances(golden_schema(old)))
     published = old.model_validate_json(json.dumps(body))
     try:
         read = UPCASTS[old](published)
@@ -38,7 +38,7 @@ def test_an_upcast_keeps_the_name_and_the_subject_of_an_event(old: type[Event], 
         published.version + 1,
         published.subject,
     )
-    assert newest(published) == newest(read)
+    assert upcast_to_newest(published) == upcast_to_newest(read)
 
 
 @pytest.mark.parametrize("old", UPCASTS, ids=lambda old: old.type)

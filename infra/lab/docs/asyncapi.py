@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from contracts import Event
-from contracts.gate import golden
+from contracts.gate import golden_schema
 from infra.lab.docs.examples import example
 from infra.lab.docs.wiring import Wired
 
@@ -81,7 +81,7 @@ def schemas(events: Iterable[type[Event]]) -> Document:
     """
     found: Document = {}
     for event in events:
-        schema = golden(event)
+        schema = golden_schema(event)
         schema.pop("$schema")
         parts = schema.pop("$defs", {})
         for name, part in {**parts, event.__name__: schema}.items():
@@ -139,7 +139,7 @@ def _message(event: type[Event]) -> Document:
         "contentType": "application/json",
         "headers": {"$ref": "#/components/schemas/CloudEventsHeaders"},
         "payload": {"$ref": f"#/components/schemas/{event.__name__}"},
-        "examples": [{"payload": example(golden(event))}],
+        "examples": [{"payload": example(golden_schema(event))}],
     }
     if event.deprecated is not None:
         message["x-deprecated"] = event.deprecated.isoformat()

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from contracts import Event
-from contracts.gate import golden
+from contracts.gate import golden_schema
 from infra.lab.docs.asyncapi import document
 from infra.lab.docs.event_pages import event_pages
 from infra.lab.docs.http_pages import http_pages
@@ -33,7 +33,7 @@ def write_specifications(
     """Write `asyncapi.json`, `schemas/<type>.json` and `openapi/<service>.json`; older files of the two are removed."""
     published = {message["name"] for message in described["components"]["messages"].values()}
     _write(out / "asyncapi.json", described)
-    _write_all(out / "schemas", {event.type: golden(event) for event in events if event.type in published})
+    _write_all(out / "schemas", {event.type: golden_schema(event) for event in events if event.type in published})
     _write_all(out / "openapi", apis)
     return [out / "asyncapi.json", out / "schemas", out / "openapi"]
 

@@ -10,7 +10,7 @@ from string import Template
 from uuid import UUID
 
 from contracts import Event
-from contracts.gate import golden
+from contracts.gate import golden_schema
 from infra.lab.docs.examples import example
 from infra.lab.scaffold.event import add_event, tidying
 from infra.lab.scaffold.names import EventName, check_service, known, services_in
@@ -41,7 +41,7 @@ class Heard:
     @property
     def example(self) -> str:
         """Python source of a constant with an example of this event, for a test."""
-        body = json.dumps(example(golden(self.event)), indent=4, ensure_ascii=False)
+        body = json.dumps(example(golden_schema(self.event)), indent=4, ensure_ascii=False)
         return f'{self.constant} = {self.event.__name__}.model_validate_json("""{body}""")'
 
 

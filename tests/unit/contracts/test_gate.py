@@ -11,7 +11,7 @@ import pytest
 from pydantic import Field
 
 from contracts.__main__ import main
-from contracts.gate import SCHEMAS, Verdict, explain, golden, golden_file, record, review
+from contracts.gate import SCHEMAS, Verdict, explain, golden_file, golden_schema, review, write_golden_schemas
 from contracts.registry import EVENTS
 from marketplace_runtime.events import Event
 
@@ -49,7 +49,7 @@ def test_a_new_event_gets_its_golden_schema_and_then_agrees(tmp_path: Path) -> N
     assert first.verdict is Verdict.NEW
     assert "python -m contracts write" in explain(first)
 
-    (file,) = record([first], tmp_path)
+    (file,) = write_golden_schemas([first], tmp_path)
 
     assert file.name == "shop.shelf-emptied.v1.json"
     assert json.loads(file.read_text())["x-event"] == {
@@ -61,12 +61,14 @@ def test_a_new_event_gets_its_golden_schema_and_then_agrees(tmp_path: Path) -> N
 
 
 def test_writing_golden_schemas_twice_gives_the_same_files(tmp_path: Path) -> None:
-    (again, once) = (record(review(EVENTS, tmp_path / name), tmp_path / name) for name in ("again", "once"))
+    (again, once) = (
+        write_golden_schemas(review(EVENTS, tmp_path / name), tmp_path / name) for name in ("again", "once")
+    )
     assert [each.read_bytes() for each in again] == [each.read_bytes() for each in once]
 
 
 def test_the_order_of_keys_in_a_golden_schema_does_not_matter(tmp_path: Path) -> None:
-    backwards = dict(reversed(golden(ShelfEmptiedV1).items()))
+    backwards = dict(reversed(golden_schema(ShelfEmptiedV1).items()))
     golden_file(ShelfEmptiedV1.type, tmp_path).write_text(json.dumps(backwards))
     (reviewed,) = review([ShelfEmptiedV1], tmp_path)
     assert reviewed.verdict is Verdict.AGREES
@@ -151,12 +153,12 @@ def test_ls_lists_each_event_with_key_class_and_whether_it_is_internal(capsys: p
 
 
 def test_a_deprecation_is_a_compatible_change(tmp_path: Path) -> None:
-    record(review([ShelfEmptiedV1], tmp_path), tmp_path)
+    write_golden_schemas(review([ShelfEmptiedV1], tmp_path), tmp_path)
 
     class OldShelfEmptiedV1(ShelfEmptiedV1, type=ShelfEmptiedV1.type, key="shelf_id", deprecated=date(2030, 1, 31)):
         """The shelf is empty."""
 
     (now,) = review([OldShelfEmptiedV1], tmp_path)
     assert now.verdict is Verdict.CHANGED
-    (file,) = record([now], tmp_path)
+    (file,) = write_golden_schemas([now], tmp_path)
     assert json.loads(file.read_text())["x-event"]["deprecated"] == "2030-01-31"

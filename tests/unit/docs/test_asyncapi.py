@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from contracts.gate import golden
+from contracts.gate import golden_schema
 from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.docs import Wired
 from infra.lab.docs.asyncapi import document, schemas
@@ -63,8 +63,8 @@ def test_every_event_and_queue_has_a_channel_and_an_operation(described: dict[st
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
 def test_an_example_is_a_valid_event(event: type[Event]) -> None:
-    shown = example(golden(event))
-    jsonschema_rs.validator_for(golden(event), validate_formats=True).validate(shown)
+    shown = example(golden_schema(event))
+    jsonschema_rs.validator_for(golden_schema(event), validate_formats=True).validate(shown)
     assert event.model_validate_json(json.dumps(shown)).type == event.type
 
 
@@ -72,19 +72,19 @@ def test_a_schema_of_the_document_accepts_the_same_as_the_golden_one(described: 
     for event in PUBLIC:
         published = {"$ref": f"#/components/schemas/{event.__name__}", "components": described["components"]}
         judge = jsonschema_rs.validator_for(published)
-        shown = example(golden(event))
+        shown = example(golden_schema(event))
         assert judge.is_valid(shown)
         assert not judge.is_valid(shown | {event.key: 7})
 
 
 def test_two_different_parts_with_the_same_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def altered(event: type[Event]) -> dict[str, Any]:
-        schema = golden(event)
+        schema = golden_schema(event)
         if event.publisher == "cart":
             schema["$defs"]["Money"]["description"] = "other money"
         return schema
 
-    monkeypatch.setattr("infra.lab.docs.asyncapi.golden", altered)
+    monkeypatch.setattr("infra.lab.docs.asyncapi.golden_schema", altered)
     with pytest.raises(ValueError, match="two different schemas named Money"):
         schemas([BY_TYPE["cart.cart-checked-out.v1"], BY_TYPE["checkout.order-placed.v1"]])
 
@@ -96,5 +96,5 @@ def test_the_specifications_are_written_and_replace_older_ones(described: dict[s
     assert json.loads(document.read_text()) == described
     assert {file.name for file in schemas.iterdir()} == {f"{event.type}.json" for event in PUBLIC}
     for event in PUBLIC:
-        assert json.loads((schemas / f"{event.type}.json").read_text()) == golden(event)
+        assert json.loads((schemas / f"{event.type}.json").read_text()) == golden_schema(event)
     assert [file.name for file in apis.iterdir()] == ["cart.json"]

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from contracts.registry import BY_TYPE, EVENTS
-from contracts.upcasts import newest
+from contracts.upcasts import upcast_to_newest
 from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.findings import Findings
 from infra.lab.audit.log import Said, Strange
@@ -139,7 +139,7 @@ def _version(said: Said) -> int:
 def _stated(said: Said) -> dict[str, Any]:
     """Return an event's values in the newest version; empty if it cannot be read in that version."""
     with suppress(ValidationError):
-        return newest(BY_TYPE[said.type].model_validate_json(said.raw)).model_dump(exclude_none=True)
+        return upcast_to_newest(BY_TYPE[said.type].model_validate_json(said.raw)).model_dump(exclude_none=True)
     return {}
 
 
