@@ -12,7 +12,7 @@ from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from contracts.delivery import AddressRecordedV1
 from marketplace_runtime.database import Transaction, publishes
 
-AT_ONCE = timedelta(0)
+NO_DELAY = timedelta(0)
 LATE = timedelta(seconds=10)
 """Time after which the code checks whether an abandonment deadline was lost.
 
@@ -75,7 +75,7 @@ async def copy_facts(event: store.ProductEvent, tx: Transaction) -> None:
     if product is None:
         tx.add(ProductCopy(event.product_id, facts.name, price, status, facts.version))
     else:
-        product.learn(facts.name, price, status, facts.version)
+        product.update_if_newer(facts.name, price, status, facts.version)
 
 
 @publishes()
@@ -85,7 +85,7 @@ async def copy_address(event: store.AddressEvent, tx: Transaction) -> None:
     if address is None:
         address = KnownAddress(event.customer_id)
         tx.add(address)
-    address.learn(event.address_id if isinstance(event, AddressRecordedV1) else None, event.revision)
+    address.update_if_newer(event.address_id if isinstance(event, AddressRecordedV1) else None, event.revision)
 
 
 @publishes()
@@ -136,7 +136,7 @@ async def find_neglected(tx: Transaction) -> int:
     """Replace lost abandonment deadlines. Returns how many."""
     neglected = await store.neglected_carts(tx, tx.now - settings().abandoned_after - LATE)
     for cart in neglected:
-        tx.schedule(AbandonmentDueV1(customer_id=cart.customer_id), after=AT_ONCE)
+        tx.schedule(AbandonmentDueV1(customer_id=cart.customer_id), after=NO_DELAY)
     return len(neglected)
 
 

@@ -37,7 +37,7 @@ from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from marketplace_runtime.consumer import Reject, RetryLater
 from marketplace_runtime.database import Transaction, publishes
 
-UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
+MISSING_ROW_RETRY_INTERVAL, MISSING_ROW_TIME_LIMIT = timedelta(seconds=1), timedelta(days=1)
 """Retry interval of a confirmation whose reservation does not exist yet, and the time until it is dead-lettered."""
 LESS_STOCK, MORE_STOCK = (ProductSoldOutV1, StockRunningLowV1), (ProductRestockedV1, StockRunningLowV1)
 """The events that a decrease of the available units can cause, and those that an increase can."""
@@ -65,7 +65,7 @@ async def take_stock(event: OrderConfirmedV1, tx: Transaction) -> None:
     """Ship the reserved units of a confirmed order."""
     reservation = await tx.get(Reservation, event.order_id)
     if reservation is None:
-        raise RetryLater(UNHEARD_OF, give_up_after=MISSING_FOR)
+        raise RetryLater(MISSING_ROW_RETRY_INTERVAL, give_up_after=MISSING_ROW_TIME_LIMIT)
     if reservation.state == State.REJECTED:
         raise Reject(f"order {event.order_id} was confirmed although nothing was reserved for it")
     reservation.take(await store.stock_of(tx, reservation.lines))

@@ -180,31 +180,31 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Clients:
     """The clients of both providers, by name. They share one connection pool."""
 
     providers: dict[str, Provider]
 
 
 @asynccontextmanager
-async def connect() -> AsyncIterator[Outside]:
+async def connect() -> AsyncIterator[Clients]:
     """Open the clients. They live as long as the service."""
     settings = Providers()
     connector = aiohttp.TCPConnector(limit=0)  # the bulkheads limit the number of connections
     async with aiohttp.ClientSession(connector=connector) as session:
         urls = {"a": settings.payment_a_url, "b": settings.payment_b_url}
-        yield Outside({name: Provider(name, url, session, settings) for name, url in urls.items()})
+        yield Clients({name: Provider(name, url, session, settings) for name, url in urls.items()})
 
 
-async def pay(request: Charge | Void, outside: Outside) -> Answer:
+async def pay(request: Charge | Void, clients: Clients) -> Answer:
     """Charge or void at the provider that the request names."""
-    provider = outside.providers[request.provider]
+    provider = clients.providers[request.provider]
     return await (provider.charge(request) if isinstance(request, Charge) else provider.void(request))
 
 
-async def refund(request: Refund, outside: Outside) -> Refunded:
+async def refund(request: Refund, clients: Clients) -> Refunded:
     """Refund the money of a cancelled order."""
-    return await outside.providers[request.provider].refund(request)
+    return await clients.providers[request.provider].refund(request)
 
 
 def _key(request: Charge | Void | Refund) -> str:

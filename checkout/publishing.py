@@ -28,7 +28,7 @@ from contracts.checkout import (
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.resilience import full_jitter
 
-AT_ONCE = timedelta(0)
+NO_DELAY = timedelta(0)
 
 
 def publish_order_changes(tx: Transaction, order: Order, changes: Sequence[Entry]) -> None:  # noqa: PLR0912 - one arm per entry
@@ -49,7 +49,7 @@ def publish_order_changes(tx: Transaction, order: Order, changes: Sequence[Entry
             case EntryType.PAYMENT_NOT_CHARGED | EntryType.PAYMENT_CLOSED if order.status is Status.PAYING:
                 tx.schedule(ChargeDueV1(order_id=order_id), after=_pause(order))
             case EntryType.PAYMENT_DOUBTED:
-                tx.schedule(ChargeDueV1(order_id=order_id), after=AT_ONCE)
+                tx.schedule(ChargeDueV1(order_id=order_id), after=NO_DELAY)
             case EntryType.PAYMENT_DECLINED:
                 provider = entry.data["provider"]
                 tx.publish(PaymentDeclinedV1(order_id=order_id, customer_id=customer, provider=provider))
@@ -64,14 +64,14 @@ def publish_order_changes(tx: Transaction, order: Order, changes: Sequence[Entry
                 )
                 tx.schedule(ShippingOverdueV1(order_id=order_id), after=deadlines().shipping)
             case EntryType.GIVEN_UP:
-                tx.schedule(VoidDueV1(order_id=order_id), after=AT_ONCE)
+                tx.schedule(VoidDueV1(order_id=order_id), after=NO_DELAY)
             case EntryType.CANCELLATION_REQUESTED:
                 tx.publish(CancellationRequestedV1(order_id=order_id, customer_id=customer))
             case EntryType.CANCELLED:
                 reason, detail = published_reason(Reason(entry.data["reason"]))
                 tx.publish(OrderCancelledV1(order_id=order_id, customer_id=customer, reason=reason, detail=detail))
                 if paying.owes_refund(order):
-                    tx.schedule(RefundDueV1(order_id=order_id), after=AT_ONCE)
+                    tx.schedule(RefundDueV1(order_id=order_id), after=NO_DELAY)
             case EntryType.REFUNDED:
                 provider, amount = entry.data["provider"], contracts.Money.of(order.total)
                 tx.publish(PaymentRefundedV1(order_id=order_id, customer_id=customer, provider=provider, amount=amount))
@@ -89,7 +89,7 @@ def published_reason(reason: Reason) -> tuple[CancellationReason, str | None]:
 def _pause(order: Order) -> timedelta:
     """Return the delay of the next charge: zero for a provider not asked in this round, else growing per round."""
     if not paying.every_provider_refused(order):
-        return AT_ONCE
+        return NO_DELAY
     return timedelta(seconds=1 + full_jitter(order.refusals, 0.5, 10))
 
 

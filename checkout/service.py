@@ -36,7 +36,7 @@ from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.service import Service
 
-OWED = None
+UNLIMITED = None
 """Value of `attempts` for calls that are retried without limit, because money is at stake.
 
 Charges end at the payment deadline of their order.
@@ -81,7 +81,7 @@ SERVICE = Service(
                 call=gateways.pay,
                 record=handlers.record_payment,
                 load=load_orders,
-                attempts=OWED,
+                attempts=UNLIMITED,
             ),
             concurrency=32,
         ),
@@ -93,7 +93,7 @@ SERVICE = Service(
                 call=gateways.pay,
                 record=handlers.record_payment,
                 load=load_orders,
-                attempts=OWED,
+                attempts=UNLIMITED,
             ),
         ),
         subscription(
@@ -104,7 +104,7 @@ SERVICE = Service(
                 call=gateways.pay,
                 record=handlers.record_payment,
                 load=load_orders,
-                attempts=OWED,
+                attempts=UNLIMITED,
             ),
         ),
         subscription(
@@ -115,7 +115,7 @@ SERVICE = Service(
                 call=gateways.refund,
                 record=handlers.record_refund,
                 load=load_orders,
-                attempts=OWED,
+                attempts=UNLIMITED,
             ),
         ),
     ],

@@ -16,21 +16,21 @@ from marketplace_runtime.database import Transaction
 metadata = sa.MetaData()
 
 
-class _Word(sa.TypeDecorator[StrEnum]):
+class _EnumText(sa.TypeDecorator[StrEnum]):
     """Stores a member of a StrEnum as text, so that a new member needs no migration."""
 
     impl = sa.Text
     cache_ok = True
 
-    def __init__(self, words: type[StrEnum]) -> None:
+    def __init__(self, enumeration: type[StrEnum]) -> None:
         super().__init__()
-        self.words = words
+        self.enumeration = enumeration
 
     def process_bind_param(self, value: StrEnum | None, dialect: sa.Dialect) -> str | None:
         return None if value is None else value.value
 
     def process_result_value(self, value: str | None, dialect: sa.Dialect) -> StrEnum | None:
-        return None if value is None else self.words(value)
+        return None if value is None else self.enumeration(value)
 
 
 class _Json(Protocol):
@@ -72,7 +72,7 @@ order_journal = sa.Table(
     metadata,
     sa.Column("order_id", sa.Uuid, primary_key=True),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("type", _Word(EntryType), nullable=False),
+    sa.Column("type", _EnumText(EntryType), nullable=False),
     sa.Column("data", JSONB, nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
 )
@@ -83,14 +83,14 @@ orders = sa.Table(
     sa.Column("order_id", sa.Uuid, primary_key=True),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("customer_id", sa.Text, nullable=False),
-    sa.Column("status", _Word(Status), nullable=False),
-    sa.Column("reason", _Word(Reason)),
+    sa.Column("status", _EnumText(Status), nullable=False),
+    sa.Column("reason", _EnumText(Reason)),
     sa.Column("lines", _Values(Line.from_json), nullable=False),
     sa.Column("total_amount", sa.BigInteger, nullable=False),
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("address_id", sa.Uuid),
     sa.Column("awaits_address", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("payment", _Word(Payment), nullable=False),
+    sa.Column("payment", _EnumText(Payment), nullable=False),
     sa.Column("provider", sa.Text),
     sa.Column("asks", sa.Integer, nullable=False),
     sa.Column("doubtful", sa.Boolean, nullable=False),
@@ -125,12 +125,12 @@ _mapper.map_imperatively(
 )
 
 
-class _OfOrder(Protocol):
+class _OrderEvent(Protocol):
     @property
     def order_id(self) -> UUID: ...
 
 
-async def load_orders(events: Sequence[_OfOrder], tx: Transaction) -> None:
+async def load_orders(events: Sequence[_OrderEvent], tx: Transaction) -> None:
     """Lock and load the orders of a batch of events in one statement."""
     await tx.preload(Order, [event.order_id for event in events])
 

@@ -162,35 +162,35 @@ class Carrier:
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Clients:
     """The clients of both carriers, by name. They share one connection pool."""
 
     carriers: dict[str, Carrier]
 
 
 @asynccontextmanager
-async def connect() -> AsyncIterator[Outside]:
+async def connect() -> AsyncIterator[Clients]:
     """Open the clients. They live as long as the service."""
     settings = Carriers()
     connector = aiohttp.TCPConnector(limit=0)  # the bulkheads limit the number of connections
     async with aiohttp.ClientSession(connector=connector) as session:
         urls = {"a": settings.carrier_a_url, "b": settings.carrier_b_url}
-        yield Outside({name: Carrier(name, url, session, settings) for name, url in urls.items()})
+        yield Clients({name: Carrier(name, url, session, settings) for name, url in urls.items()})
 
 
-async def book(request: Book, outside: Outside) -> Answer:
+async def book(request: Book, clients: Clients) -> Answer:
     """Ask the chosen carrier to book the parcel."""
-    return await outside.carriers[request.carrier].book(request)
+    return await clients.carriers[request.carrier].book(request)
 
 
-async def unbook(request: Unbook, outside: Outside) -> Answer:
+async def unbook(request: Unbook, clients: Clients) -> Answer:
     """Ask the carrier to cancel the booking."""
-    return await outside.carriers[request.carrier].unbook(request)
+    return await clients.carriers[request.carrier].unbook(request)
 
 
-async def track(request: Track, outside: Outside) -> Whereabouts:
+async def track(request: Track, clients: Clients) -> Whereabouts:
     """Ask the carrier that has the parcel where it is."""
-    return await outside.carriers[request.carrier].track(request)
+    return await clients.carriers[request.carrier].track(request)
 
 
 def _key(request: Book | Unbook | Track) -> str:

@@ -25,7 +25,7 @@ from delivery.settings import deadlines
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.resilience import full_jitter
 
-AT_ONCE = timedelta(0)
+NO_DELAY = timedelta(0)
 
 
 def publish_address_changes(tx: Transaction, address: Address, changes: Sequence[AddressChange]) -> None:
@@ -48,11 +48,11 @@ def publish_shipment_changes(tx: Transaction, shipment: Shipment, changes: Seque
                 tx.publish(ShipmentScheduledV1(order_id=order_id, shipment_id=shipment_id, customer_id=customer_id))
                 tx.schedule(ShippingDueV1(order_id=order_id), after=deadlines().shipping)
             case ShipmentChange.TO_BE_BOOKED:
-                tx.schedule(BookingDueV1(order_id=order_id), after=AT_ONCE)
+                tx.schedule(BookingDueV1(order_id=order_id), after=NO_DELAY)
             case ShipmentChange.REFUSED_BY_ALL_CARRIERS:
                 tx.schedule(BookingDueV1(order_id=order_id), after=_pause(shipment))
             case ShipmentChange.TO_BE_UNBOOKED:
-                tx.schedule(UnbookingDueV1(order_id=order_id), after=AT_ONCE)
+                tx.schedule(UnbookingDueV1(order_id=order_id), after=NO_DELAY)
             case ShipmentChange.DEADLINE_EXTENDED:
                 tx.schedule(ShippingDueV1(order_id=order_id), after=deadlines().shipping)
             case ShipmentChange.DISPATCHED:

@@ -36,7 +36,7 @@ from delivery.handlers import (
 from marketplace_runtime.consumer import on, subscription
 from marketplace_runtime.service import Service
 
-OWED = None
+UNLIMITED = None
 """Value of `attempts` for calls that are retried without limit.
 
 Bookings end at the deadline of their shipment. Cancellations are retried until they succeed.
@@ -60,7 +60,7 @@ SERVICE = Service(
                 call=gateways.book,
                 record=record_answer,
                 load=store.load_shipments_and_addresses,
-                attempts=OWED,
+                attempts=UNLIMITED,
             ),
             on(
                 BookingDueV1,
@@ -68,7 +68,7 @@ SERVICE = Service(
                 call=gateways.book,
                 record=record_answer,
                 load=store.load_shipments_and_addresses,
-                attempts=OWED,
+                attempts=UNLIMITED,
             ),
             on(
                 UnbookingDueV1,
@@ -76,7 +76,7 @@ SERVICE = Service(
                 call=gateways.unbook,
                 record=record_answer,
                 load=store.load_shipments,
-                attempts=OWED,
+                attempts=UNLIMITED,
             ),
             concurrency=32,
         ),
@@ -88,7 +88,7 @@ SERVICE = Service(
                 call=gateways.track,
                 record=record_tracking,
                 load=store.load_shipments,
-                attempts=OWED,
+                attempts=UNLIMITED,
             ),
             concurrency=8,  # lower than for bookings, which are more urgent
         ),

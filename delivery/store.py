@@ -18,21 +18,21 @@ MOST_ADDRESSES_AT_ONCE = 2000
 """Addresses that one run of a sweep handles. High, since at an upgrade orders wait until their address is published."""
 
 
-class _Word(sa.TypeDecorator[StrEnum]):
+class _EnumText(sa.TypeDecorator[StrEnum]):
     """Stores a member of a StrEnum as text, so that a new member needs no migration."""
 
     impl = sa.Text
     cache_ok = True
 
-    def __init__(self, words: type[StrEnum]) -> None:
+    def __init__(self, enumeration: type[StrEnum]) -> None:
         super().__init__()
-        self.words = words
+        self.enumeration = enumeration
 
     def process_bind_param(self, value: StrEnum | None, dialect: sa.Dialect) -> str | None:
         return None if value is None else value.value
 
     def process_result_value(self, value: str | None, dialect: sa.Dialect) -> StrEnum | None:
-        return None if value is None else self.words(value)
+        return None if value is None else self.enumeration(value)
 
 
 metadata = sa.MetaData()
@@ -63,15 +63,15 @@ shipments = sa.Table(
     sa.Column("customer_id", sa.Text, nullable=False),
     sa.Column("scheduled_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("status", _Word(Status), nullable=False),
+    sa.Column("status", _EnumText(Status), nullable=False),
     sa.Column("carrier", sa.Text),
     sa.Column("tracking_code", sa.Text),
     sa.Column("asked_at", sa.DateTime(timezone=True)),
     sa.Column("doubtful", sa.Boolean, nullable=False),
     sa.Column("refusals", sa.Integer, nullable=False),
     sa.Column("closed", sa.ARRAY(sa.Text), nullable=False),
-    sa.Column("aim", _Word(Aim)),
-    sa.Column("failure", _Word(Failure)),
+    sa.Column("aim", _EnumText(Aim)),
+    sa.Column("failure", _EnumText(Failure)),
     sa.Column("dispatched_at", sa.DateTime(timezone=True)),
     sa.Column("delivered_at", sa.DateTime(timezone=True)),
     sa.Column("look_at", sa.DateTime(timezone=True)),
@@ -87,17 +87,17 @@ for entity, table in ((Address, addresses), (PastAddress, past_addresses)):
 _mapper.map_imperatively(Shipment, shipments)
 
 
-class _OfOrder(Protocol):
+class _OrderEvent(Protocol):
     @property
     def order_id(self) -> UUID: ...
 
 
-async def load_shipments(events: Sequence[_OfOrder], tx: Transaction) -> None:
+async def load_shipments(events: Sequence[_OrderEvent], tx: Transaction) -> None:
     """Lock and load the shipments of a batch of events in one statement."""
     await tx.preload(Shipment, [event.order_id for event in events])
 
 
-async def load_shipments_and_addresses(events: Sequence[_OfOrder], tx: Transaction) -> None:
+async def load_shipments_and_addresses(events: Sequence[_OrderEvent], tx: Transaction) -> None:
     """Lock and load the shipments of a batch, and their customers' current addresses in a second statement."""
     await load_shipments(events, tx)
     found = [await tx.get(Shipment, event.order_id) for event in events]

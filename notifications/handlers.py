@@ -16,7 +16,7 @@ from notifications.gateways import Answer, Mail, Taken
 from notifications.notices import KINDS, Heard, OrderEvent, text_of
 from notifications.publishing import publish_message_changes
 
-UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
+MISSING_ROW_RETRY_INTERVAL, MISSING_ROW_TIME_LIMIT = timedelta(seconds=1), timedelta(days=1)
 """Retry interval of CancellationRefused while the order's confirmation, which names the customer, is missing; and the
 time until it is dead-lettered."""
 
@@ -103,7 +103,7 @@ async def _person(event: Heard, tx: Transaction) -> str:
         case CancellationRefusedV1():  # it does not name the customer; the message about the order's confirmation does
             confirmed = await tx.get(Message, notification_id(str(event.order_id), Kind.ORDER_CONFIRMED))
             if confirmed is None:
-                raise RetryLater(UNHEARD_OF, give_up_after=MISSING_FOR)
+                raise RetryLater(MISSING_ROW_RETRY_INTERVAL, give_up_after=MISSING_ROW_TIME_LIMIT)
             return confirmed.person_id
         case _:
             return event.customer_id

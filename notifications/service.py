@@ -25,7 +25,7 @@ from notifications.webhooks import gateways as webhook_gateways
 from notifications.webhooks import handlers as webhooks
 from notifications.webhooks.domain import Answer
 
-OWED = None
+UNLIMITED = None
 """Value of `attempts` for calls that are retried without limit.
 
 Mail waits for the mail server. Webhook endpoints have their own retry policy.
@@ -33,7 +33,7 @@ Mail waits for the mail server. Webhook endpoints have their own retry policy.
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Clients:
     """The clients of the mail server and of webhook endpoints."""
 
     mailer: gateways.Mailer
@@ -41,17 +41,17 @@ class Outside:
 
 
 @asynccontextmanager
-async def connect() -> AsyncIterator[Outside]:
+async def connect() -> AsyncIterator[Clients]:
     """Open the clients. They live as long as the service."""
     async with gateways.connect() as mailer, webhook_gateways.connect() as poster:
-        yield Outside(mailer, poster)
+        yield Clients(mailer, poster)
 
 
-async def send_mail(mail: gateways.Mail, outside: Outside) -> gateways.Answer:
+async def send_mail(mail: gateways.Mail, outside: Clients) -> gateways.Answer:
     return await outside.mailer.send(mail)
 
 
-async def send_webhooks(turn: webhook_gateways.Turn, outside: Outside) -> Sequence[Answer]:
+async def send_webhooks(turn: webhook_gateways.Turn, outside: Clients) -> Sequence[Answer]:
     return await outside.poster.send(turn)
 
 
@@ -59,7 +59,7 @@ def tell(
     event: type[Heard], *, load: Callable[[Sequence[Any], Transaction], Awaitable[None]] | None = load_for_orders
 ) -> Reaction:
     """Return the reaction that sends a mail about each `event`."""
-    return on(event, prepare=prepare_mail, call=send_mail, record=record_mail, load=load, attempts=OWED)
+    return on(event, prepare=prepare_mail, call=send_mail, record=record_mail, load=load, attempts=UNLIMITED)
 
 
 SERVICE = Service(
@@ -92,7 +92,7 @@ SERVICE = Service(
                 call=send_webhooks,
                 record=webhooks.record_turn,
                 load=webhooks.load_endpoints,
-                attempts=OWED,
+                attempts=UNLIMITED,
             ),
             concurrency=200,  # a turn spends most of its time waiting for the endpoint
         ),

@@ -18,15 +18,15 @@ class Word(sa.TypeDecorator[StrEnum]):
     impl = sa.Text
     cache_ok = True
 
-    def __init__(self, words: type[StrEnum]) -> None:
+    def __init__(self, enumeration: type[StrEnum]) -> None:
         super().__init__()
-        self.words = words
+        self.enumeration = enumeration
 
     def process_bind_param(self, value: StrEnum | None, dialect: sa.Dialect) -> str | None:
         return None if value is None else value.value
 
     def process_result_value(self, value: str | None, dialect: sa.Dialect) -> StrEnum | None:
-        return None if value is None else self.words(value)
+        return None if value is None else self.enumeration(value)
 
 
 metadata = sa.MetaData()

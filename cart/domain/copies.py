@@ -28,7 +28,7 @@ class ProductCopy:
     status: Status
     version: int
 
-    def learn(self, name: str, price: Price, status: Status, version: int) -> None:
+    def update_if_newer(self, name: str, price: Price, status: Status, version: int) -> None:
         """Replace the facts if `version` is newer. Late or duplicate facts change nothing."""
         if version > self.version:
             self.name, self.price, self.status, self.version = name, price, status, version
@@ -44,7 +44,7 @@ class KnownAddress:
     revision: int = 0
     """Of the newest address event. 0: none was received, but an order was cancelled after it waited for an address."""
 
-    def learn(self, address_id: UUID | None, revision: int) -> None:
+    def update_if_newer(self, address_id: UUID | None, revision: int) -> None:
         """Replace the address id if `revision` is newer. Late or duplicate events change nothing."""
         if revision > self.revision:
             self.address_id, self.revision = address_id, revision

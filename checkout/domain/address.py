@@ -13,7 +13,7 @@ class KnownAddress:
     """None: the address was erased."""
     revision: int = 0
 
-    def learn(self, address_id: UUID | None, revision: int) -> None:
+    def update_if_newer(self, address_id: UUID | None, revision: int) -> None:
         """Replace the address id if `revision` is newer. Late or duplicate events change nothing."""
         if revision > self.revision:
             self.address_id, self.revision = address_id, revision

@@ -12,4 +12,4 @@ async def copy_address(event: AddressRecordedV1 | AddressErasedV1, tx: Transacti
     if address is None:
         address = KnownAddress(event.customer_id)
         tx.add(address)
-    address.learn(event.address_id if isinstance(event, AddressRecordedV1) else None, event.revision)
+    address.update_if_newer(event.address_id if isinstance(event, AddressRecordedV1) else None, event.revision)

@@ -7,7 +7,7 @@ from checkout.domain import Order
 from marketplace_runtime.consumer import RetryLater
 from marketplace_runtime.database import Transaction
 
-UNHEARD_OF, MISSING_FOR = timedelta(seconds=1), timedelta(days=1)
+MISSING_ROW_RETRY_INTERVAL, MISSING_ROW_TIME_LIMIT = timedelta(seconds=1), timedelta(days=1)
 """Retry interval of an event whose order does not exist yet, and the time until it is dead-lettered."""
 
 
@@ -15,5 +15,5 @@ async def order_of(tx: Transaction, order_id: UUID) -> Order:
     """Return the order, locked. Raises `RetryLater` if it does not exist yet: CartCheckedOut may arrive later."""
     order = await tx.get(Order, order_id)
     if order is None:
-        raise RetryLater(UNHEARD_OF, give_up_after=MISSING_FOR)
+        raise RetryLater(MISSING_ROW_RETRY_INTERVAL, give_up_after=MISSING_ROW_TIME_LIMIT)
     return order

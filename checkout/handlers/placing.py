@@ -2,7 +2,7 @@
 
 from checkout.domain import Inconsistent, Line, Money, Order, Reason, RejectedLine, paying, placing
 from checkout.handlers.loading import order_of
-from checkout.publishing import AT_ONCE, publish_order_changes
+from checkout.publishing import NO_DELAY, publish_order_changes
 from contracts.cart import CartCheckedOutV1
 from contracts.catalog import ReservationExpiredV1, StockRejectedV1
 from contracts.checkout import OrderCancelledV1, OrderPlacedV1, ReservationOverV1, StockAnswerDueV1
@@ -55,7 +55,7 @@ async def schedule_expiry(event: ReservationExpiredV1, tx: Transaction) -> None:
 
     A payment that arrived earlier may still be in another queue. A deadline is handled after it.
     """
-    tx.schedule(ReservationOverV1(order_id=event.order_id), after=AT_ONCE)
+    tx.schedule(ReservationOverV1(order_id=event.order_id), after=NO_DELAY)
 
 
 @publishes(OrderCancelledV1)

@@ -16,7 +16,7 @@ from contracts.delivery import (
 )
 from delivery import store
 from delivery.domain import Shipment, ShipmentChange, Status
-from delivery.publishing import AT_ONCE, publish_shipment_changes
+from delivery.publishing import NO_DELAY, publish_shipment_changes
 from delivery.settings import deadlines
 from marketplace_runtime.consumer import Reject
 from marketplace_runtime.database import Transaction, publishes
@@ -68,7 +68,7 @@ async def look_after_shipments(tx: Transaction) -> int:
             continue
         due, at = _due_next(shipment, now)
         if not await tx.is_scheduled(due):
-            tx.schedule(due, after=max(at - now, AT_ONCE))
+            tx.schedule(due, after=max(at - now, NO_DELAY))
             lost += not shipment.is_with_carrier
         shipment.look_again(now, deadlines().silence)
     return lost

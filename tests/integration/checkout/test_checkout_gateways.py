@@ -12,12 +12,12 @@ from checkout import gateways
 from checkout.gateways import (
     Captured,
     Charge,
+    Clients,
     Closed,
     Declined,
     NotCharged,
     NotSent,
     OutcomeUnknown,
-    Outside,
     Refund,
     Refunded,
     ServerError,
@@ -29,7 +29,7 @@ from tests.integration.outside.outside_process import OutsideProcess, entries_of
 
 
 @pytest.fixture
-async def outside(providers: OutsideProcess, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outside]:
+async def outside(providers: OutsideProcess, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clients]:
     """Provide the gateways; provider B is unreachable."""
     monkeypatch.setenv("PAYMENT_A_URL", f"{providers.url}/payments/a")
     monkeypatch.setenv("PAYMENT_B_URL", f"http://127.0.0.1:{free_port()}/payments/b")
@@ -46,13 +46,13 @@ async def ledger(http: aiohttp.ClientSession, request: Charge) -> list[dict[str,
     return await entries_of(http, f"{request.order_id}:{request.provider}")
 
 
-async def test_a_charge_that_is_requested_twice_is_captured_once(http: aiohttp.ClientSession, outside: Outside) -> None:
+async def test_a_charge_that_is_requested_twice_is_captured_once(http: aiohttp.ClientSession, outside: Clients) -> None:
     charge = a_charge()
     assert [await gateways.pay(charge, outside) for _ in range(2)] == [Captured("a"), Captured("a")]
     assert held(await ledger(http, charge)) == 500
 
 
-async def test_a_charge_whose_answer_was_lost_is_requested_again(http: aiohttp.ClientSession, outside: Outside) -> None:
+async def test_a_charge_whose_answer_was_lost_is_requested_again(http: aiohttp.ClientSession, outside: Clients) -> None:
     charge = a_charge()
     await set_dial(http, "payments-a", lost_answer_rate=1)
     with pytest.raises(OutcomeUnknown):
@@ -62,7 +62,7 @@ async def test_a_charge_whose_answer_was_lost_is_requested_again(http: aiohttp.C
     assert held(await ledger(http, charge)) == 500
 
 
-async def test_a_decline_is_final(http: aiohttp.ClientSession, outside: Outside) -> None:
+async def test_a_decline_is_final(http: aiohttp.ClientSession, outside: Clients) -> None:
     charge = a_charge()
     await set_dial(http, "payments-a", decline_rate=1)
     assert await gateways.pay(charge, outside) == Declined("a")
@@ -70,13 +70,13 @@ async def test_a_decline_is_final(http: aiohttp.ClientSession, outside: Outside)
     assert await gateways.pay(charge, outside) == Declined("a")
 
 
-async def test_a_definite_refusal_is_an_answer(http: aiohttp.ClientSession, outside: Outside) -> None:
+async def test_a_definite_refusal_is_an_answer(http: aiohttp.ClientSession, outside: Clients) -> None:
     await set_dial(http, "payments-a", error_rate=1)
     assert await gateways.pay(a_charge(), outside) == NotCharged("a", ask=3)
 
 
 async def test_a_provider_that_answers_429_did_not_charge_and_gets_no_requests_for_a_while(
-    http: aiohttp.ClientSession, outside: Outside
+    http: aiohttp.ClientSession, outside: Clients
 ) -> None:
     await set_dial(http, "payments-a", throttle_rate=1, retry_after_s=60)
     assert await gateways.pay(first := a_charge(), outside) == NotCharged("a", ask=3)
@@ -86,7 +86,7 @@ async def test_a_provider_that_answers_429_did_not_charge_and_gets_no_requests_f
 
 
 async def test_a_charge_that_may_exist_stays_with_a_provider_that_answers_429(
-    http: aiohttp.ClientSession, outside: Outside
+    http: aiohttp.ClientSession, outside: Clients
 ) -> None:
     await set_dial(http, "payments-a", throttle_rate=1, retry_after_s=1)
     with pytest.raises(CallPostponed) as left:
@@ -104,24 +104,24 @@ async def test_a_charge_that_may_exist_stays_with_a_provider_that_answers_429(
     assert answer == Captured("a")
 
 
-async def test_a_call_to_a_provider_that_hangs_times_out(http: aiohttp.ClientSession, outside: Outside) -> None:
+async def test_a_call_to_a_provider_that_hangs_times_out(http: aiohttp.ClientSession, outside: Clients) -> None:
     await set_dial(http, "payments-a", hang_rate=1)
     with pytest.raises(OutcomeUnknown):
         await gateways.pay(a_charge(), outside)
 
 
-async def test_an_unreachable_provider_did_not_charge(outside: Outside) -> None:
+async def test_an_unreachable_provider_did_not_charge(outside: Clients) -> None:
     assert await gateways.pay(a_charge(provider="b"), outside) == NotCharged("b", ask=3)
 
 
-async def test_an_unreachable_provider_may_have_charged_if_it_was_called_before(outside: Outside) -> None:
+async def test_an_unreachable_provider_may_have_charged_if_it_was_called_before(outside: Clients) -> None:
     with pytest.raises(NotSent):
         await gateways.pay(a_charge(provider="b", asked_before=True), outside)
 
 
 @pytest.mark.parametrize("captured", [False, True])
 async def test_a_void_refunds_what_was_captured_and_closes_the_key(
-    http: aiohttp.ClientSession, outside: Outside, captured: bool
+    http: aiohttp.ClientSession, outside: Clients, captured: bool
 ) -> None:
     charge = a_charge()
     if captured:
@@ -132,13 +132,13 @@ async def test_a_void_refunds_what_was_captured_and_closes_the_key(
     assert held(await ledger(http, charge)) == 0
 
 
-async def test_a_void_counts_only_once_the_provider_confirmed_it(http: aiohttp.ClientSession, outside: Outside) -> None:
+async def test_a_void_counts_only_once_the_provider_confirmed_it(http: aiohttp.ClientSession, outside: Clients) -> None:
     await set_dial(http, "payments-a", error_rate=1)
     with pytest.raises(ServerError):
         await gateways.pay(Void(new_id(), "a"), outside)
 
 
-async def test_a_refund_is_made_once(http: aiohttp.ClientSession, outside: Outside) -> None:
+async def test_a_refund_is_made_once(http: aiohttp.ClientSession, outside: Clients) -> None:
     charge = a_charge()
     await gateways.pay(charge, outside)
     for _ in range(2):

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from checkout import gateways
-from checkout.gateways import Captured, Charge, NotCharged, NotSent, OutcomeUnknown, Outside, Void
+from checkout.gateways import Captured, Charge, Clients, NotCharged, NotSent, OutcomeUnknown, Void
 from marketplace_runtime.database import new_id
 from marketplace_runtime.resilience import within
 from tests.integration.outside.callee import Callee, a_callee
@@ -24,7 +24,7 @@ async def callee(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callee]:
 
 
 @pytest.fixture
-async def outside(callee: Callee) -> AsyncIterator[Outside]:
+async def outside(callee: Callee) -> AsyncIterator[Clients]:
     async with gateways.connect() as outside:
         yield outside
 
@@ -40,7 +40,7 @@ def a_charge(*, asked_before: bool = False) -> Charge:
     return Charge(new_id(), "a", 500, "EUR", ask=3, asked_before=asked_before)
 
 
-async def test_a_request_tells_the_provider_its_timeout(callee: Callee, outside: Outside) -> None:
+async def test_a_request_tells_the_provider_its_timeout(callee: Callee, outside: Clients) -> None:
     callee.answering.set()
     assert await gateways.pay(a_charge(), outside) == Captured("a")
     async with within(2 * TIMEOUT_S):
@@ -52,7 +52,7 @@ async def test_a_request_tells_the_provider_its_timeout(callee: Callee, outside:
 
 
 async def test_a_sent_charge_is_in_doubt_at_the_deadline_and_is_not_retried_without_time_left(
-    callee: Callee, outside: Outside, early: float
+    callee: Callee, outside: Clients, early: float
 ) -> None:
     with pytest.raises(OutcomeUnknown):
         async with within(early + 2 * CONNECT_S):
@@ -70,7 +70,7 @@ async def test_a_charge_in_doubt_is_retried_if_there_is_time(callee: Callee, mon
 
 
 async def test_a_charge_that_could_not_be_answered_in_time_is_not_sent(
-    callee: Callee, outside: Outside, early: float
+    callee: Callee, outside: Clients, early: float
 ) -> None:
     async with within(early + CONNECT_S):
         assert await gateways.pay(a_charge(), outside) == NotCharged("a", ask=3)

@@ -6,7 +6,7 @@ import pytest
 
 from delivery import gateways
 from delivery.domain import Place
-from delivery.gateways import Book, Booked, NotBooked, NotSent, OutcomeUnknown, Outside, Unbook
+from delivery.gateways import Book, Booked, Clients, NotBooked, NotSent, OutcomeUnknown, Unbook
 from marketplace_runtime.database import new_id
 from marketplace_runtime.resilience import within
 from tests.integration.outside.callee import Callee, a_callee
@@ -21,7 +21,7 @@ async def callee() -> AsyncIterator[Callee]:
 
 
 @pytest.fixture
-async def outside(callee: Callee, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outside]:
+async def outside(callee: Callee, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clients]:
     for name in ("CARRIER_A_URL", "CARRIER_B_URL", "DELIVERY_PUBLIC_URL"):
         monkeypatch.setenv(name, callee.url)
     monkeypatch.setenv("CARRIER_TIMEOUT_S", str(TIMEOUT_S))
@@ -35,7 +35,7 @@ def a_booking() -> Book:
     return Book(new_id(), new_id(), "a", place, asked_before=False)
 
 
-async def test_a_request_tells_the_carrier_its_timeout(callee: Callee, outside: Outside) -> None:
+async def test_a_request_tells_the_carrier_its_timeout(callee: Callee, outside: Clients) -> None:
     callee.answering.set()
     assert await gateways.book(a_booking(), outside) == Booked("a", "T-1")
     async with within(TIMEOUT_S / 2):
@@ -45,7 +45,7 @@ async def test_a_request_tells_the_carrier_its_timeout(callee: Callee, outside: 
 
 
 async def test_a_sent_booking_is_in_doubt_at_the_deadline_and_a_late_one_is_not_sent(
-    callee: Callee, outside: Outside, monkeypatch: pytest.MonkeyPatch
+    callee: Callee, outside: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "marketplace_runtime.resilience.deadline.RESERVE_S", EARLY_S

@@ -47,17 +47,17 @@ def counts(cart: Cart) -> dict[UUID, tuple[int, int]]:
 
 def test_facts_that_are_not_newer_change_nothing() -> None:
     product = a_product(version=3)
-    product.learn("Old table", Price(1, "EUR"), Status.SOLD_OUT, 2)
-    product.learn("Odd table", Price(2, "EUR"), Status.SOLD_OUT, 3)
+    product.update_if_newer("Old table", Price(1, "EUR"), Status.SOLD_OUT, 2)
+    product.update_if_newer("Odd table", Price(2, "EUR"), Status.SOLD_OUT, 3)
     assert (product.name, product.price.amount, product.status) == ("Oak table", 100, Status.ON_SALE)
-    product.learn("New table", Price(3, "EUR"), Status.SOLD_OUT, 5)
+    product.update_if_newer("New table", Price(3, "EUR"), Status.SOLD_OUT, 5)
     assert (product.name, product.price.amount, product.version) == ("New table", 3, 5)
 
 
 def test_a_line_keeps_the_price_that_the_customer_saw_until_it_is_put_again() -> None:
     product = a_product(100)
     cart = a_cart((product, 1))
-    product.learn(product.name, Price(120, "EUR"), Status.ON_SALE, 2)
+    product.update_if_newer(product.name, Price(120, "EUR"), Status.ON_SALE, 2)
     assert cart.lines[product.product_id].unit_price == Price(100, "EUR")
     cart.put(product, 1)
     assert cart.lines[product.product_id].unit_price == Price(120, "EUR")
@@ -92,7 +92,7 @@ def test_a_checkout_buys_the_remaining_units_at_the_price_that_the_customer_saw(
     product = a_product(100)
     cart = a_cart((product, 3))
     order = new_id()
-    product.learn(product.name, Price(120, "EUR"), Status.ON_SALE, 2)
+    product.update_if_newer(product.name, Price(120, "EUR"), Status.ON_SALE, 2)
     address = new_id()
     checkout, changes = cart.check_out(order, (), address)
     assert changes == [CheckedOut(order, [Bought(product.product_id, 3, Price(100, "EUR"))], address)]
@@ -150,7 +150,7 @@ def test_units_in_checkout_stay_when_the_others_are_removed() -> None:
 def test_the_quantity_of_a_discontinued_product_can_only_be_lowered() -> None:
     product = a_product()
     cart = a_cart((product, 3))
-    product.learn(product.name, Price(200, "EUR"), Status.DISCONTINUED, 2)
+    product.update_if_newer(product.name, Price(200, "EUR"), Status.DISCONTINUED, 2)
     for quantity in (3, 4):
         with pytest.raises(NoLongerSold, match="take it out of the cart"):
             cart.put(product, quantity)

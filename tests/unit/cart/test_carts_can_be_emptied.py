@@ -60,7 +60,7 @@ class Shopping(RuleBasedStateMachine):
     def learn(self, number: int, status: Status, amount: int) -> None:
         product = self.products[number]
         if product.status is not Status.DISCONTINUED:
-            product.learn(product.name, Price(amount, "EUR"), status, product.version + 1)
+            product.update_if_newer(product.name, Price(amount, "EUR"), status, product.version + 1)
 
     @rule()
     def empty(self) -> None:
