@@ -27,15 +27,15 @@ CURRENCIES = sorted(each.value for each in iso4217.Currency if each.exponent is 
 """Codes of the ISO 4217 currencies that have a minor unit. Prices are counted in minor units."""
 
 
-def known_currency(code: str) -> str:
+def validate_currency(code: str) -> str:
     """Return `code` if it is in `CURRENCIES`. Raises ValueError if it is not."""
     if code not in CURRENCIES:
-        meant = code.upper() if code.upper() in CURRENCIES else "three capital letters, such as EUR"
-        raise ValueError(f"{code} is no currency of ISO 4217 that prices can be in: write {meant}.")
+        suggestion = code.upper() if code.upper() in CURRENCIES else "three capital letters, such as EUR"
+        raise ValueError(f"{code} is no currency of ISO 4217 that prices can be in: write {suggestion}.")
     return code
 
 
-Currency = Annotated[str, AfterValidator(known_currency), Field(json_schema_extra={"enum": CURRENCIES})]
+Currency = Annotated[str, AfterValidator(validate_currency), Field(json_schema_extra={"enum": CURRENCIES})]
 
 
 class Body(BaseModel):
@@ -97,7 +97,9 @@ async def list_products(
     found = await store.page_of_products(
         tx, words=search, category=category, discontinued=discontinued, after=cursor, limit=limit + 1
     )
-    return Page[ProductOut].of([_shown(product) for product in found], limit, key=lambda product: product.product_id)
+    return Page[ProductOut].of(
+        [_to_response(product) for product in found], limit, key=lambda product: product.product_id
+    )
 
 
 @router.get("/products/{product_id}")
@@ -106,7 +108,7 @@ async def get_product(product_id: UUID, tx: Tx) -> ProductOut:
     product = await tx.peek(Product, product_id)
     if product is None:
         raise NotFound("There is no such product.")
-    return _shown(product)
+    return _to_response(product)
 
 
 @router.post("/products", status_code=201)
@@ -122,7 +124,7 @@ async def create_product(body: NewProduct, seller: Seller, tx: Tx, response: Res
         low_stock_threshold=body.low_stock_threshold,
     )
     response.headers["Location"] = f"/products/{product.product_id}"
-    return _shown(product)
+    return _to_response(product)
 
 
 @router.post("/products/{product_id}/price")
@@ -131,27 +133,27 @@ async def change_price(product_id: UUID, body: NewPrice, seller: Seller, tx: Tx)
 
     Orders placed at a lower price, or in another currency, are rejected from now on.
     """
-    with refusals():
+    with translate_refusals():
         price = body.price.to_price()
-        return _shown(await handlers.change_price(tx, product_id, price, seller_id=seller.subject))
+        return _to_response(await handlers.change_price(tx, product_id, price, seller_id=seller.subject))
 
 
 @router.post("/products/{product_id}/restock")
 async def restock(product_id: UUID, body: Restock, seller: Seller, tx: Tx) -> ProductOut:
     """Add units to the stock on hand."""
-    with refusals():
-        return _shown(await handlers.restock(tx, product_id, body.quantity, seller_id=seller.subject))
+    with translate_refusals():
+        return _to_response(await handlers.restock(tx, product_id, body.quantity, seller_id=seller.subject))
 
 
 @router.post("/products/{product_id}/discontinue")
 async def discontinue(product_id: UUID, seller: Seller, tx: Tx) -> ProductOut:
     """Stop selling the product for good. Orders that hold a reservation still complete."""
-    with refusals():
-        return _shown(await handlers.discontinue(tx, product_id, seller_id=seller.subject))
+    with translate_refusals():
+        return _to_response(await handlers.discontinue(tx, product_id, seller_id=seller.subject))
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
+def translate_refusals() -> Iterator[None]:
     """Translate `UnknownProduct` into 404 and any other `Refused` into 409."""
     try:
         yield
@@ -161,7 +163,7 @@ def refusals() -> Iterator[None]:
         raise Conflict(str(refusal)) from refusal
 
 
-def _shown(product: Product) -> ProductOut:
+def _to_response(product: Product) -> ProductOut:
     return ProductOut(
         product_id=product.product_id,
         seller_id=product.seller_id,

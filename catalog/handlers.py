@@ -5,6 +5,7 @@ from uuid import UUID
 
 from catalog import store
 from catalog.domain import (
+    OrderLine,
     Price,
     Product,
     ProductChange,
@@ -14,12 +15,11 @@ from catalog.domain import (
     Reserved,
     State,
     UnknownProduct,
-    Wanted,
-    lowered,
-    objections,
+    find_rejections,
+    lowered_prices,
     quantities,
 )
-from catalog.publishing import publish_moves, publish_product_changes, publish_reservation_changes
+from catalog.publishing import publish_product_changes, publish_reservation_changes, publish_stock_changes
 from contracts.catalog import (
     PriceChangedV1,
     ProductDiscontinuedV1,
@@ -39,24 +39,27 @@ from marketplace_runtime.database import Transaction, publishes
 
 MISSING_ROW_RETRY_INTERVAL, MISSING_ROW_TIME_LIMIT = timedelta(seconds=1), timedelta(days=1)
 """Retry interval of a confirmation whose reservation does not exist yet, and the time until it is dead-lettered."""
-LESS_STOCK, MORE_STOCK = (ProductSoldOutV1, StockRunningLowV1), (ProductRestockedV1, StockRunningLowV1)
+STOCK_DECREASE_EVENTS, STOCK_INCREASE_EVENTS = (
+    (ProductSoldOutV1, StockRunningLowV1),
+    (ProductRestockedV1, StockRunningLowV1),
+)
 """The events that a decrease of the available units can cause, and those that an increase can."""
 
 
-@publishes(StockReservedV1, StockRejectedV1, *LESS_STOCK)
+@publishes(StockReservedV1, StockRejectedV1, *STOCK_DECREASE_EVENTS)
 async def reserve_stock(event: OrderPlacedV1, tx: Transaction) -> None:
     """Reserve every line of the order, or reject the order and publish the reasons."""
     if await tx.get(Reservation, event.order_id):
         return  # a duplicate, or OrderCancelled arrived first
-    order = [Wanted(line.product_id, line.quantity, Price(*line.unit_price.parts)) for line in event.lines]
+    order = [OrderLine(line.product_id, line.quantity, Price(*line.unit_price.parts)) for line in event.lines]
     stock = await store.stock_of(tx, (line.product_id for line in order))
-    if against := objections(order, stock):
+    if rejections := find_rejections(order, stock):
         reservation = Reservation(event.order_id, State.REJECTED)
-        publish_reservation_changes(tx, reservation, [Rejected(against)])
+        publish_reservation_changes(tx, reservation, [Rejected(rejections)])
     else:
         reservation = Reservation(event.order_id, State.RESERVED, quantities(order))
-        publish_moves(tx, reservation.reserve(stock))
-        publish_reservation_changes(tx, reservation, [Reserved(lowered(order, stock))])
+        publish_stock_changes(tx, reservation.reserve(stock))
+        publish_reservation_changes(tx, reservation, [Reserved(lowered_prices(order, stock))])
     tx.add(reservation)
 
 
@@ -71,20 +74,20 @@ async def take_stock(event: OrderConfirmedV1, tx: Transaction) -> None:
     reservation.take(await store.stock_of(tx, reservation.lines))
 
 
-@publishes(StockReleasedV1, *MORE_STOCK)
+@publishes(StockReleasedV1, *STOCK_INCREASE_EVENTS)
 async def release_stock(event: OrderCancelledV1, tx: Transaction) -> None:
     """Return the units that a cancelled order holds, whether reserved or shipped."""
     reservation = await tx.get(Reservation, event.order_id)
     if reservation is None:
         tx.add(Reservation(event.order_id, State.RELEASED))  # so that a late OrderPlaced reserves nothing
         return
-    if moves := reservation.release(await store.stock_of(tx, reservation.lines)):
-        publish_moves(tx, moves)
+    if stock_changes := reservation.release(await store.stock_of(tx, reservation.lines)):
+        publish_stock_changes(tx, stock_changes)
         publish_reservation_changes(tx, reservation, [Released()])
 
 
 @publishes(ReservationExpiredV1)
-async def question_reservation(event: ReservationDueV1, tx: Transaction) -> None:
+async def expire_reservation(event: ReservationDueV1, tx: Transaction) -> None:
     """Publish ReservationExpired if the order still holds its reservation, so that checkout decides about it."""
     reservation = await tx.get(Reservation, event.order_id)
     if reservation is not None:
@@ -121,7 +124,7 @@ async def change_price(tx: Transaction, product_id: UUID, price: Price, *, selle
     return product
 
 
-@publishes(*MORE_STOCK)
+@publishes(*STOCK_INCREASE_EVENTS)
 async def restock(tx: Transaction, product_id: UUID, quantity: int, *, seller_id: str) -> Product:
     """Add units to the stock of the seller's product.
 

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from catalog.domain import (
     Expired,
-    Moves,
-    Objection,
     Product,
     ProductChange,
     Rejected,
+    Rejection,
     Released,
     Reservation,
     ReservationChange,
     Reserved,
+    StockChanges,
 )
 from catalog.settings import settings
 from contracts import Money
@@ -56,9 +56,9 @@ def publish_product_changes(tx: Transaction, product: Product, changes: Sequence
                 tx.publish(StockRunningLowV1(product_id=product_id, seller_id=seller_id, available=available))
 
 
-def publish_moves(tx: Transaction, moves: Moves) -> None:
+def publish_stock_changes(tx: Transaction, stock_changes: StockChanges) -> None:
     """Publish the changes that an order caused to its products."""
-    for product, changes in moves:
+    for product, changes in stock_changes:
         publish_product_changes(tx, product, changes)
 
 
@@ -74,8 +74,8 @@ def publish_reservation_changes(
                 less = [LoweredPrice(product_id=each, price=Money.of(price)) for each, price in lowered.items()]
                 tx.publish(StockReservedV1(order_id=order_id, expires_at=tx.now + deadline, lowered=less or None))
                 tx.schedule(ReservationDueV1(order_id=order_id), after=deadline)
-            case Rejected(objections):
-                tx.publish(StockRejectedV1(order_id=order_id, lines=[_rejected(line) for line in objections]))
+            case Rejected(rejections):
+                tx.publish(StockRejectedV1(order_id=order_id, lines=[_rejected_line(line) for line in rejections]))
             case Released():
                 tx.publish(StockReleasedV1(order_id=order_id))
             case Expired():
@@ -92,12 +92,12 @@ def _facts(product: Product) -> ProductFacts:
     )
 
 
-def _rejected(objection: Objection) -> RejectedLine:
-    known = objection.product
+def _rejected_line(rejection: Rejection) -> RejectedLine:
+    known = rejection.product
     return RejectedLine(
-        product_id=objection.line.product_id,
-        reason=RejectionReason(objection.reason),
-        requested=objection.line.quantity,
+        product_id=rejection.line.product_id,
+        reason=RejectionReason(rejection.reason),
+        requested=rejection.line.quantity,
         available=known.available if known else None,
         price=Money.of(known.price) if known else None,
     )

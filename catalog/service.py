@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from catalog import api, store
-from catalog.handlers import question_reservation, release_stock, reserve_stock, take_stock
+from catalog.handlers import expire_reservation, release_stock, reserve_stock, take_stock
 from contracts.catalog import (
     PriceChangedV1,
     ProductDiscontinuedV1,
@@ -31,7 +31,7 @@ SERVICE = Service(
             on(OrderPlacedV1, reserve_stock, load=store.load_orders),
             on(OrderConfirmedV1, take_stock, load=store.load_orders),
             on(OrderCancelledV1, release_stock, load=store.load_orders),
-            on(ReservationDueV1, question_reservation, load=store.load_orders, deadline=True),
+            on(ReservationDueV1, expire_reservation, load=store.load_orders, deadline=True),
         ),
     ],
     publishes=[

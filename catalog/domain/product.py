@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from uuid import UUID
 
-MOST_ON_HAND = 10**9
+MAX_UNITS_ON_HAND = 10**9
 """Units to which a seller may restock one product."""
-PLENTY = 2
+LOW_STOCK_RESET_FACTOR = 2
 """Multiple of the low-stock threshold above which the seller can be warned again without a restock."""
 
 
@@ -76,7 +76,7 @@ class Product:
     low_stock_said: bool = field(init=False)
     """Whether the seller was warned that stock is low.
 
-    Reset once more than the threshold is available after a restock, or more than `PLENTY` times the threshold without
+    Reset when more is available than the threshold after a restock, or `LOW_STOCK_RESET_FACTOR` times it without
     one. So orders that come and go near the threshold do not repeat the warning.
     """
 
@@ -112,18 +112,18 @@ class Product:
     def restock(self, quantity: int) -> list[ProductChange]:
         if self.discontinued:
             raise NoLongerSold
-        if self.on_hand + quantity > MOST_ON_HAND:
+        if self.on_hand + quantity > MAX_UNITS_ON_HAND:
             raise TooMuchStock
         self.on_hand += quantity
-        return self._moved(by=quantity, restocked=True)
+        return self._record_stock_change(by=quantity, restocked=True)
 
     def reserve(self, quantity: int) -> list[ProductChange]:
         self.reserved += quantity
-        return self._moved(by=-quantity)
+        return self._record_stock_change(by=-quantity)
 
     def unreserve(self, quantity: int) -> list[ProductChange]:
         self.reserved -= quantity
-        return self._moved(by=quantity)
+        return self._record_stock_change(by=quantity)
 
     def take(self, quantity: int) -> None:
         """Ship reserved units. The number of available units does not change."""
@@ -131,11 +131,11 @@ class Product:
         self.reserved -= quantity
 
     def put_back(self, quantity: int) -> list[ProductChange]:
-        """Return shipped units to stock, even above `MOST_ON_HAND`, which limits only restocks by the seller."""
+        """Return shipped units to stock, even above `MAX_UNITS_ON_HAND`, which limits only restocks by the seller."""
         self.on_hand += quantity
-        return self._moved(by=quantity)
+        return self._record_stock_change(by=quantity)
 
-    def _moved(self, *, by: int, restocked: bool = False) -> list[ProductChange]:
+    def _record_stock_change(self, *, by: int, restocked: bool = False) -> list[ProductChange]:
         if self.discontinued:
             return []
         changes = []
@@ -144,7 +144,7 @@ class Product:
         elif restocked or self.available == by:
             changes.append(ProductChange.RESTOCKED)
         self.version += len(changes)
-        enough = self.low_stock_threshold if restocked else PLENTY * self.low_stock_threshold
+        enough = self.low_stock_threshold if restocked else LOW_STOCK_RESET_FACTOR * self.low_stock_threshold
         if self.available > enough:
             self.low_stock_said = False
         elif self.available < self.low_stock_threshold and not self.low_stock_said:

@@ -13,7 +13,7 @@ from catalog.domain.product import Price, Product, ProductChange
 
 Stock = Mapping[UUID, Product]
 """The existing products among those that an order names, by id."""
-Moves = list[tuple[Product, list[ProductChange]]]
+StockChanges = list[tuple[Product, list[ProductChange]]]
 """The products of an order, each with the changes that the order caused."""
 
 
@@ -26,7 +26,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OrderLine:
     """A line of an order, at the unit price that the customer saw."""
 
     product_id: UUID
@@ -35,40 +35,40 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Objection:
+class Rejection:
     """The reason why a line cannot be sold as ordered. `product` is None if there is no such product."""
 
-    line: Wanted
+    line: OrderLine
     reason: Reason
     product: Product | None = None
 
 
-def objections(order: Sequence[Wanted], stock: Stock) -> list[Objection]:
-    """Return an objection for each line that cannot be reserved. If there is none, the whole order can be reserved."""
+def find_rejections(order: Sequence[OrderLine], stock: Stock) -> list[Rejection]:
+    """Return a rejection for each line that cannot be reserved. If there is none, the whole order can be reserved."""
     wanted = quantities(order)
     found = []
     for line in order:
         product = stock.get(line.product_id)
         if product is None:
-            found.append(Objection(line, Reason.UNKNOWN_PRODUCT))
+            found.append(Rejection(line, Reason.UNKNOWN_PRODUCT))
         elif product.discontinued:
-            found.append(Objection(line, Reason.DISCONTINUED, product))
+            found.append(Rejection(line, Reason.DISCONTINUED, product))
         elif wanted[line.product_id] > product.available:
-            found.append(Objection(line, Reason.SOLD_OUT, product))
+            found.append(Rejection(line, Reason.SOLD_OUT, product))
         elif line.price.currency != product.price.currency or line.price.amount < product.price.amount:
-            found.append(Objection(line, Reason.PRICE_CHANGED, product))
+            found.append(Rejection(line, Reason.PRICE_CHANGED, product))
     return found
 
 
-def lowered(order: Sequence[Wanted], stock: Stock) -> dict[UUID, Price]:
+def lowered_prices(order: Sequence[OrderLine], stock: Stock) -> dict[UUID, Price]:
     """Return the current price of each product that now costs less than the customer saw.
 
-    Expects an order without objections.
+    Expects an order without rejections.
     """
     return {line.product_id: price for line in order if (price := stock[line.product_id].price) != line.price}
 
 
-def quantities(order: Sequence[Wanted]) -> dict[UUID, int]:
+def quantities(order: Sequence[OrderLine]) -> dict[UUID, int]:
     """Return the units per product, summed over lines that name the same product."""
     total: Counter[UUID] = Counter()
     for line in order:
@@ -86,16 +86,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Reserved:
-    """Every line is reserved. `lowered` maps each product that got cheaper since the customer saw it to its price."""
+    """Every line is reserved. `lowered_prices` has the products that got cheaper since the customer saw them."""
 
-    lowered: Mapping[UUID, Price]
+    lowered_prices: Mapping[UUID, Price]
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """Nothing is reserved, for the given objections."""
+    """Nothing is reserved, for the given rejections."""
 
-    objections: Sequence[Objection]
+    rejections: Sequence[Rejection]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Reservation:
     state: State
     lines: dict[UUID, int] = field(default_factory=dict)
 
-    def reserve(self, stock: Stock) -> Moves:
+    def reserve(self, stock: Stock) -> StockChanges:
         return [(stock[product], stock[product].reserve(units)) for product, units in self.lines.items()]
 
     def take(self, stock: Stock) -> None:
@@ -134,7 +134,7 @@ class Reservation:
         """Return `Expired` if the units are still reserved. They stay so: checkout decides about the order."""
         return [Expired()] if self.state == State.RESERVED else []
 
-    def release(self, stock: Stock) -> Moves:
+    def release(self, stock: Stock) -> StockChanges:
         """Return the units of a cancelled order, whether reserved or shipped. Does nothing if it holds none."""
         before = self.state
         if before not in (State.RESERVED, State.TAKEN):

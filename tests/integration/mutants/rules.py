@@ -6,7 +6,7 @@ from datetime import datetime
 from hypothesis.stateful import RuleBasedStateMachine
 
 from catalog import handlers as catalog
-from catalog.domain import Moves, Objection, Reservation, State, Stock, Wanted
+from catalog.domain import OrderLine, Rejection, Reservation, State, Stock, StockChanges
 from checkout.domain import Entry, EntryType, Order, Payment, Reason, Status, paying
 from contracts.checkout import OrderCancelledV1
 from delivery.domain import Aim, Shipment, ShipmentChange
@@ -45,7 +45,7 @@ def next_provider_too_early(patch: Patch) -> None:
 def stock_not_released(patch: Patch) -> None:
     """A cancelled order keeps its reserved stock."""
 
-    def keep(reservation: Reservation, stock: Stock) -> Moves:
+    def keep(reservation: Reservation, stock: Stock) -> StockChanges:
         reservation.state = State.RELEASED
         return []
 
@@ -55,10 +55,10 @@ def stock_not_released(patch: Patch) -> None:
 def stock_without_its_guard(patch: Patch) -> None:
     """Stock is reserved without checking that there are enough units."""
 
-    def none(order: Sequence[Wanted], stock: Stock) -> list[Objection]:
+    def none(order: Sequence[OrderLine], stock: Stock) -> list[Rejection]:
         return []
 
-    patch(catalog, "objections", none)
+    patch(catalog, "find_rejections", none)
 
 
 def cancellation_before_its_order_forgotten(patch: Patch) -> None:

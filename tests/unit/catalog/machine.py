@@ -97,7 +97,7 @@ class Orders(RuleBasedStateMachine):
 
     @rule(order=orders)
     def its_reservation_is_due(self, order: OrderPlacedV1) -> None:
-        run(handlers.question_reservation(ReservationDueV1(order_id=order.order_id), self.memory.tx))
+        run(handlers.expire_reservation(ReservationDueV1(order_id=order.order_id), self.memory.tx))
 
     @rule(index=st.integers(0, 3), units=st.integers(1, 3))
     def a_seller_restocks(self, index: int, units: int) -> None:

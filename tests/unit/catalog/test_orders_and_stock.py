@@ -162,12 +162,12 @@ async def test_only_an_open_reservation_expires(end: Any) -> None:
     order = placed(new_id(), {table.product_id: 1})
     await handlers.reserve_stock(order, memory.tx)
     due = ReservationDueV1(order_id=order.order_id)
-    await handlers.question_reservation(due, memory.tx)
+    await handlers.expire_reservation(due, memory.tx)
     assert memory.published[-1] == ReservationExpiredV1(order_id=order.order_id)
     assert table.reserved == 1
     await end(confirmed(order) if end is handlers.take_stock else cancelled(order), memory.tx)
     before = list(memory.published)
-    await handlers.question_reservation(due, memory.tx)
+    await handlers.expire_reservation(due, memory.tx)
     assert memory.published == before
 
 

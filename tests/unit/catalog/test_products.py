@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog.domain import MOST_ON_HAND, NoLongerSold, Price, Product, ProductChange, Status, TooMuchStock
+from catalog.domain import MAX_UNITS_ON_HAND, NoLongerSold, Price, Product, ProductChange, Status, TooMuchStock
 from marketplace_runtime.database import new_id
 
 
@@ -48,10 +48,10 @@ def test_a_restock_by_the_seller_is_always_a_change() -> None:
 
 
 def test_stock_cannot_exceed_the_limit() -> None:
-    product = a_product(on_hand=MOST_ON_HAND)
+    product = a_product(on_hand=MAX_UNITS_ON_HAND)
     with pytest.raises(TooMuchStock, match="at most"):
         product.restock(1)
-    assert product.on_hand == MOST_ON_HAND
+    assert product.on_hand == MAX_UNITS_ON_HAND
 
 
 def test_running_low_is_reported_once_while_orders_reserve_and_release() -> None:
