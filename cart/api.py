@@ -18,7 +18,7 @@ from marketplace_runtime.http import Caller, Conflict, NotFound, PersonPath, Rou
 router = Router(tags=["carts"])
 
 
-class Wish(BaseModel):
+class ItemQuantity(BaseModel):
     """The total quantity of a product that the customer wants, including units that are being bought."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -58,16 +58,16 @@ class AddressMissing(Conflict):
 async def get_cart(customer: PersonPath, caller: Caller, tx: Tx) -> CartOut:
     """Return the caller's own cart."""
     require_owner(caller, customer)
-    return await _shown(await tx.peek(Cart, customer), customer, tx)
+    return await _to_response(await tx.peek(Cart, customer), customer, tx)
 
 
 @router.put("/carts/{customer}/items/{product_id}")
-async def put_item(customer: PersonPath, product_id: UUID, wish: Wish, caller: Caller, tx: Tx) -> CartOut:
+async def put_item(customer: PersonPath, product_id: UUID, body: ItemQuantity, caller: Caller, tx: Tx) -> CartOut:
     """Set the total quantity of a product in the cart, at its current price."""
     require_owner(caller, customer)
-    with refusals():
-        cart = await handlers.put_item(tx, customer, product_id, wish.quantity)
-    return await _shown(cart, customer, tx)
+    with translate_refusals():
+        cart = await handlers.put_item(tx, customer, product_id, body.quantity)
+    return await _to_response(cart, customer, tx)
 
 
 @router.delete("/carts/{customer}/items/{product_id}", status_code=204)
@@ -81,7 +81,7 @@ async def delete_item(customer: PersonPath, product_id: UUID, caller: Caller, tx
 async def delete_items(customer: PersonPath, caller: Caller, tx: Tx) -> None:
     """Remove everything from the cart, except units that are being bought."""
     require_owner(caller, customer)
-    await handlers.empty_by_hand(tx, customer)
+    await handlers.remove_all_items(tx, customer)
 
 
 @router.post("/carts/{customer}/checkout", status_code=202)
@@ -94,7 +94,7 @@ async def check_out(customer: PersonPath, caller: Caller, tx: Tx, response: Resp
     The order can be read at `Location` in a moment. Until checkout has received it, that answers 404.
     """
     require_owner(caller, customer)
-    with refusals():
+    with translate_refusals():
         order_id = await handlers.check_out(tx, customer)
     if checkout := settings().checkout_public_url:
         response.headers["Location"] = f"{checkout.rstrip('/')}/orders/{order_id}"
@@ -102,7 +102,7 @@ async def check_out(customer: PersonPath, caller: Caller, tx: Tx, response: Resp
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
+def translate_refusals() -> Iterator[None]:
     """Translate `UnknownProduct` into 404 and any other `Refused` into 409 with the products concerned."""
     try:
         yield
@@ -115,7 +115,7 @@ def refusals() -> Iterator[None]:
         raise Conflict(str(refusal), product_ids=about) from refusal
 
 
-async def _shown(cart: Cart | None, customer: str, tx: Transaction) -> CartOut:
+async def _to_response(cart: Cart | None, customer: str, tx: Transaction) -> CartOut:
     lines = sorted(cart.lines.values(), key=lambda line: line.product_id) if cart else []
     known = await store.products_of(tx, [line.product_id for line in lines])
     return CartOut(

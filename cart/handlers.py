@@ -13,7 +13,7 @@ from contracts.delivery import AddressRecordedV1
 from marketplace_runtime.database import Transaction, publishes
 
 NO_DELAY = timedelta(0)
-LATE = timedelta(seconds=10)
+DEADLINE_CHECK_DELAY = timedelta(seconds=10)
 """Time after which the code checks whether an abandonment deadline was lost.
 
 It counts from when the deadline was due, or, when a customer returns, from their last use of the cart.
@@ -42,7 +42,7 @@ async def remove_item(tx: Transaction, customer_id: str, product_id: UUID) -> No
 
 
 @publishes()
-async def empty_by_hand(tx: Transaction, customer_id: str) -> None:
+async def remove_all_items(tx: Transaction, customer_id: str) -> None:
     """Remove everything from the cart at the customer's request, except units in open orders."""
     cart = await tx.get(Cart, customer_id)
     if cart is not None:
@@ -54,7 +54,7 @@ async def empty_by_hand(tx: Transaction, customer_id: str) -> None:
 async def check_out(tx: Transaction, customer_id: str) -> UUID:
     """Order what is in the cart, and return the order's id. Raises `Refused`."""
     cart = await store.cart_of(tx, customer_id)
-    known = await store.products_of(tx, [line.product_id for line in cart.left])
+    known = await store.products_of(tx, [line.product_id for line in cart.not_in_checkout])
     discontinued = {product.product_id for product in known.values() if product.status == Status.DISCONTINUED}
     address = await tx.peek(KnownAddress, customer_id)
     if address is not None and address.address_id is None:
@@ -89,7 +89,7 @@ async def copy_address(event: store.AddressEvent, tx: Transaction) -> None:
 
 
 @publishes()
-async def empty_cart(event: OrderConfirmedV1, tx: Transaction) -> None:
+async def remove_confirmed_items(event: OrderConfirmedV1, tx: Transaction) -> None:
     """Remove the units of a confirmed order from the cart."""
     checkout = await tx.get(Checkout, event.order_id)
     if checkout is not None:
@@ -113,7 +113,7 @@ async def return_items(event: OrderCancelledV1, tx: Transaction) -> None:
 
 
 @publishes(CartAbandonedV1)
-async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
+async def check_abandonment(event: AbandonmentDueV1, tx: Transaction) -> None:
     """Publish CartAbandoned at the deadline, or schedule the deadline again if the cart was used since.
 
     Only products that are still on sale are published. If none is left, nothing is.
@@ -121,10 +121,10 @@ async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
     cart = await tx.get(Cart, event.customer_id)
     if cart is None or not cart.watched:
         return
-    patience = cart.patience(tx.now, settings().abandoned_after)
-    if cart.left and patience.total_seconds() > 0:
+    time_left = cart.time_until_abandoned(tx.now, settings().abandoned_after)
+    if cart.not_in_checkout and time_left.total_seconds() > 0:
         if not await tx.is_scheduled(event):  # unless a sweep took this one for lost and scheduled another
-            tx.schedule(event, after=patience)
+            tx.schedule(event, after=time_left)
     else:
         for abandoned in cart.abandon():
             on_sale = await _still_sold(tx, abandoned.product_ids)
@@ -134,16 +134,16 @@ async def notice_neglect(event: AbandonmentDueV1, tx: Transaction) -> None:
 @publishes()
 async def find_neglected(tx: Transaction) -> int:
     """Replace lost abandonment deadlines. Returns how many."""
-    neglected = await store.neglected_carts(tx, tx.now - settings().abandoned_after - LATE)
-    for cart in neglected:
+    carts = await store.carts_with_lost_deadline(tx, tx.now - settings().abandoned_after - DEADLINE_CHECK_DELAY)
+    for cart in carts:
         tx.schedule(AbandonmentDueV1(customer_id=cart.customer_id), after=NO_DELAY)
-    return len(neglected)
+    return len(carts)
 
 
 async def _touch(cart: Cart, tx: Transaction) -> None:
     """Record that the customer used the cart, and schedule an abandonment deadline unless there is one."""
     due = AbandonmentDueV1(customer_id=cart.customer_id)
-    was_away = tx.now - cart.touched_at > LATE
+    was_away = tx.now - cart.touched_at > DEADLINE_CHECK_DELAY
     if cart.touch(tx.now) or (cart.watched and was_away and not await tx.is_scheduled(due)):
         tx.schedule(due, after=settings().abandoned_after)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cart.domain import Abandoned, Bought, Cart, CartChange, CheckedOut, total
+from cart.domain import Abandoned, Cart, CartChange, CheckedOut, CheckoutItem, total
 from contracts import Money
 from contracts.cart import CartAbandonedV1, CartCheckedOutV1, Line
 from marketplace_runtime.database import Transaction
@@ -13,13 +13,13 @@ def publish_cart_changes(tx: Transaction, cart: Cart, changes: Sequence[CartChan
     customer_id = cart.customer_id
     for change in changes:
         match change:
-            case CheckedOut(order_id, bought, address_id):
+            case CheckedOut(order_id, items, address_id):
                 tx.publish(
                     CartCheckedOutV1(
                         order_id=order_id,
                         customer_id=customer_id,
-                        lines=[_line(item) for item in bought],
-                        total=Money.of(total(bought)),
+                        lines=[_line(item) for item in items],
+                        total=Money.of(total(items)),
                         address_id=address_id,
                     )
                 )
@@ -27,5 +27,5 @@ def publish_cart_changes(tx: Transaction, cart: Cart, changes: Sequence[CartChan
                 tx.publish(CartAbandonedV1(customer_id=customer_id, product_ids=product_ids))
 
 
-def _line(item: Bought) -> Line:
+def _line(item: CheckoutItem) -> Line:
     return Line(product_id=item.product_id, quantity=item.quantity, unit_price=Money.of(item.unit_price))

@@ -3,7 +3,14 @@
 from pathlib import Path
 
 from cart import api, store
-from cart.handlers import copy_address, copy_facts, empty_cart, find_neglected, notice_neglect, return_items
+from cart.handlers import (
+    check_abandonment,
+    copy_address,
+    copy_facts,
+    find_neglected,
+    remove_confirmed_items,
+    return_items,
+)
 from contracts.cart import AbandonmentDueV1, CartAbandonedV1, CartCheckedOutV1
 from contracts.catalog import (
     PriceChangedV1,
@@ -32,7 +39,7 @@ SERVICE = Service(
         ),
         subscription(
             "orders",
-            on(OrderConfirmedV1, empty_cart, load=store.load_checkouts),
+            on(OrderConfirmedV1, remove_confirmed_items, load=store.load_checkouts),
             on(OrderCancelledV1, return_items, load=store.load_checkouts),
         ),
         subscription(
@@ -42,7 +49,7 @@ SERVICE = Service(
         ),
         subscription(
             "abandonment",
-            on(AbandonmentDueV1, notice_neglect, load=store.load_carts, deadline=True),
+            on(AbandonmentDueV1, check_abandonment, load=store.load_carts, deadline=True),
         ),
     ],
     publishes=[CartCheckedOutV1, CartAbandonedV1],

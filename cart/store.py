@@ -63,9 +63,9 @@ class Quantities(TypeDecorator[dict[UUID, int]]):
         return value and {UUID(product): units for product, units in value.items()}
 
 
-def word(kind: type[StrEnum]) -> Enum:
+def enum_text(kind: type[StrEnum]) -> Enum:
     """Return a column type that stores the values of an enumeration as text."""
-    return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [item.value for item in words])
+    return Enum(kind, native_enum=False, length=16, values_callable=lambda members: [item.value for item in members])
 
 
 metadata = MetaData()
@@ -76,7 +76,7 @@ products = Table(
     Column("name", Text, nullable=False),
     Column("price_amount", BigInteger, nullable=False),
     Column("price_currency", String(3), nullable=False),
-    Column("status", word(Status), nullable=False),
+    Column("status", enum_text(Status), nullable=False),
     Column("version", BigInteger, nullable=False),
 )
 addresses = Table(
@@ -112,7 +112,7 @@ checkouts = Table(
     Column("order_id", Uuid, primary_key=True),
     Column("customer_id", Text, nullable=False),
     Column("quantities", Quantities, nullable=False),
-    Column("state", word(State), nullable=False),
+    Column("state", enum_text(State), nullable=False),
 )
 
 mapping = registry(metadata=metadata)
@@ -180,7 +180,7 @@ async def cart_of(tx: Transaction, customer_id: str) -> Cart:
     return cart
 
 
-async def neglected_carts(tx: Transaction, untouched_since: datetime) -> Sequence[Cart]:
+async def carts_with_lost_deadline(tx: Transaction, untouched_since: datetime) -> Sequence[Cart]:
     """Lock and return carts that wait for an abandonment deadline which was lost, at most `MAX_CARTS_PER_SWEEP`."""
     overdue = (
         carts.c.watched,

@@ -1,6 +1,6 @@
 """The domain rules of carts and their checkouts. Uses the standard library only."""
 
-from cart.domain.cart import MOST_LINES, Abandoned, Cart, CartChange, CheckedOut
+from cart.domain.cart import MAX_LINES, Abandoned, Cart, CartChange, CheckedOut
 from cart.domain.checkout import Checkout, State
 from cart.domain.copies import KnownAddress, Price, ProductCopy, Status
 from cart.domain.errors import (
@@ -14,16 +14,16 @@ from cart.domain.errors import (
     TooManyLines,
     UnknownProduct,
 )
-from cart.domain.lines import Bought, Line, total
+from cart.domain.lines import CheckoutItem, Line, total
 
 __all__ = [
-    "MOST_LINES",
+    "MAX_LINES",
     "Abandoned",
-    "Bought",
     "Cart",
     "CartChange",
     "CheckedOut",
     "Checkout",
+    "CheckoutItem",
     "KnownAddress",
     "Line",
     "NoAddress",

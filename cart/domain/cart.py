@@ -21,11 +21,11 @@ from cart.domain.errors import (
     TooExpensive,
     TooManyLines,
 )
-from cart.domain.lines import Bought, Line, total
+from cart.domain.lines import CheckoutItem, Line, total
 
-MOST_LINES = 50
+MAX_LINES = 50
 """Lines in one cart."""
-MOST_IN_TOTAL = 10**12
+MAX_TOTAL_MINOR_UNITS = 10**12
 """Value of one cart in minor units."""
 
 
@@ -34,7 +34,7 @@ class CheckedOut:
     """The customer ordered these lines. `address_id` is the delivery address, None if none is known."""
 
     order_id: UUID
-    bought: list[Bought]
+    items: list[CheckoutItem]
     address_id: UUID | None
 
 
@@ -64,9 +64,9 @@ class Cart:
     lines: dict[UUID, Line] = field(default_factory=dict)
 
     @property
-    def left(self) -> list[Line]:
+    def not_in_checkout(self) -> list[Line]:
         """The lines with units that are not in an open order, sorted by product id."""
-        return sorted((line for line in self.lines.values() if line.left), key=lambda line: line.product_id)
+        return sorted((line for line in self.lines.values() if line.not_in_checkout), key=lambda line: line.product_id)
 
     def put(self, product: ProductCopy, quantity: int) -> None:
         """Set the total quantity of a product, at its current price. A discontinued product can only be reduced.
@@ -80,11 +80,11 @@ class Cart:
         ours = product.price.currency
         if theirs := [other.unit_price.currency for other in others if other.unit_price.currency != ours]:
             raise OtherCurrency(product.product_id, cart=theirs[0], product=ours)
-        if line is None and len(others) >= MOST_LINES:
+        if line is None and len(others) >= MAX_LINES:
             raise TooManyLines
         if line is not None and quantity < line.in_checkout:
             raise StillInCheckout(product.product_id)
-        if total([*others, Bought(product.product_id, quantity, product.price)]).amount > MOST_IN_TOTAL:
+        if total([*others, CheckoutItem(product.product_id, quantity, product.price)]).amount > MAX_TOTAL_MINOR_UNITS:
             raise TooExpensive
         if line is None:
             self.lines[product.product_id] = Line(self.customer_id, product.product_id, quantity, product.price)
@@ -113,27 +113,27 @@ class Cart:
         The catalog decides whether there is enough stock. Raises `NothingToBuy`, or `NoLongerSold` if a product is
         discontinued.
         """
-        left = self.left
+        left = self.not_in_checkout
         if not left:
             raise NothingToBuy if self.lines else EmptyCart
         if gone := [line.product_id for line in left if line.product_id in discontinued]:
             raise NoLongerSold(*gone)
-        bought = [Bought(line.product_id, line.left, line.unit_price) for line in left]
+        items = [CheckoutItem(line.product_id, line.not_in_checkout, line.unit_price) for line in left]
         for line in left:
             line.in_checkout = line.quantity
-        checkout = Checkout(order_id, self.customer_id, {item.product_id: item.quantity for item in bought})
-        return checkout, [CheckedOut(order_id, bought, address_id)]
+        checkout = Checkout(order_id, self.customer_id, {item.product_id: item.quantity for item in items})
+        return checkout, [CheckedOut(order_id, items, address_id)]
 
     def confirm(self, checkout: Checkout) -> None:
         """Remove the units of a paid order from the cart, also if its cancellation was handled first."""
         if checkout.state == State.CONFIRMED:
             return
         if checkout.state == State.OPEN:
-            self._return(checkout)
+            self._release_units(checkout)
         checkout.state = State.CONFIRMED
         for product_id, quantity in checkout.quantities.items():
             if line := self.lines.get(product_id):
-                line.quantity -= min(quantity, line.left)
+                line.quantity -= min(quantity, line.not_in_checkout)
                 if line.quantity == 0:
                     del self.lines[product_id]
 
@@ -145,20 +145,20 @@ class Cart:
         if checkout.state != State.OPEN:
             return False
         checkout.state = State.CANCELLED
-        self._return(checkout)
+        self._release_units(checkout)
         return True
 
     def touch(self, now: datetime) -> bool:
         """Record that the customer used the cart. Returns True if an abandonment deadline must be scheduled."""
         self.touched_at = now
-        if self.watched or not self.left:
+        if self.watched or not self.not_in_checkout:
             return False
         self.watched = True
         return True
 
-    def patience(self, now: datetime, bearable: timedelta) -> timedelta:
-        """Return the time until the cart counts as abandoned, `bearable` after its last use. Zero or less: it is."""
-        return self.touched_at + bearable - now
+    def time_until_abandoned(self, now: datetime, abandoned_after: timedelta) -> timedelta:
+        """Return the time until the cart is abandoned: `abandoned_after` its last use. Zero or less if it is."""
+        return self.touched_at + abandoned_after - now
 
     def abandon(self) -> list[Abandoned]:
         """Stop watching the cart until it is used again.
@@ -166,9 +166,9 @@ class Cart:
         Returns no change if all units are in open orders: then nothing was abandoned.
         """
         self.watched = False
-        left = [line.product_id for line in self.left]
+        left = [line.product_id for line in self.not_in_checkout]
         return [Abandoned(left)] if left else []
 
-    def _return(self, checkout: Checkout) -> None:
+    def _release_units(self, checkout: Checkout) -> None:
         for product_id, quantity in checkout.quantities.items():
             self.lines[product_id].in_checkout -= quantity

@@ -18,13 +18,13 @@ class Line:
     in_checkout: int = 0
 
     @property
-    def left(self) -> int:
+    def not_in_checkout(self) -> int:
         """Units that a checkout would order."""
         return self.quantity - self.in_checkout
 
 
 @dataclass(frozen=True)
-class Bought:
+class CheckoutItem:
     """The units of a line that a checkout orders."""
 
     product_id: UUID
@@ -32,7 +32,7 @@ class Bought:
     unit_price: Price
 
 
-def total(items: Iterable[Bought | Line]) -> Price:
+def total(items: Iterable[CheckoutItem | Line]) -> Price:
     """Return the sum of the items' prices. Expects at least one item, and one currency."""
     priced = list(items)
     return Price(sum(item.quantity * item.unit_price.amount for item in priced), priced[0].unit_price.currency)

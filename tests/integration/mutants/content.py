@@ -100,7 +100,7 @@ def bought_items_stay(patch: Patch) -> None:
 
     def confirm(cart: Cart, checkout: Checkout) -> None:
         if checkout.state == State.OPEN:
-            cart._return(checkout)
+            cart._release_units(checkout)
         checkout.state = State.CONFIRMED
 
     patch(Cart, "confirm", confirm)

@@ -6,11 +6,11 @@ from uuid import UUID
 import pytest
 
 from cart.domain import (
-    MOST_LINES,
+    MAX_LINES,
     Abandoned,
-    Bought,
     Cart,
     CheckedOut,
+    CheckoutItem,
     NoLongerSold,
     NothingToBuy,
     OtherCurrency,
@@ -81,7 +81,7 @@ def test_a_cart_has_one_currency() -> None:
 
 
 def test_a_cart_has_fifty_lines_at_most() -> None:
-    cart = a_cart(*((a_product(), 1) for _ in range(MOST_LINES)))
+    cart = a_cart(*((a_product(), 1) for _ in range(MAX_LINES)))
     with pytest.raises(TooManyLines):
         cart.put(a_product(), 1)
     cart.remove(next(iter(cart.lines)))
@@ -95,7 +95,7 @@ def test_a_checkout_buys_the_remaining_units_at_the_price_that_the_customer_saw(
     product.update_if_newer(product.name, Price(120, "EUR"), Status.ON_SALE, 2)
     address = new_id()
     checkout, changes = cart.check_out(order, (), address)
-    assert changes == [CheckedOut(order, [Bought(product.product_id, 3, Price(100, "EUR"))], address)]
+    assert changes == [CheckedOut(order, [CheckoutItem(product.product_id, 3, Price(100, "EUR"))], address)]
     assert (checkout.order_id, checkout.state, checkout.quantities) == (
         order,
         State.OPEN,
@@ -112,7 +112,7 @@ def test_units_in_checkout_are_not_bought_again() -> None:
         cart.check_out(new_id(), ())
     cart.put(product, 5)
     _, changes = cart.check_out(new_id(), ())
-    assert [item.quantity for change in changes for item in change.bought] == [2]
+    assert [item.quantity for change in changes for item in change.items] == [2]
 
 
 def test_an_empty_cart_cannot_be_checked_out() -> None:
@@ -207,7 +207,7 @@ def test_a_cart_has_at_most_one_deadline() -> None:
     cart = a_cart((a_product(), 1))
     assert cart.touch(NOON)
     assert not cart.touch(NOON + MINUTE)
-    assert cart.patience(NOON + MINUTE * 2, bearable=MINUTE * 5) == MINUTE * 4
+    assert cart.time_until_abandoned(NOON + MINUTE * 2, abandoned_after=MINUTE * 5) == MINUTE * 4
 
 
 def test_a_cart_with_nothing_left_to_buy_gets_no_deadline() -> None:

@@ -41,11 +41,11 @@ class Shopping(RuleBasedStateMachine):
         try:
             checkout, _ = self.cart.check_out(new_id(), self.discontinued)
         except NothingToBuy:
-            assert not self.cart.left
+            assert not self.cart.not_in_checkout
         except NoLongerSold as refusal:
             for product_id in refusal.product_ids:  # the message says to remove them
                 self.cart.remove(product_id)
-            if self.cart.left:
+            if self.cart.not_in_checkout:
                 self.open.append(self.cart.check_out(new_id(), self.discontinued)[0])
         else:
             self.open.append(checkout)
@@ -65,7 +65,7 @@ class Shopping(RuleBasedStateMachine):
     @rule()
     def empty(self) -> None:
         self.cart.empty()
-        assert not self.cart.left
+        assert not self.cart.not_in_checkout
 
     @invariant()
     def units_in_checkout_are_those_of_open_checkouts(self) -> None:

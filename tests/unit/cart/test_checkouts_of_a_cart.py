@@ -43,14 +43,14 @@ class Checkouts(RuleBasedStateMachine):
 
     @rule(target=checkouts)
     def check_out(self) -> Any:
-        left = {line.product_id: line.left for line in self.cart.left}
+        left = {line.product_id: line.not_in_checkout for line in self.cart.not_in_checkout}
         try:
             checkout, _ = self.cart.check_out(new_id(), ())
         except Refused:
             assert not left
             return multiple()
         assert checkout.quantities == left
-        assert not self.cart.left
+        assert not self.cart.not_in_checkout
         self.open[checkout.order_id] = checkout
         self.ever.append(checkout)
         return checkout
