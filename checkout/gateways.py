@@ -34,7 +34,7 @@ class Charge:
     provider: str
     amount: int
     currency: str
-    ask: int
+    request_number: int
     """The number of this request. `NotCharged` carries it, too."""
     asked_before: bool
     """Whether an earlier request under this key has an unknown outcome."""
@@ -70,10 +70,10 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class NotCharged:
-    """The request with number `ask` did not charge, and never will."""
+    """The request with this number did not charge, and never will."""
 
     provider: str
-    ask: int
+    request_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +133,11 @@ class Provider:
         except NotSent:
             if unknown:  # an earlier request may have charged
                 raise
-            return NotCharged(self.name, request.ask)
+            return NotCharged(self.name, request.request_number)
         except ServerError as failing:
             if failing.type != NOT_CHARGED or (unknown and not request.asked_before):
                 raise
-            return NotCharged(self.name, request.ask)
+            return NotCharged(self.name, request.request_number)
         if status in (200, 201):
             return Captured(self.name)
         if status == 402:

@@ -70,7 +70,7 @@ def publish_order_changes(tx: Transaction, order: Order, changes: Sequence[Entry
             case EntryType.CANCELLED:
                 reason, detail = published_reason(Reason(entry.data["reason"]))
                 tx.publish(OrderCancelledV1(order_id=order_id, customer_id=customer, reason=reason, detail=detail))
-                if paying.owes_refund(order):
+                if paying.needs_refund(order):
                     tx.schedule(RefundDueV1(order_id=order_id), after=NO_DELAY)
             case EntryType.REFUNDED:
                 provider, amount = entry.data["provider"], contracts.Money.of(order.total)

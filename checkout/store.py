@@ -33,28 +33,28 @@ class _EnumText(sa.TypeDecorator[StrEnum]):
         return None if value is None else self.enumeration(value)
 
 
-class _Json(Protocol):
+class _JsonValue(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
-class _Values(sa.TypeDecorator[tuple[Any, ...]]):
+class _JsonArray(sa.TypeDecorator[tuple[Any, ...]]):
     """Stores a tuple of values as a JSON array."""
 
     impl = JSONB
     cache_ok = True
 
-    def __init__(self, value: Callable[[dict[str, Any]], _Json]) -> None:
+    def __init__(self, value: Callable[[dict[str, Any]], _JsonValue]) -> None:
         super().__init__()
         self.value = value
 
-    def process_bind_param(self, value: tuple[_Json, ...] | None, dialect: sa.Dialect) -> list[dict[str, Any]]:
+    def process_bind_param(self, value: tuple[_JsonValue, ...] | None, dialect: sa.Dialect) -> list[dict[str, Any]]:
         return [item.to_json() for item in value or ()]
 
-    def process_result_value(self, value: list[dict[str, Any]] | None, dialect: sa.Dialect) -> tuple[_Json, ...]:
+    def process_result_value(self, value: list[dict[str, Any]] | None, dialect: sa.Dialect) -> tuple[_JsonValue, ...]:
         return tuple(self.value(item) for item in value or ())
 
 
-class _Names(sa.TypeDecorator[tuple[str, ...]]):
+class _TextArray(sa.TypeDecorator[tuple[str, ...]]):
     """Stores a tuple of strings as a text array."""
 
     impl = sa.ARRAY(sa.Text)
@@ -85,7 +85,7 @@ orders = sa.Table(
     sa.Column("customer_id", sa.Text, nullable=False),
     sa.Column("status", _EnumText(Status), nullable=False),
     sa.Column("reason", _EnumText(Reason)),
-    sa.Column("lines", _Values(Line.from_json), nullable=False),
+    sa.Column("lines", _JsonArray(Line.from_json), nullable=False),
     sa.Column("total_amount", sa.BigInteger, nullable=False),
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("address_id", sa.Uuid),
@@ -95,8 +95,8 @@ orders = sa.Table(
     sa.Column("asks", sa.Integer, nullable=False),
     sa.Column("doubtful", sa.Boolean, nullable=False),
     sa.Column("refusals", sa.Integer, nullable=False),
-    sa.Column("closed", _Names, nullable=False),
-    sa.Column("rejected_lines", _Values(RejectedLine.from_json), nullable=False),
+    sa.Column("closed", _TextArray, nullable=False),
+    sa.Column("rejected_lines", _JsonArray(RejectedLine.from_json), nullable=False),
     sa.Column("dispatched", sa.Boolean, nullable=False),
     sa.Column("shipping_delayed", sa.Boolean, nullable=False),
     sa.Column("cancellation_refused", sa.Text),

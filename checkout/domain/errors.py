@@ -12,7 +12,7 @@ class TooLate(OrderError):
     """The parcel has left, so the order can no longer be cancelled."""
 
 
-class Arrived(TooLate):
+class AlreadyDelivered(TooLate):
     """The order was delivered, so it can no longer be cancelled."""
 
 

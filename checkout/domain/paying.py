@@ -16,7 +16,7 @@ PROVIDERS = ("a", "b")
 """The payment providers, in the order in which they are asked."""
 
 
-def ask_provider(order: Order, at: datetime) -> tuple[str | None, list[Entry]]:
+def choose_provider(order: Order, at: datetime) -> tuple[str | None, list[Entry]]:
     """Record which provider is about to be asked to charge: the open provider, otherwise the next one.
 
     Returns the provider, or None if no charge is to be requested, and the entries.
@@ -28,7 +28,7 @@ def ask_provider(order: Order, at: datetime) -> tuple[str | None, list[Entry]]:
     return provider, order.record(EntryType.PAYMENT_ASKED, at, provider=provider, ask=order.asks + 1, again=again)
 
 
-def captured(order: Order, provider: str, at: datetime) -> list[Entry]:
+def record_capture(order: Order, provider: str, at: datetime) -> list[Entry]:
     """Record that the provider holds the money, and confirm the order.
 
     Changes nothing once a void was decided: the void gives the money back.
@@ -41,7 +41,7 @@ def captured(order: Order, provider: str, at: datetime) -> list[Entry]:
     return []
 
 
-def declined(order: Order, provider: str, at: datetime) -> list[Entry]:
+def record_decline(order: Order, provider: str, at: datetime) -> list[Entry]:
     """Cancel the order because the provider declined the payment for good."""
     if order.status is Status.PAYING and _is_open(order, provider):
         return [
@@ -51,15 +51,15 @@ def declined(order: Order, provider: str, at: datetime) -> list[Entry]:
     return []
 
 
-def not_charged(order: Order, provider: str, ask: int, at: datetime) -> list[Entry]:
-    """Record that the provider did not charge by request number `ask`.
+def record_not_charged(order: Order, provider: str, request_number: int, at: datetime) -> list[Entry]:
+    """Record that the provider did not charge by the request `request_number`.
 
     The outcome is certain if this was the only request. If another was started before or since, it may still arrive
     at the provider. Then its key is closed before another provider is asked.
     """
     if not _is_open(order, provider) or order.payment is Payment.CLOSING:
         return []
-    certain = ask == order.asks and not order.doubtful
+    certain = request_number == order.asks and not order.doubtful
     if certain:
         changes = order.record(EntryType.PAYMENT_NOT_CHARGED, at, provider=provider)
         if order.status is Status.VOIDING:
@@ -70,7 +70,7 @@ def not_charged(order: Order, provider: str, ask: int, at: datetime) -> list[Ent
     return []
 
 
-def voided(order: Order, provider: str, *, refunded: bool | None, at: datetime) -> list[Entry]:
+def record_void(order: Order, provider: str, *, refunded: bool | None, at: datetime) -> list[Entry]:
     """Record that the provider gave back what it held, if anything, and can never charge this order again.
 
     Cancels the order if it was given up, or if no provider is left. `refunded` says whether the provider held
@@ -89,9 +89,9 @@ def voided(order: Order, provider: str, *, refunded: bool | None, at: datetime) 
     return changes
 
 
-def refunded(order: Order, at: datetime) -> list[Entry]:
+def record_refund(order: Order, at: datetime) -> list[Entry]:
     """Record that the provider gave back the whole amount of a cancelled order."""
-    return order.record(EntryType.REFUNDED, at, provider=order.provider) if owes_refund(order) else []
+    return order.record(EntryType.REFUNDED, at, provider=order.provider) if needs_refund(order) else []
 
 
 def give_up(order: Order, reason: Reason, at: datetime) -> list[Entry]:
@@ -102,14 +102,14 @@ def give_up(order: Order, reason: Reason, at: datetime) -> list[Entry]:
     return order.record(EntryType.GIVEN_UP if may_be_held else EntryType.CANCELLED, at, reason=reason)
 
 
-def overdue(order: Order, at: datetime) -> list[Entry]:
+def give_up_unpaid(order: Order, at: datetime) -> list[Entry]:
     """Give up the order: no provider charged, or no address became known, before the payment deadline."""
     if order.status is not Status.PAYING:
         return []
     return give_up(order, Reason.NO_ADDRESS if order.awaits_address else Reason.PAYMENT_TIMED_OUT, at)
 
 
-def owes_refund(order: Order) -> bool:
+def needs_refund(order: Order) -> bool:
     """Whether the order is cancelled and a provider still holds its money."""
     return order.status is Status.CANCELLED and order.payment is Payment.CAPTURED
 

@@ -51,7 +51,7 @@ def reserve(order: Order, at: datetime, lowered: Mapping[UUID, Money] | None = N
         return order.record(EntryType.STOCK_RESERVED, at)
     if not lowered.keys() <= {line.product_id for line in order.lines}:
         raise Inconsistent
-    lines = [replace(line, unit_price=_lower(line, lowered)) for line in order.lines]
+    lines = [replace(line, unit_price=_lowered_price(line, lowered)) for line in order.lines]
     total = replace(order.total, amount=sum(line.quantity * line.unit_price.amount for line in lines))
     data = {"lines": [line.to_json() for line in lines], "total": asdict(total)}
     return order.record(EntryType.STOCK_RESERVED, at, **data)
@@ -70,7 +70,7 @@ def reject(order: Order, lines: Iterable[RejectedLine], at: datetime) -> list[En
     ]
 
 
-def find_address(order: Order, known: UUID | None, at: datetime) -> list[Entry]:
+def set_address(order: Order, known: UUID | None, at: datetime) -> list[Entry]:
     """Set the delivery address before the first charge request, or record that the order waits for one.
 
     The order keeps the address that it had at checkout. If it had none, or was waiting, it takes `known`, the
@@ -85,15 +85,15 @@ def find_address(order: Order, known: UUID | None, at: datetime) -> list[Entry]:
     return []
 
 
-def stock_unanswered(order: Order, at: datetime) -> list[Entry]:
+def cancel_unanswered(order: Order, at: datetime) -> list[Entry]:
     """Cancel the order because the catalog did not answer before the deadline."""
     if order.status is not Status.PLACED:
         return []
     return order.record(EntryType.CANCELLED, at, reason=Reason.NO_STOCK_ANSWER)
 
 
-def _lower(line: Line, lowered: Mapping[UUID, Money]) -> Money:
-    today = lowered.get(line.product_id, line.unit_price)
-    if today.currency != line.unit_price.currency or today.amount > line.unit_price.amount:
+def _lowered_price(line: Line, lowered: Mapping[UUID, Money]) -> Money:
+    current_price = lowered.get(line.product_id, line.unit_price)
+    if current_price.currency != line.unit_price.currency or current_price.amount > line.unit_price.amount:
         raise Inconsistent
-    return today
+    return current_price

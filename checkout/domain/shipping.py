@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from checkout.domain import paying
-from checkout.domain.errors import Arrived, TooLate
+from checkout.domain.errors import AlreadyDelivered, TooLate
 from checkout.domain.journal import Entry, EntryType
 from checkout.domain.order import Order
 from checkout.domain.states import Reason, Status
@@ -12,10 +12,10 @@ from checkout.domain.states import Reason, Status
 def request_cancellation(order: Order, at: datetime) -> list[Entry]:
     """Cancel the order for the customer, or ask delivery to stop its parcel once it is confirmed.
 
-    Raises `TooLate` if the parcel is known to have left, `Arrived` if it was delivered.
+    Raises `TooLate` if the parcel is known to have left, `AlreadyDelivered` if it was delivered.
     """
     if order.status is Status.DELIVERED:
-        raise Arrived
+        raise AlreadyDelivered
     if order.status is not Status.CONFIRMED:
         return paying.give_up(order, Reason.CUSTOMER, at)
     if order.dispatched or order.cancellation_refused is not None:
@@ -31,22 +31,22 @@ def refuse_cancellation(order: Order, reason: str, at: datetime) -> list[Entry]:
     return []
 
 
-def stopped(order: Order, reason: Reason, at: datetime) -> list[Entry]:
+def cancel_confirmed(order: Order, reason: Reason, at: datetime) -> list[Entry]:
     """Cancel the order because no parcel was sent and none will be. The money is refunded."""
     return order.record(EntryType.CANCELLED, at, reason=reason) if _is_with_delivery(order) else []
 
 
-def dispatched(order: Order, carrier: str, tracking_code: str, at: datetime) -> list[Entry]:
+def record_dispatch(order: Order, carrier: str, tracking_code: str, at: datetime) -> list[Entry]:
     if _is_with_delivery(order) and not order.dispatched:
         return order.record(EntryType.DISPATCHED, at, carrier=carrier, tracking_code=tracking_code)
     return []
 
 
-def delivered(order: Order, at: datetime) -> list[Entry]:
+def record_delivery(order: Order, at: datetime) -> list[Entry]:
     return order.record(EntryType.DELIVERED, at) if _is_with_delivery(order) else []
 
 
-def overdue(order: Order, at: datetime) -> list[Entry]:
+def record_delay(order: Order, at: datetime) -> list[Entry]:
     """Record that the parcel did not leave before the deadline, for the customer to read."""
     if _is_with_delivery(order) and not order.dispatched and not order.shipping_delayed:
         return order.record(EntryType.SHIPPING_DELAYED, at)

@@ -21,7 +21,7 @@ from contracts.checkout import (
 from marketplace_runtime.consumer import Reject
 from marketplace_runtime.database import Transaction, publishes
 
-LOOK_AGAIN, LOOK_AGAIN_AT_MOST = timedelta(seconds=0.25), timedelta(seconds=4)
+MIN_ADDRESS_CHECK_INTERVAL, MAX_ADDRESS_CHECK_INTERVAL = timedelta(seconds=0.25), timedelta(seconds=4)
 """Bounds of the interval at which a waiting order checks for an address. It is as long as the wait so far."""
 
 
@@ -35,11 +35,11 @@ async def prepare_charge(event: StockReservedV1 | ChargeDueV1, tx: Transaction) 
     order = await order_of(tx, event.order_id)
     changes = _reserve(order, event, tx) if isinstance(event, StockReservedV1) else []
     known = await tx.peek(KnownAddress, order.customer_id)
-    changes += placing.find_address(order, known.address_id if known else order.address_id, tx.now)
-    provider, asked = paying.ask_provider(order, tx.now)
+    changes += placing.set_address(order, known.address_id if known else order.address_id, tx.now)
+    provider, asked = paying.choose_provider(order, tx.now)
     if order.awaits_address:
-        patience = min(max(tx.now - order.updated_at, LOOK_AGAIN), LOOK_AGAIN_AT_MOST)
-        tx.schedule(ChargeDueV1(order_id=order.order_id), after=patience)
+        interval = min(max(tx.now - order.updated_at, MIN_ADDRESS_CHECK_INTERVAL), MAX_ADDRESS_CHECK_INTERVAL)
+        tx.schedule(ChargeDueV1(order_id=order.order_id), after=interval)
     publish_order_changes(tx, order, changes + asked)
     if provider is None:
         return _void(order)
@@ -59,13 +59,13 @@ async def record_payment(event: StockReservedV1 | ChargeDueV1 | VoidDueV1, answe
     order = await order_of(tx, event.order_id)
     match answer:
         case Captured(provider):
-            changes = paying.captured(order, provider, tx.now)
+            changes = paying.record_capture(order, provider, tx.now)
         case Declined(provider):
-            changes = paying.declined(order, provider, tx.now)
-        case NotCharged(provider, ask):
-            changes = paying.not_charged(order, provider, ask, tx.now)
+            changes = paying.record_decline(order, provider, tx.now)
+        case NotCharged(provider, request_number):
+            changes = paying.record_not_charged(order, provider, request_number, tx.now)
         case Closed(provider, refunded):
-            changes = paying.voided(order, provider, refunded=refunded, at=tx.now)
+            changes = paying.record_void(order, provider, refunded=refunded, at=tx.now)
     publish_order_changes(tx, order, changes)
 
 
@@ -73,14 +73,14 @@ async def record_payment(event: StockReservedV1 | ChargeDueV1 | VoidDueV1, answe
 async def stop_waiting_for_payment(event: PaymentDueV1, tx: Transaction) -> None:
     """Give up an order that is unpaid at its payment deadline. Voids the charge first if a provider may hold it."""
     order = await order_of(tx, event.order_id)
-    publish_order_changes(tx, order, paying.overdue(order, tx.now))
+    publish_order_changes(tx, order, paying.give_up_unpaid(order, tx.now))
 
 
 @publishes()
 async def prepare_refund(event: RefundDueV1, tx: Transaction) -> Refund | None:
     """Return the refund of a cancelled order. None if no provider holds its money."""
     order = await order_of(tx, event.order_id)
-    if not paying.owes_refund(order) or order.provider is None:
+    if not paying.needs_refund(order) or order.provider is None:
         return None
     return Refund(order.order_id, order.provider)
 
@@ -89,7 +89,7 @@ async def prepare_refund(event: RefundDueV1, tx: Transaction) -> Refund | None:
 async def record_refund(event: RefundDueV1, answer: Refunded, tx: Transaction) -> None:
     """Record that the money was given back."""
     order = await order_of(tx, event.order_id)
-    publish_order_changes(tx, order, paying.refunded(order, tx.now))
+    publish_order_changes(tx, order, paying.record_refund(order, tx.now))
 
 
 def _reserve(order: Order, event: StockReservedV1, tx: Transaction) -> list[Entry]:

@@ -46,7 +46,7 @@ async def reject_order(event: StockRejectedV1, tx: Transaction) -> None:
 async def stop_waiting_for_stock(event: StockAnswerDueV1, tx: Transaction) -> None:
     """Cancel an order that the catalog did not answer before the deadline."""
     order = await order_of(tx, event.order_id)
-    publish_order_changes(tx, order, placing.stock_unanswered(order, tx.now))
+    publish_order_changes(tx, order, placing.cancel_unanswered(order, tx.now))
 
 
 @publishes()

@@ -34,29 +34,29 @@ async def cancel_order(order_id: UUID, customer_id: str, tx: Transaction) -> Ord
 async def note_dispatch(event: ShipmentDispatchedV1, tx: Transaction) -> None:
     """Record that the parcel has left. From now on it is too late to cancel."""
     order = await order_of(tx, event.order_id)
-    publish_order_changes(tx, order, shipping.dispatched(order, event.carrier, event.tracking_code, tx.now))
+    publish_order_changes(tx, order, shipping.record_dispatch(order, event.carrier, event.tracking_code, tx.now))
 
 
 @publishes(OrderDeliveredV1)
 async def complete_order(event: ShipmentDeliveredV1, tx: Transaction) -> None:
     order = await order_of(tx, event.order_id)
-    publish_order_changes(tx, order, shipping.delivered(order, tx.now))
+    publish_order_changes(tx, order, shipping.record_delivery(order, tx.now))
 
 
 @publishes(OrderCancelledV1)
 async def cancel_unsendable(event: ShipmentFailedV1, tx: Transaction) -> None:
     """Cancel and refund an order whose parcel no carrier took, or that had no address."""
     order = await order_of(tx, event.order_id)
-    homeless = event.reason is ShipmentFailureReason.NO_ADDRESS
-    reason = Reason.NO_ADDRESS if homeless else Reason.SHIPPING_FAILED
-    publish_order_changes(tx, order, shipping.stopped(order, reason, tx.now))
+    has_no_address = event.reason is ShipmentFailureReason.NO_ADDRESS
+    reason = Reason.NO_ADDRESS if has_no_address else Reason.SHIPPING_FAILED
+    publish_order_changes(tx, order, shipping.cancel_confirmed(order, reason, tx.now))
 
 
 @publishes(OrderCancelledV1)
 async def cancel_stopped(event: ShipmentCancelledV1, tx: Transaction) -> None:
     """Cancel and refund an order whose parcel was stopped at the customer's request."""
     order = await order_of(tx, event.order_id)
-    publish_order_changes(tx, order, shipping.stopped(order, Reason.CUSTOMER, tx.now))
+    publish_order_changes(tx, order, shipping.cancel_confirmed(order, Reason.CUSTOMER, tx.now))
 
 
 @publishes()
@@ -70,4 +70,4 @@ async def refuse_cancellation(event: CancellationRefusedV1, tx: Transaction) -> 
 async def note_delay(event: ShippingOverdueV1, tx: Transaction) -> None:
     """Record that the parcel is late, for the customer to read."""
     order = await order_of(tx, event.order_id)
-    publish_order_changes(tx, order, shipping.overdue(order, tx.now))
+    publish_order_changes(tx, order, shipping.record_delay(order, tx.now))

@@ -24,5 +24,5 @@ def an_order(*steps: Callable[[Order], list[Entry]], customer: str = "ada") -> t
 
 def confirmed(order: Order) -> list[Entry]:
     reserved = placing.reserve(order, NOON)
-    provider, asked = paying.ask_provider(order, NOON)
-    return [*reserved, *asked, *paying.captured(order, str(provider), NOON)]
+    provider, asked = paying.choose_provider(order, NOON)
+    return [*reserved, *asked, *paying.record_capture(order, str(provider), NOON)]

@@ -156,7 +156,7 @@ async def test_a_confirmed_order_is_cancelling_until_delivery_answers(
 async def test_cancelling_a_dispatched_order_is_a_conflict(
     client: Client, database: Database, ada: dict[str, str]
 ) -> None:
-    order_id = await stored(database, confirmed, lambda order: shipping.dispatched(order, "a", "T1", NOON))
+    order_id = await stored(database, confirmed, lambda order: shipping.record_dispatch(order, "a", "T1", NOON))
     answer = await client.post(f"/orders/{order_id}/cancel", headers=ada)
     assert answer.status == 409
     assert answer.body["type"] == "urn:problem:marketplace:too-late-to-cancel"
@@ -166,7 +166,7 @@ async def test_cancelling_a_dispatched_order_is_a_conflict(
 async def test_cancelling_a_delivered_order_is_a_conflict_that_says_so(
     client: Client, database: Database, ada: dict[str, str]
 ) -> None:
-    order_id = await stored(database, confirmed, lambda order: shipping.delivered(order, NOON))
+    order_id = await stored(database, confirmed, lambda order: shipping.record_delivery(order, NOON))
     answer = await client.post(f"/orders/{order_id}/cancel", headers=ada)
     assert (answer.status, answer.body["type"]) == (409, "urn:problem:marketplace:too-late-to-cancel")
     assert answer.body["detail"] == "The order was delivered, so it can no longer be cancelled."

@@ -39,7 +39,7 @@ async def outside(providers: OutsideProcess, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def a_charge(order_id: UUID | None = None, *, provider: str = "a", asked_before: bool = False) -> Charge:
-    return Charge(order_id or new_id(), provider, 500, "EUR", ask=3, asked_before=asked_before)
+    return Charge(order_id or new_id(), provider, 500, "EUR", request_number=3, asked_before=asked_before)
 
 
 async def ledger(http: aiohttp.ClientSession, request: Charge) -> list[dict[str, Any]]:
@@ -72,16 +72,16 @@ async def test_a_decline_is_final(http: aiohttp.ClientSession, outside: Clients)
 
 async def test_a_definite_refusal_is_an_answer(http: aiohttp.ClientSession, outside: Clients) -> None:
     await set_dial(http, "payments-a", error_rate=1)
-    assert await gateways.pay(a_charge(), outside) == NotCharged("a", ask=3)
+    assert await gateways.pay(a_charge(), outside) == NotCharged("a", request_number=3)
 
 
 async def test_a_provider_that_answers_429_did_not_charge_and_gets_no_requests_for_a_while(
     http: aiohttp.ClientSession, outside: Clients
 ) -> None:
     await set_dial(http, "payments-a", throttle_rate=1, retry_after_s=60)
-    assert await gateways.pay(first := a_charge(), outside) == NotCharged("a", ask=3)
+    assert await gateways.pay(first := a_charge(), outside) == NotCharged("a", request_number=3)
     await set_dial(http, "payments-a")
-    assert await gateways.pay(second := a_charge(), outside) == NotCharged("a", ask=3)  # no request was sent
+    assert await gateways.pay(second := a_charge(), outside) == NotCharged("a", request_number=3)  # no request was sent
     assert await ledger(http, first) == await ledger(http, second) == []
 
 
@@ -111,7 +111,7 @@ async def test_a_call_to_a_provider_that_hangs_times_out(http: aiohttp.ClientSes
 
 
 async def test_an_unreachable_provider_did_not_charge(outside: Clients) -> None:
-    assert await gateways.pay(a_charge(provider="b"), outside) == NotCharged("b", ask=3)
+    assert await gateways.pay(a_charge(provider="b"), outside) == NotCharged("b", request_number=3)
 
 
 async def test_an_unreachable_provider_may_have_charged_if_it_was_called_before(outside: Clients) -> None:

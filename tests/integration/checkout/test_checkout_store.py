@@ -71,7 +71,7 @@ async def test_a_stale_write_is_refused(database: Database) -> None:
         stale = await store.order_for_reading(mine, order_id)
         assert stale
         await confirm(database, order_id)
-        store.save(mine, stale, placing.stock_unanswered(stale, NOON))
+        store.save(mine, stale, placing.cancel_unanswered(stale, NOON))
         with pytest.raises(Exception) as refused:
             await mine.flush()
         assert is_conflict(refused.value) or isinstance(refused.value, StaleDataError)

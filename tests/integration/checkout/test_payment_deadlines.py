@@ -37,7 +37,7 @@ def early(monkeypatch: pytest.MonkeyPatch) -> float:
 
 
 def a_charge(*, asked_before: bool = False) -> Charge:
-    return Charge(new_id(), "a", 500, "EUR", ask=3, asked_before=asked_before)
+    return Charge(new_id(), "a", 500, "EUR", request_number=3, asked_before=asked_before)
 
 
 async def test_a_request_tells_the_provider_its_timeout(callee: Callee, outside: Clients) -> None:
@@ -73,7 +73,7 @@ async def test_a_charge_that_could_not_be_answered_in_time_is_not_sent(
     callee: Callee, outside: Clients, early: float
 ) -> None:
     async with within(early + CONNECT_S):
-        assert await gateways.pay(a_charge(), outside) == NotCharged("a", ask=3)
+        assert await gateways.pay(a_charge(), outside) == NotCharged("a", request_number=3)
         with pytest.raises(NotSent):  # an earlier call may have charged
             await gateways.pay(a_charge(asked_before=True), outside)
         with pytest.raises(NotSent):

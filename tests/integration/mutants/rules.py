@@ -19,7 +19,7 @@ from tests.unit.delivery.machine import Deliveries
 
 def no_refund(patch: Patch) -> None:
     """A confirmed order that is cancelled keeps the money."""
-    patch(paying, "owes_refund", lambda order: False)
+    patch(paying, "needs_refund", lambda order: False)
 
 
 def no_void(patch: Patch) -> None:
@@ -39,7 +39,7 @@ def next_provider_too_early(patch: Patch) -> None:
             return order.record(EntryType.PAYMENT_NOT_CHARGED, at, provider=provider)
         return []
 
-    patch(paying, "not_charged", believe)
+    patch(paying, "record_not_charged", believe)
 
 
 def stock_not_released(patch: Patch) -> None:

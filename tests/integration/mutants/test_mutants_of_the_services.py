@@ -59,7 +59,7 @@ async def pay(
 
     async def run() -> Evidence:
         order = new_id()
-        charge = gateways.Charge(order, "a", total(KEPT), "EUR", ask=1, asked_before=False)
+        charge = gateways.Charge(order, "a", total(KEPT), "EUR", request_number=1, asked_before=False)
         async with gateways.connect() as providers:
             await set_dial(http, "payments-a", lost_answer_rate=1)
             with pytest.raises(gateways.OutcomeUnknown):

@@ -51,7 +51,7 @@ def an_order(*steps: Step, address_id: UUID | None = None) -> Order:
 
 
 def ask(order: Order) -> str | None:
-    return paying.ask_provider(order, NOON)[0]
+    return paying.choose_provider(order, NOON)[0]
 
 
 def reserved(order: Order) -> list[Entry]:
@@ -59,11 +59,11 @@ def reserved(order: Order) -> list[Entry]:
 
 
 def asked(order: Order) -> list[Entry]:
-    return paying.ask_provider(order, NOON)[1]
+    return paying.choose_provider(order, NOON)[1]
 
 
 def captured(order: Order) -> list[Entry]:
-    return paying.captured(order, "a", NOON)
+    return paying.record_capture(order, "a", NOON)
 
 
 def confirmed(order: Order) -> list[Entry]:
@@ -75,7 +75,7 @@ def cancel_requested(order: Order) -> list[Entry]:
 
 
 def dispatched(order: Order) -> list[Entry]:
-    return shipping.dispatched(order, "a", "T1", NOON)
+    return shipping.record_dispatch(order, "a", "T1", NOON)
 
 
 def types(entries: Iterable[Entry]) -> list[EntryType]:
@@ -148,9 +148,9 @@ def test_a_lowered_price_must_be_lower_in_the_same_currency_and_for_a_line(lower
 def test_no_provider_is_asked_before_there_is_an_address() -> None:
     order, journal = a_journal(reserved)
     for _ in range(2):
-        journal += placing.find_address(order, None, NOON)
-    assert (paying.ask_provider(order, NOON), order.awaits_address) == ((None, []), True)
-    journal += placing.find_address(order, HOME, NOON)
+        journal += placing.set_address(order, None, NOON)
+    assert (paying.choose_provider(order, NOON), order.awaits_address) == ((None, []), True)
+    journal += placing.set_address(order, HOME, NOON)
     journal += asked(order)
     assert (order.provider, order.address_id) == ("a", HOME)
     assert types(journal) == ["placed", "stock-reserved", "address-awaited", "address-known", "payment-asked"]
@@ -159,39 +159,39 @@ def test_no_provider_is_asked_before_there_is_an_address() -> None:
 
 def test_an_order_without_an_address_is_cancelled_for_that_reason() -> None:
     order = an_order(reserved)
-    placing.find_address(order, None, NOON)
-    paying.overdue(order, NOON)
+    placing.set_address(order, None, NOON)
+    paying.give_up_unpaid(order, NOON)
     assert (order.status, order.reason, order.payment) == (Status.CANCELLED, Reason.NO_ADDRESS, Payment.NONE)
     assert not order.awaits_address, "a cancelled order needs no address"
 
 
 def test_a_later_address_does_not_change_an_order() -> None:
     order = an_order(reserved, address_id=HOME)
-    placing.find_address(order, UUID(int=9), NOON)
+    placing.set_address(order, UUID(int=9), NOON)
     assert order.address_id == HOME
 
 
 def test_an_order_whose_address_is_erased_before_the_charge_waits_for_another() -> None:
     order = an_order(reserved, address_id=HOME)
-    placing.find_address(order, None, NOON)
+    placing.set_address(order, None, NOON)
     assert ask(order) is None
-    placing.find_address(order, UUID(int=9), NOON)
+    placing.set_address(order, UUID(int=9), NOON)
     assert (ask(order), order.address_id) == ("a", UUID(int=9))
 
 
 def test_erasing_the_address_after_the_first_request_changes_nothing() -> None:
     order = an_order(reserved, asked)
-    placing.find_address(order, None, NOON)
+    placing.set_address(order, None, NOON)
     assert ask(order) == "a"
 
 
 def test_provider_b_is_asked_after_provider_a_did_not_charge() -> None:
     order = an_order(reserved)
     assert ask(order) == "a"
-    paying.not_charged(order, "a", order.asks, NOON)
+    paying.record_not_charged(order, "a", order.asks, NOON)
     assert not paying.every_provider_refused(order)
     assert ask(order) == "b"
-    paying.not_charged(order, "b", order.asks, NOON)
+    paying.record_not_charged(order, "b", order.asks, NOON)
     assert paying.every_provider_refused(order)
     assert ask(order) == "a"
 
@@ -203,24 +203,24 @@ def test_a_charge_without_an_answer_is_repeated_to_the_same_provider() -> None:
 
 def test_a_refusal_is_not_final_while_another_request_may_be_on_its_way() -> None:
     order = an_order(reserved, asked, asked)
-    paying.not_charged(order, "a", 2, NOON)
+    paying.record_not_charged(order, "a", 2, NOON)
     assert order.payment is Payment.CLOSING
     assert paying.key_to_close(order) == "a"
     assert ask(order) is None
-    paying.voided(order, "a", refunded=True, at=NOON)
+    paying.record_void(order, "a", refunded=True, at=NOON)
     assert [ask(order), order.status] == ["b", Status.PAYING]
 
 
 def test_a_refusal_of_an_earlier_request_is_not_final() -> None:
     order = an_order(reserved, asked, asked)
-    paying.not_charged(order, "a", 1, NOON)
+    paying.record_not_charged(order, "a", 1, NOON)
     assert order.payment is Payment.CLOSING
 
 
 def test_a_capture_reported_while_its_key_is_being_voided_is_ignored() -> None:
     order = an_order(reserved, asked, asked)
-    paying.not_charged(order, "a", 2, NOON)
-    paying.captured(order, "a", NOON)
+    paying.record_not_charged(order, "a", 2, NOON)
+    paying.record_capture(order, "a", NOON)
     assert order.status is Status.PAYING
 
 
@@ -229,8 +229,8 @@ def test_an_order_is_cancelled_when_every_provider_voided_its_key() -> None:
     for provider in "ab":
         asked(order)
         asked(order)
-        paying.not_charged(order, provider, order.asks, NOON)
-        paying.voided(order, provider, refunded=False, at=NOON)
+        paying.record_not_charged(order, provider, order.asks, NOON)
+        paying.record_void(order, provider, refunded=False, at=NOON)
     assert (order.status, order.reason) == (Status.CANCELLED, Reason.PAYMENT_TIMED_OUT)
 
 
@@ -239,33 +239,33 @@ def test_the_payment_deadline_voids_a_payment_that_may_be_held(doubt: bool) -> N
     order = an_order(reserved, asked)
     if doubt:
         asked(order)
-        paying.not_charged(order, "a", 2, NOON)
-    paying.overdue(order, NOON)
+        paying.record_not_charged(order, "a", 2, NOON)
+    paying.give_up_unpaid(order, NOON)
     assert (order.status, paying.key_to_close(order)) == (Status.VOIDING, "a")
-    paying.captured(order, "a", NOON)
+    paying.record_capture(order, "a", NOON)
     assert order.status is Status.VOIDING
-    paying.voided(order, "a", refunded=True, at=NOON)
+    paying.record_void(order, "a", refunded=True, at=NOON)
     assert (order.status, order.reason) == (Status.CANCELLED, Reason.PAYMENT_TIMED_OUT)
-    assert not paying.owes_refund(order)
+    assert not paying.needs_refund(order)
 
 
 def test_the_payment_deadline_cancels_at_once_when_no_provider_can_hold_a_payment() -> None:
     order = an_order(reserved, asked)
-    paying.not_charged(order, "a", 1, NOON)
-    paying.overdue(order, NOON)
+    paying.record_not_charged(order, "a", 1, NOON)
+    paying.give_up_unpaid(order, NOON)
     assert order.status is Status.CANCELLED
 
 
 def test_a_final_refusal_ends_a_voiding_order() -> None:
     order = an_order(reserved, asked, cancel_requested)
     assert order.status is Status.VOIDING
-    paying.not_charged(order, "a", 1, NOON)
+    paying.record_not_charged(order, "a", 1, NOON)
     assert (order.status, order.reason) == (Status.CANCELLED, Reason.CUSTOMER)
 
 
 def test_a_decline_is_final_and_the_other_provider_is_not_tried() -> None:
     order = an_order(reserved, asked)
-    paying.declined(order, "a", NOON)
+    paying.record_decline(order, "a", NOON)
     assert (order.status, order.reason) == (Status.CANCELLED, Reason.PAYMENT_DECLINED)
     assert ask(order) is None
 
@@ -278,7 +278,7 @@ def test_an_expired_reservation_does_not_change_a_paid_order() -> None:
 
 def test_a_refused_cancellation_is_recorded_even_after_the_delivery() -> None:
     order = an_order(confirmed, cancel_requested)
-    shipping.delivered(order, NOON)
+    shipping.record_delivery(order, NOON)
     shipping.refuse_cancellation(order, "already-dispatched", NOON)
     assert (order.status, order.cancellation_refused) == (Status.DELIVERED, "already-dispatched")
 
@@ -298,44 +298,44 @@ def test_a_dispatched_order_cannot_be_cancelled() -> None:
 
 def test_a_delivered_order_cannot_be_cancelled() -> None:
     order = an_order(confirmed)
-    shipping.delivered(order, NOON)
+    shipping.record_delivery(order, NOON)
     with pytest.raises(TooLate, match="The order was delivered"):
         shipping.request_cancellation(order, NOON)
 
 
 def test_a_stopped_shipment_is_refunded_once() -> None:
     order = an_order(confirmed, cancel_requested)
-    shipping.stopped(order, Reason.CUSTOMER, NOON)
-    shipping.stopped(order, Reason.SHIPPING_FAILED, NOON)
-    assert (order.reason, paying.owes_refund(order)) == (Reason.CUSTOMER, True)
-    assert types(paying.refunded(order, NOON)) == ["refunded"]
-    assert paying.refunded(order, NOON) == []
+    shipping.cancel_confirmed(order, Reason.CUSTOMER, NOON)
+    shipping.cancel_confirmed(order, Reason.SHIPPING_FAILED, NOON)
+    assert (order.reason, paying.needs_refund(order)) == (Reason.CUSTOMER, True)
+    assert types(paying.record_refund(order, NOON)) == ["refunded"]
+    assert paying.record_refund(order, NOON) == []
 
 
 def test_a_delay_is_recorded_once_and_only_before_dispatch() -> None:
     late = an_order(confirmed)
-    assert types(shipping.overdue(late, NOON)) == ["shipping-delayed"]
-    assert shipping.overdue(late, NOON) == []
+    assert types(shipping.record_delay(late, NOON)) == ["shipping-delayed"]
+    assert shipping.record_delay(late, NOON) == []
     sent = an_order(confirmed, dispatched)
-    assert shipping.overdue(sent, NOON) == []
+    assert shipping.record_delay(sent, NOON) == []
     assert not sent.shipping_delayed
 
 
 COMMANDS: dict[str, Step] = {
     "reserve": reserved,
     "reject": lambda order: placing.reject(order, [], NOON),
-    "stock_unanswered": lambda order: placing.stock_unanswered(order, NOON),
+    "stock_unanswered": lambda order: placing.cancel_unanswered(order, NOON),
     "ask": asked,
     "captured": captured,
-    "declined": lambda order: paying.declined(order, "a", NOON),
-    "not_charged": lambda order: paying.not_charged(order, "a", order.asks, NOON),
-    "voided": lambda order: paying.voided(order, "a", refunded=False, at=NOON),
+    "declined": lambda order: paying.record_decline(order, "a", NOON),
+    "not_charged": lambda order: paying.record_not_charged(order, "a", order.asks, NOON),
+    "voided": lambda order: paying.record_void(order, "a", refunded=False, at=NOON),
     "expired": lambda order: paying.give_up(order, Reason.RESERVATION_EXPIRED, NOON),
-    "overdue": lambda order: paying.overdue(order, NOON),
-    "stopped": lambda order: shipping.stopped(order, Reason.CUSTOMER, NOON),
+    "overdue": lambda order: paying.give_up_unpaid(order, NOON),
+    "stopped": lambda order: shipping.cancel_confirmed(order, Reason.CUSTOMER, NOON),
     "dispatched": dispatched,
-    "delivered": lambda order: shipping.delivered(order, NOON),
-    "delayed": lambda order: shipping.overdue(order, NOON),
+    "delivered": lambda order: shipping.record_delivery(order, NOON),
+    "delayed": lambda order: shipping.record_delay(order, NOON),
 }
 
 
@@ -343,9 +343,9 @@ COMMANDS: dict[str, Step] = {
 def test_an_ended_order_does_not_change(end: str, command: str) -> None:
     order = an_order(confirmed)
     if end == "cancelled":
-        shipping.stopped(order, Reason.CUSTOMER, NOON)
+        shipping.cancel_confirmed(order, Reason.CUSTOMER, NOON)
     else:
-        shipping.delivered(order, NOON)
+        shipping.record_delivery(order, NOON)
     before = order.version
     assert COMMANDS[command](order) == []
     assert (order.version, order.status) == (before, end)

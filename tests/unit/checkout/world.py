@@ -145,7 +145,7 @@ class FakeProvider:
                 if state == "voided":
                     return Closed(name, refunded=None)
                 if refuse:
-                    return NotCharged(name, request.ask)
+                    return NotCharged(name, request.request_number)
                 if state is None:
                     state = self.keys[request.order_id] = "declined" if decline else "captured"
                     self.captures += not decline
@@ -239,7 +239,7 @@ class World:
         except RetryLater:
             return
         if isinstance(request, Charge) and not request.asked_before:
-            assert request.ask > 1 or self.has_address, "a charge was requested without an address"
+            assert request.request_number > 1 or self.has_address, "a charge was requested without an address"
         if crash:
             return
         self._commit(tx)
@@ -251,7 +251,7 @@ class World:
     def refuse_connection(self, call: Call) -> None:
         """Fail to connect: the request is never sent. The result is that of the gateway."""
         if isinstance(call.request, Charge) and not call.request.asked_before:
-            call.answer = NotCharged(call.request.provider, call.request.ask)
+            call.answer = NotCharged(call.request.provider, call.request.request_number)
             call.executed = True
         else:
             self.calls.remove(call)
