@@ -18,7 +18,7 @@ LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 ADDRESS = rf"^{ATOM}(\.{ATOM})*@{LABEL}(\.{LABEL})*$"
 
 
-def mail_address(text: str) -> str:
+def validate_mail_address(text: str) -> str:
     """Return `text` if it is a mail address. Otherwise raises ValueError with a message for people, not a pattern."""
     if not re.fullmatch(ADDRESS, text, re.ASCII):
         raise ValueError("This is no mail address that can be written to: use one like ada@example.com, in ASCII.")
@@ -33,7 +33,7 @@ Email = Annotated[
         examples=["ada@example.com"],
         json_schema_extra={"pattern": ADDRESS},
     ),
-    AfterValidator(mail_address),
+    AfterValidator(validate_mail_address),
 ]
 
 
@@ -55,7 +55,7 @@ class ContactBody(BaseModel):
     choices: Choices = Choices()
 
 
-class Told(BaseModel):
+class NotificationOut(BaseModel):
     """A notification: its kind, what it is about, and whether it was sent."""
 
     notification_id: UUID
@@ -96,8 +96,8 @@ async def delete_contact(person: PersonPath, caller: Caller, tx: Tx) -> None:
 @router.get("/notifications")
 async def list_notifications(
     caller: Caller, tx: Tx, *, cursor: Cursor[UUID] = None, limit: PageSize = 20
-) -> Page[Told]:
+) -> Page[NotificationOut]:
     """List the caller's own notifications, newest first."""
     found = await store.messages_of(tx, caller.subject, after=cursor, limit=limit + 1)
-    told = [Told.model_validate(message, from_attributes=True) for message in found]
-    return Page.of(told, limit, key=lambda last: last.notification_id)
+    items = [NotificationOut.model_validate(message, from_attributes=True) for message in found]
+    return Page.of(items, limit, key=lambda last: last.notification_id)

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-MATTERS = UUID("6b0f5f0a-4a0e-5d0c-9c58-0f1d1f3b7a51")
+MESSAGE_ID_NAMESPACE = UUID("6b0f5f0a-4a0e-5d0c-9c58-0f1d1f3b7a51")
 """Namespace of message ids (UUIDv5). Never change it, or mail about known subjects is sent again."""
 
 
@@ -111,14 +111,14 @@ class Message:
     def is_to_be_sent_for(self, event_id: UUID) -> bool:
         return self.status is Status.PENDING and self.event_id == event_id
 
-    def sent(self, now: datetime) -> list[MessageChange]:
+    def record_sent(self, now: datetime) -> list[MessageChange]:
         """Record that the mail server accepted the mail. Returns no change if the outcome was recorded before."""
         if self.status is not Status.PENDING:
             return []
         self.status, self.sent_at = Status.SENT, now
         return [Sent()]
 
-    def failed(self, failure: Failure) -> list[MessageChange]:
+    def record_failed(self, failure: Failure) -> list[MessageChange]:
         """Record that the mail will not be sent. Returns no change if the outcome was recorded before."""
         if self.status is not Status.PENDING:
             return []
@@ -131,7 +131,7 @@ class Message:
 
 def notification_id(about: str, kind: Kind) -> UUID:
     """Return the message id, derived from subject and kind. So a second message about the same has the same id."""
-    return uuid5(MATTERS, f"{kind}:{about}")
+    return uuid5(MESSAGE_ID_NAMESPACE, f"{kind}:{about}")
 
 
 SUBJECTS = {

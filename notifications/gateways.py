@@ -38,7 +38,7 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class MailAccepted:
     """The mail server accepted the mail, and is responsible for it now."""
 
 
@@ -47,16 +47,16 @@ class Undeliverable:
     """The mail server refused the mail for good."""
 
 
-Answer = Taken | Undeliverable
-SERVER_GOES_AWAY = 421
+Answer = MailAccepted | Undeliverable
+SMTP_SERVICE_NOT_AVAILABLE = 421
 """SMTP reply code: the server closes the connection. That concerns all mail, not only this recipient."""
 
 
-class MailNotTaken(Exception):
+class MailNotAccepted(Exception):
     """The mail server did not confirm that it accepted the mail. The same mail can be sent again."""
 
 
-class RecipientPutOff(Exception):
+class RecipientDeferred(Exception):
     """The mail server temporarily refuses this recipient. Mail to others is not affected."""
 
 
@@ -68,43 +68,43 @@ class Mailer:
         self._host_name = settings.mail_from.rpartition("@")[2]
         self._idle: deque[tuple[aiosmtplib.SMTP, float]] = deque()
         self._bulkhead = Bulkhead("mail", settings.smtp_connections, max_wait_s=settings.smtp_timeout_s)
-        self._breaker = CircuitBreaker("mail", errors=(MailNotTaken,))
+        self._breaker = CircuitBreaker("mail", errors=(MailNotAccepted,))
 
     async def send(self, mail: Mail) -> Answer:
-        """Send one mail. Raises `MailNotTaken` or `RecipientPutOff` unless the outcome is certain."""
-        message = written(mail, sender=self._settings.mail_from).as_bytes()
+        """Send one mail. Raises `MailNotAccepted` or `RecipientDeferred` unless the outcome is certain."""
+        message = to_mime_message(mail, sender=self._settings.mail_from).as_bytes()
         async with self._bulkhead, self._breaker:
             try:
                 async with asyncio.timeout(self._settings.smtp_timeout_s), self._connection() as connection:
-                    return await self._hand_over(connection, mail.to, message)
+                    return await self._submit(connection, mail.to, message)
             except aiosmtplib.SMTPResponseException as error:  # it refuses us, whatever the recipient
-                raise MailNotTaken(f"the mail server answered {error.code}") from None
+                raise MailNotAccepted(f"the mail server answered {error.code}") from None
             except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-                raise MailNotTaken(f"the mail server is unavailable: {type(error).__name__}") from None
+                raise MailNotAccepted(f"the mail server is unavailable: {type(error).__name__}") from None
 
-    async def _hand_over(self, connection: aiosmtplib.SMTP, to: str, message: bytes) -> Answer:
+    async def _submit(self, connection: aiosmtplib.SMTP, to: str, message: bytes) -> Answer:
         try:
             await connection.sendmail(self._settings.mail_from, [to], message)
         except aiosmtplib.SMTPRecipientsRefused as refused:
             code = refused.recipients[0].code
-            if code == SERVER_GOES_AWAY:
-                raise MailNotTaken(f"the mail server answered {code}") from None
+            if code == SMTP_SERVICE_NOT_AVAILABLE:
+                raise MailNotAccepted(f"the mail server answered {code}") from None
             if not _is_final(code):
-                raise RecipientPutOff(f"the mail server answered {code}") from None
+                raise RecipientDeferred(f"the mail server answered {code}") from None
             return Undeliverable()
         except aiosmtplib.SMTPDataError as refused:
             if _is_final(refused.code):
                 return Undeliverable()
-            raise MailNotTaken(f"the mail server answered {refused.code}") from None
-        return Taken()
+            raise MailNotAccepted(f"the mail server answered {refused.code}") from None
+        return MailAccepted()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
         """Yield a connection for exclusive use.
 
-        It returns to the pool, unless an error other than `RecipientPutOff` occurs.
+        It returns to the pool, unless an error other than `RecipientDeferred` occurs.
         """
-        connection = self._kept()
+        connection = self._take_idle_connection()
         if connection is None:
             connection = aiosmtplib.SMTP(
                 hostname=self._settings.smtp_host,
@@ -116,7 +116,7 @@ class Mailer:
             if not connection.is_connected:
                 await connection.connect()
             yield connection
-        except RecipientPutOff:
+        except RecipientDeferred:
             self._idle.append((connection, time.monotonic()))
             raise
         except BaseException:
@@ -124,7 +124,7 @@ class Mailer:
             raise
         self._idle.append((connection, time.monotonic()))
 
-    def _kept(self) -> aiosmtplib.SMTP | None:
+    def _take_idle_connection(self) -> aiosmtplib.SMTP | None:
         while self._idle:
             connection, since = self._idle.pop()
             if connection.is_connected and time.monotonic() - since < self._settings.smtp_idle_s:
@@ -138,7 +138,7 @@ class Mailer:
             self._idle.pop()[0].close()
 
 
-class _AsItIs(EmailPolicy):
+class _UnparsedHeaders(EmailPolicy):
     """Stores headers of one line of printable ASCII without parsing them. Others are parsed, encoded or refused.
 
     The standard policy parses every header into a tree of tokens. That takes 0.97 ms per mail, this policy 0.19 ms.
@@ -154,10 +154,10 @@ class _AsItIs(EmailPolicy):
         return value
 
 
-POLICY = _AsItIs(linesep="\r\n")
+POLICY = _UnparsedHeaders(linesep="\r\n")
 
 
-def written(mail: Mail, *, sender: str) -> EmailMessage:
+def to_mime_message(mail: Mail, *, sender: str) -> EmailMessage:
     """Return the mail as a MIME message. Raises ValueError if a header would hold a line break."""
     message = EmailMessage(policy=POLICY)
     message["From"] = sender

@@ -12,8 +12,8 @@ from marketplace_runtime.consumer import Reject, RetryLater
 from marketplace_runtime.database import Transaction, publishes
 from notifications import store
 from notifications.domain import Contact, Failure, Kind, Message, Notice, notification_id
-from notifications.gateways import Answer, Mail, Taken
-from notifications.notices import KINDS, Heard, OrderEvent, text_of
+from notifications.gateways import Answer, Mail, MailAccepted
+from notifications.notices import KINDS, MailEvent, OrderEvent, text_of
 from notifications.publishing import publish_message_changes
 
 MISSING_ROW_RETRY_INTERVAL, MISSING_ROW_TIME_LIMIT = timedelta(seconds=1), timedelta(days=1)
@@ -22,12 +22,12 @@ time until it is dead-lettered."""
 
 
 @publishes(NotificationFailedV1)
-async def prepare_mail(event: Heard, tx: Transaction) -> Mail | None:
+async def prepare_mail(event: MailEvent, tx: Transaction) -> Mail | None:
     """Record that a mail is about to be sent, and return it.
 
     Returns None if it was sent before, or for another event, or if the person has no contact data or does not want it.
     """
-    event_id, notice = _cause(tx), await _notice(event, tx)
+    event_id, notice = _cause_id(tx), await _notice(event, tx)
     message = await tx.get(Message, notice.notification_id)
     if message is None:
         message = Message.of(notice, event_id, tx.now)
@@ -36,7 +36,7 @@ async def prepare_mail(event: Heard, tx: Transaction) -> Mail | None:
         return None
     contact = await tx.get(Contact, notice.person_id)
     if contact is None:
-        publish_message_changes(tx, message, message.failed(Failure.NO_CONTACT))
+        publish_message_changes(tx, message, message.record_failed(Failure.NO_CONTACT))
         return None
     if not contact.wants(notice.kind):
         message.skip()
@@ -53,12 +53,16 @@ async def prepare_mail(event: Heard, tx: Transaction) -> Mail | None:
 
 
 @publishes(NotificationSentV1, NotificationFailedV1)
-async def record_mail(event: Heard, answer: Answer, tx: Transaction) -> None:
+async def record_mail(event: MailEvent, answer: Answer, tx: Transaction) -> None:
     """Record the answer of the mail server."""
-    message = await tx.get(Message, notification_id(about(event, tx), KINDS[type(event)]))
+    message = await tx.get(Message, notification_id(about_of(event, tx), KINDS[type(event)]))
     if message is None:
         raise Reject("the message's row was lost after its mail was sent")
-    changes = message.sent(tx.now) if isinstance(answer, Taken) else message.failed(Failure.UNDELIVERABLE)
+    changes = (
+        message.record_sent(tx.now)
+        if isinstance(answer, MailAccepted)
+        else message.record_failed(Failure.UNDELIVERABLE)
+    )
     publish_message_changes(tx, message, changes)
 
 
@@ -74,27 +78,27 @@ async def load_for_orders(events: Sequence[OrderEvent], tx: Transaction) -> None
     await store.load_messages_and_contacts(tx, [*ids, *confirmed], people)
 
 
-def about(event: Heard, tx: Transaction) -> str:
+def about_of(event: MailEvent, tx: Transaction) -> str:
     """Return the subject of the mail, of which there is one message per kind.
 
     It is the order, or one event about a cart, product or endpoint.
     """
     match event:
         case CartAbandonedV1():
-            return f"{event.customer_id}:{_cause(tx)}"
+            return f"{event.customer_id}:{_cause_id(tx)}"
         case StockRunningLowV1():
-            return f"{event.product_id}:{_cause(tx)}"
+            return f"{event.product_id}:{_cause_id(tx)}"
         case WebhookDisabledV1():
-            return f"{event.endpoint_id}:{_cause(tx)}"
+            return f"{event.endpoint_id}:{_cause_id(tx)}"
         case _:
             return str(event.order_id)
 
 
-async def _notice(event: Heard, tx: Transaction) -> Notice:
-    return Notice(about(event, tx), KINDS[type(event)], await _person(event, tx), text_of(event))
+async def _notice(event: MailEvent, tx: Transaction) -> Notice:
+    return Notice(about_of(event, tx), KINDS[type(event)], await _person(event, tx), text_of(event))
 
 
-async def _person(event: Heard, tx: Transaction) -> str:
+async def _person(event: MailEvent, tx: Transaction) -> str:
     match event:
         case StockRunningLowV1():
             return event.seller_id
@@ -109,7 +113,7 @@ async def _person(event: Heard, tx: Transaction) -> str:
             return event.customer_id
 
 
-def _cause(tx: Transaction) -> UUID:
+def _cause_id(tx: Transaction) -> UUID:
     if tx.cause is None:
         raise RuntimeError("mail is sent for events only")
     return tx.cause.id

@@ -16,7 +16,7 @@ from contracts.delivery import CancellationRefusedV1, ShipmentDispatchedV2
 from contracts.notifications import WebhookDisabledReason, WebhookDisabledV1
 from notifications.domain import Kind
 
-REASONS = {
+CANCELLATION_TEXTS = {
     CancellationReason.CUSTOMER: "as you wished",
     CancellationReason.STOCK_REJECTED: "since not all of it could be had",
     CancellationReason.PRICE_CHANGED: "since a price had changed",
@@ -27,12 +27,12 @@ REASONS = {
     CancellationReason.SHIPPING_FAILED: "since it could not be shipped",
 }
 
-DETAILS = {
+DETAIL_TEXTS = {
     "no-address": "since we have no address to bring it to. Record your address, then check out again",
 }
 """Texts for the details of a cancellation that are more specific than its reason."""
 
-DISABLED = {
+DISABLED_TEXTS = {
     WebhookDisabledReason.FAILING: "it has failed for too long",
     WebhookDisabledReason.GONE: "it answered 410 Gone",
     WebhookDisabledReason.OVERRUN: "more events wait for it than are kept",
@@ -46,7 +46,7 @@ OrderEvent = (
     | ShipmentDispatchedV2
     | CancellationRefusedV1
 )
-Heard = OrderEvent | CartAbandonedV1 | StockRunningLowV1 | WebhookDisabledV1
+MailEvent = OrderEvent | CartAbandonedV1 | StockRunningLowV1 | WebhookDisabledV1
 
 KINDS: dict[type[Event], Kind] = {
     OrderConfirmedV1: Kind.ORDER_CONFIRMED,
@@ -60,21 +60,21 @@ KINDS: dict[type[Event], Kind] = {
     WebhookDisabledV1: Kind.WEBHOOK_DISABLED,
 }
 
-USUAL_DECIMALS = 2
+DEFAULT_DECIMALS = 2
 """Decimals of a currency that is no longer in ISO 4217, or has no minor unit there."""
 
 
-def text_of(event: Heard) -> str:  # noqa: PLR0911 - one arm per event
+def text_of(event: MailEvent) -> str:  # noqa: PLR0911 - one arm per event
     """Return the body of the mail about an event."""
     match event:
         case OrderConfirmedV1():
-            total = readable(event.total.amount, event.total.currency)
+            total = as_money(event.total.amount, event.total.currency)
             return f"Order {event.order_id} is paid: {total}. We are getting it ready.\n"
         case OrderCancelledV1():
-            why = DETAILS.get(event.detail or "", REASONS[event.reason])
+            why = DETAIL_TEXTS.get(event.detail or "", CANCELLATION_TEXTS[event.reason])
             return f"Order {event.order_id} was cancelled, {why}.\nWhat you paid, if anything, will be given back.\n"
         case PaymentRefundedV1():
-            return f"We gave back {readable(event.amount.amount, event.amount.currency)} for order {event.order_id}.\n"
+            return f"We gave back {as_money(event.amount.amount, event.amount.currency)} for order {event.order_id}.\n"
         case OrderDeliveredV1():
             return f"Order {event.order_id} was delivered. Enjoy!\n"
         case ShipmentDispatchedV2():
@@ -90,13 +90,14 @@ def text_of(event: Heard) -> str:  # noqa: PLR0911 - one arm per event
         case WebhookDisabledV1():
             path = f"/webhooks/{event.endpoint_id}"
             return (
-                f"Nothing is sent to your webhook endpoint {event.endpoint_id} any more: {DISABLED[event.reason]}.\n"
+                f"Nothing is sent to your webhook endpoint {event.endpoint_id} any more: "
+                f"{DISABLED_TEXTS[event.reason]}.\n"
                 f"Once it works, POST {path}/enable. What it misses until then is kept for 7 days:\n"
                 f"POST {path}/redeliver-missed has it sent.\n"
             )
 
 
-def readable(amount: int, currency: str) -> str:
+def as_money(amount: int, currency: str) -> str:
     """Format an amount in minor units for people: 1999 EUR as `19.99 EUR`, 1500 XOF as `1500 XOF`."""
     decimals = _decimals(currency)
     if decimals == 0:
@@ -109,5 +110,5 @@ def _decimals(currency: str) -> int:
     try:
         known = Currency(currency).exponent
     except ValueError:
-        return USUAL_DECIMALS
-    return USUAL_DECIMALS if known is None else known
+        return DEFAULT_DECIMALS
+    return DEFAULT_DECIMALS if known is None else known

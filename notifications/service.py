@@ -19,7 +19,7 @@ from marketplace_runtime.http import Router
 from marketplace_runtime.service import Service
 from notifications import api, gateways
 from notifications.handlers import load_for_orders, prepare_mail, record_mail
-from notifications.notices import Heard
+from notifications.notices import MailEvent
 from notifications.webhooks import api as webhooks_api
 from notifications.webhooks import gateways as webhook_gateways
 from notifications.webhooks import handlers as webhooks
@@ -37,26 +37,26 @@ class Clients:
     """The clients of the mail server and of webhook endpoints."""
 
     mailer: gateways.Mailer
-    poster: webhook_gateways.Poster
+    webhook_sender: webhook_gateways.WebhookSender
 
 
 @asynccontextmanager
 async def connect() -> AsyncIterator[Clients]:
     """Open the clients. They live as long as the service."""
-    async with gateways.connect() as mailer, webhook_gateways.connect() as poster:
-        yield Clients(mailer, poster)
+    async with gateways.connect() as mailer, webhook_gateways.connect() as webhook_sender:
+        yield Clients(mailer, webhook_sender)
 
 
-async def send_mail(mail: gateways.Mail, outside: Clients) -> gateways.Answer:
-    return await outside.mailer.send(mail)
+async def send_mail(mail: gateways.Mail, clients: Clients) -> gateways.Answer:
+    return await clients.mailer.send(mail)
 
 
-async def send_webhooks(turn: webhook_gateways.Turn, outside: Clients) -> Sequence[Answer]:
-    return await outside.poster.send(turn)
+async def send_webhooks(turn: webhook_gateways.Turn, clients: Clients) -> Sequence[Answer]:
+    return await clients.webhook_sender.send(turn)
 
 
-def tell(
-    event: type[Heard], *, load: Callable[[Sequence[Any], Transaction], Awaitable[None]] | None = load_for_orders
+def send_mail_on(
+    event: type[MailEvent], *, load: Callable[[Sequence[Any], Transaction], Awaitable[None]] | None = load_for_orders
 ) -> Reaction:
     """Return the reaction that sends a mail about each `event`."""
     return on(event, prepare=prepare_mail, call=send_mail, record=record_mail, load=load, attempts=UNLIMITED)
@@ -68,21 +68,24 @@ SERVICE = Service(
     subscriptions=[
         subscription(
             "mail",
-            tell(OrderConfirmedV1),
-            tell(OrderCancelledV1),
-            tell(PaymentRefundedV1),
-            tell(OrderDeliveredV1),
-            tell(ShipmentDispatchedV2).or_older(ShipmentDispatchedV1, shipment_dispatched_v2),
-            tell(CancellationRefusedV1),
-            tell(CartAbandonedV1, load=None),
-            tell(StockRunningLowV1, load=None),
-            tell(WebhookDisabledV1, load=None),
+            send_mail_on(OrderConfirmedV1),
+            send_mail_on(OrderCancelledV1),
+            send_mail_on(PaymentRefundedV1),
+            send_mail_on(OrderDeliveredV1),
+            send_mail_on(ShipmentDispatchedV2).or_older(ShipmentDispatchedV1, shipment_dispatched_v2),
+            send_mail_on(CancellationRefusedV1),
+            send_mail_on(CartAbandonedV1, load=None),
+            send_mail_on(StockRunningLowV1, load=None),
+            send_mail_on(WebhookDisabledV1, load=None),
             concurrency=16,
             batch=50,
         ),
         subscription(
             "webhooks",
-            *(on(event, webhooks.file_for_endpoints, load=webhooks.load_candidates) for event in webhooks.HEARD),
+            *(
+                on(event, webhooks.file_for_endpoints, load=webhooks.load_candidates)
+                for event in webhooks.WEBHOOK_EVENTS
+            ),
         ),
         subscription(
             "endpoints",

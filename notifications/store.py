@@ -12,7 +12,7 @@ from marketplace_runtime.database import Transaction
 from notifications.domain import Contact, Failure, Kind, Message, Status
 
 
-class Word(sa.TypeDecorator[StrEnum]):
+class EnumText(sa.TypeDecorator[StrEnum]):
     """Stores a member of a StrEnum as text, so that a new member needs no migration."""
 
     impl = sa.Text
@@ -43,12 +43,12 @@ messages = sa.Table(
     metadata,
     sa.Column("notification_id", sa.Uuid, primary_key=True),
     sa.Column("about", sa.Text, nullable=False),
-    sa.Column("kind", Word(Kind), nullable=False),
+    sa.Column("kind", EnumText(Kind), nullable=False),
     sa.Column("person_id", sa.Text, nullable=False),
     sa.Column("event_id", sa.Uuid, nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("status", Word(Status), nullable=False),
-    sa.Column("failure", Word(Failure)),
+    sa.Column("status", EnumText(Status), nullable=False),
+    sa.Column("failure", EnumText(Failure)),
     sa.Column("sent_at", sa.DateTime(timezone=True)),
     sa.Index("messages_by_person", "person_id", "created_at", "notification_id"),
 )

@@ -112,8 +112,8 @@ async def register(body: NewEndpoint, caller: Caller, tx: Tx, response: Response
     if body.everyones and "operator" not in caller.roles:
         raise Forbidden("`everyones` is for the role operator: leave it out, or come with an operator's token.")
     for pattern in body.events:
-        if not any(matches(pattern, event.type) for event in handlers.HEARD):
-            known = ", ".join(event.type for event in handlers.HEARD)
+        if not any(matches(pattern, event.type) for event in handlers.WEBHOOK_EVENTS):
+            known = ", ".join(event.type for event in handlers.WEBHOOK_EVENTS)
             raise Unprocessable(
                 f"{pattern} is no event that webhooks are sent for. Write *, checkout.*, or one of these: {known}."
             )

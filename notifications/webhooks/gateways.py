@@ -76,7 +76,7 @@ class Names(AbstractResolver):
         """Do nothing, as there is nothing to close."""
 
 
-class Poster:
+class WebhookSender:
     """Sends webhooks, each over its own connection to an address that was checked for it."""
 
     def __init__(self, settings: Webhooks) -> None:
@@ -175,10 +175,10 @@ async def check(url: str, settings: Webhooks) -> None:
 
 
 @asynccontextmanager
-async def connect() -> AsyncIterator[Poster]:
+async def connect() -> AsyncIterator[WebhookSender]:
     """Open the client. It lives as long as the service."""
-    poster = Poster(Webhooks())
+    webhook_sender = WebhookSender(Webhooks())
     try:
-        yield poster
+        yield webhook_sender
     finally:
-        await poster.close()
+        await webhook_sender.close()

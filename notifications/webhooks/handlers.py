@@ -30,7 +30,7 @@ from notifications.webhooks.gateways import Message, Turn
 from notifications.webhooks.publishing import publish_endpoint_changes
 from notifications.webhooks.settings import webhooks
 
-PUBLIC: tuple[type[Event], ...] = (
+PUBLIC_EVENTS: tuple[type[Event], ...] = (
     ProductListedV1,
     PriceChangedV1,
     ProductDiscontinuedV1,
@@ -38,8 +38,8 @@ PUBLIC: tuple[type[Event], ...] = (
     ProductRestockedV1,
 )
 """Events that are sent to anyone: the catalog shows the same facts to all."""
-HEARD: tuple[type[Event], ...] = (
-    *PUBLIC,
+WEBHOOK_EVENTS: tuple[type[Event], ...] = (
+    *PUBLIC_EVENTS,
     StockRunningLowV1,
     OrderPlacedV1,
     OrderConfirmedV1,
@@ -51,7 +51,7 @@ HEARD: tuple[type[Event], ...] = (
     WebhookDisabledV1,
 )
 """All events that may be sent by a webhook."""
-PERSONS = ("customer_id", "seller_id", "person_id")
+PERSON_FIELDS = ("customer_id", "seller_id", "person_id")
 """The fields that name the person whom an event concerns."""
 MOST_ENDPOINTS = 10
 """Endpoints that one person may have."""
@@ -78,7 +78,7 @@ async def register(tx: Transaction, owner: str, url: str, events: Sequence[str],
 async def load_candidates(events: Sequence[Event], tx: Transaction) -> None:
     """Lock and load the endpoints that a batch of events may be for."""
     people = {person for event in events if (person := person_in(event)) is not None}
-    await store.load_candidates(tx, people, public=any(isinstance(event, PUBLIC) for event in events))
+    await store.load_candidates(tx, people, public=any(isinstance(event, PUBLIC_EVENTS) for event in events))
 
 
 @publishes()
@@ -89,7 +89,7 @@ async def file_for_endpoints(event: Event, tx: Transaction) -> None:
     """
     if tx.cause is None:
         raise RuntimeError("webhooks are sent for events only")
-    public, person, now = isinstance(event, PUBLIC), person_in(event), tx.now
+    public, person, now = isinstance(event, PUBLIC_EVENTS), person_in(event), tx.now
     hearers = [each for each in store.candidates(tx) if each.hears(event.type, person, public=public)]
     if not hearers:
         return
@@ -201,7 +201,7 @@ async def find_forgotten(tx: Transaction) -> int:
 
 def person_in(event: Event) -> str | None:
     """Return the person whom an event concerns, as the subject of their token. None if it names nobody."""
-    return next((value for name in PERSONS if (value := getattr(event, name, None)) is not None), None)
+    return next((value for name in PERSON_FIELDS if (value := getattr(event, name, None)) is not None), None)
 
 
 def written(event: Event, envelope: Envelope) -> str:

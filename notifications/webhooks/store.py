@@ -11,7 +11,7 @@ from contracts.notifications import WebhookDueV1
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.http import delete_answers
 from marketplace_runtime.scheduler import is_deadline_lost
-from notifications.store import Word, metadata
+from notifications.store import EnumText, metadata
 from notifications.webhooks.domain import Delivery, DisabledReason, Endpoint, State
 
 KEPT = timedelta(days=7)
@@ -40,7 +40,7 @@ endpoints = sa.Table(
     sa.Column("secret", sa.Text, nullable=False),
     sa.Column("old_secret", sa.Text),
     sa.Column("old_secret_until", MOMENT),
-    sa.Column("disabled", Word(DisabledReason)),
+    sa.Column("disabled", EnumText(DisabledReason)),
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("failing_since", MOMENT),
     sa.Column("rests_until", MOMENT),
@@ -58,7 +58,7 @@ deliveries = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("due_at", MOMENT),
-    sa.Column("state", Word(State), nullable=False),
+    sa.Column("state", EnumText(State), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("attempted_at", MOMENT),
     sa.Column("status", sa.Integer),

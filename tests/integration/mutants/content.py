@@ -91,8 +91,8 @@ def notification_of_a_stranger(patch: Patch) -> None:
 
 def mail_of_a_cent_more(patch: Patch) -> None:
     """Mails have an amount that is a cent too high."""
-    readable = notices.readable
-    patch(notices, "readable", lambda amount, currency: readable(amount + 1, currency))
+    as_money = notices.as_money
+    patch(notices, "as_money", lambda amount, currency: as_money(amount + 1, currency))
 
 
 def bought_items_stay(patch: Patch) -> None:

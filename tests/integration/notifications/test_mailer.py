@@ -9,7 +9,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from marketplace_runtime.database import new_id
-from notifications.gateways import Mail, Mailer, MailNotTaken, RecipientPutOff, Taken, Undeliverable
+from notifications.gateways import Mail, MailAccepted, Mailer, MailNotAccepted, RecipientDeferred, Undeliverable
 from notifications.settings import MailServer
 from tests.integration.outside.outside_process import free_port
 
@@ -55,17 +55,17 @@ def mail(to: str) -> Mail:
 
 async def test_deferred_recipients_do_not_delay_others(server: Server, mailer: Mailer) -> None:
     for number in range(30):
-        with pytest.raises(RecipientPutOff, match="450"):
+        with pytest.raises(RecipientDeferred, match="450"):
             await mailer.send(mail(f"450-{number}"))
         assert await mailer.send(mail("550-nobody")) == Undeliverable()
-    assert await mailer.send(mail("ada")) == Taken()
+    assert await mailer.send(mail("ada")) == MailAccepted()
     assert server.taken == ["ada@example.org"]
     assert len(server.sessions) == 1, "more than one connection was opened"
 
 
 async def test_the_circuit_opens_for_a_server_that_closes_connections(server: Server, mailer: Mailer) -> None:
     for _ in range(5):
-        with pytest.raises(MailNotTaken):
+        with pytest.raises(MailNotAccepted):
             await mailer.send(mail("421-ada"))
     with pytest.raises(Exception, match="circuit breaker of mail refuses calls"):
         await mailer.send(mail("ada"))

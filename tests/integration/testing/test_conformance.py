@@ -184,7 +184,7 @@ async def test_notifications_mail(servers: Servers) -> None:
         "mail",
         events,
         setup=a_contact,
-        answer=lambda _: notifications.gateways.Taken(),
+        answer=lambda _: notifications.gateways.MailAccepted(),
         in_any_order=True,
     )
 

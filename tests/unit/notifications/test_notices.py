@@ -14,8 +14,8 @@ from contracts.checkout import CancellationReason
 from contracts.notifications import NotificationFailureReason, NotificationKind, WebhookDisabledReason
 from notifications.api import Email
 from notifications.domain import SUBJECTS, Contact, Failure, Kind, Message, Notice, Sent, Status, notification_id
-from notifications.gateways import Mail, written
-from notifications.notices import DISABLED, KINDS, REASONS, readable
+from notifications.gateways import Mail, to_mime_message
+from notifications.notices import CANCELLATION_TEXTS, DISABLED_TEXTS, KINDS, as_money
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
@@ -41,7 +41,7 @@ def is_accepted(email: str) -> bool:
 )
 def test_a_mail_is_read_as_it_was_written(text: str):
     mail = message_from_bytes(
-        written(a_mail(text=text, about="Zoë:1"), sender="shop@example.com").as_bytes(), policy=SMTP
+        to_mime_message(a_mail(text=text, about="Zoë:1"), sender="shop@example.com").as_bytes(), policy=SMTP
     )
     assert mail.get_content().replace("\r\n", "\n") == text
     assert (mail["X-About"], mail["Subject"]) == ("Zoë:1", "Hello")
@@ -52,9 +52,9 @@ def test_a_mail_is_read_as_it_was_written(text: str):
 @example("ada@localhost")
 def test_a_mail_is_sent_only_to_the_accepted_address(email: str):
     if is_accepted(email):
-        mail = message_from_bytes(written(a_mail(to=email), sender="shop@example.com").as_bytes(), policy=SMTP)
+        mail = message_from_bytes(to_mime_message(a_mail(to=email), sender="shop@example.com").as_bytes(), policy=SMTP)
         assert [address.addr_spec for address in mail["To"].addresses] == [email]
-        assert sorted(mail.keys()) == sorted(written(a_mail(), sender="shop@example.com").keys())
+        assert sorted(mail.keys()) == sorted(to_mime_message(a_mail(), sender="shop@example.com").keys())
 
 
 @given(st.text(), st.sampled_from(["\r\n", "\n", "\r", ",", " ", "<", ">", ";", '"', "\0", "\u2028", "é"]), st.text())
@@ -67,12 +67,12 @@ def test_an_address_with_a_separator_or_a_control_character_is_not_accepted(befo
 @pytest.mark.parametrize("injected", ["x\r\nBcc: mallory@example.com", "x\nBcc: mallory@example.com", "x\r\rBcc: m"])
 def test_a_header_cannot_be_injected(field: str, injected: str):
     with pytest.raises(ValueError):
-        written(a_mail(**{field: injected}), sender="shop@example.com").as_bytes()
+        to_mime_message(a_mail(**{field: injected}), sender="shop@example.com").as_bytes()
 
 
 def test_a_mail_s_headers_name_its_subject_and_that_it_is_automatic():
     mail = a_mail(kind=Kind.ORDER_CONFIRMED)
-    message = message_from_bytes(written(mail, sender="shop@example.com").as_bytes(), policy=SMTP)
+    message = message_from_bytes(to_mime_message(mail, sender="shop@example.com").as_bytes(), policy=SMTP)
     assert message["Message-ID"] == f"<{mail.notification_id}@example.com>"
     assert (message["X-About"], message["X-Kind"]) == ("order-1", "order-confirmed")
     assert message["Auto-Submitted"] == "auto-generated"
@@ -87,9 +87,9 @@ def test_the_id_of_a_message_depends_on_its_subject_and_kind():
 
 def test_the_result_of_a_message_is_recorded_once():
     message = Message.of(Notice("o1", Kind.ORDER_CONFIRMED, "ada", "Hello.\n"), uuid4(), NOW)
-    assert message.sent(NOW) == [Sent()]
-    assert message.sent(NOW) == []
-    assert message.failed(Failure.UNDELIVERABLE) == []
+    assert message.record_sent(NOW) == [Sent()]
+    assert message.record_sent(NOW) == []
+    assert message.record_failed(Failure.UNDELIVERABLE) == []
     assert (message.status, message.failure) == (Status.SENT, None)
 
 
@@ -107,9 +107,9 @@ def test_an_address_does_not_appear_in_logs():
 def test_every_kind_and_reason_of_the_contracts_has_a_text():
     assert {*Kind} == {*SUBJECTS} == {*KINDS.values()}
     assert {*Kind} - {Kind.WEBHOOK_DISABLED} == {*NotificationKind}
-    assert {*DISABLED} == {*WebhookDisabledReason}
+    assert {*DISABLED_TEXTS} == {*WebhookDisabledReason}
     assert {*Failure} == {*NotificationFailureReason}
-    assert {*REASONS} == {*CancellationReason}
+    assert {*CANCELLATION_TEXTS} == {*CancellationReason}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_every_kind_and_reason_of_the_contracts_has_a_text():
     ],
 )
 def test_money_is_written_with_the_currency_s_decimals(amount: int, currency: str, text: str):
-    assert readable(amount, currency) == text
+    assert as_money(amount, currency) == text
 
 
 def test_only_the_event_that_created_a_pending_message_sends_it():
@@ -135,5 +135,5 @@ def test_only_the_event_that_created_a_pending_message_sends_it():
     message = Message.of(Notice("o1", Kind.ORDER_CONFIRMED, "ada", "Hello.\n"), mine, NOW)
     assert message.is_to_be_sent_for(mine)
     assert not message.is_to_be_sent_for(other)
-    message.sent(NOW)
+    message.record_sent(NOW)
     assert not message.is_to_be_sent_for(mine)

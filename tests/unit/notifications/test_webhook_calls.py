@@ -24,8 +24,8 @@ from marketplace_runtime.resilience import BulkheadFull
 from marketplace_runtime.testing.in_memory_transaction import caused_by
 from notifications.webhooks import gateways
 from notifications.webhooks.domain import Answer, BadTarget, new_secret
-from notifications.webhooks.gateways import Message, Poster, Turn, check, signed
-from notifications.webhooks.handlers import HEARD, person_in, written
+from notifications.webhooks.gateways import Message, Turn, WebhookSender, check, signed
+from notifications.webhooks.handlers import WEBHOOK_EVENTS, person_in, written
 from notifications.webhooks.settings import Webhooks
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "webhooks.md"
@@ -79,11 +79,11 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 async def send(url: str, settings: Webhooks = LOCAL) -> Answer:
-    poster = Poster(settings)
+    webhook_sender = WebhookSender(settings)
     try:
-        [answer] = await poster.send(Turn(url, [new_secret()], [Message(uuid4(), "{}")]))
+        [answer] = await webhook_sender.send(Turn(url, [new_secret()], [Message(uuid4(), "{}")]))
     finally:
-        await poster.close()
+        await webhook_sender.close()
     return answer
 
 
@@ -120,7 +120,7 @@ def test_the_code_in_the_documentation_verifies_our_signatures() -> None:
 
 def test_the_documentation_names_every_event_of_webhooks() -> None:
     listed = DOCUMENT.read_text().partition("The list:")[2].partition("\n\n")[0]
-    for event in HEARD:
+    for event in WEBHOOK_EVENTS:
         publisher, name, _ = event.type.split(".")
         assert f".{name}`" in listed, event.type
         assert f"`{publisher}." in listed, event.type
