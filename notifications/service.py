@@ -83,7 +83,7 @@ SERVICE = Service(
         subscription(
             "webhooks",
             *(
-                on(event, webhooks.file_for_endpoints, load=webhooks.load_candidates)
+                on(event, webhooks.create_deliveries, load=webhooks.load_candidates)
                 for event in webhooks.WEBHOOK_EVENTS
             ),
         ),

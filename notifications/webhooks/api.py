@@ -118,7 +118,7 @@ async def register(body: NewEndpoint, caller: Caller, tx: Tx, response: Response
                 f"{pattern} is no event that webhooks are sent for. Write *, checkout.*, or one of these: {known}."
             )
     try:
-        await gateways.check(body.url, webhooks())
+        await gateways.check_target(body.url, webhooks())
         endpoint = await handlers.register(tx, caller.subject, body.url, body.events, everyones=body.everyones)
     except BadTarget as error:
         raise Unprocessable(f"No webhook can be sent there. {error}") from error
@@ -136,13 +136,13 @@ async def list_endpoints(
 ) -> Page[EndpointOut]:
     """List the caller's own endpoints, oldest first."""
     found = await store.endpoints_of(tx, caller.subject, after=cursor, limit=limit + 1)
-    return Page.of([_shown(each) for each in found], limit, key=lambda last: last.endpoint_id)
+    return Page.of([_to_response(each) for each in found], limit, key=lambda last: last.endpoint_id)
 
 
 @router.get("/webhooks/{endpoint_id}")
 async def get_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointOut:
     """Return one of the caller's own endpoints, without its secret."""
-    return _shown(_owned(caller, await tx.peek(Endpoint, endpoint_id)))
+    return _to_response(_owned(caller, await tx.peek(Endpoint, endpoint_id)))
 
 
 @router.delete("/webhooks/{endpoint_id}", status_code=204)
@@ -157,7 +157,7 @@ async def enable_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> Endpoint
     """Enable the endpoint. Its pending deliveries are sent. Events missed while disabled can be redelivered."""
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
     await handlers.enable(tx, endpoint)
-    return _shown(endpoint)
+    return _to_response(endpoint)
 
 
 @router.post("/webhooks/{endpoint_id}/rotate")
@@ -193,7 +193,7 @@ async def redeliver(endpoint_id: UUID, event_id: UUID, caller: Caller, tx: Tx) -
         raise NotFound("This endpoint was not sent such an event, or it is no longer known.")
     try:
         await handlers.redeliver(tx, endpoint, found[event_id])
-    except handlers.IsDisabled as error:
+    except handlers.EndpointDisabled as error:
         raise Conflict(str(error)) from error
     return _delivery(found[event_id])
 
@@ -207,7 +207,7 @@ async def redeliver_missed(endpoint_id: UUID, caller: Caller, tx: Tx) -> Redeliv
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
     try:
         sent = await handlers.redeliver_missed(tx, endpoint)
-    except handlers.IsDisabled as error:
+    except handlers.EndpointDisabled as error:
         raise Conflict(str(error)) from error
     return Redelivered(redelivered=sent, missed=endpoint.missed)
 
@@ -224,7 +224,7 @@ def _path(endpoint: Endpoint) -> str:
     return f"/webhooks/{endpoint.endpoint_id}"
 
 
-def _shown(endpoint: Endpoint) -> EndpointOut:
+def _to_response(endpoint: Endpoint) -> EndpointOut:
     return EndpointOut(
         endpoint_id=endpoint.endpoint_id,
         url=endpoint.url,
@@ -240,7 +240,7 @@ def _shown(endpoint: Endpoint) -> EndpointOut:
 
 
 def _with_secret(endpoint: Endpoint) -> EndpointWithSecret:
-    return EndpointWithSecret(**_shown(endpoint).model_dump(), secret=endpoint.secret)
+    return EndpointWithSecret(**_to_response(endpoint).model_dump(), secret=endpoint.secret)
 
 
 def _delivery(delivery: Delivery) -> DeliveryOut:

@@ -24,15 +24,15 @@ from marketplace_runtime.resilience import Bulkhead, parse_retry_after
 from notifications.webhooks.domain import Answer, BadTarget, is_public, target_of
 from notifications.webhooks.settings import Webhooks
 
-LOOK_UP_S = 3.0
+LOOKUP_TIMEOUT_S = 3.0
 """Time limit for resolving a host while the owner waits for the answer to their request."""
-ASKS_FOR_REST, LONGEST_REST_S = (429, 503), 3600.0
+RETRY_AFTER_STATUSES, MAX_RETRY_AFTER_S = (429, 503), 3600.0
 """Statuses whose `Retry-After` is followed, and the longest pause in seconds, an hour."""
-NOWHERE = "this name was not found, or leads to an address that is not public"
+NO_PUBLIC_ADDRESS = "this name was not found, or leads to an address that is not public"
 """One text for both cases, so that nobody can find out which internal names exist."""
-_checks = Bulkhead("webhook-checks", 4, max_wait_s=0.1)
+_check_bulkhead = Bulkhead("webhook-checks", 4, max_wait_s=0.1)
 """Limits the look-ups for requests, as each holds a database connection meanwhile."""
-_threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="webhook-names")
+_resolver_threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="webhook-names")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class NotPublic(OSError):
     """The address of a host is not public. It is an OSError, so that it is handled as a failed connection."""
 
 
-class Names(AbstractResolver):
+class HostResolver(AbstractResolver):
     """Resolves host names. The addresses found are checked when a connection is made."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
-        found = await asyncio.get_running_loop().run_in_executor(_threads, look_up)
+        found = await asyncio.get_running_loop().run_in_executor(_resolver_threads, look_up)
         return [
             ResolveResult(
                 hostname=host, host=str(address[0]), port=port, family=family, proto=proto, flags=socket.AI_NUMERICHOST
@@ -85,7 +85,7 @@ class WebhookSender:
             connector=aiohttp.TCPConnector(
                 limit=0,  # the turns limit the number of connections
                 force_close=True,
-                resolver=Names(),
+                resolver=HostResolver(),
                 use_dns_cache=False,
                 socket_factory=self._socket,
                 ssl=ssl.create_default_context(),
@@ -106,23 +106,23 @@ class WebhookSender:
         answer = partial(Answer, message.event_id, None)
         try:
             target_of(turn.url, private=self._settings.webhook_private_targets)
-            url, headers = URL(turn.url, encoded=True), signed(turn.secrets, message, datetime.now(UTC))
+            url, headers = URL(turn.url, encoded=True), signed_headers(turn.secrets, message, datetime.now(UTC))
             async with self._http.post(
                 url, data=message.body.encode(), headers=headers, allow_redirects=False
             ) as response:
-                status, rest = response.status, response.headers.get("Retry-After")
+                status, retry_after = response.status, response.headers.get("Retry-After")
                 response.close()  # without reading the body
-                if rest is None or status not in ASKS_FOR_REST:
+                if retry_after is None or status not in RETRY_AFTER_STATUSES:
                     return Answer(message.event_id, status)
-                rest_s = parse_retry_after(rest, datetime.now(UTC), LONGEST_REST_S)
-                return Answer(message.event_id, status, rest=timedelta(seconds=rest_s))
+                retry_after_s = parse_retry_after(retry_after, datetime.now(UTC), MAX_RETRY_AFTER_S)
+                return Answer(message.event_id, status, retry_after=timedelta(seconds=retry_after_s))
         except BadTarget as error:
             return answer(str(error))
         except TimeoutError:
             return answer(f"no answer within {self._settings.webhook_timeout_s:g} s")
         except aiohttp.ClientConnectorError as error:
             hidden = isinstance(error.os_error, NotPublic | socket.gaierror)
-            return answer(NOWHERE if hidden else f"no connection: {type(error.os_error).__name__}")
+            return answer(NO_PUBLIC_ADDRESS if hidden else f"no connection: {type(error.os_error).__name__}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return answer(f"no answer: {type(error).__name__}")
 
@@ -136,7 +136,7 @@ class WebhookSender:
         return socket.socket(family, type, proto)
 
 
-def signed(secrets: Sequence[str], message: Message, at: datetime) -> dict[str, str]:
+def signed_headers(secrets: Sequence[str], message: Message, at: datetime) -> dict[str, str]:
     """Return the headers of a request, signed with each secret.
 
     See https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md.
@@ -155,10 +155,10 @@ def signed(secrets: Sequence[str], message: Message, at: datetime) -> dict[str, 
 def refuse_private(address: str, *, private: bool) -> None:
     """Raise `NotPublic` unless the address is public, or `private` ones are allowed."""
     if not (private or is_public(address)):
-        raise NotPublic(NOWHERE)
+        raise NotPublic(NO_PUBLIC_ADDRESS)
 
 
-async def check(url: str, settings: Webhooks) -> None:
+async def check_target(url: str, settings: Webhooks) -> None:
     """Check that webhooks can be sent to a URL at present.
 
     Raises `BadTarget` if not, and `BulkheadFull` if too many URLs are being checked.
@@ -166,12 +166,12 @@ async def check(url: str, settings: Webhooks) -> None:
     private = settings.webhook_private_targets
     target = target_of(url, private=private)
     try:
-        async with _checks, asyncio.timeout(LOOK_UP_S):
-            found = await Names().resolve(target.host, target.port)
+        async with _check_bulkhead, asyncio.timeout(LOOKUP_TIMEOUT_S):
+            found = await HostResolver().resolve(target.host, target.port)
         for each in found:
             refuse_private(each["host"], private=private)
     except (OSError, TimeoutError, UnicodeError):
-        raise BadTarget(f"{target.host}: {NOWHERE}.") from None
+        raise BadTarget(f"{target.host}: {NO_PUBLIC_ADDRESS}.") from None
 
 
 @asynccontextmanager

@@ -53,23 +53,25 @@ WEBHOOK_EVENTS: tuple[type[Event], ...] = (
 """All events that may be sent by a webhook."""
 PERSON_FIELDS = ("customer_id", "seller_id", "person_id")
 """The fields that name the person whom an event concerns."""
-MOST_ENDPOINTS = 10
+MAX_ENDPOINTS_PER_PERSON = 10
 """Endpoints that one person may have."""
 
 
 class TooManyEndpoints(Exception):
-    """The owner has `MOST_ENDPOINTS` endpoints. The message says what to do."""
+    """The owner has `MAX_ENDPOINTS_PER_PERSON` endpoints. The message says what to do."""
 
 
-class IsDisabled(Exception):
+class EndpointDisabled(Exception):
     """The endpoint is disabled: enable it first."""
 
 
 @publishes()
 async def register(tx: Transaction, owner: str, url: str, events: Sequence[str], *, everyones: bool) -> Endpoint:
     """Register an endpoint at `url` for `events` from now on. Raises `TooManyEndpoints`."""
-    if await store.count_of(tx, owner) >= MOST_ENDPOINTS:
-        raise TooManyEndpoints(f"You have {MOST_ENDPOINTS} endpoints, the most there can be: delete one first.")
+    if await store.count_endpoints(tx, owner) >= MAX_ENDPOINTS_PER_PERSON:
+        raise TooManyEndpoints(
+            f"You have {MAX_ENDPOINTS_PER_PERSON} endpoints, the most there can be: delete one first."
+        )
     endpoint = Endpoint(tx.new_id(), owner, url, list(events), everyones, tx.now, new_secret())
     tx.add(endpoint)
     return endpoint
@@ -82,25 +84,25 @@ async def load_candidates(events: Sequence[Event], tx: Transaction) -> None:
 
 
 @publishes()
-async def file_for_endpoints(event: Event, tx: Transaction) -> None:
+async def create_deliveries(event: Event, tx: Transaction) -> None:
     """Store a delivery for each endpoint that the event is for, and schedule its turn.
 
-    For a disabled endpoint, the event is stored as missed, up to `MOST_MISSED`.
+    For a disabled endpoint, the event is stored as missed, up to `MAX_MISSED_EVENTS`.
     """
     if tx.cause is None:
         raise RuntimeError("webhooks are sent for events only")
     public, person, now = isinstance(event, PUBLIC_EVENTS), person_in(event), tx.now
-    hearers = [each for each in store.candidates(tx) if each.hears(event.type, person, public=public)]
-    if not hearers:
+    recipients = [each for each in store.candidates(tx) if each.receives(event.type, person, public=public)]
+    if not recipients:
         return
-    body = written(event, tx.cause)
-    for endpoint in hearers:
-        what = endpoint.endpoint_id, tx.cause.id, event.type, body, now
+    body = to_cloudevent_json(event, tx.cause)
+    for endpoint in recipients:
+        fields = endpoint.endpoint_id, tx.cause.id, event.type, body, now
         if not endpoint.disabled:
-            tx.add(Delivery(*what, due_at=now))
+            tx.add(Delivery(*fields, due_at=now))
             publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
-        elif endpoint.miss():
-            tx.add(Delivery.not_sent(*what))
+        elif endpoint.count_missed_event():
+            tx.add(Delivery.create_missed(*fields))
 
 
 async def load_endpoints(events: Sequence[WebhookDueV1], tx: Transaction) -> None:
@@ -117,7 +119,7 @@ async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
     endpoint, now = await tx.get(Endpoint, event.endpoint_id), tx.now
     if endpoint is None or endpoint.disabled or endpoint.turn != event.turn:
         return None
-    due = await store.due(tx, endpoint, now)
+    due = await store.due_deliveries(tx, endpoint, now)
     if not due:
         await _end_turn(endpoint, now, tx)
         return None
@@ -131,14 +133,14 @@ async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transa
     endpoint, now = await tx.get(Endpoint, event.endpoint_id), tx.now
     if endpoint is None:  # deleted meanwhile
         return
-    policy, chance = webhooks().policy, random.random()  # noqa: S311 - jitter
+    policy, jitter = webhooks().policy, random.random()  # noqa: S311 - jitter
     sent = await store.deliveries_by_id(tx, endpoint.endpoint_id, [answer.event_id for answer in answers])
     for answer in answers:
-        sent[answer.event_id].answered(answer, now, policy, chance)
+        sent[answer.event_id].record_answer(answer, now, policy, jitter)
     if endpoint.turn != event.turn:  # enabled anew meanwhile
         return
-    overrun = len(answers) == endpoint.most_at_once and await store.is_overrun(tx, endpoint.endpoint_id)
-    publish_endpoint_changes(tx, endpoint, endpoint.answered(answers, now, policy, chance, overrun=overrun))
+    overrun = len(answers) == endpoint.max_concurrent_requests and await store.is_overrun(tx, endpoint.endpoint_id)
+    publish_endpoint_changes(tx, endpoint, endpoint.record_answers(answers, now, policy, jitter, overrun=overrun))
     await store.prune(tx, endpoint.endpoint_id, now)
     await _end_turn(endpoint, now, tx)
 
@@ -157,24 +159,24 @@ async def rotate(tx: Transaction, endpoint: Endpoint) -> None:
 
 @publishes()
 async def redeliver(tx: Transaction, endpoint: Endpoint, delivery: Delivery) -> None:
-    """Schedule one delivery again, now. Raises `IsDisabled`."""
+    """Schedule one delivery again, now. Raises `EndpointDisabled`."""
     if endpoint.disabled:
-        raise IsDisabled(IsDisabled.__doc__)
+        raise EndpointDisabled(EndpointDisabled.__doc__)
     now = tx.now
     if delivery.state is State.MISSED:
         endpoint.missed = max(endpoint.missed - 1, 0)
-    delivery.again(now)
+    delivery.reschedule(now)
     publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
 
 
 @publishes()
 async def redeliver_missed(tx: Transaction, endpoint: Endpoint) -> int:
-    """Schedule the events that the endpoint missed while it was disabled, oldest first, at most `MOST_REDELIVERED`.
+    """Schedule the oldest events that the endpoint missed while disabled, at most `MAX_REDELIVERED_PER_REQUEST`.
 
-    Returns their number. Raises `IsDisabled`.
+    Returns their number. Raises `EndpointDisabled`.
     """
     if endpoint.disabled:
-        raise IsDisabled(IsDisabled.__doc__)
+        raise EndpointDisabled(EndpointDisabled.__doc__)
     now = tx.now
     sent = await store.make_missed_due(tx, endpoint.endpoint_id, now)
     endpoint.missed = await store.count_missed(tx, endpoint.endpoint_id)
@@ -192,11 +194,11 @@ async def forget_missed(tx: Transaction) -> int:
 @publishes()
 async def find_forgotten(tx: Transaction) -> int:
     """Schedule a turn for endpoints whose turn was lost. Returns how many."""
-    now, forgotten = tx.now, await store.forgotten_endpoints(tx)
-    for endpoint in forgotten:
+    now, endpoints = tx.now, await store.endpoints_with_lost_turn(tx)
+    for endpoint in endpoints:
         endpoint.turn_at = None
         publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
-    return len(forgotten)
+    return len(endpoints)
 
 
 def person_in(event: Event) -> str | None:
@@ -204,7 +206,7 @@ def person_in(event: Event) -> str | None:
     return next((value for name in PERSON_FIELDS if (value := getattr(event, name, None)) is not None), None)
 
 
-def written(event: Event, envelope: Envelope) -> str:
+def to_cloudevent_json(event: Event, envelope: Envelope) -> str:
     """Return the event as a CloudEvent in structured mode.
 
     See https://github.com/cloudevents/spec, JSON event format 1.0.
@@ -227,6 +229,6 @@ def written(event: Event, envelope: Envelope) -> str:
 
 async def _end_turn(endpoint: Endpoint, now: datetime, tx: Transaction) -> None:
     endpoint.turn_at = None
-    at = await store.next_due(tx, endpoint.endpoint_id)
+    at = await store.next_due_at(tx, endpoint.endpoint_id)
     if at is not None:
         publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(at, now))

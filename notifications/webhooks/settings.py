@@ -36,10 +36,10 @@ class Webhooks(BaseSettings):
     @property
     def policy(self) -> Policy:
         return Policy(
-            first_retry=timedelta(seconds=self.webhook_first_retry_s),
-            longest_retry=timedelta(seconds=self.webhook_longest_retry_s),
+            first_retry_pause=timedelta(seconds=self.webhook_first_retry_s),
+            max_retry_pause=timedelta(seconds=self.webhook_longest_retry_s),
             attempts=self.webhook_attempts,
-            longest_rest=timedelta(seconds=self.webhook_longest_rest_s),
+            max_probe_pause=timedelta(seconds=self.webhook_longest_rest_s),
             disable_after=timedelta(seconds=self.webhook_disable_after_s),
         )
 

@@ -14,20 +14,20 @@ from marketplace_runtime.scheduler import is_deadline_lost
 from notifications.store import EnumText, metadata
 from notifications.webhooks.domain import Delivery, DisabledReason, Endpoint, State
 
-KEPT = timedelta(days=7)
+DELIVERY_RETENTION = timedelta(days=7)
 """Time for which an ended delivery can be read and sent again, counted from its event."""
-MOST_WAITING = 100_000
+MAX_PENDING_DELIVERIES = 100_000
 """Pending deliveries of one endpoint above which it is disabled: about 100 MB."""
-MAX_PER_SWEEP = 100
+MAX_ENDPOINTS_PER_SWEEP = 100
 """Endpoints that one run of a sweep handles."""
-MOST_DELETED = 5_000
+MAX_DELETED_PER_SWEEP = 5_000
 """Deliveries that one run of a sweep deletes."""
-MOST_REDELIVERED = 10_000
+MAX_REDELIVERED_PER_REQUEST = 10_000
 """Missed deliveries that one request makes due."""
-CANDIDATES = "webhooks.candidates"
+CANDIDATES_KEY = "webhooks.candidates"
 """Key in `session.info` of the endpoints that `load_candidates` found."""
 
-MOMENT = sa.DateTime(timezone=True)
+TIMESTAMPTZ = sa.DateTime(timezone=True)
 endpoints = sa.Table(
     "webhook_endpoints",
     metadata,
@@ -36,16 +36,16 @@ endpoints = sa.Table(
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("events", sa.ARRAY(sa.Text), nullable=False),
     sa.Column("everyones", sa.Boolean, nullable=False),
-    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("created_at", TIMESTAMPTZ, nullable=False),
     sa.Column("secret", sa.Text, nullable=False),
     sa.Column("old_secret", sa.Text),
-    sa.Column("old_secret_until", MOMENT),
+    sa.Column("old_secret_until", TIMESTAMPTZ),
     sa.Column("disabled", EnumText(DisabledReason)),
     sa.Column("failures", sa.Integer, nullable=False),
-    sa.Column("failing_since", MOMENT),
-    sa.Column("rests_until", MOMENT),
+    sa.Column("failing_since", TIMESTAMPTZ),
+    sa.Column("rests_until", TIMESTAMPTZ),
     sa.Column("turn", sa.Uuid, nullable=False),
-    sa.Column("turn_at", MOMENT),
+    sa.Column("turn_at", TIMESTAMPTZ),
     sa.Column("missed", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Index("webhook_endpoints_by_owner", "owner", "endpoint_id"),
 )
@@ -56,11 +56,11 @@ deliveries = sa.Table(
     sa.Column("event_id", sa.Uuid, primary_key=True),
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
-    sa.Column("created_at", MOMENT, nullable=False),
-    sa.Column("due_at", MOMENT),
+    sa.Column("created_at", TIMESTAMPTZ, nullable=False),
+    sa.Column("due_at", TIMESTAMPTZ),
     sa.Column("state", EnumText(State), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("attempted_at", MOMENT),
+    sa.Column("attempted_at", TIMESTAMPTZ),
     sa.Column("status", sa.Integer),
     sa.Column("error", sa.Text),
     sa.Index("webhook_deliveries_due", "endpoint_id", "due_at", postgresql_where=sa.text("due_at is not null")),
@@ -79,23 +79,23 @@ async def load_candidates(tx: Transaction, people: Iterable[str], *, public: boo
     theirs = endpoints.c.everyones | endpoints.c.owner.in_(sorted(set(people)))
     wanted = sa.select(Endpoint).where(sa.true() if public else theirs)
     found = await tx.session.scalars(wanted.order_by(endpoints.c.endpoint_id).with_for_update())
-    tx.session.info[CANDIDATES] = found.all()
+    tx.session.info[CANDIDATES_KEY] = found.all()
 
 
 def candidates(tx: Transaction) -> Sequence[Endpoint]:
     """Return the endpoints that `load_candidates` found."""
-    found: Sequence[Endpoint] = tx.session.info[CANDIDATES]
+    found: Sequence[Endpoint] = tx.session.info[CANDIDATES_KEY]
     return found
 
 
-async def due(tx: Transaction, endpoint: Endpoint, now: datetime) -> Sequence[Delivery]:
+async def due_deliveries(tx: Transaction, endpoint: Endpoint, now: datetime) -> Sequence[Delivery]:
     """Return the deliveries to send now, the longest due first, or the latest due first if the endpoint fails."""
     first = deliveries.c.due_at.desc() if endpoint.failures else deliveries.c.due_at
     wanted = sa.select(Delivery).where(deliveries.c.endpoint_id == endpoint.endpoint_id, deliveries.c.due_at <= now)
-    return (await tx.session.scalars(wanted.order_by(first).limit(endpoint.most_at_once))).all()
+    return (await tx.session.scalars(wanted.order_by(first).limit(endpoint.max_concurrent_requests))).all()
 
 
-async def next_due(tx: Transaction, endpoint_id: UUID) -> datetime | None:
+async def next_due_at(tx: Transaction, endpoint_id: UUID) -> datetime | None:
     """Return when the next delivery of an endpoint is due. None if none is pending."""
     await tx.flush()
     soonest = sa.select(sa.func.min(deliveries.c.due_at)).where(deliveries.c.endpoint_id == endpoint_id)
@@ -104,9 +104,9 @@ async def next_due(tx: Transaction, endpoint_id: UUID) -> datetime | None:
 
 
 async def is_overrun(tx: Transaction, endpoint_id: UUID) -> bool:
-    """Whether an endpoint has more pending deliveries than `MOST_WAITING`."""
+    """Whether an endpoint has more pending deliveries than `MAX_PENDING_DELIVERIES`."""
     waiting = deliveries.c.endpoint_id == endpoint_id, deliveries.c.due_at.is_not(None)
-    one_more = sa.select(deliveries.c.event_id).where(*waiting).offset(MOST_WAITING).limit(1)
+    one_more = sa.select(deliveries.c.event_id).where(*waiting).offset(MAX_PENDING_DELIVERIES).limit(1)
     return await tx.session.scalar(one_more) is not None
 
 
@@ -116,36 +116,45 @@ async def deliveries_by_id(tx: Transaction, endpoint_id: UUID, event_ids: Iterab
     return {each.event_id: each for each in await tx.session.scalars(sa.select(Delivery).where(*wanted))}
 
 
-def oldest(now: datetime) -> UUID:
+def oldest_kept_id(now: datetime) -> UUID:
     """Return the lower bound of the ids (UUIDv7) of events that are still kept."""
-    return UUID(int=int((now - KEPT).timestamp() * 1000) << 80)
+    return UUID(int=int((now - DELIVERY_RETENTION).timestamp() * 1000) << 80)
 
 
 async def prune(tx: Transaction, endpoint_id: UUID, now: datetime) -> None:
-    """Delete the ended deliveries of an endpoint whose events are older than `KEPT`, by the time in their ids."""
-    old = deliveries.c.due_at.is_(None), deliveries.c.event_id < oldest(now)
+    """Delete ended deliveries of an endpoint whose events, by their ids, are older than `DELIVERY_RETENTION`."""
+    old = deliveries.c.due_at.is_(None), deliveries.c.event_id < oldest_kept_id(now)
     await tx.session.execute(sa.delete(deliveries).where(deliveries.c.endpoint_id == endpoint_id, *old))
 
 
 async def prune_disabled(tx: Transaction, now: datetime) -> None:
-    """Delete expired deliveries of disabled endpoints, at most `MOST_DELETED`. These have no turns to prune them."""
+    """Delete expired deliveries of disabled endpoints, which have no turns, at most `MAX_DELETED_PER_SWEEP`."""
     old = (
         sa.select(deliveries.c.endpoint_id, deliveries.c.event_id)
         .join(endpoints)
-        .where(endpoints.c.disabled.is_not(None), deliveries.c.due_at.is_(None), deliveries.c.event_id < oldest(now))
-        .limit(MOST_DELETED)
+        .where(
+            endpoints.c.disabled.is_not(None),
+            deliveries.c.due_at.is_(None),
+            deliveries.c.event_id < oldest_kept_id(now),
+        )
+        .limit(MAX_DELETED_PER_SWEEP)
     )
     key = sa.tuple_(deliveries.c.endpoint_id, deliveries.c.event_id)
     await tx.session.execute(sa.delete(deliveries).where(key.in_(old)))
 
 
 async def make_missed_due(tx: Transaction, endpoint_id: UUID, now: datetime) -> int:
-    """Make the oldest missed deliveries of an endpoint due, at most `MOST_REDELIVERED`. Returns how many.
+    """Make the oldest missed deliveries of an endpoint due, at most `MAX_REDELIVERED_PER_REQUEST`. Returns how many.
 
     Expects the row of the endpoint to be locked.
     """
     missed = deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == State.MISSED
-    first = sa.select(deliveries.c.event_id).where(*missed).order_by(deliveries.c.event_id).limit(MOST_REDELIVERED)
+    first = (
+        sa.select(deliveries.c.event_id)
+        .where(*missed)
+        .order_by(deliveries.c.event_id)
+        .limit(MAX_REDELIVERED_PER_REQUEST)
+    )
     again = (
         sa.update(deliveries)
         .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.event_id.in_(first))
@@ -169,7 +178,7 @@ async def endpoints_of(tx: Transaction, owner: str, *, after: UUID | None, limit
     return (await tx.session.scalars(query.order_by(endpoints.c.endpoint_id).limit(limit))).all()
 
 
-async def count_of(tx: Transaction, owner: str) -> int:
+async def count_endpoints(tx: Transaction, owner: str) -> int:
     """Return how many endpoints an owner has. Other counts for this owner wait until the transaction ends."""
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 7206))", owner)
     counted = await tx.session.scalar(sa.select(sa.func.count()).where(endpoints.c.owner == owner))
@@ -191,11 +200,13 @@ async def deliveries_to(
     return (await tx.session.scalars(query.order_by(deliveries.c.event_id.desc()).limit(limit))).all()
 
 
-async def forgotten_endpoints(tx: Transaction) -> Sequence[Endpoint]:
-    """Lock and return endpoints whose turn was lost, at most `MAX_PER_SWEEP`."""
+async def endpoints_with_lost_turn(tx: Transaction) -> Sequence[Endpoint]:
+    """Lock and return endpoints whose turn was lost, at most `MAX_ENDPOINTS_PER_SWEEP`."""
     waits = endpoints.c.turn_at.is_not(None), endpoints.c.disabled.is_(None)
     wanted = (
-        sa.select(Endpoint).where(*waits, is_deadline_lost(WebhookDueV1, endpoints.c.endpoint_id)).limit(MAX_PER_SWEEP)
+        sa.select(Endpoint)
+        .where(*waits, is_deadline_lost(WebhookDueV1, endpoints.c.endpoint_id))
+        .limit(MAX_ENDPOINTS_PER_SWEEP)
     )
     return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 

@@ -2,7 +2,7 @@
 
 from notifications.webhooks.domain.deliveries import Answer, Delivery, Policy, State, pause
 from notifications.webhooks.domain.endpoints import (
-    MOST_MISSED,
+    MAX_MISSED_EVENTS,
     Disabled,
     DisabledReason,
     Endpoint,
@@ -14,7 +14,7 @@ from notifications.webhooks.domain.endpoints import (
 from notifications.webhooks.domain.targets import BadTarget, Target, is_public, target_of
 
 __all__ = [
-    "MOST_MISSED",
+    "MAX_MISSED_EVENTS",
     "Answer",
     "BadTarget",
     "Delivery",

@@ -19,13 +19,13 @@ class State(StrEnum):
 class Policy:
     """The retry policy of webhooks."""
 
-    first_retry: timedelta
+    first_retry_pause: timedelta
     """Pause after the first failure of a delivery, or of an endpoint."""
-    longest_retry: timedelta
+    max_retry_pause: timedelta
     """Longest pause between two attempts of one delivery."""
     attempts: int
     """Attempts of one delivery before it is given up."""
-    longest_rest: timedelta
+    max_probe_pause: timedelta
     """Longest pause between two probes of a failing endpoint."""
     disable_after: timedelta
     """Time without a success after which an endpoint is disabled."""
@@ -38,7 +38,7 @@ class Answer:
     event_id: UUID
     status: int | None
     error: str | None = None
-    rest: timedelta | None = None
+    retry_after: timedelta | None = None
     """The pause that the endpoint asked for."""
 
     @property
@@ -50,7 +50,7 @@ class Answer:
         return self.status == 410
 
     @property
-    def why(self) -> str | None:
+    def failure_text(self) -> str | None:
         return None if self.accepted else self.error or f"answered {self.status}"
 
 
@@ -71,38 +71,38 @@ class Delivery:
     status: int | None = None
     error: str | None = None
 
-    def answered(self, answer: Answer, now: datetime, policy: Policy, chance: float) -> None:
+    def record_answer(self, answer: Answer, now: datetime, policy: Policy, jitter: float) -> None:
         """Record the outcome of an attempt: end the delivery, or schedule its next attempt.
 
-        `chance`, from 0 to 1, is the jitter of the pause.
+        `jitter`, from 0 to 1, shortens the pause.
         """
         if self.state is not State.PENDING:
             return
         self.attempts += 1
-        self.attempted_at, self.status, self.error = now, answer.status, answer.why
+        self.attempted_at, self.status, self.error = now, answer.status, answer.failure_text
         if answer.accepted:
             self.state, self.due_at = State.DELIVERED, None
         elif answer.gone or self.attempts >= policy.attempts:
             self.state, self.due_at = State.FAILED, None
         else:
-            own = pause(self.attempts, policy.first_retry, policy.longest_retry, chance)
-            self.due_at = now + max(own, answer.rest or own)
+            own = pause(self.attempts, policy.first_retry_pause, policy.max_retry_pause, jitter)
+            self.due_at = now + max(own, answer.retry_after or own)
 
     @classmethod
-    def not_sent(cls, endpoint_id: UUID, event_id: UUID, type: str, body: str, now: datetime) -> "Delivery":
+    def create_missed(cls, endpoint_id: UUID, event_id: UUID, type: str, body: str, now: datetime) -> "Delivery":
         """Create the missed delivery of an event for a disabled endpoint."""
         return cls(endpoint_id, event_id, type, body, now, due_at=None, state=State.MISSED)
 
-    def again(self, now: datetime) -> None:
+    def reschedule(self, now: datetime) -> None:
         """Schedule the delivery now, in whatever state it is, with the full number of attempts."""
         self.state, self.due_at, self.attempts = State.PENDING, now, 0
 
 
-def pause(failures: int, first: timedelta, longest: timedelta, chance: float) -> timedelta:
+def pause(failures: int, first: timedelta, longest: timedelta, jitter: float) -> timedelta:
     """Return the pause after so many failures in a row.
 
-    It starts at `first`, grows fourfold with each failure up to `longest`, and is shortened by jitter of up to half.
-    `chance`, from 0 to 1, is the share of that jitter.
+    It starts at `first`, grows fourfold with each failure up to `longest`, and is shortened by up to half.
+    `jitter`, from 0 to 1, is the share of that half.
     """
     ceiling = min(longest, first * int(4 ** min(failures - 1, 20)))
-    return ceiling * (1 - chance / 2)
+    return ceiling * (1 - jitter / 2)

@@ -14,9 +14,9 @@ from uuid import UUID, uuid4
 
 from notifications.webhooks.domain.deliveries import Answer, Policy, pause
 
-AT_ONCE = 16
+MAX_CONCURRENT_REQUESTS = 16
 """Concurrent requests in one turn."""
-MOST_MISSED = 100_000
+MAX_MISSED_EVENTS = 100_000
 """Missed events that are kept for a disabled endpoint: about 100 MB."""
 LOST_AFTER = timedelta(minutes=5)
 """Lateness above which a turn counts as lost, as a turn takes much less. If it still arrives, it does nothing."""
@@ -74,9 +74,9 @@ class Endpoint:
     turn_at: datetime | None = None
     """When the next turn is due, or when the turn in progress started. None if nothing is pending."""
     missed: int = 0
-    """Missed events that were not redelivered since. At most `MOST_MISSED` are counted and kept."""
+    """Missed events that were not redelivered since. At most `MAX_MISSED_EVENTS` are counted and kept."""
 
-    def hears(self, type: str, person: str | None, *, public: bool) -> bool:
+    def receives(self, type: str, person: str | None, *, public: bool) -> bool:
         """Whether an event of `type` that concerns `person` is sent to this endpoint.
 
         It must match one of the patterns. It must also be public or concern the owner, unless `everyones` is set.
@@ -85,10 +85,10 @@ class Endpoint:
             return False
         return any(matches(pattern, type) for pattern in self.events)
 
-    def miss(self) -> bool:
+    def count_missed_event(self) -> bool:
         """Count an event that arrived while the endpoint is disabled. Returns False if it is one too many to keep."""
-        self.missed = min(self.missed + 1, MOST_MISSED)
-        return self.missed < MOST_MISSED
+        self.missed = min(self.missed + 1, MAX_MISSED_EVENTS)
+        return self.missed < MAX_MISSED_EVENTS
 
     def schedule_turn(self, at: datetime, now: datetime) -> list[EndpointChange]:
         """Schedule the next turn at `at`, or at the end of the pause if that is later.
@@ -104,25 +104,25 @@ class Endpoint:
         return [TurnScheduled(self.turn, after=max(at - now, timedelta()))]
 
     @property
-    def most_at_once(self) -> int:
-        return 1 if self.failures else AT_ONCE
+    def max_concurrent_requests(self) -> int:
+        return 1 if self.failures else MAX_CONCURRENT_REQUESTS
 
-    def answered(
-        self, answers: Sequence[Answer], now: datetime, policy: Policy, chance: float, *, overrun: bool = False
+    def record_answers(
+        self, answers: Sequence[Answer], now: datetime, policy: Policy, jitter: float, *, overrun: bool = False
     ) -> list[EndpointChange]:
         """Record the outcomes of a turn. Disables the endpoint if it is gone, failed for too long, or is `overrun`.
 
-        `chance`, from 0 to 1, is the jitter of the pause. `overrun`: more deliveries are pending than are kept.
+        `jitter`, from 0 to 1, shortens the pause. `overrun`: more deliveries are pending than are kept.
         """
         if any(answer.accepted for answer in answers):
             self.recover()
         else:
             self.failures += 1
             self.failing_since = self.failing_since or now
-            self.rests_until = now + pause(self.failures, policy.first_retry, policy.longest_rest, chance)
-        rests = [answer.rest for answer in answers if answer.rest is not None]
-        if rests:
-            self.rests_until = max(now + max(rests), self.rests_until or now)
+            self.rests_until = now + pause(self.failures, policy.first_retry_pause, policy.max_probe_pause, jitter)
+        pauses = [answer.retry_after for answer in answers if answer.retry_after is not None]
+        if pauses:
+            self.rests_until = max(now + max(pauses), self.rests_until or now)
         if any(answer.gone for answer in answers):
             self.disabled = DisabledReason.GONE
         elif self.failing_since is not None and now - self.failing_since >= policy.disable_after:

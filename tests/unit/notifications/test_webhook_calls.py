@@ -24,8 +24,8 @@ from marketplace_runtime.resilience import BulkheadFull
 from marketplace_runtime.testing.in_memory_transaction import caused_by
 from notifications.webhooks import gateways
 from notifications.webhooks.domain import Answer, BadTarget, new_secret
-from notifications.webhooks.gateways import Message, Turn, WebhookSender, check, signed
-from notifications.webhooks.handlers import WEBHOOK_EVENTS, person_in, written
+from notifications.webhooks.gateways import Message, Turn, WebhookSender, check_target, signed_headers
+from notifications.webhooks.handlers import WEBHOOK_EVENTS, person_in, to_cloudevent_json
 from notifications.webhooks.settings import Webhooks
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "webhooks.md"
@@ -89,7 +89,7 @@ async def send(url: str, settings: Webhooks = LOCAL) -> Answer:
 
 def test_the_reference_implementation_verifies_the_signature_of_every_secret() -> None:
     old, new, message = new_secret(), new_secret(), Message(uuid4(), '{"who":"Zoë"}')
-    headers = signed([new, old], message, datetime.now(UTC))
+    headers = signed_headers([new, old], message, datetime.now(UTC))
     for secret in (old, new):
         assert Webhook(secret).verify(message.body, headers) == {"who": "Zoë"}
     for wrong in (headers | {"webhook-id": str(uuid4())}, headers | {"webhook-timestamp": "1"}):
@@ -104,10 +104,10 @@ def test_the_code_in_the_documentation_verifies_our_signatures() -> None:
     code: dict[str, Any] = {}
     exec(page.partition("```python")[2].partition("```")[0], code)
     old, new, message = new_secret(), new_secret(), Message(uuid4(), '{"who": "Zoë"}')
-    headers = signed([new, old], message, datetime.now(UTC))
+    headers = signed_headers([new, old], message, datetime.now(UTC))
     for secret in (old, new):
         code["verify"](secret, headers, message.body.encode())
-    late = signed([new], message, datetime.now(UTC) - timedelta(minutes=6))
+    late = signed_headers([new], message, datetime.now(UTC) - timedelta(minutes=6))
     for secret, wrong, body in (
         (new_secret(), headers, message.body.encode()),
         (new, headers, b"{}"),
@@ -129,7 +129,7 @@ def test_the_documentation_names_every_event_of_webhooks() -> None:
 def test_the_body_is_a_cloud_event() -> None:
     event = OrderDeliveredV1(order_id=uuid4(), customer_id="ada")
     envelope = caused_by(event)
-    assert json.loads(written(event, envelope)) == {
+    assert json.loads(to_cloudevent_json(event, envelope)) == {
         "specversion": "1.0",
         "id": str(envelope.id),
         "type": "checkout.order-delivered.v1",
@@ -148,19 +148,19 @@ async def test_a_private_address_is_never_called(host: str, names: Callable[...,
     async with a_receiver() as (port, seen):
         url = f"https://{host}:{port}/hook"
         with pytest.raises(BadTarget):
-            await check(url, STRICT)
+            await check_target(url, STRICT)
         answer = await send(url, STRICT)
     assert (answer.status, seen) == (None, [])
-    assert answer.why in (gateways.NOWHERE, "127.0.0.1 is no public address.")
+    assert answer.failure_text in (gateways.NO_PUBLIC_ADDRESS, "127.0.0.1 is no public address.")
 
 
 async def test_a_name_that_becomes_private_after_the_check_is_not_called(names: Callable[..., None]) -> None:
     names(rebound=[[PUBLIC], ["127.0.0.1"]])
     async with a_receiver() as (port, seen):
         url = f"https://rebound.test:{port}/hook"
-        await check(url, STRICT)
+        await check_target(url, STRICT)
         answer = await send(url, STRICT)
-    assert (answer.status, answer.why, seen) == (None, gateways.NOWHERE, [])
+    assert (answer.status, answer.failure_text, seen) == (None, gateways.NO_PUBLIC_ADDRESS, [])
 
 
 async def test_each_call_looks_up_the_name_once_and_uses_that_address(names: Callable[..., None]) -> None:
@@ -168,7 +168,7 @@ async def test_each_call_looks_up_the_name_once_and_uses_that_address(names: Cal
     async with a_receiver() as (port, seen):
         assert (await send(f"http://pinned.test:{port}/hook?key=1")).accepted
         assert (seen[0].host, seen[0].path_qs) == (f"pinned.test:{port}", "/hook?key=1")
-        assert (await send(f"http://pinned.test:{port}/hook")).why == gateways.NOWHERE
+        assert (await send(f"http://pinned.test:{port}/hook")).failure_text == gateways.NO_PUBLIC_ADDRESS
 
 
 async def test_the_error_does_not_reveal_whether_a_private_name_exists(names: Callable[..., None]) -> None:
@@ -176,7 +176,7 @@ async def test_the_error_does_not_reveal_whether_a_private_name_exists(names: Ca
     errors = set()
     for name in ("inside", "nowhere"):
         with pytest.raises(BadTarget) as refused:
-            await check(f"https://{name}.test/", STRICT)
+            await check_target(f"https://{name}.test/", STRICT)
         errors.add(str(refused.value).removeprefix(name))
     assert errors == {".test: this name was not found, or leads to an address that is not public."}
 
@@ -186,10 +186,10 @@ async def test_slow_name_servers_block_at_most_a_few_registrations(monkeypatch: 
     monkeypatch.setattr(gateways.socket, "getaddrinfo", lambda *_: answered.wait(30) and [])
     async with asyncio.TaskGroup() as group:
         for _ in range(4):
-            group.create_task(check("https://slow.test/", STRICT))
+            group.create_task(check_target("https://slow.test/", STRICT))
         await asyncio.sleep(0)
         with pytest.raises(BulkheadFull):
-            await check("https://slow.test/", STRICT)
+            await check_target("https://slow.test/", STRICT)
         answered.set()
 
 
@@ -225,7 +225,7 @@ async def test_an_endless_answer_is_bounded_in_memory_and_time() -> None:
     assert body_sent < 1 << 25
     with socket.create_server(("127.0.0.1", 0)) as silent:
         answer = await send(f"http://127.0.0.1:{silent.getsockname()[1]}/")
-    assert answer.why == "no answer within 1 s"
+    assert answer.failure_text == "no answer within 1 s"
 
 
 async def test_a_certificate_must_be_valid_for_the_host_name(
