@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from delivery import handlers, store
-from delivery.domain import Aim, Failure, NotItsCarrier, Place, Shipment, Status
+from delivery.domain import Aim, Failure, PostalAddress, Shipment, Status, WrongCarrier
 from delivery.settings import webhooks
 from marketplace_runtime.http import (
     Caller,
@@ -46,11 +46,11 @@ COUNTRIES = sorted(each.alpha_2 for each in pycountry.countries)
 """The alpha-2 codes of ISO 3166-1."""
 
 
-def known_country(code: str) -> str:
+def validate_country(code: str) -> str:
     """Return `code` if it is in `COUNTRIES`. Raises ValueError if it is not."""
     if code not in COUNTRIES:
-        meant = code.upper() if code.upper() in COUNTRIES else "two capital letters, such as DE"
-        raise ValueError(f"{code} is no country of ISO 3166-1: write {meant}.")
+        suggestion = code.upper() if code.upper() in COUNTRIES else "two capital letters, such as DE"
+        raise ValueError(f"{code} is no country of ISO 3166-1: write {suggestion}.")
     return code
 
 
@@ -75,7 +75,7 @@ class AddressBody(BaseModel):
 
 
 class AddressIn(AddressBody):
-    country: Annotated[str, AfterValidator(known_country), Field(json_schema_extra={"enum": COUNTRIES})]
+    country: Annotated[str, AfterValidator(validate_country), Field(json_schema_extra={"enum": COUNTRIES})]
 
 
 class ShipmentBody(BaseModel):
@@ -113,7 +113,7 @@ class Tracking(BaseModel):
 async def put_address(customer: PersonPath, body: AddressIn, caller: Caller, tx: Tx) -> AddressBody:
     """Set the address for orders placed from now on. Earlier orders still go to the address of their time."""
     require_owner(caller, customer)
-    await handlers.record_address(tx, customer, Place(**body.model_dump()))
+    await handlers.record_address(tx, customer, PostalAddress(**body.model_dump()))
     return body
 
 
@@ -141,7 +141,7 @@ async def get_shipment(order_id: UUID, caller: Caller, tx: Tx) -> ShipmentBody:
     if shipment is None:
         raise NotFound(NO_SHIPMENT)
     require_owner(caller, shipment.customer_id, NO_SHIPMENT)
-    return _body(shipment)
+    return _to_response(shipment)
 
 
 @router.post(
@@ -169,7 +169,7 @@ async def post_tracking(carrier: Literal["a", "b"], request: Request, tx: Tx) ->
             tracking.data.tracking_code,
             delivered=tracking.type == "shipment.delivered",
         )
-    except NotItsCarrier:
+    except WrongCarrier:
         # Sending it again would change nothing, so it is accepted. It should not happen: the log tells operators.
         log.error("tracking by a carrier that should not have the parcel", order_id=str(tracking.data.order_id))
         known = True
@@ -187,7 +187,7 @@ def _verify(body: bytes, request: Request) -> None:
         raise BadSignature from error
 
 
-def _body(shipment: Shipment) -> ShipmentBody:
+def _to_response(shipment: Shipment) -> ShipmentBody:
     searching = shipment.aim is Aim.REBOOK
     return ShipmentBody(
         order_id=shipment.order_id,

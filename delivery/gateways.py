@@ -13,7 +13,7 @@ from uuid import UUID
 
 import aiohttp
 
-from delivery.domain import Place
+from delivery.domain import PostalAddress
 from delivery.settings import Carriers
 from marketplace_runtime.resilience import Callee, NotSent, OutcomeUnknown, ServerError
 
@@ -29,7 +29,7 @@ class Book:
     order_id: UUID
     shipment_id: UUID
     carrier: str
-    place: Place = field(repr=False)
+    place: PostalAddress = field(repr=False)
     asked_before: bool
     """Whether an earlier request under this key has an unknown outcome."""
 
@@ -71,17 +71,17 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class AlreadyDispatched:
     """The parcel is on its way, so the booking could not be cancelled."""
 
     carrier: str
 
 
-Answer = Booked | NotBooked | Closed | Left
+Answer = Booked | NotBooked | Closed | AlreadyDispatched
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class TrackingReport:
     """The carrier's report of where the parcel is."""
 
     carrier: str
@@ -145,19 +145,19 @@ class Carrier:
         if status == 200:
             return Closed(self.name)
         if status == 409 and answer.get("type") == DISPATCHED:
-            return Left(self.name)
+            return AlreadyDispatched(self.name)
         raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a cancellation")
 
-    async def track(self, request: Track) -> Whereabouts:
+    async def track(self, request: Track) -> TrackingReport:
         """Ask where the parcel is. Changes nothing. Raises `CallError` if the carrier gave no valid answer."""
         status, answer = await self._callee.get(f"/bookings/{_key(request)}")
         if status == 404:
-            return Whereabouts(self.name, "unknown")
+            return TrackingReport(self.name, "unknown")
         where, code = answer.get("status"), answer.get("tracking_code")
         if status == 200 and where == "cancelled":
-            return Whereabouts(self.name, "unknown")
+            return TrackingReport(self.name, "unknown")
         if status == 200 and where in ("booked", "dispatched", "delivered") and isinstance(code, str) and code:
-            return Whereabouts(self.name, where, code)
+            return TrackingReport(self.name, where, code)
         raise OutcomeUnknown(f"carrier {self.name} answered {status} {answer.get('type')} to a tracking request")
 
 
@@ -188,7 +188,7 @@ async def unbook(request: Unbook, clients: Clients) -> Answer:
     return await clients.carriers[request.carrier].unbook(request)
 
 
-async def track(request: Track, clients: Clients) -> Whereabouts:
+async def track(request: Track, clients: Clients) -> TrackingReport:
     """Ask the carrier that has the parcel where it is."""
     return await clients.carriers[request.carrier].track(request)
 

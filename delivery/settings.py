@@ -21,7 +21,7 @@ class Deadlines(BaseSettings):
     that grow to an hour."""
 
     @property
-    def silence(self) -> timedelta:
+    def carrier_silence(self) -> timedelta:
         return timedelta(seconds=self.carrier_silence_s)
 
     @property

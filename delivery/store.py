@@ -9,12 +9,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import composite, registry
 
-from delivery.domain import Address, Aim, Failure, PastAddress, Place, Shipment, Status
+from delivery.domain import Address, Aim, Failure, PastAddress, PostalAddress, Shipment, Status
 from marketplace_runtime.database import Transaction
 
-MAX_PER_SWEEP = 100
+MAX_SHIPMENTS_PER_SWEEP = 100
 """Shipments that one run of a sweep handles."""
-MOST_ADDRESSES_AT_ONCE = 2000
+MAX_ADDRESSES_PER_SWEEP = 2000
 """Addresses that one run of a sweep handles. High, since at an upgrade orders wait until their address is published."""
 
 
@@ -36,12 +36,12 @@ class _EnumText(sa.TypeDecorator[StrEnum]):
 
 
 metadata = sa.MetaData()
-PLACE = ("name", "street", "city", "postal_code", "country")
+POSTAL_COLUMNS = ("name", "street", "city", "postal_code", "country")
 addresses = sa.Table(
     "addresses",
     metadata,
     sa.Column("customer_id", sa.Text, primary_key=True),
-    *(sa.Column(part, sa.Text, nullable=False) for part in PLACE),
+    *(sa.Column(part, sa.Text, nullable=False) for part in POSTAL_COLUMNS),
     sa.Column("address_id", sa.Uuid),
     sa.Column("revision", sa.BigInteger),
     sa.Index("addresses_unsaid", "customer_id", postgresql_where=sa.text("revision is null")),
@@ -51,7 +51,7 @@ past_addresses = sa.Table(
     metadata,
     sa.Column("address_id", sa.Uuid, primary_key=True),
     sa.Column("customer_id", sa.Text, nullable=False, index=True),
-    *(sa.Column(part, sa.Text, nullable=False) for part in PLACE),
+    *(sa.Column(part, sa.Text, nullable=False) for part in POSTAL_COLUMNS),
     sa.Column("replaced_at", sa.DateTime(timezone=True), nullable=False, index=True),
 )
 revisions = sa.Sequence("address_revisions", metadata=metadata)
@@ -82,7 +82,7 @@ shipments = sa.Table(
 
 _mapper = registry(metadata=metadata)
 for entity, table in ((Address, addresses), (PastAddress, past_addresses)):
-    place = composite(Place, *(table.c[part] for part in PLACE))
+    place = composite(PostalAddress, *(table.c[part] for part in POSTAL_COLUMNS))
     _mapper.map_imperatively(entity, table, properties={"place": place})
 _mapper.map_imperatively(Shipment, shipments)
 
@@ -110,8 +110,13 @@ async def shipment_for_reading(tx: Transaction, order_id: UUID) -> Shipment | No
 
 
 async def overdue_shipments(tx: Transaction, now: datetime) -> Sequence[Shipment]:
-    """Lock and return shipments whose check is due, the longest overdue first, at most `MAX_PER_SWEEP`."""
-    wanted = sa.select(Shipment).where(shipments.c.look_at <= now).order_by(shipments.c.look_at).limit(MAX_PER_SWEEP)
+    """Lock and return shipments whose check is due, the longest overdue first, at most `MAX_SHIPMENTS_PER_SWEEP`."""
+    wanted = (
+        sa.select(Shipment)
+        .where(shipments.c.look_at <= now)
+        .order_by(shipments.c.look_at)
+        .limit(MAX_SHIPMENTS_PER_SWEEP)
+    )
     return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 
 
@@ -143,8 +148,8 @@ async def next_revision(tx: Transaction) -> int:
 
 
 async def unpublished_addresses(tx: Transaction) -> Sequence[Address]:
-    """Lock and return addresses about which no event was published, at most `MOST_ADDRESSES_AT_ONCE`."""
-    wanted = sa.select(Address).where(addresses.c.revision.is_(None)).limit(MOST_ADDRESSES_AT_ONCE)
+    """Lock and return addresses about which no event was published, at most `MAX_ADDRESSES_PER_SWEEP`."""
+    wanted = sa.select(Address).where(addresses.c.revision.is_(None)).limit(MAX_ADDRESSES_PER_SWEEP)
     return (await tx.session.scalars(wanted.with_for_update(skip_locked=True))).all()
 
 
@@ -155,11 +160,11 @@ async def erase_addresses(tx: Transaction, customer_id: str) -> None:
 
 
 async def delete_past_addresses(tx: Transaction, replaced_before: datetime) -> None:
-    """Delete past addresses of before that time to which no parcel is under way, at most `MOST_ADDRESSES_AT_ONCE`."""
+    """Delete past addresses of before that time to which no parcel is under way, at most `MAX_ADDRESSES_PER_SWEEP`."""
     under_way = shipments.c.look_at.is_not(None) & (shipments.c.address_id == past_addresses.c.address_id)
     old = (
         sa.select(past_addresses.c.address_id)
         .where(past_addresses.c.replaced_at < replaced_before, ~sa.exists().where(under_way))
-        .limit(MOST_ADDRESSES_AT_ONCE)
+        .limit(MAX_ADDRESSES_PER_SWEEP)
     )
     await tx.session.execute(sa.delete(past_addresses).where(past_addresses.c.address_id.in_(old)))

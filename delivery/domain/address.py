@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, repr=False)  # personal data must not get into logs
-class Place:
+class PostalAddress:
     """A postal address."""
 
     name: str
@@ -40,13 +40,13 @@ class Address:
     """The current address of a customer. The customer owns it, and may erase it."""
 
     customer_id: str
-    place: Place
+    place: PostalAddress
     address_id: UUID | None = None
     """New for every change. None until the address is published."""
     revision: int | None = None
     """Revision of the last event about this address. None until one is published."""
 
-    def become(self, place: Place, now: datetime) -> "PastAddress | None":
+    def replace_place(self, place: PostalAddress, now: datetime) -> "PastAddress | None":
         """Replace the place. Returns the past address, for earlier orders that go there, or None if it has no id."""
         past = PastAddress(self.address_id, self.customer_id, self.place, now) if self.address_id else None
         self.place = place
@@ -57,7 +57,7 @@ class Address:
         self.address_id, self.revision = address_id, revision
         return [Recorded(address_id, revision)]
 
-    def erased(self, revision: int) -> list[AddressChange]:
+    def erase(self, revision: int) -> list[AddressChange]:
         """Return the change to publish after the rows are deleted."""
         return [Erased(revision)]
 
@@ -68,5 +68,5 @@ class PastAddress:
 
     address_id: UUID
     customer_id: str
-    place: Place
+    place: PostalAddress
     replaced_at: datetime

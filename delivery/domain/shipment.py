@@ -15,17 +15,17 @@ from delivery.domain.states import Aim, Failure, ShipmentChange, Status
 CARRIERS = ("a", "b")
 """The carriers, in the order in which they are asked."""
 
-PUNCTUAL = timedelta(seconds=2)
+DEADLINE_TOLERANCE = timedelta(seconds=2)
 """Lateness above which a deadline counts as missed by delivery itself, because no replica was running."""
 
-LONGEST_SILENCE = timedelta(hours=1)
+MAX_CHECK_INTERVAL = timedelta(hours=1)
 """Longest interval at which a silent carrier is asked where a parcel is."""
 
-TRYING = 2 / 3
+RECENT_REQUEST_SHARE = 2 / 3
 """Share of the shipping deadline. If the last request to a carrier is older, delivery was not trying to book."""
 
 
-class NotItsCarrier(Exception):
+class WrongCarrier(Exception):
     """The tracking is from a carrier that should not have the parcel."""
 
 
@@ -62,18 +62,18 @@ class Shipment:
     delivered_at: datetime | None = None
 
     @classmethod
-    def never_to_be(cls, order_id: UUID, shipment_id: UUID, customer_id: str, now: datetime) -> "Shipment":
+    def cancelled_before_order(cls, order_id: UUID, shipment_id: UUID, customer_id: str, now: datetime) -> "Shipment":
         """Create the cancelled shipment of a cancellation that arrived before its order. It is never sent."""
         return cls(order_id, shipment_id, customer_id, now, now, status=Status.CANCELLED)
 
     # -- booking -------------------------------------------------------------------------------------------
 
     @property
-    def is_untouched(self) -> bool:
+    def is_unassigned(self) -> bool:
         """Whether no carrier can hold the parcel."""
         return self.carrier is None
 
-    def ask_carrier(self, now: datetime) -> str:
+    def choose_carrier(self, now: datetime) -> str:
         """Choose the carrier to ask next, and record it. Commit this before the request is sent."""
         if self.carrier is None:
             self.carrier = self._open[self.refusals % len(self._open)]
@@ -86,7 +86,7 @@ class Shipment:
         """Close the key of the carrier that was asked, then book again."""
         return self._stop(Aim.REBOOK)
 
-    def booked(self, carrier: str, tracking_code: str) -> list[ShipmentChange]:
+    def record_booked(self, carrier: str, tracking_code: str) -> list[ShipmentChange]:
         """Record that the carrier booked the parcel."""
         if carrier == self.carrier and self.status in (Status.SCHEDULED, Status.STOPPING):
             self.tracking_code = tracking_code
@@ -94,7 +94,7 @@ class Shipment:
                 self.status = Status.BOOKED
         return []
 
-    def not_booked(self, carrier: str) -> list[ShipmentChange]:
+    def record_not_booked(self, carrier: str) -> list[ShipmentChange]:
         """Record that a request did not book the parcel.
 
         If this was the only request, the next carrier is asked, after a pause if all have refused. Otherwise the key
@@ -107,7 +107,7 @@ class Shipment:
         self.carrier = None
         self.refusals += 1
         if self.status is Status.STOPPING:
-            return self._settle()
+            return self._apply_aim()
         others_left = self.refusals % len(self._open)
         return [ShipmentChange.TO_BE_BOOKED if others_left else ShipmentChange.REFUSED_BY_ALL_CARRIERS]
 
@@ -129,17 +129,17 @@ class Shipment:
             case _:
                 return self._stop(Aim.CANCEL)
 
-    def look_at_deadline(self, now: datetime, within: timedelta, *, has_address: bool) -> list[ShipmentChange]:
+    def check_deadline(self, now: datetime, within: timedelta, *, has_address: bool) -> list[ShipmentChange]:
         """Give up the shipment at its deadline if no carrier has booked it. A booked one continues.
 
-        The deadline is extended if it was missed by more than `PUNCTUAL`, or if no carrier was asked lately although
+        The deadline is extended if missed by more than `DEADLINE_TOLERANCE`, or if no carrier was asked lately although
         there was an address. So an outage of delivery itself fails no shipment.
         """
         searching = self.status is Status.SCHEDULED or self.aim is Aim.REBOOK
         if not searching:
             return []
-        was_trying = self.asked_at is not None and now - self.asked_at < within * TRYING
-        if now > self.due_at + PUNCTUAL or (has_address and not was_trying):
+        was_trying = self.asked_at is not None and now - self.asked_at < within * RECENT_REQUEST_SHARE
+        if now > self.due_at + DEADLINE_TOLERANCE or (has_address and not was_trying):
             self.due_at = now + within
             booking = [ShipmentChange.TO_BE_BOOKED] if self.status is Status.SCHEDULED else []
             return [ShipmentChange.DEADLINE_EXTENDED, *booking]
@@ -149,41 +149,41 @@ class Shipment:
             return []
         return self._stop(Aim.GIVE_UP)
 
-    def key_closed(self, carrier: str) -> list[ShipmentChange]:
+    def record_key_closed(self, carrier: str) -> list[ShipmentChange]:
         """Record that the carrier holds nothing under the shipment's key, and never will."""
         if carrier != self.carrier or self.status not in (Status.SCHEDULED, Status.STOPPING):
             return []
         self.closed = [*self.closed, carrier]
         self.carrier = None
-        return self._settle()
+        return self._apply_aim()
 
-    def left_already(self, carrier: str) -> list[ShipmentChange]:
+    def record_already_dispatched(self, carrier: str) -> list[ShipmentChange]:
         """Record that the carrier could not stop the parcel. Its tracking reports the rest."""
         if carrier != self.carrier or self.status is not Status.STOPPING:
             return []
         self.status = Status.BOOKED
-        return self._go_on()
+        return self._resume()
 
     # -- tracking ------------------------------------------------------------------------------------------
 
     def dispatch(self, carrier: str, tracking_code: str, now: datetime) -> list[ShipmentChange]:
         """Record that the carrier collected the parcel, so that it can no longer be stopped.
 
-        Raises `NotItsCarrier` if this carrier should not have it.
+        Raises `WrongCarrier` if this carrier should not have it.
         """
         if carrier != self.carrier:
-            raise NotItsCarrier
+            raise WrongCarrier
         if self.status in (Status.DISPATCHED, Status.DELIVERED):
             return []
         self.status = Status.DISPATCHED
         self.tracking_code = tracking_code
         self.dispatched_at = now
-        return [ShipmentChange.DISPATCHED, *self._go_on()]
+        return [ShipmentChange.DISPATCHED, *self._resume()]
 
     def deliver(self, carrier: str, tracking_code: str, now: datetime) -> list[ShipmentChange]:
         """Record that the carrier delivered the parcel. Also records its dispatch if that was not reported.
 
-        Raises `NotItsCarrier` if this carrier should not have it.
+        Raises `WrongCarrier` if this carrier should not have it.
         """
         changes = self.dispatch(carrier, tracking_code, now)
         if self.status is Status.DELIVERED:
@@ -204,9 +204,9 @@ class Shipment:
     def has_ended(self) -> bool:
         return self.status in (Status.DELIVERED, Status.CANCELLED, Status.FAILED)
 
-    def look_again(self, now: datetime, least: timedelta) -> None:
-        """Set the next check: after the time since the shipment was scheduled, within `least` and `LONGEST_SILENCE`."""
-        self.look_at = now + min(max(now - self.scheduled_at, least), LONGEST_SILENCE)
+    def schedule_next_check(self, now: datetime, min_interval: timedelta) -> None:
+        """Set the next check after the age of the shipment, within `min_interval` and `MAX_CHECK_INTERVAL`."""
+        self.look_at = now + min(max(now - self.scheduled_at, min_interval), MAX_CHECK_INTERVAL)
 
     @property
     def _open(self) -> list[str]:
@@ -215,9 +215,9 @@ class Shipment:
     def _stop(self, aim: Aim) -> list[ShipmentChange]:
         self.status = Status.STOPPING
         self.aim = aim
-        return self._settle() if self.is_untouched else [ShipmentChange.TO_BE_UNBOOKED]
+        return self._apply_aim() if self.is_unassigned else [ShipmentChange.TO_BE_UNBOOKED]
 
-    def _settle(self) -> list[ShipmentChange]:
+    def _apply_aim(self) -> list[ShipmentChange]:
         """Apply the aim of the stop, now that no carrier holds the parcel."""
         aim, self.aim = self.aim, None
         self.doubtful = False
@@ -231,6 +231,6 @@ class Shipment:
         self.status = Status.SCHEDULED
         return [ShipmentChange.TO_BE_BOOKED]
 
-    def _go_on(self) -> list[ShipmentChange]:
+    def _resume(self) -> list[ShipmentChange]:
         aim, self.aim, self.failure = self.aim, None, None
         return [ShipmentChange.CANCELLATION_REFUSED] if aim is Aim.CANCEL else []

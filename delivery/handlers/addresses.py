@@ -4,16 +4,16 @@ from datetime import timedelta
 
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
 from delivery import store
-from delivery.domain import Address, Place
+from delivery.domain import Address, PostalAddress
 from delivery.publishing import publish_address_changes
 from marketplace_runtime.database import Transaction, publishes
 
-KEPT_FOR = timedelta(days=30)
+PAST_ADDRESS_RETENTION = timedelta(days=30)
 """Time for which a replaced address is kept. Every order is confirmed or cancelled sooner after its checkout."""
 
 
 @publishes(AddressRecordedV1)
-async def record_address(tx: Transaction, customer_id: str, place: Place) -> None:
+async def record_address(tx: Transaction, customer_id: str, place: PostalAddress) -> None:
     """Set the address for orders placed from now on. Earlier orders still go to the address of their time."""
     address = await store.lock_address(tx, customer_id)
     if address is None:
@@ -21,7 +21,7 @@ async def record_address(tx: Transaction, customer_id: str, place: Place) -> Non
         tx.add(address)
     elif address.place == place:
         return
-    elif past := address.become(place, tx.now):
+    elif past := address.replace_place(place, tx.now):
         tx.add(past)
     publish_address_changes(tx, address, address.record(tx.new_id(), await store.next_revision(tx)))
 
@@ -33,7 +33,7 @@ async def erase_address(tx: Transaction, customer_id: str) -> None:
     if address is None:
         return
     await store.erase_addresses(tx, customer_id)
-    publish_address_changes(tx, address, address.erased(await store.next_revision(tx)))
+    publish_address_changes(tx, address, address.erase(await store.next_revision(tx)))
 
 
 @publishes(AddressRecordedV1)
@@ -47,5 +47,5 @@ async def announce_addresses(tx: Transaction) -> int:
 @publishes()
 async def forget_past_addresses(tx: Transaction) -> int:
     """Delete replaced addresses to which no parcel can go any more. Returns 0."""
-    await store.delete_past_addresses(tx, tx.now - KEPT_FOR)
+    await store.delete_past_addresses(tx, tx.now - PAST_ADDRESS_RETENTION)
     return 0

@@ -12,13 +12,13 @@ from contracts.delivery import (
 )
 from delivery import store
 from delivery.domain import Status
-from delivery.gateways import Answer, Book, Booked, Closed, Left, NotBooked, Unbook
+from delivery.gateways import AlreadyDispatched, Answer, Book, Booked, Closed, NotBooked, Unbook
 from delivery.handlers.shipments import existing_shipment
 from delivery.publishing import publish_shipment_changes
 from marketplace_runtime.consumer import RetryLater
 from marketplace_runtime.database import Transaction, publishes
 
-ADDRESS_PAUSE = timedelta(seconds=1)
+ADDRESS_CHECK_INTERVAL = timedelta(seconds=1)
 """Interval at which a shipment without an address checks for one."""
 
 
@@ -31,15 +31,15 @@ async def prepare_booking(event: ShipmentScheduledV1 | BookingDueV1, tx: Transac
     shipment = await existing_shipment(tx, event.order_id)
     if shipment.status is not Status.SCHEDULED:
         return None
-    address, asked_before = await store.address_for(tx, shipment), not shipment.is_untouched
+    address, asked_before = await store.address_for(tx, shipment), not shipment.is_unassigned
     if asked_before and (address is None or address.address_id != shipment.address_id):
         # the address was erased meanwhile, and one key can't be used for two addresses
         publish_shipment_changes(tx, shipment, shipment.rebook())
         return None
     if address is None:
-        raise RetryLater(ADDRESS_PAUSE)
+        raise RetryLater(ADDRESS_CHECK_INTERVAL)
     shipment.address_id = address.address_id
-    carrier = shipment.ask_carrier(tx.now)
+    carrier = shipment.choose_carrier(tx.now)
     return Book(shipment.order_id, shipment.shipment_id, carrier, address.place, asked_before=asked_before)
 
 
@@ -60,11 +60,11 @@ async def record_answer(
     shipment = await existing_shipment(tx, event.order_id)
     match answer:
         case Booked(carrier, tracking_code):
-            changes = shipment.booked(carrier, tracking_code)
+            changes = shipment.record_booked(carrier, tracking_code)
         case NotBooked(carrier):
-            changes = shipment.not_booked(carrier)
+            changes = shipment.record_not_booked(carrier)
         case Closed(carrier):
-            changes = shipment.key_closed(carrier)
-        case Left(carrier):
-            changes = shipment.left_already(carrier)
+            changes = shipment.record_key_closed(carrier)
+        case AlreadyDispatched(carrier):
+            changes = shipment.record_already_dispatched(carrier)
     publish_shipment_changes(tx, shipment, changes)

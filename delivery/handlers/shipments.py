@@ -29,7 +29,7 @@ async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
         return
     now, within = tx.now, deadlines().shipping
     shipment = Shipment(event.order_id, tx.new_id(), event.customer_id, now, now + within, address_id=event.address_id)
-    shipment.look_again(now, deadlines().silence)
+    shipment.schedule_next_check(now, deadlines().carrier_silence)
     tx.add(shipment)
     publish_shipment_changes(tx, shipment, [ShipmentChange.SCHEDULED])
 
@@ -39,7 +39,7 @@ async def cancel_shipment(event: CancellationRequestedV1, tx: Transaction) -> No
     """Stop the parcel, or refuse to. The result is published now, or when the carrier has answered."""
     shipment = await tx.get(Shipment, event.order_id)
     if shipment is None:
-        shipment = Shipment.never_to_be(event.order_id, tx.new_id(), event.customer_id, tx.now)
+        shipment = Shipment.cancelled_before_order(event.order_id, tx.new_id(), event.customer_id, tx.now)
         tx.add(shipment)
         publish_shipment_changes(tx, shipment, [ShipmentChange.CANCELLED])
     else:
@@ -51,7 +51,7 @@ async def give_up_shipment(event: ShippingDueV1, tx: Transaction) -> None:
     """Give up a shipment that no carrier booked before its deadline."""
     shipment = await existing_shipment(tx, event.order_id)
     has_address = await store.address_for(tx, shipment) is not None
-    changes = shipment.look_at_deadline(tx.now, deadlines().shipping, has_address=has_address)
+    changes = shipment.check_deadline(tx.now, deadlines().shipping, has_address=has_address)
     publish_shipment_changes(tx, shipment, changes)
 
 
@@ -66,15 +66,15 @@ async def look_after_shipments(tx: Transaction) -> int:
         if shipment.has_ended:  # ended by an older version, which does not set this column
             shipment.look_at = None
             continue
-        due, at = _due_next(shipment, now)
+        due, at = _next_step(shipment, now)
         if not await tx.is_scheduled(due):
             tx.schedule(due, after=max(at - now, NO_DELAY))
             lost += not shipment.is_with_carrier
-        shipment.look_again(now, deadlines().silence)
+        shipment.schedule_next_check(now, deadlines().carrier_silence)
     return lost
 
 
-def _due_next(shipment: Shipment, now: datetime) -> tuple[Event, datetime]:
+def _next_step(shipment: Shipment, now: datetime) -> tuple[Event, datetime]:
     """Return the event of the next step of a shipment that has not ended, and when it is due."""
     if shipment.is_with_carrier:
         return TrackingDueV1(order_id=shipment.order_id), now

@@ -9,8 +9,8 @@ from contracts.delivery import (
     ShipmentDispatchedV2,
     TrackingDueV1,
 )
-from delivery.domain import NotItsCarrier, Shipment
-from delivery.gateways import Track, Whereabouts
+from delivery.domain import Shipment, WrongCarrier
+from delivery.gateways import Track, TrackingReport
 from delivery.handlers.shipments import existing_shipment
 from delivery.publishing import publish_shipment_changes
 from marketplace_runtime.database import Transaction, publishes
@@ -18,23 +18,23 @@ from marketplace_runtime.telemetry import get_logger
 
 log = get_logger(__name__)
 
-PARCEL_MOVES = (ShipmentDispatchedV2, ShipmentDispatchedV1, ShipmentDeliveredV1, CancellationRefusedV1)
+TRACKING_EVENTS = (ShipmentDispatchedV2, ShipmentDispatchedV1, ShipmentDeliveredV1, CancellationRefusedV1)
 """The events that a tracking report can cause."""
 
 
-@publishes(*PARCEL_MOVES)
+@publishes(*TRACKING_EVENTS)
 async def track_shipment(
     tx: Transaction, order_id: UUID, shipment_id: UUID, carrier: str, tracking_code: str, *, delivered: bool
 ) -> bool:
     """Record that the carrier dispatched or delivered the parcel. Returns False if there is no such shipment.
 
-    Raises `NotItsCarrier` if this carrier should not have the parcel.
+    Raises `WrongCarrier` if this carrier should not have the parcel.
     """
     shipment = await tx.get(Shipment, order_id)
     if shipment is None or shipment.shipment_id != shipment_id:
         return False
-    tell = shipment.deliver if delivered else shipment.dispatch
-    publish_shipment_changes(tx, shipment, tell(carrier, tracking_code, tx.now))
+    record = shipment.deliver if delivered else shipment.dispatch
+    publish_shipment_changes(tx, shipment, record(carrier, tracking_code, tx.now))
     return True
 
 
@@ -47,15 +47,15 @@ async def prepare_tracking(event: TrackingDueV1, tx: Transaction) -> Track | Non
     return Track(shipment.shipment_id, shipment.carrier)
 
 
-@publishes(*PARCEL_MOVES)
-async def record_tracking(event: TrackingDueV1, answer: Whereabouts, tx: Transaction) -> None:
+@publishes(*TRACKING_EVENTS)
+async def record_tracking(event: TrackingDueV1, answer: TrackingReport, tx: Transaction) -> None:
     """Record the answer to a tracking request, in place of callbacks that did not arrive."""
     shipment = await existing_shipment(tx, event.order_id)
     if answer.status == "unknown" and answer.carrier == shipment.carrier and shipment.is_with_carrier:
         log.error("a carrier does not know a parcel that it booked", order_id=str(event.order_id))
     elif answer.status in ("dispatched", "delivered"):
-        place = shipment.order_id, shipment.shipment_id, answer.carrier, answer.tracking_code
+        parcel = shipment.order_id, shipment.shipment_id, answer.carrier, answer.tracking_code
         try:
-            await track_shipment(tx, *place, delivered=answer.status == "delivered")
-        except NotItsCarrier:
+            await track_shipment(tx, *parcel, delivered=answer.status == "delivered")
+        except WrongCarrier:
             log.error("a carrier has a parcel that it should not have", order_id=str(event.order_id))

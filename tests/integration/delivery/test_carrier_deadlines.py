@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from delivery import gateways
-from delivery.domain import Place
+from delivery.domain import PostalAddress
 from delivery.gateways import Book, Booked, Clients, NotBooked, NotSent, OutcomeUnknown, Unbook
 from marketplace_runtime.database import new_id
 from marketplace_runtime.resilience import within
@@ -31,7 +31,7 @@ async def outside(callee: Callee, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
 
 def a_booking() -> Book:
-    place = Place(name="Ada", street="1 Lane", city="Bath", postal_code="BA1", country="GB")
+    place = PostalAddress(name="Ada", street="1 Lane", city="Bath", postal_code="BA1", country="GB")
     return Book(new_id(), new_id(), "a", place, asked_before=False)
 
 

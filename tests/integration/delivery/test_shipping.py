@@ -12,7 +12,7 @@ import pytest
 from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
 from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2
 from contracts.upcasts import shipment_dispatched_v2
-from delivery.domain import PUNCTUAL
+from delivery.domain import DEADLINE_TOLERANCE
 from marketplace_runtime.database import new_id
 from tests.integration.delivery.customers import ADDRESS, a_customer, confirmed
 from tests.integration.delivery.running import Running, until
@@ -207,7 +207,7 @@ async def test_parcels_booked_while_delivery_was_killed_are_shipped_once(world: 
 
     async def deadlines_were_missed() -> bool:
         in_time = "select exists (select from shipments where due_at + $1 > now())"
-        return not await world.database.fetchval(in_time, PUNCTUAL)
+        return not await world.database.fetchval(in_time, DEADLINE_TOLERANCE)
 
     await until(deadlines_were_missed)
     await world.start()

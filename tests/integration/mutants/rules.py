@@ -74,13 +74,13 @@ def cancellation_before_its_order_forgotten(patch: Patch) -> None:
 
 def next_carrier_too_early(patch: Patch) -> None:
     """The second carrier is called although an earlier request may still reach the first."""
-    not_booked = Shipment.not_booked
+    record_not_booked = Shipment.record_not_booked
 
     def believe(shipment: Shipment, carrier: str) -> list[ShipmentChange]:
         shipment.doubtful = False
-        return not_booked(shipment, carrier)
+        return record_not_booked(shipment, carrier)
 
-    patch(Shipment, "not_booked", believe)
+    patch(Shipment, "record_not_booked", believe)
 
 
 def parcel_not_stopped(patch: Patch) -> None:
@@ -88,7 +88,7 @@ def parcel_not_stopped(patch: Patch) -> None:
 
     def settle(shipment: Shipment, aim: Aim) -> list[ShipmentChange]:
         shipment.aim = aim
-        return shipment._settle()
+        return shipment._apply_aim()
 
     patch(Shipment, "_stop", settle)
 
@@ -96,7 +96,7 @@ def parcel_not_stopped(patch: Patch) -> None:
 MONEY = r"in at_most_one_charge_is_held|assert self\.world\.held == \(1 if"
 STOCK = r"assert product\.reserved == (held|0)"
 OVERSOLD = r"in no_product_is_oversold|(StockRunningLowV1|ProductRestockedV1)\navailable"
-PARCELS = "in at_most_one_carrier_holds_the_parcel|in a_cancelled_or_failed_shipment_never_leaves|NotItsCarrier"
+PARCELS = "in at_most_one_carrier_holds_the_parcel|in a_cancelled_or_failed_shipment_never_leaves|WrongCarrier"
 
 MUTANTS: list[tuple[Mutant, type[RuleBasedStateMachine], str]] = [
     (no_refund, Marketplace, MONEY),

@@ -148,7 +148,7 @@ def booked(request: Any) -> Any:
 
 
 async def an_address(tx: Transaction) -> None:
-    tx.add(delivery.domain.Address("ada", delivery.domain.Place("Ada", "1 Main St", "Berlin", "10115", "DE")))
+    tx.add(delivery.domain.Address("ada", delivery.domain.PostalAddress("Ada", "1 Main St", "Berlin", "10115", "DE")))
 
 
 @pytest.mark.slow

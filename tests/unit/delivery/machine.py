@@ -103,10 +103,10 @@ class Deliveries(RuleBasedStateMachine):
                 self.requests.append(Request(shipment.carrier, books=False))
         elif shipment.status is Status.SCHEDULED:
             if self.has_address:
-                before = not shipment.is_untouched
-                carrier = shipment.ask_carrier(self.now)
+                before = not shipment.is_unassigned
+                carrier = shipment.choose_carrier(self.now)
                 self.requests.append(Request(carrier, books=True, asked_before=before))
-            elif shipment.is_untouched:
+            elif shipment.is_unassigned:
                 self.tasks.append(task)  # tries again in a second
             else:
                 self.publish(shipment.rebook())
@@ -124,13 +124,13 @@ class Deliveries(RuleBasedStateMachine):
     def apply_answer(self, request: Request, answer: str) -> None:
         match answer:
             case "booked":
-                self.publish(self.shipment.booked(request.carrier, "T"))
+                self.publish(self.shipment.record_booked(request.carrier, "T"))
             case "not-booked":
-                self.publish(self.shipment.not_booked(request.carrier))
+                self.publish(self.shipment.record_not_booked(request.carrier))
             case "closed":
-                self.publish(self.shipment.key_closed(request.carrier))
+                self.publish(self.shipment.record_key_closed(request.carrier))
             case "dispatched":
-                self.publish(self.shipment.left_already(request.carrier))
+                self.publish(self.shipment.record_already_dispatched(request.carrier))
 
     @precondition(lambda self: self.awaited())
     @rule(data=st.data())
@@ -164,7 +164,7 @@ class Deliveries(RuleBasedStateMachine):
         self.now = self.shipment.due_at + timedelta(seconds=60 if late else 0)
         if trying and self.shipment.asked_at:
             self.shipment.asked_at = self.now - timedelta(seconds=5)
-        self.publish(self.shipment.look_at_deadline(self.now, DEADLINE, has_address=self.has_address))
+        self.publish(self.shipment.check_deadline(self.now, DEADLINE, has_address=self.has_address))
 
     @rule()
     def address_erased_or_written(self) -> None:

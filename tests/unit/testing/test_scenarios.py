@@ -19,7 +19,7 @@ from contracts.delivery import (
     UnbookingDueV1,
 )
 from contracts.upcasts import shipment_dispatched_v2
-from delivery.domain import Address, PastAddress, Place, Shipment, Status
+from delivery.domain import Address, PastAddress, PostalAddress, Shipment, Status
 from delivery.gateways import Book, Booked
 from delivery.service import SERVICE
 from marketplace_runtime.testing import InMemoryTransaction, given
@@ -31,7 +31,7 @@ PRICE = Money(amount=700, currency="EUR")
 LINES = [Line(product_id=ORDER, quantity=1, unit_price=PRICE)]
 CONFIRMED = OrderConfirmedV1(order_id=ORDER, customer_id="ada", lines=LINES, total=PRICE)
 DISPATCHED = ShipmentDispatchedV1(order_id=ORDER, shipment_id=ORDER, customer_id="ada", carrier="a", tracking_code="A1")
-HOME = Address("ada", Place("Ada", "1 Main St", "Berlin", "10115", "DE"))
+HOME = Address("ada", PostalAddress("Ada", "1 Main St", "Berlin", "10115", "DE"))
 
 
 async def test_an_event_leads_to_rows_events_and_deadlines() -> None:
@@ -67,7 +67,7 @@ async def test_an_external_call_is_made_and_its_answer_recorded() -> None:
 
 async def test_a_parcel_goes_to_the_address_as_of_checkout() -> None:
     before, now = UUID(int=1), UUID(int=2)
-    old = Place("Ada", "2 Side St", "Potsdam", "14467", "DE")
+    old = PostalAddress("Ada", "2 Side St", "Potsdam", "14467", "DE")
     moved = PastAddress(before, "ada", old, datetime(2026, 1, 1, tzinfo=UTC))
     scenario = given(SERVICE, Address("ada", HOME.place, now, 2), moved)
     for order_id, to, place in ((ORDER, before, old), (OTHER, now, HOME.place), (THIRD, UUID(int=3), HOME.place)):
@@ -78,7 +78,7 @@ async def test_a_parcel_goes_to_the_address_as_of_checkout() -> None:
 
 async def test_a_booking_with_an_erased_address_is_cancelled_before_another_is_made() -> None:
     shipment = Shipment(ORDER, OTHER, "ada", NOON, NOON + timedelta(days=1), address_id=UUID(int=1))
-    shipment.ask_carrier(NOON)
+    shipment.choose_carrier(NOON)
     scenario = given(SERVICE, shipment, Address("ada", HOME.place, UUID(int=2), 2))
     then = await scenario.when(BookingDueV1(order_id=ORDER), subscription="carriers")
     assert (then.request, [event for event, _ in then.scheduled]) == (None, [UnbookingDueV1(order_id=ORDER)])
