@@ -169,7 +169,7 @@ def _stack() -> Iterator[Layout]:
             )
         yield where
         return
-    supervisor = bring_up(where, dies_with_us=True, faultable=True)
+    supervisor = bring_up(where, stops_with_parent=True, faultable=True)
     try:
         yield where
     finally:

@@ -11,7 +11,7 @@ import typer
 
 from infra.cli.asking import get_token
 from infra.cli.show import console, parts_table
-from infra.stack import LocalError, Message, ask_once, note_fault, note_healed
+from infra.stack import LocalError, Message, record_fault, record_parts_up, send_request
 from infra.stack.layout import layout
 
 commands = typer.Typer()
@@ -46,7 +46,7 @@ def kill(part: Part) -> None:
     """Kill a part (SIGKILL), as a crash would. It stays down until it is started."""
     began = time.time()
     _order({"do": "kill", "part": part}, in_vain="killed")
-    note_fault(layout(), "kill", part, began=began)
+    record_fault(layout(), "kill", part, began=began)
 
 
 @commands.command()
@@ -54,7 +54,7 @@ def pause(part: Part) -> None:
     """Pause a part (SIGSTOP): it keeps its connections, but does not answer."""
     began = time.time()
     _order({"do": "pause", "part": part})
-    note_fault(layout(), "pause", part, began=began)
+    record_fault(layout(), "pause", part, began=began)
 
 
 @commands.command()
@@ -77,7 +77,7 @@ def restart(part: Part) -> None:
     began = time.time()
     _order({"do": "restart", "part": part})
     _note_up(part)
-    note_fault(layout(), "restart", part, began=began, ended=time.time())
+    record_fault(layout(), "restart", part, began=began, ended=time.time())
 
 
 @commands.command()
@@ -87,9 +87,9 @@ def scale(what: Annotated[str, typer.Argument(metavar="SERVICE=N")]) -> None:
     if not (service and number.removeprefix("-").isdecimal() and len(number) < MOST_DIGITS):
         raise typer.BadParameter("write it as SERVICE=N, such as delivery=3")
     where = layout()
-    before = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]
+    before = asyncio.run(send_request(where.socket, {"do": "status"}))["parts"]
     now = _order({"do": "scale", "service": service, "replicas": int(number)})["parts"]
-    note_healed(where, [name for name in before if name not in now])  # a removed replica is no longer down
+    record_parts_up(where, [name for name in before if name not in now])  # a removed replica is no longer down
 
 
 class Role(StrEnum):
@@ -115,7 +115,7 @@ def token(
 def _note_up(part: str) -> None:
     """Record for the audit that the faults which had stopped or paused the part are over."""
     where = layout()
-    note_healed(where, [part])
+    record_parts_up(where, [part])
     if any(where.faults.glob("*.json")):
         from infra.lab.chaos import undone_by_hand
 
@@ -130,8 +130,8 @@ def _order(request: Message, *, in_vain: str = "") -> Message:
     where = layout()
     what = request.get("part", request.get("service"))
     with console.status(f"{request['do']} {what}"):
-        before = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]
-        now = asyncio.run(ask_once(where.socket, request))
+        before = asyncio.run(send_request(where.socket, {"do": "status"}))["parts"]
+        now = asyncio.run(send_request(where.socket, request))
     console.print(parts_table(now))
     concerned = {part["state"] for name, part in before.items() if name == what or name.startswith(f"{what}.")}
     if in_vain and concerned == {in_vain}:

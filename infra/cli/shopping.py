@@ -13,7 +13,7 @@ from infra.cli.ending import undo_when_told_to_end
 from infra.cli.reporting import HtmlFile, JsonFile, documented, keep
 from infra.cli.show import complain, console
 from infra.cli.stack import bring_down, bring_up, running_stack
-from infra.stack import Layout, ask_once, forget, is_up, read_state
+from infra.stack import Layout, delete_stack, is_up, read_state, send_request
 from infra.stack.layout import layout
 
 if TYPE_CHECKING:  # imports an HTTP client, which would delay the other commands
@@ -59,7 +59,7 @@ def demo(  # noqa: PLR0917 - typer reads options from them, none is positional
         document = _demo(where, _traffic(where, duration, rate, seed, drain, "mixed"))
     finally:
         if of_its_own:
-            forget(where)
+            delete_stack(where)
     keep(document, json_file, html_file)
     console.print(AFTER_DEMO, highlight=False, soft_wrap=True)
     raise typer.Exit(_exit(document))
@@ -79,7 +79,7 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
 ) -> None:
     """Simulate customers in a stack that is up, and print a report."""
     where = running_stack()
-    parts = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]
+    parts = asyncio.run(send_request(where.socket, {"do": "status"}))["parts"]
     if away := [f"{name} ({part['state']})" for name, part in parts.items() if part["state"] != "ready"]:
         complain(
             f"Not ready: {', '.join(away)}. The simulation starts anyway.",
@@ -92,7 +92,7 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
 def _demo(where: Layout, traffic: "Traffic") -> dict[str, Any]:
     from infra.lab.audit import Least
 
-    supervisor = bring_up(where, dies_with_us=True)
+    supervisor = bring_up(where, stops_with_parent=True)
     try:
         document = _shop(where, traffic, "Demo")
         with console.status("Auditing"):
@@ -116,12 +116,12 @@ def _shop(where: Layout, traffic: "Traffic", title: str) -> dict[str, Any]:
     return documented(report.as_dict(), where, report, samples, title=title, about=about)
 
 
-async def _watched(where: Layout, traffic: "Traffic", say: Callable[[str], None]) -> tuple["Report", "Samples"]:
+async def _watched(where: Layout, traffic: "Traffic", report: Callable[[str], None]) -> tuple["Report", "Samples"]:
     from infra.lab.simulator import run_traffic
     from infra.lab.watch import Sampler
 
     async with Sampler(where) as samples:
-        return await run_traffic(endpoints_of(where), traffic, say), samples
+        return await run_traffic(endpoints_of(where), traffic, report), samples
 
 
 def endpoints_of(where: Layout) -> "Endpoints":

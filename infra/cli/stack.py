@@ -22,19 +22,19 @@ from infra.stack import (
     Message,
     StackIsDown,
     StackIsUp,
-    ask_once,
-    forget,
-    given_kinds,
+    delete_stack,
     given_settings,
     install_missing,
     is_up,
-    note_start,
-    program,
+    program_kind,
     provide,
     read_state,
+    record_start,
+    required_kinds,
+    send_request,
     services_of,
     start_supervisor,
-    until_up,
+    wait_until_up,
 )
 from infra.stack.layout import layout
 
@@ -63,7 +63,7 @@ def up(
         return
     undo_when_told_to_end()
     began = time.monotonic()
-    supervisor = bring_up(where, dies_with_us=not detach, faultable=faultable)
+    supervisor = bring_up(where, stops_with_parent=not detach, faultable=faultable)
     console.print(
         f"The stack is up after {time.monotonic() - began:.1f} s.", addresses_table(read_state(where.state)), sep="\n"
     )
@@ -91,7 +91,7 @@ def down(
     elif not volumes:
         raise StackIsDown(f"The stack {where.name} is not up.")
     if volumes:
-        forget(where)
+        delete_stack(where)
     console.print("The stack is down." if not volumes else "The stack is down, and all its data is deleted.")
 
 
@@ -124,7 +124,7 @@ def _stay_up(where: Layout, *, faultable: bool) -> None:
     if ignored:
         what = f"The stack {where.name} is up already, without {', '.join(ignored)}, which is ignored."
         raise StackIsUp(what, "Restart it: ./marketplace down, then ./marketplace up -d")
-    parts = asyncio.run(ask_once(where.socket, {"do": "status"}))["parts"]
+    parts = asyncio.run(send_request(where.socket, {"do": "status"}))["parts"]
     if waiting := [f"{name} ({part['state']})" for name, part in parts.items() if part["state"] != "ready"]:
         what = f"The stack {where.name} is up already, but not ready: {', '.join(waiting)}."
         raise StackIsUp(what, "Show the parts: ./marketplace status. Undo faults and start parts: ./marketplace heal")
@@ -133,7 +133,7 @@ def _stay_up(where: Layout, *, faultable: bool) -> None:
 
 async def _now(where: Layout) -> tuple[Message, Message]:
     """Return the supervisor's status of the parts, and the services' own figures."""
-    status = await ask_once(where.socket, {"do": "status"})  # first, because it raises if the stack is down
+    status = await send_request(where.socket, {"do": "status"})  # first, because it raises if the stack is down
     return status, await figures_once(where)
 
 
@@ -145,18 +145,18 @@ def running_stack(start: str = "./marketplace up -d") -> Layout:
     return where
 
 
-def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> subprocess.Popen[bytes]:
+def bring_up(where: Layout, *, stops_with_parent: bool, faultable: bool = False) -> subprocess.Popen[bytes]:
     """Install missing servers, start a supervisor, show its progress until everything is ready, and return it.
 
     Raises `StackIsUp` if the stack is up already, and `NotReady` if it does not become ready. In that case the
-    supervisor is stopped if `dies_with_us` is true. Otherwise it keeps running, so that one can examine it.
+    supervisor is stopped if `stops_with_parent` is true. Otherwise it keeps running, so that one can examine it.
     If the command is interrupted, the supervisor is always stopped.
     """
     if is_up(where):
         raise StackIsUp(f"The stack {where.name} is up already.", "Show its parts: ./marketplace status")
     get_servers()
     _forget_faults(where)
-    supervisor = start_supervisor(where, dies_with_us=dies_with_us, faultable=faultable)
+    supervisor = start_supervisor(where, stops_with_parent=stops_with_parent, faultable=faultable)
     try:
         with console.status("Starting") as spinner:
             told: dict[str, str] = {}
@@ -165,13 +165,13 @@ def bring_up(where: Layout, *, dies_with_us: bool, faultable: bool = False) -> s
                 _tell_changes(told, status)
                 spinner.update(_waiting_for(status))
 
-            asyncio.run(until_up(where, supervisor, tell))
+            asyncio.run(wait_until_up(where, supervisor, tell))
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Interrupted before the stack was ready: stopping it.")
         bring_down(where, supervisor)
         raise
     except BaseException:
-        if dies_with_us:
+        if stops_with_parent:
             bring_down(where, supervisor)
         raise
     return supervisor
@@ -193,8 +193,8 @@ def get_servers() -> None:
 
     Raises `NothingProvides` if that is not possible.
     """
-    with _looking_for_servers() as say:
-        provide(given_kinds(services_of(CHECKOUT)), say)
+    with _looking_for_servers() as report:
+        provide(required_kinds(services_of(CHECKOUT)), report)
 
 
 def install_for_tests() -> None:
@@ -202,19 +202,19 @@ def install_for_tests() -> None:
 
     Raises `NothingProvides` if that is not possible.
     """
-    with _looking_for_servers() as say:
-        install_missing((BROKER, POSTGRES, *map(program, TEST_PROGRAMS)), say)
+    with _looking_for_servers() as report:
+        install_missing((BROKER, POSTGRES, *map(program_kind, TEST_PROGRAMS)), report)
 
 
 @contextlib.contextmanager
 def _looking_for_servers() -> Iterator[Callable[[str], None]]:
     with console.status("Searching for RabbitMQ and PostgreSQL") as spinner:
 
-        def say(step: str) -> None:
+        def report(step: str) -> None:
             console.print(f"{step} …")
             spinner.update(step)
 
-        yield say
+        yield report
 
 
 def _forget_faults(where: Layout) -> None:
@@ -224,11 +224,11 @@ def _forget_faults(where: Layout) -> None:
 
         forget_all(where)
     if where.record.exists():
-        note_start(where)
+        record_start(where)
 
 
 def _wait_until_down(where: Layout) -> None:
-    asyncio.run(ask_once(where.socket, {"do": "down"}))
+    asyncio.run(send_request(where.socket, {"do": "down"}))
     deadline = time.monotonic() + DOWN_WITHIN_S
     while is_up(where):
         if time.monotonic() > deadline:

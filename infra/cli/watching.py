@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.cli.show import COLOURS, console, duration
-from infra.stack import Layout, Message, ask, read_state
+from infra.stack import Layout, Message, read_state, stream_request
 
 if TYPE_CHECKING:  # imports an HTTP client, which would delay the other commands
     from infra.lab.watch import Figures, Samples
@@ -36,7 +36,7 @@ async def follow(where: Layout) -> None:
 
     async with Sampler(where, keep_s=KEEP_S) as samples:
         with Live(console=console, auto_refresh=False) as live:
-            async for status in ask(where.socket, {"do": "watch"}):
+            async for status in stream_request(where.socket, {"do": "watch"}):
                 services = list(read_state(where.state).services)
                 live.update(view(status, samples, services, console.width), refresh=True)
 

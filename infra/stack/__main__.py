@@ -5,8 +5,8 @@ import sys
 
 from infra.stack.errors import LocalError
 from infra.stack.layout import layout
-from infra.stack.run import describe, supervise
-from infra.stack.stack import marketplace
+from infra.stack.run import error_text, supervise
+from infra.stack.stack import marketplace_programs
 from infra.stack.start import FAULTABLE
 
 
@@ -15,9 +15,9 @@ def main() -> None:
     try:
         names = [each for each in sys.argv[1:] if each != FAULTABLE]
         where = layout(names[0] if names else None)
-        asyncio.run(supervise(where, marketplace(), faultable=FAULTABLE in sys.argv))
+        asyncio.run(supervise(where, marketplace_programs(), faultable=FAULTABLE in sys.argv))
     except LocalError as error:
-        sys.exit(describe(error))
+        sys.exit(error_text(error))
 
 
 if __name__ == "__main__":

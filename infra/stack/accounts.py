@@ -5,7 +5,7 @@ import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.stack.errors import NotEnterable
+from infra.stack.errors import NotAccessible
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Account:
 def unprivileged_account() -> Account | None:
     """Return the account that runs Postgres if this process is root: `postgres`, or else `nobody`.
 
-    Returns None if this process is not root: Postgres then runs as the same user. Raises `NotEnterable` if neither
+    Returns None if this process is not root: Postgres then runs as the same user. Raises `NotAccessible` if neither
     account exists.
     """
     if os.geteuid() != 0:
@@ -31,24 +31,24 @@ def unprivileged_account() -> Account | None:
         except KeyError:
             continue
         return Account(name, entry.pw_uid, entry.pw_gid)
-    raise NotEnterable("No unprivileged account to run Postgres as.", "Create one: useradd --system postgres")
+    raise NotAccessible("No unprivileged account to run Postgres as.", "Create one: useradd --system postgres")
 
 
-def require_enterable(directory: Path, account: Account | None) -> None:
-    """Raise `NotEnterable` unless `account` may enter this directory and all its parents."""
+def require_accessible(directory: Path, account: Account | None) -> None:
+    """Raise `NotAccessible` unless `account` may enter this directory and all its parents."""
     if account is None:
         return
     for parent in (directory, *directory.parents):
         stat = parent.stat()
         needed = 0o100 if stat.st_uid == account.uid else 0o010 if stat.st_gid == account.gid else 0o001
         if not stat.st_mode & needed:
-            raise NotEnterable(
+            raise NotAccessible(
                 f"The account {account.name!r} that runs Postgres may not enter {parent}.",
                 "Set MARKETPLACE_STATE_HOME=/path to a directory that it can enter.",
             )
 
 
-def give_to(path: Path, account: Account | None) -> None:
+def change_owner(path: Path, account: Account | None) -> None:
     """Make `account` the owner of `path`. Does nothing if `account` is None."""
     if account is not None:
         os.chown(path, account.uid, account.gid)

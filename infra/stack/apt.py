@@ -12,9 +12,9 @@ from types import FrameType
 from infra.stack.errors import LocalError
 
 MARK = "# put here for the time of one installation by `marketplace`"
-REFUSE = f"#!/bin/sh\n{MARK}\nexit 101\n"
-NO_CLUSTER = f"{MARK}\ncreate_main_cluster = false\n"
-WITHIN_S = 900
+POLICY_DENY_START = f"#!/bin/sh\n{MARK}\nexit 101\n"
+NO_MAIN_CLUSTER = f"{MARK}\ncreate_main_cluster = false\n"
+COMMAND_TIMEOUT_S = 900
 
 
 def run_quietly(argv: Sequence[str]) -> None:
@@ -26,11 +26,11 @@ def run_quietly(argv: Sequence[str]) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=WITHIN_S,
+        timeout=COMMAND_TIMEOUT_S,
     )
     if done.returncode != 0:
-        said = " ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
-        raise LocalError(f"{' '.join(argv)} failed: {said}", "Run it by hand to see more, then try again.")
+        output = " ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+        raise LocalError(f"{' '.join(argv)} failed: {output}", "Run it by hand to see more, then try again.")
 
 
 @dataclass(frozen=True)
@@ -42,34 +42,34 @@ class Apt:
     is_root: bool = os.geteuid() == 0
 
     @property
-    def usable(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether apt-get exists (Debian, Ubuntu), and this process may install packages."""
         return self.is_root and os.access(self.root / "usr/bin/apt-get", os.X_OK)
 
-    def install(self, packages: Sequence[str], say: Callable[[str], None]) -> None:
+    def install(self, packages: Sequence[str], report: Callable[[str], None]) -> None:
         """Install the packages, without starting servers or creating a Postgres cluster.
 
         The settings that prevent this are restored afterwards. Settings left over from an earlier, killed attempt are
         restored, too. Raises `LocalError` if apt-get fails.
         """
         options = ("-y", "-qq", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends")
-        with _ending_by_exception(), self._nothing_starts(), self._no_cluster():
-            say("Fetching the lists of packages (apt-get update)")
+        with _raise_on_termination(), self._prevent_server_start(), self._prevent_cluster_creation():
+            report("Fetching the lists of packages (apt-get update)")
             self.run(("apt-get", "update", "-qq"))
-            say(f"Installing {' and '.join(packages)} (apt-get install)")
+            report(f"Installing {' and '.join(packages)} (apt-get install)")
             self.run(("apt-get", "install", *options, *packages))
 
     @contextlib.contextmanager
-    def _nothing_starts(self) -> Iterator[None]:
-        with _replaced(self.root / "usr/sbin/policy-rc.d", REFUSE, mode=0o755):
+    def _prevent_server_start(self) -> Iterator[None]:
+        with _replace_temporarily(self.root / "usr/sbin/policy-rc.d", POLICY_DENY_START, mode=0o755):
             yield
 
     @contextlib.contextmanager
-    def _no_cluster(self) -> Iterator[None]:
+    def _prevent_cluster_creation(self) -> Iterator[None]:
         settings = self.root / "etc/postgresql-common/createcluster.conf"
         packaged = settings.with_name(f"{settings.name}.dpkg-dist")  # dpkg writes the packaged file here
         try:
-            with _replaced(settings, NO_CLUSTER, mode=0o644):
+            with _replace_temporarily(settings, NO_MAIN_CLUSTER, mode=0o644):
                 yield
         finally:
             if packaged.exists() and not settings.exists():
@@ -77,30 +77,30 @@ class Apt:
 
 
 @contextlib.contextmanager
-def _replaced(path: Path, content: str, *, mode: int) -> Iterator[None]:
+def _replace_temporarily(path: Path, content: str, *, mode: int) -> Iterator[None]:
     """Replace the content of `path` within the context, and restore or remove the file afterwards."""
-    kept = path.with_name(f"{path.name}.before-marketplace")
-    _put_back(path, kept)
+    backup = path.with_name(f"{path.name}.before-marketplace")
+    _restore(path, backup)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        path.rename(kept)
+        path.rename(backup)
     try:
         path.write_text(content)
         path.chmod(mode)
         yield
     finally:
-        _put_back(path, kept)
+        _restore(path, backup)
 
 
-def _put_back(path: Path, kept: Path) -> None:
+def _restore(path: Path, backup: Path) -> None:
     if path.exists() and MARK in path.read_text():
         path.unlink()
-    if kept.exists():
-        kept.replace(path)
+    if backup.exists():
+        backup.replace(path)
 
 
 @contextlib.contextmanager
-def _ending_by_exception() -> Iterator[None]:
+def _raise_on_termination() -> Iterator[None]:
     """Make SIGTERM and SIGHUP raise `KeyboardInterrupt`, as Ctrl-C does, so that settings are restored."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -14,17 +14,17 @@ class Backoff:
     base_s: float = 0.5
     cap_s: float = 30.0
     stable_after_s: float = 30.0
-    chance: random.Random = field(default_factory=random.Random)
+    rng: random.Random = field(default_factory=random.Random)
     _failures: int = 0
 
-    def after(self, lived_s: float) -> float:
-        """Return the delay in seconds before the next start of a part that ran for `lived_s` seconds."""
-        if lived_s >= self.stable_after_s:
+    def next_delay_s(self, uptime_s: float) -> float:
+        """Return the delay in seconds before the next start of a part that ran for `uptime_s` seconds."""
+        if uptime_s >= self.stable_after_s:
             self._failures = 0
         ceiling = min(self.cap_s, self.base_s * 2 ** min(self._failures, 16))
         self._failures += 1
-        return self.base_s + self.chance.uniform(0, ceiling)
+        return self.base_s + self.rng.uniform(0, ceiling)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Start over with the shortest delay, because a person started the part."""
         self._failures = 0

@@ -39,10 +39,10 @@ def find_postgres(root: Path = Path("/")) -> list[PostgresBinaries]:
 def _postgres_in(directory: Path) -> PostgresBinaries | None:
     if not all(os.access(directory / name, os.X_OK) for name in ("initdb", "postgres")):
         return None
-    said = subprocess.run(  # noqa: S603 - a program that we found
+    output = subprocess.run(  # noqa: S603 - a program that we found
         [directory / "postgres", "--version"], capture_output=True, text=True, check=False, timeout=10
     ).stdout
-    version = re.search(r"\) (\d+)", said)
+    version = re.search(r"\) (\d+)", output)
     major = int(version[1]) if version else 0
     return PostgresBinaries(directory, major) if major in SUPPORTED else None
 

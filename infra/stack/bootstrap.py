@@ -34,15 +34,15 @@ def bootstrap(checkout: Path, name: str = "") -> Path:
     with _one_at_a_time(requirements) as lock:
         if _is_current(requirements, venv):
             return venv
-        if not _is_whole(venv):
-            _make(venv)
-        mark = venv / UNFINISHED
-        mark.touch()
+        if not _is_complete(venv):
+            _create_environment(venv)
+        marker = venv / UNFINISHED
+        marker.touch()
         (venv / STAMP).unlink(missing_ok=True)
         _install(requirements, venv, lock)
         _link_runtime(venv)
         shutil.copyfile(requirements, venv / STAMP)
-        mark.unlink()
+        marker.unlink()
     return venv
 
 
@@ -56,7 +56,7 @@ def _one_at_a_time(requirements: Path) -> Iterator[int]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Another marketplace command is installing the packages: waiting for it")
+            print_step("Another marketplace command is installing the packages: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
 
@@ -68,7 +68,7 @@ def _is_current(requirements: Path, venv: Path) -> bool:
         return False
 
 
-def _is_whole(venv: Path) -> bool:
+def _is_complete(venv: Path) -> bool:
     """Return whether pip works in the environment, and no installation in it was interrupted."""
     python = venv / "bin/python"
     if (venv / UNFINISHED).exists() or not os.access(python, os.X_OK):
@@ -76,16 +76,16 @@ def _is_whole(venv: Path) -> bool:
     return subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0  # noqa: S603 - ours
 
 
-def _make(venv: Path) -> None:
+def _create_environment(venv: Path) -> None:
     _require_venv_module()
-    say(f"Creating {venv}")
+    print_step(f"Creating {venv}")
     shutil.rmtree(venv / "bin", ignore_errors=True)  # first: an environment without bin counts as incomplete
     shutil.rmtree(venv, ignore_errors=True)
     venv.mkdir(exist_ok=True)
     (venv / UNFINISHED).touch()
     done = _run(sys.executable, "-m", "venv", str(venv))
     if done.returncode != 0:
-        raise BootstrapError(f"python -m venv failed: {_last_words(done.stdout)}\nFix the cause, then run this again.")
+        raise BootstrapError(f"python -m venv failed: {_last_lines(done.stdout)}\nFix the cause, then run this again.")
 
 
 def _require_venv_module() -> None:
@@ -98,11 +98,11 @@ def _require_venv_module() -> None:
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise BootstrapError(f"Python's venv module is not installed.\nRun: sudo apt-get install -y {package}")
-    say(f"Installing {package} (apt-get)")
+    print_step(f"Installing {package} (apt-get)")
     for arguments in (("update", "-qq"), ("install", "-y", "-qq", "--no-install-recommends", package)):
         done = _run("apt-get", *arguments)
     if done.returncode != 0 or not _has_ensurepip():
-        raise BootstrapError(f"apt-get could not install {package}: {_last_words(done.stdout)}\nInstall it by hand.")
+        raise BootstrapError(f"apt-get could not install {package}: {_last_lines(done.stdout)}\nInstall it by hand.")
 
 
 def _has_ensurepip() -> bool:
@@ -111,9 +111,9 @@ def _has_ensurepip() -> bool:
 
 def _install(requirements: Path, venv: Path, lock: int) -> None:
     total = sum("==" in line for line in requirements.read_text().splitlines() if not line.startswith((" ", "#")))
-    say(f"Installing {total} Python packages (once; about a minute)")
+    print_step(f"Installing {total} Python packages (once; about a minute)")
     pip = (str(venv / "bin/python"), "-m", "pip", "install", "--require-hashes", "--progress-bar", "off")
-    said: list[str] = []
+    output: list[str] = []
     with subprocess.Popen(  # noqa: S603 - ours
         (*pip, "-r", str(requirements)),
         stdin=subprocess.DEVNULL,
@@ -124,16 +124,16 @@ def _install(requirements: Path, venv: Path, lock: int) -> None:
     ) as running:
         collected = 0
         for line in running.stdout or ():
-            said.append(line.rstrip())
+            output.append(line.rstrip())
             if line.startswith(("Collecting ", "Requirement already satisfied")):
                 collected += 1
                 if collected % 10 == 0:
-                    say(f"  {collected} downloaded")
+                    print_step(f"  {collected} downloaded")
             if line.startswith("Installing collected"):
-                say("  unpacking")
+                print_step("  unpacking")
     if running.returncode != 0:
         raise BootstrapError(
-            f"pip could not install the Python packages: {_last_words(chr(10).join(said))}\n"
+            f"pip could not install the Python packages: {_last_lines(chr(10).join(output))}\n"
             "Check that the package index is reachable, then run this again."
         )
 
@@ -160,13 +160,13 @@ def _run(*argv: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def _last_words(text: str) -> str:
+def _last_lines(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
     return " ".join((errors or lines)[-2:])
 
 
-def say(step: str) -> None:
+def print_step(step: str) -> None:
     """Print a step to standard error, so that it does not mix with the output of the command itself."""
     print(step, file=sys.stderr, flush=True)
 

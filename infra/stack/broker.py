@@ -11,8 +11,8 @@ from infra.stack.part import Running
 from infra.stack.passwords import write_private
 from infra.stack.ports import Ports
 from infra.stack.processes import Command, Process, base_environment, spawn
-from infra.stack.rabbitmqctl import NODE, control
-from infra.stack.readiness import accepts, http_status, until_ready
+from infra.stack.rabbitmqctl import NODE, run_rabbitmqctl
+from infra.stack.readiness import http_status, is_listening, wait_until_ready
 
 ADMIN = "admin"
 START_WITHIN_S = 60.0
@@ -56,7 +56,7 @@ class BrokerUrls:
         """Return the AMQP URL of another user."""
         return f"amqp://{user}:{password}@{self.host}:{self.amqp_port}/"
 
-    async def answers(self, listener: int | None = None) -> bool:
+    async def is_ready(self, listener: int | None = None) -> bool:
         """Return whether the broker accepts AMQP connections, according to its own health check.
 
         `listener` is the AMQP port inside a container, if that differs. Raises `OSError` if it cannot connect.
@@ -118,23 +118,25 @@ class RabbitNode:
     async def launch(self) -> Running:
         """Write the configuration and start the port mapper and the node. Data of an earlier launch is used again."""
         self._write_configuration()
-        mapper = await spawn(self._mapper())
+        mapper = await spawn(self._epmd_command())
         try:
-            await until_ready(
-                lambda: accepts(self._ports.of("epmd")), mapper, name="epmd", within_s=10, log=str(self._log)
+            await wait_until_ready(
+                lambda: is_listening(self._ports.of("epmd")), mapper, name="epmd", within_s=10, log=str(self._log)
             )
-            return BrokerProcess(await spawn(self._node()), mapper)
+            return BrokerProcess(await spawn(self._node_command()), mapper)
         except BaseException:
             mapper.kill()
             raise
 
     async def ready(self, running: Running) -> None:
         """Return once the node accepts AMQP connections. Raises `NotReady` after 60 s, or if the node ends first."""
-        await until_ready(self.urls.answers, running, name="The broker", within_s=START_WITHIN_S, log=str(self._log))
+        await wait_until_ready(
+            self.urls.is_ready, running, name="The broker", within_s=START_WITHIN_S, log=str(self._log)
+        )
 
-    async def control(self, *arguments: str) -> None:
+    async def run_rabbitmqctl(self, *arguments: str) -> None:
         """Run `rabbitmqctl ARGUMENTS` for this node, which must be up. Raises `LocalError` if that fails."""
-        await control(self._binaries, self._directory, self._ports.of("epmd"), *arguments)
+        await run_rabbitmqctl(self._binaries, self._directory, self._ports.of("epmd"), *arguments)
 
     def _write_configuration(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -149,7 +151,7 @@ class RabbitNode:
         )
         (self._directory / "plugins").write_text(PLUGINS)
 
-    def _mapper(self) -> Command:
+    def _epmd_command(self) -> Command:
         return Command(
             argv=(str(self._binaries.epmd), "-address", "127.0.0.1", "-port", str(self._ports.of("epmd"))),
             env=base_environment(),
@@ -157,7 +159,7 @@ class RabbitNode:
             log=self._log,
         )
 
-    def _node(self) -> Command:
+    def _node_command(self) -> Command:
         return Command(argv=(str(self._binaries.server),), env=self._environment(), cwd=self._directory, log=self._log)
 
     def _environment(self) -> dict[str, str]:

@@ -20,14 +20,14 @@ from infra.stack.broker import BrokerUrls
 from infra.stack.errors import LocalError
 from infra.stack.images import BROKER_IMAGE, POSTGRES_IMAGE
 from infra.stack.part import Running
-from infra.stack.readiness import until_ready
+from infra.stack.readiness import wait_until_ready
 from infra.stack.roles import PostgresServer
 
 START_WITHIN_S = 60.0
 REAP_AFTER = "1s"
 
 
-class ContainerLife:
+class RunningContainer:
     """A started container. Its output is appended to the part's log file."""
 
     pid = None
@@ -81,19 +81,19 @@ class Container:
     """Maps each port in the container to a port on the loopback."""
     volume: str
     mounted_at: str
-    answers: Callable[[], Awaitable[bool]]
+    is_ready: Callable[[], Awaitable[bool]]
     log: Path
 
     async def launch(self) -> Running:
         """Pull the image if it is missing, and start a container. Raises `LocalError` if Docker cannot start it."""
         try:
-            return ContainerLife(await asyncio.to_thread(self._start), self.log)
+            return RunningContainer(await asyncio.to_thread(self._start), self.log)
         except Exception as error:  # the Docker client's errors have no common class with a readable message
             raise LocalError(f"Docker could not start {self.image}: {error}", "See `docker info`.") from error
 
     async def ready(self, running: Running) -> None:
         """Return once the server answers. Raises `NotReady` after 60 s, or if the container ends first."""
-        await until_ready(self.answers, running, name=self.name, within_s=START_WITHIN_S, log=str(self.log))
+        await wait_until_ready(self.is_ready, running, name=self.name, within_s=START_WITHIN_S, log=str(self.log))
 
     def _start(self) -> DockerContainer:
         testcontainers_config.ryuk_reconnection_timeout = REAP_AFTER
@@ -117,7 +117,7 @@ def broker_container(urls: BrokerUrls, *, stack: str, log: Path) -> Container:
         ports={5672: urls.amqp_port, 15672: urls.management_port},
         volume=_volume(stack, "broker"),
         mounted_at="/var/lib/rabbitmq",
-        answers=partial(urls.answers, 5672),
+        is_ready=partial(urls.is_ready, 5672),
         log=log,
     )
 
@@ -133,7 +133,7 @@ def postgres_container(
         ports={5432: port},
         volume=_volume(stack, name),
         mounted_at="/var/lib/postgresql/data",
-        answers=server.answers,
+        is_ready=server.is_ready,
         log=log,
     )
 
@@ -146,8 +146,8 @@ def run_inside(stack: str, part: str, *command: str) -> tuple[int, str]:
     running = DockerClient().client.containers.list(filters={"volume": _volume(stack, part)})
     if not running:
         raise LocalError(f"{part} has no running container.", "Check that it is up: ./marketplace status")
-    code, said = running[0].exec_run(list(command))
-    return code, said.decode(errors="replace")
+    code, output = running[0].exec_run(list(command))
+    return code, output.decode(errors="replace")
 
 
 def remove_volumes(stack: str) -> None:

@@ -15,21 +15,21 @@ from infra.stack.errors import LocalError, StackIsDown
 
 Message = dict[str, Any]
 """A JSON object. A request has `do` and its arguments, a refusal has `error` and `remedy`."""
-Answers = Callable[[Message], AsyncIterator[Message]]
+RequestHandler = Callable[[Message], AsyncIterator[Message]]
 LINE_LIMIT = 2**20
 
 
-async def serve(path: Path, answers: Answers) -> asyncio.Server:
+async def serve(path: Path, handle_request: RequestHandler) -> asyncio.Server:
     """Listen on a Unix socket at `path`, and answer requests until the returned server is closed.
 
-    A `LocalError` raised by `answers` is sent as a refusal.
+    A `LocalError` raised by `handle_request` is sent as a refusal.
     """
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             request = json.loads(await reader.readline())
             try:
-                async for answer in answers(request):
+                async for answer in handle_request(request):
                     await _send(writer, answer)
             except LocalError as error:
                 await _send(writer, {"error": str(error), "remedy": error.remedy})
@@ -39,22 +39,22 @@ async def serve(path: Path, answers: Answers) -> asyncio.Server:
             writer.close()
 
     path.unlink(missing_ok=True)  # noqa: ASYNC240 - one system call
-    with _short(path) as address:
+    with _short_address(path) as address:
         mask = os.umask(0o177)
         try:
-            return await asyncio.start_unix_server(talk, address, limit=LINE_LIMIT)
+            return await asyncio.start_unix_server(handle_connection, address, limit=LINE_LIMIT)
         finally:
             os.umask(mask)
 
 
-async def ask(path: Path, request: Message) -> AsyncIterator[Message]:
+async def stream_request(path: Path, request: Message) -> AsyncIterator[Message]:
     """Send a request to the supervisor, and yield its answers.
 
     Raises `StackIsDown` if no supervisor listens, and `LocalError` if the supervisor refuses the request. The answers
     end early if the supervisor is killed.
     """
     try:
-        with _short(path) as address:
+        with _short_address(path) as address:
             reader, writer = await asyncio.open_unix_connection(address, limit=LINE_LIMIT)
     except (FileNotFoundError, ConnectionRefusedError):
         raise StackIsDown(f"The stack {path.parent.name} is not up.", "Start it: ./marketplace up -d") from None
@@ -71,10 +71,10 @@ async def ask(path: Path, request: Message) -> AsyncIterator[Message]:
         writer.close()
 
 
-async def ask_once(path: Path, request: Message) -> Message:
+async def send_request(path: Path, request: Message) -> Message:
     """Send a request, and return the supervisor's last answer. It is empty if the supervisor ended without one."""
     last: Message = {}
-    async for answer in ask(path, request):
+    async for answer in stream_request(path, request):
         last = answer
     return last
 
@@ -85,7 +85,7 @@ async def _send(writer: asyncio.StreamWriter, message: Message) -> None:
 
 
 @contextlib.contextmanager
-def _short(path: Path) -> Iterator[str]:
+def _short_address(path: Path) -> Iterator[str]:
     """Yield an address of the socket with at most 100 bytes, as the system allows little more.
 
     A longer path is replaced by one below /proc/self/fd, where that exists (Linux).

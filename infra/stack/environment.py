@@ -41,7 +41,7 @@ def services_of(checkout: Path) -> list[str]:
 
 
 @dataclass(frozen=True)
-class World:
+class SharedSettings:
     """The settings that all services share: addresses and secrets of the external systems, and the public URLs."""
 
     checkout: Path
@@ -62,7 +62,7 @@ class World:
         """The URL of the local identity issuer."""
         return f"{self.outside}/identity"
 
-    def for_outside(self, state_directory: Path) -> dict[str, str]:
+    def stand_ins_environment(self, state_directory: Path) -> dict[str, str]:
         """Return the environment of `infra.lab.stand_ins`."""
         return self._python() | {
             "OUTSIDE_HOST": "127.0.0.1",
@@ -74,7 +74,7 @@ class World:
             **_passed_on(OUTSIDE_DELAYS),
         }
 
-    def for_service(
+    def service_environment(
         self, *, database_url: str, owner_url: str, broker_url: str, http_port: int, ops_port: int
     ) -> dict[str, str]:
         """Return the environment of one replica of a service."""
@@ -87,10 +87,10 @@ class World:
             "OPS_PORT": str(ops_port),
             "OIDC_ISSUER": self.issuer,
             "OIDC_AUDIENCE": AUDIENCE,
-            "PAYMENT_A_URL": self.links.through("payments-a", f"{self.outside}/payments/a"),
-            "PAYMENT_B_URL": self.links.through("payments-b", f"{self.outside}/payments/b"),
-            "CARRIER_A_URL": self.links.through("carriers-a", f"{self.outside}/carriers/a"),
-            "CARRIER_B_URL": self.links.through("carriers-b", f"{self.outside}/carriers/b"),
+            "PAYMENT_A_URL": self.links.routed_url("payments-a", f"{self.outside}/payments/a"),
+            "PAYMENT_B_URL": self.links.routed_url("payments-b", f"{self.outside}/payments/b"),
+            "CARRIER_A_URL": self.links.routed_url("carriers-a", f"{self.outside}/carriers/a"),
+            "CARRIER_B_URL": self.links.routed_url("carriers-b", f"{self.outside}/carriers/b"),
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.links.port("mail", "127.0.0.1", self.smtp_port)),
             "MAIL_FROM": "marketplace@localhost",

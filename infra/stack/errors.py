@@ -19,7 +19,7 @@ class NotReady(LocalError):
     """A part did not become ready in time, or ended before it was ready."""
 
 
-class NotEnterable(LocalError):
+class NotAccessible(LocalError):
     """The account that a server runs as may not enter its directory."""
 
 

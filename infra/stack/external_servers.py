@@ -9,31 +9,31 @@ from urllib.parse import urlsplit
 from infra.stack.broker import BrokerUrls
 from infra.stack.errors import LocalError
 from infra.stack.part import Running
-from infra.stack.readiness import until_ready
+from infra.stack.readiness import wait_until_ready
 
 ANSWER_WITHIN_S = 30.0
 
 
-class Held:
+class RunningExternalServer:
     """The `Running` of a given server. It ends only when the supervisor kills or stops it, which ends no process."""
 
     pid = None
 
     def __init__(self) -> None:
-        self._over = asyncio.Event()
+        self._ended = asyncio.Event()
 
     async def wait(self) -> int:
         """Wait until `kill` or `stop` was called, and return 0."""
-        await self._over.wait()
+        await self._ended.wait()
         return 0
 
     def kill(self) -> None:
         """End `wait`. The server itself continues to run."""
-        self._over.set()
+        self._ended.set()
 
     async def stop(self) -> None:
         """End `wait`, as `kill` does."""
-        self._over.set()
+        self._ended.set()
 
     def pause(self) -> None:
         """Raise `LocalError`, because a given server cannot be paused from here."""
@@ -48,16 +48,16 @@ class ExternalServer:
     """A given server as a part. It is never started or ended; the supervisor only waits until it answers."""
 
     name: str
-    answers: Callable[[], Awaitable[bool]]
+    is_ready: Callable[[], Awaitable[bool]]
 
     async def launch(self) -> Running:
         """Start nothing, and return a `Running` that represents the given server."""
-        return Held()
+        return RunningExternalServer()
 
     async def ready(self, running: Running) -> None:
         """Return once the server answers. Raises `NotReady` after 30 s."""
-        await until_ready(
-            self.answers,
+        await wait_until_ready(
+            self.is_ready,
             running,
             name=f"The given {self.name}",
             within_s=ANSWER_WITHIN_S,

@@ -8,7 +8,7 @@ from typing import Any
 from infra.stack.layout import Layout
 
 
-def note_fault(
+def record_fault(
     where: Layout, kind: str, part: str, *, began: float, ended: float | None = None, bite: bool | None = None
 ) -> None:
     """Record a fault. `began` and `ended` are Unix times. Without `ended`, the fault is still in effect.
@@ -17,20 +17,20 @@ def note_fault(
     """
     known = {"ended": ended, "bite": bite}
     line = {"did": "fault", "kind": kind, "part": part, "began": began}
-    _note(where, line | {name: value for name, value in known.items() if value is not None})
+    _append(where, line | {name: value for name, value in known.items() if value is not None})
 
 
-def note_healed(where: Layout, parts: Iterable[str]) -> None:
+def record_parts_up(where: Layout, parts: Iterable[str]) -> None:
     """Record that these parts are up again, which ends the faults that had stopped or paused them."""
     for part in parts:
-        _note(where, {"did": "heal", "part": part, "at": time.time()})
+        _append(where, {"did": "heal", "part": part, "at": time.time()})
 
 
-def note_start(where: Layout) -> None:
+def record_start(where: Layout) -> None:
     """Record that the stack starts. Nothing of it ran before, so every earlier fault has ended."""
-    _note(where, {"did": "start", "at": time.time()})
+    _append(where, {"did": "start", "at": time.time()})
 
 
-def _note(where: Layout, line: dict[str, Any]) -> None:
+def _append(where: Layout, line: dict[str, Any]) -> None:
     with where.record.open("a", encoding="utf-8") as record:
         record.write(json.dumps(line) + "\n")

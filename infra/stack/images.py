@@ -13,7 +13,7 @@ def docker_works() -> bool:
     return _docker("info", "--format", "{{.ServerVersion}}")
 
 
-def docker_has(image: str, say: Callable[[str], None]) -> bool:
+def docker_has(image: str, report: Callable[[str], None]) -> bool:
     """Return whether Docker has, or can pull, this image and the image of testcontainers' reaper (Ryuk).
 
     The reaper removes the containers after this process has ended. Requires that an engine answers.
@@ -23,9 +23,9 @@ def docker_has(image: str, say: Callable[[str], None]) -> bool:
     for each in (image, testcontainers_config.ryuk_image):
         if _docker("image", "inspect", each):
             continue
-        say(f"Pulling the image {each} (docker pull)")
+        report(f"Pulling the image {each} (docker pull)")
         if not _docker("pull", "--quiet", each, within_s=PULL_WITHIN_S):
-            say(f"Docker works, but cannot pull the image {each}: searching for installed servers")
+            report(f"Docker works, but cannot pull the image {each}: searching for installed servers")
             return False
     return True
 

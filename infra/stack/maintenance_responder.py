@@ -5,16 +5,16 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable
 
-from infra.stack.readiness import accepts
+from infra.stack.readiness import is_listening
 
-LOOK_S = 0.05
+POLL_S = 0.05
 REQUEST_WITHIN_S = 5.0
 RETRY_AFTER_S = 1
 CHUNK = 64 * 1024
 
 
 class MaintenanceResponder:
-    """Answers at a service's port between `begin` and `end`.
+    """Answers at a service's port between `start_listening` and `stop_listening`.
 
     Replicas can bind the same port (SO_REUSEPORT).
     """
@@ -24,28 +24,28 @@ class MaintenanceResponder:
         self._answer = _unavailable(service)
         self._listening: asyncio.Server | None = None
 
-    async def cover(
-        self, is_served: Callable[[], bool], own_ports: Callable[[], Iterable[int]], news: asyncio.Condition
+    async def answer_while_unserved(
+        self, is_served: Callable[[], bool], ops_ports: Callable[[], Iterable[int]], status_changed: asyncio.Condition
     ) -> None:
         """Answer while the service is not served and nothing listens at a replica's operations port; until cancelled.
 
-        `news` must be notified when the result of `is_served` changes.
+        `status_changed` must be notified when the result of `is_served` changes.
         A replica that listens at its operations port, but is not ready, may still answer requests: it may be waiting
         for the broker, which a checkout does not need.
         """
         while True:
             if is_served():
-                self.end()
-                async with news:
-                    await news.wait_for(lambda: not is_served())
-            elif any([await accepts(port) for port in own_ports()]):
-                self.end()
-                await asyncio.sleep(LOOK_S)
+                self.stop_listening()
+                async with status_changed:
+                    await status_changed.wait_for(lambda: not is_served())
+            elif any([await is_listening(port) for port in ops_ports()]):
+                self.stop_listening()
+                await asyncio.sleep(POLL_S)
             else:
-                await self.begin()
-                await asyncio.sleep(0 if is_served() else LOOK_S)
+                await self.start_listening()
+                await asyncio.sleep(0 if is_served() else POLL_S)
 
-    async def begin(self) -> None:
+    async def start_listening(self) -> None:
         """Start to listen, if it does not yet. If the port cannot be bound, the kernel refuses connections instead."""
         if self._listening is None:
             with contextlib.suppress(OSError):
@@ -53,7 +53,7 @@ class MaintenanceResponder:
                     self._refuse, "127.0.0.1", self._port, reuse_address=True, reuse_port=True, limit=CHUNK
                 )
 
-    def end(self) -> None:
+    def stop_listening(self) -> None:
         """Stop listening. From now on replicas get all new connections."""
         if self._listening is not None:
             self._listening.close()

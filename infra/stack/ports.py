@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 from infra.stack.errors import LocalError
 
-CHOICE = range(15_000, 32_000)
+PORT_RANGE = range(15_000, 32_000)
 """Range of ports to choose from. It lies below the ports that Linux and macOS assign to outgoing connections, which
 could take a port just before a server starts."""
 
-PATIENCE_S = 3.0
+KNOWN_PORT_WAIT_S = 3.0
 """Seconds to wait for known ports: a server of an earlier, killed supervisor may still be ending."""
 
 
@@ -26,17 +26,17 @@ class Ports:
 
     def __init__(self, known: Mapping[str, int] | None = None) -> None:
         self._known = dict(known or {})
-        self._held: dict[str, socket.socket] = {}
-        self._patient_until = time.monotonic() + PATIENCE_S
+        self._reserved: dict[str, socket.socket] = {}
+        self._known_ports_deadline = time.monotonic() + KNOWN_PORT_WAIT_S
 
     def of(self, name: str) -> int:
         """Reserve and return the port called `name`: the known one if it is free, or else a new one.
 
         Raises `LocalError` if no free port is found.
         """
-        if name not in self._held:
-            self._held[name] = self._hold_known(name) or _hold_new()
-            self._known[name] = self._held[name].getsockname()[1]
+        if name not in self._reserved:
+            self._reserved[name] = self._reserve_known(name) or _reserve_new()
+            self._known[name] = self._reserved[name].getsockname()[1]
         return self._known[name]
 
     def as_dict(self) -> dict[str, int]:
@@ -45,29 +45,29 @@ class Ports:
 
     def release(self) -> None:
         """Release all reserved ports."""
-        for held in self._held.values():
+        for held in self._reserved.values():
             held.close()
-        self._held.clear()
+        self._reserved.clear()
 
-    def _hold_known(self, name: str) -> socket.socket | None:
+    def _reserve_known(self, name: str) -> socket.socket | None:
         if name not in self._known:
             return None
         while True:
             with contextlib.suppress(OSError):
-                return _hold(self._known[name], was_ours=True)
-            if time.monotonic() > self._patient_until:
+                return _reserve(self._known[name], was_ours=True)
+            if time.monotonic() > self._known_ports_deadline:
                 return None
             time.sleep(0.1)
 
 
-def _hold_new() -> socket.socket:
+def _reserve_new() -> socket.socket:
     for _ in range(200):
         with contextlib.suppress(OSError):
-            return _hold(random.choice(CHOICE), was_ours=False)  # noqa: S311 - no secret
-    raise LocalError("No free port found on 127.0.0.1.", f"Free one between {CHOICE[0]} and {CHOICE[-1]}.")
+            return _reserve(random.choice(PORT_RANGE), was_ours=False)  # noqa: S311 - no secret
+    raise LocalError("No free port found on 127.0.0.1.", f"Free one between {PORT_RANGE[0]} and {PORT_RANGE[-1]}.")
 
 
-def _hold(port: int, *, was_ours: bool) -> socket.socket:
+def _reserve(port: int, *, was_ours: bool) -> socket.socket:
     held = socket.socket()
     try:
         if was_ours:  # connections of its last server in TIME_WAIT do not prevent the bind

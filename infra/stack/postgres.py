@@ -3,12 +3,12 @@
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
-from infra.stack.accounts import give_to
+from infra.stack.accounts import change_owner
 from infra.stack.part import Running
 from infra.stack.passwords import write_private
 from infra.stack.postgres_cluster import Cluster, Template
 from infra.stack.processes import Command, base_environment, spawn
-from infra.stack.readiness import until_ready
+from infra.stack.readiness import wait_until_ready
 from infra.stack.roles import PostgresServer
 
 START_WITHIN_S = 60.0
@@ -56,10 +56,10 @@ class PostgresNode:
             await self._template.copy_to(self._cluster)
         else:
             await self._cluster.create(self._password)
-        self._cluster.forget_stale_lock()
+        self._cluster.remove_stale_lock()
         settings = self._cluster.directory / "postgresql.conf"
         write_private(settings, CONFIGURATION.format(port=self._port))
-        give_to(settings, self._cluster.account)
+        change_owner(settings, self._cluster.account)
         return await spawn(
             Command(
                 argv=(
@@ -71,10 +71,12 @@ class PostgresNode:
                 log=self._log,
                 account=self._cluster.account,
                 stop_signal=SIGINT,  # "fast" shutdown: sessions end, no data is lost
-                dies_by=SIGQUIT,  # "immediate" shutdown: the server ends its own children, too
+                parent_death_signal=SIGQUIT,  # "immediate" shutdown: the server ends its own children, too
             )
         )
 
     async def ready(self, running: Running) -> None:
         """Return once the server accepts connections. Raises `NotReady` after 60 s, or if it ends first."""
-        await until_ready(self._server.answers, running, name=self.name, within_s=START_WITHIN_S, log=str(self._log))
+        await wait_until_ready(
+            self._server.is_ready, running, name=self.name, within_s=START_WITHIN_S, log=str(self._log)
+        )

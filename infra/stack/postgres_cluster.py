@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.stack.accounts import Account, give_to, require_enterable
+from infra.stack.accounts import Account, change_owner, require_accessible
 from infra.stack.binaries import PostgresBinaries
 from infra.stack.errors import LocalError
 from infra.stack.passwords import write_private
@@ -35,10 +35,10 @@ class Cluster:
 
         Raises `LocalError` if the version that created the data is not installed.
         """
-        made_by = self.data / "PG_VERSION"
-        if not made_by.exists():
+        version_file = self.data / "PG_VERSION"
+        if not version_file.exists():
             return str(self.binaries[0].directory / name)
-        major = int(made_by.read_text())
+        major = int(version_file.read_text())
         for found in self.binaries:
             if found.major == major:
                 return str(found.directory / name)
@@ -54,10 +54,10 @@ class Cluster:
         """
         if self.data.exists():
             return
-        new = self._fresh()
+        new = self._new_data_directory()
         secret = self.directory / "superuser"
         write_private(secret, password)
-        give_to(secret, self.account)
+        change_owner(secret, self.account)
         try:
             await self._run(
                 *("initdb", "--no-sync", "--no-instructions", "--encoding=UTF8", f"--locale={LOCALE}"),
@@ -65,7 +65,7 @@ class Cluster:
             )
         finally:
             secret.unlink()
-        await self._settle(new)
+        await self._sync_and_rename(new)
 
     async def copy(self, template: "Cluster") -> None:
         """Create the data directory as a copy of a template, on which no server may be running, unless it exists.
@@ -75,20 +75,20 @@ class Cluster:
         """
         if self.data.exists():
             return
-        new = self._fresh()
+        new = self._new_data_directory()
         copy = await asyncio.create_subprocess_exec("cp", "-a", str(template.data), str(new))
         if await copy.wait() != 0:
             raise LocalError(f"Could not copy {template.data} to {new}.", "Is the disk full?")
-        await self._settle(new)
+        await self._sync_and_rename(new)
 
-    async def _settle(self, new: Path) -> None:
+    async def _sync_and_rename(self, new: Path) -> None:
         await self._run("initdb", "--sync-only", f"--pgdata={new}")
         new.rename(self.data)  # noqa: ASYNC240 - one system call
 
-    def _fresh(self) -> Path:
+    def _new_data_directory(self) -> Path:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        give_to(self.directory, self.account)
-        require_enterable(self.directory, self.account)
+        change_owner(self.directory, self.account)
+        require_accessible(self.directory, self.account)
         new = self.directory / "data.new"
         shutil.rmtree(new, ignore_errors=True)
         return new
@@ -112,7 +112,7 @@ class Cluster:
         if code != 0:
             raise LocalError(f"{program} failed with exit code {code}.", f"See {log}")
 
-    def forget_stale_lock(self) -> None:
+    def remove_stale_lock(self) -> None:
         """Remove the lock file of a server that has ended, even if another process now has its process id."""
         lock = self.data / "postmaster.pid"
         try:

@@ -15,7 +15,7 @@ from infra.stack.passwords import Passwords
 from infra.stack.ports import Ports
 from infra.stack.postgres import PostgresNode
 from infra.stack.postgres_cluster import Cluster
-from infra.stack.provision import BROKER, POSTGRES, Kind, Provider, forced_provider, how_to_get
+from infra.stack.provision import BROKER, POSTGRES, Kind, Provider, forced_provider, installation_advice
 from infra.stack.roles import DatabaseUrls, PostgresServer
 
 
@@ -64,14 +64,16 @@ class PrivateBroker(PrivateServer):
         super().__init__(part)
         self.urls = urls
 
-    async def control(self, *arguments: str) -> None:
+    async def run_rabbitmqctl(self, *arguments: str) -> None:
         """Run `rabbitmqctl ARGUMENTS`, for what the management API does not offer.
 
         Raises `LocalError` if that fails, or RabbitMQ does not run from programs on this machine.
         """
         if not isinstance(self._part, RabbitNode):
-            raise NothingProvides("rabbitmqctl needs RabbitMQ installed on this machine.", how_to_get([BROKER]))
-        await self._part.control(*arguments)
+            raise NothingProvides(
+                "rabbitmqctl needs RabbitMQ installed on this machine.", installation_advice([BROKER])
+            )
+        await self._part.run_rabbitmqctl(*arguments)
 
 
 class PrivatePostgres(PrivateServer):
@@ -93,7 +95,7 @@ async def private_broker(directory: Path | None = None) -> AsyncIterator[Private
     It runs from the programs on this machine. If there are none and no other provider is forced, it runs in Docker.
     Without a `directory`, nothing remains afterwards. Raises `NothingProvides` if neither can be used.
     """
-    with _home(directory) as home, _ports() as ports:
+    with _server_directory(directory) as home, _ports() as ports:
         passwords, log = Passwords(home / "passwords.json"), home / "broker.log"
         urls = BrokerUrls("127.0.0.1", ports.of("broker"), ports.of("management"), passwords.of("broker-admin"))
         binaries = find_rabbitmq()
@@ -110,7 +112,7 @@ async def private_broker(directory: Path | None = None) -> AsyncIterator[Private
             yield broker
         finally:
             await broker.kill()
-            _leave_no_volume(part, home)
+            _remove_volumes(part, home)
 
 
 @contextlib.asynccontextmanager
@@ -123,7 +125,7 @@ async def private_postgres(
     Without a `directory`, nothing remains afterwards. If this process is root, the account `postgres` must be able to
     enter a given `directory`. Raises `NothingProvides` if neither programs nor Docker can be used.
     """
-    with _home(directory) as home, _ports() as ports:
+    with _server_directory(directory) as home, _ports() as ports:
         passwords, log, port = Passwords(home / "passwords.json"), home / "postgres.log", ports.of("postgres")
         password = passwords.of("postgres")
         server = PostgresServer(f"postgresql://postgres:{password}@127.0.0.1:{port}", passwords)
@@ -144,11 +146,11 @@ async def private_postgres(
             yield postgres
         finally:
             await postgres.stop()
-            _leave_no_volume(part, home)
+            _remove_volumes(part, home)
 
 
 @contextlib.contextmanager
-def _home(directory: Path | None) -> Iterator[Path]:
+def _server_directory(directory: Path | None) -> Iterator[Path]:
     if directory:
         yield directory
         return
@@ -168,10 +170,10 @@ def _ports() -> Iterator[Ports]:
 
 def _require_docker(kind: Kind) -> None:
     if forced_provider() not in (None, Provider.DOCKER) or not docker_works():
-        raise NothingProvides(f"{kind.name} cannot be found.", how_to_get([kind]))
+        raise NothingProvides(f"{kind.name} cannot be found.", installation_advice([kind]))
 
 
-def _leave_no_volume(part: Part, home: Path) -> None:
+def _remove_volumes(part: Part, home: Path) -> None:
     if not isinstance(part, RabbitNode | PostgresNode):
         from infra.stack.containers import remove_volumes
 

@@ -24,7 +24,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Condition:
+class PartStatus:
     """The status of a part, as it is reported."""
 
     state: State
@@ -43,33 +43,33 @@ class ProcessMonitor:
     A part that a person killed or stopped stays down until a person starts it.
     """
 
-    def __init__(self, part: Part, *, changed: Callable[[], None], backoff: Backoff | None = None) -> None:
+    def __init__(self, part: Part, *, on_change: Callable[[], None], backoff: Backoff | None = None) -> None:
         self.part = part
-        self._changed = changed
+        self._on_change = on_change
         self._backoff = backoff or Backoff()
         self._wanted = asyncio.Event()
         self._down = asyncio.Event()
         self._down.set()
-        self._hurry = asyncio.Event()
+        self._skip_delay = asyncio.Event()
         self._ready, self._crashed = asyncio.Event(), asyncio.Event()
         self._running: Running | None = None
         self._state, self._since, self._restarts, self._why = State.STOPPED, time.time(), 0, ""
-        self._task = asyncio.create_task(self._keep())
+        self._task = asyncio.create_task(self._supervise())
 
     @property
-    def condition(self) -> Condition:
+    def status(self) -> PartStatus:
         """The current status."""
         pid = self._running.pid if self._running else None
-        return Condition(self._state, pid, self._since, self._restarts, self._why)
+        return PartStatus(self._state, pid, self._since, self._restarts, self._why)
 
     def start(self) -> None:
         """Request that the part runs. After a crash it is started without further delay; a paused one is resumed."""
         self.resume()
-        self._backoff.forget()
+        self._backoff.reset()
         self._wanted.set()
-        self._hurry.set()
+        self._skip_delay.set()
 
-    async def until_ready(self, attempts: int | None = None) -> None:
+    async def wait_until_ready(self, attempts: int | None = None) -> None:
         """Wait until the part is ready.
 
         Raises `NotReady` if it ended `attempts` times before that. Without `attempts` it waits without limit.
@@ -94,62 +94,62 @@ class ProcessMonitor:
             remedy = f"To let it run: ./marketplace {verb} {self.part.name}"
             raise LocalError(f"{self.part.name} is {self._state}, so it cannot be paused.", remedy)
         self._running.pause()
-        self._become(State.PAUSED)
+        self._set_state(State.PAUSED)
 
     def resume(self) -> None:
         """Resume the part, if it is paused."""
         if self._running and self._state is State.PAUSED:
             self._running.resume()
-            self._become(State.READY if self._ready.is_set() else State.STARTING)
+            self._set_state(State.READY if self._ready.is_set() else State.STARTING)
 
     async def kill(self) -> None:
         """Kill the part, as a crash would, and keep it down."""
         self._wanted.clear()
-        self._hurry.set()
+        self._skip_delay.set()
         if self._running:
             self._running.kill()
         await self._down.wait()
-        self._become(State.KILLED)
+        self._set_state(State.KILLED)
 
     async def stop(self) -> None:
         """Stop the part gracefully, and keep it down."""
         self._wanted.clear()
-        self._hurry.set()
+        self._skip_delay.set()
         self.resume()
         if self._running:
-            self._become(State.STOPPING)
+            self._set_state(State.STOPPING)
             await self._running.stop()
         await self._down.wait()
-        self._become(State.STOPPED)
+        self._set_state(State.STOPPED)
 
     async def close(self) -> None:
         """Stop the part, and end its monitoring."""
         await self.stop()
         self._task.cancel()
 
-    async def _keep(self) -> None:
+    async def _supervise(self) -> None:
         while True:
             await self._wanted.wait()
             self._down.clear()
             began = time.monotonic()
-            await self._live()
+            await self._run_once()
             self._running = None
             self._ready.clear()
             if self._wanted.is_set():
                 self._restarts += 1
-                self._become(State.CRASHED)
+                self._set_state(State.CRASHED)
                 self._crashed.set()
-                await self._pause(self._backoff.after(time.monotonic() - began))
+                await self._wait_before_restart(self._backoff.next_delay_s(time.monotonic() - began))
             self._down.set()
 
-    async def _live(self) -> None:
+    async def _run_once(self) -> None:
         """Run the part once, from launch to end. Records in `_why` how it ended, or why it could not be started."""
-        self._become(State.STARTING)
+        self._set_state(State.STARTING)
         try:
             self._running = running = await self.part.launch()
             if not self._wanted.is_set():  # killed or stopped during the launch
                 running.kill()
-            self._become(State.STARTING)
+            self._set_state(State.STARTING)
             try:
                 await self.part.ready(running)
             except BaseException:
@@ -159,22 +159,22 @@ class ProcessMonitor:
             if self._wanted.is_set():
                 self._why = ""
                 self._ready.set()
-                self._become(State.READY)
+                self._set_state(State.READY)
             self._why = f"ended with exit code {await running.wait()}"
         except LocalError as error:
             self._why = f"{error} {error.remedy}".strip()
         except Exception as error:  # noqa: BLE001 - whatever it is, the monitor continues and tries again
             self._why = f"could not be started: {error!r}"
 
-    async def _pause(self, delay_s: float) -> None:
-        self._hurry.clear()
+    async def _wait_before_restart(self, delay_s: float) -> None:
+        self._skip_delay.clear()
         try:
             async with asyncio.timeout(delay_s):
-                await self._hurry.wait()
+                await self._skip_delay.wait()
         except TimeoutError:
             return
 
-    def _become(self, state: State) -> None:
+    def _set_state(self, state: State) -> None:
         if state is not self._state:
             self._state, self._since = state, time.time()
-        self._changed()
+        self._on_change()

@@ -28,7 +28,7 @@ class Command:
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within_s: float = 10.0
-    dies_by: signal.Signals = signal.SIGKILL
+    parent_death_signal: signal.Signals = signal.SIGKILL
     """The signal that the kernel sends it when this process ends.
 
     Linux only. On other systems the program keeps running if this process is killed.
@@ -102,7 +102,7 @@ async def spawn(command: Command) -> Process:
             group=account.gid if account else None,
             extra_groups=[] if account else None,
             start_new_session=True,
-            preexec_fn=die_with_parent(command.dies_by),
+            preexec_fn=die_with_parent(command.parent_death_signal),
         )
     return Process(command, child)
 

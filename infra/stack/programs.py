@@ -8,7 +8,7 @@ from pathlib import Path
 from infra.stack import clock_skew
 from infra.stack.part import Part, Running
 from infra.stack.processes import Command, base_environment, spawn
-from infra.stack.readiness import http_status, until_ready
+from infra.stack.readiness import http_status, wait_until_ready
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Program:
 
         There is no time limit, because a service waits for as long as its broker is unavailable.
         """
-        await until_ready(self._answers, running, name=self.name, within_s=math.inf, log=str(self.log))
+        await wait_until_ready(self._is_ready, running, name=self.name, within_s=math.inf, log=str(self.log))
 
-    async def _answers(self) -> bool:
+    async def _is_ready(self) -> bool:
         return await http_status(self.ready_url) == 200
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedPart:
     """A part that counts as ready only after `prepare` has run."""
 
     part: Part

@@ -52,7 +52,7 @@ POSTGRES = Kind(
 )
 
 
-def program(name: str) -> Kind:
+def program_kind(name: str) -> Kind:
     """Return the kind of a program that is searched for on the PATH. Its package has the program's name everywhere."""
     return Kind(name, "", {"apt-get": name, "brew": name}, lambda: shutil.which(name) is not None)
 
@@ -72,7 +72,7 @@ def forced_provider() -> Provider | None:
         raise LocalError(f"MARKETPLACE_PROVIDER={name} is unknown.", f"Use one of {known}.") from None
 
 
-def choose(
+def choose_provider(
     *,
     given: bool,
     docker: Callable[[], bool],
@@ -81,16 +81,16 @@ def choose(
     forced: Provider | None = None,
 ) -> Provider | None:
     """Return the first provider that is available, or the forced one if it is available. None if there is none."""
-    can = {
+    is_available = {
         Provider.GIVEN: lambda: given,
         Provider.DOCKER: docker,
         Provider.HOST: installed,
         Provider.APT: installable,
     }
-    return next((provider for provider in Provider if forced in (None, provider) and can[provider]()), None)
+    return next((provider for provider in Provider if forced in (None, provider) and is_available[provider]()), None)
 
 
-def provide(kinds: Mapping[Kind, bool], say: Callable[[str], None], apt: Apt | None = None) -> dict[Kind, Provider]:
+def provide(kinds: Mapping[Kind, bool], report: Callable[[str], None], apt: Apt | None = None) -> dict[Kind, Provider]:
     """Choose a provider for each kind, and install what must be installed. `kinds` states whether URLs are given.
 
     APT becomes HOST once the packages are installed. Raises `NothingProvides`, with the command that installs what is
@@ -98,29 +98,29 @@ def provide(kinds: Mapping[Kind, bool], say: Callable[[str], None], apt: Apt | N
     """
     apt = apt or Apt()
     forced = forced_provider()
-    engine = _once(docker_works)
+    engine = _cached(docker_works)
 
     def in_docker(kind: Kind) -> bool:
-        return engine() and docker_has(kind.image, say)
+        return engine() and docker_has(kind.image, report)
 
     chosen = {
-        kind: choose(
+        kind: choose_provider(
             given=given,
             docker=partial(in_docker, kind),
             installed=kind.installed,
-            installable=lambda: apt.usable,
+            installable=lambda: apt.is_usable,
             forced=Provider.GIVEN if given else forced,
         )
         for kind, given in kinds.items()
     }
     missing = [kind for kind, provider in chosen.items() if provider is None]
     if missing:
-        raise _nothing_provides(missing)
-    install_missing([kind for kind, provider in chosen.items() if provider is Provider.APT], say, apt)
+        raise _missing_error(missing)
+    install_missing([kind for kind, provider in chosen.items() if provider is Provider.APT], report, apt)
     return {kind: Provider.HOST if found is Provider.APT else Provider(found or "") for kind, found in chosen.items()}
 
 
-def install_missing(kinds: Iterable[Kind], say: Callable[[str], None], apt: Apt | None = None) -> None:
+def install_missing(kinds: Iterable[Kind], report: Callable[[str], None], apt: Apt | None = None) -> None:
     """Install those kinds that are not installed on this machine, even if Docker or given URLs could provide them.
 
     Raises `NothingProvides`, with the command to run.
@@ -129,15 +129,15 @@ def install_missing(kinds: Iterable[Kind], say: Callable[[str], None], apt: Apt 
     missing = [kind for kind in kinds if not kind.installed()]
     if not missing:
         return
-    if not apt.usable:
-        raise _nothing_provides(missing)
-    apt.install([kind.packages["apt-get"] for kind in missing], say)
+    if not apt.is_usable:
+        raise _missing_error(missing)
+    apt.install([kind.packages["apt-get"] for kind in missing], report)
     unfound = [kind for kind in missing if not kind.installed()]
     if unfound:
-        raise NothingProvides(f"{unfound[0].name} was installed, but cannot be found.", how_to_get(unfound))
+        raise NothingProvides(f"{unfound[0].name} was installed, but cannot be found.", installation_advice(unfound))
 
 
-def how_to_get(kinds: Sequence[Kind]) -> str:
+def installation_advice(kinds: Sequence[Kind]) -> str:
     """Return the exact command for a person to run to get these servers, or else advice."""
     manager = "brew" if sys.platform == "darwin" else "apt-get"
     line = " ".join(kind.packages[manager] for kind in kinds)
@@ -149,16 +149,16 @@ def how_to_get(kinds: Sequence[Kind]) -> str:
     return f"Run: sudo apt-get install -y {line}"
 
 
-def _nothing_provides(kinds: Sequence[Kind]) -> NothingProvides:
-    return NothingProvides(f"{' and '.join(kind.name for kind in kinds)} cannot be found.", how_to_get(kinds))
+def _missing_error(kinds: Sequence[Kind]) -> NothingProvides:
+    return NothingProvides(f"{' and '.join(kind.name for kind in kinds)} cannot be found.", installation_advice(kinds))
 
 
-def _once(question: Callable[[], bool]) -> Callable[[], bool]:
+def _cached(function: Callable[[], bool]) -> Callable[[], bool]:
     answers: list[bool] = []
 
-    def ask() -> bool:
+    def call() -> bool:
         if not answers:
-            answers.append(question())
+            answers.append(function())
         return answers[0]
 
-    return ask
+    return call

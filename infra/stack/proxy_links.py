@@ -32,7 +32,7 @@ class Links:
         """The names of all links."""
         return list(self._links)
 
-    def through(self, name: str, url: str) -> str:
+    def routed_url(self, name: str, url: str) -> str:
         """Return the URL with the address of the link `name`. Returns `url` itself if the stack is not faultable."""
         parts = urlsplit(url)
         port = self.port(name, parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORTS[parts.scheme])

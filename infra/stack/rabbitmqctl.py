@@ -12,7 +12,7 @@ from infra.stack.provision import BROKER, Provider
 from infra.stack.state import StackState
 
 NODE = "marketplace@localhost"
-WITHIN_S = 30.0
+COMMAND_TIMEOUT_S = 30.0
 
 
 async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str:
@@ -25,20 +25,20 @@ async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str
 
         command = ("rabbitmqctl", "-q", "-n", NODE, *arguments)
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
                 done = await asyncio.to_thread(run_inside, layout.name, "broker", *command)
         except TimeoutError:
             raise _no_answer(arguments[0]) from None
-        return _said(arguments[0], *done)
+        return _checked_output(arguments[0], *done)
     binaries = find_rabbitmq()
     if binaries is None or "epmd" not in state.ports:
         raise LocalError(
             "rabbitmqctl needs a broker that the stack runs itself.", "Start the stack without MARKETPLACE_BROKER_URL."
         )
-    return await control(binaries, layout.directory / "broker", state.ports["epmd"], *arguments)
+    return await run_rabbitmqctl(binaries, layout.directory / "broker", state.ports["epmd"], *arguments)
 
 
-async def control(binaries: RabbitBinaries, home: Path, epmd_port: int, *arguments: str) -> str:
+async def run_rabbitmqctl(binaries: RabbitBinaries, home: Path, epmd_port: int, *arguments: str) -> str:
     """Run `rabbitmqctl ARGUMENTS` for the node with its files below `home`, and return its output.
 
     Raises `LocalError` if it fails or does not answer within 30 s.
@@ -57,19 +57,19 @@ async def control(binaries: RabbitBinaries, home: Path, epmd_port: int, *argumen
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        async with asyncio.timeout(WITHIN_S):
-            said, _ = await running.communicate()
+        async with asyncio.timeout(COMMAND_TIMEOUT_S):
+            output, _ = await running.communicate()
     except TimeoutError:
         running.kill()
         raise _no_answer(arguments[0]) from None
-    return _said(arguments[0], running.returncode, said.decode(errors="replace"))
+    return _checked_output(arguments[0], running.returncode, output.decode(errors="replace"))
 
 
 def _no_answer(word: str) -> LocalError:
     return LocalError(f"rabbitmqctl {word} did not answer.", "Check that the broker is up: ./marketplace status")
 
 
-def _said(word: str, code: int | None, said: str) -> str:
+def _checked_output(word: str, code: int | None, output: str) -> str:
     if code != 0:
-        raise LocalError(f"rabbitmqctl {word} failed: {said.strip()[-300:]}")
-    return said
+        raise LocalError(f"rabbitmqctl {word} failed: {output.strip()[-300:]}")
+    return output

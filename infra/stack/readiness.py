@@ -13,17 +13,17 @@ from infra.stack.part import Running
 POLL_S = 0.05
 
 
-async def until_ready(
-    answers: Callable[[], Awaitable[bool]], running: Running, *, name: str, within_s: float, log: str
+async def wait_until_ready(
+    is_ready: Callable[[], Awaitable[bool]], running: Running, *, name: str, within_s: float, log: str
 ) -> None:
-    """Return once `answers()` is true. Raises `NotReady` if the process ends first, or after `within_s` seconds."""
+    """Return once `is_ready()` is true. Raises `NotReady` if the process ends first, or after `within_s` seconds."""
     deadline = time.monotonic() + within_s
     ended = asyncio.ensure_future(running.wait())
     try:
-        while not await _attempt(answers):
+        while not await _check(is_ready):
             if ended.done():
                 raise NotReady(
-                    f"{name} ended with exit code {ended.result()} before it was ready. {_last_words(log)}",
+                    f"{name} ended with exit code {ended.result()} before it was ready. {_last_log_line(log)}",
                     f"See {log}",
                 )
             if time.monotonic() > deadline:
@@ -33,7 +33,7 @@ async def until_ready(
         ended.cancel()
 
 
-def _last_words(log: str) -> str:
+def _last_log_line(log: str) -> str:
     """Return a sentence with the last line of a program's log, which may contain the reason for its end."""
     try:
         lines = Path(log).read_text(errors="replace").strip().splitlines()
@@ -42,15 +42,15 @@ def _last_words(log: str) -> str:
     return f"Its last log line: {lines[-1].strip()}" if lines else ""
 
 
-async def _attempt(answers: Callable[[], Awaitable[bool]]) -> bool:
+async def _check(is_ready: Callable[[], Awaitable[bool]]) -> bool:
     try:
         async with asyncio.timeout(5):
-            return await answers()
+            return await is_ready()
     except OSError:
         return False
 
 
-async def accepts(port: int) -> bool:
+async def is_listening(port: int) -> bool:
     """Return whether something listens on this loopback port."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -35,10 +35,10 @@ class PostgresServer:
         self._url = superuser_url
         self._passwords = passwords
 
-    async def answers(self) -> bool:
+    async def is_ready(self) -> bool:
         """Return whether the server accepts connections. False while it starts, recovers or shuts down."""
         try:
-            await (await asyncpg.connect(self._at("postgres"), timeout=5)).close()
+            await (await asyncpg.connect(self._url_of("postgres"), timeout=5)).close()
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
             return False
         return True
@@ -46,10 +46,10 @@ class PostgresServer:
     def urls(self, service: str) -> DatabaseUrls:
         """Return the URLs of the service's database, which may not exist yet."""
         return DatabaseUrls(
-            owner=self._at(service, f"{service}_owner"),
-            app=self._at(service, service),
-            superuser=self._at(service),
-            audit=self._at(service, AUDIT),
+            owner=self._url_of(service, f"{service}_owner"),
+            app=self._url_of(service, service),
+            superuser=self._url_of(service),
+            audit=self._url_of(service, AUDIT),
         )
 
     async def create_database(self, service: str) -> DatabaseUrls:
@@ -58,7 +58,7 @@ class PostgresServer:
         Only the service's own roles, the auditor and superusers may connect to the database.
         """
         roles = (f"{service}_owner", service, AUDIT)
-        async with self._operator() as connection:
+        async with self._superuser_connection() as connection:
             await connection.execute(f"select pg_advisory_lock({LOCK})")
             for role in roles:
                 await self._create_role(connection, role)
@@ -70,17 +70,17 @@ class PostgresServer:
             await connection.execute(f'grant connect on database "{service}" to "{service}", {AUDIT}')
         return self.urls(service)
 
-    async def forget_what_was_set(self) -> None:
+    async def reset_settings(self) -> None:
         """Reset every setting made by `alter system`. Otherwise an injected fault would outlive the server process."""
-        async with self._operator() as connection:
+        async with self._superuser_connection() as connection:
             await connection.execute("alter system reset all")
             await connection.execute("select pg_reload_conf()")
 
     @contextlib.asynccontextmanager
-    async def _operator(self) -> AsyncIterator[asyncpg.Connection]:
+    async def _superuser_connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Yield the superuser's connection. It can write even if transactions are read-only by default."""
         settings = {"default_transaction_read_only": "off"}
-        connection = await asyncpg.connect(self._at("postgres"), timeout=10, server_settings=settings)
+        connection = await asyncpg.connect(self._url_of("postgres"), timeout=10, server_settings=settings)
         try:
             yield connection
         finally:
@@ -91,7 +91,7 @@ class PostgresServer:
             await connection.execute(f'create role "{role}" login')
         await connection.execute(f"alter role \"{role}\" password '{self._passwords.of(role)}'")
 
-    def _at(self, database: str, user: str | None = None) -> str:
+    def _url_of(self, database: str, user: str | None = None) -> str:
         parts = urlsplit(self._url)
         where = parts.netloc
         if user:

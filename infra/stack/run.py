@@ -23,7 +23,7 @@ async def supervise(layout: Layout, programs: Programs, *, faultable: bool = Fal
     Raises `StackIsUp` if the stack is already running, and `NothingProvides` if a server cannot be provided.
     """
     layout.create()
-    with _only_one(layout):
+    with _exclusive_lock(layout):
         async with _supervisor(Stack(layout, programs, faultable=faultable)) as supervisor:
             await supervisor.stopped.wait()
 
@@ -35,7 +35,7 @@ async def _supervisor(stack: Stack) -> AsyncIterator[Supervisor]:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: stopping.append(asyncio.ensure_future(supervisor.stop())))
-    server = await serve(stack.layout.socket, supervisor.answers)
+    server = await serve(stack.layout.socket, supervisor.handle_request)
     starting = asyncio.create_task(supervisor.start())
     try:
         yield supervisor
@@ -47,7 +47,7 @@ async def _supervisor(stack: Stack) -> AsyncIterator[Supervisor]:
 
 
 @contextlib.contextmanager
-def _only_one(layout: Layout) -> Iterator[None]:
+def _exclusive_lock(layout: Layout) -> Iterator[None]:
     """Hold the stack's lock, with the process id in the file. The kernel releases it when this process dies."""
     with layout.lock.open("a+") as lock:
         try:
@@ -65,6 +65,6 @@ def is_up(layout: Layout) -> bool:
     return is_locked(layout.lock)
 
 
-def describe(error: LocalError) -> str:
+def error_text(error: LocalError) -> str:
     """Return the text of the error: one line for what is wrong, and one for what to do."""
     return f"{error}\n{error.remedy}".strip()

@@ -14,12 +14,12 @@ from infra.stack.passwords import Passwords
 from infra.stack.ports import Ports
 from infra.stack.postgres import PostgresNode
 from infra.stack.postgres_cluster import Cluster, Template
-from infra.stack.programs import Prepared
+from infra.stack.programs import PreparedPart
 from infra.stack.provision import BROKER, POSTGRES, Kind, Provider, provide
 from infra.stack.roles import PostgresServer
 
 
-def given_kinds(services: Sequence[str]) -> dict[Kind, bool]:
+def required_kinds(services: Sequence[str]) -> dict[Kind, bool]:
     """Return the kinds of server that a stack needs, and whether the environment gives all addresses of each kind."""
     return {BROKER: given_broker() is not None, POSTGRES: all(map(given_database, services))}
 
@@ -29,7 +29,7 @@ class Servers:
 
     def __init__(self, layout: Layout, services: Sequence[str], ports: Ports, passwords: Passwords) -> None:
         self._layout, self._ports, self._passwords = layout, ports, passwords
-        self._provider = provide(given_kinds(services), lambda _: None)
+        self._provider = provide(required_kinds(services), lambda _: None)
         self.databases = {name: self._postgres_server(name) for name in services}
 
     @property
@@ -55,7 +55,7 @@ class Servers:
         """Return the broker as a part. Raises `LocalError` if RabbitMQ is no longer installed."""
         log, urls = self._layout.log("broker"), self.broker_urls
         if given_broker():
-            return ExternalServer("broker", urls.answers)
+            return ExternalServer("broker", urls.is_ready)
         if self._provider[BROKER] is Provider.DOCKER:
             from infra.stack.containers import broker_container
 
@@ -75,16 +75,16 @@ class Servers:
 
         async def prepare() -> None:
             if not given_database(service):
-                await server.forget_what_was_set()
+                await server.reset_settings()
             await server.create_database(service)
 
-        return Prepared(self._database_server(service), prepare)
+        return PreparedPart(self._database_server(service), prepare)
 
     def _database_server(self, service: str) -> Part:
         name = f"{service}-db"
         server, log = self.databases[service], self._layout.log(name)
         if given_database(service):
-            return ExternalServer(name, server.answers)
+            return ExternalServer(name, server.is_ready)
         port, password = self._ports.of(name), self._passwords.of("postgres")
         if self._provider[POSTGRES] is Provider.DOCKER:
             from infra.stack.containers import postgres_container

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from infra.stack.environment import World, given_settings, services_of, webhook_secret
+from infra.stack.environment import SharedSettings, given_settings, services_of, webhook_secret
 from infra.stack.errors import NotReady, StackIsDown
 from infra.stack.layout import CHECKOUT, Layout, python_path
 from infra.stack.part import Part
@@ -22,7 +22,7 @@ from infra.stack.servers import Servers
 from infra.stack.state import ServiceState, StackState, read_state
 
 DECLARE_WITHIN_S = 60.0
-MOST_SAID = 4000
+MAX_LOG_CHARACTERS = 4000
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Programs:
     checkout: Path
 
 
-def marketplace() -> Programs:
+def marketplace_programs() -> Programs:
     """Return the programs of this checkout."""
     return Programs(
         services=services_of(CHECKOUT),
@@ -56,13 +56,13 @@ class Stack:
         layout.create()
         self.layout = layout
         self.programs = programs
-        self.state = _remembered(layout)
+        self.state = _stored_state(layout)
         self.ports = Ports(self.state.ports)
         self._links = Links(self.ports, faultable=faultable)
         self._passwords = Passwords(layout.passwords)
         servers = self._servers = Servers(layout, programs.services, self.ports, self._passwords)
         self.state.providers, self.state.given = servers.providers, servers.given
-        self._world = World(
+        self._shared_settings = SharedSettings(
             checkout=programs.checkout,
             outside_port=self.ports.of("outside"),
             smtp_port=self.ports.of("smtp"),
@@ -75,19 +75,19 @@ class Stack:
         self.databases = {name: servers.database_part(name) for name in programs.services}
         self.outside = self._outside()
         self.proxy = self._proxy() if faultable else None
-        self._describe()
+        self._fill_state()
 
     def service(self, name: str, number: int) -> Part:
         """Return the replica `name.number` of a service as a part, and add it to the state file."""
         replica = f"{name}.{number}"
         database = self._servers.databases[name].urls(name)
-        ops = self.own_port(name, number)
+        ops = self.ops_port(name, number)
         self.state.services[name].ops[replica] = f"http://127.0.0.1:{ops}"
         broker_url = self.broker_urls.amqp_of(name, self._passwords.of(f"broker-{name}"))
-        env = self._world.for_service(
-            database_url=self._links.through(f"{name}:db", database.app),
-            owner_url=self._links.through(f"{name}:db", database.owner),
-            broker_url=self._links.through(f"{name}:broker", broker_url),
+        env = self._shared_settings.service_environment(
+            database_url=self._links.routed_url(f"{name}:db", database.app),
+            owner_url=self._links.routed_url(f"{name}:db", database.owner),
+            broker_url=self._links.routed_url(f"{name}:broker", broker_url),
             http_port=self.http_port(name),
             ops_port=ops,
         )
@@ -106,11 +106,11 @@ class Stack:
         """Return the HTTP port of a service, which its replicas share."""
         return self.ports.of(f"{service}-http")
 
-    def own_port(self, service: str, number: int) -> int:
+    def ops_port(self, service: str, number: int) -> int:
         """Return the operations port of one replica."""
         return self.ports.of(f"{service}.{number}-ops")
 
-    def forget_replica(self, name: str, number: int) -> None:
+    def remove_replica(self, name: str, number: int) -> None:
         """Remove a replica that no longer exists from the state file."""
         self.state.services[name].ops.pop(f"{name}.{number}", None)
         self.save()
@@ -139,7 +139,7 @@ class Stack:
             running.kill()
         if code != 0:
             raise NotReady(
-                f"Declaring the broker's topology failed with exit code {code}. {_said(log)}".strip(), f"See {log}"
+                f"Declaring the broker's topology failed with exit code {code}. {_log_tail(log)}".strip(), f"See {log}"
             )
 
     def save(self) -> None:
@@ -150,7 +150,7 @@ class Stack:
         self.state.ports = self.ports.as_dict()
         self.state.write(self.layout.state)
 
-    def _describe(self) -> None:
+    def _fill_state(self) -> None:
         users = (*self.programs.services, AUDIT)
         passwords = {name: self._passwords.of(f"broker-{name}") for name in users}
         write_private(self.layout.service_passwords, json.dumps(passwords))
@@ -162,7 +162,7 @@ class Stack:
             "audit_management": auditor.management,
         }
         self.state.settings = given_settings()
-        self.state.outside, self.state.issuer = self._world.outside, self._world.issuer
+        self.state.outside, self.state.issuer = self._shared_settings.outside, self._shared_settings.issuer
         self.state.proxy = f"http://127.0.0.1:{self.ports.of('proxy')}" if self.proxy else ""
         self.state.secrets = {
             "passwords": str(self.layout.passwords),
@@ -183,10 +183,10 @@ class Stack:
         return Program(
             name="outside",
             argv=self.programs.outside,
-            env=self._world.for_outside(directory),
+            env=self._shared_settings.stand_ins_environment(directory),
             cwd=directory,
             log=self.layout.log("outside"),
-            ready_url=f"{self._world.outside}/livez",
+            ready_url=f"{self._shared_settings.outside}/livez",
         )
 
     def _proxy(self) -> Part:
@@ -202,22 +202,22 @@ class Stack:
         )
 
 
-def forget(layout: Layout) -> None:
+def delete_stack(layout: Layout) -> None:
     """Remove all data, logs, addresses and secrets of a stack that is down."""
-    if Provider.DOCKER in _remembered(layout).providers.values():
+    if Provider.DOCKER in _stored_state(layout).providers.values():
         from infra.stack.containers import remove_volumes
 
         remove_volumes(layout.name)
     shutil.rmtree(layout.directory, ignore_errors=True)
 
 
-def _said(log: Path) -> str:
-    """Return the end of a program's log (`MOST_SAID` characters). Empty if it contains a traceback."""
+def _log_tail(log: Path) -> str:
+    """Return the end of a program's log (`MAX_LOG_CHARACTERS` characters). Empty if it contains a traceback."""
     text = log.read_text(errors="replace").strip() if log.exists() else ""
-    return "" if "Traceback" in text else text[-MOST_SAID:]
+    return "" if "Traceback" in text else text[-MAX_LOG_CHARACTERS:]
 
 
-def _remembered(layout: Layout) -> StackState:
+def _stored_state(layout: Layout) -> StackState:
     try:
         return read_state(layout.state)
     except StackIsDown:

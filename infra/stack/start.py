@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from signal import SIGTERM
 
-from infra.stack.control_socket import Message, ask
+from infra.stack.control_socket import Message, stream_request
 from infra.stack.errors import NotReady, StackIsDown
 from infra.stack.layout import CHECKOUT, Layout, python_path
 from infra.stack.processes import die_with_parent
@@ -20,13 +20,13 @@ FAULTABLE = "--faultable"
 def start_supervisor(
     layout: Layout,
     *,
-    dies_with_us: bool,
+    stops_with_parent: bool,
     faultable: bool = False,
     command: Sequence[str] = (sys.executable, "-m", "infra.stack"),
 ) -> subprocess.Popen[bytes]:
     """Start the stack's supervisor in the background, with its output in its log file.
 
-    With `dies_with_us`, it stops the stack gracefully when this process ends (on Linux).
+    With `stops_with_parent`, it stops the stack gracefully when this process ends (on Linux).
     Otherwise it outlives this process.
     """
     layout.create()
@@ -39,12 +39,14 @@ def start_supervisor(
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=die_with_parent(SIGTERM) if dies_with_us else None,  # noqa: PLW1509 - no threads here
+            preexec_fn=die_with_parent(SIGTERM) if stops_with_parent else None,  # noqa: PLW1509 - no threads here
         )
 
 
-async def until_up(layout: Layout, supervisor: subprocess.Popen[bytes], told: Callable[[Message], None]) -> None:
-    """Return once everything is ready. Calls `told` with the status at every change.
+async def wait_until_up(
+    layout: Layout, supervisor: subprocess.Popen[bytes], on_status: Callable[[Message], None]
+) -> None:
+    """Return once everything is ready. Calls `on_status` with the status at every change.
 
     Raises `NotReady` if the supervisor ends, reports a failed start, or takes longer than two minutes.
     """
@@ -53,8 +55,8 @@ async def until_up(layout: Layout, supervisor: subprocess.Popen[bytes], told: Ca
         async with asyncio.timeout(READY_WITHIN_S):
             while supervisor.poll() is None:
                 try:
-                    async for status in ask(layout.socket, {"do": "watch"}):
-                        told(status)
+                    async for status in stream_request(layout.socket, {"do": "watch"}):
+                        on_status(status)
                         if status["phase"] == "ready":
                             return
                         if status["phase"] == "failed":
@@ -68,5 +70,5 @@ async def until_up(layout: Layout, supervisor: subprocess.Popen[bytes], told: Ca
             f"The stack was not ready within {READY_WITHIN_S:.0f} s.",
             "See ./marketplace status and ./marketplace logs PART",
         ) from None
-    said = log.read_text().strip().splitlines()[-2:]
-    raise NotReady("The supervisor ended: " + " ".join(said), f"See {log}")
+    output = log.read_text().strip().splitlines()[-2:]
+    raise NotReady("The supervisor ended: " + " ".join(output), f"See {log}")

@@ -14,10 +14,10 @@ from infra.stack.part import Part
 from infra.stack.process_monitor import ProcessMonitor, State
 from infra.stack.stack import Stack
 
-MOST_REPLICAS = 16
-ATTEMPTS = 3
+MAX_REPLICAS = 16
+MAX_START_ATTEMPTS = 3
 """Number of times that a server may end before it is ready. After that the start of the stack has failed."""
-ORDER_WITHIN_S = 60.0
+READY_TIMEOUT_S = 60.0
 
 
 class Phase(StrEnum):
@@ -36,17 +36,17 @@ class Supervisor:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._news = asyncio.Condition()
-        self._telling: set[asyncio.Task[None]] = set()
+        self._status_changed = asyncio.Condition()
+        self._notifications: set[asyncio.Task[None]] = set()
         self.stopped = asyncio.Event()
         self.phase, self.why = Phase.STARTING, ""
         servers = [stack.broker, *stack.databases.values(), stack.outside, *([stack.proxy] if stack.proxy else [])]
-        self._servers = {part.name: self._keep(part) for part in servers}
+        self._servers = {part.name: self._monitor(part) for part in servers}
         self._replicas: dict[str, dict[int, ProcessMonitor]] = {
-            name: {1: self._keep(stack.service(name, 1))} for name in stack.programs.services
+            name: {1: self._monitor(stack.service(name, 1))} for name in stack.programs.services
         }
-        self._absences = {name: MaintenanceResponder(name, stack.http_port(name)) for name in self._replicas}
-        self._covering = [asyncio.create_task(self._cover(name)) for name in self._replicas]
+        self._responders = {name: MaintenanceResponder(name, stack.http_port(name)) for name in self._replicas}
+        self._responder_tasks = [asyncio.create_task(self._run_responder(name)) for name in self._replicas]
 
     async def start(self) -> None:
         """Start everything. A `LocalError` is not raised, but reported in `phase` (FAILED) and `why`."""
@@ -59,34 +59,34 @@ class Supervisor:
                     group.create_task(self._start_service(name, declared))
         except* LocalError as errors:
             first = errors.exceptions[0]
-            self._enter(Phase.FAILED, f"{first} {getattr(first, 'remedy', '')}")
+            self._set_phase(Phase.FAILED, f"{first} {getattr(first, 'remedy', '')}")
         else:
-            self._enter(Phase.READY)
+            self._set_phase(Phase.READY)
 
     async def stop(self) -> None:
         """Stop everything, the services first. A second call waits until the first has finished."""
         if self.phase is Phase.STOPPING:
             await self.stopped.wait()
             return
-        self._enter(Phase.STOPPING)
-        for covering in self._covering:
-            covering.cancel()
-        services = [keeper for replicas in self._replicas.values() for keeper in replicas.values()]
-        await asyncio.gather(*(keeper.close() for keeper in services))
-        await asyncio.gather(*(keeper.close() for keeper in self._servers.values()))
+        self._set_phase(Phase.STOPPING)
+        for responder_task in self._responder_tasks:
+            responder_task.cancel()
+        services = [monitor for replicas in self._replicas.values() for monitor in replicas.values()]
+        await asyncio.gather(*(monitor.close() for monitor in services))
+        await asyncio.gather(*(monitor.close() for monitor in self._servers.values()))
         self.stopped.set()
-        self._tell()
+        self._on_change()
 
-    async def answers(self, request: Message) -> AsyncIterator[Message]:
+    async def handle_request(self, request: Message) -> AsyncIterator[Message]:
         """Carry out one request of the command line, and yield the answers. Raises `LocalError` if it is refused."""
         match request:
             case {"do": "status"}:
                 yield self._status()
             case {"do": "watch"}:
-                async for status in self._watch():
+                async for status in self._stream_status():
                     yield status
-            case {"do": "kill" | "pause" | "resume" | "start" | "stop" | "restart" as what, "part": str(part)}:
-                await asyncio.gather(*(self._order(what, keeper) for keeper in self._called(part)))
+            case {"do": "kill" | "pause" | "resume" | "start" | "stop" | "restart" as action, "part": str(part)}:
+                await asyncio.gather(*(self._carry_out(action, monitor) for monitor in self._monitors_of(part)))
                 yield self._status()
             case {"do": "scale", "service": str(service), "replicas": int(replicas)}:
                 await self._scale(service, replicas)
@@ -105,10 +105,10 @@ class Supervisor:
         The declaring program starts early, so that it loads while the broker starts. It waits for the broker itself.
         """
         databases = self._stack.databases.values()
-        await asyncio.gather(*(self._servers[part.name].until_ready(ATTEMPTS) for part in databases))
+        await asyncio.gather(*(self._servers[part.name].wait_until_ready(MAX_START_ATTEMPTS) for part in databases))
         early = asyncio.ensure_future(self._stack.declare())
         try:
-            await self._servers["broker"].until_ready(ATTEMPTS)
+            await self._servers["broker"].wait_until_ready(MAX_START_ATTEMPTS)
             try:
                 await early
             except NotReady:  # it may have timed out before the broker was ready
@@ -118,35 +118,37 @@ class Supervisor:
 
     async def _start_service(self, name: str, declared: asyncio.Task[None]) -> None:
         needed = [f"{name}-db", "outside", *({"proxy"} & self._servers.keys())]
-        await asyncio.gather(*(self._servers[each].until_ready(ATTEMPTS) for each in needed))
+        await asyncio.gather(*(self._servers[each].wait_until_ready(MAX_START_ATTEMPTS) for each in needed))
         await asyncio.shield(declared)
-        for keeper in list(self._replicas[name].values()):
-            keeper.start()
-            await keeper.until_ready()
+        for monitor in list(self._replicas[name].values()):
+            monitor.start()
+            await monitor.wait_until_ready()
 
-    async def _order(self, what: str, keeper: ProcessMonitor) -> None:
-        if keeper.part.name in self._stack.state.given and what not in ("start", "resume"):
-            raise LocalError(f"{keeper.part.name} runs elsewhere: its address was given.", f"Where it runs, {what} it.")
-        if what == "kill":
-            await keeper.kill()
-        if what == "pause":
-            keeper.pause()
-        if what == "resume":
-            keeper.resume()
-        if what in ("stop", "restart"):
-            await keeper.stop()
-        if what in ("start", "restart"):
-            keeper.start()
+    async def _carry_out(self, action: str, monitor: ProcessMonitor) -> None:
+        if monitor.part.name in self._stack.state.given and action not in ("start", "resume"):
+            raise LocalError(
+                f"{monitor.part.name} runs elsewhere: its address was given.", f"Where it runs, {action} it."
+            )
+        if action == "kill":
+            await monitor.kill()
+        if action == "pause":
+            monitor.pause()
+        if action == "resume":
+            monitor.resume()
+        if action in ("stop", "restart"):
+            await monitor.stop()
+        if action in ("start", "restart"):
+            monitor.start()
             try:
-                async with asyncio.timeout(ORDER_WITHIN_S):
-                    await keeper.until_ready()
-                    if keeper.part is self._stack.broker:
+                async with asyncio.timeout(READY_TIMEOUT_S):
+                    await monitor.wait_until_ready()
+                    if monitor.part is self._stack.broker:
                         await self._stack.declare()  # the broker may have lost its data
             except TimeoutError:
-                name, condition = keeper.part.name, keeper.condition
+                name, status = monitor.part.name, monitor.status
                 log = self._stack.layout.log(name)
                 raise NotReady(
-                    f"{name} is not ready after {ORDER_WITHIN_S:.0f} s ({condition.state}). {condition.why}".strip(),
+                    f"{name} is not ready after {READY_TIMEOUT_S:.0f} s ({status.state}). {status.why}".strip(),
                     f"The supervisor continues to start it. See {log}",
                 ) from None
 
@@ -154,95 +156,97 @@ class Supervisor:
         if service not in self._replicas:
             known = ", ".join(self._replicas)
             raise UnknownPart(f"There is no service {service!r}.", f"Services: {known}")
-        if not 1 <= replicas <= MOST_REPLICAS:
-            raise LocalError(f"{service} cannot have {replicas} replicas.", f"Choose 1 to {MOST_REPLICAS}.")
+        if not 1 <= replicas <= MAX_REPLICAS:
+            raise LocalError(f"{service} cannot have {replicas} replicas.", f"Choose 1 to {MAX_REPLICAS}.")
         running = self._replicas[service]
         for number in sorted(running)[replicas:]:
             await running.pop(number).close()
-            self._stack.forget_replica(service, number)
+            self._stack.remove_replica(service, number)
         added = []
         for number in range(1, replicas + 1):
             if number not in running:
-                running[number] = self._keep(self._stack.service(service, number))
+                running[number] = self._monitor(self._stack.service(service, number))
                 added.append(running[number])
-        await asyncio.gather(*(self._order("start", keeper) for keeper in added))
+        await asyncio.gather(*(self._carry_out("start", monitor) for monitor in added))
 
-    def _called(self, name: str) -> Iterable[ProcessMonitor]:
+    def _monitors_of(self, name: str) -> Iterable[ProcessMonitor]:
         """Return the monitors of a server, one replica (`cart.2`), or all replicas of a service (`cart`).
 
         Raises `UnknownPart` if there is no part of this name.
         """
-        keepers = self._keepers()
-        if name in keepers:
-            return [keepers[name]]
+        monitors = self._all_monitors()
+        if name in monitors:
+            return [monitors[name]]
         if name in self._replicas:
             return self._replicas[name].values()
         service, _, number = name.partition(".")
         if service in self._replicas and number.isdecimal():
-            there = ", ".join(keeper.part.name for keeper in self._replicas[service].values())
+            there = ", ".join(monitor.part.name for monitor in self._replicas[service].values())
             raise UnknownPart(f"There is no replica {name}.", f"There are: {there}. See `scale`.")
         raise UnknownPart(f"There is no part {name!r}.", f"Parts: {', '.join([*self._servers, *self._replicas])}")
 
-    def _keepers(self) -> dict[str, ProcessMonitor]:
-        services = (keeper for replicas in self._replicas.values() for keeper in replicas.values())
-        return self._servers | {keeper.part.name: keeper for keeper in services}
+    def _all_monitors(self) -> dict[str, ProcessMonitor]:
+        services = (monitor for replicas in self._replicas.values() for monitor in replicas.values())
+        return self._servers | {monitor.part.name: monitor for monitor in services}
 
-    def _keep(self, part: Part) -> ProcessMonitor:
-        return ProcessMonitor(part, changed=self._tell)
+    def _monitor(self, part: Part) -> ProcessMonitor:
+        return ProcessMonitor(part, on_change=self._on_change)
 
-    def _enter(self, phase: Phase, why: str = "") -> None:
+    def _set_phase(self, phase: Phase, why: str = "") -> None:
         self.phase, self.why = phase, why
-        self._tell()
+        self._on_change()
 
-    async def _cover(self, service: str) -> None:
+    async def _run_responder(self, service: str) -> None:
         """Run the maintenance responder, which answers at a service's port while no replica does."""
 
-        def own_ports() -> list[int]:
-            return [self._stack.own_port(service, number) for number in self._replicas[service]]
+        def ops_ports() -> list[int]:
+            return [self._stack.ops_port(service, number) for number in self._replicas[service]]
 
         try:
-            await self._absences[service].cover(lambda: self._is_served(service), own_ports, self._news)
+            await self._responders[service].answer_while_unserved(
+                lambda: self._is_served(service), ops_ports, self._status_changed
+            )
         finally:
-            self._absences[service].end()
+            self._responders[service].stop_listening()
 
     def _is_served(self, service: str) -> bool:
         """Return whether a replica is ready or paused. A paused replica keeps its port open."""
-        states = {keeper.condition.state for keeper in self._replicas[service].values()}
+        states = {monitor.status.state for monitor in self._replicas[service].values()}
         return bool(states & {State.READY, State.PAUSED})
 
-    def _tell(self) -> None:
+    def _on_change(self) -> None:
         """Notify all watchers of a change.
 
         Maintenance responders of services that are served again stop at once, before the watchers run.
         """
-        for service, absence in self._absences.items():
+        for service, responder in self._responders.items():
             if self._is_served(service):
-                absence.end()
+                responder.stop_listening()
         task = asyncio.ensure_future(self._notify())
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        self._notifications.add(task)
+        task.add_done_callback(self._notifications.discard)
 
     async def _notify(self) -> None:
-        async with self._news:
-            self._news.notify_all()
+        async with self._status_changed:
+            self._status_changed.notify_all()
 
-    async def _watch(self) -> AsyncIterator[Message]:
+    async def _stream_status(self) -> AsyncIterator[Message]:
         """Yield the status now, at every change, and at least once a second, until the stack is down."""
         while not self.stopped.is_set():
             yield self._status()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1), self._news:
-                    await self._news.wait()
+                async with asyncio.timeout(1), self._status_changed:
+                    await self._status_changed.wait()
 
     def _status(self) -> Message:
-        conditions = {name: keeper.condition for name, keeper in self._keepers().items()}
-        all_ready = all(each.state is State.READY for each in conditions.values())
+        statuses = {name: monitor.status for name, monitor in self._all_monitors().items()}
+        all_ready = all(each.state is State.READY for each in statuses.values())
         return {
             "stack": self._stack.layout.name,
             "phase": Phase.DEGRADED if self.phase is Phase.READY and not all_ready else self.phase,
             "why": self.why,
             "parts": {
-                name: asdict(condition) | {"rss_bytes": resident_bytes(condition.pid) if condition.pid else None}
-                for name, condition in conditions.items()
+                name: asdict(status) | {"rss_bytes": resident_bytes(status.pid) if status.pid else None}
+                for name, status in statuses.items()
             },
         }

@@ -13,7 +13,7 @@ from infra.lab.chaos.fault import Fault
 from infra.lab.chaos.journal import Entry, Journal
 from infra.lab.chaos.kinds import FAMILY, KINDS
 from infra.lab.chaos.site import Site
-from infra.stack import Layout, LocalError, note_fault
+from infra.stack import Layout, LocalError, record_fault
 
 FAILURES = (
     LocalError,
@@ -101,7 +101,7 @@ async def _called_off(site: Site, fault: Fault) -> None:
 
 
 def _over(where: Layout, entry: Entry, bitten: bool | None = None) -> None:
-    note_fault(where, entry.fault.kind, entry.fault.part, began=entry.since, ended=time.time(), bite=bitten)
+    record_fault(where, entry.fault.kind, entry.fault.part, began=entry.since, ended=time.time(), bite=bitten)
     Journal(where.faults).remove(entry.fault.id)
 
 

@@ -5,7 +5,7 @@ import asyncio
 from infra.lab.chaos.effect import end
 from infra.lab.chaos.journal import Entry, Journal
 from infra.lab.chaos.site import Site
-from infra.stack import note_healed
+from infra.stack import record_parts_up
 
 UP = ("ready", "starting")
 
@@ -22,7 +22,7 @@ async def heal(site: Site) -> list[str]:
     entries = Journal(site.layout.faults).entries()
     left = [entry for entry in entries if await _failure(site, entry)]
     started = await asyncio.gather(*starting, return_exceptions=True)
-    note_healed(site.layout, [name for name, failure in zip(down, started, strict=True) if failure is None])
+    record_parts_up(site.layout, [name for name, failure in zip(down, started, strict=True) if failure is None])
     for failure in filter(None, [*[await _failure(site, entry) for entry in left], *started]):
         raise failure
     return [

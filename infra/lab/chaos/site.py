@@ -10,7 +10,7 @@ import aiohttp
 import asyncpg
 
 from infra.lab.simulator import Shop
-from infra.stack import Layout, LocalError, Message, StackState, ask_once, read_state
+from infra.stack import Layout, LocalError, Message, StackState, read_state, send_request
 
 ANSWER_WITHIN_S = 10.0
 
@@ -39,11 +39,11 @@ class Site:
 
     async def order(self, do: str, part: str) -> None:
         """Send the supervisor the command `do` for a part."""
-        await ask_once(self.layout.socket, {"do": do, "part": part})
+        await send_request(self.layout.socket, {"do": do, "part": part})
 
     async def parts(self) -> dict[str, Message]:
         """Return the condition of every part, as the supervisor reports it."""
-        parts: dict[str, Message] = (await ask_once(self.layout.socket, {"do": "status"}))["parts"]
+        parts: dict[str, Message] = (await send_request(self.layout.socket, {"do": "status"}))["parts"]
         return parts
 
     async def ask(self, method: str, url: str, body: object = None, **headers: str) -> Any:

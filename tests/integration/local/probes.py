@@ -3,14 +3,14 @@
 import os
 from pathlib import Path
 
-from infra.stack import CHECKOUT, given_kinds, is_up, provide, services_of
+from infra.stack import CHECKOUT, is_up, provide, required_kinds, services_of
 from infra.stack.environment import given_settings
 from infra.stack.layout import default_name, layout
 from tests.integration.outside.outside_process import OutsideProcess
 
 
 def test_servers_are_the_installed_programs() -> None:
-    providers = provide(given_kinds(services_of(CHECKOUT)), print)
+    providers = provide(required_kinds(services_of(CHECKOUT)), print)
     assert {provider.value for provider in providers.values()} == {"host"}
 
 

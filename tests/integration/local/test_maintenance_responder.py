@@ -51,9 +51,9 @@ def ports() -> Ports:
 
 async def test_it_answers_with_retry_after_even_to_a_large_request(ports: Ports) -> None:
     responder = MaintenanceResponder("cart", ports.of("cart-http"))
-    await responder.begin()
+    await responder.start_listening()
     head, _, body = (await post(ports.of("cart-http"), b"x" * 1_000_000)).partition(b"\r\n\r\n")
-    responder.end()
+    responder.stop_listening()
     assert head.startswith(b"HTTP/1.1 503 ")
     assert b"\r\nRetry-After: 1\r\n" in head
     assert json.loads(body)["status"] == 503
@@ -67,7 +67,7 @@ async def test_a_replica_answers_as_soon_as_it_listens_and_the_maintenance_respo
     shared, own = ports.of("cart-http"), ports.of("cart.1-ops")
     ready, news = False, asyncio.Condition()
     responder = MaintenanceResponder("cart", shared)
-    covering = asyncio.create_task(responder.cover(lambda: ready, lambda: [own], news))
+    covering = asyncio.create_task(responder.answer_while_unserved(lambda: ready, lambda: [own], news))
 
     async def becomes(now: bool) -> None:
         nonlocal ready
@@ -80,7 +80,7 @@ async def test_a_replica_answers_as_soon_as_it_listens_and_the_maintenance_respo
         async with a_replica(shared, b"served"), a_replica(own, b"own"):
             await until_answer_contains(shared, b"served")
             await becomes(True)
-            responder.end()  # a supervisor that knows of the replica ends the stand-in at once
+            responder.stop_listening()  # a supervisor that knows of the replica ends the stand-in at once
             assert {b"served" in await post(shared) for _ in range(30)} == {True}
         await becomes(False)
         await until_answer_contains(shared, b"503 Service Unavailable")

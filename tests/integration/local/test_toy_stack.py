@@ -18,13 +18,13 @@ from infra.stack import (
     LocalError,
     NotReady,
     StackIsDown,
-    ask,
-    ask_once,
-    forget,
+    delete_stack,
     is_up,
     read_state,
+    send_request,
     start_supervisor,
-    until_up,
+    stream_request,
+    wait_until_up,
 )
 from infra.stack.layout import layout
 from tests.integration.local import toy_stack
@@ -38,28 +38,28 @@ async def where() -> AsyncIterator[Layout]:
     """Yield the layout of a stack for this test, and delete all its files afterwards."""
     where = layout(f"toy-{os.getpid()}")
     yield where
-    forget(where)
+    delete_stack(where)
 
 
 async def up(where: Layout) -> subprocess.Popen[bytes]:
-    supervisor = start_supervisor(where, dies_with_us=True, command=COMMAND)
-    await until_up(where, supervisor, lambda _: None)
+    supervisor = start_supervisor(where, stops_with_parent=True, command=COMMAND)
+    await wait_until_up(where, supervisor, lambda _: None)
     return supervisor
 
 
 async def down(where: Layout, supervisor: subprocess.Popen[bytes]) -> None:
-    await ask_once(where.socket, {"do": "down"})
+    await send_request(where.socket, {"do": "down"})
     await asyncio.to_thread(supervisor.wait, 20)
 
 
 async def parts(where: Layout) -> dict[str, Any]:
-    return dict((await ask_once(where.socket, {"do": "status"}))["parts"])
+    return dict((await send_request(where.socket, {"do": "status"}))["parts"])
 
 
 async def until(where: Layout, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Wait until the condition holds for the parts, and return them."""
     async with asyncio.timeout(20):
-        async for status in ask(where.socket, {"do": "watch"}):
+        async for status in stream_request(where.socket, {"do": "watch"}):
             if holds(status["parts"]):
                 return dict(status["parts"])
     raise AssertionError("the stack ended")
@@ -83,30 +83,30 @@ async def test_parts_start_in_order_restart_after_crashes_and_scale(where: Layou
         assert again["catalog.1"]["pid"] != now["catalog.1"]["pid"]
 
         # a part that a person killed stays down until it is started
-        await ask_once(where.socket, {"do": "kill", "part": "catalog-db"})
+        await send_request(where.socket, {"do": "kill", "part": "catalog-db"})
         assert (await parts(where))["catalog-db"]["state"] == "killed"
         with pytest.raises(OSError):
             await asyncpg.connect(read_state(where.state).services["catalog"].database["app"])
-        await ask_once(where.socket, {"do": "start", "part": "catalog-db"})
+        await send_request(where.socket, {"do": "start", "part": "catalog-db"})
         await (await asyncpg.connect(read_state(where.state).services["catalog"].database["app"])).close()
 
         # a paused part keeps its port and does not answer until it is resumed
         address = read_state(where.state).services["catalog"].database["app"]
-        await ask_once(where.socket, {"do": "pause", "part": "catalog-db"})
+        await send_request(where.socket, {"do": "pause", "part": "catalog-db"})
         assert (await parts(where))["catalog-db"]["state"] == "paused"
         with pytest.raises(TimeoutError):
             await asyncpg.connect(address, timeout=1)
-        await ask_once(where.socket, {"do": "resume", "part": "catalog-db"})
+        await send_request(where.socket, {"do": "resume", "part": "catalog-db"})
         await (await asyncpg.connect(address)).close()
-        await ask_once(where.socket, {"do": "pause", "part": "delivery-db"})  # `down` must stop it, too
+        await send_request(where.socket, {"do": "pause", "part": "delivery-db"})  # `down` must stop it, too
 
         # replicas are added and removed
-        await ask_once(where.socket, {"do": "scale", "service": "catalog", "replicas": 3})
+        await send_request(where.socket, {"do": "scale", "service": "catalog", "replicas": 3})
         assert len(read_state(where.state).services["catalog"].ops) == 3
-        await ask_once(where.socket, {"do": "kill", "part": "catalog"})
+        await send_request(where.socket, {"do": "kill", "part": "catalog"})
         killed = {name for name, part in (await parts(where)).items() if part["state"] == "killed"}
         assert killed == {"catalog.1", "catalog.2", "catalog.3"}
-        await ask_once(where.socket, {"do": "scale", "service": "catalog", "replicas": 1})
+        await send_request(where.socket, {"do": "scale", "service": "catalog", "replicas": 1})
         now = await parts(where)
         assert "catalog.2" not in now
         assert now["catalog.1"]["state"] == "killed"
@@ -119,8 +119,8 @@ async def test_parts_start_in_order_restart_after_crashes_and_scale(where: Layou
             {"do": "dance"},
         ):
             with pytest.raises(LocalError):
-                await ask_once(where.socket, request)
-        second = start_supervisor(where, dies_with_us=True, command=COMMAND)
+                await send_request(where.socket, request)
+        second = start_supervisor(where, stops_with_parent=True, command=COMMAND)
         assert await asyncio.to_thread(second.wait, 10) != 0
     finally:
         await down(where, supervisor)
@@ -166,7 +166,7 @@ async def test_two_stacks_run_side_by_side(where: Layout) -> None:
         assert {part["state"] for part in (await parts(other)).values()} == {"ready"}
         await down(other, second)
     finally:
-        forget(other)
+        delete_stack(other)
 
 
 @pytest.mark.slow  # three starts have to fail

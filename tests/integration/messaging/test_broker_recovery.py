@@ -45,7 +45,7 @@ async def own_broker() -> AsyncIterator[PrivateBroker]:
 async def configure(broker: PrivateBroker, **milliseconds: int) -> None:
     """Change settings of the running node; they apply to new connections."""
     changes = [f"application:set_env(rabbit, {name}, {value})" for name, value in milliseconds.items()]
-    await broker.control("eval", ", ".join(changes) + ".")
+    await broker.run_rabbitmqctl("eval", ", ".join(changes) + ".")
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def test_connections_closed_by_an_administrator_are_reopened(toy: Toy) -> 
     async with toy.running(TABLE) as messaging:
         for first in range(0, len(events), 100):
             await toy.publish(*events[first : first + 100])
-            await toy.broker.control("close_all_connections", "because I say so")
+            await toy.broker.run_rabbitmqctl("close_all_connections", "because I say so")
         await check(toy, events)
         await until(partial(_is_healthy, messaging), RECOVERED_WITHIN_S)
 
@@ -91,20 +91,20 @@ async def _is_healthy(messaging: Messaging) -> bool:
 @asynccontextmanager
 async def memory_alarm(broker: PrivateBroker) -> AsyncIterator[None]:
     """While the block runs, the broker reads nothing from connections that publish."""
-    await broker.control("set_vm_memory_high_watermark", "0.00001")
+    await broker.run_rabbitmqctl("set_vm_memory_high_watermark", "0.00001")
     try:
         yield
     finally:
-        await broker.control("set_vm_memory_high_watermark", "absolute", "1GB")
+        await broker.run_rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1GB")
 
 
 @asynccontextmanager
 async def disk_alarm(broker: PrivateBroker) -> AsyncIterator[None]:
-    await broker.control("set_disk_free_limit", "1000000GB")
+    await broker.run_rabbitmqctl("set_disk_free_limit", "1000000GB")
     try:
         yield
     finally:
-        await broker.control("set_disk_free_limit", "1MB")
+        await broker.run_rabbitmqctl("set_disk_free_limit", "1MB")
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ from infra.stack.backoff import Backoff
 
 @given(st.integers(), st.lists(st.floats(0, 29), max_size=30))
 def test_a_delay_is_never_shorter_than_the_base_nor_longer_than_base_and_cap(seed: int, lives: list[float]) -> None:
-    backoff = Backoff(chance=random.Random(seed))
-    assert all(0.5 <= backoff.after(lived) <= 30.5 for lived in lives)
+    backoff = Backoff(rng=random.Random(seed))
+    assert all(0.5 <= backoff.next_delay_s(lived) <= 30.5 for lived in lives)
 
 
 def ceilings(backoff: Backoff, lives: list[float]) -> list[float]:
@@ -19,8 +19,8 @@ def ceilings(backoff: Backoff, lives: list[float]) -> list[float]:
         def uniform(self, a: float, b: float) -> float:
             return b
 
-    backoff.chance = Highest()
-    return [backoff.after(lived) - backoff.base_s for lived in lives]
+    backoff.rng = Highest()
+    return [backoff.next_delay_s(lived) - backoff.base_s for lived in lives]
 
 
 def test_delays_double_up_to_the_cap() -> None:
@@ -34,5 +34,5 @@ def test_a_long_run_resets_the_delay() -> None:
 def test_starting_a_part_by_hand_resets_the_delay() -> None:
     backoff = Backoff()
     ceilings(backoff, [0, 0, 0])
-    backoff.forget()
+    backoff.reset()
     assert ceilings(backoff, [0]) == [0.5]

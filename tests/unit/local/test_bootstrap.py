@@ -30,7 +30,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         with (tmp_path / "made").open("a") as created:
             created.write("install ")
 
-    monkeypatch.setattr(module, "_make", make)
+    monkeypatch.setattr(module, "_create_environment", make)
     monkeypatch.setattr(module, "_install", install)
     return tmp_path
 

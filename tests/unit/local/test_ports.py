@@ -40,14 +40,14 @@ def test_nothing_listens_on_a_reserved_port() -> None:
 
 def test_a_port_reserved_by_one_stack_is_refused_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Ports(), Ports()
-    monkeypatch.setattr(module, "CHOICE", [first.of("a")])
+    monkeypatch.setattr(module, "PORT_RANGE", [first.of("a")])
     with pytest.raises(LocalError, match="No free port"):
         second.of("a")
     first.release()
 
 
 def test_a_known_port_is_kept_if_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE_S", 0)
+    monkeypatch.setattr(module, "KNOWN_PORT_WAIT_S", 0)
     ports = Ports()
     known = ports.of("server")
     with serve(known, socket.SO_REUSEADDR):

@@ -13,13 +13,15 @@ from infra.stack.apt import Apt
 from infra.stack.binaries import find_postgres, find_rabbitmq
 from infra.stack.errors import LocalError, NothingProvides
 from infra.stack.external_servers import given_broker
-from infra.stack.provision import BROKER, POSTGRES, Provider, choose, install_missing, provide
+from infra.stack.provision import BROKER, POSTGRES, Provider, choose_provider, install_missing, provide
 
 
 @pytest.mark.parametrize("can", list(itertools.product([True, False], repeat=4)))
 def test_the_first_possible_provider_is_chosen(can: tuple[bool, bool, bool, bool]) -> None:
     given, docker, installed, installable = can
-    chosen = choose(given=given, docker=lambda: docker, installed=lambda: installed, installable=lambda: installable)
+    chosen = choose_provider(
+        given=given, docker=lambda: docker, installed=lambda: installed, installable=lambda: installable
+    )
     assert chosen == next((provider for provider, it_can in zip(Provider, can, strict=True) if it_can), None)
 
 
@@ -27,15 +29,20 @@ def test_docker_is_not_checked_if_urls_are_given() -> None:
     def never() -> bool:
         raise AssertionError
 
-    assert choose(given=True, docker=never, installed=never, installable=never) is Provider.GIVEN
+    assert choose_provider(given=True, docker=never, installed=never, installable=never) is Provider.GIVEN
 
 
 def test_a_forced_provider_is_the_only_one() -> None:
     def yes() -> bool:
         return True
 
-    assert choose(given=False, docker=yes, installed=yes, installable=yes, forced=Provider.HOST) is Provider.HOST
-    assert choose(given=False, docker=lambda: False, installed=yes, installable=yes, forced=Provider.DOCKER) is None
+    assert (
+        choose_provider(given=False, docker=yes, installed=yes, installable=yes, forced=Provider.HOST) is Provider.HOST
+    )
+    assert (
+        choose_provider(given=False, docker=lambda: False, installed=yes, installable=yes, forced=Provider.DOCKER)
+        is None
+    )
 
 
 @pytest.fixture

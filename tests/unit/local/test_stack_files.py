@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from infra.stack import Layout, LocalError, StackIsDown, read_state
-from infra.stack.accounts import Account, require_enterable
-from infra.stack.errors import NotEnterable
+from infra.stack.accounts import Account, require_accessible
+from infra.stack.errors import NotAccessible
 from infra.stack.layout import default_name, layout
 from infra.stack.passwords import Passwords
 from infra.stack.state import ServiceState, StackState
@@ -69,7 +69,7 @@ def test_a_directory_below_a_private_one_cannot_be_entered(tmp_path: Path) -> No
     private = tmp_path / "private"
     (private / "below").mkdir(parents=True)
     private.chmod(0o700)
-    with pytest.raises(NotEnterable, match="may not enter"):
-        require_enterable(private / "below", Account("postgres", uid=12345, gid=12345))
-    require_enterable(private / "below", None)
-    require_enterable(Path("/usr/lib"), Account("postgres", uid=12345, gid=12345))
+    with pytest.raises(NotAccessible, match="may not enter"):
+        require_accessible(private / "below", Account("postgres", uid=12345, gid=12345))
+    require_accessible(private / "below", None)
+    require_accessible(Path("/usr/lib"), Account("postgres", uid=12345, gid=12345))
