@@ -11,8 +11,8 @@ import typer
 from infra.cli import (
     audit,
     chaos,
-    checks,
-    dead,
+    dead_letters,
+    development,
     events,
     faults,
     new,
@@ -20,17 +20,17 @@ from infra.cli import (
     replay,
     reporting,
     republish,
-    shopping,
+    simulation,
     stack,
     topology,
 )
-from infra.cli.groups import InGroups
-from infra.cli.show import CHOSEN, complain
+from infra.cli.groups import GroupedCommands
+from infra.cli.output import CHOSEN_STACK, print_error
 from infra.stack import LocalError
 
 app = typer.Typer(
     name="marketplace",
-    cls=InGroups,
+    cls=GroupedCommands,
     help="Run a marketplace on this machine, simulate its customers, inject faults and audit the result.",
     no_args_is_help=True,
     add_completion=False,
@@ -41,16 +41,16 @@ for commands in (
     parts.commands,
     faults.commands,
     chaos.commands,
-    shopping.commands,
+    simulation.commands,
     reporting.commands,
     events.commands,
-    dead.commands,
+    dead_letters.commands,
     topology.commands,
     republish.commands,
     replay.commands,
     audit.commands,
     new.commands,
-    checks.commands,
+    development.commands,
 ):
     app.add_typer(commands)
 
@@ -69,7 +69,7 @@ def choose(
     if name is not None:
         if not name:
             raise typer.BadParameter("the name of a stack must not be empty.", param_hint="'--stack'")
-        os.environ["MARKETPLACE_STACK"] = os.environ[CHOSEN] = name
+        os.environ["MARKETPLACE_STACK"] = os.environ[CHOSEN_STACK] = name
     if debug:
         os.environ["MARKETPLACE_DEBUG"] = "1"
 
@@ -84,14 +84,14 @@ def main() -> int:
     except LocalError as error:
         if os.environ.get("MARKETPLACE_DEBUG"):
             raise
-        complain(str(error), error.remedy)
+        print_error(str(error), error.remedy)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     except Exception as error:
         if os.environ.get("MARKETPLACE_DEBUG"):
             raise
-        complain(
+        print_error(
             f"{type(error).__name__}: {error}", f"Show the traceback: ./marketplace --debug {shlex.join(sys.argv[1:])}"
         )
         return 1

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli.files import writable
-from infra.cli.moments import moment
-from infra.cli.show import complain, console, several
+from infra.cli.output import console, pluralized, print_error
 from infra.cli.stack import running_stack
+from infra.cli.times import parse_time
 from infra.stack import Layout, LocalError
 
 if TYPE_CHECKING:  # imports clients of everything, which would delay the other commands
@@ -20,10 +20,10 @@ if TYPE_CHECKING:  # imports clients of everything, which would delay the other 
     from infra.lab.chaos.run import Judgement
 
 commands = typer.Typer()
-EXIT = {"pass": 0, "fail": 1, "unknown": 3}
+EXIT_CODES = {"pass": 0, "fail": 1, "unknown": 3}
 STYLES = {"pass": "bold green", "fail": "bold red", "unknown": "bold yellow"}
 NOUNS = ("orders", "events", "mails", "faults", "log gaps")
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 @commands.command("audit")
@@ -36,7 +36,7 @@ def run_audit(
     since: Annotated[
         datetime | None,
         typer.Option(
-            parser=moment,
+            parser=parse_time,
             metavar="T",
             help="Count faults and traffic as evidence only from this time on (2h ago, or a time). "
             "Violations are reported whenever they happened.",
@@ -65,18 +65,20 @@ def run_audit(
         where = running_stack()
         sources = _sources(where)
     except LocalError as error:  # nothing was checked; exit code 1 would mean that an invariant is violated
-        complain(str(error), error.remedy)
-        raise typer.Exit(EXIT["unknown"]) from None
+        print_error(str(error), error.remedy)
+        raise typer.Exit(EXIT_CODES["unknown"]) from None
     with console.status("Waiting for open work to finish, then reading all evidence"):
         least = Least(orders, since=since.timestamp() if since else 0)
         found = asyncio.run(audit(sources, least=least, faults=faults_in_effect(where), settle_s=settle))
-    _tell_verdict(found)
+    _print_verdict(found)
     if json_file:
         json_file.write_text(json.dumps(found.as_dict(), indent=2) + "\n")
-    raise typer.Exit(EXIT[found.verdict])
+    raise typer.Exit(EXIT_CODES[found.verdict])
 
 
-async def judged(where: Layout, *, least: "Least", faults: Sequence["Fault"] = (), settle_s: float = 60) -> "Judgement":
+async def audit_stack(
+    where: Layout, *, least: "Least", faults: Sequence["Fault"] = (), settle_s: float = 60
+) -> "Judgement":
     """Audit the whole history of a stack, and return the verdict.
 
     The verdict is "unknown" if the evidence cannot be read.
@@ -109,32 +111,32 @@ def _sources(where: Layout) -> "Sources":
         raise LocalError(str(error), "Was it made by an older version? ./marketplace down, then up -d") from None
 
 
-def tell_judgement(judgement: "Judgement") -> None:
+def print_judgement(judgement: "Judgement") -> None:
     """Print the verdict, and the violations and reasons on which it is based."""
-    _tell([(each["invariant"], each["evidence"]) for each in judgement.violations], judgement.reasons)
+    _print_findings([(each["invariant"], each["evidence"]) for each in judgement.violations], judgement.reasons)
     if gaps := judgement.counts.get("log_gaps"):
-        lost = several(gaps, "event")
+        lost = pluralized(gaps, "event")
         console.print(f"The log stream lacks {lost} that a killed broker lost. Publish again: ./marketplace republish")
-    words = f"Verdict of the audit: {judgement.verdict}, {several(len(judgement.violations), 'violation')}."
+    words = f"Verdict of the audit: {judgement.verdict}, {pluralized(len(judgement.violations), 'violation')}."
     console.print(words, style=STYLES.get(judgement.verdict), highlight=False)
 
 
-def _tell_verdict(found: "Verdict") -> None:
+def _print_verdict(found: "Verdict") -> None:
     counted = {name.replace("_", " "): number for name, number in found.counts.items() if number}
-    counts = ", ".join(several(n, name[:-1]) if name in NOUNS else f"{n:,} {name}" for name, n in counted.items())
+    counts = ", ".join(pluralized(n, name[:-1]) if name in NOUNS else f"{n:,} {name}" for name, n in counted.items())
     on = f" on {counts}" if counts else "; there is no evidence yet to check"
     console.print(f"{len(found.checked)} invariants checked{on}.", soft_wrap=True, highlight=False)
-    _tell([(each.invariant, each.evidence) for each in found.violations], found.unknown)
+    _print_findings([(each.invariant, each.evidence) for each in found.violations], found.unknown)
     console.print(found.verdict, style=STYLES[found.verdict])
 
 
-def _tell(violations: Sequence[tuple[str, Any]], reasons: Sequence[str]) -> None:
-    """Print the violations, and the reasons why something is unknown: the first `MOST_SHOWN` of each."""
+def _print_findings(violations: Sequence[tuple[str, Any]], reasons: Sequence[str]) -> None:
+    """Print the violations, and the reasons why something is unknown: the first `MAX_SHOWN` of each."""
     for what, sentences in (
         ("violations", [f"{invariant}: {json.dumps(evidence, default=str)}" for invariant, evidence in violations]),
         ("reasons", [f"unknown: {reason}" for reason in reasons]),
     ):
-        for sentence in sentences[:MOST_SHOWN]:
-            complain(sentence)
-        if len(sentences) > MOST_SHOWN:
-            complain(f"... and {len(sentences) - MOST_SHOWN} more {what}; --json FILE has them all")
+        for sentence in sentences[:MAX_SHOWN]:
+            print_error(sentence)
+        if len(sentences) > MAX_SHOWN:
+            print_error(f"... and {len(sentences) - MAX_SHOWN} more {what}; --json FILE has them all")

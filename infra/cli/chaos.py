@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from infra.cli.audit import EXIT, judged, tell_judgement
-from infra.cli.ending import undo_when_told_to_end
-from infra.cli.reporting import HtmlFile, JsonFile, documented, keep, recovery_table
-from infra.cli.shopping import Drain, Duration, Rate, Seed, drawn, endpoints_of
-from infra.cli.show import complain, console
+from infra.cli.audit import EXIT_CODES, audit_stack, print_judgement
+from infra.cli.output import console, print_error
+from infra.cli.reporting import HtmlFile, JsonFile, recovery_table, run_document, write_report
+from infra.cli.simulation import Drain, Duration, Rate, Seed, endpoints_of, seed_or_random
 from infra.cli.stack import bring_down, bring_up
+from infra.cli.termination import treat_termination_as_interrupt
 from infra.stack import Layout, LocalError, is_up, read_state
 from infra.stack.layout import layout
 
@@ -60,13 +60,13 @@ def run_experiment(
     chosen = experiment.load(name)
     console.print(chosen.about, soft_wrap=True, highlight=False)
     customers = chosen.customers
-    with _stack() as where:
+    with _faultable_stack() as where:
         result = _run(
             where,
             Traffic(
                 rate=customers.rate,
                 duration_s=customers.duration_s,
-                seed=drawn(seed),
+                seed=seed_or_random(seed),
                 profile=customers.profile,
                 drain_s=drain,
                 record=where.record,
@@ -75,8 +75,8 @@ def run_experiment(
             Least(),
         )
     missed = result.disappointments(chosen)
-    keep(_tell(where, result, f"Experiment {name}", chosen.about, missed), json_file, html_file)
-    raise typer.Exit(_exit(result) or bool(missed))
+    write_report(_print_result(where, result, f"Experiment {name}", chosen.about, missed), json_file, html_file)
+    raise typer.Exit(_exit_code(result) or bool(missed))
 
 
 @chaos_commands.command("random")
@@ -100,8 +100,8 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
     from infra.lab.chaos.schedule import random_schedule
     from infra.lab.simulator import Traffic
 
-    chosen = drawn(seed)
-    with _stack() as where:
+    chosen = seed_or_random(seed)
+    with _faultable_stack() as where:
         state = read_state(where.state)
         schedule = random_schedule(chosen, duration, list(state.services), faults, given=state.given)
         kinds = len({each.fault.kind for each in schedule})
@@ -114,8 +114,8 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
             where, traffic, schedule, Least(orders, rejected=orders // 10, contended=orders // 100), last_sale=True
         )
     about = f"{rate:g} shoppers per second for {duration:g} s (seed {chosen})"
-    keep(_tell(where, result, "Chaos at random", about), json_file, html_file)
-    raise typer.Exit(_exit(result))
+    write_report(_print_result(where, result, "Chaos at random", about), json_file, html_file)
+    raise typer.Exit(_exit_code(result))
 
 
 @chaos_commands.command("recover")
@@ -136,32 +136,34 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
     from infra.lab.chaos.schedule import one_by_one
     from infra.lab.simulator import Traffic
 
-    with _stack() as where:
+    with _faultable_stack() as where:
         state = read_state(where.state)
         schedule = one_by_one(list(state.services), times, every, given=state.given)
         duration = schedule[-1].end_s + every
         console.print(f"{len(schedule)} faults, one every {every:g} s: {duration:.0f} s.", highlight=False)
-        traffic = Traffic(rate=rate, duration_s=duration, seed=drawn(seed), profile="buyers", record=where.record)
+        traffic = Traffic(
+            rate=rate, duration_s=duration, seed=seed_or_random(seed), profile="buyers", record=where.record
+        )
         result = _run(where, traffic, schedule, Least())
     about = f"{len(schedule)} faults, one at a time, {rate:g} shoppers per second"
     targets = result.targets()
     missed = [in_words(each) for each in targets if not each["kept"]]
-    document = _tell(where, result, "Time to recover", about, missed) | {"targets": targets}
+    document = _print_result(where, result, "Time to recover", about, missed) | {"targets": targets}
     for each in targets:
         if each["kept"]:
             console.print(in_words(each), soft_wrap=True, highlight=False)
-    keep(document, json_file, html_file)
-    raise typer.Exit(_exit(result) or bool(missed))
+    write_report(document, json_file, html_file)
+    raise typer.Exit(_exit_code(result) or bool(missed))
 
 
 @contextlib.contextmanager
-def _stack() -> Iterator[Layout]:
+def _faultable_stack() -> Iterator[Layout]:
     """Yield a stack with the fault proxy: the one that is up, or else a new one, stopped afterwards.
 
     Raises `LocalError` if the stack that is up has no fault proxy.
     """
     where = layout()
-    undo_when_told_to_end()
+    treat_termination_as_interrupt()
     if is_up(where):
         if not read_state(where.state).proxy:
             raise LocalError(
@@ -207,15 +209,15 @@ async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -
     """
     from infra.lab.audit import Fault
 
-    toothless = [
+    without_effect = [
         Fault(each.fault.kind, each.fault.part, each.began, each.ended, bite=False)
         for each in outcomes
         if not each.bite
     ]
-    return await judged(where, least=least, faults=toothless)
+    return await audit_stack(where, least=least, faults=without_effect)
 
 
-def _tell(
+def _print_result(
     where: Layout, result: "Result", title: str, about: str, missed: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """Print the result of a run, and return it as a document.
@@ -231,13 +233,13 @@ def _tell(
             sep="\n",
         )
     for sentence in result.report.hanging:
-        complain(sentence)
-    tell_judgement(result.judgement)
+        print_error(sentence)
+    print_judgement(result.judgement)
     for each in missed or ():
-        complain(each)
-    return documented(found, where, result.report, result.samples, title=title, about=about)
+        print_error(each)
+    return run_document(found, where, result.report, result.samples, title=title, about=about)
 
 
-def _exit(result: "Result") -> int:
+def _exit_code(result: "Result") -> int:
     """Return the exit code of the verdict. It is also 1 if an order was still pending after the time to drain."""
-    return EXIT[result.judgement.verdict] or int(bool(result.report.hanging))
+    return EXIT_CODES[result.judgement.verdict] or int(bool(result.report.hanging))

@@ -7,8 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from infra.cli.asking import Operator
-from infra.cli.show import complain, console, duration, several
+from infra.cli.operations_client import OperationsClient
+from infra.cli.output import console, duration, pluralized, print_error
 from infra.stack import LocalError
 
 AGES = {"age": "filed_at", "oldest": "oldest", "newest": "newest"}
@@ -17,30 +17,30 @@ LONG, WIDE = ("event_id", "reason", "error"), 130
 """The columns that are printed below the table if the terminal is narrower than `WIDE` characters."""
 
 
-def groups_of(operator: Operator, services: list[str]) -> tuple[list[dict[str, Any]], bool]:
+def fetch_groups(operator: OperationsClient, services: list[str]) -> tuple[list[dict[str, Any]], bool]:
     """Return the groups of dead letters of these services, largest first, and whether a service did not answer.
 
     Prints a complaint for each service that did not answer or has set events aside. Raises `LocalError` if the only
     service does not answer.
     """
     rows: list[dict[str, Any]] = []
-    away = False
+    is_incomplete = False
     for name in services:
         try:
             rows += [{"service": name, **each} for each in operator.pages(name, "dead-letter-groups")]
-            number = operator.ask("GET", name, "backlog")["set_aside"]
+            number = operator.request("GET", name, "backlog")["set_aside"]
         except LocalError as error:
             if len(services) == 1:
                 raise
-            complain(str(error), error.remedy)
-            away = True
+            print_error(str(error), error.remedy)
+            is_incomplete = True
             continue
         if number:
-            complain(
-                f"{name} set {several(number, 'event')} aside as unpublishable.",
+            print_error(
+                f"{name} set {pluralized(number, 'event')} aside as unpublishable.",
                 f"GET /ops/set-aside of {name} lists them. Publish again: ./marketplace dead retry {name}",
             )
-    return sorted(rows, key=lambda row: -row["letters"]), away
+    return sorted(rows, key=lambda row: -row["letters"]), is_incomplete
 
 
 def show_table(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
@@ -74,7 +74,7 @@ def _age(at: str) -> str:
     return duration((datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds())
 
 
-def indented(body: str) -> str:
+def format_json(body: str) -> str:
     """Return a body indented for reading, or unchanged if it is not JSON."""
     try:
         return json.dumps(json.loads(body), indent=2)

@@ -4,13 +4,13 @@ from typing import Any
 
 import typer
 
-Choice = tuple[str, dict[str, Any]]
+Selection = tuple[str, dict[str, Any]]
 LETTER, GROUP = "SERVICE/ID", "SERVICE/GROUP"
-LONGEST_ID = 18
+MAX_ID_DIGITS = 18
 """Maximum number of digits of a dead letter's id. Anything else is the name of a group."""
 
 
-def chosen_of(targets: list[str] | None, everything: bool, service: str | None) -> list[Choice]:
+def parse_targets(targets: list[str] | None, everything: bool, service: str | None) -> list[Selection]:
     """Return the dead letters that a person named, by service. Empty means all dead letters of all services.
 
     Raises `BadParameter` if the arguments contradict each other.
@@ -24,7 +24,7 @@ def chosen_of(targets: list[str] | None, everything: bool, service: str | None) 
     if everything:
         return [(service, {"all": True})] if service else []
     names = map(split_target, targets or ())
-    return [(of, {"ids": [int(name)]} if name[:LONGEST_ID].isdecimal() else {"group": name}) for of, name in names]
+    return [(of, {"ids": [int(name)]} if name[:MAX_ID_DIGITS].isdecimal() else {"group": name}) for of, name in names]
 
 
 def split_target(target: str) -> tuple[str, str]:
@@ -37,10 +37,10 @@ def split_target(target: str) -> tuple[str, str]:
     return service, name
 
 
-def letter_of(target: str) -> tuple[str, str]:
+def parse_letter(target: str) -> tuple[str, str]:
     """Split SERVICE/ID at the slash. Raises `BadParameter` if it does not name one dead letter."""
     service, id = split_target(target)
-    if not id.isdecimal() or len(id) > LONGEST_ID:
+    if not id.isdecimal() or len(id) > MAX_ID_DIGITS:
         raise typer.BadParameter(
             f"{target!r} is not a dead letter: write it as {LETTER}, as listed by `dead ls {GROUP}`"
         )

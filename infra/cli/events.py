@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from infra.cli.asking import get_token
-from infra.cli.show import complain, console
+from infra.cli.operations_client import get_token
+from infra.cli.output import console, print_error
 from infra.stack import CHECKOUT, LocalError, layout, read_state
 
 commands = typer.Typer()
@@ -55,7 +55,7 @@ def tail_events(
 ) -> None:
     """Show events as they are published, until Ctrl-C. Subscribers still receive every event."""
     from contracts.registry import BY_TYPE
-    from infra.cli.telling import event_line
+    from infra.cli.event_lines import event_line
     from infra.lab.watch import tail
     from marketplace_runtime.events import matches
 
@@ -83,7 +83,7 @@ def order(
     id: Annotated[str, typer.Argument(help="Id of the order, or of another subject of events.", metavar="ID")],
 ) -> None:
     """Show the history of one order in all services: every event, its cause, attempts, delays (in s) and duplicates."""
-    from infra.cli.telling import moment_line
+    from infra.cli.event_lines import moment_line
     from infra.lab.watch import tell
 
     if not id.strip():
@@ -92,7 +92,7 @@ def order(
     services = {name: next(iter(each.ops.values()), each.http) for name, each in state.services.items()}
     story, missing = asyncio.run(tell(services, get_token("operator", ["operator"]), id))
     for each in missing:
-        complain(each)
+        print_error(each)
     for moment in story:
         console.print(moment_line(moment, story[0].at, sorted(services)), soft_wrap=True)
     if not story and missing:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from infra.cli.ending import undo_when_told_to_end
-from infra.cli.show import console
+from infra.cli.output import console
 from infra.cli.stack import running_stack
+from infra.cli.termination import treat_termination_as_interrupt
 from infra.stack import CHECKOUT, Layout, LocalError, services_of
 
 if TYPE_CHECKING:  # imports clients, which would delay the other commands
@@ -39,8 +39,8 @@ def add_fault(
     fault = checked(Fault(kind, part, dict(map(_option, options or ()))), services_of(CHECKOUT))
     if seconds is None and not KINDS[kind].lasts:
         raise LocalError(f"{kind} lasts only while this command runs.", "Give its duration in seconds: --for SECONDS")
-    undo_when_told_to_end()
-    asyncio.run(_add(_where(), fault, seconds))
+    treat_termination_as_interrupt()
+    asyncio.run(_add(_running_stack(), fault, seconds))
 
 
 @fault_commands.command("ls")
@@ -78,14 +78,14 @@ def remove_fault(
     fault_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the fault, as listed by `fault ls`.")],
 ) -> None:
     """Undo one fault."""
-    asyncio.run(_remove(_where(), fault_id))
+    asyncio.run(_remove(_running_stack(), fault_id))
 
 
 @commands.command("heal")
 def heal_everything() -> None:
     """Undo all faults, resume paused parts and start parts that are down."""
     with console.status("Undoing faults"):
-        done = asyncio.run(_heal(_where()))
+        done = asyncio.run(_heal(_running_stack()))
     console.print("\n".join(done) or "Nothing was wrong.")
 
 
@@ -120,7 +120,7 @@ async def _heal(where: Layout) -> list[str]:
         return await heal(site)
 
 
-def _where() -> Layout:
+def _running_stack() -> Layout:
     return running_stack("./marketplace up -d --faultable")
 
 

@@ -15,7 +15,7 @@ GROUPS = {
 }
 
 
-PLAIN = {
+PLAIN_PHRASES = {
     "Value error, ": "",
     "Input should be a valid number, unable to parse string as a number": "Write a number, such as 2.5.",
     "Input should be a valid integer, unable to parse string as an integer": "Write a whole number, such as 3.",
@@ -24,7 +24,7 @@ PLAIN = {
 """Maps phrases in the libraries' messages about wrong values to plainer ones."""
 
 
-class InGroups(TyperGroup):
+class GroupedCommands(TyperGroup):
     """Lists its commands in the order of `GROUPS`, and rewords messages about wrong values as `PLAIN` states."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -32,7 +32,7 @@ class InGroups(TyperGroup):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
-            for theirs, ours in PLAIN.items():
+            for theirs, ours in PLAIN_PHRASES.items():
                 error.message = error.message.replace(theirs, ours)
             raise
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from infra.cli.show import console
+from infra.cli.output import console
 from infra.stack import CHECKOUT
 
 commands = typer.Typer()
@@ -13,7 +13,7 @@ commands.add_typer(new, name="new")
 
 
 @new.command("service")
-def begin_service(
+def generate_service(
     name: Annotated[str, typer.Argument(help="Name in lower-case letters, such as recommendations.", metavar="NAME")],
     hears: Annotated[list[str], typer.Option(help="Event type to subscribe to. Can be repeated.", metavar="TYPE")],
     says: Annotated[
@@ -31,13 +31,13 @@ def begin_service(
     plan = new_service(
         CHECKOUT, name, subscribes=hears, publishes=says or [], http=http, history=history is not None, events=EVENTS
     )
-    _tell(plan.carry_out())
+    _print_written(plan.carry_out())
     console.print(f"Try it: ./marketplace test tests/unit/{name} tests/integration/{name}", highlight=False)
     console.print("Run it: ./marketplace down && ./marketplace up -d", highlight=False)
 
 
 @new.command("event")
-def begin_event(
+def generate_event(
     type: Annotated[str, typer.Argument(help="Event type, such as checkout.order-archived.", metavar="TYPE")],
     key: Annotated[str | None, typer.Option(help="Field with the id of the event's subject.", metavar="FIELD")] = None,
 ) -> None:
@@ -46,7 +46,7 @@ def begin_event(
     from infra.lab.scaffold import new_event
 
     plan = new_event(CHECKOUT, type, types=[event.type for event in EVENTS], key=key)
-    _tell(plan.carry_out())
+    _print_written(plan.carry_out())
     publisher = type.partition(".")[0]
     if "contracts/upcasts.py" in plan.files:
         console.print(f"Next: change its class in contracts/{publisher}.py, and its upcast in contracts/upcasts.py.")
@@ -59,6 +59,6 @@ def begin_event(
     console.print(f"      list it in says= in {publisher}/service.py, and publish it in a use case.", highlight=False)
 
 
-def _tell(paths: list[str]) -> None:
+def _print_written(paths: list[str]) -> None:
     for path in paths:
         console.print(f"wrote {path}", soft_wrap=True, highlight=False)

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.asking import get_token
-from infra.cli.show import console, parts_table
+from infra.cli.operations_client import get_token
+from infra.cli.output import console, parts_table
 from infra.stack import LocalError, Message, record_fault, record_parts_up, send_request
 from infra.stack.layout import layout
 
 commands = typer.Typer()
-MOST_DIGITS = 10
+MAX_DIGITS = 10
 Part = Annotated[
     str, typer.Argument(help="Name of the part: broker, outside, catalog-db, catalog, catalog.2, …", metavar="PART")
 ]
@@ -45,7 +45,7 @@ def logs(
 def kill(part: Part) -> None:
     """Kill a part (SIGKILL), as a crash would. It stays down until it is started."""
     began = time.time()
-    _order({"do": "kill", "part": part}, in_vain="killed")
+    _request({"do": "kill", "part": part}, no_effect_in="killed")
     record_fault(layout(), "kill", part, began=began)
 
 
@@ -53,30 +53,30 @@ def kill(part: Part) -> None:
 def pause(part: Part) -> None:
     """Pause a part (SIGSTOP): it keeps its connections, but does not answer."""
     began = time.time()
-    _order({"do": "pause", "part": part})
+    _request({"do": "pause", "part": part})
     record_fault(layout(), "pause", part, began=began)
 
 
 @commands.command()
 def resume(part: Part) -> None:
     """Resume a paused part."""
-    _order({"do": "resume", "part": part}, in_vain="ready")
-    _note_up(part)
+    _request({"do": "resume", "part": part}, no_effect_in="ready")
+    _record_up(part)
 
 
 @commands.command()
 def start(part: Part) -> None:
     """Start a part that is down, and wait until it is ready."""
-    _order({"do": "start", "part": part}, in_vain="ready")
-    _note_up(part)
+    _request({"do": "start", "part": part}, no_effect_in="ready")
+    _record_up(part)
 
 
 @commands.command()
 def restart(part: Part) -> None:
     """Stop a part gracefully, start it again, and wait until it is ready."""
     began = time.time()
-    _order({"do": "restart", "part": part})
-    _note_up(part)
+    _request({"do": "restart", "part": part})
+    _record_up(part)
     record_fault(layout(), "restart", part, began=began, ended=time.time())
 
 
@@ -84,11 +84,11 @@ def restart(part: Part) -> None:
 def scale(what: Annotated[str, typer.Argument(metavar="SERVICE=N")]) -> None:
     """Run N replicas of a service, 1 to 16, which compete for its messages."""
     service, _, number = what.partition("=")
-    if not (service and number.removeprefix("-").isdecimal() and len(number) < MOST_DIGITS):
+    if not (service and number.removeprefix("-").isdecimal() and len(number) < MAX_DIGITS):
         raise typer.BadParameter("write it as SERVICE=N, such as delivery=3")
     where = layout()
     before = asyncio.run(send_request(where.socket, {"do": "status"}))["parts"]
-    now = _order({"do": "scale", "service": service, "replicas": int(number)})["parts"]
+    now = _request({"do": "scale", "service": service, "replicas": int(number)})["parts"]
     record_parts_up(where, [name for name in before if name not in now])  # a removed replica is no longer down
 
 
@@ -112,7 +112,7 @@ def token(
     typer.echo(get_token(sub, [each.value for each in role or []]))
 
 
-def _note_up(part: str) -> None:
+def _record_up(part: str) -> None:
     """Record for the audit that the faults which had stopped or paused the part are over."""
     where = layout()
     record_parts_up(where, [part])
@@ -122,10 +122,10 @@ def _note_up(part: str) -> None:
         undone_by_hand(where, part)
 
 
-def _order(request: Message, *, in_vain: str = "") -> Message:
+def _request(request: Message, *, no_effect_in: str = "") -> Message:
     """Send a request to the supervisor, print the state of all parts, and return the status.
 
-    Also prints that nothing was done, if every part concerned was in the state `in_vain` before.
+    Also prints that nothing was done, if every part concerned was in the state `no_effect_in` before.
     """
     where = layout()
     what = request.get("part", request.get("service"))
@@ -134,6 +134,6 @@ def _order(request: Message, *, in_vain: str = "") -> Message:
         now = asyncio.run(send_request(where.socket, request))
     console.print(parts_table(now))
     concerned = {part["state"] for name, part in before.items() if name == what or name.startswith(f"{what}.")}
-    if in_vain and concerned == {in_vain}:
-        console.print(f"{what} was {in_vain} already: nothing was changed.")
+    if no_effect_in and concerned == {no_effect_in}:
+        console.print(f"{what} was {no_effect_in} already: nothing was changed.")
     return now

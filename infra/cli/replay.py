@@ -10,9 +10,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from infra.cli.asking import Operator
-from infra.cli.moments import moment
-from infra.cli.show import complain, console, duration, several
+from infra.cli.operations_client import OperationsClient
+from infra.cli.output import console, duration, pluralized, print_error
+from infra.cli.times import parse_time
 from infra.stack import LocalError
 
 commands = typer.Typer()
@@ -56,11 +56,11 @@ def begin(
     service, dot, name = to.partition(".")
     if not service or "." in name or (dot and not name):
         raise typer.BadParameter(f"{to!r}: write it as {TARGET}", param_hint="'--to'")
-    wish = {"id": str(uuid4()), "to": name or None, "events": events, "rate": rate, **_place(since)}
-    operator = Operator()
-    row = operator.ask("POST", service, "history", wish)
+    body = {"id": str(uuid4()), "to": name or None, "events": events, "rate": rate, **_start_position(since)}
+    operator = OperationsClient()
+    row = operator.request("POST", service, "history", body)
     try:
-        _conclude(service, _follow(operator, service, row))
+        _print_outcome(service, _show_progress(operator, service, row))
     except KeyboardInterrupt:
         target = f"{service}.{row['subscription']}"
         console.print(
@@ -72,24 +72,24 @@ def begin(
 @replay.command("ls")
 def list_replays() -> None:
     """List the latest replay of each subscription, and its progress."""
-    operator = Operator()
+    operator = OperationsClient()
     table = Table(Column("subscription", no_wrap=True), box=None, pad_edge=False, header_style="bold")
     for heading in ("state", "read", "handed", "known", "left out", "age", ""):
         table.add_column(heading, justify="right" if heading in ("handed", "known", "left out") else "left")
-    away = False
+    is_incomplete = False
     for service in operator.services:
         try:
-            found = operator.ask("GET", service, "history")["items"]
+            found = operator.request("GET", service, "history")["items"]
         except LocalError as error:
-            complain(str(error), error.remedy)
-            away = True
+            print_error(str(error), error.remedy)
+            is_incomplete = True
             continue
         for row in found:
-            done, all_of_it = _read(row)
+            done, total = _progress_of(row)
             table.add_row(
                 f"{service}.{row['subscription']}",
                 row["state"],
-                f"{done:,} of {all_of_it:,}",
+                f"{done:,} of {total:,}",
                 f"{row['handed']:,}",
                 f"{row['known']:,}",
                 f"{row['refused'] + row['too_old']:,}",
@@ -97,7 +97,7 @@ def list_replays() -> None:
                 row["why"] or ("live events wait" if row["holds"] and row["state"] == "running" else ""),
             )
     console.print(table if table.row_count else "There has been no replay.")
-    if away:
+    if is_incomplete:
         raise typer.Exit(1)
 
 
@@ -105,21 +105,21 @@ def list_replays() -> None:
 def watch(target: Target) -> None:
     """Show the progress of a subscription's latest replay until it has ended."""
     service, name = _split(target)
-    operator = Operator()
-    found = [row for row in operator.ask("GET", service, "history")["items"] if row["subscription"] == name]
+    operator = OperationsClient()
+    found = [row for row in operator.request("GET", service, "history")["items"] if row["subscription"] == name]
     if not found:
         raise LocalError(
             f"There was no replay to {target}.",
             f"`./marketplace events map` lists the subscriptions. To begin one: ./marketplace replay --to {target}",
         )
-    _conclude(service, _follow(operator, service, found[0]))
+    _print_outcome(service, _show_progress(operator, service, found[0]))
 
 
 @replay.command()
 def stop(target: Target) -> None:
     """Stop a running replay. Events that the subscription has handled remain handled."""
     service, name = _split(target)
-    _conclude(service, Operator().ask("DELETE", service, f"history/{name}"))
+    _print_outcome(service, OperationsClient().request("DELETE", service, f"history/{name}"))
 
 
 def _split(target: str) -> tuple[str, str]:
@@ -129,20 +129,20 @@ def _split(target: str) -> tuple[str, str]:
     return service, name
 
 
-def _place(text: str) -> Row:
+def _start_position(text: str) -> Row:
     if text == FIRST:
         return {}
     if text.isdecimal():
         return {"offset": int(text)}
     try:
-        return {"since": moment(text).isoformat()}
+        return {"since": parse_time(text).isoformat()}
     except typer.BadParameter as error:
         raise typer.BadParameter(
             f"{error.message}. `first` or an offset is possible, too", param_hint="'--from'"
         ) from None
 
 
-def _follow(operator: Operator, service: str, row: Row) -> Row:
+def _show_progress(operator: OperationsClient, service: str, row: Row) -> Row:
     """Show the progress of a replay until it has ended, and return its last row.
 
     Requests to the service are repeated while it does not answer.
@@ -161,20 +161,20 @@ def _follow(operator: Operator, service: str, row: Row) -> Row:
         while row["state"] == "running":
             time.sleep(POLL_S)
             try:
-                found = operator.ask("GET", service, "history")["items"]
+                found = operator.request("GET", service, "history")["items"]
             except LocalError as error:  # it does not answer, or the token has expired after an hour
                 progress.update(bar, rate=str(error))
                 with suppress(LocalError):
-                    operator = Operator()
+                    operator = OperationsClient()
                 continue
             row = next(each for each in found if each["subscription"] == row["subscription"])
-            done, all_of_it = _read(row)
+            done, total = _progress_of(row)
             rate = f"{(row['handed'] - handed) / (time.monotonic() - began):,.0f} events/s"
-            progress.update(bar, completed=done, total=all_of_it or None, rate=row["why"] or rate)
+            progress.update(bar, completed=done, total=total or None, rate=row["why"] or rate)
     return row
 
 
-def _read(row: Row) -> tuple[int, int]:
+def _progress_of(row: Row) -> tuple[int, int]:
     """Return how many messages of the log stream were read, and how many are to be read in total."""
     if row["through"] is None or row["begun"] is None:
         return 0, 0
@@ -182,13 +182,13 @@ def _read(row: Row) -> tuple[int, int]:
     return min(row["next"], end) - row["begun"], max(end - row["begun"], 0)
 
 
-def _conclude(service: str, row: Row) -> None:
+def _print_outcome(service: str, row: Row) -> None:
     """Print the outcome of a replay. Raises `LocalError` if it failed."""
     name = f"{service}.{row['subscription']}"
     if row["state"] == "failed":
         raise LocalError(f"The replay to {name} failed: {row['why']}")
-    done = f"{several(row['handed'], 'event')} handed over, {row['known']:,} skipped as handled before."
-    left_out = f" {several(row['refused'], 'event')} skipped as not valid, or not published by their owner."
+    done = f"{pluralized(row['handed'], 'event')} handed over, {row['known']:,} skipped as handled before."
+    left_out = f" {pluralized(row['refused'], 'event')} skipped as not valid, or not published by their owner."
     console.print(f"{name}: {row['state']}. {done}{left_out if row['refused'] else ''}", highlight=False)
     if row["too_old"]:
         console.print(f"{row['too_old']:,} skipped as too old to check whether they were handled before.")

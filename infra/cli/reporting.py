@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from infra.cli.files import writable
-from infra.cli.show import console
+from infra.cli.output import console
 from infra.stack import Layout, LocalError, read_state
 
 if TYPE_CHECKING:  # imports an HTTP client, which would delay the other commands
@@ -69,7 +69,7 @@ def recovery_table(groups: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def documented(
+def run_document(
     found: Mapping[str, Any], where: Layout, report: "Report", samples: "Samples", *, title: str, about: str
 ) -> dict[str, Any]:
     """Return the report of a run as a document: its figures, its time lines, and its title and description."""
@@ -83,7 +83,7 @@ def documented(
     }
 
 
-def keep(document: Mapping[str, Any], json_file: Path | None, html_file: Path | None) -> None:
+def write_report(document: Mapping[str, Any], json_file: Path | None, html_file: Path | None) -> None:
     """Write the report to those of the files that are given."""
     from infra.lab.report.page import page
 

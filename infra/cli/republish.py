@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.cli.moments import moment
-from infra.cli.show import complain, console, several
+from infra.cli.output import console, pluralized, print_error
 from infra.cli.stack import running_stack
+from infra.cli.times import parse_time
 from infra.stack import LocalError, StackState, read_state
 
 if TYPE_CHECKING:  # imports an HTTP client, which would delay the other commands
-    from infra.cli.operator import PatientOperator
+    from infra.cli.retrying_client import RetryingOperationsClient
 
 commands = typer.Typer()
 PATH = "/ops/republish"
 POLL_S = 0.2
-STALLED_S = 60.0
-FEW = 2000
+STALL_TIMEOUT_S = 60.0
+MAX_PENDING_BEFORE_NEXT_CHUNK = 2000
 """Number of waiting events at or below which the next chunk is queued. So new events never wait behind all old ones."""
 
 
@@ -31,7 +31,7 @@ def republish(
     since: Annotated[
         datetime | None,
         typer.Option(
-            parser=moment,
+            parser=parse_time,
             metavar="T",
             help="Only events since this time (2h ago, or a time). Default: the last 7 days, less an hour.",
         ),
@@ -42,33 +42,33 @@ def republish(
     Consumers recognise the events that they have handled, so this can be interrupted and repeated at any time.
     """
     state = read_state(running_stack().state)
-    if strangers := set(service or ()) - state.services.keys():
-        raise LocalError(f"There is no service {min(strangers)!r}.", f"Services: {', '.join(state.services)}")
+    if unknown_services := set(service or ()) - state.services.keys():
+        raise LocalError(f"There is no service {min(unknown_services)!r}.", f"Services: {', '.join(state.services)}")
     with console.status("Republishing") as spinner:
         failed = asyncio.run(_republish(state, service or list(state.services), since, spinner.update))
     raise typer.Exit(int(failed))
 
 
 async def _republish(
-    state: StackState, services: list[str], since: datetime | None, tell: Callable[[str], None]
+    state: StackState, services: list[str], since: datetime | None, show_progress: Callable[[str], None]
 ) -> bool:
     """Republish the events of all services in parallel, and return whether one failed.
 
     Reports a failure, and continues with the other services.
     """
-    from infra.cli.operator import operator
+    from infra.cli.retrying_client import retrying_client
 
     async def one(each: _Republishing) -> bool:
         try:
-            await each.run(since, lambda: tell("Republished: " + ", ".join(map(str, every))))
+            await each.run(since, lambda: show_progress("Republished: " + ", ".join(map(str, every))))
         except LocalError as error:
-            complain(f"{each.service}: {several(each.queued, 'event')} queued. {error}", error.remedy)
+            print_error(f"{each.service}: {pluralized(each.queued, 'event')} queued. {error}", error.remedy)
             return True
-        console.print(f"{each.service}: {several(each.queued, 'event')} published again")
+        console.print(f"{each.service}: {pluralized(each.queued, 'event')} published again")
         return False
 
-    async with operator(state) as asking:
-        every = [_Republishing(asking, name) for name in services]
+    async with retrying_client(state) as client:
+        every = [_Republishing(client, name) for name in services]
         return any(await asyncio.gather(*map(one, every)))
 
 
@@ -76,7 +76,7 @@ async def _republish(
 class _Republishing:
     """The progress of one service."""
 
-    operator: "PatientOperator"
+    client: "RetryingOperationsClient"
     service: str
     queued: int = 0
     waiting: int = 0
@@ -84,37 +84,41 @@ class _Republishing:
     def __str__(self) -> str:
         return f"{self.service} {self.queued:,} ({self.waiting:,} pending)"
 
-    async def run(self, since: datetime | None, told: Callable[[], None]) -> None:
+    async def run(self, since: datetime | None, on_progress: Callable[[], None]) -> None:
         """Queue the events chunk by chunk, each when most of the previous chunk has been published.
 
         Raises `LocalError` if the service refuses or does not answer, or the broker takes no events for a minute.
         """
         span = {"until": datetime.now(UTC).isoformat(), "since": since.isoformat() if since else None, "after": None}
         while True:
-            chunk = await self.operator.ask(self.service, "POST", PATH, json=span)
+            chunk = await self.client.request(self.service, "POST", PATH, json=span)
             self.queued += chunk["events"]
             span["after"] = chunk["after"]
-            await self._until_left(chunk["last"], few=FEW if span["after"] else 0, told=told)
+            await self._until_left(
+                chunk["last"],
+                max_pending=MAX_PENDING_BEFORE_NEXT_CHUNK if span["after"] else 0,
+                on_progress=on_progress,
+            )
             if span["after"] is None:
                 return
 
-    async def _until_left(self, last: int, *, few: int, told: Callable[[], None]) -> None:
-        """Wait until at most `few` events, up to the sequence number `last`, are unpublished.
+    async def _until_left(self, last: int, *, max_pending: int, on_progress: Callable[[], None]) -> None:
+        """Wait until at most `max_pending` events, up to the sequence number `last`, are unpublished.
 
         Raises `LocalError` if their number has not decreased for 60 s.
         """
-        fewest, since = None, time.monotonic()
+        lowest, since = None, time.monotonic()
         while True:
-            answer = await self.operator.ask(self.service, "GET", PATH, last=str(last))
+            answer = await self.client.request(self.service, "GET", PATH, last=str(last))
             self.waiting = answer["waiting"]
-            told()
-            if self.waiting <= few:
+            on_progress()
+            if self.waiting <= max_pending:
                 return
-            if fewest is None or self.waiting < fewest:
-                fewest, since = self.waiting, time.monotonic()
-            elif time.monotonic() - since > STALLED_S:
+            if lowest is None or self.waiting < lowest:
+                lowest, since = self.waiting, time.monotonic()
+            elif time.monotonic() - since > STALL_TIMEOUT_S:
                 raise LocalError(
-                    f"{self.waiting:,} are pending, and the broker has confirmed none for {STALLED_S:.0f} s.",
+                    f"{self.waiting:,} are pending, and the broker has confirmed none for {STALL_TIMEOUT_S:.0f} s.",
                     "If it is down: ./marketplace start broker. Queued events are then published without this command.",
                 )
             await asyncio.sleep(POLL_S)

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.ending import undo_when_told_to_end
-from infra.cli.show import addresses, addresses_table, complain, console, notes, parts_table
-from infra.cli.watching import figures_once, follow
+from infra.cli.live_table import sample_figures, show_live_table
+from infra.cli.output import addresses, addresses_table, console, notes, parts_table, print_error
+from infra.cli.termination import treat_termination_as_interrupt
 from infra.stack import (
     BROKER,
     CHECKOUT,
@@ -59,9 +59,9 @@ def up(
     """Start the stack, and restart parts that crash. Ctrl-C stops it, unless --detach is given."""
     where = layout()
     if detach and is_up(where):
-        _stay_up(where, faultable=faultable)
+        _report_already_up(where, faultable=faultable)
         return
-    undo_when_told_to_end()
+    treat_termination_as_interrupt()
     began = time.monotonic()
     supervisor = bring_up(where, stops_with_parent=not detach, faultable=faultable)
     console.print(
@@ -70,7 +70,7 @@ def up(
     if detach:
         return
     try:
-        asyncio.run(follow(where))
+        asyncio.run(show_live_table(where))
     except KeyboardInterrupt:
         console.print("Stopping.")
     finally:
@@ -103,16 +103,16 @@ def status(
     """Show the state, memory and restarts of every part; with --watch or --json also rates, queues and outboxes."""
     where = layout()
     if watch:
-        asyncio.run(follow(where))
+        asyncio.run(show_live_table(where))
         return
-    now, figures = asyncio.run(_now(where))
+    now, figures = asyncio.run(_status_and_figures(where))
     if as_json:
         typer.echo(json.dumps(now | {"addresses": addresses(read_state(where.state)), "figures": figures}, indent=2))
     else:
         console.print(parts_table(now, notes(figures)), addresses_table(read_state(where.state)), sep="\n\n")
 
 
-def _stay_up(where: Layout, *, faultable: bool) -> None:
+def _report_already_up(where: Layout, *, faultable: bool) -> None:
     """Print the addresses of the stack that is up.
 
     Raises `StackIsUp` if it runs with other settings than are requested now, or is not ready.
@@ -131,10 +131,10 @@ def _stay_up(where: Layout, *, faultable: bool) -> None:
     console.print("The stack is up already.", addresses_table(state), sep="\n")
 
 
-async def _now(where: Layout) -> tuple[Message, Message]:
+async def _status_and_figures(where: Layout) -> tuple[Message, Message]:
     """Return the supervisor's status of the parts, and the services' own figures."""
     status = await send_request(where.socket, {"do": "status"})  # first, because it raises if the stack is down
-    return status, await figures_once(where)
+    return status, await sample_figures(where)
 
 
 def running_stack(start: str = "./marketplace up -d") -> Layout:
@@ -154,18 +154,18 @@ def bring_up(where: Layout, *, stops_with_parent: bool, faultable: bool = False)
     """
     if is_up(where):
         raise StackIsUp(f"The stack {where.name} is up already.", "Show its parts: ./marketplace status")
-    get_servers()
-    _forget_faults(where)
+    ensure_servers()
+    _clear_faults(where)
     supervisor = start_supervisor(where, stops_with_parent=stops_with_parent, faultable=faultable)
     try:
         with console.status("Starting") as spinner:
-            told: dict[str, str] = {}
+            known_states: dict[str, str] = {}
 
-            def tell(status: Message) -> None:
-                _tell_changes(told, status)
+            def on_status(status: Message) -> None:
+                _print_changes(known_states, status)
                 spinner.update(_waiting_for(status))
 
-            asyncio.run(wait_until_up(where, supervisor, tell))
+            asyncio.run(wait_until_up(where, supervisor, on_status))
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Interrupted before the stack was ready: stopping it.")
         bring_down(where, supervisor)
@@ -184,16 +184,16 @@ def bring_down(where: Layout, supervisor: subprocess.Popen[bytes]) -> None:
         try:
             supervisor.wait(DOWN_WITHIN_S)
         except subprocess.TimeoutExpired:
-            complain(f"The stack {where.name} did not stop in {DOWN_WITHIN_S} s, and is killed now.")
+            print_error(f"The stack {where.name} did not stop in {DOWN_WITHIN_S} s, and is killed now.")
             supervisor.kill()
 
 
-def get_servers() -> None:
+def ensure_servers() -> None:
     """Make sure that a broker and databases are available, and install them if necessary.
 
     Raises `NothingProvides` if that is not possible.
     """
-    with _looking_for_servers() as report:
+    with _server_search() as report:
         provide(required_kinds(services_of(CHECKOUT)), report)
 
 
@@ -202,12 +202,12 @@ def install_for_tests() -> None:
 
     Raises `NothingProvides` if that is not possible.
     """
-    with _looking_for_servers() as report:
+    with _server_search() as report:
         install_missing((BROKER, POSTGRES, *map(program_kind, TEST_PROGRAMS)), report)
 
 
 @contextlib.contextmanager
-def _looking_for_servers() -> Iterator[Callable[[str], None]]:
+def _server_search() -> Iterator[Callable[[str], None]]:
     with console.status("Searching for RabbitMQ and PostgreSQL") as spinner:
 
         def report(step: str) -> None:
@@ -217,7 +217,7 @@ def _looking_for_servers() -> Iterator[Callable[[str], None]]:
         yield report
 
 
-def _forget_faults(where: Layout) -> None:
+def _clear_faults(where: Layout) -> None:
     """Remove all faults, and record for the audit that they are over: no fault outlives a stack that is down."""
     if any(where.faults.glob("*.json")):
         from infra.lab.chaos import forget_all
@@ -236,11 +236,11 @@ def _wait_until_down(where: Layout) -> None:
         time.sleep(0.05)
 
 
-def _tell_changes(told: dict[str, str], status: Message) -> None:
+def _print_changes(known_states: dict[str, str], status: Message) -> None:
     for name, part in status["parts"].items():
-        if part["state"] != told.get(name) and part["state"] in ("ready", "crashed"):
+        if part["state"] != known_states.get(name) and part["state"] in ("ready", "crashed"):
             console.print(f"  {name} {part['state']} {part['why']}", highlight=False)
-        told[name] = part["state"]
+        known_states[name] = part["state"]
 
 
 def _waiting_for(status: Message) -> str:

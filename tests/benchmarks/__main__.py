@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from infra.cli.show import complain
-from infra.cli.stack import get_servers
+from infra.cli.output import print_error
+from infra.cli.stack import ensure_servers
 from infra.stack import CHECKOUT, LocalError
 from infra.stack.bootstrap import BootstrapError, bootstrap
 from tests.benchmarks.against import PAIRS, compare
@@ -34,7 +34,7 @@ def main() -> int:
         print(why, file=sys.stderr)
         return 2
     except LocalError as error:
-        complain(str(error), error.remedy)
+        print_error(str(error), error.remedy)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -101,7 +101,7 @@ def _measured(names: Sequence[str], *, quick: bool, rounds: int | None) -> dict[
         raise ValueError(f"{rounds} rounds are too few. Give --rounds at least 1.")
     if any(importlib.util.find_spec(name) is None for name in PEERS):
         _restart_in_peers_environment()
-    get_servers()
+    ensure_servers()
     size = QUICK if quick else FULL
     return asyncio.run(run(known or list(BENCHMARKS), replace(size, rounds=rounds) if rounds else size))
 

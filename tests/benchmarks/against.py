@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infra.cli.ending import undo_when_told_to_end
-from infra.cli.stack import get_servers
+from infra.cli.stack import ensure_servers
+from infra.cli.termination import treat_termination_as_interrupt
 from infra.stack import CHECKOUT, LocalError
 from tests.benchmarks.comparable import COMPARABLE, ComparableBenchmark
 from tests.benchmarks.figures import Spread, in_few_digits, note
@@ -67,8 +67,8 @@ def compare(names: Sequence[str], revision: str, *, pairs: int, quick: bool, fil
     commit = commit_of(revision)
     if file:
         _require_writable(file)
-    undo_when_told_to_end()
-    get_servers()
+    treat_termination_as_interrupt()
+    ensure_servers()
     arguments = [name, "--quick"] if quick else [name]
     note(f"here: {CHECKOUT} as it is, uncommitted changes included. Don't edit files in it until this ends.")
     note(f"there: {revision} ({commit[:12]}), checked out in a temporary directory")

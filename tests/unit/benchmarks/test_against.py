@@ -88,8 +88,10 @@ def test_the_result_file_is_not_created_before_there_is_a_result(
     def no_servers() -> None:
         raise ValueError
 
-    monkeypatch.setattr("tests.benchmarks.against.get_servers", no_servers)
-    monkeypatch.setattr("tests.benchmarks.against.undo_when_told_to_end", lambda: None)  # keep pytest's signal handlers
+    monkeypatch.setattr("tests.benchmarks.against.ensure_servers", no_servers)
+    monkeypatch.setattr(
+        "tests.benchmarks.against.treat_termination_as_interrupt", lambda: None
+    )  # keep pytest's signal handlers
     monkeypatch.setattr(sys, "argv", ["bench", "hop", "--against", "HEAD", "--json", str(tmp_path / "x.json")])
     assert main() == 2
     assert not (tmp_path / "x.json").exists()

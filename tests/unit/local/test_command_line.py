@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from infra.cli import app
 from infra.cli.groups import GROUPS
-from infra.cli.moments import moment
-from infra.cli.show import CHOSEN, several
+from infra.cli.output import CHOSEN_STACK, pluralized
+from infra.cli.times import parse_time
 from infra.stack import StackIsDown
 
 Run = Callable[..., tuple[int, str]]
@@ -121,9 +121,9 @@ def test_a_wrong_value_is_reported_in_plain_words(run: Run, command: list[str], 
 
 
 def test_a_moment_is_a_time_or_a_duration_before_now() -> None:
-    assert datetime.now(UTC) - moment("2h") < timedelta(hours=2, seconds=10)
-    assert moment("2026-01-31T12:00:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
-    assert moment("2026-01-31T12:00") == datetime(2026, 1, 31, 12).astimezone()
+    assert datetime.now(UTC) - parse_time("2h") < timedelta(hours=2, seconds=10)
+    assert parse_time("2026-01-31T12:00:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
+    assert parse_time("2026-01-31T12:00") == datetime(2026, 1, 31, 12).astimezone()
 
 
 def test_the_error_for_a_missing_log_lists_the_existing_ones(run: Run, tmp_path: Path) -> None:
@@ -137,17 +137,17 @@ def test_the_error_for_a_missing_log_lists_the_existing_ones(run: Run, tmp_path:
 
 
 def test_a_remedy_names_the_chosen_stack(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(CHOSEN, raising=False)
+    monkeypatch.delenv(CHOSEN_STACK, raising=False)
     assert run("--stack", "mine", "status")[1].splitlines() == [
         "The stack mine is not up.",
         "Start it: ./marketplace --stack mine up -d",
     ]
-    monkeypatch.delenv(CHOSEN)
+    monkeypatch.delenv(CHOSEN_STACK)
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 events"), (1, "1 event"), (2, "2 events"), (1200, "1,200 events")])
 def test_numbers_are_shown_with_their_noun(number: int, text: str) -> None:
-    assert several(number, "event") == text
+    assert pluralized(number, "event") == text
 
 
 def test_a_token_needs_a_stack(run: Run) -> None:

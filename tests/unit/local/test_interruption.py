@@ -10,7 +10,7 @@ from infra.stack import CHECKOUT
 
 PROGRAM = """
 import asyncio
-from infra.cli.ending import undo_when_told_to_end
+from infra.cli.termination import treat_termination_as_interrupt
 
 async def main():
     print("ready", flush=True)
@@ -24,7 +24,7 @@ async def main():
         print("undone", flush=True)
         raise
 
-undo_when_told_to_end()
+treat_termination_as_interrupt()
 try:
     asyncio.run(main())
 except KeyboardInterrupt:

@@ -5,7 +5,7 @@ import time
 import pytest
 from rich.console import Console
 
-from infra.cli.watching import view
+from infra.cli.live_table import view
 from infra.lab.watch import Figures, Samples, parse, together
 from infra.stack import Message
 from marketplace_runtime.consumer import metrics as consumer_metrics

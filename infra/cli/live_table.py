@@ -11,37 +11,37 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from infra.cli.show import COLOURS, console, duration
+from infra.cli.output import COLOURS, console, duration
 from infra.stack import Layout, Message, read_state, stream_request
 
 if TYPE_CHECKING:  # imports an HTTP client, which would delay the other commands
     from infra.lab.watch import Figures, Samples
 
-KEEP_S = 60
+KEEP_SAMPLES_S = 60
 STATES = ("accepted", "confirmed", "cancelled", "delivered")
 WORDS = ("part", "state", "circuits", "")
 HEADINGS = (
     *("part", "state", "replicas", "for", "in/s", "out/s", "queue", "outbox", "oldest"),
     *("retries", "dead", "circuits", "calls", "repeats", "under way", "shed", "memory", ""),
 )
-LEFT_OUT = ("repeats", "calls", "for", "under way", "shed", "outbox", "out/s", "replicas", "oldest", "retries")
+OMITTED_IF_NARROW = ("repeats", "calls", "for", "under way", "shed", "outbox", "out/s", "replicas", "oldest", "retries")
 """The columns that are left out on a narrow terminal, in this order."""
 GAP = 2
 CIRCUIT_COLOURS = {"closed": "green", "half open": "yellow", "open": "red"}
 
 
-async def follow(where: Layout) -> None:
+async def show_live_table(where: Layout) -> None:
     """Show the table until the stack is down. Figures of a service that does not answer are left empty."""
     from infra.lab.watch import Sampler
 
-    async with Sampler(where, keep_s=KEEP_S) as samples:
+    async with Sampler(where, keep_s=KEEP_SAMPLES_S) as samples:
         with Live(console=console, auto_refresh=False) as live:
             async for status in stream_request(where.socket, {"do": "watch"}):
                 services = list(read_state(where.state).services)
                 live.update(view(status, samples, services, console.width), refresh=True)
 
 
-async def figures_once(where: Layout) -> dict[str, Any]:
+async def sample_figures(where: Layout) -> dict[str, Any]:
     """Return, for programs, the figures of each service and the number of messages in its queues.
 
     None, for a service or for the queues, if there was no answer.
@@ -64,7 +64,7 @@ def view(status: Message, samples: "Samples", services: Sequence[str], width: in
     now = int(time.time())
     rows = []
     for name, replicas in _by_part(status["parts"], services).items():
-        row = _condition(name, replicas) | (_work(name, samples, now) if name in services else {})
+        row = _state_cells(name, replicas) | (_figure_cells(name, samples, now) if name in services else {})
         if name == "broker" and (depths := samples.latest_depths(now)) is not None:
             row["queue"] = f"{sum(depths.values()):,}"
         rows.append(row)
@@ -82,7 +82,7 @@ def _fitting(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
     """Return the headings of the columns that fit. The last column (what is wrong) always remains, and may wrap."""
     cells = {heading: [heading, *(row.get(heading, "") for row in rows)] for heading in HEADINGS if heading}
     widths = {heading: max(map(_length, column)) + GAP for heading, column in cells.items()}
-    for heading in LEFT_OUT:
+    for heading in OMITTED_IF_NARROW:
         if sum(widths.values()) <= width:
             break
         del widths[heading]
@@ -102,21 +102,21 @@ def _by_part(parts: Mapping[str, Message], services: Sequence[str]) -> dict[str,
     return found
 
 
-def _condition(name: str, replicas: Sequence[Message]) -> dict[str, str]:
-    unwell = next((each for each in replicas if each["state"] != "ready"), replicas[0])
+def _state_cells(name: str, replicas: Sequence[Message]) -> dict[str, str]:
+    not_ready = next((each for each in replicas if each["state"] != "ready"), replicas[0])
     ready = sum(each["state"] == "ready" for each in replicas)
     memory = sum(each["rss_bytes"] or 0 for each in replicas)
     return {
         "part": name,
-        "state": _coloured(unwell["state"], COLOURS.get(unwell["state"], "dim")),
+        "state": _coloured(not_ready["state"], COLOURS.get(not_ready["state"], "dim")),
         "replicas": f"{ready}/{len(replicas)}",
-        "for": duration(time.time() - unwell["since"]),
+        "for": duration(time.time() - not_ready["since"]),
         "memory": f"{memory / 1e6:,.0f} MB" if memory else "",
-        "": "" if unwell["state"] == "ready" else unwell["why"],
+        "": "" if not_ready["state"] == "ready" else not_ready["why"],
     }
 
 
-def _work(name: str, samples: "Samples", now: int) -> dict[str, str]:
+def _figure_cells(name: str, samples: "Samples", now: int) -> dict[str, str]:
     seen, depth = samples.latest(name, now), samples.latest_depth(name, now)
     row = {"queue": _number(depth)}
     if seen is None:
@@ -129,9 +129,9 @@ def _work(name: str, samples: "Samples", now: int) -> dict[str, str]:
         "retries": _number(seen.retried),
         "dead": _coloured(_number(seen.dead), "red" if seen.dead else "default"),
         "circuits": " ".join(_circuits(seen)),
-        "calls": _of(seen.calls, seen.most_calls),
+        "calls": _used_of_limit(seen.calls, seen.most_calls),
         "repeats": _number(seen.repeats_left),
-        "under way": _of(seen.under_way, seen.most_under_way),
+        "under way": _used_of_limit(seen.under_way, seen.most_under_way),
         "shed": _coloured(_number(seen.shed), "yellow" if seen.shed else "default"),
     }
 
@@ -148,17 +148,17 @@ def _orders(samples: "Samples", now: int, services: Sequence[str]) -> Text:
     """Return the orders per second that reached each state, over the last few seconds."""
     words = []
     for state in STATES:
-        rates = (samples.rate(name, now, partial(_came_to, state)) for name in services)
+        rates = (samples.rate(name, now, partial(_orders_in_state, state)) for name in services)
         known = [rate for rate in rates if rate is not None]
         words.append(f"{_number(sum(known) if known else None, 1) or '?'} {state}")
     return Text("orders/s: " + "   ".join(words))
 
 
-def _came_to(state: str, seen: "Figures") -> float:
+def _orders_in_state(state: str, seen: "Figures") -> float:
     return seen.orders.get(state, 0.0)
 
 
-def _of(used: float, limit: float) -> str:
+def _used_of_limit(used: float, limit: float) -> str:
     return f"{used:.0f}/{limit:.0f}" if limit else ""
 
 

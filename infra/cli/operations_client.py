@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from infra.stack import LocalError, read_state
 from infra.stack.layout import layout
 
-WITHIN_S = 30
+REQUEST_TIMEOUT_S = 30
 
 
 def get_token(subject: str, roles: list[str], *, ttl_s: int = 3600) -> str:
@@ -31,7 +31,7 @@ def get_token(subject: str, roles: list[str], *, ttl_s: int = 3600) -> str:
     return str(answer["access_token"])
 
 
-class Operator:
+class OperationsClient:
     """Client of the services' operations API (`/ops`), in the name of the user who runs the command.
 
     Its methods raise `LocalError` if a service refuses a request or does not answer.
@@ -41,16 +41,16 @@ class Operator:
         self.services = {name: each.http for name, each in read_state(layout().state).services.items()}
         self._token = get_token(re.sub(r"[^A-Za-z0-9._-]", "-", getpass.getuser())[:64], ["operator"])
 
-    def ask(self, method: str, service: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def request(self, method: str, service: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Send one request, and return the decoded JSON of the response."""
         if service not in self.services:
             raise LocalError(f"There is no service {service!r}.", f"Services: {', '.join(self.services)}")
         try:
             return _send(method, f"{self.services[service]}/ops/{path}", body, self._token)
         except urllib.error.HTTPError as refusal:
-            away = refusal.code == HTTPStatus.SERVICE_UNAVAILABLE
-            remedy = "Check that everything is up: ./marketplace status" if away else ""
-            raise LocalError(f"{service}: {_why(json.load(refusal))}", remedy) from None
+            is_unavailable = refusal.code == HTTPStatus.SERVICE_UNAVAILABLE
+            remedy = "Check that everything is up: ./marketplace status" if is_unavailable else ""
+            raise LocalError(f"{service}: {_problem_text(json.load(refusal))}", remedy) from None
         except OSError as error:
             raise LocalError(f"{service} does not answer.", f"Start it: ./marketplace start {service}") from error
 
@@ -58,7 +58,7 @@ class Operator:
         """Yield every item of a list, read page by page (100 items)."""
         query = {"limit": "100", **query}
         while True:
-            page = self.ask("GET", service, f"{path}?{urlencode(query)}")
+            page = self.request("GET", service, f"{path}?{urlencode(query)}")
             yield from page["items"]
             if page["next_cursor"] is None:
                 return
@@ -66,14 +66,14 @@ class Operator:
 
     def chunks(self, service: str, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Repeat a POST request until all chunks of a large change are done, and yield the outcome of each chunk."""
-        going_on: dict[str, Any] | None = {}
-        while going_on is not None:
-            outcome = self.ask("POST", service, path, body | going_on)
+        next_chunk: dict[str, Any] | None = {}
+        while next_chunk is not None:
+            outcome = self.request("POST", service, path, body | next_chunk)
             yield outcome
-            going_on = outcome["next"]
+            next_chunk = outcome["next"]
 
 
-def _why(problem: dict[str, Any]) -> str:
+def _problem_text(problem: dict[str, Any]) -> str:
     """Return one line that describes a problem document: its errors by field if it has any, or else its detail."""
     errors = [f"{each['pointer'].rpartition('/')[2]}: {each['detail']}" for each in problem.get("errors", ())]
     return " ".join(errors) or problem.get("detail") or f"{problem['title']}."
@@ -85,5 +85,5 @@ def _send(method: str, url: str, body: dict[str, Any] | None, token: str | None 
         headers["Content-Type"] = "application/json"
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - addresses of our own stack
-    with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:  # noqa: S310 - as above
+    with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_S) as answer:  # noqa: S310 - as above
         return json.load(answer)

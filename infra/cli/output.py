@@ -12,9 +12,9 @@ from rich.table import Table
 from infra.stack import Message, StackState
 
 console = Console()
-complaints = Console(stderr=True)
+error_console = Console(stderr=True)
 
-CHOSEN = "MARKETPLACE_CHOSEN"
+CHOSEN_STACK = "MARKETPLACE_CHOSEN"
 """Environment variable with the name of the stack that `--stack` chose. Only messages of this process use it."""
 COMMAND = re.compile(r"\./marketplace (?!--)")
 COLOURS = {
@@ -27,23 +27,23 @@ COLOURS = {
 }
 
 
-def complain(problem: str, remedy: str = "") -> None:
+def print_error(problem: str, remedy: str = "") -> None:
     """Print to standard error one line with what is wrong, and one with what to do.
 
     Commands in the latter name the stack, if `--stack` chose it.
     """
-    complaints.print(problem, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    error_console.print(problem, style="bold red", markup=False, highlight=False, soft_wrap=True)
     if remedy:
-        complaints.print(for_this_stack(remedy), markup=False, highlight=False, soft_wrap=True)
+        error_console.print(for_this_stack(remedy), markup=False, highlight=False, soft_wrap=True)
 
 
 def for_this_stack(text: str) -> str:
     """Return the text with `--stack NAME` inserted in its commands, if `--stack` chose the stack."""
-    name = os.environ.get(CHOSEN)
+    name = os.environ.get(CHOSEN_STACK)
     return COMMAND.sub(f"./marketplace --stack {name} ", text) if name else text
 
 
-def several(number: int, what: str) -> str:
+def pluralized(number: int, what: str) -> str:
     """Return a number and what it counts: 1 event, 2 events."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
@@ -55,12 +55,12 @@ def notes(figures: Message) -> dict[str, str]:
     """Return notes for operators by service: unhealthy components, and messages that have failed for over 60 s."""
     found: dict[str, str] = {}
     for name, each in figures["services"].items():
-        told = [f"unhealthy: {component}" for component in (each or {}).get("unhealthy", ())]
+        lines = [f"unhealthy: {component}" for component in (each or {}).get("unhealthy", ())]
         if each and (each["retrying_oldest_s"] or 0) > OLD_RETRY_S:
-            told.append(
+            lines.append(
                 f"{each['retrying']:.0f} messages retried, the oldest for {duration(each['retrying_oldest_s'])}"
             )
-        found[name] = ", ".join(told)
+        found[name] = ", ".join(lines)
     return found
 
 

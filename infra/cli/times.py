@@ -9,7 +9,7 @@ AGO = re.compile(r"(\d{1,9})([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Parse an ISO time (local time if it has no zone), or a time ago: 90s, 15m, 2h, 1d. Returns it in UTC.
 
     Raises `BadParameter` if it is neither, or lies in the future.

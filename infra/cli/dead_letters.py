@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import click
 import typer
 
-from infra.cli.asking import Operator
-from infra.cli.dead_letter_tables import groups_of, indented, show_table
-from infra.cli.dead_letter_targets import GROUP, LETTER, Choice, chosen_of, letter_of, split_target
+from infra.cli.dead_letter_tables import fetch_groups, format_json, show_table
+from infra.cli.dead_letter_targets import GROUP, LETTER, Selection, parse_letter, parse_targets, split_target
 from infra.cli.files import writable
-from infra.cli.show import complain, console, several
+from infra.cli.operations_client import OperationsClient
+from infra.cli.output import console, pluralized, print_error
 from infra.stack import LocalError
 
 commands = typer.Typer()
@@ -39,7 +39,7 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """List dead letters in groups of one subscription and one kind of error, or the dead letters of one group."""
-    operator, away = Operator(), False
+    operator, is_incomplete = OperationsClient(), False
     headings: tuple[str, ...]
     if group:
         name, fingerprint = split_target(group)
@@ -47,7 +47,7 @@ def list_letters(
         headings = ("letter", "type", "event_id", "attempts", "age", "error")
     else:
         of = [service] if service else list(operator.services)
-        rows, away = groups_of(operator, of)
+        rows, is_incomplete = fetch_groups(operator, of)
         headings = ("group", "subscription", "letters", "oldest", "newest", "reason", "error")
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -55,15 +55,15 @@ def list_letters(
         show_table(headings, rows)
     else:
         console.print("No dead letters.")
-    if away:
+    if is_incomplete:
         raise typer.Exit(1)
 
 
 @dead.command()
 def show(letter: Letter) -> None:
     """Show one dead letter with its headers and body, as JSON."""
-    service, id = letter_of(letter)
-    typer.echo(json.dumps(Operator().ask("GET", service, f"dead-letters/{id}"), indent=2))
+    service, id = parse_letter(letter)
+    typer.echo(json.dumps(OperationsClient().request("GET", service, f"dead-letters/{id}"), indent=2))
 
 
 @dead.command()
@@ -74,7 +74,7 @@ def replay(
     dry_run: DryRun = False,
 ) -> None:
     """Redrive dead letters: their subscription handles them again, under the same ids. Fails if any is refused."""
-    _settle("replays", chosen_of(targets, everything, service), {"dry_run": dry_run})
+    _redrive_or_discard("replays", parse_targets(targets, everything, service), {"dry_run": dry_run})
 
 
 @dead.command()
@@ -86,7 +86,7 @@ def discard(
     dry_run: DryRun = False,
 ) -> None:
     """Discard dead letters, so that they are never handled. They are moved to the service's table `settled_letters`."""
-    _settle("discards", chosen_of(targets, everything, service), {"dry_run": dry_run, "note": note})
+    _redrive_or_discard("discards", parse_targets(targets, everything, service), {"dry_run": dry_run, "note": note})
 
 
 @dead.command()
@@ -106,11 +106,11 @@ def edit(
     note: Annotated[str, typer.Option("--reason", help="Stored with the old body and your name.")] = "edited",
 ) -> None:
     """Redrive a dead letter with another body, which must match the schema of its event type."""
-    service, id = letter_of(letter)
-    operator = Operator()
+    service, id = parse_letter(letter)
+    operator = OperationsClient()
     if body is None:
-        old = operator.ask("GET", service, f"dead-letters/{id}")["body"] or ""
-        text = click.edit(indented(old), extension=".json")
+        old = operator.request("GET", service, f"dead-letters/{id}")["body"] or ""
+        text = click.edit(format_json(old), extension=".json")
         if text is None:
             raise LocalError(
                 "The body was not changed, so nothing was redriven.", f"As it is: ./marketplace dead replay {letter}"
@@ -118,10 +118,10 @@ def edit(
     else:
         text = body.read_text()
     try:
-        mended = {"body": json.loads(text), "note": note} | ({"type": type} if type else {})
+        edited = {"body": json.loads(text), "note": note} | ({"type": type} if type else {})
     except ValueError as error:
         raise LocalError(f"The body is not valid JSON: {error}", "Nothing was changed. Edit it again.") from None
-    answer = operator.ask("POST", service, f"dead-letters/{id}/edit", mended)
+    answer = operator.request("POST", service, f"dead-letters/{id}/edit", edited)
     console.print(f"Redriven as event {answer['event_id']}.")
 
 
@@ -133,10 +133,10 @@ def retry(
     ] = None,
 ) -> None:
     """Publish again the events that a service set aside as unpublishable. GET /ops/set-aside lists them."""
-    answer = Operator().ask("POST", service, "set-aside/retry", {"seqs": seqs or None})
+    answer = OperationsClient().request("POST", service, "set-aside/retry", {"seqs": seqs or None})
     if not answer["retried"]:
         raise LocalError(f"{service} has set no such events aside." if seqs else f"{service} has set no events aside.")
-    console.print(f"{several(answer['retried'], 'event')} will be published again.")
+    console.print(f"{pluralized(answer['retried'], 'event')} will be published again.")
 
 
 @dead.command()
@@ -147,28 +147,28 @@ def export(
     ] = None,
 ) -> None:
     """Export all dead letters with their bodies, one JSON object per line."""
-    operator = Operator()
+    operator = OperationsClient()
     with output.open("w") if output else sys.stdout as lines:
         for name in [service] if service else operator.services:
             for letter in operator.pages(name, "dead-letters", bodies="true"):
                 lines.write(json.dumps({"service": name, **letter}) + "\n")
 
 
-def _settle(path: str, chosen: list[Choice], options: dict[str, Any]) -> None:
+def _redrive_or_discard(path: str, chosen: list[Selection], options: dict[str, Any]) -> None:
     """Redrive or discard (`path`) the chosen dead letters, chunk by chunk, and print the outcome.
 
     Without a choice, all dead letters of all services are chosen. Exits with 1 if one was refused or does not exist.
     """
-    operator = Operator()
+    operator = OperationsClient()
     total = failed = 0
     for name, choice in chosen or [(name, {"all": True}) for name in operator.services]:
         for outcome in operator.chunks(name, path, choice | options):
             total += outcome["settled"]
             failed += len(outcome["refused"]) + len(outcome["missing"])
             for refused in outcome["refused"]:
-                complain(f"{name}/{refused['id']} was refused, and remains a dead letter: {refused['why']}")
+                print_error(f"{name}/{refused['id']} was refused, and remains a dead letter: {refused['why']}")
             for missing in outcome["missing"]:
-                complain(f"{name}/{missing} is not a dead letter.")
-    console.print(f"{several(total, 'letter')}{' would be' if options['dry_run'] else ''} {DONE[path]}.")
+                print_error(f"{name}/{missing} is not a dead letter.")
+    console.print(f"{pluralized(total, 'letter')}{' would be' if options['dry_run'] else ''} {DONE[path]}.")
     if failed:
         raise typer.Exit(1)

@@ -9,23 +9,23 @@ from typing import Any
 
 import aiohttp
 
-from infra.cli.asking import get_token
+from infra.cli.operations_client import get_token
 from infra.stack import LocalError, StackState
 
-ANSWER_WITHIN_S = 30.0
-AWAY_S = 60.0
-PAUSE_S = 0.5
-TOKEN_S = 86_400
+REQUEST_TIMEOUT_S = 30.0
+MAX_OUTAGE_S = 60.0
+RETRY_DELAY_S = 0.5
+TOKEN_TTL_S = 86_400
 
 
 @dataclass(frozen=True)
-class PatientOperator:
+class RetryingOperationsClient:
     """Sends requests to the replicas of a service in turn, until one answers."""
 
     state: StackState
     _http: aiohttp.ClientSession
 
-    async def ask(
+    async def request(
         self, service: str, method: str, path: str, *, json: Mapping[str, Any] | None = None, **query: str
     ) -> dict[str, Any]:
         """Send a request and return the JSON object of the response. Only for requests that are safe to repeat.
@@ -34,7 +34,7 @@ class PatientOperator:
         `LocalError` if the service refuses it (another error status), or has not answered for 60 s.
         """
         replicas = list(self.state.services[service].ops.values())
-        deadline, tried = time.monotonic() + AWAY_S, 0
+        deadline, tried = time.monotonic() + MAX_OUTAGE_S, 0
         while True:
             try:
                 async with self._http.request(
@@ -51,14 +51,14 @@ class PatientOperator:
             if time.monotonic() > deadline:
                 raise LocalError(f"{service}: {why}", f"If it is down, start it: ./marketplace start {service}")
             tried += 1
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(RETRY_DELAY_S)
 
 
 @asynccontextmanager
-async def operator(state: StackState) -> AsyncIterator[PatientOperator]:
-    """Yield an operator with a token that is valid for a day. Raises `LocalError` if the issuer does not answer."""
-    token = await asyncio.to_thread(get_token, "operator", ["operator"], ttl_s=TOKEN_S)
+async def retrying_client(state: StackState) -> AsyncIterator[RetryingOperationsClient]:
+    """Yield a client with a token that is valid for a day. Raises `LocalError` if the issuer does not answer."""
+    token = await asyncio.to_thread(get_token, "operator", ["operator"], ttl_s=TOKEN_TTL_S)
     async with aiohttp.ClientSession(
-        headers={"Authorization": f"Bearer {token}"}, timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
+        headers={"Authorization": f"Bearer {token}"}, timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
     ) as http:
-        yield PatientOperator(state, http)
+        yield RetryingOperationsClient(state, http)

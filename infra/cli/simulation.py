@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from infra.cli.audit import EXIT, judged, tell_judgement
-from infra.cli.ending import undo_when_told_to_end
-from infra.cli.reporting import HtmlFile, JsonFile, documented, keep
-from infra.cli.show import complain, console
+from infra.cli.audit import EXIT_CODES, audit_stack, print_judgement
+from infra.cli.output import console, print_error
+from infra.cli.reporting import HtmlFile, JsonFile, run_document, write_report
 from infra.cli.stack import bring_down, bring_up, running_stack
+from infra.cli.termination import treat_termination_as_interrupt
 from infra.stack import Layout, delete_stack, is_up, read_state, send_request
 from infra.stack.layout import layout
 
@@ -54,15 +54,15 @@ def demo(  # noqa: PLR0917 - typer reads options from them, none is positional
     if of_its_own:
         where = layout(f"demo-{os.getpid()}")
         console.print("The stack is already up: the demo starts another one.")
-    undo_when_told_to_end()
+    treat_termination_as_interrupt()
     try:
         document = _demo(where, _traffic(where, duration, rate, seed, drain, "mixed"))
     finally:
         if of_its_own:
             delete_stack(where)
-    keep(document, json_file, html_file)
+    write_report(document, json_file, html_file)
     console.print(AFTER_DEMO, highlight=False, soft_wrap=True)
-    raise typer.Exit(_exit(document))
+    raise typer.Exit(_exit_code(document))
 
 
 @commands.command()
@@ -80,12 +80,14 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
     """Simulate customers in a stack that is up, and print a report."""
     where = running_stack()
     parts = asyncio.run(send_request(where.socket, {"do": "status"}))["parts"]
-    if away := [f"{name} ({part['state']})" for name, part in parts.items() if part["state"] != "ready"]:
-        complain(
-            f"Not ready: {', '.join(away)}. The simulation starts anyway.",
+    if not_ready := [f"{name} ({part['state']})" for name, part in parts.items() if part["state"] != "ready"]:
+        print_error(
+            f"Not ready: {', '.join(not_ready)}. The simulation starts anyway.",
             "Start parts that are down: ./marketplace heal",
         )
-    keep(_shop(where, _traffic(where, duration, rate, seed, drain, profile), "Traffic"), json_file, html_file)
+    write_report(
+        _simulate(where, _traffic(where, duration, rate, seed, drain, profile), "Traffic"), json_file, html_file
+    )
     console.print(AFTER_TRAFFIC, highlight=False, soft_wrap=True)
 
 
@@ -94,29 +96,29 @@ def _demo(where: Layout, traffic: "Traffic") -> dict[str, Any]:
 
     supervisor = bring_up(where, stops_with_parent=True)
     try:
-        document = _shop(where, traffic, "Demo")
+        document = _simulate(where, traffic, "Demo")
         with console.status("Auditing"):
-            judgement = asyncio.run(judged(where, least=Least()))
-        tell_judgement(judgement)
+            judgement = asyncio.run(audit_stack(where, least=Least()))
+        print_judgement(judgement)
         return document | judgement.as_dict()
     finally:
         bring_down(where, supervisor)
 
 
-def _shop(where: Layout, traffic: "Traffic", title: str) -> dict[str, Any]:
+def _simulate(where: Layout, traffic: "Traffic", title: str) -> dict[str, Any]:
     """Simulate customers, print the report, and return it as a document."""
     shoppers = "shopper" if traffic.rate == 1 else "shoppers"
     about = f"{traffic.rate:g} {shoppers} per second for {traffic.duration_s:g} s (seed {traffic.seed})"
     console.print(f"Shopping: {about}.", highlight=False)
     with console.status("Shopping") as spinner:
-        report, samples = asyncio.run(_watched(where, traffic, spinner.update))
+        report, samples = asyncio.run(_run_sampled(where, traffic, spinner.update))
     console.print(report.table())
     for sentence in report.hanging:
-        complain(sentence)
-    return documented(report.as_dict(), where, report, samples, title=title, about=about)
+        print_error(sentence)
+    return run_document(report.as_dict(), where, report, samples, title=title, about=about)
 
 
-async def _watched(where: Layout, traffic: "Traffic", report: Callable[[str], None]) -> tuple["Report", "Samples"]:
+async def _run_sampled(where: Layout, traffic: "Traffic", report: Callable[[str], None]) -> tuple["Report", "Samples"]:
     from infra.lab.simulator import run_traffic
     from infra.lab.watch import Sampler
 
@@ -137,15 +139,15 @@ def _traffic(  # noqa: PLR0917 - passed on in this order
     from infra.lab.simulator import Traffic
 
     return Traffic(
-        rate=rate, duration_s=duration, seed=drawn(seed), profile=profile, drain_s=drain, record=where.record
+        rate=rate, duration_s=duration, seed=seed_or_random(seed), profile=profile, drain_s=drain, record=where.record
     )
 
 
-def drawn(seed: int | None) -> int:
+def seed_or_random(seed: int | None) -> int:
     """Return the given seed, or a random one if there is none."""
     return random.randrange(2**31) if seed is None else seed  # noqa: S311 - no secret
 
 
-def _exit(document: Mapping[str, Any]) -> int:
+def _exit_code(document: Mapping[str, Any]) -> int:
     hanging = bool(document["orders"]["pending"] or document["events"]["dead"])
-    return EXIT[document["verdict"]] or int(hanging)
+    return EXIT_CODES[document["verdict"]] or int(hanging)

@@ -4,7 +4,7 @@ import signal
 from types import FrameType
 
 
-def undo_when_told_to_end() -> None:
+def treat_termination_as_interrupt() -> None:
     """Make SIGTERM and a closed terminal (SIGHUP) end the command as Ctrl-C does, from now on. Respects `nohup`."""
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
