@@ -16,7 +16,7 @@ from infra.cli.times import parse_time
 from infra.stack import Layout, LocalError
 
 if TYPE_CHECKING:  # imports clients of everything, which would delay the other commands
-    from infra.lab.audit import Fault, Least, Sources, Verdict
+    from infra.lab.audit import Fault, MinimumActivity, Sources, Verdict
     from infra.lab.chaos.run import Judgement
 
 commands = typer.Typer()
@@ -55,7 +55,7 @@ def run_audit(
     Reads everything since the stack was created. Traffic must have ended. Exit codes: 0 pass; 1 fail; 3 unknown, also
     if the stack is not up.
     """
-    from infra.lab.audit import INVARIANTS, Least, audit
+    from infra.lab.audit import INVARIANTS, MinimumActivity, audit
 
     if only_list:
         for invariant in INVARIANTS:
@@ -68,8 +68,8 @@ def run_audit(
         print_error(str(error), error.remedy)
         raise typer.Exit(EXIT_CODES["unknown"]) from None
     with console.status("Waiting for open work to finish, then reading all evidence"):
-        least = Least(orders, since=since.timestamp() if since else 0)
-        found = asyncio.run(audit(sources, least=least, faults=faults_in_effect(where), settle_s=settle))
+        minimum = MinimumActivity(orders, since=since.timestamp() if since else 0)
+        found = asyncio.run(audit(sources, minimum=minimum, faults=faults_in_effect(where), settle_s=settle))
     _print_verdict(found)
     if json_file:
         json_file.write_text(json.dumps(found.as_dict(), indent=2) + "\n")
@@ -77,7 +77,7 @@ def run_audit(
 
 
 async def audit_stack(
-    where: Layout, *, least: "Least", faults: Sequence["Fault"] = (), settle_s: float = 60
+    where: Layout, *, minimum: "MinimumActivity", faults: Sequence["Fault"] = (), settle_s: float = 60
 ) -> "Judgement":
     """Audit the whole history of a stack, and return the verdict.
 
@@ -90,7 +90,7 @@ async def audit_stack(
         sources = _sources(where)
     except LocalError as error:
         return Judgement("unknown", reasons=[str(error)])
-    found = await audit(sources, least=least, faults=(*faults, *faults_in_effect(where)), settle_s=settle_s)
+    found = await audit(sources, minimum=minimum, faults=(*faults, *faults_in_effect(where)), settle_s=settle_s)
     return Judgement(found.verdict, [each.as_dict() for each in found.violations], found.unknown, found.counts)
 
 

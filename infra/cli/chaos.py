@@ -18,7 +18,7 @@ from infra.stack import Layout, LocalError, is_up, read_state
 from infra.stack.layout import layout
 
 if TYPE_CHECKING:  # imports clients, which would delay the other commands
-    from infra.lab.audit import Least
+    from infra.lab.audit import MinimumActivity
     from infra.lab.chaos.experiment_runner import Outcome
     from infra.lab.chaos.run import Judgement, Result
     from infra.lab.chaos.schedule import Planned
@@ -53,7 +53,7 @@ def run_experiment(
 
     Exit codes: 0 the expectations are met and the audit passes; 1 one of them fails; 3 the verdict is unknown.
     """
-    from infra.lab.audit import Least
+    from infra.lab.audit import MinimumActivity
     from infra.lab.chaos import experiment
     from infra.lab.simulator import Traffic
 
@@ -72,7 +72,7 @@ def run_experiment(
                 record=where.record,
             ),
             chosen.schedule(list(read_state(where.state).services)),
-            Least(),
+            MinimumActivity(),
         )
     missed = result.disappointments(chosen)
     write_report(_print_result(where, result, f"Experiment {name}", chosen.about, missed), json_file, html_file)
@@ -96,7 +96,7 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
 
     Exit codes: 0 the audit passes; 1 it fails, or an order is still pending; 3 the verdict is unknown.
     """
-    from infra.lab.audit import Least
+    from infra.lab.audit import MinimumActivity
     from infra.lab.chaos.schedule import random_schedule
     from infra.lab.simulator import Traffic
 
@@ -111,7 +111,11 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
         )
         orders = round(rate * duration / 4)
         result = _run(
-            where, traffic, schedule, Least(orders, rejected=orders // 10, contended=orders // 100), last_sale=True
+            where,
+            traffic,
+            schedule,
+            MinimumActivity(orders, rejected=orders // 10, contended=orders // 100),
+            last_sale=True,
         )
     about = f"{rate:g} shoppers per second for {duration:g} s (seed {chosen})"
     write_report(_print_result(where, result, "Chaos at random", about), json_file, html_file)
@@ -131,7 +135,7 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
 
     Exit codes: 0 the audit passes and every median is within its target; 1 one of them fails; 3 the verdict is unknown.
     """
-    from infra.lab.audit import Least
+    from infra.lab.audit import MinimumActivity
     from infra.lab.chaos.recovery import in_words
     from infra.lab.chaos.schedule import one_by_one
     from infra.lab.simulator import Traffic
@@ -144,7 +148,7 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
         traffic = Traffic(
             rate=rate, duration_s=duration, seed=seed_or_random(seed), profile="buyers", record=where.record
         )
-        result = _run(where, traffic, schedule, Least())
+        result = _run(where, traffic, schedule, MinimumActivity())
     about = f"{len(schedule)} faults, one at a time, {rate:g} shoppers per second"
     targets = result.targets()
     missed = [in_words(each) for each in targets if not each["kept"]]
@@ -179,7 +183,12 @@ def _faultable_stack() -> Iterator[Layout]:
 
 
 def _run(
-    where: Layout, traffic: "Traffic", schedule: Sequence["Planned"], least: "Least", *, last_sale: bool = False
+    where: Layout,
+    traffic: "Traffic",
+    schedule: Sequence["Planned"],
+    minimum: "MinimumActivity",
+    *,
+    last_sale: bool = False,
 ) -> "Result":
     from infra.lab.chaos import Journal
     from infra.lab.chaos.run import run
@@ -187,7 +196,7 @@ def _run(
     Journal(where.faults).check_free(*(planned.fault for planned in schedule))
 
     async def judge(outcomes: Sequence["Outcome"], since: float) -> "Judgement":
-        return await _audit(where, outcomes, replace(least, since=since))
+        return await _audit(where, outcomes, replace(minimum, since=since))
 
     with console.status("Preparing the simulation") as spinner:
 
@@ -201,7 +210,7 @@ def _run(
         )
 
 
-async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -> "Judgement":
+async def _audit(where: Layout, outcomes: Sequence["Outcome"], minimum: "MinimumActivity") -> "Judgement":
     """Audit the stack, and return the verdict.
 
     The record lists every fault, but not always whether it took effect. So the faults without a visible effect are
@@ -214,7 +223,7 @@ async def _audit(where: Layout, outcomes: Sequence["Outcome"], least: "Least") -
         for each in outcomes
         if not each.bite
     ]
-    return await audit_stack(where, least=least, faults=without_effect)
+    return await audit_stack(where, minimum=minimum, faults=without_effect)
 
 
 def _print_result(

@@ -92,13 +92,13 @@ def traffic(  # noqa: PLR0917 - typer reads options from them, none is positiona
 
 
 def _demo(where: Layout, traffic: "Traffic") -> dict[str, Any]:
-    from infra.lab.audit import Least
+    from infra.lab.audit import MinimumActivity
 
     supervisor = bring_up(where, stops_with_parent=True)
     try:
         document = _simulate(where, traffic, "Demo")
         with console.status("Auditing"):
-            judgement = asyncio.run(audit_stack(where, least=Least()))
+            judgement = asyncio.run(audit_stack(where, minimum=MinimumActivity()))
         print_judgement(judgement)
         return document | judgement.as_dict()
     finally:

@@ -6,8 +6,8 @@ carriers, the mail sink, its own capture of every event, the public API and, rea
 """
 
 from infra.lab.audit.invariants import INVARIANTS
-from infra.lab.audit.judge import Least, Verdict, Violation, audit
+from infra.lab.audit.judge import MinimumActivity, Verdict, Violation, audit
 from infra.lab.audit.record import Fault
 from infra.lab.audit.sources import Sources, Unreadable
 
-__all__ = ["INVARIANTS", "Fault", "Least", "Sources", "Unreadable", "Verdict", "Violation", "audit"]
+__all__ = ["INVARIANTS", "Fault", "MinimumActivity", "Sources", "Unreadable", "Verdict", "Violation", "audit"]

@@ -12,14 +12,14 @@ import asyncpg
 from pika.exceptions import AMQPError
 
 from infra.lab.audit import broker, databases, ledgers, views
-from infra.lab.audit.databases import Pulse
-from infra.lab.audit.evidence import Books, Evidence, Mail, Queue
+from infra.lab.audit.databases import Activity
+from infra.lab.audit.evidence import Evidence, Mail, MessagingTables, Queue
 from infra.lab.audit.log import Log, read_log
 from infra.lab.audit.record import read_record
 from infra.lab.audit.sources import Sources, Unreadable
 
 POLL_S = 1.0
-LOOKS = 3
+MAX_READS = 3
 """Maximum number of times that all sources are read. They are read again if an event was published meanwhile."""
 DEADLINES = {
     "payment-timed-out": ("PAYMENT_DEADLINE_S", 30.0),
@@ -36,12 +36,12 @@ FAILURES: tuple[type[Exception], ...] = (
 
 
 @dataclass(frozen=True)
-class Rest:
+class RestPoint:
     """A moment at which the work for all earlier events was done."""
 
     before: UUID
     """Events with a smaller id were published before this moment."""
-    pulses: Mapping[str, Pulse] | None
+    activities: Mapping[str, Activity] | None
     """Activity of each service; None if a service's database is unavailable."""
     queues: tuple[Queue, ...] | None = None
     """The queues, all of them empty; None if they were never observed to be empty."""
@@ -55,40 +55,40 @@ async def collect(sources: Sources, *, settle_s: float) -> Evidence:
     """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
         deadline = time.monotonic() + settle_s
-        for _ in range(LOOKS):
-            rest = await _come_to_rest(sources, http, deadline)
+        for _ in range(MAX_READS):
+            rest = await _wait_for_rest(sources, http, deadline)
             found = await _read(sources, http, rest)
-            if rest.pulses is None:
+            if rest.activities is None:
                 break
-            after = await _pulses(sources)
-            if after is not None and _said(after) == _said(rest.pulses):
+            after = await _measure_all(sources)
+            if after is not None and _published_counts(after) == _published_counts(rest.activities):
                 return found
     return replace(
         found, unread={**found.unread, "rest": "events were published during every attempt to read all sources"}
     )
 
 
-async def _come_to_rest(sources: Sources, http: aiohttp.ClientSession, deadline: float) -> Rest:
+async def _wait_for_rest(sources: Sources, http: aiohttp.ClientSession, deadline: float) -> RestPoint:
     """Wait until no work is open, no event is being published and every source answers.
 
     Gives up at the deadline. Then the invariants report what is waiting, and `unread` reports which sources failed.
     """
-    at, pulses = _now(), await _pulses(sources)
+    at, activities = _now(), await _measure_all(sources)
     while time.monotonic() < deadline:
         await asyncio.sleep(POLL_S)
-        since, before = at, pulses
-        at, pulses = _now(), await _pulses(sources)
-        if before is None or pulses is None or _said(before) != _said(pulses):
+        since, before = at, activities
+        at, activities = _now(), await _measure_all(sources)
+        if before is None or activities is None or _published_counts(before) != _published_counts(activities):
             continue
         queues = await _queues(sources, http)
         waits = queues is None or any(queue.ready or queue.unacknowledged for queue in queues)
-        if not waits and not any(each.open for each in pulses.values()):
-            return Rest(since, pulses, queues)
-    return Rest(at, pulses)
+        if not waits and not any(each.open for each in activities.values()):
+            return RestPoint(since, activities, queues)
+    return RestPoint(at, activities)
 
 
-def _said(pulses: Mapping[str, Pulse]) -> dict[str, int]:
-    return {service: pulse.said for service, pulse in pulses.items()}
+def _published_counts(activities: Mapping[str, Activity]) -> dict[str, int]:
+    return {service: activity.published for service, activity in activities.items()}
 
 
 def _now() -> UUID:
@@ -103,51 +103,51 @@ async def _queues(sources: Sources, http: aiohttp.ClientSession) -> tuple[Queue,
         return None
 
 
-async def _pulses(sources: Sources) -> Mapping[str, Pulse] | None:
+async def _measure_all(sources: Sources) -> Mapping[str, Activity] | None:
     """Return the activity of every service, or None if one of them cannot be read."""
     try:
-        return {name: await databases.feel_pulse(name, url) for name, url in sources.databases.items()}
+        return {name: await databases.measure_activity(name, url) for name, url in sources.databases.items()}
     except FAILURES:
         return None
 
 
-async def _read(sources: Sources, http: aiohttp.ClientSession, rest: Rest) -> Evidence:
+async def _read(sources: Sources, http: aiohttp.ClientSession, rest: RestPoint) -> Evidence:
     found: dict[str, Any] = {}
     unread: dict[str, str] = {}
 
-    async def take(name: str, source: Awaitable[Any]) -> None:
+    async def read_source(name: str, source: Awaitable[Any]) -> None:
         try:
             found[name] = await source
         except* FAILURES as group:
             unread[name] = "; ".join(f"{error!r}" for error in group.exceptions)
 
     at, before = sources.databases, rest.before
-    await take("record", asyncio.to_thread(read_record, sources.record))
-    await take("payments", ledgers.read_payments(http, sources.outside))
-    await take("parcels", ledgers.read_parcels(http, sources.outside))
-    await take("mails", _mails(http, sources.outside, before))
+    await read_source("record", asyncio.to_thread(read_record, sources.record))
+    await read_source("payments", ledgers.read_payments(http, sources.outside))
+    await read_source("parcels", ledgers.read_parcels(http, sources.outside))
+    await read_source("mails", _mails(http, sources.outside, before))
     if rest.queues is None:
-        await take("queues", broker.read_queues(http, sources.management, at))
+        await read_source("queues", broker.read_queues(http, sources.management, at))
     else:
         found["queues"] = rest.queues
-    await take("log", _log(sources.amqp, before))
-    await take("catalog", databases.read_catalog(at["catalog"]))
-    await take("cart", databases.read_cart(at["cart"]))
-    await take("checkout", databases.read_checkout(at["checkout"]))
-    await take("delivery", databases.read_delivery(at["delivery"]))
-    await take("notifications", databases.read_notifications(at["notifications"]))
-    await take("webhooks", databases.read_webhooks(at["notifications"], before))
-    await take("books", _books(at, before))
-    if "books" in found and "log" in found:
-        kept = {key for books in found["books"].values() for key in books.outbox}
-        await take("unlogged", databases.read_events(at, kept - found["log"].events.keys()))
+    await read_source("log", _log(sources.amqp, before))
+    await read_source("catalog", databases.read_catalog(at["catalog"]))
+    await read_source("cart", databases.read_cart(at["cart"]))
+    await read_source("checkout", databases.read_checkout(at["checkout"]))
+    await read_source("delivery", databases.read_delivery(at["delivery"]))
+    await read_source("notifications", databases.read_notifications(at["notifications"]))
+    await read_source("webhooks", databases.read_webhooks(at["notifications"], before))
+    await read_source("messaging_tables", _read_messaging_tables(at, before))
+    if "messaging_tables" in found and "log" in found:
+        kept = {key for messaging_tables in found["messaging_tables"].values() for key in messaging_tables.outbox}
+        await read_source("unlogged", databases.read_events(at, kept - found["log"].events.keys()))
     customers = set(found["record"].accepted.values()) if "record" in found else set()
-    await take("views", views.read_views(http, sources.issuer, sources.checkout, customers))
+    await read_source("views", views.read_views(http, sources.issuer, sources.checkout, customers))
     waits = {reason: float(sources.settings.get(name, default)) for reason, (name, default) in DEADLINES.items()}
     return Evidence(**found, deadlines=waits, unread=unread)
 
 
-async def _books(at: Mapping[str, str], before: UUID) -> dict[str, Books]:
+async def _read_messaging_tables(at: Mapping[str, str], before: UUID) -> dict[str, MessagingTables]:
     return {name: await databases.read_books(url, before) for name, url in at.items()}
 
 

@@ -15,11 +15,11 @@ from uuid import UUID
 
 import asyncpg
 
-from infra.lab.audit.evidence import Books, Cart, Catalog, Checkout, Delivery, Row, Unlogged, Webhooks
-from infra.lab.audit.life import Entry
-from infra.lab.audit.log import Said
+from infra.lab.audit.evidence import Cart, Catalog, Checkout, Delivery, MessagingTables, Row, Unlogged, Webhooks
+from infra.lab.audit.log import PublishedEvent
+from infra.lab.audit.order_history import Entry
 
-PULSE = """
+ACTIVITY = """
 select (select count(*) from messaging.outbox where type not like all ($1)),
     (select count(*) from messaging.outbox_pending) + (select count(*) from messaging.claims)
     + (select count(*) from messaging.scheduled where why <> 'deadline' or due < now() - interval '10 seconds')
@@ -46,7 +46,7 @@ DISCARDED = """
 select subscription, event_id, filed_at, headers ->> 'dead_user' as publisher, by, note, at
 from messaging.settled_letters where action = 'discarded' order by settled
 """
-SAID = "select event_id, type, subject, at, causation_id, body from messaging.outbox where event_id = any($1)"
+OUTBOX_EVENTS = "select event_id, type, subject, at, causation_id, body from messaging.outbox where event_id = any($1)"
 HANDLED = "select event_id, subscription, handled_at from messaging.inbox where event_id = any($1)"
 PRODUCTS = """
 select product_id::text, seller_id, version, name, category, price_amount, price_currency, on_hand, reserved,
@@ -74,16 +74,16 @@ JOURNAL = "select order_id::text, version, type, data, at from order_journal ord
 
 
 @dataclass(frozen=True)
-class Pulse:
+class Activity:
     """A service's activity: how many events it published, without reminders, and how much work is unfinished."""
 
-    said: int
+    published: int
     open: int
     """Number of waiting events, calls, orders and mails."""
 
 
 @asynccontextmanager
-async def reading(url: str) -> AsyncIterator[asyncpg.Connection]:
+async def open_snapshot(url: str) -> AsyncIterator[asyncpg.Connection]:
     """Connect to a database and read one snapshot (repeatable read) for the duration of the block."""
     connection = await asyncpg.connect(url, timeout=10, command_timeout=60)
     try:
@@ -94,20 +94,20 @@ async def reading(url: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-async def feel_pulse(service: str, url: str) -> Pulse:
+async def measure_activity(service: str, url: str) -> Activity:
     """Measure cheaply whether the service is at rest."""
-    async with reading(url) as connection:
-        said, waiting = await connection.fetchrow(PULSE, REMINDERS)
+    async with open_snapshot(url) as connection:
+        published, waiting = await connection.fetchrow(ACTIVITY, REMINDERS)
         unfinished = await connection.fetchval(UNFINISHED[service]) if service in UNFINISHED else 0
-    return Pulse(said, waiting + unfinished)
+    return Activity(published, waiting + unfinished)
 
 
-async def read_books(url: str, before: UUID) -> Books:
+async def read_books(url: str, before: UUID) -> MessagingTables:
     """Read the messaging runtime's tables for events with ids smaller than `before`.
 
     The inbox and the dead letters are read completely.
     """
-    async with reading(url) as connection:
+    async with open_snapshot(url) as connection:
         outbox = {
             (event_id, type): digest
             async for event_id, type, digest in connection.cursor(
@@ -122,7 +122,7 @@ async def read_books(url: str, before: UUID) -> Books:
                 )
             }
         )
-        return Books(
+        return MessagingTables(
             outbox=outbox,
             pending=await connection.fetchval(
                 "select count(*) from messaging.outbox_pending where event_id < $1", before
@@ -138,22 +138,22 @@ async def read_books(url: str, before: UUID) -> Books:
 async def read_events(databases: Mapping[str, str], keys: Collection[tuple[UUID, str]]) -> tuple[Unlogged, ...]:
     """Return these events, identified by id and type, from the outboxes, with the subscriptions that handled them."""
     ids = list({event_id for event_id, _ in keys})
-    events: list[Said] = []
+    events: list[PublishedEvent] = []
     handled: dict[UUID, dict[tuple[str, str], datetime]] = defaultdict(dict)
     for service, url in databases.items():
-        async with reading(url) as connection:
-            for event_id, type, subject, at, cause, body in await connection.fetch(SAID, ids):
+        async with open_snapshot(url) as connection:
+            for event_id, type, subject, at, cause, body in await connection.fetch(OUTBOX_EVENTS, ids):
                 if (event_id, type) in keys:
                     digests = {hashlib.sha256(body).digest()}
-                    events.append(Said(event_id, type, service, subject, at, cause, body, digests))
+                    events.append(PublishedEvent(event_id, type, service, subject, at, cause, body, digests))
             for event_id, subscription, at in await connection.fetch(HANDLED, ids):
                 handled[event_id][service, subscription] = at
-    return tuple([Unlogged(said, handled[said.id]) for said in events])
+    return tuple([Unlogged(published, handled[published.id]) for published in events])
 
 
 async def read_catalog(url: str) -> Catalog:
     """Read the products with their stock, and the orders' reservations."""
-    async with reading(url) as connection:
+    async with open_snapshot(url) as connection:
         products = await _rows(connection, PRODUCTS)
         reservations = await _rows(connection, "select order_id::text, state, lines from reservations")
     return Catalog(_by(products, "product_id"), _by(reservations, "order_id"))
@@ -161,7 +161,7 @@ async def read_catalog(url: str) -> Catalog:
 
 async def read_cart(url: str) -> Cart:
     """Read the cart's copies of products and of address ids, its checkouts, and the lines in carts."""
-    async with reading(url) as connection:
+    async with open_snapshot(url) as connection:
         products = await _rows(connection, COPIES)
         checkouts = await _rows(connection, "select order_id::text, customer_id, state, quantities from checkouts")
         lines = await _rows(connection, "select customer_id, product_id::text, quantity, in_checkout from lines")
@@ -171,7 +171,7 @@ async def read_cart(url: str) -> Cart:
 
 async def read_checkout(url: str) -> Checkout:
     """Read the orders, their journals, and checkout's copy of address ids."""
-    async with reading(url) as connection:
+    async with open_snapshot(url) as connection:
         orders = await _rows(connection, ORDERS)
         journal: dict[str, list[Entry]] = defaultdict(list)
         async for order_id, *entry in connection.cursor(JOURNAL, prefetch=5000):
@@ -183,7 +183,7 @@ async def read_checkout(url: str) -> Checkout:
 
 async def read_delivery(url: str) -> Delivery:
     """Read the shipments, and the ids and revisions of addresses; not the addresses themselves."""
-    async with reading(url) as connection:
+    async with open_snapshot(url) as connection:
         shipments = await _rows(connection, SHIPMENTS)
         addresses = await _rows(connection, ADDRESSES)
     return Delivery(_by(shipments, "order_id"), _by(addresses, "customer_id"))
@@ -191,14 +191,14 @@ async def read_delivery(url: str) -> Delivery:
 
 async def read_notifications(url: str) -> dict[tuple[str, str], Row]:
     """Read the status of each notification, by what it is about and by kind."""
-    async with reading(url) as connection:
+    async with open_snapshot(url) as connection:
         rows = await _rows(connection, MESSAGES)
     return {(row["about"], row["kind"]): row for row in rows}
 
 
 async def read_webhooks(url: str, before: UUID) -> Webhooks:
     """Read the webhook endpoints, and their deliveries of events with ids smaller than `before`."""
-    async with reading(url) as connection:
+    async with open_snapshot(url) as connection:
         endpoints = await _rows(connection, ENDPOINTS)
         return Webhooks(_by(endpoints, "endpoint_id"), await _rows(connection, DELIVERIES, before))
 

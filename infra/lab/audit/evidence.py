@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.registry import BY_TYPE
-from infra.lab.audit.life import Entry, Life, fold
-from infra.lab.audit.log import Log, Said, why_wrong
+from infra.lab.audit.log import Log, PublishedEvent, find_contract_violation
+from infra.lab.audit.order_history import Entry, OrderHistory, fold
 from infra.lab.audit.record import Record
 
 Row = Mapping[str, Any]
@@ -79,7 +79,7 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Books:
+class MessagingTables:
     """The tables of the messaging runtime in one service's database."""
 
     outbox: Mapping[tuple[UUID, str], bytes] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Books:
 class Unlogged:
     """An event that is in its service's outbox but not in the log."""
 
-    said: Said
+    published: PublishedEvent
     """The event as the outbox has it, with no copies."""
     handled: Mapping[tuple[str, str], datetime]
     """When it was handled, by service and subscription."""
@@ -162,7 +162,7 @@ class Evidence:
     notifications: Mapping[tuple[str, str], Row] = field(default_factory=dict)
     """Notifications by what they are about and by kind."""
     webhooks: Webhooks = field(default_factory=Webhooks)
-    books: Mapping[str, Books] = field(default_factory=dict)
+    messaging_tables: Mapping[str, MessagingTables] = field(default_factory=dict)
     """Tables of the messaging runtime, by service."""
     unlogged: tuple[Unlogged, ...] = ()
     views: Mapping[str, Row] = field(default_factory=dict)
@@ -173,44 +173,46 @@ class Evidence:
     """Why a source could not be read, by its field."""
 
     @cached_property
-    def lives(self) -> dict[str, Life]:
+    def order_histories(self) -> dict[str, OrderHistory]:
         """Every order as its journal describes it, folded by the audit's own rules."""
         return {order_id: fold(entries) for order_id, entries in self.checkout.journal.items()}
 
     @cached_property
-    def wrong(self) -> dict[tuple[UUID, str], str]:
+    def invalid_events(self) -> dict[tuple[UUID, str], str]:
         """What is wrong with invalid events of the log, by id and type. Valid events have no entry."""
-        judged = ((key, why_wrong(said)) for key, said in self.log.events.items())
+        judged = ((key, find_contract_violation(published)) for key, published in self.log.events.items())
         return {key: why for key, why in judged if why is not None}
 
     @cached_property
     def checked_out(self) -> dict[str, dict[str, Any]]:
         """Body of each published `cart.cart-checked-out` event, by order."""
-        return {said.subject: said.body for said in self.said("cart.cart-checked-out")}
+        return {published.subject: published.body for published in self.published("cart.cart-checked-out")}
 
     @cached_property
-    def prices_said(self) -> dict[str, set[tuple[int, str]]]:
+    def published_prices(self) -> dict[str, set[tuple[int, str]]]:
         """Every price (amount and currency) that the catalog published, by product."""
         prices: dict[str, set[tuple[int, str]]] = defaultdict(set)
-        for said in self.said("catalog.product-listed", "catalog.price-changed"):
-            price = said.body["facts"]["price"]
-            prices[said.subject].add((price["amount"], price["currency"]))
+        for published in self.published("catalog.product-listed", "catalog.price-changed"):
+            price = published.body["facts"]["price"]
+            prices[published.subject].add((price["amount"], price["currency"]))
         return prices
 
     @cached_property
-    def addresses_said(self) -> dict[str, Said]:
+    def latest_address_events(self) -> dict[str, PublishedEvent]:
         """The latest published address event (recorded or erased) of each customer, by revision."""
-        newest: dict[str, tuple[int, Said]] = {}
-        for said in self.said("delivery.address-recorded", "delivery.address-erased"):
-            revision = said.body["revision"]
-            newest[said.subject] = max((revision, said), newest.get(said.subject, (0, said)), key=lambda each: each[0])
-        return {customer: said for customer, (_, said) in newest.items()}
+        newest: dict[str, tuple[int, PublishedEvent]] = {}
+        for published in self.published("delivery.address-recorded", "delivery.address-erased"):
+            revision = published.body["revision"]
+            newest[published.subject] = max(
+                (revision, published), newest.get(published.subject, (0, published)), key=lambda each: each[0]
+            )
+        return {customer: published for customer, (_, published) in newest.items()}
 
     @cached_property
-    def disabled_last(self) -> dict[str, Said]:
+    def latest_disabling_events(self) -> dict[str, PublishedEvent]:
         """The latest event that disabled each webhook endpoint."""
-        said = sorted(self.said("notifications.webhook-disabled"), key=lambda said: said.id)
-        return {each.subject: each for each in said}
+        published = sorted(self.published("notifications.webhook-disabled"), key=lambda published: published.id)
+        return {each.subject: each for each in published}
 
     @cached_property
     def money_by_order(self) -> dict[str, list[Money]]:
@@ -229,13 +231,15 @@ class Evidence:
                 found[entry.order_id].append(entry)
         return found
 
-    def said(self, *names: str) -> Iterator[Said]:
+    def published(self, *names: str) -> Iterator[PublishedEvent]:
         """Yield each event of these names in the log once, without the invalid ones.
 
         Of an event that was published in several versions, only the newest is returned.
         """
-        newest: dict[UUID, Said] = {}
-        for key, said in self.log.events.items():
-            if said.name in names and key not in self.wrong:
-                newest[said.id] = max(said, newest.get(said.id, said), key=lambda each: BY_TYPE[each.type].version)
+        newest: dict[UUID, PublishedEvent] = {}
+        for key, published in self.log.events.items():
+            if published.name in names and key not in self.invalid_events:
+                newest[published.id] = max(
+                    published, newest.get(published.id, published), key=lambda each: BY_TYPE[each.type].version
+                )
         yield from newest.values()

@@ -10,7 +10,7 @@ from dataclasses import replace
 from infra.lab.audit.evidence import Evidence, Unlogged
 from infra.lab.audit.log import Log
 
-DEATHS = ("kill", "stop", "restart")
+TERMINATIONS = ("kill", "stop", "restart")
 SETTLE_S = 10.0
 """Seconds after its start in which the broker may confirm publishes that the stream does not accept. 1 s was seen."""
 UNCONFIRMED_S = 8.0
@@ -18,29 +18,35 @@ UNCONFIRMED_S = 8.0
 afterwards, even if it was already handled or no subscription receives it."""
 
 
-def fill(found: Evidence) -> Evidence:
+def fill_log_gaps(found: Evidence) -> Evidence:
     """Return the evidence with the log's gaps filled, as far as a recorded death of the broker explains them.
 
     Events that are filled in have no copies. Without the queues' bindings or the record, nothing is filled in.
     """
     if not found.unread.keys().isdisjoint(("queues", "record")):
         return found
-    gaps = {(each.said.id, each.said.type): each.said for each in found.unlogged if explained(found, each)}
-    return replace(found, log=Log({**found.log.events, **gaps}, found.log.strange)) if gaps else found
+    gaps = {
+        (each.published.id, each.published.type): each.published
+        for each in found.unlogged
+        if is_explained_by_fault(found, each)
+    }
+    return replace(found, log=Log({**found.log.events, **gaps}, found.log.invalid_messages)) if gaps else found
 
 
-def explained(found: Evidence, lost: Unlogged) -> bool:
+def is_explained_by_fault(found: Evidence, missing: Unlogged) -> bool:
     """Whether the broker was down between the event's commit and its confirm, and every subscription has handled it.
 
     The time of the confirm is unknown. It is at most a few seconds after the event was first handled or, if no
     subscription receives it, after its commit.
     """
-    heard = {(queue.service, queue.subscription) for queue in found.queues if lost.said.type in queue.types}
-    committed = lost.said.at
-    arrived = min(lost.handled.values(), default=committed)
-    return heard <= lost.handled.keys() and any(
+    subscribed = {
+        (queue.service, queue.subscription) for queue in found.queues if missing.published.type in queue.types
+    }
+    committed = missing.published.at
+    arrived = min(missing.handled.values(), default=committed)
+    return subscribed <= missing.handled.keys() and any(
         fault.part == "broker"
-        and fault.kind in DEATHS
+        and fault.kind in TERMINATIONS
         and fault.overlaps(committed.timestamp() - SETTLE_S, arrived.timestamp() + UNCONFIRMED_S)
         for fault in found.record.faults
     )

@@ -8,16 +8,16 @@ from typing import Any, Literal
 
 from infra.lab.audit.collect import collect
 from infra.lab.audit.evidence import Evidence
-from infra.lab.audit.gaps import fill
+from infra.lab.audit.gaps import fill_log_gaps
 from infra.lab.audit.invariants import INVARIANTS
 from infra.lab.audit.invariants.mail import by_matter
-from infra.lab.audit.invariants.rest import was_injected
+from infra.lab.audit.invariants.rest import make_injection_check
 from infra.lab.audit.record import Fault
 from infra.lab.audit.sources import Sources
 
 
 @dataclass(frozen=True)
-class Least:
+class MinimumActivity:
     """Minimum activity that makes a result without violations meaningful."""
 
     orders: int = 1
@@ -30,7 +30,7 @@ class Least:
     """Unix time. Earlier activity does not count, and faults that began earlier need no observed effect."""
 
 
-ANYTHING = Least()
+DEFAULT_MINIMUM = MinimumActivity()
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,11 @@ class Verdict:
 
 
 async def audit(
-    sources: Sources, *, least: Least = ANYTHING, faults: Sequence[Fault] = (), settle_s: float = 60.0
+    sources: Sources,
+    *,
+    minimum: MinimumActivity = DEFAULT_MINIMUM,
+    faults: Sequence[Fault] = (),
+    settle_s: float = 60.0,
 ) -> Verdict:
     """Read all sources from outside once the marketplace is at rest, and judge the evidence.
 
@@ -85,10 +89,10 @@ async def audit(
     """
     found = await collect(sources, settle_s=settle_s)
     found = replace(found, record=replace(found.record, faults=(*found.record.faults, *faults)))
-    return await asyncio.to_thread(judge, found, least)
+    return await asyncio.to_thread(judge, found, minimum)
 
 
-def judge(found: Evidence, least: Least) -> Verdict:
+def judge(found: Evidence, minimum: MinimumActivity) -> Verdict:
     """Return the verdict on the evidence. Pure.
 
     If the sources may describe different moments, no invariant is checked. Never raises: an invariant that fails on
@@ -98,7 +102,7 @@ def judge(found: Evidence, least: Least) -> Verdict:
     checked: list[str] = []
     unknown = [f"{source} could not be read: {why}" for source, why in found.unread.items()]
     try:
-        found = fill(found)
+        found = fill_log_gaps(found)
     except Exception as error:  # noqa: BLE001 - evidence may be damaged; then no gap of the log is explained
         unknown.append(f"gaps in the log could not be checked: {error!r}")
     for invariant in INVARIANTS:
@@ -113,7 +117,7 @@ def judge(found: Evidence, least: Least) -> Verdict:
     counts: dict[str, int] = {}
     try:
         counts = _counts(found)
-        unknown += (*_empty_victory(found, least), *_discarded(found, least.since))
+        unknown += (*_find_missing_activity(found, minimum), *_discarded(found, minimum.since))
     except Exception as error:  # noqa: BLE001 - as above
         unknown.append(f"activity could not be counted: {error!r}")
     return Verdict(tuple(violations), tuple(unknown), tuple(checked), counts)
@@ -121,52 +125,58 @@ def judge(found: Evidence, least: Least) -> Verdict:
 
 def _counts(found: Evidence) -> dict[str, int]:
     return {
-        **_happened(found, since=0),
-        "unanswered": sum(ask.order_id is None and not ask.refused for ask in found.record.asks.values()),
-        "orders": len(found.lives),
-        "kept": sum(life.kept for life in found.lives.values()),
+        **_count_activity(found, since=0),
+        "unanswered": sum(
+            request.order_id is None and not request.refused for request in found.record.checkout_requests.values()
+        ),
+        "orders": len(found.order_histories),
+        "kept": sum(history.kept for history in found.order_histories.values()),
         "events": len(found.log.events),
-        "published_again": sum(max(said.copies - 1, 0) for said in found.log.events.values()),
-        "log_gaps": sum(not said.copies for said in found.log.events.values()),
+        "published_again": sum(max(published.copies - 1, 0) for published in found.log.events.values()),
+        "log_gaps": sum(not published.copies for published in found.log.events.values()),
         "mails": len(found.mails),
         "mails_repeated": sum(len(mails) - 1 for mails in by_matter(found).values()),
-        "injected": len(found.log.strange) + len(found.wrong),
-        "dead": sum(len(books.dead) for books in found.books.values()),
-        "discarded": sum(len(books.discarded) for books in found.books.values()),
+        "injected": len(found.log.invalid_messages) + len(found.invalid_events),
+        "dead": sum(len(messaging_tables.dead) for messaging_tables in found.messaging_tables.values()),
+        "discarded": sum(len(messaging_tables.discarded) for messaging_tables in found.messaging_tables.values()),
         "faults": len(found.record.faults),
     }
 
 
-def _happened(found: Evidence, since: float) -> dict[str, int]:
+def _count_activity(found: Evidence, since: float) -> dict[str, int]:
     """Count the activity since that time that makes an audit meaningful."""
-    rejections = [said for said in found.said("catalog.stock-rejected") if said.at.timestamp() >= since]
-    reasons = Counter(line["reason"] for said in rejections for line in said.body["lines"])
+    rejections = [
+        published for published in found.published("catalog.stock-rejected") if published.at.timestamp() >= since
+    ]
+    reasons = Counter(line["reason"] for published in rejections for line in published.body["lines"])
     return {
-        "accepted": sum(ask.order_id is not None and ask.at >= since for ask in found.record.asks.values()),
+        "accepted": sum(
+            request.order_id is not None and request.at >= since for request in found.record.checkout_requests.values()
+        ),
         "rejected": len(rejections),
         "contended": reasons["sold-out"],
     }
 
 
-def _empty_victory(found: Evidence, least: Least) -> list[str]:
+def _find_missing_activity(found: Evidence, minimum: MinimumActivity) -> list[str]:
     """Return the reasons why a result without violations would prove nothing."""
-    happened = _happened(found, least.since)
-    floors = {"accepted": least.orders, "rejected": least.rejected, "contended": least.contended}
-    placed = sum(1 for _ in found.said("checkout.order-placed"))
+    activity = _count_activity(found, minimum.since)
+    floors = {"accepted": minimum.orders, "rejected": minimum.rejected, "contended": minimum.contended}
+    placed = sum(1 for _ in found.published("checkout.order-placed"))
     hint = f"of {placed:,} orders" if placed else "run traffic first: ./marketplace traffic --rate 5 --duration 10"
     whose = f"; only orders of simulated shoppers are recorded ({hint})"
     counted = {"accepted": whose}
     short = [
-        f"too little activity: {happened[name]} {name}, at least {floor} needed{counted.get(name, '')}"
+        f"too little activity: {activity[name]} {name}, at least {floor} needed{counted.get(name, '')}"
         for name, floor in floors.items()
-        if happened[name] < floor
+        if activity[name] < floor
     ]
-    toothless = dict.fromkeys(
+    without_effect = dict.fromkeys(
         f"the fault {fault.kind} of {fault.part} had no observed effect"
         for fault in found.record.faults
-        if fault.bite is False and fault.began >= least.since
+        if fault.effect_observed is False and fault.began >= minimum.since
     )
-    return [*short, *toothless]
+    return [*short, *without_effect]
 
 
 def _discarded(found: Evidence, since: float) -> list[str]:
@@ -174,11 +184,11 @@ def _discarded(found: Evidence, since: float) -> list[str]:
 
     Their effects are missing, and only the person who discarded them knows whether that is right.
     """
-    injected = was_injected(found)
+    injected = make_injection_check(found)
     letters = Counter(
         (service, row["subscription"], row["by"], row["note"])
-        for service, books in found.books.items()
-        for row in books.discarded
+        for service, messaging_tables in found.messaging_tables.items()
+        for row in messaging_tables.discarded
         if row["at"].timestamp() >= since and not injected(row)
     )
     return [

@@ -8,8 +8,8 @@ import aiohttp
 
 from infra.lab.audit.evidence import Mail, Money, Parcel
 
-WHICH = ("a", "b")
-PAGE = 1000
+NAMES = ("a", "b")
+PAGE_SIZE = 1000
 
 
 async def read_payments(http: aiohttp.ClientSession, outside: str) -> tuple[Money, ...]:
@@ -24,7 +24,7 @@ async def read_payments(http: aiohttp.ClientSession, outside: str) -> tuple[Mone
                 amount=entry["amount"],
                 currency=entry["currency"],
             )
-            for which in WHICH
+            for which in NAMES
             async for entry in _entries(http, f"{outside}/payments/{which}/ledger")
         ]
     )
@@ -35,7 +35,7 @@ async def read_parcels(http: aiohttp.ClientSession, outside: str) -> tuple[Parce
     return tuple(
         [
             Parcel(seq=entry["seq"], carrier=which, kind=entry["kind"], key=entry["key"], order_id=entry["order_id"])
-            for which in WHICH
+            for which in NAMES
             async for entry in _entries(http, f"{outside}/carriers/{which}/ledger")
         ]
     )
@@ -65,7 +65,7 @@ async def _entries(http: aiohttp.ClientSession, url: str) -> AsyncIterator[dict[
 
 
 async def _get(http: aiohttp.ClientSession, url: str, after: int) -> dict[str, Any]:
-    async with http.get(url, params={"after": str(after), "limit": str(PAGE)}) as answer:
+    async with http.get(url, params={"after": str(after), "limit": str(PAGE_SIZE)}) as answer:
         answer.raise_for_status()
         found: dict[str, Any] = await answer.json()
         return found

@@ -25,9 +25,9 @@ from marketplace_runtime.events import name_of
 
 LOG = "marketplace.log"
 PREFETCH = 1000
-OWN = 1
+BROKER_ENTRY_OFFSETS = 1
 """Number of offsets at the start of a stream segment that the broker uses for its own entry (deduplication state)."""
-SILENT_S, SILENCES = 1.0, 15
+SILENCE_S, MAX_SILENCES = 1.0, 15
 """Seconds without a message after which the end of the stream is checked, and the number of such silences in a row
 after which reading fails."""
 
@@ -36,7 +36,7 @@ Message = tuple[int, tuple[str, pika.BasicProperties, bytes] | None]
 
 
 @dataclass(slots=True)
-class Said:
+class PublishedEvent:
     """A published event, with all its copies."""
 
     id: UUID
@@ -64,7 +64,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Strange:
+class InvalidMessage:
     """A message in the log that is not an event."""
 
     exchange: str
@@ -84,22 +84,24 @@ class Strange:
 class Log:
     """The events of the log, and the messages in it that are not events."""
 
-    events: dict[tuple[UUID, str], Said] = field(default_factory=dict)
+    events: dict[tuple[UUID, str], PublishedEvent] = field(default_factory=dict)
     """Events by id and type: all versions of an event share its id."""
-    strange: list[Strange] = field(default_factory=list)
+    invalid_messages: list[InvalidMessage] = field(default_factory=list)
     latest: float = 0.0
     """Unix time of the latest event so far."""
 
     def until(self, before: UUID) -> "Log":
         """Return the log without later events: those whose ids (UUIDv7) are not smaller than `before`."""
-        return Log({key: said for key, said in self.events.items() if said.id < before}, self.strange)
+        return Log(
+            {key: published for key, published in self.events.items() if published.id < before}, self.invalid_messages
+        )
 
     def add(self, exchange: str, properties: pika.BasicProperties, raw: bytes) -> None:
         """Add one message."""
         headers = properties.headers or {}
         try:
             cause = headers.get("cloudEvents_causationid")
-            said = Said(
+            published = PublishedEvent(
                 id=UUID(headers["cloudEvents_id"]),
                 type=str(headers["cloudEvents_type"]),
                 user=properties.user_id,
@@ -110,26 +112,26 @@ class Log:
             )
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             why = f"{len(raw)} bytes by {properties.user_id}: {error!r}"
-            self.strange.append(Strange(exchange, why, properties.user_id, self.latest))
+            self.invalid_messages.append(InvalidMessage(exchange, why, properties.user_id, self.latest))
             return
-        self.latest = max(self.latest, said.at.timestamp())
-        kept = self.events.setdefault((said.id, said.type), said)
+        self.latest = max(self.latest, published.at.timestamp())
+        kept = self.events.setdefault((published.id, published.type), published)
         kept.digests.add(hashlib.sha256(raw).digest())
         kept.copies += 1
 
 
-def why_wrong(said: Said) -> str | None:
+def find_contract_violation(published: PublishedEvent) -> str | None:
     """Return how an event violates its contract, or None if it is valid."""
-    contract = BY_TYPE.get(said.type)
+    contract = BY_TYPE.get(published.type)
     if contract is None or contract.internal:
         return "no service publishes events of this type"
-    if said.user != contract.publisher:
-        return f"published by {said.user}"
+    if published.user != contract.publisher:
+        return f"published by {published.user}"
     try:
-        event = contract.model_validate_json(said.raw)
+        event = contract.model_validate_json(published.raw)
     except ValidationError as error:
         return f"{error.error_count()} errors in its body"
-    return None if event.subject == said.subject else f"its subject is {event.subject}"
+    return None if event.subject == published.subject else f"its subject is {event.subject}"
 
 
 def read_log(url: str) -> Log:
@@ -171,15 +173,15 @@ def _read(url: str, channel: BlockingChannel) -> Log:
             end = _end(url)
             if last >= at_least - 1 and last == end:
                 return log
-            if silences == SILENCES:
+            if silences == MAX_SILENCES:
                 break
             continue
-        if offset > (0 if last < 0 else last + 1 + OWN):
+        if offset > (0 if last < 0 else last + 1 + BROKER_ENTRY_OFFSETS):
             older = " (it keeps 7 days; start over with ./marketplace down --volumes, then up -d)" if last < 0 else ""
             raise Unreadable(f"messages {last + 1} to {offset - 1} of the log are gone{older}")
         last, silences = offset, 0
         log.add(*delivery)
-    raise Unreadable(f"the log ended early: {last + 1} messages, then none for {SILENCES * SILENT_S:.0f} s")
+    raise Unreadable(f"the log ended early: {last + 1} messages, then none for {MAX_SILENCES * SILENCE_S:.0f} s")
 
 
 def _end(url: str) -> int:
@@ -193,7 +195,7 @@ def _messages(channel: BlockingChannel, since: str) -> Iterator[Message]:
     """Yield messages with their offsets, and None for each `SILENT_S` in which none arrived."""
     channel.basic_qos(prefetch_count=PREFETCH)
     for method, properties, raw in channel.consume(
-        LOG, arguments={"x-stream-offset": since}, inactivity_timeout=SILENT_S
+        LOG, arguments={"x-stream-offset": since}, inactivity_timeout=SILENCE_S
     ):
         if method is None:
             yield -1, None

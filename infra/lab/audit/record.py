@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CheckoutRequest:
     """A checkout request. If there is neither `order_id` nor `refused`, its answer was lost."""
 
     customer: str
@@ -27,7 +27,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class QuantityChange:
     """A customer's request to set a product's quantity in the cart. 0 removes all units not in an open checkout."""
 
     customer: str
@@ -60,7 +60,7 @@ class Fault:
     began: float
     ended: float | None = None
     """None while the fault lasts."""
-    bite: bool | None = None
+    effect_observed: bool | None = None
     """Whether an effect of the fault was observed; None if it was not checked."""
 
     def healed(self, part: str, at: float) -> "Fault":
@@ -83,11 +83,11 @@ class Fault:
 class Record:
     """Every request by its idempotency key, and the faults that were injected meanwhile."""
 
-    asks: dict[str, Ask] = field(default_factory=dict)
+    checkout_requests: dict[str, CheckoutRequest] = field(default_factory=dict)
     listed: dict[str, int] = field(default_factory=dict)
     """Initial units on hand, by product."""
     restocks: dict[str, Restock] = field(default_factory=dict)
-    wishes: dict[str, Wish] = field(default_factory=dict)
+    quantity_changes: dict[str, QuantityChange] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     started: float = 0.0
     """When everything was last started, in seconds since the epoch. The settings are known only since then."""
@@ -95,7 +95,7 @@ class Record:
     @property
     def accepted(self) -> dict[str, str]:
         """The customer of every order that was accepted (202), by order."""
-        return {ask.order_id: ask.customer for ask in self.asks.values() if ask.order_id is not None}
+        return {ask.order_id: ask.customer for ask in self.checkout_requests.values() if ask.order_id is not None}
 
 
 def address_of(customer: str) -> str:
@@ -112,21 +112,21 @@ def read_record(path: Path) -> Record:
 
 
 def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one arm per kind of line
-    asks: dict[str, Ask] = {}
+    checkout_requests: dict[str, CheckoutRequest] = {}
     listed: dict[str, int] = {}
     restocks: dict[str, Restock] = {}
-    wishes: dict[str, Wish] = {}
+    quantity_changes: dict[str, QuantityChange] = {}
     faults: list[Fault] = []
     listing: dict[str, int] = {}
     started = 0.0
     for number, line in enumerate(lines):
         match line:
             case {"did": "ask", "key": key, "customer_id": customer, "at": at}:
-                asks[key] = Ask(customer, at=at, began=number)
+                checkout_requests[key] = CheckoutRequest(customer, at=at, began=number)
             case {"did": "accept", "key": key, "order_id": order_id}:
-                asks[key] = replace(asks[key], order_id=order_id, ended=number)
+                checkout_requests[key] = replace(checkout_requests[key], order_id=order_id, ended=number)
             case {"did": "refuse", "key": key}:
-                asks[key] = replace(asks[key], refused=True, ended=number)
+                checkout_requests[key] = replace(checkout_requests[key], refused=True, ended=number)
             case {"did": "list", "key": key, "on_hand": on_hand}:
                 listing[key] = on_hand
             case {"did": "listed", "key": key, "product_id": product_id}:
@@ -136,9 +136,11 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one a
             case {"did": "restocked", "key": key, "done": done}:
                 restocks[key] = replace(restocks[key], done=done)
             case {"did": "put", "key": key, "customer_id": customer, "product_id": product_id, "quantity": quantity}:
-                wishes[key] = Wish(customer, product_id, quantity, number)
+                quantity_changes[key] = QuantityChange(customer, product_id, quantity, number)
             case {"did": "was put", "key": key, "done": done}:
-                wishes[key] = replace(wishes[key], ended=number, done=done, in_checkout=line.get("in_checkout"))
+                quantity_changes[key] = replace(
+                    quantity_changes[key], ended=number, done=done, in_checkout=line.get("in_checkout")
+                )
             case {"did": "fault", "kind": kind, "part": part, "began": began}:
                 faults.append(Fault(kind, part, began, line.get("ended"), line.get("bite")))
             case {"did": "heal", "part": part, "at": at}:
@@ -147,4 +149,4 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one a
                 started, faults = at, [each.over(at) for each in faults]
             case _:
                 raise ValueError(f"unknown line in the record: {line}")
-    return Record(asks, listed, restocks, wishes, tuple(faults), started)
+    return Record(checkout_requests, listed, restocks, quantity_changes, tuple(faults), started)

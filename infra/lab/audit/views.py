@@ -7,8 +7,8 @@ import aiohttp
 
 from infra.lab.audit.evidence import Row
 
-AT_ONCE = 8
-PAGE = "100"
+MAX_CONCURRENT_READS = 8
+PAGE_SIZE = "100"
 
 
 async def read_views(
@@ -18,19 +18,19 @@ async def read_views(
     shown: dict[str, Row] = {}
     waiting = iter(sorted(customers))
 
-    async def ask() -> None:
+    async def read_next() -> None:
         for customer in waiting:
             shown.update(await _orders(http, checkout, await _token(http, issuer, customer)))
 
-    async with asyncio.TaskGroup() as asking:
-        for _ in range(AT_ONCE):
-            asking.create_task(ask())
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(MAX_CONCURRENT_READS):
+            workers.create_task(read_next())
     return shown
 
 
 async def _orders(http: aiohttp.ClientSession, checkout: str, token: str) -> dict[str, Row]:
     found: dict[str, Row] = {}
-    query = {"limit": PAGE}
+    query = {"limit": PAGE_SIZE}
     while True:
         headers = {"Authorization": f"Bearer {token}"}
         async with http.get(f"{checkout}/orders", params=query, headers=headers) as answer:

@@ -10,7 +10,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from contracts.naming import MARKETPLACE
 from infra.lab.audit import log as capture
-from infra.lab.audit.log import LOG, PREFETCH, Said, read_log
+from infra.lab.audit.log import LOG, PREFETCH, PublishedEvent, read_log
 from infra.stack import PrivateBroker
 from marketplace_runtime.topology import Wiring, apply, definitions
 
@@ -54,7 +54,7 @@ def an_event() -> dict[str, str]:
 
 async def test_a_log_without_messages_reads_as_empty(auditor: str) -> None:
     log = read_log(auditor)
-    assert (log.events, log.strange) == ({}, [])
+    assert (log.events, log.invalid_messages) == ({}, [])
 
 
 async def test_every_message_is_read_once_in_order(auditor: str, cart: BlockingChannel) -> None:
@@ -98,10 +98,10 @@ async def test_duplicates_and_messages_that_are_no_events_are_distinguished(
     publish(cart, b"{", id="none")
     log = read_log(auditor)
     [message] = log.events.values()
-    assert isinstance(message, Said)
+    assert isinstance(message, PublishedEvent)
     assert (message.copies, len(message.digests), message.user) == (3, 2, "cart")
-    [strange] = log.strange
-    assert strange.publisher == "cart"
+    [invalid_message] = log.invalid_messages
+    assert invalid_message.publisher == "cart"
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,14 @@ async def test_an_event_is_read_from_its_outbox_with_every_subscription_that_han
 
     [found] = await read_events({name: each.audit for name, each in urls.items()}, {(event_id, PLACED)})
 
-    said = found.said
-    assert (said.id, said.type, said.user, said.subject, said.at) == (event_id, PLACED, "checkout", "order-1", AT)
-    assert (said.cause, said.raw, said.copies) == (cause, b'{"a": 1}', 0)
-    assert said.digests == {hashlib.sha256(said.raw).digest()}
+    published = found.published
+    assert (published.id, published.type, published.user, published.subject, published.at) == (
+        event_id,
+        PLACED,
+        "checkout",
+        "order-1",
+        AT,
+    )
+    assert (published.cause, published.raw, published.copies) == (cause, b'{"a": 1}', 0)
+    assert published.digests == {hashlib.sha256(published.raw).digest()}
     assert found.handled == {("catalog", "orders"): AT}

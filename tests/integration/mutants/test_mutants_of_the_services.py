@@ -17,7 +17,7 @@ from checkout import gateways
 from contracts import Envelope
 from contracts.checkout import OrderDeliveredV1
 from infra.lab.audit.evidence import Evidence
-from infra.lab.audit.judge import ANYTHING, judge
+from infra.lab.audit.judge import DEFAULT_MINIMUM, judge
 from infra.lab.audit.ledgers import read_mails, read_payments
 from infra.stack import PrivatePostgres
 from marketplace_runtime.database import Database, make_partitions, migrate, new_id
@@ -46,7 +46,7 @@ async def database_of(service: Service, postgres: PrivatePostgres) -> AsyncItera
 
 
 def require_no_violation(found: Evidence) -> None:
-    assert {each.invariant for each in judge(found, ANYTHING).violations} == set()
+    assert {each.invariant for each in judge(found, DEFAULT_MINIMUM).violations} == set()
 
 
 @pytest.fixture

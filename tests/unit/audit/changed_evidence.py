@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from contracts.registry import BY_TYPE
 from infra.lab.audit.evidence import Evidence
-from infra.lab.audit.log import Log, Said
+from infra.lab.audit.log import Log, PublishedEvent
 
 Path = tuple[Any, ...]
 WORDS = (
@@ -66,15 +66,15 @@ def changed_events(found: Evidence) -> Iterator[tuple[str, str, Evidence]]:
             raw = json.dumps(body).encode()
             digest = hashlib.sha256(raw).digest()
             other = replace(event, raw=raw, digests={digest})
-            books = found.books[contract.publisher]
-            books = replace(books, outbox={**books.outbox, key: digest})
+            messaging_tables = found.messaging_tables[contract.publisher]
+            messaging_tables = replace(messaging_tables, outbox={**messaging_tables.outbox, key: digest})
             yield (
                 event.type,
                 ".".join(str(part) for part in path if not isinstance(part, int)),
                 replace(
                     found,
-                    log=Log({**found.log.events, key: other}, found.log.strange),
-                    books={**found.books, contract.publisher: books},
+                    log=Log({**found.log.events, key: other}, found.log.invalid_messages),
+                    messaging_tables={**found.messaging_tables, contract.publisher: messaging_tables},
                 ),
             )
 
@@ -97,7 +97,7 @@ def name_of(path: Path) -> str:
 def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yield every value that contains no others, with its path."""
     match value:
-        case Said():
+        case PublishedEvent():
             return
         case _ if is_dataclass(value) and not isinstance(value, type):
             for each in fields(value):

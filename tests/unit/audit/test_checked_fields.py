@@ -11,7 +11,7 @@ import pytest
 
 from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.audit.invariants import INVARIANTS
-from infra.lab.audit.judge import ANYTHING, judge
+from infra.lab.audit.judge import DEFAULT_MINIMUM, judge
 from marketplace_runtime.events import name_of
 from tests.unit.audit.changed_evidence import changed_events, changed_records
 from tests.unit.audit.world import a_world
@@ -67,7 +67,7 @@ def noticed(found: dict[tuple[str, str], list[set[str]]]) -> None:
 def test_every_field_of_every_event_is_checked_or_documented_as_unchecked() -> None:
     found: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
     for type, field, evidence in changed_events(a_world()):
-        violated = {each.invariant for each in judge(evidence, ANYTHING).violations}
+        violated = {each.invariant for each in judge(evidence, DEFAULT_MINIMUM).violations}
         if field == BY_TYPE[type].key:
             assert "events-are-authentic" in violated
         else:
@@ -78,7 +78,7 @@ def test_every_field_of_every_event_is_checked_or_documented_as_unchecked() -> N
 def test_every_other_field_of_the_evidence_is_checked_or_documented_as_unchecked() -> None:
     found: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
     for path, evidence in changed_records(a_world()):
-        verdict = judge(evidence, ANYTHING)
+        verdict = judge(evidence, DEFAULT_MINIMUM)
         violated = {each.invariant for each in verdict.violations} | ({UNKNOWN} if verdict.unknown else set())
         what = max((each for row in ROWS for each in row.what if path.startswith(f"{each}.")), key=len, default="?")
         found[what, path.removeprefix(f"{what}.")].append(violated)

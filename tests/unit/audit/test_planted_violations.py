@@ -12,9 +12,9 @@ import pytest
 
 from infra.lab.audit.evidence import Evidence, Mail, Money, Parcel
 from infra.lab.audit.invariants import INVARIANTS
-from infra.lab.audit.judge import Least, judge
-from infra.lab.audit.log import Log, Said, Strange
-from infra.lab.audit.record import Ask
+from infra.lab.audit.judge import MinimumActivity, judge
+from infra.lab.audit.log import InvalidMessage, Log, PublishedEvent
+from infra.lab.audit.record import CheckoutRequest
 from tests.unit.audit.world import (
     ADA,
     BEN,
@@ -58,22 +58,24 @@ def without(rows: Mapping[Any, Any], key: Any) -> dict[Any, Any]:
 
 
 def with_books(found: Evidence, service: str, **changed: Any) -> Evidence:
-    return replace(found, books={**found.books, service: replace(found.books[service], **changed)})
+    return replace(
+        found, messaging_tables={**found.messaging_tables, service: replace(found.messaging_tables[service], **changed)}
+    )
 
 
-def the(found: Evidence, order_id: str, type: str) -> Said:
+def the(found: Evidence, order_id: str, type: str) -> PublishedEvent:
     [event] = [each for each in found.log.events.values() if (each.subject, each.type) == (order_id, type)]
     return event
 
 
-def committed(found: Evidence, event: Said) -> Evidence:
+def committed(found: Evidence, event: PublishedEvent) -> Evidence:
     """Add the event to the log and to its publisher's outbox."""
     log = Log({**found.log.events, (event.id, event.type): event})
-    outbox = {**found.books[str(event.user)].outbox, (event.id, event.type): next(iter(event.digests))}
+    outbox = {**found.messaging_tables[str(event.user)].outbox, (event.id, event.type): next(iter(event.digests))}
     return with_books(replace(found, log=log), str(event.user), outbox=outbox)
 
 
-def with_body(event: Said, **members: Any) -> Said:
+def with_body(event: PublishedEvent, **members: Any) -> PublishedEvent:
     """Return the same event with some members of its body replaced."""
     raw = json.dumps({**event.body, **members}).encode()
     return replace(event, raw=raw, digests={hashlib.sha256(raw).digest()})
@@ -84,29 +86,44 @@ def with_body(event: Said, **members: Any) -> Said:
 
 @noticed_by("accepted-is-ordered")
 def an_accepted_order_that_checkout_does_not_have(found: Evidence) -> Evidence:
-    return replace(found, record=replace(found.record, asks={**found.record.asks, "7": Ask(ADA, UNKNOWN_ORDER)}))
+    return replace(
+        found,
+        record=replace(
+            found.record, checkout_requests={**found.record.checkout_requests, "7": CheckoutRequest(ADA, UNKNOWN_ORDER)}
+        ),
+    )
 
 
 @noticed_by("accepted-is-ordered")
 def an_order_promised_under_two_keys(found: Evidence) -> Evidence:
-    return replace(found, record=replace(found.record, asks={**found.record.asks, "7": Ask(ADA, KEPT)}))
+    return replace(
+        found,
+        record=replace(
+            found.record, checkout_requests={**found.record.checkout_requests, "7": CheckoutRequest(ADA, KEPT)}
+        ),
+    )
 
 
 @noticed_by("accepted-is-ordered", "mail-reaches-its-customer")
 def an_order_of_another_customer(found: Evidence) -> Evidence:
-    return replace(found, record=replace(found.record, asks={**found.record.asks, "1": Ask(BEN, KEPT)}))
+    return replace(
+        found,
+        record=replace(
+            found.record, checkout_requests={**found.record.checkout_requests, "1": CheckoutRequest(BEN, KEPT)}
+        ),
+    )
 
 
 @noticed_by("nobody-ordered-unasked")
 def an_order_although_the_checkout_was_refused(found: Evidence) -> Evidence:
-    asks = {**found.record.asks, "1": Ask(ADA, refused=True)}
-    return replace(found, record=replace(found.record, asks=asks))
+    checkout_requests = {**found.record.checkout_requests, "1": CheckoutRequest(ADA, refused=True)}
+    return replace(found, record=replace(found.record, checkout_requests=checkout_requests))
 
 
 @noticed_by("nobody-ordered-unasked")
 def two_orders_by_one_checkout_without_an_answer(found: Evidence) -> Evidence:
-    asks = {**without(found.record.asks, "2"), "1": Ask(ADA)}
-    return replace(found, record=replace(found.record, asks=asks))
+    checkout_requests = {**without(found.record.checkout_requests, "2"), "1": CheckoutRequest(ADA)}
+    return replace(found, record=replace(found.record, checkout_requests=checkout_requests))
 
 
 @noticed_by("checked-out-is-placed", "events-say-what-is-recorded")
@@ -437,33 +454,33 @@ def an_event_that_breaks_its_contract(found: Evidence) -> Evidence:
 
 @noticed_by("events-are-authentic")
 def a_message_that_is_no_event(found: Evidence) -> Evidence:
-    found.log.strange.append(Strange("cart.events", "3 bytes"))
+    found.log.invalid_messages.append(InvalidMessage("cart.events", "3 bytes"))
     return found
 
 
 @noticed_by("said-is-in-the-outbox")
 def an_event_missing_in_the_outbox(found: Evidence) -> Evidence:
     event = the(found, KEPT, "delivery.shipment-scheduled.v1")
-    outbox = without(found.books["delivery"].outbox, (event.id, event.type))
+    outbox = without(found.messaging_tables["delivery"].outbox, (event.id, event.type))
     return with_books(found, "delivery", outbox=outbox)
 
 
 @noticed_by("said-is-in-the-outbox")
 def an_event_missing_in_the_log(found: Evidence) -> Evidence:
-    outbox = {**found.books["cart"].outbox, (event_id(999), "cart.cart-abandoned.v1"): b"digest"}
+    outbox = {**found.messaging_tables["cart"].outbox, (event_id(999), "cart.cart-abandoned.v1"): b"digest"}
     return with_books(found, "cart", outbox=outbox)
 
 
 @noticed_by("said-is-in-the-outbox")
 def an_event_published_with_another_body(found: Evidence) -> Evidence:
-    key = next(iter(found.books["cart"].outbox))
-    return with_books(found, "cart", outbox={**found.books["cart"].outbox, key: b"another"})
+    key = next(iter(found.messaging_tables["cart"].outbox))
+    return with_books(found, "cart", outbox={**found.messaging_tables["cart"].outbox, key: b"another"})
 
 
 @noticed_by("every-event-took-effect")
 def an_event_that_a_subscription_missed(found: Evidence) -> Evidence:
     missed = ("orders", the(found, KEPT, "checkout.order-placed.v1").id)
-    return with_books(found, "catalog", inbox=found.books["catalog"].inbox - {missed})
+    return with_books(found, "catalog", inbox=found.messaging_tables["catalog"].inbox - {missed})
 
 
 @noticed_by("causes-come-first")
@@ -496,7 +513,7 @@ def an_event_with_different_content_in_its_older_version(found: Evidence) -> Evi
 def an_event_missing_in_a_promised_version(found: Evidence) -> Evidence:
     old = the(found, KEPT, "delivery.shipment-dispatched.v1")
     del found.log.events[old.id, old.type]
-    return with_books(found, "delivery", outbox=without(found.books["delivery"].outbox, (old.id, old.type)))
+    return with_books(found, "delivery", outbox=without(found.messaging_tables["delivery"].outbox, (old.id, old.type)))
 
 
 # -- content ------------------------------------------------------------------------------------------------
@@ -586,7 +603,7 @@ def a_dead_letter(found: Evidence) -> Evidence:
 
 
 def test_correct_evidence_passes() -> None:
-    found = judge(a_world(), Least(orders=3, rejected=1, contended=1))
+    found = judge(a_world(), MinimumActivity(orders=3, rejected=1, contended=1))
     assert [violation.as_dict() for violation in found.violations] == []
     assert found.verdict == "pass"
     assert set(found.checked) == {invariant.id for invariant in INVARIANTS}
@@ -594,7 +611,7 @@ def test_correct_evidence_passes() -> None:
 
 @pytest.mark.parametrize(("plant", "expected"), PLANTS, ids=[plant.__name__ for plant, _ in PLANTS])
 def test_the_planted_violation_is_reported_and_no_other(plant: Plant, expected: set[str]) -> None:
-    found = judge(plant(copy.deepcopy(a_world())), Least())
+    found = judge(plant(copy.deepcopy(a_world())), MinimumActivity())
     assert {violation.invariant for violation in found.violations} == expected
     assert json.loads(json.dumps(found.as_dict()))["verdict"] == "fail"
 

@@ -12,16 +12,16 @@ from uuid import UUID
 import pika
 import pytest
 
-from infra.lab.audit import INVARIANTS, Fault, Least, Sources, Unreadable
+from infra.lab.audit import INVARIANTS, Fault, MinimumActivity, Sources, Unreadable
 from infra.lab.audit import log as log_reading
 from infra.lab.audit.evidence import Evidence, Mail, Unlogged
-from infra.lab.audit.invariants.stock import sums
+from infra.lab.audit.invariants.stock import possible_sums
 from infra.lab.audit.judge import judge
-from infra.lab.audit.log import Log, Strange
-from infra.lab.audit.record import Ask, Restock, Wish, read_record
+from infra.lab.audit.log import InvalidMessage, Log
+from infra.lab.audit.record import CheckoutRequest, QuantityChange, Restock, read_record
 from tests.unit.audit.world import ADA, KEPT, LAMP, START, a_world, event_about, event_id
 
-ONCE = Least()
+ONCE = MinimumActivity()
 CHECKED_OUT = "cart.cart-checked-out"
 
 
@@ -91,12 +91,14 @@ def test_the_audit_page_lists_exactly_the_invariants() -> None:
 # -- insufficient evidence ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("least", [Least(orders=7), Least(rejected=2), Least(contended=2)])
-def test_too_little_traffic_makes_the_verdict_unknown(least: Least) -> None:
-    found = judge(a_world(), least)
+@pytest.mark.parametrize(
+    "minimum", [MinimumActivity(orders=7), MinimumActivity(rejected=2), MinimumActivity(contended=2)]
+)
+def test_too_little_traffic_makes_the_verdict_unknown(minimum: MinimumActivity) -> None:
+    found = judge(a_world(), minimum)
     assert found.verdict == "unknown"
     assert "too little activity" in found.unknown[0]
-    assert ("only orders of simulated shoppers are recorded" in found.unknown[0]) is (least.orders == 7)
+    assert ("only orders of simulated shoppers are recorded" in found.unknown[0]) is (minimum.orders == 7)
 
 
 def test_a_fault_that_did_not_bite_makes_the_verdict_unknown() -> None:
@@ -173,7 +175,7 @@ def test_a_mail_recorded_as_sent_may_be_repeated_only_if_a_fault_delayed_it(
 
 
 def malformed(found: Evidence, *, user: str | None = None, after_s: float = 98) -> Evidence:
-    found.log.strange.append(Strange("cart.events", "3 bytes", user, START.timestamp() + after_s))
+    found.log.invalid_messages.append(InvalidMessage("cart.events", "3 bytes", user, START.timestamp() + after_s))
     return dead(found, None, publisher=user, at_s=after_s)
 
 
@@ -187,8 +189,8 @@ def dead(found: Evidence, event_id: UUID | None, *, publisher: str | None = None
     """Add a dead letter of the only subscription that consumes the event."""
     row = {"subscription": "carts", "type": None, "event_id": event_id, "reason": "invalid-body", "error": ""}
     row |= {"publisher": publisher, "filed_at": START + timedelta(seconds=at_s)}
-    checkout = replace(found.books["checkout"], dead=(row,))
-    return replace(found, books={**found.books, "checkout": checkout})
+    checkout = replace(found.messaging_tables["checkout"], dead=(row,))
+    return replace(found, messaging_tables={**found.messaging_tables, "checkout": checkout})
 
 
 @pytest.mark.parametrize("inject", [malformed, poisoned])
@@ -244,16 +246,24 @@ def test_a_malformed_message_has_its_publisher_and_the_time_of_the_event_before_
     for user in (None, "cart"):
         log.add("cart.events", pika.BasicProperties(user_id=user), b"{")
         log.add("cart.events", pika.BasicProperties(headers=headers, user_id="cart"), b"{}")
-    found = [(each.publisher, each.user, each.after) for each in log.strange]
+    found = [(each.publisher, each.user, each.after) for each in log.invalid_messages]
     assert found == [("cart", None, 0.0), ("cart", "cart", START.timestamp())]
 
 
 def discarded(found: Evidence) -> Evidence:
     """Discard all dead letters in a person's name, and mark them as handled in the inbox."""
-    books = found.books["checkout"]
-    rows = tuple({**row, "by": "olga", "note": "rubbish", "at": START + timedelta(hours=1)} for row in books.dead)
-    inbox = books.inbox | {(row["subscription"], row["event_id"]) for row in books.dead}
-    return replace(found, books={**found.books, "checkout": replace(books, dead=(), discarded=rows, inbox=inbox)})
+    messaging_tables = found.messaging_tables["checkout"]
+    rows = tuple(
+        {**row, "by": "olga", "note": "rubbish", "at": START + timedelta(hours=1)} for row in messaging_tables.dead
+    )
+    inbox = messaging_tables.inbox | {(row["subscription"], row["event_id"]) for row in messaging_tables.dead}
+    return replace(
+        found,
+        messaging_tables={
+            **found.messaging_tables,
+            "checkout": replace(messaging_tables, dead=(), discarded=rows, inbox=inbox),
+        },
+    )
 
 
 def test_a_discarded_dead_letter_makes_the_verdict_unknown() -> None:
@@ -263,7 +273,7 @@ def test_a_discarded_dead_letter_makes_the_verdict_unknown() -> None:
     assert (verdict.verdict, verdict.counts["discarded"], verdict.counts["dead"]) == ("unknown", 1, 0)
     [why] = verdict.unknown
     assert why == "dead letters of checkout.carts discarded by olga, not injected by a fault: 1 (rubbish)"
-    only_later = Least(orders=0, since=START.timestamp() + 2 * 3600)
+    only_later = MinimumActivity(orders=0, since=START.timestamp() + 2 * 3600)
     assert judge(found, only_later).verdict == "pass"
 
 
@@ -277,10 +287,14 @@ def test_a_message_injected_by_a_fault_may_be_discarded(inject: Callable[[Eviden
 
 def test_a_lost_answer_may_mean_one_order_or_none() -> None:
     found = a_world()
-    asks = {**found.record.asks, "1": Ask(ADA)}
-    assert judge(replace(found, record=replace(found.record, asks=asks)), ONCE).verdict == "pass"
-    asks = {**found.record.asks, "7": Ask(ADA)}
-    assert judge(replace(found, record=replace(found.record, asks=asks)), ONCE).verdict == "pass"
+    checkout_requests = {**found.record.checkout_requests, "1": CheckoutRequest(ADA)}
+    assert (
+        judge(replace(found, record=replace(found.record, checkout_requests=checkout_requests)), ONCE).verdict == "pass"
+    )
+    checkout_requests = {**found.record.checkout_requests, "7": CheckoutRequest(ADA)}
+    assert (
+        judge(replace(found, record=replace(found.record, checkout_requests=checkout_requests)), ONCE).verdict == "pass"
+    )
 
 
 def test_a_restock_with_a_lost_answer_may_count_or_not() -> None:
@@ -292,7 +306,7 @@ def test_a_restock_with_a_lost_answer_may_count_or_not() -> None:
     assert judge(replace(without, catalog=replace(found.catalog, products=products)), ONCE).verdict == "pass"
     products = {**products, LAMP: {**products[LAMP], "on_hand": 9 + 6}}
     assert judge(replace(without, catalog=replace(found.catalog, products=products)), ONCE).verdict == "fail"
-    assert sums([7, 2]) == {0, 2, 7, 9}
+    assert possible_sums([7, 2]) == {0, 2, 7, 9}
 
 
 # -- gaps in the log after the broker died -------------------------------------------------------------------
@@ -318,7 +332,7 @@ def test_a_gap_in_the_log_explained_by_the_broker_s_death_is_counted() -> None:
 def test_a_gap_is_explained_only_if_the_broker_died_soon_after_the_event_was_handled(type: str) -> None:
     found = with_gap(a_world(), type)
     [lost] = found.unlogged
-    last = max(lost.handled.values(), default=lost.said.at).timestamp()
+    last = max(lost.handled.values(), default=lost.published.at).timestamp()
     for after_s, verdict in ((0.04, "pass"), (7.9, "pass"), (8.1, "fail")):
         died = with_fault(found, Fault("kill", "broker", last + after_s, last + after_s + 10))
         assert judge(died, ONCE).verdict == verdict, after_s
@@ -379,11 +393,11 @@ def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"did": "acc')
     found = read_record(path)
     assert found.accepted == {KEPT: ADA}
-    assert found.asks["k1"] == Ask(ADA, KEPT, at=1.0, began=2, ended=3)
-    assert found.asks["k2"] == Ask(ADA, at=1.0, began=4)
+    assert found.checkout_requests["k1"] == CheckoutRequest(ADA, KEPT, at=1.0, began=2, ended=3)
+    assert found.checkout_requests["k2"] == CheckoutRequest(ADA, at=1.0, began=4)
     assert (found.listed, found.started) == ({LAMP: 12}, 7.0)
     assert found.restocks == {"k3": Restock(LAMP, 3)}
-    assert found.wishes == {"k4": Wish(ADA, LAMP, 2, 6, 7, done=True)}
+    assert found.quantity_changes == {"k4": QuantityChange(ADA, LAMP, 2, 6, 7, done=True)}
     assert found.faults == (
         Fault("kill", "cart", 2.0, 3.0),
         Fault("pause", "delivery", 4.0, 5.0),
@@ -425,7 +439,7 @@ def test_copies_of_an_event_are_one_event() -> None:
 def test_a_message_that_is_no_event_is_collected_separately(broken: dict[str, object] | None) -> None:
     log = Log()
     log.add("cart.events", pika.BasicProperties(headers=broken), b"{}")
-    assert (len(log.events), len(log.strange)) == (0, 1)
+    assert (len(log.events), len(log.invalid_messages)) == (0, 1)
 
 
 def test_events_after_the_moment_of_rest_are_ignored() -> None:

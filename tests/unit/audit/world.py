@@ -14,22 +14,22 @@ from uuid import UUID
 
 from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.audit.evidence import (
-    Books,
     Cart,
     Catalog,
     Checkout,
     Delivery,
     Evidence,
     Mail,
+    MessagingTables,
     Money,
     Parcel,
     Queue,
     Webhooks,
 )
-from infra.lab.audit.invariants.mail import ABOUT_MOMENTS, ABOUT_ORDERS
-from infra.lab.audit.life import Entry
-from infra.lab.audit.log import Log, Said
-from infra.lab.audit.record import Ask, Record, Restock, Wish
+from infra.lab.audit.invariants.mail import ABOUT_EVENTS, ABOUT_ORDERS
+from infra.lab.audit.log import Log, PublishedEvent
+from infra.lab.audit.order_history import Entry
+from infra.lab.audit.record import CheckoutRequest, QuantityChange, Record, Restock
 from marketplace_runtime.events import name_of
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -49,7 +49,7 @@ KNOWN = ADDRESSES | {BEN: {"address_id": None, "revision": 3}}
 AN_ENDPOINT = {"endpoint_id": HOOK, "owner": ADA, "everyones": False, "disabled": "gone"}
 SHELF = {"category": "home", "reserved": 0, "low_stock_threshold": 3}
 PRICE = {"amount": 500, "currency": "EUR"}
-KINDS = ABOUT_ORDERS | ABOUT_MOMENTS
+KINDS = ABOUT_ORDERS | ABOUT_EVENTS
 SERVICES = ("cart", "catalog", "checkout", "delivery", "notifications")
 
 JOURNALS = {
@@ -173,28 +173,28 @@ def body_of(order_id: str, type: str) -> dict[str, Any]:
     }
 
 
-def event_about(order_id: str, type: str, number: int, version: int = 1) -> Said:
+def event_about(order_id: str, type: str, number: int, version: int = 1) -> PublishedEvent:
     expires_at = START + timedelta(seconds=number + 30)
     body = body_of(order_id, type) | {"expires_at": expires_at.isoformat()}
     return an_event(f"{type}.v{version}", order_id, body, number)
 
 
-def an_event(type: str, subject: str, body: Mapping[str, Any], number: int) -> Said:
+def an_event(type: str, subject: str, body: Mapping[str, Any], number: int) -> PublishedEvent:
     raw = json.dumps(body).encode()
     at = START + timedelta(seconds=number)
-    event = Said(event_id(number), type, BY_TYPE[type].publisher, subject, at, None, raw, copies=1)
+    event = PublishedEvent(event_id(number), type, BY_TYPE[type].publisher, subject, at, None, raw, copies=1)
     event.digests.add(hashlib.sha256(raw).digest())
     return event
 
 
-def other_event(number: int) -> Said:
+def other_event(number: int) -> PublishedEvent:
     """Return one of the events that concern no order."""
     name, subject, more = OTHER_EVENTS[number]
     contract = BY_TYPE[f"{name}.v1"]
     return an_event(contract.type, subject, {contract.key: subject, **more}, 500 + number)
 
 
-def a_notification(number: int, event: Said, person: str) -> Said:
+def a_notification(number: int, event: PublishedEvent, person: str) -> PublishedEvent:
     """Return the event about the result of one of notifications' mails."""
     kind, status = KINDS[event.name], "failed" if person == MAX else "sent"
     body = {"notification_id": notification(event), "person_id": person, "kind": kind, "about": about(event)}
@@ -202,12 +202,12 @@ def a_notification(number: int, event: Said, person: str) -> Said:
     return an_event(f"notifications.notification-{status}.v1", about(event), body | more, 700 + number)
 
 
-def notification(event: Said) -> str:
+def notification(event: PublishedEvent) -> str:
     return str(UUID(int=event.id.int + (1 << 64)))
 
 
-def about(event: Said) -> str:
-    return f"{event.subject}:{event.id}" if event.name in ABOUT_MOMENTS else event.subject
+def about(event: PublishedEvent) -> str:
+    return f"{event.subject}:{event.id}" if event.name in ABOUT_EVENTS else event.subject
 
 
 def a_log() -> Log:
@@ -292,7 +292,7 @@ def a_view(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: row[name] for name in names} | {"total": {"amount": row["total_amount"], "currency": "EUR"}}
 
 
-def text_about(event: Said) -> str:
+def text_about(event: PublishedEvent) -> str:
     """Return the text of a mail."""
     body = event.body
     money = body.get("total" if event.name == "checkout.order-confirmed" else "amount", {})
@@ -307,8 +307,8 @@ def text_about(event: Said) -> str:
     return f"About {', '.join(words)}.\n"
 
 
-def some_books(log: Log) -> Mapping[str, Books]:
-    def of(service: str) -> Books:
+def some_books(log: Log) -> Mapping[str, MessagingTables]:
+    def of(service: str) -> MessagingTables:
         outbox = {key: next(iter(event.digests)) for key, event in log.events.items() if event.user == service}
         inbox = {
             (queue.partition(".")[2], event.id)
@@ -316,25 +316,29 @@ def some_books(log: Log) -> Mapping[str, Books]:
             for event in log.events.values()
             if event.type == type and queue.partition(".")[0] == service
         }
-        return Books(outbox=outbox, inbox=frozenset(inbox))
+        return MessagingTables(outbox=outbox, inbox=frozenset(inbox))
 
     return {service: of(service) for service in SERVICES}
 
 
 def a_record() -> Record:
     """Return a record in which customers fill their carts before they order, one order after the other."""
-    asks = {"0": Ask(BEN, refused=True)}
-    wishes = {}
+    checkout_requests = {"0": CheckoutRequest(BEN, refused=True)}
+    quantity_changes = {}
     orders = (KEPT, CALLED_OFF, SOLD_OUT, UNSENDABLE, TOO_LATE, DECLINED)
     for number, order_id in enumerate(orders):
         (product_id, quantity), line = units(order_id), 3 * number
-        wishes[f"w{number}"] = Wish(customer(order_id), product_id, quantity, line, line + 1, True, 0)
-        asks[str(number + 1)] = Ask(customer(order_id), order_id, began=line + 2, ended=line + 2)
+        quantity_changes[f"w{number}"] = QuantityChange(
+            customer(order_id), product_id, quantity, line, line + 1, True, 0
+        )
+        checkout_requests[str(number + 1)] = CheckoutRequest(
+            customer(order_id), order_id, began=line + 2, ended=line + 2
+        )
     return Record(
-        asks=asks,
+        checkout_requests=checkout_requests,
         listed={LAMP: 10, RARE: 5},
         restocks={"5": Restock(LAMP, 3, done=True), "6": Restock(LAMP, 4, done=False)},
-        wishes=wishes,
+        quantity_changes=quantity_changes,
     )
 
 
@@ -437,13 +441,13 @@ def a_world() -> Evidence:
             for event, kind, person in notified
         },
         webhooks=Webhooks({HOOK: AN_ENDPOINT}, (a_delivery(log),)),
-        books=some_books(log),
+        messaging_tables=some_books(log),
         views={order_id: a_view(row) for order_id, row in checkout.orders.items()},
         deadlines={"payment-timed-out": 30.0, "no-stock-answer": 600.0, "reservation-expired": 30.0},
     )
 
 
-def person_of(event: Said) -> str:
+def person_of(event: PublishedEvent) -> str:
     """Return the person whom the event concerns."""
     if event.name == "delivery.cancellation-refused":
         return customer(event.subject)

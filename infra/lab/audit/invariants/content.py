@@ -11,20 +11,20 @@ from iso4217 import Currency
 
 from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.findings import Findings
-from infra.lab.audit.invariants.claims import CLAIMS
+from infra.lab.audit.invariants.field_checks import FIELD_CHECKS
 from infra.lab.audit.invariants.mail import by_matter, matters
-from infra.lab.audit.log import Said
+from infra.lab.audit.log import PublishedEvent
 
-PERSONS = ("customer_id", "seller_id", "person_id")
+PERSON_FIELDS = ("customer_id", "seller_id", "person_id")
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ([A-Z]{3})\b")
 
 
 def events_say_what_is_recorded(found: Evidence) -> Findings:
     """Every field of every event agrees with its publisher's records, as far as they contain it."""
-    for said in found.said(*CLAIMS):
-        for field, stated, recorded in CLAIMS[said.name](found, said):
+    for published in found.published(*FIELD_CHECKS):
+        for field, stated, recorded in FIELD_CHECKS[published.name](found, published):
             if stated != recorded:
-                about = {"event_id": str(said.id), "type": said.type, "subject": said.subject}
+                about = {"event_id": str(published.id), "type": published.type, "subject": published.subject}
                 yield {**about, "field": field, "said": str(stated), "recorded": str(recorded)}
 
 
@@ -32,23 +32,28 @@ def facts_follow_one_another(found: Evidence) -> Findings:
     """Each event about a product changes only those of its facts that the event reports.
 
     The last version equals that of the catalog."""
-    versions: dict[str, dict[int, Said]] = {}
-    for said in found.said(*MAY_CHANGE):
-        version, known = said.body["facts"]["version"], versions.setdefault(said.subject, {})
+    versions: dict[str, dict[int, PublishedEvent]] = {}
+    for published in found.published(*CHANGEABLE_FACTS):
+        version, known = published.body["facts"]["version"], versions.setdefault(published.subject, {})
         if version in known:
-            yield {"product_id": said.subject, "version": version, "said_times": 2}
-        known[version] = said
+            yield {"product_id": published.subject, "version": version, "said_times": 2}
+        known[version] = published
     for product_id, known in versions.items():
         row = found.catalog.products.get(product_id)
         facts: dict[str, Any] | None = None
         if sorted(known) != list(range(1, len(known) + 1)) or row is None or row["version"] != len(known):
             yield {"product_id": product_id, "versions_said": sorted(known), "catalog_has": row and row["version"]}
             continue
-        for _, said in sorted(known.items()):
-            before, facts = facts, _facts(said)
+        for _, published in sorted(known.items()):
+            before, facts = facts, _facts(published)
             changed = {field for field in facts if before is not None and facts[field] != before[field]}
-            if not changed <= MAY_CHANGE[said.name] or facts["status"] != _status(found, said, facts):
-                yield {"product_id": product_id, "type": said.type, "changed": sorted(changed), "facts": str(facts)}
+            if not changed <= CHANGEABLE_FACTS[published.name] or facts["status"] != _status(found, published, facts):
+                yield {
+                    "product_id": product_id,
+                    "type": published.type,
+                    "changed": sorted(changed),
+                    "facts": str(facts),
+                }
         has = {field: row[field] for field in facts or ()}
         if facts != has:
             yield {"product_id": product_id, "said": str(facts), "catalog_has": str(has)}
@@ -56,11 +61,11 @@ def facts_follow_one_another(found: Evidence) -> Findings:
 
 def mail_says_what_happened(found: Evidence) -> Findings:
     """Every mail contains the order, amounts, parcel, products or endpoint of its event, and no other amounts."""
-    told = matters(found)
+    expected = matters(found)
     for matter, mails in by_matter(found).items():
-        if (said := told.get(matter)) is None:
+        if (published := expected.get(matter)) is None:
             continue  # reported by `no_mail_is_made_up`
-        words, amounts = _content(said)
+        words, amounts = _content(published)
         for mail in mails:
             missing = [word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", mail.text)]
             if missing or AMOUNT.findall(mail.text) != amounts:
@@ -72,22 +77,22 @@ def webhooks_say_what_was_said(found: Evidence) -> Findings:
     """Every webhook delivery contains an unchanged event of the log that the endpoint's owner may receive."""
     for row in found.webhooks.deliveries:
         body = json.loads(row["body"])
-        said = found.log.events.get((UUID(row["event_id"]), row["type"]))
+        published = found.log.events.get((UUID(row["event_id"]), row["type"]))
         about = {name: row[name] for name in ("endpoint_id", "event_id", "type")}
-        if said is None:
+        if published is None:
             yield {**about, "said": False}
             continue
         owner = found.webhooks.endpoints.get(row["endpoint_id"], {"owner": None, "everyones": False})
-        concerned = [said.body[name] for name in PERSONS if name in said.body]
-        if not (owner["everyones"] or owner["owner"] in concerned or said.name in MAY_CHANGE):
+        concerned = [published.body[name] for name in PERSON_FIELDS if name in published.body]
+        if not (owner["everyones"] or owner["owner"] in concerned or published.name in CHANGEABLE_FACTS):
             yield {**about, "owner": owner["owner"], "concerns": concerned}
-        envelope = (str(said.id), said.type, said.user, said.subject, said.at)
+        envelope = (str(published.id), published.type, published.user, published.subject, published.at)
         sent = (body["id"], body["type"], body["source"], body["subject"], datetime.fromisoformat(body["time"]))
-        if sent != envelope or body["data"] != said.body:
-            yield {**about, "sent": row["body"], "said": said.raw.decode()}
+        if sent != envelope or body["data"] != published.body:
+            yield {**about, "sent": row["body"], "said": published.raw.decode()}
 
 
-MAY_CHANGE: dict[str, frozenset[str]] = {
+CHANGEABLE_FACTS: dict[str, frozenset[str]] = {
     "catalog.product-listed": frozenset(),
     "catalog.price-changed": frozenset({"price_amount", "price_currency"}),
     "catalog.product-discontinued": frozenset({"status"}),
@@ -102,37 +107,37 @@ STATUS = {
 }
 
 
-def _status(found: Evidence, said: Said, facts: Mapping[str, Any]) -> str:
+def _status(found: Evidence, published: PublishedEvent, facts: Mapping[str, Any]) -> str:
     """Return the product's status after this event, as far as the event determines it."""
-    if said.name == "catalog.product-listed" and found.record.listed.get(said.subject):
+    if published.name == "catalog.product-listed" and found.record.listed.get(published.subject):
         return "on-sale"
-    return STATUS.get(said.name, str(facts["status"]))
+    return STATUS.get(published.name, str(facts["status"]))
 
 
-def _facts(said: Said) -> dict[str, Any]:
-    facts = said.body["facts"]
+def _facts(published: PublishedEvent) -> dict[str, Any]:
+    facts = published.body["facts"]
     price = {"price_amount": facts["price"]["amount"], "price_currency": facts["price"]["currency"]}
     return {"name": facts["name"], "category": facts["category"], "status": facts["status"], **price}
 
 
-def _content(said: Said) -> tuple[list[str], list[tuple[str, str]]]:  # noqa: PLR0911 - one arm per event
+def _content(published: PublishedEvent) -> tuple[list[str], list[tuple[str, str]]]:  # noqa: PLR0911 - one arm per event
     """Return the words that a mail about an event must contain, and the exact amounts that it must state."""
-    body = said.body
-    match said.name:
+    body = published.body
+    match published.name:
         case "checkout.order-confirmed":
-            return [said.subject], [_amount_as_text(body["total"])]
+            return [published.subject], [_amount_as_text(body["total"])]
         case "checkout.payment-refunded":
-            return [said.subject], [_amount_as_text(body["amount"])]
+            return [published.subject], [_amount_as_text(body["amount"])]
         case "checkout.order-cancelled":
-            return [said.subject, *(["address"] if body.get("detail") == "no-address" else [])], []
+            return [published.subject, *(["address"] if body.get("detail") == "no-address" else [])], []
         case "delivery.shipment-dispatched":
-            return [said.subject, body["tracking"]["carrier"], body["tracking"]["code"]], []
+            return [published.subject, body["tracking"]["carrier"], body["tracking"]["code"]], []
         case "cart.cart-abandoned":
             return [str(len(body["product_ids"]))], []
         case "catalog.stock-running-low":
-            return [said.subject, str(body["available"])], []
+            return [published.subject, str(body["available"])], []
         case _:
-            return [said.subject], []
+            return [published.subject], []
 
 
 def _amount_as_text(money: Mapping[str, Any]) -> tuple[str, str]:

@@ -11,11 +11,11 @@ from contracts.registry import BY_TYPE, EVENTS
 from contracts.upcasts import upcast_to_newest
 from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.findings import Findings
-from infra.lab.audit.log import Said, Strange
+from infra.lab.audit.log import InvalidMessage, PublishedEvent
 from marketplace_runtime.events import name_of
 
-CLOCKS_DIFFER = timedelta(seconds=5)
-BECAUSE = {
+MAX_CLOCK_SKEW = timedelta(seconds=5)
+REQUIRED_PREDECESSORS = {
     "checkout.order-placed": ("cart.cart-checked-out",),
     "catalog.stock-reserved": ("checkout.order-placed",),
     "catalog.stock-rejected": ("checkout.order-placed",),
@@ -28,7 +28,7 @@ BECAUSE = {
     "catalog.stock-released": ("checkout.order-cancelled", "catalog.stock-reserved"),
 }
 """Events that must have been published before, about the same order."""
-IN_VERSIONS = {
+VERSIONED_EVENTS = {
     name: versions
     for name in {name_of(event.type) for event in EVENTS}
     if len(versions := [event for event in EVENTS if name_of(event.type) == name and not event.internal]) > 1
@@ -38,9 +38,14 @@ IN_VERSIONS = {
 
 def one_id_one_body(found: Evidence) -> Findings:
     """All published copies of an event have the same body."""
-    for said in found.log.events.values():
-        if len(said.digests) > 1:
-            yield {"event_id": str(said.id), "type": said.type, "bodies": len(said.digests), "copies": said.copies}
+    for published in found.log.events.values():
+        if len(published.digests) > 1:
+            yield {
+                "event_id": str(published.id),
+                "type": published.type,
+                "bodies": len(published.digests),
+                "copies": published.copies,
+            }
 
 
 def events_are_authentic(found: Evidence) -> Findings:
@@ -48,13 +53,13 @@ def events_are_authentic(found: Evidence) -> Findings:
 
     Invalid messages that a recorded fault injected are allowed, and counted.
     """
-    for key, wrong in found.wrong.items():
-        said = found.log.events[key]
-        if not poison(found, said):
-            yield {"event_id": str(said.id), "type": said.type, "user": said.user, "wrong": wrong}
-    for strange in found.log.strange:
-        if not malformed(found, strange):
-            yield {"exchange": strange.exchange, "message": strange.why}
+    for key, wrong in found.invalid_events.items():
+        published = found.log.events[key]
+        if not is_injected_poison(found, published):
+            yield {"event_id": str(published.id), "type": published.type, "user": published.user, "wrong": wrong}
+    for invalid_message in found.log.invalid_messages:
+        if not is_injected_malformed(found, invalid_message):
+            yield {"exchange": invalid_message.exchange, "message": invalid_message.why}
 
 
 def said_is_in_the_outbox(found: Evidence) -> Findings:
@@ -62,99 +67,108 @@ def said_is_in_the_outbox(found: Evidence) -> Findings:
 
     Poison messages that a recorded fault published in a service's name are allowed, and counted.
     """
-    kept = {key: digest for books in found.books.values() for key, digest in books.outbox.items()}
-    for key, said in found.log.events.items():
+    kept = {
+        key: digest
+        for messaging_tables in found.messaging_tables.values()
+        for key, digest in messaging_tables.outbox.items()
+    }
+    for key, published in found.log.events.items():
         if key not in kept:
-            if not (key in found.wrong and poison(found, said)):
-                yield {"event_id": str(said.id), "type": said.type, "published": True, "committed": False}
-        elif kept[key] not in said.digests:
-            yield {"event_id": str(said.id), "type": said.type, "same_body": False}
+            if not (key in found.invalid_events and is_injected_poison(found, published)):
+                yield {"event_id": str(published.id), "type": published.type, "published": True, "committed": False}
+        elif kept[key] not in published.digests:
+            yield {"event_id": str(published.id), "type": published.type, "same_body": False}
     for key in kept.keys() - found.log.events.keys():
         yield {"event_id": str(key[0]), "type": key[1], "published": False, "committed": True}
 
 
 def every_event_took_effect(found: Evidence) -> Findings:
     """Every subscription that is bound to an event's type has handled the event, or has it as a dead letter."""
-    heard: dict[str, list[tuple[str, str]]] = {}
+    subscribed: dict[str, list[tuple[str, str]]] = {}
     for queue in found.queues:
         for type in queue.types:
-            heard.setdefault(type, []).append((queue.service, queue.subscription))
-    filed = {
-        (service, row["subscription"], row["event_id"]) for service, books in found.books.items() for row in books.dead
+            subscribed.setdefault(type, []).append((queue.service, queue.subscription))
+    dead_lettered = {
+        (service, row["subscription"], row["event_id"])
+        for service, messaging_tables in found.messaging_tables.items()
+        for row in messaging_tables.dead
     }
-    for said in found.log.events.values():
-        for service, subscription in heard.get(said.type, []):
-            books = found.books.get(service)
-            known = books is not None and (subscription, said.id) in books.inbox
-            if not known and (service, subscription, said.id) not in filed:
+    for published in found.log.events.values():
+        for service, subscription in subscribed.get(published.type, []):
+            messaging_tables = found.messaging_tables.get(service)
+            known = messaging_tables is not None and (subscription, published.id) in messaging_tables.inbox
+            if not known and (service, subscription, published.id) not in dead_lettered:
                 where = f"{service}.{subscription}"
-                yield {"event_id": str(said.id), "type": said.type, "not_handled_by": where}
+                yield {"event_id": str(published.id), "type": published.type, "not_handled_by": where}
 
 
 def causes_come_first(found: Evidence) -> Findings:
     """No event is older than the event that caused it.
 
     If an event of an order must be preceded by another, that one was published and is not newer."""
-    by_id = {said.id: said for said in found.log.events.values()}
+    by_id = {published.id: published for published in found.log.events.values()}
     first: dict[tuple[str, str], datetime] = {}
-    for said in by_id.values():
-        what = said.subject, said.name
-        first[what] = min(said.at, first.get(what, said.at))
-    for said in by_id.values():
-        cause = by_id.get(said.cause) if said.cause else None
-        if cause is not None and said.at + CLOCKS_DIFFER < cause.at:
-            yield {"event_id": str(said.id), "type": said.type, "older_than_its_cause": str(cause.id)}
-        for needed in BECAUSE.get(said.name, ()):
-            began = first.get((said.subject, needed))
+    for published in by_id.values():
+        what = published.subject, published.name
+        first[what] = min(published.at, first.get(what, published.at))
+    for published in by_id.values():
+        cause = by_id.get(published.cause) if published.cause else None
+        if cause is not None and published.at + MAX_CLOCK_SKEW < cause.at:
+            yield {"event_id": str(published.id), "type": published.type, "older_than_its_cause": str(cause.id)}
+        for needed in REQUIRED_PREDECESSORS.get(published.name, ()):
+            began = first.get((published.subject, needed))
             if began is None:
-                yield {"order_id": said.subject, "type": said.type, "without": needed}
-            elif said.at + CLOCKS_DIFFER < began:
-                yield {"order_id": said.subject, "type": said.type, "older_than": needed}
+                yield {"order_id": published.subject, "type": published.type, "without": needed}
+            elif published.at + MAX_CLOCK_SKEW < began:
+                yield {"order_id": published.subject, "type": published.type, "older_than": needed}
 
 
 def versions_agree(found: Evidence) -> Findings:
     """All versions of an event agree in their values.
 
     The event was published in every version that was supported at that time."""
-    facts: dict[UUID, list[Said]] = {}
-    for key, said in found.log.events.items():
-        if said.name in IN_VERSIONS and key not in found.wrong:
-            facts.setdefault(said.id, []).append(said)
+    facts: dict[UUID, list[PublishedEvent]] = {}
+    for key, published in found.log.events.items():
+        if published.name in VERSIONED_EVENTS and key not in found.invalid_events:
+            facts.setdefault(published.id, []).append(published)
     for versions in facts.values():
         new = max(versions, key=_version)
-        known = {said.type for said in versions}
-        promised = [each for each in IN_VERSIONS[new.name] if each.version < _version(new)]
-        for each in promised:
+        known = {published.type for published in versions}
+        supported = [each for each in VERSIONED_EVENTS[new.name] if each.version < _version(new)]
+        for each in supported:
             if each.type not in known and (each.deprecated is None or new.at.date() <= each.deprecated):
                 yield {"event_id": str(new.id), "said": new.type, "not_said": each.type}
-        for said in versions:
-            if not _stated(said).items() <= _stated(new).items():
-                yield {"event_id": str(new.id), "type": said.type, "states_other_than": new.type}
+        for published in versions:
+            if not _stated(published).items() <= _stated(new).items():
+                yield {"event_id": str(new.id), "type": published.type, "states_other_than": new.type}
 
 
-def _version(said: Said) -> int:
-    return BY_TYPE[said.type].version
+def _version(published: PublishedEvent) -> int:
+    return BY_TYPE[published.type].version
 
 
-def _stated(said: Said) -> dict[str, Any]:
+def _stated(published: PublishedEvent) -> dict[str, Any]:
     """Return an event's values in the newest version; empty if it cannot be read in that version."""
     with suppress(ValidationError):
-        return upcast_to_newest(BY_TYPE[said.type].model_validate_json(said.raw)).model_dump(exclude_none=True)
+        return upcast_to_newest(BY_TYPE[published.type].model_validate_json(published.raw)).model_dump(
+            exclude_none=True
+        )
     return {}
 
 
-def malformed(found: Evidence, strange: Strange) -> bool:
+def is_injected_malformed(found: Evidence, invalid_message: InvalidMessage) -> bool:
     """Whether a recorded fault published this message: without a user id, and before the fault had ended."""
-    return strange.user is None and any(
-        (fault.kind, fault.part) == ("malformed", strange.publisher)
-        and (fault.ended is None or strange.after <= fault.ended + CLOCKS_DIFFER.total_seconds())
+    return invalid_message.user is None and any(
+        (fault.kind, fault.part) == ("malformed", invalid_message.publisher)
+        and (fault.ended is None or invalid_message.after <= fault.ended + MAX_CLOCK_SKEW.total_seconds())
         for fault in found.record.faults
     )
 
 
-def poison(found: Evidence, said: Said) -> bool:
+def is_injected_poison(found: Evidence, published: PublishedEvent) -> bool:
     """Whether a fault that was recorded for that time published this event in the name of its service."""
-    at = said.at.timestamp()
+    at = published.at.timestamp()
     return any(
-        (fault.kind, fault.part) == ("poison", said.user) and fault.overlaps(at, at) for fault in found.record.faults
+        (fault.kind, fault.part) == ("poison", published.user) and fault.overlaps(at, at)
+        for fault in found.record.faults
     )

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 from infra.lab.audit.evidence import Evidence, Mail
 from infra.lab.audit.findings import Findings
-from infra.lab.audit.gaps import DEATHS
-from infra.lab.audit.invariants.events import CLOCKS_DIFFER
-from infra.lab.audit.log import Said
+from infra.lab.audit.gaps import TERMINATIONS
+from infra.lab.audit.invariants.events import MAX_CLOCK_SKEW
+from infra.lab.audit.log import PublishedEvent
 from infra.lab.audit.record import Fault, address_of
 
 ABOUT_ORDERS = {
@@ -18,32 +18,32 @@ ABOUT_ORDERS = {
     "delivery.shipment-dispatched": "shipment-dispatched",
     "delivery.cancellation-refused": "cancellation-refused",
 }
-ABOUT_MOMENTS = {
+ABOUT_EVENTS = {
     "cart.cart-abandoned": "cart-abandoned",
     "catalog.stock-running-low": "stock-running-low",
     "notifications.webhook-disabled": "webhook-disabled",
 }
 UNSENT = ("skipped", "failed")
 """Statuses of a notification that is not sent: the person does not want it, or cannot be reached."""
-ENDS = (*DEATHS, "pause")
-CUTS = ("latency", "jitter", "bandwidth", "black-hole", "reset", "half-open")
-SILENCE = ("slow", "lost-answers")
-NO_RECORD = ("terminated-sessions", "exhausted-connections", "held-lock", "read-only")
-REPEATED_BY = {
-    "notifications": ENDS,
-    "notifications-db": (*ENDS, *NO_RECORD),
-    "notifications:db": CUTS,
-    "outside": ENDS,
-    "mail": (*CUTS, *SILENCE),
+PROCESS_FAULTS = (*TERMINATIONS, "pause")
+NETWORK_FAULTS = ("latency", "jitter", "bandwidth", "black-hole", "reset", "half-open")
+ANSWER_FAULTS = ("slow", "lost-answers")
+DATABASE_FAULTS = ("terminated-sessions", "exhausted-connections", "held-lock", "read-only")
+FAULTS_CAUSING_REPEATS = {
+    "notifications": PROCESS_FAULTS,
+    "notifications-db": (*PROCESS_FAULTS, *DATABASE_FAULTS),
+    "notifications:db": NETWORK_FAULTS,
+    "outside": PROCESS_FAULTS,
+    "mail": (*NETWORK_FAULTS, *ANSWER_FAULTS),
 }
 """Fault kinds, by part, after which a mail that arrived may not be recorded as sent. SMTP has no idempotency keys, so
 such a mail is sent again."""
-HOLDS_NOTHING = {"notifications": ("kill",), "outside": DEATHS, "mail": ("lost-answers",)}
+FAULTS_WITHOUT_DELAY = {"notifications": ("kill",), "outside": TERMINATIONS, "mail": ("lost-answers",)}
 """Those of them that delay no mail. They cannot explain a copy that arrives after another one was recorded as sent."""
-SENDING_S = 60.0
+MAX_SENDING_S = 60.0
 """Maximum seconds for sending a mail and recording it: 30 s for the call, 15 s for its transaction, and time to
 start."""
-BEFORE_S = 10.0
+MAX_AFTEREFFECT_S = 10.0
 """Seconds after which a fault that has ended can no longer be the cause: whatever it delayed has arrived by then."""
 
 Matter = tuple[str, str]
@@ -56,7 +56,7 @@ def every_mail_arrives(found: Evidence) -> Findings:
     The record's customers have an address, and want every mail.
     """
     arrived = by_matter(found)
-    customers = {ask.customer for ask in found.record.asks.values()}
+    customers = {request.customer for request in found.record.checkout_requests.values()}
     for matter in matters(found):
         message = found.notifications.get(matter, {"status": None, "person_id": None})
         status = message["status"]
@@ -71,14 +71,14 @@ def no_mail_comes_twice(found: Evidence) -> Findings:
 
     A repeat is allowed only if a recorded fault occurred while the mail was being sent."""
     for matter, mails in by_matter(found).items():
-        if len(mails) > 1 and not excused(found, matter, mails):
+        if len(mails) > 1 and not is_repeat_excused(found, matter, mails):
             times = [mail.at.isoformat() for mail in mails]
             yield {"about": matter[0], "kind": matter[1], "mails": len(mails), "arrived": times}
 
 
 def mail_reaches_its_customer(found: Evidence) -> Findings:
     """Every mail about an order, a cart or an endpoint of one of the record's customers went to that customer."""
-    customers = {ask.customer for ask in found.record.asks.values()}
+    customers = {request.customer for request in found.record.checkout_requests.values()}
     for mail in found.mails:
         about = mail.about or ""
         message = found.notifications.get((about, mail.kind or ""), {})
@@ -89,18 +89,18 @@ def mail_reaches_its_customer(found: Evidence) -> Findings:
 
 def no_mail_is_made_up(found: Evidence) -> Findings:
     """Every mail is about an event that was published."""
-    happened = matters(found)
+    published_matters = matters(found)
     for matter, mails in by_matter(found).items():
-        if matter not in happened:
+        if matter not in published_matters:
             yield {"about": matter[0], "kind": matter[1], "mails": len(mails), "happened": False}
 
 
-def matters(found: Evidence) -> dict[Matter, Said]:
+def matters(found: Evidence) -> dict[Matter, PublishedEvent]:
     """Return what people are to be notified of, by matter and kind, with the event that reports it."""
-    happened = {(event.subject, ABOUT_ORDERS[event.name]): event for event in found.said(*ABOUT_ORDERS)}
-    for event in found.said(*ABOUT_MOMENTS):
-        happened[f"{event.subject}:{event.id}", ABOUT_MOMENTS[event.name]] = event
-    return happened
+    published_matters = {(event.subject, ABOUT_ORDERS[event.name]): event for event in found.published(*ABOUT_ORDERS)}
+    for event in found.published(*ABOUT_EVENTS):
+        published_matters[f"{event.subject}:{event.id}", ABOUT_EVENTS[event.name]] = event
+    return published_matters
 
 
 def by_matter(found: Evidence) -> dict[Matter, list[Mail]]:
@@ -111,7 +111,7 @@ def by_matter(found: Evidence) -> dict[Matter, list[Mail]]:
     return arrived
 
 
-def excused(found: Evidence, matter: Matter, mails: list[Mail]) -> bool:
+def is_repeat_excused(found: Evidence, matter: Matter, mails: list[Mail]) -> bool:
     """Whether a recorded fault overlaps the sending and recording of every copy but the last.
 
     A copy that arrives after an earlier one was recorded as sent needs a fault that can delay mail until then.
@@ -120,17 +120,19 @@ def excused(found: Evidence, matter: Matter, mails: list[Mail]) -> bool:
     times = sorted(mail.at for mail in mails)
     return all(
         any(
-            _may_repeat(fault, after_all=recorded is not None and again > recorded + CLOCKS_DIFFER)
-            and fault.overlaps(sent.timestamp() - BEFORE_S, min(again.timestamp(), sent.timestamp() + SENDING_S))
+            _may_cause_repeat(fault, already_recorded=recorded is not None and again > recorded + MAX_CLOCK_SKEW)
+            and fault.overlaps(
+                sent.timestamp() - MAX_AFTEREFFECT_S, min(again.timestamp(), sent.timestamp() + MAX_SENDING_S)
+            )
             for fault in found.record.faults
         )
         for sent, again in pairwise(times)
     )
 
 
-def _may_repeat(fault: Fault, *, after_all: bool) -> bool:
-    """Whether this fault may cause a repeated mail. With `after_all`, an earlier copy was already recorded as sent."""
+def _may_cause_repeat(fault: Fault, *, already_recorded: bool) -> bool:
+    """Whether this fault may cause a repeated mail. With `already_recorded`, an earlier copy is recorded as sent."""
     service = fault.part.partition(".")[0]  # a replica's service; other parts stay as they are
-    if after_all and fault.kind in HOLDS_NOTHING.get(service, ()):
+    if already_recorded and fault.kind in FAULTS_WITHOUT_DELAY.get(service, ()):
         return False
-    return fault.kind in REPEATED_BY.get(service, ())
+    return fault.kind in FAULTS_CAUSING_REPEATS.get(service, ())

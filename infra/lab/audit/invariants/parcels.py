@@ -12,13 +12,13 @@ def shipped_once(found: Evidence) -> Findings:
     """One parcel was dispatched and delivered for each order that was kept, and none for any other order.
 
     A kept order was confirmed and not cancelled afterwards."""
-    for order_id in found.parcels_by_order.keys() | found.lives.keys():
-        life = found.lives.get(order_id)
+    for order_id in found.parcels_by_order.keys() | found.order_histories.keys():
+        history = found.order_histories.get(order_id)
         kinds = Counter(entry.kind for entry in found.parcels_by_order.get(order_id, []))
-        kept = int(life is not None and life.kept)
+        kept = int(history is not None and history.kept)
         if (kinds["dispatch"], kinds["delivery"]) != (kept, kept):
             counts = {"dispatched": kinds["dispatch"], "delivered": kinds["delivery"]}
-            yield {"order_id": order_id, "status": life.status if life else "unknown", **counts}
+            yield {"order_id": order_id, "status": history.status if history else "unknown", **counts}
 
 
 def one_carrier_at_a_time(found: Evidence) -> Findings:
@@ -39,7 +39,7 @@ def shipments_follow_carriers(found: Evidence) -> Findings:
     """Every order that was ever confirmed has one shipment, whose status matches the carriers' ledgers.
 
     A stopped shipment has no booking at any carrier, and records none."""
-    confirmed = {order_id for order_id, life in found.lives.items() if "confirmed" in life.types}
+    confirmed = {order_id for order_id, history in found.order_histories.items() if "confirmed" in history.types}
     for order_id in confirmed | found.delivery.shipments.keys():
         shipment = found.delivery.shipments.get(order_id)
         entries = found.parcels_by_order.get(order_id, [])
@@ -57,8 +57,8 @@ def shipments_follow_carriers(found: Evidence) -> Findings:
             or kept_on_record
             or not (stopped or (status is not None and status == arrived))
         ):
-            told = {"shipment": status, "carriers": arrived, "booked_under": sorted(booked)}
-            yield {"order_id": order_id, **told, "confirmed": order_id in confirmed}
+            evidence = {"shipment": status, "carriers": arrived, "booked_under": sorted(booked)}
+            yield {"order_id": order_id, **evidence, "confirmed": order_id in confirmed}
 
 
 def parcels_are_of_their_orders(found: Evidence) -> Findings:
@@ -72,28 +72,33 @@ def parcels_are_of_their_orders(found: Evidence) -> Findings:
 
 def parcels_go_where_ordered(found: Evidence) -> Findings:
     """A parcel goes to the address of its order's checkout, unless the customer's address was erased afterwards."""
-    erased = {said.subject for said in found.said("delivery.address-erased")}
+    erased = {published.subject for published in found.published("delivery.address-erased")}
     for order_id, shipment in found.delivery.shipments.items():
-        life, to = found.lives.get(order_id), shipment["address_id"]
-        if life is None or None in (life.address_id, to):  # older than address ids, or stopped before it had one
+        history, to = found.order_histories.get(order_id), shipment["address_id"]
+        if history is None or None in (history.address_id, to):  # older than address ids, or stopped before it had one
             continue
-        if life.address_id != to and life.customer not in erased:
-            yield {"order_id": order_id, "ordered_to": life.address_id, "goes_to": to}
+        if history.address_id != to and history.customer not in erased:
+            yield {"order_id": order_id, "ordered_to": history.address_id, "goes_to": to}
 
 
 def parcels_are_told(found: Evidence) -> Findings:
     """Delivery published exactly one event for each dispatch and delivery in the carriers' ledgers, and no others."""
     kinds = {"dispatch": "delivery.shipment-dispatched", "delivery": "delivery.shipment-delivered"}
-    said = Counter((event.subject, event.name) for event in found.said(*kinds.values()))
+    published = Counter((event.subject, event.name) for event in found.published(*kinds.values()))
     done = Counter(
         (order_id, kinds[entry.kind])
         for order_id, entries in found.parcels_by_order.items()
         for entry in entries
         if entry.kind in kinds
     )
-    for order_id, type in said.keys() | done.keys():
-        if said[order_id, type] != done[order_id, type]:
-            yield {"order_id": order_id, "type": type, "said": said[order_id, type], "ledger": done[order_id, type]}
+    for order_id, type in published.keys() | done.keys():
+        if published[order_id, type] != done[order_id, type]:
+            yield {
+                "order_id": order_id,
+                "type": type,
+                "said": published[order_id, type],
+                "ledger": done[order_id, type],
+            }
 
 
 def addresses_are_known(found: Evidence) -> Findings:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from infra.lab.audit.evidence import Evidence, Row
 from infra.lab.audit.findings import Findings
-from infra.lab.audit.invariants.events import CLOCKS_DIFFER, poison
+from infra.lab.audit.invariants.events import MAX_CLOCK_SKEW, is_injected_poison
 
 
 def queues_are_empty(found: Evidence) -> Findings:
@@ -16,40 +16,40 @@ def queues_are_empty(found: Evidence) -> Findings:
 
 def outboxes_are_drained(found: Evidence) -> Findings:
     """Every committed event was published and confirmed."""
-    for service, books in found.books.items():
-        if books.pending:
-            yield {"service": service, "pending": books.pending}
+    for service, messaging_tables in found.messaging_tables.items():
+        if messaging_tables.pending:
+            yield {"service": service, "pending": messaging_tables.pending}
 
 
 def nothing_waits(found: Evidence) -> Findings:
     """No retry is scheduled, no message is parked, no deadline is overdue, and no external call is in progress."""
-    for service, books in found.books.items():
-        for row in books.scheduled:
+    for service, messaging_tables in found.messaging_tables.items():
+        for row in messaging_tables.scheduled:
             entry = {name: str(row[name]) for name in ("subscription", "type", "event_id", "why")}
             yield {"service": service, **entry, "attempt": row["attempt"]}
-        if books.claims:
-            yield {"service": service, "claims": books.claims}
+        if messaging_tables.claims:
+            yield {"service": service, "claims": messaging_tables.claims}
 
 
 def nothing_died(found: Evidence) -> Findings:
     """There are no dead letters, except for messages that a recorded fault injected, which are counted."""
-    injected = was_injected(found)
-    for service, books in found.books.items():
-        for row in books.dead:
+    injected = make_injection_check(found)
+    for service, messaging_tables in found.messaging_tables.items():
+        for row in messaging_tables.dead:
             if not injected(row):
                 names = ("subscription", "type", "event_id", "reason", "error")
                 yield {"service": service, **{name: str(row[name]) for name in names}}
 
 
-def was_injected(found: Evidence) -> Callable[[Row], bool]:
+def make_injection_check(found: Evidence) -> Callable[[Row], bool]:
     """Return a predicate that is true for dead letters that a recorded fault injected.
 
     These are poison messages, and messages that are no events, have no user id and became dead letters after a
     `malformed` fault began. There is no upper time limit: the dead letter is stored only once the consumer is up.
     """
-    poisoned = {key[0] for key in found.wrong if poison(found, found.log.events[key])}
+    poisoned = {key[0] for key in found.invalid_events if is_injected_poison(found, found.log.events[key])}
     began = [fault.began for fault in found.record.faults if fault.kind == "malformed"]
-    first = min(began, default=float("inf")) - CLOCKS_DIFFER.total_seconds()
+    first = min(began, default=float("inf")) - MAX_CLOCK_SKEW.total_seconds()
 
     def injected(row: Row) -> bool:
         if row["event_id"] is not None:

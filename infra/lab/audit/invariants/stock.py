@@ -7,12 +7,12 @@ from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.findings import Findings
 
 
-def sold(found: Evidence) -> Counter[str]:
+def count_sold_units(found: Evidence) -> Counter[str]:
     """Return the units of each product that customers have or that are on their way to them."""
     units: Counter[str] = Counter()
-    for life in found.lives.values():
-        if life.kept:
-            for product_id, quantity in life.lines:
+    for history in found.order_histories.values():
+        if history.kept:
+            for product_id, quantity in history.lines:
                 units[product_id] += quantity
     return units
 
@@ -22,16 +22,16 @@ def stock_adds_up(found: Evidence) -> Findings:
 
     A restock whose answer was lost may or may not have happened: one of the possible sums must match.
     """
-    gone = sold(found)
+    gone = count_sold_units(found)
     for product_id, first in found.record.listed.items():
         product = found.catalog.products.get(product_id)
         restocks = [each for each in found.record.restocks.values() if each.product_id == product_id]
         certain = first + sum(each.quantity for each in restocks if each.done) - gone[product_id]
-        possible = sums(each.quantity for each in restocks if each.done is None)
+        possible = possible_sums(each.quantity for each in restocks if each.done is None)
         on_hand = product["on_hand"] if product else None
         if on_hand is None or on_hand - certain not in possible:
-            told = {"first": first, "restocked": certain - first + gone[product_id], "sold": gone[product_id]}
-            yield {"product_id": product_id, **told, "on_hand": on_hand, "perhaps_restocked": sorted(possible)}
+            evidence = {"first": first, "restocked": certain - first + gone[product_id], "sold": gone[product_id]}
+            yield {"product_id": product_id, **evidence, "on_hand": on_hand, "perhaps_restocked": sorted(possible)}
 
 
 def nothing_is_oversold(found: Evidence) -> Findings:
@@ -55,16 +55,19 @@ def reservations_follow_orders(found: Evidence) -> Findings:
     """The catalog took stock for exactly the orders that were confirmed and not cancelled afterwards.
 
     A reservation has exactly the lines of its order, and a rejected one has none."""
-    answers = {said.subject: said.name for said in found.said("catalog.stock-reserved", "catalog.stock-rejected")}
-    for order_id in found.lives.keys() | found.catalog.reservations.keys():
-        life, reservation = found.lives.get(order_id), found.catalog.reservations.get(order_id)
+    answers = {
+        published.subject: published.name
+        for published in found.published("catalog.stock-reserved", "catalog.stock-rejected")
+    }
+    for order_id in found.order_histories.keys() | found.catalog.reservations.keys():
+        history, reservation = found.order_histories.get(order_id), found.catalog.reservations.get(order_id)
         state = reservation["state"] if reservation else None
-        kept, answer = life is not None and life.kept, answers.get(order_id)
+        kept, answer = history is not None and history.kept, answers.get(order_id)
         expected = "taken" if kept else "rejected" if answer == "catalog.stock-rejected" else "released"
         if state != expected:
-            yield {"order_id": order_id, "status": life.status if life else "unknown", "reservation": state}
-        elif life is not None and reservation is not None:
-            wanted = _units(life.lines) if answer == "catalog.stock-reserved" else {}
+            yield {"order_id": order_id, "status": history.status if history else "unknown", "reservation": state}
+        elif history is not None and reservation is not None:
+            wanted = _units(history.lines) if answer == "catalog.stock-reserved" else {}
             if reservation["lines"] != wanted:
                 yield {"order_id": order_id, "ordered": wanted, "reserved": reservation["lines"]}
 
@@ -79,8 +82,8 @@ def _units(lines: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 def stock_is_answered_once(found: Evidence) -> Findings:
     """The catalog answered each order at most once, reserved or rejected, and released its stock at most once."""
-    answers = Counter(event.subject for event in found.said("catalog.stock-reserved", "catalog.stock-rejected"))
-    released = Counter(event.subject for event in found.said("catalog.stock-released"))
+    answers = Counter(event.subject for event in found.published("catalog.stock-reserved", "catalog.stock-rejected"))
+    released = Counter(event.subject for event in found.published("catalog.stock-released"))
     for order_id in answers.keys() | released.keys():
         if answers[order_id] > 1 or released[order_id] > 1:
             yield {"order_id": order_id, "answers": answers[order_id], "releases": released[order_id]}
@@ -101,19 +104,19 @@ def carts_know_the_catalog(found: Evidence) -> Findings:
 
 def bought_leaves_the_cart(found: Evidence) -> Findings:
     """Every checkout of a cart ended as its order did, and no cart line has units in an open checkout."""
-    for order_id in found.lives.keys() | found.cart.checkouts.keys():
-        life, checkout = found.lives.get(order_id), found.cart.checkouts.get(order_id)
-        confirmed = life is not None and "confirmed" in life.types
-        expected = "confirmed" if confirmed else "cancelled" if life and life.status == "cancelled" else "open"
+    for order_id in found.order_histories.keys() | found.cart.checkouts.keys():
+        history, checkout = found.order_histories.get(order_id), found.cart.checkouts.get(order_id)
+        confirmed = history is not None and "confirmed" in history.types
+        expected = "confirmed" if confirmed else "cancelled" if history and history.status == "cancelled" else "open"
         state = checkout["state"] if checkout else None
         if state != expected or state == "open":
-            yield {"order_id": order_id, "status": life.status if life else "unknown", "cart_says": state}
+            yield {"order_id": order_id, "status": history.status if history else "unknown", "cart_says": state}
     for line in found.cart.lines:
         if line["in_checkout"]:
             yield {"customer": line["customer_id"], "product_id": line["product_id"], "units": line["in_checkout"]}
 
 
-def sums(quantities: Iterable[int]) -> set[int]:
+def possible_sums(quantities: Iterable[int]) -> set[int]:
     """Return every sum that a selection of these quantities may have."""
     found = {0}
     for quantity in quantities:

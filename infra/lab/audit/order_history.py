@@ -8,7 +8,7 @@ from typing import Any
 FINAL = frozenset({"delivered", "cancelled"})
 OPEN_PAYMENTS = frozenset({"asked", "closing"})
 
-FROM: dict[str, frozenset[str]] = {
+ALLOWED_STATUSES: dict[str, frozenset[str]] = {
     "stock-reserved": frozenset({"placed"}),
     "stock-rejected": frozenset({"placed"}),
     "address-awaited": frozenset({"paying"}),
@@ -51,7 +51,7 @@ PAYMENT = {
     "payment-voided": "voided",
     "refunded": "refunded",
 }
-PAYMENT_BEFORE = {
+ALLOWED_PAYMENTS = {
     **dict.fromkeys(("address-awaited", "address-known"), frozenset({"none"})),
     **dict.fromkeys(("payment-not-charged", "payment-closed", "payment-declined", "payment-voided"), OPEN_PAYMENTS),
     "payment-doubted": frozenset({"asked"}),
@@ -93,8 +93,8 @@ class Terms:
 
 
 @dataclass
-class Life:
-    """An order's state and history. `faults` lists the violations of the journal's rules."""
+class OrderHistory:
+    """An order's state and history. `rule_violations` lists the violations of the journal's rules."""
 
     customer: str = ""
     ordered: Terms = Terms()
@@ -111,7 +111,7 @@ class Life:
     reason: str | None = None
     version: int = 0
     types: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
+    rule_violations: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[tuple[str, int], ...]:
@@ -127,7 +127,7 @@ class Life:
         return self.terms.currency
 
     @property
-    def over(self) -> bool:
+    def is_final(self) -> bool:
         return self.status in FINAL
 
     @property
@@ -136,60 +136,60 @@ class Life:
         return "confirmed" in self.types and self.status != "cancelled"
 
 
-def fold(entries: Iterable[Entry]) -> Life:
+def fold(entries: Iterable[Entry]) -> OrderHistory:
     """Return the state and history that a journal describes."""
-    life = Life()
+    history = OrderHistory()
     for entry in entries:
-        faults = list(_faults(life, entry))
-        _take(life, entry)
-        life.faults += tuple(faults)
-    return life
+        rule_violations = list(_find_violations(history, entry))
+        _apply(history, entry)
+        history.rule_violations += tuple(rule_violations)
+    return history
 
 
-def _take(life: Life, entry: Entry) -> None:
+def _apply(history: OrderHistory, entry: Entry) -> None:
     if entry.type == "placed":
-        life.customer = entry.data["customer_id"]
-        life.ordered = life.terms = Terms.of(entry.data)
-        life.address_id = entry.data.get("address_id")
+        history.customer = entry.data["customer_id"]
+        history.ordered = history.terms = Terms.of(entry.data)
+        history.address_id = entry.data.get("address_id")
     if entry.type == "stock-reserved" and "total" in entry.data:  # a price was lowered since the checkout
-        life.terms = Terms.of(entry.data)
+        history.terms = Terms.of(entry.data)
     if entry.type in ("address-awaited", "address-known"):
-        life.awaits_address = entry.type == "address-awaited"
-        life.address_id = entry.data.get("address_id", life.address_id)
+        history.awaits_address = entry.type == "address-awaited"
+        history.address_id = entry.data.get("address_id", history.address_id)
     if entry.type == "payment-asked":
-        life.provider = entry.data["provider"]
+        history.provider = entry.data["provider"]
     if entry.type in ("given-up", "cancelled"):
-        life.reason = entry.data["reason"]
-    if entry.type == "cancellation-refused" and life.status == "cancelling":
-        life.status = "confirmed"
-    life.version = entry.version
-    life.data[entry.type] = entry.data
-    life.types = (*life.types, entry.type)
-    life.status = STATUS.get(entry.type, life.status)
-    life.payment = PAYMENT.get(entry.type, life.payment)
+        history.reason = entry.data["reason"]
+    if entry.type == "cancellation-refused" and history.status == "cancelling":
+        history.status = "confirmed"
+    history.version = entry.version
+    history.data[entry.type] = entry.data
+    history.types = (*history.types, entry.type)
+    history.status = STATUS.get(entry.type, history.status)
+    history.payment = PAYMENT.get(entry.type, history.payment)
 
 
-def _faults(life: Life, entry: Entry) -> Iterable[str]:
+def _find_violations(history: OrderHistory, entry: Entry) -> Iterable[str]:
     what = f"{entry.type} (version {entry.version})"
-    if entry.version != life.version + 1:
-        yield f"{what} follows version {life.version}"
+    if entry.version != history.version + 1:
+        yield f"{what} follows version {history.version}"
     if entry.type == "placed":
-        if life.version:
+        if history.version:
             yield f"{what} is not the first entry"
         return
-    if entry.type not in FROM:
+    if entry.type not in ALLOWED_STATUSES:
         yield f"{what} has an unknown type"
-    elif life.status not in FROM[entry.type]:
-        yield f"{what} while {life.status or 'not placed'}"
-    if life.payment not in PAYMENT_BEFORE.get(entry.type, {life.payment}):
-        yield f"{what} while its payment was {life.payment}"
-    if entry.type == "payment-asked" and life.awaits_address:
+    elif history.status not in ALLOWED_STATUSES[entry.type]:
+        yield f"{what} while {history.status or 'not placed'}"
+    if history.payment not in ALLOWED_PAYMENTS.get(entry.type, {history.payment}):
+        yield f"{what} while its payment was {history.payment}"
+    if entry.type == "payment-asked" and history.awaits_address:
         yield f"{what} while it waits for an address"
-    if entry.type == "payment-asked" and life.payment not in ("none", "asked", "not-charged"):
-        yield f"{what} while its payment was {life.payment}"
-    if entry.type == "payment-asked" and life.payment == "asked" and entry.data["provider"] != life.provider:
-        yield f"{what} names {entry.data['provider']} while the outcome at {life.provider} is open"
-    if entry.type == "cancelled" and life.payment in OPEN_PAYMENTS:
-        yield f"{what} while provider {life.provider} may hold the money"
-    if entry.type == "cancelled" and "dispatched" in life.types:
+    if entry.type == "payment-asked" and history.payment not in ("none", "asked", "not-charged"):
+        yield f"{what} while its payment was {history.payment}"
+    if entry.type == "payment-asked" and history.payment == "asked" and entry.data["provider"] != history.provider:
+        yield f"{what} names {entry.data['provider']} while the outcome at {history.provider} is open"
+    if entry.type == "cancelled" and history.payment in OPEN_PAYMENTS:
+        yield f"{what} while provider {history.provider} may hold the money"
+    if entry.type == "cancelled" and "dispatched" in history.types:
         yield f"{what} after its parcel was dispatched"
