@@ -74,7 +74,7 @@ def run_experiment(
             chosen.schedule(list(read_state(where.state).services)),
             MinimumActivity(),
         )
-    missed = result.disappointments(chosen)
+    missed = result.unmet_expectations(chosen)
     write_report(_print_result(where, result, f"Experiment {name}", chosen.about, missed), json_file, html_file)
     raise typer.Exit(_exit_code(result) or bool(missed))
 
@@ -115,7 +115,7 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
             traffic,
             schedule,
             MinimumActivity(orders, rejected=orders // 10, contended=orders // 100),
-            last_sale=True,
+            with_final_sale=True,
         )
     about = f"{rate:g} shoppers per second for {duration:g} s (seed {chosen})"
     write_report(_print_result(where, result, "Chaos at random", about), json_file, html_file)
@@ -136,13 +136,13 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
     Exit codes: 0 the audit passes and every median is within its target; 1 one of them fails; 3 the verdict is unknown.
     """
     from infra.lab.audit import MinimumActivity
-    from infra.lab.chaos.recovery import in_words
-    from infra.lab.chaos.schedule import one_by_one
+    from infra.lab.chaos.recovery import describe_target
+    from infra.lab.chaos.schedule import sequential_schedule
     from infra.lab.simulator import Traffic
 
     with _faultable_stack() as where:
         state = read_state(where.state)
-        schedule = one_by_one(list(state.services), times, every, given=state.given)
+        schedule = sequential_schedule(list(state.services), times, every, given=state.given)
         duration = schedule[-1].end_s + every
         console.print(f"{len(schedule)} faults, one every {every:g} s: {duration:.0f} s.", highlight=False)
         traffic = Traffic(
@@ -151,11 +151,11 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
         result = _run(where, traffic, schedule, MinimumActivity())
     about = f"{len(schedule)} faults, one at a time, {rate:g} shoppers per second"
     targets = result.targets()
-    missed = [in_words(each) for each in targets if not each["kept"]]
+    missed = [describe_target(each) for each in targets if not each["kept"]]
     document = _print_result(where, result, "Time to recover", about, missed) | {"targets": targets}
     for each in targets:
         if each["kept"]:
-            console.print(in_words(each), soft_wrap=True, highlight=False)
+            console.print(describe_target(each), soft_wrap=True, highlight=False)
     write_report(document, json_file, html_file)
     raise typer.Exit(_exit_code(result) or bool(missed))
 
@@ -188,7 +188,7 @@ def _run(
     schedule: Sequence["Planned"],
     minimum: "MinimumActivity",
     *,
-    last_sale: bool = False,
+    with_final_sale: bool = False,
 ) -> "Result":
     from infra.lab.chaos import Journal
     from infra.lab.chaos.run import run
@@ -200,13 +200,21 @@ def _run(
 
     with console.status("Preparing the simulation") as spinner:
 
-        def say(word: str) -> None:
+        def report_progress(word: str) -> None:
             spinner.update(word)
             if not console.is_terminal:
                 console.print(word, soft_wrap=True, highlight=False)
 
         return asyncio.run(
-            run(where, endpoints_of(where), traffic, schedule, judge=judge, say=say, last_sale=last_sale)
+            run(
+                where,
+                endpoints_of(where),
+                traffic,
+                schedule,
+                judge=judge,
+                report_progress=report_progress,
+                with_final_sale=with_final_sale,
+            )
         )
 
 
@@ -219,9 +227,9 @@ async def _audit(where: Layout, outcomes: Sequence["Outcome"], minimum: "Minimum
     from infra.lab.audit import Fault
 
     without_effect = [
-        Fault(each.fault.kind, each.fault.part, each.began, each.ended, bite=False)
+        Fault(each.fault.kind, each.fault.part, each.began, each.ended, effect_observed=False)
         for each in outcomes
-        if not each.bite
+        if not each.effect
     ]
     return await audit_stack(where, minimum=minimum, faults=without_effect)
 

@@ -34,10 +34,10 @@ def add_fault(
     ] = None,
 ) -> None:
     """Inject a fault for some seconds, or until `fault rm` or `heal`."""
-    from infra.lab.chaos import KINDS, Fault, checked
+    from infra.lab.chaos import KINDS, Fault, check_fault
 
-    fault = checked(Fault(kind, part, dict(map(_option, options or ()))), services_of(CHECKOUT))
-    if seconds is None and not KINDS[kind].lasts:
+    fault = check_fault(Fault(kind, part, dict(map(_option, options or ()))), services_of(CHECKOUT))
+    if seconds is None and not KINDS[kind].outlives_process:
         raise LocalError(f"{kind} lasts only while this command runs.", "Give its duration in seconds: --for SECONDS")
     treat_termination_as_interrupt()
     asyncio.run(_add(_running_stack(), fault, seconds))
@@ -90,33 +90,35 @@ def heal_everything() -> None:
 
 
 async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
-    from infra.lab.chaos import KINDS, Journal, begin, bite, endured, in_effect, visit
+    from infra.lab.chaos import KINDS, Journal, begin, in_effect, observe_effect, open_site, wait_in_effect
 
     Journal(where.faults).check_free(fault)
-    async with visit(where) as site:
-        if seconds is None and not KINDS[fault.kind].momentary:
+    async with open_site(where) as site:
+        if seconds is None and not KINDS[fault.kind].is_momentary:
             await begin(site, fault)
-            console.print(f"{fault.id}: {await bite(site, fault) or f'{fault.kind} is in effect at {fault.part}'}")
+            console.print(
+                f"{fault.id}: {await observe_effect(site, fault) or f'{fault.kind} is in effect at {fault.part}'}"
+            )
             return
         async with in_effect(site, fault) as seen:
             with console.status(f"{fault.kind} at {fault.part}"):
-                await endured(site, fault, 0 if KINDS[fault.kind].momentary else seconds or 0)
+                await wait_in_effect(site, fault, 0 if KINDS[fault.kind].is_momentary else seconds or 0)
         console.print(" ".join(seen) or "No effect was observed.")
         if failure := site.failures.get(fault.id):
             raise LocalError(f"{fault.kind} at {fault.part}: {failure}", "The fault was undone. Add it again.")
 
 
 async def _remove(where: Layout, fault_id: str) -> None:
-    from infra.lab.chaos import Journal, end, visit
+    from infra.lab.chaos import Journal, end, open_site
 
-    async with visit(where) as site:
+    async with open_site(where) as site:
         await end(site, Journal(where.faults).entry(fault_id).fault)
 
 
 async def _heal(where: Layout) -> list[str]:
-    from infra.lab.chaos import heal, visit
+    from infra.lab.chaos import heal, open_site
 
-    async with visit(where) as site:
+    async with open_site(where) as site:
         return await heal(site)
 
 

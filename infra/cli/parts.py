@@ -117,9 +117,9 @@ def _record_up(part: str) -> None:
     where = layout()
     record_parts_up(where, [part])
     if any(where.faults.glob("*.json")):
-        from infra.lab.chaos import undone_by_hand
+        from infra.lab.chaos import end_process_faults
 
-        undone_by_hand(where, part)
+        end_process_faults(where, part)
 
 
 def _request(request: Message, *, no_effect_in: str = "") -> Message:

@@ -220,9 +220,9 @@ def _server_search() -> Iterator[Callable[[str], None]]:
 def _clear_faults(where: Layout) -> None:
     """Remove all faults, and record for the audit that they are over: no fault outlives a stack that is down."""
     if any(where.faults.glob("*.json")):
-        from infra.lab.chaos import forget_all
+        from infra.lab.chaos import end_all_faults
 
-        forget_all(where)
+        end_all_faults(where)
     if where.record.exists():
         record_start(where)
 

@@ -9,13 +9,19 @@ from infra.stack.layout import Layout
 
 
 def record_fault(
-    where: Layout, kind: str, part: str, *, began: float, ended: float | None = None, bite: bool | None = None
+    where: Layout,
+    kind: str,
+    part: str,
+    *,
+    began: float,
+    ended: float | None = None,
+    effect_observed: bool | None = None,
 ) -> None:
     """Record a fault. `began` and `ended` are Unix times. Without `ended`, the fault is still in effect.
 
-    `bite` states whether an effect of the fault was observed. None: not checked.
+    `effect_observed` states whether an effect of the fault was observed. None: not checked.
     """
-    known = {"ended": ended, "bite": bite}
+    known = {"ended": ended, "bite": effect_observed}
     line = {"did": "fault", "kind": kind, "part": part, "began": began}
     _append(where, line | {name: value for name, value in known.items() if value is not None})
 

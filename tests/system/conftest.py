@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.lab.chaos import Site
-from infra.lab.chaos import visit as visit_site
+from infra.lab.chaos import open_site as visit_site
 from infra.stack import Layout
 from tests.system.marketplace import Marketplace, Person, Visit
 

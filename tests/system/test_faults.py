@@ -12,14 +12,14 @@ import pytest
 
 from infra.lab.audit.record import Fault as Broken
 from infra.lab.audit.record import read_record
-from infra.lab.chaos import Fault, Site, bite
+from infra.lab.chaos import Fault, Site, observe_effect
 from tests.system.faults import fault_during
 from tests.system.marketplace import ROOT, Marketplace, Person, Visit, until
 
 
 async def until_effective(site: Site, fault: Fault) -> None:
     async def is_effective() -> bool:
-        return bool(await bite(site, fault))
+        return bool(await observe_effect(site, fault))
 
     await until(is_effective, 30)
 

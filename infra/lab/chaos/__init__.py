@@ -1,11 +1,19 @@
 """Fault injection: kinds of faults, schedules of faults, and runs that measure how the marketplace copes."""
 
-from infra.lab.chaos.effect import begin, bite, end, endured, forget_all, in_effect, undone_by_hand
+from infra.lab.chaos.effect import (
+    begin,
+    end,
+    end_all_faults,
+    end_process_faults,
+    in_effect,
+    observe_effect,
+    wait_in_effect,
+)
 from infra.lab.chaos.fault import Fault
 from infra.lab.chaos.healing import heal
 from infra.lab.chaos.journal import Journal
-from infra.lab.chaos.kinds import KINDS, checked
-from infra.lab.chaos.site import Site, visit
+from infra.lab.chaos.kinds import KINDS, check_fault
+from infra.lab.chaos.site import Site, open_site
 
 __all__ = [
     "KINDS",
@@ -13,13 +21,13 @@ __all__ = [
     "Journal",
     "Site",
     "begin",
-    "bite",
-    "checked",
+    "check_fault",
     "end",
-    "endured",
-    "forget_all",
+    "end_all_faults",
+    "end_process_faults",
     "heal",
     "in_effect",
-    "undone_by_hand",
-    "visit",
+    "observe_effect",
+    "open_site",
+    "wait_in_effect",
 ]

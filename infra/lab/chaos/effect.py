@@ -25,8 +25,8 @@ FAILURES = (
     AMQPError,
 )
 """Errors of a request to a part that is down or unreachable."""
-ATTEMPTS, PAUSE_S = 4, 1.0
-LET_GO_WITHIN_S, POLL_S = 20.0, 0.25
+MAX_ATTEMPTS, PAUSE_S = 4, 1.0
+RELEASE_TIMEOUT_S, POLL_S = 20.0, 0.25
 
 
 async def begin(site: Site, fault: Fault) -> None:
@@ -37,7 +37,7 @@ async def begin(site: Site, fault: Fault) -> None:
     if (server := KINDS[fault.kind].server(fault.part)) in site.state.given:
         raise LocalError(f"{fault.kind} needs a {server} that the stack runs itself.", "This one's address was given.")
     journal = Journal(site.layout.faults)
-    if not KINDS[fault.kind].lasts:
+    if not KINDS[fault.kind].outlives_process:
         site.hold(fault.id).enter_context(journal.held(fault.id))
     journal.add(fault)
     try:
@@ -47,77 +47,79 @@ async def begin(site: Site, fault: Fault) -> None:
         raise
 
 
-async def bite(site: Site, fault: Fault) -> str:
+async def observe_effect(site: Site, fault: Fault) -> str:
     """Return evidence that the fault took effect, for people. Empty if there is none or the parts are unreachable."""
     try:
-        return await KINDS[fault.kind].bite(site, fault)
+        return await KINDS[fault.kind].observe_effect(site, fault)
     except FAILURES:
         return ""
 
 
-async def endured(site: Site, fault: Fault, seconds: float) -> bool:
+async def wait_in_effect(site: Site, fault: Fault, seconds: float) -> bool:
     """Wait `seconds`, or until another process undoes the fault. Return whether it lasted the whole time."""
     journal, until = Journal(site.layout.faults), time.monotonic() + seconds
-    while stands := journal.stands(fault.id):
+    while is_in_effect := journal.is_in_effect(fault.id):
         left_s = until - time.monotonic()
         if left_s <= 0:
             break
         await asyncio.sleep(min(left_s, POLL_S))
-    return stands
+    return is_in_effect
 
 
-async def end(site: Site, fault: Fault, *, bitten: bool | None = None) -> None:
-    """Undo the fault in up to `ATTEMPTS` attempts. Raises the last failure. It stays in the journal until undone.
+async def end(site: Site, fault: Fault, *, effect_observed: bool | None = None) -> None:
+    """Undo the fault in up to `MAX_ATTEMPTS` attempts. Raises the last failure. It stays in the journal until undone.
 
     If another process holds the fault, that process is asked to undo it first. An undone fault is noted in the stack's
-    record, for the audit. `bitten` is whether an effect was observed.
+    record, for the audit. `effect_observed` is whether an effect was observed.
     """
-    if not KINDS[fault.kind].lasts and fault.id not in site.holds:
-        await _called_off(site, fault)
-    for attempt in range(ATTEMPTS):
+    if not KINDS[fault.kind].outlives_process and fault.id not in site.holds:
+        await _request_undo(site, fault)
+    for attempt in range(MAX_ATTEMPTS):
         try:
             await KINDS[fault.kind].end(site, fault)
             break
         except FAILURES:
-            if attempt == ATTEMPTS - 1:
+            if attempt == MAX_ATTEMPTS - 1:
                 raise
             await asyncio.sleep(PAUSE_S)
     journal = Journal(site.layout.faults)
     if entry := journal.find(fault.id):
-        _over(site.layout, entry, bitten)
+        _record_end(site.layout, entry, effect_observed)
 
 
-async def _called_off(site: Site, fault: Fault) -> None:
+async def _request_undo(site: Site, fault: Fault) -> None:
     """Ask the process that holds the fault to undo it, and wait until it has. A dead process holds nothing any more.
 
-    Raises `LocalError` if the process still holds the fault after `LET_GO_WITHIN_S`.
+    Raises `LocalError` if the process still holds the fault after `RELEASE_TIMEOUT_S`.
     """
-    journal, until = Journal(site.layout.faults), time.monotonic() + LET_GO_WITHIN_S
-    journal.call_off(fault.id)
+    journal, until = Journal(site.layout.faults), time.monotonic() + RELEASE_TIMEOUT_S
+    journal.request_undo(fault.id)
     while journal.is_held(fault.id):
         if time.monotonic() > until:
             raise LocalError(f"Another process still holds {fault.kind} at {fault.part}.", "End that command.")
         await asyncio.sleep(POLL_S)
 
 
-def _over(where: Layout, entry: Entry, bitten: bool | None = None) -> None:
-    record_fault(where, entry.fault.kind, entry.fault.part, began=entry.since, ended=time.time(), bite=bitten)
+def _record_end(where: Layout, entry: Entry, effect_observed: bool | None = None) -> None:
+    record_fault(
+        where, entry.fault.kind, entry.fault.part, began=entry.since, ended=time.time(), effect_observed=effect_observed
+    )
     Journal(where.faults).remove(entry.fault.id)
 
 
-def undone_by_hand(where: Layout, part: str) -> None:
+def end_process_faults(where: Layout, part: str) -> None:
     """End the process faults of `part`, because it (a part or a replica) was started or resumed by hand."""
     for entry in Journal(where.faults).entries():
         if FAMILY.get(entry.fault.kind) == "processes" and entry.fault.part in (part, part.rpartition(".")[0]):
-            _over(where, entry)
+            _record_end(where, entry)
 
 
-def forget_all(where: Layout) -> None:
+def end_all_faults(where: Layout) -> None:
     """End every fault, because the stack is down. Also removes every clock skew."""
     for clock in where.clocks.glob("*"):
         clock.unlink()
     for entry in Journal(where.faults).entries():
-        _over(where, entry)
+        _record_end(where, entry)
 
 
 @contextlib.asynccontextmanager
@@ -131,11 +133,11 @@ async def in_effect(site: Site, fault: Fault) -> AsyncIterator[list[str]]:
     try:
         yield seen
     finally:
-        await asyncio.shield(asyncio.ensure_future(_bite_and_end(site, fault, seen)))
+        await asyncio.shield(asyncio.ensure_future(_observe_and_end(site, fault, seen)))
 
 
-async def _bite_and_end(site: Site, fault: Fault, seen: list[str]) -> None:
+async def _observe_and_end(site: Site, fault: Fault, seen: list[str]) -> None:
     try:
-        seen += filter(None, [await bite(site, fault)])
+        seen += filter(None, [await observe_effect(site, fault)])
     finally:
-        await end(site, fault, bitten=bool(seen))
+        await end(site, fault, effect_observed=bool(seen))

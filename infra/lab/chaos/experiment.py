@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infra.lab.chaos.fault import Fault
-from infra.lab.chaos.kinds import checked, replaced_by
+from infra.lab.chaos.kinds import check_fault, find_replaced
 from infra.lab.chaos.schedule import Planned
 from infra.lab.simulator import Profile
 from infra.stack import LocalError
@@ -66,11 +66,11 @@ class Experiment(_Strict):
         Raises `LocalError` if a fault is not possible, or if one would replace another while both are in effect.
         """
         planned = [
-            Planned(checked(Fault(each.kind, each.part, each.options), services), each.start_s, each.end_s)
+            Planned(check_fault(Fault(each.kind, each.part, each.options), services), each.start_s, each.end_s)
             for each in self.faults
         ]
         for one, other in combinations(planned, 2):
-            if one.overlaps(other) and replaced_by(other.fault, [one.fault]):
+            if one.overlaps(other) and find_replaced(other.fault, [one.fault]):
                 raise LocalError(
                     f"{one.fault.kind} and {other.fault.kind} overlap at {one.fault.part}: one replaces the other.",
                     "Let the first end before the second begins, or put them at different parts.",

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.lab.chaos.effect import bite, endured, in_effect
+from infra.lab.chaos.effect import in_effect, observe_effect, wait_in_effect
 from infra.lab.chaos.fault import Fault
 from infra.lab.chaos.kinds import FAMILY, KINDS
-from infra.lab.chaos.polling import until_seen
+from infra.lab.chaos.polling import poll_until_truthy
 from infra.lab.chaos.schedule import Planned
 from infra.lab.chaos.site import Site
 
-LEAST_S = 2.0
+MIN_FAULT_S = 2.0
 """Minimum duration of a fault that began late. A fault lasts longer while it has shown no effect yet."""
 
 
@@ -28,7 +28,7 @@ class Outcome:
     """Unix time at which undoing it started."""
     undone: float = 0.0
     """Unix time at which it was undone: for example, the broker was up again."""
-    bite: str = ""
+    effect: str = ""
     failure: str = ""
     """The error of beginning or undoing it, or of what ran in the background meanwhile. Empty if there was none."""
 
@@ -44,36 +44,40 @@ class Outcome:
             "start_s": round(self.began - opened, 2),
             "end_s": round(self.ended - opened, 2),
             "undone_s": round(self.undone - opened, 2),
-            "bite": self.bite or None,
+            "bite": self.effect or None,
             "failure": self.failure or None,
             "recovered_s": recovered_s,
             "drained_s": drained_s,
         }
 
 
-async def carry_out(site: Site, schedule: Iterable[Planned], say: Callable[[str], None]) -> list[Outcome]:
+async def carry_out(site: Site, schedule: Iterable[Planned], report_progress: Callable[[str], None]) -> list[Outcome]:
     """Carry out each fault at its time, counted from now. Returns the outcomes once all faults are undone.
 
     A fault that cannot be begun or undone has the error in its outcome. The others go on.
     """
     opened = time.monotonic()
-    return list(await asyncio.gather(*(_suffer(site, planned, opened, say) for planned in schedule)))
+    return list(
+        await asyncio.gather(*(_carry_out_fault(site, planned, opened, report_progress) for planned in schedule))
+    )
 
 
-async def _suffer(site: Site, planned: Planned, opened: float, say: Callable[[str], None]) -> Outcome:
+async def _carry_out_fault(
+    site: Site, planned: Planned, opened: float, report_progress: Callable[[str], None]
+) -> Outcome:
     await asyncio.sleep(opened + planned.start_s - time.monotonic())
     fault, outcome, seen = planned.fault, Outcome(planned.fault, time.time()), list[str]()
-    say(f"{planned.start_s:.0f} s: {fault.kind} at {fault.part}")
+    report_progress(f"{planned.start_s:.0f} s: {fault.kind} at {fault.part}")
     try:
         async with in_effect(site, fault) as seen:
             outcome.began = time.time()
-            length_s = max(opened + planned.end_s - time.monotonic(), LEAST_S)
-            if not KINDS[fault.kind].momentary and await endured(site, fault, length_s):
-                await until_seen(lambda: bite(site, fault))
+            length_s = max(opened + planned.end_s - time.monotonic(), MIN_FAULT_S)
+            if not KINDS[fault.kind].is_momentary and await wait_in_effect(site, fault, length_s):
+                await poll_until_truthy(lambda: observe_effect(site, fault))
             outcome.ended = time.time()
     except Exception as error:  # noqa: BLE001 - any error is reported in the outcome, and the run goes on
         outcome.failure = f"{type(error).__name__}: {error}"
         outcome.ended = outcome.ended or time.time()
-    outcome.undone, outcome.bite = time.time(), " ".join(seen)
+    outcome.undone, outcome.effect = time.time(), " ".join(seen)
     outcome.failure = outcome.failure or site.failures.get(fault.id, "")
     return outcome

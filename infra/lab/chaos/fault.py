@@ -19,20 +19,20 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Touches:
-    """The resources that a fault needs: `alone` exclusively, `shared` in working order.
+class ResourceNeeds:
+    """The resources that a fault needs: those in `exclusive` for itself, those in `shared` in working order.
 
     Faults that conflict are not scheduled together, because nobody could determine which of them took effect.
     """
 
-    alone: frozenset[str] = frozenset()
+    exclusive: frozenset[str] = frozenset()
     shared: frozenset[str] = frozenset()
     settle_s: float = 8.0
     """Seconds after the fault's end in which no conflicting fault may begin."""
 
-    def exclude(self, other: "Touches") -> bool:
+    def conflicts_with(self, other: "ResourceNeeds") -> bool:
         """Return whether two such faults conflict, so that they may not be in effect together."""
-        return bool(self.alone & (other.alone | other.shared) or other.alone & self.shared)
+        return bool(self.exclusive & (other.exclusive | other.shared) or other.exclusive & self.shared)
 
 
 class Kind(ABC):
@@ -40,13 +40,13 @@ class Kind(ABC):
 
     name: str
     about: str
-    lasts: bool = True
+    outlives_process: bool = True
     """Whether the fault stays in effect after the process that began it has exited."""
-    momentary: bool = False
+    is_momentary: bool = False
     """Whether the fault is over as soon as it has begun."""
-    seconds: tuple[float, float] = (3.0, 7.0)
+    duration_range_s: tuple[float, float] = (3.0, 7.0)
     """Shortest and longest duration in a random schedule, in seconds."""
-    least_run_s: float = 0.0
+    min_run_s: float = 0.0
     """Minimum duration of a random schedule that may have this kind, in seconds."""
 
     @property
@@ -65,7 +65,7 @@ class Kind(ABC):
         """
         return ""
 
-    def likely(self, services: Sequence[str]) -> list[str]:
+    def random_parts(self, services: Sequence[str]) -> list[str]:
         """Return the parts at which a random schedule may put it: those with traffic, where it can take effect.
 
         Returns none if this machine cannot run such a fault.
@@ -73,14 +73,14 @@ class Kind(ABC):
         return self.parts(services)
 
     @abstractmethod
-    def touches(self, part: str) -> Touches:
-        """Return the resources that a fault at this part needs, alone or shared."""
+    def needed_resources(self, part: str) -> ResourceNeeds:
+        """Return the resources that a fault at this part needs, exclusive or shared."""
 
     @abstractmethod
     async def begin(self, site: Site, fault: Fault) -> None:
         """Put the fault into effect. It is in effect when this returns."""
 
-    async def bite(self, site: Site, fault: Fault) -> str:
+    async def observe_effect(self, site: Site, fault: Fault) -> str:
         """Return evidence that the fault took effect, for people. Empty if there is none. Called just before `end`.
 
         The default is what the kind has noted so far in `site.notes`.

@@ -7,7 +7,7 @@ from infra.lab.chaos.journal import Entry, Journal
 from infra.lab.chaos.site import Site
 from infra.stack import record_parts_up
 
-UP = ("ready", "starting")
+UP_STATES = ("ready", "starting")
 
 
 async def heal(site: Site) -> list[str]:
@@ -17,8 +17,8 @@ async def heal(site: Site) -> list[str]:
     fault is undone. So faults are undone while parts start, and those that fail are tried again when all have started.
     Raises the first failure, after everything else was tried.
     """
-    down = {name: str(part["state"]) for name, part in (await site.parts()).items() if part["state"] not in UP}
-    starting = [asyncio.ensure_future(site.order("start", name)) for name in down]
+    down = {name: str(part["state"]) for name, part in (await site.parts()).items() if part["state"] not in UP_STATES}
+    starting = [asyncio.ensure_future(site.send_command("start", name)) for name in down]
     entries = Journal(site.layout.faults).entries()
     left = [entry for entry in entries if await _failure(site, entry)]
     started = await asyncio.gather(*starting, return_exceptions=True)

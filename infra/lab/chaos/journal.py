@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from infra.lab.chaos.fault import Fault
-from infra.lab.chaos.kinds import replaced_by
+from infra.lab.chaos.kinds import find_replaced
 from infra.stack import LocalError, is_locked, write_private
 
 
@@ -48,9 +48,9 @@ class Journal:
 
     def check_free(self, *faults: Fault) -> None:
         """Raise `LocalError` if one of the faults would replace one that is in effect."""
-        standing = [entry.fault for entry in self.entries()]
+        current = [entry.fault for entry in self.entries()]
         for fault in faults:
-            if other := replaced_by(fault, standing):
+            if other := find_replaced(fault, current):
                 raise LocalError(
                     f"{other.kind} is in effect at {other.part} already, and {fault.kind} would replace it.",
                     f"Undo it first: ./marketplace fault rm {other.id}",
@@ -87,11 +87,11 @@ class Journal:
         """Return whether a living process holds the fault."""
         return is_locked(self._lock(fault_id))
 
-    def call_off(self, fault_id: str) -> None:
+    def request_undo(self, fault_id: str) -> None:
         """Ask the process that holds the fault to undo it."""
         write_private(self._mark(fault_id), "")
 
-    def stands(self, fault_id: str) -> bool:
+    def is_in_effect(self, fault_id: str) -> bool:
         """Return whether the fault is in effect, and no process has asked to undo it."""
         return self._file(fault_id).exists() and not self._mark(fault_id).exists()
 

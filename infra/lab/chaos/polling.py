@@ -7,14 +7,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_S, POLL_S = 15.0, 0.25
+MAX_WAIT_S, POLL_S = 15.0, 0.25
 
 
-async def until_seen(ask: Callable[[], Awaitable[T]]) -> T:
-    """Return the first truthy answer of `ask`, called every `POLL_S`. After `PATIENCE_S`, return the last answer."""
-    until = time.monotonic() + PATIENCE_S
+async def poll_until_truthy(query: Callable[[], Awaitable[T]]) -> T:
+    """Return the first truthy answer of `query`, called every `POLL_S`. After `MAX_WAIT_S`, return the last answer."""
+    until = time.monotonic() + MAX_WAIT_S
     while True:
-        answer = await ask()
+        answer = await query()
         if answer or time.monotonic() >= until:
             return answer
         await asyncio.sleep(POLL_S)

@@ -7,39 +7,41 @@ from typing import Any
 
 from infra.lab.chaos.experiment_runner import Outcome
 
-LEVEL_OVER_S = 10
+BASELINE_S = 10
 """Seconds before a fault whose highest backlog counts as usual."""
-USUAL = 10
+USUAL_BACKLOG = 10
 """A backlog of up to so many events always counts as usual."""
 TARGETS_S = {"a service": 5.0, "a database": 10.0, "the broker": 10.0}
 """Targets by sort of part: the median time from a fault's end to recovery, in seconds, if no other fault overlapped."""
-NEARLY_THROUGH_S = 1.0
+NEARLY_COMPLETE_S = 1.0
 """An order completed so soon after a fault began proves nothing: it was nearly complete before the fault."""
 
 
-def recovered(outcome: Outcome, others: Sequence[Outcome], completed: Collection[float]) -> float | None:
+def time_to_recover(outcome: Outcome, others: Sequence[Outcome], completed: Collection[float]) -> float | None:
     """Return the seconds from a fault's end to the next completed order. `completed` has Unix times.
 
     Returns None if no order followed, or if another fault overlapped.
     """
     after = min((at for at in completed if at > outcome.ended), default=None)
-    return _since_its_end(outcome, others, after)
+    return _seconds_since_end(outcome, others, after)
 
 
-def drained(outcome: Outcome, others: Sequence[Outcome], backlog: Mapping[int, float]) -> float | None:
+def time_to_drain(outcome: Outcome, others: Sequence[Outcome], backlog: Mapping[int, float]) -> float | None:
     """Return the seconds from a fault's end until the backlog in queues and outboxes is as low as before the fault.
 
     `backlog` has the number of events by Unix second. Seconds in which a part did not report are missing, and prove
     nothing. Returns None if the backlog stayed higher, or if another fault overlapped.
     """
     began = int(outcome.began)
-    usual = [backlog[second] for second in range(began - LEVEL_OVER_S, began) if second in backlog]
+    usual = [backlog[second] for second in range(began - BASELINE_S, began) if second in backlog]
     level = max(usual, default=0)
-    after = min((at for at in backlog if at >= outcome.ended and backlog[at] <= max(level, USUAL)), default=None)
-    return _since_its_end(outcome, others, after)
+    after = min(
+        (at for at in backlog if at >= outcome.ended and backlog[at] <= max(level, USUAL_BACKLOG)), default=None
+    )
+    return _seconds_since_end(outcome, others, after)
 
 
-def _since_its_end(outcome: Outcome, others: Sequence[Outcome], after: float | None) -> float | None:
+def _seconds_since_end(outcome: Outcome, others: Sequence[Outcome], after: float | None) -> float | None:
     if after is None or any(each is not outcome and each.overlaps(outcome.began, after) for each in others):
         return None
     return round(after - outcome.ended, 3)
@@ -53,14 +55,14 @@ def medians(faults: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for fault in faults:
         if fault["recovered_s"] is not None or fault["drained_s"] is not None:
-            groups.setdefault((fault["kind"], _sort(fault["part"])), []).append(fault)
+            groups.setdefault((fault["kind"], _part_type(fault["part"])), []).append(fault)
     return [
         {"kind": kind, "of": of, "times": len(group)} | _summary(group, "recovered_s") | _summary(group, "drained_s")
         for (kind, of), group in sorted(groups.items())
     ]
 
 
-def against_targets(
+def compare_with_targets(
     outcomes: Sequence[Outcome], completed: Collection[float], backlog: Mapping[int, float], closed: float
 ) -> list[dict[str, Any]]:
     """Compare the median recovery time with its target, by kind and sort of part, where there is a target.
@@ -70,10 +72,10 @@ def against_targets(
     """
     groups: dict[tuple[str, str], list[tuple[float, bool]]] = {}
     for each in outcomes:
-        if (of := _sort(each.fault.part)) in TARGETS_S:
-            seconds = _until_as_before(each, outcomes, completed, backlog)
+        if (of := _part_type(each.fault.part)) in TARGETS_S:
+            seconds = _seconds_to_recovery(each, outcomes, completed, backlog)
             known = seconds is not None
-            waited = _until_next(each, outcomes, closed) if seconds is None else seconds
+            waited = _seconds_to_next_fault(each, outcomes, closed) if seconds is None else seconds
             groups.setdefault((each.fault.kind, of), []).append((waited, known))
     found = []
     for (kind, of), waits in sorted(groups.items()):
@@ -92,8 +94,8 @@ def against_targets(
     return found
 
 
-def in_words(target: Mapping[str, Any]) -> str:
-    """Describe one result of `against_targets` in a sentence."""
+def describe_target(target: Mapping[str, Any]) -> str:
+    """Describe one result of `compare_with_targets` in a sentence."""
     at_least = "at least " if target["at_least"] else ""
     return (
         f"{target['kind']} of {target['of']}: recovered after {at_least}{target['median_s']:.1f} s "
@@ -101,7 +103,7 @@ def in_words(target: Mapping[str, Any]) -> str:
     )
 
 
-def _until_as_before(
+def _seconds_to_recovery(
     outcome: Outcome, others: Sequence[Outcome], completed: Collection[float], backlog: Mapping[int, float]
 ) -> float | None:
     """Return the seconds from a fault's end to the next completed order.
@@ -109,16 +111,16 @@ def _until_as_before(
     If orders were completed during the fault, they did not need the part, and the next one proves nothing. Then it
     returns the seconds until the backlog is drained.
     """
-    went_on = any(outcome.began + NEARLY_THROUGH_S < at <= outcome.ended for at in completed)
-    return drained(outcome, others, backlog) if went_on else recovered(outcome, others, completed)
+    went_on = any(outcome.began + NEARLY_COMPLETE_S < at <= outcome.ended for at in completed)
+    return time_to_drain(outcome, others, backlog) if went_on else time_to_recover(outcome, others, completed)
 
 
-def _until_next(outcome: Outcome, others: Sequence[Outcome], closed: float) -> float:
+def _seconds_to_next_fault(outcome: Outcome, others: Sequence[Outcome], closed: float) -> float:
     following = min((each.began for each in others if each.began > outcome.began), default=closed)
     return max(following - outcome.ended, 0.0)
 
 
-def _sort(part: str) -> str:
+def _part_type(part: str) -> str:
     if part in ("broker", "outside", "traffic"):
         return f"the {part}"
     if part.endswith("-db"):

@@ -11,26 +11,26 @@ from rich.table import Table
 from infra.lab.chaos.experiment import Experiment
 from infra.lab.chaos.experiment_runner import Outcome, carry_out
 from infra.lab.chaos.healing import heal
-from infra.lab.chaos.recovery import against_targets, drained, medians, recovered
+from infra.lab.chaos.recovery import compare_with_targets, medians, time_to_drain, time_to_recover
 from infra.lab.chaos.schedule import Planned
-from infra.lab.chaos.site import visit
+from infra.lab.chaos.site import open_site
 from infra.lab.simulator import Endpoints, FlashSale, Report, Shop, Traffic, run_traffic
 from infra.lab.watch import Sampler, Samples
 from infra.stack import Layout
 
-LAST_PLACE, LAST_BUYERS, LAST_UNITS_EACH = 31, 24, 4
+FINAL_SALE_PLACE, FINAL_SALE_BUYERS, FINAL_SALE_UNITS_EACH = 31, 24, 4
 """The final sale: its product, buyers, and units for each. The simulator stocks a dozen units of this product. The
 buyers want more than these and one restock."""
-LAST_NUMBER = 10**12
+FINAL_SALE_FIRST_NUMBER = 10**12
 """First session number of the final sale. It is higher than that of any other session, even those of a burst."""
-Word = Literal["pass", "fail", "unknown"]
+VerdictName = Literal["pass", "fail", "unknown"]
 
 
 @dataclass(frozen=True)
 class Judgement:
     """The result of the audit."""
 
-    verdict: Word
+    verdict: VerdictName
     violations: Sequence[dict[str, Any]] = ()
     reasons: Sequence[str] = ()
     """Reasons for the verdict `unknown`, for people."""
@@ -55,7 +55,7 @@ class Result:
     outcomes: Sequence[Outcome]
     opened: float
     """Unix time at which the traffic began."""
-    asked: Sequence[float]
+    requested: Sequence[float]
     """Unix times at which the accepted orders were requested. `confirmed` has those of their confirmation."""
     confirmed: Sequence[float]
     judgement: Judgement
@@ -66,7 +66,9 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         """Return the machine-readable report."""
         report = self.report.as_dict()
-        faults = [each.as_dict(self.opened, self._recovered(each), self._drained(each)) for each in self.outcomes]
+        faults = [
+            each.as_dict(self.opened, self._time_to_recover(each), self._time_to_drain(each)) for each in self.outcomes
+        ]
         return {
             "seed": self.report.seed,
             "orders": report["orders"],
@@ -83,23 +85,23 @@ class Result:
         headings = ("at", "for", "fault", "part", "observed effect", "recovered", "drained")
         table = Table(*headings, box=None, pad_edge=False)
         for each in self.outcomes:
-            after = (self._recovered(each), self._drained(each))
+            after = (self._time_to_recover(each), self._time_to_drain(each))
             table.add_row(
                 f"{each.began - self.opened:.0f} s",
                 f"{each.ended - each.began:.1f} s",
                 each.fault.kind,
                 each.fault.part,
-                each.bite or each.failure or "no effect observed",
+                each.effect or each.failure or "no effect observed",
                 *("" if seconds is None else f"{seconds:.1f} s" for seconds in after),
             )
         return table
 
-    def disappointments(self, experiment: Experiment) -> list[str]:
+    def unmet_expectations(self, experiment: Experiment) -> list[str]:
         """Return what the experiment expected but the run did not show, for people."""
         first, last = min(each.began for each in self.outcomes), max(each.ended for each in self.outcomes)
         wanted = experiment.expect
         steady = sum(at < first for at in self.confirmed)
-        accepted, confirmed = (sum(first <= at <= last for at in times) for times in (self.asked, self.confirmed))
+        accepted, confirmed = (sum(first <= at <= last for at in times) for times in (self.requested, self.confirmed))
         after = min((at - last for at in self.confirmed if at > last), default=None)
         found = []
         if steady < experiment.steady_state:
@@ -114,13 +116,13 @@ class Result:
 
     def targets(self) -> list[dict[str, Any]]:
         """Compare the recovery times of faults that nothing overlapped with their targets."""
-        return against_targets(self.outcomes, self.confirmed, self.backlog, self.report.seconds.closed)
+        return compare_with_targets(self.outcomes, self.confirmed, self.backlog, self.report.seconds.closed)
 
-    def _recovered(self, outcome: Outcome) -> float | None:
-        return recovered(outcome, self.outcomes, self.confirmed)
+    def _time_to_recover(self, outcome: Outcome) -> float | None:
+        return time_to_recover(outcome, self.outcomes, self.confirmed)
 
-    def _drained(self, outcome: Outcome) -> float | None:
-        return drained(outcome, self.outcomes, self.backlog)
+    def _time_to_drain(self, outcome: Outcome) -> float | None:
+        return time_to_drain(outcome, self.outcomes, self.backlog)
 
 
 async def run(
@@ -130,42 +132,46 @@ async def run(
     schedule: Sequence[Planned],
     *,
     judge: Callable[[Sequence[Outcome], float], Awaitable[Judgement]],
-    say: Callable[[str], None],
-    last_sale: bool = False,
+    report_progress: Callable[[str], None],
+    with_final_sale: bool = False,
 ) -> Result:
     """Send traffic, carry out the schedule, heal, drain and judge. Every fault is undone, however the run ends.
 
-    `judge` gets the outcomes of the faults and the Unix time at which the traffic began. With `last_sale`, buyers
+    `judge` gets the outcomes of the faults and the Unix time at which the traffic began. With `with_final_sale`, buyers
     compete for a scarce product after healing, so that a short run proves something about stock, too.
     """
     outcomes: list[Outcome] = []
     opened, shops = 0.0, list[Shop]()
-    async with visit(where) as site, Sampler(where) as samples:
+    async with open_site(where) as site, Sampler(where) as samples:
 
-        async def suffer(shop: Shop) -> None:
+        async def inject_faults(shop: Shop) -> None:
             nonlocal opened
             site.shop, opened = shop, time.time()
             shops.append(shop)
-            outcomes.extend(await carry_out(site, schedule, say))
+            outcomes.extend(await carry_out(site, schedule, report_progress))
             await heal(site)
-            if last_sale:
-                say("final sale of a scarce product")
+            if with_final_sale:
+                report_progress("final sale of a scarce product")
                 sale = FlashSale(
-                    shop, place=LAST_PLACE, buyers=LAST_BUYERS, units_each=LAST_UNITS_EACH, first_number=LAST_NUMBER
+                    shop,
+                    place=FINAL_SALE_PLACE,
+                    buyers=FINAL_SALE_BUYERS,
+                    units_each=FINAL_SALE_UNITS_EACH,
+                    first_number=FINAL_SALE_FIRST_NUMBER,
                 )
                 await sale.run()
 
         try:
-            report = await run_traffic(endpoints, traffic, say, suffer)
+            report = await run_traffic(endpoints, traffic, report_progress, inject_faults)
         finally:
             await asyncio.shield(asyncio.ensure_future(heal(site)))
-    say("auditing")
+    report_progress("auditing")
     orders = [order for shop in shops for order in shop.book.orders.values()]
     return Result(
         report,
         outcomes,
         opened,
-        asked=[order.asked_at for order in orders],
+        requested=[order.asked_at for order in orders],
         confirmed=[order.confirmed_at for order in orders if order.confirmed_at is not None],
         judgement=await judge(outcomes, opened),
         samples=samples,

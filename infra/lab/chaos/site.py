@@ -12,7 +12,7 @@ import asyncpg
 from infra.lab.simulator import Shop
 from infra.stack import Layout, LocalError, Message, StackState, read_state, send_request
 
-ANSWER_WITHIN_S = 10.0
+REQUEST_TIMEOUT_S = 10.0
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Site:
         """The names of the services."""
         return list(self.state.services)
 
-    async def order(self, do: str, part: str) -> None:
+    async def send_command(self, do: str, part: str) -> None:
         """Send the supervisor the command `do` for a part."""
         await send_request(self.layout.socket, {"do": do, "part": part})
 
@@ -46,7 +46,7 @@ class Site:
         parts: dict[str, Message] = (await send_request(self.layout.socket, {"do": "status"}))["parts"]
         return parts
 
-    async def ask(self, method: str, url: str, body: object = None, **headers: str) -> Any:
+    async def request(self, method: str, url: str, body: object = None, **headers: str) -> Any:
         """Send an HTTP request. Returns the JSON answer, None if empty. Raises `LocalError` on an error status."""
         async with self.http.request(method, url, json=body, headers=headers) as answer:
             if answer.status >= 400:
@@ -62,7 +62,7 @@ class Site:
         """
         url = self.state.services[part.removesuffix("-db")].database[role]
         settings = {"default_transaction_read_only": "off", "application_name": "chaos"}
-        connection = await asyncpg.connect(url, timeout=ANSWER_WITHIN_S, server_settings=settings)
+        connection = await asyncpg.connect(url, timeout=REQUEST_TIMEOUT_S, server_settings=settings)
         try:
             yield connection
         finally:
@@ -72,7 +72,7 @@ class Site:
         """Return the exit stack of this fault. What is registered with it is released when the fault ends."""
         return self.holds.setdefault(fault_id, contextlib.AsyncExitStack())
 
-    def beside(self, fault_id: str, work: Coroutine[Any, Any, None]) -> None:
+    def run_in_background(self, fault_id: str, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in the background until the fault ends. Its error, if any, is reported with the fault."""
         task = asyncio.create_task(work)
 
@@ -84,20 +84,20 @@ class Site:
 
         self.hold(fault_id).push_async_callback(end)
 
-    async def let_go(self, fault_id: str) -> None:
+    async def release(self, fault_id: str) -> None:
         """Release what this process holds for the fault."""
         if held := self.holds.pop(fault_id, None):
             await held.aclose()
 
 
 @contextlib.asynccontextmanager
-async def visit(layout: Layout) -> AsyncIterator[Site]:
+async def open_site(layout: Layout) -> AsyncIterator[Site]:
     """Yield the site of a running stack. Whatever faults still hold is released at the end."""
-    timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         site = Site(layout, read_state(layout.state), http)
         try:
             yield site
         finally:
             for fault_id in list(site.holds):
-                await site.let_go(fault_id)
+                await site.release(fault_id)

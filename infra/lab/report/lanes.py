@@ -70,7 +70,7 @@ def colour(fault: Fault) -> str:
     return FAMILIES.get(fault.get("family", ""), ("", "grey"))[1]
 
 
-def bite(fault: Fault) -> str:
+def describe_effect(fault: Fault) -> str:
     """Return the observed effect of the fault, or why none was observed."""
     return str(fault["bite"] or fault.get("failure") or "no effect observed")
 
@@ -79,7 +79,7 @@ def story(fault: Fault) -> str:
     """Return everything that is known about the fault, one fact per line."""
     facts = [
         f"{name(fault)}: {fault['start_s']:.1f} to {fault['end_s']:.1f} s",
-        bite(fault),
+        describe_effect(fault),
     ]
     if fault.get("recovered_s") is not None:
         facts.append(f"next order completed after {fault['recovered_s']:.1f} s")

@@ -8,7 +8,7 @@ from string import Template
 from typing import Any
 
 from infra.lab.report.figure import STYLE, VERDICTS, figure, summary
-from infra.lab.report.lanes import bite, colour
+from infra.lab.report.lanes import colour, describe_effect
 
 TEMPLATE = Path(__file__).with_name("page.html")
 MOST_VIOLATIONS = 200
@@ -96,7 +96,9 @@ def _faults(faults: Sequence[Document]) -> str:
         [
             f'<span class="dot {colour(each)}"></span>{escape(each["kind"])}',
             escape(each["part"]),
-            escape(bite(each)) if each["bite"] else f'<span class="ochre">{escape(bite(each))}</span>',
+            escape(describe_effect(each))
+            if each["bite"]
+            else f'<span class="ochre">{escape(describe_effect(each))}</span>',
             *(_s(each["start_s"]), _s(each["end_s"] - each["start_s"])),
             *(_s(each["recovered_s"]), _s(each["drained_s"])),
         ]

@@ -14,13 +14,13 @@ class Popularity:
     def __init__(self, n: int, s: float = 0.9) -> None:
         self._cumulated = list(itertools.accumulate((rank + 1) ** -s for rank in range(n)))
 
-    def draw(self, chance: random.Random) -> int:
+    def draw(self, rng: random.Random) -> int:
         """Return one rank."""
-        return bisect.bisect(self._cumulated, chance.random() * self._cumulated[-1])
+        return bisect.bisect(self._cumulated, rng.random() * self._cumulated[-1])
 
-    def draw_distinct(self, chance: random.Random, k: int) -> list[int]:
+    def draw_distinct(self, rng: random.Random, k: int) -> list[int]:
         """Return k different ranks in the order drawn, or all n if k is larger."""
         drawn: dict[int, None] = {}
         while len(drawn) < min(k, len(self._cumulated)):
-            drawn[self.draw(chance)] = None
+            drawn[self.draw(rng)] = None
         return list(drawn)

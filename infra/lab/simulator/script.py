@@ -107,59 +107,59 @@ _KINDS: dict[Profile, dict[Kind, float]] = {
 
 def script_of(seed: int, number: int, profile: Profile, popularity: Popularity) -> Script:
     """Return the script of the session with this number."""
-    chance = random.Random(f"{seed}:session:{number}")  # noqa: S311 - repeatable on purpose
+    rng = random.Random(f"{seed}:session:{number}")  # noqa: S311 - repeatable on purpose
     kinds = _KINDS[profile]
-    [kind] = chance.choices(list(kinds), list(kinds.values()))
+    [kind] = rng.choices(list(kinds), list(kinds.values()))
     if kind == "sell":
-        return Script(kind, _selling(chance, popularity))
-    steps = _browsing(chance, popularity)
+        return Script(kind, _selling(rng, popularity))
+    steps = _browsing(rng, popularity)
     if kind != "browse":
-        steps += _filling(chance, popularity)
+        steps += _filling(rng, popularity)
     if kind == "buy":
-        steps += [ViewCart(_think(chance)), CheckOut(_think(chance)), *_afterwards(chance)]
+        steps += [ViewCart(_think(rng)), CheckOut(_think(rng)), *_afterwards(rng)]
     return Script(kind, tuple(steps))
 
 
-def _think(chance: random.Random, mean_s: float = 0.15) -> float:
-    return min(chance.expovariate(1 / mean_s), 1.0)
+def _think(rng: random.Random, mean_s: float = 0.15) -> float:
+    return min(rng.expovariate(1 / mean_s), 1.0)
 
 
-def _browsing(chance: random.Random, popularity: Popularity) -> list[Step]:
-    category = chance.choice([None, *CATEGORIES])
-    search = chance.choice([None, None, "lamp", "chair"])
-    steps: list[Step] = [Browse(0.0, category, search, chance.choice([1, 1, 1, 2]))]
-    steps += [Look(_think(chance), popularity.draw(chance)) for _ in range(chance.randint(1, 3))]
+def _browsing(rng: random.Random, popularity: Popularity) -> list[Step]:
+    category = rng.choice([None, *CATEGORIES])
+    search = rng.choice([None, None, "lamp", "chair"])
+    steps: list[Step] = [Browse(0.0, category, search, rng.choice([1, 1, 1, 2]))]
+    steps += [Look(_think(rng), popularity.draw(rng)) for _ in range(rng.randint(1, 3))]
     return steps
 
 
-def _filling(chance: random.Random, popularity: Popularity) -> list[Step]:
-    places = popularity.draw_distinct(chance, chance.choice([1, 1, 1, 2, 2, 3]))
-    steps: list[Step] = [ViewCart(_think(chance))]
-    steps += [Put(_think(chance), place, chance.choice([1, 1, 1, 2, 3])) for place in places]
-    if len(places) > 1 and chance.random() < 0.15:
-        steps.append(Remove(_think(chance), places[-1]))
+def _filling(rng: random.Random, popularity: Popularity) -> list[Step]:
+    places = popularity.draw_distinct(rng, rng.choice([1, 1, 1, 2, 2, 3]))
+    steps: list[Step] = [ViewCart(_think(rng))]
+    steps += [Put(_think(rng), place, rng.choice([1, 1, 1, 2, 3])) for place in places]
+    if len(places) > 1 and rng.random() < 0.15:
+        steps.append(Remove(_think(rng), places[-1]))
     return steps
 
 
-def _afterwards(chance: random.Random) -> list[Step]:
-    look = LookAtOrder(_think(chance, 0.5))
-    fate = chance.random()
+def _afterwards(rng: random.Random) -> list[Step]:
+    look = LookAtOrder(_think(rng, 0.5))
+    fate = rng.random()
     if fate < 0.03:  # cancelled at once, mostly before it is confirmed
         return [Cancel(0.0, once_confirmed=False), look]
     if fate < 0.06:
-        return [look, Cancel(_think(chance, 0.3), once_confirmed=False)]
+        return [look, Cancel(_think(rng, 0.3), once_confirmed=False)]
     if fate < 0.09:  # cancelled once confirmed, mostly before it is dispatched
         return [Cancel(0.1, once_confirmed=True), look]
     if fate < 0.11:  # cancelled so late that it may be refused
-        return [look, Cancel(chance.uniform(1.0, 3.0), once_confirmed=False)]
+        return [look, Cancel(rng.uniform(1.0, 3.0), once_confirmed=False)]
     return [look]
 
 
-def _selling(chance: random.Random, popularity: Popularity) -> tuple[Step, ...]:
-    place = popularity.draw(chance)
-    what = chance.random()
+def _selling(rng: random.Random, popularity: Popularity) -> tuple[Step, ...]:
+    place = popularity.draw(rng)
+    what = rng.random()
     if what < 0.45:
-        return (ChangePrice(0.0, place, chance.uniform(0.8, 1.25)),)
+        return (ChangePrice(0.0, place, rng.uniform(0.8, 1.25)),)
     if what < 0.9:
-        return (Restock(0.0, place, chance.randint(5, 50)),)
+        return (Restock(0.0, place, rng.randint(5, 50)),)
     return (Replace(0.0, place),)

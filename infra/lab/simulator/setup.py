@@ -118,11 +118,11 @@ async def open_shop(
 
 
 def _shelf(seed: int) -> list[Product]:
-    chance = random.Random(f"{seed}:shelf")  # noqa: S311 - repeatable on purpose
+    rng = random.Random(f"{seed}:shelf")  # noqa: S311 - repeatable on purpose
     return [
         Product(
             id="",
-            price=chance.randint(300, 20_000),
+            price=rng.randint(300, 20_000),
             category=CATEGORIES[place % len(CATEGORIES)],
             name=f"{_WOODS[place % len(_WOODS)]} {_NOUNS[place % len(_NOUNS)]}".capitalize(),
         )

@@ -66,8 +66,8 @@ class Traffic:
 
 def arrivals(rate: float, duration_s: float, seed: int) -> Iterator[float]:
     """Yield the arrival times of shoppers, in seconds from the start: a Poisson process, the same for the same seed."""
-    chance = random.Random(f"{seed}:arrivals")  # noqa: S311 - repeatable on purpose
-    at = chance.expovariate(rate)
+    rng = random.Random(f"{seed}:arrivals")  # noqa: S311 - repeatable on purpose
+    at = rng.expovariate(rate)
     while at < duration_s:
         yield at
-        at += chance.expovariate(rate)
+        at += rng.expovariate(rate)

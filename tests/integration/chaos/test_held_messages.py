@@ -33,7 +33,7 @@ async def site(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def management_request(site: Site, method: str, path: str, body: object = None) -> Any:
-    return await site.ask(method, site.state.broker["management"] + path, body)
+    return await site.request(method, site.state.broker["management"] + path, body)
 
 
 async def publish(site: Site, body: str) -> None:
@@ -56,10 +56,10 @@ async def test_messages_are_still_held_back_after_the_broker_closed_the_connecti
     await kind.begin(site, fault)
     try:
         await KINDS[cut.kind].begin(site, cut)
-        assert await KINDS[cut.kind].bite(site, cut)
+        assert await KINDS[cut.kind].observe_effect(site, cut)
         await publish(site, "wait")
         async with asyncio.timeout(30):
-            while not await kind.bite(site, fault):
+            while not await kind.observe_effect(site, fault):
                 await asyncio.sleep(0.1)
     finally:
         await kind.end(site, fault)

@@ -38,7 +38,7 @@ class Wire:
     def cut(self) -> None:
         """Close every connection; new ones are forwarded, unless the wire is broken."""
         self.cuts += self.used
-        self._link.suffer(Toxics(reset=True))
+        self._link.set_toxics(Toxics(reset=True))
         self.broken = self._broken
 
 
@@ -53,4 +53,4 @@ async def wire_to(url: str) -> AsyncIterator[Wire]:
         yield wire
     finally:
         server.close()
-        link.suffer(Toxics(reset=True))
+        link.set_toxics(Toxics(reset=True))

@@ -102,13 +102,13 @@ def test_too_little_traffic_makes_the_verdict_unknown(minimum: MinimumActivity) 
 
 
 def test_a_fault_that_did_not_bite_makes_the_verdict_unknown() -> None:
-    fault = Fault("kill", "cart", 0, 1, bite=False)
+    fault = Fault("kill", "cart", 0, 1, effect_observed=False)
     assert judge(with_fault(a_world(), fault), ONCE).verdict == "unknown"
-    assert judge(with_fault(a_world(), replace(fault, bite=True)), ONCE).verdict == "pass"
+    assert judge(with_fault(a_world(), replace(fault, effect_observed=True)), ONCE).verdict == "pass"
 
 
 def test_earlier_orders_and_faults_do_not_count() -> None:
-    without_bite = with_fault(a_world(), Fault("kill", "cart", 0, 1, bite=False))
+    without_bite = with_fault(a_world(), Fault("kill", "cart", 0, 1, effect_observed=False))
     only_later = replace(ONCE, since=START.timestamp() + 3600)
     found = judge(without_bite, only_later)
     assert found.verdict == "unknown"

@@ -10,7 +10,7 @@ from pika.exceptions import AMQPConnectionError
 
 from infra.lab.chaos import Fault, Journal, Site
 from infra.lab.chaos.experiment_runner import carry_out
-from infra.lab.chaos.fault import Kind, Touches
+from infra.lab.chaos.fault import Kind, ResourceNeeds
 from infra.lab.chaos.kinds import FAMILY, KINDS
 from infra.lab.chaos.schedule import Planned
 from infra.stack import Layout, StackState
@@ -19,7 +19,7 @@ from infra.stack import Layout, StackState
 class FailingKind(Kind):
     """A kind of fault that fails in one of its steps."""
 
-    name, about, momentary = "odd", "It fails.", True
+    name, about, is_momentary = "odd", "It fails.", True
 
     def __init__(self, fails_at: str = "", error: Exception | None = None) -> None:
         self.fails_at, self.error, self.ended = fails_at, error, 0
@@ -27,13 +27,13 @@ class FailingKind(Kind):
     def parts(self, services: Sequence[str]) -> list[str]:
         return ["cart"]
 
-    def touches(self, part: str) -> Touches:
-        return Touches()
+    def needed_resources(self, part: str) -> ResourceNeeds:
+        return ResourceNeeds()
 
     async def begin(self, site: Site, fault: Fault) -> None:
         self.fail("begin")
 
-    async def bite(self, site: Site, fault: Fault) -> str:
+    async def observe_effect(self, site: Site, fault: Fault) -> str:
         self.fail("bite")
         return "it bit"
 
@@ -62,7 +62,7 @@ async def test_after_any_failure_of_a_fault_the_others_continue(
     assert str(error) in failed.failure
     assert odd.ended
     assert failed.as_dict(0, None, None)["failure"] == failed.failure
-    assert (continued.bite, continued.failure) == ("it bit", "")
+    assert (continued.effect, continued.failure) == ("it bit", "")
     left = [schedule[0].fault] if step == "end" else []  # remains for `fault heal`
     assert [entry.fault for entry in Journal(site.layout.faults).entries()] == left
 
@@ -75,14 +75,14 @@ async def test_a_closed_broker_connection_means_that_the_fault_did_not_bite(
     async with aiohttp.ClientSession() as http:
         site = Site(Layout("x", tmp_path), StackState("x"), http)
         [outcome] = await carry_out(site, [Planned(Fault("odd", "cart"), 0, 0)], lambda _: None)
-    assert (outcome.bite, outcome.failure) == ("", "")
+    assert (outcome.effect, outcome.failure) == ("", "")
 
 
 class KindWithTask(FailingKind):
     """A kind of fault with a task beside it, which fails or continues."""
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        site.beside(fault.id, self.run_beside())
+        site.run_in_background(fault.id, self.run_beside())
         await asyncio.sleep(0)
 
     async def run_beside(self) -> None:
@@ -90,7 +90,7 @@ class KindWithTask(FailingKind):
         await asyncio.Event().wait()
 
     async def end(self, site: Site, fault: Fault) -> None:
-        await site.let_go(fault.id)
+        await site.release(fault.id)
 
 
 @pytest.mark.parametrize("error", [None, ConnectionResetError("the server is gone")])
@@ -103,5 +103,5 @@ async def test_a_task_beside_a_fault_ends_with_it_and_its_failure_is_reported(
         site = Site(Layout("x", tmp_path), StackState("x"), http)
         [outcome] = await carry_out(site, [Planned(Fault("odd", "cart"), 0, 0)], lambda _: None)
     message = "its background task failed: ConnectionResetError: the server is gone"
-    assert (outcome.bite, outcome.failure) == ("it bit", message if error else "")
+    assert (outcome.effect, outcome.failure) == ("it bit", message if error else "")
     assert len(asyncio.all_tasks()) == 1

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from infra.lab.chaos import Fault, Journal, begin, bite
+from infra.lab.chaos import Fault, Journal, begin, observe_effect
 from infra.lab.chaos.site import Site
 from infra.stack import Layout, LocalError, StackState
 
@@ -16,7 +16,7 @@ class FakeSite(Site):
 
     states: dict[str, str]
 
-    async def order(self, do: str, part: str) -> None:
+    async def send_command(self, do: str, part: str) -> None:
         self.states[part] = {"kill": "killed", "pause": "paused"}[do]
 
     async def parts(self) -> dict[str, Any]:
@@ -35,8 +35,8 @@ async def test_killing_a_running_container_bites_and_killing_a_stopped_one_does_
         await begin(here, broker := Fault("kill", "broker"))
         await begin(here, outside := Fault("kill", "outside"))
 
-        assert await bite(here, broker) == "broker: it is killed"
-        assert await bite(here, outside) == ""
+        assert await observe_effect(here, broker) == "broker: it is killed"
+        assert await observe_effect(here, outside) == ""
 
 
 @pytest.mark.parametrize(("kind", "part"), [("kill", "broker"), ("memory-alarm", "broker"), ("lost-consumers", "cart")])

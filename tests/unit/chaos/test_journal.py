@@ -9,7 +9,7 @@ import pytest
 from infra.cli.audit import faults_in_effect
 from infra.lab.audit import Fault as Broken
 from infra.lab.audit.record import read_record
-from infra.lab.chaos import Fault, Journal, checked, undone_by_hand
+from infra.lab.chaos import Fault, Journal, check_fault, end_process_faults
 from infra.stack import Layout, LocalError
 
 SERVICES = ["cart", "checkout"]
@@ -48,9 +48,9 @@ def test_another_process_may_call_off_a_held_fault(journal: Journal, tmp_path: P
     with journal.held(fault.id):
         journal.add(fault)
         assert elsewhere.is_held(fault.id)
-        assert journal.stands(fault.id)
-        elsewhere.call_off(fault.id)
-        assert not journal.stands(fault.id)
+        assert journal.is_in_effect(fault.id)
+        elsewhere.request_undo(fault.id)
+        assert not journal.is_in_effect(fault.id)
         assert elsewhere.entry(fault.id).fault == fault  # until the process that holds it has undone it
     assert not elsewhere.is_held(fault.id)
     journal.remove(fault.id)
@@ -67,7 +67,7 @@ def test_another_process_may_call_off_a_held_fault(journal: Journal, tmp_path: P
 )
 def test_an_invalid_fault_is_refused(fault: Fault, message: str) -> None:
     with pytest.raises(LocalError, match=message):
-        checked(fault, SERVICES)
+        check_fault(fault, SERVICES)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_starting_a_part_by_hand_ends_faults_that_stopped_it(tmp_path: Path, par
     kill, slow = Fault("kill", "cart"), Fault("latency", "cart:db")
     for fault in (kill, slow):
         Journal(where.faults).add(fault)
-    undone_by_hand(where, part)
+    end_process_faults(where, part)
     assert [entry.fault for entry in Journal(where.faults).entries()] == ([slow] if over else [kill, slow])
     noted = read_record(where.record).faults
     assert [(fault.kind, fault.part, fault.ended is not None) for fault in noted] == [("kill", "cart", True)] * over

@@ -3,7 +3,7 @@
 import asyncio
 
 from infra.lab.chaos import polling
-from infra.lab.chaos.polling import until_seen
+from infra.lab.chaos.polling import poll_until_truthy
 
 
 async def test_the_first_truthy_answer_ends_the_polling(monkeypatch):
@@ -14,17 +14,17 @@ async def test_the_first_truthy_answer_ends_the_polling(monkeypatch):
         return next(answers)
 
     async with asyncio.timeout(10):
-        assert await until_seen(query) == 3
+        assert await poll_until_truthy(query) == 3
     assert next(answers) == 4
 
 
 async def test_polling_returns_the_last_answer_when_time_is_up(monkeypatch):
-    monkeypatch.setattr(polling, "PATIENCE_S", 0)
+    monkeypatch.setattr(polling, "MAX_WAIT_S", 0)
     queries = []
 
     async def query() -> list[str]:
         queries.append("once")
         return []
 
-    assert await until_seen(query) == []
+    assert await poll_until_truthy(query) == []
     assert queries == ["once"]

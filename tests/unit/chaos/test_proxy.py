@@ -48,7 +48,7 @@ async def link() -> AsyncIterator[Link]:
     link = Link(ports.of("link"), "127.0.0.1", server.sockets[0].getsockname()[1])
     listening = await link.open()
     yield link
-    link.suffer(Toxics(reset=True))
+    link.set_toxics(Toxics(reset=True))
     listening.close()
     server.close()
     ports.release()
@@ -70,9 +70,9 @@ async def test_without_toxics_bytes_and_ends_of_streams_pass_through(link: Link)
 async def test_latency_applies_in_both_directions_until_it_is_removed(link: Link) -> None:
     connection = await connect(link)
     await connection.echo()
-    link.suffer(Toxics(latency_ms=60))
+    link.set_toxics(Toxics(latency_ms=60))
     assert await connection.took_s() >= 0.12
-    link.suffer(Toxics())
+    link.set_toxics(Toxics())
     delayed = link.counts["delayed"]
     await connection.echo()
     assert link.counts["delayed"] == delayed >= 2
@@ -80,7 +80,7 @@ async def test_latency_applies_in_both_directions_until_it_is_removed(link: Link
 
 async def test_jitter_keeps_the_order_of_bytes(link: Link) -> None:
     connection = await connect(link)
-    link.suffer(Toxics(jitter_ms=5))
+    link.set_toxics(Toxics(jitter_ms=5))
     sent = [f"{number:4}".encode() for number in range(100)]
     for each in sent:
         connection.writer.write(each)
@@ -90,19 +90,19 @@ async def test_jitter_keeps_the_order_of_bytes(link: Link) -> None:
 
 async def test_bandwidth_is_limited(link: Link) -> None:
     connection = await connect(link)
-    link.suffer(Toxics(bytes_per_s=100_000))
+    link.set_toxics(Toxics(bytes_per_s=100_000))
     assert await connection.took_s(b"x" * 10_000) >= 0.1
 
 
 async def test_a_black_hole_delays_bytes_and_loses_none(link: Link) -> None:
     connection = await connect(link)
     await connection.echo()
-    link.suffer(Toxics(black_hole=True))
+    link.set_toxics(Toxics(black_hole=True))
     with pytest.raises(TimeoutError):
         await connection.echo(within_s=0.1)
     late = await connect(link)
     late.writer.write(b"later")
-    link.suffer(Toxics())
+    link.set_toxics(Toxics())
     async with asyncio.timeout(5):
         assert await connection.reader.readexactly(5) == b"hello"
         assert await late.reader.readexactly(5) == b"later"
@@ -112,7 +112,7 @@ async def test_a_black_hole_delays_bytes_and_loses_none(link: Link) -> None:
 async def test_a_reset_ends_open_and_new_connections(link: Link) -> None:
     connection = await connect(link)
     await connection.echo()
-    link.suffer(Toxics(reset=True))
+    link.set_toxics(Toxics(reset=True))
     with pytest.raises(ConnectionResetError):
         await connection.echo()
     late, quiet = await connect(link), await connect(link)  # accepted by the proxy, which resets them on traffic
@@ -121,7 +121,7 @@ async def test_a_reset_ends_open_and_new_connections(link: Link) -> None:
     async with asyncio.timeout(5):
         with pytest.raises(OSError):
             await quiet.reader.readexactly(1)
-    link.suffer(Toxics())
+    link.set_toxics(Toxics())
     await (await connect(link)).echo()
     assert link.counts["reset"] == 3
 
@@ -129,11 +129,11 @@ async def test_a_reset_ends_open_and_new_connections(link: Link) -> None:
 async def test_a_half_open_connection_is_silent_until_it_is_reset_and_new_ones_work(link: Link) -> None:
     connection = await connect(link)
     await connection.echo()
-    link.suffer(Toxics(half_open=True))
+    link.set_toxics(Toxics(half_open=True))
     with pytest.raises(TimeoutError):
         await connection.echo(within_s=0.1)
     await (await connect(link)).echo()
-    link.suffer(Toxics())
+    link.set_toxics(Toxics())
     with pytest.raises(ConnectionResetError):
         async with asyncio.timeout(5):
             await connection.reader.readexactly(5)

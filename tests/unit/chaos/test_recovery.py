@@ -4,7 +4,7 @@ import pytest
 
 from infra.lab.chaos.experiment_runner import Outcome
 from infra.lab.chaos.fault import Fault
-from infra.lab.chaos.recovery import against_targets, drained, in_words, recovered
+from infra.lab.chaos.recovery import compare_with_targets, describe_target, time_to_drain, time_to_recover
 
 
 def a_fault(began: float, ended: float, part: str = "cart") -> Outcome:
@@ -13,18 +13,18 @@ def a_fault(began: float, ended: float, part: str = "cart") -> Outcome:
 
 def test_the_recovery_time_lasts_from_the_end_of_a_fault_to_the_next_completed_order() -> None:
     one = a_fault(10, 20)
-    assert recovered(one, [one, a_fault(30, 40)], [5, 19, 22.5, 29]) == 2.5
+    assert time_to_recover(one, [one, a_fault(30, 40)], [5, 19, 22.5, 29]) == 2.5
 
 
 def test_the_recovery_time_is_unknown_if_another_fault_overlapped_or_began_before_it() -> None:
     one = a_fault(10, 20)
     for other in (a_fault(5, 10.5), a_fault(12, 13), a_fault(21, 25)):
-        assert recovered(one, [one, other], [22.5]) is None
+        assert time_to_recover(one, [one, other], [22.5]) is None
 
 
 def test_the_recovery_time_is_unknown_without_a_later_order() -> None:
     one = a_fault(10, 20)
-    assert recovered(one, [one], [15.0]) is None
+    assert time_to_recover(one, [one], [15.0]) is None
 
 
 QUIET = dict.fromkeys(range(10), 3.0)
@@ -33,23 +33,23 @@ QUIET = dict.fromkeys(range(10), 3.0)
 def test_a_backlog_is_drained_when_it_is_as_small_as_before() -> None:
     one = a_fault(10, 20.5)
     backlog = QUIET | {4: 40.0, 15: 500.0, 21: 400.0, 22: 90.0, 23: 40.0, 24: 3.0}
-    assert drained(one, [one, a_fault(30, 40)], backlog) == 2.5
+    assert time_to_drain(one, [one, a_fault(30, 40)], backlog) == 2.5
 
 
 def test_a_backlog_need_not_drain_below_its_usual_size() -> None:
     one = a_fault(10, 20.5)
-    assert drained(one, [one], QUIET | {21: 10.0, 22: 3.0}) == 0.5
+    assert time_to_drain(one, [one], QUIET | {21: 10.0, 22: 3.0}) == 0.5
 
 
 def test_a_second_without_a_sample_does_not_count_as_drained() -> None:
     one = a_fault(10, 20.0)
-    assert drained(one, [one], QUIET | {20: 90.0, 23: 2.0}) == 3.0
-    assert drained(one, [one], QUIET | {20: 90.0}) is None
+    assert time_to_drain(one, [one], QUIET | {20: 90.0, 23: 2.0}) == 3.0
+    assert time_to_drain(one, [one], QUIET | {20: 90.0}) is None
 
 
 def test_a_backlog_of_overlapping_faults_is_not_attributed() -> None:
     one = a_fault(10, 20)
-    assert drained(one, [one, a_fault(19, 21)], QUIET | {22: 3.0}) is None
+    assert time_to_drain(one, [one, a_fault(19, 21)], QUIET | {22: 3.0}) is None
 
 
 def kills(part: str, *recovered_s: float | None) -> tuple[list[Outcome], list[float]]:
@@ -74,20 +74,20 @@ def test_the_median_is_compared_with_the_target(
     part: str, recovered_s: tuple[float, ...], median_s: float, kept: bool
 ) -> None:
     outcomes, completed = kills(part, *recovered_s)
-    [target] = against_targets(outcomes, completed, {}, closed=1000)
+    [target] = compare_with_targets(outcomes, completed, {}, closed=1000)
     assert (target["median_s"], target["kept"], target["at_least"]) == (median_s, kept, False)
 
 
 def test_faults_without_recovery_do_not_improve_the_median() -> None:
     outcomes, completed = kills("broker", 2.0, None, None)
-    [target] = against_targets(outcomes, completed, {}, closed=outcomes[-1].ended + 60)
+    [target] = compare_with_targets(outcomes, completed, {}, closed=outcomes[-1].ended + 60)
     assert (target["median_s"], target["kept"], target["times"]) == (22.0, False, 3)
-    assert "at least 22.0 s (median of 3), the target is 10 s" in in_words(target)
+    assert "at least 22.0 s (median of 3), the target is 10 s" in describe_target(target)
 
 
 def test_a_target_without_recovery_is_not_kept_however_short_the_observation() -> None:
     outcomes, completed = kills("broker", None)
-    [target] = against_targets(outcomes, completed, {}, closed=outcomes[-1].ended + 4)
+    [target] = compare_with_targets(outcomes, completed, {}, closed=outcomes[-1].ended + 4)
     assert (target["median_s"], target["kept"]) == (4.0, False)
 
 
@@ -95,9 +95,9 @@ def test_for_a_part_that_orders_do_not_need_the_backlog_counts() -> None:
     one = a_fault(100, 103, "delivery")
     completed = [100.2 + number / 10 for number in range(200)]
     backlog = dict.fromkeys(range(90, 100), 3.0) | dict.fromkeys(range(100, 112), 50.0) | {112: 3.0}
-    [target] = against_targets([one], completed, backlog, closed=200)
+    [target] = compare_with_targets([one], completed, backlog, closed=200)
     assert (target["median_s"], target["kept"]) == (9.0, False)
 
 
 def test_only_services_databases_and_the_broker_have_targets() -> None:
-    assert against_targets([a_fault(10, 13, "payments-a"), a_fault(50, 53, "cart:db")], [], {}, closed=99) == []
+    assert compare_with_targets([a_fault(10, 13, "payments-a"), a_fault(50, 53, "cart:db")], [], {}, closed=99) == []

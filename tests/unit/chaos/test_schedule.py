@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.lab.chaos.fault import Touches
-from infra.lab.chaos.kinds import KINDS, checked
-from infra.lab.chaos.schedule import Planned, one_by_one, random_schedule
+from infra.lab.chaos.fault import ResourceNeeds
+from infra.lab.chaos.kinds import KINDS, check_fault
+from infra.lab.chaos.schedule import Planned, random_schedule, sequential_schedule
 from tests.examples import examples
 
 SERVICES = ("catalog", "cart", "checkout", "notifications", "delivery")
@@ -34,10 +34,10 @@ def test_every_fault_is_valid_ends_in_time_and_hides_no_other(seed: int, duratio
     assert [each.start_s for each in schedule] == sorted(each.start_s for each in schedule)
     assert len({each.fault.id for each in schedule}) == len(schedule)
     for each in schedule:
-        checked(each.fault, SERVICES)
+        check_fault(each.fault, SERVICES)
         assert 0 <= each.start_s <= each.end_s <= duration_s + 0.01
     for one, other in itertools.combinations(schedule, 2):
-        assert not (one.overlaps(other) and _touches(one).exclude(_touches(other)))
+        assert not (one.overlaps(other) and _needed_resources(one).conflicts_with(_needed_resources(other)))
 
 
 @given(st.integers(), st.floats(90, 300), st.one_of(st.none(), st.integers(1, 40)))
@@ -49,9 +49,9 @@ def test_a_long_schedule_stops_the_broker_during_the_traffic(seed: int, duration
 
 
 def test_a_sequential_schedule_has_no_overlaps_and_every_kind() -> None:
-    schedule = one_by_one(SERVICES, 3, 25)
+    schedule = sequential_schedule(SERVICES, 3, 25)
     for each, after in itertools.pairwise(schedule):
-        checked(each.fault, SERVICES)
+        check_fault(each.fault, SERVICES)
         assert after.start_s - each.end_s > 20
     stopped = [each.fault.part for each in schedule if each.fault.kind == "stop"]
     assert stopped == ["catalog-db", "broker", "cart-db", "broker", "checkout-db", "broker"]
@@ -62,16 +62,16 @@ def test_a_sequential_schedule_has_no_overlaps_and_every_kind() -> None:
 @pytest.mark.parametrize(("long", "at"), [("outage", "checkout"), ("forgotten-lock", "catalog-db")])
 @pytest.mark.parametrize("holding", ["delayed", "reordered"])
 def test_no_fault_holds_messages_while_another_stops_all_orders(long: str, at: str, holding: str) -> None:
-    assert KINDS[long].touches(at).exclude(KINDS[holding].touches("delivery"))
-    assert not KINDS["kill"].touches("checkout").exclude(KINDS[holding].touches("delivery"))
+    assert KINDS[long].needed_resources(at).conflicts_with(KINDS[holding].needed_resources("delivery"))
+    assert not KINDS["kill"].needed_resources("checkout").conflicts_with(KINDS[holding].needed_resources("delivery"))
 
 
 def test_a_schedule_has_the_requested_number_of_faults() -> None:
     assert len(random_schedule(1, 120, SERVICES, 40)) == 40
 
 
-def _touches(planned: Planned) -> Touches:
-    return KINDS[planned.fault.kind].touches(planned.fault.part)
+def _needed_resources(planned: Planned) -> ResourceNeeds:
+    return KINDS[planned.fault.kind].needed_resources(planned.fault.part)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -79,7 +79,7 @@ def test_given_servers_get_no_faults(seed: int) -> None:
     external = {"broker", "cart-db"}
     planned = random_schedule(seed, 120, SERVICES, given=external)
     assert len(planned) >= 25
-    assert one_by_one(SERVICES, 3, 25, given=external)
-    for each in (*planned, *one_by_one(SERVICES, 3, 25, given=external)):
+    assert sequential_schedule(SERVICES, 3, 25, given=external)
+    for each in (*planned, *sequential_schedule(SERVICES, 3, 25, given=external)):
         assert each.fault.part not in external
     assert not {"memory-alarm", "lost-consumers"} & {each.fault.kind for each in planned}

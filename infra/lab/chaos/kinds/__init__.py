@@ -9,13 +9,13 @@ from infra.stack import LocalError
 FAMILIES = (processes, links, dials, broker, database, messages, clocks, traffic)
 FAMILY = {kind.name: family.__name__.rpartition(".")[2] for family in FAMILIES for kind in family.KINDS}
 """The family of each kind of fault, which is what it breaks: processes, links, …"""
-REPLACED = ("links", "dials")
+ONE_AT_A_TIME = ("links", "dials")
 """Families that allow one fault at a time at a link or dial. A second one replaces the first, and the end of either
 ends both."""
 KINDS: dict[str, Kind] = {kind.name: kind for family in FAMILIES for kind in family.KINDS}
 
 
-def checked(fault: Fault, services: Sequence[str]) -> Fault:
+def check_fault(fault: Fault, services: Sequence[str]) -> Fault:
     """Return the fault. Raises `LocalError` if its kind, part or options do not exist or do not go together."""
     kind = KINDS.get(fault.kind)
     if kind is None:
@@ -29,8 +29,8 @@ def checked(fault: Fault, services: Sequence[str]) -> Fault:
     return fault
 
 
-def replaced_by(fault: Fault, others: Iterable[Fault]) -> Fault | None:
+def find_replaced(fault: Fault, others: Iterable[Fault]) -> Fault | None:
     """Return the fault among those in effect (`others`) that `fault` would replace, or None."""
     family = FAMILY[fault.kind]
     same = (each for each in others if each.part == fault.part and FAMILY.get(each.kind) == family)
-    return next(same, None) if family in REPLACED else None
+    return next(same, None) if family in ONE_AT_A_TIME else None

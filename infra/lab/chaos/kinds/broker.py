@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from infra.lab.chaos.fault import Fault, Kind, Touches
-from infra.lab.chaos.polling import until_seen
+from infra.lab.chaos.fault import Fault, Kind, ResourceNeeds
+from infra.lab.chaos.polling import poll_until_truthy
 from infra.lab.chaos.site import Site
 from infra.stack.rabbitmqctl import rabbitmqctl
 
@@ -18,7 +18,7 @@ class MemoryAlarm(Kind):
 
     name = "memory-alarm"
     about = "The broker's memory alarm is on, and blocks all publishers."
-    seconds = (4.0, 10.0)
+    duration_range_s = (4.0, 10.0)
 
     def parts(self, services: Sequence[str]) -> list[str]:
         return ["broker"]
@@ -26,15 +26,15 @@ class MemoryAlarm(Kind):
     def server(self, part: str) -> str:
         return "broker"
 
-    def touches(self, part: str) -> Touches:
-        return Touches(alone=frozenset({"broker:memory"}), shared=frozenset({"broker"}))
+    def needed_resources(self, part: str) -> ResourceNeeds:
+        return ResourceNeeds(exclusive=frozenset({"broker:memory"}), shared=frozenset({"broker"}))
 
     async def begin(self, site: Site, fault: Fault) -> None:
         await rabbitmqctl(site.layout, site.state, "set_vm_memory_high_watermark", "0")
-        await until_seen(lambda: self.bite(site, fault))
+        await poll_until_truthy(lambda: self.observe_effect(site, fault))
 
-    async def bite(self, site: Site, fault: Fault) -> str:
-        [node] = await site.ask("GET", f"{site.state.broker['management']}/api/nodes?columns=mem_alarm")
+    async def observe_effect(self, site: Site, fault: Fault) -> str:
+        [node] = await site.request("GET", f"{site.state.broker['management']}/api/nodes?columns=mem_alarm")
         return "the node's memory alarm is on" if node["mem_alarm"] else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
@@ -45,13 +45,13 @@ class MemoryAlarm(Kind):
 class Interruption(Kind):
     """A momentary fault of the broker. Nothing needs to be undone, because the service reconnects."""
 
-    momentary = True
+    is_momentary = True
 
     def parts(self, services: Sequence[str]) -> list[str]:
         return list(services)
 
-    def touches(self, part: str) -> Touches:
-        return Touches(shared=frozenset({"broker", part}))
+    def needed_resources(self, part: str) -> ResourceNeeds:
+        return ResourceNeeds(shared=frozenset({"broker", part}))
 
     async def end(self, site: Site, fault: Fault) -> None:
         """Do nothing: there is nothing to undo."""
@@ -66,13 +66,13 @@ class ClosedConnections(Interruption):
     async def begin(self, site: Site, fault: Fault) -> None:
         api = f"{site.state.broker['management']}/api/connections"
 
-        async def theirs() -> list[str]:
-            listed: list[dict[str, Any]] = await site.ask("GET", f"{api}?columns=name,user")
+        async def list_connections() -> list[str]:
+            listed: list[dict[str, Any]] = await site.request("GET", f"{api}?columns=name,user")
             return [each["name"] for each in listed if each["user"] == fault.part]
 
-        names = await until_seen(theirs)  # the management API lists new connections late
+        names = await poll_until_truthy(list_connections)  # the management API lists new connections late
         for name in names:
-            await site.ask("DELETE", f"{api}/{quote(name, safe='')}", **{"X-Reason": "injected fault"})
+            await site.request("DELETE", f"{api}/{quote(name, safe='')}", **{"X-Reason": "injected fault"})
         site.notes[fault.id] = f"{len(names)} connections closed" if names else ""
 
 
@@ -86,15 +86,15 @@ class LostConsumers(Interruption):
         return "broker"
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        end_them = (
+        shutdown_code = (
             f'L = [P || P <- rabbit_channel:list_local(), {{user, <<"{fault.part}">>}} =:= '
             "hd(rabbit_channel:info(P, [user]))], [rabbit_channel:shutdown(P) || P <- L], length(L)."
         )
 
         async def ended() -> int:
-            return int(await rabbitmqctl(site.layout, site.state, "eval", end_them))
+            return int(await rabbitmqctl(site.layout, site.state, "eval", shutdown_code))
 
-        channels = await until_seen(ended)
+        channels = await poll_until_truthy(ended)
         site.notes[fault.id] = f"{channels} channels shut down" if channels else ""
 
 

@@ -4,11 +4,11 @@ import time
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 
-from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.fault import Fault, Kind, ResourceNeeds
 from infra.lab.chaos.site import Site
 from infra.stack import find_library, set_skew
 
-LEAST_S = 2.0
+MIN_OBSERVABLE_SKEW_S = 2.0
 """Minimum skew in seconds that can be observed, because the `Date` header has whole seconds only."""
 
 
@@ -17,8 +17,8 @@ class SkewedClock(Kind):
 
     name = "skewed-clock"
     about = "A service runs with a wrong clock, as after a failure of its machine's time synchronisation."
-    seconds = (10.0, 20.0)
-    least_run_s = 45.0
+    duration_range_s = (10.0, 20.0)
+    min_run_s = 45.0
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -27,27 +27,27 @@ class SkewedClock(Kind):
     def parts(self, services: Sequence[str]) -> list[str]:
         return list(services)
 
-    def likely(self, services: Sequence[str]) -> list[str]:
+    def random_parts(self, services: Sequence[str]) -> list[str]:
         return self.parts(services) if find_library() else []
 
-    def touches(self, part: str) -> Touches:
-        return Touches(alone=frozenset({part}))
+    def needed_resources(self, part: str) -> ResourceNeeds:
+        return ResourceNeeds(exclusive=frozenset({part}))
 
     async def begin(self, site: Site, fault: Fault) -> None:
         set_skew(site.layout.clock(fault.part), self.option(fault, "ahead_s"))
-        await site.order("restart", fault.part)
+        await site.send_command("restart", fault.part)
 
-    async def bite(self, site: Site, fault: Fault) -> str:
+    async def observe_effect(self, site: Site, fault: Fault) -> str:
         for replica, url in site.state.services[fault.part].ops.items():
             async with site.http.get(f"{url}/livez") as answer:
                 ahead_s = parsedate_to_datetime(answer.headers["Date"]).timestamp() - time.time()
-            if abs(ahead_s) >= LEAST_S:
+            if abs(ahead_s) >= MIN_OBSERVABLE_SKEW_S:
                 return f"the clock of {replica} is {ahead_s:+.0f} s ahead"
         return ""
 
     async def end(self, site: Site, fault: Fault) -> None:
         site.layout.clock(fault.part).unlink(missing_ok=True)
-        await site.order("restart", fault.part)
+        await site.send_command("restart", fault.part)
 
 
 KINDS = (SkewedClock(),)

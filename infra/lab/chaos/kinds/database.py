@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import asyncpg
 
-from infra.lab.chaos.fault import Fault, Kind, Touches
-from infra.lab.chaos.polling import until_seen
+from infra.lab.chaos.fault import Fault, Kind, ResourceNeeds
+from infra.lab.chaos.polling import poll_until_truthy
 from infra.lab.chaos.site import Site
 
-SESSIONS = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
+TERMINATE_SESSIONS = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
 TABLE = "messaging.outbox_pending"
 """The busiest table of every service. Each transaction that writes an event needs it, and so does the relay."""
-WAITING = "select count(*) from pg_locks where relation = $1::text::regclass and not granted"
-LOOK_S = 0.25
-OPENED = "select count(*) from pg_stat_activity where usename = $1 and application_name = $1"
+COUNT_WAITING = "select count(*) from pg_locks where relation = $1::text::regclass and not granted"
+POLL_S = 0.25
+COUNT_SESSIONS = "select count(*) from pg_stat_activity where usename = $1 and application_name = $1"
 TABLES = {"catalog": "products", "cart": "carts", "checkout": "orders", "delivery": "shipments"}
 """The table of each service in which each order locks a row."""
 
@@ -31,14 +31,14 @@ class DatabaseFault(Kind):
     def server(self, part: str) -> str:
         return part
 
-    def touches(self, part: str) -> Touches:
-        return Touches(alone=frozenset({f"{part}:state"}), shared=frozenset({part, part.removesuffix("-db")}))
+    def needed_resources(self, part: str) -> ResourceNeeds:
+        return ResourceNeeds(exclusive=frozenset({f"{part}:state"}), shared=frozenset({part, part.removesuffix("-db")}))
 
     @abstractmethod
     async def begin(self, site: Site, fault: Fault) -> None: ...
 
     async def end(self, site: Site, fault: Fault) -> None:
-        await site.let_go(fault.id)
+        await site.release(fault.id)
 
 
 class TerminatedSessions(DatabaseFault):
@@ -46,11 +46,11 @@ class TerminatedSessions(DatabaseFault):
 
     name = "terminated-sessions"
     about = "Every database session of the service is terminated, whatever it is doing."
-    momentary = True
+    is_momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
         async with site.database(fault.part) as database:
-            ended = await database.fetch(SESSIONS, fault.part.removesuffix("-db"))
+            ended = await database.fetch(TERMINATE_SESSIONS, fault.part.removesuffix("-db"))
         site.notes[fault.id] = f"{len(ended)} sessions terminated" if ended else ""
 
 
@@ -59,16 +59,16 @@ class ExhaustedConnections(DatabaseFault):
 
     name = "exhausted-connections"
     about = "Other clients hold every connection of the database; the service has lost its own."
-    lasts = False
-    seconds = (4.0, 9.0)
+    outlives_process = False
+    duration_range_s = (4.0, 9.0)
 
     async def begin(self, site: Site, fault: Fault) -> None:
         hold = site.hold(fault.id)
         async with site.database(fault.part) as database:
-            await _fill(site, fault, hold)
-            await database.fetch(SESSIONS, fault.part.removesuffix("-db"))
-            taken = await _fill(site, fault, hold)
-        site.beside(fault.id, _go_on_filling(site, fault, hold))
+            await _fill_connections(site, fault, hold)
+            await database.fetch(TERMINATE_SESSIONS, fault.part.removesuffix("-db"))
+            taken = await _fill_connections(site, fault, hold)
+        site.run_in_background(fault.id, _keep_connections_filled(site, fault, hold))
         site.notes[fault.id] = f"all connections taken, {taken} of them from the service" if taken else ""
 
 
@@ -77,8 +77,8 @@ class HeldLock(DatabaseFault):
 
     name = "held-lock"
     about = "Another session holds an exclusive lock on the outbox's table of pending events."
-    lasts = False
-    seconds = (3.0, 8.0)
+    outlives_process = False
+    duration_range_s = (3.0, 8.0)
     mode = "access exclusive"
 
     def table(self, part: str) -> str:
@@ -88,10 +88,10 @@ class HeldLock(DatabaseFault):
     async def begin(self, site: Site, fault: Fault) -> None:
         hold, table = site.hold(fault.id), self.table(fault.part)
         holder = await hold.enter_async_context(site.database(fault.part))
-        watcher = await hold.enter_async_context(site.database(fault.part))
+        observer = await hold.enter_async_context(site.database(fault.part))
         await hold.enter_async_context(holder.transaction())
         await holder.execute(f"lock table {table} in {self.mode} mode")
-        site.beside(fault.id, _watch(site, fault, watcher, table))
+        site.run_in_background(fault.id, _count_waiting_sessions(site, fault, observer, table))
 
 
 class ForgottenLock(HeldLock):
@@ -99,8 +99,8 @@ class ForgottenLock(HeldLock):
 
     name = "forgotten-lock"
     about = "A forgotten session locks a table of the service against writes, for longer than a statement may take."
-    seconds = (17.0, 20.0)
-    least_run_s = 60.0
+    duration_range_s = (17.0, 20.0)
+    min_run_s = 60.0
     mode = "exclusive"
 
     def table(self, part: str) -> str:
@@ -109,13 +109,13 @@ class ForgottenLock(HeldLock):
     def parts(self, services: Sequence[str]) -> list[str]:
         return [f"{service}-db" for service in services if service in TABLES]
 
-    def touches(self, part: str) -> Touches:
+    def needed_resources(self, part: str) -> ResourceNeeds:
         """Exclude faults of the stand-ins and those that need orders: orders make no progress for a long time.
 
         So services make no external calls and receive few events meanwhile.
         """
-        touched = super().touches(part)
-        return replace(touched, alone=touched.alone | {"outside", "orders"})
+        needed = super().needed_resources(part)
+        return replace(needed, exclusive=needed.exclusive | {"outside", "orders"})
 
 
 class ReadOnly(DatabaseFault):
@@ -129,7 +129,7 @@ class ReadOnly(DatabaseFault):
             await database.execute("alter system set default_transaction_read_only = on")
             await database.execute("select pg_reload_conf()")
 
-    async def bite(self, site: Site, fault: Fault) -> str:
+    async def observe_effect(self, site: Site, fault: Fault) -> str:
         url = site.state.services[fault.part.removesuffix("-db")].database["app"]
         database = await asyncpg.connect(url, timeout=5)
         try:
@@ -151,15 +151,15 @@ class ReadOnlySessions(DatabaseFault):
 
     name = "read-only-sessions"
     about = "The service's present sessions are read-only, as after a failover; new ones are not."
-    momentary = True
+    is_momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
         role = fault.part.removesuffix("-db")
         async with site.database(fault.part) as database:
             await database.execute(f"alter role {role} set default_transaction_read_only = on")
             try:
-                await database.fetch(SESSIONS, role)
-                opened = await until_seen(lambda: database.fetchval(OPENED, role))
+                await database.fetch(TERMINATE_SESSIONS, role)
+                opened = await poll_until_truthy(lambda: database.fetchval(COUNT_SESSIONS, role))
             finally:
                 await self.end(site, fault)
         site.notes[fault.id] = f"{opened} read-only sessions opened" if opened else ""
@@ -169,7 +169,7 @@ class ReadOnlySessions(DatabaseFault):
             await database.execute(f"alter role {fault.part.removesuffix('-db')} reset default_transaction_read_only")
 
 
-async def _fill(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> int:
+async def _fill_connections(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> int:
     """Take connections until the server refuses one. Returns the number taken."""
     taken = 0
     while True:
@@ -180,19 +180,19 @@ async def _fill(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> in
         taken += 1
 
 
-async def _go_on_filling(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> None:
+async def _keep_connections_filled(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> None:
     while True:
         with contextlib.suppress(OSError, asyncpg.PostgresError):
-            await _fill(site, fault, hold)
-        await asyncio.sleep(LOOK_S)
+            await _fill_connections(site, fault, hold)
+        await asyncio.sleep(POLL_S)
 
 
-async def _watch(site: Site, fault: Fault, database: asyncpg.Connection, table: str) -> None:
-    most = 0
+async def _count_waiting_sessions(site: Site, fault: Fault, database: asyncpg.Connection, table: str) -> None:
+    highest = 0
     while True:
-        most = max(most, await database.fetchval(WAITING, table))
-        site.notes[fault.id] = f"up to {most} sessions waited for the lock" if most else ""
-        await asyncio.sleep(LOOK_S)
+        highest = max(highest, await database.fetchval(COUNT_WAITING, table))
+        site.notes[fault.id] = f"up to {highest} sessions waited for the lock" if highest else ""
+        await asyncio.sleep(POLL_S)
 
 
 KINDS = (

@@ -9,14 +9,14 @@ from typing import Any
 
 import aiohttp
 
-from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.fault import Fault, Kind, ResourceNeeds
 from infra.lab.chaos.site import Site
 
 PAYMENTS = ("payments-a", "payments-b")
-SPARE = ("payments-b", "carriers-b")
+SECOND_CHOICE = ("payments-b", "carriers-b")
 """The second provider and carrier. Services call them only after the first has failed."""
 OVER_HTTP = (*PAYMENTS, "carriers-a", "carriers-b")
-ALL = (*OVER_HTTP, "mail")
+DIAL_PARTS = (*OVER_HTTP, "mail")
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class DialFault(Kind):
     count: str
     """The counter of the stand-in that grows when the fault takes effect."""
     value: float
-    at: tuple[str, ...] = ALL
+    at: tuple[str, ...] = DIAL_PARTS
 
-    seconds = (5.0, 10.0)
+    duration_range_s = (5.0, 10.0)
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -40,29 +40,29 @@ class DialFault(Kind):
     def parts(self, services: Sequence[str]) -> list[str]:
         return list(self.at)
 
-    def likely(self, services: Sequence[str]) -> list[str]:
-        return [part for part in self.at if part not in SPARE]
+    def random_parts(self, services: Sequence[str]) -> list[str]:
+        return [part for part in self.at if part not in SECOND_CHOICE]
 
-    def touches(self, part: str) -> Touches:
+    def needed_resources(self, part: str) -> ResourceNeeds:
         """Need a working broker: while it is down, services make no external calls."""
-        return Touches(alone=frozenset({part}), shared=frozenset({"outside", "broker"}))
+        return ResourceNeeds(exclusive=frozenset({part}), shared=frozenset({"outside", "broker"}))
 
     async def begin(self, site: Site, fault: Fault) -> None:
         site.notes[fault.id] = await self._count(site, fault)
-        await site.ask("PUT", _dial(site, fault), {self.field: self.option(fault, self.field)})
+        await site.request("PUT", _dial(site, fault), {self.field: self.option(fault, self.field)})
 
-    async def bite(self, site: Site, fault: Fault) -> str:
+    async def observe_effect(self, site: Site, fault: Fault) -> str:
         requests = await self._count(site, fault) - site.notes.get(fault.id, 0)
         return f"{requests} requests {self.count}" if requests > 0 else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
         try:
-            await site.ask("DELETE", _dial(site, fault))
+            await site.request("DELETE", _dial(site, fault))
         except aiohttp.ClientConnectionError:
             return  # the stand-ins are down, and reset every dial when they start
 
     async def _count(self, site: Site, fault: Fault) -> int:
-        counts: dict[str, Any] = await site.ask("GET", f"{_dial(site, fault)}/counts")
+        counts: dict[str, Any] = await site.request("GET", f"{_dial(site, fault)}/counts")
         return int(counts.get(self.count, 0))
 
 

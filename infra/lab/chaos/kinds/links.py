@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infra.lab.chaos.fault import Fault, Kind, Touches
-from infra.lab.chaos.kinds.dials import ALL, SPARE
+from infra.lab.chaos.fault import Fault, Kind, ResourceNeeds
+from infra.lab.chaos.kinds.dials import DIAL_PARTS, SECOND_CHOICE
 from infra.lab.chaos.site import Site
 from infra.stack import LocalError
 
@@ -20,40 +20,40 @@ class LinkFault(Kind):
     """The counter of the proxy that grows when the fault takes effect."""
     value: float | bool
 
-    seconds = (4.0, 9.0)
+    duration_range_s = (4.0, 9.0)
 
     @property
     def defaults(self) -> dict[str, float]:
         return {} if self.value is True else {self.toxic: self.value}
 
     def parts(self, services: Sequence[str]) -> list[str]:
-        return [*(f"{service}:{what}" for service in services for what in ("broker", "db")), *ALL]
+        return [*(f"{service}:{what}" for service in services for what in ("broker", "db")), *DIAL_PARTS]
 
-    def likely(self, services: Sequence[str]) -> list[str]:
-        return [part for part in self.parts(services) if part not in SPARE]
+    def random_parts(self, services: Sequence[str]) -> list[str]:
+        return [part for part in self.parts(services) if part not in SECOND_CHOICE]
 
-    def touches(self, part: str) -> Touches:
+    def needed_resources(self, part: str) -> ResourceNeeds:
         service, _, what = part.partition(":")
         ends = {service, f"{service}-db" if what == "db" else "broker"} if what else {"outside", "broker"}
-        return Touches(alone=frozenset({part}), shared=frozenset(ends))
+        return ResourceNeeds(exclusive=frozenset({part}), shared=frozenset(ends))
 
     async def begin(self, site: Site, fault: Fault) -> None:
         if not site.state.proxy:
             raise LocalError("The stack has no fault proxy.", "Start it again: ./marketplace up -d --faultable")
         site.notes[fault.id] = await self._count(site, fault)
         value = True if self.value is True else self.option(fault, self.toxic)
-        await site.ask("PUT", _link(site, fault), {self.toxic: value})
+        await site.request("PUT", _link(site, fault), {self.toxic: value})
 
-    async def bite(self, site: Site, fault: Fault) -> str:
+    async def observe_effect(self, site: Site, fault: Fault) -> str:
         times = await self._count(site, fault) - site.notes.get(fault.id, 0)
         return f"{self.count} {times} times" if times > 0 else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
         if site.state.proxy:
-            await site.ask("DELETE", _link(site, fault))
+            await site.request("DELETE", _link(site, fault))
 
     async def _count(self, site: Site, fault: Fault) -> int:
-        links = await site.ask("GET", f"{site.state.proxy}/links")
+        links = await site.request("GET", f"{site.state.proxy}/links")
         return int(links.get(fault.part, {"counts": {}})["counts"].get(self.count, 0))
 
 

@@ -16,21 +16,21 @@ import uuid_utils
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
-from infra.lab.chaos.fault import Fault, Kind, Touches
-from infra.lab.chaos.polling import until_seen
+from infra.lab.chaos.fault import Fault, Kind, ResourceNeeds
+from infra.lab.chaos.polling import poll_until_truthy
 from infra.lab.chaos.site import Site
 from infra.stack import Passwords
 
 BUCKETS = 16
 """Number of buckets of the outbox. An event's bucket is the CRC-32 of its subject, modulo this."""
-LATEST = """
+SELECT_LATEST = """
 select event_id, type, subject from messaging.outbox o
 where not exists (select from messaging.outbox_pending p where (p.event_id, p.type) = (o.event_id, o.type))
 order by event_id desc limit $1
 """
-AGAIN = "insert into messaging.outbox_pending (event_id, type, bucket) values ($1, $2, $3)"
+INSERT_PENDING = "insert into messaging.outbox_pending (event_id, type, bucket) values ($1, $2, $3)"
 PREFETCH = 50
-AGAIN_AFTER_S = 0.5
+RECONNECT_AFTER_S = 0.5
 
 logging.getLogger("pika").setLevel(logging.CRITICAL)  # it raises what it logs, and here connections are cut on purpose
 
@@ -41,11 +41,13 @@ class MessageFault(Kind):
     def parts(self, services: Sequence[str]) -> list[str]:
         return list(services)
 
-    def touches(self, part: str) -> Touches:
-        return Touches(alone=frozenset({f"{part}:messages"}), shared=frozenset({"broker", part, f"{part}-db"}))
+    def needed_resources(self, part: str) -> ResourceNeeds:
+        return ResourceNeeds(
+            exclusive=frozenset({f"{part}:messages"}), shared=frozenset({"broker", part, f"{part}-db"})
+        )
 
     async def end(self, site: Site, fault: Fault) -> None:
-        await site.let_go(fault.id)
+        await site.release(fault.id)
 
 
 class Duplicated(MessageFault):
@@ -53,7 +55,7 @@ class Duplicated(MessageFault):
 
     name = "duplicated"
     about = "A service's latest events are published again."
-    momentary = True
+    is_momentary = True
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -61,9 +63,9 @@ class Duplicated(MessageFault):
 
     async def begin(self, site: Site, fault: Fault) -> None:
         async with site.database(f"{fault.part}-db") as database, database.transaction():
-            rows = await until_seen(lambda: database.fetch(LATEST, int(self.option(fault, "events"))))
+            rows = await poll_until_truthy(lambda: database.fetch(SELECT_LATEST, int(self.option(fault, "events"))))
             again = [(row["event_id"], row["type"], _bucket(row["subject"])) for row in reversed(rows)]
-            await database.executemany(AGAIN, again)
+            await database.executemany(INSERT_PENDING, again)
         site.notes[fault.id] = f"{len(rows)} event{'' if len(rows) == 1 else 's'} published again" if rows else ""
 
 
@@ -72,10 +74,10 @@ class Poison(MessageFault):
 
     name = "poison"
     about = "A service publishes an event with an invalid body."
-    momentary = True
+    is_momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        owner, [type, *_] = fault.part, await _heard(site, fault.part)
+        owner, [type, *_] = fault.part, await _subscribed_types(site, fault.part)
         event_id = str(uuid_utils.uuid7())
         headers = {
             "specversion": "1.0",
@@ -102,7 +104,7 @@ class Malformed(MessageFault):
 
     name = "malformed"
     about = "Messages that are no events are published to a service's exchange."
-    momentary = True
+    is_momentary = True
 
     async def begin(self, site: Site, fault: Fault) -> None:
         api = f"{site.state.broker['management']}/api"
@@ -112,34 +114,36 @@ class Malformed(MessageFault):
             "payload_encoding": "string",
         }
         answers = [
-            await site.ask("POST", f"{api}/exchanges/%2F/{fault.part}.events/publish", message | {"routing_key": type})
-            for type in await _heard(site, fault.part)
+            await site.request(
+                "POST", f"{api}/exchanges/%2F/{fault.part}.events/publish", message | {"routing_key": type}
+            )
+            for type in await _subscribed_types(site, fault.part)
         ]
         routed = sum(answer["routed"] for answer in answers)
         site.notes[fault.id] = f"{routed} messages routed" if routed else ""
 
 
 @dataclass(frozen=True)
-class Held(MessageFault):
+class HeldMessages(MessageFault):
     """Takes messages from a service's queues with another consumer, and returns them after a while."""
 
     name: str
     about: str
-    keeps_s: float
+    hold_s: float
     """Maximum seconds for which messages are kept. They are returned earlier when the fault ends."""
     shuffled: bool
 
-    lasts = False
-    seconds = (4.0, 8.0)
+    outlives_process = False
+    duration_range_s = (4.0, 8.0)
 
-    def touches(self, part: str) -> Touches:
+    def needed_resources(self, part: str) -> ResourceNeeds:
         """Also need progress of orders: without it, there are no messages to hold."""
-        touched = super().touches(part)
-        return replace(touched, shared=touched.shared | {"orders"})
+        needed = super().needed_resources(part)
+        return replace(needed, shared=needed.shared | {"orders"})
 
     async def begin(self, site: Site, fault: Fault) -> None:
         management = site.state.broker["management"]
-        listed = await site.ask("GET", f"{management}/api/queues?columns=name")
+        listed = await site.request("GET", f"{management}/api/queues?columns=name")
         own = [each["name"] for each in listed if each["name"].startswith(f"{fault.part}.")]
         queues = [name for name in own if name != f"{fault.part}.dead"]
         url = _login(site, fault.part)
@@ -170,7 +174,7 @@ class Held(MessageFault):
                 with pika.BlockingConnection(pika.URLParameters(url)) as connection:
                     channel = _consume(connection, queues, held)
                     while not over.is_set():
-                        self._keep(connection, over)
+                        self._wait_holding(connection, over)
                         taken += len(held)
                         note(taken)
                         self._give_back(channel, held)
@@ -178,11 +182,11 @@ class Held(MessageFault):
                 taken += len(held)
                 note(taken)
                 held.clear()
-                over.wait(AGAIN_AFTER_S)
+                over.wait(RECONNECT_AFTER_S)
 
-    def _keep(self, connection: pika.BlockingConnection, over: threading.Event) -> None:
+    def _wait_holding(self, connection: pika.BlockingConnection, over: threading.Event) -> None:
         kept_s = 0.0
-        while kept_s < self.keeps_s and not over.is_set():
+        while kept_s < self.hold_s and not over.is_set():
             connection.process_data_events(time_limit=0.2)
             kept_s += 0.2
 
@@ -202,10 +206,10 @@ def _consume(connection: pika.BlockingConnection, queues: Sequence[str], held: l
     return channel
 
 
-async def _heard(site: Site, publisher: str) -> list[str]:
+async def _subscribed_types(site: Site, publisher: str) -> list[str]:
     """Return the event types of a publisher that have subscribers. If there are none, one for the log only."""
     api = f"{site.state.broker['management']}/api/exchanges/%2F/{publisher}.events/bindings/source"
-    types = {each["routing_key"] for each in await site.ask("GET", api)} - {"#"}
+    types = {each["routing_key"] for each in await site.request("GET", api)} - {"#"}
     return sorted(types) or [f"{publisher}.nothing.v1"]
 
 
@@ -232,6 +236,6 @@ KINDS = (
     Duplicated(),
     Poison(),
     Malformed(),
-    Held("delayed", "Some messages for a service arrive seconds late.", keeps_s=3.0, shuffled=False),
-    Held("reordered", "Some messages for a service arrive in another order.", keeps_s=0.6, shuffled=True),
+    HeldMessages("delayed", "Some messages for a service arrive seconds late.", hold_s=3.0, shuffled=False),
+    HeldMessages("reordered", "Some messages for a service arrive in another order.", hold_s=0.6, shuffled=True),
 )

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.fault import Fault, Kind, ResourceNeeds
 from infra.lab.chaos.site import Site
 
 SETTLE_S = {"broker": 12.0, "outside": 6.0}
-RUNS = ("starting", "ready", "paused")
+RUNNING_STATES = ("starting", "ready", "paused")
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class ProcessFault(Kind):
     undo: str
     state: str
     """The supervisor's name for the state that the fault causes."""
-    order: str = ""
+    command: str = ""
     """The supervisor command that begins the fault, if it is not the name of the kind."""
     only_services: bool = False
-    also_alone: tuple[str, ...] = ()
+    also_exclusive: tuple[str, ...] = ()
     """Resources that are idle during the fault, so that no other fault could take effect there."""
-    seconds: tuple[float, float] = (3.0, 7.0)
-    least_run_s: float = 0.0
+    duration_range_s: tuple[float, float] = (3.0, 7.0)
+    min_run_s: float = 0.0
 
     def parts(self, services: Sequence[str]) -> list[str]:
         if self.only_services:
@@ -36,28 +36,28 @@ class ProcessFault(Kind):
     def server(self, part: str) -> str:
         return part
 
-    def touches(self, part: str) -> Touches:
-        alone = {part, *self.also_alone}
-        return Touches(alone=frozenset(alone), settle_s=SETTLE_S.get(part, 8.0))
+    def needed_resources(self, part: str) -> ResourceNeeds:
+        exclusive = {part, *self.also_exclusive}
+        return ResourceNeeds(exclusive=frozenset(exclusive), settle_s=SETTLE_S.get(part, 8.0))
 
     async def begin(self, site: Site, fault: Fault) -> None:
         before = await site.parts()
-        await site.order(self.order or self.name, fault.part)
+        await site.send_command(self.command or self.name, fault.part)
         site.notes[fault.id] = [
-            f"{name}: {_became(before[name]['pid'], self.state)}"
+            f"{name}: {_describe_process(before[name]['pid'], self.state)}"
             for name, part in (await site.parts()).items()
             if name == fault.part or name.startswith(f"{fault.part}.")
-            if part["state"] == self.state and before.get(name, {}).get("state") in RUNS
+            if part["state"] == self.state and before.get(name, {}).get("state") in RUNNING_STATES
         ]
 
-    async def bite(self, site: Site, fault: Fault) -> str:
+    async def observe_effect(self, site: Site, fault: Fault) -> str:
         return "; ".join(site.notes.get(fault.id, ()))
 
     async def end(self, site: Site, fault: Fault) -> None:
-        await site.order(self.undo, fault.part)
+        await site.send_command(self.undo, fault.part)
 
 
-def _became(pid: int | None, state: str) -> str:
+def _describe_process(pid: int | None, state: str) -> str:
     """Describe the state of a process as the kernel reports it (Linux), or of a container as Docker reported it."""
     return f"pid {pid} {_state(pid)}" if pid else f"it is {state}"
 
@@ -78,11 +78,11 @@ KINDS = (
         "Every process of a service is down for longer than any deadline of an order.",
         undo="start",
         state="killed",
-        order="kill",
+        command="kill",
         only_services=True,
-        also_alone=("outside", "orders"),
-        seconds=(35.0, 40.0),
-        least_run_s=120.0,
+        also_exclusive=("outside", "orders"),
+        duration_range_s=(35.0, 40.0),
+        min_run_s=120.0,
     ),
     ProcessFault("stop", "The process is asked to end (SIGTERM).", undo="start", state="stopped"),
 )

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from infra.lab.chaos.fault import Fault, Kind, Touches
+from infra.lab.chaos.fault import Fault, Kind, ResourceNeeds
 from infra.lab.chaos.site import Site
 from infra.lab.simulator import Endpoints, FlashSale, Meter, SetUpFailed, Shop, Traffic, opened
 from infra.stack import LocalError
 
-RUSH_S = 15.0
+MAX_OVERRUN_S = 15.0
 """Maximum seconds for which a sale may go on after its end, if the services are slow."""
 SCARCE_PLACE = 7
 """Index of a product of which the simulator stocks few units."""
@@ -20,8 +20,8 @@ class Burst(Kind):
 
     name = "burst"
     about = "Many customers order one scarce product at the same moment."
-    lasts = False
-    seconds = (6.0, 10.0)
+    outlives_process = False
+    duration_range_s = (6.0, 10.0)
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -30,35 +30,35 @@ class Burst(Kind):
     def parts(self, services: Sequence[str]) -> list[str]:
         return ["traffic"]
 
-    def touches(self, part: str) -> Touches:
-        return Touches(alone=frozenset({"traffic"}), shared=frozenset({"cart"}))
+    def needed_resources(self, part: str) -> ResourceNeeds:
+        return ResourceNeeds(exclusive=frozenset({"traffic"}), shared=frozenset({"cart"}))
 
     async def begin(self, site: Site, fault: Fault) -> None:
         buyers, held = int(self.option(fault, "buyers")), site.hold(fault.id)
         shop = site.shop
         if shop is None:
-            shop = await held.enter_async_context(_shop_of_its_own(site, buyers))
+            shop = await held.enter_async_context(_open_own_shop(site, buyers))
         sale = FlashSale(shop, place=SCARCE_PLACE, buyers=buyers, first_number=int(fault.id, 16) * 1000)
-        rushing = asyncio.create_task(sale.run())
-        site.notes[fault.id] = sale, rushing
-        held.callback(rushing.cancel)
+        sale_task = asyncio.create_task(sale.run())
+        site.notes[fault.id] = sale, sale_task
+        held.callback(sale_task.cancel)
 
-    async def bite(self, site: Site, fault: Fault) -> str:
-        """Return the number of accepted orders, once all buyers have ordered or given up, or after `RUSH_S`.
+    async def observe_effect(self, site: Site, fault: Fault) -> str:
+        """Return the number of accepted orders, once all buyers have ordered or given up, or after `MAX_OVERRUN_S`.
 
         Buyers who were cancelled earlier would not compete for the product.
         """
-        sale, rushing = site.notes[fault.id]
-        await asyncio.wait({rushing}, timeout=RUSH_S)
+        sale, sale_task = site.notes[fault.id]
+        await asyncio.wait({sale_task}, timeout=MAX_OVERRUN_S)
         accepted = sale.accepted
         return f"{accepted} orders of the burst accepted" if accepted else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
-        await site.let_go(fault.id)
+        await site.release(fault.id)
 
 
 @asynccontextmanager
-async def _shop_of_its_own(site: Site, buyers: int) -> AsyncIterator[Shop]:
+async def _open_own_shop(site: Site, buyers: int) -> AsyncIterator[Shop]:
     """Yield a shop with products and customers, for a burst without simulator traffic. It is recorded for the audit."""
     traffic = Traffic(rate=max(1, buyers / 10), duration_s=1, seed=0, record=site.layout.record)
     try:

@@ -13,21 +13,23 @@ from infra.lab.chaos.proxy.link import Link
 from infra.lab.chaos.proxy.toxics import Toxics
 
 
-def control(links: Mapping[str, Link]) -> web.Application:
+def create_control_app(links: Mapping[str, Link]) -> web.Application:
     """Return the control API: GET /links lists links, PUT /links/{name} sets a link's toxics, DELETE clears them."""
 
     async def show(_: web.Request) -> web.Response:
-        return web.json_response({name: _shown(link) for name, link in links.items()})
+        return web.json_response({name: _as_json(link) for name, link in links.items()})
 
     async def change(request: web.Request) -> web.Response:
         link = links.get(request.match_info["name"])
         if link is None:
             raise web.HTTPNotFound(text=f"no such link; the links are {', '.join(links)}")
         try:
-            link.suffer(Toxics() if request.method == "DELETE" else Toxics.model_validate_json(await request.read()))
+            link.set_toxics(
+                Toxics() if request.method == "DELETE" else Toxics.model_validate_json(await request.read())
+            )
         except ValidationError as error:
             raise web.HTTPUnprocessableEntity(text=str(error)) from None
-        return web.json_response(_shown(link))
+        return web.json_response(_as_json(link))
 
     async def live(_: web.Request) -> web.Response:
         return web.Response()
@@ -40,7 +42,7 @@ def control(links: Mapping[str, Link]) -> web.Application:
     return app
 
 
-def _shown(link: Link) -> dict[str, object]:
+def _as_json(link: Link) -> dict[str, object]:
     return {"toxics": link.toxics.model_dump(exclude_defaults=True), "counts": dict(link.counts)}
 
 
@@ -48,7 +50,7 @@ async def serve(links: Mapping[str, Link], port: int) -> None:
     """Listen on every link, then on the control port, until cancelled."""
     for link in links.values():
         await link.open()
-    runner = web.AppRunner(control(links), access_log=None)
+    runner = web.AppRunner(create_control_app(links), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     await asyncio.Event().wait()

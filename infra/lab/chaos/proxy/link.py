@@ -7,10 +7,10 @@ import struct
 from collections import Counter
 from dataclasses import dataclass, field
 
-from infra.lab.chaos.proxy.pipe import CHUNK, Pipe
+from infra.lab.chaos.proxy.pipe import CHUNK_BYTES, Pipe
 from infra.lab.chaos.proxy.toxics import Toxics
 
-FIRST_WORDS_S = 1.0
+FIRST_BYTES_TIMEOUT_S = 1.0
 """Seconds to wait for a client's first bytes before a reset. Some clients send nothing before the server's greeting."""
 
 
@@ -18,7 +18,7 @@ FIRST_WORDS_S = 1.0
 class _Connection:
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
-    carrying: asyncio.Future[None]
+    forwarding: asyncio.Future[None]
     half_open: bool = False
 
 
@@ -35,10 +35,10 @@ class Link:
 
     def __post_init__(self) -> None:
         self._connections: set[_Connection] = set()
-        self._passable = asyncio.Event()
-        self._passable.set()
-        self._whole = asyncio.Event()
-        self._whole.set()
+        self._can_forward = asyncio.Event()
+        self._can_forward.set()
+        self._not_half_open = asyncio.Event()
+        self._not_half_open.set()
 
     @property
     def is_used(self) -> bool:
@@ -47,60 +47,60 @@ class Link:
 
     async def open(self) -> asyncio.Server:
         """Listen on the loopback interface."""
-        return await asyncio.start_server(self._serve, "127.0.0.1", self.listen, limit=CHUNK)
+        return await asyncio.start_server(self._serve, "127.0.0.1", self.listen, limit=CHUNK_BYTES)
 
-    def suffer(self, toxics: Toxics) -> None:
+    def set_toxics(self, toxics: Toxics) -> None:
         """Replace the link's toxics, for open and for new connections."""
         self.toxics = toxics
-        _set(self._passable, not toxics.black_hole)
-        _set(self._whole, not toxics.half_open)
+        _set(self._can_forward, not toxics.black_hole)
+        _set(self._not_half_open, not toxics.half_open)
         for each in list(self._connections):
             if toxics.reset:
                 self._reset(each.client)
                 _abort(each.server)
             elif toxics.half_open:
                 each.half_open = True
-                each.carrying.cancel()
+                each.forwarding.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         self.counts["connections"] += 1
         if self.toxics.reset:
             with contextlib.suppress(TimeoutError, OSError):
-                async with asyncio.timeout(FIRST_WORDS_S):
-                    await reader.read(CHUNK)
+                async with asyncio.timeout(FIRST_BYTES_TIMEOUT_S):
+                    await reader.read(CHUNK_BYTES)
             self._reset(client)
             return
-        if not self._passable.is_set():
+        if not self._can_forward.is_set():
             self.counts["stalled"] += 1
-            await self._passable.wait()
+            await self._can_forward.wait()
         try:
-            answers, server = await asyncio.open_connection(self.host, self.port, limit=CHUNK)
+            answers, server = await asyncio.open_connection(self.host, self.port, limit=CHUNK_BYTES)
         except OSError:
             _abort(client)  # the server refused: a proxy can only reset a connection that it has accepted
             return
-        carrying = asyncio.gather(self._pipe(reader, server), self._pipe(answers, client))
-        connection = _Connection(client, server, asyncio.ensure_future(_settled(carrying)))
+        forwarding = asyncio.gather(self._pipe(reader, server), self._pipe(answers, client))
+        connection = _Connection(client, server, asyncio.ensure_future(_wait_until_closed(forwarding)))
         self._connections.add(connection)
         try:
-            await asyncio.wait({connection.carrying})
+            await asyncio.wait({connection.forwarding})
             if connection.half_open:
                 self.counts["half_open"] += 1
                 _abort(server)
-                await self._swallow(reader)
+                await self._discard_input(reader)
         finally:
-            connection.carrying.cancel()
+            connection.forwarding.cancel()
             self._connections.discard(connection)
             _abort(server)
             _abort(client)
 
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await Pipe(lambda: self.toxics, self._passable, self.counts).carry(reader, writer)
+        await Pipe(lambda: self.toxics, self._can_forward, self.counts).forward(reader, writer)
 
-    async def _swallow(self, reader: asyncio.StreamReader) -> None:
+    async def _discard_input(self, reader: asyncio.StreamReader) -> None:
         """Discard what the client sends, until the fault ends or the client disconnects."""
-        over = asyncio.ensure_future(self._whole.wait())
+        over = asyncio.ensure_future(self._not_half_open.wait())
         while not over.done():
-            reading = asyncio.ensure_future(reader.read(CHUNK))
+            reading = asyncio.ensure_future(reader.read(CHUNK_BYTES))
             await asyncio.wait({over, reading}, return_when=asyncio.FIRST_COMPLETED)
             if reading.done() and (reading.exception() or not reading.result()):
                 break
@@ -112,10 +112,10 @@ class Link:
         _abort(writer)
 
 
-async def _settled(carrying: "asyncio.Future[tuple[None, None]]") -> None:
+async def _wait_until_closed(forwarding: "asyncio.Future[tuple[None, None]]") -> None:
     """Wait until both directions have ended. A broken side ends the connection, and is no error."""
     with contextlib.suppress(OSError, ExceptionGroup):
-        await carrying
+        await forwarding
 
 
 def _set(event: asyncio.Event, value: bool) -> None:
