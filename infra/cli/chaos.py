@@ -249,7 +249,7 @@ def _print_result(
             recovery_table(found["recovery"]),
             sep="\n",
         )
-    for sentence in result.report.hanging:
+    for sentence in result.report.unfinished:
         print_error(sentence)
     print_judgement(result.judgement)
     for each in missed or ():
@@ -259,4 +259,4 @@ def _print_result(
 
 def _exit_code(result: "Result") -> int:
     """Return the exit code of the verdict. It is also 1 if an order was still pending after the time to drain."""
-    return EXIT_CODES[result.judgement.verdict] or int(bool(result.report.hanging))
+    return EXIT_CODES[result.judgement.verdict] or int(bool(result.report.unfinished))

@@ -113,7 +113,7 @@ def _simulate(where: Layout, traffic: "Traffic", title: str) -> dict[str, Any]:
     with console.status("Shopping") as spinner:
         report, samples = asyncio.run(_run_sampled(where, traffic, spinner.update))
     console.print(report.table())
-    for sentence in report.hanging:
+    for sentence in report.unfinished:
         print_error(sentence)
     return run_document(report.as_dict(), where, report, samples, title=title, about=about)
 

@@ -36,7 +36,7 @@ async def test_without_delivery_orders_are_confirmed_and_shipped_once_when_it_re
             await until(more_confirmed, 30)
         report = await task
     assert report.orders["accepted"] > 20
-    assert (report.orders["pending"], report.hanging) == (0, [])
+    assert (report.orders["pending"], report.unfinished) == (0, [])
     assert report.events["dead"] == 0
     parcels = await dispatches(visit)
     assert set(parcels.values()) == {1}
@@ -53,7 +53,7 @@ async def test_without_the_broker_checkouts_are_accepted_and_complete_when_it_re
             await until(accepted_at_least(record, accepted(record) + 10), 30)
         report = await task
     assert report.orders["accepted"] > 20
-    assert (report.orders["pending"], report.hanging) == (0, [])
+    assert (report.orders["pending"], report.unfinished) == (0, [])
     assert report.events["dead"] == 0
 
 
@@ -67,7 +67,7 @@ async def test_without_its_database_a_service_pauses_and_nothing_is_dead_lettere
             await asyncio.sleep(2)  # let the outage last; there is no event to await
         report = await task
     assert report.orders["accepted"] > 20
-    assert (report.orders["pending"], report.hanging) == (0, [])
+    assert (report.orders["pending"], report.unfinished) == (0, [])
     assert report.events["dead"] == 0
 
 
@@ -80,7 +80,7 @@ async def test_replicas_share_the_work_and_one_may_die(marketplace: Marketplace,
             report = await task
     finally:
         await order(marketplace, "scale", "checkout=1")
-    assert (report.orders["pending"], report.hanging) == (0, [])
+    assert (report.orders["pending"], report.unfinished) == (0, [])
     assert report.events["dead"] == 0
 
 

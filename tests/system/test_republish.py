@@ -77,7 +77,7 @@ async def test_a_broker_that_lost_its_data_loses_no_order_and_repeats_nothing(
         for customer, order_id in zip(customers, orders, strict=True):
             await customer.order(order_id, "delivered", "cancelled", within_s=90)
         report = await task
-        assert (report.orders["pending"], report.hanging) == (0, [])
+        assert (report.orders["pending"], report.unfinished) == (0, [])
         assert report.events["dead"] == 0
         parcels = await dispatches(visit)
         assert set(parcels.values()) == {1}

@@ -40,7 +40,7 @@ async def calls(site: Site, visit: Visit, kind: str = "", options: dict[str, flo
 
     traffic = Traffic(RATE, SECONDS, seed=11, profile="buyers", drain_s=120)
     report = await run_traffic(Endpoints.of(site.state), traffic, lambda _: None, fail)
-    assert (report.orders["pending"], report.hanging, report.events["dead"]) == (0, [], 0)
+    assert (report.orders["pending"], report.unfinished, report.events["dead"]) == (0, [], 0)
     return meanwhile, await count_calls() - before
 
 

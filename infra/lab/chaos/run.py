@@ -171,7 +171,7 @@ async def run(
         report,
         outcomes,
         opened,
-        requested=[order.asked_at for order in orders],
+        requested=[order.requested_at for order in orders],
         confirmed=[order.confirmed_at for order in orders if order.confirmed_at is not None],
         judgement=await judge(outcomes, opened),
         samples=samples,

@@ -3,7 +3,7 @@
 from infra.lab.simulator.client import Meter
 from infra.lab.simulator.flash import FlashSale
 from infra.lab.simulator.report import Report
-from infra.lab.simulator.run import opened, run_traffic
+from infra.lab.simulator.run import run_traffic, running_shop
 from infra.lab.simulator.seconds import Seconds
 from infra.lab.simulator.setup import SetUpFailed
 from infra.lab.simulator.shop import Shop
@@ -19,6 +19,6 @@ __all__ = [
     "SetUpFailed",
     "Shop",
     "Traffic",
-    "opened",
     "run_traffic",
+    "running_shop",
 ]

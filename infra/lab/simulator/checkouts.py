@@ -11,17 +11,17 @@ BACKOFF_FROM_S, BACKOFF_TO_S = 0.2, 3.0
 
 
 async def check_out(
-    person: Person, cart: str, book: OrderBook, key: str, *, intended: float, patience_s: float
+    person: Person, cart: str, book: OrderBook, key: str, *, intended: float, timeout_s: float
 ) -> str | None:
-    """Return the order's id, or None if the checkout was refused or no answer came within `patience_s`.
+    """Return the order's id, or None if the checkout was refused or no answer came within `timeout_s`.
 
     Without an answer, the checkout stays in the book as unanswered. A checkout whose answer was lost is repeated with
     the same key, so the marketplace returns the existing order and never creates a second one.
     """
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + timeout_s
     pause_s, again = BACKOFF_FROM_S, False
     while True:
-        answer = await person.client.ask(
+        answer = await person.client.send(
             "POST",
             f"{cart}/carts/{person.id}/checkout",
             what="checkout",
@@ -35,7 +35,7 @@ async def check_out(
             book.accept(key, order_id)
             return order_id
         in_flight = answer.status == 409 and "flight" in str(answer.body.get("type"))
-        if not (answer.lost or in_flight):
+        if not (answer.outcome_unknown or in_flight):
             book.refuse(key)
             return None
         if time.monotonic() + pause_s > deadline:

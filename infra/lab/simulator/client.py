@@ -58,7 +58,7 @@ class Answer:
         return 200 <= self.status < 300
 
     @property
-    def lost(self) -> bool:
+    def outcome_unknown(self) -> bool:
         """Whether the outcome is unknown: no response, or a 5xx, which may come from a gateway."""
         return self.status == 0 or self.status >= 500
 
@@ -76,11 +76,11 @@ class Client:
         self._headers = {"Authorization": f"Bearer {token}"}
         self._meter = meter
 
-    def metered_by(self, meter: Meter) -> "Client":
+    def with_meter(self, meter: Meter) -> "Client":
         """Return a client for the same person that counts in another meter."""
         return Client(self._http, self._token, meter)
 
-    async def ask(
+    async def send(
         self,
         method: str,
         url: str,
@@ -98,19 +98,19 @@ class Client:
         """
         began = time.monotonic() if intended is None else intended
         headers = self._headers if key is None else {**self._headers, "Idempotency-Key": key}
-        wrong = ""
+        error_name = ""
         try:
             async with self._http.request(method, url, json=json, params=query, headers=headers) as response:
                 body = await _body(response)
                 answer = Answer(response.status, body)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            answer, wrong = Answer(0, {}), type(error).__name__
+            answer, error_name = Answer(0, {}), type(error).__name__
         waited, failed = time.monotonic() - began, not answer.ok and answer.status not in expected
         self._meter.requests += 1
         self._meter.latencies.record(waited)
         self._meter.waits.record(time.time() - waited, waited, failed=failed)
         if failed:
-            self._meter.errors[f"{method} {what}: {wrong or answer.status}"] += 1
+            self._meter.errors[f"{method} {what}: {error_name or answer.status}"] += 1
         return answer
 
 
@@ -145,15 +145,17 @@ class Issuer:
             async with self._http.get(f"{self._url}/.well-known/openid-configuration") as answer:
                 answer.raise_for_status()
                 self._endpoint = (await answer.json())["token_endpoint"]
-        asked = {"sub": subject, "roles": roles, "ttl_s": ttl_s}
-        async with self._http.post(self._endpoint, json=asked) as answer:
+        body = {"sub": subject, "roles": roles, "ttl_s": ttl_s}
+        async with self._http.post(self._endpoint, json=body) as answer:
             answer.raise_for_status()
             granted: str = (await answer.json())["access_token"]
             return granted
 
 
-async def in_turns(work: Callable[[T], Coroutine[Any, Any, None]], items: Iterable[T], at_once: int = 8) -> None:
-    """Run `work` for every item, at most `at_once` at a time. Raises the first error, and cancels the rest."""
+async def run_concurrently(
+    work: Callable[[T], Coroutine[Any, Any, None]], items: Iterable[T], max_concurrent: int = 8
+) -> None:
+    """Run `work` for every item, at most `max_concurrent` at a time. Raises the first error, and cancels the rest."""
     remaining = iter(items)
 
     async def worker() -> None:
@@ -162,7 +164,7 @@ async def in_turns(work: Callable[[T], Coroutine[Any, Any, None]], items: Iterab
 
     try:
         async with asyncio.TaskGroup() as workers:
-            for _ in range(at_once):
+            for _ in range(max_concurrent):
                 workers.create_task(worker())
     except ExceptionGroup as group:
         raise group.exceptions[0] from None

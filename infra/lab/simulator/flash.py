@@ -26,4 +26,4 @@ class FlashSale:
     async def run(self) -> None:
         """Run all sessions. Returns when every buyer has ordered or given up."""
         began = time.monotonic()
-        await asyncio.gather(*(each.act(self._script, began) for each in self._sessions), return_exceptions=True)
+        await asyncio.gather(*(each.run(self._script, began) for each in self._sessions), return_exceptions=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-_OVER = frozenset({"delivered", "cancelled"})
+_FINAL_STATUSES = frozenset({"delivered", "cancelled"})
 _IMPLIED = {
     "confirmed": {"confirmed"},
     "cancelling": {"confirmed"},
@@ -25,7 +25,7 @@ class Order:
 
     id: str
     customer: str
-    asked_at: float
+    requested_at: float
     """When the shopper meant to check out, in seconds since the epoch."""
     status: str = ""
     since: float = 0.0
@@ -41,9 +41,9 @@ class Order:
         return self.times.get("confirmed")
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether the order has reached a final state."""
-        return self.status in _OVER
+        return self.status in _FINAL_STATUSES
 
     def saw_status(self, status: str) -> None:
         """Record the status that an order list shows."""
@@ -59,17 +59,17 @@ class Order:
             self.reached.add(entry["type"])
             self.times.setdefault(entry["type"], at)
 
-    def complaint(self) -> str:
+    def describe_delay(self) -> str:
         """Describe, for people, in which status this unfinished order is stuck and for how long."""
         if not self.status:
-            age = time.time() - self.asked_at
+            age = time.time() - self.requested_at
             return f"order {self.id} of customer {self.customer} has been unknown to checkout for {age:.0f} s"
         age = time.time() - self.since
         return f"order {self.id} of customer {self.customer} has been '{self.status}' for {age:.0f} s"
 
 
 @dataclass(frozen=True)
-class Asked:
+class UnansweredCheckout:
     """A checkout that was sent and is not answered yet."""
 
     customer: str
@@ -91,7 +91,7 @@ class OrderBook:
 
     def __init__(self, record: Path | None) -> None:
         self.orders: dict[str, Order] = {}
-        self.unanswered: dict[str, Asked] = {}
+        self.unanswered: dict[str, UnansweredCheckout] = {}
         """Checkouts without an answer, by idempotency key."""
         self._record: TextIO | None = None if record is None else record.open("a", encoding="utf-8")
 
@@ -104,16 +104,16 @@ class OrderBook:
         if self._record is not None:
             self._record.close()
 
-    def ask(self, key: str, customer: str, at: float) -> None:
+    def note_checkout(self, key: str, customer: str, at: float) -> None:
         """Record that a checkout is about to be sent."""
         self._note({"did": "ask", "key": key, "customer_id": customer, "at": at})
-        self.unanswered[key] = Asked(customer, at)
+        self.unanswered[key] = UnansweredCheckout(customer, at)
 
     def accept(self, key: str, order_id: str) -> Order:
         """Record that a checkout was accepted. From now on, the order must reach a final state."""
         self._note({"did": "accept", "key": key, "order_id": order_id})
-        asked = self.unanswered.pop(key)
-        order = Order(order_id, asked.customer, asked.at, times={"accepted": time.time()})
+        unanswered = self.unanswered.pop(key)
+        order = Order(order_id, unanswered.customer, unanswered.at, times={"accepted": time.time()})
         return self.orders.setdefault(order_id, order)
 
     def refuse(self, key: str) -> None:
@@ -154,7 +154,7 @@ class OrderBook:
 
     def pending(self) -> list[Order]:
         """Return the accepted orders that are neither delivered nor cancelled."""
-        return [order for order in self.orders.values() if not order.over]
+        return [order for order in self.orders.values() if not order.is_over]
 
     def _note(self, line: dict[str, Any]) -> None:
         if self._record is not None:

@@ -13,14 +13,14 @@ from infra.lab.simulator.orders import Order, OrderBook
 from infra.lab.simulator.seconds import Seconds, orders_by_second
 
 EVENT_COUNTS = ("published", "handled", "retried", "dead")
-_MOST_COMPLAINTS = 100
+_MAX_UNFINISHED_SHOWN = 100
 
 
 @dataclass(frozen=True)
 class Report:
     """The result of a run: `as_dict` is for machines, `table` for people.
 
-    `hanging` describes each order that has not ended and each checkout without an answer.
+    `unfinished` describes each order that has not ended and each checkout without an answer.
     """
 
     orders: dict[str, int]
@@ -29,7 +29,7 @@ class Report:
     events: dict[str, int]
     duration_s: float
     seed: int
-    hanging: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     """Number of HTTP errors by request and outcome."""
     seconds: Seconds = field(default_factory=Seconds)
@@ -70,7 +70,7 @@ def count_orders(orders: Iterable[Order]) -> dict[str, int]:
     counts = {"accepted": len(known)}
     for state in ("confirmed", "cancelled", "delivered"):
         counts[state] = sum(state in order.reached for order in known)
-    counts["pending"] = sum(not order.over for order in known)
+    counts["pending"] = sum(not order.is_over for order in known)
     return counts
 
 
@@ -81,11 +81,11 @@ def make_report(
     confirmed = Latencies()
     for order in book.orders.values():
         if order.confirmed_at is not None:
-            confirmed.record(order.confirmed_at - order.asked_at)
-    hanging = [order.complaint() for order in book.pending()]
-    hanging += [f"a checkout of customer {each.customer} was never answered" for each in book.unanswered.values()]
-    if len(hanging) > _MOST_COMPLAINTS:
-        hanging[_MOST_COMPLAINTS:] = [f"... and {len(hanging) - _MOST_COMPLAINTS} more"]
+            confirmed.record(order.confirmed_at - order.requested_at)
+    unfinished = [order.describe_delay() for order in book.pending()]
+    unfinished += [f"a checkout of customer {each.customer} was never answered" for each in book.unanswered.values()]
+    if len(unfinished) > _MAX_UNFINISHED_SHOWN:
+        unfinished[_MAX_UNFINISHED_SHOWN:] = [f"... and {len(unfinished) - _MAX_UNFINISHED_SHOWN} more"]
     return Report(
         orders=count_orders(book.orders.values()),
         http={
@@ -98,7 +98,7 @@ def make_report(
         events=events,
         duration_s=duration_s,
         seed=seed,
-        hanging=hanging,
+        unfinished=unfinished,
         errors=meter.errors,
         seconds=Seconds(opened, time.time(), orders_by_second(book.orders.values()), meter.waits.summary()),
     )

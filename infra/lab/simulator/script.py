@@ -31,7 +31,7 @@ class Browse(Step):
 
 
 @dataclass(frozen=True)
-class Look(Step):
+class ViewProduct(Step):
     """Opens a product page. Products are identified by their place on the simulator's shelf."""
 
     place: int
@@ -63,7 +63,7 @@ class CheckOut(Step):
 
 
 @dataclass(frozen=True)
-class LookAtOrder(Step):
+class ViewOrder(Step):
     pass
 
 
@@ -128,7 +128,7 @@ def _browsing(rng: random.Random, popularity: Popularity) -> list[Step]:
     category = rng.choice([None, *CATEGORIES])
     search = rng.choice([None, None, "lamp", "chair"])
     steps: list[Step] = [Browse(0.0, category, search, rng.choice([1, 1, 1, 2]))]
-    steps += [Look(_think(rng), popularity.draw(rng)) for _ in range(rng.randint(1, 3))]
+    steps += [ViewProduct(_think(rng), popularity.draw(rng)) for _ in range(rng.randint(1, 3))]
     return steps
 
 
@@ -142,17 +142,17 @@ def _filling(rng: random.Random, popularity: Popularity) -> list[Step]:
 
 
 def _afterwards(rng: random.Random) -> list[Step]:
-    look = LookAtOrder(_think(rng, 0.5))
-    fate = rng.random()
-    if fate < 0.03:  # cancelled at once, mostly before it is confirmed
-        return [Cancel(0.0, once_confirmed=False), look]
-    if fate < 0.06:
-        return [look, Cancel(_think(rng, 0.3), once_confirmed=False)]
-    if fate < 0.09:  # cancelled once confirmed, mostly before it is dispatched
-        return [Cancel(0.1, once_confirmed=True), look]
-    if fate < 0.11:  # cancelled so late that it may be refused
-        return [look, Cancel(rng.uniform(1.0, 3.0), once_confirmed=False)]
-    return [look]
+    view = ViewOrder(_think(rng, 0.5))
+    draw = rng.random()
+    if draw < 0.03:  # cancelled at once, mostly before it is confirmed
+        return [Cancel(0.0, once_confirmed=False), view]
+    if draw < 0.06:
+        return [view, Cancel(_think(rng, 0.3), once_confirmed=False)]
+    if draw < 0.09:  # cancelled once confirmed, mostly before it is dispatched
+        return [Cancel(0.1, once_confirmed=True), view]
+    if draw < 0.11:  # cancelled so late that it may be refused
+        return [view, Cancel(rng.uniform(1.0, 3.0), once_confirmed=False)]
+    return [view]
 
 
 def _selling(rng: random.Random, popularity: Popularity) -> tuple[Step, ...]:

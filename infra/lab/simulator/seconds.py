@@ -17,9 +17,9 @@ class Waits:
         self._seconds: dict[int, array[float]] = {}
         self._failed: Counter[int] = Counter()
 
-    def record(self, asked_at: float, waited_s: float, *, failed: bool) -> None:
+    def record(self, requested_at: float, waited_s: float, *, failed: bool) -> None:
         """Add one request."""
-        second = int(asked_at)
+        second = int(requested_at)
         self._seconds.setdefault(second, array("f")).append(waited_s)
         self._failed[second] += failed
 

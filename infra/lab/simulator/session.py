@@ -12,8 +12,6 @@ from infra.lab.simulator.script import (
     Cancel,
     ChangePrice,
     CheckOut,
-    Look,
-    LookAtOrder,
     Put,
     Remove,
     Replace,
@@ -21,13 +19,15 @@ from infra.lab.simulator.script import (
     Script,
     Step,
     ViewCart,
+    ViewOrder,
+    ViewProduct,
 )
-from infra.lab.simulator.setup import AMPLE, new_product
+from infra.lab.simulator.setup import AMPLE_UNITS, new_product
 from infra.lab.simulator.shop import Person, Shop
 
-SESSION_AT_MOST_S = 60.0
-CHECKOUT_PATIENCE_S = 40.0
-CONFIRMED_WITHIN_S = 5.0
+MAX_SESSION_S = 60.0
+CHECKOUT_TIMEOUT_S = 40.0
+MAX_CONFIRMATION_WAIT_S = 5.0
 _UNCONFIRMED = frozenset({"", "placed", "paying"})
 
 
@@ -45,7 +45,7 @@ class Session:
         self._order_id: str | None = None
         self._in_checkout: dict[str, int] = {}
         """Units by product that an earlier, unconfirmed order of this customer still holds in the cart."""
-        self._wanted: set[str] = set()
+        self._put_products: set[str] = set()
         """Products that were put into the cart in this visit."""
 
     @property
@@ -53,44 +53,46 @@ class Session:
         """The id of the accepted order, or None."""
         return self._order_id
 
-    async def act(self, script: Script, arrival: float) -> None:
+    async def run(self, script: Script, arrival: float) -> None:
         """Run the script, for 60 s at most. `arrival` (`time.monotonic`) is when the person meant to arrive."""
         intended = arrival
         try:
-            async with asyncio.timeout(SESSION_AT_MOST_S):
+            async with asyncio.timeout(MAX_SESSION_S):
                 for count, step in enumerate(script.steps):
                     intended += step.after_s
                     await asyncio.sleep(intended - time.monotonic())
-                    await self._do(step, intended, f"{self._shop.run}-{self._number}-{count}")
+                    await self._run_step(step, intended, f"{self._shop.run}-{self._number}-{count}")
                     intended = time.monotonic()
         except (SessionEndedError, TimeoutError):
             pass
 
-    async def _do(self, step: Step, intended: float, key: str) -> None:
+    async def _run_step(self, step: Step, intended: float, key: str) -> None:
         match step:
             case Browse():
                 await self._browse(step, intended)
-            case Look(place=place):
+            case ViewProduct(place=place):
                 product = self._shop.shelf[place]
                 url = f"{self._shop.at.catalog}/products/{product.id}"
-                await self._customer_asks("GET", url, "product", intended)
+                await self._request_as_customer("GET", url, "product", intended)
             case Put(place=place, quantity=quantity):
                 product_id = self._shop.shelf[place].id
-                self._wanted.add(product_id)
-                await self._want(product_id, self._in_checkout.get(product_id, 0) + quantity, intended)
+                self._put_products.add(product_id)
+                await self._set_quantity(product_id, self._in_checkout.get(product_id, 0) + quantity, intended)
             case Remove(place=place):
-                await self._want(self._shop.shelf[place].id, 0, intended)
+                await self._set_quantity(self._shop.shelf[place].id, 0, intended)
             case ViewCart():
                 await self._view_cart(intended)
             case CheckOut():
                 await self._check_out(intended, key)
-            case LookAtOrder():
+            case ViewOrder():
                 await self._status(intended)
             case Cancel(once_confirmed=once_confirmed):
                 await self._cancel(once_confirmed, intended, key)
             case ChangePrice(place=place, factor=factor):
                 amount = max(round(self._shop.shelf[place].price * factor), 1)
-                await self._sell(place, "price", {"price": {"amount": amount, "currency": "EUR"}}, intended, key)
+                await self._request_as_seller(
+                    place, "price", {"price": {"amount": amount, "currency": "EUR"}}, intended, key
+                )
             case Restock(place=place, quantity=quantity):
                 await self._restock(place, quantity, intended, key)
             case Replace(place=place):
@@ -102,21 +104,21 @@ class Session:
     def _cart(self) -> str:
         return f"{self._shop.at.cart}/carts/{self._customer.id}"
 
-    async def _want(self, product_id: str, quantity: int, intended: float) -> None:
+    async def _set_quantity(self, product_id: str, quantity: int, intended: float) -> None:
         """Set the quantity of a product in the cart. 0 removes it."""
         url, key = f"{self._cart}/items/{product_id}", str(uuid4())
         method, what = ("PUT", {"quantity": quantity}) if quantity else ("DELETE", None)
         self._shop.book.put(key, self._customer.id, product_id, quantity)
-        answer = await self._customer.client.ask(
+        answer = await self._customer.client.send(
             method, url, what="cart item", json=what, expected=(404, 409), intended=intended
         )
-        if not answer.lost:
+        if not answer.outcome_unknown:
             lines = {line["product_id"]: line["in_checkout"] for line in answer.body.get("lines", ())}
             self._shop.book.was_put(key, done=answer.ok, in_checkout=lines.get(product_id))
         if not answer.ok and answer.status not in (404, 409):
             raise SessionEndedError
 
-    async def _customer_asks(
+    async def _request_as_customer(
         self,
         method: str,
         url: str,
@@ -128,7 +130,7 @@ class Session:
         key: str | None = None,
         expected: tuple[int, ...] = (),
     ) -> Answer:
-        answer = await self._customer.client.ask(
+        answer = await self._customer.client.send(
             method, url, what=what, json=json, query=query, key=key, expected=expected, intended=intended
         )
         if not answer.ok and answer.status not in expected:
@@ -140,14 +142,14 @@ class Session:
 
         A sold-out product that was put in during this visit stays: another customer may still cancel.
         """
-        answer = await self._customer_asks("GET", self._cart, "cart", intended)
+        answer = await self._request_as_customer("GET", self._cart, "cart", intended)
         self._in_checkout = {str(line["product_id"]): int(line["in_checkout"]) for line in answer.body["lines"]}
         for line in answer.body["lines"]:
-            left_over = line["status"] == "sold-out" and line["product_id"] not in self._wanted
+            left_over = line["status"] == "sold-out" and line["product_id"] not in self._put_products
             if line["status"] == "discontinued" or left_over:
-                await self._want(line["product_id"], 0, time.monotonic())
+                await self._set_quantity(line["product_id"], 0, time.monotonic())
             elif line["new_price"] is not None:
-                await self._want(line["product_id"], line["quantity"], time.monotonic())
+                await self._set_quantity(line["product_id"], line["quantity"], time.monotonic())
 
     async def _browse(self, step: Browse, intended: float) -> None:
         query = {"limit": "20"}
@@ -157,7 +159,7 @@ class Session:
             query["search"] = step.search
         url = f"{self._shop.at.catalog}/products"
         for _ in range(step.pages):
-            answer = await self._customer_asks("GET", url, "products", intended, query=query)
+            answer = await self._request_as_customer("GET", url, "products", intended, query=query)
             cursor = answer.body.get("next_cursor")
             if cursor is None:
                 return
@@ -166,14 +168,14 @@ class Session:
 
     async def _check_out(self, intended: float, key: str) -> None:
         wall_clock = time.time() + (intended - time.monotonic())
-        self._shop.book.ask(key, self._customer.id, wall_clock)
+        self._shop.book.note_checkout(key, self._customer.id, wall_clock)
         self._order_id = await check_out(
             self._customer,
             self._shop.at.cart,
             self._shop.book,
             key,
             intended=intended,
-            patience_s=CHECKOUT_PATIENCE_S,
+            timeout_s=CHECKOUT_TIMEOUT_S,
         )
         if self._order_id is None:
             raise SessionEndedError
@@ -181,24 +183,26 @@ class Session:
     async def _status(self, intended: float) -> str:
         """Return the order's status, or "" while checkout does not have the order yet."""
         url = f"{self._shop.at.checkout}/orders/{self._order_id}"
-        answer = await self._customer_asks("GET", url, "order", intended, expected=(404,))
+        answer = await self._request_as_customer("GET", url, "order", intended, expected=(404,))
         return str(answer.body["status"]) if answer.ok else ""
 
     async def _cancel(self, once_confirmed: bool, intended: float, key: str) -> None:
         not_yet = _UNCONFIRMED if once_confirmed else frozenset({""})
-        patience = time.monotonic() + CONFIRMED_WITHIN_S
+        deadline = time.monotonic() + MAX_CONFIRMATION_WAIT_S
         while await self._status(intended) in not_yet:
-            if time.monotonic() > patience:
+            if time.monotonic() > deadline:
                 raise SessionEndedError
             intended = time.monotonic() + 0.2
             await asyncio.sleep(0.2)
         url = f"{self._shop.at.checkout}/orders/{self._order_id}/cancel"
         now = time.monotonic()
-        await self._customer_asks("POST", url, "cancel", now, {}, key=key, expected=(404, 409))
+        await self._request_as_customer("POST", url, "cancel", now, {}, key=key, expected=(404, 409))
 
-    async def _sell(self, place: int, what: str, json: Mapping[str, object], intended: float, key: str) -> Answer:
+    async def _request_as_seller(
+        self, place: int, what: str, json: Mapping[str, object], intended: float, key: str
+    ) -> Answer:
         product = self._shop.shelf[place]
-        return await self._shop.seller.client.ask(
+        return await self._shop.seller.client.send(
             "POST",
             f"{self._shop.at.catalog}/products/{product.id}/{what}",
             what=what,
@@ -210,17 +214,17 @@ class Session:
 
     async def _restock(self, place: int, quantity: int, intended: float, key: str) -> None:
         self._shop.book.restock(key, self._shop.shelf[place].id, quantity)
-        answer = await self._sell(place, "restock", {"quantity": quantity}, intended, key)
-        if not answer.lost:
+        answer = await self._request_as_seller(place, "restock", {"quantity": quantity}, intended, key)
+        if not answer.outcome_unknown:
             self._shop.book.restocked(key, done=answer.ok)
 
     async def _replace(self, place: int, intended: float, key: str) -> None:
-        if not (await self._sell(place, "discontinue", {}, intended, key)).ok:
+        if not (await self._request_as_seller(place, "discontinue", {}, intended, key)).ok:
             return
         old = self._shop.shelf[place]
         key = f"{key}-new"
-        self._shop.book.list_product(key, AMPLE)
-        answer = await self._shop.seller.client.ask(
+        self._shop.book.list_product(key, AMPLE_UNITS)
+        answer = await self._shop.seller.client.send(
             "POST",
             f"{self._shop.at.catalog}/products",
             what="products",

@@ -9,19 +9,19 @@ from typing import Any
 
 import aiohttp
 
-from infra.lab.simulator.client import Answer, Client, Issuer, Meter, in_turns
+from infra.lab.simulator.client import Answer, Client, Issuer, Meter, run_concurrently
 from infra.lab.simulator.orders import OrderBook
 from infra.lab.simulator.popularity import Popularity
 from infra.lab.simulator.script import CATEGORIES
 from infra.lab.simulator.shop import Person, Product, Shop
 from infra.lab.simulator.traffic import Endpoints, Traffic
 
-PLACES = 40
-AMPLE, SCARCE = 100_000, 12
+PRODUCT_COUNT = 40
+AMPLE_UNITS, SCARCE_UNITS = 100_000, 12
 SCARCE_PLACES = frozenset({7, 15, 23, 31})
 """Places on the shelf with little stock. They are in the middle of the popularity ranking, so they sell out within a
 short run, but not at once."""
-PATIENCE_S = 30.0
+SETUP_TIMEOUT_S = 30.0
 _NOUNS = ("lamp", "chair", "kettle", "rucksack", "trowel", "notebook", "blanket", "clock")
 _WOODS = ("oak", "ash", "birch", "walnut", "elm")
 
@@ -30,7 +30,7 @@ class SetUpFailed(Exception):
     """The shop could not be set up. The message contains the failed request and the last answer."""
 
 
-def new_product(name: str, category: str, price: int, on_hand: int = AMPLE) -> dict[str, Any]:
+def new_product(name: str, category: str, price: int, on_hand: int = AMPLE_UNITS) -> dict[str, Any]:
     """Return the request body that lists a product."""
     return {
         "name": name,
@@ -68,32 +68,32 @@ async def open_shop(
             raise SetUpFailed(f"no token from {at.issuer}: {error!r}; is the issuer up?") from error
         return Person(subject, Client(http, granted, unmeasured))
 
-    progress(f"listing {PLACES} products")
+    progress(f"listing {PRODUCT_COUNT} products")
     shelf = _shelf(traffic.seed)
     seller = await person("seller", "seller")
 
     async def list_product(place: int) -> None:
         product = shelf[place]
-        stock = SCARCE if place in SCARCE_PLACES else AMPLE
+        stock = SCARCE_UNITS if place in SCARCE_PLACES else AMPLE_UNITS
         body = new_product(product.name, product.category, product.price, stock)
         key = f"{run}-{traffic.seed}-{place}"
         book.list_product(key, stock)
-        answer = await _insist(seller.client, "POST", f"{at.catalog}/products", body, key)
+        answer = await _retry_until_ok(seller.client, "POST", f"{at.catalog}/products", body, key)
         product.id = str(answer.body["product_id"])
         book.listed(key, product.id)
 
-    await in_turns(list_product, range(PLACES))
+    await run_concurrently(list_product, range(PRODUCT_COUNT))
     await _register(seller, at)
 
     progress(f"registering {traffic.customers} customers")
     customers: list[Person] = []
 
-    async def enrol(number: int) -> None:
+    async def register_customer(number: int) -> None:
         customer = await person(f"c{number:04d}")
         await _register(customer, at)
-        customers.append(Person(customer.id, customer.client.metered_by(meter)))
+        customers.append(Person(customer.id, customer.client.with_meter(meter)))
 
-    await in_turns(enrol, range(traffic.customers), at_once=16)
+    await run_concurrently(register_customer, range(traffic.customers), max_concurrent=16)
     customers.sort(key=lambda customer: customer.id)
 
     progress("waiting until the cart has copies of the products")
@@ -101,18 +101,18 @@ async def open_shop(
 
     async def probe(product: Product) -> None:
         item = f"{at.cart}/carts/{prober.id}/items/{product.id}"
-        await _insist(prober.client, "PUT", item, {"quantity": 1})
-        await _insist(prober.client, "DELETE", item)
+        await _retry_until_ok(prober.client, "PUT", item, {"quantity": 1})
+        await _retry_until_ok(prober.client, "DELETE", item)
 
-    await in_turns(probe, shelf)
+    await run_concurrently(probe, shelf)
     return Shop(
         run=run,
         at=at,
-        seller=Person(seller.id, seller.client.metered_by(meter)),
+        seller=Person(seller.id, seller.client.with_meter(meter)),
         operator=await person("operator", "operator"),
         customers=customers,
         shelf=shelf,
-        popularity=Popularity(PLACES),
+        popularity=Popularity(PRODUCT_COUNT),
         book=book,
     )
 
@@ -126,7 +126,7 @@ def _shelf(seed: int) -> list[Product]:
             category=CATEGORIES[place % len(CATEGORIES)],
             name=f"{_WOODS[place % len(_WOODS)]} {_NOUNS[place % len(_NOUNS)]}".capitalize(),
         )
-        for place in range(PLACES)
+        for place in range(PRODUCT_COUNT)
     ]
 
 
@@ -140,20 +140,20 @@ async def _register(person: Person, at: Endpoints) -> None:
         "postal_code": "34117",
         "country": "DE",
     }
-    await _insist(person.client, "PUT", f"{at.notifications}/contacts/{person.id}", contact)
-    await _insist(person.client, "PUT", f"{at.delivery}/addresses/{person.id}", address)
+    await _retry_until_ok(person.client, "PUT", f"{at.notifications}/contacts/{person.id}", contact)
+    await _retry_until_ok(person.client, "PUT", f"{at.delivery}/addresses/{person.id}", address)
 
 
-async def _insist(
+async def _retry_until_ok(
     client: Client, method: str, url: str, json: dict[str, Any] | None = None, key: str | None = None
 ) -> Answer:
     """Repeat the request until it succeeds, for 30 s at most. Raises `SetUpFailed` after that."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + SETUP_TIMEOUT_S
     while True:
-        answer = await client.ask(method, url, what="set-up", json=json, key=key)
+        answer = await client.send(method, url, what="set-up", json=json, key=key)
         if answer.ok:
             return answer
         if time.monotonic() > deadline:
             how = f"{answer.status} {answer.body.get('detail', '')}" if answer.status else "no answer"
-            raise SetUpFailed(f"{method} {url} did not succeed within {PATIENCE_S:.0f} s; last answer: {how}")
+            raise SetUpFailed(f"{method} {url} did not succeed within {SETUP_TIMEOUT_S:.0f} s; last answer: {how}")
         await asyncio.sleep(0.1)

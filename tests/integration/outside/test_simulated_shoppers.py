@@ -10,7 +10,17 @@ from unittest.mock import patch
 
 import pytest
 
-from infra.lab.simulator import FlashSale, Report, SetUpFailed, Shop, Traffic, events, follow, run_traffic, script
+from infra.lab.simulator import (
+    FlashSale,
+    Report,
+    SetUpFailed,
+    Shop,
+    Traffic,
+    events,
+    order_outcomes,
+    run_traffic,
+    script,
+)
 from tests.integration.outside.fake_market import FakeMarket
 from tests.integration.outside.outside_process import OutsideProcess
 
@@ -21,8 +31,8 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     think = script._think
     monkeypatch.setattr(script, "_think", lambda chance, mean_s=0.15: think(chance, mean_s) / 3)
     monkeypatch.setattr(Traffic, "customers", 60)
-    monkeypatch.setattr(follow, "ROUND_S", 0.25)
-    monkeypatch.setattr(events, "LOOK_EVERY_S", 0.25)
+    monkeypatch.setattr(order_outcomes, "ROUND_S", 0.25)
+    monkeypatch.setattr(events, "POLL_S", 0.25)
 
 
 def ignore_progress(_word: str) -> None:
@@ -54,7 +64,7 @@ async def test_every_order_is_followed_to_its_end(outside: OutsideProcess, tmp_p
     assert counted["pending"] == 0
     for state in ("confirmed", "cancelled", "delivered"):
         assert counted[state] == sum(state in states for states in ever) > 0
-    assert (report.http["errors"], dict(report.errors), report.hanging) == (0, {}, [])
+    assert (report.http["errors"], dict(report.errors), report.unfinished) == (0, {}, [])
     assert report.events["published"] == sum(len(order.entries) for order in market.orders.values())
     assert 100 <= (report.accepted_to_confirmed["p50"] or 0) < 1000
     noted = [json.loads(line) for line in (tmp_path / "record").read_text().splitlines()]
@@ -157,12 +167,12 @@ async def test_hanging_orders_are_reported_after_a_bounded_wait(outside: Outside
     report = await shop_in(FakeMarket(stuck=True), outside, drain_s=2, rate=10)
     assert time.monotonic() - began < 30
     assert report.orders["pending"] > 0
-    assert "has been 'placed' for" in report.hanging[0]
+    assert "has been 'placed' for" in report.unfinished[0]
 
 
 @pytest.mark.slow
 async def test_waiting_for_orders_costs_few_requests(outside: OutsideProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "ROUND_S", 1.0)
+    monkeypatch.setattr(order_outcomes, "ROUND_S", 1.0)
     market = FakeMarket(deliver_after_s=2.5)
     report = await shop_in(market, outside)
     assert report.orders["pending"] == 0
@@ -178,5 +188,5 @@ async def test_the_same_seed_makes_the_same_requests(outside: OutsideProcess) ->
 
 
 async def test_a_shop_that_cannot_be_set_up_is_reported_in_bounded_time(outside: OutsideProcess) -> None:
-    with patch("infra.lab.simulator.setup.PATIENCE_S", 0.5), pytest.raises(SetUpFailed, match=r"products.*503"):
+    with patch("infra.lab.simulator.setup.SETUP_TIMEOUT_S", 0.5), pytest.raises(SetUpFailed, match=r"products.*503"):
         await shop_in(FakeMarket(down={"catalog"}), outside)

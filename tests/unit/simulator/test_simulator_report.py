@@ -23,7 +23,7 @@ def book() -> Iterator[OrderBook]:
 
 def accepted(book: OrderBook, *order_ids: str, at: float = 0.0) -> None:
     for order_id in order_ids:
-        book.ask(f"key of {order_id}", "anna", at)
+        book.note_checkout(f"key of {order_id}", "anna", at)
         book.accept(f"key of {order_id}", order_id)
 
 
@@ -78,8 +78,8 @@ def test_orders_without_an_end_are_listed_with_state_and_age(book: OrderBook) ->
     accepted(book, "never-seen", "slow", at=time.time() - 62)
     book.orders["slow"].saw_status("paying")
     book.orders["slow"].since = time.time() - 33
-    book.ask("key", "ben", time.time())
-    assert reported(book).hanging == [
+    book.note_checkout("key", "ben", time.time())
+    assert reported(book).unfinished == [
         "order never-seen of customer anna has been unknown to checkout for 62 s",
         "order slow of customer anna has been 'paying' for 33 s",
         "a checkout of customer ben was never answered",
@@ -88,7 +88,7 @@ def test_orders_without_an_end_are_listed_with_state_and_age(book: OrderBook) ->
 
 def test_the_list_of_orders_without_an_end_is_limited(book: OrderBook) -> None:
     accepted(book, *map(str, range(1000)))
-    hanging = reported(book).hanging
+    hanging = reported(book).unfinished
     assert len(hanging) == 101
     assert hanging[-1] == "... and 900 more"
 
@@ -96,10 +96,10 @@ def test_the_list_of_orders_without_an_end_is_limited(book: OrderBook) -> None:
 def test_the_record_is_written_before_the_request_is_sent(tmp_path: Path) -> None:
     path = tmp_path / "record.jsonl"
     with OrderBook(path) as book:
-        book.ask("k1", "anna", 1.0)
+        book.note_checkout("k1", "anna", 1.0)
         assert json.loads(path.read_text()) == {"did": "ask", "key": "k1", "customer_id": "anna", "at": 1.0}
         book.accept("k1", "o1")
-        book.ask("k2", "ben", 2.0)
+        book.note_checkout("k2", "ben", 2.0)
         book.refuse("k2")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["did"] for line in lines] == ["ask", "accept", "ask", "refuse"]

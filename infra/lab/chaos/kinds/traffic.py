@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from infra.lab.chaos.fault import Fault, Kind, ResourceNeeds
 from infra.lab.chaos.site import Site
-from infra.lab.simulator import Endpoints, FlashSale, Meter, SetUpFailed, Shop, Traffic, opened
+from infra.lab.simulator import Endpoints, FlashSale, Meter, SetUpFailed, Shop, Traffic, running_shop
 from infra.stack import LocalError
 
 MAX_OVERRUN_S = 15.0
@@ -62,7 +62,7 @@ async def _open_own_shop(site: Site, buyers: int) -> AsyncIterator[Shop]:
     """Yield a shop with products and customers, for a burst without simulator traffic. It is recorded for the audit."""
     traffic = Traffic(rate=max(1, buyers / 10), duration_s=1, seed=0, record=site.layout.record)
     try:
-        async with opened(Endpoints.of(site.state), traffic, Meter(), lambda _: None) as shop:
+        async with running_shop(Endpoints.of(site.state), traffic, Meter(), lambda _: None) as shop:
             yield shop
     except SetUpFailed as error:
         raise LocalError(str(error), "Is everything up? ./marketplace heal") from error

@@ -8,21 +8,21 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from infra.lab.simulator.checkouts import check_out
-from infra.lab.simulator.client import Meter, in_turns
+from infra.lab.simulator.client import Meter, run_concurrently
 from infra.lab.simulator.orders import Order
 from infra.lab.simulator.shop import Person, Shop
 
 ROUND_S = 1.0
-JOURNALS_AT_MOST_S = 60.0
+MAX_JOURNALS_S = 60.0
 
 
-def observers(shop: Shop) -> dict[str, Person]:
+def unmeasured_customers(shop: Shop) -> dict[str, Person]:
     """Return unmeasured clients for the same customers, by id, for the simulator's own requests."""
     unmeasured = Meter()
-    return {each.id: Person(each.id, each.client.metered_by(unmeasured)) for each in shop.customers}
+    return {each.id: Person(each.id, each.client.with_meter(unmeasured)) for each in shop.customers}
 
 
-async def follow(
+async def wait_for_orders(
     shop: Shop, people: dict[str, Person], shopping: Collection[object], progress: Callable[[str], None]
 ) -> None:
     """Wait until no session is running, every checkout is answered and every accepted order has ended.
@@ -30,18 +30,18 @@ async def follow(
     There is no time limit: the caller must set a timeout. While sessions are running, they repeat their own unanswered
     checkouts; afterwards this function repeats them.
     """
-    said = ""
+    last_message = ""
     while shopping or shop.book.unanswered or shop.book.pending():
         began = time.monotonic()
         if not shopping:
-            await _ask_again(shop, people)
+            await _repeat_unanswered(shop, people)
         pending = shop.book.pending()
-        word = f"waiting for {len(pending)} orders and {len(shopping)} shoppers"
-        if word != said:
-            progress(word)
-            said = word
+        message = f"waiting for {len(pending)} orders and {len(shopping)} shoppers"
+        if message != last_message:
+            progress(message)
+            last_message = message
         owners = {order.customer for order in pending}
-        await in_turns(lambda owner: _look(shop, people[owner]), sorted(owners))
+        await run_concurrently(lambda owner: _update_statuses(shop, people[owner]), sorted(owners))
         await asyncio.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
 
 
@@ -50,33 +50,33 @@ async def read_journals(shop: Shop, people: dict[str, Person], orders: Iterable[
 
     async def read(order: Order) -> None:
         url = f"{shop.at.checkout}/orders/{order.id}/journal"
-        answer = await people[order.customer].client.ask("GET", url, what="journal", expected=(404,))
+        answer = await people[order.customer].client.send("GET", url, what="journal", expected=(404,))
         if answer.ok:
             order.saw_journal(answer.body["entries"])
 
     try:
-        async with asyncio.timeout(JOURNALS_AT_MOST_S):
-            await in_turns(read, orders)
+        async with asyncio.timeout(MAX_JOURNALS_S):
+            await run_concurrently(read, orders)
     except TimeoutError:
         pass
 
 
-async def _ask_again(shop: Shop, people: dict[str, Person]) -> None:
+async def _repeat_unanswered(shop: Shop, people: dict[str, Person]) -> None:
     """Repeat once, with its idempotency key, every checkout whose answer was lost."""
 
     async def resolve(key: str) -> None:
         person = people[shop.book.unanswered[key].customer]
-        await check_out(person, shop.at.cart, shop.book, key, intended=time.monotonic(), patience_s=0)
+        await check_out(person, shop.at.cart, shop.book, key, intended=time.monotonic(), timeout_s=0)
 
-    await in_turns(resolve, list(shop.book.unanswered))
+    await run_concurrently(resolve, list(shop.book.unanswered))
 
 
-async def _look(shop: Shop, person: Person) -> None:
+async def _update_statuses(shop: Shop, person: Person) -> None:
     """Read the pages of a customer's order list until all of that customer's pending orders are found."""
     pending = {order.id for order in shop.book.pending() if order.customer == person.id}
     query = {"limit": "100"}
     while pending:
-        answer = await person.client.ask("GET", f"{shop.at.checkout}/orders", what="orders", query=query)
+        answer = await person.client.send("GET", f"{shop.at.checkout}/orders", what="orders", query=query)
         if not answer.ok:
             return
         for item in answer.body.get("items", []):
