@@ -22,7 +22,7 @@ def create_app(settings: Settings) -> FastAPI:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         ledger = Ledger(settings.state_dir / "ledger.sqlite3", schemas=(payments.SCHEMA, parcels.SCHEMA, mail.SCHEMA))
         faults = dials.Dials()
-        courier = CarrierCallbacks(
+        callbacks = CarrierCallbacks(
             ledger,
             secret=settings.carrier_webhook_secret.get_secret_value(),
             dispatch_after_s=settings.carrier_dispatch_after_s,
@@ -36,16 +36,16 @@ def create_app(settings: Settings) -> FastAPI:
         for router in (
             identity.routes(issuer),
             payments.routes(ledger, faults),
-            carriers.routes(ledger, faults, courier),
+            carriers.routes(ledger, faults, callbacks),
             mail.routes(ledger),
             dials.routes(faults),
         ):
             app.include_router(router)
-        await courier.start()
+        await callbacks.start()
         smtp = await MailSink(ledger, faults).listen(settings.outside_host, settings.smtp_port)
         yield
         smtp.close()
-        await courier.stop()
+        await callbacks.stop()
         await ledger.close()
 
     app = FastAPI(title="Stand-ins for external systems", lifespan=lifespan, docs_url=None, redoc_url=None)

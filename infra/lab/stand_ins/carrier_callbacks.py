@@ -21,7 +21,7 @@ from marketplace_runtime.telemetry import get_logger
 
 BACKOFF_FROM_S, BACKOFF_TO_S = 0.25, 5.0
 CALLBACK_TIMEOUT_S = 5.0
-CALLBACKS_AT_ONCE = 16
+MAX_CONCURRENT_CALLBACKS = 16
 
 _log = get_logger(__name__)
 
@@ -35,15 +35,15 @@ class CarrierCallbacks:
         self.dispatch_after_s = dispatch_after_s
         self._deliver_after_s = deliver_after_s
         self._trips: set[asyncio.Task[None]] = set()
-        self._at_once = asyncio.Semaphore(CALLBACKS_AT_ONCE)
+        self._callback_slots = asyncio.Semaphore(MAX_CONCURRENT_CALLBACKS)
         self._unreachable_until: dict[str, float] = {}
         self._http: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         """Opens an HTTP session and resumes every parcel that is on its way."""
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALLBACK_TIMEOUT_S))
-        for parcel in await self._ledger.do(parcels_on_their_way):
-            self.carry(parcel)
+        for parcel in await self._ledger.run(parcels_on_their_way):
+            self.start_trip(parcel)
 
     async def stop(self) -> None:
         """Cancels all tasks. The ledger has the state of each parcel."""
@@ -53,7 +53,7 @@ class CarrierCallbacks:
         if self._http is not None:
             await self._http.close()
 
-    def carry(self, parcel: Parcel) -> None:
+    def start_trip(self, parcel: Parcel) -> None:
         """Starts or resumes the task of a parcel."""
         trip = asyncio.create_task(self._trip(parcel))
         self._trips.add(trip)
@@ -72,27 +72,27 @@ class CarrierCallbacks:
                     await asyncio.sleep(parcel.due - time.time())
                     parcel = await self._advance(parcel, State.DISPATCHED, due=time.time() + self._deliver_after_s)
                 case State.DISPATCHED:
-                    await self._tell(parcel, "dispatched")
+                    await self._send_callback(parcel, "dispatched")
                     parcel = await self._advance(parcel, State.DISPATCH_TOLD, due=parcel.due)
                 case State.DISPATCH_TOLD:
                     await asyncio.sleep(parcel.due - time.time())
                     parcel = await self._advance(parcel, State.DELIVERED, due=0)
                 case State.DELIVERED:
-                    await self._tell(parcel, "delivered")
+                    await self._send_callback(parcel, "delivered")
                     parcel = await self._advance(parcel, State.DELIVERY_TOLD, due=0)
                 case _:  # cancelled
                     return
 
     async def _advance(self, parcel: Parcel, to: State, *, due: float) -> Parcel | None:
-        return await self._ledger.do(partial(advance, part=parcel.part, key=parcel.key, to=to, due=due))
+        return await self._ledger.run(partial(advance, part=parcel.part, key=parcel.key, to=to, due=due))
 
-    async def _tell(self, parcel: Parcel, step: str) -> None:
+    async def _send_callback(self, parcel: Parcel, step: str) -> None:
         """Sends the callback, and repeats it until it is accepted."""
         url = str(parcel.callback_url)
         origin = urlsplit(url).netloc
         backoff_s = BACKOFF_FROM_S
         while True:
-            async with self._at_once:
+            async with self._callback_slots:
                 reachable = time.monotonic() >= self._unreachable_until.get(origin, 0)
                 if reachable and await self._post(url, origin, parcel, step):
                     return
@@ -121,7 +121,7 @@ class CarrierCallbacks:
             "webhook-signature": self._webhook.sign(webhook_id, sent, body),
         }
         if self._http is None:
-            raise RuntimeError("call start() before carry()")
+            raise RuntimeError("call start() before start_trip()")
         try:
             async with self._http.post(url, data=body, headers=headers) as answer:
                 if not answer.ok:

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 from starlette.responses import Response
 
 from infra.lab.stand_ins.carrier_callbacks import CarrierCallbacks
-from infra.lab.stand_ins.dials import Dials, Fate
-from infra.lab.stand_ins.keys import After, KeyHeader, KeyPath, Limit, UnderWay, Which, fingerprint
+from infra.lab.stand_ins.dials import Dials, RequestFaults
+from infra.lab.stand_ins.keys import After, KeyHeader, KeyPath, Limit, RequestsInProgress, Which, fingerprint
 from infra.lab.stand_ins.ledger import Ledger, now, page
 from infra.lab.stand_ins.parcels import Parcel, State, add_parcel, cancel_parcel, parcel_of
 from infra.lab.stand_ins.problems import Problem
@@ -45,14 +45,14 @@ class Booking(BaseModel):
 
 
 def book_parcel(
-    book: sqlite3.Connection, part: str, key: str, booking: Booking, *, due: float, fails: bool
+    connection: sqlite3.Connection, part: str, key: str, booking: Booking, *, due: float, fails: bool
 ) -> tuple[Parcel, bool]:
     """Books a parcel once per key. Returns the parcel, and whether an earlier request had booked it.
 
     With a known key, the answer is as before, even if the request was to fail (`fails`): a "not booked" is always true.
     Raises `Problem` if the key is cancelled or was used with another body, or if the booking fails.
     """
-    parcel = parcel_of(book, part, key)
+    parcel = parcel_of(connection, part, key)
     if parcel is not None:
         if parcel.state is State.CANCELLED:
             raise Problem(409, "carriers:cancelled", "This key was cancelled: it can never be booked.")
@@ -76,74 +76,74 @@ def book_parcel(
         due=due,
         since=now(),
     )
-    add_parcel(book, parcel)
+    add_parcel(connection, parcel)
     return parcel, False
 
 
-def cancel_booking(book: sqlite3.Connection, part: str, key: str) -> None:
+def cancel_booking(connection: sqlite3.Connection, part: str, key: str) -> None:
     """Cancels a key for ever: no parcel is dispatched under it. Raises `Problem` if one was dispatched already."""
-    parcel = parcel_of(book, part, key)
+    parcel = parcel_of(connection, part, key)
     if parcel is None:
-        add_parcel(book, Parcel(part, key, None, None, None, None, None, State.CANCELLED, 0, now()))
+        add_parcel(connection, Parcel(part, key, None, None, None, None, None, State.CANCELLED, 0, now()))
     elif parcel.state is State.BOOKED:
-        cancel_parcel(book, parcel)
+        cancel_parcel(connection, parcel)
     elif parcel.state is not State.CANCELLED:
         raise Problem(409, "carriers:dispatched", "The parcel is on its way and can no longer be stopped.")
 
 
-def routes(ledger: Ledger, dials: Dials, courier: CarrierCallbacks) -> APIRouter:
+def routes(ledger: Ledger, dials: Dials, callbacks: CarrierCallbacks) -> APIRouter:
     """Returns the carriers' HTTP API."""
     router = APIRouter(prefix="/carriers/{which}")
-    under_way = UnderWay()
+    in_progress = RequestsInProgress()
 
     @router.post("/bookings")
     async def post_booking(which: Which, booking: Booking, key: KeyHeader) -> Response:
         part = f"carriers-{which}"
 
-        async def work(fate: Fate) -> Response:
-            if fate.fails and not under_way.alone(part, key):
+        async def work(faults: RequestFaults) -> Response:
+            if faults.fails and not in_progress.is_only_request(part, key):
                 raise Problem(503, "carriers:unavailable", "Another request with this key is in progress. Retry.")
-            due = time.time() + courier.dispatch_after_s
-            parcel, replayed = await ledger.do(
-                partial(book_parcel, part=part, key=key, booking=booking, due=due, fails=fate.fails)
+            due = time.time() + callbacks.dispatch_after_s
+            parcel, replayed = await ledger.run(
+                partial(book_parcel, part=part, key=key, booking=booking, due=due, fails=faults.fails)
             )
             if not replayed:
-                courier.carry(parcel)
+                callbacks.start_trip(parcel)
             answer = {"status": "booked", "tracking_code": parcel.tracking_code}
             return JSONResponse(answer, 200 if replayed else 201)
 
-        with under_way.working_on(part, key):
-            return await dials.suffer(part, work)
+        with in_progress.track(part, key):
+            return await dials.apply_faults(part, work)
 
     @router.get("/bookings/{key}")
     async def get_booking(which: Which, key: KeyPath) -> Response:
         part = f"carriers-{which}"
 
-        async def work(fate: Fate) -> Response:
-            if fate.fails:
+        async def work(faults: RequestFaults) -> Response:
+            if faults.fails:
                 raise Problem(503, "carriers:unavailable", "The status cannot be read now. Retry.")
-            parcel = await ledger.do(partial(parcel_of, part=part, key=key))
+            parcel = await ledger.run(partial(parcel_of, part=part, key=key))
             if parcel is None:
                 raise Problem(404, "carriers:unknown", "Nothing was ever booked under this key.")
-            return JSONResponse({"status": parcel.whereabouts, "tracking_code": parcel.tracking_code})
+            return JSONResponse({"status": parcel.public_state, "tracking_code": parcel.tracking_code})
 
-        return await dials.suffer(part, work)
+        return await dials.apply_faults(part, work)
 
     @router.post("/bookings/{key}/cancel")
     async def post_cancel(which: Which, key: KeyPath) -> Response:
         part = f"carriers-{which}"
 
-        async def work(fate: Fate) -> Response:
-            if fate.fails:
+        async def work(faults: RequestFaults) -> Response:
+            if faults.fails:
                 raise Problem(503, "carriers:not-cancelled", "The booking was not cancelled. Retry.")
-            await ledger.do(partial(cancel_booking, part=part, key=key))
+            await ledger.run(partial(cancel_booking, part=part, key=key))
             return JSONResponse({"status": "cancelled"})
 
-        return await dials.suffer(part, work)
+        return await dials.apply_faults(part, work)
 
     @router.get("/ledger")
     async def get_ledger(which: Which, after: After = 0, limit: Limit = 500) -> Response:
-        entries, following = await ledger.do(partial(page, part=f"carriers-{which}", after=after, limit=limit))
+        entries, following = await ledger.run(partial(page, part=f"carriers-{which}", after=after, limit=limit))
         return JSONResponse({"entries": entries, "next": following})
 
     return router

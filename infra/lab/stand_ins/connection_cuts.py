@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HANG_AT_MOST_S = 60.0
+MAX_HANG_S = 60.0
 _EXTENSION = "infra.lab.stand_ins.cut"
 
 
@@ -23,19 +23,19 @@ class CutConnection(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["extensions"][_EXTENSION]["abort"]()
-        await _gone(receive)
+        await _wait_for_disconnect(receive)
 
 
 class NeverAnswer(Response):
-    """Never answers. Resets the connection after `HANG_AT_MOST_S` (a minute), unless the client disconnects earlier."""
+    """Never answers. Resets the connection after `MAX_HANG_S` (a minute), unless the client disconnects earlier."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await asyncio.wait_for(_gone(receive), HANG_AT_MOST_S)
+            await asyncio.wait_for(_wait_for_disconnect(receive), MAX_HANG_S)
         except TimeoutError:
             await CutConnection()(scope, receive, send)
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -22,7 +22,7 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
-class Fate:
+class RequestFaults:
     """The faults that apply to one request."""
 
     delay_s: float
@@ -64,16 +64,16 @@ class Dial(BaseModel):
     lost_answer_rate: Rate = 0
     """The work is done and recorded, but the connection is reset instead of an answer."""
 
-    def roll(self) -> Fate:
+    def draw_faults(self) -> RequestFaults:
         """Draws the faults of one request."""
-        chance = random.random  # faults need no cryptographic randomness
-        return Fate(
+        random_share = random.random  # faults need no cryptographic randomness
+        return RequestFaults(
             delay_s=self.latency_ms / 1000,
-            hangs=chance() < self.hang_rate,
-            throttled=chance() < self.throttle_rate,
-            fails=chance() < self.error_rate,
-            declined=chance() < self.decline_rate,
-            loses_answer=chance() < self.lost_answer_rate,
+            hangs=random_share() < self.hang_rate,
+            throttled=random_share() < self.throttle_rate,
+            fails=random_share() < self.error_rate,
+            declined=random_share() < self.decline_rate,
+            loses_answer=random_share() < self.lost_answer_rate,
         )
 
 
@@ -82,13 +82,13 @@ class Dials:
 
     def __init__(self) -> None:
         self._dials: dict[str, Dial] = {part: Dial() for part in get_args(Part)}
-        self.suffered: dict[str, Counter[str]] = {part: Counter() for part in get_args(Part)}
+        self.fault_counts: dict[str, Counter[str]] = {part: Counter() for part in get_args(Part)}
         """By part: the number of `requests` since the start, and of those with each fault."""
 
     def __getitem__(self, part: str) -> Dial:
         return self._dials[part]
 
-    def turn(self, part: Part, dial: Dial) -> Dial:
+    def set_dial(self, part: Part, dial: Dial) -> Dial:
         """Sets the part's dial, from the next request on. Raises `Problem` if the part cannot have such a fault."""
         if dial.decline_rate and not part.startswith("payments"):
             raise Problem(422, "outside:invalid", f"{part} cannot decline; only payments-a and payments-b can.")
@@ -99,26 +99,26 @@ class Dials:
         self._dials[part] = dial
         return dial
 
-    def roll(self, part: str) -> Fate:
+    def draw_faults(self, part: str) -> RequestFaults:
         """Draws the faults of the next request, and counts them."""
-        fate = self[part].roll()
-        self.suffered[part].update(["requests", *fate.names()])
-        return fate
+        faults = self[part].draw_faults()
+        self.fault_counts[part].update(["requests", *faults.names()])
+        return faults
 
-    async def suffer(self, part: str, work: Callable[[Fate], Awaitable[Response]]) -> Response:
+    async def apply_faults(self, part: str, work: Callable[[RequestFaults], Awaitable[Response]]) -> Response:
         """Runs `work` with the faults that the part's dial draws: delayed, not at all, or without an answer."""
-        fate = self.roll(part)
-        await asyncio.sleep(fate.delay_s)
-        if fate.hangs:
+        faults = self.draw_faults(part)
+        await asyncio.sleep(faults.delay_s)
+        if faults.hangs:
             return NeverAnswer()
-        if fate.throttled:
+        if faults.throttled:
             busy = Problem(429, "outside:too-many-requests", "Nothing was done. Retry after the time in Retry-After.")
             return busy.response({"Retry-After": str(self[part].retry_after_s)})
         try:
-            answer = await work(fate)
+            answer = await work(faults)
         except Problem as problem:
             answer = problem.response()
-        return CutConnection() if fate.loses_answer else answer
+        return CutConnection() if faults.loses_answer else answer
 
 
 def routes(dials: Dials) -> APIRouter:
@@ -131,14 +131,14 @@ def routes(dials: Dials) -> APIRouter:
 
     @router.get("/counts")
     async def count(part: Part) -> dict[str, int]:
-        return dict(dials.suffered[part])
+        return dict(dials.fault_counts[part])
 
     @router.put("")
-    async def turn(part: Part, dial: Dial) -> Dial:
-        return dials.turn(part, dial)
+    async def set_dial(part: Part, dial: Dial) -> Dial:
+        return dials.set_dial(part, dial)
 
     @router.delete("")
     async def reset(part: Part) -> Dial:
-        return dials.turn(part, Dial())
+        return dials.set_dial(part, Dial())
 
     return router

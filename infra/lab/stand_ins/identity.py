@@ -46,7 +46,7 @@ class Issuer:
     def __init__(self, *, url: str, audience: str, key_file: Path) -> None:
         self._url = url
         self._audience = audience
-        self._key = _kept_key(key_file)
+        self._key = _load_or_create_key(key_file)
         public: dict[str, Any] = ECAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         self._kid = _thumbprint(public)
         self.jwks = {"keys": [{**public, "kid": self._kid, "use": "sig", "alg": "ES256"}]}
@@ -59,16 +59,16 @@ class Issuer:
             "subject_types_supported": ["public"],
         }
 
-    def token(self, asked: TokenRequest) -> str:
+    def token(self, request: TokenRequest) -> str:
         """Returns an ES256 JWT with the claims iss, aud, sub, roles, iat and exp."""
         now = int(time.time())
         claims = {
             "iss": self._url,
             "aud": self._audience,
-            "sub": asked.sub,
-            "roles": asked.roles,
+            "sub": request.sub,
+            "roles": request.roles,
             "iat": now,
-            "exp": now + asked.ttl_s,
+            "exp": now + request.ttl_s,
         }
         return jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._kid})
 
@@ -86,13 +86,13 @@ def routes(issuer: Issuer) -> APIRouter:
         return issuer.jwks
 
     @router.post("/token")
-    async def token(asked: TokenRequest) -> dict[str, Any]:
-        return {"access_token": issuer.token(asked), "token_type": "Bearer", "expires_in": asked.ttl_s}
+    async def token(request: TokenRequest) -> dict[str, Any]:
+        return {"access_token": issuer.token(request), "token_type": "Bearer", "expires_in": request.ttl_s}
 
     return router
 
 
-def _kept_key(path: Path) -> EllipticCurvePrivateKey:
+def _load_or_create_key(path: Path) -> EllipticCurvePrivateKey:
     if not path.exists():
         pem = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         unfinished = path.with_suffix(".new")

@@ -23,7 +23,7 @@ def fingerprint(body: BaseModel) -> str:
     return hashlib.sha256(body.model_dump_json().encode()).hexdigest()
 
 
-class UnderWay:
+class RequestsInProgress:
     """Counts the requests in progress by key.
 
     An answer "not done" must be true for the key, not only for this request. It must not be given while another
@@ -34,7 +34,7 @@ class UnderWay:
         self._requests: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
-    def working_on(self, part: str, key: str) -> Iterator[None]:
+    def track(self, part: str, key: str) -> Iterator[None]:
         """Counts this request as in progress during the block."""
         self._requests[part, key] += 1
         try:
@@ -44,6 +44,6 @@ class UnderWay:
             if not self._requests[part, key]:
                 del self._requests[part, key]
 
-    def alone(self, part: str, key: str) -> bool:
+    def is_only_request(self, part: str, key: str) -> bool:
         """Returns whether no other request with this key is in progress."""
         return self._requests[part, key] <= 1

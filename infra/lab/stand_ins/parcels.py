@@ -60,62 +60,62 @@ class Parcel:
     """Time at which the parcel reached its state (ISO 8601)."""
 
     @property
-    def whereabouts(self) -> str:
+    def public_state(self) -> str:
         """The state without regard to callbacks: `booked`, `dispatched`, `delivered` or `cancelled`."""
         told = {State.DISPATCH_TOLD: State.DISPATCHED, State.DELIVERY_TOLD: State.DELIVERED}
         return told.get(self.state, self.state).value
 
 
-def parcel_of(book: sqlite3.Connection, part: str, key: str) -> Parcel | None:
+def parcel_of(connection: sqlite3.Connection, part: str, key: str) -> Parcel | None:
     """Returns the parcel with this key, or None."""
-    row = book.execute("SELECT * FROM parcels WHERE part = ? AND key = ?", (part, key)).fetchone()
+    row = connection.execute("SELECT * FROM parcels WHERE part = ? AND key = ?", (part, key)).fetchone()
     return None if row is None else _parcel(row)
 
 
-def parcels_on_their_way(book: sqlite3.Connection) -> list[Parcel]:
+def parcels_on_their_way(connection: sqlite3.Connection) -> list[Parcel]:
     """Returns the parcels of all carriers that have steps or callbacks left."""
-    rows = book.execute("SELECT * FROM parcels WHERE state NOT IN ('cancelled', 'delivery-told')").fetchall()
+    rows = connection.execute("SELECT * FROM parcels WHERE state NOT IN ('cancelled', 'delivery-told')").fetchall()
     return [_parcel(row) for row in rows]
 
 
-def add_parcel(book: sqlite3.Connection, parcel: Parcel) -> None:
+def add_parcel(connection: sqlite3.Connection, parcel: Parcel) -> None:
     """Stores a new parcel, or the tombstone of a key that must never be booked."""
     values = (parcel.part, parcel.key, parcel.body, parcel.shipment_id, parcel.order_id, parcel.tracking_code)
-    book.execute(
+    connection.execute(
         "INSERT INTO parcels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*values, parcel.callback_url, parcel.state, parcel.due, parcel.since),
     )
-    _journal(book, parcel, "cancellation" if parcel.state is State.CANCELLED else "booking")
+    _journal(connection, parcel, "cancellation" if parcel.state is State.CANCELLED else "booking")
 
 
-def cancel_parcel(book: sqlite3.Connection, parcel: Parcel) -> None:
+def cancel_parcel(connection: sqlite3.Connection, parcel: Parcel) -> None:
     """Cancels a booked parcel."""
-    _move(book, parcel, State.CANCELLED, due=0)
-    _journal(book, parcel, "cancellation")
+    _move(connection, parcel, State.CANCELLED, due=0)
+    _journal(connection, parcel, "cancellation")
 
 
-def advance(book: sqlite3.Connection, part: str, key: str, to: State, *, due: float) -> Parcel | None:
+def advance(connection: sqlite3.Connection, part: str, key: str, to: State, *, due: float) -> Parcel | None:
     """Moves the parcel to its next state, and returns it. Returns None if it is not in the state before (cancelled)."""
-    parcel = parcel_of(book, part, key)
+    parcel = parcel_of(connection, part, key)
     if parcel is None or parcel.state is not _STEP_BEFORE[to]:
         return None
-    _move(book, parcel, to, due=due)
+    _move(connection, parcel, to, due=due)
     if to in _JOURNALLED:
-        _journal(book, parcel, _JOURNALLED[to])
-    return parcel_of(book, part, key)
+        _journal(connection, parcel, _JOURNALLED[to])
+    return parcel_of(connection, part, key)
 
 
-def _move(book: sqlite3.Connection, parcel: Parcel, to: State, *, due: float) -> None:
-    book.execute(
+def _move(connection: sqlite3.Connection, parcel: Parcel, to: State, *, due: float) -> None:
+    connection.execute(
         "UPDATE parcels SET state = ?, due = ?, since = ? WHERE part = ? AND key = ?",
         (to, due, now(), parcel.part, parcel.key),
     )
 
 
-def _journal(book: sqlite3.Connection, parcel: Parcel, kind: str) -> None:
+def _journal(connection: sqlite3.Connection, parcel: Parcel, kind: str) -> None:
     entry: dict[str, Any] = {"kind": kind, "key": parcel.key, "order_id": parcel.order_id}
     entry |= {"shipment_id": parcel.shipment_id, "tracking_code": parcel.tracking_code}
-    write(book, parcel.part, entry)
+    write(connection, parcel.part, entry)
 
 
 def _parcel(row: sqlite3.Row) -> Parcel:

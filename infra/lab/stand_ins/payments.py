@@ -13,8 +13,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from infra.lab.stand_ins.dials import Dials, Fate
-from infra.lab.stand_ins.keys import After, KeyHeader, KeyPath, Limit, UnderWay, Which, fingerprint
+from infra.lab.stand_ins.dials import Dials, RequestFaults
+from infra.lab.stand_ins.keys import After, KeyHeader, KeyPath, Limit, RequestsInProgress, Which, fingerprint
 from infra.lab.stand_ins.ledger import Ledger, page, write
 from infra.lab.stand_ins.problems import Problem
 
@@ -40,14 +40,14 @@ class Charge(BaseModel):
 
 
 def capture(
-    book: sqlite3.Connection, part: str, key: str, charge: Charge, *, fails: bool, declined: bool
+    connection: sqlite3.Connection, part: str, key: str, charge: Charge, *, fails: bool, declined: bool
 ) -> tuple[str, bool]:
     """Charges once per key. Returns "captured" or "declined", and whether this is the answer of an earlier request.
 
     With a known key, the answer is as before, even if the request was to fail (`fails`): "not charged" is always true.
     Raises `Problem` if the key is voided or was used with another body, or if the charge fails.
     """
-    row = _charge(book, part, key)
+    row = _charge(connection, part, key)
     if row is not None:
         if row["state"] == "voided":
             raise Problem(409, "payments:voided", "This key was voided: it can never be charged.")
@@ -57,7 +57,7 @@ def capture(
     if fails:
         raise Problem(503, "payments:not-charged", "The provider did not charge. Retry, or use the other provider.")
     state = "declined" if declined else "captured"
-    book.execute(
+    connection.execute(
         "INSERT INTO charges VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             part,
@@ -71,90 +71,92 @@ def capture(
         ),
     )
     kind = "decline" if declined else "capture"
-    write(book, part, _entry(kind, key, charge.order_id, charge.amount, charge.currency))
+    write(connection, part, _entry(kind, key, charge.order_id, charge.amount, charge.currency))
     return state, False
 
 
-def void(book: sqlite3.Connection, part: str, key: str) -> bool:
+def void(connection: sqlite3.Connection, part: str, key: str) -> bool:
     """Closes the key for ever, and gives back what it charged. Returns whether anything was ever captured under it."""
-    row = _charge(book, part, key)
+    row = _charge(connection, part, key)
     if row is None:
-        book.execute("INSERT INTO charges (part, key, state, captured) VALUES (?, ?, 'voided', 0)", (part, key))
-        write(book, part, _entry("void", key, None, 0, None))
+        connection.execute("INSERT INTO charges (part, key, state, captured) VALUES (?, ?, 'voided', 0)", (part, key))
+        write(connection, part, _entry("void", key, None, 0, None))
         return False
     if row["state"] != "voided":
-        book.execute("UPDATE charges SET state = 'voided' WHERE part = ? AND key = ?", (part, key))
+        connection.execute("UPDATE charges SET state = 'voided' WHERE part = ? AND key = ?", (part, key))
         given_back = row["amount"] if row["state"] == "captured" else 0
-        write(book, part, _entry("void", key, row["order_id"], given_back, row["currency"]))
+        write(connection, part, _entry("void", key, row["order_id"], given_back, row["currency"]))
     return bool(row["captured"])
 
 
-def refund(book: sqlite3.Connection, part: str, key: str) -> None:
+def refund(connection: sqlite3.Connection, part: str, key: str) -> None:
     """Refunds a captured charge in full, once. Raises `Problem` if nothing was ever captured under the key."""
-    row = _charge(book, part, key)
+    row = _charge(connection, part, key)
     if row is None or not row["captured"]:
         raise Problem(404, "payments:not-captured", "Nothing was ever captured under this key.")
     if row["state"] == "captured":
-        book.execute("UPDATE charges SET state = 'refunded' WHERE part = ? AND key = ?", (part, key))
-        write(book, part, _entry("refund", key, row["order_id"], row["amount"], row["currency"]))
+        connection.execute("UPDATE charges SET state = 'refunded' WHERE part = ? AND key = ?", (part, key))
+        write(connection, part, _entry("refund", key, row["order_id"], row["amount"], row["currency"]))
 
 
 def routes(ledger: Ledger, dials: Dials) -> APIRouter:
     """Returns the providers' HTTP API. A refund has the key of its charge, since it happens at most once."""
     router = APIRouter(prefix="/payments/{which}")
-    under_way = UnderWay()
+    in_progress = RequestsInProgress()
 
     @router.post("/charges")
     async def post_charge(which: Which, charge: Charge, key: KeyHeader) -> Response:
         part = f"payments-{which}"
 
-        async def work(fate: Fate) -> Response:
-            if fate.fails and not under_way.alone(part, key):
+        async def work(faults: RequestFaults) -> Response:
+            if faults.fails and not in_progress.is_only_request(part, key):
                 raise Problem(503, "payments:unavailable", "Another request with this key is in progress. Retry.")
-            state, replayed = await ledger.do(
-                partial(capture, part=part, key=key, charge=charge, fails=fate.fails, declined=fate.declined)
+            state, replayed = await ledger.run(
+                partial(capture, part=part, key=key, charge=charge, fails=faults.fails, declined=faults.declined)
             )
             if state == "declined":
                 raise Problem(402, "payments:declined", "The customer's bank declined the charge.")
             return JSONResponse({"status": state, "key": key}, 200 if replayed else 201)
 
-        with under_way.working_on(part, key):
-            return await dials.suffer(part, work)
+        with in_progress.track(part, key):
+            return await dials.apply_faults(part, work)
 
     @router.post("/charges/{key}/void")
     async def post_void(which: Which, key: KeyPath) -> Response:
         part = f"payments-{which}"
 
-        async def work(fate: Fate) -> Response:
-            if fate.fails:
+        async def work(faults: RequestFaults) -> Response:
+            if faults.fails:
                 raise Problem(503, "payments:not-voided", "The charge was not voided. Retry.")
-            refunded = await ledger.do(partial(void, part=part, key=key))
+            refunded = await ledger.run(partial(void, part=part, key=key))
             return JSONResponse({"status": "voided", "refunded": refunded})
 
-        return await dials.suffer(part, work)
+        return await dials.apply_faults(part, work)
 
     @router.post("/charges/{key}/refund")
     async def post_refund(which: Which, key: KeyPath) -> Response:
         part = f"payments-{which}"
 
-        async def work(fate: Fate) -> Response:
-            if fate.fails:
+        async def work(faults: RequestFaults) -> Response:
+            if faults.fails:
                 raise Problem(503, "payments:not-refunded", "The charge was not refunded. Retry.")
-            await ledger.do(partial(refund, part=part, key=key))
+            await ledger.run(partial(refund, part=part, key=key))
             return JSONResponse({"status": "refunded"})
 
-        return await dials.suffer(part, work)
+        return await dials.apply_faults(part, work)
 
     @router.get("/ledger")
     async def get_ledger(which: Which, after: After = 0, limit: Limit = 500) -> Response:
-        entries, following = await ledger.do(partial(page, part=f"payments-{which}", after=after, limit=limit))
+        entries, following = await ledger.run(partial(page, part=f"payments-{which}", after=after, limit=limit))
         return JSONResponse({"entries": entries, "next": following})
 
     return router
 
 
-def _charge(book: sqlite3.Connection, part: str, key: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = book.execute("SELECT * FROM charges WHERE part = ? AND key = ?", (part, key)).fetchone()
+def _charge(connection: sqlite3.Connection, part: str, key: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM charges WHERE part = ? AND key = ?", (part, key)
+    ).fetchone()
     return row
 
 

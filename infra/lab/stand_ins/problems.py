@@ -46,6 +46,6 @@ def answer_with_problems(app: FastAPI) -> None:
         return Problem(error.status_code, f"outside:{slug}", str(error.detail)).response()
 
     @app.exception_handler(Exception)
-    async def unforeseen(_request: Request, error: Exception) -> JSONResponse:
+    async def unhandled(_request: Request, error: Exception) -> JSONResponse:
         _log.error("unhandled exception", exc_info=error)
         return Problem(500, "outside:unforeseen", "An unexpected error occurred. See the log.").response()
