@@ -8,7 +8,7 @@ from infra.lab.report.panels import Line, Panel
 
 Document = Mapping[str, Any]
 
-MOST_POINTS = 240
+MAX_POINTS = 240
 """Maximum number of points of a line. Longer runs are drawn in steps of several seconds."""
 STATES = {"accepted": "grey", "confirmed": "blue", "delivered": "green", "cancelled": "orange"}
 COLOURS = ("blue", "violet", "orange", "ochre", "green", "red", "grey")
@@ -21,7 +21,7 @@ def length(timeline: Document) -> int:
 
 def charts(timeline: Document) -> tuple[list[Panel], float]:
     """Return the charts, and the number of seconds between their points."""
-    step = -(-length(timeline) // MOST_POINTS)
+    step = -(-length(timeline) // MAX_POINTS)
     http = timeline["http"]
     failed = [_share(*pair) for pair in zip(http["failed"], http["requests"], strict=True)]
     each_s = f", maximum of each {step} s" if step > 1 else ""

@@ -41,7 +41,7 @@ def decades(low: float, high: float) -> list[float]:
     return [low * 10.0**each for each in range(max(ceil(log10(high / low) - 1e-9), 1) + 1)]
 
 
-def stretches(values: Values) -> Iterator[list[tuple[int, float]]]:
+def split_at_gaps(values: Values) -> Iterator[list[tuple[int, float]]]:
     """Yield runs of known values with their places, split at unknown values."""
     stretch: list[tuple[int, float]] = []
     for place, value in enumerate(values):

@@ -6,7 +6,7 @@ from typing import Any
 
 from infra.lab.report.charts import charts, length
 from infra.lab.report.drawing import Scale, box, stroke, text
-from infra.lab.report.lanes import FAMILIES, LANE, colour, draw_lanes, lanes
+from infra.lab.report.lanes import FAMILIES, LANE_HEIGHT, colour, draw_lanes, lanes
 from infra.lab.report.panels import legend
 
 Document = Mapping[str, Any]
@@ -14,7 +14,7 @@ Document = Mapping[str, Any]
 STYLE = Path(__file__).with_name("figure.css")
 WIDTH, LEFT, RIGHT = 1120, 62, 1098
 HEADING, HEAD, BETWEEN, FOOT = 64, 34, 48, 40
-MOST_TIMES = 14
+MAX_TIME_MARKS = 14
 CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, *(3600 * hours for hours in range(1, 10_000)))
 VERDICTS = {"pass": "green", "fail": "red", "unknown": "ochre"}
 
@@ -50,7 +50,7 @@ def _draw(document: Document, top: float) -> tuple[str, float]:
         parts += [text(LEFT, spans_top - 14, "faults", "title"), *legend(_families(faults), RIGHT, spans_top - 14)]
         placed = lanes(faults, at)
         parts += draw_lanes(placed, spans_top)
-        top = spans_top + len(placed) * LANE
+        top = spans_top + len(placed) * LANE_HEIGHT
     for panel in panels:
         parts += panel.draw(at, top + BETWEEN, second)
         top += BETWEEN + panel.height
@@ -65,8 +65,8 @@ def _size(height: float) -> str:
 
 def _families(faults: Sequence[Document]) -> dict[str, str]:
     """Return the names and colours of the fault families that occur."""
-    met = {fault.get("family") for fault in faults}
-    return dict(words for family, words in FAMILIES.items() if family in met)
+    occurring = {fault.get("family") for fault in faults}
+    return dict(words for family, words in FAMILIES.items() if family in occurring)
 
 
 def _bands(faults: Sequence[Document], at: Scale, top: float, bottom: float) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _bands(faults: Sequence[Document], at: Scale, top: float, bottom: float) -> 
 
 
 def _axis(timeline: Document, at: Scale, top: float, bottom: float) -> Iterator[str]:
-    step = next(each for each in CLOCK_STEPS if at.high / each <= MOST_TIMES)
+    step = next(each for each in CLOCK_STEPS if at.high / each <= MAX_TIME_MARKS)
     for number in range(int(at.high / step) + 1):
         x = at(number * step)
         yield stroke(f"M{x:.1f} {bottom:.1f}v5", "grid")

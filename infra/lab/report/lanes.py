@@ -8,10 +8,10 @@ from infra.lab.report.drawing import Scale, box, text
 
 Fault = Mapping[str, Any]
 
-LANE, BAR = 18, 11
-GAP, CHARACTER = 4, 6.1
-LEAST_WIDTH = 3.0
-MOST_LANES = 14
+LANE_HEIGHT, BAR_HEIGHT = 18, 11
+GAP, CHARACTER_WIDTH = 4, 6.1
+MIN_BAR_WIDTH = 3.0
+MAX_LANES = 14
 """Maximum number of lanes with names. With more, the names are left out, and shown only when the pointer rests on a
 bar."""
 FAMILIES = {
@@ -43,21 +43,29 @@ class Placed:
 def lanes(faults: Sequence[Fault], at: Scale) -> list[list[Placed]]:
     """Distribute the faults over lanes so that nothing overlaps."""
     found = _packed([_placed(fault, at, name(fault)) for fault in faults])
-    return found if len(found) <= MOST_LANES else _packed([_placed(fault, at, "") for fault in faults])
+    return found if len(found) <= MAX_LANES else _packed([_placed(fault, at, "") for fault in faults])
 
 
 def draw_lanes(found: Sequence[Sequence[Placed]], top: float) -> Iterator[str]:
     """Draw the bars and their names."""
     for number, lane in enumerate(found):
-        y = top + number * LANE
+        y = top + number * LANE_HEIGHT
         for each in lane:
             of = colour(each.fault)
-            yield box(each.start, y, each.undone - each.start, BAR, f"tail {of}", round_by=2)
-            yield box(each.start, y, each.end - each.start, BAR, f"bar {of}", title=story(each.fault), round_by=2)
+            yield box(each.start, y, each.undone - each.start, BAR_HEIGHT, f"tail {of}", round_by=2)
+            yield box(
+                each.start,
+                y,
+                each.end - each.start,
+                BAR_HEIGHT,
+                f"bar {of}",
+                title=describe_fault(each.fault),
+                round_by=2,
+            )
             if each.left < each.start - GAP:
-                yield text(each.start - GAP, y + BAR - 1, each.name, "label end")
+                yield text(each.start - GAP, y + BAR_HEIGHT - 1, each.name, "label end")
             else:
-                yield text(each.undone + GAP, y + BAR - 1, each.name, "label")
+                yield text(each.undone + GAP, y + BAR_HEIGHT - 1, each.name, "label")
 
 
 def name(fault: Fault) -> str:
@@ -75,7 +83,7 @@ def describe_effect(fault: Fault) -> str:
     return str(fault["bite"] or fault.get("failure") or "no effect observed")
 
 
-def story(fault: Fault) -> str:
+def describe_fault(fault: Fault) -> str:
     """Return everything that is known about the fault, one fact per line."""
     facts = [
         f"{name(fault)}: {fault['start_s']:.1f} to {fault['end_s']:.1f} s",
@@ -90,9 +98,9 @@ def story(fault: Fault) -> str:
 
 def _placed(fault: Fault, at: Scale, words: str) -> Placed:
     start = at(fault["start_s"])
-    end = max(at(fault["end_s"]), start + LEAST_WIDTH)
+    end = max(at(fault["end_s"]), start + MIN_BAR_WIDTH)
     undone = max(at(fault.get("undone_s", 0.0)), end)
-    width = GAP + len(words) * CHARACTER if words else 0.0
+    width = GAP + len(words) * CHARACTER_WIDTH if words else 0.0
     left, right = (start, undone + width) if undone + width <= at.end else (start - width, undone)
     return Placed(fault, start, end, undone, left - GAP, right + GAP, words)
 

@@ -11,7 +11,7 @@ from infra.lab.report.figure import STYLE, VERDICTS, figure, summary
 from infra.lab.report.lanes import colour, describe_effect
 
 TEMPLATE = Path(__file__).with_name("page.html")
-MOST_VIOLATIONS = 200
+MAX_VIOLATIONS_SHOWN = 200
 RECOVERY = (
     "Only faults that no other fault overlapped: the time from the end of the fault until the next order is confirmed, "
     "and until no more events wait in queues and outboxes than before the fault."
@@ -113,16 +113,16 @@ def _audit(document: Document) -> str:
         return ""
     violations, reasons = document["violations"], document.get("reasons", ())
     parts = [f"<h2>The audit: {escape(document['verdict'])}, {len(violations)} violations</h2>"]
-    for each in violations[:MOST_VIOLATIONS]:
+    for each in violations[:MAX_VIOLATIONS_SHOWN]:
         evidence = escape(json.dumps(each["evidence"], indent=2, default=str, ensure_ascii=False))
         parts.append(
             f'<details open><summary class="red">{escape(each["invariant"])}</summary><pre>{evidence}</pre></details>'
         )
-    if len(violations) > MOST_VIOLATIONS:
-        parts.append(f"<p>… and {len(violations) - MOST_VIOLATIONS} more: see the JSON.</p>")
+    if len(violations) > MAX_VIOLATIONS_SHOWN:
+        parts.append(f"<p>… and {len(violations) - MAX_VIOLATIONS_SHOWN} more: see the JSON.</p>")
     parts += [f'<p class="ochre">{escape(reason)}</p>' for reason in reasons]
-    looked_at = [[escape(name.replace("_", " ")), f"{number:,}"] for name, number in document["audited"].items()]
-    parts.append(f"<details><summary>What was examined</summary>{_table(('', ''), looked_at, numbers=1)}</details>")
+    examined = [[escape(name.replace("_", " ")), f"{number:,}"] for name, number in document["audited"].items()]
+    parts.append(f"<details><summary>What was examined</summary>{_table(('', ''), examined, numbers=1)}</details>")
     return "".join(parts)
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from infra.lab.report.drawing import Scale, Values, area, box, decades, line, stretches, stroke, text, ticks
+from infra.lab.report.drawing import Scale, Values, area, box, decades, line, split_at_gaps, stroke, text, ticks
 
-CHARACTER = 6.1
+CHARACTER_WIDTH = 6.1
 SWATCH = 14
 
 
@@ -45,7 +45,7 @@ class Panel:
         if self.share is not None:
             yield from self._bars(self.share, at, bottom, second)
         for each in self.lines:
-            for stretch in stretches(each.values):
+            for stretch in split_at_gaps(each.values):
                 points = [(at((place + 0.5) * second), up(value)) for place, value in stretch]
                 if each.filled:
                     yield stroke(area(points, bottom), f"area {each.colour}")
@@ -79,7 +79,7 @@ def legend(names: Mapping[str, str], right: float, y: float) -> Iterator[str]:
     """Draw the names with their colours, ending at `right`."""
     x = right
     for name, colour in reversed(list(names.items())):
-        x -= len(name) * CHARACTER
+        x -= len(name) * CHARACTER_WIDTH
         yield text(x, y, name, "label")
         x -= SWATCH
         yield box(x, y - 8, 9, 9, f"bar {colour}", round_by=2)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.lab.chaos.kinds import FAMILY
-from infra.lab.report.drawing import Scale, decades, line, stretches, ticks
+from infra.lab.report.drawing import Scale, decades, line, split_at_gaps, ticks
 from infra.lab.report.lanes import FAMILIES, lanes
 
 LIKELY = st.floats(1e-3, 1e7)
@@ -42,8 +42,8 @@ def test_values_outside_of_a_scale_are_drawn_at_its_ends(logarithmic: bool) -> N
 
 
 def test_a_line_has_gaps_where_values_are_unknown() -> None:
-    assert list(stretches([1, None, None, 2, 3, None])) == [[(0, 1)], [(3, 2), (4, 3)]]
-    assert list(stretches([None])) == []
+    assert list(split_at_gaps([1, None, None, 2, 3, None])) == [[(0, 1)], [(3, 2), (4, 3)]]
+    assert list(split_at_gaps([None])) == []
 
 
 def test_a_single_point_is_drawn_as_a_dot() -> None:
