@@ -5,7 +5,7 @@ from datetime import datetime
 
 from rich.text import Text
 
-from infra.lab.watch import Moment, Seen
+from infra.lab.watch import HistoryEntry, TailedMessage
 
 PUBLISHERS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 STYLES = {"said": "bold", "failed": "yellow", "duplicate": "yellow", "waiting": "dim", "dead": "bold red"}
@@ -20,7 +20,7 @@ VERBS = {
 }
 
 
-def event_line(seen: Seen, services: Sequence[str]) -> Text:
+def event_line(seen: TailedMessage, services: Sequence[str]) -> Text:
     """Return the line of an event: its time, type, subject and body.
 
     Names the actual publisher, if that is not the service that owns the type.
@@ -35,7 +35,7 @@ def event_line(seen: Seen, services: Sequence[str]) -> Text:
     )
 
 
-def moment_line(moment: Moment, began: datetime, services: Sequence[str]) -> Text:
+def moment_line(moment: HistoryEntry, began: datetime, services: Sequence[str]) -> Text:
     """Return the line of one step: time, seconds since the story began, queue or service, what happened, details."""
     after = (moment.at - began).total_seconds()
     return Text.assemble(

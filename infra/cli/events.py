@@ -84,13 +84,13 @@ def order(
 ) -> None:
     """Show the history of one order in all services: every event, its cause, attempts, delays (in s) and duplicates."""
     from infra.cli.event_lines import moment_line
-    from infra.lab.watch import tell
+    from infra.lab.watch import collect_history
 
     if not id.strip():
         raise typer.BadParameter("the id is empty: GET /orders lists a customer's orders", param_hint="ID")
     state = read_state(layout().state)
     services = {name: next(iter(each.ops.values()), each.http) for name, each in state.services.items()}
-    story, missing = asyncio.run(tell(services, get_token("operator", ["operator"]), id))
+    story, missing = asyncio.run(collect_history(services, get_token("operator", ["operator"]), id))
     for each in missing:
         print_error(each)
     for moment in story:

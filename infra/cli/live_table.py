@@ -46,9 +46,9 @@ async def sample_figures(where: Layout) -> dict[str, Any]:
 
     None, for a service or for the queues, if there was no answer.
     """
-    from infra.lab.watch import look
+    from infra.lab.watch import take_sample
 
-    samples, now = await look(where), int(time.time())
+    samples, now = await take_sample(where), int(time.time())
     depths = samples.latest_depths(now)
     return {
         "services": {

@@ -10,9 +10,9 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
-AWAY = (AMQPError, aiohttp.ClientError, OSError, TimeoutError, ValueError)
+UNAVAILABLE_ERRORS = (AMQPError, aiohttp.ClientError, OSError, TimeoutError, ValueError)
 """Errors of a request to a broker or service that is unreachable, or that answers with an error."""
-WITHIN_S = 2
+TIMEOUT_S = 2
 HEARTBEAT_S = 2
 
 
@@ -23,27 +23,27 @@ class Depths:
         self._http, self._management, self._services = http, management, services
         self._parameters = pika.URLParameters(amqp)
         self._parameters.heartbeat = HEARTBEAT_S
-        self._parameters.socket_timeout = self._parameters.stack_timeout = WITHIN_S
+        self._parameters.socket_timeout = self._parameters.stack_timeout = TIMEOUT_S
         self._thread = ThreadPoolExecutor(1, "depths")  # the AMQP client is blocking, and not thread-safe
         self._names: list[str] = []
         self._channel: BlockingChannel | None = None
 
     async def read(self) -> Mapping[str, int]:
-        """Return the ready messages by queue. Raises one of `AWAY`. Lost heartbeats show that a broker hangs."""
+        """Return the ready messages by queue. Raises one of `UNAVAILABLE_ERRORS`, also if the broker hangs."""
         try:
             self._names = self._names or await self._list()
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._count, self._names)
-        except AWAY:
+        except UNAVAILABLE_ERRORS:
             self._names = []
             raise
 
     def close(self) -> None:
         """Close the connection in the background, without waiting for a broker that hangs."""
-        self._thread.submit(self._let_go)
+        self._thread.submit(self._disconnect)
         self._thread.shutdown(wait=False)
 
     async def _list(self) -> list[str]:
-        timeout = aiohttp.ClientTimeout(total=WITHIN_S)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         async with self._http.get(f"{self._management}/api/queues?columns=name", timeout=timeout) as answer:
             answer.raise_for_status()
             names = [each["name"] for each in await answer.json()]
@@ -55,10 +55,10 @@ class Depths:
                 self._channel = pika.BlockingConnection(self._parameters).channel()
             return {name: self._channel.queue_declare(name, passive=True).method.message_count for name in names}
         except BaseException:
-            self._let_go()
+            self._disconnect()
             raise
 
-    def _let_go(self) -> None:
+    def _disconnect(self) -> None:
         channel, self._channel = self._channel, None
         if channel is not None:
             with contextlib.suppress(AMQPError, OSError):

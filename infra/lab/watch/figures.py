@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-WANTED = (
+METRIC_PREFIXES = (
     *("messaging_process_total", "messaging_publish_total", "outbox_", "scheduled_pending", "retries_", "dead_letters"),
     *("circuit_breaker_state", "bulkhead_in_use", "bulkhead_limit", "retry_budget_tokens"),
     *("http_server_active_requests", "http_server_requests_limit", "http_server_shed_total"),
@@ -100,13 +100,13 @@ def parse(text: str) -> Figures:
 
 
 def _samples(text: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
-    lines = [line for line in text.splitlines() if line.startswith(WANTED)]
+    lines = [line for line in text.splitlines() if line.startswith(METRIC_PREFIXES)]
     for family in text_string_to_metric_families("\n".join([*lines, ""])):
         for sample in family.samples:
             yield sample.name, sample.labels, sample.value
 
 
-def together(replicas: Sequence[Figures]) -> Figures:
+def combine_replicas(replicas: Sequence[Figures]) -> Figures:
     """Combine the figures of a service's replicas.
 
     Totals are added, because each replica counts for itself. Gauges take the highest value, because all replicas read

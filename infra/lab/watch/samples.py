@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
-from infra.lab.watch.figures import Figures, together
+from infra.lab.watch.figures import Figures, combine_replicas
 
 T = TypeVar("T")
-FRESH_S = 3
-RATE_OVER_S = 5
+MAX_AGE_S = 3
+RATE_WINDOW_S = 5
 
 
 class Samples:
@@ -24,14 +24,14 @@ class Samples:
     def service(self, name: str, second: int) -> Figures | None:
         """Return the figures of a service in that second, or None if no replica answered."""
         seen = [series[second] for series in self._of(name) if second in series]
-        return together(seen) if seen else None
+        return combine_replicas(seen) if seen else None
 
     def latest(self, name: str, now: int) -> Figures | None:
-        """Return the latest figures of a service, or None if it has none in the last `FRESH_S` seconds."""
-        return next(filter(None, (self.service(name, now - ago) for ago in range(FRESH_S))), None)
+        """Return the latest figures of a service, or None if it has none in the last `MAX_AGE_S` seconds."""
+        return next(filter(None, (self.service(name, now - ago) for ago in range(MAX_AGE_S))), None)
 
     def rate(self, name: str, now: int, of: Callable[[Figures], float]) -> float | None:
-        """Return the growth of a total per second, over the last `RATE_OVER_S` seconds. None with too few samples."""
+        """Return the growth of a total per second, over the last `RATE_WINDOW_S` seconds. None with too few samples."""
         rates = [rate for series in self._of(name) if (rate := _rate(series, now, of)) is not None]
         return sum(rates) if rates else None
 
@@ -41,12 +41,12 @@ class Samples:
         return None if queues is None else sum(n for queue, n in queues.items() if queue.startswith(f"{name}."))
 
     def latest_depth(self, name: str, now: int) -> int | None:
-        """Return the latest `depth` of a service, or None if there is none in the last `FRESH_S` seconds."""
-        return next((depth for ago in range(FRESH_S) if (depth := self.depth(name, now - ago)) is not None), None)
+        """Return the latest `depth` of a service, or None if there is none in the last `MAX_AGE_S` seconds."""
+        return next((depth for ago in range(MAX_AGE_S) if (depth := self.depth(name, now - ago)) is not None), None)
 
     def latest_depths(self, now: int) -> Mapping[str, int] | None:
-        """Return the latest depth of every queue, or None if there is none in the last `FRESH_S` seconds."""
-        return next(filter(None, (self.queues.get(now - ago) for ago in range(FRESH_S))), None)
+        """Return the latest depth of every queue, or None if there is none in the last `MAX_AGE_S` seconds."""
+        return next(filter(None, (self.queues.get(now - ago) for ago in range(MAX_AGE_S))), None)
 
     def backlog(self, services: Sequence[str]) -> dict[int, float]:
         """Return the events in queues and outboxes, by second. Omits seconds in which a part did not answer."""
@@ -58,7 +58,7 @@ class Samples:
                 found[second] = sum(known) + sum(depths.values())
         return found
 
-    def forget_before(self, second: int) -> None:
+    def drop_before(self, second: int) -> None:
         """Drop all samples before this second."""
         self.queues = _since(second, self.queues)
         for replica, series in self.replicas.items():
@@ -73,8 +73,8 @@ def _since(second: int, series: Mapping[int, T]) -> dict[int, T]:
 
 
 def _rate(series: Mapping[int, Figures], now: int, of: Callable[[Figures], float]) -> float | None:
-    seconds = [second for second in range(now - RATE_OVER_S, now + 1) if second in series]
-    if len(seconds) < 2 or now - seconds[-1] > FRESH_S:
+    seconds = [second for second in range(now - RATE_WINDOW_S, now + 1) if second in series]
+    if len(seconds) < 2 or now - seconds[-1] > MAX_AGE_S:
         return None
     gained = 0.0
     for one, other in pairwise(seconds):

@@ -15,13 +15,13 @@ from pika.exceptions import AMQPError
 from infra.stack import LocalError
 from marketplace_runtime.events import matches
 
-MOST_WAITING = 10_000
-ARGUMENTS = {"x-max-length": MOST_WAITING, "x-overflow": "drop-head"}
+MAX_QUEUE_LENGTH = 10_000
+ARGUMENTS = {"x-max-length": MAX_QUEUE_LENGTH, "x-overflow": "drop-head"}
 PREFIX = "cloudEvents_"
 
 
 @dataclass(frozen=True)
-class Seen:
+class TailedMessage:
     """A message as it was published."""
 
     type: str
@@ -33,7 +33,7 @@ class Seen:
     user: str | None
 
 
-def tail(url: str, services: Sequence[str], pattern: str = "*") -> Iterator[Seen | None]:
+def tail(url: str, services: Sequence[str], pattern: str = "*") -> Iterator[TailedMessage | None]:
     """Yield events from now on, whose type or its part after the publisher matches a shell pattern.
 
     Examples of patterns are `order-*` and `checkout.*`. Yields None once when it is subscribed, and then after every
@@ -52,7 +52,7 @@ def tail(url: str, services: Sequence[str], pattern: str = "*") -> Iterator[Seen
                 if method is None:
                     yield None
                 elif matches(pattern, method.routing_key):
-                    yield seen(method.routing_key, properties, body)
+                    yield parse_message(method.routing_key, properties, body)
         finally:
             if connection.is_open:
                 connection.close()
@@ -62,7 +62,7 @@ def tail(url: str, services: Sequence[str], pattern: str = "*") -> Iterator[Seen
         ) from None
 
 
-def seen(routing_key: str, properties: Any, body: bytes) -> Seen:
+def parse_message(routing_key: str, properties: Any, body: bytes) -> TailedMessage:
     """Convert a message. Missing or invalid headers give empty fields or None, never an error."""
     headers = properties.headers or {}
 
@@ -73,7 +73,7 @@ def seen(routing_key: str, properties: Any, body: bytes) -> Seen:
         said_at = datetime.fromisoformat(text("time"))
     except ValueError:
         said_at = None
-    return Seen(
+    return TailedMessage(
         type=routing_key,
         subject=text("subject"),
         said_at=said_at,

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from infra.cli.live_table import view
-from infra.lab.watch import Figures, Samples, parse, together
+from infra.lab.watch import Figures, Samples, combine_replicas, parse
 from infra.stack import Message
 from marketplace_runtime.consumer import metrics as consumer_metrics
 from marketplace_runtime.dead_letters import metrics as dead_letters_metrics
@@ -75,7 +75,7 @@ def test_every_metric_that_is_read_is_exposed() -> None:
 def test_counts_of_replicas_are_added_and_database_figures_are_not() -> None:
     one = Figures(handled=3, calls=1, repeats_left=4, outbox=5, circuits={"mail": "closed"}, orders={"accepted": 1})
     other = Figures(handled=4, calls=2, outbox=6, outbox_age_s=2, circuits={"mail": "open"}, orders={"accepted": 2})
-    assert together([one, other]) == Figures(
+    assert combine_replicas([one, other]) == Figures(
         handled=7,
         calls=3,
         repeats_left=4,

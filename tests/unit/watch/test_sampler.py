@@ -9,8 +9,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from infra.lab.watch import Sampler, look
-from infra.lab.watch.depths import WITHIN_S
+from infra.lab.watch import Sampler, take_sample
+from infra.lab.watch.depths import TIMEOUT_S
 from infra.stack import Layout, StackState
 from infra.stack.state import ServiceState
 from marketplace_runtime.telemetry import exposition
@@ -78,7 +78,7 @@ async def test_a_hanging_part_delays_no_other(tmp_path: Path) -> None:
             while len(samples.replicas["cart.1"]) < 3:
                 await asyncio.sleep(0.05)
             seconds = list(samples.replicas["cart.1"])
-        assert seconds[2] - seconds[0] < 2 * WITHIN_S  # the time it takes if each round waits for hanging parts
+        assert seconds[2] - seconds[0] < 2 * TIMEOUT_S  # the time it takes if each round waits for hanging parts
         assert not any(samples.replicas[f"{name}.1"] for name in ("checkout", "delivery", "catalog"))
         assert samples.queues == {}
 
@@ -86,7 +86,7 @@ async def test_a_hanging_part_delays_no_other(tmp_path: Path) -> None:
 async def test_a_single_sample_has_a_time_limit(tmp_path: Path) -> None:
     async with a_stack(tmp_path) as where:
         began = time.monotonic()
-        samples = await look(where)
+        samples = await take_sample(where)
         assert time.monotonic() - began < 5
         assert samples.latest("cart", int(time.time())) is not None
         assert samples.latest("checkout", int(time.time())) is None
