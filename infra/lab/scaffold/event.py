@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from infra.lab.scaffold.names import EventName, known, services_in
+from infra.lab.scaffold.names import EventName, find_versions, services_in
 from infra.lab.scaffold.next_version import add_next_version
 from infra.lab.scaffold.plan import Plan, Refused
 
-CATALOGUE = "contracts/registry.py"
+REGISTRY = "contracts/registry.py"
 KEY_TYPES = {"customer_id": "PersonId", "person_id": "PersonId", "seller_id": "PersonId"}
 """Types of the keys that name a person. Every other key is a UUID."""
 IMPORTS = {"UUID": "from uuid import UUID\n", "PersonId": "from marketplace_runtime.events import PersonId\n"}
@@ -27,21 +27,21 @@ def new_event(checkout: Path, text: str, *, types: Sequence[str], key: str | Non
             f"There is no service called {name.publisher}.",
             f"Services: {', '.join(services)}. A new one: ./marketplace new service {name.publisher} --says {text} …",
         )
-    if key is not None and known(types, name):
+    if key is not None and find_versions(types, name):
         raise Refused("The next version of an event has the same key.", "Leave --key out; change the class later.")
     plan = Plan(checkout)
     add_event(plan, name, types=types, key=key or f"{name.name.split('-')[0]}_id")
-    plan.then += [*tidying(plan), ("contracts", "write")]
+    plan.commands += [*formatting_commands(plan), ("contracts", "write")]
     return plan
 
 
 def add_event(plan: Plan, name: EventName, *, types: Sequence[str], key: str, key_type: str | None = None) -> None:
-    """Add an event to a plan, with its key as the only field. The commands of `tidying` must follow, to sort imports.
+    """Add an event to a plan, with its key as the only field. `formatting_commands` must follow, to sort imports.
 
     The next version of an existing event gets the fields of the newest version, and an upcast from it. Raises `Refused`
     if the version is not the next one, or if the key is not a field's name.
     """
-    there = known(types, name)
+    there = find_versions(types, name)
     if there:
         newest = EventName.parse(max(there, key=lambda each: int(each.rpartition(".v")[2])))
         following = replace(newest, version=newest.version + 1)
@@ -65,7 +65,7 @@ def add_event(plan: Plan, name: EventName, *, types: Sequence[str], key: str, ke
     _add_line(plan, name)
 
 
-def tidying(plan: Plan) -> list[Sequence[str]]:
+def formatting_commands(plan: Plan) -> list[Sequence[str]]:
     """Return the commands that sort imports and format lines of the plan's Python files, as the linters require."""
     files = sorted(path for path in plan.files if path.endswith(".py"))
     return [
@@ -88,7 +88,7 @@ def _add_class(plan: Plan, name: EventName, key: str, annotation: str) -> None:
 
 
 def _add_line(plan: Plan, name: EventName, after: EventName | None = None) -> None:
-    text = plan.read(CATALOGUE)
+    text = plan.read(REGISTRY)
     line = f"    {name.publisher}.{name.class_name},\n"
     before = after.class_name if after else r"\w+"
     lines = list(re.finditer(rf"^    {name.publisher}\.{before},\n", text, re.MULTILINE))
@@ -97,8 +97,8 @@ def _add_line(plan: Plan, name: EventName, after: EventName | None = None) -> No
     else:
         modules = re.search(r"^from contracts import (.+)$", text, re.MULTILINE)
         if modules is None:
-            raise Refused(f"{CATALOGUE} has an unexpected form.", "It must contain: from contracts import cart, …")
+            raise Refused(f"{REGISTRY} has an unexpected form.", "It must contain: from contracts import cart, …")
         names = ", ".join(sorted([*modules[1].split(", "), name.publisher]))
         text = text.replace(modules[0], f"from contracts import {names}", 1)
         text = text.replace("\n)\n\nBY_TYPE", f"\n    # what {name.publisher} publishes\n{line})\n\nBY_TYPE", 1)
-    plan.files[CATALOGUE] = text
+    plan.files[REGISTRY] = text

@@ -24,7 +24,7 @@ RESERVED = {
     "public",
     "messaging",
 }
-LONGEST = 24
+MAX_LENGTH = 24
 
 
 def services_in(checkout: Path) -> list[str]:
@@ -36,9 +36,9 @@ def services_in(checkout: Path) -> list[str]:
 
 def check_service(checkout: Path, name: str) -> None:
     """Raise `Refused` unless `name` is a possible and free name for a service."""
-    if not re.fullmatch(rf"[a-z]{{2,{LONGEST}}}", name):
+    if not re.fullmatch(rf"[a-z]{{2,{MAX_LENGTH}}}", name):
         raise Refused(
-            f"{name!r} can't be a service's name.", f"Use 2 to {LONGEST} lower-case letters, such as ratings."
+            f"{name!r} can't be a service's name.", f"Use 2 to {MAX_LENGTH} lower-case letters, such as ratings."
         )
     if keyword.iskeyword(name):
         raise Refused(f"The name {name} is a Python keyword.", "Choose another one.")
@@ -81,7 +81,7 @@ class EventName:
         return self.name.replace("-", "_")
 
 
-def known(types: Sequence[str], name: EventName) -> list[str]:
+def find_versions(types: Sequence[str], name: EventName) -> list[str]:
     """Return the types of all existing versions of an event."""
     return [each for each in types if each.rpartition(".")[0] == f"{name.publisher}.{name.name}"]
 

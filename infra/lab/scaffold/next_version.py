@@ -7,7 +7,7 @@ from infra.lab.scaffold.names import EventName
 from infra.lab.scaffold.plan import Plan, Refused
 
 UPCASTS = "contracts/upcasts.py"
-SUPPORTED = timedelta(days=182)
+DEPRECATION_PERIOD = timedelta(days=182)
 """Default time for which the publisher promises to publish the old version, too."""
 ARGUMENTS = r'\(\s*Event,\s*type="(?P<type>[^"]+)",\s*key="(?P<key>[^"]+)"(?P<more>[^)]*(?:\([^)]*\))?[^)]*)\)'
 
@@ -26,7 +26,7 @@ def add_next_version(plan: Plan, old: EventName, new: EventName) -> None:
     head = f'class {new.class_name}(Event, type="{new.type}", key="{found["key"]}"{", internal=True" * internal}):\n'
     copied = f"{found[0].rstrip()}\n\n\n{head}{found['body'].rstrip()}\n"
     if not internal and "deprecated=" not in found["more"]:
-        last = (datetime.now(UTC) + SUPPORTED).date()
+        last = (datetime.now(UTC) + DEPRECATION_PERIOD).date()
         until = f"deprecated=date({last.year}, {last.month}, {last.day})"
         copied = copied.replace(f'key="{found["key"]}"', f'key="{found["key"]}", {until}', 1)
         module = module.replace('"""\n', '"""\n\nfrom datetime import date\n', 1)

@@ -20,7 +20,7 @@ class Plan:
 
     checkout: Path
     files: dict[str, str] = field(default_factory=dict)
-    then: list[Sequence[str]] = field(default_factory=list)
+    commands: list[Sequence[str]] = field(default_factory=list)
     """Python modules with arguments, to be run in the checkout after the files are written."""
 
     def read(self, path: str) -> str:
@@ -43,7 +43,7 @@ class Plan:
                 file = self.checkout / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8")
-            for command in self.then:
+            for command in self.commands:
                 self._run(command)
         except BaseException:
             for path, content in before.items():
@@ -82,5 +82,5 @@ class Plan:
             check=False,
         )
         if done.returncode:
-            said = (done.stdout + done.stderr).strip()
-            raise Refused(f"{' '.join(command)} failed, so nothing was kept.", said)
+            output = (done.stdout + done.stderr).strip()
+            raise Refused(f"{' '.join(command)} failed, so nothing was kept.", output)

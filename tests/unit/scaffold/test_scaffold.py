@@ -139,7 +139,7 @@ def test_a_failed_step_leaves_no_changes(tmp_path: Path) -> None:
     plan = new_service(
         checkout, "ratings", subscribes=HEARS, publishes=["ratings.order-rated"], http=True, events=EVENTS
     )
-    plan.then.append(("no_such_module",))
+    plan.commands.append(("no_such_module",))
     with pytest.raises(Refused, match="nothing was kept"):
         plan.carry_out()
     assert contents(checkout) == before
