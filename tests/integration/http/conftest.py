@@ -33,7 +33,7 @@ from marketplace_runtime.http.server import serve
 from marketplace_runtime.outbox import routes as republish
 from marketplace_runtime.service import operator_routes
 from marketplace_runtime.telemetry import configure_logging
-from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys
+from tests.unit.http.client import AUDIENCE, ISSUER, FakeKeys
 
 
 class Note(BaseModel):

@@ -6,7 +6,7 @@ import pytest
 
 from marketplace_runtime.resilience import Admission
 from tests.integration.http.conftest import Answer, Web
-from tests.unit.http.asking import bearer
+from tests.unit.http.client import bearer
 
 ALICE = bearer("alice")
 

@@ -9,7 +9,7 @@ import pytest
 from infra.stack import DatabaseUrls, PrivatePostgres
 from marketplace_runtime.database import Database
 from tests.integration.http.conftest import served
-from tests.unit.http.asking import bearer
+from tests.unit.http.client import bearer
 
 ALICE = bearer("alice")
 POOL = 3

@@ -10,7 +10,7 @@ from infra.stack import DatabaseUrls
 from marketplace_runtime.database import Database
 from tests.integration.http.conftest import Web, served
 from tests.integration.http.counting import rows
-from tests.unit.http.asking import bearer
+from tests.unit.http.client import bearer
 
 ALICE = bearer("alice")
 

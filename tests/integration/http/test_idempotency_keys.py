@@ -9,7 +9,7 @@ from marketplace_runtime.database import Database
 from marketplace_runtime.http import idempotency_table
 from marketplace_runtime.service.maintenance import run_maintenance
 from tests.integration.http.conftest import Web
-from tests.unit.http.asking import bearer
+from tests.unit.http.client import bearer
 
 ALICE, BOB = bearer("alice"), bearer("bob")
 NOTE = {"id": "1", "text": "hello"}

@@ -7,7 +7,7 @@ import pytest
 
 from marketplace_runtime.database import Database, new_id
 from tests.integration.http.conftest import Web
-from tests.unit.http.asking import bearer
+from tests.unit.http.client import bearer
 
 OPERATOR = bearer("root", ("operator",))
 PATH = "/ops/republish"

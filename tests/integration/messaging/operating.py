@@ -16,7 +16,7 @@ from marketplace_runtime.http.server import serve
 from marketplace_runtime.outbox import routes as outbox_routes
 from marketplace_runtime.replay import replay_routes
 from marketplace_runtime.service import operator_routes
-from tests.unit.http.asking import AUDIENCE, ISSUER, FakeKeys, bearer
+from tests.unit.http.client import AUDIENCE, ISSUER, FakeKeys, bearer
 
 
 @dataclass

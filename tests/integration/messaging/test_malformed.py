@@ -25,7 +25,7 @@ from marketplace_runtime.database import Transaction, new_id
 from tests.integration.messaging.envelopes import good_properties
 from tests.integration.messaging.operating import Operator, operating
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, effect, toy_world, until
-from tests.unit.messaging.odd import FULL, Odd, odd_properties
+from tests.unit.messaging.raw_properties import FULL, Odd, odd_properties
 
 Change = Callable[[Basic.Properties], None]
 

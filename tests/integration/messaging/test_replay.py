@@ -33,7 +33,7 @@ from tests.integration.messaging.replaying import (
     without_history,
 )
 from tests.integration.messaging.toy import PASSWORDS, Toy, a_checkout, until
-from tests.unit.messaging.odd import HEADERS, long, odd, short
+from tests.unit.messaging.raw_properties import HEADERS, long, odd, short
 
 HISTORY_SIZE = 60
 

@@ -11,7 +11,7 @@ from marketplace_runtime.database import Database
 from marketplace_runtime.http import Identity, Router, create_app
 from marketplace_runtime.service import operator_routes
 from marketplace_runtime.telemetry import configure_logging
-from tests.unit.http.asking import AUDIENCE, ISSUER, Client, FakeDatabase, FakeKeys
+from tests.unit.http.client import AUDIENCE, ISSUER, Client, FakeDatabase, FakeKeys
 
 
 @pytest.fixture(autouse=True, scope="session")

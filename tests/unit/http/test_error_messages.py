@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from contracts import PersonId
 from marketplace_runtime.dead_letters.models import Fingerprint
 from marketplace_runtime.http import Matching, Router
-from tests.unit.http.asking import Client, bearer
+from tests.unit.http.client import Client, bearer
 from tests.unit.http.example_routes import routes
 
 SIGN = r"^[a-z]{2}$"

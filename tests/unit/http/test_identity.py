@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from marketplace_runtime.http import Identity
 from marketplace_runtime.http.identity import MAX_CACHED_TOKENS
 from marketplace_runtime.http.problems import Unauthorized
-from tests.unit.http.asking import AUDIENCE, ISSUER, KID, PRIVATE, FakeKeys, a_token
+from tests.unit.http.client import AUDIENCE, ISSUER, KID, PRIVATE, FakeKeys, a_token
 
 CLAIMS = {"iss": ISSUER, "aud": AUDIENCE, "exp": 4_000_000_000, "sub": "mallory", "roles": ["operator"]}
 PUBLIC_PEM = PRIVATE.public_key().public_bytes(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from marketplace_runtime.http import Router
-from tests.unit.http.asking import Client
+from tests.unit.http.client import Client
 from tests.unit.http.example_routes import routes
 
 

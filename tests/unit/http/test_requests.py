@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from marketplace_runtime.http import Phase, Router, Tx
-from tests.unit.http.asking import Client, bearer
+from tests.unit.http.client import Client, bearer
 from tests.unit.http.example_routes import Thing, routes
 
 ALICE = bearer("alice")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from marketplace_runtime.http import Router
-from tests.unit.http.asking import Client, bearer
+from tests.unit.http.client import Client, bearer
 from tests.unit.http.example_routes import routes
 
 SELLER = bearer("alice", ("seller",))

@@ -27,7 +27,7 @@ from marketplace_runtime.amqp.dead_letter_format import (
 from marketplace_runtime.consumer import Unreadable, decode_message, on, subscription
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.replay.window import ReplayWindow
-from tests.unit.messaging.odd import FULL, Odd, odd_properties
+from tests.unit.messaging.raw_properties import FULL, Odd, odd_properties
 
 without_deadline = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=100)
