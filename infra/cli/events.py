@@ -39,9 +39,9 @@ def show_map(
     elif as_mermaid:
         typer.echo(event_map.mermaid(services))
     else:
-        table = _table("event", "said by", "heard by")
+        table = _table("event", "published by", "received by")
         for type, publisher, queues in event_map.rows(services):
-            table.add_row(type, publisher, ", ".join(queues) or "[dim]nobody[/]")
+            table.add_row(type, publisher, ", ".join(queues) or "[dim]none[/]")
         console.print(table)
 
 
@@ -143,15 +143,15 @@ def list_contracts() -> None:
     """List every event with its publisher, version and subscribers, and the date until which it is published."""
     from contracts.registry import EVENTS
     from infra.lab.docs import read_wiring
-    from infra.lab.docs.wiring import hearers
+    from infra.lab.docs.wiring import subscribed_queues
 
     services = read_wiring(CHECKOUT)
-    table = _table("event", "publisher", "version", "heard by", "deprecated")
+    table = _table("event", "publisher", "version", "received by", "deprecated")
     for event in sorted(EVENTS, key=lambda event: event.type):
         name = event.type.rpartition(".")[0]
-        queues = ", ".join(hearers(services, event.type))
-        heard = "[dim]its own service, later[/]" if event.internal else queues or "[dim]nobody[/]"
-        table.add_row(name, event.publisher, f"v{event.version}", heard, _until(event.deprecated))
+        queues = ", ".join(subscribed_queues(services, event.type))
+        subscribers = "[dim]its own service, later[/]" if event.internal else queues or "[dim]none[/]"
+        table.add_row(name, event.publisher, f"v{event.version}", subscribers, _until(event.deprecated))
     console.print(table)
 
 

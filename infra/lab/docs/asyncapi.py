@@ -27,7 +27,7 @@ def document(events: Iterable[type[Event]], services: Sequence[Wired], version: 
     Raises KeyError if a service publishes or subscribes to an event type that is not in `events`.
     """
     by_type = {event.type: event for event in events}
-    said = [by_type[type] for each in services for type in each.publishes]
+    published = [by_type[type] for each in services for type in each.publishes]
     queues = {f"{each.service}.{name}": types for each in services for name, types in each.subscriptions.items()}
     return {
         "asyncapi": "3.0.0",
@@ -39,16 +39,16 @@ def document(events: Iterable[type[Event]], services: Sequence[Wired], version: 
         },
         "defaultContentType": "application/json",
         "servers": {"broker": {"host": "localhost:5672", "protocol": "amqp", "protocolVersion": "0-9-1"}},
-        "channels": {event.type: _routed(event) for event in said}
+        "channels": {event.type: _routed(event) for event in published}
         | {queue: _queue(queue, [by_type[type] for type in types]) for queue, types in queues.items()},
-        "operations": {f"send-{event.type}": _operation("send", event.type, [event]) for event in said}
+        "operations": {f"send-{event.type}": _operation("send", event.type, [event]) for event in published}
         | {
             f"receive-{queue}": _operation("receive", queue, [by_type[t] for t in types])
             for queue, types in queues.items()
         },
         "components": {
-            "messages": {event.__name__: _message(event) for event in said},
-            "schemas": {"CloudEventsHeaders": headers()} | schemas(said),
+            "messages": {event.__name__: _message(event) for event in published},
+            "schemas": {"CloudEventsHeaders": headers()} | schemas(published),
         },
     }
 

@@ -42,13 +42,13 @@ def _node(name: str, place: Point) -> str:
 
 def _arrows(services: Sequence[Wired], places: dict[str, Point]) -> Iterator[str]:
     for publisher in services:
-        for hearer in services:
-            names = [readable(type) for type in publisher.publishes if hearer.queues_for(type)]
-            if names and publisher is not hearer:
+        for subscriber in services:
+            names = [readable(type) for type in publisher.publishes if subscriber.queues_for(type)]
+            if names and publisher is not subscriber:
                 events = escape("\n".join(names))
-                path, (x, y) = _curve(places[publisher.service], places[hearer.service])
+                path, (x, y) = _curve(places[publisher.service], places[subscriber.service])
                 yield (
-                    f'<g class="arrow"><title>{publisher.service} → {hearer.service}\n{events}</title>'
+                    f'<g class="arrow"><title>{publisher.service} → {subscriber.service}\n{events}</title>'
                     f'<path d="{path}"/><text x="{x:.0f}" y="{y:.0f}">{len(names)}</text></g>'
                 )
 

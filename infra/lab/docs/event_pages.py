@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from infra.lab.docs.drawing import svg
 from infra.lab.docs.event_map import readable
 from infra.lab.docs.markdown import Document, contents, fields, resolved, table
-from infra.lab.docs.wiring import Wired, hearers
+from infra.lab.docs.wiring import Wired, subscribed_queues
 
 FOLDER = "reference/events"
 
@@ -28,7 +28,11 @@ def drawn_map(services: Sequence[Wired]) -> str:
 
 def _index(document: Document, services: Sequence[Wired], publishers: Sequence[Wired]) -> str:
     rows = [
-        (f"[{readable(type)}](#{type})", f"[{each.service}]({each.service}.md)", _queues(hearers(services, type)))
+        (
+            f"[{readable(type)}](#{type})",
+            f"[{each.service}]({each.service}.md)",
+            _queues(subscribed_queues(services, type)),
+        )
         for each in publishers
         for type in each.publishes
     ]
@@ -54,7 +58,7 @@ them.
 
 
 def _publisher(publisher: Wired, services: Sequence[Wired], messages: Document, document: Document) -> str:
-    sections = [_event(messages[type], hearers(services, type), document) for type in publisher.publishes]
+    sections = [_event(messages[type], subscribed_queues(services, type), document) for type in publisher.publishes]
     return f"# Events of {publisher.service}\n\n" + "\n\n".join(sections) + "\n"
 
 

@@ -64,6 +64,6 @@ def _ask_services(checkout: Path, step: str) -> Any:
     return json.loads(done.stdout)
 
 
-def hearers(services: Sequence[Wired], type: str) -> list[str]:
+def subscribed_queues(services: Sequence[Wired], type: str) -> list[str]:
     """Return every queue that receives this event type."""
     return [queue for service in services for queue in service.queues_for(type)]

@@ -28,15 +28,15 @@ def already_read(services: list[Wired], monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.usefixtures("already_read")
 def test_the_list_of_contracts_shows_the_consumers_of_each_version() -> None:
     lines = run("contracts", "ls")
-    assert lines[0] == "event publisher version heard by deprecated"
+    assert lines[0] == "event publisher version received by deprecated"
     assert "checkout.cancellation-requested checkout v1 delivery.orders" in lines
-    assert "catalog.stock-released catalog v1 nobody" in lines
+    assert "catalog.stock-released catalog v1 none" in lines
     assert "checkout.payment-due checkout v1 its own service, later" in lines
 
 
 def test_the_map_has_a_row_for_each_published_event() -> None:
     lines = run("events", "map")
-    assert lines[0] == "event said by heard by"
+    assert lines[0] == "event published by received by"
     assert "cart.cart-checked-out.v1 cart checkout.carts" in lines
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.docs import Wired, event_map, overview, read_wiring
-from infra.lab.docs.wiring import hearers
+from infra.lab.docs.wiring import subscribed_queues
 from infra.stack import LocalError
 
 ROOT = Path(__file__).parents[3]
@@ -24,7 +24,7 @@ def test_each_service_publishes_its_public_events_of_the_registry(services: list
 
 
 def test_every_event_that_is_consumed_is_published(services: list[Wired]) -> None:
-    assert event_map.unsaid(services) == []
+    assert event_map.unpublished_subscriptions(services) == []
     assert {type for each in services for types in each.subscriptions.values() for type in types} <= BY_TYPE.keys()
 
 
@@ -39,7 +39,7 @@ def test_the_picture_of_the_readme_is_up_to_date(services: list[Wired]) -> None:
 
 
 def test_a_consumed_event_that_is_never_published_is_reported() -> None:
-    assert event_map.unsaid([SHOP, STORE]) == ["store.others hears shop.shelf-filled.v1"]
+    assert event_map.unpublished_subscriptions([SHOP, STORE]) == ["store.others subscribes to shop.shelf-filled.v1"]
 
 
 def test_a_row_names_the_queues_that_get_an_event() -> None:
@@ -47,7 +47,7 @@ def test_a_row_names_the_queues_that_get_an_event() -> None:
         ("shop.shelf-emptied.v1", "shop", ["store.shelves"]),
         ("shop.shelf-emptied.v2", "shop", []),
     ]
-    assert hearers([SHOP, STORE], "shop.shelf-filled.v1") == ["store.others"]
+    assert subscribed_queues([SHOP, STORE], "shop.shelf-filled.v1") == ["store.others"]
 
 
 def test_the_diagram_has_an_arrow_from_publisher_to_consumer() -> None:
