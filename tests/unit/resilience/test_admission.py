@@ -22,7 +22,7 @@ def places(gate: Admission) -> int:
     with ExitStack() as under_way:
         for found in range(1000):
             try:
-                under_way.enter_context(gate.admit(Priority.PROMISE))
+                under_way.enter_context(gate.admit(Priority.CRITICAL))
             except Overloaded:
                 return found
     raise AssertionError("there is no limit")
@@ -31,11 +31,11 @@ def places(gate: Admission) -> int:
 def run_requests(gate: Admission, clock: Clock, *took_s: float) -> None:
     """Do pieces of run_requests one after the other, each of the given duration."""
     for each in took_s:
-        with gate.admit(Priority.CHANGE):
+        with gate.admit(Priority.WRITE):
             clock.now += each
 
 
-@pytest.mark.parametrize(("priority", "places"), [("LOOK", 5), ("CHANGE", 8), ("PROMISE", 10)])
+@pytest.mark.parametrize(("priority", "places"), [("READ", 5), ("WRITE", 8), ("CRITICAL", 10)])
 def test_each_importance_is_limited_to_its_share(priority: str, places: int) -> None:
     gate = admission(10)
     with ExitStack() as under_way:
@@ -49,22 +49,22 @@ def test_more_important_requests_are_admitted_after_others_are_refused() -> None
     gate = admission(10)
     with ExitStack() as under_way:
         for _ in range(5):
-            under_way.enter_context(gate.admit(Priority.LOOK))
-        with pytest.raises(Overloaded), gate.admit(Priority.LOOK):
+            under_way.enter_context(gate.admit(Priority.READ))
+        with pytest.raises(Overloaded), gate.admit(Priority.READ):
             pass
-        for priority, places in ((Priority.CHANGE, 3), (Priority.PROMISE, 2)):
+        for priority, places in ((Priority.WRITE, 3), (Priority.CRITICAL, 2)):
             for _ in range(places):
                 under_way.enter_context(gate.admit(priority))
-        with pytest.raises(Overloaded), gate.admit(Priority.PROMISE):
+        with pytest.raises(Overloaded), gate.admit(Priority.CRITICAL):
             pass
 
 
 def test_a_place_is_released_however_the_work_ends() -> None:
     gate = admission(2)
     for _ in range(5):
-        with pytest.raises(ValueError, match="no"), gate.admit(Priority.LOOK):
+        with pytest.raises(ValueError, match="no"), gate.admit(Priority.READ):
             raise ValueError("no")
-    with gate.admit(Priority.LOOK):
+    with gate.admit(Priority.READ):
         pass
 
 

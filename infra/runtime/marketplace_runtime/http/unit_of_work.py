@@ -39,7 +39,7 @@ class TooBusy(Unavailable):
 
 def shed_last(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint as shed last under overload: it does what customers came for."""
-    endpoint.priority = Priority.PROMISE  # type: ignore[attr-defined] # read by its route
+    endpoint.priority = Priority.CRITICAL  # type: ignore[attr-defined] # read by its route
     return endpoint
 
 
@@ -178,8 +178,8 @@ async def _run_and_commit(request: Request, work: Work) -> Response:
 def _default_priority(route: APIRoute) -> Priority:
     """Return the default priority of a route. Operator routes get the highest, so that they are refused last."""
     if route.path.startswith("/ops/"):
-        return Priority.PROMISE
-    return Priority.LOOK if _is_read_only(route) else Priority.CHANGE
+        return Priority.CRITICAL
+    return Priority.READ if _is_read_only(route) else Priority.WRITE
 
 
 def _is_read_only(route: APIRoute) -> bool:

@@ -22,12 +22,16 @@ DECREASE_FACTOR, INCREASE_FACTOR = 0.7, 1.2
 class Priority(Enum):
     """The share of the limit that work of each priority may fill. The rest is reserved for work of higher priority."""
 
-    LOOK = 0.5
+    READ = 0.5
     """Reads: they can be repeated without harm."""
-    CHANGE = 0.8
+    WRITE = 0.8
     """Other requests."""
-    PROMISE = 1.0
-    """What customers came for, and operators: refused last."""
+    CRITICAL = 1.0
+    """What the service exists for, and requests of operators: refused last."""
+
+
+LABELS = {Priority.READ: "look", Priority.WRITE: "change", Priority.CRITICAL: "promise"}
+"""Values of the metric label `importance`. They are older than the names, and dashboards use them."""
 
 
 class Admission:
@@ -48,7 +52,7 @@ class Admission:
         self._gauge = metrics.admission_in_use.labels(name)
         self._limit_gauge = metrics.admission_limit.labels(name)
         self._limit_gauge.set(limit)
-        self._refused = {each: metrics.admission_refused_total.labels(name, each.name.lower()) for each in Priority}
+        self._refused = {each: metrics.admission_refused_total.labels(name, label) for each, label in LABELS.items()}
 
     @contextmanager
     def admit(self, priority: Priority) -> Iterator[None]:
