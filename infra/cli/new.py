@@ -15,9 +15,15 @@ commands.add_typer(new, name="new")
 @new.command("service")
 def generate_service(
     name: Annotated[str, typer.Argument(help="Name in lower-case letters, such as recommendations.", metavar="NAME")],
-    hears: Annotated[list[str], typer.Option(help="Event type to subscribe to. Can be repeated.", metavar="TYPE")],
-    says: Annotated[
-        list[str] | None, typer.Option(help="Event type to create and publish. Can be repeated.", metavar="TYPE")
+    subscribes: Annotated[
+        list[str],
+        typer.Option("--subscribes", "--hears", help="Event type to subscribe to. Can be repeated.", metavar="TYPE"),
+    ],
+    publishes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--publishes", "--says", help="Event type to create and publish. Can be repeated.", metavar="TYPE"
+        ),
     ] = None,
     http: Annotated[bool, typer.Option("--http", help="Add an HTTP API.")] = False,
     history: Annotated[
@@ -29,7 +35,13 @@ def generate_service(
     from infra.lab.scaffold import new_service
 
     plan = new_service(
-        CHECKOUT, name, subscribes=hears, publishes=says or [], http=http, history=history is not None, events=EVENTS
+        CHECKOUT,
+        name,
+        subscribes=subscribes,
+        publishes=publishes or [],
+        http=http,
+        history=history is not None,
+        events=EVENTS,
     )
     _print_written(plan.carry_out())
     console.print(f"Try it: ./marketplace test tests/unit/{name} tests/integration/{name}", highlight=False)
@@ -56,7 +68,9 @@ def generate_event(
     console.print(
         "      after each change, run ./marketplace contracts write, until the event is deployed;", highlight=False
     )
-    console.print(f"      list it in says= in {publisher}/service.py, and publish it in a use case.", highlight=False)
+    console.print(
+        f"      list it in publishes= in {publisher}/service.py, and publish it in a use case.", highlight=False
+    )
 
 
 def _print_written(paths: list[str]) -> None:

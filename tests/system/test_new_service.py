@@ -16,7 +16,7 @@ async def test_a_new_service_runs_beside_the_others_and_can_be_killed() -> None:
     with tempfile.TemporaryDirectory(prefix="marketplace-new-") as home:
         Path(home).chmod(0o711)
         checkout = a_copy(Path(home))
-        hears = ["--hears", "checkout.order-confirmed", "--hears", "checkout.order-placed"]
+        hears = ["--hears", "checkout.order-confirmed", "--subscribes", "checkout.order-placed"]
         run(checkout, "infra.cli", "new", "service", "recommendations", *hears, "--http")
         run(checkout, "mypy")
         run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "tests/integration/recommendations")

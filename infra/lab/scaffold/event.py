@@ -25,7 +25,7 @@ def new_event(checkout: Path, text: str, *, types: Sequence[str], key: str | Non
     if name.publisher not in services:
         raise Refused(
             f"There is no service called {name.publisher}.",
-            f"Services: {', '.join(services)}. A new one: ./marketplace new service {name.publisher} --says {text} …",
+            f"Services: {', '.join(services)}. Add it: ./marketplace new service {name.publisher} --publishes {text} …",
         )
     if key is not None and find_versions(types, name):
         raise Refused("The next version of an event has the same key.", "Leave --key out; change the class later.")

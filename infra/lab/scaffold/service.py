@@ -68,7 +68,9 @@ def new_service(
         SubscribedEvent(by_type[type]) for type in dict.fromkeys(_resolve_type(text, by_type) for text in subscribes)
     ]
     if not subscribed:
-        raise Refused(f"{name} would not subscribe to any event.", "Name an event: --hears checkout.order-confirmed")
+        raise Refused(
+            f"{name} would not subscribe to any event.", "Name an event: --subscribes checkout.order-confirmed"
+        )
     published = [_parse_own_event(name, text) for text in dict.fromkeys(publishes)]
     plan = Plan(checkout)
     for each in published:

@@ -55,8 +55,8 @@ def test_a_new_service_passes_every_linter_and_architecture_rule(tmp_path: Path)
 @pytest.mark.timeout(300)
 def test_a_minimal_service_and_next_versions_of_events_pass_their_checks(tmp_path: Path) -> None:
     checkout = a_copy(tmp_path)
-    run(checkout, "infra.cli", "new", "service", "ratings", "--hears", "delivery.shipment-delivered")
-    about = ["--hears", "notifications.notification-sent", "--says", "readers.mail-read"]
+    run(checkout, "infra.cli", "new", "service", "ratings", "--subscribes", "delivery.shipment-delivered")
+    about = ["--subscribes", "notifications.notification-sent", "--publishes", "readers.mail-read"]
     run(checkout, "infra.cli", "new", "service", "readers", *about)
     run(checkout, "infra.cli", "new", "event", "cart.cart-abandoned.v2")
     run(checkout, "infra.cli", "new", "event", "cart.cart-abandoned.v3")
