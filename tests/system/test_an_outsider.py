@@ -10,6 +10,11 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from contracts.registry import EVENTS
+from infra.lab.docs import read_wiring
+from infra.lab.docs.asyncapi import document
+from infra.lab.docs.build import write_specifications
+from infra.stack import CHECKOUT
 from tests.system import outsider
 from tests.system.marketplace import Marketplace, Visit
 from tests.system.outsider import Outsider
@@ -41,9 +46,10 @@ async def partner_url(visit: Visit, marketplace: Marketplace) -> AsyncIterator[s
 
 
 @pytest.fixture
-async def partner(marketplace: Marketplace, partner_url: str, tmp_path: Path) -> Outsider:
-    """Create an outside consumer with our documents and a queue for all events."""
-    marketplace.command("docs", "--out", str(tmp_path))
+async def partner(partner_url: str, tmp_path: Path) -> Outsider:
+    """Create an outside consumer with our specifications and a queue for all events."""
+    services = await asyncio.to_thread(read_wiring, CHECKOUT)
+    write_specifications(EVENTS, document(EVENTS, services, "1.0.0"), {}, tmp_path)
     partner = Outsider(partner_url, f"{USER}.everything", tmp_path)
     await asyncio.to_thread(partner.subscribe)
     return partner
