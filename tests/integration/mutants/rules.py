@@ -98,6 +98,14 @@ STOCK = r"assert product\.reserved == (held|0)"
 OVERSOLD = r"in no_product_is_oversold|(StockRunningLowV1|ProductRestockedV1)\navailable"
 PARCELS = "in at_most_one_carrier_holds_the_parcel|in a_cancelled_or_failed_shipment_never_leaves|WrongCarrier"
 
+RULES = {
+    MONEY: "checkout's state machine: providers hold exactly what the order owes",
+    STOCK: "the catalog's state machine: exactly the units of open orders are reserved",
+    OVERSOLD: "the catalog's state machine: no product is oversold",
+    PARCELS: "delivery's state machine: at most one carrier holds a parcel, and none holds a cancelled one",
+}
+"""The rule that each error violates, in words for docs/audit.md."""
+
 MUTANTS: list[tuple[Mutant, type[RuleBasedStateMachine], str]] = [
     (no_refund, Marketplace, MONEY),
     (no_void, Marketplace, MONEY),

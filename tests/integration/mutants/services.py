@@ -7,7 +7,7 @@ from sqlalchemy import Select
 
 from checkout import gateways
 from notifications.domain import Message, Status
-from tests.integration.mutants.mutant import Patch
+from tests.integration.mutants.mutant import Mutant, Patch
 
 
 def stock_without_its_lock(patch: Patch) -> None:
@@ -33,3 +33,11 @@ def mail_sent_for_every_event(patch: Patch) -> None:
         return True
 
     patch(Message, "is_to_be_sent_for", always)
+
+
+MUTANTS: list[tuple[Mutant, str]] = [
+    (stock_without_its_lock, "the catalog's test of concurrent batches, in a real database"),
+    (new_key_per_request, "the audit, `never-charged-twice`, with the ledger of a stand-in that lost its answers"),
+    (mail_sent_for_every_event, "the audit, `no-mail-comes-twice`, with the inbox of the stand-in for the mail server"),
+]
+"""Each mutant with the check that finds it, in words for docs/audit.md."""
