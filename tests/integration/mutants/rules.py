@@ -26,6 +26,8 @@ def no_void(patch: Patch) -> None:
     """An order is cancelled without a void although a provider may have charged."""
 
     def cancel_at_once(order: Order, reason: Reason, at: datetime) -> list[Entry]:
+        if order.status not in (Status.PLACED, Status.PAYING):
+            return []
         return order.record(EntryType.CANCELLED, at, reason=reason)
 
     patch(paying, "give_up", cancel_at_once)
