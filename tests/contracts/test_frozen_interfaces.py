@@ -176,6 +176,6 @@ def test_subscriptions_and_published_events(name: str) -> None:
         "hears": {queue: sorted(types) for queue, types in wiring.subscriptions.items()},
         "ordered": sorted(wiring.ordered),
         "says": sorted(event.type for event in service.publishes),
-        "told to itself": dict(service.listeners),
+        "told to itself": dict(service.internal_subscriptions),
     }
     require_unchanged(f"service-{name}", found)

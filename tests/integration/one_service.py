@@ -23,7 +23,7 @@ async def database_of(service: Service, postgres: PrivatePostgres) -> DatabaseUr
 @asynccontextmanager
 async def emptied(service: Service, urls: DatabaseUrls, *tables: str) -> AsyncIterator[Database]:
     """Yield the service's database after emptying its messaging tables and `tables`, in this order."""
-    database = Database(urls.app, source=service.name, listeners=service.listeners)
+    database = Database(urls.app, source=service.name, internal_subscriptions=service.internal_subscriptions)
     async with database.transaction() as tx:
         await make_partitions(tx)
         for table in (*tables, *(f"messaging.{name}" for name in MESSAGING)):

@@ -134,7 +134,9 @@ async def shop(
         for name, table in (("catalog", CATALOG), ("cart", CART), ("checkout", None)):
             urls = await postgres.create_database(f"{name}_of_shop")
             await migrate(urls.owner, app_url=urls.app, migrations=table.migrations if table else nothing_to_migrate)
-            database = Database(urls.app, source=name, listeners=table.listeners if table else {})
+            database = Database(
+                urls.app, source=name, internal_subscriptions=table.internal_subscriptions if table else {}
+            )
             stack.push_async_callback(database.close)
             async with database.transaction() as tx:
                 await make_partitions(tx)

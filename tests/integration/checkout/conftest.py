@@ -38,7 +38,7 @@ async def http(providers: OutsideProcess) -> AsyncIterator[aiohttp.ClientSession
 
 @pytest.fixture
 async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
-    database = Database(urls.app, source="checkout", listeners=SERVICE.listeners)
+    database = Database(urls.app, source="checkout", internal_subscriptions=SERVICE.internal_subscriptions)
     yield database
     async with database.transaction() as tx:
         for table in ("orders", "order_journal", "messaging.outbox", "messaging.outbox_pending"):

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from contracts.cart import CartCheckedOutV1
-from marketplace_runtime.database import LOCK_FILTER, Database, Transaction
+from marketplace_runtime.database import ADVISORY_LOCK_FILTER, Database, Transaction
 from marketplace_runtime.dead_letters import table as dead_letters
 from marketplace_runtime.external_calls import claims, liveness, local_liveness
 from marketplace_runtime.scheduler import CatchUpTracker, Scheduler
@@ -23,7 +23,7 @@ from tests.integration.messaging.toy import Toy, a_checkout, until
 
 MINUTE = timedelta(minutes=1)
 HELD = "select (select array_agg(holder) from messaging.claims), (select array_agg(holder) from messaging.scheduled)"
-LOCKS = f"select pid from pg_locks where {LOCK_FILTER} and classid = {liveness.LOCK_CLASS}"
+LOCKS = f"select pid from pg_locks where {ADVISORY_LOCK_FILTER} and classid = {liveness.LOCK_CLASS}"
 
 
 def count_checks(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:

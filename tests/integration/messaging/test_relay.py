@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from marketplace_runtime.amqp import Publisher
-from marketplace_runtime.database import LOCK_FILTER, Database, new_id
+from marketplace_runtime.database import ADVISORY_LOCK_FILTER, Database, new_id
 from marketplace_runtime.database.outbox import BUCKETS
 from marketplace_runtime.outbox import Relay, relay
 from tests.integration.messaging.proxy import Wire, wire_to
@@ -173,7 +173,8 @@ async def publish_to_every_bucket(database: Database) -> None:
 
 async def _have_equal_shares(toy: Toy) -> bool:
     held = (
-        f"select count(*) from pg_locks where {LOCK_FILTER} and classid = {relay.BUCKET_CLASS} and granted group by pid"
+        f"select count(*) from pg_locks where {ADVISORY_LOCK_FILTER} and classid = {relay.BUCKET_CLASS}"
+        " and granted group by pid"
     )
     return await toy.rows(held, service="cart") == [(BUCKETS // 2,)] * 2
 

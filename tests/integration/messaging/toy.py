@@ -66,7 +66,7 @@ class Toy:
     def checkout_database(
         self, subscriptions: Sequence[Subscription], *, statement_timeout_s: float = 15.0
     ) -> Database:
-        listeners = {
+        internal_subscriptions = {
             type: each.name
             for each in subscriptions
             for type, reaction in each.reactions.items()
@@ -76,7 +76,7 @@ class Toy:
             self.urls["checkout"].app,
             source="checkout",
             naming=MARKETPLACE,
-            listeners=listeners,
+            internal_subscriptions=internal_subscriptions,
             statement_timeout_s=statement_timeout_s,
             lock_timeout_s=HANDLER_LOCK_TIMEOUT_S,
         )

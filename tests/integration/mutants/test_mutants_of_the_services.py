@@ -38,7 +38,7 @@ from tests.unit.audit.world import ADA, KEPT, a_world, total
 async def database_of(service: Service, postgres: PrivatePostgres) -> AsyncIterator[Database]:
     urls = await postgres.create_database(f"{service.name}_mutants")
     await migrate(urls.owner, app_url=urls.app, migrations=service.migrations)
-    database = Database(urls.app, source=service.name, listeners=service.listeners)
+    database = Database(urls.app, source=service.name, internal_subscriptions=service.internal_subscriptions)
     async with database.transaction() as tx:
         await make_partitions(tx)
     yield database

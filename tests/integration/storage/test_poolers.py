@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from infra.stack import DatabaseUrls, PrivatePostgres
-from marketplace_runtime.database import Database, UnsupportedPooler, require_own_sessions
+from marketplace_runtime.database import Database, UnsupportedPooler, require_dedicated_sessions
 from marketplace_runtime.testing.harness import until
 from tests.integration.outside.outside_process import free_port
 
@@ -62,7 +62,7 @@ async def a_pooler(url: str, directory: Path, mode: str, *settings: str) -> Asyn
 async def check_for_pooler(url: str) -> None:
     database = Database(url, source="pooled")
     try:
-        await require_own_sessions(database)
+        await require_dedicated_sessions(database)
     finally:
         await database.close()
 

@@ -25,7 +25,7 @@ Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 async def open_transaction(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Open]:
     """Return a function that opens transactions; each finds what the earlier ones committed."""
     if request.param == "memory":
-        memory = InMemoryTransaction(source=SERVICE.name, listeners=SERVICE.listeners)
+        memory = InMemoryTransaction(source=SERVICE.name, internal_subscriptions=SERVICE.internal_subscriptions)
 
         @asynccontextmanager
         async def in_memory() -> AsyncIterator[Transaction]:

@@ -34,7 +34,7 @@ class FakeTransaction(InMemoryTransaction):
     """A transaction that works on copies. Without a commit, it has no effect."""
 
     def __init__(self, database: FakeDatabase) -> None:
-        super().__init__(source=SERVICE.name, listeners=SERVICE.listeners)
+        super().__init__(source=SERVICE.name, internal_subscriptions=SERVICE.internal_subscriptions)
         self.database = database
 
     async def get(self, entity: type, key: Any) -> Any:

@@ -97,7 +97,7 @@ async def test_an_event_without_a_subscription_is_an_error() -> None:
 
 
 def test_memory_refuses_the_same_as_a_real_transaction() -> None:
-    memory = InMemoryTransaction(HOME, source="delivery", listeners=SERVICE.listeners)
+    memory = InMemoryTransaction(HOME, source="delivery", internal_subscriptions=SERVICE.internal_subscriptions)
     with pytest.raises(ValueError, match="inserted twice"):
         memory.add(HOME)
     with pytest.raises(ValueError, match="delivery cannot publish"):

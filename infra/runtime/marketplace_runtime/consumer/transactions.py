@@ -119,7 +119,7 @@ class Transactions:
         try:
             for probe in range(10**9):
                 try:
-                    await self._database.ping()
+                    await self._database.probe_write()
                 except Exception as probe_error:
                     if not is_transient(probe_error):
                         raise

@@ -1,6 +1,6 @@
 """Gives a service access to its own database: transactions, migrations, partitions and ids."""
 
-from marketplace_runtime.database.advisory_locks import LOCK_FILTER
+from marketplace_runtime.database.advisory_locks import ADVISORY_LOCK_FILTER
 from marketplace_runtime.database.database import HANDLER_LOCK_TIMEOUT_S, Database
 from marketplace_runtime.database.declarations import (
     Declaration,
@@ -31,20 +31,20 @@ from marketplace_runtime.database.ids import (
 from marketplace_runtime.database.migrate import SchemaOutdated, migrate, migrate_in_subprocess, require_current_schema
 from marketplace_runtime.database.outbox import bucket_of
 from marketplace_runtime.database.partitions import MIN_RETENTION_DAYS, drop_partitions, make_partitions
-from marketplace_runtime.database.pooler_check import UnsupportedPooler, require_own_sessions
-from marketplace_runtime.database.process_id import LOCAL_ID_BITS, NAMESPACE_ID
+from marketplace_runtime.database.pooler_check import UnsupportedPooler, require_dedicated_sessions
+from marketplace_runtime.database.process_id import LOCAL_ID_BITS, NETWORK_NAMESPACE_ID
 from marketplace_runtime.database.schedule import ScheduleEntry, entry_columns
-from marketplace_runtime.database.transaction import Transaction, check_versions, identity_of
+from marketplace_runtime.database.transaction import Transaction, check_versions, identity_key_of
 
 __all__ = [
+    "ADVISORY_LOCK_FILTER",
     "DATABASE_CONNECTION_ERRORS",
     "HANDLER_LOCK_TIMEOUT_S",
     "LOCAL_ID_BITS",
-    "LOCK_FILTER",
     "MAX_CLOCK_AHEAD",
     "MAX_EVENT_AGE",
     "MIN_RETENTION_DAYS",
-    "NAMESPACE_ID",
+    "NETWORK_NAMESPACE_ID",
     "Database",
     "Declaration",
     "ErrorKind",
@@ -61,7 +61,7 @@ __all__ = [
     "entry_columns",
     "find_id_defect",
     "has_partition",
-    "identity_of",
+    "identity_key_of",
     "is_ahead",
     "is_conflict",
     "is_from_database",
@@ -73,7 +73,7 @@ __all__ = [
     "new_id",
     "publishes",
     "require_current_schema",
-    "require_own_sessions",
+    "require_dedicated_sessions",
     "sqlstate",
     "time_of",
     "with_declaration",

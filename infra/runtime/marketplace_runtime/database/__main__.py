@@ -1,6 +1,6 @@
 """Migrates a service's database: `python -m marketplace_runtime.database MIGRATIONS SCHEMA`.
 
-`MIGRATION_DATABASE_URL` is the owner's address of the database, `DATABASE_URL` the service's own.
+`MIGRATION_DATABASE_URL` connects as the owner of the database, `DATABASE_URL` as the service's own role.
 """
 
 import asyncio

@@ -21,10 +21,10 @@ def upgrade(connection: Connection, location: Path, schema: str) -> None:
         environment.run_migrations()
 
 
-def grant(connection: Connection, app_role: str, messaging: str) -> None:
-    """Grant `app_role` reading and writing of all tables except Alembic's own, which it may only read. It owns none."""
+def grant(connection: Connection, app_role: str, runtime_schema: str) -> None:
+    """Grant `app_role` reading and writing of all tables, but only reading of Alembic's own. The role owns no table."""
     role = connection.dialect.identifier_preparer.quote_identifier(app_role)
-    for schema in (messaging, "public"):
+    for schema in (runtime_schema, "public"):
         for statement in (
             f"grant usage on schema {schema} to {role}",
             f"grant select, insert, update, delete on all tables in schema {schema} to {role}",
@@ -32,7 +32,7 @@ def grant(connection: Connection, app_role: str, messaging: str) -> None:
             f"revoke insert, update, delete on {schema}.alembic_version from {role}",
         ):
             connection.execute(text(statement))
-    connection.execute(text(f"grant execute on all functions in schema {messaging} to {role}"))
+    connection.execute(text(f"grant execute on all functions in schema {runtime_schema} to {role}"))
 
 
 def _config(location: Path) -> Config:

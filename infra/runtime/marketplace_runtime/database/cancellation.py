@@ -18,17 +18,17 @@ T = TypeVar("T")
 
 
 class ConnectionSlots:
-    """Limits the users of a pool to its number of connections.
+    """Limits the tasks that use a pool to its number of connections.
 
-    Whoever holds a slot gets a connection without waiting.
+    A task that holds a slot gets a connection without waiting.
     """
 
-    def __init__(self, number: int, within_s: float) -> None:
-        self._free, self._within_s = asyncio.Semaphore(number), within_s
+    def __init__(self, number: int, timeout_s: float) -> None:
+        self._free, self._timeout_s = asyncio.Semaphore(number), timeout_s
 
     async def acquire(self) -> None:
-        """Wait for a slot. Raises `TimeoutError` if none becomes free within `within_s`."""
-        async with asyncio.timeout(self._within_s):
+        """Wait for a slot. Raises `TimeoutError` if none becomes free within `timeout_s`."""
+        async with asyncio.timeout(self._timeout_s):
             await self._free.acquire()
 
     def release(self) -> None:
@@ -36,25 +36,25 @@ class ConnectionSlots:
 
 
 class CancellableSession(AsyncSession):
-    """A session whose user may be cancelled. Close it with `finish`, which waits for the running statement."""
+    """A session for a task that may be cancelled. Close it with `finish`, which waits for the abandoned statement."""
 
     slots: ConnectionSlots
     _has_slot = False
-    _running_statement: "asyncio.Future[Any] | None" = None
-    """The statement that was running when the user was cancelled."""
+    _abandoned_statement: "asyncio.Future[Any] | None" = None
+    """The statement that was running when the task was cancelled; it goes on. None if the task was not cancelled."""
 
     async def finish(self) -> bool:
-        """Wait for the running statement, then close the session. Returns whether there was one and it succeeded."""
-        unfinished = self._running_statement
+        """Wait for the abandoned statement, then close the session. Returns whether there was one and it succeeded."""
+        abandoned = self._abandoned_statement
         try:
-            if unfinished is None:
+            if abandoned is None:
                 return False
-            await asyncio.wait({unfinished})
-            return not unfinished.cancelled() and unfinished.exception() is None
+            await asyncio.wait({abandoned})
+            return not abandoned.cancelled() and abandoned.exception() is None
         finally:
-            if unfinished is not None and not unfinished.done():  # this wait was cancelled, too
-                unfinished.cancel()
-                await asyncio.wait({unfinished})
+            if abandoned is not None and not abandoned.done():  # this wait was cancelled, too
+                abandoned.cancel()
+                await asyncio.wait({abandoned})
             try:
                 await self.close()
             finally:
@@ -70,7 +70,7 @@ class CancellableSession(AsyncSession):
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            self._running_statement = running
+            self._abandoned_statement = running
             raise
 
 

@@ -9,7 +9,7 @@ from time import monotonic, time
 from uuid import UUID
 
 from marketplace_runtime.database.ids import id_at, time_of
-from marketplace_runtime.database.statements import Statements
+from marketplace_runtime.database.statements import StatementExecutor
 
 NOW = "select clock_timestamp()"
 DRIFT_S_PER_S = 0.001
@@ -45,7 +45,7 @@ class Clock:
         self._last_id = id
         return id
 
-    async def read(self, tx: Statements) -> datetime:
+    async def read(self, tx: StatementExecutor) -> datetime:
         """Query the database's time, and return it.
 
         The clock keeps its last reading if that is still more precise than the new one. If the two contradict each
@@ -55,10 +55,10 @@ class Clock:
         [(read_time,)] = await tx.execute(NOW)
         after_s = monotonic()
         error_s = (after_s - before_s) / 2
-        known_error_s = self._error_s + DRIFT_S_PER_S * (after_s - self._read_at_s)
+        previous_error_s = self._error_s + DRIFT_S_PER_S * (after_s - self._read_at_s)
         offset_s = read_time.timestamp() - (before_s + error_s)
-        was_set = self._offset_s is None or abs(offset_s - self._offset_s) > error_s + known_error_s
-        if was_set or error_s <= known_error_s:
+        was_set = self._offset_s is None or abs(offset_s - self._offset_s) > error_s + previous_error_s
+        if was_set or error_s <= previous_error_s:
             self._offset_s, self._read_at_s, self._error_s = offset_s, before_s + error_s, error_s
         moment: datetime = read_time
         return moment

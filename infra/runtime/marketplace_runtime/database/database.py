@@ -33,7 +33,9 @@ class Database:
     """Opens transactions, and wakes the relay and the scheduler when a commit leaves work for them.
 
     `statement_timeout_s` limits each statement, `lock_timeout_s` the wait for each lock (0: no limit but that of the
-    statement), and `pool_timeout_s` the wait for a connection.
+    statement), and `pool_timeout_s` the wait for a connection. `internal_subscriptions` names, by event type, the
+    subscription that handles each event that the service schedules to itself. `naming` holds the application's names;
+    tests may leave it out.
     """
 
     def __init__(
@@ -42,7 +44,7 @@ class Database:
         *,
         source: str,
         naming: Naming = PLACEHOLDER_NAMING,
-        listeners: Mapping[str, str] | None = None,
+        internal_subscriptions: Mapping[str, str] | None = None,
         pool_size: int = 10,
         pool_timeout_s: float = 5.0,
         statement_timeout_s: float = 15.0,
@@ -53,13 +55,13 @@ class Database:
         """Identifies this process in claims and leases, which are released when it dies."""
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
         self.wake_ups = WakeUps()
-        self._listeners = dict(listeners or {})
+        self._internal_subscriptions = dict(internal_subscriptions or {})
         self.pool_timeout_s, self._statement_timeout_s = pool_timeout_s, statement_timeout_s
         self._lock_timeout_s = lock_timeout_s
         self._locked_rows = LockedRows()
         self._clock = Clock()
         self._slots: ConnectionSlots | None = None
-        """Set if the users of this pool may be cancelled (see `for_requests`)."""
+        """Set if the tasks that use this pool may be cancelled (see `for_requests`)."""
         self._closing_tasks: set[asyncio.Task[None]] = set()
         """Tasks that close sessions. They wait for the last statement even if its request was cancelled."""
         self._engines: list[AsyncEngine] = []
@@ -99,8 +101,8 @@ class Database:
     def _discard_read_only_sessions(self, context: ExceptionContext) -> None:
         """Discard all sessions once one turns out to be read-only: its server was demoted, or its settings changed.
 
-        New sessions go to the server that has the name now. The other pools are emptied, too: if they only read, they
-        get no such error.
+        New sessions connect to the server that the host name now points to. The other pools are emptied, too:
+        transactions that only read never raise this error.
         """
         if sqlstate(context.original_exception) != READ_ONLY:
             return
@@ -110,7 +112,7 @@ class Database:
                 engine.sync_engine.dispose()
 
     def for_requests(self, pool_size: int) -> Self:
-        """Return the same database with a second pool, for users that may be cancelled at any time.
+        """Return the same database with a second pool, for requests, which may be cancelled at any time.
 
         With separate pools, requests and message handlers cannot starve each other of connections.
         """
@@ -136,19 +138,21 @@ class Database:
         `is_conflict`.
         """
         session = self._new_session()
-        tx = Transaction(session, self.source, self._listeners, self.process_id, cause, self._locked_rows, self._clock)
-        wanted: tuple[type, list[Any]] | None = None
+        tx = Transaction(
+            session, self.source, self._internal_subscriptions, self.process_id, cause, self._locked_rows, self._clock
+        )
+        awaited_rows: tuple[type, list[Any]] | None = None
         try:
             try:
                 yield tx
             finally:
-                wanted = tx.awaited_rows
+                awaited_rows = tx.awaited_rows
             await tx.commit()
             self._wake_loops(tx)
         except Exception as error:
             await self._end(session, tx)
-            if wanted is not None and sqlstate(error) == LOCK_NOT_AVAILABLE:
-                await self._remember_locked(*wanted)
+            if awaited_rows is not None and sqlstate(error) == LOCK_NOT_AVAILABLE:
+                await self._remember_locked(*awaited_rows)
             raise
         except BaseException:
             await self._end(session, tx, was_cancelled=True)
@@ -192,12 +196,12 @@ class Database:
             self._locked_rows.remember(entity, keys)
             return
         (column,) = columns
-        wanted = select(column).where(column == any_(bindparam(None, keys, ARRAY(column.type))))
+        query = select(column).where(column == any_(bindparam(None, keys, ARRAY(column.type))))
         locked = set(keys)
         try:
             async with AsyncSession(self._engine) as session:
-                existing = set(await session.scalars(wanted))
-                locked = existing - set(await session.scalars(wanted.with_for_update(skip_locked=True)))
+                existing = set(await session.scalars(query))
+                locked = existing - set(await session.scalars(query.with_for_update(skip_locked=True)))
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -216,8 +220,8 @@ class Database:
         async with self.transaction() as tx:
             return await self._clock.read(tx)
 
-    async def ping(self) -> None:
-        """Write to the database. Raises the driver's error if it does not accept the write."""
+    async def probe_write(self) -> None:
+        """Update the probe row. Raises the driver's error if the database does not accept the write."""
         async with self.transaction() as tx:
             await tx.execute("update messaging.probe set at = now()")
 

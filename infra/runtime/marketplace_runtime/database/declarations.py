@@ -45,7 +45,8 @@ def publishes(*events: type[Event]) -> Callable[[Callable[P, Awaitable[R]]], Cal
     """Declare the only events that a use case publishes, itself or through other use cases.
 
     Publishing another event raises `UndeclaredEvent`, so the transaction is rolled back. The use case takes the
-    transaction as `tx`, or as its last parameter. Raises TypeError if it has neither.
+    transaction as its parameter `tx`, or else as its last parameter. Raises TypeError if it has no parameter `tx`, and
+    the last one is missing, keyword-only or has a default.
     """
 
     def declare(use_case: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
@@ -54,7 +55,7 @@ def publishes(*events: type[Event]) -> Callable[[Callable[P, Awaitable[R]]], Cal
 
         @wraps(use_case)
         async def declared(*args: P.args, **kwargs: P.kwargs) -> R:
-            tx: HasDeclaration = kwargs["tx"] if "tx" in kwargs else args[position]  # type: ignore[assignment]  # by position
+            tx: HasDeclaration = kwargs["tx"] if "tx" in kwargs else args[position]  # type: ignore[assignment]  # positional without `tx`
             caller = tx.declaration
             tx.declaration = replace(declaration, caller=caller) if caller else declaration
             try:

@@ -39,7 +39,7 @@ KINDS_BY_SQLSTATE = {
     "26": ErrorKind.CONFLICT,  # the prepared statement is gone with its session
     "28": ErrorKind.UNAVAILABLE,  # login refused: credentials or pg_hba.conf are being changed
     "3D": ErrorKind.UNAVAILABLE,  # the database does not exist: it is being restored
-    "40": ErrorKind.CONFLICT,  # serialization failure, deadlock, unknown completion
+    "40": ErrorKind.CONFLICT,  # serialization failure, deadlock, statement completion unknown
     "42501": ErrorKind.UNAVAILABLE,  # insufficient privilege: the role's rights were changed
     "53": ErrorKind.UNAVAILABLE,  # disk full, out of memory, too many connections
     "55006": ErrorKind.BUSY,  # object in use
@@ -81,7 +81,7 @@ def classify_error(error: BaseException) -> ErrorKind:
     if code is not None:
         return KINDS_BY_SQLSTATE.get(code) or KINDS_BY_SQLSTATE.get(code[:2]) or ErrorKind.FAILED
     if any(isinstance(each, asyncpg.InterfaceError) and isinstance(each, ValueError) for each in chain):
-        return ErrorKind.FAILED  # the client refused a value: its only interface error that is not about the connection
+        return ErrorKind.FAILED  # asyncpg's DataError: a value cannot be encoded. Its other errors concern connections
     unavailable_errors = PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError
     if isinstance(error, DBAPIError):
         lost = error.connection_invalidated or isinstance(error, InterfaceError)

@@ -27,13 +27,16 @@ def time_of(id: UUID) -> datetime:
 
 
 def find_id_defect(id: UUID, now: datetime) -> tuple[str, str] | None:
-    """Return why a message with this event id cannot be deduplicated: a stable word and a sentence. None if it can."""
+    """Return the dead-letter reason and the error text of an id that cannot be deduplicated; None if it can."""
     if id.version != 7:
         return "unusable-id", f"event id {id} is no UUIDv7"
     if is_too_old(id, now):
         return (
             "too-old",
-            f"event id {id} was made more than {MAX_EVENT_AGE.days} days ago; it can be replayed under this id",
+            (
+                f"event id {id} was made more than {MAX_EVENT_AGE.days} days ago, too long to detect a duplicate;"
+                " the dead letter can still be redriven"
+            ),
         )
     if is_ahead(id, now, MAX_CLOCK_AHEAD):
         return (
@@ -44,12 +47,12 @@ def find_id_defect(id: UUID, now: datetime) -> tuple[str, str] | None:
 
 
 def is_too_old(id: UUID, now: datetime) -> bool:
-    """Return whether the id is older than `MAX_EVENT_AGE`. No other delivery of its event is accepted any more."""
+    """Return whether the id is older than `MAX_EVENT_AGE`. Consumers dead-letter messages with such ids."""
     return (id.int >> 80) <= (now - MAX_EVENT_AGE).timestamp() * 1000
 
 
 def is_ahead(id: UUID, now: datetime, by: timedelta) -> bool:
-    """Return whether the id lies further than `by` in the future, so that its maker's clock runs ahead."""
+    """Return whether the id lies `by` or more in the future, that is, whether its publisher's clock runs ahead."""
     return (id.int >> 80) >= (now + by).timestamp() * 1000
 
 

@@ -33,14 +33,14 @@ class MigrationFailed(Exception):
 
 
 async def migrate(owner_url: str, *, app_url: str, migrations: Path, schema: str = DEFAULT_SCHEMA) -> None:
-    """Run the missing migrations of the runtime, then of the service, each history in one transaction.
+    """Run the missing migrations of the runtime, then those of the service, each in one transaction.
 
-    Waits at most 2 s for a table lock, since later statements on that table queue behind the wait. Then it begins that
-    history again, up to 30 times. Replicas that start together wait for one another. The service runs as the role of
-    `app_url`: that role is granted reading and writing of every table, and owns none.
+    A transaction waits at most 2 s for a table lock, since other statements on that table queue behind it. If it gets
+    no lock, it is rolled back and tried again, up to 30 times. Replicas that start together wait for one another.
+    The service runs as the role of `app_url`: that role is granted reading and writing of every table, and owns none.
     """
     from marketplace_runtime.database.alembic_scripts import (
-        grant,  # here: Alembic takes 11 MB, which a service with a current schema saves
+        grant,  # imported here: a service whose schema is current saves Alembic's 11 MB
         upgrade,
     )
 

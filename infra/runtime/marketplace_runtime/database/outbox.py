@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-from marketplace_runtime.database.statements import Statements
+from marketplace_runtime.database.statements import StatementExecutor
 from marketplace_runtime.events import Envelope
 
 BUCKETS = 16
@@ -42,7 +42,7 @@ def bucket_of(subject: str) -> int:
     return crc32(subject.encode()) % BUCKETS
 
 
-async def insert(tx: Statements, rows: Sequence[Row]) -> None:
+async def insert(tx: StatementExecutor, rows: Sequence[Row]) -> None:
     """Insert `rows` in their order, in one statement."""
     columns: list[list[Any]] = [
         [row.envelope.id for row in rows],

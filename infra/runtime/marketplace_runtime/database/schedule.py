@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from marketplace_runtime.database.statements import Statements
+from marketplace_runtime.database.statements import StatementExecutor
 from marketplace_runtime.events import Envelope
 
 INSERT = """
@@ -72,6 +72,6 @@ def entry_columns(entries: Sequence[ScheduleEntry]) -> list[list[Any]]:
     ]
 
 
-async def insert(tx: Statements, entries: Sequence[ScheduleEntry]) -> None:
+async def insert(tx: StatementExecutor, entries: Sequence[ScheduleEntry]) -> None:
     """Insert `entries` in one statement."""
     await tx.execute(INSERT, *entry_columns(entries))

@@ -1,9 +1,9 @@
-"""Defines the part of a transaction that modules below it use."""
+"""Defines the interface of a transaction for the clock, outbox and schedule, which `transaction` imports."""
 
 from typing import Any, Protocol
 
 
-class Statements(Protocol):
+class StatementExecutor(Protocol):
     """Runs statements within a transaction."""
 
     async def execute(self, statement: str, *values: Any) -> list[Any]:

@@ -44,7 +44,7 @@ def check_versions(source: str, *versions: Event) -> None:
             raise ValueError(f"{before.type} comes before {each.type}: name the newest version first")
 
 
-def identity_of(row: object) -> tuple[type, Any]:
+def identity_key_of(row: object) -> tuple[type, Any]:
     """Return the class of a mapped row and its primary key, a tuple if that has several columns."""
     key = inspect(type(row)).primary_key_from_instance(row)
     return type(row), key[0] if len(key) == 1 else tuple(key)
@@ -60,10 +60,10 @@ class Transaction:
     """A unit of work, passed to every use case. Whoever opened it commits or rolls back; the use case does neither."""
 
     session: AsyncSession
-    """For use in `store.py` only."""
+    """For use in a service's `store.py` only."""
     source: str
     """Name of the service, as in its events."""
-    listeners: Mapping[str, str]
+    internal_subscriptions: Mapping[str, str]
     """Subscription that handles each type of the service's own scheduled events."""
     process_id: int
     """Id of this process in claims and leases."""
@@ -81,7 +81,7 @@ class Transaction:
     """Declaration of the running use case. None: it may publish any event of the service."""
     _published: list[outbox.Row] = field(default_factory=list)
     _scheduled: list[schedules.ScheduleEntry] = field(default_factory=list)
-    _known: dict[tuple[type, Any], Any] = field(default_factory=dict)
+    _loaded_rows: dict[tuple[type, Any], Any] = field(default_factory=dict)
     _wakes_scheduler: bool = False
 
     @property
@@ -96,8 +96,8 @@ class Transaction:
     def publish(self, event: Event, *older: Event) -> UUID:
         """Publish `event` when this transaction commits, and return its id.
 
-        `older` are the older versions of it that are still promised. They are published under the same id, after
-        `event`; pass the newer before the older. A consumer of several versions handles the first that arrives.
+        `older` is the same event in those older versions that are still published, newest first. They get the same id,
+        and follow `event`. A consumer of several versions handles the first that arrives.
         Raises `ValueError` (see `check_versions`), or `UndeclaredEvent` if the use case does not declare a version.
         """
         check_versions(self.source, event, *older)
@@ -114,11 +114,11 @@ class Transaction:
 
         Raises `ValueError` if none of its subscriptions handles the type.
         """
-        if event.type not in self.listeners:
+        if event.type not in self.internal_subscriptions:
             raise ValueError(f"no subscription of {self.source} handles {event.type}")
         envelope = self._envelope(event)
         entry = schedules.ScheduleEntry(
-            subscription=self.listeners[event.type],
+            subscription=self.internal_subscriptions[event.type],
             envelope=envelope,
             body=event.model_dump_json(exclude_none=True).encode(),
             delay=after,
@@ -130,7 +130,8 @@ class Transaction:
     async def is_scheduled(self, event: Event) -> bool:
         """Return whether an event of this type about this subject is scheduled, by this transaction or another.
 
-        A dead letter counts as scheduled, as operators decide about it. The opposite in queries: `is_deadline_lost`.
+        A dead letter counts as scheduled, as operators decide about it. In queries, use
+        `scheduler.is_deadline_lost`, which states the opposite.
         """
         if any(each.envelope.type == event.type and each.envelope.subject == event.subject for each in self._scheduled):
             return True
@@ -142,10 +143,10 @@ class Transaction:
         Raises `RowLocked` if another transaction was found to keep it locked a moment ago.
         """
         known = (entity, key)
-        if known not in self._known:
-            with self._lock(entity, [key]):
-                self._known[known] = await self.session.get(entity, key, with_for_update=True)
-        found: T | None = self._known[known]
+        if known not in self._loaded_rows:
+            with self._awaiting_locks(entity, [key]):
+                self._loaded_rows[known] = await self.session.get(entity, key, with_for_update=True)
+        found: T | None = self._loaded_rows[known]
         return found
 
     async def peek(self, entity: type[T], key: Any) -> T | None:
@@ -158,19 +159,19 @@ class Transaction:
         A later `get` of any of them needs no statement, even if there is no such row.
         """
         (column,) = inspect(entity).primary_key
-        wanted = sorted({key for key in keys if (entity, key) not in self._known})
+        wanted = sorted({key for key in keys if (entity, key) not in self._loaded_rows})
         if not wanted:
             return
         # One array, so that the statement is the same for every number of keys and is prepared once.
         keys_wanted = any_(bindparam(None, wanted, ARRAY(column.type)))
         rows = select(entity).where(column == keys_wanted).order_by(column).with_for_update()
-        with self._lock(entity, wanted):
+        with self._awaiting_locks(entity, wanted):
             found = {inspect(row).identity[0]: row for row in await self.session.scalars(rows)}
         for key in wanted:
-            self._known[entity, key] = found.get(key)
+            self._loaded_rows[entity, key] = found.get(key)
 
     @contextmanager
-    def _lock(self, entity: type, keys: list[Any]) -> Iterator[None]:
+    def _awaiting_locks(self, entity: type, keys: list[Any]) -> Iterator[None]:
         """Note which rows the block locks. Raises `RowLocked` if another transaction is known to lock one of them."""
         self.locked_rows.check(entity, keys)
         self.awaited_rows = entity, keys
@@ -180,7 +181,7 @@ class Transaction:
     def add(self, row: object) -> None:
         """Insert a new row of a mapped class."""
         self.session.add(row)
-        self._known[identity_of(row)] = row
+        self._loaded_rows[identity_key_of(row)] = row
 
     async def flush(self) -> None:
         """Send pending changes to the database now, if a constraint depends on their order."""
@@ -189,7 +190,8 @@ class Transaction:
     async def commit(self) -> None:
         """Write the state, then the outbox and the schedule, and commit.
 
-        In this order, an aggregate's rows are locked when its events get their places in the outbox.
+        The flush locks an aggregate's rows before its events get their sequence numbers in the outbox. So these are in
+        the order of the aggregate's changes.
         """
         await self.session.flush()
         if self._published:
@@ -219,7 +221,7 @@ class Transaction:
         self._scheduled.append(entry)
 
     def wake_scheduler(self) -> None:
-        """Wake the scheduler after the commit, because an existing entry became due in another way."""
+        """Wake the scheduler after the commit, because this transaction made entries due by statements of its own."""
         self._wakes_scheduler = True
 
     async def execute(self, statement: str, *values: Any) -> list[Any]:

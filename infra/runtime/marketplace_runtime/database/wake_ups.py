@@ -20,7 +20,7 @@ class WakeUps:
         self._outbox.set()
 
     def wake_scheduler(self) -> None:
-        """Signal that an entry of the schedule may be due, or that there may be room for one that was due before."""
+        """Signal that an entry of the schedule may be due, or that a worker may have room for one that is."""
         self._schedule.set()
 
     def take_buckets(self) -> set[int]:

@@ -12,7 +12,13 @@ from time import monotonic
 
 import asyncpg
 
-from marketplace_runtime.database import DATABASE_CONNECTION_ERRORS, LOCAL_ID_BITS, LOCK_FILTER, Database, Transaction
+from marketplace_runtime.database import (
+    ADVISORY_LOCK_FILTER,
+    DATABASE_CONNECTION_ERRORS,
+    LOCAL_ID_BITS,
+    Database,
+    Transaction,
+)
 from marketplace_runtime.external_calls import local_liveness
 from marketplace_runtime.telemetry import get_logger
 
@@ -29,7 +35,9 @@ LOCK_CLASS = 7205
 
 TAKE_LIVENESS_LOCK = f"select pg_advisory_lock({LOCK_CLASS}, $1::int)"
 
-LIVE_PROCESSES = f"select objid::bigint from pg_locks where {LOCK_FILTER} and classid = {LOCK_CLASS} and objsubid = 2"  # noqa: S608 - a constant
+LIVE_PROCESSES = (
+    f"select objid::bigint from pg_locks where {ADVISORY_LOCK_FILTER} and classid = {LOCK_CLASS} and objsubid = 2"  # noqa: S608 - a constant
+)
 
 LOCK_KEY_MASK = 2**LOCAL_ID_BITS - 1
 """Mask of the lower bits of a process id, which fit into the second half of the lock's key."""

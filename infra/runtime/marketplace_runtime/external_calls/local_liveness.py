@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marketplace_runtime.database import LOCAL_ID_BITS, NAMESPACE_ID
+from marketplace_runtime.database import LOCAL_ID_BITS, NETWORK_NAMESPACE_ID
 
 PREFIX = "marketplace"
 """Prefix of the socket names. It must never change: processes of two releases check each other."""
@@ -17,16 +17,16 @@ PREFIX = "marketplace"
 
 @contextmanager
 def bind_liveness_socket(process_id: int) -> Iterator[None]:
-    """Bind the socket name of this process until the block or the process ends, if `NAMESPACE_ID` is known."""
+    """Bind the socket name of this process until the block or the process ends, if `NETWORK_NAMESPACE_ID` is known."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as name:
-        if NAMESPACE_ID:
+        if NETWORK_NAMESPACE_ID:
             name.bind(_name(process_id))
         yield
 
 
 def is_alive_locally(process_id: int) -> bool | None:
     """Return whether the process is certainly alive or dead. None: it is of another machine, or this is unknown."""
-    if not NAMESPACE_ID or process_id >> LOCAL_ID_BITS != NAMESPACE_ID:
+    if not NETWORK_NAMESPACE_ID or process_id >> LOCAL_ID_BITS != NETWORK_NAMESPACE_ID:
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
         try:

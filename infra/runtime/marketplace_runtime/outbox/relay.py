@@ -14,7 +14,7 @@ from contextlib import suppress
 import asyncpg
 
 from marketplace_runtime.amqp import Publisher
-from marketplace_runtime.database import DATABASE_CONNECTION_ERRORS, LOCK_FILTER, Database, outbox
+from marketplace_runtime.database import ADVISORY_LOCK_FILTER, DATABASE_CONNECTION_ERRORS, Database, outbox
 from marketplace_runtime.outbox import metrics, table
 from marketplace_runtime.outbox.table import Pending
 from marketplace_runtime.outbox.unpublishable import find_unpublishable, publish_one_by_one, set_aside
@@ -45,7 +45,7 @@ BUCKET_CLASS, RELAY_CLASS = 7206, 7207
 CHANNEL = "outbox"
 """NOTIFY channel on which relays send each other the buckets that have new events."""
 
-COUNT_RELAYS = f"select count(*) from pg_locks where {LOCK_FILTER} and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
+COUNT_RELAYS = f"select count(*) from pg_locks where {ADVISORY_LOCK_FILTER} and classid = {RELAY_CLASS}"  # noqa: S608 - a constant
 
 
 class Relay:

@@ -52,7 +52,7 @@ async def _run(service: Service, settings: Settings) -> None:
         settings.database_url.get_secret_value(),
         source=service.name,
         naming=service.naming,
-        listeners=service.listeners,
+        internal_subscriptions=service.internal_subscriptions,
         pool_size=settings.messaging_pool_size,
         lock_timeout_s=HANDLER_LOCK_TIMEOUT_S,
     )

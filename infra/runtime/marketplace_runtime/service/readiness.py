@@ -42,7 +42,7 @@ class Readiness:
 async def _state_of(database: Database) -> str:
     try:
         async with asyncio.timeout(PING_TIMEOUT_S):
-            await database.ping()
+            await database.probe_write()
     except Exception as error:  # noqa: BLE001 - a probe reports every error
         code = sqlstate(error)
         if code is not None:

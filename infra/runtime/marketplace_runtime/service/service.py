@@ -57,7 +57,7 @@ class Service:
                     raise TypeError(
                         f"{self.name} cannot subscribe to {reaction.event.type}, which is internal to another service"
                     )
-                if reaction.event.internal and self.listeners[reaction.event.type] != each.name:
+                if reaction.event.internal and self.internal_subscriptions[reaction.event.type] != each.name:
                     raise TypeError(f"{self.name} handles {reaction.event.type} in two subscriptions: keep one")
 
     @property
@@ -67,7 +67,7 @@ class Service:
         return [*(step for each in reactions for step in each.use_cases), *self.sweeps]
 
     @property
-    def listeners(self) -> Mapping[str, str]:
+    def internal_subscriptions(self) -> Mapping[str, str]:
         """Return the subscription to each of the service's own internal events, by event type."""
         return {
             type: each.name

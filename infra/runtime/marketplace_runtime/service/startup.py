@@ -9,7 +9,7 @@ from marketplace_runtime.database import (
     is_unavailable,
     migrate_in_subprocess,
     require_current_schema,
-    require_own_sessions,
+    require_dedicated_sessions,
 )
 from marketplace_runtime.service.service import Service
 from marketplace_runtime.service.settings import Settings
@@ -31,7 +31,7 @@ async def migrate_or_wait(service: Service, settings: Settings, database: Databa
     attempt = 0
     while not stop.is_set():
         try:
-            await require_own_sessions(database)
+            await require_dedicated_sessions(database)
             await require_current_schema(app_url, service.migrations, service.naming.database_schema)
             await database.read_clock()
             return

@@ -195,7 +195,10 @@ class ServiceHarness:
 
     def _open_database(self) -> Database:
         return Database(
-            self._app_url, source=self.service.name, naming=self.service.naming, listeners=self.service.listeners
+            self._app_url,
+            source=self.service.name,
+            naming=self.service.naming,
+            internal_subscriptions=self.service.internal_subscriptions,
         )
 
 

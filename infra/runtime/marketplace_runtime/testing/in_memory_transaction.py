@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from marketplace_runtime.database import Declaration, Transaction, check_versions, identity_of, new_id
+from marketplace_runtime.database import Declaration, Transaction, check_versions, identity_key_of, new_id
 from marketplace_runtime.events import Envelope, Event
 from marketplace_runtime.telemetry import new_traceparent
 
@@ -18,13 +18,15 @@ class InMemoryTransaction:
     A use case that queries (through `tx.session`) fails here: test it with a real database, see `service_harness`.
     """
 
-    def __init__(self, *rows: object, source: str = "", listeners: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *rows: object, source: str = "", internal_subscriptions: Mapping[str, str] | None = None
+    ) -> None:
         self.rows: dict[tuple[type, Any], Any] = {}
         self.published: list[Event] = []
         self.scheduled: list[tuple[Event, timedelta]] = []
         self.cause: Envelope | None = None
         self.declaration: Declaration | None = None
-        self.source, self.listeners = source, listeners
+        self.source, self.internal_subscriptions = source, internal_subscriptions
         for row in rows:
             self.add(row)
 
@@ -57,7 +59,7 @@ class InMemoryTransaction:
 
     def add(self, row: object) -> None:
         """Insert a row. Raises ValueError if there is a row with its key."""
-        identity = identity_of(row)
+        identity = identity_key_of(row)
         if identity in self.rows:
             raise ValueError(f"inserted twice: {identity}")
         self.rows[identity] = row
@@ -70,7 +72,7 @@ class InMemoryTransaction:
         return new_id()
 
     def schedule(self, event: Event, *, after: timedelta) -> None:
-        if self.listeners is not None and event.type not in self.listeners:
+        if self.internal_subscriptions is not None and event.type not in self.internal_subscriptions:
             raise ValueError(f"no subscription of {self.source} handles {event.type}")
         self.scheduled.append((event, after))
 

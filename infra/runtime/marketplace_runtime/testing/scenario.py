@@ -27,7 +27,9 @@ class Given:
 
     def __init__(self, service: Service, *rows: object) -> None:
         self._service = service
-        self._memory = InMemoryTransaction(*rows, source=service.name, listeners=service.listeners)
+        self._memory = InMemoryTransaction(
+            *rows, source=service.name, internal_subscriptions=service.internal_subscriptions
+        )
 
     async def when(self, event: Event, *, answer: Any = None, subscription: str | None = None) -> Then:
         """Pass `event` to the service's handlers. An external call gets `answer`; without one it has no result yet.

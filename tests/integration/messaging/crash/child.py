@@ -48,8 +48,8 @@ async def _run(orders: Orders) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     table = service.table()
-    listeners = {type: table.name for type, reaction in table.reactions.items() if reaction.event.internal}
-    database = Database(orders.database, source="checkout", listeners=listeners)
+    internal_subscriptions = {type: table.name for type, reaction in table.reactions.items() if reaction.event.internal}
+    database = Database(orders.database, source="checkout", internal_subscriptions=internal_subscriptions)
     clients = await asyncpg.create_pool(orders.database, min_size=0, max_size=4)
     messaging = Messaging(
         service="checkout", subscriptions=[table], database=database, broker_url=orders.broker, clients=clients

@@ -1,4 +1,4 @@
-"""Inbox, outbox, schedule, claims, dead letters and kept answers.
+"""Create the inbox, outbox, schedule, claims, dead letters and stored answers to idempotency keys.
 
 Revision ID: 0001
 """

@@ -1,4 +1,4 @@
-"""Lines of ordered events: a key, parked entries, and heads that are dead.
+"""Add key ordering to the schedule: keys, parked entries, and dead letters that block the entries of their key.
 
 Revision ID: 0002
 """
@@ -10,8 +10,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# The indexes hold nothing of what has no key.
-LINES = """
+# The indexes are partial: they contain only entries with a key.
+KEY_ORDERING = """
 alter table messaging.scheduled
     alter column due drop not null,
     add column key text,
@@ -23,7 +23,7 @@ create index scheduled_dead on messaging.scheduled (subscription, event_id) wher
 
 
 def upgrade() -> None:
-    for statement in LINES.split(";\n"):
+    for statement in KEY_ORDERING.split(";\n"):
         op.execute(statement)
 
 

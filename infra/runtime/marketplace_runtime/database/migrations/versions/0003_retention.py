@@ -1,4 +1,4 @@
-"""Dropping the partitions of days that nobody needs any more.
+"""Add a function that drops the partitions of days past their retention.
 
 Revision ID: 0003
 """
@@ -10,7 +10,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# Runs as its owner: the role that the service runs as may drop nothing itself, and through this nothing young.
+# `drop_partition` runs as its owner: the service's own role may drop no table itself. The function drops only
+# partitions that are older than 8 days.
 IS_PENDING = """
 create function messaging.is_pending(day date) returns boolean stable language sql as $$
     select exists (
@@ -20,7 +21,8 @@ create function messaging.is_pending(day date) returns boolean stable language s
 $$
 """
 
-# The parent is locked first, as everybody does; what is pending is looked at again with nobody else at it.
+# The parent is locked first, as by all other statements. Then the pending events are checked again: from here on,
+# none can be added.
 DROP_PARTITION = """
 create function messaging.drop_partition(parent text, before date) returns text
 language plpgsql security definer set search_path = messaging, pg_temp as $$

@@ -1,4 +1,4 @@
-"""Dead letters by fingerprint and what became of them; events that the outbox set aside.
+"""Group dead letters by fingerprint, store settled ones, and set unpublishable events of the outbox aside.
 
 Revision ID: 0004
 """
@@ -10,7 +10,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# What differs between two failures of one kind: ids, quoted values, numbers.
+# Replaces the parts in which errors of one kind differ: ids, quoted values and numbers.
 NORMALISED = r"""
 create function messaging.normalised(error text) returns text immutable parallel safe language sql as $$
     select regexp_replace(regexp_replace(regexp_replace(regexp_replace(

@@ -1,4 +1,4 @@
-"""What went wrong with an event on its way: failed attempts and duplicates.
+"""Create the table of incidents: failed attempts and duplicates of events.
 
 Revision ID: 0005
 """
@@ -22,8 +22,8 @@ create table messaging.incidents (
 ) partition by range (event_id)
 """
 
-# The functions that make and drop daily partitions know the partitioned tables by name: one more, or one less.
-NAME_THE_TABLES = """
+# The functions that make and drop daily partitions contain a list of the partitioned tables. This replaces the list.
+REPLACE_TABLE_LIST = """
 do $$
 declare
     function regprocedure;
@@ -32,19 +32,19 @@ begin
         'messaging.make_partitions(date, date)', 'messaging.drop_partition(text, date)']::regprocedure[]
     loop
         if strpos(pg_get_functiondef(function), '{before}') = 0 then
-            raise exception '% is not as this migration knows it', function;
+            raise exception '% differs from what this migration expects', function;
         end if;
         execute replace(pg_get_functiondef(function), '{before}', '{after}');
     end loop;
 end $$
 """
-TWO, THREE = "''inbox'', ''outbox''", "''inbox'', ''outbox'', ''incidents''"
+WITHOUT_INCIDENTS, WITH_INCIDENTS = "''inbox'', ''outbox''", "''inbox'', ''outbox'', ''incidents''"
 
 
 def upgrade() -> None:
     op.execute(TABLE)
     op.execute("create index incidents_event_id on messaging.incidents (event_id)")
-    op.execute(NAME_THE_TABLES.format(before=TWO, after=THREE))
+    op.execute(REPLACE_TABLE_LIST.format(before=WITHOUT_INCIDENTS, after=WITH_INCIDENTS))
     op.execute(
         "select messaging.make_partitions((now() at time zone 'utc')::date - 8, (now() at time zone 'utc')::date + 2)"
     )
@@ -52,4 +52,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("drop table messaging.incidents")
-    op.execute(NAME_THE_TABLES.format(before=THREE, after=TWO))
+    op.execute(REPLACE_TABLE_LIST.format(before=WITH_INCIDENTS, after=WITHOUT_INCIDENTS))

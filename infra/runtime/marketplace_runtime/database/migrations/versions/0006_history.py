@@ -1,4 +1,4 @@
-"""What subscriptions are fed from the log, and how far that has come.
+"""Create the table of replays and their progress.
 
 Revision ID: 0006
 """

@@ -1,4 +1,4 @@
-"""Finding what failed about one aggregate: its deadlines wait for that.
+"""Add an index of failed entries by subject: an aggregate's deadlines wait for them.
 
 Revision ID: 0007
 """

@@ -1,4 +1,4 @@
-"""Finding what is scheduled about one aggregate: whether its next deadline got lost.
+"""Add an index of scheduled entries by subject, for finding lost deadlines.
 
 Revision ID: 0008
 """
