@@ -74,10 +74,12 @@ async def test_a_database_without_a_pooler_is_accepted(urls: DatabaseUrls) -> No
 @pytest.mark.parametrize(
     ("mode", "settings", "why"),
     [
-        ("transaction", [OURS], "lends the database's sessions out by the transaction"),
-        pytest.param("statement", [OURS], "lends the database's", marks=pytest.mark.slow),
+        ("transaction", [OURS], "assigns database sessions per transaction"),
+        pytest.param("statement", [OURS], "assigns database sessions", marks=pytest.mark.slow),
         pytest.param("transaction", [], "refuses what we need", marks=pytest.mark.slow),
-        pytest.param("transaction", [OURS, "server_round_robin = 1"], "lends the database's", marks=pytest.mark.slow),
+        pytest.param(
+            "transaction", [OURS, "server_round_robin = 1"], "assigns database sessions", marks=pytest.mark.slow
+        ),
         pytest.param("session", [OURS], "drops our settings", marks=pytest.mark.slow),
     ],
 )
@@ -110,5 +112,5 @@ async def test_a_service_behind_such_a_pooler_exits_at_its_start_and_says_what_t
         async with asyncio.timeout(30):
             _, output = await service.communicate()
     assert service.returncode == 1
-    assert b"cart cannot start. A pooler lends the database's sessions out by the transaction. Give the" in output
+    assert b"cart cannot start. A pooler assigns database sessions per transaction. Give the" in output
     assert b"Traceback" not in output

@@ -17,7 +17,7 @@ from marketplace_runtime.database.errors import sqlstate
 CONCURRENT_CHECKS = 4
 """Number of concurrent statements that test whether one of them gets the session of an idle connection."""
 SELECT_SESSION, SELECT_SESSION_SLOWLY = "select pg_backend_pid()", "select pg_backend_pid() from pg_sleep(0.1)"
-SHARES_SESSIONS = "A pooler lends the database's sessions out by the transaction"
+SHARES_SESSIONS = "A pooler assigns database sessions per transaction"
 REMEDY = "Give the service the database's own address, or that of a pooler in session mode that passes settings on."
 SETTING, SELECT_SETTING = "statement_timeout", "select setting from pg_settings where name = $1"
 
