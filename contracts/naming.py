@@ -5,7 +5,7 @@ from marketplace_runtime.events import Naming
 MARKETPLACE = Naming(
     application="marketplace",
     log_stream="marketplace.log",
-    problem_types="urn:problem:marketplace:",
+    problem_type_prefix="urn:problem:marketplace:",
     token_audience="marketplace",  # noqa: S106 - no secret
     events="events",
     dead_letters="dead",

@@ -9,7 +9,7 @@ from sqlalchemy.orm import registry
 
 from contracts.notifications import WebhookDueV1
 from marketplace_runtime.database import Transaction
-from marketplace_runtime.http import delete_answers
+from marketplace_runtime.http import delete_stored_answers
 from marketplace_runtime.scheduler import is_deadline_lost
 from notifications.store import EnumText, metadata
 from notifications.webhooks.domain import Delivery, DisabledReason, Endpoint, State
@@ -215,4 +215,4 @@ async def erase(tx: Transaction, endpoint: Endpoint, path: str) -> None:
     """Delete an endpoint, its deliveries, and every stored answer that contains a secret of it."""
     for table in (deliveries, endpoints):
         await tx.session.execute(sa.delete(table).where(table.c.endpoint_id == endpoint.endpoint_id))
-    await delete_answers(tx, endpoint.owner, path)
+    await delete_stored_answers(tx, endpoint.owner, path)

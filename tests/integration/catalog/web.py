@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.database import Database
-from marketplace_runtime.http import Identity, create_app
+from marketplace_runtime.http import Authenticator, create_app
 from marketplace_runtime.http.server import serve
 from marketplace_runtime.service import Service
 from tests.integration.outside.outside_process import free_port
@@ -85,12 +85,12 @@ async def served(service: Service, database: Database) -> AsyncIterator[aiohttp.
     """Serve the service, and yield a session whose paths are the service's."""
 
     app = create_app(
-        problem_types=MARKETPLACE.problem_types,
+        problem_type_prefix=MARKETPLACE.problem_type_prefix,
         service=service.name,
         version="0",
         database=database,
         routes=service.routes,
-        identity=Identity(ISSUER, AUDIENCE, keys=cast("Any", KnownKeys())),
+        authenticator=Authenticator(ISSUER, AUDIENCE, keys=cast("Any", KnownKeys())),
     )
     shared, own = free_port(), free_port()
     async with (

@@ -13,7 +13,7 @@ from checkout.domain import Entry, Order, RejectedLine, placing, shipping
 from checkout.publishing import publish_order_changes
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.database import Database, new_id
-from marketplace_runtime.http import Identity, create_app
+from marketplace_runtime.http import Authenticator, create_app
 from marketplace_runtime.http.server import serve
 from tests.integration.catalog.web import Answer
 from tests.integration.checkout.orders import LINE, NOON, TOTAL, an_order, confirmed
@@ -37,14 +37,14 @@ class Client:
 
 @pytest.fixture
 async def client(database: Database, providers: OutsideProcess) -> AsyncIterator[Client]:
-    async with Identity(f"{providers.url}/identity", "marketplace") as identity:
+    async with Authenticator(f"{providers.url}/identity", "marketplace") as authenticator:
         app = create_app(
-            problem_types=MARKETPLACE.problem_types,
+            problem_type_prefix=MARKETPLACE.problem_type_prefix,
             service="checkout",
             version="0",
             database=database,
             routes=api.router,
-            identity=identity,
+            authenticator=authenticator,
         )
         port = free_port()
         async with (

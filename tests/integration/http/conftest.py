@@ -19,9 +19,9 @@ from marketplace_runtime.database import Database, make_partitions, migrate
 from marketplace_runtime.dead_letters import dead_letter_routes
 from marketplace_runtime.http import (
     REQUEST_TIMEOUT_S,
+    Authenticator,
     Caller,
     Conflict,
-    Identity,
     NotFound,
     Router,
     Seller,
@@ -168,16 +168,16 @@ async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def served(
-    database: Database, *, timeout_s: float = REQUEST_TIMEOUT_S, identity: Identity | None = None
+    database: Database, *, timeout_s: float = REQUEST_TIMEOUT_S, authenticator: Authenticator | None = None
 ) -> AsyncIterator[Web]:
     async with AsyncExitStack() as stack:
         steps = Steps()
         app = create_app(
-            problem_types=MARKETPLACE.problem_types,
+            problem_type_prefix=MARKETPLACE.problem_type_prefix,
             service="notes",
             version="1",
             database=database,
-            identity=identity or Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
+            authenticator=authenticator or Authenticator(ISSUER, AUDIENCE, keys=FakeKeys()),
             timeout_s=timeout_s,
             routes=routes(steps),
             ops=[operator_routes.router, republish.router, dead_letter_routes([])],

@@ -19,7 +19,7 @@ class Recorder:
     """An application that answers with the path, once the test lets it."""
 
     def __init__(self) -> None:
-        self.state = SimpleNamespace(problem_types="urn:problem:test:")
+        self.state = SimpleNamespace(problem_type_prefix="urn:problem:test:")
         self.paths: list[str] = []
         self.may_continue = asyncio.Event()
         self.may_continue.set()

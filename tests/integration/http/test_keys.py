@@ -13,7 +13,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from marketplace_runtime.database import Database
-from marketplace_runtime.http import Identity, Unavailable
+from marketplace_runtime.http import Authenticator, Unavailable
 from marketplace_runtime.http.problems import Unauthorized
 from marketplace_runtime.http.signing_keys import MIN_REFETCH_INTERVAL_S, TASK_NAME, SigningKeys
 from marketplace_runtime.resilience import DeadlineExceeded, within
@@ -84,22 +84,22 @@ async def provider() -> AsyncIterator[Provider]:
 
 
 async def test_a_token_is_accepted_right_after_start(provider: Provider) -> None:
-    async with Identity(provider.issuer, "marketplace") as identity:
-        assert (await identity.authenticate(provider.token("k1"))).subject == "alice"
+    async with Authenticator(provider.issuer, "marketplace") as authenticator:
+        assert (await authenticator.authenticate(provider.token("k1"))).subject == "alice"
         assert provider.asked == 1
 
 
 async def test_a_service_starts_without_the_provider_and_answers_503(provider: Provider) -> None:
     provider.up = False
-    async with Identity(provider.issuer, "marketplace") as identity:
+    async with Authenticator(provider.issuer, "marketplace") as authenticator:
         with pytest.raises(Unavailable) as caught:
-            await identity.authenticate(provider.token("k1"))
+            await authenticator.authenticate(provider.token("k1"))
         assert int(caught.value.headers["Retry-After"]) > 0
         provider.up = True
         async with asyncio.timeout(10):
             while True:  # it retries by itself, and soon
                 try:
-                    await identity.authenticate(provider.token("k1"))
+                    await authenticator.authenticate(provider.token("k1"))
                 except Unavailable:
                     await asyncio.sleep(0.02)
                 else:
@@ -109,58 +109,64 @@ async def test_a_service_starts_without_the_provider_and_answers_503(provider: P
 async def test_known_tokens_are_accepted_while_the_provider_is_down(provider: Provider) -> None:
     clock = Clock()
     keys = SigningKeys(provider.issuer, clock=clock)
-    async with Identity(provider.issuer, "marketplace", keys=keys) as identity:
-        await identity.authenticate(provider.token("k1"))
+    async with Authenticator(provider.issuer, "marketplace", keys=keys) as authenticator:
+        await authenticator.authenticate(provider.token("k1"))
         provider.up = False
         clock.now += MIN_REFETCH_INTERVAL_S
         with pytest.raises(Unauthorized):
-            await identity.authenticate(provider.token("k2", a_key()))
+            await authenticator.authenticate(provider.token("k2", a_key()))
         assert provider.asked == 2
-        assert (await identity.authenticate(provider.token("k1", subject="bob"))).subject == "bob"
+        assert (await authenticator.authenticate(provider.token("k1", subject="bob"))).subject == "bob"
 
 
 async def test_unknown_key_ids_cause_one_fetch_in_ten_seconds(provider: Provider) -> None:
     clock = Clock()
-    async with Identity(provider.issuer, "marketplace", keys=SigningKeys(provider.issuer, clock=clock)) as identity:
-        await identity.authenticate(provider.token("k1"))
+    async with Authenticator(
+        provider.issuer, "marketplace", keys=SigningKeys(provider.issuer, clock=clock)
+    ) as authenticator:
+        await authenticator.authenticate(provider.token("k1"))
         clock.now += MIN_REFETCH_INTERVAL_S
-        forged = [identity.authenticate(provider.token(f"x{n}", a_key())) for n in range(20)]
+        forged = [authenticator.authenticate(provider.token(f"x{n}", a_key())) for n in range(20)]
         results = await asyncio.gather(*forged, return_exceptions=True)
         assert all(isinstance(result, Unauthorized) for result in results)
         assert provider.asked == 2
         clock.now += MIN_REFETCH_INTERVAL_S - 0.1
         with pytest.raises(Unauthorized):
-            await identity.authenticate(provider.token("x", a_key()))
+            await authenticator.authenticate(provider.token("x", a_key()))
         assert provider.asked == 2
 
 
 async def test_a_timed_out_request_does_not_cancel_the_fetch_of_keys(provider: Provider) -> None:
     clock = Clock()
-    async with Identity(provider.issuer, "marketplace", keys=SigningKeys(provider.issuer, clock=clock)) as identity:
-        await identity.authenticate(provider.token("k1"))
+    async with Authenticator(
+        provider.issuer, "marketplace", keys=SigningKeys(provider.issuer, clock=clock)
+    ) as authenticator:
+        await authenticator.authenticate(provider.token("k1"))
         with pytest.raises(Unauthorized):  # it waits for the fetch that was started in the background
-            await identity.authenticate(provider.token("x", a_key()))
+            await authenticator.authenticate(provider.token("x", a_key()))
         asked, provider.private = provider.asked, {"k2": a_key()}
         clock.now += MIN_REFETCH_INTERVAL_S
         provider.answering.clear()
         with pytest.raises(DeadlineExceeded):
             async with within(0.05):
-                await identity.authenticate(provider.token("x", a_key()))
+                await authenticator.authenticate(provider.token("x", a_key()))
         provider.answering.set()
-        assert (await identity.authenticate(provider.token("k2"))).subject == "alice"
+        assert (await authenticator.authenticate(provider.token("k2"))).subject == "alice"
         assert provider.asked == asked + 1
 
 
 async def test_a_rotated_key_is_found_and_tokens_of_the_old_one_are_refused(provider: Provider) -> None:
     clock = Clock()
-    async with Identity(provider.issuer, "marketplace", keys=SigningKeys(provider.issuer, clock=clock)) as identity:
+    async with Authenticator(
+        provider.issuer, "marketplace", keys=SigningKeys(provider.issuer, clock=clock)
+    ) as authenticator:
         old = provider.token("k1")
-        await identity.authenticate(old)
+        await authenticator.authenticate(old)
         provider.private = {"k2": a_key()}
         clock.now += MIN_REFETCH_INTERVAL_S
-        await identity.authenticate(provider.token("k2"))
+        await authenticator.authenticate(provider.token("k2"))
         with pytest.raises(Unauthorized):
-            await identity.authenticate(old)
+            await authenticator.authenticate(old)
 
 
 async def test_a_running_service_refuses_tokens_of_a_key_that_was_replaced_under_its_id(
@@ -169,8 +175,8 @@ async def test_a_running_service_refuses_tokens_of_a_key_that_was_replaced_under
     clock = Clock()
     keys = SigningKeys(provider.issuer, clock=clock)
     async with (
-        Identity(provider.issuer, "marketplace", keys=keys) as identity,
-        served(database, identity=identity) as web,
+        Authenticator(provider.issuer, "marketplace", keys=keys) as authenticator,
+        served(database, authenticator=authenticator) as web,
     ):
 
         async def status(token: str) -> int:
@@ -189,16 +195,16 @@ async def test_a_running_service_refuses_tokens_of_a_key_that_was_replaced_under
 
 async def test_a_discovery_document_of_another_issuer_is_refused(provider: Provider) -> None:
     provider.discovered_issuer = "http://evil.test/identity"
-    async with Identity(provider.issuer, "marketplace") as identity:
+    async with Authenticator(provider.issuer, "marketplace") as authenticator:
         with pytest.raises(Unavailable):
-            await identity.authenticate(provider.token("k1"))
+            await authenticator.authenticate(provider.token("k1"))
 
 
 async def test_an_oversized_answer_is_not_read_completely(provider: Provider) -> None:
     provider.padding = "x" * 300_000
-    async with Identity(provider.issuer, "marketplace") as identity:
+    async with Authenticator(provider.issuer, "marketplace") as authenticator:
         with pytest.raises(Unavailable):
-            await identity.authenticate(provider.token("k1"))
+            await authenticator.authenticate(provider.token("k1"))
 
 
 async def test_keys_of_other_kinds_are_ignored(provider: Provider) -> None:
@@ -209,15 +215,15 @@ async def test_keys_of_other_kinds_are_ignored(provider: Provider) -> None:
         {"kty": "EC", "kid": "encrypts", "use": "enc", "crv": "P-256", "x": "AA", "y": "AA"},
         {"kty": "EC", "kid": "p384", "crv": "P-384", "x": "AA", "y": "AA"},
     ]
-    async with Identity(provider.issuer, "marketplace") as identity:
-        await identity.authenticate(provider.token("k1"))
+    async with Authenticator(provider.issuer, "marketplace") as authenticator:
+        await authenticator.authenticate(provider.token("k1"))
 
 
 @pytest.mark.parametrize("unreadable", [None, "k1", {"kty": "EC", "kid": "odd", "crv": "P-256", "x": 5, "y": 5}])
 async def test_an_unreadable_key_does_not_affect_the_others(provider: Provider, unreadable: object) -> None:
     provider.more = [unreadable]
-    async with Identity(provider.issuer, "marketplace") as identity:
-        await identity.authenticate(provider.token("k1"))
+    async with Authenticator(provider.issuer, "marketplace") as authenticator:
+        await authenticator.authenticate(provider.token("k1"))
 
 
 async def test_nothing_is_left_running_after_close(provider: Provider) -> None:
@@ -225,7 +231,7 @@ async def test_nothing_is_left_running_after_close(provider: Provider) -> None:
         return {task for task in asyncio.all_tasks() if task.get_name() == TASK_NAME}
 
     before = fetching()
-    async with Identity(provider.issuer, "marketplace") as identity:
-        await identity.authenticate(provider.token("k1"))
+    async with Authenticator(provider.issuer, "marketplace") as authenticator:
+        await authenticator.authenticate(provider.token("k1"))
         assert fetching() > before
     assert fetching() == before

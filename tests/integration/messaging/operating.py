@@ -11,7 +11,7 @@ from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import Subscription
 from marketplace_runtime.database import Database
 from marketplace_runtime.dead_letters import dead_letter_routes
-from marketplace_runtime.http import Identity, create_app
+from marketplace_runtime.http import Authenticator, create_app
 from marketplace_runtime.http.server import serve
 from marketplace_runtime.outbox import routes as outbox_routes
 from marketplace_runtime.replay import replay_routes
@@ -51,11 +51,11 @@ async def operating(database: Database, *subscriptions: Subscription) -> AsyncIt
     """Serve the operators' API of a service with these subscriptions."""
 
     app = create_app(
-        problem_types=MARKETPLACE.problem_types,
+        problem_type_prefix=MARKETPLACE.problem_type_prefix,
         service=database.source,
         version="1",
         database=database,
-        identity=Identity(ISSUER, AUDIENCE, keys=FakeKeys()),
+        authenticator=Authenticator(ISSUER, AUDIENCE, keys=FakeKeys()),
         ops=[
             operator_routes.router,
             outbox_routes.router,

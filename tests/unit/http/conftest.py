@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.database import Database
-from marketplace_runtime.http import Identity, Router, create_app
+from marketplace_runtime.http import Authenticator, Router, create_app
 from marketplace_runtime.service import operator_routes
 from marketplace_runtime.telemetry import configure_logging
 from tests.unit.http.client import AUDIENCE, ISSUER, Client, FakeDatabase, FakeKeys
@@ -25,11 +25,11 @@ def client_for() -> Callable[[Router], Client]:
         database, keys = FakeDatabase(), FakeKeys()
         client = Client(cast("FastAPI", None), database, keys)
         client.app = create_app(
-            problem_types=MARKETPLACE.problem_types,
+            problem_type_prefix=MARKETPLACE.problem_type_prefix,
             service="test",
             version="1",
             database=cast("Database", database),
-            identity=Identity(ISSUER, AUDIENCE, keys=keys),
+            authenticator=Authenticator(ISSUER, AUDIENCE, keys=keys),
             health=client.health,
             routes=routes,
             ops=[operator_routes.router],

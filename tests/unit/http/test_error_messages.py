@@ -54,7 +54,7 @@ def client(client_for: Callable[[Router], Client]) -> Client:
         ({"sizes": []}, "/body/sizes", "Write a JSON object."),
         ({"size": {}}, "/body/size/height", "This is needed."),
         ({"more": 1}, "/body/more", "There is no such field."),
-        ({"bare": "AB"}, "/body/bare", "This is not written as it has to be; /openapi.json has the pattern."),
+        ({"bare": "AB"}, "/body/bare", "This does not match its pattern, which is in /openapi.json."),
     ],
 )
 async def test_an_invalid_field_is_explained_in_a_sentence(

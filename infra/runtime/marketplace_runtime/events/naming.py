@@ -14,7 +14,7 @@ class Naming:
     application: str
     log_stream: str
     """Name of the stream that keeps every published event."""
-    problem_types: str
+    problem_type_prefix: str
     """Prefix of the types of problem documents, such as `urn:problem:shop:`."""
     token_audience: str
     """The `aud` that bearer tokens must have, unless a service's settings name another."""

@@ -1,10 +1,10 @@
 """Provides the HTTP side of a service: application, unit of work, idempotency, identity and problem documents."""
 
 from marketplace_runtime.http.app import create_app, openapi
+from marketplace_runtime.http.authentication import Authenticator, Principal
 from marketplace_runtime.http.callers import NOT_FOUND_OR_NOT_OWNED, Caller, Operator, Seller, require_owner
 from marketplace_runtime.http.health import Health, Phase
-from marketplace_runtime.http.idempotency_table import delete_answers
-from marketplace_runtime.http.identity import Identity, Principal
+from marketplace_runtime.http.idempotency_table import delete_stored_answers
 from marketplace_runtime.http.matching import Matching
 from marketplace_runtime.http.pages import Cursor, Page, PageSize, PersonPath
 from marketplace_runtime.http.problems import Conflict, Forbidden, NotFound, Problem, Unavailable, Unprocessable
@@ -15,12 +15,12 @@ from marketplace_runtime.http.unit_of_work import Router, Tx, shed_last
 __all__ = [
     "NOT_FOUND_OR_NOT_OWNED",
     "REQUEST_TIMEOUT_S",
+    "Authenticator",
     "Caller",
     "Conflict",
     "Cursor",
     "Forbidden",
     "Health",
-    "Identity",
     "Matching",
     "NotFound",
     "Operator",
@@ -36,7 +36,7 @@ __all__ = [
     "Unavailable",
     "Unprocessable",
     "create_app",
-    "delete_answers",
+    "delete_stored_answers",
     "listen",
     "openapi",
     "require_owner",

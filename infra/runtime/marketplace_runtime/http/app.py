@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from marketplace_runtime.database import Database
 from marketplace_runtime.http import problems
+from marketplace_runtime.http.authentication import Authenticator
 from marketplace_runtime.http.health import Health
 from marketplace_runtime.http.health import router as health_routes
-from marketplace_runtime.http.identity import Identity
 from marketplace_runtime.http.observation import ObservationMiddleware
 from marketplace_runtime.http.openapi import complete_document
 from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
@@ -25,9 +25,9 @@ def create_app(
     *,
     service: str,
     version: str,
-    problem_types: str,
+    problem_type_prefix: str,
     database: Database,
-    identity: Identity,
+    authenticator: Authenticator,
     admission: Admission | None = None,
     timeout_s: float = REQUEST_TIMEOUT_S,
     health: Health | None = None,
@@ -36,12 +36,12 @@ def create_app(
 ) -> FastAPI:
     """Return an application with health, metrics and OpenAPI, the service's `routes` and the operator routes `ops`.
 
-    Every error is answered with a problem document.
+    Every error is answered with a problem document, whose type begins with `problem_type_prefix`.
     """
     app = _application(service, version, [*([routes] if routes else []), *ops])
     app.state.database = database
-    app.state.problem_types = problem_types
-    app.state.identity = identity
+    app.state.problem_type_prefix = problem_type_prefix
+    app.state.authenticator = authenticator
     app.state.admission = admission or Admission(service, MAX_CONCURRENT_REQUESTS)
     app.state.timeout_s = timeout_s
     app.state.health = health or Health(_no_components)

@@ -17,10 +17,12 @@ from marketplace_runtime.http import problems
 MAX_HEAD_BYTES = 64 * 1024
 """Maximum size of a request's head in bytes.
 
-A head that arrives in one read, of some 256 KiB at most, is not refused: it was parsed before it was counted.
+The read in which a head begins is parsed before it can be counted. So a head that arrives in one read is served up to
+about 256 KiB, the size of a read.
 """
 HEAD_TIMEOUT_S = 10.0
-"""Maximum time for a request's head to arrive, from the connection or from the head's first byte."""
+"""Maximum time for a request's head to arrive. For the first request it starts with the connection, for later ones with
+the head's first byte."""
 MAX_PIPELINED_REQUESTS = 64
 """Maximum number of pipelined requests that wait for the answer to an earlier one."""
 
@@ -68,10 +70,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer 400 and close the connection.
 
-        While another request is under way it only closes: the client would take the answer for that request's.
+        While another request is active, it only closes the connection: the client would take the 400 as the answer to
+        that request.
         """
         if self.cycle is None or self.cycle.response_complete:
-            answer = problems.answer(problems.BadRequest(msg), cast("FastAPI", self.app).state.problem_types)
+            answer = problems.answer(problems.BadRequest(msg), cast("FastAPI", self.app).state.problem_type_prefix)
             head = "".join(
                 f"{name.decode()}: {value.decode()}\r\n"
                 for name, value in [*answer.raw_headers, (b"connection", b"close")]

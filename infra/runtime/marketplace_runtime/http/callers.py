@@ -6,10 +6,10 @@ from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
-from marketplace_runtime.http.identity import Identity, Principal
+from marketplace_runtime.http.authentication import Authenticator, Principal
 from marketplace_runtime.http.problems import Forbidden, NotFound
 
-_SCOPE = "marketplace.caller"
+_SCOPE_KEY = "marketplace.caller"
 NOT_FOUND_OR_NOT_OWNED = "There is no such thing here, or it is not yours."
 
 
@@ -25,11 +25,11 @@ class Bearer(SecurityBase):
         self.role = role
 
     async def __call__(self, request: Request) -> Principal:
-        caller: Principal | None = request.scope.get(_SCOPE)
+        caller: Principal | None = request.scope.get(_SCOPE_KEY)
         if caller is None:
-            identity: Identity = request.app.state.identity
-            caller = await identity.authenticate(request.headers.get("authorization"))
-            request.scope[_SCOPE] = caller
+            authenticator: Authenticator = request.app.state.authenticator
+            caller = await authenticator.authenticate(request.headers.get("authorization"))
+            request.scope[_SCOPE_KEY] = caller
         if self.role is not None and self.role not in caller.roles:
             raise Forbidden(f"The role {self.role} is needed.")
         return caller

@@ -53,8 +53,9 @@ class IdempotentRequest:
     route: str
     key: str
     body_sha256: bytes
+    """Hash of the body in canonical form, followed by the query."""
     as_sent_sha256: bytes
-    """Hash of the body as sent, which older versions stored: they did not compare canonical JSON."""
+    """Hash with the body as sent. Older releases stored it, since they did not compare canonical JSON."""
 
     @classmethod
     async def of(cls, request: Request, caller: str, key: str) -> Self:

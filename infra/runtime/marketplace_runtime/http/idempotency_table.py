@@ -61,8 +61,8 @@ async def store_answer(tx: Transaction, caller: str, route: str, key: str, store
     )
 
 
-async def delete_answers(tx: Transaction, caller: str, path: str) -> None:
-    """Delete a caller's answers about the resource at `path`: to its creation, and to POST requests below its path."""
+async def delete_stored_answers(tx: Transaction, caller: str, path: str) -> None:
+    """Delete the answers to a caller's requests that created the resource at `path`, or were POSTed below that path."""
     await tx.execute(DELETE, caller, path)
 
 

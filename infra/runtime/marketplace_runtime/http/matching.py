@@ -10,9 +10,9 @@ from pydantic_core import CoreSchema, core_schema
 
 @dataclass(frozen=True)
 class Matching:
-    """Annotates text that must match `pattern`: `Annotated[str, ...]`, after a Field.
+    """Requires text to match `pattern`: `Annotated[str, Field(max_length=9), Matching(pattern, sentence)]`.
 
-    Other text is refused with `sentence`.
+    Other text is refused with `sentence`. Write it after a Field, so that the limits of the Field are checked first.
     """
 
     pattern: str

@@ -25,7 +25,7 @@ class ObservationMiddleware:
             await self.app(scope, receive, send)
             return
         started, status = perf_counter(), 0
-        types: str = scope["app"].state.problem_types
+        type_prefix: str = scope["app"].state.problem_type_prefix
 
         async def recording_send(message: Message) -> None:
             nonlocal status
@@ -36,18 +36,20 @@ class ObservationMiddleware:
         with trace(_traceparent(scope)):
             try:
                 if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-                    await answer(Unprocessable("Text must not contain NUL."), types)(scope, receive, recording_send)
+                    await answer(Unprocessable("Text must not contain NUL."), type_prefix)(
+                        scope, receive, recording_send
+                    )
                 else:
                     await self.app(scope, receive, recording_send)
             except CancelledError:  # at the end of a graceful shutdown
                 if not status:
-                    await answer(Unavailable("Shutting down."), types)(scope, receive, recording_send)
+                    await answer(Unavailable("Shutting down."), type_prefix)(scope, receive, recording_send)
                 raise
             except Exception:
                 log.exception("unhandled exception", method=scope["method"], path=scope["path"])
                 if status:
                     raise  # part of the answer was sent: the server must close the connection
-                await answer(Problem(), types)(scope, receive, recording_send)
+                await answer(Problem(), type_prefix)(scope, receive, recording_send)
             finally:
                 _measure(scope, status, perf_counter() - started)
 

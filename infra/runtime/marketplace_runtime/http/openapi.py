@@ -70,7 +70,7 @@ def complete_document(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problems_of(method: str, operation: dict[str, Any]) -> list[type[problems.Problem]]:
-    """Return the problems of a route of this kind, and those that it declares itself: `responses={401: {}}`."""
+    """Return the problems of such an operation, and any of `_SECURED` and `_UNSAFE` that it lists in `responses=`."""
     unsafe = method not in {"get", "head"}
     named = [problem for problem in (*_SECURED, *_UNSAFE) if str(problem.status) in operation["responses"]]
     return [

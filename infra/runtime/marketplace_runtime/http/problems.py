@@ -21,7 +21,7 @@ MESSAGES_BY_ERROR_TYPE = {
     "missing": "This is needed.",
     "model_attributes_type": "Write a JSON object.",
     "model_type": "Write a JSON object.",
-    "string_pattern_mismatch": "This is not written as it has to be; /openapi.json has the pattern.",
+    "string_pattern_mismatch": "This does not match its pattern, which is in /openapi.json.",
     "uuid_parsing": "This is no UUID.",
     "uuid_type": "This is no UUID.",
 }
@@ -104,10 +104,10 @@ class TimedOut(Problem):
     status, slug, title = 504, "deadline-exceeded", "The answer was not ready in time"
 
 
-def answer(problem: Problem, types: str) -> Response:
-    """Return the problem as a response. `types` is the prefix of the URIs of problem types."""
+def answer(problem: Problem, type_prefix: str) -> Response:
+    """Return the problem as a response. `type_prefix` is the prefix of the URIs of problem types."""
     document: dict[str, object] = {
-        "type": f"{types}{problem.slug}",
+        "type": f"{type_prefix}{problem.slug}",
         "title": problem.title,
         "status": problem.status,
     }
@@ -121,7 +121,7 @@ async def answer_problem(request: Request, error: Exception) -> Response:
     """Answer a `Problem` that was raised; raise any other error again."""
     if not isinstance(error, Problem):
         raise error
-    return answer(error, _types(request))
+    return answer(error, _type_prefix(request))
 
 
 async def answer_invalid(request: Request, error: Exception) -> Response:
@@ -132,7 +132,7 @@ async def answer_invalid(request: Request, error: Exception) -> Response:
         {"pointer": _pointer(found["loc"]), "detail": _sentence(found)}
         for found in error.errors()[:MAX_VALIDATION_ERRORS]
     ]
-    return answer(Unprocessable("See `errors`.", errors=errors), _types(request))
+    return answer(Unprocessable("See `errors`.", errors=errors), _type_prefix(request))
 
 
 async def answer_http_error(request: Request, error: Exception, allowed: Sequence[str] = ()) -> Response:
@@ -141,21 +141,25 @@ async def answer_http_error(request: Request, error: Exception, allowed: Sequenc
         raise error
     match error.status_code:
         case BadRequest.status:
-            return answer(BadRequest(headers=error.headers), _types(request))
+            return answer(BadRequest(headers=error.headers), _type_prefix(request))
         case NotFound.status:
-            return answer(NotFound("There is no such path; see /openapi.json.", headers=error.headers), _types(request))
+            return answer(
+                NotFound("There is no such path; see /openapi.json.", headers=error.headers), _type_prefix(request)
+            )
         case MethodNotAllowed.status:
             methods = ", ".join(allowed)
-            return answer(MethodNotAllowed(f"This path has {methods}.", headers={"Allow": methods}), _types(request))
+            return answer(
+                MethodNotAllowed(f"This path has {methods}.", headers={"Allow": methods}), _type_prefix(request)
+            )
     problem = Problem(headers=error.headers)
     title = HTTPStatus(error.status_code).phrase
     document = {"type": "about:blank", "title": title, "status": error.status_code}
     return Response(to_json(document), error.status_code, problem.headers, MEDIA_TYPE)
 
 
-def _types(request: Request) -> str:
-    types: str = request.app.state.problem_types
-    return types
+def _type_prefix(request: Request) -> str:
+    prefix: str = request.app.state.problem_type_prefix
+    return prefix
 
 
 def _sentence(found: Mapping[str, Any]) -> str:

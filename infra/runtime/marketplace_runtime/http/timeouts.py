@@ -19,7 +19,8 @@ PATTERN = r"^[0-9]{1,5}(\.[0-9]{1,6})?$"
 REQUEST_TIMEOUT_S = 10.0
 """Default time limit of a request."""
 MIN_TIMEOUT_S = 0.05
-"""A request with no more time than this is refused: it would mostly be cancelled, which costs a database connection."""
+"""A request with no more time than this is refused: it would usually be cancelled, and its statement would go on and
+keep a database connection in use."""
 
 _SECONDS = re.compile(PATTERN, re.ASCII)
 

@@ -23,7 +23,7 @@ log = get_logger(__name__)
 ATTEMPTS = 3
 """Maximum attempts for a request whose transaction conflicts with another one or had a dead session."""
 
-_SCOPE = "marketplace.unit-of-work"
+_SCOPE_KEY = "marketplace.unit-of-work"
 
 Work = Callable[[Request], Awaitable[Response]]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -38,7 +38,7 @@ class TooBusy(Unavailable):
 
 
 def shed_last(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint as shed last under overload: it does what customers came for."""
+    """Mark an endpoint as shed last under overload: it does what the service exists for, such as a checkout."""
     endpoint.priority = Priority.CRITICAL  # type: ignore[attr-defined] # read by its route
     return endpoint
 
@@ -63,7 +63,7 @@ class UnitOfWork:
 
 
 async def _transaction(request: Request) -> Transaction:
-    unit: UnitOfWork = request.scope[_SCOPE]
+    unit: UnitOfWork = request.scope[_SCOPE_KEY]
     return await unit.transaction()
 
 
@@ -95,7 +95,7 @@ class TransactionalRoute(APIRoute):
             async with timeouts.limit_to_client_timeout(request):
                 if has_body:
                     await request.json()
-                elif may_have_body:  # if the endpoint reads it, it must not wait while admitted
+                elif may_have_body:  # before admission: a request that waits for its body must not count as active
                     await request.body()
                 async with within(None if self._for_operators else request.app.state.timeout_s):
                     return await answer(request)
@@ -123,9 +123,9 @@ class TransactionalRoute(APIRoute):
         return handle
 
     async def _run_admitted(self, request: Request, work: Work) -> Response:
-        """Run `work`. Its body has been read already, so that only complete requests count as under way.
+        """Run `work`. The request's body has been read already, so that only complete requests count as active.
 
-        Raises `Unavailable` while the process is starting, and `TooBusy` if too many requests are under way.
+        Raises `Unavailable` while the process is starting, and `TooBusy` if too many requests are active.
         """
         if request.app.state.health.phase is Phase.STARTING:
             raise Unavailable("This process is still starting; retry in a moment.")
@@ -158,7 +158,7 @@ async def _run_and_commit(request: Request, work: Work) -> Response:
         unit = None
         try:
             async with AsyncExitStack() as stack:
-                request.scope[_SCOPE] = unit = UnitOfWork(request.app.state.database, stack)
+                request.scope[_SCOPE_KEY] = unit = UnitOfWork(request.app.state.database, stack)
                 return await work(request)
         except Problem:
             raise
@@ -167,12 +167,12 @@ async def _run_and_commit(request: Request, work: Work) -> Response:
             if kind is ErrorKind.UNAVAILABLE and unit is not None and unit.is_uncommitted and not stale_sessions:
                 stale_sessions += 1
             elif kind in (ErrorKind.UNAVAILABLE, ErrorKind.BUSY):
-                log.warning("database unavailable", error=repr(error))
+                log.warning("database unavailable or too slow", error=repr(error))
                 raise Unavailable from error
             elif kind is not ErrorKind.CONFLICT:
                 raise
-            lost_to = error
-    raise ConcurrentChange("Read the current state, then retry.") from lost_to
+            last_error = error
+    raise ConcurrentChange("Read the current state, then retry.") from last_error
 
 
 def _default_priority(route: APIRoute) -> Priority:

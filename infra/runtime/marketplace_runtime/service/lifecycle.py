@@ -14,7 +14,7 @@ from marketplace_runtime.database import (
     SchemaOutdated,
     UnsupportedPooler,
 )
-from marketplace_runtime.http import Health, Identity, Phase, create_app, listen
+from marketplace_runtime.http import Authenticator, Health, Phase, create_app, listen
 from marketplace_runtime.resilience import Admission
 from marketplace_runtime.service.garbage_collection import freeze_heap
 from marketplace_runtime.service.http_api import routers_for_operators, version_of
@@ -58,7 +58,7 @@ async def _run(service: Service, settings: Settings) -> None:
     )
     for_requests = database.for_requests(settings.http_pool_size)
     clients: AbstractAsyncContextManager[Any] = service.clients() if service.clients else nullcontext()
-    async with clients as opened_clients, _identity(service, settings, database) as identity:
+    async with clients as opened_clients, _authenticator(service, settings, database) as authenticator:
         messaging = Messaging(
             service=service.name,
             subscriptions=service.subscriptions,
@@ -72,10 +72,10 @@ async def _run(service: Service, settings: Settings) -> None:
         app = create_app(
             service=service.name,
             version=version_of(service),
-            problem_types=service.naming.problem_types,
+            problem_type_prefix=service.naming.problem_type_prefix,
             database=for_requests,
             routes=service.routes,
-            identity=identity,
+            authenticator=authenticator,
             admission=Admission(service.name, settings.http_most_at_once, slow_s=settings.http_slow_s),
             timeout_s=settings.http_timeout_s,
             health=readiness.health,
@@ -96,13 +96,13 @@ async def _run(service: Service, settings: Settings) -> None:
     await database.close()
 
 
-def _identity(service: Service, settings: Settings, database: Database) -> Identity:
+def _authenticator(service: Service, settings: Settings, database: Database) -> Authenticator:
     """Return the verifier of tokens. It uses the database's clock, because this machine's may be wrong."""
 
     def clock() -> float:
         return database.now.timestamp()
 
-    return Identity(settings.oidc_issuer, settings.oidc_audience or service.naming.token_audience, clock=clock)
+    return Authenticator(settings.oidc_issuer, settings.oidc_audience or service.naming.token_audience, clock=clock)
 
 
 async def _serve(

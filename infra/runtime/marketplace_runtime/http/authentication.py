@@ -34,7 +34,7 @@ class Principal:
     roles: frozenset[str]
 
 
-class Identity:
+class Authenticator:
     """Verifies tokens. It is an async context manager; entering it does not wait for the provider.
 
     Verified tokens are cached by their hash until they expire or the provider's keys change. A customer's second

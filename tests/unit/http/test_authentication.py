@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from marketplace_runtime.http import Identity
-from marketplace_runtime.http.identity import MAX_CACHED_TOKENS
+from marketplace_runtime.http import Authenticator
+from marketplace_runtime.http.authentication import MAX_CACHED_TOKENS
 from marketplace_runtime.http.problems import Unauthorized
 from tests.unit.http.client import AUDIENCE, ISSUER, KID, PRIVATE, FakeKeys, a_token
 
@@ -115,28 +115,28 @@ def keys() -> FakeKeys:
 
 
 @pytest.fixture
-def identity(keys: FakeKeys) -> Identity:
-    return Identity(ISSUER, AUDIENCE, keys=keys)
+def authenticator(keys: FakeKeys) -> Authenticator:
+    return Authenticator(ISSUER, AUDIENCE, keys=keys)
 
 
-async def test_a_valid_token_has_a_subject_and_roles(identity: Identity) -> None:
+async def test_a_valid_token_has_a_subject_and_roles(authenticator: Authenticator) -> None:
     for scheme in ("Bearer", "bearer"):
-        caller = await identity.authenticate(f"{scheme} {a_token('alice', ('seller', 'operator'))}")
+        caller = await authenticator.authenticate(f"{scheme} {a_token('alice', ('seller', 'operator'))}")
         assert caller.subject == "alice"
         assert caller.roles == {"seller", "operator"}
 
 
-async def test_a_token_without_roles_has_none(identity: Identity) -> None:
-    assert (await identity.authenticate(f"Bearer {a_token(roles=None)}")).roles == frozenset()
+async def test_a_token_without_roles_has_none(authenticator: Authenticator) -> None:
+    assert (await authenticator.authenticate(f"Bearer {a_token(roles=None)}")).roles == frozenset()
 
 
-async def test_clocks_may_differ_by_a_few_seconds(identity: Identity) -> None:
-    await identity.authenticate(f"Bearer {a_token(exp=time.time() - 4)}")
-    await identity.authenticate(f"Bearer {a_token(nbf=time.time() + 4)}")
+async def test_clocks_may_differ_by_a_few_seconds(authenticator: Authenticator) -> None:
+    await authenticator.authenticate(f"Bearer {a_token(exp=time.time() - 4)}")
+    await authenticator.authenticate(f"Bearer {a_token(nbf=time.time() + 4)}")
 
 
-async def test_a_token_of_an_issuer_whose_clock_is_ahead_is_valid(identity: Identity) -> None:
-    await identity.authenticate(f"Bearer {a_token(iat=time.time() + 900)}")
+async def test_a_token_of_an_issuer_whose_clock_is_ahead_is_valid(authenticator: Authenticator) -> None:
+    await authenticator.authenticate(f"Bearer {a_token(iat=time.time() + 900)}")
 
 
 @pytest.mark.parametrize(
@@ -144,52 +144,58 @@ async def test_a_token_of_an_issuer_whose_clock_is_ahead_is_valid(identity: Iden
     [*(f"Bearer {each}" for each in (FORGED | INVALID).values()), *RUBBISH.values()],
     ids=[*(FORGED | INVALID), *RUBBISH],
 )
-async def test_any_other_authorization_is_refused_every_time(identity: Identity, authorization: str | None) -> None:
+async def test_any_other_authorization_is_refused_every_time(
+    authenticator: Authenticator, authorization: str | None
+) -> None:
     for _ in range(2):
         with pytest.raises(Unauthorized):
-            await identity.authenticate(authorization)
+            await authenticator.authenticate(authorization)
 
 
 @pytest.mark.parametrize("token", [f"{HEADER}.{BODY}.{'A' * 85}", f"{HEADER[:-3]}.{BODY}.{SIGNATURE}"])
-async def test_a_token_that_cannot_be_decoded_is_reported_as_broken(identity: Identity, token: str) -> None:
+async def test_a_token_that_cannot_be_decoded_is_reported_as_broken(authenticator: Authenticator, token: str) -> None:
     with pytest.raises(Unauthorized, match=r"The token is broken or cut off: get a new one\."):
-        await identity.authenticate(f"Bearer {token}")
+        await authenticator.authenticate(f"Bearer {token}")
 
 
 @pytest.mark.parametrize("forged", ["no algorithm", "the public key as a shared secret", "RSA", "another curve"])
 async def test_a_wrong_algorithm_is_refused_before_a_key_is_looked_up(
-    identity: Identity, keys: FakeKeys, forged: str
+    authenticator: Authenticator, keys: FakeKeys, forged: str
 ) -> None:
     with pytest.raises(Unauthorized):
-        await identity.authenticate(f"Bearer {FORGED[forged]}")
+        await authenticator.authenticate(f"Bearer {FORGED[forged]}")
     assert keys.looked_up == []
 
 
 async def test_a_verified_token_is_cached_until_it_expires(keys: FakeKeys) -> None:
     now = time.time()
     clock = {"now": now}
-    identity = Identity(ISSUER, AUDIENCE, keys=keys, clock=lambda: clock["now"])
+    authenticator = Authenticator(ISSUER, AUDIENCE, keys=keys, clock=lambda: clock["now"])
     token = f"Bearer {a_token(exp=now + 60)}"
-    assert await identity.authenticate(token) == await identity.authenticate(token)
+    assert await authenticator.authenticate(token) == await authenticator.authenticate(token)
     assert len(keys.looked_up) == 1
     clock["now"] = now + 66
     with pytest.raises(Unauthorized, match="expired"):
-        await identity.authenticate(token)
+        await authenticator.authenticate(token)
 
 
-async def test_a_cached_token_is_verified_again_after_the_keys_changed(identity: Identity, keys: FakeKeys) -> None:
+async def test_a_cached_token_is_verified_again_after_the_keys_changed(
+    authenticator: Authenticator, keys: FakeKeys
+) -> None:
     token = f"Bearer {a_token()}"
-    await identity.authenticate(token)
+    await authenticator.authenticate(token)
     keys._keys, keys.generation = {"k2": OTHER.public_key()}, 1
     with pytest.raises(Unauthorized):
-        await identity.authenticate(token)
+        await authenticator.authenticate(token)
 
 
-async def test_the_cache_of_verified_tokens_is_bounded(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_cache_of_verified_tokens_is_bounded(
+    authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def verified(token: str) -> Any:
         return token, time.time() + 60
 
-    monkeypatch.setattr(identity, "_verify", verified)
+    monkeypatch.setattr(authenticator, "_verify", verified)
     for number in range(MAX_CACHED_TOKENS + 10):
-        await identity.authenticate(f"Bearer {number}")
-    assert len(identity._verified) == MAX_CACHED_TOKENS
+        await authenticator.authenticate(f"Bearer {number}")
+    assert len(authenticator._verified) == MAX_CACHED_TOKENS
