@@ -191,7 +191,7 @@ def bring_down(where: Layout, supervisor: subprocess.Popen[bytes]) -> None:
 def ensure_servers() -> None:
     """Make sure that a broker and databases are available, and install them if necessary.
 
-    Raises `NothingProvides` if that is not possible.
+    Raises `NoProvider` if that is not possible.
     """
     with _server_search() as report:
         provide(required_kinds(services_of(CHECKOUT)), report)
@@ -200,7 +200,7 @@ def ensure_servers() -> None:
 def install_for_tests() -> None:
     """Install what tests need and is missing on this machine. Docker and given addresses do not count as servers.
 
-    Raises `NothingProvides` if that is not possible.
+    Raises `NoProvider` if that is not possible.
     """
     with _server_search() as report:
         install_missing((BROKER, POSTGRES, *map(program_kind, TEST_PROGRAMS)), report)

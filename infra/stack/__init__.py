@@ -8,7 +8,7 @@ is a separate process (`python -m infra.stack`), which answers requests sent wit
 from infra.stack.clock_skew import find_library, set_skew
 from infra.stack.control_socket import Message, send_request, stream_request
 from infra.stack.environment import given_settings, services_of
-from infra.stack.errors import LocalError, NothingProvides, NotReady, StackIsDown, StackIsUp
+from infra.stack.errors import LocalError, NoProvider, NotReady, StackIsDown, StackIsUp
 from infra.stack.fault_record import record_fault, record_parts_up, record_start
 from infra.stack.layout import CHECKOUT, Layout, layout, python_path
 from infra.stack.locks import is_locked
@@ -31,8 +31,8 @@ __all__ = [
     "Layout",
     "LocalError",
     "Message",
+    "NoProvider",
     "NotReady",
-    "NothingProvides",
     "Passwords",
     "PrivateBroker",
     "PrivatePostgres",

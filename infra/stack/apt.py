@@ -11,9 +11,9 @@ from types import FrameType
 
 from infra.stack.errors import LocalError
 
-MARK = "# put here for the time of one installation by `marketplace`"
-POLICY_DENY_START = f"#!/bin/sh\n{MARK}\nexit 101\n"
-NO_MAIN_CLUSTER = f"{MARK}\ncreate_main_cluster = false\n"
+TEMPORARY_FILE_MARKER = "# temporary file of `marketplace`, removed after the installation"
+POLICY_DENY_START = f"#!/bin/sh\n{TEMPORARY_FILE_MARKER}\nexit 101\n"
+NO_MAIN_CLUSTER = f"{TEMPORARY_FILE_MARKER}\ncreate_main_cluster = false\n"
 COMMAND_TIMEOUT_S = 900
 
 
@@ -67,7 +67,7 @@ class Apt:
     @contextlib.contextmanager
     def _prevent_cluster_creation(self) -> Iterator[None]:
         settings = self.root / "etc/postgresql-common/createcluster.conf"
-        packaged = settings.with_name(f"{settings.name}.dpkg-dist")  # dpkg writes the packaged file here
+        packaged = settings.with_name(f"{settings.name}.dpkg-dist")  # dpkg writes here while our file has the name
         try:
             with _replace_temporarily(settings, NO_MAIN_CLUSTER, mode=0o644):
                 yield
@@ -93,7 +93,7 @@ def _replace_temporarily(path: Path, content: str, *, mode: int) -> Iterator[Non
 
 
 def _restore(path: Path, backup: Path) -> None:
-    if path.exists() and MARK in path.read_text():
+    if path.exists() and TEMPORARY_FILE_MARKER in path.read_text():
         path.unlink()
     if backup.exists():
         backup.replace(path)

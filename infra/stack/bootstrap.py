@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 STAMP = "packages.installed"
+"""Name of the copy of the requirements file from which the environment was installed."""
 RUNTIME = Path("infra", "runtime")
 """Path of the runtime's project in a checkout. Programs in the environment import the runtime from it."""
 UNFINISHED = "unfinished"
+"""Name of the marker file that exists while an environment is being created or installed."""
 
 
 class BootstrapError(Exception):
@@ -31,7 +33,7 @@ def bootstrap(checkout: Path, name: str = "") -> Path:
     """
     suffix = f"-{name}" if name else ""
     requirements, venv = checkout / f"requirements{suffix}.txt", checkout / f".venv{suffix}"
-    with _one_at_a_time(requirements) as lock:
+    with _one_at_a_time(requirements) as lock_fd:
         if _is_current(requirements, venv):
             return venv
         if not _is_complete(venv):
@@ -39,7 +41,7 @@ def bootstrap(checkout: Path, name: str = "") -> Path:
         marker = venv / UNFINISHED
         marker.touch()
         (venv / STAMP).unlink(missing_ok=True)
-        _install(requirements, venv, lock)
+        _install(requirements, venv, lock_fd)
         _link_runtime(venv)
         shutil.copyfile(requirements, venv / STAMP)
         marker.unlink()
@@ -79,7 +81,9 @@ def _is_complete(venv: Path) -> bool:
 def _create_environment(venv: Path) -> None:
     _require_venv_module()
     print_step(f"Creating {venv}")
-    shutil.rmtree(venv / "bin", ignore_errors=True)  # first: an environment without bin counts as incomplete
+    shutil.rmtree(
+        venv / "bin", ignore_errors=True
+    )  # bin first: without it, a half-deleted environment counts as incomplete
     shutil.rmtree(venv, ignore_errors=True)
     venv.mkdir(exist_ok=True)
     (venv / UNFINISHED).touch()
@@ -109,7 +113,7 @@ def _has_ensurepip() -> bool:
     return _run(sys.executable, "-c", "import ensurepip, venv").returncode == 0
 
 
-def _install(requirements: Path, venv: Path, lock: int) -> None:
+def _install(requirements: Path, venv: Path, lock_fd: int) -> None:
     total = sum("==" in line for line in requirements.read_text().splitlines() if not line.startswith((" ", "#")))
     print_step(f"Installing {total} Python packages (once; about a minute)")
     pip = (str(venv / "bin/python"), "-m", "pip", "install", "--require-hashes", "--progress-bar", "off")
@@ -120,7 +124,7 @@ def _install(requirements: Path, venv: Path, lock: int) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        pass_fds=(lock,),  # a pip that outlives this process keeps the lock
+        pass_fds=(lock_fd,),  # a pip that outlives this process keeps the lock
     ) as running:
         collected = 0
         for line in running.stdout or ():
@@ -139,9 +143,9 @@ def _install(requirements: Path, venv: Path, lock: int) -> None:
 
 
 def _link_runtime(venv: Path) -> None:
-    """Make the environment's Python import the runtime from the checkout, also after both were moved together.
+    """Make the environment's Python import the runtime from the checkout. This still works after the checkout is moved.
 
-    The path is relative: Python resolves it from the directory of the .pth file.
+    The path is relative to the directory of the .pth file, which is moved with the checkout.
     """
     for packages in venv.glob("lib/python3*/site-packages"):
         (packages / "marketplace-runtime.pth").write_text(f"{Path(*[os.pardir] * 4) / RUNTIME}\n")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.stack.binaries import RabbitBinaries
-from infra.stack.part import Running
+from infra.stack.part import RunningPart
 from infra.stack.passwords import write_private
 from infra.stack.ports import Ports
 from infra.stack.processes import Command, Process, base_environment, spawn
@@ -115,7 +115,7 @@ class RabbitNode:
         self._ports = ports
         self._log = log
 
-    async def launch(self) -> Running:
+    async def launch(self) -> RunningPart:
         """Write the configuration and start the port mapper and the node. Data of an earlier launch is used again."""
         self._write_configuration()
         mapper = await spawn(self._epmd_command())
@@ -128,7 +128,7 @@ class RabbitNode:
             mapper.kill()
             raise
 
-    async def ready(self, running: Running) -> None:
+    async def wait_until_ready(self, running: RunningPart) -> None:
         """Return once the node accepts AMQP connections. Raises `NotReady` after 60 s, or if the node ends first."""
         await wait_until_ready(
             self.urls.is_ready, running, name="The broker", within_s=START_WITHIN_S, log=str(self._log)

@@ -1,4 +1,4 @@
-"""Starts a program with a wrong clock, as a machine may have one, by means of libfaketime."""
+"""Skews the wall clock of a program with libfaketime, to simulate a machine whose clock is wrong."""
 
 import math
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ def find_library(root: Path = Path("/")) -> Path | None:
 
 
 def set_skew(file: Path, seconds: float) -> None:
-    """Write to `file` that the clock of its program is to be `seconds` ahead, from the program's next start.
+    """Store in `file` that a program's clock is `seconds` ahead. It takes effect when the program is started next.
 
     Raises `LocalError` if libfaketime is not installed, or `seconds` is not finite.
     """
@@ -32,8 +32,8 @@ def set_skew(file: Path, seconds: float) -> None:
 def environment(file: Path | None) -> dict[str, str]:
     """Return the environment variables that skew a program's clock by the seconds in `file`.
 
-    Returns none if there is no such file, or libfaketime is not installed. Only the wall clock is skewed, not the
-    monotonic clock, which measures durations.
+    The result is empty if there is no such file, or libfaketime is not installed. Only the wall clock is skewed, not
+    the monotonic clock, which measures durations.
     """
     library = find_library()
     if file is None or not file.exists() or library is None:

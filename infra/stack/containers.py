@@ -19,7 +19,7 @@ from testcontainers.core.docker_client import DockerClient
 from infra.stack.broker import BrokerUrls
 from infra.stack.errors import LocalError
 from infra.stack.images import BROKER_IMAGE, POSTGRES_IMAGE
-from infra.stack.part import Running
+from infra.stack.part import RunningPart
 from infra.stack.readiness import wait_until_ready
 from infra.stack.roles import PostgresServer
 
@@ -84,14 +84,14 @@ class Container:
     is_ready: Callable[[], Awaitable[bool]]
     log: Path
 
-    async def launch(self) -> Running:
+    async def launch(self) -> RunningPart:
         """Pull the image if it is missing, and start a container. Raises `LocalError` if Docker cannot start it."""
         try:
             return RunningContainer(await asyncio.to_thread(self._start), self.log)
         except Exception as error:  # the Docker client's errors have no common class with a readable message
             raise LocalError(f"Docker could not start {self.image}: {error}", "See `docker info`.") from error
 
-    async def ready(self, running: Running) -> None:
+    async def wait_until_ready(self, running: RunningPart) -> None:
         """Return once the server answers. Raises `NotReady` after 60 s, or if the container ends first."""
         await wait_until_ready(self.is_ready, running, name=self.name, within_s=START_WITHIN_S, log=str(self.log))
 

@@ -28,7 +28,8 @@ SETTINGS = (
     "SWEEP_EVERY_S",
 )
 """Variables that are passed on to services if the caller's environment sets them. Services have defaults."""
-OUTSIDE_DELAYS = ("CARRIER_DISPATCH_AFTER_S", "CARRIER_DELIVER_AFTER_S")
+STAND_IN_SETTINGS = ("CARRIER_DISPATCH_AFTER_S", "CARRIER_DELIVER_AFTER_S")
+"""Variables that are passed on to the stand-ins in the same way."""
 LOG_SETTINGS = {"LOG_FORMAT": "console", "LOG_LEVEL": "info"}
 AUDIENCE = "marketplace"
 
@@ -44,8 +45,8 @@ def services_of(checkout: Path) -> list[str]:
 class SharedSettings:
     """The settings that all services share: addresses and secrets of the external systems, and the public URLs."""
 
-    checkout: Path
-    outside_port: int
+    repository: Path
+    stand_ins_port: int
     smtp_port: int
     webhook_secret: str
     checkout_url: str
@@ -53,32 +54,32 @@ class SharedSettings:
     links: Links
 
     @property
-    def outside(self) -> str:
+    def stand_ins_url(self) -> str:
         """The base URL of the stand-ins for external systems."""
-        return f"http://127.0.0.1:{self.outside_port}"
+        return f"http://127.0.0.1:{self.stand_ins_port}"
 
     @property
     def issuer(self) -> str:
         """The URL of the local identity issuer."""
-        return f"{self.outside}/identity"
+        return f"{self.stand_ins_url}/identity"
 
     def stand_ins_environment(self, state_directory: Path) -> dict[str, str]:
         """Return the environment of `infra.lab.stand_ins`."""
-        return self._python() | {
+        return self._python_environment() | {
             "OUTSIDE_HOST": "127.0.0.1",
-            "OUTSIDE_PORT": str(self.outside_port),
+            "OUTSIDE_PORT": str(self.stand_ins_port),
             "SMTP_PORT": str(self.smtp_port),
             "STATE_DIR": str(state_directory),
             "CARRIER_WEBHOOK_SECRET": self.webhook_secret,
             "OIDC_AUDIENCE": AUDIENCE,
-            **_passed_on(OUTSIDE_DELAYS),
+            **_passed_on(STAND_IN_SETTINGS),
         }
 
     def service_environment(
         self, *, database_url: str, owner_url: str, broker_url: str, http_port: int, ops_port: int
     ) -> dict[str, str]:
         """Return the environment of one replica of a service."""
-        return self._python() | {
+        return self._python_environment() | {
             "DATABASE_URL": database_url,
             "MIGRATION_DATABASE_URL": owner_url,
             "BROKER_URL": broker_url,
@@ -87,10 +88,10 @@ class SharedSettings:
             "OPS_PORT": str(ops_port),
             "OIDC_ISSUER": self.issuer,
             "OIDC_AUDIENCE": AUDIENCE,
-            "PAYMENT_A_URL": self.links.routed_url("payments-a", f"{self.outside}/payments/a"),
-            "PAYMENT_B_URL": self.links.routed_url("payments-b", f"{self.outside}/payments/b"),
-            "CARRIER_A_URL": self.links.routed_url("carriers-a", f"{self.outside}/carriers/a"),
-            "CARRIER_B_URL": self.links.routed_url("carriers-b", f"{self.outside}/carriers/b"),
+            "PAYMENT_A_URL": self.links.routed_url("payments-a", f"{self.stand_ins_url}/payments/a"),
+            "PAYMENT_B_URL": self.links.routed_url("payments-b", f"{self.stand_ins_url}/payments/b"),
+            "CARRIER_A_URL": self.links.routed_url("carriers-a", f"{self.stand_ins_url}/carriers/a"),
+            "CARRIER_B_URL": self.links.routed_url("carriers-b", f"{self.stand_ins_url}/carriers/b"),
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.links.port("mail", "127.0.0.1", self.smtp_port)),
             "MAIL_FROM": "marketplace@localhost",
@@ -101,14 +102,14 @@ class SharedSettings:
             **_passed_on(SETTINGS),
         }
 
-    def _python(self) -> dict[str, str]:
+    def _python_environment(self) -> dict[str, str]:
         logging = {name: os.environ.get(name, default) for name, default in LOG_SETTINGS.items()}
-        return {"PYTHONPATH": python_path(self.checkout), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", **logging}
+        return {"PYTHONPATH": python_path(self.repository), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", **logging}
 
 
 def given_settings() -> dict[str, str]:
     """Return the passed-on variables that the caller's environment sets."""
-    return _passed_on((*SETTINGS, *OUTSIDE_DELAYS))
+    return _passed_on((*SETTINGS, *STAND_IN_SETTINGS))
 
 
 def _passed_on(names: tuple[str, ...]) -> dict[str, str]:

@@ -11,7 +11,7 @@ class LocalError(Exception):
             self.add_note(remedy)  # so that tracebacks show it, too
 
 
-class NothingProvides(LocalError):
+class NoProvider(LocalError):
     """Neither given URLs, Docker, installed programs nor apt can provide a server."""
 
 

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 
 from infra.stack.broker import BrokerUrls
 from infra.stack.errors import LocalError
-from infra.stack.part import Running
+from infra.stack.part import RunningPart
 from infra.stack.readiness import wait_until_ready
 
 ANSWER_WITHIN_S = 30.0
 
 
 class RunningExternalServer:
-    """The `Running` of a given server. It ends only when the supervisor kills or stops it, which ends no process."""
+    """Represents a given server while the supervisor uses it. `kill` and `stop` do not affect the server."""
 
     pid = None
 
@@ -50,18 +50,18 @@ class ExternalServer:
     name: str
     is_ready: Callable[[], Awaitable[bool]]
 
-    async def launch(self) -> Running:
-        """Start nothing, and return a `Running` that represents the given server."""
+    async def launch(self) -> RunningPart:
+        """Start nothing, and return a `RunningPart` that represents the given server."""
         return RunningExternalServer()
 
-    async def ready(self, running: Running) -> None:
+    async def wait_until_ready(self, running: RunningPart) -> None:
         """Return once the server answers. Raises `NotReady` after 30 s."""
         await wait_until_ready(
             self.is_ready,
             running,
             name=f"The given {self.name}",
             within_s=ANSWER_WITHIN_S,
-            log="its own log. Check its address, too.",
+            log="its own log. Check its address, too.",  # completes the error's "See …"
         )
 
 
@@ -73,18 +73,18 @@ def given_broker() -> BrokerUrls | None:
     amqp, management = (os.environ.get(f"MARKETPLACE_BROKER_{name}") for name in ("URL", "MANAGEMENT_URL"))
     if not amqp and not management:
         return None
-    there, api = urlsplit(amqp or ""), urlsplit(management or "")
-    if not (there.hostname and there.username and there.password and api.hostname):
+    amqp_parts, api_parts = urlsplit(amqp or ""), urlsplit(management or "")
+    if not (amqp_parts.hostname and amqp_parts.username and amqp_parts.password and api_parts.hostname):
         raise LocalError(
             "MARKETPLACE_BROKER_URL or MARKETPLACE_BROKER_MANAGEMENT_URL is missing or incomplete.",
             "Set both: amqp://admin:password@host:5672/ and http://admin:password@host:15672",
         )
     return BrokerUrls(
-        host=there.hostname,
-        amqp_port=there.port or 5672,
-        management_port=api.port or 15672,
-        user=there.username,
-        password=there.password,
+        host=amqp_parts.hostname,
+        amqp_port=amqp_parts.port or 5672,
+        management_port=api_parts.port or 15672,
+        user=amqp_parts.username,
+        password=amqp_parts.password,
     )
 
 

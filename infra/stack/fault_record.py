@@ -21,9 +21,9 @@ def record_fault(
 
     `effect_observed` states whether an effect of the fault was observed. None: not checked.
     """
-    known = {"ended": ended, "bite": effect_observed}
+    optional = {"ended": ended, "bite": effect_observed}
     line = {"did": "fault", "kind": kind, "part": part, "began": began}
-    _append(where, line | {name: value for name, value in known.items() if value is not None})
+    _append(where, line | {name: value for name, value in optional.items() if value is not None})
 
 
 def record_parts_up(where: Layout, parts: Iterable[str]) -> None:

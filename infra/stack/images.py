@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 BROKER_IMAGE = "rabbitmq:4.0-management-alpine"
 POSTGRES_IMAGE = "postgres:17-alpine"
-ENGINE_WITHIN_S, PULL_WITHIN_S = 10, 600
+ENGINE_TIMEOUT_S, PULL_TIMEOUT_S = 10, 600
 
 
 def docker_works() -> bool:
@@ -24,13 +24,13 @@ def docker_has(image: str, report: Callable[[str], None]) -> bool:
         if _docker("image", "inspect", each):
             continue
         report(f"Pulling the image {each} (docker pull)")
-        if not _docker("pull", "--quiet", each, within_s=PULL_WITHIN_S):
+        if not _docker("pull", "--quiet", each, within_s=PULL_TIMEOUT_S):
             report(f"Docker works, but cannot pull the image {each}: searching for installed servers")
             return False
     return True
 
 
-def _docker(*arguments: str, within_s: float = ENGINE_WITHIN_S) -> bool:
+def _docker(*arguments: str, within_s: float = ENGINE_TIMEOUT_S) -> bool:
     try:
         done = subprocess.run(  # noqa: S603 - our own arguments
             ("docker", *arguments),  # noqa: S607 - whichever is on the PATH

@@ -1,4 +1,7 @@
-"""Defines the paths of a stack's files: outside the checkout, which the account that runs Postgres may not enter."""
+"""Defines the paths of a stack's files.
+
+They lie outside the checkout, because the account that runs Postgres is often not allowed to enter it.
+"""
 
 import hashlib
 import os
@@ -54,13 +57,13 @@ class Layout:
         return self.directory / "faults"
 
     @property
-    def clocks(self) -> Path:
+    def skew_files(self) -> Path:
         """The directory with a file for each service whose clock is skewed."""
         return self.directory / "clocks"
 
-    def clock(self, service: str) -> Path:
+    def skew_file(self, service: str) -> Path:
         """Return the file with the seconds by which the service's clock is ahead. It exists while that fault lasts."""
-        return self.clocks / service
+        return self.skew_files / service
 
     @property
     def socket(self) -> Path:
@@ -82,7 +85,7 @@ class Layout:
         return self.logs / f"{part}.log"
 
     def create(self) -> None:
-        """Create the directories. Only their owner can list them, but Postgres can pass through to its own."""
+        """Create the directories. Only their owner can list them, but Postgres can enter its data directories."""
         self.directory.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.directory.mkdir(mode=0o711, exist_ok=True)
         self.logs.mkdir(mode=0o700, exist_ok=True)

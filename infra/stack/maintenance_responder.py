@@ -27,8 +27,9 @@ class MaintenanceResponder:
     async def answer_while_unserved(
         self, is_served: Callable[[], bool], ops_ports: Callable[[], Iterable[int]], status_changed: asyncio.Condition
     ) -> None:
-        """Answer while the service is not served and nothing listens at a replica's operations port; until cancelled.
+        """Answer requests whenever no replica can, until this is cancelled.
 
+        That is the case while `is_served()` is false, and nothing listens at the `ops_ports` of the replicas.
         `status_changed` must be notified when the result of `is_served` changes.
         A replica that listens at its operations port, but is not ready, may still answer requests: it may be waiting
         for the broker, which a checkout does not need.
@@ -43,7 +44,7 @@ class MaintenanceResponder:
                 await asyncio.sleep(POLL_S)
             else:
                 await self.start_listening()
-                await asyncio.sleep(0 if is_served() else POLL_S)
+                await asyncio.sleep(0 if is_served() else POLL_S)  # a replica may have become ready meanwhile
 
     async def start_listening(self) -> None:
         """Start to listen, if it does not yet. If the port cannot be bound, the kernel refuses connections instead."""

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class Running(Protocol):
+class RunningPart(Protocol):
     """One run of a part, from its launch to its end."""
 
     @property
@@ -36,8 +36,8 @@ class Part(Protocol):
     def name(self) -> str:
         """The name that people use for it in commands."""
 
-    async def launch(self) -> Running:
+    async def launch(self) -> RunningPart:
         """Launch it, without waiting until it is ready."""
 
-    async def ready(self, running: Running) -> None:
+    async def wait_until_ready(self, running: RunningPart) -> None:
         """Return once it is ready. Raises `NotReady` if it ends first or takes too long."""

@@ -17,7 +17,7 @@ KNOWN_PORT_WAIT_S = 3.0
 
 
 class Ports:
-    """Reserved ports by name. A known port is kept if it is still free, so that addresses survive a restart.
+    """Reserved ports by name. `known` are the ports of an earlier run, by name. Each is used again if it is still free.
 
     Each port is held by a bound socket that does not listen. Servers can bind the same port, since all of them set
     SO_REUSEADDR or SO_REUSEPORT. A second stack that searches for free ports sets neither, and cannot bind it.
@@ -54,7 +54,7 @@ class Ports:
             return None
         while True:
             with contextlib.suppress(OSError):
-                return _reserve(self._known[name], was_ours=True)
+                return _reserve(self._known[name], is_known=True)
             if time.monotonic() > self._known_ports_deadline:
                 return None
             time.sleep(0.1)
@@ -63,14 +63,14 @@ class Ports:
 def _reserve_new() -> socket.socket:
     for _ in range(200):
         with contextlib.suppress(OSError):
-            return _reserve(random.choice(PORT_RANGE), was_ours=False)  # noqa: S311 - no secret
+            return _reserve(random.choice(PORT_RANGE), is_known=False)  # noqa: S311 - no secret
     raise LocalError("No free port found on 127.0.0.1.", f"Free one between {PORT_RANGE[0]} and {PORT_RANGE[-1]}.")
 
 
-def _reserve(port: int, *, was_ours: bool) -> socket.socket:
+def _reserve(port: int, *, is_known: bool) -> socket.socket:
     held = socket.socket()
     try:
-        if was_ours:  # connections of its last server in TIME_WAIT do not prevent the bind
+        if is_known:  # connections of its last server in TIME_WAIT do not prevent the bind
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", port))
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -4,7 +4,7 @@ from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
 from infra.stack.accounts import change_owner
-from infra.stack.part import Running
+from infra.stack.part import RunningPart
 from infra.stack.passwords import write_private
 from infra.stack.postgres_cluster import Cluster, Template
 from infra.stack.processes import Command, base_environment, spawn
@@ -50,7 +50,7 @@ class PostgresNode:
         self._log = log
         self._template = template
 
-    async def launch(self) -> Running:
+    async def launch(self) -> RunningPart:
         """Create the data directory if there is none, write the configuration, and start the server."""
         if self._template:
             await self._template.copy_to(self._cluster)
@@ -75,7 +75,7 @@ class PostgresNode:
             )
         )
 
-    async def ready(self, running: Running) -> None:
+    async def wait_until_ready(self, running: RunningPart) -> None:
         """Return once the server accepts connections. Raises `NotReady` after 60 s, or if it ends first."""
         await wait_until_ready(
             self._server.is_ready, running, name=self.name, within_s=START_WITHIN_S, log=str(self._log)

@@ -31,9 +31,10 @@ class Cluster:
         return self.directory / "data"
 
     def program(self, name: str) -> str:
-        """Return the path of a program of the version that created the data, or of the first one found without data.
+        """Return the path of a program, such as `initdb`, of the version of PostgreSQL that created the data.
 
-        Raises `LocalError` if the version that created the data is not installed.
+        If there is no data yet, that is the first version found. Raises `LocalError` if the version that created the
+        data is not installed.
         """
         version_file = self.data / "PG_VERSION"
         if not version_file.exists():
@@ -68,10 +69,10 @@ class Cluster:
         await self._sync_and_rename(new)
 
     async def copy(self, template: "Cluster") -> None:
-        """Create the data directory as a copy of a template, on which no server may be running, unless it exists.
+        """Copy the data directory of a template. Does nothing if there is a data directory already.
 
-        The superuser's password is copied, too. A copy takes 50 ms, whereas initdb takes more than a second.
-        Raises `LocalError` if copying fails.
+        No server may be running on the template. The superuser's password is copied, too. A copy takes 50 ms, whereas
+        initdb takes more than a second. Raises `LocalError` if copying fails.
         """
         if self.data.exists():
             return

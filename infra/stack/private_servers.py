@@ -8,9 +8,9 @@ from pathlib import Path
 from infra.stack.accounts import unprivileged_account
 from infra.stack.binaries import find_postgres, find_rabbitmq
 from infra.stack.broker import BrokerUrls, RabbitNode
-from infra.stack.errors import NothingProvides
+from infra.stack.errors import NoProvider
 from infra.stack.images import docker_works
-from infra.stack.part import Part, Running
+from infra.stack.part import Part, RunningPart
 from infra.stack.passwords import Passwords
 from infra.stack.ports import Ports
 from infra.stack.postgres import PostgresNode
@@ -24,12 +24,12 @@ class PrivateServer:
 
     def __init__(self, part: Part) -> None:
         self._part = part
-        self._running: Running | None = None
+        self._running: RunningPart | None = None
 
     async def start(self) -> None:
         """Launch the server and wait until it is ready. It keeps the data of an earlier run."""
         self._running = await self._part.launch()
-        await self._part.ready(self._running)
+        await self._part.wait_until_ready(self._running)
 
     async def kill(self) -> None:
         """Kill the server at once (SIGKILL), as a crash would."""
@@ -70,9 +70,7 @@ class PrivateBroker(PrivateServer):
         Raises `LocalError` if that fails, or RabbitMQ does not run from programs on this machine.
         """
         if not isinstance(self._part, RabbitNode):
-            raise NothingProvides(
-                "rabbitmqctl needs RabbitMQ installed on this machine.", installation_advice([BROKER])
-            )
+            raise NoProvider("rabbitmqctl needs RabbitMQ installed on this machine.", installation_advice([BROKER]))
         await self._part.run_rabbitmqctl(*arguments)
 
 
@@ -93,7 +91,7 @@ async def private_broker(directory: Path | None = None) -> AsyncIterator[Private
     """Yield a broker for a test, which is ready.
 
     It runs from the programs on this machine. If there are none and no other provider is forced, it runs in Docker.
-    Without a `directory`, nothing remains afterwards. Raises `NothingProvides` if neither can be used.
+    Without a `directory`, nothing remains afterwards. Raises `NoProvider` if neither can be used.
     """
     with _server_directory(directory) as home, _ports() as ports:
         passwords, log = Passwords(home / "passwords.json"), home / "broker.log"
@@ -123,7 +121,7 @@ async def private_postgres(
 
     It runs from the programs on this machine. If there are none and no other provider is forced, it runs in Docker.
     Without a `directory`, nothing remains afterwards. If this process is root, the account `postgres` must be able to
-    enter a given `directory`. Raises `NothingProvides` if neither programs nor Docker can be used.
+    enter a given `directory`. Raises `NoProvider` if neither programs nor Docker can be used.
     """
     with _server_directory(directory) as home, _ports() as ports:
         passwords, log, port = Passwords(home / "passwords.json"), home / "postgres.log", ports.of("postgres")
@@ -170,7 +168,7 @@ def _ports() -> Iterator[Ports]:
 
 def _require_docker(kind: Kind) -> None:
     if forced_provider() not in (None, Provider.DOCKER) or not docker_works():
-        raise NothingProvides(f"{kind.name} cannot be found.", installation_advice([kind]))
+        raise NoProvider(f"{kind.name} cannot be found.", installation_advice([kind]))
 
 
 def _remove_volumes(part: Part, home: Path) -> None:

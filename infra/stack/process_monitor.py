@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from infra.stack.backoff import Backoff
 from infra.stack.errors import LocalError, NotReady
-from infra.stack.part import Part, Running
+from infra.stack.part import Part, RunningPart
 
 
 class State(StrEnum):
@@ -52,7 +52,7 @@ class ProcessMonitor:
         self._down.set()
         self._skip_delay = asyncio.Event()
         self._ready, self._crashed = asyncio.Event(), asyncio.Event()
-        self._running: Running | None = None
+        self._running: RunningPart | None = None
         self._state, self._since, self._restarts, self._why = State.STOPPED, time.time(), 0, ""
         self._task = asyncio.create_task(self._supervise())
 
@@ -151,7 +151,7 @@ class ProcessMonitor:
                 running.kill()
             self._set_state(State.STARTING)
             try:
-                await self.part.ready(running)
+                await self.part.wait_until_ready(running)
             except BaseException:
                 running.kill()
                 await running.wait()

@@ -126,5 +126,5 @@ def die_with_parent(by: signal.Signals) -> Callable[[], None] | None:
 
 def base_environment() -> dict[str, str]:
     """Return the variables that every program gets: PATH, locale and time zone, but no settings of the caller."""
-    here = os.environ.get("PATH", "")
-    return {"PATH": f"{here}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "TZ": "UTC"}
+    search_path = os.environ.get("PATH", "")
+    return {"PATH": f"{search_path}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "TZ": "UTC"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.stack import clock_skew
-from infra.stack.part import Part, Running
+from infra.stack.part import Part, RunningPart
 from infra.stack.processes import Command, base_environment, spawn
 from infra.stack.readiness import http_status, wait_until_ready
 
@@ -21,15 +21,15 @@ class Program:
     cwd: Path
     log: Path
     ready_url: str
-    clock: Path | None = None
+    skew_file: Path | None = None
     """The file that holds the skew of the program's clock, while there is one."""
 
-    async def launch(self) -> Running:
+    async def launch(self) -> RunningPart:
         """Start the program."""
-        env = base_environment() | dict(self.env) | clock_skew.environment(self.clock)
+        env = base_environment() | dict(self.env) | clock_skew.environment(self.skew_file)
         return await spawn(Command(argv=self.argv, env=env, cwd=self.cwd, log=self.log))
 
-    async def ready(self, running: Running) -> None:
+    async def wait_until_ready(self, running: RunningPart) -> None:
         """Return once `ready_url` answers 200. Raises `NotReady` if the program ends first.
 
         There is no time limit, because a service waits for as long as its broker is unavailable.
@@ -52,11 +52,11 @@ class PreparedPart:
         """The part's own name."""
         return self.part.name
 
-    async def launch(self) -> Running:
+    async def launch(self) -> RunningPart:
         """Start the part."""
         return await self.part.launch()
 
-    async def ready(self, running: Running) -> None:
+    async def wait_until_ready(self, running: RunningPart) -> None:
         """Return once the part is ready and prepared. Raises what either raises."""
-        await self.part.ready(running)
+        await self.part.wait_until_ready(running)
         await self.prepare()

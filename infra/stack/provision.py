@@ -10,7 +10,7 @@ from functools import partial
 
 from infra.stack.apt import Apt
 from infra.stack.binaries import find_postgres, find_rabbitmq
-from infra.stack.errors import LocalError, NothingProvides
+from infra.stack.errors import LocalError, NoProvider
 from infra.stack.images import BROKER_IMAGE, POSTGRES_IMAGE, docker_has, docker_works
 
 
@@ -28,7 +28,8 @@ class Kind:
     """A kind of server or program, and how to get it."""
 
     name: str
-    given_by: str
+    url_variables: str
+    """The environment variables that give its URL, as a text for people. Empty if there are none."""
     packages: Mapping[str, str]
     """Maps the package manager's command to the name of the package."""
     installed: Callable[[], bool]
@@ -91,17 +92,17 @@ def choose_provider(
 
 
 def provide(kinds: Mapping[Kind, bool], report: Callable[[str], None], apt: Apt | None = None) -> dict[Kind, Provider]:
-    """Choose a provider for each kind, and install what must be installed. `kinds` states whether URLs are given.
+    """Choose a provider for each kind, and install what must be installed.
 
-    APT becomes HOST once the packages are installed. Raises `NothingProvides`, with the command that installs what is
-    missing.
+    `kinds` maps each kind to whether its URLs are given. APT becomes HOST once the packages are installed. Raises
+    `NoProvider`, with the command that installs what is missing.
     """
     apt = apt or Apt()
     forced = forced_provider()
-    engine = _cached(docker_works)
+    engine_works = _cached(docker_works)
 
     def in_docker(kind: Kind) -> bool:
-        return engine() and docker_has(kind.image, report)
+        return engine_works() and docker_has(kind.image, report)
 
     chosen = {
         kind: choose_provider(
@@ -117,13 +118,14 @@ def provide(kinds: Mapping[Kind, bool], report: Callable[[str], None], apt: Apt 
     if missing:
         raise _missing_error(missing)
     install_missing([kind for kind, provider in chosen.items() if provider is Provider.APT], report, apt)
+    # no provider is None here, which the type checker cannot know
     return {kind: Provider.HOST if found is Provider.APT else Provider(found or "") for kind, found in chosen.items()}
 
 
 def install_missing(kinds: Iterable[Kind], report: Callable[[str], None], apt: Apt | None = None) -> None:
     """Install those kinds that are not installed on this machine, even if Docker or given URLs could provide them.
 
-    Raises `NothingProvides`, with the command to run.
+    Raises `NoProvider`, with the command to run.
     """
     apt = apt or Apt()
     missing = [kind for kind in kinds if not kind.installed()]
@@ -134,7 +136,7 @@ def install_missing(kinds: Iterable[Kind], report: Callable[[str], None], apt: A
     apt.install([kind.packages["apt-get"] for kind in missing], report)
     unfound = [kind for kind in missing if not kind.installed()]
     if unfound:
-        raise NothingProvides(f"{unfound[0].name} was installed, but cannot be found.", installation_advice(unfound))
+        raise NoProvider(f"{unfound[0].name} was installed, but cannot be found.", installation_advice(unfound))
 
 
 def installation_advice(kinds: Sequence[Kind]) -> str:
@@ -144,13 +146,13 @@ def installation_advice(kinds: Sequence[Kind]) -> str:
     if manager == "brew":
         return f"Run: brew install {line}"
     if shutil.which("apt-get") is None:
-        given_by = ", ".join(kind.given_by for kind in kinds if kind.given_by)
-        return f"Install them, start Docker, or set their addresses in {given_by}" if given_by else "Install them."
+        variables = ", ".join(kind.url_variables for kind in kinds if kind.url_variables)
+        return f"Install them, start Docker, or set their addresses in {variables}" if variables else "Install them."
     return f"Run: sudo apt-get install -y {line}"
 
 
-def _missing_error(kinds: Sequence[Kind]) -> NothingProvides:
-    return NothingProvides(f"{' and '.join(kind.name for kind in kinds)} cannot be found.", installation_advice(kinds))
+def _missing_error(kinds: Sequence[Kind]) -> NoProvider:
+    return NoProvider(f"{' and '.join(kind.name for kind in kinds)} cannot be found.", installation_advice(kinds))
 
 
 def _cached(function: Callable[[], bool]) -> Callable[[], bool]:

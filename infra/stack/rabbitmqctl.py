@@ -26,10 +26,10 @@ async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str
         command = ("rabbitmqctl", "-q", "-n", NODE, *arguments)
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
-                done = await asyncio.to_thread(run_inside, layout.name, "broker", *command)
+                code_and_output = await asyncio.to_thread(run_inside, layout.name, "broker", *command)
         except TimeoutError:
             raise _no_answer(arguments[0]) from None
-        return _checked_output(arguments[0], *done)
+        return _checked_output(arguments[0], *code_and_output)
     binaries = find_rabbitmq()
     if binaries is None or "epmd" not in state.ports:
         raise LocalError(
@@ -65,11 +65,11 @@ async def run_rabbitmqctl(binaries: RabbitBinaries, home: Path, epmd_port: int, 
     return _checked_output(arguments[0], running.returncode, output.decode(errors="replace"))
 
 
-def _no_answer(word: str) -> LocalError:
-    return LocalError(f"rabbitmqctl {word} did not answer.", "Check that the broker is up: ./marketplace status")
+def _no_answer(subcommand: str) -> LocalError:
+    return LocalError(f"rabbitmqctl {subcommand} did not answer.", "Check that the broker is up: ./marketplace status")
 
 
-def _checked_output(word: str, code: int | None, output: str) -> str:
+def _checked_output(subcommand: str, code: int | None, output: str) -> str:
     if code != 0:
-        raise LocalError(f"rabbitmqctl {word} failed: {output.strip()[-300:]}")
+        raise LocalError(f"rabbitmqctl {subcommand} failed: {output.strip()[-300:]}")
     return output

@@ -8,13 +8,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from infra.stack.errors import NotReady
-from infra.stack.part import Running
+from infra.stack.part import RunningPart
 
 POLL_S = 0.05
 
 
 async def wait_until_ready(
-    is_ready: Callable[[], Awaitable[bool]], running: Running, *, name: str, within_s: float, log: str
+    is_ready: Callable[[], Awaitable[bool]], running: RunningPart, *, name: str, within_s: float, log: str
 ) -> None:
     """Return once `is_ready()` is true. Raises `NotReady` if the process ends first, or after `within_s` seconds."""
     deadline = time.monotonic() + within_s

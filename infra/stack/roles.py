@@ -29,7 +29,7 @@ class DatabaseUrls:
 
 
 class PostgresServer:
-    """A running PostgreSQL server, reached by its superuser's URL."""
+    """A client of a running PostgreSQL server, which connects as superuser."""
 
     def __init__(self, superuser_url: str, passwords: Passwords) -> None:
         self._url = superuser_url
@@ -93,7 +93,7 @@ class PostgresServer:
 
     def _url_of(self, database: str, user: str | None = None) -> str:
         parts = urlsplit(self._url)
-        where = parts.netloc
+        netloc = parts.netloc
         if user:
-            where = f"{user}:{self._passwords.of(user)}@{where.rpartition('@')[2]}"
-        return urlunsplit((parts.scheme, where, f"/{database}", parts.query, ""))
+            netloc = f"{user}:{self._passwords.of(user)}@{netloc.rpartition('@')[2]}"
+        return urlunsplit((parts.scheme, netloc, f"/{database}", parts.query, ""))

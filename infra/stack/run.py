@@ -20,7 +20,7 @@ async def supervise(layout: Layout, programs: Programs, *, faultable: bool = Fal
 
     With `faultable`, services reach the broker, the databases and the stand-ins through a proxy that injects faults.
 
-    Raises `StackIsUp` if the stack is already running, and `NothingProvides` if a server cannot be provided.
+    Raises `StackIsUp` if the stack is already running, and `NoProvider` if a server cannot be provided.
     """
     layout.create()
     with _exclusive_lock(layout):

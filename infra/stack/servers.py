@@ -25,7 +25,7 @@ def required_kinds(services: Sequence[str]) -> dict[Kind, bool]:
 
 
 class Servers:
-    """Decides once where each server comes from: given addresses, Docker, or the programs on this machine."""
+    """The servers of one stack. It chooses their providers when it is created, and then builds the parts."""
 
     def __init__(self, layout: Layout, services: Sequence[str], ports: Ports, passwords: Passwords) -> None:
         self._layout, self._ports, self._passwords = layout, ports, passwords
@@ -78,9 +78,9 @@ class Servers:
                 await server.reset_settings()
             await server.create_database(service)
 
-        return PreparedPart(self._database_server(service), prepare)
+        return PreparedPart(self._unprepared_database_part(service), prepare)
 
-    def _database_server(self, service: str) -> Part:
+    def _unprepared_database_part(self, service: str) -> Part:
         name = f"{service}-db"
         server, log = self.databases[service], self._layout.log(name)
         if given_database(service):

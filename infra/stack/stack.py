@@ -31,7 +31,7 @@ class Programs:
 
     services: Sequence[str]
     service: Callable[[str], tuple[str, ...]]
-    outside: tuple[str, ...]
+    stand_ins: tuple[str, ...]
     declare: tuple[str, ...]
     proxy: tuple[str, ...]
     checkout: Path
@@ -42,7 +42,7 @@ def marketplace_programs() -> Programs:
     return Programs(
         services=services_of(CHECKOUT),
         service=lambda name: (sys.executable, "-m", name),
-        outside=(sys.executable, "-m", "infra.lab.stand_ins"),
+        stand_ins=(sys.executable, "-m", "infra.lab.stand_ins"),
         declare=(sys.executable, "-m", "marketplace_runtime", "declare", *services_of(CHECKOUT)),
         proxy=(sys.executable, "-m", "infra.lab.chaos.proxy"),
         checkout=CHECKOUT,
@@ -63,8 +63,8 @@ class Stack:
         servers = self._servers = Servers(layout, programs.services, self.ports, self._passwords)
         self.state.providers, self.state.given = servers.providers, servers.given
         self._shared_settings = SharedSettings(
-            checkout=programs.checkout,
-            outside_port=self.ports.of("outside"),
+            repository=programs.checkout,
+            stand_ins_port=self.ports.of("outside"),
             smtp_port=self.ports.of("smtp"),
             webhook_secret=webhook_secret(layout.directory / "webhook-secret"),
             checkout_url=self._http("checkout"),
@@ -73,7 +73,7 @@ class Stack:
         )
         self.broker, self.broker_urls = servers.broker_part(), servers.broker_urls
         self.databases = {name: servers.database_part(name) for name in programs.services}
-        self.outside = self._outside()
+        self.stand_ins = self._stand_ins()
         self.proxy = self._proxy() if faultable else None
         self._fill_state()
 
@@ -98,7 +98,7 @@ class Stack:
             env=env,
             cwd=self.layout.directory,
             log=self.layout.log(replica),
-            clock=self.layout.clock(name),
+            skew_file=self.layout.skew_file(name),
             ready_url=f"http://127.0.0.1:{ops}/readyz",
         )
 
@@ -162,7 +162,7 @@ class Stack:
             "audit_management": auditor.management,
         }
         self.state.settings = given_settings()
-        self.state.outside, self.state.issuer = self._shared_settings.outside, self._shared_settings.issuer
+        self.state.outside, self.state.issuer = self._shared_settings.stand_ins_url, self._shared_settings.issuer
         self.state.proxy = f"http://127.0.0.1:{self.ports.of('proxy')}" if self.proxy else ""
         self.state.secrets = {
             "passwords": str(self.layout.passwords),
@@ -177,16 +177,16 @@ class Stack:
     def _http(self, service: str) -> str:
         return f"http://127.0.0.1:{self.http_port(service)}"
 
-    def _outside(self) -> Part:
+    def _stand_ins(self) -> Part:
         directory = self.layout.directory / "outside"
         directory.mkdir(mode=0o700, exist_ok=True)
         return Program(
             name="outside",
-            argv=self.programs.outside,
+            argv=self.programs.stand_ins,
             env=self._shared_settings.stand_ins_environment(directory),
             cwd=directory,
             log=self.layout.log("outside"),
-            ready_url=f"{self._shared_settings.outside}/livez",
+            ready_url=f"{self._shared_settings.stand_ins_url}/livez",
         )
 
     def _proxy(self) -> Part:

@@ -30,7 +30,9 @@ class StackState:
     """URLs of the broker: `amqp` and `management` for the administrator, `audit_amqp` and `audit_management` for the
     read-only auditor."""
     outside: str = ""
+    """Base URL of the stand-ins, which are the part `outside`."""
     issuer: str = ""
+    """URL of the stand-in for an identity issuer."""
     proxy: str = ""
     """URL of the fault proxy's control API. Empty if the stack is not faultable."""
     links: list[str] = field(default_factory=list)
@@ -51,7 +53,7 @@ class StackState:
 
 
 def read_state(path: Path) -> StackState:
-    """Return the state that was last written, without fields of other versions that this one does not know.
+    """Return the state that was last written. Fields that only other versions of the program know are ignored.
 
     Raises `StackIsDown` if there is no state file.
     """
@@ -59,10 +61,10 @@ def read_state(path: Path) -> StackState:
         raw = json.loads(path.read_text())
     except FileNotFoundError:
         raise StackIsDown(f"There is no stack {path.parent.name}.", "Start it: ./marketplace up -d") from None
-    services = {name: ServiceState(**_known(ServiceState, each)) for name, each in raw["services"].items()}
-    return StackState(**_known(StackState, raw) | {"services": services})
+    services = {name: ServiceState(**_known_fields(ServiceState, each)) for name, each in raw["services"].items()}
+    return StackState(**_known_fields(StackState, raw) | {"services": services})
 
 
-def _known(kind: type[ServiceState | StackState], raw: dict[str, Any]) -> dict[str, Any]:
+def _known_fields(kind: type[ServiceState | StackState], raw: dict[str, Any]) -> dict[str, Any]:
     names = {each.name for each in fields(kind)}
     return {name: value for name, value in raw.items() if name in names}

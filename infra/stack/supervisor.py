@@ -40,7 +40,7 @@ class Supervisor:
         self._notifications: set[asyncio.Task[None]] = set()
         self.stopped = asyncio.Event()
         self.phase, self.why = Phase.STARTING, ""
-        servers = [stack.broker, *stack.databases.values(), stack.outside, *([stack.proxy] if stack.proxy else [])]
+        servers = [stack.broker, *stack.databases.values(), stack.stand_ins, *([stack.proxy] if stack.proxy else [])]
         self._servers = {part.name: self._monitor(part) for part in servers}
         self._replicas: dict[str, dict[int, ProcessMonitor]] = {
             name: {1: self._monitor(stack.service(name, 1))} for name in stack.programs.services
@@ -71,8 +71,8 @@ class Supervisor:
         self._set_phase(Phase.STOPPING)
         for responder_task in self._responder_tasks:
             responder_task.cancel()
-        services = [monitor for replicas in self._replicas.values() for monitor in replicas.values()]
-        await asyncio.gather(*(monitor.close() for monitor in services))
+        service_monitors = [monitor for replicas in self._replicas.values() for monitor in replicas.values()]
+        await asyncio.gather(*(monitor.close() for monitor in service_monitors))
         await asyncio.gather(*(monitor.close() for monitor in self._servers.values()))
         self.stopped.set()
         self._on_change()
@@ -102,19 +102,20 @@ class Supervisor:
     async def _declare(self) -> None:
         """Declare the topology.
 
-        The declaring program starts early, so that it loads while the broker starts. It waits for the broker itself.
+        The program that declares it is started before the broker is ready, so that both load in parallel. It
+        waits for the broker on its own.
         """
         databases = self._stack.databases.values()
         await asyncio.gather(*(self._servers[part.name].wait_until_ready(MAX_START_ATTEMPTS) for part in databases))
-        early = asyncio.ensure_future(self._stack.declare())
+        early_declaration = asyncio.ensure_future(self._stack.declare())
         try:
             await self._servers["broker"].wait_until_ready(MAX_START_ATTEMPTS)
             try:
-                await early
+                await early_declaration
             except NotReady:  # it may have timed out before the broker was ready
                 await self._stack.declare()
         finally:
-            early.cancel()
+            early_declaration.cancel()
 
     async def _start_service(self, name: str, declared: asyncio.Task[None]) -> None:
         needed = [f"{name}-db", "outside", *({"proxy"} & self._servers.keys())]
@@ -127,7 +128,7 @@ class Supervisor:
     async def _carry_out(self, action: str, monitor: ProcessMonitor) -> None:
         if monitor.part.name in self._stack.state.given and action not in ("start", "resume"):
             raise LocalError(
-                f"{monitor.part.name} runs elsewhere: its address was given.", f"Where it runs, {action} it."
+                f"{monitor.part.name} runs elsewhere: its address was given.", f"On its own machine, {action} it."
             )
         if action == "kill":
             await monitor.kill()
@@ -181,13 +182,13 @@ class Supervisor:
             return self._replicas[name].values()
         service, _, number = name.partition(".")
         if service in self._replicas and number.isdecimal():
-            there = ", ".join(monitor.part.name for monitor in self._replicas[service].values())
-            raise UnknownPart(f"There is no replica {name}.", f"There are: {there}. See `scale`.")
+            existing = ", ".join(monitor.part.name for monitor in self._replicas[service].values())
+            raise UnknownPart(f"There is no replica {name}.", f"There are: {existing}. See `scale`.")
         raise UnknownPart(f"There is no part {name!r}.", f"Parts: {', '.join([*self._servers, *self._replicas])}")
 
     def _all_monitors(self) -> dict[str, ProcessMonitor]:
-        services = (monitor for replicas in self._replicas.values() for monitor in replicas.values())
-        return self._servers | {monitor.part.name: monitor for monitor in services}
+        service_monitors = (monitor for replicas in self._replicas.values() for monitor in replicas.values())
+        return self._servers | {monitor.part.name: monitor for monitor in service_monitors}
 
     def _monitor(self, part: Part) -> ProcessMonitor:
         return ProcessMonitor(part, on_change=self._on_change)

@@ -116,7 +116,7 @@ def end_process_faults(where: Layout, part: str) -> None:
 
 def end_all_faults(where: Layout) -> None:
     """End every fault, because the stack is down. Also removes every clock skew."""
-    for clock in where.clocks.glob("*"):
+    for clock in where.skew_files.glob("*"):
         clock.unlink()
     for entry in Journal(where.faults).entries():
         _record_end(where, entry)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from infra.stack import CHECKOUT, Layout, services_of
-from infra.stack.environment import LOG_SETTINGS, OUTSIDE_DELAYS, SETTINGS
+from infra.stack.environment import LOG_SETTINGS, SETTINGS, STAND_IN_SETTINGS
 from infra.stack.layout import default_name
 from infra.stack.ports import Ports
 from tests.system.marketplace import Marketplace
@@ -28,7 +28,7 @@ SHELL = {
     "MARKETPLACE_DEBUG": "1",
     **{f"MARKETPLACE_{name}_URL": "amqp://a:b@192.0.2.1/" for name in GIVEN},
     "MARKETPLACE_BROKER_MANAGEMENT_URL": "http://a:b@192.0.2.1/",
-    **dict.fromkeys([*SETTINGS, *OUTSIDE_DELAYS, *LOG_SETTINGS], "nonsense"),
+    **dict.fromkeys([*SETTINGS, *STAND_IN_SETTINGS, *LOG_SETTINGS], "nonsense"),
     **dict.fromkeys(["HTTP_PORT", "OPS_PORT", "OUTSIDE_PORT", "SMTP_PORT"], "1"),
     **dict.fromkeys(["HTTP_HOST", "OUTSIDE_HOST", "SMTP_HOST"], "192.0.2.1"),
     "DATABASE_URL": "postgresql://192.0.2.1/",

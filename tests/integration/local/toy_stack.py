@@ -32,7 +32,7 @@ def main() -> None:
     programs = Programs(
         services=SERVICES,
         service=lambda _: (sys.executable, ME, "--serve"),
-        outside=(sys.executable, ME, "--serve"),
+        stand_ins=(sys.executable, ME, "--serve"),
         declare=(sys.executable, "-c", ""),
         proxy=(sys.executable, "-m", "infra.lab.chaos.proxy"),
         checkout=CHECKOUT,

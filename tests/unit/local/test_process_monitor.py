@@ -52,7 +52,7 @@ class FakePart:
         self.processes.append(FakeProcess())
         return self.processes[-1]
 
-    async def ready(self, running: object) -> None:
+    async def wait_until_ready(self, running: object) -> None:
         if self.refusals:
             self.refusals -= 1
             raise NotReady("It does not answer.", "See its log")

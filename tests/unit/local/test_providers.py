@@ -11,7 +11,7 @@ from testcontainers.core.config import testcontainers_config
 from infra.stack import private_servers, provision
 from infra.stack.apt import Apt
 from infra.stack.binaries import find_postgres, find_rabbitmq
-from infra.stack.errors import LocalError, NothingProvides
+from infra.stack.errors import LocalError, NoProvider
 from infra.stack.external_servers import given_broker
 from infra.stack.provision import BROKER, POSTGRES, Provider, choose_provider, install_missing, provide
 
@@ -59,7 +59,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_without_root_the_error_names_the_command_to_run(bare: Path) -> None:
     kinds = {replace(kind, installed=lambda: False): False for kind in (BROKER, POSTGRES)}
-    with pytest.raises(NothingProvides) as raised:
+    with pytest.raises(NoProvider) as raised:
         provide(kinds, print, Apt(bare, is_root=False))
     assert str(raised.value) == "RabbitMQ and PostgreSQL 15 to 18 cannot be found."
     assert raised.value.remedy == "Run: sudo apt-get install -y rabbitmq-server postgresql"
@@ -99,7 +99,7 @@ def test_without_root_the_error_says_how_to_install_a_missing_program(bare: Path
     kinds = [
         replace(provision.program_kind(name), installed=lambda name=name: name == "bash") for name in ("bash", "curl")
     ]
-    with pytest.raises(NothingProvides) as raised:
+    with pytest.raises(NoProvider) as raised:
         install_missing(kinds, print, Apt(bare, is_root=False))
     assert str(raised.value) == "curl cannot be found."
     assert raised.value.remedy == "Run: sudo apt-get install -y curl"
@@ -111,7 +111,7 @@ async def test_a_private_server_is_not_a_container_if_installed_programs_are_cho
     monkeypatch.setattr(private_servers, "find_rabbitmq", lambda: None)
     monkeypatch.setattr(private_servers, "docker_works", lambda: True)
     monkeypatch.setenv("MARKETPLACE_PROVIDER", "host")
-    with pytest.raises(NothingProvides, match="RabbitMQ cannot be found") as raised:
+    with pytest.raises(NoProvider, match="RabbitMQ cannot be found") as raised:
         async with private_servers.private_broker():
             pass
     assert raised.value.__notes__ == [raised.value.remedy]

@@ -34,7 +34,7 @@ class SkewedClock(Kind):
         return ResourceNeeds(exclusive=frozenset({part}))
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        set_skew(site.layout.clock(fault.part), self.option(fault, "ahead_s"))
+        set_skew(site.layout.skew_file(fault.part), self.option(fault, "ahead_s"))
         await site.send_command("restart", fault.part)
 
     async def observe_effect(self, site: Site, fault: Fault) -> str:
@@ -46,7 +46,7 @@ class SkewedClock(Kind):
         return ""
 
     async def end(self, site: Site, fault: Fault) -> None:
-        site.layout.clock(fault.part).unlink(missing_ok=True)
+        site.layout.skew_file(fault.part).unlink(missing_ok=True)
         await site.send_command("restart", fault.part)
 
 
