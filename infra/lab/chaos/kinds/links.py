@@ -39,7 +39,10 @@ class LinkFault(Kind):
 
     async def begin(self, site: Site, fault: Fault) -> None:
         if not site.state.proxy:
-            raise LocalError("The stack has no fault proxy.", "Start it again: ./marketplace up -d --faultable")
+            raise LocalError(
+                "The stack has no fault proxy.",
+                "Restart it with one: ./marketplace down, then ./marketplace up -d --faultable",
+            )
         site.notes[fault.id] = await self._count(site, fault)
         value = True if self.value is True else self.option(fault, self.toxic)
         await site.request("PUT", _link(site, fault), {self.toxic: value})
