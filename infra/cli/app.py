@@ -56,7 +56,7 @@ for commands in (
 
 
 @app.callback()
-def choose(
+def set_common_options(
     name: Annotated[
         str | None,
         typer.Option(
@@ -65,7 +65,7 @@ def choose(
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if the command fails.")] = False,
 ) -> None:
-    """Store the options of every command in environment variables."""
+    """Store the options that all commands share in environment variables."""
     if name is not None:
         if not name:
             raise typer.BadParameter("the name of a stack must not be empty.", param_hint="'--stack'")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:  # imports clients of everything, which would delay the other 
 commands = typer.Typer()
 EXIT_CODES = {"pass": 0, "fail": 1, "unknown": 3}
 STYLES = {"pass": "bold green", "fail": "bold red", "unknown": "bold yellow"}
-NOUNS = ("orders", "events", "mails", "faults", "log gaps")
+PLURAL_COUNTS = ("orders", "events", "mails", "faults", "log gaps")
+"""Names of counts that are printed in the singular if the count is 1."""
 MAX_SHOWN = 20
 
 
@@ -108,7 +109,10 @@ def _sources(where: Layout) -> "Sources":
     try:
         return Sources.of_stack(where.state, where.record)
     except Unreadable as error:
-        raise LocalError(str(error), "Was it made by an older version? ./marketplace down, then up -d") from None
+        raise LocalError(
+            str(error),
+            "An older version may have started the stack. Restart it: ./marketplace down, then ./marketplace up -d",
+        ) from None
 
 
 def print_judgement(judgement: "Judgement") -> None:
@@ -123,7 +127,9 @@ def print_judgement(judgement: "Judgement") -> None:
 
 def _print_verdict(found: "Verdict") -> None:
     counted = {name.replace("_", " "): number for name, number in found.counts.items() if number}
-    counts = ", ".join(pluralized(n, name[:-1]) if name in NOUNS else f"{n:,} {name}" for name, n in counted.items())
+    counts = ", ".join(
+        pluralized(n, name[:-1]) if name in PLURAL_COUNTS else f"{n:,} {name}" for name, n in counted.items()
+    )
     on = f" on {counts}" if counts else "; there is no evidence yet to check"
     console.print(f"{len(found.checked)} invariants checked{on}.", soft_wrap=True, highlight=False)
     _print_findings([(each.invariant, each.evidence) for each in found.violations], found.unknown)

@@ -171,7 +171,8 @@ def _faultable_stack() -> Iterator[Layout]:
     if is_up(where):
         if not read_state(where.state).proxy:
             raise LocalError(
-                "The stack has no fault proxy.", "Restart it with one: ./marketplace down, then up -d --faultable"
+                "The stack has no fault proxy.",
+                "Restart it with one: ./marketplace down, then ./marketplace up -d --faultable",
             )
         yield where
         return
@@ -190,6 +191,10 @@ def _run(
     *,
     with_final_sale: bool = False,
 ) -> "Result":
+    """Run the traffic and the faults, audit the stack, and return the result.
+
+    With `with_final_sale`, buyers compete for a scarce product after all faults were undone.
+    """
     from infra.lab.chaos import Journal
     from infra.lab.chaos.run import run
 

@@ -11,13 +11,14 @@ from infra.cli.operations_client import OperationsClient
 from infra.cli.output import console, duration, pluralized, print_error
 from infra.stack import LocalError
 
-AGES = {"age": "filed_at", "oldest": "oldest", "newest": "newest"}
+AGE_FIELDS = {"age": "filed_at", "oldest": "oldest", "newest": "newest"}
+"""Maps each column that shows an age to the field with its time."""
 
-LONG, WIDE = ("event_id", "reason", "error"), 130
-"""The columns that are printed below the table if the terminal is narrower than `WIDE` characters."""
+LONG_COLUMNS, WIDE_TERMINAL = ("event_id", "reason", "error"), 130
+"""The columns that are printed below the table if the terminal is narrower than `WIDE_TERMINAL` characters."""
 
 
-def fetch_groups(operator: OperationsClient, services: list[str]) -> tuple[list[dict[str, Any]], bool]:
+def fetch_groups(client: OperationsClient, services: list[str]) -> tuple[list[dict[str, Any]], bool]:
     """Return the groups of dead letters of these services, largest first, and whether a service did not answer.
 
     Prints a complaint for each service that did not answer or has set events aside. Raises `LocalError` if the only
@@ -27,8 +28,8 @@ def fetch_groups(operator: OperationsClient, services: list[str]) -> tuple[list[
     is_incomplete = False
     for name in services:
         try:
-            rows += [{"service": name, **each} for each in operator.pages(name, "dead-letter-groups")]
-            number = operator.request("GET", name, "backlog")["set_aside"]
+            rows += [{"service": name, **each} for each in client.items(name, "dead-letter-groups")]
+            number = client.request("GET", name, "backlog")["set_aside"]
         except LocalError as error:
             if len(services) == 1:
                 raise
@@ -45,24 +46,24 @@ def fetch_groups(operator: OperationsClient, services: list[str]) -> tuple[list[
 
 def show_table(headings: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
     """Print a table. On a narrow terminal, long columns are printed below it, so that no word is broken."""
-    below = [name for name in LONG if name in headings and console.width < WIDE]
+    below = [name for name in LONG_COLUMNS if name in headings and console.width < WIDE_TERMINAL]
     columns = [name for name in headings if name not in below]
     table = Table(box=None, pad_edge=False)
     for heading in columns:
         table.add_column(heading, overflow="fold", no_wrap=heading != "error")
-    words = []
+    lines_below = []
     for row in rows:
         shown = row | {
             "letter": f"{row['service']}/{row.get('id')}",
             "group": f"{row['service']}/{row['group']}",
             "error": row["error"].partition("\n")[0],
         }
-        shown |= {name: _age(row[at]) for name, at in AGES.items() if at in row}
+        shown |= {name: _age(row[at]) for name, at in AGE_FIELDS.items() if at in row}
         table.add_row(*(_plain(shown[heading] or "") for heading in columns))
-        words.append(_plain(f"{shown[headings[0]]}: " + ": ".join(str(shown[name]) for name in below)))
+        lines_below.append(_plain(f"{shown[headings[0]]}: " + ": ".join(str(shown[name]) for name in below)))
     console.print(table)
     if below:
-        console.print("", *words, sep="\n", soft_wrap=True)
+        console.print("", *lines_below, sep="\n", soft_wrap=True)
 
 
 def _plain(value: object) -> Text:

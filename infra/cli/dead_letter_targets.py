@@ -7,7 +7,7 @@ import typer
 Selection = tuple[str, dict[str, Any]]
 LETTER, GROUP = "SERVICE/ID", "SERVICE/GROUP"
 MAX_ID_DIGITS = 18
-"""Maximum number of digits of a dead letter's id. Anything else is the name of a group."""
+"""Maximum number of digits of a dead letter's id. A name that does not consist of digits is that of a group."""
 
 
 def parse_targets(targets: list[str] | None, everything: bool, service: str | None) -> list[Selection]:
@@ -24,7 +24,9 @@ def parse_targets(targets: list[str] | None, everything: bool, service: str | No
     if everything:
         return [(service, {"all": True})] if service else []
     names = map(split_target, targets or ())
-    return [(of, {"ids": [int(name)]} if name[:MAX_ID_DIGITS].isdecimal() else {"group": name}) for of, name in names]
+    return [
+        (owner, {"ids": [int(name)]} if name[:MAX_ID_DIGITS].isdecimal() else {"group": name}) for owner, name in names
+    ]
 
 
 def split_target(target: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ dead = typer.Typer(help="List, redrive, edit, discard and export dead letters.",
 commands.add_typer(dead, name="dead")
 
 DONE = {"replays": "redriven", "discards": "discarded"}
+"""Maps the path of a request to the word for what it did."""
 Service = Annotated[str | None, typer.Option(help="Only the dead letters of this service.", metavar="SERVICE")]
 Letter = Annotated[str, typer.Argument(help="A dead letter, as listed by `dead ls SERVICE/GROUP`.", metavar=LETTER)]
 Targets = Annotated[
@@ -39,15 +40,15 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """List dead letters in groups of one subscription and one kind of error, or the dead letters of one group."""
-    operator, is_incomplete = OperationsClient(), False
+    client, is_incomplete = OperationsClient(), False
     headings: tuple[str, ...]
     if group:
         name, fingerprint = split_target(group)
-        rows = [{"service": name, **each} for each in operator.pages(name, "dead-letters", group=fingerprint)]
+        rows = [{"service": name, **each} for each in client.items(name, "dead-letters", group=fingerprint)]
         headings = ("letter", "type", "event_id", "attempts", "age", "error")
     else:
-        of = [service] if service else list(operator.services)
-        rows, is_incomplete = fetch_groups(operator, of)
+        services = [service] if service else list(client.services)
+        rows, is_incomplete = fetch_groups(client, services)
         headings = ("group", "subscription", "letters", "oldest", "newest", "reason", "error")
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -107,9 +108,9 @@ def edit(
 ) -> None:
     """Redrive a dead letter with another body, which must match the schema of its event type."""
     service, id = parse_letter(letter)
-    operator = OperationsClient()
+    client = OperationsClient()
     if body is None:
-        old = operator.request("GET", service, f"dead-letters/{id}")["body"] or ""
+        old = client.request("GET", service, f"dead-letters/{id}")["body"] or ""
         text = click.edit(format_json(old), extension=".json")
         if text is None:
             raise LocalError(
@@ -121,7 +122,7 @@ def edit(
         edited = {"body": json.loads(text), "note": note} | ({"type": type} if type else {})
     except ValueError as error:
         raise LocalError(f"The body is not valid JSON: {error}", "Nothing was changed. Edit it again.") from None
-    answer = operator.request("POST", service, f"dead-letters/{id}/edit", edited)
+    answer = client.request("POST", service, f"dead-letters/{id}/edit", edited)
     console.print(f"Redriven as event {answer['event_id']}.")
 
 
@@ -147,10 +148,10 @@ def export(
     ] = None,
 ) -> None:
     """Export all dead letters with their bodies, one JSON object per line."""
-    operator = OperationsClient()
+    client = OperationsClient()
     with output.open("w") if output else sys.stdout as lines:
-        for name in [service] if service else operator.services:
-            for letter in operator.pages(name, "dead-letters", bodies="true"):
+        for name in [service] if service else client.services:
+            for letter in client.items(name, "dead-letters", bodies="true"):
                 lines.write(json.dumps({"service": name, **letter}) + "\n")
 
 
@@ -159,10 +160,10 @@ def _redrive_or_discard(path: str, chosen: list[Selection], options: dict[str, A
 
     Without a choice, all dead letters of all services are chosen. Exits with 1 if one was refused or does not exist.
     """
-    operator = OperationsClient()
+    client = OperationsClient()
     total = failed = 0
-    for name, choice in chosen or [(name, {"all": True}) for name in operator.services]:
-        for outcome in operator.chunks(name, path, choice | options):
+    for name, choice in chosen or [(name, {"all": True}) for name in client.services]:
+        for outcome in client.chunks(name, path, choice | options):
             total += outcome["settled"]
             failed += len(outcome["refused"]) + len(outcome["missing"])
             for refused in outcome["refused"]:

@@ -1,4 +1,4 @@
-"""Implements commands about events: publishers and subscribers, live events, the story of an order, and contracts."""
+"""Implements commands about events: publishers and subscribers, live events, the history of an order, and contracts."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ contracts = typer.Typer(no_args_is_help=True, help="List, check and write the co
 commands.add_typer(events, name="events")
 commands.add_typer(contracts, name="contracts")
 
-MAP, OVERVIEW = CHECKOUT / "ARCHITECTURE.md", CHECKOUT / "docs/overview.svg"
+ARCHITECTURE_PAGE, OVERVIEW_PICTURE = CHECKOUT / "ARCHITECTURE.md", CHECKOUT / "docs/overview.svg"
 
 
 @events.command("map")
@@ -29,13 +29,15 @@ def show_map(
         bool, typer.Option("--write", help="Update the diagram in ARCHITECTURE.md, and docs/overview.svg.")
     ] = False,
 ) -> None:
-    """Show the publisher and the subscribers of each event, according to the services' tables."""
+    """Show the publisher and the subscribers of each event, as the services declare them."""
     from infra.lab.docs import event_map, overview, read_wiring
 
     services = read_wiring(CHECKOUT)
     if write:
-        console.print(f"{MAP.name}: {'updated' if event_map.renew(MAP, services) else 'up to date'}.")
-        OVERVIEW.write_text(overview(services), encoding="utf-8")
+        console.print(
+            f"{ARCHITECTURE_PAGE.name}: {'updated' if event_map.renew(ARCHITECTURE_PAGE, services) else 'up to date'}."
+        )
+        OVERVIEW_PICTURE.write_text(overview(services), encoding="utf-8")
     elif as_mermaid:
         typer.echo(event_map.mermaid(services))
     else:
@@ -62,17 +64,17 @@ def tail_events(
     if not any(matches(pattern, type) for type in BY_TYPE):
         raise typer.BadParameter(f"no event type matches {pattern!r}: see `events map`", param_hint="PATTERN")
     state = read_state(layout().state)
-    passing = tail(state.broker["amqp"], list(state.services), pattern)
-    next(passing)
+    messages = tail(state.broker["amqp"], list(state.services), pattern)
+    next(messages)  # returns None when the subscription exists
     typer.echo(f"Listening for {pattern}. Press Ctrl-C to end.", err=True)
     shown = 0
-    for seen in passing:
-        if seen is None:
+    for message in messages:
+        if message is None:
             continue
         if as_json:
-            typer.echo(json.dumps(vars(seen), default=str))
+            typer.echo(json.dumps(vars(message), default=str))
         else:
-            console.print(event_line(seen, sorted(state.services)), soft_wrap=True)
+            console.print(event_line(message, sorted(state.services)), soft_wrap=True)
         shown += 1
         if shown == count:
             return
@@ -83,23 +85,23 @@ def order(
     id: Annotated[str, typer.Argument(help="Id of the order, or of another subject of events.", metavar="ID")],
 ) -> None:
     """Show the history of one order in all services: every event, its cause, attempts, delays (in s) and duplicates."""
-    from infra.cli.event_lines import moment_line
+    from infra.cli.event_lines import history_line
     from infra.lab.watch import collect_history
 
     if not id.strip():
         raise typer.BadParameter("the id is empty: GET /orders lists a customer's orders", param_hint="ID")
     state = read_state(layout().state)
     services = {name: next(iter(each.ops.values()), each.http) for name, each in state.services.items()}
-    story, missing = asyncio.run(collect_history(services, get_token("operator", ["operator"]), id))
+    history, missing = asyncio.run(collect_history(services, get_token("operator", ["operator"]), id))
     for each in missing:
         print_error(each)
-    for moment in story:
-        console.print(moment_line(moment, story[0].at, sorted(services)), soft_wrap=True)
-    if not story and missing:
+    for entry in history:
+        console.print(history_line(entry, history[0].at, sorted(services)), soft_wrap=True)
+    if not history and missing:
         raise LocalError(
             f"The services that answered do not know {id}.", "Check that everything is up: ./marketplace status"
         )
-    if not story:
+    if not history:
         raise LocalError(
             f"No service knows {id}.",
             "Give the whole id: GET /orders lists a customer's. Histories are deleted after RETENTION_DAYS (14).",
@@ -112,7 +114,7 @@ def build_docs(
     / "build"
     / "docs",
 ) -> None:
-    """Build this documentation as a searchable site that needs no network, with AsyncAPI, JSON Schemas and OpenAPI."""
+    """Build the documentation as a searchable site that needs no network, with AsyncAPI, JSON Schemas and OpenAPI."""
     from contracts.registry import EVENTS
     from infra.lab.docs import build, read_wiring
 
@@ -150,7 +152,7 @@ def list_contracts() -> None:
     for event in sorted(EVENTS, key=lambda event: event.type):
         name = event.type.rpartition(".")[0]
         queues = ", ".join(subscribed_queues(services, event.type))
-        subscribers = "[dim]its own service, later[/]" if event.internal else queues or "[dim]none[/]"
+        subscribers = "[dim]its own service, when it is due[/]" if event.internal else queues or "[dim]none[/]"
         table.add_row(name, event.publisher, f"v{event.version}", subscribers, _until(event.deprecated))
     console.print(table)
 

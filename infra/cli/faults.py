@@ -67,9 +67,9 @@ def list_kinds() -> None:
     table = _table("kind", "what happens", "where", "options")
     for kind in KINDS.values():
         parts = kind.parts(services_of(CHECKOUT))
-        where = " ".join(parts[:4]) + (" …" if len(parts) > 4 else "")
+        shown_parts = " ".join(parts[:4]) + (" …" if len(parts) > 4 else "")
         options = " ".join(f"{name}={value:g}" for name, value in kind.defaults.items())
-        table.add_row(kind.name, kind.about, where, options)
+        table.add_row(kind.name, kind.about, shown_parts, options)
     console.print(table)
 
 
@@ -100,10 +100,10 @@ async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
                 f"{fault.id}: {await observe_effect(site, fault) or f'{fault.kind} is in effect at {fault.part}'}"
             )
             return
-        async with in_effect(site, fault) as seen:
+        async with in_effect(site, fault) as effects:
             with console.status(f"{fault.kind} at {fault.part}"):
                 await wait_in_effect(site, fault, 0 if KINDS[fault.kind].is_momentary else seconds or 0)
-        console.print(" ".join(seen) or "No effect was observed.")
+        console.print(" ".join(effects) or "No effect was observed.")
         if failure := site.failures.get(fault.id):
             raise LocalError(f"{fault.kind} at {fault.part}: {failure}", "The fault was undone. Add it again.")
 
@@ -123,6 +123,7 @@ async def _heal(where: Layout) -> list[str]:
 
 
 def _running_stack() -> Layout:
+    """Return the running stack. If it is down, the error suggests to start it with the fault proxy."""
     return running_stack("./marketplace up -d --faultable")
 
 

@@ -7,7 +7,7 @@ import typer
 
 
 def writable(path: Path | None) -> Path | None:
-    """Return the path, if the file can be written. A callback for typer; raises `BadParameter` otherwise.
+    """Return the path. Raises `BadParameter` if the file cannot be written. It is a callback for typer.
 
     This is checked before the command starts, because it may run for half an hour before it writes.
     """

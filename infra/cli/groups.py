@@ -25,7 +25,7 @@ PLAIN_PHRASES = {
 
 
 class GroupedCommands(TyperGroup):
-    """Lists its commands in the order of `GROUPS`, and rewords messages about wrong values as `PLAIN` states."""
+    """Lists its commands in the order of `GROUPS`, and rewords messages about wrong values with `PLAIN_PHRASES`."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. Rewords a `BadParameter` error and raises it again."""

@@ -18,8 +18,9 @@ if TYPE_CHECKING:  # imports an HTTP client, which would delay the other command
     from infra.lab.watch import Figures, Samples
 
 KEEP_SAMPLES_S = 60
-STATES = ("accepted", "confirmed", "cancelled", "delivered")
-WORDS = ("part", "state", "circuits", "")
+ORDER_STATES = ("accepted", "confirmed", "cancelled", "delivered")
+TEXT_COLUMNS = ("part", "state", "circuits", "")
+"""The columns that are aligned left."""
 HEADINGS = (
     *("part", "state", "replicas", "for", "in/s", "out/s", "queue", "outbox", "oldest"),
     *("retries", "dead", "circuits", "calls", "repeats", "under way", "shed", "memory", ""),
@@ -70,15 +71,15 @@ def view(status: Message, samples: "Samples", services: Sequence[str], width: in
         rows.append(row)
     title = f"{status['stack']}: {status['phase']}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-    headings = _fitting(rows, width)
+    headings = _fitting_headings(rows, width)
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in WORDS else "right", no_wrap=heading != "")
+        table.add_column(heading, justify="left" if heading in TEXT_COLUMNS else "right", no_wrap=heading != "")
     for row in rows:
         table.add_row(*(row.get(heading, "") for heading in headings))
-    return Group(table, Text(), _orders(samples, now, services))
+    return Group(table, Text(), _order_rates(samples, now, services))
 
 
-def _fitting(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
+def _fitting_headings(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
     """Return the headings of the columns that fit. The last column (what is wrong) always remains, and may wrap."""
     cells = {heading: [heading, *(row.get(heading, "") for row in rows)] for heading in HEADINGS if heading}
     widths = {heading: max(map(_length, column)) + GAP for heading, column in cells.items()}
@@ -144,10 +145,10 @@ def _circuits(seen: "Figures") -> Iterator[str]:
         yield _coloured(f"{closed} closed", CIRCUIT_COLOURS["closed"])
 
 
-def _orders(samples: "Samples", now: int, services: Sequence[str]) -> Text:
+def _order_rates(samples: "Samples", now: int, services: Sequence[str]) -> Text:
     """Return the orders per second that reached each state, over the last few seconds."""
     words = []
-    for state in STATES:
+    for state in ORDER_STATES:
         rates = (samples.rate(name, now, partial(_orders_in_state, state)) for name in services)
         known = [rate for rate in rates if rate is not None]
         words.append(f"{_number(sum(known) if known else None, 1) or '?'} {state}")

@@ -54,7 +54,7 @@ class OperationsClient:
         except OSError as error:
             raise LocalError(f"{service} does not answer.", f"Start it: ./marketplace start {service}") from error
 
-    def pages(self, service: str, path: str, **query: str) -> Iterator[dict[str, Any]]:
+    def items(self, service: str, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Yield every item of a list, read page by page (100 items)."""
         query = {"limit": "100", **query}
         while True:

@@ -1,4 +1,4 @@
-"""Prints tables, addresses and complaints about a stack for people."""
+"""Prints tables, addresses and errors for people."""
 
 import os
 import re
@@ -48,7 +48,8 @@ def pluralized(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-OLD_RETRY_S = 60.0
+LONG_RETRY_S = 60.0
+"""Age of the oldest retried message, in seconds, from which operators see a note on the service."""
 
 
 def notes(figures: Message) -> dict[str, str]:
@@ -56,7 +57,7 @@ def notes(figures: Message) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, each in figures["services"].items():
         lines = [f"unhealthy: {component}" for component in (each or {}).get("unhealthy", ())]
-        if each and (each["retrying_oldest_s"] or 0) > OLD_RETRY_S:
+        if each and (each["retrying_oldest_s"] or 0) > LONG_RETRY_S:
             lines.append(
                 f"{each['retrying']:.0f} messages retried, the oldest for {duration(each['retrying_oldest_s'])}"
             )
@@ -86,9 +87,9 @@ def parts_table(status: Message, notes: Mapping[str, str] = MappingProxyType({})
 
 def addresses(state: StackState) -> dict[str, str]:
     """Return the URLs of the services, stand-ins, issuer and broker, without passwords."""
-    where = {name: service.http for name, service in state.services.items()}
+    urls = {name: service.http for name, service in state.services.items()}
     management = state.broker["management"].rpartition("@")[2]
-    return {**where, "outside": state.outside, "issuer": state.issuer, "broker": f"http://{management}"}
+    return {**urls, "outside": state.outside, "issuer": state.issuer, "broker": f"http://{management}"}
 
 
 def addresses_table(state: StackState) -> Table:

@@ -15,7 +15,7 @@ from infra.stack import LocalError, Message, record_fault, record_parts_up, send
 from infra.stack.layout import layout
 
 commands = typer.Typer()
-MAX_DIGITS = 10
+TOO_MANY_DIGITS = 10
 Part = Annotated[
     str, typer.Argument(help="Name of the part: broker, outside, catalog-db, catalog, catalog.2, …", metavar="PART")
 ]
@@ -45,7 +45,7 @@ def logs(
 def kill(part: Part) -> None:
     """Kill a part (SIGKILL), as a crash would. It stays down until it is started."""
     began = time.time()
-    _request({"do": "kill", "part": part}, no_effect_in="killed")
+    _request({"do": "kill", "part": part}, no_op_state="killed")
     record_fault(layout(), "kill", part, began=began)
 
 
@@ -60,14 +60,14 @@ def pause(part: Part) -> None:
 @commands.command()
 def resume(part: Part) -> None:
     """Resume a paused part."""
-    _request({"do": "resume", "part": part}, no_effect_in="ready")
+    _request({"do": "resume", "part": part}, no_op_state="ready")
     _record_up(part)
 
 
 @commands.command()
 def start(part: Part) -> None:
     """Start a part that is down, and wait until it is ready."""
-    _request({"do": "start", "part": part}, no_effect_in="ready")
+    _request({"do": "start", "part": part}, no_op_state="ready")
     _record_up(part)
 
 
@@ -84,7 +84,7 @@ def restart(part: Part) -> None:
 def scale(what: Annotated[str, typer.Argument(metavar="SERVICE=N")]) -> None:
     """Run N replicas of a service, 1 to 16, which compete for its messages."""
     service, _, number = what.partition("=")
-    if not (service and number.removeprefix("-").isdecimal() and len(number) < MAX_DIGITS):
+    if not (service and number.removeprefix("-").isdecimal() and len(number) < TOO_MANY_DIGITS):
         raise typer.BadParameter("write it as SERVICE=N, such as delivery=3")
     where = layout()
     before = asyncio.run(send_request(where.socket, {"do": "status"}))["parts"]
@@ -122,10 +122,10 @@ def _record_up(part: str) -> None:
         end_process_faults(where, part)
 
 
-def _request(request: Message, *, no_effect_in: str = "") -> Message:
+def _request(request: Message, *, no_op_state: str = "") -> Message:
     """Send a request to the supervisor, print the state of all parts, and return the status.
 
-    Also prints that nothing was done, if every part concerned was in the state `no_effect_in` before.
+    Also prints that nothing was done, if every part concerned was in the state `no_op_state` before the request.
     """
     where = layout()
     what = request.get("part", request.get("service"))
@@ -134,6 +134,6 @@ def _request(request: Message, *, no_effect_in: str = "") -> Message:
         now = asyncio.run(send_request(where.socket, request))
     console.print(parts_table(now))
     concerned = {part["state"] for name, part in before.items() if name == what or name.startswith(f"{what}.")}
-    if no_effect_in and concerned == {no_effect_in}:
-        console.print(f"{what} was {no_effect_in} already: nothing was changed.")
+    if no_op_state and concerned == {no_op_state}:
+        console.print(f"{what} was {no_op_state} already: nothing was changed.")
     return now

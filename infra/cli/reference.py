@@ -63,8 +63,8 @@ def _spelling(option: Any) -> str:
 
 
 def _default(option: Any) -> str:
-    has_none = option.is_flag or option.default in (None, (), [], "") or callable(option.default)
-    return "" if has_none else f" Default: {str(option.default).removeprefix(f'{CHECKOUT}/')}."
+    has_no_default = option.is_flag or option.default in (None, (), [], "") or callable(option.default)
+    return "" if has_no_default else f" Default: {str(option.default).removeprefix(f'{CHECKOUT}/')}."
 
 
 def _usage(argument: Any) -> str:

@@ -1,4 +1,4 @@
-"""Implements the `replay` commands. The service itself replays events from its log stream into a subscription."""
+"""Implements the `replay` commands. The service itself replays events from the log stream to a subscription."""
 
 import time
 from contextlib import suppress
@@ -23,6 +23,7 @@ POLL_S = 0.3
 TARGET = "SERVICE[.SUBSCRIPTION]"
 FIRST = "first"
 Row = dict[str, Any]
+"""A replay as the operations API describes it."""
 Target = Annotated[
     str, typer.Argument(help="The subscription, as listed by `replay ls`.", metavar="SERVICE.SUBSCRIPTION")
 ]
@@ -57,10 +58,10 @@ def begin(
     if not service or "." in name or (dot and not name):
         raise typer.BadParameter(f"{to!r}: write it as {TARGET}", param_hint="'--to'")
     body = {"id": str(uuid4()), "to": name or None, "events": events, "rate": rate, **_start_position(since)}
-    operator = OperationsClient()
-    row = operator.request("POST", service, "history", body)
+    client = OperationsClient()
+    row = client.request("POST", service, "history", body)
     try:
-        _print_outcome(service, _show_progress(operator, service, row))
+        _print_outcome(service, _show_progress(client, service, row))
     except KeyboardInterrupt:
         target = f"{service}.{row['subscription']}"
         console.print(
@@ -72,14 +73,16 @@ def begin(
 @replay.command("ls")
 def list_replays() -> None:
     """List the latest replay of each subscription, and its progress."""
-    operator = OperationsClient()
+    client = OperationsClient()
     table = Table(Column("subscription", no_wrap=True), box=None, pad_edge=False, header_style="bold")
-    for heading in ("state", "read", "handed", "known", "left out", "age", ""):
-        table.add_column(heading, justify="right" if heading in ("handed", "known", "left out") else "left")
+    for heading in ("state", "read", "handed over", "handled before", "left out", "age", ""):
+        table.add_column(
+            heading, justify="right" if heading in ("handed over", "handled before", "left out") else "left"
+        )
     is_incomplete = False
-    for service in operator.services:
+    for service in client.services:
         try:
-            found = operator.request("GET", service, "history")["items"]
+            found = client.request("GET", service, "history")["items"]
         except LocalError as error:
             print_error(str(error), error.remedy)
             is_incomplete = True
@@ -105,14 +108,14 @@ def list_replays() -> None:
 def watch(target: Target) -> None:
     """Show the progress of a subscription's latest replay until it has ended."""
     service, name = _split(target)
-    operator = OperationsClient()
-    found = [row for row in operator.request("GET", service, "history")["items"] if row["subscription"] == name]
+    client = OperationsClient()
+    found = [row for row in client.request("GET", service, "history")["items"] if row["subscription"] == name]
     if not found:
         raise LocalError(
             f"There was no replay to {target}.",
             f"`./marketplace events map` lists the subscriptions. To begin one: ./marketplace replay --to {target}",
         )
-    _print_outcome(service, _show_progress(operator, service, found[0]))
+    _print_outcome(service, _show_progress(client, service, found[0]))
 
 
 @replay.command()
@@ -142,8 +145,8 @@ def _start_position(text: str) -> Row:
         ) from None
 
 
-def _show_progress(operator: OperationsClient, service: str, row: Row) -> Row:
-    """Show the progress of a replay until it has ended, and return its last row.
+def _show_progress(client: OperationsClient, service: str, row: Row) -> Row:
+    """Show the progress of a replay until it has ended, and return its last description.
 
     Requests to the service are repeated while it does not answer.
     """
@@ -161,11 +164,11 @@ def _show_progress(operator: OperationsClient, service: str, row: Row) -> Row:
         while row["state"] == "running":
             time.sleep(POLL_S)
             try:
-                found = operator.request("GET", service, "history")["items"]
+                found = client.request("GET", service, "history")["items"]
             except LocalError as error:  # it does not answer, or the token has expired after an hour
                 progress.update(bar, rate=str(error))
                 with suppress(LocalError):
-                    operator = OperationsClient()
+                    client = OperationsClient()
                 continue
             row = next(each for each in found if each["subscription"] == row["subscription"])
             done, total = _progress_of(row)

@@ -58,18 +58,20 @@ async def _republish(
     """
     from infra.cli.retrying_client import retrying_client
 
-    async def one(each: _Republishing) -> bool:
+    async def republish_one(republishing: _Republishing) -> bool:
         try:
-            await each.run(since, lambda: show_progress("Republished: " + ", ".join(map(str, every))))
+            await republishing.run(since, lambda: show_progress("Republished: " + ", ".join(map(str, republishings))))
         except LocalError as error:
-            print_error(f"{each.service}: {pluralized(each.queued, 'event')} queued. {error}", error.remedy)
+            print_error(
+                f"{republishing.service}: {pluralized(republishing.queued, 'event')} queued. {error}", error.remedy
+            )
             return True
-        console.print(f"{each.service}: {pluralized(each.queued, 'event')} published again")
+        console.print(f"{republishing.service}: {pluralized(republishing.queued, 'event')} published again")
         return False
 
     async with retrying_client(state) as client:
-        every = [_Republishing(client, name) for name in services]
-        return any(await asyncio.gather(*map(one, every)))
+        republishings = [_Republishing(client, name) for name in services]
+        return any(await asyncio.gather(*map(republish_one, republishings)))
 
 
 @dataclass
@@ -94,7 +96,7 @@ class _Republishing:
             chunk = await self.client.request(self.service, "POST", PATH, json=span)
             self.queued += chunk["events"]
             span["after"] = chunk["after"]
-            await self._until_left(
+            await self._wait_until_published(
                 chunk["last"],
                 max_pending=MAX_PENDING_BEFORE_NEXT_CHUNK if span["after"] else 0,
                 on_progress=on_progress,
@@ -102,12 +104,12 @@ class _Republishing:
             if span["after"] is None:
                 return
 
-    async def _until_left(self, last: int, *, max_pending: int, on_progress: Callable[[], None]) -> None:
+    async def _wait_until_published(self, last: int, *, max_pending: int, on_progress: Callable[[], None]) -> None:
         """Wait until at most `max_pending` events, up to the sequence number `last`, are unpublished.
 
         Raises `LocalError` if their number has not decreased for 60 s.
         """
-        lowest, since = None, time.monotonic()
+        lowest, lowest_at = None, time.monotonic()
         while True:
             answer = await self.client.request(self.service, "GET", PATH, last=str(last))
             self.waiting = answer["waiting"]
@@ -115,8 +117,8 @@ class _Republishing:
             if self.waiting <= max_pending:
                 return
             if lowest is None or self.waiting < lowest:
-                lowest, since = self.waiting, time.monotonic()
-            elif time.monotonic() - since > STALL_TIMEOUT_S:
+                lowest, lowest_at = self.waiting, time.monotonic()
+            elif time.monotonic() - lowest_at > STALL_TIMEOUT_S:
                 raise LocalError(
                     f"{self.waiting:,} are pending, and the broker has confirmed none for {STALL_TIMEOUT_S:.0f} s.",
                     "If it is down: ./marketplace start broker. Queued events are then published without this command.",

@@ -50,15 +50,15 @@ def demo(  # noqa: PLR0917 - typer reads options from them, none is positional
     Succeeds only if every accepted order reached its final state, no message was dead-lettered, and the audit passes.
     """
     where = layout()
-    of_its_own = is_up(where)
-    if of_its_own:
+    starts_own_stack = is_up(where)
+    if starts_own_stack:
         where = layout(f"demo-{os.getpid()}")
         console.print("The stack is already up: the demo starts another one.")
     treat_termination_as_interrupt()
     try:
         document = _demo(where, _traffic(where, duration, rate, seed, drain, "mixed"))
     finally:
-        if of_its_own:
+        if starts_own_stack:
             delete_stack(where)
     write_report(document, json_file, html_file)
     console.print(AFTER_DEMO, highlight=False, soft_wrap=True)

@@ -19,7 +19,10 @@ def topology(
         typer.Argument(help="plan: only compare. apply: also make the changes that are safe.", metavar="plan|apply"),
     ],
 ) -> None:
-    """Compare the broker's exchanges, queues and permissions with the services' tables. Succeeds if nothing differs."""
+    """Compare the broker's exchanges, queues and permissions with the services' declarations.
+
+    Succeeds if nothing differs.
+    """
     state = read_state(running_stack().state)
     os.environ |= {
         "BROKER_MANAGEMENT_URL": state.broker["management"],

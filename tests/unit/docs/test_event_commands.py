@@ -31,7 +31,7 @@ def test_the_list_of_contracts_shows_the_consumers_of_each_version() -> None:
     assert lines[0] == "event publisher version received by deprecated"
     assert "checkout.cancellation-requested checkout v1 delivery.orders" in lines
     assert "catalog.stock-released catalog v1 none" in lines
-    assert "checkout.payment-due checkout v1 its own service, later" in lines
+    assert "checkout.payment-due checkout v1 its own service, when it is due" in lines
 
 
 def test_the_map_has_a_row_for_each_published_event() -> None:

@@ -71,7 +71,7 @@ def test_an_audit_of_a_stack_with_an_empty_state_file_is_unknown(run: Run, tmp_p
         code, errors = run("audit")
     assert code == 3
     assert errors.splitlines()[0].startswith(f"{where / 'stack.json'} has no addresses of the sources")
-    assert errors.splitlines()[1].endswith("./marketplace down, then up -d")
+    assert errors.splitlines()[1].endswith("./marketplace down, then ./marketplace up -d")
 
 
 @pytest.mark.parametrize(
