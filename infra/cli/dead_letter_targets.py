@@ -24,9 +24,7 @@ def parse_targets(targets: list[str] | None, everything: bool, service: str | No
     if everything:
         return [(service, {"all": True})] if service else []
     names = map(split_target, targets or ())
-    return [
-        (owner, {"ids": [int(name)]} if name[:MAX_ID_DIGITS].isdecimal() else {"group": name}) for owner, name in names
-    ]
+    return [(owner, {"ids": [int(name)]} if _is_id(name) else {"group": name}) for owner, name in names]
 
 
 def split_target(target: str) -> tuple[str, str]:
@@ -42,8 +40,12 @@ def split_target(target: str) -> tuple[str, str]:
 def parse_letter(target: str) -> tuple[str, str]:
     """Split SERVICE/ID at the slash. Raises `BadParameter` if it does not name one dead letter."""
     service, id = split_target(target)
-    if not id.isdecimal() or len(id) > MAX_ID_DIGITS:
+    if not _is_id(id):
         raise typer.BadParameter(
             f"{target!r} is not a dead letter: write it as {LETTER}, as listed by `dead ls {GROUP}`"
         )
     return service, id
+
+
+def _is_id(name: str) -> bool:
+    return name.isdecimal() and len(name) <= MAX_ID_DIGITS

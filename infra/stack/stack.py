@@ -21,7 +21,6 @@ from infra.stack.roles import AUDIT
 from infra.stack.servers import Servers
 from infra.stack.state import ServiceState, StackState, read_state
 
-DECLARE_WITHIN_S = 60.0
 MAX_LOG_CHARACTERS = 4000
 
 
@@ -130,7 +129,6 @@ class Stack:
                 },
                 cwd=self.layout.directory,
                 log=log,
-                stop_within_s=DECLARE_WITHIN_S,
             )
         )
         try:

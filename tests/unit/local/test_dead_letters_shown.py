@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from infra.cli import dead_letter_tables
+from infra.cli.dead_letter_targets import parse_targets
 
 AT = "2026-01-01T12:00:00+00:00"
 ROW = {
@@ -30,3 +31,17 @@ def test_no_word_is_broken(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     for words in ("notifications/a1b2c3d4", "endpoints", "attempts-exhausted", "OutcomeUnknown", "booking"):
         assert words in shown
     assert ("notifications/a1b2c3d4: attempts-exhausted: OutcomeUnknown" in shown) is (width == 80)
+
+
+@pytest.mark.parametrize(
+    ("target", "selection"),
+    [
+        ("cart/17", {"ids": [17]}),
+        ("cart/123456789012345678x", {"group": "123456789012345678x"}),
+        ("cart/1234567890123456789", {"group": "1234567890123456789"}),
+    ],
+)
+def test_a_target_is_an_id_if_it_has_at_most_18_digits_and_else_a_group(
+    target: str, selection: dict[str, object]
+) -> None:
+    assert parse_targets([target], everything=False, service=None) == [("cart", selection)]
