@@ -146,5 +146,5 @@ async def test_an_entry_that_is_postponed_without_running_keeps_its_count_of_dea
 
 
 async def is_postponed(toy: Toy) -> bool:
-    why = "another delivery is making this call"
+    why = "another process is making this call"
     return await toy.rows("select true from messaging.incidents where why = $1 limit 1", why) == [(True,)]

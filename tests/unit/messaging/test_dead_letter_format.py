@@ -24,7 +24,7 @@ from marketplace_runtime.amqp.dead_letter_format import (
     is_name_too_long,
     storable_headers,
 )
-from marketplace_runtime.consumer import Unreadable, decode_message, on, subscription
+from marketplace_runtime.consumer import UnreadableMessage, decode_message, on, subscription
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.replay.window import ReplayWindow
 from tests.unit.messaging.raw_properties import FULL, Odd, odd_properties
@@ -102,7 +102,7 @@ def dead_lettered(arrived: Basic.Properties, body: bytes = b"") -> DeadLetter:
     found = decode_message(
         IncomingMessage(body, arrived, 1, ReplayWindow()), subscription("carts", on(CartCheckedOutV1, handle))
     )
-    assert isinstance(found, Unreadable)
+    assert isinstance(found, UnreadableMessage)
     return found.as_dead_letter("carts")
 
 

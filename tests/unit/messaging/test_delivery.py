@@ -6,7 +6,7 @@ import pytest
 
 from contracts.cart import CartCheckedOutV1
 from marketplace_runtime.amqp import CLOUDEVENTS_PREFIX, IncomingMessage, properties_of
-from marketplace_runtime.consumer import Unreadable, decode_message, on, subscription
+from marketplace_runtime.consumer import UnreadableMessage, decode_message, on, subscription
 from marketplace_runtime.database import Transaction, new_id
 from marketplace_runtime.events import Envelope
 from marketplace_runtime.replay.window import ReplayWindow
@@ -31,5 +31,5 @@ def test_an_event_that_cannot_be_deduplicated_is_refused(id: str, reason: str) -
     found = decode_message(
         IncomingMessage(b"{}", properties, 1, ReplayWindow()), subscription("carts", on(CartCheckedOutV1, handle))
     )
-    assert isinstance(found, Unreadable)
+    assert isinstance(found, UnreadableMessage)
     assert found.why.reason == reason

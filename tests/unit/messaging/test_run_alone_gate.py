@@ -40,7 +40,7 @@ async def test_one_is_alone_only_after_all_have_left() -> None:
             alone.set()
 
     await gate.enter()
-    gate.join()
+    gate.enter_without_waiting()
     waiting = asyncio.create_task(run_alone())
     gate.leave()
     await turns()

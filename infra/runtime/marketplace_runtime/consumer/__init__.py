@@ -2,7 +2,7 @@
 
 from marketplace_runtime.consumer.acknowledge import acknowledge
 from marketplace_runtime.consumer.decode import decode_message, reaction_to
-from marketplace_runtime.consumer.delivery import SUSPECT_AFTER_DEATHS, Delivery, Unreadable
+from marketplace_runtime.consumer.delivery import SUSPECT_AFTER_DEATHS, Delivery, UnreadableMessage
 from marketplace_runtime.consumer.quarantine import RunAloneGate
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription, on, subscription
 from marketplace_runtime.consumer.worker import Worker
@@ -16,7 +16,7 @@ __all__ = [
     "RetryLater",
     "RunAloneGate",
     "Subscription",
-    "Unreadable",
+    "UnreadableMessage",
     "Worker",
     "acknowledge",
     "decode_message",

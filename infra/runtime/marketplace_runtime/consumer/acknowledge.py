@@ -1,4 +1,4 @@
-"""Acknowledges deliveries that are done to their source: the broker, or a replay of the log stream."""
+"""Acknowledges completed deliveries, each to its source: the broker, or a replay of the log stream."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from marketplace_runtime.consumer.delivery import Delivery
 
 
 async def acknowledge(deliveries: Sequence[Delivery]) -> None:
-    """Acknowledge the messages among `deliveries`, all of one source in one call.
+    """Acknowledge the messages of `deliveries`, with one call per source.
 
     Deliveries from the schedule have no message, and are ignored.
     """

@@ -21,14 +21,15 @@ class Batch:
         self._decisions: dict[Delivery, Decision] = {}
 
     def decide(self, delivery: Delivery, decision: Decision) -> None:
-        """Carry out `decision` after the commit, rather than acknowledge `delivery`."""
+        """Record that `decision` is carried out after the commit. It replaces the acknowledgement of `delivery`."""
         self._decisions[delivery] = decision
 
     @property
     def outcome(self) -> Outcome:
         """Return what to do after the commit.
 
-        Decisions are in the order of the deliveries, so a call is started before a duplicate of its event awaits it.
+        Decisions are in the order of the deliveries. So the first delivery of an event starts its external call before
+        duplicate deliveries await that call.
         """
         if not self._decisions:
             return Outcome(self.all_deliveries)

@@ -23,7 +23,7 @@ from marketplace_runtime.database import Transaction
 from marketplace_runtime.external_calls import LEASE, CallPool, CallResult, claims
 from marketplace_runtime.telemetry import trace
 
-CLAIMED_ELSEWHERE = Postpone(timedelta(seconds=1), "another delivery is making this call")
+CLAIMED_BY_ANOTHER_PROCESS = Postpone(timedelta(seconds=1), "another process is making this call")
 
 
 class ExternalCalls:
@@ -44,19 +44,22 @@ class ExternalCalls:
         - A delivery whose event has a call under way in this process awaits that call.
         - A delivery whose event is claimed by another process is postponed.
         """
-        by_id: dict[UUID, Delivery] = {}
+        first_by_id: dict[UUID, Delivery] = {}
         for each in batch.deliveries:
-            by_id.setdefault(each.envelope.id, each)
-        under_way_here = by_id.keys() & self.pool.under_way
+            first_by_id.setdefault(each.envelope.id, each)
+        under_way_here = first_by_id.keys() & self.pool.under_way
         claimed_at_s = asyncio.get_running_loop().time()
-        ours = await claims.claim(tx, self._name, [each for each in by_id if each not in under_way_here], LEASE)
+        newly_claimed = await claims.claim(
+            tx, self._name, [each for each in first_by_id if each not in under_way_here], LEASE
+        )
         # Read the inbox after claiming: the previous holder released its claim in the transaction that wrote the inbox.
-        handled = await inbox.find_handled(tx, self._name, list(by_id))
+        handled = await inbox.find_handled(tx, self._name, list(first_by_id))
         for each in batch.deliveries:
             id = each.envelope.id
-            if id not in handled and not (id in ours and each is by_id[id]):
-                batch.decide(each, AwaitCall() if id in ours | under_way_here else CLAIMED_ELSEWHERE)
-        claimed = [by_id[id] for id in by_id if id in ours - handled]
+            if id not in handled and not (id in newly_claimed and each is first_by_id[id]):
+                # neither handled before nor the delivery that will make the call
+                batch.decide(each, AwaitCall() if id in newly_claimed | under_way_here else CLAIMED_BY_ANOTHER_PROCESS)
+        claimed = [first_by_id[id] for id in first_by_id if id in newly_claimed - handled]
         finished = [each for each in batch.deliveries if each.envelope.id in handled]
         await load_for(tx, claimed)
         for delivery in claimed:
@@ -86,7 +89,7 @@ class ExternalCalls:
     def start(self, delivery: Delivery, decision: MakeCall) -> None:
         """Start the call that was prepared. While it is under way, this process runs no suspected poison message."""
         delivery.claimed = True
-        self._gate.join()
+        self._gate.enter_without_waiting()
 
         async def call() -> Any:
             with trace(delivery.envelope.traceparent, event_id=str(delivery.envelope.id)):
@@ -95,11 +98,11 @@ class ExternalCalls:
         self.pool.start(delivery.envelope.id, delivery, call, claimed_at_s=decision.claimed_at_s)
 
     def hold(self, delivery: Delivery) -> bool:
-        """Keep a delivery until the call for its event is closed. Returns False if no such call is under way."""
+        """Keep a delivery until the outcome of its event's call is processed. Returns False if no call is under way."""
         return self.pool.hold(delivery.envelope.id, delivery)
 
-    async def wait_for_ended(self) -> list[CallResult[Delivery]]:
-        """Wait for calls that have ended, and store each answer in its delivery. Returns at most one batch of calls."""
+    async def next_ended_calls(self) -> list[CallResult[Delivery]]:
+        """Wait for ended calls, and return up to a batch of them. Stores each answer in its delivery."""
         ended = await self.pool.next_results(self._batch_size)
         for each in ended:
             each.job.answer = each.answer

@@ -8,7 +8,7 @@ from marketplace_runtime.amqp import (
     envelope_of,
 )
 from marketplace_runtime.consumer import publisher_clocks
-from marketplace_runtime.consumer.delivery import SUSPECT_AFTER_DEATHS, Delivery, Unreadable
+from marketplace_runtime.consumer.delivery import SUSPECT_AFTER_DEATHS, Delivery, UnreadableMessage
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
 from marketplace_runtime.database import ScheduleEntry, find_id_defect, is_ahead
 from marketplace_runtime.events import Envelope, name_of
@@ -16,7 +16,7 @@ from marketplace_runtime.events import Envelope, name_of
 
 def decode_message(
     message: IncomingMessage, subscription: Subscription, now: datetime | None = None
-) -> Delivery | Unreadable:
+) -> Delivery | UnreadableMessage:
     """Decode a message into an event for this subscription, or into the reason why it is not one. Never raises.
 
     Pass the database's time as `now` where it is available. The default is this machine's clock, which may be wrong.
@@ -26,9 +26,9 @@ def decode_message(
         _require_deduplicable(envelope, now or datetime.now(UTC))
         reaction = reaction_to(envelope.type, subscription)
     except InvalidMessage as why:
-        return Unreadable(message, why)
+        return UnreadableMessage(message, why)
     except Exception as error:  # noqa: BLE001 - no unexpected error may drop a message
-        return Unreadable(message, InvalidMessage("unreadable", f"{type(error).__name__}: {error}"))
+        return UnreadableMessage(message, InvalidMessage("unreadable", f"{type(error).__name__}: {error}"))
     deaths = message.redeliveries
     return Delivery(
         envelope, message.body, reaction, message=message, deaths=deaths, is_suspect=deaths >= SUSPECT_AFTER_DEATHS
@@ -41,7 +41,8 @@ def _require_deduplicable(envelope: Envelope, now: datetime) -> None:
     Also reports the publisher if its clock runs ahead by more than `publisher_clocks.MAX_CLOCK_AHEAD`.
     """
     if is_ahead(envelope.id, now, publisher_clocks.MAX_CLOCK_AHEAD):
-        ahead_s = (envelope.id.int >> 80) / 1000 - now.timestamp()  # seconds: a datetime could overflow
+        # A UUIDv7 begins with its time in milliseconds. It is not converted to a datetime: a wrong one could overflow.
+        ahead_s = (envelope.id.int >> 80) / 1000 - now.timestamp()
         publisher_clocks.report(envelope.type.partition(".")[0], ahead_s)
     wrong = find_id_defect(envelope.id, now)
     if wrong is not None:

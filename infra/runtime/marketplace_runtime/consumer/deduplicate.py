@@ -25,28 +25,32 @@ class Deduplicate:
     async def enter(self, tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Write the inbox and remove the rows of the schedule. Returns one delivery per event not handled before.
 
-        An event outside the horizon may be in the schedule, but have no inbox partition. The schedule is then its only
-        source, so removing its row is enough to deduplicate it.
+        The schedule may hold an event that has no inbox partition: its id is too old, or too far in the future.
+        The schedule is then its only source, so removing its row is enough to deduplicate it.
         """
         now, name = tx.now, self._name
-        outside = [
+        without_partition = [
             each for each in deliveries if each.entry_id is not None and not has_partition(each.envelope.id, now)
         ]
-        inside = [each for each in deliveries if each not in outside] if outside else deliveries
-        new = await inbox.enter(tx, name, [each.envelope.id for each in inside], [each.attempt for each in inside])
+        with_partition = (
+            [each for each in deliveries if each not in without_partition] if without_partition else deliveries
+        )
+        new = await inbox.enter(
+            tx, name, [each.envelope.id for each in with_partition], [each.attempt for each in with_partition]
+        )
         entries = [each.entry_id for each in deliveries if each.entry_id is not None]
         removed = await scheduled.remove(tx, entries) if entries else set()
-        if outside:
-            here = {each.envelope.id for each in outside if each.entry_id in removed}
-            new |= here - await inbox.find_handled(tx, name, list(here))
+        if without_partition:
+            removed_ids = {each.envelope.id for each in without_partition if each.entry_id in removed}
+            new |= removed_ids - await inbox.find_handled(tx, name, list(removed_ids))
         await poison_counter.reset(tx, name, deliveries)
-        fresh, again = [], []
+        fresh, duplicates = [], []
         for delivery in deliveries:
             if delivery.envelope.id in new:
                 new.discard(delivery.envelope.id)
                 fresh.append(delivery)
             else:
-                again.append(delivery.incident(name, "duplicate", delivery.duplicate_reason))
-        if again:
-            await incidents.record(tx, again)
+                duplicates.append(delivery.incident(name, "duplicate", delivery.duplicate_reason))
+        if duplicates:
+            await incidents.record(tx, duplicates)
         return fresh

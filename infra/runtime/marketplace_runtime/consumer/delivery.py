@@ -96,7 +96,7 @@ class Delivery:
 
 
 @dataclass(slots=True, eq=False)
-class Unreadable:
+class UnreadableMessage:
     """Holds a message that is not an event for this subscription, and why."""
 
     message: IncomingMessage

@@ -11,7 +11,7 @@ from marketplace_runtime.consumer import incidents, metrics, poison_counter
 from marketplace_runtime.consumer.acknowledge import acknowledge
 from marketplace_runtime.consumer.call import ExternalCalls
 from marketplace_runtime.consumer.decisions import AwaitCall, DeadLetter, MakeCall, Outcome, Postpone, Retry
-from marketplace_runtime.consumer.delivery import Delivery, Unreadable
+from marketplace_runtime.consumer.delivery import Delivery, UnreadableMessage
 from marketplace_runtime.consumer.order import OrderByKey
 from marketplace_runtime.consumer.transactions import Transactions
 from marketplace_runtime.database import ScheduleEntry, Transaction
@@ -77,7 +77,7 @@ class Executor:
         """Acknowledge deliveries to their sources."""
         await acknowledge(deliveries)
 
-    async def dead_letter_unreadable(self, unreadable: Unreadable) -> None:
+    async def dead_letter_unreadable(self, unreadable: UnreadableMessage) -> None:
         """Dead-letter a message that is not an event for this subscription, then acknowledge it."""
         self._count("unreadable")
         await self._publish(unreadable.as_dead_letter(self._subscription))
@@ -95,20 +95,20 @@ class Executor:
         Records an incident only for the first failure or postponement of each. Keeps each count of process deaths: a
         postponed delivery has not completed a run.
         """
-        fresh = [delivery for delivery, _ in postponed if delivery.failed_at is None]
+        first_failures = [delivery for delivery, _ in postponed if delivery.failed_at is None]
         entries = []
         for delivery, decision in postponed:
             self._count("postponed")
             delivery.failed_at = delivery.failed_at or self._now()
             entry = self._entry(delivery, decision.delay, decision.why, attempt=delivery.attempt)
             entries.append(replace(entry, deaths=delivery.deaths))
-        await self._replace([delivery for delivery, _ in postponed], entries, incidents_for=fresh)
+        await self._replace([delivery for delivery, _ in postponed], entries, incidents_for=first_failures)
 
     async def _dead_letter(self, delivery: Delivery, decision: DeadLetter) -> None:
         """Publish the dead letter, then remove the delivery from the schedule and acknowledge it.
 
         If the delivery has an ordering key, its dead letter is not published. It is stored in the transaction that
-        marks the head of the key's queue as dead, so that a crash leaves both or neither.
+        stores the delivery as a dead entry at the head of the key's queue, so that a crash leaves both or neither.
         """
         self._count("dead")
         delivery.failed_at = delivery.failed_at or self._now()
@@ -121,6 +121,7 @@ class Executor:
         await self._replace([delivery], [dead], incidents_for=[delivery], letter=letter)
 
     def _entry(self, delivery: Delivery, delay: timedelta | None, why: str, *, attempt: int) -> ScheduleEntry:
+        """Return the schedule entry that replaces `delivery`. With a `delay` of None, it is dead and not run again."""
         return ScheduleEntry(
             subscription=self._subscription,
             envelope=delivery.envelope,
@@ -143,7 +144,8 @@ class Executor:
     ) -> None:
         """Store `entries` in the schedule in place of `deliveries`, then acknowledge.
 
-        A dead entry is stored only as the head of its key's queue, together with its dead letter `letter`.
+        A dead entry is stored only if it has an ordering key: as the head of the key's queue, together with its dead
+        letter `letter`.
         """
         name = self._subscription
         pairs = list(zip(deliveries, entries, strict=True))
@@ -174,6 +176,7 @@ class Executor:
         if self._order is not None and delivery.key is not None:
             is_queued = await self._order.store_failed(tx, delivery, entry)
             if is_queued and letter is not None:
+                # Encoded and decoded, it is stored exactly like a dead letter that came through the broker.
                 properties = dead_letter_properties(letter, self._service)
                 await self._store_dead_letters(tx, [decode_dead_letter(properties, letter.body, self._service)])
             return

@@ -43,7 +43,7 @@ class FailurePolicy:
             failing_for=_failing_for(delivery, now),
         )
         why = _describe(error)
-        is_unexpected = isinstance(decision, retry_policy.GiveUp) and decision.reason == "attempts-exhausted"
+        attempts_exhausted = isinstance(decision, retry_policy.GiveUp) and decision.reason == "attempts-exhausted"
         log.warning(
             "handling failed",
             subscription=self._subscription,
@@ -52,7 +52,7 @@ class FailurePolicy:
             attempt=delivery.attempt,
             decision=repr(decision),
             error=why,
-            exc_info=error if is_unexpected else None,
+            exc_info=error if attempts_exhausted else None,
         )
         if isinstance(decision, retry_policy.GiveUp):
             return DeadLetter(decision.reason, why)

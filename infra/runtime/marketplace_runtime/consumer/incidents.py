@@ -9,9 +9,9 @@ from marketplace_runtime.database import Transaction, has_partition
 from marketplace_runtime.events import storable
 
 MAX_KEPT_ATTEMPTS = 10
-"""Failed attempts kept per message and subscription: the first so many, and the latest."""
+"""Failed attempts kept per message and subscription: the first ones up to this number, and the latest."""
 
-DELETE_OLDER_ATTEMPTS = """
+DELETE_LATE_ATTEMPTS = """
 delete from messaging.incidents as i
 using unnest($1::uuid[], $2::text[]) as r (event_id, subscription)
 where i.event_id = r.event_id and i.subscription = r.subscription and i.what = 'failed' and i.attempt > $3
@@ -38,7 +38,7 @@ class Incident:
 async def record(tx: Transaction, incidents: Sequence[Incident]) -> None:
     """Store `incidents` with the transaction's time. Keeps a bounded number for a message that goes on failing.
 
-    Skips events from outside the horizon, which may still be in the schedule: they may have no partition.
+    Skips events whose id is too old, or too far in the future, to have a partition. The schedule may hold such events.
     """
     now = tx.now
     kept = [each for each in incidents if has_partition(each.event_id, now)]
@@ -47,7 +47,7 @@ async def record(tx: Transaction, incidents: Sequence[Incident]) -> None:
     late = [each for each in kept if each.what == "failed" and each.attempt > MAX_KEPT_ATTEMPTS]
     if late:
         ids, names = [each.event_id for each in late], [each.subscription for each in late]
-        await tx.execute(DELETE_OLDER_ATTEMPTS, ids, names, MAX_KEPT_ATTEMPTS)
+        await tx.execute(DELETE_LATE_ATTEMPTS, ids, names, MAX_KEPT_ATTEMPTS)
     await tx.execute(
         INSERT,
         [each.event_id for each in kept],

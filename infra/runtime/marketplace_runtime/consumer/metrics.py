@@ -15,5 +15,7 @@ consumption_paused = Gauge(
     "messaging_consumption_paused", "1 while a subscription waits for its database, else 0.", ["subscription"]
 )
 publisher_clock_ahead = Gauge(
-    "publisher_clock_ahead_seconds", "How far the last event with a time in the future was ahead.", ["publisher"]
+    "publisher_clock_ahead_seconds",
+    "Seconds by which the last event dated in the future was ahead of this service.",
+    ["publisher"],
 )

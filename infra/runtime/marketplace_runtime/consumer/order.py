@@ -37,9 +37,10 @@ class OrderByKey:
     async def __call__(self, tx: Transaction, batch: Batch) -> None:
         """Keep the deliveries whose turn it is, in their order. Park the others in the queue of their key.
 
-        If the head of a key's queue is kept, the next entries of its key become due.
+        When the head of a key's queue goes on to its handler, the next entries of the key become due.
         """
-        await poison_counter.reset(tx, self._name, batch.deliveries)  # also for those that are not run now
+        # A run that parks a suspect again has completed, too, although it never gets to `Deduplicate`.
+        await poison_counter.reset(tx, self._name, batch.deliveries)
         admitted = await self._admit(tx, batch.deliveries)
         leaving = [each.key for each in admitted if each.in_key_queue and each.key is not None]
         if leaving:
@@ -80,6 +81,7 @@ class OrderByKey:
             elif delivery.in_key_queue:
                 early_ids += [delivery.entry_id or 0]  # its row may be gone, if another process has handled it
             elif queue or (delivery.is_suspect and delivery.message is not None):
+                # A suspect from the broker is always parked: the scheduler will hand it over to be run alone.
                 parked.append(self._parked_entry(delivery, None if queue else timedelta(0)))
                 queue.append(NEW_ENTRY_ID)
                 replaced_ids += [] if delivery.entry_id is None else [delivery.entry_id]
@@ -135,8 +137,9 @@ def ordering_key_of(delivery: Delivery, ordered_by: OrderedBy) -> str | None:
     """Return the ordering key of a delivery, or None if it is handled without ordering.
 
     The key is None for a body that does not fit its type, which will be dead-lettered. It is also None for an unknown
-    version, which would hold up the known ones. An event ordered by its aggregate's own field needs no parsing, since
-    the envelope has that field as its subject. Raises `InvalidMessage` if the key is too long or contains NUL.
+    version, which would hold up the known ones. If `ordered_by` is the field that identifies the event's aggregate, the
+    key is the envelope's subject, so the body is not parsed. Raises `InvalidMessage` if the key is too long or contains
+    NUL.
     """
     if delivery.envelope.type != delivery.reaction.event.type:
         return None

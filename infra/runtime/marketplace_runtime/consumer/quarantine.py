@@ -34,10 +34,10 @@ class RunAloneGate:
         """Enter beside others. Waits while a handler runs alone, or waits to do so."""
         while not self._open.is_set():
             await self._open.wait()
-        self.join()
+        self.enter_without_waiting()
 
-    def join(self) -> None:
-        """Count one more inside without waiting. Only code that is already inside may call this."""
+    def enter_without_waiting(self) -> None:
+        """Enter beside others at once. Only code that is inside may call this, for a task that it starts."""
         self._inside += 1
         self._empty.clear()
 
@@ -59,18 +59,18 @@ class RunAloneGate:
 
 
 class Quarantine:
-    """Hands out the suspects of one subscription one at a time, those with the fewest deaths first.
+    """Hands out the suspects of one subscription one at a time, those whose runs alone had the fewest deaths first.
 
-    A suspect with deaths is handed out after a pause of `PAUSE_PER_DEATH_S` each. Meanwhile other prefetched messages
-    arrive and go first. So if processes die for another reason, each death meets a different message, and no single
-    message is blamed for all of them.
+    The pause before a suspect is handed out is `PAUSE_PER_DEATH_S` for each process that died while it ran the suspect
+    alone. Meanwhile other prefetched messages arrive and go first. So if processes die for another reason, each death
+    meets a different message, and no single message is blamed for all of them.
     """
 
     def __init__(self, subscription: str, transactions: Transactions) -> None:
         self._subscription, self._transactions = subscription, transactions
         self._new: list[Delivery] = []
         self._heap: list[tuple[int, float, float, Delivery]] = []
-        """A heap of (deaths, random tie-break, earliest start by the event loop's clock, delivery)."""
+        """A heap of (deaths in runs alone, random tie-break, earliest start by the event loop's clock, delivery)."""
         self._arrived = asyncio.Event()
         self._rng = random.Random()  # noqa: S311 - a shuffle
         self._running = False
@@ -95,12 +95,12 @@ class Quarantine:
                 await self._arrived.wait()
             self._arrived.clear()
             await self._read_counters()
-            deaths, _, not_before, delivery = self._heap[0]
+            deaths_alone, _, not_before, delivery = self._heap[0]
             pause_s = not_before - asyncio.get_running_loop().time()
             if pause_s <= 0:
                 heapq.heappop(self._heap)
                 self._running = True
-                return delivery, deaths
+                return delivery, deaths_alone
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._arrived.wait()
@@ -121,11 +121,11 @@ class Quarantine:
         if not new:
             return
         ids = [each.envelope.id for each in new]
-        deaths = await self._transactions.commit_with_retries(
+        deaths_alone = await self._transactions.commit_with_retries(
             partial(poison_counter.read_runs, subscription=self._subscription, ids=ids)
         )
         now = asyncio.get_running_loop().time()
         del self._new[: len(new)]  # only now: until then they must count as waiting
         for delivery in new:
-            died = deaths.get(delivery.envelope.id, 0)
+            died = deaths_alone.get(delivery.envelope.id, 0)
             heapq.heappush(self._heap, (died, self._rng.random(), now + died * PAUSE_PER_DEATH_S, delivery))

@@ -44,6 +44,7 @@ class Reaction:
     read: Callable[[bytes], Event]
     """Parses a body into the event that the handler takes. Raises ValidationError or `UnknownVersion`."""
     older: tuple["Reaction", ...] = ()
+    """Reactions to older versions of the event, which `or_older` added."""
     deadline: bool = False
     """Whether the event is handled only after everything that reached the service before it was due."""
 
@@ -149,7 +150,7 @@ def on(
     if handle is not None:
         if prepare or call or record:
             raise TypeError(f"on({event.__name__}): give either a handler or prepare, call and record")
-        handle = with_declaration(handle)
+        handle = with_declaration(handle)  # without `@publishes` it may publish nothing
         return Reaction(event, handle, None, load, attempts, event.model_validate_json, deadline=deadline)
     if prepare is None or call is None or record is None:
         raise TypeError(f"on({event.__name__}): an external call needs prepare, call and record")
@@ -165,7 +166,9 @@ def subscription(
     ordered_by: OrderedBy | None = None,
     history: Literal["first"] | None = None,
 ) -> Subscription:
-    """Declare the subscription with the queue `<service>.<name>`. Another name makes another subscription.
+    """Declare the subscription with the queue `<service>.<name>`.
+
+    A renamed subscription is a new one: its queue and its inbox are empty.
 
     With `ordered_by`, a field's name or a function of the event, events with the same key are handled in the order of
     the queue, also across retries and replicas. While one of them waits or is dead, the later ones are parked. One

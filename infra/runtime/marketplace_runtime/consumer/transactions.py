@@ -26,8 +26,11 @@ log = get_logger(__name__)
 
 MAX_CONFLICT_RETRIES = 10
 PROBE_S, PROBE_CAP_S = 0.1, 2.0
-MAX_DISPROVED_OUTAGES = 3
-"""Number of times that work may fail as "database unavailable" although the database accepts a write right after."""
+MAX_FALSE_OUTAGES = 3
+"""Number of false outages after which a delivery is postponed, rather than run again at once.
+
+A false outage is a "database unavailable" error right after which the database accepts a write.
+"""
 UNIQUE_VIOLATION = "23505"
 """SQLSTATE of a unique violation. Its cause may be a concurrent transaction, or the message itself."""
 
@@ -45,20 +48,22 @@ class Transactions:
         """Whether the subscription waits for the database to accept writes again."""
 
     async def run(self, deliveries: Sequence[Delivery], stage: Stage) -> AsyncGenerator[Outcome]:
-        """Commit `stage` for all deliveries in one transaction, or for each alone if that fails.
+        """Run `stage` for all deliveries in one transaction, or for each in its own if that fails.
 
         Yields the outcome of each transaction. Waits while the database is unavailable, and retries a conflict at once.
         Postpones a delivery if rows are locked or the database is too slow. None of these counts as an attempt; any
         other error does.
         """
-        result = await self._commit(deliveries, stage, max_outages=MAX_DISPROVED_OUTAGES if len(deliveries) == 1 else 1)
+        result = await self._run_stage(
+            deliveries, stage, max_false_outages=MAX_FALSE_OUTAGES if len(deliveries) == 1 else 1
+        )
         if isinstance(result, Outcome):
             yield result
             return
         busy: list[tuple[Delivery, BaseException]] = []
         for delivery in deliveries:
             if len(deliveries) > 1:
-                result = await self._commit([delivery], stage, max_outages=MAX_DISPROVED_OUTAGES)
+                result = await self._run_stage([delivery], stage, max_false_outages=MAX_FALSE_OUTAGES)
             if isinstance(result, Outcome):
                 yield result
             elif _is_database_fault(result):
@@ -68,11 +73,11 @@ class Transactions:
         if busy:
             yield Outcome(decisions=self._policy.postpone_busy(busy))
 
-    async def _commit(
-        self, deliveries: Sequence[Delivery], stage: Stage, *, max_outages: int
+    async def _run_stage(
+        self, deliveries: Sequence[Delivery], stage: Stage, *, max_false_outages: int
     ) -> Outcome | BaseException:
-        """Commit `stage` for all deliveries. Returns the outcome, or the error that prevents the commit."""
-        conflicts = outages = 0
+        """Run `stage` in a transaction. Returns the outcome, or the error that prevents the commit."""
+        conflicts = false_outages = 0
         while True:
             batch = Batch(deliveries)
             try:
@@ -81,8 +86,8 @@ class Transactions:
                         await stage(tx, batch)
             except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes a decision
                 kind = classify_error(error)
-                if kind is ErrorKind.UNAVAILABLE and outages < max_outages:
-                    outages += await self._wait_for_database(error)
+                if kind is ErrorKind.UNAVAILABLE and false_outages < max_false_outages:
+                    false_outages += await self._wait_for_database(error)
                 elif kind is ErrorKind.CONFLICT and len(deliveries) == 1 and conflicts < MAX_CONFLICT_RETRIES:
                     conflicts += 1
                     await asyncio.sleep(self._rng.uniform(0, 0.01 * 2 ** min(conflicts, 6)))
@@ -93,7 +98,7 @@ class Transactions:
                 return batch.outcome
 
     async def commit_with_retries(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Commit the runtime's own `work`, and return its result.
+        """Run `work` in a transaction, and return its result. Not for handlers: it makes no decision about a delivery.
 
         Retries as long as the database is unavailable, in conflict or too slow. Raises any other error.
         """
@@ -113,7 +118,7 @@ class Transactions:
                 return done
 
     async def _wait_for_database(self, error: BaseException) -> int:
-        """Wait until the database accepts a write. Returns 1 if it does so at once, so was not unavailable, else 0."""
+        """Wait until the database accepts a write. Returns 1 if it does at once: `error` was a false outage. Else 0."""
         log.warning("database unavailable, consumer paused", queue=self._queue, error=repr(error))
         self._pause(True)
         try:

@@ -15,7 +15,7 @@ from marketplace_runtime.consumer.call import ExternalCalls
 from marketplace_runtime.consumer.decisions import DeadLetter, Outcome
 from marketplace_runtime.consumer.decode import decode_entry, reaction_to
 from marketplace_runtime.consumer.deduplicate import Deduplicate
-from marketplace_runtime.consumer.delivery import Delivery, Unreadable
+from marketplace_runtime.consumer.delivery import Delivery, UnreadableMessage
 from marketplace_runtime.consumer.execute import Executor, StoreDeadLetters
 from marketplace_runtime.consumer.failure_policy import FailurePolicy
 from marketplace_runtime.consumer.handle import handle
@@ -76,9 +76,10 @@ class Worker:
 
     # -- receiving deliveries ---------------------------------------------------------------------------
 
-    def receive(self, delivery: Delivery | Unreadable) -> None:
+    def receive(self, delivery: Delivery | UnreadableMessage) -> None:
         """Accept a delivery. It will be acknowledged, or its source will deliver it again."""
         self._idle.clear()
+        # An ordered subscription parks a suspect message in its key's queue first; the scheduler hands it over again.
         if isinstance(delivery, Delivery) and delivery.is_suspect and not (self.keeps_order and delivery.message):
             self._quarantine.receive(delivery)
         else:
@@ -147,9 +148,9 @@ class Worker:
 
     async def _run_suspects(self) -> None:
         while True:
-            delivery, deaths = await self._quarantine.next()
+            delivery, deaths_alone = await self._quarantine.next()
             if not delivery.lost:
-                await self.run_alone(delivery, deaths)
+                await self.run_alone(delivery, deaths_alone)
             self._quarantine.release()
             self._update_idle()
 
@@ -157,7 +158,7 @@ class Worker:
         """Record the answers of calls as they arrive, many in one transaction. Failed calls do not delay them."""
         async with asyncio.TaskGroup() as failures:
             while True:
-                ended = await self.calls.wait_for_ended()
+                ended = await self.calls.next_ended_calls()
                 for each in ended:
                     if each.error is not None:
                         failures.create_task(self._act_on_failure(each, each.error))
@@ -180,9 +181,9 @@ class Worker:
             self._database.wake_ups.wake_scheduler()
         self._update_idle()
 
-    async def handle(self, batch: Sequence[Delivery | Unreadable]) -> None:
+    async def handle(self, batch: Sequence[Delivery | UnreadableMessage]) -> None:
         """Run a batch through the stages, concurrently with batches of other subscriptions."""
-        for unreadable in [each for each in batch if isinstance(each, Unreadable)]:
+        for unreadable in [each for each in batch if isinstance(each, UnreadableMessage)]:
             await self.executor.dead_letter_unreadable(unreadable)
         deliveries = [each for each in batch if isinstance(each, Delivery)]
         if deliveries:
@@ -192,10 +193,10 @@ class Worker:
             finally:
                 self._gate.leave()
 
-    async def run_alone(self, delivery: Delivery, deaths: int) -> None:
-        """Run a suspect while no other handler of the process runs. Dead-letters it after `MAX_RUNS_ALONE` deaths."""
-        if deaths >= MAX_RUNS_ALONE:
-            why = f"{deaths} processes died while they ran this event alone"
+    async def run_alone(self, delivery: Delivery, deaths_alone: int) -> None:
+        """Run a suspect while no other handler of the process runs, or dead-letter it after `MAX_RUNS_ALONE` deaths."""
+        if deaths_alone >= MAX_RUNS_ALONE:
+            why = f"{deaths_alone} processes died while they ran this event alone"
             await self._execute(Outcome(decisions=[(delivery, DeadLetter("poison", why))]))
             return
         async with self._gate.alone():

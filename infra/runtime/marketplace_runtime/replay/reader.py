@@ -23,7 +23,7 @@ from marketplace_runtime.amqp import (
 from marketplace_runtime.consumer import (
     SUSPECT_AFTER_DEATHS,
     Delivery,
-    Unreadable,
+    UnreadableMessage,
     Worker,
     acknowledge,
     decode_message,
@@ -149,7 +149,7 @@ class ReplayReader:
     def _add_message(self, message: LoggedMessage, chunk: Chunk) -> None:
         received = IncomingMessage(message.body, message.properties, message.offset, self._window, replayed=True)
         found = decode_message(received, self._worker.subscription)
-        if isinstance(found, Unreadable):
+        if isinstance(found, UnreadableMessage):
             chunk.too_old += found.why.reason == "too-old"
             chunk.refused += found.why.reason != "too-old"
         elif found.envelope.type in self._replay.types:
