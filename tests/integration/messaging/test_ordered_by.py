@@ -164,8 +164,8 @@ async def test_replicas_killed_at_random_keep_the_order_of_every_key(toy: Toy, s
         *(
             pytest.param(*rare, marks=pytest.mark.slow)
             for rare in (
-                ("park", "before"),
-                ("park", "after"),
+                ("append", "before"),
+                ("append", "after"),
                 ("make_next_due", "after"),
                 ("update_in_place", "before"),
                 ("update_in_place", "after"),

@@ -78,7 +78,7 @@ async def test_an_entry_that_a_newer_replica_may_handle_is_left_to_it(toy: Toy) 
 async def test_a_key_of_a_removed_subscription_is_dead_lettered_from_its_head(toy: Toy) -> None:
     head, parked = replace(an_entry("gone"), key="k"), replace(an_entry("gone"), key="k", delay=None)
     async with toy.checkout_database([TABLE]).transaction() as tx:
-        await key_queue.park(tx, [head, parked])
+        await key_queue.append(tx, [head, parked])
     async with toy.running(TABLE):
         await toy.until_dead(1)
     assert await toy.dead() == [("gone", "unknown-subscription", 3, GONE)]
@@ -92,7 +92,7 @@ async def test_a_head_without_a_handler_blocks_its_key(toy: Toy) -> None:
         replace(an_entry("carts"), key="k", delay=None),
     ]
     async with toy.checkout_database([table]).transaction() as tx:
-        await key_queue.park(tx, entries)
+        await key_queue.append(tx, entries)
     async with toy.running(table):
         await toy.until_dead(1)
         assert await toy.effects() == []
@@ -105,7 +105,7 @@ async def test_a_head_without_a_handler_blocks_its_key(toy: Toy) -> None:
 async def test_parked_events_continue_when_their_subscription_is_no_longer_ordered(toy: Toy) -> None:
     entries = [replace(an_entry("carts"), key="k", delay=None) for _ in range(3)]
     async with toy.checkout_database([TABLE]).transaction() as tx:
-        await key_queue.park(tx, entries)
+        await key_queue.append(tx, entries)
     async with toy.running(TABLE):
         await toy.until_effects(3)
         await toy.until_idle()

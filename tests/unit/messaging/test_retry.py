@@ -13,7 +13,7 @@ from marketplace_runtime.resilience import CallPostponed, CircuitOpen
 from marketplace_runtime.scheduler.retry_policy import (
     BASE_DELAY_S,
     MAX_DELAY_S,
-    MIN_UNLIMITED_DELAY_S,
+    MIN_PROPORTIONAL_DELAY_S,
     GiveUp,
     Reject,
     RetryLater,
@@ -95,7 +95,7 @@ def test_an_owed_event_is_retried_at_intervals_that_grow_to_an_hour() -> None:
     rng, elapsed, times = random.Random(7), timedelta(0), []
     while elapsed < timedelta(days=10):
         pause = proportional_delay(elapsed, rng)
-        assert pause <= max(timedelta(seconds=MIN_UNLIMITED_DELAY_S), elapsed / 2)  # adds at most half of the outage
+        assert pause <= max(timedelta(seconds=MIN_PROPORTIONAL_DELAY_S), elapsed / 2)  # adds at most half of the outage
         elapsed += pause
         times.append(elapsed)
     assert len([each for each in times if each <= timedelta(hours=2)]) < 40

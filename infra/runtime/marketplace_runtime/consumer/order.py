@@ -88,7 +88,7 @@ class OrderByKey:
             else:
                 admitted.append(delivery)
         if parked:
-            await key_queue.park(tx, parked)
+            await key_queue.append(tx, parked)
         if replaced_ids:
             await scheduled.remove(tx, replaced_ids)
         if early_ids:
@@ -108,7 +108,7 @@ class OrderByKey:
             await scheduled.remove(tx, [delivery.entry_id])
         if await inbox.find_handled(tx, self._name, [entry.envelope.id]):
             return False
-        await key_queue.park(tx, [entry])
+        await key_queue.append(tx, [entry])
         return True
 
     def _parked_entry(self, delivery: Delivery, delay: timedelta | None) -> ScheduleEntry:

@@ -226,4 +226,4 @@ class Worker:
 def _kind(reaction: Reaction) -> ReactionKind:
     if reaction.deadline:
         return ReactionKind.DEADLINE
-    return ReactionKind.HANDLED if reaction.call is None else ReactionKind.CALLED
+    return ReactionKind.HANDLER if reaction.call is None else ReactionKind.EXTERNAL_CALL

@@ -1,8 +1,8 @@
-"""Tracks how far a service has caught up with its queues. A deadline runs after what reached them before it was due.
+"""Tracks how far a service has caught up with its queues, since deadlines run after the messages that came before them.
 
-When a deadline comes due, the message that it waits for may still be in a queue or in a handler. After an outage of
-the service itself this is the rule. So the service takes the time, and waits until everything that is in each queue
-then has been handled. It has then caught up with that time, and deadlines that were due by then can run.
+When a deadline comes due, the message that it waits for may still be in a queue or in a handler. This is usual after
+an outage of the service itself. So the service reads the database's clock, and waits until everything that each queue
+holds at that time has been handled. It has then caught up with that time, and runs the deadlines that were due by then.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 PAUSE_S = 0.25
-"""Pause after each round: a deadline may have to wait for something else, and would ask again at once."""
+"""Pause after each round. A deadline may also wait for a retry; until then the scheduler requests round after round."""
 
 
 class CatchUpTracker:

@@ -1,7 +1,8 @@
 """Keeps the key queues: the entries of one ordering key that wait in the schedule, in the order of handling.
 
 The first entry of a key queue, its head, waits for its next run, or is dead and waits for an operator. The others are
-parked: they have no due time until the head has left. A transaction that changes a key queue locks it to its end.
+parked: they have no due time until the head has left. A transaction that changes a key queue takes the queue's lock,
+and holds it until the transaction ends.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +12,9 @@ from uuid import UUID
 from marketplace_runtime.database import ScheduleEntry, Transaction, entry_columns
 
 LOCK = """
-select pg_advisory_xact_lock(line) from (
-    select distinct hashtextextended(key, hashtext($1)) as line from unnest($2::text[]) as k (key) order by line
-) as lines
+select pg_advisory_xact_lock(lock_key) from (
+    select distinct hashtextextended(key, hashtext($1)) as lock_key from unnest($2::text[]) as k (key) order by lock_key
+) as lock_keys
 """
 
 FIND_FIRST = """
@@ -23,7 +24,7 @@ cross join lateral (
 order by s.id
 """
 
-PARK = """
+APPEND = """
 insert into messaging.scheduled
     (subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due, attempt, why, failed_at,
     deaths, key, dead)
@@ -90,13 +91,13 @@ async def find_first(tx: Transaction, subscription: str, keys: Sequence[str], li
     return queues
 
 
-async def park(tx: Transaction, entries: Sequence[ScheduleEntry]) -> None:
+async def append(tx: Transaction, entries: Sequence[ScheduleEntry]) -> None:
     """Append `entries`, each with its key, to the queues of their keys. Ignores entries that are already queued."""
     key_columns: list[list[Any]] = [
         [entry.key for entry in entries],
         [entry.dead for entry in entries],
     ]
-    await tx.execute(PARK, *entry_columns(entries), *key_columns)
+    await tx.execute(APPEND, *entry_columns(entries), *key_columns)
     if any(entry.delay is not None for entry in entries):
         tx.wake_scheduler()
 

@@ -12,7 +12,9 @@ _dead_letters_subject = _dead_letters.c.headers["cloudEvents_subject"].as_string
 
 
 def is_deadline_lost(event: type[Event], subject: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """Return an SQL condition: no `event` about the column `subject` is scheduled or stored as a dead letter.
+    """Return an SQL condition: no `event` with this subject is scheduled or stored as a dead letter.
+
+    `subject` is a column of the query in which the condition is used.
 
     `Transaction.is_scheduled` checks a single subject in the same way.
     """

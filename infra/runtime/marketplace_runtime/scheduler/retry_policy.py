@@ -8,7 +8,7 @@ from marketplace_runtime.amqp import InvalidMessage, UnknownVersion
 from marketplace_runtime.resilience import CallPostponed, Refused
 
 BASE_DELAY_S, MAX_DELAY_S = 0.25, 15.0
-MIN_UNLIMITED_DELAY_S, MAX_UNLIMITED_DELAY_S = 0.5, 3600.0
+MIN_PROPORTIONAL_DELAY_S, MAX_PROPORTIONAL_DELAY_S = 0.5, 3600.0
 
 
 class Reject(Exception):
@@ -62,8 +62,8 @@ def decide(
         case RetryLater():
             return RunAgain(error.delay, counts_as_attempt=False)
         case CallPostponed() | Refused():
-            rest = timedelta(seconds=error.retry_after_s)
-            return RunAgain(max(rest, proportional_delay(failing_for, rng)), counts_as_attempt=False)
+            min_delay = timedelta(seconds=error.retry_after_s)
+            return RunAgain(max(min_delay, proportional_delay(failing_for, rng)), counts_as_attempt=False)
         case _ if attempts is None:
             return RunAgain(proportional_delay(failing_for, rng))
         case _:
@@ -89,11 +89,11 @@ def _give_up_reason(error: BaseException, attempt: int, attempts: int | None, fa
             return "attempts-exhausted" if no_attempt_left else None
 
 
-def proportional_delay(elapsed: timedelta, rng: random.Random, *, cap_s: float = MAX_UNLIMITED_DELAY_S) -> timedelta:
+def proportional_delay(elapsed: timedelta, rng: random.Random, *, cap_s: float = MAX_PROPORTIONAL_DELAY_S) -> timedelta:
     """Return a pause of a third to a half of the time `elapsed`, but at least 0.33 to 0.5 s, and at most `cap_s`.
 
     So the end of an outage is noticed within half of its length, up to `cap_s`. The number of retries grows only with
     the logarithm of its length.
     """
-    highest = min(cap_s, max(MIN_UNLIMITED_DELAY_S, elapsed.total_seconds() / 2))
+    highest = min(cap_s, max(MIN_PROPORTIONAL_DELAY_S, elapsed.total_seconds() / 2))
     return timedelta(seconds=rng.uniform(highest * 2 / 3, highest))

@@ -22,15 +22,15 @@ log = get_logger(__name__)
 POLL_S = 1.0
 """The longest wait between polls: another replica may have scheduled something."""
 MIN_POLL_S, MIN_POLL_WHEN_FULL_S = 0.01, 0.1
-"""The shortest wait between polls, and the shortest while a worker has no room, so that its entries stay due."""
+"""The shortest wait between polls. It is longer while a worker has no room, since its due entries are not taken."""
 MAX_ENTRIES_PER_QUERY = 200
 """Maximum number of entries per query."""
 UNKNOWN_VERSION_POLL_S, UNHANDLED_POLL_S = 5.0, 10.0
 """Intervals of the polls for entries in an unknown version, and for entries that no code handles."""
 UNKNOWN_VERSION_AFTER = timedelta(seconds=5)
-"""Time that entries in an unknown version must be overdue before this replica takes them, as one more failed attempt.
+"""Time that entries in an unknown version must be overdue before this replica takes them.
 
-A replica that understands the version takes them earlier.
+Their attempt then fails. A replica that understands the version takes them earlier.
 """
 UNHANDLED_AFTER = timedelta(minutes=5)
 """Time that entries which this code does not handle must be overdue before they are dead-lettered.
@@ -42,8 +42,8 @@ A replica with newer code that handles them takes them long before.
 class ReactionKind(Enum):
     """Lists the ways in which a type of event is handled."""
 
-    HANDLED = "handled"
-    CALLED = "by an external call"
+    HANDLER = "by a handler"
+    EXTERNAL_CALL = "by an external call"
     DEADLINE = "a deadline: after all that reached the service before it was due"
 
 
@@ -90,8 +90,9 @@ class Scheduler:
         self._store_dead_letters = store_dead_letters
         self._subscribed = [(name, type) for name, each in workers.items() for type in each.types]
         self._deadlines = self._of_kind(ReactionKind.DEADLINE)
-        self._types_without_call = self._of_kind(ReactionKind.HANDLED)
-        self._missed: dict[int, float] = {}
+        self._types_without_call = self._of_kind(ReactionKind.HANDLER)
+        self._missing_since: dict[int, float] = {}
+        """Time since which the liveness lock of each process is missing, for `liveness.release_expired_claims`."""
         self._release_claims_at = self._poll_unknown_at = self._poll_unhandled_at = 0.0
 
     async def run(self) -> None:
@@ -102,7 +103,7 @@ class Scheduler:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                self._missed.clear()
+                self._missing_since.clear()
                 log.warning("scheduler: database unavailable, in conflict or too slow", error=repr(error))
                 wait_s = POLL_S
             with suppress(TimeoutError):
@@ -116,7 +117,7 @@ class Scheduler:
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
             if now >= self._release_claims_at:
-                await liveness.release_expired_claims(tx, self._missed)
+                await liveness.release_expired_claims(tx, self._missing_since)
                 self._release_claims_at = now + POLL_S
             if now >= self._poll_unhandled_at:
                 await self._dead_letter_unhandled(tx)

@@ -16,7 +16,7 @@ id, subscription, event_id, type, source, subject, at, traceparent, causation_id
     failed_at, deaths, key"""
 """In the order in which `_entry` reads them."""
 
-IS_EARLY = """
+HAS_TO_WAIT = """
 subscription || ' ' || type = any($5::text[]) and (
     $6::timestamptz is null or due > $6
     or exists (
@@ -25,7 +25,7 @@ subscription || ' ' || type = any($5::text[]) and (
             r.holder is not null or r.due <= s.due
             or r.failed_at < s.due and r.subscription || ' ' || r.type = any($7::text[]))))
 """
-"""True for a deadline if an event that reached the service before the deadline was due may not be handled yet.
+"""True for a deadline while an event that reached the service before the deadline was due is possibly not handled yet.
 
 Such an event may still be in a queue. Or it is about the same subject, has failed and is not dead, and one of these
 holds: it is being run again; its next run was due no later than the deadline; or it failed before the deadline was
@@ -39,10 +39,10 @@ update messaging.scheduled
 set due = now() + $3::interval, holder = $4, deaths = deaths + (holder is not null and holder <> $4)::int
 where id = any(array(
     select id from messaging.scheduled as s
-    where due <= now() and subscription || ' ' || type = any($1::text[]) and not ({IS_EARLY})
+    where due <= now() and subscription || ' ' || type = any($1::text[]) and not ({HAS_TO_WAIT})
     order by due limit $2 for update skip locked))
 returning {COLUMNS}
-"""  # noqa: S608 - names of ours
+"""  # noqa: S608 - constants
 
 LEASE_UNKNOWN_VERSIONS = f"""
 update messaging.scheduled
@@ -64,10 +64,11 @@ order by due limit $3 for update skip locked
 """  # noqa: S608 - as above
 
 NEXT_DUE = """
-select extract(epoch from min(due) filter (where not d.early) - now())::float8,
-    coalesce(bool_or(d.early), false)
+select extract(epoch from min(due) filter (where not d.is_overdue_deadline) - now())::float8,
+    coalesce(bool_or(d.is_overdue_deadline), false)
 from messaging.scheduled as s
-    cross join lateral (select due <= now() and subscription || ' ' || type = any($2::text[]) as early) as d
+    cross join lateral (
+        select due <= now() and subscription || ' ' || type = any($2::text[]) as is_overdue_deadline) as d
 where subscription || ' ' || type = any($1::text[])
 """
 
@@ -82,7 +83,7 @@ class Deadlines:
     """Lists the types that are deadlines, and how far the service has caught up with what goes before them."""
 
     types: SubscribedTypes = ()
-    caught_up: datetime | None = None
+    caught_up_until: datetime | None = None
     """The time up to which it has caught up, by the database's clock. None: unknown, so deadlines wait."""
     without_call: SubscribedTypes = ()
     """The types handled without an external call. They go before deadlines, however often they fail."""
@@ -98,8 +99,8 @@ async def lease_due(
 
     Returns them by id, in the order in which they were scheduled.
     """
-    before = _pairs(deadlines.types), deadlines.caught_up, _pairs(deadlines.without_call)
-    rows = await tx.execute(LEASE_DUE, _pairs(subscribed), limit, lease, tx.process_id, *before)
+    deadline_arguments = _pairs(deadlines.types), deadlines.caught_up_until, _pairs(deadlines.without_call)
+    rows = await tx.execute(LEASE_DUE, _pairs(subscribed), limit, lease, tx.process_id, *deadline_arguments)
     return sorted(map(_entry, rows), key=lambda entry: entry.id or 0)
 
 
