@@ -53,7 +53,7 @@ class Relay:
 
     def __init__(self, database: Database, publisher: Publisher) -> None:
         self._database, self._publisher = database, publisher
-        self._held: set[int] = set()
+        self._held_buckets: set[int] = set()
         self._idle = asyncio.Event()
 
     async def run(self) -> None:
@@ -80,7 +80,7 @@ class Relay:
                 log.warning("relay: database connection lost", error=repr(error))
             finally:
                 # Our locks are gone: another replica may publish these aggregates from now on.
-                self._held.clear()
+                self._held_buckets.clear()
                 self._publisher.drop_channel()
                 with suppress(*DATABASE_CONNECTION_ERRORS):
                     await connection.close(timeout=1)
@@ -98,7 +98,7 @@ class Relay:
             await connection.execute(f"select pg_advisory_lock_shared({RELAY_CLASS}, 0)")
             await self._relay_while_connected(connection)
             await connection.execute("select pg_advisory_unlock_all()")
-            self._held.clear()
+            self._held_buckets.clear()
 
     async def _relay_while_connected(self, connection: asyncpg.Connection) -> None:
         """Publish until the broker is unreachable for longer than `MAX_BROKER_ABSENCE_S`."""
@@ -112,7 +112,7 @@ class Relay:
             rows = [
                 Pending(*row)
                 for row in await connection.fetch(
-                    self._database.in_schema(table.PENDING), sorted(self._held), MAX_ROWS_PER_BATCH
+                    self._database.in_schema(table.PENDING), sorted(self._held_buckets), MAX_ROWS_PER_BATCH
                 )
             ]
             bad = find_unpublishable(rows, self._database.source)
@@ -143,28 +143,28 @@ class Relay:
 
     async def _notify_other_relays(self, connection: asyncpg.Connection, buckets: set[int]) -> None:
         """Notify the relays of other processes of commits to buckets that this relay does not hold."""
-        theirs = buckets - self._held
+        theirs = buckets - self._held_buckets
         if theirs:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, ",".join(map(str, theirs)))
 
     def _on_notification(self, *arguments: object) -> None:
         """Wake this relay if a notification names a bucket that it holds. The payload is the last argument."""
-        if self._held.intersection(map(int, str(arguments[-1]).split(","))):
+        if self._held_buckets.intersection(map(int, str(arguments[-1]).split(","))):
             self._database.wake_ups.wake_relay()
 
     async def _rebalance(self, connection: asyncpg.Connection) -> None:
         """Hold a fair share of the buckets: lock free ones, or release those beyond the share."""
         share = -(-outbox.BUCKETS // max(1, await connection.fetchval(COUNT_RELAYS)))
-        for bucket in sorted(self._held)[share:]:
+        for bucket in sorted(self._held_buckets)[share:]:
             await connection.execute(f"select pg_advisory_unlock({BUCKET_CLASS}, $1::int)", bucket)
-            self._held.discard(bucket)
+            self._held_buckets.discard(bucket)
         for bucket in range(outbox.BUCKETS):
-            if len(self._held) >= share:
+            if len(self._held_buckets) >= share:
                 break
-            if bucket not in self._held and await connection.fetchval(
+            if bucket not in self._held_buckets and await connection.fetchval(
                 f"select pg_try_advisory_lock({BUCKET_CLASS}, $1::int)", bucket
             ):
-                self._held.add(bucket)
+                self._held_buckets.add(bucket)
 
     async def _publish(self, rows: Sequence[Pending]) -> list[int]:
         """Publish `rows`, and return the sequence numbers of those that the broker confirmed.
@@ -190,7 +190,7 @@ class Relay:
                 ).items():
                     metrics.publish_total.labels(type).inc(number)
         if waiting:
-            log.warning("not confirmed, will be published again", events=len(rows) - len(confirmed))
+            log.warning("relay: events not confirmed, will be published again", events=len(rows) - len(confirmed))
         return confirmed
 
 

@@ -1,7 +1,7 @@
 """Queues events that were published before, to be published again under the same ids after the broker lost its data.
 
 They go back into `outbox_pending` in bounded chunks, and the relay publishes them like any other. They keep the order
-of their ids, which were made while their aggregate was locked.
+of their ids. An id is made while its aggregate is locked, so an aggregate's events keep the order of their commits.
 """
 
 from datetime import datetime, timedelta
@@ -53,7 +53,7 @@ def earliest(now: datetime) -> datetime:
 async def queue_again(
     tx: Transaction, *, since: datetime, until: datetime, after: UUID | None, chunk: int = MAX_EVENTS_PER_CHUNK
 ) -> Queued:
-    """Queue the first `chunk` events made from `since` until before `until`, with ids greater than `after`.
+    """Queue the first `chunk` events made at or after `since` and before `until`, with ids greater than `after`.
 
     Repeating it does no harm, since consumers know the ids.
     """

@@ -79,7 +79,7 @@ async def publish_again(request: RepublishRequest, _: Operator, tx: Tx) -> Queue
     earliest = republishing.earliest(now)
     since, until = min(request.since or earliest, now), min(request.until or now, now)
     if since < earliest:
-        raise Unprocessable(f"Consumers know what they have handled since {earliest.isoformat()}: ask for later ones.")
+        raise Unprocessable(f"Consumers recognise duplicates only since {earliest.isoformat()}: set a later `since`.")
     queued = await republishing.queue_again(tx, since=since, until=max(since, until), after=request.after)
     return Queued(**queued._asdict())
 

@@ -1,8 +1,11 @@
 """Sets aside outbox rows that cannot be published, so that they do not block those of other aggregates.
 
-A row that no consumer would read is not sent at all. A row that the broker refuses is found by sending rows one by one.
-It counts as bad only if the broker accepts another row at the same time. If it accepts none, no row is at fault, and
-all wait. Later rows of the same aggregate go on: what they state is true, and no consumer could have read the bad one.
+A row that every consumer would reject as invalid is not sent at all. A row that the broker refuses is found by sending
+rows one by one. It counts as bad only if the broker accepts another row at the same time. If it accepts none, no row is
+at fault, and all wait.
+
+Later rows of the same aggregate are still published. Each states a fact that is true without the bad row, and no
+consumer could have read the bad row anyway.
 """
 
 from collections.abc import Sequence
@@ -21,7 +24,7 @@ UnpublishableRows = list[tuple[Pending, str]]
 
 
 def find_unpublishable(rows: Sequence[Pending], source: str) -> UnpublishableRows:
-    """Return the rows that no consumer would read, each with the reason."""
+    """Return the rows that every consumer would reject as invalid, each with the reason."""
     found = ((row, _why_unpublishable(row, f"{source}.")) for row in rows)
     return [(row, why) for row, why in found if why is not None]
 
@@ -29,9 +32,9 @@ def find_unpublishable(rows: Sequence[Pending], source: str) -> UnpublishableRow
 async def publish_one_by_one(
     rows: Sequence[Pending], source: str, publisher: Publisher
 ) -> tuple[list[int], UnpublishableRows]:
-    """Publish `rows` one at a time, and return the confirmed and the refused ones.
+    """Publish `rows` one at a time. Returns the sequence numbers of confirmed rows, and the refused rows with reasons.
 
-    Confirmed are sequence numbers. Refused are rows with the reason, and none if the broker confirmed no row at all.
+    Returns no refused rows if the broker confirmed no row at all.
     """
     confirmed: list[int] = []
     refused: UnpublishableRows = []
@@ -61,14 +64,17 @@ async def set_aside(connection: asyncpg.Connection, bad: UnpublishableRows, data
     )
 
 
-def _why_unpublishable(row: Pending, own: str) -> str | None:
+def _why_unpublishable(row: Pending, type_prefix: str) -> str | None:
     if len(row.body) > wire_format.MAX_BODY_BYTES:
         return f"the body has {len(row.body)} bytes; at most {wire_format.MAX_BODY_BYTES} are read"
-    if not row.type.startswith(own):
-        return f"{own}events takes no events of type {row.type[:255]}"
+    if not row.type.startswith(type_prefix):
+        return f"{type_prefix}events is not the exchange for events of type {row.type[:255]}"
     if len(row.type.encode()) > wire_format.MAX_ATTRIBUTE_CHARACTERS:  # a routing key is counted in bytes
         return f"the type has more than {wire_format.MAX_ATTRIBUTE_CHARACTERS} bytes"
     for text in (row.subject, row.traceparent):
         if not 0 < len(text) <= wire_format.MAX_ATTRIBUTE_CHARACTERS:
-            return f"{text[:40]!r} is no text of 1 to {wire_format.MAX_ATTRIBUTE_CHARACTERS} characters"
+            return (
+                f"{text[:40]!r} is the subject or traceparent, which must have 1 to "
+                f"{wire_format.MAX_ATTRIBUTE_CHARACTERS} characters"
+            )
     return None
